@@ -1,0 +1,279 @@
+//! [`Catalog`]: everything a request is judged by, immutable, indices instead of names. A request uses one.
+//!
+//! Made by `registry` from a file or from database rows, and only from what passed every check; nothing per agent
+//! stands here. The gateway builds its snapshot (challenges, upstreams) from it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+
+use crate::amount::BasisPoints;
+use crate::path::CanonicalPath;
+use crate::pattern::PathPattern;
+use crate::price::Price;
+use crate::router::{Entry, Methods, RouteId, Router};
+use crate::secret::Secret;
+use crate::time::UnixMillis;
+
+/// One version of providers, routes and prices.
+#[derive(Debug)]
+pub struct Catalog {
+    version: u64,
+    providers: Vec<Arc<Provider>>,
+    routes: Vec<Arc<Route>>,
+    router: Router,
+}
+
+/// A provider by its place in its catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProviderId(pub u32);
+
+/// Who is paid, and where the API is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Unique, stable: the name of its accounts in the ledger.
+    pub name: Arc<str>,
+    /// What signed payments must be made out to; one per provider, so that a payment for one is void at another.
+    pub pay_to: Address,
+    /// The platform's share of each payment.
+    pub fee: BasisPoints,
+    /// Hosts its routes are served on, lower case, without port; none means every host nobody else names.
+    pub hosts: Vec<String>,
+    /// Not served and not sold: its routes answer 503, and its quotes have ended.
+    pub suspended: bool,
+    /// Where its API is.
+    pub upstream: Upstream,
+}
+
+/// The addresses and manners of an unmodified API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// One or several addresses that serve the same; healthy ones take turns.
+    pub addresses: Vec<UpstreamAddress>,
+    /// Set when the addresses speak TLS; always verified.
+    pub tls: Option<UpstreamTls>,
+    /// Put before the canonical path; empty, or begins with a slash and ends without one.
+    pub base_path: String,
+    /// The `Host` to send; the name of the address where not set.
+    pub host: Option<String>,
+    /// Fields set on every request: the provider's own API key. Names lower case.
+    pub headers: Vec<(String, Secret)>,
+    /// Always set.
+    pub timeouts: UpstreamTimeouts,
+    /// How to tell that an address is healthy; not asked where not set.
+    pub health: Option<HealthCheck>,
+    /// Speak HTTP/2 to it.
+    pub http2: bool,
+}
+
+/// Where one server of an upstream listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamAddress {
+    /// A name or an IP address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// How the upstream's certificate is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// The name in the certificate and in SNI.
+    pub server_name: String,
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Every phase of a call has an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamTimeouts {
+    /// Until the TCP connection and its TLS handshake stand.
+    pub connect: Duration,
+    /// Between the request and the response's header, and between two reads of its body.
+    pub read: Duration,
+    /// Between two writes of the request.
+    pub write: Duration,
+    /// How long an unused connection is kept. Shorter than the upstream's own keep-alive, or a POST may meet a
+    /// closed connection.
+    pub idle: Duration,
+}
+
+/// A question asked of every address, in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// A path that answers 2xx when healthy; without it, a TCP connection is enough.
+    pub path: Option<String>,
+    /// How often.
+    pub interval: Duration,
+}
+
+/// One priced or free way into a provider's API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Unique, stable: in metrics, policies and the ledger.
+    pub name: Arc<str>,
+    /// Whose it is.
+    pub provider: ProviderId,
+    /// Methods answered.
+    pub methods: Methods,
+    /// Paths answered.
+    pub pattern: PathPattern,
+    /// What a call costs now.
+    pub price: Price,
+    /// Grows with every change of the price; part of the quote.
+    pub revision: u32,
+    /// Earlier prices that are still payable, newest first, at most [`SUPERSEDED_PRICES_MAX`].
+    pub superseded: Vec<SupersededPrice>,
+    /// What the offer says of the resource.
+    pub description: String,
+    /// The media type that the offer names.
+    pub mime_type: String,
+    /// Whether a request may be sent a second time.
+    pub retry: Retry,
+    /// Which answers of the upstream are charged.
+    pub charge_on: ChargeOn,
+    /// A captured payment whose delivery is unconfirmed may be forwarded once more, whatever the method.
+    pub redeliver: bool,
+    /// `%2F` may stand in the last parameter.
+    pub escaped_slash: bool,
+    /// Paid answers keep the upstream's `Cache-Control` as it is.
+    pub cacheable: bool,
+    /// Longest request body, in bytes; 413 above.
+    pub request_bytes_max: u64,
+    /// A stream broken off by the upstream after this many bytes was delivered: no refund.
+    pub stream_bytes_min: u64,
+}
+
+/// A price that was, and until when a quote for it is honoured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupersededPrice {
+    /// The revision that quoted it.
+    pub revision: u32,
+    /// The price.
+    pub price: Price,
+    /// The end of its quotes.
+    pub until: UnixMillis,
+}
+
+/// How many superseded prices a route remembers.
+pub const SUPERSEDED_PRICES_MAX: usize = 16;
+
+/// Whether a failed request may be sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// Only where no byte of it can have reached an upstream.
+    #[default]
+    Never,
+    /// GET, HEAD and OPTIONS also after a connection died under them.
+    Safe,
+}
+
+/// The statuses of the upstream that are charged. The default: 2xx, 101 and 304.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChargeOn {
+    /// Charged instead of the default list, where set.
+    pub statuses: Option<Vec<u16>>,
+}
+
+// === impl Catalog ===
+
+impl Catalog {
+    /// Puts providers and routes together.
+    ///
+    /// # Errors
+    /// The index of a route and the index of the route it collides with: both answer the same requests, or
+    /// differ only in case.
+    pub fn new(
+        version: u64,
+        providers: Vec<Arc<Provider>>,
+        routes: Vec<Arc<Route>>,
+    ) -> Result<Self, (usize, usize)> {
+        let mut router = Router::default();
+        for (index, route) in routes.iter().enumerate() {
+            let hosts = providers.get(route.provider.0 as usize).map_or(&[][..], |provider| &provider.hosts);
+            let entry = Entry {
+                route: RouteId(u32::try_from(index).unwrap_or(u32::MAX)),
+                hosts,
+                methods: &route.methods,
+                pattern: &route.pattern,
+                priced: route.price != Price::Free,
+            };
+            router.insert(&entry).map_err(|taken| (index, taken.0 as usize))?;
+        }
+        Ok(Self { version, providers, routes, router })
+    }
+
+    /// A catalog that serves nothing.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { version: 0, providers: Vec::new(), routes: Vec::new(), router: Router::default() }
+    }
+
+    /// Grows with every catalog that is put in force.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// All routes; a [`RouteId`] is an index into them.
+    #[must_use]
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    /// All providers; a [`ProviderId`] is an index into them.
+    #[must_use]
+    pub fn providers(&self) -> &[Arc<Provider>] {
+        &self.providers
+    }
+
+    /// The route with this index.
+    #[must_use]
+    pub fn route(&self, id: RouteId) -> Option<&Arc<Route>> {
+        self.routes.get(id.0 as usize)
+    }
+
+    /// The provider of a route.
+    #[must_use]
+    pub fn provider(&self, id: ProviderId) -> Option<&Arc<Provider>> {
+        self.providers.get(id.0 as usize)
+    }
+
+    /// The route that answers a request. `host` is lower case, without its port.
+    #[must_use]
+    pub fn find(&self, host: &str, method: &str, path: &CanonicalPath) -> Option<RouteId> {
+        self.router.find(host, method, path)
+    }
+}
+
+// === impl Route ===
+
+impl Route {
+    /// Whether a call must be paid.
+    #[must_use]
+    pub fn is_priced(&self) -> bool {
+        self.price != Price::Free
+    }
+
+    /// The prices a payment may be judged by at `at`: the current one first, then those still honoured.
+    pub fn payable(&self, at: UnixMillis) -> impl Iterator<Item = (u32, &Price)> {
+        let earlier = self.superseded.iter().filter(move |price| at < price.until);
+        std::iter::once((self.revision, &self.price))
+            .chain(earlier.map(|earlier| (earlier.revision, &earlier.price)))
+    }
+}
+
+// === impl ChargeOn ===
+
+impl ChargeOn {
+    /// Whether an upstream's answer with this status was a delivery.
+    #[must_use]
+    pub fn charges(&self, status: u16) -> bool {
+        match &self.statuses {
+            Some(list) => list.contains(&status),
+            None => matches!(status, 101 | 200..=299 | 304),
+        }
+    }
+}

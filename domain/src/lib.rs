@@ -1,0 +1,30 @@
+//! The pure words of the business: money, prices, policies, paths, catalogs, and what makes two payments one.
+//!
+//! No I/O, no clock, no randomness: callers bring those. Everything here can be tested with plain values.
+//! Next: `protocol` for the wire, `ledger` for money at rest, `registry` for what people edit.
+
+pub mod amount;
+pub mod asset;
+pub mod catalog;
+pub mod identifier;
+pub mod path;
+pub mod pattern;
+pub mod policy;
+pub mod price;
+pub mod replay;
+pub mod router;
+pub mod secret;
+pub mod time;
+
+pub use alloy_primitives::{Address, B256};
+pub use amount::{Amount, BasisPoints};
+pub use asset::Asset;
+pub use catalog::{Catalog, Provider, ProviderId, Route};
+pub use identifier::{AgentId, KeyId, PaymentId, TransferId, WalletId};
+pub use path::CanonicalPath;
+pub use policy::{PolicyViolation, SpendingPolicy};
+pub use price::Price;
+pub use replay::{Fingerprint, IdempotencyKey, ReplayKey};
+pub use router::RouteId;
+pub use secret::Secret;
+pub use time::{Clock, UnixMillis, Window};

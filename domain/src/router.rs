@@ -1,0 +1,188 @@
+//! [`Router`]: host, method and canonical path to one route, most specific first.
+//!
+//! Host first (a known host never falls through to the routes of every host), then the path segment by segment:
+//! literal before parameter before rest. Beside the exact tree stands a folded one of the priced routes: a path
+//! that reaches a priced route only when case, escapes or a trailing slash are ignored is matched by nothing,
+//! so that no free or cheaper wildcard becomes a way around the price (DESIGN section 7).
+
+use std::collections::HashMap;
+
+use crate::path::{CanonicalPath, fold};
+use crate::pattern::{PathPattern, Segment};
+
+/// A route by its place in its catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId(pub u32);
+
+/// The methods a route answers. HEAD is answered wherever GET is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// All but CONNECT and TRACE, which nothing answers.
+    Any,
+    /// These, upper case.
+    Only(Vec<String>),
+}
+
+/// One route as the router sees it.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// The route.
+    pub route: RouteId,
+    /// Hosts it is served on, lower case; none means every host that no other route names.
+    pub hosts: &'a [String],
+    /// Its methods.
+    pub methods: &'a Methods,
+    /// Its path.
+    pub pattern: &'a PathPattern,
+    /// Whether it has a price.
+    pub priced: bool,
+}
+
+/// Finds the route of a request. Built once per catalog, never changed.
+#[derive(Debug, Default)]
+pub struct Router {
+    hosts: HashMap<String, Table>,
+    every_host: Table,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    exact: Node,
+    /// Priced routes only, literals folded.
+    folded: Node,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<String, Node>,
+    parameter: Option<Box<Node>>,
+    rest: Vec<Leaf>,
+    here: Vec<Leaf>,
+}
+
+#[derive(Debug, Clone)]
+struct Leaf {
+    route: RouteId,
+    methods: Methods,
+    pattern: PathPattern,
+}
+
+// === impl Methods ===
+
+impl Methods {
+    /// Whether `method`, upper case as sent, is answered.
+    #[must_use]
+    pub fn accept(&self, method: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(list) => list.iter().any(|name| name == method || (name == "GET" && method == "HEAD")),
+        }
+    }
+
+    fn overlap(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Only(mine), Self::Only(theirs)) => mine.iter().any(|name| theirs.contains(name)),
+            _ => self == other,
+        }
+    }
+}
+
+// === impl Router ===
+
+impl Router {
+    /// Adds a route.
+    ///
+    /// # Errors
+    /// The route that already answers the same host, method and pattern, or one that differs only in case.
+    pub fn insert(&mut self, entry: &Entry<'_>) -> Result<(), RouteId> {
+        if entry.hosts.is_empty() {
+            return self.every_host.insert(entry);
+        }
+        for host in entry.hosts {
+            self.hosts.entry(host.clone()).or_default().insert(entry)?;
+        }
+        Ok(())
+    }
+
+    /// The route of a request, or `None`: 404, never forwarded. `host` is lower case, without its port.
+    #[must_use]
+    pub fn find(&self, host: &str, method: &str, path: &CanonicalPath) -> Option<RouteId> {
+        let table = self.hosts.get(host).unwrap_or(&self.every_host);
+        let parts: Vec<&str> = path.segments().collect();
+        let found = table.exact.find(&parts, method)?;
+        let respelled = table.priced_spelling(method, path);
+        if respelled.is_some_and(|priced| priced != found.route) { None } else { Some(found.route) }
+    }
+}
+
+// === impl Table ===
+
+impl Table {
+    fn insert(&mut self, entry: &Entry<'_>) -> Result<(), RouteId> {
+        let leaf =
+            Leaf { route: entry.route, methods: entry.methods.clone(), pattern: entry.pattern.clone() };
+        self.exact.insert(entry.pattern.segments(), leaf.clone(), str::to_owned)?;
+        if entry.priced {
+            let mut segments = entry.pattern.segments();
+            if let [before @ .., Segment::Literal(last)] = segments
+                && last.is_empty()
+                && !before.is_empty()
+            {
+                segments = before;
+            }
+            self.folded.insert(segments, leaf, fold)?;
+        }
+        Ok(())
+    }
+
+    /// The priced route that this path reaches only when case, escapes or a trailing slash are ignored.
+    fn priced_spelling(&self, method: &str, path: &CanonicalPath) -> Option<RouteId> {
+        let folded = path.folded();
+        let parts: Vec<&str> = folded[1..].split('/').collect();
+        let priced = self.folded.find(&parts, method)?;
+        (!priced.pattern.matches(path)).then_some(priced.route)
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    fn insert(&mut self, segments: &[Segment], leaf: Leaf, form: fn(&str) -> String) -> Result<(), RouteId> {
+        let leaves = match segments {
+            [] => &mut self.here,
+            [Segment::Rest(_), ..] => &mut self.rest,
+            [Segment::Literal(literal), after @ ..] => {
+                return self.literals.entry(form(literal)).or_default().insert(after, leaf, form);
+            }
+            [Segment::Parameter(_), after @ ..] => {
+                return self.parameter.get_or_insert_default().insert(after, leaf, form);
+            }
+        };
+        if let Some(taken) = leaves.iter().find(|other| other.methods.overlap(&leaf.methods)) {
+            return Err(taken.route);
+        }
+        leaves.push(leaf);
+        // A route that names the method goes before one for any.
+        leaves.sort_by_key(|leaf| leaf.methods == Methods::Any);
+        Ok(())
+    }
+
+    fn find(&self, parts: &[&str], method: &str) -> Option<&Leaf> {
+        let Some((part, after)) = parts.split_first() else {
+            return self.here.iter().find(|leaf| leaf.methods.accept(method));
+        };
+        let literal = self.literals.get(*part).and_then(|node| node.find(after, method));
+        let parameter = || {
+            let node = self.parameter.as_ref().filter(|_| !part.is_empty())?;
+            node.find(after, method)
+        };
+        let rest = || {
+            let something = !part.is_empty() || !after.is_empty();
+            self.rest.iter().filter(|_| something).find(|leaf| leaf.methods.accept(method))
+        };
+        literal.or_else(parameter).or_else(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests;
