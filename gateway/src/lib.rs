@@ -1,1 +1,33 @@
-//! placeholder
+//! The data plane: a reverse proxy on Pingora that answers unpaid requests with 402, takes payments, forwards,
+//! and charges for what was delivered.
+//!
+//! A library: the binary brings sockets, ledger, registry, clock and metrics. It never talks to the control plane;
+//! both share the registry's catalog and the ledger. The way of a request is one file a stage in [`stage`]:
+//! `admit -> route -> verify -> hold -> forward -> capture -> record`; [`proxy`] calls them in Pingora's phases.
+//! [`refusal`] is the one place that maps errors to HTTP.
+
+mod challenge;
+mod context;
+mod cors;
+mod credential;
+mod gateway;
+mod health;
+mod limits;
+mod listener;
+mod metrics;
+mod payer_view;
+mod pool;
+mod proxy;
+mod refund_cap;
+mod refusal;
+mod reply;
+mod shutdown;
+mod sign_in;
+mod snapshot;
+mod stage;
+
+pub use gateway::{Gateway, Parts, StartError};
+pub use limits::Settings;
+pub use listener::{Listener, TlsFiles};
+pub use metrics::Metrics;
+pub use shutdown::Shutdown;

@@ -1,1 +1,19 @@
-//! placeholder
+//! x402 on the wire: headers, offers, payloads, EIP-712 digests, signatures, quotes and receipts.
+//!
+//! Pure: no I/O, no clock, no randomness. What a client sends is parsed into types here and judged by [`verify`];
+//! nothing else in Faregate reads a payment header. Next: `gateway` for what is done with the verdict.
+
+pub mod authorization;
+pub mod challenge;
+pub mod eip712;
+pub mod header;
+pub mod offer;
+pub mod payload;
+pub mod quote;
+pub mod receipt;
+pub mod sign;
+pub mod signature;
+pub mod verify;
+
+/// The version of x402 that is spoken.
+pub const X402_VERSION: u64 = 2;

@@ -1,0 +1,215 @@
+//! What is known of a request while it runs. [`Exchange`] is the permit to forward: it is made only from an
+//! [`Admitted`] request that is free, held for, or a redelivery.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use domain::{Amount, PaymentId};
+use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
+
+use crate::limits::STORED_RESPONSE_BYTES_MAX;
+use crate::metrics::Outcome;
+use crate::refusal::Refusal;
+use crate::shutdown::InFlight;
+use crate::stage::admit::Admitted;
+use crate::stage::hold::Payer;
+use crate::stage::route::Routed;
+
+/// One request, from its header to its log line.
+pub(crate) struct RequestContext {
+    pub(crate) started: Instant,
+    pub(crate) outcome: Outcome,
+    /// The route's name once it was found.
+    pub(crate) route: Option<Arc<str>>,
+    /// Set while the request may be forwarded.
+    pub(crate) exchange: Option<Exchange>,
+    /// What a failed phase will be answered with.
+    pub(crate) refusal: Option<Refusal>,
+    /// The `PAYMENT-REQUIRED` header of a 402 that is going to be sent.
+    pub(crate) challenge: Option<String>,
+    pub(crate) times: Times,
+    _running: InFlight,
+}
+
+/// How long the stages of a paid request took.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) verify: Option<Duration>,
+    pub(crate) hold: Option<Duration>,
+    pub(crate) upstream: Option<Duration>,
+    pub(crate) commit: Option<Duration>,
+}
+
+/// A request that may be forwarded, and its money.
+pub(crate) struct Exchange {
+    pub(crate) routed: Routed,
+    pub(crate) request: Admitted,
+    pub(crate) money: Money,
+    /// Who pays; nobody on a free route.
+    pub(crate) payer: Option<Payer>,
+    /// The most the call costs.
+    pub(crate) price: Amount,
+    pub(crate) payment: Option<PaymentId>,
+    /// The address in use, by its place in the pool.
+    pub(crate) member: Option<usize>,
+    pub(crate) sent_at: Option<Instant>,
+    /// The whole request went out.
+    pub(crate) request_whole: bool,
+    pub(crate) request_bytes: u64,
+    /// The upstream's final header has come.
+    pub(crate) response_begun: bool,
+    /// The response announced its length; what it lacks is missing.
+    pub(crate) response_has_length: bool,
+    pub(crate) response_bytes: u64,
+    /// The client named this request, so that its answer is stored.
+    pub(crate) records: bool,
+    pub(crate) recording: Option<Recording>,
+    pub(crate) is_upgrade: bool,
+}
+
+/// The money of an exchange. It only moves down this list.
+pub(crate) enum Money {
+    /// There is none: a free route.
+    Free,
+    /// Held, not decided yet.
+    Held(Hold),
+    /// Forwarded once more under an earlier receipt.
+    Redelivery(Redelivery),
+    /// Captured; its delivery is not confirmed yet.
+    Captured(Receipt),
+    /// Decided: voided, delivered, refunded or handed to the ledger.
+    Done,
+}
+
+/// A response that will be stored with its payment, as far as it fits.
+pub(crate) struct Recording {
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    /// None once it grew too large.
+    body: Option<BytesMut>,
+}
+
+// === impl RequestContext ===
+
+impl RequestContext {
+    pub(crate) fn new(running: InFlight) -> Self {
+        Self {
+            started: Instant::now(),
+            outcome: Outcome::Error,
+            route: None,
+            exchange: None,
+            refusal: None,
+            challenge: None,
+            times: Times::default(),
+            _running: running,
+        }
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// A request for a free route.
+    pub(crate) fn free(routed: Routed, request: Admitted) -> Self {
+        Self::new(routed, request, Money::Free, None, Amount::ZERO, None)
+    }
+
+    /// A request that was held for.
+    pub(crate) fn paid(routed: Routed, request: Admitted, hold: Hold, payer: Payer) -> Self {
+        let (price, payment) = (hold.maximum(), hold.payment());
+        Self::new(routed, request, Money::Held(hold), Some(payer), price, Some(payment))
+    }
+
+    /// A request that was paid before.
+    pub(crate) fn redelivered(
+        routed: Routed,
+        request: Admitted,
+        redelivery: Redelivery,
+        payer: Payer,
+    ) -> Self {
+        let (price, payment) = (redelivery.record().amount, redelivery.record().payment);
+        Self::new(routed, request, Money::Redelivery(redelivery), Some(payer), price, Some(payment))
+    }
+
+    fn new(
+        routed: Routed,
+        request: Admitted,
+        money: Money,
+        payer: Option<Payer>,
+        price: Amount,
+        payment: Option<PaymentId>,
+    ) -> Self {
+        Self {
+            routed,
+            request,
+            money,
+            payer,
+            price,
+            payment,
+            member: None,
+            sent_at: None,
+            request_whole: false,
+            request_bytes: 0,
+            response_begun: false,
+            response_has_length: false,
+            response_bytes: 0,
+            records: false,
+            recording: None,
+            is_upgrade: false,
+        }
+    }
+
+    /// Whether a client that leaves now still pays: the whole request went out, and it is not one that can be taken
+    /// back (DESIGN section 2, "Hanging up is no free ride").
+    pub(crate) fn binds(&self) -> bool {
+        self.request_whole && (self.is_upgrade || !self.request.is_safe())
+    }
+
+    /// The receipt, where the money was captured.
+    pub(crate) fn receipt(&self) -> Option<&ReceiptRecord> {
+        match &self.money {
+            Money::Captured(receipt) => Some(receipt.record()),
+            Money::Redelivery(redelivery) => Some(redelivery.record()),
+            Money::Free | Money::Held(_) | Money::Done => None,
+        }
+    }
+
+    /// Voids what is held, if it is still undecided. Says whether it was.
+    pub(crate) fn void(&mut self) -> bool {
+        match std::mem::replace(&mut self.money, Money::Done) {
+            Money::Held(hold) => {
+                hold.void();
+                true
+            }
+            other => {
+                self.money = other;
+                false
+            }
+        }
+    }
+}
+
+// === impl Recording ===
+
+impl Recording {
+    pub(crate) fn new(status: u16, headers: Vec<(String, Vec<u8>)>) -> Self {
+        Self { status, headers, body: Some(BytesMut::new()) }
+    }
+
+    /// Keeps a piece of the body, or lets go of all of it when it grows too large.
+    pub(crate) fn push(&mut self, chunk: &Bytes) {
+        let fits =
+            self.body.as_ref().is_some_and(|body| body.len() + chunk.len() <= STORED_RESPONSE_BYTES_MAX);
+        match &mut self.body {
+            Some(body) if fits => body.extend_from_slice(chunk),
+            _ => self.body = None,
+        }
+    }
+
+    /// The whole response, where it fitted.
+    pub(crate) fn finish(self) -> Option<StoredResponse> {
+        let body = self.body?.freeze();
+        Some(StoredResponse { status: self.status, headers: self.headers, body })
+    }
+}

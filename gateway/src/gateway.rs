@@ -1,0 +1,142 @@
+//! [`Gateway`]: puts the data plane together and runs it on threads of its own until the end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use domain::Clock;
+use ledger::Ledger;
+use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::proxy::HttpProxy;
+use pingora::server::configuration::ServerConf;
+use registry::Registry;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use crate::health;
+use crate::limits::Settings;
+use crate::listener::{Acceptance, Listener, OpenListener};
+use crate::metrics::Metrics;
+use crate::proxy::Proxy;
+use crate::shutdown::{Phase, Shutdown};
+use crate::snapshot::{self, Snapshot};
+
+/// How long tasks that should have ended are waited for.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+/// What the binary brings.
+pub struct Parts {
+    /// Where the money is.
+    pub ledger: Ledger,
+    /// Where catalogs and agents come from.
+    pub registry: Registry,
+    /// What the operator set.
+    pub settings: Settings,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The data plane, ready to run.
+pub struct Gateway {
+    parts: Parts,
+}
+
+/// Why the data plane cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The system refused a thread or a socket.
+    #[error("cannot listen: {0}")]
+    Listen(#[source] std::io::Error),
+    /// A certificate or key cannot be used.
+    #[error("cannot use the certificate or key in {path}: {reason}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Takes the parts.
+    ///
+    /// # Errors
+    /// None today: what can fail is the listeners', in [`Gateway::run`].
+    pub fn new(parts: Parts) -> Result<Self, StartError> {
+        Ok(Self { parts })
+    }
+
+    /// Serves until `shutdown` says so. Blocks the calling thread, which must belong to no runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing was served then.
+    pub fn run(self, listeners: Vec<Listener>, shutdown: Shutdown) -> Result<(), StartError> {
+        let h2c = listeners.iter().any(Listener::speaks_http2_in_clear);
+        let open = listeners.into_iter().map(Listener::open).collect::<Result<Vec<_>, _>>()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(self.parts.settings.workers.max(1))
+            .thread_name("gateway")
+            .enable_all()
+            .build()
+            .map_err(StartError::Listen)?;
+        runtime.block_on(self.serve(open, h2c, shutdown));
+        runtime.shutdown_timeout(LAST_TASKS);
+        Ok(())
+    }
+
+    async fn serve(self, listeners: Vec<OpenListener>, h2c: bool, shutdown: Shutdown) {
+        let Parts { ledger, registry, settings, metrics, clock } = self.parts;
+        let catalogs = registry.catalogs();
+        let first = Snapshot::build(catalogs.borrow().clone(), &ledger, None).await;
+        let snapshot = Arc::new(ArcSwap::from_pointee(first));
+        tokio::spawn(snapshot::follow(catalogs, Arc::clone(&snapshot), ledger.clone()));
+        tokio::spawn(health::watch(Arc::clone(&snapshot)));
+
+        let drain_timeout = settings.drain_timeout;
+        let connections = Arc::new(Semaphore::new(settings.connections_max));
+        let handshake_timeout = settings.handshake_timeout;
+        let conf = Arc::new(server_conf(&settings));
+        let proxy =
+            Proxy::new(ledger, &registry, settings, snapshot, Arc::clone(&metrics), clock, shutdown.clone());
+        let mut http = HttpProxy::new(proxy, conf);
+        let mut options = HttpServerOptions::default();
+        options.h2c = h2c;
+        http.server_options = Some(options);
+        http.handle_init_modules();
+        let proxy = Arc::new(http);
+
+        let acceptance = Acceptance {
+            proxy: Arc::clone(&proxy),
+            connections,
+            handshake_timeout,
+            shutdown: shutdown.clone(),
+            metrics,
+        };
+        for listener in listeners {
+            tokio::spawn(listener.accept(acceptance.clone()));
+        }
+        shutdown.drained().await;
+        let _ = tokio::select! {
+            () = shutdown.idle() => Ok(()),
+            () = shutdown.reached(Phase::Stopping) => Ok(()),
+            late = tokio::time::sleep(drain_timeout) => Err(late),
+        };
+        // Closes connections on which no request is running.
+        ServerApp::cleanup(&*proxy).await;
+    }
+}
+
+fn server_conf(settings: &Settings) -> ServerConf {
+    ServerConf {
+        threads: settings.workers.max(1),
+        upstream_keepalive_pool_size: settings.upstream_connections_kept_max,
+        // Pingora counts tries, not retries.
+        max_retries: crate::limits::CONNECT_TRIES_MAX,
+        ..ServerConf::default()
+    }
+}

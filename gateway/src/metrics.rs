@@ -1,0 +1,334 @@
+//! [`Metrics`]: what Prometheus scrapes. Money is counted after its commit, so the counters equal the ledger.
+//!
+//! No label takes a raw path or a payer: the first routes stand by name, the others as `other`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashSet;
+use domain::Amount;
+use ledger::{BatchReport, Collision, CommitFailure, Ledger, Observer};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
+use registry::Directory;
+
+use crate::limits::ROUTE_LABELS_MAX;
+
+/// Seconds; from a cached challenge to a slow upstream.
+const DURATION_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.013, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// Seconds; a signature takes tens of microseconds, a commit hundreds.
+const STAGE_BUCKETS: [f64; 12] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 10.0];
+
+/// Payments of one commit.
+const SIZE_BUCKETS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// How a request ended, as a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Forwarded without a price.
+    Free,
+    /// Forwarded and charged.
+    Paid,
+    /// Answered with 402 because no payment came.
+    Challenged,
+    /// Refused for another reason, nothing charged.
+    Refused,
+    /// Forwarded, and not charged because it failed or the client left.
+    Voided,
+    /// Answered again without a charge.
+    Replayed,
+    /// Answered here: preflights, the payer's own view.
+    Answered,
+    /// The gateway or a free upstream failed.
+    Error,
+}
+
+/// A part of a paid request's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Reading and checking the payment.
+    Verify,
+    /// Holding funds, limits and the replay key.
+    Hold,
+    /// From the request going out to the upstream's header.
+    Upstream,
+    /// From the capture to its durable commit.
+    Commit,
+}
+
+/// All counters of the data plane and of the ledger's commits.
+pub struct Metrics {
+    requests: HistogramVec,
+    stages: HistogramVec,
+    payments: IntCounterVec,
+    failures: IntCounterVec,
+    gross: IntCounterVec,
+    net: IntCounterVec,
+    fees: IntCounterVec,
+    refunds: IntCounter,
+    policy_cache: IntCounterVec,
+    violations: IntCounterVec,
+    collisions: IntCounterVec,
+    commit_size: Histogram,
+    commit_seconds: Histogram,
+    commit_failures: IntCounter,
+    queue_depth: IntGauge,
+    reloads: IntCounterVec,
+    catalog_version: IntGauge,
+    connections_refused: IntCounter,
+    route_labels: DashSet<Arc<str>>,
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Paid => "paid",
+            Self::Challenged => "challenged",
+            Self::Refused => "refused",
+            Self::Voided => "voided",
+            Self::Replayed => "replayed",
+            Self::Answered => "answered",
+            Self::Error => "error",
+        }
+    }
+}
+
+// === impl Stage ===
+
+impl Stage {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Hold => "hold",
+            Self::Upstream => "upstream",
+            Self::Commit => "commit",
+        }
+    }
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers everything under the prefix `faregate_`.
+    ///
+    /// # Errors
+    /// When a name is registered already.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let made = Making { registry };
+        let build = made.gauges("build_info", "Always 1; the version is a label.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(Self {
+            requests: made.histograms(
+                "request_duration_seconds",
+                "From a request's header to the end of its answer.",
+                &["route", "outcome"],
+                &DURATION_BUCKETS,
+            )?,
+            stages: made.histograms(
+                "payment_stage_seconds",
+                "Parts of a paid request.",
+                &["stage"],
+                &STAGE_BUCKETS,
+            )?,
+            payments: made.counters("payments_total", "Payments by how they ended.", &["rail", "outcome"])?,
+            failures: made.counters(
+                "payment_failures_total",
+                "Priced requests not served, by reason.",
+                &["reason"],
+            )?,
+            gross: made.counters("revenue_gross_units_total", "Captured, in atomic units.", &["provider"])?,
+            net: made.counters(
+                "revenue_net_units_total",
+                "Captured less fees, in atomic units.",
+                &["provider"],
+            )?,
+            fees: made.counters(
+                "revenue_fees_units_total",
+                "Platform fees, in atomic units.",
+                &["provider"],
+            )?,
+            refunds: made.counter("refunds_units_total", "Refunded, in atomic units.")?,
+            policy_cache: made.counters(
+                "policy_cache_requests_total",
+                "Look-ups of agents and policies.",
+                &["result"],
+            )?,
+            violations: made.counters(
+                "spending_violations_total",
+                "Refusals by a spending policy.",
+                &["kind"],
+            )?,
+            collisions: made.counters(
+                "idempotency_collisions_total",
+                "Payments or identifiers that were seen before.",
+                &["kind"],
+            )?,
+            commit_size: made.histogram("ledger_commit_size", "Operations of a commit.", &SIZE_BUCKETS)?,
+            commit_seconds: made.histogram("ledger_commit_seconds", "Time of a commit.", &STAGE_BUCKETS)?,
+            commit_failures: made.counter("ledger_commit_failures_total", "Commits that failed.")?,
+            queue_depth: made.gauge("ledger_queue_depth", "Holds and operations that wait for a commit.")?,
+            reloads: made.counters("reloads_total", "Reloads of the catalog.", &["result"])?,
+            catalog_version: made.gauge("catalog_version", "The catalog in force.")?,
+            connections_refused: made
+                .counter("connections_refused_total", "Connections closed over the limit.")?,
+            route_labels: DashSet::new(),
+        })
+    }
+
+    /// Counts a reload of the catalog: `ok` or `failed`.
+    pub fn reloaded(&self, ok: bool) {
+        self.reloads.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
+    }
+
+    /// Takes over what others count themselves; to be called before each scrape.
+    pub fn refresh(&self, ledger: &Ledger, directory: &Directory) {
+        self.queue_depth.set(i64::try_from(ledger.queue_depth()).unwrap_or(i64::MAX));
+        for (result, total) in [("hit", directory.hits()), ("miss", directory.misses())] {
+            let counter = self.policy_cache.with_label_values(&[result]);
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
+    }
+
+    /// Says which catalog is in force.
+    pub fn set_catalog_version(&self, version: u64) {
+        self.catalog_version.set(i64::try_from(version).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn request(&self, route: Option<&Arc<str>>, outcome: Outcome, took: Duration) {
+        let label = route.map_or("none", |route| self.route_label(route));
+        self.requests.with_label_values(&[label, outcome.name()]).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn stage(&self, stage: Stage, took: Duration) {
+        self.stages.with_label_values(&[stage.name()]).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn voided(&self) {
+        self.payments.with_label_values(&["wallet", "voided"]).inc();
+    }
+
+    pub(crate) fn failed(&self, reason: &str) {
+        self.failures.with_label_values(&[reason]).inc();
+    }
+
+    pub(crate) fn violated(&self, kind: &str) {
+        self.violations.with_label_values(&[kind]).inc();
+    }
+
+    pub(crate) fn connection_refused(&self) {
+        self.connections_refused.inc();
+    }
+
+    fn route_label<'a>(&self, route: &'a Arc<str>) -> &'a str {
+        if self.route_labels.contains(route) {
+            return route;
+        }
+        if self.route_labels.len() < ROUTE_LABELS_MAX {
+            self.route_labels.insert(Arc::clone(route));
+            return route;
+        }
+        "other"
+    }
+}
+
+impl Observer for Metrics {
+    fn committed(&self, batch: &BatchReport<'_>) {
+        self.commit_size.observe(f64::from(u32::try_from(batch.operations).unwrap_or(u32::MAX)));
+        self.commit_seconds.observe(batch.duration.as_secs_f64());
+        for receipt in batch.captured {
+            let provider = [&*receipt.provider];
+            let (gross, fee) = (units(receipt.amount), units(receipt.fee));
+            self.payments.with_label_values(&["wallet", "captured"]).inc();
+            self.gross.with_label_values(&provider).inc_by(gross);
+            self.fees.with_label_values(&provider).inc_by(fee);
+            self.net.with_label_values(&provider).inc_by(gross.saturating_sub(fee));
+        }
+        for refund in batch.refunded {
+            self.payments.with_label_values(&["wallet", "refunded"]).inc();
+            self.refunds.inc_by(units(refund.amount));
+        }
+    }
+
+    fn commit_failed(&self, failure: &CommitFailure<'_>) {
+        tracing::error!(
+            operations = failure.operations,
+            error = failure.error,
+            "a commit failed, nothing of it was charged"
+        );
+        self.commit_failures.inc();
+    }
+
+    fn collision(&self, kind: Collision) {
+        self.collisions.with_label_values(&[kind.name()]).inc();
+    }
+}
+
+/// Amounts are never negative.
+fn units(amount: Amount) -> u64 {
+    u64::try_from(amount.atomic()).unwrap_or(0)
+}
+
+/// Makes and registers in one step.
+struct Making<'a> {
+    registry: &'a Registry,
+}
+
+// === impl Making ===
+
+impl Making<'_> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.register(IntCounterVec::new(options(name, help), labels)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.register(IntCounter::with_opts(options(name, help))?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.register(IntGauge::with_opts(options(name, help))?)
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<prometheus::IntGaugeVec, prometheus::Error> {
+        self.register(prometheus::IntGaugeVec::new(options(name, help), labels)?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
+        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
+        self.register(Histogram::with_opts(options)?)
+    }
+
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> Result<HistogramVec, prometheus::Error> {
+        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
+        self.register(HistogramVec::new(options, labels)?)
+    }
+
+    fn register<C: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        made: C,
+    ) -> Result<C, prometheus::Error> {
+        self.registry.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+}
+
+fn options(name: &str, help: &str) -> Opts {
+    Opts::new(format!("faregate_{name}"), help)
+}

@@ -1,0 +1,185 @@
+//! [`PayerView`]: what a payer may see of its own, under the reserved prefix. Free, never forwarded, limited by address.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use domain::{Amount, PaymentId, UnixMillis, Window};
+use http::HeaderMap;
+use ledger::{Ledger, PaymentRecord, WindowSpent};
+use registry::{Access, Directory};
+use serde_json::{Value, json};
+
+use crate::credential::Credential;
+use crate::limits::PAYER_VIEWS_PER_MINUTE_MAX;
+use crate::refusal::{Refusal, money};
+use crate::reply::Reply;
+use crate::sign_in::SignIn;
+use crate::stage::admit::Admitted;
+
+/// Never routed to an upstream, whatever the catalog says.
+const PREFIX: &str = "/.well-known/faregate/";
+
+/// Addresses that are counted at once; older minutes are let go first.
+const COUNTED_ADDRESSES_MAX: usize = 50_000;
+
+/// Answers payers.
+pub(crate) struct PayerView {
+    ledger: Ledger,
+    directory: Directory,
+    sign_in: SignIn,
+    views: DashMap<IpAddr, (i64, u32)>,
+}
+
+// === impl PayerView ===
+
+impl PayerView {
+    pub(crate) fn new(ledger: Ledger, directory: Directory) -> Self {
+        let sign_in = SignIn::new(&ledger.secret());
+        Self { ledger, directory, sign_in, views: DashMap::new() }
+    }
+
+    /// Whether a path is ours to answer, in any case of letters.
+    pub(crate) fn serves(path: &str) -> bool {
+        let ours = PREFIX.trim_end_matches('/');
+        path.get(..ours.len()).is_some_and(|start| start.eq_ignore_ascii_case(ours))
+            && path[ours.len()..].chars().next().is_none_or(|next| next == '/')
+    }
+
+    /// `me` or `payments/{id}`, for whoever proves who they are.
+    pub(crate) async fn answer(
+        &self,
+        request: &Admitted,
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
+    ) -> Result<Reply, Refusal> {
+        let at = self.ledger.time();
+        self.count(client, at)?;
+        if !matches!(request.method.as_str(), "GET" | "HEAD") {
+            return Err(Refusal::Method(request.method.clone()));
+        }
+        let asked = request.path.as_str().strip_prefix(PREFIX).ok_or(Refusal::NotFound)?;
+        let payment = asked.strip_prefix("payments/").map(str::parse::<PaymentId>);
+        match (asked, payment) {
+            ("me", _) => {
+                let access = self.access(request, headers, at).await?;
+                self.me(&access).await
+            }
+            (_, Some(Ok(id))) => {
+                let access = self.access(request, headers, at).await?;
+                self.payment(&access, id).await
+            }
+            _ => Err(Refusal::NotFound),
+        }
+    }
+
+    async fn access(
+        &self,
+        request: &Admitted,
+        headers: &HeaderMap,
+        at: UnixMillis,
+    ) -> Result<Arc<Access>, Refusal> {
+        let found = match Credential::find(headers)? {
+            Credential::Key(key) => self
+                .directory
+                .by_key(&key)
+                .await
+                .map_err(|_| Refusal::LedgerUnavailable)?
+                .ok_or(Refusal::AgentKey)?,
+            Credential::Payment(_) => {
+                return Err(Refusal::MalformedField("this is free; send no payment".to_owned()));
+            }
+            Credential::None => {
+                let challenge = || Refusal::SignIn(self.sign_in.challenge(&request.authority, at));
+                let address = self.sign_in.read(headers, &request.authority, at).ok_or_else(challenge)?;
+                let found =
+                    self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
+                found.ok_or(Refusal::NotFound)?
+            }
+        };
+        Ok(found)
+    }
+
+    async fn me(&self, access: &Access) -> Result<Reply, Refusal> {
+        let wallet = self.ledger.wallet(access.wallet).await.map_err(|_| Refusal::LedgerUnavailable)?;
+        let wallet = wallet.ok_or(Refusal::LedgerUnavailable)?;
+        let spent = self.ledger.spending(access.agent).await.map_err(|_| Refusal::LedgerUnavailable)?;
+        let window = |window: Window, limit: Option<Amount>, counted: &WindowSpent| {
+            let left = |limit: Amount| limit.saturating_sub(counted.spent).saturating_sub(counted.held);
+            json!({
+                "window": window.name(),
+                "spent": money(counted.spent),
+                "held": money(counted.held),
+                "limit": limit.map(money),
+                "remaining": limit.map(|limit| money(left(limit))),
+                "resets_at": counted.ends_at.to_string(),
+            })
+        };
+        let asset = self.ledger.asset();
+        let body = json!({
+            "agent": access.agent.to_string(),
+            "name": &*access.name,
+            "wallet": access.wallet.to_string(),
+            "asset": { "network": &*asset.network, "address": asset.address.to_checksum(None), "decimals": domain::amount::WALLET_SCALE },
+            "balance": money(wallet.balance),
+            "held": money(wallet.held),
+            "available": money(wallet.available),
+            "per_request": access.policy.per_request.map(money),
+            "key_per_request": access.key.as_ref().map(|key| money(key.per_request)),
+            "spending": [
+                window(Window::Day, access.policy.per_day, &spent.today),
+                window(Window::Month, access.policy.per_month, &spent.month),
+            ],
+        });
+        Ok(Reply::json(200, body.to_string()))
+    }
+
+    /// One payment of the agent's own. Another's is not found: it is nobody's business that it exists.
+    async fn payment(&self, access: &Access, id: PaymentId) -> Result<Reply, Refusal> {
+        let found = self.ledger.payment(id).await.map_err(|_| Refusal::LedgerUnavailable)?;
+        let found = found.filter(|payment| payment.receipt.agent == access.agent).ok_or(Refusal::NotFound)?;
+        Ok(Reply::json(200, describe(&found).to_string()))
+    }
+
+    fn count(&self, client: Option<IpAddr>, at: UnixMillis) -> Result<(), Refusal> {
+        let Some(client) = client else { return Ok(()) };
+        let minute = at.minute();
+        if self.views.len() >= COUNTED_ADDRESSES_MAX {
+            self.views.retain(|_, (counted, _)| *counted == minute);
+        }
+        let mut entry = self.views.entry(client).or_insert((minute, 0));
+        if entry.0 != minute {
+            *entry = (minute, 0);
+        }
+        entry.1 = entry.1.saturating_add(1);
+        if entry.1 > PAYER_VIEWS_PER_MINUTE_MAX { Err(Refusal::TooManyViews) } else { Ok(()) }
+    }
+}
+
+fn describe(payment: &PaymentRecord) -> Value {
+    let receipt = &payment.receipt;
+    json!({
+        "payment": receipt.payment.to_string(),
+        "state": if payment.refunded.is_some() { "refunded" } else { "captured" },
+        "provider": &*receipt.provider,
+        "route": &*receipt.route,
+        "amount": money(receipt.amount),
+        "refunded": payment.refunded.as_ref().map(|refund| money(refund.amount)),
+        "transaction": receipt.transaction.map(|digest| digest.to_string()),
+        "captured_at": receipt.captured_at.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserved_prefix_is_ours_in_any_case_and_nothing_beside_it() {
+        assert!(PayerView::serves("/.well-known/faregate/me"));
+        assert!(PayerView::serves("/.WELL-KNOWN/Faregate/me"));
+        assert!(PayerView::serves("/.well-known/faregate"));
+        assert!(!PayerView::serves("/.well-known/faregates"));
+        assert!(!PayerView::serves("/.well-known/other"));
+    }
+}

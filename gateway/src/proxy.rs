@@ -1,0 +1,480 @@
+//! [`Proxy`]: the stages in Pingora's phases. Nothing is decided here; each phase calls the stage that decides.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::catalog::Retry;
+use domain::{Clock, PaymentId};
+use http::header::EXPECT;
+use ledger::Ledger;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::http::ServerSession;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType};
+use registry::{Directory, Registry};
+
+use crate::context::{Exchange, RequestContext};
+use crate::credential::Credential;
+use crate::limits::Settings;
+use crate::metrics::{Metrics, Outcome};
+use crate::payer_view::PayerView;
+use crate::refund_cap::RefundCap;
+use crate::refusal::{Refusal, Unpaid};
+use crate::reply::Reply;
+use crate::shutdown::Shutdown;
+use crate::snapshot::Snapshot;
+use crate::stage::admit::{Admitted, admit};
+use crate::stage::capture::{capture, receipt_header, scrub};
+use crate::stage::hold::{Admission, Holder, Payer, body_digest};
+use crate::stage::route::{Routed, route};
+use crate::stage::verify::verify;
+use crate::stage::{forward, record};
+use crate::{challenge, cors};
+
+/// The gateway as Pingora sees it.
+pub(crate) struct Proxy {
+    ledger: Ledger,
+    directory: Directory,
+    settings: Settings,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    shutdown: Shutdown,
+    view: PayerView,
+    refunds: RefundCap,
+}
+
+/// What the request filter found.
+enum Decision {
+    /// Goes to the upstream.
+    Forward(Box<Exchange>),
+    /// Is answered here.
+    Answer(Reply, Outcome),
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    pub(crate) fn new(
+        ledger: Ledger,
+        registry: &Registry,
+        settings: Settings,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        shutdown: Shutdown,
+    ) -> Self {
+        let directory = registry.directory();
+        let view = PayerView::new(ledger.clone(), directory.clone());
+        Self {
+            ledger,
+            directory,
+            settings,
+            snapshot,
+            metrics,
+            clock,
+            shutdown,
+            view,
+            refunds: RefundCap::default(),
+        }
+    }
+
+    /// admit -> route -> verify -> hold.
+    async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Decision, Refusal> {
+        let request = admit(session.req_header(), &self.settings)?;
+        if let Some(reply) = cors::preflight(session.req_header()) {
+            return Ok(Decision::Answer(reply, Outcome::Answered));
+        }
+        if PayerView::serves(request.path.as_str()) {
+            let client =
+                session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+            let reply = self.view.answer(&request, &session.req_header().headers, client).await?;
+            return Ok(Decision::Answer(reply, Outcome::Answered));
+        }
+        let routed = route(&self.snapshot.load_full(), &request)?;
+        context.route = Some(Arc::clone(&routed.route.name));
+        if !routed.route.is_priced() {
+            return Ok(Decision::Forward(Box::new(Exchange::free(routed, request))));
+        }
+        let decided = self.admit_payment(session, context, &routed, request).await;
+        decided.inspect_err(|refusal| self.metrics.failed(refusal.code()))
+    }
+
+    async fn admit_payment(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+        routed: &Routed,
+        request: Admitted,
+    ) -> Result<Decision, Refusal> {
+        let offer = routed.offer().ok_or(Refusal::Internal)?;
+        let at = self.ledger.time();
+        let credential = Credential::find(&session.req_header().headers)?;
+        let asset = self.ledger.asset();
+        let claim = record::timed(&mut context.times.verify, || {
+            verify(credential, routed, offer, asset, at, &self.settings)
+        });
+        let claim = claim.map_err(|refusal| self.challenged(refusal, session, routed, &request, context))?;
+
+        let started = Instant::now();
+        let holder = Holder { ledger: &self.ledger, directory: &self.directory, metrics: &self.metrics };
+        let held = async {
+            let holding = holder.identify(&claim, routed, &session.req_header().headers, at).await?;
+            let body = if holding.identifier.is_some() {
+                continue_if_expected(session).await;
+                body_digest(session, &request).await?
+            } else {
+                None
+            };
+            let payment = self.payment_id()?;
+            let admission = holder.hold(&claim, &holding, routed, &request, body.as_deref(), payment).await?;
+            Ok((admission, holding))
+        };
+        let held: Result<_, Refusal> = held.await;
+        context.times.hold = Some(started.elapsed());
+        let (admission, holding) =
+            held.map_err(|refusal| self.challenged(refusal, session, routed, &request, context))?;
+        match admission {
+            Admission::Paid(hold) => {
+                let mut exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
+                exchange.records = holding.identifier.is_some();
+                Ok(Decision::Forward(Box::new(exchange)))
+            }
+            Admission::Redelivery(redelivery) if request.is_safe() || routed.route.redeliver => {
+                let exchange = Exchange::redelivered(routed.clone(), request, redelivery, holding.payer);
+                Ok(Decision::Forward(Box::new(exchange)))
+            }
+            Admission::Redelivery(redelivery) => {
+                let reply = self.already_delivered(redelivery.record(), &holding.payer);
+                Ok(Decision::Answer(reply, Outcome::Replayed))
+            }
+            Admission::Replay(prior) => {
+                Ok(Decision::Answer(self.replay(prior, &holding.payer), Outcome::Replayed))
+            }
+        }
+    }
+
+    /// Keeps what a 402 needs: the challenge of this route for this URL.
+    fn challenged(
+        &self,
+        refusal: Refusal,
+        session: &Session,
+        routed: &Routed,
+        request: &Admitted,
+        context: &mut RequestContext,
+    ) -> Refusal {
+        if let (Refusal::PaymentRequired(unpaid), Some(offer)) = (&refusal, routed.offer()) {
+            let base = self.settings.public_url.clone();
+            let base =
+                base.unwrap_or_else(|| format!("{}://{}", forward::scheme(session), request.authority));
+            let url = format!("{}{}", base.trim_end_matches('/'), request.path.as_str());
+            context.challenge = Some(offer.challenge.header(&url, unpaid.code()));
+            if matches!(unpaid, Unpaid::Missing) {
+                context.outcome = Outcome::Challenged;
+            }
+        }
+        refusal
+    }
+
+    /// The stored answer again, or the receipt with 409 where the answer was not stored.
+    fn replay(&self, prior: ledger::Prior, payer: &Payer) -> Reply {
+        match prior.response {
+            Some(stored) => Reply::stored(stored.status, stored.headers, stored.body)
+                .with("payment-response", receipt_header(&prior.receipt, payer, self.ledger.asset()))
+                .with("idempotency-replayed", "true"),
+            None => self.already_delivered(&prior.receipt, payer),
+        }
+    }
+
+    fn already_delivered(&self, record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
+        let refusal = Refusal::AlreadyDelivered(Box::new(record.clone()));
+        Reply::refusal(&refusal)
+            .with("payment-response", receipt_header(record, payer, self.ledger.asset()))
+            .with("faregate-payment-id", record.payment.to_string())
+    }
+
+    fn payment_id(&self) -> Result<PaymentId, Refusal> {
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).map_err(|_| Refusal::Internal)?;
+        Ok(PaymentId::generate(self.clock.now(), random))
+    }
+
+    /// Answers a refusal, with its challenge where it is a 402.
+    async fn refuse(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+        refusal: &Refusal,
+    ) -> pingora::Result<()> {
+        if context.outcome == Outcome::Error && refusal.status() < 500 {
+            context.outcome = Outcome::Refused;
+        }
+        let mut reply = Reply::refusal(refusal);
+        if let Some(header) = context.challenge.take() {
+            reply = reply.with(challenge::HEADER, header);
+        }
+        reply.send(session).await
+    }
+
+    /// Remembers why a phase failed, in the shape Pingora wants.
+    fn fail(context: &mut RequestContext, refusal: Refusal) -> Box<Error> {
+        let status = refusal.status();
+        let error = Error::explain(ErrorType::HTTPStatus(status), refusal.code());
+        context.refusal = Some(refusal);
+        error
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::new(self.shutdown.enter())
+    }
+
+    /// Compression would hold streams back: nothing is installed.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        _context: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        session.set_read_timeout(Some(self.settings.client_read_timeout));
+        session.set_write_timeout(Some(self.settings.client_write_timeout));
+        if !self.shutdown.is_draining() {
+            session.set_keepalive(Some(self.settings.client_idle_timeout.as_secs()));
+        }
+        Ok(())
+    }
+
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> pingora::Result<bool> {
+        match self.decide(session, context).await {
+            Ok(Decision::Forward(exchange)) => {
+                begin(session, context, *exchange).await;
+                Ok(false)
+            }
+            Ok(Decision::Answer(reply, outcome)) => {
+                context.outcome = outcome;
+                reply.send(session).await?;
+                Ok(true)
+            }
+            Err(refusal) => {
+                self.refuse(session, context, &refusal).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        context: &mut RequestContext,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        let Some(exchange) = &mut context.exchange else {
+            return Err(Self::fail(context, Refusal::Internal));
+        };
+        forward::peer(exchange).map_err(|refusal| Self::fail(context, refusal))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        let Some(exchange) = &mut context.exchange else {
+            return Err(Self::fail(context, Refusal::Internal));
+        };
+        exchange.sent_at = Some(Instant::now());
+        forward::edit(exchange, session, upstream)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        let Some(exchange) = &mut context.exchange else { return Ok(()) };
+        exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        exchange.request_whole |= end_of_stream;
+        let limit = exchange.routed.route.request_bytes_max;
+        if exchange.request_bytes > limit && !exchange.is_upgrade {
+            return Err(Self::fail(context, Refusal::BodyTooLarge(limit)));
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        if response.status.is_informational() && response.status.as_u16() != 101 {
+            // The real answer is still to come: nothing is decided by this one.
+            scrub(response);
+            return Ok(());
+        }
+        let Some(exchange) = &mut context.exchange else {
+            return Err(Self::fail(context, Refusal::Internal));
+        };
+        let asset = self.ledger.asset();
+        match capture(exchange, response, asset, &self.metrics, &mut context.times).await {
+            Ok(outcome) => {
+                context.outcome = outcome;
+                let from_browser = session.req_header().headers.contains_key(http::header::ORIGIN);
+                cors::expose(response, from_browser && exchange.routed.route.is_priced())
+            }
+            Err(refusal) => Err(Self::fail(context, refusal)),
+        }
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> pingora::Result<Option<std::time::Duration>> {
+        if let (Some(exchange), Some(chunk)) = (&mut context.exchange, body) {
+            exchange.response_bytes += chunk.len() as u64;
+            if let Some(recording) = &mut exchange.recording {
+                recording.push(chunk);
+            }
+        }
+        Ok(None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut RequestContext,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let Some(exchange) = &context.exchange {
+            if let Some(member) = exchange.member {
+                exchange.routed.pool.refused(member);
+            }
+            // No byte of the request can have arrived: another address may have it, whatever the method.
+            error.set_retry(true);
+        }
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut RequestContext,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("Peer: {peer}"));
+        let safe = context.exchange.as_ref().is_some_and(|exchange| {
+            exchange.routed.route.retry == Retry::Safe
+                && exchange.request.is_safe()
+                && !exchange.response_begun
+        });
+        let again = safe && client_reused && !session.as_ref().retry_buffer_truncated();
+        error.set_retry(again && *error.esource() == ErrorSource::Upstream);
+        error
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut RequestContext,
+    ) -> FailToProxy {
+        let refusal = context.refusal.take().or_else(|| refusal_of(error));
+        let Some(refusal) = refusal else {
+            // The client is gone; what that means for its money is decided in `logging`.
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        };
+        let status = refusal.status();
+        // Before the answer, so that the client's next try finds its funds and its payment free.
+        if context.exchange.as_mut().is_some_and(Exchange::void) {
+            self.metrics.voided();
+            self.metrics.failed(refusal.code());
+            context.outcome = Outcome::Voided;
+        }
+        session.set_keepalive(None);
+        if session.response_written().is_none() {
+            let _ = self.refuse(session, context, &refusal).await;
+        }
+        FailToProxy { error_code: status, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut RequestContext) {
+        if let Some(exchange) = &mut context.exchange {
+            let settled = record::settle(exchange, error, &self.refunds, &self.metrics, self.ledger.time());
+            context.outcome = settled.unwrap_or(context.outcome);
+        }
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        record::log(context, status, &self.metrics);
+    }
+
+    /// Failures are counted and stand in the payment's own line; one more line for each would only be noise that an
+    /// attacker can write.
+    fn suppress_error_log(&self, _session: &Session, _context: &RequestContext, _error: &Error) -> bool {
+        true
+    }
+}
+
+/// The last steps before a request goes out.
+async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange: Exchange) {
+    exchange.is_upgrade = session.is_upgrade_req();
+    if exchange.payer.is_some() {
+        session.set_ignore_info_resp(true);
+        let binding = exchange.is_upgrade || !exchange.request.is_safe();
+        if let (true, ServerSession::H1(connection)) = (binding, session.as_downstream_mut()) {
+            // The work is done once the request is out; a client that hangs up pays for it.
+            connection.set_abort_on_close(false);
+        }
+    }
+    continue_if_expected(session).await;
+    context.exchange = Some(exchange);
+}
+
+/// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.
+async fn continue_if_expected(session: &mut Session) {
+    if session.req_header_mut().remove_header(&EXPECT).is_some() && !session.is_http2() {
+        // A client that is gone is noticed at the next read.
+        let _ = session.write_continue_response().await;
+    }
+}
+
+/// What a failure of Pingora's is answered with; `None` where nobody is left to answer.
+fn refusal_of(error: &Error) -> Option<Refusal> {
+    match (error.esource(), error.etype()) {
+        (
+            ErrorSource::Upstream,
+            ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
+        ) => Some(Refusal::UpstreamTimeout),
+        (ErrorSource::Upstream, _) => Some(Refusal::Upstream),
+        (
+            ErrorSource::Downstream,
+            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed,
+        ) => None,
+        (
+            ErrorSource::Downstream,
+            ErrorType::H2Error | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
+        ) => None,
+        (ErrorSource::Downstream, _) => Some(Refusal::MalformedField("the request is malformed".to_owned())),
+        _ => Some(Refusal::Internal),
+    }
+}

@@ -1,0 +1,260 @@
+//! [`Refusal`]: everything the gateway says no with, and the one place that maps it to HTTP.
+//!
+//! A refusal that is a 402 asks for a payment, so it is only ever said while nothing was and nothing will be charged
+//! (DESIGN section 2, "After a payment, never a fresh 402").
+
+use domain::path::PathError;
+use domain::{Amount, PaymentId, PolicyViolation};
+use ledger::{HoldError, ReceiptRecord};
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+/// Why a request is not served.
+#[derive(Debug, Error)]
+pub(crate) enum Refusal {
+    #[error("the path cannot be read in one way only: {0}")]
+    Path(#[from] PathError),
+    #[error("the request names no host; send a Host header")]
+    NoHost,
+    #[error("the request target must be a path")]
+    Target,
+    #[error("{0} is not served")]
+    Method(String),
+    #[error("the header fields are larger than {0} bytes")]
+    HeadersTooLarge(usize),
+    #[error("the request body is larger than the route's limit of {0} bytes")]
+    BodyTooLarge(u64),
+    #[error("no route answers this method and path")]
+    NotFound,
+    #[error("an escaped slash (%2F) is not allowed at this place of the path")]
+    EscapedSlash,
+    #[error("the request carries two ways to pay; send exactly one agent key or one payment")]
+    TwoPayments,
+    #[error("{0}")]
+    MalformedPayment(String),
+    #[error("{0}")]
+    MalformedField(String),
+    #[error("this agent key is not valid; ask the agent's owner for a new one")]
+    AgentKey,
+    #[error("the agent is frozen; ask its owner")]
+    Frozen,
+    #[error("payment is required: {0}")]
+    PaymentRequired(Unpaid),
+    #[error("{violation}")]
+    Policy { violation: PolicyViolation },
+    #[error("a payment with this identity is still running; ask again in a moment")]
+    InProgress,
+    #[error("this payment or identifier was used for another request; sign a new payment")]
+    Reused,
+    #[error("this payment was captured and its answer delivered; it cannot be delivered again")]
+    AlreadyDelivered(Box<ReceiptRecord>),
+    #[error("the provider is suspended")]
+    Suspended,
+    #[error("no healthy upstream; nothing was charged")]
+    NoUpstream,
+    #[error("too many payments are running; nothing was charged, try again")]
+    Overloaded,
+    #[error("payments cannot be recorded right now; nothing was charged, try again")]
+    LedgerUnavailable,
+    #[error(
+        "it is not known whether the payment was recorded; send the same payment again, it is charged at most once"
+    )]
+    OutcomeUnknown(PaymentId),
+    #[error("the clock is being set; signed payments are not taken for a moment, nothing was charged")]
+    ClockAhead,
+    #[error("the upstream asks for a payment of its own; nothing was charged")]
+    UpstreamPaymentRequired,
+    #[error("the upstream could not be reached or broke off; nothing was charged")]
+    Upstream,
+    #[error("the upstream did not answer in time; nothing was charged")]
+    UpstreamTimeout,
+    #[error("too many requests from this address; try again in a minute")]
+    TooManyViews,
+    #[error(
+        "show who you are: an agent key, or the challenge signed (EIP-191) as \
+         `Authorization: Faregate <base64url of the challenge>.<signature>`"
+    )]
+    SignIn(String),
+    #[error("the gateway failed; nothing was charged")]
+    Internal,
+}
+
+/// Why there is a 402: each is a code of x402 or one of ours, and a sentence.
+#[derive(Debug, Error)]
+pub(crate) enum Unpaid {
+    #[error("no payment came with the request")]
+    Missing,
+    #[error("{message}")]
+    Rejected { code: &'static str, message: String },
+    #[error("the wallet has {available}, the call costs {price}")]
+    Funds { available: Amount, price: Amount },
+    #[error("no agent is registered for the address that signed")]
+    UnknownSigner,
+    #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
+    AboveMaximum { maximum: Amount, price: Amount },
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// The status it is answered with.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Path(_)
+            | Self::NoHost
+            | Self::Target
+            | Self::EscapedSlash
+            | Self::TwoPayments
+            | Self::MalformedPayment(_)
+            | Self::MalformedField(_) => 400,
+            Self::AgentKey | Self::SignIn(_) => 401,
+            Self::PaymentRequired(_) => 402,
+            Self::Frozen | Self::Policy { .. } => 403,
+            Self::NotFound => 404,
+            Self::Method(_) => 405,
+            Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) => 409,
+            Self::BodyTooLarge(_) => 413,
+            Self::TooManyViews => 429,
+            Self::HeadersTooLarge(_) => 431,
+            Self::Internal => 500,
+            Self::Upstream | Self::UpstreamPaymentRequired => 502,
+            Self::Suspended
+            | Self::NoUpstream
+            | Self::Overloaded
+            | Self::LedgerUnavailable
+            | Self::OutcomeUnknown(_)
+            | Self::ClockAhead => 503,
+            Self::UpstreamTimeout => 504,
+        }
+    }
+
+    /// A stable word for programs, also the label of metrics.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Path(_) => "ambiguous_path",
+            Self::NoHost => "host_missing",
+            Self::Target => "invalid_target",
+            Self::Method(_) => "method_not_allowed",
+            Self::HeadersTooLarge(_) => "headers_too_large",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::NotFound => "route_not_found",
+            Self::EscapedSlash => "escaped_slash",
+            Self::TwoPayments => "two_payments",
+            Self::MalformedPayment(_) => "invalid_payload",
+            Self::MalformedField(_) => "invalid_field",
+            Self::AgentKey => "invalid_agent_key",
+            Self::Frozen => "agent_frozen",
+            Self::PaymentRequired(unpaid) => unpaid.code(),
+            Self::Policy { violation } => policy_code(violation),
+            Self::InProgress => "payment_in_progress",
+            Self::Reused => "payment_reused",
+            Self::AlreadyDelivered(_) => "already_delivered",
+            Self::Suspended => "provider_suspended",
+            Self::NoUpstream => "no_healthy_upstream",
+            Self::Overloaded => "overloaded",
+            Self::LedgerUnavailable => "ledger_unavailable",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::ClockAhead => "clock_ahead",
+            Self::UpstreamPaymentRequired => "upstream_payment_required",
+            Self::Upstream => "upstream_failed",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::TooManyViews => "too_many_requests",
+            Self::SignIn(_) => "sign_in_required",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// Seconds for `Retry-After`, where trying again can help.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::InProgress | Self::Overloaded => Some(1),
+            Self::NoUpstream | Self::LedgerUnavailable | Self::OutcomeUnknown(_) | Self::Suspended => Some(5),
+            Self::ClockAhead => Some(30),
+            Self::TooManyViews => Some(60),
+            _ => None,
+        }
+    }
+
+    /// The JSON body: `error` and `message`, and the numbers a program needs to decide what to do.
+    pub(crate) fn body(&self) -> String {
+        let mut body = Map::new();
+        body.insert("error".to_owned(), Value::from(self.code()));
+        body.insert("message".to_owned(), Value::from(self.to_string()));
+        for (name, value) in self.details() {
+            body.insert(name.to_owned(), value);
+        }
+        Value::Object(body).to_string()
+    }
+
+    fn details(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Policy { violation: PolicyViolation::PerRequest { limit, price } } => {
+                vec![("limit", money(*limit)), ("price", money(*price)), ("window", Value::from("request"))]
+            }
+            Self::Policy { violation: PolicyViolation::Window { window, limit, remaining, price } } => vec![
+                ("limit", money(*limit)),
+                ("remaining", money(*remaining)),
+                ("price", money(*price)),
+                ("window", Value::from(window.name())),
+            ],
+            Self::PaymentRequired(Unpaid::Funds { available, price }) => {
+                vec![("available", money(*available)), ("price", money(*price))]
+            }
+            Self::PaymentRequired(Unpaid::AboveMaximum { maximum, price }) => {
+                vec![("maximum", money(*maximum)), ("price", money(*price))]
+            }
+            Self::OutcomeUnknown(payment) => vec![("payment", Value::from(payment.to_string()))],
+            Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
+            Self::AlreadyDelivered(receipt) => vec![
+                ("payment", Value::from(receipt.payment.to_string())),
+                ("amount", money(receipt.amount)),
+                ("captured_at", Value::from(receipt.captured_at.to_string())),
+            ],
+            _ => Vec::new(),
+        }
+    }
+}
+
+// === impl Unpaid ===
+
+impl Unpaid {
+    /// The code that stands in `PAYMENT-REQUIRED.error`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "payment_required",
+            Self::Rejected { code, .. } => code,
+            Self::Funds { .. } | Self::UnknownSigner => "insufficient_funds",
+            Self::AboveMaximum { .. } => "price_above_maximum",
+        }
+    }
+}
+
+impl From<HoldError> for Refusal {
+    fn from(error: HoldError) -> Self {
+        match error {
+            HoldError::InsufficientFunds { available, price } => {
+                Self::PaymentRequired(Unpaid::Funds { available, price })
+            }
+            HoldError::SpendingLimit(violation) => Self::Policy { violation },
+            HoldError::InProgress => Self::InProgress,
+            HoldError::Reused => Self::Reused,
+            HoldError::Overloaded => Self::Overloaded,
+            HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,
+            HoldError::ClockAhead => Self::ClockAhead,
+        }
+    }
+}
+
+fn policy_code(violation: &PolicyViolation) -> &'static str {
+    match violation {
+        PolicyViolation::PerRequest { .. } | PolicyViolation::Window { .. } => "spending_limit_exceeded",
+        PolicyViolation::Route(_) => "route_not_allowed",
+        PolicyViolation::Provider(_) => "provider_not_allowed",
+        PolicyViolation::Expired(_) => "policy_expired",
+    }
+}
+
+/// An amount as programs and people read it.
+pub(crate) fn money(amount: Amount) -> Value {
+    json!({ "amount": amount.atomic().to_string(), "display": amount.to_string() })
+}

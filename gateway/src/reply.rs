@@ -1,0 +1,105 @@
+//! [`Reply`]: an answer of the gateway's own, written whole.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::ORIGIN;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use crate::cors;
+use crate::limits::DRAINED_BODY_BYTES_MAX;
+use crate::refusal::Refusal;
+
+/// How long a small body that nobody wants is waited for before the connection is given up.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// An answer that was not forwarded from an upstream.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    /// Fields whose names come from elsewhere: a stored response.
+    stored: Vec<(String, Vec<u8>)>,
+    body: Bytes,
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// An answer without a body.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), stored: Vec::new(), body: Bytes::new() }
+    }
+
+    /// An answer of JSON that no cache may keep.
+    pub(crate) fn json(status: u16, body: String) -> Self {
+        Self { body: body.into(), ..Self::empty(status) }
+            .with("content-type", "application/json")
+            .with("cache-control", "no-store")
+    }
+
+    /// A stored answer, given again.
+    pub(crate) fn stored(status: u16, headers: Vec<(String, Vec<u8>)>, body: Bytes) -> Self {
+        Self { status, headers: Vec::new(), stored: headers, body }
+    }
+
+    /// What a refusal is answered with. A 402 gets its challenge from the caller.
+    pub(crate) fn refusal(refusal: &Refusal) -> Self {
+        let reply = Self::json(refusal.status(), refusal.body());
+        match refusal.retry_after() {
+            Some(seconds) => reply.with("retry-after", seconds.to_string()),
+            None => reply,
+        }
+    }
+
+    /// With one more field.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Writes it. The connection stays usable where the request's body is read or small.
+    pub(crate) async fn send(self, session: &mut Session) -> pingora::Result<()> {
+        drain(session).await;
+        let from_browser = session.req_header().headers.contains_key(ORIGIN);
+        let is_head = session.req_header().method == http::Method::HEAD;
+        let mut header =
+            ResponseHeader::build(self.status, Some(self.headers.len() + self.stored.len() + 4))?;
+        for (name, value) in self.stored {
+            header.append_header(name, value)?;
+        }
+        for (name, value) in self.headers {
+            header.insert_header(name, value)?;
+        }
+        let bodiless = is_head || matches!(self.status, 204 | 304);
+        if !matches!(self.status, 204 | 304) {
+            header.insert_header("content-length", self.body.len().to_string())?;
+        }
+        cors::expose(&mut header, from_browser)?;
+        session.write_response_header(Box::new(header), bodiless).await?;
+        if !bodiless {
+            session.write_response_body(Some(self.body), true).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a small request body that was sent along, so that the paid retry finds the connection open. A larger one
+/// costs the client its connection, never us the memory.
+async fn drain(session: &mut Session) {
+    if session.is_body_done() || session.is_body_empty() {
+        return;
+    }
+    let length = session.req_header().headers.get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse::<u64>().ok());
+    let waits = session.req_header().headers.contains_key(http::header::EXPECT);
+    let small = length.is_some_and(|length| length <= DRAINED_BODY_BYTES_MAX);
+    if small && !waits {
+        session.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
+        if session.drain_request_body().await.is_ok() {
+            return;
+        }
+    }
+    session.set_keepalive(None);
+}

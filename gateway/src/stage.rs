@@ -1,0 +1,12 @@
+//! The way of a request, one file a stage: `admit -> route -> verify -> hold -> forward -> capture -> record`.
+//!
+//! Each stage is a function of what the one before it gave. Only [`hold`] may wait for a read, only [`capture`] for a
+//! commit.
+
+pub(crate) mod admit;
+pub(crate) mod capture;
+pub(crate) mod forward;
+pub(crate) mod hold;
+pub(crate) mod record;
+pub(crate) mod route;
+pub(crate) mod verify;

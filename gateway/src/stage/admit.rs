@@ -1,0 +1,104 @@
+//! Admit: what is ambiguous, forbidden or too large is refused before anything is looked up.
+
+use domain::CanonicalPath;
+use http::header::{CONTENT_LENGTH, HOST};
+use pingora::http::RequestHeader;
+
+use crate::limits::Settings;
+use crate::refusal::Refusal;
+
+/// A request that can be read in one way only.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// Upper case, as sent.
+    pub(crate) method: String,
+    /// Lower case, with the port where one was sent.
+    pub(crate) authority: String,
+    /// The path that is matched, priced and forwarded.
+    pub(crate) path: CanonicalPath,
+    /// As sent, without the question mark.
+    pub(crate) query: Option<String>,
+    /// The body's length where it was announced.
+    pub(crate) content_length: Option<u64>,
+}
+
+// === impl Admitted ===
+
+impl Admitted {
+    /// The authority without its port.
+    pub(crate) fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+
+    /// Whether repeating the request does no harm (RFC 9110 section 9.2.1).
+    pub(crate) fn is_safe(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+    }
+}
+
+/// Reads a request's header.
+pub(crate) fn admit(request: &RequestHeader, settings: &Settings) -> Result<Admitted, Refusal> {
+    let size: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > settings.header_bytes_max {
+        return Err(Refusal::HeadersTooLarge(settings.header_bytes_max));
+    }
+    let method = request.method.as_str();
+    if matches!(method, "TRACE" | "CONNECT") {
+        return Err(Refusal::Method(method.to_owned()));
+    }
+    let (path, query) = target(request)?;
+    Ok(Admitted {
+        method: method.to_owned(),
+        authority: authority(request)?,
+        path: CanonicalPath::parse(&path)?,
+        query,
+        content_length: content_length(request)?,
+    })
+}
+
+/// Path and query, from origin-form or absolute-form (RFC 9112 section 3.2). Pingora refuses an absolute target whose
+/// authority is not the Host.
+fn target(request: &RequestHeader) -> Result<(Vec<u8>, Option<String>), Refusal> {
+    let raw = request.raw_path();
+    let origin = if raw.starts_with(b"/") {
+        raw.to_vec()
+    } else if request.uri.scheme().is_some() {
+        request
+            .uri
+            .path_and_query()
+            .map(|target| target.as_str().as_bytes().to_vec())
+            .ok_or(Refusal::Target)?
+    } else {
+        return Err(Refusal::Target);
+    };
+    let mut parts = origin.splitn(2, |byte| *byte == b'?');
+    let path = parts.next().unwrap_or_default().to_vec();
+    let query = match parts.next() {
+        Some(query) => Some(String::from_utf8(query.to_vec()).map_err(|_| Refusal::Target)?),
+        None => None,
+    };
+    if query.as_ref().is_some_and(|query| query.contains('#')) || path.contains(&b'#') {
+        return Err(Refusal::Target);
+    }
+    Ok((path, query))
+}
+
+/// HTTP/1.1 has a Host, HTTP/2 an `:authority`. Two hosts are refused by Pingora.
+fn authority(request: &RequestHeader) -> Result<String, Refusal> {
+    let from_uri = request.uri.authority().map(|authority| authority.as_str());
+    let from_host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = from_uri.or(from_host).unwrap_or("").trim();
+    if authority.is_empty() || authority.contains(['@', '/', ' ']) {
+        return Err(Refusal::NoHost);
+    }
+    Ok(authority.to_ascii_lowercase())
+}
+
+fn content_length(request: &RequestHeader) -> Result<Option<u64>, Refusal> {
+    let Some(length) = request.headers.get(CONTENT_LENGTH) else { return Ok(None) };
+    let length = length.to_str().ok().and_then(|length| length.parse().ok());
+    length.map(Some).ok_or_else(|| Refusal::MalformedField("Content-Length is not a number".to_owned()))
+}

@@ -1,0 +1,160 @@
+//! Capture: the upstream's header has come. A delivery is captured and committed before the first byte leaves, anything
+//! else voids the hold.
+
+use std::time::Instant;
+
+use domain::Asset;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
+use ledger::{CaptureError, ReceiptRecord};
+use pingora::http::ResponseHeader;
+use protocol::receipt::SettlementResponse;
+
+use crate::context::{Exchange, Money, Recording, Times};
+use crate::metrics::{Metrics, Outcome, Stage};
+use crate::refusal::Refusal;
+use crate::stage::hold::Payer;
+
+/// Fields that only we may say: an upstream cannot forge a receipt or a demand.
+const FORGEABLE: [&str; 6] = [
+    "payment-required",
+    "payment-response",
+    "x-payment-response",
+    "faregate-payment-id",
+    "faregate-payment-status",
+    "settlement-overrides",
+];
+
+/// Decides the money by the upstream's final header. Returns how the request ends, as far as is known.
+pub(crate) async fn capture(
+    exchange: &mut Exchange,
+    response: &mut ResponseHeader,
+    asset: &Asset,
+    metrics: &Metrics,
+    times: &mut Times,
+) -> Result<Outcome, Refusal> {
+    scrub(response);
+    exchange.response_begun = true;
+    exchange.response_has_length = response.headers.contains_key(CONTENT_LENGTH);
+    times.upstream = exchange.sent_at.map(|sent| sent.elapsed());
+    if let Some(took) = times.upstream.filter(|_| exchange.payer.is_some()) {
+        metrics.stage(Stage::Upstream, took);
+    }
+    let status = response.status.as_u16();
+    if status == 402 {
+        return Err(Refusal::UpstreamPaymentRequired);
+    }
+    match std::mem::replace(&mut exchange.money, Money::Done) {
+        Money::Free => {
+            exchange.money = Money::Free;
+            Ok(Outcome::Free)
+        }
+        Money::Held(hold) if exchange.routed.route.charge_on.charges(status) => {
+            let started = Instant::now();
+            let payment = hold.payment();
+            let receipt = hold.capture().await.map_err(|error| match error {
+                CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
+                CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,
+            })?;
+            times.commit = Some(started.elapsed());
+            metrics.stage(Stage::Commit, started.elapsed());
+            if exchange.records && !exchange.is_upgrade {
+                exchange.recording = Some(Recording::new(status, stored_fields(response)));
+            }
+            exchange.money = Money::Captured(receipt);
+            mark(exchange, response, asset)?;
+            Ok(Outcome::Paid)
+        }
+        Money::Held(hold) => {
+            hold.void();
+            metrics.voided();
+            response.insert_header("faregate-payment-status", "voided").map_err(|_| Refusal::Internal)?;
+            Ok(Outcome::Voided)
+        }
+        other => {
+            exchange.money = other;
+            mark(exchange, response, asset)?;
+            Ok(Outcome::Replayed)
+        }
+    }
+}
+
+/// The `PAYMENT-RESPONSE` header of a receipt: what stock clients read as the settlement of their payment.
+pub(crate) fn receipt_header(record: &ReceiptRecord, payer: &Payer, asset: &Asset) -> String {
+    let payer = payer.address.map_or_else(|| payer.agent.to_string(), |address| address.to_checksum(None));
+    let digest = record
+        .transaction
+        .map_or_else(|| *blake3::hash(record.payment.as_bytes()).as_bytes(), |digest| digest.0);
+    SettlementResponse::settled(&asset.network, &payer, digest, record.amount, record.payment).to_header()
+}
+
+/// Takes off what the upstream may not say.
+pub(crate) fn scrub(response: &mut ResponseHeader) {
+    for name in FORGEABLE {
+        response.remove_header(name);
+    }
+}
+
+/// Puts the receipt on the answer, and keeps shared caches from giving it to those who did not pay.
+fn mark(exchange: &Exchange, response: &mut ResponseHeader, asset: &Asset) -> Result<(), Refusal> {
+    let (Some(record), Some(payer)) = (exchange.receipt(), &exchange.payer) else { return Ok(()) };
+    let mut insert = |name: &'static str, value: String| {
+        response.insert_header(name, value).map_err(|_| Refusal::Internal)
+    };
+    insert("payment-response", receipt_header(record, payer, asset))?;
+    insert("faregate-payment-id", record.payment.to_string())?;
+    insert("faregate-payment-status", "captured".to_owned())?;
+    if !exchange.routed.route.cacheable {
+        keep_private(response)?;
+    }
+    Ok(())
+}
+
+fn keep_private(response: &mut ResponseHeader) -> Result<(), Refusal> {
+    for name in ["cdn-cache-control", "surrogate-control", "expires"] {
+        response.remove_header(name);
+    }
+    let values: Vec<String> = response
+        .headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(|directive| directive.trim().to_ascii_lowercase())
+        .filter(|directive| !directive.is_empty() && !is_for_shared_caches(directive))
+        .collect();
+    let kept = values.iter().any(|directive| directive == "no-store" || directive == "private");
+    let mut list = values;
+    if !kept {
+        list.insert(0, "private".to_owned());
+    }
+    response.insert_header(CACHE_CONTROL, list.join(", ")).map_err(|_| Refusal::Internal)
+}
+
+fn is_for_shared_caches(directive: &str) -> bool {
+    directive == "public" || directive.starts_with("s-maxage") || directive.starts_with("private=")
+}
+
+/// The fields of a response that are stored with it. Framing is made anew when it is given again, and fields of one
+/// connection belong to that connection.
+fn stored_fields(response: &ResponseHeader) -> Vec<(String, Vec<u8>)> {
+    let kept = |name: &HeaderName| {
+        !matches!(
+            name.as_str(),
+            "connection"
+                | "content-length"
+                | "date"
+                | "keep-alive"
+                | "set-cookie"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+        )
+    };
+    response
+        .headers
+        .iter()
+        .filter(|(name, _)| kept(name))
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect()
+}

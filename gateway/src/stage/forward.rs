@@ -1,0 +1,160 @@
+//! Forward: the exact canonical request, to an address that is well, without our fields and with the provider's.
+
+use domain::Amount;
+use http::header::{AUTHORIZATION, EXPECT, HOST};
+use http::{HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+
+use crate::context::Exchange;
+use crate::credential;
+use crate::refusal::Refusal;
+
+/// Fields of the request that end here: payments, keys, and names by which some servers would take another method
+/// or path than the one that was priced.
+const STRIPPED: [&str; 18] = [
+    "payment-signature",
+    "payment-required",
+    "payment-response",
+    "x-payment",
+    "x-payment-response",
+    "agent-key",
+    "agent-max-price",
+    "access-control-expose-headers",
+    "forwarded",
+    "x-real-ip",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-original-host",
+    "x-original-method",
+    "x-rewrite-url",
+    "x-forwarded",
+];
+
+/// Fields we write, and that a client must not be able to forge.
+const OURS: [&str; 2] = ["faregate-", "x-forwarded-"];
+
+/// Chooses an address and what to connect to it with.
+pub(crate) fn peer(exchange: &mut Exchange) -> Result<Box<HttpPeer>, Refusal> {
+    let pool = &exchange.routed.pool;
+    let (member, address) = pool.pick().ok_or(Refusal::NoUpstream)?;
+    exchange.member = Some(member);
+    Ok(Box::new(pool.peer(address)))
+}
+
+/// Edits the copy of the request that goes upstream. Pingora has taken off the hop-by-hop fields.
+pub(crate) fn edit(
+    exchange: &Exchange,
+    session: &Session,
+    upstream: &mut RequestHeader,
+) -> pingora::Result<()> {
+    strip(upstream);
+    let config = exchange.routed.pool.upstream();
+    let mut target = format!("{}{}", config.base_path, exchange.request.path.as_str());
+    if let Some(query) = &exchange.request.query {
+        target.push('?');
+        target.push_str(query);
+    }
+    upstream.set_raw_path(target.as_bytes())?;
+    let host = config.host.clone().or_else(|| {
+        let address = exchange.member.and_then(|member| config.addresses.get(member))?;
+        let default = if config.tls.is_some() { 443 } else { 80 };
+        let name =
+            if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
+        Some(if address.port == default { name } else { format!("{name}:{}", address.port) })
+    });
+    upstream.insert_header(HOST, host.unwrap_or_default())?;
+    forwarded(exchange, session, upstream)?;
+    if let (Some(payer), Some(payment)) = (&exchange.payer, exchange.payment) {
+        upstream.insert_header("faregate-payment-id", payment.to_string())?;
+        upstream.insert_header("faregate-payer", payer.agent.to_string())?;
+        upstream.insert_header("faregate-price", dollars(exchange.price))?;
+    }
+    for (name, value) in &config.headers {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value.expose())) {
+            value.set_sensitive(true);
+            upstream.insert_header(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// `X-Forwarded-*`, rebuilt: what the client sent under these names was its own invention.
+fn forwarded(exchange: &Exchange, session: &Session, upstream: &mut RequestHeader) -> pingora::Result<()> {
+    if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
+        upstream.insert_header("x-forwarded-for", client.ip().to_string())?;
+    }
+    upstream.insert_header("x-forwarded-host", exchange.request.authority.as_str())?;
+    upstream.insert_header("x-forwarded-proto", scheme(session))?;
+    Ok(())
+}
+
+/// What the client speaks to us.
+pub(crate) fn scheme(session: &Session) -> &'static str {
+    let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    if encrypted { "https" } else { "http" }
+}
+
+fn strip(upstream: &mut RequestHeader) {
+    let agent_key = upstream.headers.get_all(AUTHORIZATION).iter().any(credential::is_agent_key);
+    if agent_key {
+        upstream.remove_header(&AUTHORIZATION);
+    }
+    upstream.remove_header(&EXPECT);
+    // Some servers read `_` in a name as `-`: a field that would arrive under one of our names is ours.
+    let taken: Vec<HeaderName> =
+        upstream.headers.keys().filter(|name| is_ours(name.as_str())).cloned().collect();
+    for name in taken {
+        upstream.remove_header(&name);
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    let dashed = name.replace('_', "-");
+    STRIPPED.contains(&dashed.as_str()) || OURS.iter().any(|prefix| dashed.starts_with(prefix))
+}
+
+fn dollars(amount: Amount) -> String {
+    amount.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_ours_reaches_the_upstream_under_any_spelling() {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        let fields = [
+            ("authorization", "Bearer fg_secret"),
+            ("Agent-Key", "fg_secret"),
+            ("PAYMENT-SIGNATURE", "e30="),
+            ("payment_signature", "e30="),
+            ("Faregate-Payer", "agt_forged"),
+            ("faregate_payer", "agt_forged"),
+            ("X-Forwarded-For", "1.2.3.4"),
+            ("X-HTTP-Method-Override", "DELETE"),
+            ("X-Original-URL", "/free"),
+            ("Expect", "100-continue"),
+        ];
+        for (name, value) in fields {
+            request.append_header(name, value).unwrap();
+        }
+        request.append_header("accept", "*/*").unwrap();
+        strip(&mut request);
+        let left: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["accept"]);
+    }
+
+    #[test]
+    fn another_authorization_is_left_to_the_upstream() {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        request.append_header("authorization", "Basic abc").unwrap();
+        strip(&mut request);
+        assert!(request.headers.contains_key(AUTHORIZATION));
+    }
+}

@@ -1,0 +1,257 @@
+//! Hold: the claimant's funds, limits and replay key are held for the most the call can cost. The one stage that may
+//! wait for a read.
+
+use std::sync::Arc;
+
+use domain::policy::Spending;
+use domain::replay::FingerprintParts;
+use domain::{
+    Address, AgentId, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis,
+};
+use http::HeaderMap;
+use ledger::{Held, Hold, HoldRequest, Ledger, Prior, Redelivery};
+use protocol::verify::Rejection;
+use registry::{Access, Directory};
+use sha2::{Digest, Sha256};
+
+use crate::credential;
+use crate::limits::{DIGESTED_BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
+use crate::metrics::Metrics;
+use crate::refusal::{Refusal, Unpaid};
+use crate::stage::admit::Admitted;
+use crate::stage::route::Routed;
+use crate::stage::verify::{Claim, Claimant, refuse};
+
+/// What may be done with a request whose payment was looked at.
+pub(crate) enum Admission {
+    /// Forward; the hold is captured when it was delivered.
+    Paid(Hold),
+    /// Forward once more, free: it was captured, and we do not know that it was delivered.
+    Redelivery(Redelivery),
+    /// Do not forward: it was delivered. Tell the outcome again.
+    Replay(Prior),
+}
+
+/// Who pays, as receipts, upstreams and logs name them.
+#[derive(Clone, Debug)]
+pub(crate) struct Payer {
+    pub(crate) agent: AgentId,
+    /// The address that signed, where one did.
+    pub(crate) address: Option<Address>,
+}
+
+/// A request that is going to be held for.
+pub(crate) struct Holding {
+    pub(crate) access: Arc<Access>,
+    pub(crate) payer: Payer,
+    pub(crate) identifier: Option<String>,
+    replay: Option<ReplayKey>,
+    digest: Option<B256>,
+    /// Set when the authorization's time is over: only its earlier outcome counts.
+    expired: Option<Rejection>,
+}
+
+/// What the hold stage works with.
+pub(crate) struct Holder<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) directory: &'a Directory,
+    pub(crate) metrics: &'a Metrics,
+}
+
+// === impl Holder ===
+
+impl Holder<'_> {
+    /// Finds out whose claim it is, and whether their policy allows it. Nothing is held yet.
+    pub(crate) async fn identify(
+        &self,
+        claim: &Claim,
+        routed: &Routed,
+        headers: &HeaderMap,
+        at: UnixMillis,
+    ) -> Result<Holding, Refusal> {
+        let identifier = identifier(headers, claim.identifier.clone())?;
+        let holding = match &claim.claimant {
+            Claimant::Key(key) => {
+                let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
+                let access = access.ok_or(Refusal::AgentKey)?;
+                self.key_limits(&access, claim, headers, at)?;
+                Holding::new(access, None, identifier)
+            }
+            Claimant::Signature(payment) => {
+                let access = self.signer(payment.payer()).await?;
+                let holding = Holding::new(access, Some(payment.payer()), identifier);
+                Holding { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding }
+            }
+            Claimant::Expired { rejection } => {
+                let Rejection::Expired { replay_key, payer } = rejection else {
+                    return Err(refuse(rejection));
+                };
+                let access = self.signer(*payer).await.map_err(|_| refuse(rejection))?;
+                let holding = Holding::new(access, Some(*payer), identifier);
+                let expired = Some(Rejection::Expired { replay_key: *replay_key, payer: *payer });
+                return Ok(Holding { replay: Some(*replay_key), expired, ..holding });
+            }
+        };
+        if holding.access.frozen {
+            return Err(Refusal::Frozen);
+        }
+        let spending = Spending {
+            amount: claim.maximum(),
+            route: &routed.route.name,
+            provider: &routed.provider.name,
+            at,
+        };
+        holding.access.policy.check(spending).map_err(|violation| self.violated(violation))?;
+        Ok(holding)
+    }
+
+    /// Holds. `body` is the digest of the request's body, where an identifier is used.
+    pub(crate) async fn hold(
+        &self,
+        claim: &Claim,
+        holding: &Holding,
+        routed: &Routed,
+        request: &Admitted,
+        body: Option<&[u8]>,
+        payment: PaymentId,
+    ) -> Result<Admission, Refusal> {
+        let fingerprint = Fingerprint::new(FingerprintParts {
+            method: &request.method,
+            host: &request.authority,
+            path: request.path.as_str(),
+            query: request.query.as_deref().unwrap_or(""),
+            payer: holding.payer.agent,
+            body,
+        });
+        if let (Some(expired), Some(key)) = (&holding.expired, holding.replay) {
+            let prior = self.ledger.prior(key, fingerprint).await?;
+            return prior.map(admission).ok_or_else(|| refuse(expired));
+        }
+        let policy = &holding.access.policy;
+        let asked = HoldRequest {
+            payment,
+            agent: holding.payer.agent,
+            wallet: holding.access.wallet,
+            provider: Arc::clone(&routed.provider.name),
+            route: Arc::clone(&routed.route.name),
+            price: claim.price.clone(),
+            revision: claim.revision,
+            fee: routed.provider.fee,
+            per_day: policy.per_day,
+            per_month: policy.per_month,
+            replay: holding.replay,
+            digest: holding.digest,
+            idempotency: holding
+                .identifier
+                .as_ref()
+                .map(|text| IdempotencyKey::new(holding.payer.agent, text)),
+            fingerprint,
+        };
+        match self.ledger.hold(asked).await {
+            Ok(held) => Ok(admission(held)),
+            Err(ledger::HoldError::SpendingLimit(violation)) => Err(self.violated(violation)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A key has limits of its own beside its agent's policy.
+    fn key_limits(
+        &self,
+        access: &Access,
+        claim: &Claim,
+        headers: &HeaderMap,
+        at: UnixMillis,
+    ) -> Result<(), Refusal> {
+        let grant = access.key.as_ref().ok_or(Refusal::AgentKey)?;
+        if grant.expires_at.is_some_and(|end| at >= end) {
+            return Err(Refusal::AgentKey);
+        }
+        let price = claim.maximum();
+        if let Some(maximum) = credential::maximum_price(headers)?.filter(|maximum| price > *maximum) {
+            return Err(Refusal::PaymentRequired(Unpaid::AboveMaximum { maximum, price }));
+        }
+        if price > grant.per_request {
+            return Err(self.violated(PolicyViolation::PerRequest { limit: grant.per_request, price }));
+        }
+        Ok(())
+    }
+
+    async fn signer(&self, address: Address) -> Result<Arc<Access>, Refusal> {
+        let access = self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
+        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner))
+    }
+
+    fn violated(&self, violation: PolicyViolation) -> Refusal {
+        let kind = match &violation {
+            PolicyViolation::PerRequest { .. } => "per_request",
+            PolicyViolation::Window { window, .. } => window.name(),
+            PolicyViolation::Route(_) | PolicyViolation::Provider(_) => "scope",
+            PolicyViolation::Expired(_) => "expired",
+        };
+        self.metrics.violated(kind);
+        Refusal::Policy { violation }
+    }
+}
+
+// === impl Holding ===
+
+impl Holding {
+    fn new(access: Arc<Access>, address: Option<Address>, identifier: Option<String>) -> Self {
+        let payer = Payer { agent: access.agent, address };
+        Self { access, payer, identifier, replay: None, digest: None, expired: None }
+    }
+}
+
+fn admission(held: Held) -> Admission {
+    match held {
+        Held::Hold(hold) => Admission::Paid(hold),
+        Held::Redelivery(redelivery) => Admission::Redelivery(redelivery),
+        Held::Prior(prior) => Admission::Replay(prior),
+    }
+}
+
+/// The client's word for this request: in the payment, or in `Idempotency-Key`.
+fn identifier(headers: &HeaderMap, in_payment: Option<String>) -> Result<Option<String>, Refusal> {
+    let Some(value) = credential::one(headers, credential::IDEMPOTENCY_KEY)? else { return Ok(in_payment) };
+    let text = value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_BYTES_MAX);
+    let text = text.ok_or_else(|| {
+        Refusal::MalformedField(format!(
+            "Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible characters"
+        ))
+    })?;
+    match in_payment {
+        Some(other) if other != text => Err(Refusal::MalformedField(
+            "Idempotency-Key and the payment-identifier differ; send one of them".to_owned(),
+        )),
+        _ => Ok(Some(text.to_owned())),
+    }
+}
+
+/// Reads a short body and takes its digest; a longer one must bring a `Content-Digest` (RFC 9530). Without either, the
+/// same identifier could buy two different requests.
+pub(crate) async fn body_digest(
+    session: &mut pingora::proxy::Session,
+    request: &Admitted,
+) -> Result<Option<Vec<u8>>, Refusal> {
+    if session.is_body_empty() {
+        return Ok(None);
+    }
+    if request.content_length.is_some_and(|length| length <= DIGESTED_BODY_BYTES_MAX) {
+        session.enable_retry_buffering();
+        let mut hasher = Sha256::new();
+        loop {
+            match session.read_request_body().await {
+                Ok(Some(chunk)) => hasher.update(&chunk),
+                Ok(None) => return Ok(Some(hasher.finalize().to_vec())),
+                Err(_) => return Err(Refusal::MalformedField("the request body broke off".to_owned())),
+            }
+        }
+    }
+    match credential::one(&session.req_header().headers, "content-digest")? {
+        Some(digest) => Ok(Some(digest.as_bytes().to_vec())),
+        None => Err(Refusal::MalformedField(format!(
+            "a request with an identifier and a body over {DIGESTED_BODY_BYTES_MAX} bytes, or of unknown length, needs a \
+             Content-Digest field"
+        ))),
+    }
+}

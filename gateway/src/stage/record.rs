@@ -1,0 +1,115 @@
+//! Record: the request is over. What is still undecided is decided, then metrics and one log line.
+
+use std::time::Instant;
+
+use domain::UnixMillis;
+use ledger::RefundReason;
+use pingora::{Error, ErrorSource};
+
+use crate::context::{Exchange, Money, RequestContext};
+use crate::metrics::{Metrics, Outcome, Stage};
+use crate::refund_cap::RefundCap;
+
+/// Decides what a finished exchange leaves open. `error` is what ended it, where something did.
+pub(crate) fn settle(
+    exchange: &mut Exchange,
+    error: Option<&Error>,
+    cap: &RefundCap,
+    metrics: &Metrics,
+    at: UnixMillis,
+) -> Option<Outcome> {
+    match std::mem::replace(&mut exchange.money, Money::Done) {
+        Money::Free => {
+            exchange.money = Money::Free;
+            None
+        }
+        Money::Done => None,
+        Money::Held(hold) => {
+            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
+            if client_left && exchange.binds() {
+                let capturing = hold.capture();
+                // The work was done and paid for; nobody is left to deliver it to.
+                tokio::spawn(async move {
+                    if let Ok(receipt) = capturing.await {
+                        receipt.delivered();
+                    }
+                });
+                return Some(Outcome::Paid);
+            }
+            hold.void();
+            metrics.voided();
+            Some(Outcome::Voided)
+        }
+        Money::Redelivery(redelivery) => {
+            if error.is_none() || exchange.response_begun {
+                redelivery.delivered();
+            }
+            None
+        }
+        Money::Captured(receipt) => {
+            if error.is_some_and(|error| is_refundable(exchange, error))
+                && exchange.payer.as_ref().is_some_and(|payer| cap.take(payer.agent, at))
+            {
+                receipt.refund(RefundReason::BrokenOff);
+                return Some(Outcome::Voided);
+            }
+            let whole = error.is_none();
+            match exchange.recording.take().filter(|_| whole).and_then(crate::context::Recording::finish) {
+                Some(response) => receipt.store(response),
+                None => receipt.delivered(),
+            }
+            None
+        }
+    }
+}
+
+/// A body that the upstream broke off: one that announced its length lacks the rest; a stream was worth its price once
+/// enough of it had passed.
+fn is_refundable(exchange: &Exchange, error: &Error) -> bool {
+    let broken_off = *error.esource() == ErrorSource::Upstream && !exchange.is_upgrade;
+    broken_off
+        && (exchange.response_has_length || exchange.response_bytes < exchange.routed.route.stream_bytes_min)
+}
+
+/// Counts the request and writes its line. Secrets and payment payloads have no way in here.
+pub(crate) fn log(context: &RequestContext, status: u16, metrics: &Metrics) {
+    let took = context.started.elapsed();
+    metrics.request(context.route.as_ref(), context.outcome, took);
+    for (stage, took) in [(Stage::Verify, context.times.verify), (Stage::Hold, context.times.hold)] {
+        if let Some(took) = took {
+            metrics.stage(stage, took);
+        }
+    }
+    let Some(exchange) = &context.exchange else { return };
+    let (Some(payment), Some(payer)) = (exchange.payment, &exchange.payer) else { return };
+    let micros = |took: Option<std::time::Duration>| {
+        took.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
+    };
+    tracing::info!(
+        target: "faregate::payment",
+        {
+            payment.id = %payment,
+            agent.id = %payer.agent,
+            route.name = %exchange.routed.route.name,
+            provider.name = %exchange.routed.provider.name,
+            catalog.version = exchange.routed.snapshot.catalog().version(),
+            price.units = exchange.price.atomic(),
+            outcome = context.outcome.name(),
+            status,
+            request.us = micros(Some(took)),
+            verify.us = micros(context.times.verify),
+            hold.us = micros(context.times.hold),
+            upstream.us = micros(context.times.upstream),
+            commit.us = micros(context.times.commit)
+        },
+        "paid request"
+    );
+}
+
+/// Measures a stage.
+pub(crate) fn timed<T>(slot: &mut Option<std::time::Duration>, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = work();
+    *slot = Some(started.elapsed());
+    result
+}

@@ -1,0 +1,63 @@
+//! Route: one route of one catalog, or nothing is forwarded.
+
+use std::sync::Arc;
+
+use domain::catalog::{Provider, Route};
+use domain::{CanonicalPath, RouteId};
+
+use crate::pool::Pool;
+use crate::refusal::Refusal;
+use crate::snapshot::{RouteOffer, Snapshot};
+use crate::stage::admit::Admitted;
+
+/// Where a request goes, and what that costs. Holds on to the snapshot it was found in.
+#[derive(Clone)]
+pub(crate) struct Routed {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) id: RouteId,
+    pub(crate) route: Arc<Route>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+// === impl Routed ===
+
+impl Routed {
+    /// What is asked for it; `None` on a free route.
+    pub(crate) fn offer(&self) -> Option<&RouteOffer> {
+        self.snapshot.offer(self.id)
+    }
+}
+
+/// Finds the route of an admitted request.
+pub(crate) fn route(snapshot: &Arc<Snapshot>, request: &Admitted) -> Result<Routed, Refusal> {
+    let id =
+        snapshot.catalog().find(request.host(), &request.method, &request.path).ok_or(Refusal::NotFound)?;
+    let route = snapshot.route(id).ok_or(Refusal::NotFound)?;
+    let provider = snapshot.provider(route).ok_or(Refusal::NotFound)?;
+    escaped_slash(route, &request.path)?;
+    if provider.suspended {
+        return Err(Refusal::Suspended);
+    }
+    if request.content_length.is_some_and(|length| length > route.request_bytes_max) {
+        return Err(Refusal::BodyTooLarge(route.request_bytes_max));
+    }
+    // Asked before a challenge: nobody should pay for what cannot be served.
+    let pool = snapshot.pool(route).filter(|pool| pool.is_available()).ok_or(Refusal::NoUpstream)?;
+    Ok(Routed {
+        snapshot: Arc::clone(snapshot),
+        id,
+        route: Arc::clone(route),
+        provider: Arc::clone(provider),
+        pool: Arc::clone(pool),
+    })
+}
+
+/// `%2F` may stand only where the route says so, in its last parameter.
+fn escaped_slash(route: &Route, path: &CanonicalPath) -> Result<(), Refusal> {
+    match path.escaped_slash() {
+        None => Ok(()),
+        Some(segment) if route.escaped_slash && route.pattern.is_in_last_parameter(segment) => Ok(()),
+        Some(_) => Err(Refusal::EscapedSlash),
+    }
+}

@@ -1,0 +1,63 @@
+//! [`Offer`]: one way to pay for a resource, x402 v2's `PaymentRequirements`.
+
+use domain::{Address, Amount, Asset};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How long a payment may be valid, in seconds. It bounds how many replay keys are live at once.
+pub const MAX_TIMEOUT_SECONDS: u64 = 60;
+
+/// The only scheme of the wallet rail.
+pub const SCHEME_EXACT: &str = "exact";
+
+/// The key of `extra` that carries our quote.
+pub const QUOTE: &str = "quote";
+
+/// A way to pay. No other keys may stand in it: clients and servers compare it whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offer {
+    /// `exact`.
+    pub scheme: String,
+    /// CAIP-2, such as `eip155:402402`.
+    pub network: String,
+    /// Atomic units, in decimal.
+    pub amount: String,
+    /// The asset's address.
+    pub asset: String,
+    /// Who is paid.
+    pub pay_to: String,
+    /// How long the payment may be valid.
+    pub max_timeout_seconds: u64,
+    /// The EIP-712 domain's `name` and `version`, and what else the scheme or the server needs.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+// === impl Offer ===
+
+impl Offer {
+    /// An offer on the wallet rail.
+    #[must_use]
+    pub fn wallet(asset: &Asset, pay_to: Address, amount: Amount, quote: Option<&str>) -> Self {
+        let mut extra = Map::new();
+        extra.insert("name".to_owned(), Value::from(&*asset.name));
+        extra.insert("version".to_owned(), Value::from(&*asset.version));
+        if let Some(quote) = quote {
+            extra.insert(QUOTE.to_owned(), Value::from(quote));
+        }
+        Self {
+            scheme: SCHEME_EXACT.to_owned(),
+            network: asset.network.to_string(),
+            amount: amount.atomic().to_string(),
+            asset: asset.address.to_checksum(None),
+            pay_to: pay_to.to_checksum(None),
+            max_timeout_seconds: MAX_TIMEOUT_SECONDS,
+            extra,
+        }
+    }
+}
+
+fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
