@@ -1,1 +1,36 @@
-//! kit
+//! What the end-to-end tests are made of: a scripted [`Upstream`], the real binary under [`Faregate`], a client that
+//! sends exact bytes ([`Wire`]) and a [`Payer`] that signs.
+//!
+//! It knows the gateway only from outside: its file, its listeners, its exit code. Every test ends with
+//! [`Faregate::finish`], which audits the ledger alive and stopped; a harness that is dropped without it panics.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+pub mod agent;
+pub mod audit;
+pub mod certificate;
+pub mod config;
+pub mod faregate;
+pub mod gate;
+pub mod h2;
+pub mod message;
+pub mod metrics;
+pub mod payer;
+pub mod ports;
+pub mod process;
+pub mod request;
+pub mod script;
+pub mod upstream;
+pub mod wait;
+pub mod wire;
+
+pub use agent::Agent;
+pub use config::{Config, Provider, Route};
+pub use faregate::Faregate;
+pub use gate::Gate;
+pub use message::Response;
+pub use payer::{Payer, Payment};
+pub use request::Request;
+pub use script::Script;
+pub use upstream::Upstream;
+pub use wait::within;
+pub use wire::Wire;

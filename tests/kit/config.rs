@@ -1,0 +1,164 @@
+//! [`Config`]: the file a test runs the gateway with, written as its operator would write it.
+
+use std::net::SocketAddr;
+
+/// Providers, their routes, and lines of the test's own.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Whole sections, before the providers.
+    pub sections: String,
+    /// TLS: certificate and key files of the data listener.
+    pub tls: Option<(String, String)>,
+    /// In order.
+    pub providers: Vec<Provider>,
+}
+
+/// One provider with one upstream.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    name: String,
+    upstream: String,
+    lines: Vec<String>,
+    upstream_lines: Vec<String>,
+    routes: Vec<Route>,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    name: String,
+    path: String,
+    price: String,
+    lines: Vec<String>,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// One provider `acme` with these routes.
+    #[must_use]
+    pub fn new(upstream: SocketAddr, routes: impl IntoIterator<Item = Route>) -> Self {
+        Self::default().provider(Provider::new("acme", upstream).routes(routes))
+    }
+
+    /// With one more provider.
+    #[must_use]
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// With a section of the test's own.
+    #[must_use]
+    pub fn section(mut self, text: &str) -> Self {
+        self.sections.push_str(text);
+        self.sections.push('\n');
+        self
+    }
+
+    /// The providers as they stand in the file.
+    #[must_use]
+    pub fn catalog(&self) -> String {
+        self.providers.iter().map(Provider::text).collect()
+    }
+}
+
+// === impl Provider ===
+
+impl Provider {
+    /// A provider whose API is at `upstream`.
+    #[must_use]
+    pub fn new(name: &str, upstream: SocketAddr) -> Self {
+        Self {
+            name: name.to_owned(),
+            upstream: format!("http://{upstream}"),
+            lines: Vec::new(),
+            upstream_lines: Vec::new(),
+            routes: Vec::new(),
+        }
+    }
+
+    /// With one more line, such as `fee = "2.5%"`.
+    #[must_use]
+    pub fn line(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
+    /// With one more line about its upstream, such as `read_timeout = "1s"`.
+    #[must_use]
+    pub fn upstream_line(mut self, line: &str) -> Self {
+        self.upstream_lines.push(line.to_owned());
+        self
+    }
+
+    /// With its API at another place.
+    #[must_use]
+    pub fn at(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.upstream);
+        self
+    }
+
+    /// With these routes.
+    #[must_use]
+    pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
+        self.routes.extend(routes);
+        self
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("\n[[providers]]\nname = \"{}\"\n{}\n", self.name, self.lines.join("\n"));
+        let upstream = format!("addresses = [\"{}\"]\n{}\n", self.upstream, self.upstream_lines.join("\n"));
+        text.push_str(&format!("\n[providers.upstream]\n{upstream}"));
+        for route in &self.routes {
+            text.push_str(&route.text());
+        }
+        text
+    }
+}
+
+// === impl Route ===
+
+impl Route {
+    /// A route; its name is its path without slashes and braces.
+    #[must_use]
+    pub fn new(path: &str, price: &str) -> Self {
+        let letters = path.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' });
+        let name = letters.collect::<String>().trim_matches('-').to_owned();
+        let name = if name.is_empty() { "root".to_owned() } else { name };
+        Self { name, path: path.to_owned(), price: format!("\"{price}\""), lines: Vec::new() }
+    }
+
+    /// A route that costs nothing.
+    #[must_use]
+    pub fn free(path: &str) -> Self {
+        Self::new(path, "free")
+    }
+
+    /// Under another name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// With one more line, such as `methods = ["POST"]`.
+    #[must_use]
+    pub fn line(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
+    /// With a price that is no text, such as tiers.
+    #[must_use]
+    pub fn priced(mut self, price: &str) -> Self {
+        price.clone_into(&mut self.price);
+        self
+    }
+
+    fn text(&self) -> String {
+        let Self { name, path, price, lines } = self;
+        let lines = lines.join("\n");
+        format!("\n[[providers.routes]]\nname = \"{name}\"\npath = \"{path}\"\nprice = {price}\n{lines}\n")
+    }
+}

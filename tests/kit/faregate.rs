@@ -1,0 +1,261 @@
+//! [`Faregate`]: the real binary on a data directory of its own, from its file to its last audit.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::audit;
+use crate::certificate::Authority;
+use crate::config::Config;
+use crate::message::Response;
+use crate::metrics::Metrics;
+use crate::ports::Port;
+use crate::process::{Process, log_end};
+use crate::request::Request;
+use crate::wait::until;
+use crate::wire::Wire;
+
+/// The administrator's token of every test.
+const ADMIN_TOKEN: &str = "test-admin-token-0123456789abcdef";
+
+/// A gateway. Must be ended with [`Faregate::finish`]: dropping it without is a failure.
+#[derive(Debug)]
+pub struct Faregate {
+    directory: TempDir,
+    config: Config,
+    data: Port,
+    control: Port,
+    ops: Port,
+    process: Option<Process>,
+    finished: bool,
+}
+
+// === impl Faregate ===
+
+impl Faregate {
+    /// Writes the file, starts the binary and waits until it is ready.
+    pub async fn start(config: Config) -> Self {
+        let directory =
+            tempfile::Builder::new().prefix("faregate-test-").tempdir().expect("a temporary folder");
+        let mut made = Self {
+            directory,
+            config,
+            data: Port::reserve(),
+            control: Port::reserve(),
+            ops: Port::reserve(),
+            process: None,
+            finished: false,
+        };
+        made.write_config();
+        made.restart().await;
+        made
+    }
+
+    /// The same with TLS and HTTP/2 on the data listener.
+    pub async fn start_tls(mut config: Config, authority: &Authority) -> (Self, TempDir) {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        config.tls = Some(authority.write(directory.path()));
+        (Self::start(config).await, directory)
+    }
+
+    /// The listener that clients call.
+    #[must_use]
+    pub fn data(&self) -> SocketAddr {
+        self.data.address()
+    }
+
+    /// The base of URLs that clients call.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.data())
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data_directory(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The file it runs with.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.directory.path().join("faregate.toml")
+    }
+
+    /// Everything it wrote so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    // --- calling it
+
+    /// A new connection to the data listener.
+    pub async fn wire(&self) -> Wire {
+        Wire::connect(self.data()).await
+    }
+
+    /// One request on a connection of its own.
+    pub async fn call(&self, request: &Request) -> Response {
+        self.wire().await.call(request).await
+    }
+
+    /// The 402 of a GET.
+    pub async fn challenge(&self, target: &str) -> Response {
+        let response = self.call(&Request::get(target)).await;
+        response.expect_status(402);
+        response
+    }
+
+    /// A request to the control listener, as its administrator.
+    pub async fn admin(&self, request: &Request) -> Response {
+        let request = request.clone().with("Authorization", format!("Bearer {ADMIN_TOKEN}"));
+        Wire::connect(self.control.address()).await.call(&request).await
+    }
+
+    /// What the control listener says, as JSON; fails on anything but success.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let mut request = Request::new(method, path).with("Content-Type", "application/json");
+        request.body = body.map(|body| body.to_string().into_bytes());
+        let response = self.admin(&request).await;
+        assert!(
+            (200..300).contains(&response.status),
+            "{method} {path}: {} {}",
+            response.status,
+            response.text()
+        );
+        response.json()
+    }
+
+    /// One scrape.
+    pub async fn metrics(&self) -> Metrics {
+        let response = Wire::connect(self.ops.address()).await.call(&Request::get("/metrics")).await;
+        Metrics(response.expect_status(200).text())
+    }
+
+    /// Waits until a counter has reached a value.
+    pub async fn counted(&self, name: &str, labels: &[(&str, &str)], count: u64) {
+        until(&format!("{name}{labels:?} to reach {count}"), || async {
+            (self.metrics().await.count(name, labels) >= count).then_some(())
+        })
+        .await;
+    }
+
+    // --- its life
+
+    /// Starts it on the same data directory and waits until it is ready.
+    pub async fn restart(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        self.process = Some(Process::start(&self.config_path(), &self.log_path()));
+        let (ops, log) = (self.ops.address(), self.log_path());
+        let process = self.process.as_mut().expect("just started");
+        loop {
+            if let Some(status) = process.ended() {
+                self.finished = true;
+                panic!("the gateway ended with {status} before it was ready:\n{}", log_end(&log));
+            }
+            if is_ready(ops).await {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
+    /// `kill -9`.
+    pub async fn kill(&mut self) {
+        self.process.take().expect("a running gateway").kill().await;
+    }
+
+    /// SIGTERM, and the end it leads to.
+    pub async fn terminate(&mut self) {
+        let status = self.process.take().expect("a running gateway").terminate().await;
+        assert!(status.success(), "SIGTERM ended it with {status}:\n{}", log_end(&self.log_path()));
+    }
+
+    /// Sends a signal to it.
+    pub fn signal(&self, signal: Signal) {
+        self.process.as_ref().expect("a running gateway").signal(signal);
+    }
+
+    /// Writes another file; nobody is told.
+    pub fn rewrite(&mut self, config: Config) {
+        let tls = self.config.tls.take();
+        self.config = Config { tls, ..config };
+        self.write_config();
+    }
+
+    /// Writes this text as the file.
+    pub fn overwrite(&self, text: &str) {
+        let fresh = self.directory.path().join("faregate.toml.new");
+        std::fs::write(&fresh, text).expect("a file");
+        std::fs::rename(fresh, self.config_path()).expect("a file in its place");
+    }
+
+    /// SIGHUP with another file, and waits until its routes are in force.
+    pub async fn reload(&mut self, config: Config) {
+        let before = self.metrics().await.count("faregate_reloads_total", &[("result", "ok")]);
+        self.rewrite(config);
+        self.signal(Signal::SIGHUP);
+        self.counted("faregate_reloads_total", &[("result", "ok")], before + 1).await;
+    }
+
+    /// The last act of every test: audits the books while it runs, ends it, audits them again.
+    pub async fn finish(mut self) {
+        if self.process.is_some() {
+            audit::live(&self).await;
+            self.terminate().await;
+        }
+        audit::stopped(&self.data_directory()).await;
+        self.finished = true;
+    }
+
+    // --- its file
+
+    /// The whole file.
+    #[must_use]
+    pub fn config_text(&self) -> String {
+        let Config { sections, tls, .. } = &self.config;
+        let (data, control, ops) = (self.data.address(), self.control.address(), self.ops.address());
+        let tls = tls.as_ref().map_or_else(String::new, |(certificate, key)| {
+            format!("tls = {{ certificate = \"{certificate}\", key = \"{key}\" }}\n")
+        });
+        format!(
+            "[data]\ndirectory = \"{}\"\n\n[listen]\ncontrol = \"{control}\"\nops = \"{ops}\"\n\n\
+             [[listen.data]]\naddress = \"{data}\"\nhttp2 = true\n{tls}\n\
+             [control]\nadmin_token = \"{ADMIN_TOKEN}\"\n\n{sections}\n{}",
+            self.data_directory().display(),
+            self.config.catalog(),
+        )
+    }
+
+    fn write_config(&self) {
+        self.overwrite(&self.config_text());
+    }
+
+    fn log_path(&self) -> PathBuf {
+        Path::join(self.directory.path(), "log")
+    }
+}
+
+impl Drop for Faregate {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.process.as_ref().map_or_else(|| log_end(&self.log_path()), Process::log_end);
+            eprintln!("--- the end of the gateway's log ---\n{log}\n---");
+            return;
+        }
+        assert!(self.finished, "a test ended without `Faregate::finish`: its books were not audited");
+    }
+}
+
+async fn is_ready(ops: SocketAddr) -> bool {
+    if TcpStream::connect(ops).await.is_err() {
+        return false;
+    }
+    let response = Wire::connect(ops).await.try_call(&Request::get("/readyz")).await;
+    response.is_some_and(|response| response.status == 200)
+}

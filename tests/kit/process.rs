@@ -1,0 +1,113 @@
+//! The binary as a process: found, started, signalled, killed, and its log.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use crate::wait::within;
+
+/// One run of the binary. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+/// What a command that ended said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+/// Where the binary is: beside the folder of the test binary.
+///
+/// # Panics
+/// With the command to run when it is not there.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let tests = std::env::current_exe().expect("the test binary's path");
+    let target = tests.parent().and_then(Path::parent).expect("a target folder");
+    let path = target.join("faregate");
+    assert!(path.exists(), "{} is not built: run `cargo build --workspace --bins` first", path.display());
+    path
+}
+
+/// Runs the binary to its end.
+pub async fn run(arguments: &[&str]) -> Said {
+    let mut command = Command::new(binary());
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    let output = within(&format!("faregate {}", arguments.join(" ")), command.output()).await;
+    let output = output.expect("the binary starts");
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+// === impl Process ===
+
+impl Process {
+    /// Starts `faregate run`, its output added to a file.
+    #[must_use]
+    pub fn start(config: &Path, log: &Path) -> Self {
+        let open = || std::fs::File::options().create(true).append(true).open(log).expect("a log file");
+        let child = Command::new(binary())
+            .arg("run")
+            .arg("-c")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(open())
+            .stderr(open())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        Self { child, log: log.to_owned() }
+    }
+
+    /// Its exit status, where it has ended by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child to look at")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.child.id().expect("a running gateway");
+        kill(Pid::from_raw(i32::try_from(pid).expect("a process id")), signal)
+            .expect("a signal that arrives");
+    }
+
+    /// `kill -9`, and waits for the end.
+    pub async fn kill(mut self) {
+        self.child.start_kill().expect("a running gateway");
+        within("the end of a killed gateway", self.child.wait()).await.expect("an end");
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub async fn terminate(mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        within("the end of a terminated gateway", self.child.wait()).await.expect("an end")
+    }
+
+    /// The last lines it wrote.
+    #[must_use]
+    pub fn log_end(&self) -> String {
+        log_end(&self.log)
+    }
+}
+
+/// The last lines of a log.
+#[must_use]
+pub fn log_end(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
