@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 use domain::{Amount, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
-use crate::limits::STORED_RESPONSE_BYTES_MAX;
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
 use crate::shutdown::InFlight;
@@ -62,8 +61,8 @@ pub(crate) struct Exchange {
     /// The response announced its length; what it lacks is missing.
     pub(crate) response_has_length: bool,
     pub(crate) response_bytes: u64,
-    /// The client named this request, so that its answer is stored.
-    pub(crate) records: bool,
+    /// Set where the client named this request: how much of its answer is stored, in bytes.
+    pub(crate) records: Option<usize>,
     pub(crate) recording: Option<Recording>,
     pub(crate) is_upgrade: bool,
 }
@@ -88,6 +87,7 @@ pub(crate) struct Recording {
     headers: Vec<(String, Vec<u8>)>,
     /// None once it grew too large.
     body: Option<BytesMut>,
+    bytes_max: usize,
 }
 
 // === impl RequestContext ===
@@ -154,7 +154,7 @@ impl Exchange {
             response_begun: false,
             response_has_length: false,
             response_bytes: 0,
-            records: false,
+            records: None,
             recording: None,
             is_upgrade: false,
         }
@@ -193,14 +193,13 @@ impl Exchange {
 // === impl Recording ===
 
 impl Recording {
-    pub(crate) fn new(status: u16, headers: Vec<(String, Vec<u8>)>) -> Self {
-        Self { status, headers, body: Some(BytesMut::new()) }
+    pub(crate) fn new(status: u16, headers: Vec<(String, Vec<u8>)>, bytes_max: usize) -> Self {
+        Self { status, headers, body: Some(BytesMut::new()), bytes_max }
     }
 
     /// Keeps a piece of the body, or lets go of all of it when it grows too large.
     pub(crate) fn push(&mut self, chunk: &Bytes) {
-        let fits =
-            self.body.as_ref().is_some_and(|body| body.len() + chunk.len() <= STORED_RESPONSE_BYTES_MAX);
+        let fits = self.body.as_ref().is_some_and(|body| body.len() + chunk.len() <= self.bytes_max);
         match &mut self.body {
             Some(body) if fits => body.extend_from_slice(chunk),
             _ => self.body = None,

@@ -71,3 +71,36 @@ pub(crate) fn expose(response: &mut ResponseHeader, from_browser: bool) -> pingo
 fn text(value: &HeaderValue) -> String {
     value.to_str().unwrap_or("").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, fields: &[(&'static str, &'static str)]) -> RequestHeader {
+        let mut request = RequestHeader::build(method, b"/", None).unwrap();
+        for (name, value) in fields {
+            request.append_header(*name, *value).unwrap();
+        }
+        request
+    }
+
+    #[test]
+    fn u8_only_a_real_preflight_is_answered_here() {
+        let fields = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+        assert!(preflight(&request("OPTIONS", &fields)).is_some());
+        assert!(preflight(&request("GET", &fields)).is_none());
+        assert!(preflight(&request("OPTIONS", &fields[..1])).is_none());
+        assert!(preflight(&request("OPTIONS", &fields[1..])).is_none());
+    }
+
+    #[test]
+    fn the_upstreams_exposed_fields_are_kept() {
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        response.append_header(ACCESS_CONTROL_EXPOSE_HEADERS, "X-Mine").unwrap();
+        response.append_header(ACCESS_CONTROL_ALLOW_ORIGIN, "https://app.example").unwrap();
+        expose(&mut response, true).unwrap();
+        let exposed = response.headers[ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
+        assert!(exposed.starts_with("X-Mine, PAYMENT-REQUIRED, PAYMENT-RESPONSE"));
+        assert_eq!(response.headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
+    }
+}

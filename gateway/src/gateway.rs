@@ -79,7 +79,7 @@ impl Gateway {
         let h2c = listeners.iter().any(Listener::speaks_http2_in_clear);
         let open = listeners.into_iter().map(Listener::open).collect::<Result<Vec<_>, _>>()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(self.parts.settings.workers.max(1))
+            .worker_threads(self.parts.settings.limits.workers.max(1))
             .thread_name("gateway")
             .enable_all()
             .build()
@@ -97,9 +97,9 @@ impl Gateway {
         tokio::spawn(snapshot::follow(catalogs, Arc::clone(&snapshot), ledger.clone()));
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
 
-        let drain_timeout = settings.drain_timeout;
-        let connections = Arc::new(Semaphore::new(settings.connections_max));
-        let handshake_timeout = settings.handshake_timeout;
+        let drain_timeout = settings.shutdown.grace;
+        let connections = Arc::new(Semaphore::new(settings.limits.connections_max));
+        let handshake_timeout = settings.limits.handshake_timeout;
         let conf = Arc::new(server_conf(&settings));
         let proxy =
             Proxy::new(ledger, &registry, settings, snapshot, Arc::clone(&metrics), clock, shutdown.clone());
@@ -133,8 +133,8 @@ impl Gateway {
 
 fn server_conf(settings: &Settings) -> ServerConf {
     ServerConf {
-        threads: settings.workers.max(1),
-        upstream_keepalive_pool_size: settings.upstream_connections_kept_max,
+        threads: settings.limits.workers.max(1),
+        upstream_keepalive_pool_size: settings.limits.upstream_connections_kept_max,
         // Pingora counts tries, not retries.
         max_retries: crate::limits::CONNECT_TRIES_MAX,
         ..ServerConf::default()

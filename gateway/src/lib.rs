@@ -10,6 +10,7 @@ mod challenge;
 mod context;
 mod cors;
 mod credential;
+mod decision;
 mod gateway;
 mod health;
 mod limits;
@@ -28,6 +29,6 @@ mod stage;
 
 pub use gateway::{Gateway, Parts, StartError};
 pub use limits::Settings;
-pub use listener::{Listener, TlsFiles};
+pub use listener::Listener;
 pub use metrics::Metrics;
 pub use shutdown::Shutdown;

@@ -15,6 +15,7 @@ use pingora::listeners::tls::Acceptor;
 use pingora::protocols::l4::stream::Stream as TransportStream;
 use pingora::protocols::{GetSocketDigest, SocketDigest, Stream};
 use pingora::proxy::HttpProxy;
+use registry::config::{DataListener, TlsFiles};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -37,15 +38,6 @@ pub struct Listener {
     http2: bool,
 }
 
-/// Where a certificate and its key are, both PEM.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// The certificate, then those that signed it.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
-}
-
 /// What the accept loops of all listeners share.
 #[derive(Clone)]
 pub(crate) struct Acceptance {
@@ -59,26 +51,13 @@ pub(crate) struct Acceptance {
 // === impl Listener ===
 
 impl Listener {
-    /// Binds an address; port 0 takes a free one.
+    /// Binds the address; port 0 takes a free one.
     ///
     /// # Errors
     /// What the system says: the address is in use, or not ours.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { socket: StdListener::bind(address)?, tls: None, http2: true })
-    }
-
-    /// Speaks TLS with this certificate.
-    #[must_use]
-    pub fn with_tls(mut self, files: TlsFiles) -> Self {
-        self.tls = Some(files);
-        self
-    }
-
-    /// Whether HTTP/2 is offered: by ALPN over TLS, by prior knowledge without.
-    #[must_use]
-    pub fn with_http2(mut self, http2: bool) -> Self {
-        self.http2 = http2;
-        self
+    pub fn bind(settings: &DataListener) -> io::Result<Self> {
+        let socket = StdListener::bind(settings.address)?;
+        Ok(Self { socket, tls: settings.tls.clone(), http2: settings.http2 })
     }
 
     /// The address that was bound, with its real port.

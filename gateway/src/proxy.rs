@@ -6,9 +6,8 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Clock;
 use domain::catalog::Retry;
-use domain::{Clock, PaymentId};
-use http::header::EXPECT;
 use ledger::Ledger;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -19,42 +18,30 @@ use pingora::{Error, ErrorSource, ErrorType};
 use registry::{Directory, Registry};
 
 use crate::context::{Exchange, RequestContext};
-use crate::credential::Credential;
+use crate::decision::{Decision, continue_if_expected};
 use crate::limits::Settings;
 use crate::metrics::{Metrics, Outcome};
 use crate::payer_view::PayerView;
 use crate::refund_cap::RefundCap;
-use crate::refusal::{Refusal, Unpaid};
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
-use crate::stage::admit::{Admitted, admit};
-use crate::stage::capture::{capture, receipt_header, scrub};
-use crate::stage::hold::{Admission, Holder, Payer, body_digest};
-use crate::stage::route::{Routed, route};
-use crate::stage::verify::verify;
+use crate::stage::capture::{capture, scrub};
 use crate::stage::{forward, record};
 use crate::{challenge, cors};
 
 /// The gateway as Pingora sees it.
 pub(crate) struct Proxy {
-    ledger: Ledger,
-    directory: Directory,
-    settings: Settings,
-    snapshot: Arc<ArcSwap<Snapshot>>,
-    metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
-    shutdown: Shutdown,
-    view: PayerView,
-    refunds: RefundCap,
-}
-
-/// What the request filter found.
-enum Decision {
-    /// Goes to the upstream.
-    Forward(Box<Exchange>),
-    /// Is answered here.
-    Answer(Reply, Outcome),
+    pub(crate) ledger: Ledger,
+    pub(crate) directory: Directory,
+    pub(crate) settings: Settings,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) view: PayerView,
+    pub(crate) refunds: RefundCap,
 }
 
 // === impl Proxy ===
@@ -84,126 +71,6 @@ impl Proxy {
         }
     }
 
-    /// admit -> route -> verify -> hold.
-    async fn decide(&self, session: &mut Session, context: &mut RequestContext) -> Result<Decision, Refusal> {
-        let request = admit(session.req_header(), &self.settings)?;
-        if let Some(reply) = cors::preflight(session.req_header()) {
-            return Ok(Decision::Answer(reply, Outcome::Answered));
-        }
-        if PayerView::serves(request.path.as_str()) {
-            let client =
-                session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
-            let reply = self.view.answer(&request, &session.req_header().headers, client).await?;
-            return Ok(Decision::Answer(reply, Outcome::Answered));
-        }
-        let routed = route(&self.snapshot.load_full(), &request)?;
-        context.route = Some(Arc::clone(&routed.route.name));
-        if !routed.route.is_priced() {
-            return Ok(Decision::Forward(Box::new(Exchange::free(routed, request))));
-        }
-        let decided = self.admit_payment(session, context, &routed, request).await;
-        decided.inspect_err(|refusal| self.metrics.failed(refusal.code()))
-    }
-
-    async fn admit_payment(
-        &self,
-        session: &mut Session,
-        context: &mut RequestContext,
-        routed: &Routed,
-        request: Admitted,
-    ) -> Result<Decision, Refusal> {
-        let offer = routed.offer().ok_or(Refusal::Internal)?;
-        let at = self.ledger.time();
-        let credential = Credential::find(&session.req_header().headers)?;
-        let asset = self.ledger.asset();
-        let claim = record::timed(&mut context.times.verify, || {
-            verify(credential, routed, offer, asset, at, &self.settings)
-        });
-        let claim = claim.map_err(|refusal| self.challenged(refusal, session, routed, &request, context))?;
-
-        let started = Instant::now();
-        let holder = Holder { ledger: &self.ledger, directory: &self.directory, metrics: &self.metrics };
-        let held = async {
-            let holding = holder.identify(&claim, routed, &session.req_header().headers, at).await?;
-            let body = if holding.identifier.is_some() {
-                continue_if_expected(session).await;
-                body_digest(session, &request).await?
-            } else {
-                None
-            };
-            let payment = self.payment_id()?;
-            let admission = holder.hold(&claim, &holding, routed, &request, body.as_deref(), payment).await?;
-            Ok((admission, holding))
-        };
-        let held: Result<_, Refusal> = held.await;
-        context.times.hold = Some(started.elapsed());
-        let (admission, holding) =
-            held.map_err(|refusal| self.challenged(refusal, session, routed, &request, context))?;
-        match admission {
-            Admission::Paid(hold) => {
-                let mut exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
-                exchange.records = holding.identifier.is_some();
-                Ok(Decision::Forward(Box::new(exchange)))
-            }
-            Admission::Redelivery(redelivery) if request.is_safe() || routed.route.redeliver => {
-                let exchange = Exchange::redelivered(routed.clone(), request, redelivery, holding.payer);
-                Ok(Decision::Forward(Box::new(exchange)))
-            }
-            Admission::Redelivery(redelivery) => {
-                let reply = self.already_delivered(redelivery.record(), &holding.payer);
-                Ok(Decision::Answer(reply, Outcome::Replayed))
-            }
-            Admission::Replay(prior) => {
-                Ok(Decision::Answer(self.replay(prior, &holding.payer), Outcome::Replayed))
-            }
-        }
-    }
-
-    /// Keeps what a 402 needs: the challenge of this route for this URL.
-    fn challenged(
-        &self,
-        refusal: Refusal,
-        session: &Session,
-        routed: &Routed,
-        request: &Admitted,
-        context: &mut RequestContext,
-    ) -> Refusal {
-        if let (Refusal::PaymentRequired(unpaid), Some(offer)) = (&refusal, routed.offer()) {
-            let base = self.settings.public_url.clone();
-            let base =
-                base.unwrap_or_else(|| format!("{}://{}", forward::scheme(session), request.authority));
-            let url = format!("{}{}", base.trim_end_matches('/'), request.path.as_str());
-            context.challenge = Some(offer.challenge.header(&url, unpaid.code()));
-            if matches!(unpaid, Unpaid::Missing) {
-                context.outcome = Outcome::Challenged;
-            }
-        }
-        refusal
-    }
-
-    /// The stored answer again, or the receipt with 409 where the answer was not stored.
-    fn replay(&self, prior: ledger::Prior, payer: &Payer) -> Reply {
-        match prior.response {
-            Some(stored) => Reply::stored(stored.status, stored.headers, stored.body)
-                .with("payment-response", receipt_header(&prior.receipt, payer, self.ledger.asset()))
-                .with("idempotency-replayed", "true"),
-            None => self.already_delivered(&prior.receipt, payer),
-        }
-    }
-
-    fn already_delivered(&self, record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
-        let refusal = Refusal::AlreadyDelivered(Box::new(record.clone()));
-        Reply::refusal(&refusal)
-            .with("payment-response", receipt_header(record, payer, self.ledger.asset()))
-            .with("faregate-payment-id", record.payment.to_string())
-    }
-
-    fn payment_id(&self) -> Result<PaymentId, Refusal> {
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).map_err(|_| Refusal::Internal)?;
-        Ok(PaymentId::generate(self.clock.now(), random))
-    }
-
     /// Answers a refusal, with its challenge where it is a 402.
     async fn refuse(
         &self,
@@ -219,6 +86,20 @@ impl Proxy {
             reply = reply.with(challenge::HEADER, header);
         }
         reply.send(session).await
+    }
+
+    /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain.
+    fn outlived(&self, exchange: &Exchange, started: Instant) -> pingora::Result<()> {
+        let is_old = exchange.is_upgrade && started.elapsed() > self.settings.limits.websocket_duration_max;
+        let is_stream = exchange.is_upgrade || (exchange.response_begun && !exchange.response_has_length);
+        let is_late = is_stream
+            && self.shutdown.draining_for().is_some_and(|time| time > self.settings.shutdown.stream_grace);
+        if is_old || is_late {
+            return Err(
+                Error::explain(ErrorType::ConnectionClosed, "the connection's time is over").into_down()
+            );
+        }
+        Ok(())
     }
 
     /// Remembers why a phase failed, in the shape Pingora wants.
@@ -246,10 +127,10 @@ impl ProxyHttp for Proxy {
         session: &mut Session,
         _context: &mut RequestContext,
     ) -> pingora::Result<()> {
-        session.set_read_timeout(Some(self.settings.client_read_timeout));
-        session.set_write_timeout(Some(self.settings.client_write_timeout));
+        session.set_read_timeout(Some(self.settings.limits.client_read_timeout));
+        session.set_write_timeout(Some(self.settings.limits.client_write_timeout));
         if !self.shutdown.is_draining() {
-            session.set_keepalive(Some(self.settings.client_idle_timeout.as_secs()));
+            session.set_keepalive(Some(self.settings.limits.client_idle_timeout.as_secs()));
         }
         Ok(())
     }
@@ -284,7 +165,8 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else {
             return Err(Self::fail(context, Refusal::Internal));
         };
-        forward::peer(exchange).map_err(|refusal| Self::fail(context, refusal))
+        let silence_max = exchange.is_upgrade.then_some(self.settings.limits.websocket_idle_timeout);
+        forward::peer(exchange, silence_max).map_err(|refusal| Self::fail(context, refusal))
     }
 
     async fn upstream_request_filter(
@@ -310,6 +192,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else { return Ok(()) };
         exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         exchange.request_whole |= end_of_stream;
+        self.outlived(exchange, context.started)?;
         let limit = exchange.routed.route.request_bytes_max;
         if exchange.request_bytes > limit && !exchange.is_upgrade {
             return Err(Self::fail(context, Refusal::BodyTooLarge(limit)));
@@ -335,6 +218,9 @@ impl ProxyHttp for Proxy {
         match capture(exchange, response, asset, &self.metrics, &mut context.times).await {
             Ok(outcome) => {
                 context.outcome = outcome;
+                if exchange.is_upgrade {
+                    session.set_read_timeout(Some(self.settings.limits.websocket_idle_timeout));
+                }
                 let from_browser = session.req_header().headers.contains_key(http::header::ORIGIN);
                 cors::expose(response, from_browser && exchange.routed.route.is_priced())
             }
@@ -350,6 +236,7 @@ impl ProxyHttp for Proxy {
         context: &mut RequestContext,
     ) -> pingora::Result<Option<std::time::Duration>> {
         if let (Some(exchange), Some(chunk)) = (&mut context.exchange, body) {
+            self.outlived(exchange, context.started)?;
             exchange.response_bytes += chunk.len() as u64;
             if let Some(recording) = &mut exchange.recording {
                 recording.push(chunk);
@@ -448,14 +335,6 @@ async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange
     }
     continue_if_expected(session).await;
     context.exchange = Some(exchange);
-}
-
-/// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.
-async fn continue_if_expected(session: &mut Session) {
-    if session.req_header_mut().remove_header(&EXPECT).is_some() && !session.is_http2() {
-        // A client that is gone is noticed at the next read.
-        let _ = session.write_continue_response().await;
-    }
 }
 
 /// What a failure of Pingora's is answered with; `None` where nobody is left to answer.

@@ -1,7 +1,8 @@
 //! [`Shutdown`]: serving, then draining, then stopping. Asked once, running requests finish; asked twice, they do not.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
@@ -35,6 +36,7 @@ struct Shared {
     draining: watch::Sender<bool>,
     running: AtomicUsize,
     idle: Notify,
+    since: OnceLock<Instant>,
 }
 
 // === impl Shutdown ===
@@ -49,12 +51,14 @@ impl Shutdown {
             draining: watch::Sender::new(false),
             running: AtomicUsize::new(0),
             idle: Notify::new(),
+            since: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
 
     /// The first call lets running requests finish, the second one does not.
     pub fn drain(&self) {
+        self.shared.since.get_or_init(Instant::now);
         self.shared.phase.send_modify(|phase| {
             *phase = if *phase == Phase::Serving { Phase::Draining } else { Phase::Stopping };
         });
@@ -81,6 +85,16 @@ impl Shutdown {
 
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
         self.shared.draining.subscribe()
+    }
+
+    /// How long ago the end was asked for.
+    pub(crate) fn draining_for(&self) -> Option<Duration> {
+        self.shared.since.get().map(Instant::elapsed)
+    }
+
+    /// Requests between their header and their end.
+    pub(crate) fn running(&self) -> usize {
+        self.shared.running.load(Ordering::Relaxed)
     }
 
     pub(crate) fn enter(&self) -> InFlight {

@@ -3,8 +3,8 @@
 use domain::CanonicalPath;
 use http::header::{CONTENT_LENGTH, HOST};
 use pingora::http::RequestHeader;
+use registry::config::Limits;
 
-use crate::limits::Settings;
 use crate::refusal::Refusal;
 
 /// A request that can be read in one way only.
@@ -40,10 +40,10 @@ impl Admitted {
 }
 
 /// Reads a request's header.
-pub(crate) fn admit(request: &RequestHeader, settings: &Settings) -> Result<Admitted, Refusal> {
+pub(crate) fn admit(request: &RequestHeader, limits: &Limits) -> Result<Admitted, Refusal> {
     let size: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if size > settings.header_bytes_max {
-        return Err(Refusal::HeadersTooLarge(settings.header_bytes_max));
+    if size > limits.header_bytes_max {
+        return Err(Refusal::HeadersTooLarge(limits.header_bytes_max));
     }
     let method = request.method.as_str();
     if matches!(method, "TRACE" | "CONNECT") {
@@ -101,4 +101,44 @@ fn content_length(request: &RequestHeader) -> Result<Option<u64>, Refusal> {
     let Some(length) = request.headers.get(CONTENT_LENGTH) else { return Ok(None) };
     let length = length.to_str().ok().and_then(|length| length.parse().ok());
     length.map(Some).ok_or_else(|| Refusal::MalformedField("Content-Length is not a number".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted(method: &str, target: &[u8], host: &str) -> Result<Admitted, &'static str> {
+        let mut request = RequestHeader::build(method, target, None).unwrap();
+        if !host.is_empty() {
+            request.insert_header(HOST, host).unwrap();
+        }
+        admit(&request, &Limits::default()).map_err(|refusal| refusal.code())
+    }
+
+    #[test]
+    fn a_request_is_taken_apart_once() {
+        let request = admitted("GET", b"/a/%62?x=%2F&y", "API.Example:8402").unwrap();
+        assert_eq!(request.path.as_str(), "/a/b");
+        assert_eq!(request.query.as_deref(), Some("x=%2F&y"));
+        assert_eq!((request.authority.as_str(), request.host()), ("api.example:8402", "api.example"));
+    }
+
+    #[test]
+    fn what_is_ambiguous_or_forbidden_is_refused() {
+        assert_eq!(admitted("GET", b"/", "").unwrap_err(), "host_missing");
+        assert_eq!(admitted("GET", b"/", "a@b").unwrap_err(), "host_missing");
+        assert_eq!(admitted("TRACE", b"/", "a").unwrap_err(), "method_not_allowed");
+        assert_eq!(admitted("GET", b"//x", "a").unwrap_err(), "ambiguous_path");
+        assert_eq!(admitted("OPTIONS", b"*", "a").unwrap_err(), "invalid_target");
+    }
+
+    #[test]
+    fn s4_a_header_bomb_is_refused() {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        request.insert_header(HOST, "a").unwrap();
+        for _ in 0..9 {
+            request.append_header("x-bomb", "b".repeat(4096)).unwrap();
+        }
+        assert_eq!(admit(&request, &Limits::default()).unwrap_err().code(), "headers_too_large");
+    }
 }

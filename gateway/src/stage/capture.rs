@@ -57,8 +57,8 @@ pub(crate) async fn capture(
             })?;
             times.commit = Some(started.elapsed());
             metrics.stage(Stage::Commit, started.elapsed());
-            if exchange.records && !exchange.is_upgrade {
-                exchange.recording = Some(Recording::new(status, stored_fields(response)));
+            if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
+                exchange.recording = Some(Recording::new(status, stored_fields(response), bytes_max));
             }
             exchange.money = Money::Captured(receipt);
             mark(exchange, response, asset)?;
@@ -70,9 +70,13 @@ pub(crate) async fn capture(
             response.insert_header("faregate-payment-status", "voided").map_err(|_| Refusal::Internal)?;
             Ok(Outcome::Voided)
         }
-        other => {
-            exchange.money = other;
+        money @ (Money::Redelivery(_) | Money::Captured(_) | Money::Done) => {
+            exchange.money = money;
             mark(exchange, response, asset)?;
+            if !exchange.routed.route.charge_on.charges(status) {
+                // Paid for and still not delivered: letting go of the redelivery leaves it open for the next try.
+                exchange.money = Money::Done;
+            }
             Ok(Outcome::Replayed)
         }
     }
@@ -157,4 +161,52 @@ fn stored_fields(response: &ResponseHeader) -> Vec<(String, Vec<u8>)> {
         .filter(|(name, _)| kept(name))
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cached_as(fields: &[(&'static str, &'static str)]) -> String {
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        for (name, value) in fields {
+            response.append_header(*name, *value).unwrap();
+        }
+        keep_private(&mut response).unwrap();
+        assert!(!response.headers.contains_key("expires"));
+        response.headers[CACHE_CONTROL].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a10_paid_answers_are_never_for_shared_caches() {
+        assert_eq!(cached_as(&[]), "private");
+        assert_eq!(cached_as(&[("cache-control", "public, s-maxage=60, max-age=10")]), "private, max-age=10");
+        assert_eq!(
+            cached_as(&[("cache-control", "Public"), ("cache-control", "max-age=5")]),
+            "private, max-age=5"
+        );
+        assert_eq!(cached_as(&[("cache-control", "private=\"set-cookie\"")]), "private");
+        assert_eq!(cached_as(&[("cache-control", "no-store"), ("expires", "never")]), "no-store");
+    }
+
+    #[test]
+    fn u10_an_upstream_cannot_forge_receipts_or_demands() {
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        for name in FORGEABLE {
+            response.append_header(name, "forged").unwrap();
+        }
+        response.append_header("content-type", "text/plain").unwrap();
+        scrub(&mut response);
+        assert_eq!(response.headers.len(), 1);
+    }
+
+    #[test]
+    fn stored_answers_keep_no_field_of_one_connection() {
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        for name in ["connection", "transfer-encoding", "content-length", "set-cookie", "content-type"] {
+            response.append_header(name, "x").unwrap();
+        }
+        let kept: Vec<_> = stored_fields(&response).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(kept, ["content-type"]);
+    }
 }

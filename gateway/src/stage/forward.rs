@@ -1,5 +1,7 @@
 //! Forward: the exact canonical request, to an address that is well, without our fields and with the provider's.
 
+use std::time::Duration;
+
 use domain::Amount;
 use http::header::{AUTHORIZATION, EXPECT, HOST};
 use http::{HeaderName, HeaderValue};
@@ -37,12 +39,16 @@ const STRIPPED: [&str; 18] = [
 /// Fields we write, and that a client must not be able to forge.
 const OURS: [&str; 2] = ["faregate-", "x-forwarded-"];
 
-/// Chooses an address and what to connect to it with.
-pub(crate) fn peer(exchange: &mut Exchange) -> Result<Box<HttpPeer>, Refusal> {
+/// Chooses an address and what to connect to it with. `silence_max` is how long an upgraded connection may be silent.
+pub(crate) fn peer(exchange: &mut Exchange, silence_max: Option<Duration>) -> Result<Box<HttpPeer>, Refusal> {
     let pool = &exchange.routed.pool;
     let (member, address) = pool.pick().ok_or(Refusal::NoUpstream)?;
     exchange.member = Some(member);
-    Ok(Box::new(pool.peer(address)))
+    let mut peer = pool.peer(address);
+    if silence_max.is_some() {
+        peer.options.read_timeout = silence_max;
+    }
+    Ok(Box::new(peer))
 }
 
 /// Edits the copy of the request that goes upstream. Pingora has taken off the hop-by-hop fields.

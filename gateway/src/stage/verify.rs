@@ -6,9 +6,9 @@ use domain::{Amount, Price, UnixMillis};
 use protocol::payload::PaymentPayload;
 use protocol::verify::{Expected, Quote, Rejection, VerifiedPayment, verify as verify_payment};
 use registry::agent_key::AgentKey;
+use registry::config::Limits;
 
 use crate::credential::Credential;
-use crate::limits::Settings;
 use crate::refusal::{Refusal, Unpaid};
 use crate::snapshot::RouteOffer;
 use crate::stage::route::Routed;
@@ -49,7 +49,7 @@ pub(crate) fn verify(
     offer: &RouteOffer,
     asset: &domain::Asset,
     at: UnixMillis,
-    settings: &Settings,
+    limits: &Limits,
 ) -> Result<Claim, Refusal> {
     match credential {
         Credential::None => Err(Refusal::PaymentRequired(Unpaid::Missing)),
@@ -60,8 +60,8 @@ pub(crate) fn verify(
             identifier: None,
         }),
         Credential::Payment(header) => {
-            if header.len() > settings.payment_header_bytes_max {
-                return Err(Refusal::HeadersTooLarge(settings.payment_header_bytes_max));
+            if header.len() > limits.payment_header_bytes_max {
+                return Err(Refusal::HeadersTooLarge(limits.payment_header_bytes_max));
             }
             let payload = PaymentPayload::parse(header.as_bytes())
                 .map_err(|malformed| Refusal::MalformedPayment(malformed.to_string()))?;

@@ -1,0 +1,175 @@
+//! From a request's header to a decision: `admit -> route -> verify -> hold`, then forward, answer, or refuse.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use domain::PaymentId;
+use http::header::EXPECT;
+use pingora::proxy::Session;
+
+use crate::context::{Exchange, RequestContext};
+use crate::cors;
+use crate::credential::Credential;
+use crate::metrics::Outcome;
+use crate::payer_view::PayerView;
+use crate::proxy::Proxy;
+use crate::refusal::{Refusal, Unpaid};
+use crate::reply::Reply;
+use crate::stage::admit::{Admitted, admit};
+use crate::stage::capture::receipt_header;
+use crate::stage::hold::{Admission, Holder, Payer, body_digest};
+use crate::stage::route::{Routed, route};
+use crate::stage::verify::verify;
+use crate::stage::{forward, record};
+
+/// What the request filter found.
+pub(crate) enum Decision {
+    /// Goes to the upstream.
+    Forward(Box<Exchange>),
+    /// Is answered here.
+    Answer(Reply, Outcome),
+}
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// admit -> route -> verify -> hold.
+    pub(crate) async fn decide(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<Decision, Refusal> {
+        if self.shutdown.running() > self.settings.limits.requests_in_flight_max {
+            return Err(Refusal::Overloaded);
+        }
+        let request = admit(session.req_header(), &self.settings.limits)?;
+        if let Some(reply) = cors::preflight(session.req_header()) {
+            return Ok(Decision::Answer(reply, Outcome::Answered));
+        }
+        if PayerView::serves(request.path.as_str()) {
+            let client =
+                session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+            let reply = self.view.answer(&request, &session.req_header().headers, client).await?;
+            return Ok(Decision::Answer(reply, Outcome::Answered));
+        }
+        let routed = route(&self.snapshot.load_full(), &request)?;
+        context.route = Some(Arc::clone(&routed.route.name));
+        if !routed.route.is_priced() {
+            return Ok(Decision::Forward(Box::new(Exchange::free(routed, request))));
+        }
+        let decided = self.admit_payment(session, context, &routed, request).await;
+        decided.inspect_err(|refusal| {
+            if !matches!(refusal, Refusal::PaymentRequired(Unpaid::Missing)) {
+                self.metrics.failed(refusal.code());
+            }
+        })
+    }
+
+    async fn admit_payment(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+        routed: &Routed,
+        request: Admitted,
+    ) -> Result<Decision, Refusal> {
+        let offer = routed.offer().ok_or(Refusal::Internal)?;
+        let at = self.ledger.time();
+        let credential = Credential::find(&session.req_header().headers)?;
+        let asset = self.ledger.asset();
+        let claim = record::timed(&mut context.times.verify, || {
+            verify(credential, routed, offer, asset, at, &self.settings.limits)
+        });
+        let claim = claim.map_err(|refusal| self.challenged(refusal, session, routed, &request, context))?;
+
+        let started = Instant::now();
+        let holder = Holder { ledger: &self.ledger, directory: &self.directory, metrics: &self.metrics };
+        let held = async {
+            let holding = holder.identify(&claim, routed, &session.req_header().headers, at).await?;
+            let body = if holding.identifier.is_some() {
+                continue_if_expected(session).await;
+                body_digest(session, &request).await?
+            } else {
+                None
+            };
+            let payment = self.payment_id()?;
+            let admission = holder.hold(&claim, &holding, routed, &request, body.as_deref(), payment).await?;
+            Ok((admission, holding))
+        };
+        let held: Result<_, Refusal> = held.await;
+        context.times.hold = Some(started.elapsed());
+        let (admission, holding) =
+            held.map_err(|refusal| self.challenged(refusal, session, routed, &request, context))?;
+        match admission {
+            Admission::Paid(hold) => {
+                let mut exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
+                exchange.records =
+                    holding.identifier.as_ref().map(|_| self.settings.limits.stored_response_bytes_max);
+                Ok(Decision::Forward(Box::new(exchange)))
+            }
+            Admission::Redelivery(redelivery) if request.is_safe() || routed.route.redeliver => {
+                let exchange = Exchange::redelivered(routed.clone(), request, redelivery, holding.payer);
+                Ok(Decision::Forward(Box::new(exchange)))
+            }
+            Admission::Redelivery(redelivery) => {
+                let reply = self.already_delivered(redelivery.record(), &holding.payer);
+                Ok(Decision::Answer(reply, Outcome::Replayed))
+            }
+            Admission::Replay(prior) => {
+                Ok(Decision::Answer(self.replay(prior, &holding.payer), Outcome::Replayed))
+            }
+        }
+    }
+
+    /// Keeps what a 402 needs: the challenge of this route for this URL.
+    fn challenged(
+        &self,
+        refusal: Refusal,
+        session: &Session,
+        routed: &Routed,
+        request: &Admitted,
+        context: &mut RequestContext,
+    ) -> Refusal {
+        if let (Refusal::PaymentRequired(unpaid), Some(offer)) = (&refusal, routed.offer()) {
+            let base = self.settings.public_url.clone();
+            let base =
+                base.unwrap_or_else(|| format!("{}://{}", forward::scheme(session), request.authority));
+            let url = format!("{}{}", base.trim_end_matches('/'), request.path.as_str());
+            context.challenge = Some(offer.challenge.header(&url, unpaid.code()));
+            if matches!(unpaid, Unpaid::Missing) {
+                context.outcome = Outcome::Challenged;
+            }
+        }
+        refusal
+    }
+
+    /// The stored answer again, or the receipt with 409 where the answer was not stored.
+    fn replay(&self, prior: ledger::Prior, payer: &Payer) -> Reply {
+        match prior.response {
+            Some(stored) => Reply::stored(stored.status, stored.headers, stored.body)
+                .with("payment-response", receipt_header(&prior.receipt, payer, self.ledger.asset()))
+                .with("idempotency-replayed", "true"),
+            None => self.already_delivered(&prior.receipt, payer),
+        }
+    }
+
+    fn already_delivered(&self, record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
+        let refusal = Refusal::AlreadyDelivered(Box::new(record.clone()));
+        Reply::refusal(&refusal)
+            .with("payment-response", receipt_header(record, payer, self.ledger.asset()))
+            .with("faregate-payment-id", record.payment.to_string())
+    }
+
+    fn payment_id(&self) -> Result<PaymentId, Refusal> {
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).map_err(|_| Refusal::Internal)?;
+        Ok(PaymentId::generate(self.clock.now(), random))
+    }
+}
+
+/// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.
+pub(crate) async fn continue_if_expected(session: &mut Session) {
+    if session.req_header_mut().remove_header(&EXPECT).is_some() && !session.is_http2() {
+        // A client that is gone is noticed at the next read.
+        let _ = session.write_continue_response().await;
+    }
+}
