@@ -1,0 +1,251 @@
+//! [`Load`]: the load generator, one thread, many connections, closed or open loop.
+//!
+//! A closed loop sends when an answer has come: it finds the highest rate. An open loop sends when a request is due
+//! and counts latency from there, so that a slow answer is not hidden by the requests it held up. Any answer with
+//! another status than the expected one ends the run: a fast refusal is not a fast payment.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::connection::{Connection, Received};
+use crate::cpu;
+use crate::latency::Latencies;
+use crate::poller::{Interest, Poller};
+use crate::requests::Requests;
+
+/// How long answers are waited for after the last request.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
+
+/// What is measured, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Where requests go.
+    pub(crate) target: SocketAddr,
+    /// Whose CPU time is counted.
+    pub(crate) pid: u32,
+    /// The status of every answer.
+    pub(crate) expected: u16,
+    /// How many connections.
+    pub(crate) connections: usize,
+    /// When requests are sent.
+    pub(crate) pace: Pace,
+    /// Sent, but not measured.
+    pub(crate) warmup: Duration,
+    /// Measured.
+    pub(crate) window: Duration,
+}
+
+/// When a request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// On every connection as soon as it is free.
+    Closed,
+    /// So many a second, whatever comes back.
+    Open(u32),
+}
+
+/// What a run gave.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// All answers, before and after the window too.
+    pub(crate) total: u64,
+    /// Answers within the window.
+    pub(crate) answers: u64,
+    /// The window's real length.
+    pub(crate) window: Duration,
+    /// Of the measured process, within the window.
+    pub(crate) cpu: Duration,
+    /// Of the generator, within the window.
+    pub(crate) generator_cpu: Duration,
+    /// Closed loop: of answers within the window. Open loop: of requests due within the window.
+    pub(crate) latencies: Latencies,
+    /// Connections that the server closed and that were opened again.
+    pub(crate) reconnects: u64,
+}
+
+/// A run under way.
+pub(crate) struct Load<'a> {
+    plan: &'a Plan,
+    requests: &'a mut Requests,
+    poller: Poller,
+    connections: Vec<Connection>,
+    idle: VecDeque<usize>,
+    next_due: Instant,
+    opens: Instant,
+    closes: Instant,
+    measured: Measured,
+}
+
+// === impl Load ===
+
+impl<'a> Load<'a> {
+    /// Sends, measures, waits for the last answer.
+    ///
+    /// # Errors
+    /// An unexpected status, a broken connection, or a server that falls behind for good.
+    pub(crate) fn run(plan: &'a Plan, requests: &'a mut Requests) -> Result<Measured> {
+        let mut load = Self::prepare(plan, requests)?;
+        load.until(load.opens)?;
+        let (cpu, own) = (cpu::of(plan.pid)?, cpu::of(std::process::id())?);
+        load.opens = Instant::now();
+        let before = load.measured.total;
+        load.until(load.closes)?;
+        let end = Instant::now();
+        load.measured.window = end - load.opens;
+        load.measured.cpu = cpu::of(plan.pid)?.saturating_sub(cpu);
+        load.measured.generator_cpu = cpu::of(std::process::id())?.saturating_sub(own);
+        load.measured.answers = load.measured.total - before;
+        load.drain(end)?;
+        ensure!(load.measured.window > plan.window / 2, "there were too few payments for half of the window");
+        Ok(load.measured)
+    }
+
+    fn prepare(plan: &'a Plan, requests: &'a mut Requests) -> Result<Self> {
+        let poller = Poller::new()?;
+        let mut connections = Vec::new();
+        for token in 0..plan.connections {
+            let connection = Connection::open(plan.target)?;
+            poller.add(&connection, token, Interest::Read)?;
+            connections.push(connection);
+        }
+        let now = Instant::now();
+        let opens = now + plan.warmup;
+        Ok(Self {
+            plan,
+            requests,
+            poller,
+            idle: (0..connections.len()).collect(),
+            connections,
+            next_due: now,
+            opens,
+            closes: opens + plan.window,
+            measured: Measured {
+                total: 0,
+                answers: 0,
+                window: Duration::ZERO,
+                cpu: Duration::ZERO,
+                generator_cpu: Duration::ZERO,
+                latencies: Latencies::default(),
+                reconnects: 0,
+            },
+        })
+    }
+
+    /// Sends and receives until then, or until no request is left.
+    fn until(&mut self, end: Instant) -> Result<()> {
+        let mut ready = Vec::new();
+        loop {
+            let now = Instant::now();
+            if now >= end.min(self.closes) {
+                return Ok(());
+            }
+            self.send_due(now)?;
+            let wake = match self.plan.pace {
+                Pace::Open(_) if !self.idle.is_empty() => self.next_due.min(end),
+                _ => end,
+            };
+            self.poller.wait(Some(wake.saturating_duration_since(Instant::now())), &mut ready)?;
+            for token in ready.drain(..) {
+                self.receive(token)?;
+                self.send_due(Instant::now())?;
+            }
+        }
+    }
+
+    /// Receives what is under way. In an open loop, what was due before the end is sent too: leaving out what the
+    /// server had no time for would flatter it.
+    fn drain(&mut self, end: Instant) -> Result<()> {
+        let mut ready = Vec::new();
+        loop {
+            let now = Instant::now();
+            let owed = matches!(self.plan.pace, Pace::Open(_)) && self.next_due < self.closes;
+            if !owed && !self.connections.iter().any(Connection::is_busy) {
+                return Ok(());
+            }
+            if now > end + DRAIN_MAX {
+                bail!("no answer for {DRAIN_MAX:?}, or the rate is far above what this machine can do");
+            }
+            if owed {
+                self.send_due(now)?;
+            }
+            self.poller.wait(Some(Duration::from_millis(1)), &mut ready)?;
+            for token in ready.drain(..) {
+                self.receive(token)?;
+            }
+        }
+    }
+
+    /// Sends every request that is due and has a free connection.
+    fn send_due(&mut self, now: Instant) -> Result<()> {
+        while let Some(&token) = self.idle.front() {
+            let due = match self.plan.pace {
+                Pace::Closed => now,
+                Pace::Open(_) if self.next_due > now || self.next_due >= self.closes => return Ok(()),
+                Pace::Open(_) => self.next_due,
+            };
+            let Some(connection) = self.connections.get_mut(token) else { return Ok(()) };
+            if !self.requests.write_next(connection.output()) {
+                self.closes = self.closes.min(now);
+                return Ok(());
+            }
+            self.idle.pop_front();
+            if let Pace::Open(rate) = self.plan.pace {
+                self.next_due += Duration::from_secs(1) / rate;
+            }
+            if !connection.send(due)? {
+                self.poller.change(&*connection, token, Interest::ReadWrite)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One connection has something to read, or room to write.
+    fn receive(&mut self, token: usize) -> Result<()> {
+        let Some(connection) = self.connections.get_mut(token) else { return Ok(()) };
+        if connection.is_sending() && connection.flush()? {
+            self.poller.change(&*connection, token, Interest::Read)?;
+        }
+        match connection.receive()? {
+            Received::Nothing => {}
+            Received::Closed => {
+                self.reopen(token)?;
+            }
+            Received::Answer { response, due } => {
+                let expected = self.plan.expected;
+                let status = response.status;
+                ensure!(status == expected, "{status} instead of {expected}:\n{}", connection.text());
+                self.record(due);
+                if response.closes {
+                    self.reopen(token)?;
+                }
+                self.idle.push_back(token);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, due: Instant) {
+        let now = Instant::now();
+        self.measured.total += 1;
+        let counted = match self.plan.pace {
+            Pace::Closed => now >= self.opens && now < self.closes,
+            Pace::Open(_) => due >= self.opens && due < self.closes,
+        };
+        if counted {
+            self.measured.latencies.add(now - due);
+        }
+    }
+
+    fn reopen(&mut self, token: usize) -> Result<()> {
+        let connection = Connection::open(self.plan.target)?;
+        self.poller.add(&connection, token, Interest::Read)?;
+        if let Some(place) = self.connections.get_mut(token) {
+            *place = connection;
+            self.measured.reconnects += 1;
+        }
+        Ok(())
+    }
+}
