@@ -1,1 +1,23 @@
-//! placeholder
+//! What people edit: the configuration file, providers, routes and their revisions, agents, keys, signers, policies.
+//!
+//! No money stands here, and nothing of HTTP: the ledger's writer is the authority over every balance and every limit's
+//! counter. The file becomes a [`Config`], its catalog goes through [`Registry::apply`], which numbers the prices and
+//! hands the [`domain::Catalog`] out; agents are looked up through the [`Directory`].
+
+pub mod agent;
+pub mod agent_key;
+pub mod catalog;
+pub mod config;
+pub mod directory;
+pub mod registry;
+pub mod watch;
+
+mod revision;
+mod store;
+
+pub use agent::{Access, Agent, KeyGrant, NewAgent, NewKey, ShownKey};
+pub use agent_key::{AgentKey, AgentKeyError, KeyHash};
+pub use catalog::RawCatalog;
+pub use config::{Config, ConfigErrors, Environment};
+pub use directory::{Directory, DirectoryError};
+pub use registry::{Registry, RegistryError};

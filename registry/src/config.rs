@@ -1,0 +1,157 @@
+//! [`Config`]: the one TOML file, read whole and checked whole. Every mistake is reported in one run, with its place.
+//!
+//! The spanned tree of the parser is the validator: a deserializer stops at its first failure. Sections read their keys
+//! from [`tree`], which knows where everything stands; [`check`] looks at what only makes sense together. What a key means
+//! and its default stand in `configs/faregate.toml`, which is tested against this code.
+
+mod agent;
+mod check;
+pub mod environment;
+mod error;
+mod key_path;
+mod provider;
+mod route;
+mod section;
+pub mod settings;
+mod source;
+mod tree;
+mod upstream;
+pub mod value;
+
+use std::io::Read;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use self::source::Source;
+use self::tree::Report;
+use crate::agent::AgentEntry;
+use crate::catalog::RawCatalog;
+
+pub use environment::Environment;
+pub use error::{ConfigError, ConfigErrors, Place};
+pub use settings::{
+    ControlSettings, DataListener, DataSettings, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+};
+
+/// Longest configuration file that is read, in bytes.
+pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Everything the file says, checked, with defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What clients call this gateway by, such as `https://api.example.com`; the request's own host where not set.
+    pub public_url: Option<String>,
+    /// Where the databases are.
+    pub data: DataSettings,
+    /// Where is listened.
+    pub listeners: Listeners,
+    /// Every limit that can be set.
+    pub limits: Limits,
+    /// How the end is gone about.
+    pub shutdown: ShutdownSettings,
+    /// The network that the wallet looks like to clients.
+    pub network: WalletNetwork,
+    /// The management API.
+    pub control: ControlSettings,
+    /// Providers and routes, revisions not assigned yet.
+    pub catalog: RawCatalog,
+    /// Agents to be upserted.
+    pub agents: Vec<AgentEntry>,
+}
+
+/// A file that passed every check.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// What is allowed and yet likely a mistake. No secret stands in it.
+    pub warnings: Vec<ConfigError>,
+    /// BLAKE3 of the text, by which a change is noticed.
+    pub text_hash: [u8; 32],
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads and checks a file, with the process's environment in front of its single settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+        Self::load_with(path, &Environment::from_process())
+    }
+
+    /// Reads and checks a file, with this environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load_with(path: &Path, environment: &Environment) -> Result<Loaded, ConfigErrors> {
+        let text = read(path).map_err(|reason| {
+            let place = Place::File { file: path.to_owned(), line: 1, column: 1 };
+            ConfigErrors::one(ConfigError {
+                place,
+                key: String::new(),
+                message: format!("cannot read the file: {reason}"),
+            })
+        })?;
+        Self::parse(path, &text, environment)
+    }
+
+    /// Checks a text. `path` is what errors call it; files that it names are looked for from the working directory.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Loaded, ConfigErrors> {
+        let source = Source::new(path, text);
+        let (table, syntax) = DeTable::parse_recoverable(text);
+        if let Some(errors) =
+            ConfigErrors::new(syntax.iter().map(|error| source.syntax_error(error)).collect())
+        {
+            return Err(errors);
+        }
+        let report = Report::new(source, environment);
+        let config = read_config(&report, &table);
+        report.finish_environment();
+        let warnings = report.end()?;
+        Ok(Loaded { config, warnings, text_hash: *blake3::hash(text.as_bytes()).as_bytes() })
+    }
+}
+
+fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Config {
+    let root = report.root(table);
+    let limits = section::limits(root.section("limits", true));
+    let providers = provider::Read::all(&root, limits.request_bytes_max);
+    let agents = agent::Read::all(&root);
+    if providers.routes.is_empty() {
+        report.warn(root.spot(), "there are no routes: every request will get 404");
+    }
+    let config = Config {
+        public_url: section::public_url(&root),
+        data: section::data(root.section("data", true)),
+        listeners: section::listeners(root.section("listen", true)),
+        limits,
+        shutdown: section::shutdown(root.section("shutdown", true)),
+        network: section::network(root.section("wallet", true)),
+        control: section::control(root.section("control", true)),
+        catalog: check::catalog(report, providers, &agents),
+        agents: agents.entries,
+    };
+    root.finish();
+    config
+}
+
+/// The text of a configuration file, not longer than [`FILE_BYTES_MAX`].
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    let length =
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if length as u64 > FILE_BYTES_MAX {
+        return Err(format!("it is longer than {}", value::print_size(FILE_BYTES_MAX)));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Reads `[[agents]]`: who may pay, and what.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::{Address, Amount, KeyId, SpendingPolicy, UnixMillis};
+
+use super::section::secret_file;
+use super::tree::{Item, Section, Spot};
+use super::value;
+use crate::agent::{AgentEntry, KeyEntry, NewKey};
+use crate::agent_key::{AgentKey, KeyHash};
+
+/// Signers, keys, or names in a policy, of one agent.
+const LIST_MAX: usize = 256;
+
+/// Agents, with the places of what must be unique or known.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) entries: Vec<AgentEntry>,
+    pub(super) routes: Vec<(Arc<str>, Spot)>,
+    pub(super) providers: Vec<(Arc<str>, Spot)>,
+    names: HashMap<String, Spot>,
+    signers: HashMap<Address, Spot>,
+    keys: HashMap<KeyId, Spot>,
+}
+
+// === impl Read ===
+
+impl Read {
+    /// All agents of a file.
+    pub(super) fn all(root: &Section<'_>) -> Self {
+        let mut read = Self::default();
+        for section in root.sections("agents") {
+            read.agent(section);
+        }
+        read
+    }
+
+    fn agent(&mut self, section: Section<'_>) {
+        let item = section.require("name", "give the agent a name; it is found again by it");
+        let name = item.as_ref().and_then(|item| item.parse(value::name));
+        if let (Some(name), Some(item)) = (&name, &item)
+            && self.names.insert(name.clone(), item.spot()).is_some()
+        {
+            item.fail(format!("there is already an agent `{name}`: choose another name"));
+        }
+        let signers = self.signers(&section);
+        let amount = |key| section.item(key).and_then(|item| item.parse(Amount::parse_dollars));
+        let (per_request, per_day, per_month) =
+            (amount("per_request"), amount("per_day"), amount("per_month"));
+        let routes = names(&section, "routes");
+        let providers = names(&section, "providers");
+        let policy = SpendingPolicy {
+            per_request,
+            per_day,
+            per_month,
+            routes: routes.as_ref().map(|list| list.iter().map(|(name, _)| Arc::clone(name)).collect()),
+            providers: providers.as_ref().map(|list| list.iter().map(|(name, _)| Arc::clone(name)).collect()),
+            expires_at: expiry(&section),
+        };
+        self.routes.extend(routes.into_iter().flatten());
+        self.providers.extend(providers.into_iter().flatten());
+        let keys = section.sections("keys").into_iter().filter_map(|section| self.key(section)).collect();
+        section.finish();
+        self.entries.extend(name.map(|name| AgentEntry { name, policy, signers, keys }));
+    }
+
+    fn signers(&mut self, section: &Section<'_>) -> Vec<Address> {
+        let Some(item) = section.item("signers") else { return Vec::new() };
+        let mut signers = Vec::new();
+        for item in bounded(&item) {
+            let Some(address) = item.parse(value::address) else { continue };
+            if self.signers.insert(address, item.spot()).is_some() {
+                item.fail(format!("{address} already signs for an agent: each address belongs to one"));
+            }
+            signers.push(address);
+        }
+        signers
+    }
+
+    fn key(&mut self, section: Section<'_>) -> Option<KeyEntry> {
+        let given = section.item("hash");
+        let in_file = section.item("file");
+        let item = match (&given, &in_file) {
+            (Some(hash), Some(_)) => {
+                hash.fail("stands beside file: keep one of them");
+                None
+            }
+            (Some(item), None) | (None, Some(item)) => Some(item.spot()),
+            (None, None) => {
+                let hint = "names no key: write hash = \"key_...:...\", or file = \"/run/secrets/agent-key\"";
+                section.report().fail(section.spot(), hint);
+                None
+            }
+        };
+        let hash = match (&given, &in_file) {
+            (Some(item), _) => item.parse(str::parse::<KeyHash>),
+            (None, Some(item)) => key_file(item),
+            (None, None) => None,
+        };
+        let per_request = section.item("per_request").and_then(|item| item.parse(Amount::parse_dollars));
+        let expires_at = expiry(&section);
+        let report = section.report();
+        section.finish();
+        let (spot, hash) = (item?, hash?);
+        if self.keys.insert(hash.id(), spot.clone()).is_some() {
+            report.fail(&spot, format!("{} is named twice", hash.id()));
+        }
+        Some(KeyEntry { hash, per_request: per_request.unwrap_or(NewKey::default().per_request), expires_at })
+    }
+}
+
+fn key_file(item: &Item<'_>) -> Option<KeyHash> {
+    let secret = secret_file(item)?;
+    match AgentKey::parse(secret.expose().trim()) {
+        Ok(key) => Some(key.hash()),
+        Err(error) => {
+            item.fail(format!("the file holds no usable key: {error}"));
+            None
+        }
+    }
+}
+
+fn expiry(section: &Section<'_>) -> Option<UnixMillis> {
+    let item = section.item("expires_at")?;
+    match value::time(&item.date_time()?) {
+        Ok(at) => Some(at),
+        Err(error) => {
+            item.fail(error);
+            None
+        }
+    }
+}
+
+fn names(section: &Section<'_>, key: &'static str) -> Option<Vec<(Arc<str>, Spot)>> {
+    let item = section.item(key)?;
+    let listed = bounded(&item);
+    let named = listed.iter().filter_map(|item| Some((Arc::from(item.text()?), item.spot())));
+    Some(named.collect())
+}
+
+fn bounded<'a>(item: &Item<'a>) -> Vec<Item<'a>> {
+    let listed = item.list();
+    if listed.len() > LIST_MAX {
+        item.fail(format!("lists more than {LIST_MAX}"));
+    }
+    listed
+}

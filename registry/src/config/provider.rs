@@ -1,0 +1,95 @@
+//! Reads `[[providers]]`.
+
+use std::sync::Arc;
+
+use domain::{Provider, ProviderId};
+
+use super::route;
+use super::tree::{Section, Spot};
+use super::upstream;
+use super::value;
+use crate::catalog::derived_pay_to;
+
+/// Hosts of one provider.
+const HOSTS_MAX: usize = 64;
+
+/// Providers, or routes, of one catalog.
+const ENTRIES_MAX: usize = 10_000;
+
+/// Providers and routes with their places, for the checks that see all of them.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) providers: Vec<(Arc<Provider>, Spot)>,
+    pub(super) routes: Vec<route::Read>,
+    /// Every name that was given, also of entries that are wrong elsewhere.
+    pub(super) provider_names: Vec<(String, Spot)>,
+    pub(super) route_names: Vec<(String, Spot)>,
+}
+
+// === impl Read ===
+
+impl Read {
+    /// All providers of a file.
+    pub(super) fn all(root: &Section<'_>, request_bytes_max: u64) -> Self {
+        let mut read = Self::default();
+        for (index, section) in root.sections("providers").into_iter().enumerate() {
+            if index >= ENTRIES_MAX || read.route_names.len() >= ENTRIES_MAX {
+                root.report().fail(section.spot(), format!("more than {ENTRIES_MAX} providers or routes"));
+                break;
+            }
+            read.provider(section, request_bytes_max);
+        }
+        read
+    }
+
+    fn provider(&mut self, section: Section<'_>, request_bytes_max: u64) {
+        // Where this one will stand if nothing is wrong; if something is, no catalog is made.
+        let id = ProviderId(u32::try_from(self.providers.len()).unwrap_or(u32::MAX));
+        let name_item = section.require("name", "give the provider a name; its accounts are kept under it");
+        let name = name_item.as_ref().and_then(|item| item.parse(value::name));
+        if let (Some(name), Some(item)) = (&name, &name_item) {
+            self.provider_names.push((name.clone(), item.spot()));
+        }
+        let pay_to = section.item("pay_to").and_then(|item| item.parse(value::address));
+        let fee = section.item("fee").and_then(|item| item.parse(value::share)).unwrap_or_default();
+        let hosts = hosts(&section);
+        let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
+        let upstream =
+            section.require("upstream", "write [providers.upstream] with addresses = [\"https://...\"]");
+        let upstream = upstream.and_then(|item| item.section()).and_then(upstream::read);
+        for section in section.sections("routes") {
+            let route_name = section.item("name").filter(|item| item.is_text());
+            if let Some(item) = &route_name
+                && let Some(name) = item.text()
+            {
+                self.route_names.push((name.into_owned(), item.spot()));
+            }
+            self.routes.extend(route::read(section, id, request_bytes_max));
+        }
+        let spot = name_item.map_or_else(|| section.spot().clone(), |item| item.spot());
+        section.finish();
+        let (Some(name), Some(upstream)) = (name, upstream) else { return };
+        let pay_to = pay_to.unwrap_or_else(|| derived_pay_to(&name));
+        let provider = Provider { name: name.into(), pay_to, fee, hosts, suspended, upstream };
+        self.providers.push((Arc::new(provider), spot));
+    }
+}
+
+fn hosts(section: &Section<'_>) -> Vec<String> {
+    let Some(item) = section.item("hosts") else { return Vec::new() };
+    let listed = item.list();
+    if listed.is_empty() || listed.len() > HOSTS_MAX {
+        item.fail(format!(
+            "must list 1 to {HOSTS_MAX} hosts; leave it out to serve every host that nobody names"
+        ));
+    }
+    let mut hosts: Vec<String> = Vec::new();
+    for item in &listed {
+        let Some(host) = item.parse(value::host) else { continue };
+        if hosts.contains(&host) {
+            item.fail(format!("names {host} twice"));
+        }
+        hosts.push(host);
+    }
+    hosts
+}

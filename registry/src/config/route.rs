@@ -1,0 +1,210 @@
+//! Reads `[[providers.routes]]`: what is sold, and for how much.
+
+use domain::catalog::{ChargeOn, Retry};
+use domain::pattern::{PathPattern, Segment};
+use domain::price::{Tier, Tiers};
+use domain::router::Methods;
+use domain::{Amount, Price, ProviderId, Route};
+
+use super::key_path::printable;
+use super::section::{size, words};
+use super::tree::{Item, Section, Spot};
+use super::value::{self, one_of};
+
+/// Tiers of one route.
+const TIERS_MAX: usize = 64;
+
+/// Methods of one route.
+const METHODS_MAX: usize = 16;
+
+/// A stream that delivered this much before it broke was a delivery, where the route says nothing.
+const STREAM_BYTES_MIN: u64 = 64 * 1024;
+
+/// Where the gateway answers payers itself.
+const RESERVED: &str = "/.well-known/faregate";
+
+/// A route and where it stands.
+pub(super) struct Read {
+    pub(super) route: Route,
+    pub(super) spot: Spot,
+}
+
+pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max: u64) -> Option<Read> {
+    let name = section
+        .require("name", "give the route a name for metrics and policies")
+        .and_then(|item| item.parse(value::name));
+    let methods = section.item("methods").and_then(|item| methods(&item));
+    let path_item =
+        section.require("path", "write which paths it answers, such as path = \"/v1/quotes/{symbol}\"");
+    let pattern = path_item.as_ref().and_then(|item| item.parse(pattern));
+    let price = price(&section);
+    let text = |key, bytes_max| {
+        let item: Option<Item<'_>> = section.item(key);
+        item.and_then(|item| {
+            item.parse(|text| if text.is_empty() { Ok(String::new()) } else { words(text, bytes_max) })
+        })
+    };
+    let description = text("description", 1_024).unwrap_or_default();
+    let mime_type = text("mime_type", 128).unwrap_or_default();
+    let retry = section.item("retry").and_then(|item| item.parse(retry)).unwrap_or_default();
+    let charge_on = section.item("charge_on").map(|item| charge_on(&item)).unwrap_or_default();
+    let flag = |key| section.item(key).and_then(|item| item.boolean()).unwrap_or(false);
+    let (redeliver, cacheable) = (flag("redeliver"), flag("cacheable"));
+    let escaped_item = section.item("escaped_slash");
+    let escaped_slash = escaped_item.as_ref().and_then(Item::boolean).unwrap_or(false);
+    let bytes = |key| section.item(key).and_then(|item| size(&item, 0..=1 << 40));
+    let request_bytes_max = bytes("request_bytes_max").unwrap_or(request_bytes_max);
+    let stream_bytes_min = bytes("stream_bytes_min").unwrap_or(STREAM_BYTES_MIN);
+    if let (true, Some(pattern), Some(item)) = (escaped_slash, &pattern, &escaped_item) {
+        let last = pattern.segments().last();
+        if !matches!(last, Some(Segment::Parameter(_) | Segment::Rest(_))) {
+            item.fail("allows %2F in the last parameter, but the path does not end in one: leave it out");
+        }
+    }
+    let spot = path_item.map_or_else(|| section.spot().clone(), |item| item.spot());
+    section.finish();
+    let route = Route {
+        name: name?.into(),
+        provider,
+        methods: methods.unwrap_or(Methods::Any),
+        pattern: pattern?,
+        price: price?,
+        revision: 0,
+        superseded: Vec::new(),
+        description,
+        mime_type,
+        retry,
+        charge_on,
+        redeliver,
+        escaped_slash,
+        cacheable,
+        request_bytes_max,
+        stream_bytes_min,
+    };
+    Some(Read { route, spot })
+}
+
+fn price(section: &Section<'_>) -> Option<Price> {
+    let fixed = section.item("price");
+    let tiers = section.item("tiers");
+    match (fixed, tiers) {
+        (Some(price), Some(_)) => {
+            price.fail("stands beside tiers: keep one of them");
+            None
+        }
+        (Some(price), None) => price.parse(|text| match text {
+            "free" => Ok(Price::Free),
+            _ => match Amount::parse_dollars(text) {
+                Ok(amount) if amount.is_zero() => Err("is nothing: write price = \"free\"".to_owned()),
+                Ok(amount) => Ok(Price::Fixed(amount)),
+                Err(error) => Err(format!("{error}, or \"free\"")),
+            },
+        }),
+        (None, Some(tiers)) => read_tiers(&tiers),
+        (None, None) => {
+            let hint =
+                "is missing: write price = \"$0.0025\", price = \"free\", or [[providers.routes.tiers]]";
+            let spot = Spot::within(section.spot(), "price");
+            section.report().fail(&spot, hint);
+            None
+        }
+    }
+}
+
+fn read_tiers(item: &Item<'_>) -> Option<Price> {
+    let listed = item.list();
+    if listed.len() > TIERS_MAX {
+        item.fail(format!("has more than {TIERS_MAX} tiers"));
+        return None;
+    }
+    let tiers: Vec<Tier> = listed.iter().filter_map(|tier| read_tier(tier.section()?)).collect();
+    if tiers.len() != listed.len() {
+        return None;
+    }
+    match Tiers::new(tiers) {
+        Ok(tiers) => Some(Price::Tiered(tiers)),
+        Err(error) => {
+            item.fail(error);
+            None
+        }
+    }
+}
+
+fn read_tier(section: Section<'_>) -> Option<Tier> {
+    let from = section.require("from", "write the first call of the month at this price, counted from 1");
+    let from_call = from.and_then(|item| item.integer(1..=i64::MAX as u64));
+    let price = section.require("price", "write what each call costs from there on, such as \"$0.001\"");
+    let amount = price.and_then(|item| item.parse(Amount::parse_dollars));
+    section.finish();
+    Some(Tier { from_call: from_call?, amount: amount? })
+}
+
+fn methods(item: &Item<'_>) -> Option<Methods> {
+    let listed = item.list();
+    if listed.is_empty() || listed.len() > METHODS_MAX {
+        item.fail(format!("must list 1 to {METHODS_MAX} methods; leave it out to answer all"));
+        return None;
+    }
+    let mut methods: Vec<String> = Vec::new();
+    for item in &listed {
+        let Some(name) = item.parse(method) else { continue };
+        if methods.contains(&name) {
+            item.fail(format!("names {name} twice"));
+        }
+        methods.push(name);
+    }
+    Some(Methods::Only(methods))
+}
+
+fn method(text: &str) -> Result<String, String> {
+    match text {
+        "HEAD" => Err("HEAD is answered wherever GET is: write GET".to_owned()),
+        "CONNECT" | "TRACE" => Err(format!("{text} is never forwarded: take it out")),
+        _ if text.is_empty()
+            || text.len() > 32
+            || !text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') =>
+        {
+            Err(format!("`{}` is not a method: write GET, POST and so on", printable(text)))
+        }
+        _ if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+            Err(format!("methods have a case: write {}", text.to_ascii_uppercase()))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn pattern(text: &str) -> Result<PathPattern, String> {
+    let below = text.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED));
+    if below && text.as_bytes().get(RESERVED.len()).is_none_or(|byte| *byte == b'/') {
+        return Err(format!("{RESERVED}/ is answered by the gateway itself: choose another path"));
+    }
+    PathPattern::parse(text).map_err(|error| error.to_string())
+}
+
+fn retry(text: &str) -> Result<Retry, String> {
+    match text {
+        "never" => Ok(Retry::Never),
+        "safe" => Ok(Retry::Safe),
+        _ => Err(one_of(text, &["never", "safe"]).to_string()),
+    }
+}
+
+fn charge_on(item: &Item<'_>) -> ChargeOn {
+    let listed = item.list();
+    if listed.is_empty() {
+        item.fail(
+            "must list the statuses that are charged, such as [200, 201]; leave it out for 2xx, 101 and 304",
+        );
+    }
+    let mut statuses = Vec::new();
+    for item in &listed {
+        let Some(status) = item.integer(101..=599).and_then(|status| u16::try_from(status).ok()) else {
+            continue;
+        };
+        if (102..200).contains(&status) {
+            item.fail("is never the last answer: of 1xx only 101 can be charged");
+        }
+        statuses.push(status);
+    }
+    ChargeOn { statuses: Some(statuses) }
+}

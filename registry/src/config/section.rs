@@ -1,0 +1,302 @@
+//! Reads the settings of the process: listeners, limits, data, wallet network, control, shutdown.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::Secret;
+
+use super::settings::{
+    ControlSettings, DataListener, DataSettings, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+};
+use super::tree::{Item, Section};
+use super::value::{self, within};
+
+/// Longest secret file, in bytes.
+const SECRET_BYTES_MAX: u64 = 16 * 1024;
+
+/// Shortest admin token, in bytes: it guards everybody's money.
+const ADMIN_TOKEN_BYTES_MIN: usize = 16;
+
+/// Networks whose assets are real: a wallet that looks like one of them would take payments that mean something there.
+const PUBLIC_CHAINS: [u64; 26] = [
+    1, 10, 25, 56, 97, 100, 130, 137, 146, 250, 324, 480, 1101, 1329, 5000, 8453, 10_143, 42_161, 42_220,
+    43_113, 43_114, 59_144, 80_002, 84_532, 421_614, 11_155_111,
+];
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) fn data(section: Section<'_>) -> DataSettings {
+    let directory = section.item("directory").and_then(|item| {
+        item.parse(|text| if text.is_empty() { Err("names no directory") } else { Ok(PathBuf::from(text)) })
+    });
+    section.finish();
+    directory.map_or_else(DataSettings::default, |directory| DataSettings { directory })
+}
+
+pub(super) fn listeners(section: Section<'_>) -> Listeners {
+    let defaults = Listeners::default();
+    let data = section.item("data").map_or(defaults.data, |item| data_listeners(&item));
+    let control = section.item("control").and_then(|item| item.parse(socket_address));
+    let ops = section.item("ops").and_then(|item| item.parse(socket_address));
+    let listeners =
+        Listeners { data, control: control.unwrap_or(defaults.control), ops: ops.unwrap_or(defaults.ops) };
+    let fixed = |address: &&SocketAddr| address.port() != 0;
+    let mut all: Vec<&SocketAddr> = listeners.data.iter().map(|listener| &listener.address).collect();
+    all.extend([&listeners.control, &listeners.ops]);
+    for (index, address) in all.iter().enumerate().filter(|(_, address)| fixed(address)) {
+        if all[..index].contains(address) {
+            section
+                .report()
+                .fail(section.spot(), format!("two listeners share {address}: give each its own"));
+        }
+    }
+    section.finish();
+    listeners
+}
+
+pub(super) fn limits(section: Section<'_>) -> Limits {
+    let defaults = Limits::default();
+    let seconds = Duration::from_secs;
+    let limits = Limits {
+        workers: count(&section, "workers", 1..=1_024, defaults.workers),
+        connections_max: count(&section, "connections_max", 1..=1_000_000, defaults.connections_max),
+        requests_in_flight_max: count(
+            &section,
+            "requests_in_flight_max",
+            1..=1_000_000,
+            defaults.requests_in_flight_max,
+        ),
+        header_bytes_max: bytes(&section, "header_bytes_max", 1 << 10..=1 << 20, defaults.header_bytes_max),
+        // A longer one is refused by the protocol whatever stands here.
+        payment_header_bytes_max: bytes(
+            &section,
+            "payment_header_bytes_max",
+            1 << 10..=16 << 10,
+            defaults.payment_header_bytes_max,
+        ),
+        request_bytes_max: section
+            .item("request_bytes_max")
+            .and_then(|item| size(&item, 0..=1 << 40))
+            .unwrap_or(defaults.request_bytes_max),
+        stored_response_bytes_max: bytes(
+            &section,
+            "stored_response_bytes_max",
+            0..=1 << 20,
+            defaults.stored_response_bytes_max,
+        ),
+        handshake_timeout: time(&section, "handshake_timeout", seconds(300), defaults.handshake_timeout),
+        client_read_timeout: time(&section, "client_read_timeout", DAY, defaults.client_read_timeout),
+        client_write_timeout: time(&section, "client_write_timeout", DAY, defaults.client_write_timeout),
+        client_idle_timeout: time(&section, "client_idle_timeout", DAY, defaults.client_idle_timeout),
+        websocket_duration_max: time(
+            &section,
+            "websocket_duration_max",
+            30 * DAY,
+            defaults.websocket_duration_max,
+        ),
+        websocket_idle_timeout: time(
+            &section,
+            "websocket_idle_timeout",
+            DAY,
+            defaults.websocket_idle_timeout,
+        ),
+        upstream_connections_kept_max: count(
+            &section,
+            "upstream_connections_kept_max",
+            1..=100_000,
+            defaults.upstream_connections_kept_max,
+        ),
+        holds_max: count(&section, "holds_max", 16..=1_000_000, defaults.holds_max),
+        batch_max: count(&section, "batch_max", 1..=8_192, defaults.batch_max),
+        clock_skew_max: time(&section, "clock_skew_max", seconds(3_600), defaults.clock_skew_max),
+        commit_age_max: time(&section, "commit_age_max", seconds(300), defaults.commit_age_max),
+        accounts_max: count(&section, "accounts_max", 16..=10_000_000, defaults.accounts_max),
+        directory_entries_max: count(
+            &section,
+            "directory_entries_max",
+            16..=10_000_000,
+            defaults.directory_entries_max,
+        ),
+    };
+    if limits.payment_header_bytes_max > limits.header_bytes_max {
+        section.report().fail(
+            section.spot(),
+            "payment_header_bytes_max is above header_bytes_max: no such header could arrive, lower the first or raise \
+             the second",
+        );
+    }
+    section.finish();
+    limits
+}
+
+pub(super) fn shutdown(section: Section<'_>) -> ShutdownSettings {
+    let defaults = ShutdownSettings::default();
+    let bounded = |key| section.item(key).and_then(|item| duration(&item, Duration::ZERO, DAY));
+    let grace = bounded("grace").unwrap_or(defaults.grace);
+    let stream_grace = bounded("stream_grace").unwrap_or(defaults.stream_grace.min(grace));
+    if stream_grace > grace {
+        section
+            .report()
+            .fail(section.spot(), "stream_grace is longer than grace: shorten it, or lengthen grace");
+    }
+    section.finish();
+    ShutdownSettings { grace, stream_grace }
+}
+
+pub(super) fn network(section: Section<'_>) -> WalletNetwork {
+    let defaults = WalletNetwork::default();
+    // EIP-2294 keeps chain ids below this, so that wallets can compute with them.
+    let chain_id = section.item("chain_id").and_then(|item| {
+        let chain_id = item.integer(1..=4_503_599_627_370_476)?;
+        if PUBLIC_CHAINS.contains(&chain_id) {
+            item.fail(format!(
+                "{chain_id} is a public network, whose signatures could be used there: take a number of your own, such as {}",
+                WalletNetwork::default().chain_id
+            ));
+            return None;
+        }
+        Some(chain_id)
+    });
+    let word = |key| section.item(key).and_then(|item| item.parse(|text| words(text, 64)));
+    let network = WalletNetwork {
+        chain_id: chain_id.unwrap_or(defaults.chain_id),
+        name: word("name").unwrap_or(defaults.name),
+        version: word("version").unwrap_or(defaults.version),
+    };
+    section.finish();
+    network
+}
+
+pub(super) fn control(section: Section<'_>) -> ControlSettings {
+    let given = section.item("admin_token");
+    let in_file = section.item("admin_token_file");
+    if let (Some(given), Some(_)) = (&given, &in_file) {
+        given.fail("stands beside admin_token_file: keep one of them");
+    }
+    let item = given.as_ref().or(in_file.as_ref());
+    let token = match (&given, &in_file) {
+        (Some(item), _) => item.text().map(|text| Secret::new(text.into_owned())),
+        (None, Some(item)) => secret_file(item),
+        (None, None) => None,
+    };
+    if let (Some(item), Some(token)) = (item, &token) {
+        let visible = token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        if token.expose().len() < ADMIN_TOKEN_BYTES_MIN || !visible {
+            item.fail(format!(
+                "must be at least {ADMIN_TOKEN_BYTES_MIN} visible ASCII characters without spaces: make one with \
+                 `openssl rand -hex 32`"
+            ));
+        }
+    }
+    section.finish();
+    ControlSettings { admin_token: token }
+}
+
+pub(super) fn public_url(section: &Section<'_>) -> Option<String> {
+    section.item("public_url")?.parse(|text| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let rest = rest.filter(|rest| !rest.is_empty() && !rest.contains(['?', '#', '@', ' ', '\\']));
+        let plain = rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic()));
+        if plain && !text.ends_with('/') {
+            return Ok(text.to_owned());
+        }
+        Err("must be what clients call the gateway by, without a slash at its end, such as \"https://api.example.com\"")
+    })
+}
+
+/// The secret in a file, without the line break at its end.
+pub(super) fn secret_file(item: &Item<'_>) -> Option<Secret> {
+    item.parse(|path| {
+        let unreadable = |reason: String| format!("cannot read the secret in {path}: {reason}");
+        let length = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+        if length > SECRET_BYTES_MAX {
+            return Err(unreadable(format!("it is longer than {SECRET_BYTES_MAX} bytes")));
+        }
+        let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        let secret = text.trim_end_matches(['\r', '\n']);
+        if secret.is_empty() {
+            Err(unreadable("it is empty".to_owned()))
+        } else {
+            Ok(Secret::new(secret.to_owned()))
+        }
+    })
+}
+
+/// A file that must be there.
+pub(super) fn file(item: &Item<'_>) -> Option<PathBuf> {
+    item.parse(|path| match fs::File::open(path) {
+        Ok(_) => Ok(PathBuf::from(path)),
+        Err(error) => Err(format!("cannot read {path}: {error}")),
+    })
+}
+
+/// A duration within bounds.
+pub(super) fn duration(item: &Item<'_>, least: Duration, most: Duration) -> Option<Duration> {
+    item.parse(|text| within(value::duration(text)?, (least, most), value::print_duration))
+}
+
+/// A number of bytes within bounds.
+pub(super) fn size(item: &Item<'_>, range: RangeInclusive<u64>) -> Option<u64> {
+    item.parse(|text| within(value::size(text)?, (*range.start(), *range.end()), value::print_size))
+}
+
+/// Some text on one line.
+pub(super) fn words(text: &str, bytes_max: usize) -> Result<String, String> {
+    if text.len() <= bytes_max && !text.trim().is_empty() && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("must be 1 to {bytes_max} bytes of text on one line"))
+}
+
+fn data_listeners(item: &Item<'_>) -> Vec<DataListener> {
+    if item.is_text() {
+        return item.parse(socket_address).map(DataListener::plain).into_iter().collect();
+    }
+    let listed = item.list();
+    if listed.is_empty() {
+        item.fail("names no listener: write data = \"0.0.0.0:8402\", or [[listen.data]] with an address");
+    }
+    listed.iter().filter_map(|item| data_listener(item.section()?)).collect()
+}
+
+fn data_listener(section: Section<'_>) -> Option<DataListener> {
+    let hint = "write where to listen, such as address = \"0.0.0.0:8402\"";
+    let address = section.require("address", hint).and_then(|item| item.parse(socket_address));
+    let http2 = section.item("http2").and_then(|item| item.boolean()).unwrap_or(true);
+    let tls = section.item("tls").and_then(|item| item.section()).and_then(tls_files);
+    section.finish();
+    Some(DataListener { address: address?, tls, http2 })
+}
+
+fn tls_files(section: Section<'_>) -> Option<TlsFiles> {
+    let pem = |key, hint: &str| section.require(key, hint).and_then(|item| file(&item));
+    let certificate = pem("certificate", "name the PEM file with the certificate and those that signed it");
+    let key = pem("key", "name the PEM file with the private key");
+    section.finish();
+    Some(TlsFiles { certificate: certificate?, key: key? })
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let shown = super::key_path::printable(text);
+    text.parse().map_err(|_| {
+        format!("`{shown}` is not an address with a port: write 127.0.0.1:8402, 0.0.0.0:8402 or [::]:8402")
+    })
+}
+
+fn count(section: &Section<'_>, key: &'static str, range: RangeInclusive<u64>, default: usize) -> usize {
+    let number = section.item(key).and_then(|item| item.integer(range));
+    number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
+}
+
+fn bytes(section: &Section<'_>, key: &'static str, range: RangeInclusive<u64>, default: usize) -> usize {
+    let number = section.item(key).and_then(|item| size(&item, range));
+    number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
+}
+
+fn time(section: &Section<'_>, key: &'static str, most: Duration, default: Duration) -> Duration {
+    let least = Duration::from_millis(1);
+    section.item(key).and_then(|item| duration(&item, least, most)).unwrap_or(default)
+}

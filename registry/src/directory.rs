@@ -1,0 +1,225 @@
+//! [`Directory`]: agents by key or signer, cached; the one read a paid request may wait for.
+//!
+//! Bounded, 30 s at most, one read for many who ask, and forgotten at once when the registry writes. What is cached are
+//! rules, never counters: those are the ledger's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry as MapEntry;
+use domain::{Address, AgentId, Clock, KeyId, UnixMillis};
+use sqlx::SqlitePool;
+use thiserror::Error;
+use tokio::sync::OnceCell;
+
+use crate::agent::Access;
+use crate::agent_key::{AgentKey, KeyHash};
+use crate::store::StoreError;
+use crate::store::agents::{self, Found};
+
+/// How long an agent is remembered, in milliseconds.
+const TTL_MS: i64 = 30_000;
+
+/// How long it is remembered that there is no such agent, in milliseconds.
+const NEGATIVE_TTL_MS: i64 = 5_000;
+
+/// How long a failed read answers for those that follow, in milliseconds: a broken database is not asked by everyone.
+const FAILURE_TTL_MS: i64 = 500;
+
+/// Keys and signers remembered at once where nothing else is set.
+pub const ENTRIES_MAX: usize = 65_536;
+
+/// Finds agents. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory {
+    shared: Arc<Shared>,
+}
+
+/// The registry could not be read.
+#[derive(Clone, Debug, Error)]
+#[error("agents cannot be looked up: {0}")]
+pub struct DirectoryError(Arc<StoreError>);
+
+struct Shared {
+    pool: SqlitePool,
+    clock: Arc<dyn Clock>,
+    entries: DashMap<Lookup, Arc<Entry>>,
+    entries_max: usize,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Lookup {
+    Key(KeyId),
+    Signer(Address),
+}
+
+/// One answer, or the one read under way for it.
+struct Entry {
+    since: UnixMillis,
+    answer: OnceCell<Answer>,
+}
+
+enum Answer {
+    Known { access: Arc<Access>, hash: Option<KeyHash> },
+    Unknown,
+    Failed(DirectoryError),
+}
+
+// === impl Directory ===
+
+impl Directory {
+    pub(crate) fn new(pool: SqlitePool, clock: Arc<dyn Clock>, entries_max: usize) -> Self {
+        let entries = DashMap::new();
+        let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { pool, clock, entries, entries_max, hits, misses }) }
+    }
+
+    /// Who holds this key. `None` where there is no such key or the secret is wrong; the two look the same.
+    ///
+    /// # Errors
+    /// The registry cannot be read.
+    pub async fn by_key(&self, key: &AgentKey) -> Result<Option<Arc<Access>>, DirectoryError> {
+        let entry = self.entry(Lookup::Key(key.id())).await;
+        match entry.answer.get() {
+            Some(Answer::Known { access, hash: Some(hash) }) if hash.matches(key) => {
+                Ok(Some(Arc::clone(access)))
+            }
+            Some(Answer::Failed(error)) => Err(error.clone()),
+            _ => Ok(None),
+        }
+    }
+
+    /// For whom this address signs.
+    ///
+    /// # Errors
+    /// The registry cannot be read.
+    pub async fn by_signer(&self, address: Address) -> Result<Option<Arc<Access>>, DirectoryError> {
+        let entry = self.entry(Lookup::Signer(address)).await;
+        match entry.answer.get() {
+            Some(Answer::Known { access, .. }) => Ok(Some(Arc::clone(access))),
+            Some(Answer::Failed(error)) => Err(error.clone()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Lookups answered from memory, or by a read that was under way.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.shared.hits.load(Ordering::Relaxed)
+    }
+
+    /// Lookups that read the database.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.shared.misses.load(Ordering::Relaxed)
+    }
+
+    /// Forgets an agent, everyone who was unknown, and every read that is under way: it may be of the time before.
+    pub(crate) fn forget(&self, agent: AgentId) {
+        self.shared.entries.retain(|_, entry| match entry.answer.get() {
+            Some(Answer::Known { access, .. }) => access.agent != agent,
+            _ => false,
+        });
+    }
+
+    /// Forgets everyone.
+    pub(crate) fn forget_all(&self) {
+        self.shared.entries.clear();
+    }
+
+    /// An entry with its answer.
+    async fn entry(&self, lookup: Lookup) -> Arc<Entry> {
+        let now = self.shared.clock.now();
+        let found = self.shared.entries.get(&lookup).map(|entry| Arc::clone(&entry));
+        let entry = match found.filter(|entry| entry.is_fresh(now)) {
+            Some(entry) => self.count_hit(entry),
+            None => self.insert(lookup, now),
+        };
+        entry.answer.get_or_init(|| self.read(lookup)).await;
+        entry
+    }
+
+    fn insert(&self, lookup: Lookup, now: UnixMillis) -> Arc<Entry> {
+        if self.shared.entries.len() >= self.shared.entries_max {
+            self.make_room(now);
+        }
+        match self.shared.entries.entry(lookup) {
+            // Another one was faster.
+            MapEntry::Occupied(entry) if entry.get().is_fresh(now) => self.count_hit(Arc::clone(entry.get())),
+            entry => {
+                self.shared.misses.fetch_add(1, Ordering::Relaxed);
+                let made = Arc::new(Entry { since: now, answer: OnceCell::new() });
+                entry.insert(Arc::clone(&made));
+                made
+            }
+        }
+    }
+
+    fn count_hit(&self, entry: Arc<Entry>) -> Arc<Entry> {
+        self.shared.hits.fetch_add(1, Ordering::Relaxed);
+        entry
+    }
+
+    /// Lets go of what is stale or unknown; where that is not enough, of every eighth.
+    fn make_room(&self, now: UnixMillis) {
+        let entries = &self.shared.entries;
+        entries
+            .retain(|_, entry| entry.is_fresh(now) && !matches!(entry.answer.get(), Some(Answer::Unknown)));
+        if entries.len() >= self.shared.entries_max {
+            let mut turn = 0_usize;
+            entries.retain(|_, _| {
+                turn = turn.wrapping_add(1);
+                !turn.is_multiple_of(8)
+            });
+        }
+        // Fewer than eight in all.
+        if entries.len() >= self.shared.entries_max {
+            entries.clear();
+        }
+    }
+
+    async fn read(&self, lookup: Lookup) -> Answer {
+        match self.find(lookup).await {
+            Ok(Some(Found { access, hash })) => Answer::Known { access: Arc::new(access), hash },
+            Ok(None) => Answer::Unknown,
+            Err(error) => {
+                tracing::error!(%error, "agents cannot be looked up");
+                Answer::Failed(DirectoryError(Arc::new(error)))
+            }
+        }
+    }
+
+    async fn find(&self, lookup: Lookup) -> Result<Option<Found>, StoreError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        match lookup {
+            Lookup::Key(key) => agents::find_key(&mut connection, key).await,
+            Lookup::Signer(address) => agents::find_signer(&mut connection, address).await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Directory").field("entries", &self.shared.entries.len()).finish_non_exhaustive()
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// A clock that was set back makes it stale as well.
+    fn is_fresh(&self, now: UnixMillis) -> bool {
+        let ttl = match self.answer.get() {
+            Some(Answer::Unknown) => NEGATIVE_TTL_MS,
+            Some(Answer::Failed(_)) => FAILURE_TTL_MS,
+            Some(Answer::Known { .. }) | None => TTL_MS,
+        };
+        (0..ttl).contains(&now.0.saturating_sub(self.since.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,386 @@
+//! [`Registry`]: the handle to `registry.db`, the catalog in force, and all writes to both.
+//!
+//! Every write goes through here, so that the [`Directory`] forgets what changed the moment it is committed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use domain::{
+    Address, AgentId, Catalog, Clock, KeyId, Provider, Route, SpendingPolicy, UnixMillis, WalletId,
+};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use thiserror::Error;
+use tokio::sync::{Mutex, watch};
+
+use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, AgentEntry, KeyEntry, NewAgent, NewKey, ShownKey};
+use crate::agent_key::AgentKey;
+use crate::catalog::RawCatalog;
+use crate::directory::Directory;
+use crate::revision::{self, Assigned, Wanted};
+use crate::store::agents::{self, Source};
+use crate::store::{self, StoreError, revisions};
+
+/// What people edit. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pool: SqlitePool,
+    clock: Arc<dyn Clock>,
+    catalog: watch::Sender<Arc<Catalog>>,
+    directory: Directory,
+    /// One writer at a time: SQLite has one anyway, and catalogs are numbered in order.
+    writing: Mutex<()>,
+}
+
+/// Why the registry refuses.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// The database does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// Two routes answer the same requests.
+    #[error("the routes `{0}` and `{1}` answer the same requests")]
+    Collision(String, String),
+    /// No such agent.
+    #[error("there is no agent {0}")]
+    UnknownAgent(AgentId),
+    /// No such key.
+    #[error("there is no key {0}")]
+    UnknownKey(KeyId),
+    /// The name is taken.
+    #[error("there is already an agent called `{0}`")]
+    NameTaken(String),
+    /// No name.
+    #[error("an agent's name has 1 to {AGENT_NAME_BYTES_MAX} bytes")]
+    Name,
+    /// The address signs for another agent.
+    #[error("{0} already signs for another agent")]
+    SignerTaken(Address),
+    /// The key's id belongs to another agent.
+    #[error("{0} already is a key of another agent")]
+    KeyTaken(KeyId),
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Opens `registry.db` in `directory`, making both where they are missing. Nothing is served until a catalog was
+    /// applied.
+    ///
+    /// # Errors
+    /// The database cannot be opened or migrated.
+    pub async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, RegistryError> {
+        Self::open_with(directory, clock, crate::directory::ENTRIES_MAX).await
+    }
+
+    /// As [`Self::open`], with another limit for the directory's cache.
+    ///
+    /// # Errors
+    /// The database cannot be opened or migrated.
+    pub async fn open_with(
+        directory: &Path,
+        clock: Arc<dyn Clock>,
+        directory_entries_max: usize,
+    ) -> Result<Self, RegistryError> {
+        let pool = store::open(directory).await?;
+        let directory = Directory::new(pool.clone(), Arc::clone(&clock), directory_entries_max);
+        let catalog = watch::Sender::new(Arc::new(Catalog::empty()));
+        let shared = Shared { pool, clock, catalog, directory, writing: Mutex::new(()) };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Lets go of the database after running reads and writes.
+    pub async fn close(&self) {
+        self.shared.pool.close().await;
+    }
+
+    /// Numbers the prices of a catalog and puts it in force. Where nothing changed, the one in force stays; what did not
+    /// change is the same `Arc` as before.
+    ///
+    /// # Errors
+    /// Routes collide, or the database does not work; the catalog in force stays.
+    pub async fn apply(&self, raw: &RawCatalog, at: UnixMillis) -> Result<Arc<Catalog>, RegistryError> {
+        raw.check().map_err(|pair| collision(&raw.routes, pair))?;
+        let wanted: Vec<Wanted<'_>> = raw
+            .routes
+            .iter()
+            .map(|route| Wanted {
+                route: &route.name,
+                price: &route.price,
+                suspended: is_suspended(&raw.providers, route),
+            })
+            .collect();
+
+        let _writing = self.shared.writing.lock().await;
+        let mut transaction = self.begin().await?;
+        let kept = revisions::load(&mut transaction).await?;
+        let (assigned, changed) = revision::assign(&kept, &wanted, at);
+        let before = self.shared.catalog.borrow().clone();
+        let (providers, routes) = share(raw, assigned, &before);
+        if before.version() > 0 && same(&providers, before.providers()) && same(&routes, before.routes()) {
+            return Ok(before);
+        }
+        revisions::save(&mut transaction, &changed, at).await?;
+        let version = revisions::next_version(&mut transaction).await?;
+        let catalog =
+            Catalog::new(version, providers, routes).map_err(|pair| collision(&raw.routes, pair))?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        let catalog = Arc::new(catalog);
+        self.shared.catalog.send_replace(Arc::clone(&catalog));
+        Ok(catalog)
+    }
+
+    /// The catalog in force, and every one after it.
+    #[must_use]
+    pub fn catalogs(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.shared.catalog.subscribe()
+    }
+
+    /// The cached way to agents.
+    #[must_use]
+    pub fn directory(&self) -> Directory {
+        self.shared.directory.clone()
+    }
+
+    /// Brings the agents of a file up to date: found by name, made at first sight with an id and a wallet that stay.
+    /// Signers and keys that an earlier file brought and this one does not name are taken away. All or nothing. The
+    /// caller makes their wallets in the ledger.
+    ///
+    /// # Errors
+    /// A signer or key belongs to another agent; the database does not work.
+    pub async fn upsert_agents(&self, entries: &[AgentEntry]) -> Result<Vec<Agent>, RegistryError> {
+        let at = self.shared.clock.now();
+        let _writing = self.shared.writing.lock().await;
+        let mut transaction = self.begin().await?;
+        agents::remove_unlisted(&mut transaction, entries).await?;
+        let mut ids = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let made = (AgentId::generate(at, random()?), WalletId::generate(at, random()?));
+            let id = agents::put_agent(&mut transaction, made, &entry.name, &entry.policy, at).await?;
+            for signer in &entry.signers {
+                put_signer(&mut transaction, id, *signer, Source::File, at).await?;
+            }
+            for key in &entry.keys {
+                put_key(&mut transaction, id, key, Source::File, at).await?;
+            }
+            ids.push(id);
+        }
+        let all = agents::list(&mut transaction, None).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        self.shared.directory.forget_all();
+        Ok(all.into_iter().filter(|agent| ids.contains(&agent.id)).collect())
+    }
+
+    /// A wallet's identifier, to be made in the ledger before the agent that names it.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn new_wallet(&self) -> Result<WalletId, RegistryError> {
+        Ok(WalletId::generate(self.shared.clock.now(), random()?))
+    }
+
+    /// Makes an agent.
+    ///
+    /// # Errors
+    /// The name is taken or none; the database does not work.
+    pub async fn create_agent(&self, new: NewAgent) -> Result<Agent, RegistryError> {
+        if new.name.is_empty() || new.name.len() > AGENT_NAME_BYTES_MAX {
+            return Err(RegistryError::Name);
+        }
+        let at = self.shared.clock.now();
+        let id = AgentId::generate(at, random()?);
+        let _writing = self.shared.writing.lock().await;
+        let mut transaction = self.begin().await?;
+        if agents::find_name(&mut transaction, &new.name).await?.is_some() {
+            return Err(RegistryError::NameTaken(new.name));
+        }
+        agents::put_agent(&mut transaction, (id, new.wallet), &new.name, &new.policy, at).await?;
+        let made = one(&mut transaction, id).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok(made)
+    }
+
+    /// Makes a key. What it returns is the only time its text is known.
+    ///
+    /// # Errors
+    /// No such agent; the database does not work.
+    pub async fn add_key(&self, agent: AgentId, new: NewKey) -> Result<ShownKey, RegistryError> {
+        let at = self.shared.clock.now();
+        let key = AgentKey::generate(at, random()?);
+        let entry = KeyEntry { hash: key.hash(), per_request: new.per_request, expires_at: new.expires_at };
+        let _writing = self.shared.writing.lock().await;
+        let mut transaction = self.begin().await?;
+        one(&mut transaction, agent).await?;
+        put_key(&mut transaction, agent, &entry, Source::Api, at).await?;
+        self.commit(transaction, agent).await?;
+        Ok(ShownKey { id: key.id(), key })
+    }
+
+    /// Ends a key at once.
+    ///
+    /// # Errors
+    /// No such key; the database does not work.
+    pub async fn revoke_key(&self, key: KeyId) -> Result<(), RegistryError> {
+        let _writing = self.shared.writing.lock().await;
+        let mut transaction = self.begin().await?;
+        let agent = agents::remove_key(&mut transaction, key).await?.ok_or(RegistryError::UnknownKey(key))?;
+        self.commit(transaction, agent).await
+    }
+
+    /// Lets an address sign for an agent; again is no error.
+    ///
+    /// # Errors
+    /// No such agent; the address signs for another one; the database does not work.
+    pub async fn add_signer(&self, agent: AgentId, address: Address) -> Result<(), RegistryError> {
+        let at = self.shared.clock.now();
+        let _writing = self.shared.writing.lock().await;
+        let mut transaction = self.begin().await?;
+        one(&mut transaction, agent).await?;
+        put_signer(&mut transaction, agent, address, Source::Api, at).await?;
+        self.commit(transaction, agent).await
+    }
+
+    /// Gives an agent another policy, for requests decided from now on.
+    ///
+    /// # Errors
+    /// No such agent; the database does not work.
+    pub async fn set_policy(&self, agent: AgentId, policy: &SpendingPolicy) -> Result<(), RegistryError> {
+        let at = self.shared.clock.now();
+        let _writing = self.shared.writing.lock().await;
+        let mut transaction = self.begin().await?;
+        let known = one(&mut transaction, agent).await?;
+        agents::put_agent(&mut transaction, (agent, known.wallet), &known.name, policy, at).await?;
+        self.commit(transaction, agent).await
+    }
+
+    /// Freezes an agent, which then pays nothing, or thaws it.
+    ///
+    /// # Errors
+    /// No such agent; the database does not work.
+    pub async fn set_frozen(&self, agent: AgentId, frozen: bool) -> Result<(), RegistryError> {
+        let _writing = self.shared.writing.lock().await;
+        let mut transaction = self.begin().await?;
+        if !agents::set_frozen(&mut transaction, agent, frozen).await? {
+            return Err(RegistryError::UnknownAgent(agent));
+        }
+        self.commit(transaction, agent).await
+    }
+
+    /// All agents, oldest first.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agents(&self) -> Result<Vec<Agent>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await.map_err(StoreError::from)?;
+        Ok(agents::list(&mut connection, None).await?)
+    }
+
+    /// One agent.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await.map_err(StoreError::from)?;
+        Ok(agents::list(&mut connection, Some(id)).await?.pop())
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.shared.pool.begin_with("begin immediate").await?)
+    }
+
+    /// Commits, then makes the directory forget the agent, in this order: what is read in between is forgotten too.
+    async fn commit(
+        &self,
+        transaction: Transaction<'static, Sqlite>,
+        agent: AgentId,
+    ) -> Result<(), RegistryError> {
+        transaction.commit().await.map_err(StoreError::from)?;
+        self.shared.directory.forget(agent);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Registry").finish_non_exhaustive()
+    }
+}
+
+async fn one(transaction: &mut Transaction<'static, Sqlite>, id: AgentId) -> Result<Agent, RegistryError> {
+    agents::list(transaction, Some(id)).await?.pop().ok_or(RegistryError::UnknownAgent(id))
+}
+
+async fn put_signer(
+    transaction: &mut Transaction<'static, Sqlite>,
+    agent: AgentId,
+    address: Address,
+    source: Source,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    let owner = agents::put_signer(transaction, agent, address, source, at).await?;
+    if owner == agent { Ok(()) } else { Err(RegistryError::SignerTaken(address)) }
+}
+
+async fn put_key(
+    transaction: &mut Transaction<'static, Sqlite>,
+    agent: AgentId,
+    key: &KeyEntry,
+    source: Source,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    let put = agents::put_key(transaction, agent, key, source, at).await?;
+    if put { Ok(()) } else { Err(RegistryError::KeyTaken(key.hash.id())) }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], RegistryError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(RegistryError::Random)?;
+    Ok(bytes)
+}
+
+fn collision(routes: &[Arc<Route>], (one, other): (usize, usize)) -> RegistryError {
+    let name = |index: usize| routes.get(index).map_or_else(String::new, |route| route.name.to_string());
+    RegistryError::Collision(name(other), name(one))
+}
+
+fn is_suspended(providers: &[Arc<Provider>], route: &Route) -> bool {
+    providers.get(route.provider.0 as usize).is_some_and(|provider| provider.suspended)
+}
+
+/// The raw catalog with its numbers; each part that is as before is the one from before.
+fn share(
+    raw: &RawCatalog,
+    assigned: Vec<Assigned>,
+    before: &Catalog,
+) -> (Vec<Arc<Provider>>, Vec<Arc<Route>>) {
+    let known: std::collections::HashMap<&str, &Arc<Provider>> =
+        before.providers().iter().map(|provider| (&*provider.name, provider)).collect();
+    let providers = raw.providers.iter().map(|provider| match known.get(&*provider.name) {
+        Some(known) if *known == provider => Arc::clone(known),
+        _ => Arc::clone(provider),
+    });
+    let known: std::collections::HashMap<&str, &Arc<Route>> =
+        before.routes().iter().map(|route| (&*route.name, route)).collect();
+    let routes = raw.routes.iter().zip(assigned).map(|(route, assigned)| {
+        let Assigned { revision, superseded } = assigned;
+        let next = Route { revision, superseded, ..(**route).clone() };
+        match known.get(&*route.name) {
+            Some(known) if ***known == next => Arc::clone(known),
+            _ => Arc::new(next),
+        }
+    });
+    (providers.collect(), routes.collect())
+}
+
+fn same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+use super::*;
+
+const START: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn fixed(units: i64) -> Price {
+    Price::Fixed(Amount::from_atomic(units).unwrap())
+}
+
+/// What the database would hold: rows replaced by number.
+#[derive(Default)]
+struct Kept(Vec<Numbered>);
+
+impl Kept {
+    fn apply(&mut self, routes: &[(&str, Price, bool)], at: UnixMillis) -> Vec<Assigned> {
+        let names: Vec<Arc<str>> = routes.iter().map(|(name, ..)| Arc::from(*name)).collect();
+        let wanted: Vec<Wanted<'_>> = routes
+            .iter()
+            .zip(&names)
+            .map(|((_, price, suspended), route)| Wanted { route, price, suspended: *suspended })
+            .collect();
+        let (assigned, changed) = assign(&self.0, &wanted, at);
+        for row in changed {
+            self.0.retain(|kept| (&kept.route, kept.revision) != (&row.route, row.revision));
+            self.0.push(row);
+        }
+        assigned
+    }
+
+    fn price(&mut self, units: i64, at: UnixMillis) -> Assigned {
+        self.apply(&[("r", fixed(units), false)], at).remove(0)
+    }
+}
+
+fn revisions(assigned: &Assigned) -> Vec<u32> {
+    assigned.superseded.iter().map(|price| price.revision).collect()
+}
+
+#[test]
+fn h1_a_changed_price_gets_the_next_number_and_the_old_one_lives_a_minute() {
+    let mut kept = Kept::default();
+    assert_eq!(kept.price(10, START).revision, 1);
+    assert_eq!(kept.price(10, START.plus(1)), Assigned { revision: 1, superseded: vec![] });
+    let changed = kept.price(11, START.plus(2));
+    assert_eq!(changed.revision, 2);
+    let expected = SupersededPrice { revision: 1, price: fixed(10), until: START.plus(60_002) };
+    assert_eq!(changed.superseded, vec![expected]);
+    assert_eq!(revisions(&kept.price(11, START.plus(60_001))), vec![1]);
+    assert_eq!(revisions(&kept.price(11, START.plus(60_002))), Vec::<u32>::new());
+}
+
+#[test]
+fn a_price_that_comes_back_is_a_new_revision() {
+    let mut kept = Kept::default();
+    kept.price(10, START);
+    kept.price(11, START);
+    let back = kept.price(10, START);
+    assert_eq!((back.revision, revisions(&back)), (3, vec![2, 1]));
+}
+
+#[test]
+fn at_most_sixteen_superseded_prices_newest_first() {
+    let mut kept = Kept::default();
+    for units in 1..=40 {
+        kept.price(units, START.plus(units));
+    }
+    let last = kept.price(40, START.plus(41));
+    assert_eq!(revisions(&last), (24..=39).rev().collect::<Vec<u32>>());
+}
+
+#[test]
+fn h3_removal_ends_quotes_at_once_and_a_route_that_returns_is_numbered_anew() {
+    let mut kept = Kept::default();
+    kept.price(10, START);
+    kept.price(11, START);
+    kept.apply(&[], START.plus(1));
+    let back = kept.price(11, START.plus(2));
+    assert_eq!(back, Assigned { revision: 3, superseded: vec![] });
+}
+
+#[test]
+fn suspension_ends_quotes_at_once_the_current_one_too() {
+    let mut kept = Kept::default();
+    kept.price(10, START);
+    kept.price(11, START);
+    let suspended = kept.apply(&[("r", fixed(11), true)], START.plus(1)).remove(0);
+    assert_eq!(suspended, Assigned { revision: 2, superseded: vec![] });
+    assert_eq!(kept.price(11, START.plus(2)), Assigned { revision: 3, superseded: vec![] });
+}
+
+#[test]
+fn a_price_that_was_free_was_quoted_to_nobody() {
+    let mut kept = Kept::default();
+    kept.apply(&[("r", Price::Free, false)], START);
+    assert_eq!(kept.price(10, START), Assigned { revision: 2, superseded: vec![] });
+}
+
+#[test]
+fn one_routes_change_leaves_the_others_alone() {
+    let mut kept = Kept::default();
+    kept.apply(&[("a", fixed(1), false), ("b", fixed(1), false)], START);
+    let after = kept.apply(&[("b", fixed(1), false), ("a", fixed(2), false)], START);
+    assert_eq!(after.iter().map(|assigned| assigned.revision).collect::<Vec<_>>(), vec![1, 2]);
+}
+
+#[test]
+fn prices_survive_the_database() {
+    let tier = |from_call, units| Tier { from_call, amount: Amount::from_atomic(units).unwrap() };
+    let tiers = Tiers::new(vec![tier(1, 100), tier(11, 50), tier(1000, 0)]).unwrap();
+    for price in [Price::Free, fixed(1), fixed(i64::MAX), Price::Tiered(tiers)] {
+        assert_eq!(read_price(&write_price(&price)), Some(price));
+    }
+    for text in ["", "free!", "-1", "1:", "2:5", "1:0", "a:b"] {
+        assert_eq!(read_price(text), None, "{text}");
+    }
+    let single = Tiers::new(vec![tier(1, 5)]).unwrap();
+    assert_eq!(read_price(&write_price(&Price::Tiered(single.clone()))), Some(Price::Tiered(single)));
+}
