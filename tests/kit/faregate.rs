@@ -68,6 +68,18 @@ impl Faregate {
         self.data.address()
     }
 
+    /// Its listeners: data, control, ops.
+    #[must_use]
+    pub fn addresses(&self) -> [SocketAddr; 3] {
+        [self.data.address(), self.control.address(), self.ops.address()]
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().and_then(Process::pid).expect("a running gateway")
+    }
+
     /// The base of URLs that clients call.
     #[must_use]
     pub fn url(&self) -> String {
@@ -174,6 +186,12 @@ impl Faregate {
     pub async fn terminate(&mut self) {
         let status = self.process.take().expect("a running gateway").terminate().await;
         assert!(status.success(), "SIGTERM ended it with {status}:\n{}", log_end(&self.log_path()));
+    }
+
+    /// Waits until it has ended by itself, well.
+    pub async fn ended(&mut self) {
+        let status = self.process.take().expect("a running gateway").end().await;
+        assert!(status.success(), "it ended with {status}:\n{}", log_end(&self.log_path()));
     }
 
     /// Sends a signal to it.

@@ -22,6 +22,7 @@ pub mod script;
 pub mod upstream;
 pub mod wait;
 pub mod wire;
+pub mod world;
 
 pub use agent::Agent;
 pub use config::{Config, Provider, Route};
@@ -34,3 +35,4 @@ pub use script::Script;
 pub use upstream::Upstream;
 pub use wait::within;
 pub use wire::Wire;
+pub use world::World;

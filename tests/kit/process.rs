@@ -92,9 +92,20 @@ impl Process {
     }
 
     /// SIGTERM, and waits for its end.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub async fn terminate(self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
-        within("the end of a terminated gateway", self.child.wait()).await.expect("an end")
+        self.end().await
+    }
+
+    /// Waits for its end.
+    pub async fn end(mut self) -> ExitStatus {
+        within("the end of the gateway", self.child.wait()).await.expect("an end")
+    }
+
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// The last lines it wrote.

@@ -1,1 +1,16 @@
-//! placeholder
+//! Money, end to end: who is charged what, once, and who is not. Every test ends with the audit of the ledger.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod binding;
+mod books;
+mod concurrency;
+mod hangup;
+mod keys;
+mod limits;
+mod paid;
+mod quotes;
+mod replay;
+mod stored;
+mod streams;
+mod tampering;
+mod upstreams;

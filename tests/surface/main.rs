@@ -1,1 +1,10 @@
-//! placeholder
+//! The edges: paths, headers, methods, protocols, files. What is ambiguous is refused, what is priced is never free.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod browsers;
+mod commands;
+mod headers;
+mod http2;
+mod interim;
+mod paths;
+mod reload;

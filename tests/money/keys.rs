@@ -1,0 +1,113 @@
+//! Agent keys: one round trip, their own limit, and never shown to the upstream.
+
+use tests::{Agent, Request, Route, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_pays_in_one_round_trip_and_ends_at_the_gateway() {
+    let world = World::paid().await;
+    let key = world.agent.key(&world.gateway).await;
+    let response = world.gateway.call(&Request::get("/paid").key(&key)).await;
+    response.expect_status(200);
+    assert_eq!(response.receipt()["success"], true);
+    let seen = world.upstream.call("/paid", 1).await;
+    assert_eq!(seen.header("authorization"), None);
+    assert!(!String::from_utf8_lossy(&seen.raw).contains("fg_"), "no byte of the key may reach the upstream");
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agent_key_leaves_authorization_to_the_upstream() {
+    let world = World::paid().await;
+    let key = world.agent.key(&world.gateway).await;
+    let request = Request::get("/paid").with("Agent-Key", &*key).with("Authorization", "Basic dXNlcjpwYXNz");
+    world.gateway.call(&request).await.expect_status(200);
+    let seen = world.upstream.call("/paid", 1).await;
+    assert_eq!(seen.header("authorization"), Some("Basic dXNlcjpwYXNz"));
+    assert_eq!(seen.header("agent-key"), None);
+    assert!(!String::from_utf8_lossy(&seen.raw).contains("fg_"));
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_stripped_on_free_routes_too() {
+    let world = World::new("$1", [Route::free("/free")]).await;
+    let key = world.agent.key(&world.gateway).await;
+    world.gateway.call(&Request::get("/free").key(&key)).await.expect_status(200);
+    let seen = world.upstream.call("/free", 1).await;
+    assert!(!String::from_utf8_lossy(&seen.raw).contains("fg_"));
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_and_a_payment_in_one_request_are_refused() {
+    let world = World::paid().await;
+    let key = world.agent.key(&world.gateway).await;
+    let header = world.agent.sign(&world.gateway, &Request::get("/paid")).await.header();
+    let paying = || Request::get("/paid").paying(header.as_str());
+    let both = [
+        paying().key(&key),
+        paying().with("Agent-Key", &*key),
+        Request::get("/paid").key(&key).with("Agent-Key", &*key),
+        Request::get("/paid").key(&key).with("X-PAYMENT", &*header),
+        Request::get("/paid").with("Agent-Key", &*key).with("Agent-Key", &*key),
+        paying().paying(world.agent.sign(&world.gateway, &Request::get("/paid")).await.header()),
+    ];
+    for request in both {
+        let response = world.gateway.call(&request).await;
+        response.expect_refusal(400, "two_payments");
+    }
+    assert!(world.upstream.seen().is_empty());
+    world.expect_balance(1_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_wrong_in_one_letter_is_401() {
+    let world = World::paid().await;
+    let key = world.agent.key(&world.gateway).await;
+    let last = key.chars().last().unwrap();
+    let other = if last == 'a' { 'b' } else { 'a' };
+    let wrong = format!("{}{other}", &key[..key.len() - 1]);
+    for text in [wrong.as_str(), "fg_", "fg_short_key_00000000"] {
+        let response = world.gateway.call(&Request::get("/paid").key(text)).await;
+        response.expect_refusal(401, "invalid_agent_key");
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_pays_ten_cents_a_request_at_most_unless_told_otherwise() {
+    let routes = [Route::new("/dear", "$0.11"), Route::new("/fair", "$0.10")];
+    let world = World::new("$1", routes).await;
+    let key = world.agent.key(&world.gateway).await;
+    let response = world.gateway.call(&Request::get("/dear").key(&key)).await;
+    response.expect_refusal(403, "spending_limit_exceeded");
+    assert_eq!(response.json()["limit"]["display"], "$0.10");
+    world.gateway.call(&Request::get("/fair").key(&key)).await.expect_status(200);
+    world.expect_balance(900_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_with_a_maximum_price_is_not_charged_above_it() {
+    let world = World::paid().await;
+    let key = world.agent.key(&world.gateway).await;
+    let call = |maximum: &str| Request::get("/paid").key(&key).with("Agent-Max-Price", maximum);
+    let refused = world.gateway.call(&call("$0.0009")).await;
+    refused.expect_refusal(402, "price_above_maximum");
+    world.gateway.call(&call("$0.001")).await.expect_status(200);
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_two_agents_pay_from_their_own_wallets() {
+    let world = World::paid().await;
+    let other = Agent::new(&world.gateway, "$2").await;
+    let key = other.key(&world.gateway).await;
+    world.gateway.call(&Request::get("/paid").key(&key)).await.expect_status(200);
+    world.expect_balance(1_000_000).await;
+    other.expect_balance(&world.gateway, 1_999_000).await;
+    world.finish().await;
+}

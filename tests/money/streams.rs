@@ -1,0 +1,85 @@
+//! Streams: paid once at their beginning, passed on piece by piece.
+
+use tests::{Gate, Request, Route, Script, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_is_paid_and_read_while_it_streams() {
+    let world = World::paid().await;
+    let gates: Vec<Gate> = (0..3).map(|_| Gate::new()).collect();
+    let script = gates
+        .iter()
+        .enumerate()
+        .fold(Script::events(), |script, (index, gate)| script.event(&index.to_string()).pass(gate));
+    world.upstream.on("/paid", script.last_chunk());
+    let payment = world.agent.sign(&world.gateway, &Request::get("/paid")).await;
+    let mut wire = world.gateway.wire().await;
+    wire.send(&Request::get("/paid").paying(payment.header())).await;
+    let (status, fields) = wire.head("GET").await.unwrap();
+    assert_eq!(status, 200);
+    assert!(fields.has("payment-response"), "paid before the first byte");
+    world.agent.expect_balance(&world.gateway, 999_000).await;
+    for (index, gate) in gates.iter().enumerate() {
+        let event = wire.piece().await.unwrap();
+        assert_eq!(event, format!("data: {index}\n\n").as_bytes(), "each event before the next one is made");
+        gate.open();
+    }
+    assert_eq!(wire.piece().await, Some(Vec::new()), "the end");
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u9_a_websocket_is_priced_at_its_handshake() {
+    let world = World::paid().await;
+    world.upstream.on("/paid", Script::websocket());
+    let handshake = || {
+        Request::get("/paid")
+            .with("Connection", "Upgrade")
+            .with("Upgrade", "websocket")
+            .with("Sec-WebSocket-Version", "13")
+            .with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    };
+    let unpaid = world.gateway.call(&handshake()).await;
+    unpaid.expect_status(402);
+    assert!(world.upstream.seen().is_empty(), "no tunnel without a payment");
+
+    let payment = world.agent.payer.pay(&unpaid);
+    let mut wire = world.gateway.wire().await;
+    wire.send(&handshake().paying(payment.header())).await;
+    let (status, fields) = wire.head("GET").await.unwrap();
+    assert_eq!(status, 101);
+    assert!(fields.has("payment-response"));
+    wire.send_bytes(b"ping").await;
+    assert_eq!(wire.some().await, b"ping");
+    world.agent.expect_balance(&world.gateway, 999_000).await;
+    drop(wire);
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u9_a_refused_upgrade_is_not_charged() {
+    let world = World::paid().await;
+    world.upstream.on("/paid", Script::reply(426, &[], "no sockets here"));
+    let request = Request::get("/paid")
+        .with("Connection", "Upgrade")
+        .with("Upgrade", "websocket")
+        .with("Sec-WebSocket-Version", "13")
+        .with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    world.buy(&request).await.expect_status(426);
+    world.expect_balance(1_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_passes_without_being_kept() {
+    let world = World::new("$1", [Route::new("/large", "$0.001")]).await;
+    let body = vec![b'z'; 8 * 1024 * 1024];
+    world.upstream.on("/large", Script::reply(200, &[], &body));
+    let response = world.buy(&Request::get("/large")).await;
+    response.expect_status(200);
+    assert!(response.complete);
+    assert_eq!(response.body.len(), body.len());
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}

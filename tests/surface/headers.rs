@@ -1,0 +1,152 @@
+//! Hostile headers: bounded, answered, and the next request is served.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use tests::{Request, Route, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s4_header_bombs_are_refused_and_the_gateway_lives() {
+    let world = World::paid().await;
+    let call = async |request: Request| {
+        let response = world.gateway.wire().await.try_call(&request).await;
+        let status = response.map(|response| response.status);
+        assert!(matches!(status, None | Some(400 | 431)), "{status:?}");
+        world.gateway.challenge("/paid").await;
+    };
+    call(Request::get("/paid").with("X-Large", "x".repeat(64 * 1024))).await;
+    call(Request::get("/paid").with("X-Huge", "x".repeat(2 * 1024 * 1024))).await;
+    call(
+        (0..400).fold(Request::get("/paid"), |request, index| {
+            request.with(&format!("x-{index}"), "v".repeat(100))
+        }),
+    )
+    .await;
+    call(Request::get("/paid").paying("A".repeat(20 * 1024))).await;
+    call(Request::get(&format!("/paid?{}", "q".repeat(70 * 1024)))).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s4_payment_headers_that_are_no_payments_are_400() {
+    let world = World::paid().await;
+    let deep = "[".repeat(5_000);
+    let nested = format!(
+        "{{\"x402Version\":2,\"accepted\":{}{}}}",
+        "{\"a\":".repeat(2_000),
+        "1".to_owned() + &"}".repeat(2_000)
+    );
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 75, 76, 4, 0];
+    let headers = [
+        "not base64!".to_owned(),
+        "====".to_owned(),
+        STANDARD.encode(""),
+        STANDARD.encode("{}"),
+        STANDARD.encode("null"),
+        STANDARD.encode("[]"),
+        STANDARD.encode(deep),
+        STANDARD.encode(nested),
+        STANDARD.encode([0xff, 0xfe, 0xfd]),
+        STANDARD.encode(gzip),
+        STANDARD.encode("{\"x402Version\":1}"),
+        STANDARD.encode("{\"x402Version\":2,\"accepted\":null,\"payload\":null}"),
+        STANDARD.encode(vec![b'a'; 6 * 1024]),
+    ];
+    for header in headers {
+        let response = world.gateway.call(&Request::get("/paid").paying(header.as_str())).await;
+        response.expect_refusal(400, "invalid_payload");
+    }
+    assert!(world.upstream.seen().is_empty());
+    world.expect_balance(1_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_base64_that_clients_send_is_read() {
+    let world = World::paid().await;
+    for index in 0..2 {
+        let payment = world.agent.sign(&world.gateway, &Request::get("/paid")).await;
+        let text = payment.payload.to_string();
+        let header = if index == 0 { STANDARD.encode(&text) } else { URL_SAFE_NO_PAD.encode(&text) };
+        world.gateway.call(&Request::get("/paid").paying(header)).await.expect_status(200);
+    }
+    world.expect_balance(998_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a8_two_different_payments_are_400_and_the_same_one_twice_named_is_one() {
+    let world = World::paid().await;
+    let mut headers = Vec::new();
+    for _ in 0..2 {
+        headers.push(world.agent.sign(&world.gateway, &Request::get("/paid")).await.header());
+    }
+    let both = Request::get("/paid").paying(headers[0].as_str()).with("X-PAYMENT", headers[1].as_str());
+    world.gateway.call(&both).await.expect_refusal(400, "two_payments");
+    let same = Request::get("/paid").paying(headers[0].as_str()).with("X-PAYMENT", headers[0].as_str());
+    world.gateway.call(&same).await.expect_status(200);
+    assert_eq!(world.upstream.call("/paid", 1).await.header("x-payment"), None);
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s8_connection_cannot_hide_a_payment_or_a_key() {
+    let world = World::new("$1", [Route::new("/paid", "$0.001"), Route::free("/free")]).await;
+    let key = world.agent.key(&world.gateway).await;
+    let payment = world.agent.sign(&world.gateway, &Request::get("/paid")).await;
+    let both = Request::get("/paid")
+        .paying(payment.header())
+        .with("Agent-Key", &*key)
+        .with("Connection", "payment-signature, agent-key");
+    world.gateway.call(&both).await.expect_refusal(400, "two_payments");
+    let hidden =
+        Request::get("/paid").paying(payment.header()).with("Connection", "payment-signature, keep-alive");
+    let response = world.gateway.call(&hidden).await;
+    assert!(matches!(response.status, 200 | 400), "{}", response.status);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_a_host_or_with_two_is_400() {
+    let world = World::paid().await;
+    for head in [
+        "GET /paid HTTP/1.1\r\n\r\n",
+        "GET /paid HTTP/1.1\r\nHost:\r\n\r\n",
+        "GET /paid HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET /paid HTTP/1.1\r\nHost: user@a\r\n\r\n",
+    ] {
+        let mut wire = world.gateway.wire().await;
+        wire.send_bytes(head.as_bytes()).await;
+        assert_eq!(wire.response("GET").await.status, 400, "{head:?}");
+    }
+    assert!(world.upstream.seen().is_empty());
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s1_a_request_smuggled_in_a_body_is_never_served_unpaid() {
+    let world = World::new("$1", [Route::new("/paid", "$0.001"), Route::free("/free")]).await;
+    let smuggled = "GET /paid HTTP/1.1\r\nHost: a\r\n\r\n";
+    let length = smuggled.len();
+    for head in [
+        format!(
+            "POST /free HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
+        "POST /free HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n".to_owned(),
+        "POST /free HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "POST /free HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "POST /free HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "GET /free HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n".to_owned(),
+    ] {
+        let mut wire = world.gateway.wire().await;
+        wire.send_bytes(format!("{head}{smuggled}").as_bytes()).await;
+        let _ = wire.try_response("POST").await;
+    }
+    assert!(world.upstream.calls("/paid").is_empty(), "a smuggled request reached the upstream");
+    for seen in world.upstream.seen() {
+        assert!(
+            !String::from_utf8_lossy(&seen.body).contains("GET /paid") || seen.fields.has("content-length")
+        );
+    }
+    world.finish().await;
+}
