@@ -249,3 +249,6 @@ impl<'a> Load<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

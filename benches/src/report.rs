@@ -242,3 +242,6 @@ fn thousands(number: f64) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,10 +28,15 @@ struct Client {
 /// Prints the address it got, then serves until it is killed.
 pub(crate) fn serve() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").context("the upstream's socket")?;
-    listener.set_nonblocking(true)?;
     println!("{}", listener.local_addr()?);
+    serve_on(&listener)
+}
+
+/// Serves for ever.
+pub(crate) fn serve_on(listener: &TcpListener) -> Result<()> {
+    listener.set_nonblocking(true)?;
     let mut poller = Poller::new()?;
-    poller.add(&listener, LISTENER, Interest::Read)?;
+    poller.add(listener, LISTENER, Interest::Read)?;
     let answer = answer();
     let mut clients: HashMap<usize, Client> = HashMap::new();
     let mut ready = Vec::new();
