@@ -126,7 +126,7 @@ impl Route {
         let letters = path.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' });
         let name = letters.collect::<String>().trim_matches('-').to_owned();
         let name = if name.is_empty() { "root".to_owned() } else { name };
-        Self { name, path: path.to_owned(), price: format!("\"{price}\""), lines: Vec::new() }
+        Self { name, path: path.to_owned(), price: format!("price = \"{price}\""), lines: Vec::new() }
     }
 
     /// A route that costs nothing.
@@ -149,16 +149,15 @@ impl Route {
         self
     }
 
-    /// With a price that is no text, such as tiers.
+    /// A route whose price falls with the calls of a month.
     #[must_use]
-    pub fn priced(mut self, price: &str) -> Self {
-        price.clone_into(&mut self.price);
-        self
+    pub fn tiered(path: &str, tiers: &str) -> Self {
+        Self { price: format!("tiers = {tiers}"), ..Self::new(path, "") }
     }
 
     fn text(&self) -> String {
         let Self { name, path, price, lines } = self;
         let lines = lines.join("\n");
-        format!("\n[[providers.routes]]\nname = \"{name}\"\npath = \"{path}\"\nprice = {price}\n{lines}\n")
+        format!("\n[[providers.routes]]\nname = \"{name}\"\npath = \"{path}\"\n{price}\n{lines}\n")
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 
 use crate::audit;
 use crate::certificate::Authority;
@@ -271,9 +270,6 @@ impl Drop for Faregate {
 }
 
 async fn is_ready(ops: SocketAddr) -> bool {
-    if TcpStream::connect(ops).await.is_err() {
-        return false;
-    }
-    let response = Wire::connect(ops).await.try_call(&Request::get("/readyz")).await;
-    response.is_some_and(|response| response.status == 200)
+    let Some(mut wire) = Wire::try_connect(ops).await else { return false };
+    wire.try_call(&Request::get("/readyz")).await.is_some_and(|response| response.status == 200)
 }

@@ -36,3 +36,6 @@ pub use upstream::Upstream;
 pub use wait::within;
 pub use wire::Wire;
 pub use world::World;
+
+#[cfg(test)]
+mod tests;

@@ -30,9 +30,14 @@ pub struct Wire {
 impl Wire {
     /// Connects in the clear.
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection to the gateway");
-        stream.set_nodelay(true).expect("no delay");
-        Self::over(Box::new(stream), address.to_string())
+        Self::try_connect(address).await.expect("a connection to the gateway")
+    }
+
+    /// Connects in the clear; `None` where nobody listens.
+    pub async fn try_connect(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        Some(Self::over(Box::new(stream), address.to_string()))
     }
 
     /// Connects with TLS, as `localhost`, and checks the certificate.

@@ -30,19 +30,19 @@ async fn a1_without_a_quote_the_first_use_binds_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a1_a_payment_for_one_provider_is_void_at_another() {
-    let upstream = Upstream::start().await;
-    let provider = |name: &str, path: &str| {
+    let (upstream, other) = (Upstream::start().await, Upstream::start().await);
+    let provider = |name: &str, upstream: &Upstream| {
         let provider = Provider::new(name, upstream.address()).line(&format!("hosts = [\"{name}.example\"]"));
-        provider.routes([Route::new(path, "$0.001").named(name)])
+        provider.routes([Route::new("/x", "$0.001").named(name)])
     };
-    let config = Config::default().provider(provider("acme", "/x")).provider(provider("other", "/x"));
+    let config = Config::default().provider(provider("acme", &upstream)).provider(provider("other", &other));
     let gateway = Faregate::start(config).await;
     let agent = Agent::new(&gateway, "$1").await;
     let at = |host: &str| Request::get("/x").with("Host", host);
     let payment = without_quote(agent.sign(&gateway, &at("acme.example")).await);
     let response = gateway.call(&at("other.example").paying(payment.header())).await;
     response.expect_refusal(402, "invalid_exact_evm_recipient_mismatch");
-    assert!(upstream.seen().is_empty());
+    assert!(upstream.seen().is_empty() && other.seen().is_empty());
     agent.expect_balance(&gateway, 1_000_000).await;
     gateway.finish().await;
 }

@@ -71,8 +71,9 @@ async fn suspension_and_removal_end_quotes_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tiers_fall_with_the_calls_of_this_month_and_survive_a_kill() {
-    let tiers = "[{ from = 0, price = \"$0.003\" }, { from = 2, price = \"$0.002\" }, { from = 4, price = \"$0.001\" }]";
-    let mut world = World::new("$1", [Route::new("/paid", "").priced(tiers)]).await;
+    let tiers =
+        r#"[{ from = 1, price = "$0.003" }, { from = 3, price = "$0.002" }, { from = 5, price = "$0.001" }]"#;
+    let mut world = World::new("$1", [Route::tiered("/paid", tiers)]).await;
     let key = world.agent.key(&world.gateway).await;
     let call = Request::get("/paid").key(&key);
     for left in [997_000, 994_000, 992_000] {
