@@ -1,79 +1,19 @@
-//! [`Exchange`]: one request and its answer, for the management API and for a first 402. Not measured.
+//! [`Control`]: the management API of the Faregate that is measured, as its operator calls it.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::response::Response;
+use crate::exchange::Exchange;
 
-/// How long an answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
-
-/// An answer, whole.
-pub(crate) struct Exchange {
-    response: Response,
-    input: Vec<u8>,
-}
-
-/// The management API of the Faregate that is measured.
+/// Where it is, and what opens it.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     /// Where it is.
     pub(crate) address: SocketAddr,
     /// What lets us in.
     pub(crate) token: String,
-}
-
-// === impl Exchange ===
-
-impl Exchange {
-    /// Sends a request on a connection of its own. `fields` are whole lines, each with its line end.
-    pub(crate) fn new(
-        address: SocketAddr,
-        method: &str,
-        path: &str,
-        fields: &str,
-        body: &str,
-    ) -> Result<Self> {
-        let mut socket = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
-        socket.set_read_timeout(Some(ANSWER_MAX))?;
-        let length = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{fields}\r\n"
-        );
-        socket.write_all(format!("{head}{body}").as_bytes())?;
-        let mut input = Vec::new();
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            let count = socket.read(&mut buffer).with_context(|| format!("{method} {path}"))?;
-            ensure!(count > 0, "{method} {path}: the connection was closed without an answer");
-            input.extend_from_slice(buffer.get(..count).unwrap_or_default());
-            if let Some(response) = Response::find(&input)? {
-                return Ok(Self { response, input });
-            }
-        }
-    }
-
-    pub(crate) fn status(&self) -> u16 {
-        self.response.status
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.response.header(&self.input, name)
-    }
-
-    /// The answer as it came, for an error's message.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.input).into_owned()
-    }
-
-    fn json(&self) -> Result<Value> {
-        let body = self.input.get(self.response.body..self.response.end).unwrap_or_default();
-        serde_json::from_slice(body).with_context(|| self.text())
-    }
 }
 
 // === impl Control ===

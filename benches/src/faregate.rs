@@ -14,7 +14,8 @@ use protocol::header::PAYMENT_REQUIRED;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 
-use crate::control::{Control, Exchange};
+use crate::control::Control;
+use crate::exchange::Exchange;
 use crate::process::{Process, free_address};
 
 /// A route that costs nothing.

@@ -5,66 +5,18 @@
 //! another status than the expected one ends the run: a fast refusal is not a fast payment.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
 use crate::connection::{Connection, Received};
 use crate::cpu;
-use crate::latency::Latencies;
+use crate::plan::{Measured, Pace, Plan};
 use crate::poller::{Interest, Poller};
 use crate::requests::Requests;
 
 /// How long answers are waited for after the last request.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
-
-/// What is measured, and how.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// Where requests go.
-    pub(crate) target: SocketAddr,
-    /// Whose CPU time is counted.
-    pub(crate) pid: u32,
-    /// The status of every answer.
-    pub(crate) expected: u16,
-    /// How many connections.
-    pub(crate) connections: usize,
-    /// When requests are sent.
-    pub(crate) pace: Pace,
-    /// Sent, but not measured.
-    pub(crate) warmup: Duration,
-    /// Measured.
-    pub(crate) window: Duration,
-}
-
-/// When a request is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// On every connection as soon as it is free.
-    Closed,
-    /// So many a second, whatever comes back.
-    Open(u32),
-}
-
-/// What a run gave.
-#[derive(Clone, Debug)]
-pub(crate) struct Measured {
-    /// All answers, before and after the window too.
-    pub(crate) total: u64,
-    /// Answers within the window.
-    pub(crate) answers: u64,
-    /// The window's real length.
-    pub(crate) window: Duration,
-    /// Of the measured process, within the window.
-    pub(crate) cpu: Duration,
-    /// Of the generator, within the window.
-    pub(crate) generator_cpu: Duration,
-    /// Closed loop: of answers within the window. Open loop: of requests due within the window.
-    pub(crate) latencies: Latencies,
-    /// Connections that the server closed and that were opened again.
-    pub(crate) reconnects: u64,
-}
 
 /// A run under way.
 pub(crate) struct Load<'a> {
@@ -122,15 +74,7 @@ impl<'a> Load<'a> {
             next_due: now,
             opens,
             closes: opens + plan.window,
-            measured: Measured {
-                total: 0,
-                answers: 0,
-                window: Duration::ZERO,
-                cpu: Duration::ZERO,
-                generator_cpu: Duration::ZERO,
-                latencies: Latencies::default(),
-                reconnects: 0,
-            },
+            measured: Measured::default(),
         })
     }
 

@@ -42,8 +42,11 @@ impl Machine {
 
     /// One line for people.
     pub(crate) fn line(&self) -> String {
-        let Self { cpu, cores, kernel, rustc, commit, profile, .. } = self;
-        format!("{cores} cores of {cpu}, Linux {kernel}, {rustc}, commit {commit}, {profile} build")
+        let Self { cpu, cores, kernel, rustc, commit, profile, load_average_at_start, .. } = self;
+        format!(
+            "{cores} cores of {cpu}, Linux {kernel}, {rustc}, commit {commit}, {profile} build, load average before \
+             {load_average_at_start}"
+        )
     }
 }
 

@@ -1,13 +1,13 @@
 //! [`Report`]: all runs, their medians, as a table in Markdown and as JSON.
 
-use std::fmt;
-
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Options;
-use crate::load::{Measured, Pace};
 use crate::machine::Machine;
+use crate::median::Median;
+use crate::plan::Pace;
+use crate::run::Run;
 use crate::suite::Case;
 
 /// What was measured so far.
@@ -18,35 +18,6 @@ pub(crate) struct Report {
     seconds: f64,
     rate: u32,
     runs: Vec<Run>,
-}
-
-/// One measurement in figures.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Run {
-    #[serde(skip)]
-    case: Case,
-    #[serde(skip)]
-    pace: Pace,
-    /// From 1.
-    repeat: usize,
-    requests_per_second: f64,
-    p50_us: f64,
-    p99_us: f64,
-    /// Of the proxy; of the upstream where there is no proxy.
-    cpu_us_per_request: f64,
-    generator_cpu_us_per_request: f64,
-    latencies: usize,
-    answers: u64,
-    seconds: f64,
-    reconnects: u64,
-}
-
-/// The middle of some figures, and how far apart they are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Median {
-    median: f64,
-    min: f64,
-    max: f64,
 }
 
 /// The medians of one case at one pace.
@@ -62,70 +33,6 @@ struct Summary {
     rate_to_bare: Median,
     /// CPU time a request, divided by that of the bare proxy in the same repeat.
     cpu_to_bare: Median,
-}
-
-// === impl Run ===
-
-impl Run {
-    pub(crate) fn new(case: Case, pace: Pace, repeat: usize, mut measured: Measured) -> Self {
-        let answers = measured.answers.max(1) as f64;
-        let seconds = measured.window.as_secs_f64();
-        Self {
-            case,
-            pace,
-            repeat,
-            requests_per_second: measured.answers as f64 / seconds,
-            p50_us: measured.latencies.percentile_micros(50),
-            p99_us: measured.latencies.percentile_micros(99),
-            cpu_us_per_request: measured.cpu.as_secs_f64() * 1e6 / answers,
-            generator_cpu_us_per_request: measured.generator_cpu.as_secs_f64() * 1e6 / answers,
-            latencies: measured.latencies.count(),
-            answers: measured.answers,
-            seconds,
-            reconnects: measured.reconnects,
-        }
-    }
-}
-
-impl fmt::Display for Run {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { requests_per_second, p50_us, p99_us, cpu_us_per_request, .. } = self;
-        let (case, pace) = (self.case.name(), self.pace.name());
-        write!(
-            out,
-            "{case}, {pace}: {requests_per_second:.0}/s, p50 {p50_us:.0} us, p99 {p99_us:.0} us, \
-             {cpu_us_per_request:.1} CPU us/request"
-        )
-    }
-}
-
-// === impl Pace ===
-
-impl Pace {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open(_) => "open",
-        }
-    }
-}
-
-// === impl Median ===
-
-impl Median {
-    /// Of at least one figure; all zero where there is none.
-    fn of(figures: impl Iterator<Item = f64>) -> Self {
-        let mut figures: Vec<f64> = figures.collect();
-        figures.sort_by(f64::total_cmp);
-        let at = |index: usize| figures.get(index).copied().unwrap_or(0.0);
-        let (low, high) = (at(figures.len().saturating_sub(1) / 2), at(figures.len() / 2));
-        Self { median: f64::midpoint(low, high), min: at(0), max: at(figures.len().saturating_sub(1)) }
-    }
-
-    /// Half of the way between the smallest and the largest, in hundredths of the median.
-    fn spread_percent(self) -> f64 {
-        if self.median == 0.0 { 0.0 } else { (self.max - self.min) / 2.0 / self.median * 100.0 }
-    }
 }
 
 // === impl Report ===

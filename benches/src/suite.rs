@@ -13,12 +13,14 @@ use tempfile::TempDir;
 
 use crate::Options;
 use crate::faregate::{FREE_PATH, Faregate, PAID_PATH};
-use crate::load::{Load, Measured, Pace, Plan};
+use crate::load::Load;
 use crate::machine::Machine;
 use crate::payments;
+use crate::plan::{Measured, Pace, Plan};
 use crate::process::{Process, free_address};
-use crate::report::{Report, Run};
+use crate::report::Report;
 use crate::requests::Requests;
+use crate::run::Run;
 
 /// Payments signed for a second of the closed loop, on each core: above any rate that a signature check allows.
 const SIGNED_RATE_MAX: f64 = 12_500.0;

@@ -1,7 +1,7 @@
 //! Against the real upstream, and against servers that are slow or wrong.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use super::*;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::latency::Latencies;
+use crate::plan::Measured;
 
 fn run(case: Case, pace: Pace, repeat: usize, answers: u64) -> Run {
     let mut latencies = Latencies::default();
@@ -63,10 +64,4 @@ fn the_json_has_every_run() {
     assert_eq!(json["runs"][0]["case"], "bare Pingora");
     assert_eq!(json["runs"][0]["cpu_us_per_request"], 25.0);
     assert_eq!(json["summary"].as_array().unwrap().len(), 4);
-}
-
-#[test]
-fn the_median_of_two_is_between_them() {
-    assert_eq!(Median::of([3.0, 1.0].into_iter()).median, 2.0);
-    assert_eq!(Median::of(std::iter::empty()).median, 0.0);
 }

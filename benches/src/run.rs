@@ -1,0 +1,64 @@
+//! [`Run`]: one measurement in figures.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::plan::{Measured, Pace};
+use crate::suite::Case;
+
+/// One measurement in figures.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Run {
+    #[serde(skip)]
+    pub(crate) case: Case,
+    #[serde(skip)]
+    pub(crate) pace: Pace,
+    /// From 1.
+    pub(crate) repeat: usize,
+    pub(crate) requests_per_second: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    /// Of the proxy; of the upstream where there is no proxy.
+    pub(crate) cpu_us_per_request: f64,
+    generator_cpu_us_per_request: f64,
+    latencies: usize,
+    answers: u64,
+    seconds: f64,
+    reconnects: u64,
+}
+
+// === impl Run ===
+
+impl Run {
+    pub(crate) fn new(case: Case, pace: Pace, repeat: usize, mut measured: Measured) -> Self {
+        let answers = measured.answers.max(1) as f64;
+        let seconds = measured.window.as_secs_f64();
+        Self {
+            case,
+            pace,
+            repeat,
+            requests_per_second: measured.answers as f64 / seconds,
+            p50_us: measured.latencies.percentile_micros(50),
+            p99_us: measured.latencies.percentile_micros(99),
+            cpu_us_per_request: measured.cpu.as_secs_f64() * 1e6 / answers,
+            generator_cpu_us_per_request: measured.generator_cpu.as_secs_f64() * 1e6 / answers,
+            latencies: measured.latencies.count(),
+            answers: measured.answers,
+            seconds,
+            reconnects: measured.reconnects,
+        }
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests_per_second, p50_us, p99_us, cpu_us_per_request, .. } = self;
+        let (case, pace) = (self.case.name(), self.pace.name());
+        write!(
+            out,
+            "{case}, {pace}: {requests_per_second:.0}/s, p50 {p50_us:.0} us, p99 {p99_us:.0} us, \
+             {cpu_us_per_request:.1} CPU us/request"
+        )
+    }
+}
