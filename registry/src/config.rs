@@ -116,6 +116,21 @@ impl Config {
         let warnings = report.end()?;
         Ok(Loaded { config, warnings, text_hash: *blake3::hash(text.as_bytes()).as_bytes() })
     }
+
+    /// The sections that differ from those in force and are only read at start. Told, so that nobody waits for them.
+    #[must_use]
+    pub fn needs_restart(&self, in_force: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("public_url", self.public_url != in_force.public_url),
+            ("data", self.data != in_force.data),
+            ("listen", self.listeners != in_force.listeners),
+            ("limits", self.limits != in_force.limits),
+            ("shutdown", self.shutdown != in_force.shutdown),
+            ("wallet", self.network != in_force.network),
+            ("control", self.control != in_force.control),
+        ];
+        changed.into_iter().filter(|(_, changed)| *changed).map(|(section, _)| section).collect()
+    }
 }
 
 fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Config {

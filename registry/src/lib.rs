@@ -21,3 +21,4 @@ pub use catalog::RawCatalog;
 pub use config::{Config, ConfigErrors, Environment};
 pub use directory::{Directory, DirectoryError};
 pub use registry::{Registry, RegistryError};
+pub use store::StoreError;

@@ -383,4 +383,4 @@ fn same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -199,7 +199,8 @@ impl<'a> Section<'a> {
     pub(super) fn finish(self) {
         let asked = self.asked.take();
         for name in self.table.keys().filter(|name| !asked.contains(&&**name.get_ref())) {
-            let hint = key_path::did_you_mean(name.get_ref(), asked.iter().copied());
+            let near = key_path::did_you_mean(name.get_ref(), asked.iter().copied());
+            let hint = if near.is_empty() { format!("; known here: {}", asked.join(", ")) } else { near };
             let spot = self.report.spot(key_path::join(&self.spot.key, name.get_ref()), &name.span());
             self.report.fail(&spot, format!("unknown key{hint}"));
         }

@@ -1,1 +1,138 @@
-//! placeholder
+use domain::{Amount, SpendingPolicy};
+use tempfile::TempDir;
+
+use super::*;
+use crate::agent::{NewAgent, NewKey};
+use crate::registry::Registry;
+use crate::registry::tests::{TestClock, open};
+
+const SIGNER: Address = Address::repeat_byte(0x11);
+
+struct Rig {
+    registry: Registry,
+    directory: Directory,
+    clock: Arc<TestClock>,
+    agent: AgentId,
+    _files: TempDir,
+}
+
+async fn rig() -> Rig {
+    let (files, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&files, &clock).await;
+    let wallet = registry.new_wallet().unwrap();
+    let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
+    let agent = registry.create_agent(new).await.unwrap().id;
+    registry.add_signer(agent, SIGNER).await.unwrap();
+    Rig { directory: registry.directory(), registry, clock, agent, _files: files }
+}
+
+#[tokio::test]
+async fn many_who_ask_at_once_read_once() {
+    let rig = rig().await;
+    let asked = (0..200).map(|_| {
+        let directory = rig.directory.clone();
+        tokio::spawn(async move { directory.by_signer(SIGNER).await.unwrap().unwrap().agent })
+    });
+    for task in asked.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap(), rig.agent);
+    }
+    assert_eq!((rig.directory.misses(), rig.directory.hits()), (1, 199));
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_does_not_leave_the_others_without_an_answer() {
+    let rig = rig().await;
+    let mut busy = Vec::new();
+    while let Some(connection) = rig.directory.shared.pool.try_acquire() {
+        busy.push(connection);
+    }
+    while busy.len() < rig.directory.shared.pool.options().get_max_connections() as usize {
+        busy.push(rig.directory.shared.pool.acquire().await.unwrap());
+    }
+    // Polled once, then dropped in the middle of its read.
+    let gave_up = tokio::time::timeout(std::time::Duration::ZERO, rig.directory.by_signer(SIGNER)).await;
+    assert!(gave_up.is_err());
+    drop(busy);
+    assert!(rig.directory.by_signer(SIGNER).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn answers_are_remembered_for_half_a_minute_and_ignorance_for_five_seconds() {
+    let rig = rig().await;
+    let unknown = Address::repeat_byte(0x99);
+    let misses = async |advance: i64, address: Address| {
+        rig.clock.advance(advance);
+        let before = rig.directory.misses();
+        let _ = rig.directory.by_signer(address).await.unwrap();
+        rig.directory.misses() - before
+    };
+    assert_eq!(misses(0, SIGNER).await, 1);
+    assert_eq!(misses(29_999, SIGNER).await, 0);
+    assert_eq!(misses(1, SIGNER).await, 1);
+    assert_eq!(misses(0, unknown).await, 1);
+    assert_eq!(misses(4_999, unknown).await, 0);
+    assert_eq!(misses(1, unknown).await, 1);
+    // A clock that was set back makes nothing live longer.
+    assert_eq!(misses(-3_600_000, SIGNER).await, 1);
+}
+
+#[tokio::test]
+async fn r8_r13_what_is_written_holds_for_the_next_request() {
+    let rig = rig().await;
+    let shown = rig.registry.add_key(rig.agent, NewKey::default()).await.unwrap();
+    let by_key = async || rig.directory.by_key(&shown.key).await.unwrap();
+    assert_eq!(by_key().await.unwrap().key.unwrap().per_request.to_string(), "$0.10");
+
+    let policy = SpendingPolicy { per_request: Amount::from_atomic(7), ..SpendingPolicy::default() };
+    rig.registry.set_policy(rig.agent, &policy).await.unwrap();
+    assert_eq!(by_key().await.unwrap().policy, policy);
+    rig.registry.set_frozen(rig.agent, true).await.unwrap();
+    assert!(by_key().await.unwrap().frozen);
+    rig.registry.revoke_key(shown.id).await.unwrap();
+    assert!(by_key().await.is_none());
+    assert!(rig.registry.revoke_key(shown.id).await.is_err());
+}
+
+#[tokio::test]
+async fn a_signer_that_was_unknown_a_moment_ago_pays_as_soon_as_it_is_added() {
+    let rig = rig().await;
+    let late = Address::repeat_byte(0x22);
+    assert!(rig.directory.by_signer(late).await.unwrap().is_none());
+    rig.registry.add_signer(rig.agent, late).await.unwrap();
+    assert!(rig.directory.by_signer(late).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_right_id_with_a_wrong_secret_is_nobody() {
+    let rig = rig().await;
+    let shown = rig.registry.add_key(rig.agent, NewKey::default()).await.unwrap();
+    assert!(rig.directory.by_key(&shown.key).await.unwrap().is_some());
+    // The checksum is public: whoever knows an id can make a key that is well formed.
+    let text = shown.key.reveal();
+    let covered = format!("{}{}", &text[..30], data_encoding::BASE64URL_NOPAD.encode(&[0; 32]));
+    let forged = format!("{covered}_{:08x}", crc32fast::hash(covered.as_bytes()));
+    let forged = AgentKey::parse(&forged).unwrap();
+    assert_eq!(forged.id(), shown.id);
+    assert!(rig.directory.by_key(&forged).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_signers_stays_within_the_limit_and_pushes_nobody_out_for_good() {
+    let files = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let registry = Registry::open_with(files.path(), clock, 64).await.unwrap();
+    let directory = registry.directory();
+    for index in 0..1_000_u32 {
+        let mut bytes = [7; 20];
+        bytes[..4].copy_from_slice(&index.to_be_bytes());
+        assert!(directory.by_signer(Address::from(bytes)).await.unwrap().is_none());
+        assert!(directory.shared.entries.len() <= 64);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_an_error_and_not_a_stranger() {
+    let rig = rig().await;
+    rig.registry.close().await;
+    assert!(rig.directory.by_signer(SIGNER).await.is_err());
+}

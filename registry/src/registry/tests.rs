@@ -1,1 +1,227 @@
-//! placeholder
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use domain::{Amount, CanonicalPath, RouteId};
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{Config, Environment};
+
+const START: UnixMillis = UnixMillis(1_800_000_000_000);
+
+/// A clock that stands still until it is set.
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(START.0)))
+    }
+
+    pub(crate) fn advance(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+pub(crate) async fn open(directory: &TempDir, clock: &Arc<TestClock>) -> Registry {
+    Registry::open(directory.path(), Arc::clone(clock) as Arc<dyn Clock>).await.unwrap()
+}
+
+pub(crate) fn config(text: &str) -> Config {
+    let file = Path::new("test.toml");
+    Config::parse(file, text, &Environment::default()).unwrap_or_else(|errors| panic!("{errors}")).config
+}
+
+/// A provider with routes of these names and prices.
+fn catalog(routes: &[(&str, &str)]) -> RawCatalog {
+    let head = "[[providers]]\nname = \"acme\"\nupstream = { addresses = [\"http://127.0.0.1:1\"] }\n";
+    let route = |(name, price): &(&str, &str)| {
+        format!("[[providers.routes]]\nname = \"{name}\"\npath = \"/{name}\"\nprice = \"{price}\"\n")
+    };
+    config(&(head.to_owned() + &routes.iter().map(route).collect::<String>())).catalog
+}
+
+fn agents(text: &str) -> Vec<AgentEntry> {
+    config(text).agents
+}
+
+fn route<'a>(catalog: &'a Catalog, name: &str) -> &'a Arc<Route> {
+    catalog.routes().iter().find(|route| &*route.name == name).unwrap()
+}
+
+fn payable(route: &Route, at: UnixMillis) -> Vec<(u32, String)> {
+    route
+        .payable(at)
+        .map(|(revision, price)| (revision, price.maximum().unwrap_or(Amount::ZERO).to_string()))
+        .collect()
+}
+
+#[tokio::test]
+async fn h1_a_superseded_price_stays_payable_for_a_minute_also_across_a_restart() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    registry.apply(&catalog(&[("a", "$1")]), START).await.unwrap();
+    let changed = registry.apply(&catalog(&[("a", "$2")]), START.plus(1_000)).await.unwrap();
+    let both = vec![(2, "$2.00".to_owned()), (1, "$1.00".to_owned())];
+    assert_eq!(payable(route(&changed, "a"), START.plus(60_999)), both);
+    registry.close().await;
+
+    let again = open(&directory, &clock).await;
+    let later = again.apply(&catalog(&[("a", "$2")]), START.plus(30_000)).await.unwrap();
+    assert!(later.version() > changed.version());
+    assert_eq!(payable(route(&later, "a"), START.plus(60_999)), both);
+    assert_eq!(payable(route(&later, "a"), START.plus(61_000)), both[..1]);
+}
+
+#[tokio::test]
+async fn unchanged_routes_and_providers_are_shared_between_versions() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    let first = registry.apply(&catalog(&[("a", "$1"), ("b", "$1")]), START).await.unwrap();
+    let second = registry.apply(&catalog(&[("a", "$1"), ("b", "$2")]), START).await.unwrap();
+    assert_eq!(second.version(), first.version() + 1);
+    assert!(Arc::ptr_eq(route(&first, "a"), route(&second, "a")));
+    assert!(!Arc::ptr_eq(route(&first, "b"), route(&second, "b")));
+    assert!(Arc::ptr_eq(&first.providers()[0], &second.providers()[0]));
+    let same = registry.apply(&catalog(&[("a", "$1"), ("b", "$2")]), START).await.unwrap();
+    assert!(Arc::ptr_eq(&second, &same));
+}
+
+#[tokio::test]
+async fn a_catalog_in_force_is_seen_by_all_who_watch_and_a_bad_one_changes_nothing() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    let mut catalogs = registry.catalogs();
+    assert!(catalogs.borrow_and_update().routes().is_empty());
+    registry.apply(&catalog(&[("a", "$1")]), START).await.unwrap();
+    catalogs.changed().await.unwrap();
+    let path = CanonicalPath::parse(b"/a").unwrap();
+    assert_eq!(catalogs.borrow_and_update().find("h", "GET", &path), Some(RouteId(0)));
+
+    let mut colliding = catalog(&[("a", "$1")]);
+    let twin = Route { name: "twin".into(), ..(*colliding.routes[0]).clone() };
+    colliding.routes.push(Arc::new(twin));
+    let error = registry.apply(&colliding, START).await.unwrap_err();
+    assert_eq!(error.to_string(), "the routes `a` and `twin` answer the same requests");
+    assert!(!catalogs.has_changed().unwrap());
+}
+
+#[tokio::test]
+async fn a_route_that_was_away_begins_with_a_new_revision() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    registry.apply(&catalog(&[("a", "$1"), ("b", "$1")]), START).await.unwrap();
+    registry.apply(&catalog(&[("b", "$1")]), START.plus(1)).await.unwrap();
+    let back = registry.apply(&catalog(&[("a", "$1"), ("b", "$1")]), START.plus(2)).await.unwrap();
+    assert_eq!(payable(route(&back, "a"), START.plus(2)), vec![(2, "$1.00".to_owned())]);
+    assert_eq!(route(&back, "b").revision, 1);
+}
+
+#[tokio::test]
+async fn agents_of_the_file_keep_their_id_and_wallet_over_loads_and_restarts() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    let first = registry.upsert_agents(&agents("[[agents]]\nname = \"x\"\n")).await.unwrap();
+    registry.close().await;
+    let registry = open(&directory, &clock).await;
+    let second =
+        registry.upsert_agents(&agents("[[agents]]\nname = \"x\"\nper_day = \"$3\"\n")).await.unwrap();
+    assert_eq!((second[0].id, second[0].wallet), (first[0].id, first[0].wallet));
+    assert_eq!(second[0].policy.per_day.unwrap().to_string(), "$3.00");
+    assert_eq!(registry.agents().await.unwrap(), second);
+}
+
+#[tokio::test]
+async fn what_the_file_brought_it_takes_away_and_what_the_api_brought_stays() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    let directory = registry.directory();
+    let key = AgentKey::generate(START, [5; 42]);
+    let (by_file, by_api) = (Address::repeat_byte(0x11), Address::repeat_byte(0x22));
+    let text = format!(
+        "[[agents]]\nname = \"x\"\nsigners = [\"{by_file}\"]\nkeys = [{{ hash = \"{}\" }}]\n",
+        key.hash()
+    );
+    let agent = registry.upsert_agents(&agents(&text)).await.unwrap().remove(0);
+    registry.add_signer(agent.id, by_api).await.unwrap();
+    assert_eq!(directory.by_signer(by_file).await.unwrap().unwrap().agent, agent.id);
+    assert_eq!(directory.by_key(&key).await.unwrap().unwrap().agent, agent.id);
+
+    registry.upsert_agents(&[]).await.unwrap();
+    assert!(directory.by_signer(by_file).await.unwrap().is_none());
+    assert!(directory.by_key(&key).await.unwrap().is_none());
+    assert_eq!(directory.by_signer(by_api).await.unwrap().unwrap().agent, agent.id);
+}
+
+#[tokio::test]
+async fn a_signer_moves_between_agents_of_the_file_but_is_not_taken_from_another() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    let signer = Address::repeat_byte(0x11);
+    let with = |name: &str| format!("[[agents]]\nname = \"{name}\"\nsigners = [\"{signer}\"]\n");
+    registry.upsert_agents(&agents(&with("x"))).await.unwrap();
+    let moved = registry.upsert_agents(&agents(&with("y"))).await.unwrap();
+    assert_eq!(moved[0].signers, [signer]);
+
+    let wallet = registry.new_wallet().unwrap();
+    let new = NewAgent { name: "z".to_owned(), wallet, policy: SpendingPolicy::default() };
+    let other = registry.create_agent(new.clone()).await.unwrap();
+    assert!(matches!(registry.add_signer(other.id, signer).await, Err(RegistryError::SignerTaken(_))));
+    assert!(matches!(registry.create_agent(new).await, Err(RegistryError::NameTaken(_))));
+    let taken = Address::repeat_byte(0x33);
+    registry.add_signer(other.id, taken).await.unwrap();
+    let text = format!("[[agents]]\nname = \"y\"\nsigners = [\"{taken}\"]\n");
+    assert!(matches!(registry.upsert_agents(&agents(&text)).await, Err(RegistryError::SignerTaken(_))));
+    // All or nothing.
+    assert_eq!(registry.agent(moved[0].id).await.unwrap().unwrap().signers, [signer]);
+}
+
+#[tokio::test]
+async fn a_policy_survives_the_database() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    let policy = SpendingPolicy {
+        per_request: Amount::from_atomic(1),
+        per_day: Amount::from_atomic(i64::MAX),
+        per_month: None,
+        routes: Some(vec!["a".into(), "b\"'".into()]),
+        providers: Some(Vec::new()),
+        expires_at: Some(START),
+    };
+    let wallet = registry.new_wallet().unwrap();
+    let new = NewAgent { name: "x".to_owned(), wallet, policy: policy.clone() };
+    let agent = registry.create_agent(new).await.unwrap();
+    assert_eq!(agent.policy, policy);
+    let unknown = AgentId::from_bytes([9; 16]);
+    assert!(matches!(registry.set_policy(unknown, &policy).await, Err(RegistryError::UnknownAgent(_))));
+    assert!(matches!(
+        registry.add_key(unknown, NewKey::default()).await,
+        Err(RegistryError::UnknownAgent(_))
+    ));
+    assert!(matches!(registry.set_frozen(unknown, true).await, Err(RegistryError::UnknownAgent(_))));
+}
+
+#[tokio::test]
+async fn o5_a_dump_of_the_database_holds_no_usable_key() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    let wallet = registry.new_wallet().unwrap();
+    let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
+    let agent = registry.create_agent(new).await.unwrap();
+    let shown = registry.add_key(agent.id, NewKey::default()).await.unwrap();
+    registry.close().await;
+    let text = shown.key.reveal();
+    let encoded = &text[30..][..43];
+    let secret = data_encoding::BASE64URL_NOPAD.decode(encoded.as_bytes()).unwrap();
+    let mut dump = Vec::new();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        dump.extend(std::fs::read(file.unwrap().path()).unwrap());
+    }
+    assert!(dump.windows(32).any(|window| window == shown.key.hash().as_bytes()), "the hash is there");
+    assert!(!dump.windows(32).any(|window| window == secret));
+    assert!(!dump.windows(16).any(|window| window == &encoded.as_bytes()[..16]));
+}

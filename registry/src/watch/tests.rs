@@ -1,1 +1,162 @@
-//! placeholder
+//! H5: every way a file is replaced is seen, once, and what must not be applied is not.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// Longest wait for an event: a failed test, not a slow one.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Rig {
+    directory: TempDir,
+    path: PathBuf,
+    reload: Reload,
+    events: mpsc::Receiver<Event>,
+}
+
+fn text(routes: &[&str], price: &str) -> String {
+    let head = "[[providers]]\nname = \"acme\"\nupstream = { addresses = [\"http://127.0.0.1:1\"] }\n";
+    let route = |name: &&str| {
+        format!("[[providers.routes]]\nname = \"{name}\"\npath = \"/{name}\"\nprice = \"{price}\"\n")
+    };
+    head.to_owned() + &routes.iter().map(route).collect::<String>()
+}
+
+fn one(price: &str) -> String {
+    text(&["a"], price)
+}
+
+impl Rig {
+    /// Watches `name` in a new directory, made by `make`.
+    fn start(name: &str, make: impl FnOnce(&Path)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        make(directory.path());
+        let path = directory.path().join(name);
+        let mut settings = Settings::new(path.clone(), Environment::default());
+        settings.interval = Duration::from_millis(5);
+        settings.settle = Duration::from_millis(100);
+        let loaded = Config::load_with(&path, &settings.environment).unwrap();
+        let (watch, reload, events) = Watch::new(settings, &loaded);
+        tokio::spawn(watch.run());
+        Self { directory, path, reload, events }
+    }
+
+    fn with(text: &str) -> Self {
+        Self::start("faregate.toml", |directory| fs::write(directory.join("faregate.toml"), text).unwrap())
+    }
+
+    async fn event(&mut self) -> Event {
+        time::timeout(PATIENCE, self.events.recv()).await.expect("an event in time").expect("the watch runs")
+    }
+
+    async fn price(&mut self) -> String {
+        match self.event().await {
+            Event::Loaded(loaded) => loaded.config.catalog.routes[0].price.maximum().unwrap().to_string(),
+            Event::Refused(refusal) => panic!("{refusal}"),
+        }
+    }
+
+    async fn refusal(&mut self) -> Refusal {
+        match self.event().await {
+            Event::Refused(refusal) => refusal,
+            Event::Loaded(_) => panic!("applied"),
+        }
+    }
+
+    fn path_of(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+}
+
+#[tokio::test]
+async fn h5_an_edit_in_place_is_seen_also_of_the_same_length() {
+    let mut rig = Rig::with(&one("$1"));
+    fs::write(&rig.path, one("$2")).unwrap();
+    assert_eq!(rig.price().await, "$2.00");
+    fs::write(&rig.path, one("$3")).unwrap();
+    assert_eq!(rig.price().await, "$3.00");
+}
+
+#[tokio::test]
+async fn h5_a_rename_over_the_file_is_seen() {
+    let mut rig = Rig::with(&one("$1"));
+    let next = rig.path_of("next");
+    fs::write(&next, one("$2")).unwrap();
+    fs::rename(&next, &rig.path).unwrap();
+    assert_eq!(rig.price().await, "$2.00");
+}
+
+#[tokio::test]
+async fn h5_a_swapped_link_to_a_directory_is_seen() {
+    // As Kubernetes mounts a ConfigMap: the file is a link through a directory that is swapped whole.
+    let mut rig = Rig::start("faregate.toml", |directory| {
+        for (version, price) in [("v1", "$1"), ("v2", "$2")] {
+            fs::create_dir(directory.join(version)).unwrap();
+            fs::write(directory.join(version).join("faregate.toml"), one(price)).unwrap();
+        }
+        symlink("v1", directory.join("data")).unwrap();
+        symlink("data/faregate.toml", directory.join("faregate.toml")).unwrap();
+    });
+    symlink("v2", rig.path_of("swap")).unwrap();
+    fs::rename(rig.path_of("swap"), rig.path_of("data")).unwrap();
+    assert_eq!(rig.price().await, "$2.00");
+}
+
+#[tokio::test]
+async fn h2_a_bad_file_is_refused_once_and_the_next_good_one_applied() {
+    let mut rig = Rig::with(&one("$1"));
+    fs::write(&rig.path, one("$1.00000000001")).unwrap();
+    let Refusal::Invalid(errors) = rig.refusal().await else { panic!("not invalid") };
+    assert_eq!(errors.iter().map(|error| error.line()).collect::<Vec<_>>(), [Some(7)]);
+    fs::write(&rig.path, one("$2")).unwrap();
+    // The very next event: the bad file was told once.
+    assert_eq!(rig.price().await, "$2.00");
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_told_once_and_seen_when_it_is_back() {
+    let mut rig = Rig::with(&one("$1"));
+    fs::remove_file(&rig.path).unwrap();
+    assert!(matches!(rig.refusal().await, Refusal::Unreadable { .. }));
+    fs::write(rig.path_of("next"), one("$1")).unwrap();
+    fs::rename(rig.path_of("next"), &rig.path).unwrap();
+    assert_eq!(rig.price().await, "$1.00");
+}
+
+#[tokio::test]
+async fn a_file_that_lost_more_than_half_of_its_routes_waits_for_sighup() {
+    let mut rig = Rig::with(&text(&["a", "b", "c", "d"], "$1"));
+    fs::write(&rig.path, text(&["a", "b"], "$1")).unwrap();
+    assert_eq!(rig.price().await, "$1.00");
+    fs::write(&rig.path, "").unwrap();
+    assert_eq!(rig.refusal().await, Refusal::LostRoutes { lost: 2, before: 2 });
+    rig.reload.now();
+    let Event::Loaded(loaded) = rig.event().await else { panic!("refused") };
+    assert!(loaded.config.catalog.routes.is_empty());
+}
+
+#[tokio::test]
+async fn sighup_reads_again_what_the_file_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let token = directory.path().join("token");
+    fs::write(&token, "the-first-admin-token").unwrap();
+    let mut rig = Rig::with(&format!("[control]\nadmin_token_file = \"{}\"\n", token.display()));
+    fs::write(&token, "the-second-admin-token").unwrap();
+    rig.reload.now();
+    let Event::Loaded(loaded) = rig.event().await else { panic!("refused") };
+    assert_eq!(loaded.config.control.admin_token.unwrap().expose(), "the-second-admin-token");
+}
+
+#[tokio::test]
+async fn the_watch_ends_when_nobody_listens() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("faregate.toml");
+    fs::write(&path, one("$1")).unwrap();
+    let loaded = Config::load_with(&path, &Environment::default()).unwrap();
+    let (watch, _reload, events) = Watch::new(Settings::new(path, Environment::default()), &loaded);
+    drop(events);
+    time::timeout(PATIENCE, watch.run()).await.unwrap();
+}
