@@ -65,3 +65,14 @@ fn the_json_has_every_run() {
     assert_eq!(json["runs"][0]["cpu_us_per_request"], 25.0);
     assert_eq!(json["summary"].as_array().unwrap().len(), 4);
 }
+
+#[test]
+fn a_rate_that_was_not_reached_is_said_beside_its_latency() {
+    let mut report = report();
+    assert!(!report.table().contains("only"));
+    for repeat in 1..=3 {
+        report.add(run(Case::Key, Pace::Closed, repeat, 4_000));
+        report.add(run(Case::Key, Pace::Open(5_000), repeat, 4_000));
+    }
+    assert!(report.table().contains("| 1,234 (only 4,000/s) |"), "{}", report.table());
+}
