@@ -1,1 +1,22 @@
-//! placeholder
+//! The management API and the ops listener: two axum routers, and nothing of the data plane.
+//!
+//! [`control::router`] is for whoever administers agents and wallets; it writes through the registry and the ledger
+//! and decides nothing about money. [`ops::router`] is for Prometheus and for whoever asks whether this process is
+//! well. [`server::serve`] runs either on a socket that the caller bound. Next: [`problem`], the one place that maps
+//! errors to HTTP.
+
+mod admin;
+mod agents;
+pub mod audit;
+mod body;
+pub mod control;
+mod fields;
+mod money;
+pub mod ops;
+mod payments;
+mod problem;
+pub mod server;
+mod wallets;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,47 @@
-fn main(){}
+//! `faregate`: the command line, and the one package that knows both planes.
+//!
+//! Each command is a file; [`service`] puts ledger, registry, gateway and control plane together. Nothing about money is
+//! decided here.
+
+mod audit;
+mod check;
+mod cli;
+mod client;
+mod clock;
+mod config_file;
+mod demo;
+mod explain;
+mod logging;
+mod output;
+mod pay;
+mod random;
+mod run;
+mod service;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::output::Format;
+
+/// Exit codes: 0 is yes, 1 is no or a failure, 2 is a command line that makes no sense (clap's).
+fn main() -> ExitCode {
+    let Cli { output, command } = Cli::parse();
+    logging::start(output);
+    // Two crypto providers could be linked in one day; which one is used must not depend on it.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::warn!("another TLS provider was installed first");
+    }
+    match cli::execute(command, output) {
+        Ok(verdict) => verdict.into(),
+        Err(error) => {
+            if output == Format::Json {
+                output::print_json(&serde_json::json!({ "error": format!("{error:#}") }));
+            }
+            eprintln!("faregate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `GET /v1/audit`: the invariants of the books, in SQL and against this process's memory, at one point in time.
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{AuditReport, Finding};
+use serde_json::{Value, json};
+
+use crate::control::ControlState;
+use crate::problem::Problem;
+
+pub(crate) async fn get(State(state): State<ControlState>) -> Result<Json<Value>, Problem> {
+    let report = state.ledger.audit().await?;
+    if !report.is_clean() {
+        tracing::error!(violations = ?broken(&report), "the books do not balance");
+    }
+    Ok(Json(view(&report)))
+}
+
+/// A report as JSON; `faregate audit -o json` prints the same.
+#[must_use]
+pub fn view(report: &AuditReport) -> Value {
+    let finding = |finding: &Finding| {
+        json!({
+            "invariant": finding.invariant,
+            "meaning": finding.meaning,
+            "offending": finding.offending,
+        })
+    };
+    json!({
+        "clean": report.is_clean(),
+        "at": report.at.to_string(),
+        "payments": report.payments,
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "violations": broken(report).map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn broken(report: &AuditReport) -> impl Iterator<Item = &Finding> + std::fmt::Debug {
+    report.findings.iter().filter(|finding| finding.offending != 0).collect::<Vec<_>>().into_iter()
+}

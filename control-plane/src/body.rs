@@ -1,0 +1,36 @@
+//! [`Body`]: a JSON body of a known shape, or the problem with it.
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
+
+/// Longest body that is read, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Extracts a body; its type refuses unknown fields.
+pub(crate) struct Body<T>(pub(crate) T);
+
+// === impl Body ===
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+        if !media_type.trim().eq_ignore_ascii_case("application/json") {
+            return Err(Problem::MediaType);
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                Problem::TooLarge(BODY_BYTES_MAX)
+            }
+            _ => Problem::Interrupted,
+        })?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::Body(error.to_string()))
+    }
+}

@@ -1,0 +1,27 @@
+//! [`Money`]: an amount as programs and people read it.
+
+use domain::{Amount, Asset};
+use serde::Serialize;
+
+/// An amount of one asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Money {
+    /// Atomic units, in decimal.
+    amount: String,
+    /// CAIP-19.
+    asset: String,
+    /// In dollars.
+    display: String,
+}
+
+// === impl Money ===
+
+impl Money {
+    pub(crate) fn new(amount: Amount, asset: &Asset) -> Self {
+        Self {
+            amount: amount.atomic().to_string(),
+            asset: format!("{}/erc20:{}", asset.network, asset.address.to_checksum(None)),
+            display: amount.to_string(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `GET /v1/payments/{id}`: a captured payment as it stands in the books.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use domain::{Asset, PaymentId};
+use ledger::{PaymentRecord, Refunded};
+use serde::Serialize;
+
+use crate::control::ControlState;
+use crate::money::Money;
+use crate::problem::Problem;
+
+#[derive(Serialize)]
+pub(crate) struct PaymentView {
+    id: String,
+    /// `captured` or `refunded`.
+    state: &'static str,
+    agent: String,
+    wallet: String,
+    provider: String,
+    route: String,
+    revision: u32,
+    amount: Money,
+    fee: Money,
+    /// What the provider gets.
+    net: Money,
+    transaction: Option<String>,
+    held_at: String,
+    captured_at: String,
+    refund: Option<RefundView>,
+}
+
+#[derive(Serialize)]
+struct RefundView {
+    id: String,
+    amount: Money,
+    fee: Money,
+    reason: &'static str,
+    at: String,
+}
+
+pub(crate) async fn get(
+    State(state): State<ControlState>,
+    Path(id): Path<String>,
+) -> Result<Json<PaymentView>, Problem> {
+    let id: PaymentId = id.parse()?;
+    let payment = state.ledger.payment(id).await?.ok_or(Problem::PaymentNotFound)?;
+    Ok(Json(PaymentView::new(&payment, state.ledger.asset())))
+}
+
+// === impl PaymentView ===
+
+impl PaymentView {
+    fn new(payment: &PaymentRecord, asset: &Asset) -> Self {
+        let receipt = &payment.receipt;
+        Self {
+            id: receipt.payment.to_string(),
+            state: if payment.refunded.is_some() { "refunded" } else { "captured" },
+            agent: receipt.agent.to_string(),
+            wallet: payment.wallet.to_string(),
+            provider: receipt.provider.to_string(),
+            route: receipt.route.to_string(),
+            revision: payment.revision,
+            amount: Money::new(receipt.amount, asset),
+            fee: Money::new(receipt.fee, asset),
+            net: Money::new(receipt.amount.saturating_sub(receipt.fee), asset),
+            transaction: receipt.transaction.map(|digest| digest.to_string()),
+            held_at: payment.held_at.to_string(),
+            captured_at: receipt.captured_at.to_string(),
+            refund: payment.refunded.map(|refund| RefundView::new(&refund, asset)),
+        }
+    }
+}
+
+// === impl RefundView ===
+
+impl RefundView {
+    fn new(refund: &Refunded, asset: &Asset) -> Self {
+        Self {
+            id: refund.id.to_string(),
+            amount: Money::new(refund.amount, asset),
+            fee: Money::new(refund.fee, asset),
+            reason: refund.reason.name(),
+            at: refund.at.to_string(),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! [`Problem`]: everything the management API says no with, and the one place that maps it to HTTP (RFC 9457).
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::identifier::IdentifierError;
+use ledger::LedgerError;
+use registry::RegistryError;
+use serde_json::json;
+use thiserror::Error;
+
+use crate::fields::FieldError;
+
+/// Why a call failed. Nothing was changed, but for what [`Problem::Timeout`] says.
+#[derive(Debug, Error)]
+pub(crate) enum Problem {
+    #[error("show the administrator's token: `Authorization: Bearer <token>`")]
+    Unauthorized,
+    #[error("the management API is closed: set control.admin_token or control.admin_token_file")]
+    Closed,
+    #[error("there is nothing at this path")]
+    NotFound,
+    #[error("this path does not answer this method")]
+    Method,
+    #[error("{0}")]
+    Identifier(#[from] IdentifierError),
+    #[error("this call takes no query parameters")]
+    Query,
+    #[error("send the body as `Content-Type: application/json`")]
+    MediaType,
+    #[error("the body is longer than {0} bytes")]
+    TooLarge(usize),
+    #[error("the body could not be read to its end")]
+    Interrupted,
+    #[error("the body is not what this call takes: {0}")]
+    Body(String),
+    #[error("some fields cannot be used")]
+    Fields(Vec<FieldError>),
+    #[error("name this call with an Idempotency-Key header, so that a repeated one is not done twice")]
+    IdempotencyKeyMissing,
+    #[error("Idempotency-Key must be one field of 1 to {0} visible ASCII characters")]
+    IdempotencyKey(usize),
+    #[error("the Idempotency-Key was used for another transfer")]
+    IdempotencyKeyReused,
+    #[error("no such agent")]
+    AgentNotFound,
+    #[error("no such wallet")]
+    WalletNotFound,
+    #[error("no such payment")]
+    PaymentNotFound,
+    #[error("{0}")]
+    Conflict(String),
+    #[error("too much is queued; nothing was done, try again")]
+    Overloaded,
+    #[error("the ledger cannot commit at the moment; nothing was done, try again")]
+    LedgerUnavailable,
+    #[error("this took too long; whether it was done is not known, ask before you repeat it")]
+    Timeout,
+    #[error("the call failed; the log says why")]
+    Internal,
+}
+
+// === impl Problem ===
+
+impl Problem {
+    /// Logs what only the operator may read, and says no more than that it failed.
+    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(%error, "a call of the management API failed");
+        Self::Internal
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Identifier(_)
+            | Self::Query
+            | Self::Interrupted
+            | Self::Body(_)
+            | Self::IdempotencyKeyMissing
+            | Self::IdempotencyKey(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Closed => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::AgentNotFound | Self::WalletNotFound | Self::PaymentNotFound => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Fields(_) | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Overloaded | Self::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// A stable word for programs.
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Closed => "control_closed",
+            Self::NotFound => "not_found",
+            Self::Method => "method_not_allowed",
+            Self::Identifier(_) => "invalid_identifier",
+            Self::Query => "unknown_parameter",
+            Self::MediaType => "unsupported_media_type",
+            Self::TooLarge(_) => "body_too_large",
+            Self::Interrupted => "body_interrupted",
+            Self::Body(_) => "invalid_body",
+            Self::Fields(_) => "invalid_field",
+            Self::IdempotencyKeyMissing => "idempotency_key_missing",
+            Self::IdempotencyKey(_) => "invalid_idempotency_key",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::AgentNotFound => "agent_not_found",
+            Self::WalletNotFound => "wallet_not_found",
+            Self::PaymentNotFound => "payment_not_found",
+            Self::Conflict(_) => "conflict",
+            Self::Overloaded => "overloaded",
+            Self::LedgerUnavailable => "ledger_unavailable",
+            Self::Timeout => "timeout",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// Seconds, where trying again can help.
+    const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Overloaded => Some(1),
+            Self::LedgerUnavailable => Some(5),
+            _ => None,
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::UnknownWallet => Self::WalletNotFound,
+            LedgerError::UnknownPayment => Self::PaymentNotFound,
+            LedgerError::Conflict => Self::IdempotencyKeyReused,
+            LedgerError::Amount => Self::Fields(vec![FieldError::new(
+                "/amount",
+                "nothing to move, or more than the books can hold",
+            )]),
+            LedgerError::Overloaded => Self::Overloaded,
+            LedgerError::Unavailable => Self::LedgerUnavailable,
+            LedgerError::RefundedBefore | LedgerError::Read(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RegistryError> for Problem {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::UnknownAgent(_) => Self::AgentNotFound,
+            RegistryError::NameTaken(_) | RegistryError::SignerTaken(_) => Self::Conflict(error.to_string()),
+            RegistryError::Name => Self::Fields(vec![FieldError::new("/name", error.to_string())]),
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut body = json!({
+            "type": format!("urn:faregate:problem:{}", self.code()),
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "code": self.code(),
+            "detail": self.to_string(),
+        });
+        if let Self::Fields(errors) = &self {
+            body["errors"] = json!(errors);
+        }
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,329 @@
+//! The two routers over real sockets, with a real ledger and registry in a temporary directory.
+
+mod http;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use domain::{Clock, Secret, UnixMillis};
+use ledger::{Ledger, Silent, Writer};
+use registry::catalog::RawCatalog;
+use registry::{Config, Environment, Registry};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::control::{self, ControlState};
+use crate::ops::{self, DataPlane, OpsState};
+use crate::server;
+use http::{Answer, Call};
+
+const TOKEN: &str = "token-of-the-tests";
+
+/// A clock that stands still.
+struct Still;
+
+/// A data plane that says what the test wants.
+struct Plane {
+    draining: bool,
+    scrapes: prometheus::IntCounter,
+}
+
+/// Everything under one roof; `end` audits.
+struct House {
+    _directory: TempDir,
+    ledger: Ledger,
+    registry: Registry,
+    writer: Writer,
+    address: std::net::SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Clock for Still {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(1_800_000_000_000)
+    }
+}
+
+impl DataPlane for Plane {
+    fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    fn before_scrape(&self) {
+        self.scrapes.inc();
+    }
+}
+
+impl House {
+    /// The management API, its token set.
+    async fn control() -> Self {
+        Self::open(|ledger, registry| {
+            control::router(ControlState { ledger, registry }, Some(&Secret::new(TOKEN.to_owned())))
+        })
+        .await
+    }
+
+    async fn open(router: impl FnOnce(Ledger, Registry) -> axum::Router) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = ledger::Settings::new(directory.path().to_owned());
+        let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Silent)).unwrap();
+        let registry = Registry::open(directory.path(), Arc::new(Still)).await.unwrap();
+        let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let stop = watch::Sender::new(false);
+        let mut stopped = stop.subscribe();
+        let router = router(ledger.clone(), registry.clone());
+        let serving = tokio::spawn(server::serve(socket, router, async move {
+            stopped.wait_for(|stop| *stop).await.unwrap();
+        }));
+        Self { _directory: directory, ledger, registry, writer, address, stop, serving }
+    }
+
+    async fn call(&self, call: Call) -> Answer {
+        call.send(self.address).await
+    }
+
+    /// As the administrator.
+    async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let mut call = Call::new(method, path).with("Authorization", &format!("Bearer {TOKEN}"));
+        if let Some(body) = body {
+            call = call.json(&body);
+        }
+        self.call(call).await
+    }
+
+    async fn fund(&self, wallet: &str, key: &str, body: Value) -> Answer {
+        let call = Call::new("POST", &format!("/v1/wallets/{wallet}/fund"));
+        let call = call.with("Authorization", &format!("Bearer {TOKEN}")).with("Idempotency-Key", key);
+        self.call(call.json(&body)).await
+    }
+
+    /// An agent without limits: its id and its wallet.
+    async fn agent(&self, name: &str) -> (String, String) {
+        let made = self.admin("POST", "/v1/agents", Some(json!({ "name": name }))).await.expect(201);
+        (text(&made["id"]), text(&made["wallet"]))
+    }
+
+    async fn end(self) {
+        assert!(self.ledger.audit().await.unwrap().is_clean());
+        self.stop.send_replace(true);
+        self.serving.await.unwrap().unwrap();
+        self.registry.close().await;
+        drop(self.ledger);
+        tokio::task::spawn_blocking(move || self.writer.close()).await.unwrap();
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+fn catalog() -> RawCatalog {
+    let text = "[[providers]]\nname = \"acme\"\n[providers.upstream]\naddresses = [\"http://127.0.0.1:9\"]\n\
+                [[providers.routes]]\nname = \"quotes\"\npath = \"/q\"\nprice = \"$0.01\"\n";
+    Config::parse(Path::new("test.toml"), text, &Environment::default()).unwrap().config.catalog
+}
+
+#[tokio::test]
+async fn an_agent_is_made_with_its_wallet_and_read_back() {
+    let house = House::control().await;
+    house.registry.apply(&catalog(), Still.now()).await.unwrap();
+    let body = json!({
+        "name": "buyer", "per_request": "$0.05", "per_day": "$1", "routes": ["quotes"], "providers": ["acme"],
+        "expires_at": "2030-01-01T00:00:00Z",
+    });
+    let made = house.admin("POST", "/v1/agents", Some(body)).await.expect(201);
+    let read = house.admin("GET", &format!("/v1/agents/{}", text(&made["id"])), None).await.expect(200);
+    assert_eq!(made, read);
+    assert_eq!(read["policy"]["per_request"]["amount"], "50000");
+    assert_eq!(read["policy"]["per_day"]["display"], "$1.00");
+    assert_eq!(read["policy"]["expires_at"], "2030-01-01T00:00:00.000Z");
+    assert_eq!(read["spending"]["today"]["spent"]["amount"], "0");
+    let wallet =
+        house.admin("GET", &format!("/v1/wallets/{}", text(&read["wallet"])), None).await.expect(200);
+    assert_eq!(wallet["balance"]["amount"], "0");
+    assert!(text(&wallet["balance"]["asset"]).starts_with("eip155:402402/erc20:0x"));
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_opens_the_directory() {
+    let house = House::control().await;
+    let (id, _) = house.agent("buyer").await;
+    let path = format!("/v1/agents/{id}/keys");
+    let made = house.admin("POST", &path, Some(json!({ "per_request": "$0.02" }))).await.expect(201);
+    let key = text(&made["key"]);
+    let parsed = registry::AgentKey::parse(&key).unwrap();
+    let access = house.registry.directory().by_key(&parsed).await.unwrap().unwrap();
+    assert_eq!(access.agent.to_string(), id);
+    let read = house.admin("GET", &format!("/v1/agents/{id}"), None).await;
+    assert!(!read.body.contains(&key), "the key is shown again");
+    let read = read.expect(200);
+    assert_eq!(read["keys"][0]["id"], made["id"]);
+    assert_eq!(read["keys"][0]["per_request"]["amount"], "20000");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_signer_belongs_to_one_agent() {
+    let house = House::control().await;
+    let (first, _) = house.agent("first").await;
+    let (second, _) = house.agent("second").await;
+    let signer = json!({ "address": "0x00000000000000000000000000000000000000aa" });
+    let add =
+        async |id: &str| house.admin("POST", &format!("/v1/agents/{id}/signers"), Some(signer.clone())).await;
+    add(&first).await.expect(201);
+    add(&first).await.expect(201);
+    add(&second).await.expect_problem(409, "conflict");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn funding_twice_under_one_key_is_funding_once() {
+    let house = House::control().await;
+    let (_, wallet) = house.agent("buyer").await;
+    let body = json!({ "amount": "$5", "external_reference": "invoice 7" });
+    let first = house.fund(&wallet, "one", body.clone()).await.expect(200);
+    let again = house.fund(&wallet, "one", body).await.expect(200);
+    assert_eq!(first, again);
+    let other = json!({ "amount": "$6", "external_reference": "invoice 7" });
+    house.fund(&wallet, "one", other.clone()).await.expect_problem(422, "idempotency_key_reused");
+    house.fund(&wallet, "two", other).await.expect(200);
+    let read = house.admin("GET", &format!("/v1/wallets/{wallet}"), None).await.expect(200);
+    assert_eq!(read["balance"]["display"], "$11.00");
+    assert_eq!(read["available"]["amount"], "11000000");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn funding_names_its_call_and_where_the_money_is_from() {
+    let house = House::control().await;
+    let (_, wallet) = house.agent("buyer").await;
+    let path = format!("/v1/wallets/{wallet}/fund");
+    let body = json!({ "amount": "$5", "external_reference": "x" });
+    house.admin("POST", &path, Some(body.clone())).await.expect_problem(400, "idempotency_key_missing");
+    house.fund(&wallet, "a b", body).await.expect_problem(400, "invalid_idempotency_key");
+    house.fund(&wallet, "k", json!({ "amount": "$5" })).await.expect_problem(400, "invalid_body");
+    let wrong = json!({ "amount": "$0", "external_reference": " " });
+    let problem = house.fund(&wallet, "k", wrong).await.expect_problem(422, "invalid_field");
+    let pointers: Vec<&Value> =
+        problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, ["/amount", "/external_reference"]);
+    let number = json!({ "amount": 5.0, "external_reference": "x" });
+    house.fund(&wallet, "k", number).await.expect_problem(400, "invalid_body");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn o5_nobody_gets_in_without_the_token() {
+    let house = House::control().await;
+    for path in ["/v1/agents", "/v1/audit", "/nothing"] {
+        house.call(Call::new("GET", path)).await.expect_problem(401, "unauthorized");
+        let wrong = Call::new("GET", path).with("Authorization", "Bearer token-of-the-test");
+        house.call(wrong).await.expect_problem(401, "unauthorized");
+    }
+    house.end().await;
+    let closed =
+        House::open(|ledger, registry| control::router(ControlState { ledger, registry }, None)).await;
+    closed.admin("GET", "/v1/audit", None).await.expect_problem(403, "control_closed");
+    closed.end().await;
+}
+
+#[tokio::test]
+async fn bad_calls_are_refused_with_a_stable_code() {
+    let house = House::control().await;
+    let (id, _) = house.agent("buyer").await;
+    let nobody = domain::AgentId::from_bytes([7; 16]);
+    let wallet = domain::WalletId::from_bytes([7; 16]);
+    let payment = domain::PaymentId::from_bytes([7; 16]);
+    let get = async |path: String| house.admin("GET", &path, None).await;
+    get("/v1/nothing".to_owned()).await.expect_problem(404, "not_found");
+    get("/v1/agents".to_owned()).await.expect_problem(405, "method_not_allowed");
+    get(format!("/v1/agents/{nobody}")).await.expect_problem(404, "agent_not_found");
+    get(format!("/v1/agents/{wallet}")).await.expect_problem(400, "invalid_identifier");
+    get(format!("/v1/agents/{id}?expand=all")).await.expect_problem(400, "unknown_parameter");
+    get(format!("/v1/wallets/{wallet}")).await.expect_problem(404, "wallet_not_found");
+    get(format!("/v1/payments/{payment}")).await.expect_problem(404, "payment_not_found");
+
+    let post = async |path: &str, body: Value| house.admin("POST", path, Some(body)).await;
+    post("/v1/agents", json!({ "name": "buyer" })).await.expect_problem(409, "conflict");
+    post("/v1/agents", json!({ "name": "b", "per_dy": "$1" })).await.expect_problem(400, "invalid_body");
+    post("/v1/agents", json!({ "name": "b", "wallet": wallet.to_string() }))
+        .await
+        .expect_problem(404, "wallet_not_found");
+    let typed =
+        json!({ "name": "", "per_day": "1e3", "routes": ["quotse"], "expires_at": "2020-01-01T00:00:00Z" });
+    let problem = post("/v1/agents", typed).await.expect_problem(422, "invalid_field");
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 4, "{problem}");
+    post(&format!("/v1/agents/{nobody}/keys"), json!({})).await.expect_problem(404, "agent_not_found");
+    let long = json!({ "name": "x".repeat(70_000) });
+    post("/v1/agents", long).await.expect_problem(413, "body_too_large");
+    let call = Call::new("POST", "/v1/agents").with("Authorization", &format!("Bearer {TOKEN}"));
+    house
+        .call(call.body("text/plain", "{\"name\":\"b\"}"))
+        .await
+        .expect_problem(415, "unsupported_media_type");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn two_agents_may_share_a_wallet() {
+    let house = House::control().await;
+    let (_, wallet) = house.agent("first").await;
+    let body = json!({ "name": "second", "wallet": wallet });
+    let second = house.admin("POST", "/v1/agents", Some(body)).await.expect(201);
+    assert_eq!(second["wallet"], json!(wallet));
+    house.end().await;
+}
+
+#[tokio::test]
+async fn the_live_audit_names_what_it_looked_at() {
+    let house = House::control().await;
+    let report = house.admin("GET", "/v1/audit", None).await.expect(200);
+    assert_eq!(report["clean"], true);
+    assert_eq!(report["payments"], 0);
+    assert_eq!(report["violations"], json!([]));
+    assert!(!report["findings"].as_array().unwrap().is_empty());
+    house.end().await;
+}
+
+fn ops_house(draining: bool) -> impl Future<Output = House> {
+    House::open(move |ledger, registry| {
+        let metrics = prometheus::Registry::new();
+        let scrapes = prometheus::IntCounter::new("test_scrapes", "Scrapes.").unwrap();
+        metrics.register(Box::new(scrapes.clone())).unwrap();
+        let data_plane = Arc::new(Plane { draining, scrapes });
+        ops::router(OpsState { ledger, registry, metrics, data_plane })
+    })
+}
+
+#[tokio::test]
+async fn readiness_waits_for_a_catalog_and_ends_with_the_drain() {
+    let house = ops_house(false).await;
+    let ready = async || house.call(Call::new("GET", "/readyz")).await;
+    assert_ne!(ready().await.expect(503)["checks"]["catalog"], "ok");
+    house.registry.apply(&catalog(), Still.now()).await.unwrap();
+    assert_eq!(ready().await.expect(200)["ready"], true);
+    assert_eq!(house.call(Call::new("GET", "/healthz")).await.status, 200);
+    house.end().await;
+
+    let house = ops_house(true).await;
+    house.registry.apply(&catalog(), Still.now()).await.unwrap();
+    let checks = house.call(Call::new("GET", "/readyz")).await.expect(503);
+    assert_eq!(checks["checks"]["serving"], "draining");
+    assert_eq!(house.call(Call::new("GET", "/healthz")).await.status, 200);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_scrape_sees_what_was_brought_up_to_date_for_it() {
+    let house = ops_house(false).await;
+    let scrape = house.call(Call::new("GET", "/metrics")).await;
+    assert_eq!(scrape.status, 200);
+    assert!(scrape.body.contains("test_scrapes 1"), "{}", scrape.body);
+    assert!(scrape.head.contains("text/plain; version=0.0.4"), "{}", scrape.head);
+    house.end().await;
+}

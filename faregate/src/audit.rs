@@ -1,0 +1,87 @@
+//! `faregate audit`: do the books balance? Of a live or stopped database in SQL, or of a running process, whose memory
+//! must then agree with its disk.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use registry::Config;
+use serde_json::Value;
+
+use crate::client;
+use crate::output::{Format, Verdict, print_json, print_text};
+
+/// The ledger's database in a data directory.
+const LEDGER_FILE: &str = "ledger.db";
+
+/// Whose books.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// The token that opens the management API, with --url.
+    #[arg(long, value_name = "TOKEN", env = "FAREGATE_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// The configuration file that names the data directory.
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The management API of a running process, such as http://127.0.0.1:8403.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+/// Exit code 1 where an invariant is broken.
+pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
+    let report = match arguments.place {
+        Place { url: Some(url), .. } => of_process(&url, arguments.admin_token).await?,
+        Place { data: Some(directory), .. } => of_directory(&directory).await?,
+        Place { config, .. } => of_directory(&configured(config.as_deref())?).await?,
+    };
+    match format {
+        Format::Json => print_json(&report),
+        Format::Text => print_text(&text(&report)),
+    }
+    Ok((report["clean"] == Value::Bool(true)).into())
+}
+
+async fn of_process(url: &str, token: Option<String>) -> anyhow::Result<Value> {
+    let token = token.context("show the management API its token with --admin-token or FAREGATE_ADMIN_TOKEN")?;
+    let url = format!("{}/v1/audit", url.trim_end_matches('/'));
+    client::ask(client::direct()?.get(url).bearer_auth(token)).await
+}
+
+async fn of_directory(directory: &Path) -> anyhow::Result<Value> {
+    let file = directory.join(LEDGER_FILE);
+    let report = ledger::audit_file(&file).await.with_context(|| format!("cannot audit {}", file.display()))?;
+    Ok(control_plane::audit::view(&report))
+}
+
+fn configured(config: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let path = config.context("name a configuration file, a data directory or a URL")?;
+    Ok(Config::load(path)?.config.data.directory)
+}
+
+fn text(report: &Value) -> String {
+    let mut lines = Vec::new();
+    for finding in report["findings"].as_array().into_iter().flatten() {
+        let word = |name: &str| finding[name].as_str().unwrap_or_default();
+        let offending = finding["offending"].as_u64().unwrap_or(0);
+        let verdict = if offending == 0 { "ok".to_owned() } else { format!("BROKEN by {offending} rows") };
+        lines.push(format!("{:<40} {verdict}", word("invariant")));
+        if offending != 0 {
+            lines.push(format!("    must hold: {}", word("meaning")));
+        }
+    }
+    let balance = if report["clean"] == Value::Bool(true) { "the books balance" } else { "THE BOOKS ARE BROKEN" };
+    let at = report["at"].as_str().unwrap_or("?");
+    lines.push(format!("{balance}: {} payments, as of {at}", report["payments"]));
+    lines.join("\n")
+}

@@ -1,0 +1,62 @@
+//! The command line: what there is, and which file does it.
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::output::{Format, Verdict};
+use crate::{audit, check, demo, explain, pay, run};
+
+/// Threads for everything but the data plane and the ledger, which have their own.
+const WORKERS: usize = 2;
+
+/// A reverse proxy that gets paid.
+#[derive(Debug, Parser)]
+#[command(name = "faregate", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    /// How to print: for people, or one JSON object for programs. `run` and `demo` log the same way.
+    #[arg(short = 'o', long = "output", value_enum, global = true, default_value_t)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve: the gateway, the management API, metrics and health.
+    Run(run::Arguments),
+    /// Check a configuration file and report every mistake with file, line and key.
+    Check(check::Arguments),
+    /// Show which route a request takes, what it costs and under which policy.
+    Explain(explain::Arguments),
+    /// A curl that pays: reads the 402, signs if it is not too dear, and shows the receipt.
+    Pay(pay::Arguments),
+    /// Check that the books balance: of a file, of a data directory, or of a running process.
+    Audit(audit::Arguments),
+    /// Start everything with a sample API and a funded agent, and show what to try.
+    Demo(demo::Arguments),
+}
+
+/// Does what was asked.
+pub(crate) fn execute(command: Command, format: Format) -> anyhow::Result<Verdict> {
+    match command {
+        Command::Run(arguments) => runtime()?.block_on(run::execute(arguments)),
+        Command::Check(arguments) => Ok(check::execute(&arguments, format)),
+        Command::Explain(arguments) => runtime()?.block_on(explain::execute(arguments, format)),
+        Command::Pay(arguments) => runtime()?.block_on(pay::execute(arguments, format)),
+        Command::Audit(arguments) => runtime()?.block_on(audit::execute(arguments, format)),
+        Command::Demo(arguments) => runtime()?.block_on(demo::execute(arguments, format)),
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! `faregate explain`: what the gateway would make of a request, without sending one.
+//!
+//! Uses the same canonical path, router and policy check as the gateway; the order of the refusals is the gateway's too.
+
+mod agent;
+mod print;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use domain::catalog::{Catalog, Provider, Route};
+use domain::{CanonicalPath, Clock, PolicyViolation, SpendingPolicy};
+
+use crate::clock::SystemClock;
+use crate::config_file::ConfigFile;
+use crate::output::{Format, Verdict, print_json, print_text};
+use crate::target::Target;
+
+/// Which request.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The method, such as GET.
+    method: String,
+    /// The URL, or a path on a host that no provider names.
+    url: String,
+    /// Judge by the policy of this agent: a name or an id.
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<String>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// What was asked, and what comes of it.
+struct Explanation {
+    method: String,
+    host: String,
+    path: String,
+    outcome: Result<Found, Refused>,
+}
+
+/// The request has a route.
+struct Found {
+    path: CanonicalPath,
+    route: Arc<Route>,
+    provider: Arc<Provider>,
+    payer: Option<Payer>,
+}
+
+/// The request is answered by the gateway itself.
+struct Refused {
+    status: u16,
+    code: &'static str,
+    reason: String,
+}
+
+/// An agent and what its policy says.
+struct Payer {
+    name: String,
+    policy: SpendingPolicy,
+    frozen: bool,
+    violation: Option<PolicyViolation>,
+}
+
+/// Exit code 1 where nothing would be forwarded.
+pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
+    let target = Target::parse(&arguments.url).context("write the URL as http://host/path, or a path from its `/` on")?;
+    let config = arguments.config.load()?.config;
+    let catalog = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone())
+        .map_err(|_| anyhow::anyhow!("two routes answer the same requests; `faregate check` says which"))?;
+    let mut outcome = find(&catalog, &arguments.method, &target);
+    if let (Ok(found), Some(name)) = (&mut outcome, &arguments.agent) {
+        let (name, policy, frozen) = agent::find(&config, name).await?;
+        let violation = violation(found, &policy);
+        found.payer = Some(Payer { name, policy, frozen, violation });
+    }
+    let Target { host, path } = target;
+    let explanation = Explanation { method: arguments.method, host, path, outcome };
+    match format {
+        Format::Json => print_json(&print::object(&explanation)),
+        Format::Text => print_text(&print::text(&explanation)),
+    }
+    Ok(explanation.is_served().into())
+}
+
+fn find(catalog: &Catalog, method: &str, target: &Target) -> Result<Found, Refused> {
+    if matches!(method, "TRACE" | "CONNECT") {
+        return Err(Refused::new(405, "method_not_allowed", format!("{method} is never served")));
+    }
+    let path = CanonicalPath::parse(target.path.as_bytes())
+        .map_err(|error| Refused::new(400, "ambiguous_path", error.to_string()))?;
+    let id = catalog.find(&target.host, method, &path);
+    let route = id.and_then(|id| catalog.route(id));
+    let provider = route.and_then(|route| catalog.provider(route.provider));
+    let (Some(route), Some(provider)) = (route, provider) else {
+        return Err(Refused::new(404, "route_not_found", no_route(catalog, method, target, &path)));
+    };
+    let slash_allowed =
+        |segment| route.escaped_slash && route.pattern.is_in_last_parameter(segment);
+    if path.escaped_slash().is_some_and(|segment| !slash_allowed(segment)) {
+        let reason = format!("the route `{}` does not take an escaped slash (%2F) there", route.name);
+        return Err(Refused::new(400, "escaped_slash", reason));
+    }
+    if provider.suspended {
+        let reason = format!("the provider `{}` is suspended", provider.name);
+        return Err(Refused::new(503, "provider_suspended", reason));
+    }
+    Ok(Found { path, route: Arc::clone(route), provider: Arc::clone(provider), payer: None })
+}
+
+/// The likeliest reason for a 404.
+fn no_route(catalog: &Catalog, method: &str, target: &Target, path: &CanonicalPath) -> String {
+    let matching: Vec<&Arc<Route>> =
+        catalog.routes().iter().filter(|route| route.pattern.matches(path)).collect();
+    let of_provider = |route: &Route| catalog.provider(route.provider);
+    if let Some(route) = matching.iter().find(|route| !route.methods.accept(method)) {
+        return format!("the route `{}` has this path, but does not answer {method}", route.name);
+    }
+    if let Some(route) = matching.first() {
+        let hosts = of_provider(route).map(|provider| provider.hosts.join(", ")).unwrap_or_default();
+        if hosts.is_empty() {
+            return format!(
+                "the route `{}` has this path, but another provider has the host `{}`, or a priced route has it in \
+                 another spelling",
+                route.name, target.host
+            );
+        }
+        return format!("the route `{}` has this path, but only on {hosts}", route.name);
+    }
+    let folded = path.folded();
+    let respelled = |route: &&Arc<Route>| route.pattern.as_str().trim_end_matches('/').eq_ignore_ascii_case(&folded);
+    if let Some(route) = catalog.routes().iter().find(respelled) {
+        return format!("the route `{}` is written `{}`: case and trailing slashes count", route.name, route.pattern);
+    }
+    "no route has this path".to_owned()
+}
+
+fn violation(found: &Found, policy: &SpendingPolicy) -> Option<PolicyViolation> {
+    let amount = found.route.price.maximum()?;
+    let (route, provider) = (&*found.route.name, &*found.provider.name);
+    policy.check(domain::policy::Spending { amount, route, provider, at: SystemClock.now() }).err()
+}
+
+// === impl Explanation ===
+
+impl Explanation {
+    fn is_served(&self) -> bool {
+        let refused = |payer: &Payer| payer.frozen || payer.violation.is_some();
+        self.outcome.as_ref().is_ok_and(|found| !found.payer.as_ref().is_some_and(refused))
+    }
+}
+
+// === impl Refused ===
+
+impl Refused {
+    const fn new(status: u16, code: &'static str, reason: String) -> Self {
+        Self { status, code, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests;

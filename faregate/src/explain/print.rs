@@ -1,0 +1,153 @@
+//! An explanation as text and as JSON.
+
+use domain::router::Methods;
+use domain::{Amount, Price, SpendingPolicy};
+use serde_json::{Value, json};
+
+use super::{Explanation, Found, Payer};
+
+/// Lines of a name and a value.
+pub(super) fn text(explanation: &Explanation) -> String {
+    let mut lines = vec![
+        line("method", &explanation.method),
+        line("host", if explanation.host.is_empty() { "(any)" } else { &explanation.host }),
+    ];
+    match &explanation.outcome {
+        Err(refused) => {
+            lines.push(line("path", &explanation.path));
+            lines.push(line("answer", &format!("{} {}", refused.status, refused.code)));
+            lines.push(line("because", &refused.reason));
+        }
+        Ok(found) => lines.extend(found_lines(found)),
+    }
+    lines.join("\n")
+}
+
+/// One object.
+pub(super) fn object(explanation: &Explanation) -> Value {
+    let Explanation { method, host, path, outcome } = explanation;
+    let mut object = json!({ "method": method, "host": host, "path": path, "found": outcome.is_ok() });
+    match outcome {
+        Err(refused) => {
+            object["status"] = json!(refused.status);
+            object["code"] = json!(refused.code);
+            object["message"] = json!(refused.reason);
+        }
+        Ok(found) => {
+            object["canonical_path"] = json!(found.path.as_str());
+            object["route"] = json!(found.route.name);
+            object["pattern"] = json!(found.route.pattern.as_str());
+            object["methods"] = json!(methods(&found.route.methods));
+            object["provider"] = json!(found.provider.name);
+            object["upstream"] = json!(upstreams(found));
+            object["price"] = price(&found.route.price);
+            object["agent"] = found.payer.as_ref().map_or(Value::Null, payer);
+        }
+    }
+    object
+}
+
+fn found_lines(found: &Found) -> Vec<String> {
+    let pattern = format!("{} ({} {})", found.route.name, methods(&found.route.methods), found.route.pattern);
+    let mut lines = vec![
+        line("path", found.path.as_str()),
+        line("route", &pattern),
+        line("provider", &found.provider.name),
+        line("upstream", &upstreams(found).join(", ")),
+    ];
+    match &found.route.price {
+        Price::Free => lines.push(line("price", "free")),
+        Price::Fixed(amount) => lines.push(line("price", &amount.to_string())),
+        Price::Tiered(tiers) => {
+            for tier in tiers.as_slice() {
+                let from = format!("{} from call {} of the month on", tier.amount, tier.from_call);
+                lines.push(line("price", &from));
+            }
+        }
+    }
+    if let Some(payer) = &found.payer {
+        lines.push(line("agent", &payer.name));
+        lines.extend(policy_lines(&payer.policy));
+        lines.push(line("verdict", &verdict(payer)));
+    }
+    lines
+}
+
+fn policy_lines(policy: &SpendingPolicy) -> Vec<String> {
+    let amounts =
+        [("per request", policy.per_request), ("per day", policy.per_day), ("per month", policy.per_month)];
+    let mut lines: Vec<String> = amounts
+        .into_iter()
+        .filter_map(|(name, limit)| limit.map(|limit| line(name, &limit.to_string())))
+        .collect();
+    for (name, list) in [("routes", &policy.routes), ("providers", &policy.providers)] {
+        lines.extend(list.as_ref().map(|list| line(name, &list.join(", "))));
+    }
+    lines.extend(policy.expires_at.map(|end| line("expires", &end.to_string())));
+    lines
+}
+
+/// What was spent today and this month only the ledger knows.
+fn verdict(payer: &Payer) -> String {
+    match &payer.violation {
+        _ if payer.frozen => "refused: the agent is frozen".to_owned(),
+        Some(violation) => format!("refused: {violation}"),
+        None if payer.policy.per_day.is_some() || payer.policy.per_month.is_some() => {
+            "allowed, while the limits per day and month last".to_owned()
+        }
+        None => "allowed".to_owned(),
+    }
+}
+
+fn payer(payer: &Payer) -> Value {
+    let policy = &payer.policy;
+    json!({
+        "name": payer.name,
+        "frozen": payer.frozen,
+        "policy": {
+            "per_request": policy.per_request.map(money),
+            "per_day": policy.per_day.map(money),
+            "per_month": policy.per_month.map(money),
+            "routes": policy.routes,
+            "providers": policy.providers,
+            "expires_at": policy.expires_at.map(|end| end.to_string()),
+        },
+        "allowed": !payer.frozen && payer.violation.is_none(),
+        "verdict": verdict(payer),
+    })
+}
+
+fn price(price: &Price) -> Value {
+    match price {
+        Price::Free => json!({ "kind": "free" }),
+        Price::Fixed(amount) => json!({ "kind": "fixed", "price": money(*amount) }),
+        Price::Tiered(tiers) => {
+            let tier = |tier: &domain::price::Tier| json!({ "from_call": tier.from_call, "price": money(tier.amount) });
+            json!({ "kind": "tiered", "tiers": tiers.as_slice().iter().map(tier).collect::<Vec<_>>() })
+        }
+    }
+}
+
+fn money(amount: Amount) -> Value {
+    json!({ "amount": amount.atomic().to_string(), "display": amount.to_string() })
+}
+
+fn methods(methods: &Methods) -> String {
+    match methods {
+        Methods::Any => "any method".to_owned(),
+        Methods::Only(list) => list.join(", "),
+    }
+}
+
+fn upstreams(found: &Found) -> Vec<String> {
+    let upstream = &found.provider.upstream;
+    let scheme = if upstream.tls.is_some() { "https" } else { "http" };
+    let url = |address: &domain::catalog::UpstreamAddress| {
+        format!("{scheme}://{}:{}{}", address.host, address.port, upstream.base_path)
+    };
+    upstream.addresses.iter().map(url).collect()
+}
+
+fn line(name: &str, value: &str) -> String {
+    format!("{name:<12} {value}")
+}

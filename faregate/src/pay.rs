@@ -1,0 +1,86 @@
+//! `faregate pay`: a curl that pays. Asks without a payment, reads the 402, signs if it is not too dear, asks once more.
+//!
+//! It signs one payment and never a second: whatever comes after that is reported, not repeated. The body goes to standard
+//! output as it comes, the receipt to standard error. Next: [`purchase`] for what is signed, [`outcome`] for what is said.
+
+mod call;
+mod outcome;
+mod purchase;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use domain::Amount;
+use protocol::signature::SigningKey;
+use reqwest::StatusCode;
+
+use crate::client;
+use crate::output::{Format, Verdict};
+use crate::pay::call::Call;
+use crate::pay::outcome::{Outcome, Settled};
+use crate::pay::purchase::{Declined, Purchase};
+
+/// Where the private key is looked for without `--key-file`.
+const KEY_VARIABLE: &str = "FAREGATE_PRIVATE_KEY";
+
+/// What to call, and for how much.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The URL, http or https.
+    url: String,
+    /// The method; GET, or POST where there is a body.
+    #[arg(short = 'X', long = "request", value_name = "METHOD")]
+    method: Option<String>,
+    /// The body, or @FILE. Sent as application/json unless a header says otherwise.
+    #[arg(short = 'd', long = "data", value_name = "BODY")]
+    data: Option<String>,
+    /// A header field, `Name: value`. May be given several times.
+    #[arg(short = 'H', long = "header", value_name = "FIELD")]
+    headers: Vec<String>,
+    /// The most to pay. Counted at six decimal places, those of the wallet and of USDC.
+    #[arg(long, value_name = "DOLLARS", default_value = "$0.10", value_parser = Amount::parse_dollars)]
+    max: Amount,
+    /// The file with the private key in hexadecimal. Without it, the environment variable FAREGATE_PRIVATE_KEY.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+/// Exit code 1 where the answer is no success.
+pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
+    let client = client::new()?;
+    let call = Call::new(&arguments)?;
+    let first = call.send(&client, None).await.context("the URL cannot be reached")?;
+    if first.status() != StatusCode::PAYMENT_REQUIRED {
+        return Outcome::free(first).print(format).await;
+    }
+    let purchase = match Purchase::choose(first.headers(), arguments.max) {
+        Ok(purchase) => purchase,
+        Err(declined) => return decline(first, declined, format).await,
+    };
+    let payment = purchase.sign(&key(&arguments)?)?;
+    let settled = match call.send(&client, Some(&payment.header)).await {
+        Ok(second) => Outcome::paid(second, payment).await,
+        Err(error) => Outcome::lost(&error, payment),
+    };
+    settled.print(format).await
+}
+
+async fn decline(
+    response: reqwest::Response,
+    declined: Declined,
+    format: Format,
+) -> anyhow::Result<Verdict> {
+    let settled = Settled::No { code: declined.code().to_owned(), message: declined.to_string() };
+    Outcome::declined(response.status(), settled).print(format).await
+}
+
+fn key(arguments: &Arguments) -> anyhow::Result<SigningKey> {
+    let text = match &arguments.key_file {
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
+        None => std::env::var(KEY_VARIABLE)
+            .ok()
+            .with_context(|| format!("this must be paid: give a private key with --key-file or {KEY_VARIABLE}"))?,
+    };
+    SigningKey::from_hex(&text).context("the private key cannot be used")
+}

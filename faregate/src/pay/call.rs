@@ -1,0 +1,64 @@
+//! [`Call`]: the request, the same with and without its payment.
+
+use anyhow::Context;
+use protocol::header::PAYMENT_SIGNATURE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Response, Url};
+
+use super::Arguments;
+
+/// A request that can be sent again.
+pub(super) struct Call {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Vec<u8>>,
+}
+
+// === impl Call ===
+
+impl Call {
+    pub(super) fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+        let body = arguments.data.as_deref().map(body).transpose()?;
+        let method = arguments.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
+        let method = Method::from_bytes(method.as_bytes()).context("the method cannot be sent")?;
+        let url: Url = arguments.url.parse().context("the URL cannot be read")?;
+        anyhow::ensure!(matches!(url.scheme(), "http" | "https"), "only http and https can be called");
+        let mut headers = HeaderMap::new();
+        for text in &arguments.headers {
+            let (name, value) = field(text)?;
+            headers.append(name, value);
+        }
+        anyhow::ensure!(!headers.contains_key(PAYMENT_SIGNATURE), "{PAYMENT_SIGNATURE} is what this command adds");
+        if body.is_some() && !headers.contains_key(CONTENT_TYPE) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok(Self { method, url, headers, body })
+    }
+
+    /// Sends it, with a payment where there is one.
+    pub(super) async fn send(&self, client: &Client, payment: Option<&str>) -> reqwest::Result<Response> {
+        let mut request = client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
+        if let Some(body) = &self.body {
+            request = request.body(body.clone());
+        }
+        if let Some(payment) = payment {
+            request = request.header(PAYMENT_SIGNATURE, payment);
+        }
+        request.send().await
+    }
+}
+
+fn body(data: &str) -> anyhow::Result<Vec<u8>> {
+    match data.strip_prefix('@') {
+        Some(file) => std::fs::read(file).with_context(|| format!("cannot read {file}")),
+        None => Ok(data.as_bytes().to_vec()),
+    }
+}
+
+fn field(text: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
+    let malformed = || format!("`{text}` is no header field: write `Name: value`");
+    let (name, value) = text.split_once(':').with_context(malformed)?;
+    let name = HeaderName::try_from(name.trim()).with_context(malformed)?;
+    Ok((name, HeaderValue::try_from(value.trim()).with_context(malformed)?))
+}

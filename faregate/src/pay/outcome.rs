@@ -1,0 +1,220 @@
+//! [`Outcome`]: what came of a call, said so that nobody pays twice for want of knowing.
+
+use std::io::Write;
+
+use anyhow::Context;
+use protocol::header::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
+use protocol::challenge::PaymentRequired;
+use protocol::receipt::SettlementResponse;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::purchase::{self, Payment};
+use crate::output::{Format, Verdict, print_json};
+
+/// Longest body that is put into a JSON report, in bytes. Text output has no such limit: it streams.
+const REPORTED_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What came.
+pub(super) struct Outcome {
+    status: Option<StatusCode>,
+    settled: Settled,
+    payment: Option<Payment>,
+    body: Body,
+}
+
+/// Whether money moved.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Settled {
+    /// Nothing had to be paid.
+    Free,
+    /// The receipt says so.
+    Yes(Box<SettlementResponse>),
+    /// Nothing was charged.
+    No { code: String, message: String },
+    /// It may have been charged, and must not be paid again before that is known.
+    Unknown { code: String, message: String, payment: Option<String> },
+}
+
+enum Body {
+    None,
+    Read(Vec<u8>),
+    Coming(Response),
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// An answer that asked for no payment.
+    pub(super) fn free(response: Response) -> Self {
+        Self { status: Some(response.status()), settled: Settled::Free, payment: None, body: Body::Coming(response) }
+    }
+
+    /// A 402 that was not taken up.
+    pub(super) const fn declined(status: StatusCode, settled: Settled) -> Self {
+        Self { status: Some(status), settled, payment: None, body: Body::None }
+    }
+
+    /// The answer to a payment.
+    pub(super) async fn paid(response: Response, payment: Payment) -> Self {
+        let status = response.status();
+        let receipt = response.headers().get(PAYMENT_RESPONSE);
+        let receipt = receipt.and_then(|value| SettlementResponse::parse(value.as_bytes()).ok().flatten());
+        if let Some(receipt) = receipt.filter(|receipt| receipt.success) {
+            let settled = Settled::Yes(Box::new(receipt));
+            return Self { status: Some(status), settled, payment: Some(payment), body: Body::Coming(response) };
+        }
+        let refusal = response.headers().get(PAYMENT_REQUIRED).cloned();
+        let body = response.bytes().await.unwrap_or_default().to_vec();
+        let refused = refusal.and_then(|value| PaymentRequired::parse(value.as_bytes()).ok().flatten());
+        let settled = judge(status, refused.and_then(|challenge| challenge.error), &body);
+        Self { status: Some(status), settled, payment: Some(payment), body: Body::Read(body) }
+    }
+
+    /// No answer came to a payment that was sent.
+    pub(super) fn lost(error: &reqwest::Error, payment: Payment) -> Self {
+        let message = format!("the connection failed after the payment was sent ({error})");
+        let settled = Settled::Unknown { code: "no_answer".to_owned(), message, payment: None };
+        Self { status: None, settled, payment: Some(payment), body: Body::None }
+    }
+
+    /// Says all of it.
+    pub(super) async fn print(self, format: Format) -> anyhow::Result<Verdict> {
+        let succeeded = self.status.is_some_and(|status| status.is_success());
+        match format {
+            Format::Text => {
+                self.lines().iter().for_each(|line| eprintln!("{line}"));
+                stream(self.body).await?;
+            }
+            Format::Json => {
+                let mut report = self.report();
+                report["body"] = collect(self.body).await?;
+                print_json(&report);
+            }
+        }
+        Ok((succeeded && !matches!(self.settled, Settled::No { .. } | Settled::Unknown { .. })).into())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(status) = self.status.filter(|status| !status.is_success()) {
+            lines.push(format!("HTTP {status}"));
+        }
+        match &self.settled {
+            Settled::Free => {}
+            Settled::Yes(receipt) => {
+                let price = self.payment.as_ref().map(|payment| purchase::price(&payment.offer)).unwrap_or_default();
+                lines.push(format!("paid up to {price} on {}: charged {} units", receipt.network, charged(receipt)));
+                lines.push(format!("payment {} transaction {}", payment_id(receipt), receipt.transaction));
+            }
+            Settled::No { code, message } => lines.push(format!("nothing was charged: {message} ({code})")),
+            Settled::Unknown { code, message, payment } => {
+                lines.push(format!("IT MAY HAVE BEEN CHARGED, do not pay again: {message} ({code})"));
+                lines.extend(payment.as_ref().map(|payment| format!("payment {payment}")));
+                lines.extend(self.payment.as_ref().map(|payment| format!("transaction {}", payment.digest)));
+            }
+        }
+        lines
+    }
+
+    /// `paid` is null where it is not known.
+    fn report(&self) -> Value {
+        let mut report = Map::new();
+        let mut put = |name: &str, value: Value| report.insert(name.to_owned(), value);
+        put("status", json!(self.status.map(|status| status.as_u16())));
+        if let Some(Payment { offer, digest, .. }) = &self.payment {
+            put("offer", json!(offer));
+            put("price", json!(purchase::price(offer)));
+            put("transaction", json!(digest.to_string()));
+        }
+        match &self.settled {
+            Settled::Free => drop(put("paid", json!(false))),
+            Settled::Yes(receipt) => {
+                put("paid", json!(true));
+                put("payment", json!(payment_id(receipt)));
+                put("receipt", json!(receipt));
+            }
+            Settled::No { code, message } => {
+                put("paid", json!(false));
+                put("error", json!(code));
+                put("message", json!(message));
+            }
+            Settled::Unknown { code, message, payment } => {
+                put("paid", Value::Null);
+                put("error", json!(code));
+                put("message", json!(message));
+                put("payment", json!(payment));
+            }
+        }
+        Value::Object(report)
+    }
+}
+
+/// What an answer without a receipt means. 409 says that this payment was seen before; 503 with `outcome_unknown` that the
+/// gateway does not know itself. Its other refusals name a code and come before the capture; a failure without a code is
+/// none of its.
+fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Settled {
+    let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let word = |name: &str| said[name].as_str().map(str::to_owned);
+    let code = word("error").or(refused).unwrap_or_else(|| format!("http_{}", status.as_u16()));
+    let message = word("message").unwrap_or_else(|| format!("the answer was HTTP {status}, without a receipt"));
+    let coded = said["error"].is_string();
+    let unknown = status == StatusCode::CONFLICT
+        || code == "outcome_unknown"
+        || status.is_success()
+        || (status.is_server_error() && !coded);
+    if unknown {
+        Settled::Unknown { code, message, payment: word("payment") }
+    } else {
+        Settled::No { code, message }
+    }
+}
+
+fn payment_id(receipt: &SettlementResponse) -> &str {
+    let id = receipt.extra.as_ref().and_then(|extra| extra.get("paymentId")).and_then(Value::as_str);
+    id.unwrap_or("(none named)")
+}
+
+fn charged(receipt: &SettlementResponse) -> &str {
+    receipt.amount.as_deref().unwrap_or("?")
+}
+
+/// Piece by piece, as it comes: it may be a stream of events.
+async fn stream(body: Body) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    match body {
+        Body::None => {}
+        Body::Read(bytes) => out.write_all(&bytes)?,
+        Body::Coming(mut response) => {
+            while let Some(piece) = response.chunk().await.context("the answer broke off")? {
+                out.write_all(&piece)?;
+                out.flush()?;
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// The whole body: as JSON where it says it is, else as text.
+async fn collect(body: Body) -> anyhow::Result<Value> {
+    let (bytes, is_json) = match body {
+        Body::None => return Ok(Value::Null),
+        Body::Read(bytes) => (bytes, true),
+        Body::Coming(mut response) => {
+            let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let is_json = media_type.is_some_and(|text| text.contains("json"));
+            let mut bytes = Vec::new();
+            while let Some(piece) = response.chunk().await.context("the answer broke off")? {
+                bytes.extend_from_slice(&piece);
+                anyhow::ensure!(bytes.len() <= REPORTED_BODY_BYTES_MAX, "the body is too long for -o json");
+            }
+            (bytes, is_json)
+        }
+    };
+    let parsed = if is_json { serde_json::from_slice(&bytes).ok() } else { None };
+    Ok(parsed.unwrap_or_else(|| Value::from(String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+#[cfg(test)]
+mod tests;

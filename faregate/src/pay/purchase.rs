@@ -1,0 +1,105 @@
+//! [`Purchase`]: the offer that is taken, and [`Payment`], the one signature made for it.
+
+use domain::{Amount, B256, Clock};
+use protocol::challenge::PaymentRequired;
+use protocol::header::PAYMENT_REQUIRED;
+use protocol::offer::{Offer, SCHEME_EXACT};
+use protocol::sign::{self, SignError};
+use protocol::signature::SigningKey;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::clock::SystemClock;
+use crate::random;
+
+/// An offer that can be signed and is not too dear.
+#[derive(Debug)]
+pub(super) struct Purchase {
+    challenge: PaymentRequired,
+    index: usize,
+}
+
+/// A signed offer.
+#[derive(Debug)]
+pub(super) struct Payment {
+    /// What is sent.
+    pub(super) header: String,
+    /// What was taken.
+    pub(super) offer: Offer,
+    /// The digest that was signed: the receipt's `transaction` on the wallet rail.
+    pub(super) digest: B256,
+}
+
+/// Why nothing is signed.
+#[derive(Debug, Error)]
+pub(super) enum Declined {
+    #[error("the 402 has no {PAYMENT_REQUIRED} header that can be read (x402 v2)")]
+    NoChallenge,
+    #[error("the 402 has no offer that can be signed: {0}")]
+    NoOffer(SignError),
+    #[error("the call costs {price}, above --max {max}")]
+    TooDear { price: String, max: Amount },
+}
+
+// === impl Declined ===
+
+impl Declined {
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::NoChallenge => "no_challenge",
+            Self::NoOffer(_) => "no_offer",
+            Self::TooDear { .. } => "price_above_max",
+        }
+    }
+}
+
+// === impl Purchase ===
+
+impl Purchase {
+    /// The first offer that can be signed for at most `max`.
+    pub(super) fn choose(headers: &HeaderMap, max: Amount) -> Result<Self, Declined> {
+        let header = headers.get(PAYMENT_REQUIRED).ok_or(Declined::NoChallenge)?;
+        let challenge = PaymentRequired::parse(header.as_bytes()).ok().flatten().ok_or(Declined::NoChallenge)?;
+        let mut declined = Declined::NoOffer(SignError::NoOffer(0));
+        for (index, offer) in challenge.accepts.iter().enumerate() {
+            match signable(offer) {
+                Ok(()) if is_within(offer, max) => return Ok(Self { challenge, index }),
+                Ok(()) => declined = Declined::TooDear { price: price(offer), max },
+                Err(error) if matches!(declined, Declined::NoOffer(_)) => declined = Declined::NoOffer(error),
+                Err(_) => {}
+            }
+        }
+        Err(declined)
+    }
+
+    /// Signs it, under a new random nonce.
+    pub(super) fn sign(self, key: &SigningKey) -> anyhow::Result<Payment> {
+        let Self { challenge, index } = self;
+        let (nonce, at) = (B256::from(random::bytes()?), SystemClock.now());
+        let header = sign::sign_offer(key, &challenge, index, nonce, at)?;
+        let offer = challenge.accepts.into_iter().nth(index).ok_or(SignError::NoOffer(index))?;
+        let digest = sign::domain(&offer)?.digest(&sign::authorize(key, &offer, nonce, at)?);
+        Ok(Payment { header, offer, digest })
+    }
+}
+
+/// The price as text: in dollars at the wallet's scale, or as it came where the ledger could not hold it.
+pub(super) fn price(offer: &Offer) -> String {
+    Amount::parse_atomic(&offer.amount).map_or_else(|| format!("{} units", offer.amount), |amount| amount.to_string())
+}
+
+fn is_within(offer: &Offer, max: Amount) -> bool {
+    Amount::parse_atomic(&offer.amount).is_some_and(|amount| amount <= max)
+}
+
+fn signable(offer: &Offer) -> Result<(), SignError> {
+    let method = offer.extra.get("assetTransferMethod").and_then(Value::as_str).unwrap_or("eip3009");
+    if offer.scheme != SCHEME_EXACT || method != "eip3009" {
+        return Err(SignError::Unsupported(format!("{} / {method}", offer.scheme)));
+    }
+    sign::domain(offer).map(drop)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! [`Service`]: ledger, registry, gateway and control plane, put together, and taken apart in the right order.
+//!
+//! The end: the gateway drains, then the axum listeners stop, then the ledger's writer commits what is left. Readiness,
+//! metrics and the management API answer while the gateway drains. Next: [`running`] for what is put together, [`reload`]
+//! for a changed file, [`signals`] for SIGINT and SIGTERM.
+
+mod commits;
+mod reload;
+mod running;
+mod settings;
+mod signals;
+mod sockets;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gateway::{Metrics, Shutdown};
+use ledger::{Ledger, Writer};
+use registry::Config;
+use registry::config::Loaded;
+
+use crate::clock::SystemClock;
+use crate::service::commits::Commits;
+use crate::service::running::Running;
+
+pub(crate) use sockets::Addresses;
+
+/// Everything, running.
+pub(crate) struct Service {
+    running: Running,
+    writer: Writer,
+}
+
+/// What everything else stands on.
+struct Base {
+    ledger: Ledger,
+    commits: Arc<Commits>,
+    metrics: Arc<Metrics>,
+    prometheus: prometheus::Registry,
+    shutdown: Shutdown,
+}
+
+// === impl Service ===
+
+impl Service {
+    /// Opens the books, binds the sockets, puts catalog and agents in force, and serves. `path` is the file that was
+    /// loaded, to be followed.
+    ///
+    /// # Errors
+    /// Whatever is in the way; nothing runs then.
+    pub(crate) async fn start(loaded: Loaded, path: PathBuf) -> anyhow::Result<Self> {
+        let prometheus = prometheus::Registry::new();
+        let metrics = Arc::new(Metrics::new(&prometheus)?);
+        let shutdown = Shutdown::new();
+        let commits = Arc::new(Commits::new(Arc::clone(&metrics), shutdown.clone()));
+        let (ledger, writer) = open(&loaded.config, Arc::clone(&commits)).await?;
+        match Running::start(loaded, path, Base { ledger, commits, metrics, prometheus, shutdown }).await {
+            Ok(running) => Ok(Self { running, writer }),
+            Err(error) => {
+                close(writer).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) const fn addresses(&self) -> Addresses {
+        self.running.addresses()
+    }
+
+    /// Asks for the end, as a signal does. [`Service::end`] then returns.
+    pub(crate) fn ask_to_end(&self) {
+        self.running.ask_to_end();
+    }
+
+    /// Serves until a signal asks for the end, then ends everything in order.
+    ///
+    /// # Errors
+    /// The gateway could not serve, or the disk can no longer be trusted.
+    pub(crate) async fn end(self) -> anyhow::Result<()> {
+        let ended = self.running.end().await;
+        close(self.writer).await?;
+        tracing::info!("ended");
+        ended
+    }
+}
+
+/// Opening reads the books, which blocks.
+async fn open(config: &Config, commits: Arc<Commits>) -> anyhow::Result<(Ledger, Writer)> {
+    let settings = settings::ledger(config);
+    let open = move || Ledger::open(settings, Arc::new(SystemClock), commits);
+    Ok(tokio::task::spawn_blocking(open).await??)
+}
+
+/// Commits what is queued, which blocks.
+async fn close(writer: Writer) -> anyhow::Result<()> {
+    Ok(tokio::task::spawn_blocking(move || writer.close()).await?)
+}

@@ -1,0 +1,102 @@
+//! [`Reloader`]: SIGHUP or a changed file puts new routes, prices and agents in force, without dropping a request.
+//!
+//! A bad file changes nothing: the last good catalog stays, the log says why, and it counts. What a running process cannot
+//! change (listeners, limits, data directory, network) is named in the log and waits for a restart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use gateway::Metrics;
+use ledger::Ledger;
+use registry::config::Loaded;
+use registry::watch::{Event, Settings, Watch};
+use registry::{Config, Environment, Registry};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::service::Base;
+
+/// Follows the configuration file.
+pub(super) struct Reloader {
+    ledger: Ledger,
+    registry: Registry,
+    metrics: Arc<Metrics>,
+    /// What needs a restart is compared with it.
+    started: Config,
+}
+
+// === impl Reloader ===
+
+impl Reloader {
+    pub(super) fn new(started: Config, base: &Base, registry: Registry) -> Self {
+        Self { ledger: base.ledger.clone(), registry, metrics: Arc::clone(&base.metrics), started }
+    }
+
+    /// Agents, providers, routes and prices of a file. Agents first: theirs is the part that may be refused here, where a
+    /// signer belongs to another one, and then the catalog stays as well.
+    pub(super) async fn put_in_force(&self, loaded: &Loaded) -> anyhow::Result<()> {
+        for warning in &loaded.warnings {
+            tracing::warn!(%warning, "configuration");
+        }
+        for agent in self.registry.upsert_agents(&loaded.config.agents).await? {
+            self.ledger.create_wallet(agent.wallet).await.context("cannot make an agent's wallet")?;
+        }
+        let catalog = self.registry.apply(&loaded.config.catalog, self.ledger.time()).await?;
+        self.metrics.set_catalog_version(catalog.version());
+        tracing::info!(catalog.version = catalog.version(), routes = catalog.routes().len(), "configuration in force");
+        Ok(())
+    }
+
+    /// Takes SIGHUP over at once; the future reloads. `loaded` is what is in force.
+    pub(super) fn follow(
+        self,
+        path: PathBuf,
+        loaded: &Loaded,
+    ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
+        let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+        let settings = Settings::new(path, Environment::from_process());
+        let (watch, reload, mut events) = Watch::new(settings, loaded);
+        Ok(async move {
+            // Ends with this future, whose receiver it needs.
+            let watching = tokio::spawn(watch.run());
+            loop {
+                tokio::select! {
+                    Some(()) = hangup.recv() => reload.now(),
+                    Some(event) = events.recv() => self.take(event).await,
+                    else => break,
+                }
+            }
+            watching.abort();
+        })
+    }
+
+    async fn take(&self, event: Event) {
+        let done = match event {
+            Event::Loaded(loaded) => {
+                self.name_what_waits(&loaded.config);
+                self.put_in_force(&loaded).await
+            }
+            Event::Refused(refusal) => Err(refusal.into()),
+        };
+        if let Err(error) = &done {
+            tracing::error!(error = format!("{error:#}"), "reload failed, the last good configuration stays");
+        }
+        self.metrics.reloaded(done.is_ok());
+    }
+
+    fn name_what_waits(&self, config: &Config) {
+        let started = &self.started;
+        let sections = [
+            ("public_url", started.public_url == config.public_url),
+            ("data", started.data == config.data),
+            ("listen", started.listeners == config.listeners),
+            ("limits", started.limits == config.limits),
+            ("shutdown", started.shutdown == config.shutdown),
+            ("wallet", started.network == config.network),
+            ("control", started.control == config.control),
+        ];
+        for (section, _) in sections.iter().filter(|(_, same)| !same) {
+            tracing::warn!(section, "this section changed and waits for a restart");
+        }
+    }
+}

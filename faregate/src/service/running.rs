@@ -1,0 +1,159 @@
+//! [`Running`]: everything but the ledger's writer, which outlives it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use control_plane::control::{self, ControlState};
+use control_plane::ops::{self, DataPlane, OpsState};
+use control_plane::server;
+use futures_util::future;
+use gateway::{Gateway, Listener, Metrics, Parts, Shutdown, StartError};
+use ledger::Ledger;
+use registry::config::Loaded;
+use registry::{Config, Directory, Registry};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::SystemClock;
+use crate::service::reload::Reloader;
+use crate::service::sockets::{Addresses, Sockets};
+use crate::service::{Base, settings, signals};
+
+/// How long calls of the management API and scrapes may take to finish at the end.
+const LISTENERS_END: Duration = Duration::from_secs(2);
+
+/// All threads and tasks that serve.
+pub(super) struct Running {
+    base: Base,
+    addresses: Addresses,
+    registry: Registry,
+    /// Ready when the gateway's thread has ended.
+    gateway: oneshot::Receiver<Result<(), StartError>>,
+    /// The management API and the ops listener.
+    listeners: Vec<JoinHandle<io::Result<()>>>,
+    /// Ends the listeners.
+    stop: watch::Sender<bool>,
+    /// Signals and reloads.
+    watchers: Vec<JoinHandle<()>>,
+}
+
+/// What the ops listener asks of the data plane.
+struct Plane {
+    ledger: Ledger,
+    directory: Directory,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Binds before it loads, so that a taken port is found before anything is changed.
+    pub(super) async fn start(loaded: Loaded, path: PathBuf, base: Base) -> anyhow::Result<Self> {
+        let config = &loaded.config;
+        let Sockets { data, control, ops, addresses } = Sockets::bind(&config.listeners)?;
+        let entries_max = config.limits.directory_entries_max;
+        let registry = Registry::open_with(&config.data.directory, Arc::new(SystemClock), entries_max).await?;
+        let reloader = Reloader::new(config.clone(), &base, registry.clone());
+        reloader.put_in_force(&loaded).await?;
+
+        // From here on signals are ours; before, they end the process, which has nothing to finish.
+        let watchers = vec![
+            tokio::spawn(signals::follow(base.shutdown.clone())?),
+            tokio::spawn(reloader.follow(path, &loaded)?),
+        ];
+        let stop = watch::Sender::new(false);
+        let control_state = ControlState { ledger: base.ledger.clone(), registry: registry.clone() };
+        let control_router = control::router(control_state, config.control.admin_token.as_ref());
+        let plane = Plane::new(&base, registry.directory());
+        let ops_router = ops::router(OpsState {
+            ledger: base.ledger.clone(),
+            registry: registry.clone(),
+            metrics: base.prometheus.clone(),
+            data_plane: Arc::new(plane),
+        });
+        let listeners = [(control, control_router), (ops, ops_router)];
+        let listeners = listeners.map(|(socket, router)| {
+            let mut stop = stop.subscribe();
+            let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+            tokio::spawn(server::serve(socket, router, stopped))
+        });
+        let gateway = run_gateway(config, &base, &registry, data)?;
+        let Addresses { data, control, ops } = addresses;
+        tracing::info!(listen.data = %data, listen.control = %control, listen.ops = %ops, "serving");
+        Ok(Self { base, addresses, registry, gateway, listeners: listeners.into(), stop, watchers })
+    }
+
+    pub(super) const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    pub(super) fn ask_to_end(&self) {
+        self.base.shutdown.drain();
+    }
+
+    /// Returns when nothing serves any more.
+    pub(super) async fn end(self) -> anyhow::Result<()> {
+        let served = self.gateway.await;
+        self.stop.send_replace(true);
+        let listeners = future::join_all(self.listeners);
+        if tokio::time::timeout(LISTENERS_END, listeners).await.is_err() {
+            tracing::warn!("calls of the management API were cut off");
+        }
+        // Last, so that a second signal still has someone to hear it.
+        self.watchers.iter().for_each(JoinHandle::abort);
+        self.registry.close().await;
+        served.context("the gateway's thread broke down")??;
+        let broken = self.base.commits.are_broken();
+        anyhow::ensure!(!broken, "the disk failed under a commit; start again to read what it kept");
+        Ok(())
+    }
+}
+
+/// The gateway has runtimes of its own and must not be run inside another one.
+fn run_gateway(
+    config: &Config,
+    base: &Base,
+    registry: &Registry,
+    sockets: Vec<Listener>,
+) -> anyhow::Result<oneshot::Receiver<Result<(), StartError>>> {
+    let gateway = Gateway::new(Parts {
+        ledger: base.ledger.clone(),
+        registry: registry.clone(),
+        settings: settings::gateway(config),
+        metrics: Arc::clone(&base.metrics),
+        clock: Arc::new(SystemClock),
+    })?;
+    let (ended, end) = oneshot::channel();
+    let shutdown = base.shutdown.clone();
+    let run = move || {
+        // Nobody listens only where the process is going down already.
+        let _ = ended.send(gateway.run(sockets, shutdown));
+    };
+    thread::Builder::new().name("gateway-main".to_owned()).spawn(run).context("cannot start the gateway's thread")?;
+    Ok(end)
+}
+
+// === impl Plane ===
+
+impl Plane {
+    fn new(base: &Base, directory: Directory) -> Self {
+        let (ledger, metrics, shutdown) =
+            (base.ledger.clone(), Arc::clone(&base.metrics), base.shutdown.clone());
+        Self { ledger, directory, metrics, shutdown }
+    }
+}
+
+impl DataPlane for Plane {
+    fn is_draining(&self) -> bool {
+        self.shutdown.is_draining()
+    }
+
+    fn before_scrape(&self) {
+        self.metrics.refresh(&self.ledger, &self.directory);
+    }
+}

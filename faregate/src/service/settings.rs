@@ -1,0 +1,28 @@
+//! From the configuration's words to those of ledger and gateway.
+
+use registry::Config;
+
+/// How the ledger is opened.
+pub(super) fn ledger(config: &Config) -> ledger::Settings {
+    let limits = &config.limits;
+    ledger::Settings {
+        chain_id: config.network.chain_id,
+        asset_name: config.network.name.clone(),
+        asset_version: config.network.version.clone(),
+        queue_max: limits.holds_max,
+        batch_max: limits.batch_max,
+        skew_ms_max: i64::try_from(limits.clock_skew_max.as_millis()).unwrap_or(i64::MAX),
+        commit_age_max: limits.commit_age_max,
+        accounts_max: limits.accounts_max,
+        ..ledger::Settings::new(config.data.directory.clone())
+    }
+}
+
+/// How the gateway serves.
+pub(super) fn gateway(config: &Config) -> gateway::Settings {
+    gateway::Settings {
+        limits: config.limits.clone(),
+        shutdown: config.shutdown,
+        public_url: config.public_url.clone(),
+    }
+}
