@@ -148,6 +148,7 @@ impl Proxy {
             Some(stored) => Reply::stored(stored.status, stored.headers, stored.body)
                 .with("payment-response", receipt_header(&prior.receipt, payer, self.ledger.asset()))
                 .with("idempotency-replayed", "true"),
+            None if prior.refunded => Reply::refusal(&Refusal::Refunded(Box::new(prior.receipt))),
             None => self.already_delivered(&prior.receipt, payer),
         }
     }

@@ -48,6 +48,8 @@ pub(crate) enum Refusal {
     Reused,
     #[error("this payment was captured and its answer delivered; it cannot be delivered again")]
     AlreadyDelivered(Box<ReceiptRecord>),
+    #[error("this payment was captured and refunded because its answer broke off; sign a new one")]
+    Refunded(Box<ReceiptRecord>),
     #[error("the provider is suspended")]
     Suspended,
     #[error("no healthy upstream; nothing was charged")]
@@ -112,7 +114,7 @@ impl Refusal {
             Self::Frozen | Self::Policy { .. } => 403,
             Self::NotFound => 404,
             Self::Method(_) => 405,
-            Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) => 409,
+            Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) | Self::Refunded(_) => 409,
             Self::BodyTooLarge(_) => 413,
             Self::TooManyViews => 429,
             Self::HeadersTooLarge(_) => 431,
@@ -149,6 +151,7 @@ impl Refusal {
             Self::InProgress => "payment_in_progress",
             Self::Reused => "payment_reused",
             Self::AlreadyDelivered(_) => "already_delivered",
+            Self::Refunded(_) => "payment_refunded",
             Self::Suspended => "provider_suspended",
             Self::NoUpstream => "no_healthy_upstream",
             Self::Overloaded => "overloaded",
@@ -205,7 +208,7 @@ impl Refusal {
             }
             Self::OutcomeUnknown(payment) => vec![("payment", Value::from(payment.to_string()))],
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
-            Self::AlreadyDelivered(receipt) => vec![
+            Self::AlreadyDelivered(receipt) | Self::Refunded(receipt) => vec![
                 ("payment", Value::from(receipt.payment.to_string())),
                 ("amount", money(receipt.amount)),
                 ("captured_at", Value::from(receipt.captured_at.to_string())),
