@@ -1,1 +1,44 @@
-//! placeholder
+//! Money and nothing else: accounts, holds, payments, refunds, transfers, replay keys; group commit; SQL.
+//!
+//! A request holds funds in memory ([`Ledger::hold`]), is forwarded, and hands its [`Hold`] to the writer
+//! ([`Hold::capture`]), which commits many captures in one transaction and answers after the commit. The one that
+//! decides is a pure function (`decide`), the one that writes is a `CommitStore`.
+//! Nothing of HTTP or x402 stands here. Next: [`hold`] for the life of a payment, [`ledger`] for the handle,
+//! `writer` for the group commit.
+
+pub mod account;
+pub mod audit;
+mod batch;
+mod bounded;
+mod command;
+mod commit;
+mod decide;
+mod deliveries;
+pub mod error;
+mod facts;
+pub mod health;
+pub mod hold;
+mod holds;
+pub mod ledger;
+mod memory;
+pub mod observer;
+mod owner;
+mod reads;
+pub mod receipt;
+mod shared;
+mod writer;
+
+pub use account::{
+    Funding, PaymentRecord, RefundReason, Refunded, Spent, Transfer, WalletBalance, WindowSpent,
+};
+pub use audit::{AuditReport, Finding, audit_file};
+pub use error::{CaptureError, HoldError, LedgerError, OpenError};
+pub use health::Health;
+pub use hold::{Capturing, Held, Hold, HoldRequest};
+pub use ledger::{Ledger, Settings};
+pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
+pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};
+pub use writer::Writer;
+
+#[cfg(test)]
+mod tests;

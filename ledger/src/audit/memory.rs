@@ -1,0 +1,137 @@
+//! The memory of a running ledger, as it stood between two batches, against the books of the same point.
+
+use std::collections::HashMap;
+
+use domain::{AgentId, UnixMillis, WalletId, Window};
+use sqlx::sqlite::SqliteConnection;
+
+use super::{Finding, count};
+use crate::batch::{AccountId, Marker};
+use crate::commit::sqlite::rows::fixed;
+use crate::facts::Facts;
+
+/// What memory said.
+pub(super) struct Snapshot {
+    marker: Marker,
+    wallets: HashMap<WalletId, i64>,
+    windows: HashMap<(AgentId, i64, UnixMillis), i64>,
+    calls: HashMap<(AgentId, AccountId, UnixMillis), u64>,
+    /// How many captured replay keys expire at `horizon` or later.
+    replays: usize,
+    horizon: u64,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    pub(super) fn of(facts: &Facts) -> Self {
+        let windows = facts.agents.iter().flat_map(|(agent, sums)| {
+            sums.windows.iter().map(|window| {
+                let period = if window.window == Window::Day { 0 } else { 1 };
+                ((*agent, period, window.start), window.spent)
+            })
+        });
+        let calls = facts.agents.iter().flat_map(|(agent, sums)| {
+            sums.calls.iter().map(|(provider, month, calls)| ((*agent, *provider, *month), *calls))
+        });
+        let horizon = facts.replays.horizon();
+        Self {
+            marker: facts.marker,
+            wallets: facts.wallets.iter().map(|(wallet, facts)| (*wallet, facts.balance)).collect(),
+            windows: windows.collect(),
+            calls: calls.collect(),
+            replays: facts.replays.iter().filter(|captured| captured.key.valid_before() >= horizon).count(),
+            horizon,
+        }
+    }
+
+    pub(super) async fn compare(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Vec<Finding>, sqlx::Error> {
+        let finding = |invariant, meaning, offending| Finding { invariant, meaning, offending };
+        Ok(vec![
+            finding(
+                "memory_marker",
+                "memory stands at the last batch of the books",
+                self.markers(connection).await?,
+            ),
+            finding(
+                "memory_balances",
+                "every balance in memory is the one in the books",
+                self.balances(connection).await?,
+            ),
+            finding(
+                "memory_windows",
+                "every spending window in memory is the one in the books",
+                self.windows(connection).await?,
+            ),
+            finding(
+                "memory_calls",
+                "every count of calls in memory is the one in the books",
+                self.calls(connection).await?,
+            ),
+            finding(
+                "memory_replay_keys",
+                "memory knows every captured replay key that may come again",
+                self.replays(connection).await?,
+            ),
+        ])
+    }
+
+    async fn markers(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        let query = sqlx::query_as("select batch, at, seq, gross from marker");
+        let (batch, at, seq, gross): (i64, i64, i64, i64) = query.fetch_one(connection).await?;
+        let same = self.marker == Marker { batch, at: UnixMillis(at), seq, gross };
+        Ok(u64::from(!same))
+    }
+
+    async fn balances(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        let text = "select a.wallet, b.credits - b.debits from account a join balance b on b.account = a.id
+            where a.kind = 'wallet'";
+        let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(text).fetch_all(connection).await?;
+        let mut missing = self.wallets.len();
+        let mut wrong = 0;
+        for (wallet, balance) in rows {
+            if let Some(known) = self.wallets.get(&WalletId::from_bytes(fixed(&wallet)?)) {
+                missing -= 1;
+                wrong += u64::from(*known != balance);
+            }
+        }
+        Ok(wrong + missing as u64)
+    }
+
+    async fn windows(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        let oldest = self.windows.keys().map(|(_, _, start)| start.0).min().unwrap_or(i64::MAX);
+        let text = "select agent, period, start, spent from spend_window where start >= $1";
+        let rows: Vec<(Vec<u8>, i64, i64, i64)> =
+            sqlx::query_as(text).bind(oldest).fetch_all(connection).await?;
+        let mut books = HashMap::with_capacity(rows.len());
+        for (agent, period, start, spent) in rows {
+            books.insert((AgentId::from_bytes(fixed(&agent)?), period, UnixMillis(start)), spent);
+        }
+        let wrong = self.windows.iter().filter(|(key, spent)| books.get(*key).unwrap_or(&0) != *spent);
+        Ok(wrong.count() as u64)
+    }
+
+    async fn calls(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        let oldest = self.calls.keys().map(|(_, _, month)| month.0).min().unwrap_or(i64::MAX);
+        let text = "select agent, provider, month, calls from call_count where month >= $1";
+        let rows: Vec<(Vec<u8>, i64, i64, i64)> =
+            sqlx::query_as(text).bind(oldest).fetch_all(connection).await?;
+        let mut books = HashMap::with_capacity(rows.len());
+        for (agent, provider, month, calls) in rows {
+            let key = (AgentId::from_bytes(fixed(&agent)?), AccountId(provider), UnixMillis(month));
+            books.insert(key, count(calls));
+        }
+        let wrong = self.calls.iter().filter(|(key, calls)| books.get(*key).unwrap_or(&0) != *calls);
+        Ok(wrong.count() as u64)
+    }
+
+    async fn replays(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        let text = "select count(*) from payment where replay_key >= $1";
+        let query = sqlx::query_scalar(text).bind(self.horizon.to_be_bytes().to_vec());
+        let books: i64 = query.fetch_one(connection).await?;
+        Ok(count(books).abs_diff(self.replays as u64))
+    }
+}

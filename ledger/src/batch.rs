@@ -1,0 +1,284 @@
+//! What goes into a batch and what comes out: [`Operation`] in, [`Outcome`] and [`Delta`] out.
+//!
+//! Plain data between `decide`, the memory and the store. A [`Delta`] holds rows and changes only, no states of
+//! anything else: a store writes it without knowing why.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use domain::{
+    AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, TransferId, UnixMillis,
+    WalletId, Window,
+};
+
+use crate::account::{Funding, RefundReason, Refunded, Transfer};
+use crate::hold::HoldRequest;
+use crate::receipt::{ReceiptRecord, StoredResponse};
+
+/// A row of `account`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct AccountId(pub(crate) i64);
+
+/// Where money comes from and goes to; made by the migration.
+pub(crate) const EXTERNAL: AccountId = AccountId(1);
+
+/// For how long an identifier and a stored response are kept.
+pub(crate) const KEPT_MILLIS: i64 = 24 * 3600 * 1000;
+
+/// The windows that a payment is charged to: those of its hold, whenever it is captured (case R10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeldAt {
+    pub(crate) at: UnixMillis,
+    pub(crate) day: UnixMillis,
+    pub(crate) month: UnixMillis,
+}
+
+/// One thing to do, in commit order.
+#[derive(Clone, Debug)]
+pub(crate) enum Operation<'a> {
+    Capture { request: &'a HoldRequest, held: HeldAt },
+    Refund { payment: PaymentId, id: TransferId, reason: RefundReason },
+    Fund { funding: &'a Funding, id: TransferId },
+    CreateWallet(WalletId),
+    OpenProvider(&'a Arc<str>),
+    Store { payment: PaymentId, response: &'a StoredResponse },
+}
+
+/// What became of one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Captured(ReceiptRecord),
+    Refunded(Refunded),
+    Funded(Transfer),
+    Done,
+    Refused(Refusal),
+}
+
+/// Why one operation of a batch does nothing. The others do not notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The replay key was captured before.
+    Duplicate,
+    Funds,
+    Limit,
+    UnknownWallet,
+    UnknownProvider,
+    UnknownPayment,
+    RefundedBefore,
+    /// The idempotency key of a transfer says something else.
+    Conflict,
+    /// Zero, or past the ledger's 63 bits.
+    Amount,
+}
+
+/// Facts that only this batch needs: read by the writer before `decide`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    /// Transfers that stand under an idempotency key of the batch.
+    pub(crate) transfers: HashMap<String, Transfer>,
+    /// Payments that the batch wants to refund.
+    pub(crate) payments: HashMap<PaymentId, GivenPayment>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct GivenPayment {
+    pub(crate) row: PaymentRow,
+    pub(crate) refunded: bool,
+}
+
+/// The last batch on disk, and sums that its audit checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marker {
+    pub(crate) batch: i64,
+    pub(crate) at: UnixMillis,
+    /// The last payment's; they have no gaps, so it is their number too.
+    pub(crate) seq: i64,
+    pub(crate) gross: i64,
+}
+
+/// Everything that one commit changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delta {
+    pub(crate) marker: Marker,
+    pub(crate) accounts: Vec<NewAccount>,
+    pub(crate) payments: Vec<PaymentRow>,
+    pub(crate) refunds: Vec<RefundRow>,
+    pub(crate) transfers: Vec<TransferRow>,
+    pub(crate) balances: BTreeMap<AccountId, Movement>,
+    /// Net change of wallet balances: `balances` by wallet, for the memory.
+    pub(crate) wallets: HashMap<WalletId, i64>,
+    pub(crate) windows: BTreeMap<WindowKey, WindowChange>,
+    pub(crate) calls: BTreeMap<CallKey, CallChange>,
+    pub(crate) usage: BTreeMap<UsageKey, Usage>,
+    pub(crate) responses: Vec<(PaymentId, StoredResponse)>,
+    /// Identifiers that become free again, because their payment was refunded.
+    pub(crate) released: Vec<(IdempotencyKey, PaymentId)>,
+    /// Payments whose delivery is unconfirmed as this batch is written, its own included.
+    pub(crate) open: Vec<PaymentId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewAccount {
+    pub(crate) id: AccountId,
+    pub(crate) owner: Owner,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Wallet(WalletId),
+    Provider(Arc<str>),
+    Fee(Arc<str>),
+}
+
+/// A row of `payment`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PaymentRow {
+    pub(crate) seq: i64,
+    pub(crate) id: PaymentId,
+    pub(crate) agent: AgentId,
+    pub(crate) wallet: WalletId,
+    pub(crate) wallet_account: AccountId,
+    pub(crate) provider: Arc<str>,
+    pub(crate) provider_account: AccountId,
+    pub(crate) fee_account: AccountId,
+    pub(crate) route: Arc<str>,
+    pub(crate) gross: Amount,
+    pub(crate) fee: Amount,
+    pub(crate) revision: u32,
+    pub(crate) call: u64,
+    pub(crate) replay: Option<ReplayKey>,
+    pub(crate) digest: Option<B256>,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) idempotency: Option<IdempotencyKey>,
+    pub(crate) held_at: UnixMillis,
+    pub(crate) captured_at: UnixMillis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefundRow {
+    pub(crate) seq: i64,
+    pub(crate) refunded: Refunded,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TransferRow {
+    pub(crate) transfer: Transfer,
+    pub(crate) credit: AccountId,
+    pub(crate) idempotency_key: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Movement {
+    pub(crate) debit: i64,
+    pub(crate) credit: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct WindowKey {
+    pub(crate) agent: AgentId,
+    pub(crate) window: Window,
+    pub(crate) start: UnixMillis,
+}
+
+/// Charged and given back apart: a store's CHECK sees no negative row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WindowChange {
+    pub(crate) spent: i64,
+    pub(crate) returned: i64,
+    pub(crate) limit: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CallKey {
+    pub(crate) agent: AgentId,
+    pub(crate) provider: AccountId,
+    pub(crate) month: UnixMillis,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallChange {
+    pub(crate) made: u64,
+    pub(crate) returned: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct UsageKey {
+    pub(crate) minute: i64,
+    pub(crate) provider: AccountId,
+    pub(crate) route: Arc<str>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) payments: i64,
+    pub(crate) gross: i64,
+    pub(crate) fee: i64,
+    pub(crate) refunds: i64,
+    pub(crate) refunded: i64,
+    pub(crate) refunded_fee: i64,
+}
+
+// === impl HeldAt ===
+
+impl HeldAt {
+    pub(crate) fn new(at: UnixMillis) -> Self {
+        Self { at, day: Window::Day.start(at), month: Window::Month.start(at) }
+    }
+
+    pub(crate) fn key(&self, agent: AgentId, window: Window) -> WindowKey {
+        let start = match window {
+            Window::Day => self.day,
+            Window::Month => self.month,
+        };
+        WindowKey { agent, window, start }
+    }
+}
+
+// === impl Delta ===
+
+impl Delta {
+    /// Nothing yet, as the batch after `last`.
+    pub(crate) fn after(last: Marker, at: UnixMillis) -> Self {
+        let marker = Marker { batch: last.batch + 1, at: at.max(last.at), ..last };
+        Self { marker, ..Self::default() }
+    }
+
+    /// Whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+            && self.payments.is_empty()
+            && self.refunds.is_empty()
+            && self.transfers.is_empty()
+            && self.responses.is_empty()
+    }
+
+    /// Whether there is more than captures in it.
+    pub(crate) fn is_rare(&self) -> bool {
+        !(self.accounts.is_empty()
+            && self.refunds.is_empty()
+            && self.transfers.is_empty()
+            && self.responses.is_empty())
+    }
+}
+
+// === impl PaymentRow ===
+
+impl PaymentRow {
+    pub(crate) fn receipt(&self) -> ReceiptRecord {
+        ReceiptRecord {
+            payment: self.id,
+            agent: self.agent,
+            provider: Arc::clone(&self.provider),
+            route: Arc::clone(&self.route),
+            amount: self.gross,
+            fee: self.fee,
+            transaction: self.digest,
+            captured_at: self.captured_at,
+        }
+    }
+
+    /// Whether the same request can be recognised when it comes again.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.replay.is_some() || self.idempotency.is_some()
+    }
+}

@@ -1,0 +1,164 @@
+//! [`Command`]: what goes through the writer's queue, with the one who waits for it.
+
+use std::sync::Arc;
+
+use domain::{AgentId, PaymentId, TransferId, WalletId};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::account::{Funding, RefundReason, Refunded, Transfer};
+use crate::batch::{Operation, Refusal};
+use crate::commit::Wanted;
+use crate::error::{CaptureError, LedgerError};
+use crate::facts::Facts;
+use crate::hold::Holding;
+use crate::receipt::{Receipt, StoredResponse};
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// A command that becomes an operation of a batch brings its permit; the others do not pile up: each sender waits
+/// for its answer and has a permit or a connection of its own.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Operation(Work),
+    /// Read these facts into memory.
+    Load {
+        wallet: WalletId,
+        agent: AgentId,
+        reply: Reply<()>,
+    },
+    /// Stand still between two batches until the given sender is used or dropped.
+    Pause(oneshot::Sender<oneshot::Sender<()>>),
+    /// Look at the phase.
+    Wake,
+}
+
+/// An operation, who waits for it, and the place in the queue that it lets go of when it is over.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Capture {
+        holding: Box<Holding>,
+        reply: oneshot::Sender<Result<Receipt, CaptureError>>,
+    },
+    Refund {
+        payment: PaymentId,
+        id: TransferId,
+        reason: RefundReason,
+        /// None: nobody waits, and it is tried again until it stands.
+        reply: Option<Reply<Refunded>>,
+        _permit: Option<OwnedSemaphorePermit>,
+    },
+    Fund {
+        funding: Funding,
+        id: TransferId,
+        reply: Reply<Transfer>,
+        _permit: OwnedSemaphorePermit,
+    },
+    CreateWallet {
+        wallet: WalletId,
+        reply: Reply<()>,
+        _permit: OwnedSemaphorePermit,
+    },
+    OpenProvider {
+        name: Arc<str>,
+        reply: Reply<()>,
+        _permit: OwnedSemaphorePermit,
+    },
+    Store {
+        payment: PaymentId,
+        response: StoredResponse,
+        _permit: Option<OwnedSemaphorePermit>,
+    },
+}
+
+/// Why a whole batch, or one operation that was alone in it, came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// A constraint refused it.
+    Refused,
+    /// It is known not to stand.
+    Failed,
+    /// Nobody knows.
+    Unknown,
+}
+
+// === impl Work ===
+
+impl Work {
+    pub(crate) fn operation(&self) -> Operation<'_> {
+        match self {
+            Self::Capture { holding, .. } => {
+                Operation::Capture { request: &holding.request, held: holding.held }
+            }
+            Self::Refund { payment, id, reason, .. } => {
+                Operation::Refund { payment: *payment, id: *id, reason: *reason }
+            }
+            Self::Fund { funding, id, .. } => Operation::Fund { funding, id: *id },
+            Self::CreateWallet { wallet, .. } => Operation::CreateWallet(*wallet),
+            Self::OpenProvider { name, .. } => Operation::OpenProvider(name),
+            Self::Store { payment, response, .. } => Operation::Store { payment: *payment, response },
+        }
+    }
+
+    /// Adds what must be read before this can be decided.
+    pub(crate) fn want(&self, facts: &Facts, wanted: &mut Wanted) {
+        match self {
+            Self::Capture { holding, .. } => {
+                wanted.wallet(facts, holding.request.wallet);
+                wanted.agent(facts, holding.request.agent);
+            }
+            Self::Refund { payment, .. } => {
+                wanted.payments.insert(*payment);
+            }
+            Self::Fund { funding, .. } => {
+                wanted.transfers.insert(funding.idempotency_key.clone());
+                wanted.wallet(facts, funding.wallet);
+            }
+            Self::CreateWallet { wallet, .. } => wanted.wallet(facts, *wallet),
+            Self::OpenProvider { .. } | Self::Store { .. } => {}
+        }
+    }
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    pub(crate) fn wallet(&mut self, facts: &Facts, wallet: WalletId) {
+        if !facts.wallets.contains(&wallet) {
+            self.wallets.insert(wallet);
+        }
+    }
+
+    pub(crate) fn agent(&mut self, facts: &Facts, agent: AgentId) {
+        if !facts.agents.contains(&agent) {
+            self.agents.insert(agent);
+        }
+    }
+}
+
+// === impl Failure ===
+
+impl From<Failure> for CaptureError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused => Self::Refused,
+            Failure::Failed => Self::Failed,
+            Failure::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Refusal> for LedgerError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::UnknownWallet => Self::UnknownWallet,
+            Refusal::UnknownPayment => Self::UnknownPayment,
+            Refusal::RefundedBefore => Self::RefundedBefore,
+            Refusal::Conflict => Self::Conflict,
+            Refusal::Amount => Self::Amount,
+            // Only captures are refused for these, and they have their own error.
+            Refusal::Duplicate | Refusal::Funds | Refusal::Limit | Refusal::UnknownProvider => {
+                Self::Unavailable
+            }
+        }
+    }
+}

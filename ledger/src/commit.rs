@@ -1,0 +1,91 @@
+//! [`CommitStore`]: the seam between the writer and a database. SQLite today; PostgreSQL comes next to it.
+//!
+//! A store reads facts, writes one [`Delta`] in one transaction, and can say afterwards whether a batch stands. It
+//! decides nothing. Tests put a failing, forgetful or slow one in front of the real one.
+
+pub(crate) mod sqlite;
+
+use std::collections::BTreeSet;
+
+use domain::{AgentId, Asset, PaymentId, UnixMillis, WalletId};
+use thiserror::Error;
+
+use crate::batch::{Delta, Given, Marker};
+use crate::facts::{AgentFacts, Captured, ProviderFacts, WalletFacts};
+
+/// One writer's way to its database.
+pub(crate) trait CommitStore: 'static {
+    /// Reads facts that are not in memory. `at` says which windows are still open.
+    async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError>;
+
+    /// Writes a batch, all of it or nothing.
+    async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError>;
+
+    /// After an error that says neither: whether the batch of this number stands.
+    async fn resolve(&mut self, batch: i64) -> Result<bool, StoreError>;
+
+    /// Deletes identifiers and responses that are older than a day, some at a time.
+    async fn expire(&mut self, at: UnixMillis) -> Result<(), StoreError>;
+
+    /// The last word: everything out of the log and into the file.
+    async fn close(self) -> Result<(), StoreError>;
+}
+
+/// Why a store did not do it.
+#[derive(Clone, Debug, Error)]
+pub(crate) enum StoreError {
+    /// A constraint: rolled back, nothing written. A bug somewhere, or a second writer.
+    #[error("the database refused: {0}")]
+    Refused(String),
+    /// Somebody holds the database; nothing was begun.
+    #[error("the database is busy: {0}")]
+    Busy(String),
+    /// Nobody knows whether it was written: ask [`CommitStore::resolve`].
+    #[error("the database failed: {0}")]
+    Broken(String),
+    /// The disk did not keep what it was given; nothing it says from now on counts (case C15).
+    #[error("the disk failed: {0}")]
+    Fatal(String),
+}
+
+/// Facts that a batch or a hold needs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) wallets: BTreeSet<WalletId>,
+    pub(crate) agents: BTreeSet<AgentId>,
+    pub(crate) transfers: BTreeSet<String>,
+    pub(crate) payments: BTreeSet<PaymentId>,
+}
+
+/// What was found. An agent without rows has spent nothing; a wallet without a row does not exist.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) wallets: Vec<(WalletId, WalletFacts)>,
+    pub(crate) agents: Vec<(AgentId, AgentFacts)>,
+    pub(crate) given: Given,
+}
+
+/// What a writer begins with.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub(crate) asset: Asset,
+    pub(crate) secret: [u8; 32],
+    pub(crate) marker: Marker,
+    pub(crate) next_account: i64,
+    pub(crate) providers: Vec<(String, ProviderFacts)>,
+    /// Captured replay keys that expire at `horizon` (Unix seconds) or later.
+    pub(crate) replays: Vec<Captured>,
+    pub(crate) horizon: u64,
+    pub(crate) open: Vec<PaymentId>,
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wallets.is_empty()
+            && self.agents.is_empty()
+            && self.transfers.is_empty()
+            && self.payments.is_empty()
+    }
+}

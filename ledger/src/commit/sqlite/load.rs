@@ -1,0 +1,99 @@
+//! Reads the facts that a batch or a hold wants, on the writer's connection, between two batches.
+
+use std::collections::BTreeMap;
+
+use domain::{AgentId, UnixMillis, WalletId, Window};
+use sqlx::sqlite::SqliteConnection;
+
+use super::rows::{PAYMENT, PaymentColumns, TRANSFER, TransferColumns, fixed, hex_list};
+use crate::batch::{AccountId, Given, GivenPayment};
+use crate::commit::{Loaded, Wanted};
+use crate::facts::{AgentFacts, WalletFacts, WindowFacts};
+
+const WALLETS: &str = "
+select a.wallet, a.id, b.credits - b.debits from account a join balance b on b.account = a.id
+where a.wallet in (select unhex(value) from json_each($1))";
+
+/// `$2` the day before, `$3` the month before: what a running hold may still be charged to.
+const WINDOWS: &str = "
+select agent, period, start, spent, lim from spend_window
+where agent in (select unhex(value) from json_each($1)) and start >= case period when 0 then $2 else $3 end";
+
+const CALLS: &str = "
+select agent, provider, month, calls from call_count
+where agent in (select unhex(value) from json_each($1)) and month >= $2";
+
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    wanted: &Wanted,
+    at: UnixMillis,
+) -> Result<Loaded, sqlx::Error> {
+    let mut loaded = Loaded::default();
+    if !wanted.wallets.is_empty() {
+        loaded.wallets = wallets(connection, wanted).await?;
+    }
+    if !wanted.agents.is_empty() {
+        loaded.agents = agents(connection, wanted, at).await?;
+    }
+    if !(wanted.transfers.is_empty() && wanted.payments.is_empty()) {
+        loaded.given = given(connection, wanted).await?;
+    }
+    Ok(loaded)
+}
+
+async fn wallets(
+    connection: &mut SqliteConnection,
+    wanted: &Wanted,
+) -> Result<Vec<(WalletId, WalletFacts)>, sqlx::Error> {
+    let keys = hex_list(wanted.wallets.iter().map(|wallet| wallet.as_bytes().as_slice()));
+    let rows: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(WALLETS).bind(keys).fetch_all(connection).await?;
+    let wallet = |(id, account, balance): (Vec<u8>, i64, i64)| {
+        let facts = WalletFacts { account: AccountId(account), balance };
+        Ok((WalletId::from_bytes(fixed(&id)?), facts))
+    };
+    rows.into_iter().map(wallet).collect()
+}
+
+async fn agents(
+    connection: &mut SqliteConnection,
+    wanted: &Wanted,
+    at: UnixMillis,
+) -> Result<Vec<(AgentId, AgentFacts)>, sqlx::Error> {
+    let keys = hex_list(wanted.agents.iter().map(|agent| agent.as_bytes().as_slice()));
+    let day = Window::Day.start(Window::Day.start(at).plus(-1));
+    let month = Window::Month.start(Window::Month.start(at).plus(-1));
+    let mut agents: BTreeMap<AgentId, AgentFacts> =
+        wanted.agents.iter().map(|agent| (*agent, AgentFacts::default())).collect();
+
+    let query = sqlx::query_as(WINDOWS).bind(&keys).bind(day.0).bind(month.0);
+    let windows: Vec<(Vec<u8>, i64, i64, i64, i64)> = query.fetch_all(&mut *connection).await?;
+    for (agent, period, start, spent, limit) in windows {
+        let window = if period == 0 { Window::Day } else { Window::Month };
+        let facts = WindowFacts { window, start: UnixMillis(start), spent, limit };
+        agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().windows.push(facts);
+    }
+    let query = sqlx::query_as(CALLS).bind(&keys).bind(month.0);
+    let calls: Vec<(Vec<u8>, i64, i64, i64)> = query.fetch_all(connection).await?;
+    for (agent, provider, month, calls) in calls {
+        let facts = (AccountId(provider), UnixMillis(month), u64::try_from(calls).unwrap_or(0));
+        agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().calls.push(facts);
+    }
+    Ok(agents.into_iter().collect())
+}
+
+async fn given(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Given, sqlx::Error> {
+    let mut given = Given::default();
+    let keys = serde_json::to_string(&wanted.transfers).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let transfers: Vec<TransferColumns> =
+        sqlx::query_as(TRANSFER).bind(keys).fetch_all(&mut *connection).await?;
+    for columns in transfers {
+        given.transfers.insert(columns.idempotency_key.clone(), columns.read()?);
+    }
+    let keys = hex_list(wanted.payments.iter().map(|payment| payment.as_bytes().as_slice()));
+    let payments: Vec<PaymentColumns> = sqlx::query_as(PAYMENT).bind(keys).fetch_all(connection).await?;
+    for columns in payments {
+        let (row, refunded) = columns.read()?;
+        given.payments.insert(row.id, GivenPayment { row, refunded: refunded.is_some() });
+    }
+    Ok(given)
+}

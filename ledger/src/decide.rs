@@ -1,0 +1,276 @@
+//! [`decide`]: a batch against the facts, greedily, in order. Pure: no clock, no I/O, the same for every store.
+//!
+//! One bad payment costs the others nothing: it gets its refusal, they get their rows. The constraints of the store
+//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: `commit` for what is written.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use domain::{Amount, PaymentId, TransferId, UnixMillis, WalletId, Window};
+
+use crate::account::{Funding, RefundReason, Refunded, Transfer};
+use crate::batch::{
+    AccountId, CallKey, Delta, EXTERNAL, Given, HeldAt, NewAccount, Operation, Outcome, Owner, PaymentRow,
+    RefundRow, Refusal, TransferRow, UsageKey, WindowKey,
+};
+use crate::facts::{Facts, ProviderFacts, WalletFacts};
+use crate::hold::HoldRequest;
+use crate::receipt::StoredResponse;
+
+/// Decides every operation, and what the commit changes. `at` is the batch's ledger time.
+pub(crate) fn decide(
+    facts: &Facts,
+    given: &Given,
+    operations: &[Operation<'_>],
+    at: UnixMillis,
+) -> (Vec<Outcome>, Delta) {
+    let delta = Delta::after(facts.marker, at);
+    let mut draft = Draft { facts, given, delta, nonces: HashSet::new(), next_account: facts.next_account };
+    let outcomes = operations.iter().map(|operation| draft.decide(operation)).collect();
+    (outcomes, draft.delta)
+}
+
+/// The facts, and what the batch has changed so far.
+struct Draft<'a> {
+    facts: &'a Facts,
+    given: &'a Given,
+    delta: Delta,
+    /// Digests of the replay keys captured in this batch.
+    nonces: HashSet<[u8; 16]>,
+    next_account: i64,
+}
+
+// === impl Draft ===
+
+impl Draft<'_> {
+    fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
+        let outcome = match operation {
+            Operation::Capture { request, held } => self.capture(request, *held),
+            Operation::Refund { payment, id, reason } => self.refund(*payment, *id, *reason),
+            Operation::Fund { funding, id } => self.fund(funding, *id),
+            Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
+            Operation::OpenProvider(name) => Ok(self.open_provider(name)),
+            Operation::Store { payment, response } => Ok(self.store(*payment, response)),
+        };
+        outcome.unwrap_or_else(Outcome::Refused)
+    }
+
+    fn capture(&mut self, request: &HoldRequest, held: HeldAt) -> Result<Outcome, Refusal> {
+        let nonce = request.replay.map(|key| key.nonce_digest());
+        if nonce.is_some_and(|nonce| self.facts.replays.get(&nonce).is_some() || self.nonces.contains(&nonce))
+        {
+            return Err(Refusal::Duplicate);
+        }
+        let wallet = *self.facts.wallets.peek(&request.wallet).ok_or(Refusal::UnknownWallet)?;
+        let provider = *self.facts.providers.get(&request.provider).ok_or(Refusal::UnknownProvider)?;
+        let calls = CallKey { agent: request.agent, provider: provider.account, month: held.month };
+        let call = self.calls(&calls) + 1;
+        let gross = request.price.at_call(call);
+        if self.balance(request.wallet, &wallet) < gross.atomic() {
+            return Err(Refusal::Funds);
+        }
+        let limits = [(Window::Day, request.per_day), (Window::Month, request.per_month)];
+        for (window, limit) in limits {
+            self.check_window(&held.key(request.agent, window), gross, limit)?;
+        }
+        let marker_gross = self.delta.marker.gross.checked_add(gross.atomic()).ok_or(Refusal::Amount)?;
+
+        self.delta.marker.seq += 1;
+        self.delta.marker.gross = marker_gross;
+        self.nonces.extend(nonce);
+        for (window, limit) in limits {
+            self.charge_window(held.key(request.agent, window), gross, limit);
+        }
+        self.delta.calls.entry(calls).or_default().made += 1;
+        let row = self.payment_row(request, held, (wallet, provider), (gross, call));
+        self.move_payment(&row);
+        let receipt = row.receipt();
+        self.delta.payments.push(row);
+        Ok(Outcome::Captured(receipt))
+    }
+
+    fn payment_row(
+        &self,
+        request: &HoldRequest,
+        held: HeldAt,
+        (wallet, provider): (WalletFacts, ProviderFacts),
+        (gross, call): (Amount, u64),
+    ) -> PaymentRow {
+        PaymentRow {
+            seq: self.delta.marker.seq,
+            id: request.payment,
+            agent: request.agent,
+            wallet: request.wallet,
+            wallet_account: wallet.account,
+            provider: Arc::clone(&request.provider),
+            provider_account: provider.account,
+            fee_account: provider.fee,
+            route: Arc::clone(&request.route),
+            gross,
+            fee: request.fee.fee_on(gross),
+            revision: request.revision,
+            call,
+            replay: request.replay,
+            digest: request.digest,
+            fingerprint: request.fingerprint,
+            idempotency: request.idempotency,
+            held_at: held.at,
+            captured_at: self.delta.marker.at,
+        }
+    }
+
+    fn move_payment(&mut self, row: &PaymentRow) {
+        let net = row.gross.atomic() - row.fee.atomic();
+        self.debit(row.wallet_account, row.gross.atomic());
+        self.credit(row.provider_account, net);
+        self.credit(row.fee_account, row.fee.atomic());
+        *self.delta.wallets.entry(row.wallet).or_default() -= row.gross.atomic();
+        let usage = self.delta.usage.entry(usage_key(self.delta.marker.at, row)).or_default();
+        usage.payments += 1;
+        usage.gross += row.gross.atomic();
+        usage.fee += row.fee.atomic();
+    }
+
+    /// The whole payment goes back the way it came; windows and tier count too.
+    fn refund(
+        &mut self,
+        payment: PaymentId,
+        id: TransferId,
+        reason: RefundReason,
+    ) -> Result<Outcome, Refusal> {
+        let given = self.given.payments.get(&payment).ok_or(Refusal::UnknownPayment)?;
+        let row = &given.row;
+        if given.refunded || self.delta.refunds.iter().any(|other| other.seq == row.seq) {
+            return Err(Refusal::RefundedBefore);
+        }
+        let (amount, fee) = (row.gross, row.fee);
+        self.credit(row.wallet_account, amount.atomic());
+        self.debit(row.provider_account, amount.atomic() - fee.atomic());
+        self.debit(row.fee_account, fee.atomic());
+        *self.delta.wallets.entry(row.wallet).or_default() += amount.atomic();
+        let held = HeldAt::new(row.held_at);
+        for window in [Window::Day, Window::Month] {
+            let change = self.delta.windows.entry(held.key(row.agent, window)).or_default();
+            change.returned += amount.atomic();
+        }
+        let calls = CallKey { agent: row.agent, provider: row.provider_account, month: held.month };
+        self.delta.calls.entry(calls).or_default().returned += 1;
+        let usage = self.delta.usage.entry(usage_key(self.delta.marker.at, row)).or_default();
+        usage.refunds += 1;
+        usage.refunded += amount.atomic();
+        usage.refunded_fee += fee.atomic();
+        if let Some(key) = row.idempotency {
+            self.delta.released.push((key, payment));
+        }
+        let refunded = Refunded { id, payment, amount, fee, reason, at: self.delta.marker.at };
+        self.delta.refunds.push(RefundRow { seq: row.seq, refunded });
+        Ok(Outcome::Refunded(refunded))
+    }
+
+    fn fund(&mut self, funding: &Funding, id: TransferId) -> Result<Outcome, Refusal> {
+        if let Some(earlier) = self.transfer(&funding.idempotency_key) {
+            let same = earlier.wallet == funding.wallet
+                && earlier.amount == funding.amount
+                && earlier.external_reference == funding.external_reference;
+            return if same { Ok(Outcome::Funded(earlier.clone())) } else { Err(Refusal::Conflict) };
+        }
+        let wallet = *self.facts.wallets.peek(&funding.wallet).ok_or(Refusal::UnknownWallet)?;
+        let balance = self.balance(funding.wallet, &wallet);
+        if funding.amount.is_zero() || balance.checked_add(funding.amount.atomic()).is_none() {
+            return Err(Refusal::Amount);
+        }
+        let transfer = Transfer {
+            id,
+            wallet: funding.wallet,
+            amount: funding.amount,
+            external_reference: funding.external_reference.clone(),
+            at: self.delta.marker.at,
+        };
+        self.debit(EXTERNAL, funding.amount.atomic());
+        self.credit(wallet.account, funding.amount.atomic());
+        *self.delta.wallets.entry(funding.wallet).or_default() += funding.amount.atomic();
+        self.delta.transfers.push(TransferRow {
+            transfer: transfer.clone(),
+            credit: wallet.account,
+            idempotency_key: funding.idempotency_key.clone(),
+        });
+        Ok(Outcome::Funded(transfer))
+    }
+
+    fn create_wallet(&mut self, wallet: WalletId) -> Outcome {
+        let opened = |account: &NewAccount| account.owner == Owner::Wallet(wallet);
+        if !self.facts.wallets.contains(&wallet) && !self.delta.accounts.iter().any(opened) {
+            self.open_account(Owner::Wallet(wallet));
+        }
+        Outcome::Done
+    }
+
+    /// The fee account is opened right after the provider's own.
+    fn open_provider(&mut self, name: &Arc<str>) -> Outcome {
+        let owner = Owner::Provider(Arc::clone(name));
+        let opened = |account: &NewAccount| account.owner == owner;
+        if !self.facts.providers.contains_key(name) && !self.delta.accounts.iter().any(opened) {
+            self.open_account(owner);
+            self.open_account(Owner::Fee(Arc::clone(name)));
+        }
+        Outcome::Done
+    }
+
+    fn store(&mut self, payment: PaymentId, response: &StoredResponse) -> Outcome {
+        self.delta.responses.push((payment, response.clone()));
+        Outcome::Done
+    }
+
+    fn open_account(&mut self, owner: Owner) {
+        self.delta.accounts.push(NewAccount { id: AccountId(self.next_account), owner });
+        self.next_account += 1;
+    }
+
+    fn transfer(&self, key: &str) -> Option<&Transfer> {
+        let mut own = self.delta.transfers.iter();
+        let own = own.find(|row| row.idempotency_key == key).map(|row| &row.transfer);
+        self.given.transfers.get(key).or(own)
+    }
+
+    fn balance(&self, wallet: WalletId, facts: &WalletFacts) -> i64 {
+        facts.balance + self.delta.wallets.get(&wallet).copied().unwrap_or(0)
+    }
+
+    fn calls(&self, key: &CallKey) -> u64 {
+        let committed = self.facts.agents.peek(&key.agent).map_or(0, |agent| agent.calls(key));
+        let change = self.delta.calls.get(key).copied().unwrap_or_default();
+        (committed + change.made).saturating_sub(change.returned)
+    }
+
+    /// The wall is the highest limit that a payment of this window was accepted under: a limit that was lowered
+    /// since does not refuse what was held before (case R8).
+    fn check_window(&self, key: &WindowKey, amount: Amount, limit: Option<Amount>) -> Result<(), Refusal> {
+        let (spent, committed_limit) =
+            self.facts.agents.peek(&key.agent).map_or((0, 0), |agent| agent.window(key));
+        let change = self.delta.windows.get(key).copied().unwrap_or_default();
+        let wall = committed_limit.max(change.limit).max(limit.map_or(i64::MAX, Amount::atomic));
+        let after = (spent + change.spent - change.returned).checked_add(amount.atomic());
+        if after.is_some_and(|after| after <= wall) { Ok(()) } else { Err(Refusal::Limit) }
+    }
+
+    fn charge_window(&mut self, key: WindowKey, amount: Amount, limit: Option<Amount>) {
+        let change = self.delta.windows.entry(key).or_default();
+        change.spent += amount.atomic();
+        change.limit = change.limit.max(limit.map_or(i64::MAX, Amount::atomic));
+    }
+
+    fn debit(&mut self, account: AccountId, amount: i64) {
+        self.delta.balances.entry(account).or_default().debit += amount;
+    }
+
+    fn credit(&mut self, account: AccountId, amount: i64) {
+        self.delta.balances.entry(account).or_default().credit += amount;
+    }
+}
+
+fn usage_key(at: UnixMillis, row: &PaymentRow) -> UsageKey {
+    UsageKey { minute: at.minute(), provider: row.provider_account, route: Arc::clone(&row.route) }
+}
+
+#[cfg(test)]
+mod tests;

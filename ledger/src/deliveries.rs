@@ -1,0 +1,99 @@
+//! [`Deliveries`]: captured payments whose response did not demonstrably leave yet.
+//!
+//! Only payments that can be recognised when they come again are here. The list is written with every batch, so
+//! that after a crash exactly these may be forwarded once more, free.
+
+use std::collections::{BTreeSet, HashSet};
+
+use domain::{PaymentId, UnixMillis};
+
+use crate::batch::KEPT_MILLIS;
+
+/// Unconfirmed payments kept at most; the oldest count as delivered above it.
+const UNCONFIRMED_MAX: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    /// A receipt or a redelivery is out. Bounded by the queue's permits.
+    running: HashSet<PaymentId>,
+    /// Nobody is delivering: the same request may. By age, as payment identifiers sort by time.
+    unconfirmed: BTreeSet<PaymentId>,
+    /// Something changed since the list was written.
+    changed: bool,
+}
+
+/// Where the delivery of a captured payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Running,
+    /// Given to the one who asked.
+    Taken,
+    Over,
+}
+
+// === impl Deliveries ===
+
+impl Deliveries {
+    /// What a marker listed: whoever delivered it then is gone.
+    pub(crate) fn restored(open: impl IntoIterator<Item = PaymentId>) -> Self {
+        Self { unconfirmed: open.into_iter().collect(), ..Self::default() }
+    }
+
+    pub(crate) fn begin(&mut self, payment: PaymentId) {
+        self.running.insert(payment);
+        self.changed = true;
+    }
+
+    /// The delivery is over, whatever came of it before.
+    pub(crate) fn confirm(&mut self, payment: PaymentId) {
+        self.changed |= self.running.remove(&payment) | self.unconfirmed.remove(&payment);
+    }
+
+    /// Nobody delivers it any more, and nobody knows whether it arrived.
+    pub(crate) fn give_up(&mut self, payment: PaymentId) {
+        if self.running.remove(&payment) {
+            self.unconfirmed.insert(payment);
+            if self.unconfirmed.len() > UNCONFIRMED_MAX {
+                self.unconfirmed.pop_first();
+            }
+            self.changed = true;
+        }
+    }
+
+    /// Asks to deliver once more.
+    pub(crate) fn take(&mut self, payment: PaymentId) -> Delivery {
+        if self.running.contains(&payment) {
+            Delivery::Running
+        } else if self.unconfirmed.remove(&payment) {
+            self.running.insert(payment);
+            Delivery::Taken
+        } else {
+            Delivery::Over
+        }
+    }
+
+    /// Lets go of what is older than a stored response would be.
+    pub(crate) fn forget(&mut self, at: UnixMillis) {
+        let oldest = PaymentId::generate(at.plus(-KEPT_MILLIS), [0; 10]);
+        while self.unconfirmed.first().is_some_and(|payment| *payment < oldest) {
+            self.unconfirmed.pop_first();
+            self.changed = true;
+        }
+    }
+
+    /// The list to write; counts as written.
+    pub(crate) fn list(&mut self) -> Vec<PaymentId> {
+        self.changed = false;
+        self.running.iter().chain(&self.unconfirmed).copied().collect()
+    }
+
+    /// The list that was given out did not reach the disk.
+    pub(crate) const fn unwritten(&mut self) {
+        self.changed = true;
+    }
+
+    /// Whether the list on disk is out of date.
+    pub(crate) const fn is_changed(&self) -> bool {
+        self.changed
+    }
+}

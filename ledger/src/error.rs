@@ -1,0 +1,120 @@
+//! One error enum at each door of the ledger.
+
+use std::path::PathBuf;
+
+use domain::{Amount, PolicyViolation};
+use thiserror::Error;
+
+/// Why the ledger did not open.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it (case C16).
+    #[error("{path} belongs to the running process {owner}; stop it first, two writers would lose money")]
+    Owned {
+        /// The lock file.
+        path: PathBuf,
+        /// The owner's process id, as it wrote it.
+        owner: String,
+    },
+    /// The wallet network is fixed at first start: signed payments are bound to it.
+    #[error(
+        "the ledger was made for {kept}, the configuration says {asked}; the wallet network cannot be changed"
+    )]
+    Network {
+        /// What the ledger keeps.
+        kept: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// A file or directory could not be made or locked.
+    #[error("cannot open {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No randomness, no thread, no runtime.
+    #[error("cannot start the ledger: {0}")]
+    System(String),
+    /// The database refused.
+    #[error("cannot open the ledger's database: {0}")]
+    Database(String),
+}
+
+/// Why a hold was not given. Nothing was forwarded and nothing was held.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HoldError {
+    /// No such wallet in the ledger.
+    #[error("the wallet does not exist")]
+    UnknownWallet,
+    /// The wallet has less than the call may cost.
+    #[error("the call costs up to {price}, the wallet has {available} available")]
+    InsufficientFunds {
+        /// The balance less what running requests hold.
+        available: Amount,
+        /// The most the call may cost.
+        price: Amount,
+    },
+    /// A day's or month's limit would be exceeded.
+    #[error(transparent)]
+    SpendingLimit(PolicyViolation),
+    /// The same payment or request is still running.
+    #[error("this payment is in progress")]
+    InProgress,
+    /// The same payment or identifier was used for another request.
+    #[error("this payment was used for another request")]
+    Reused,
+    /// Too many holds and queued operations: come again.
+    #[error("the ledger's queue is full")]
+    Overloaded,
+    /// The store does not commit: come again.
+    #[error("the ledger cannot commit at the moment")]
+    Unavailable,
+    /// Ledger time is too far ahead of the wall clock to judge signed payments.
+    #[error("ledger time is ahead of the clock")]
+    ClockAhead,
+}
+
+/// Why a capture failed. Nothing was charged, and the hold is gone, but for [`CaptureError::Unknown`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CaptureError {
+    /// The batch could not be committed, a full disk for instance.
+    #[error("the payment could not be committed")]
+    Failed,
+    /// The last wall refused: the payment was captured before, or funds or limits were missing after all.
+    #[error("the payment was refused at its commit")]
+    Refused,
+    /// The ledger stopped before the outcome was known; the books will tell.
+    #[error("the ledger stopped before the outcome was known")]
+    Unknown,
+}
+
+/// Why an operation or a read failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LedgerError {
+    /// No such wallet.
+    #[error("the wallet does not exist")]
+    UnknownWallet,
+    /// No such payment.
+    #[error("the payment does not exist")]
+    UnknownPayment,
+    /// It was given back before.
+    #[error("the payment was refunded before")]
+    RefundedBefore,
+    /// The idempotency key was used with other words.
+    #[error("the idempotency key was used for another transfer")]
+    Conflict,
+    /// Nothing to move, or more than the books can hold.
+    #[error("the amount is zero or too large")]
+    Amount,
+    /// Too much is queued: come again.
+    #[error("the ledger's queue is full")]
+    Overloaded,
+    /// The store does not commit at the moment; nothing happened.
+    #[error("the ledger cannot commit at the moment")]
+    Unavailable,
+    /// A read failed.
+    #[error("the ledger could not be read: {0}")]
+    Read(String),
+}

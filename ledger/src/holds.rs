@@ -1,0 +1,139 @@
+//! [`Holds`]: what running requests reserve. Memory only: a crash voids all of it.
+//!
+//! Funds and windows are held for the most a call can cost; keys are held by the first request that brings them.
+//! Entries leave at zero, so that an idle ledger holds nothing and forgets its idle accounts.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use domain::{AgentId, Amount, Fingerprint, IdempotencyKey, ReplayKey, WalletId, Window};
+
+use crate::batch::{HeldAt, WindowKey};
+use crate::hold::HoldRequest;
+
+#[derive(Debug, Default)]
+pub(crate) struct Holds {
+    wallets: HashMap<WalletId, Reserved>,
+    windows: HashMap<WindowKey, Reserved>,
+    agents: HashMap<AgentId, Reserved>,
+    replays: HashMap<[u8; 16], (ReplayKey, Fingerprint)>,
+    identifiers: HashMap<IdempotencyKey, Fingerprint>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Reserved {
+    amount: i64,
+    holds: u32,
+}
+
+/// Why a key cannot be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// By the same request, which is still running.
+    Running,
+    /// By another request.
+    Other,
+}
+
+// === impl Holds ===
+
+impl Holds {
+    /// Takes the request's replay key and identifier, both or none.
+    pub(crate) fn claim(&mut self, request: &HoldRequest) -> Result<(), Taken> {
+        if let Some(taken) = request.idempotency.and_then(|key| self.identifier(&key, request.fingerprint)) {
+            return Err(taken);
+        }
+        if let Some(taken) = request.replay.and_then(|key| self.replay(&key, request.fingerprint)) {
+            return Err(taken);
+        }
+        if let Some(key) = request.idempotency {
+            self.identifiers.insert(key, request.fingerprint);
+        }
+        if let Some(key) = request.replay {
+            self.replays.insert(key.nonce_digest(), (key, request.fingerprint));
+        }
+        Ok(())
+    }
+
+    /// Lets go of what [`Self::claim`] took.
+    pub(crate) fn unclaim(&mut self, request: &HoldRequest) {
+        if let Some(key) = request.idempotency {
+            self.identifiers.remove(&key);
+        }
+        if let Some(key) = request.replay {
+            self.replays.remove(&key.nonce_digest());
+        }
+    }
+
+    /// Who holds a replay key, if anyone. The same nonce under another expiry is another payment's.
+    pub(crate) fn replay(&self, key: &ReplayKey, fingerprint: Fingerprint) -> Option<Taken> {
+        let (held, theirs) = self.replays.get(&key.nonce_digest())?;
+        Some(if held == key && *theirs == fingerprint { Taken::Running } else { Taken::Other })
+    }
+
+    fn identifier(&self, key: &IdempotencyKey, fingerprint: Fingerprint) -> Option<Taken> {
+        let theirs = self.identifiers.get(key)?;
+        Some(if *theirs == fingerprint { Taken::Running } else { Taken::Other })
+    }
+
+    pub(crate) fn reserve(&mut self, request: &HoldRequest, held: &HeldAt, amount: Amount) {
+        add(&mut self.wallets, request.wallet, amount);
+        add(&mut self.agents, request.agent, amount);
+        for window in [Window::Day, Window::Month] {
+            add(&mut self.windows, held.key(request.agent, window), amount);
+        }
+    }
+
+    /// Lets go of what [`Self::reserve`] took.
+    pub(crate) fn release(&mut self, request: &HoldRequest, held: &HeldAt, amount: Amount) {
+        take(&mut self.wallets, request.wallet, amount);
+        take(&mut self.agents, request.agent, amount);
+        for window in [Window::Day, Window::Month] {
+            take(&mut self.windows, held.key(request.agent, window), amount);
+        }
+    }
+
+    pub(crate) fn on_wallet(&self, wallet: &WalletId) -> i64 {
+        self.wallets.get(wallet).map_or(0, |reserved| reserved.amount)
+    }
+
+    pub(crate) fn in_window(&self, key: &WindowKey) -> i64 {
+        self.windows.get(key).map_or(0, |reserved| reserved.amount)
+    }
+
+    pub(crate) fn pins_wallet(&self, wallet: &WalletId) -> bool {
+        self.wallets.contains_key(wallet)
+    }
+
+    pub(crate) fn pins_agent(&self, agent: &AgentId) -> bool {
+        self.agents.contains_key(agent)
+    }
+
+    /// Whether nothing at all is reserved (case R9).
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wallets.is_empty()
+            && self.windows.is_empty()
+            && self.agents.is_empty()
+            && self.replays.is_empty()
+            && self.identifiers.is_empty()
+    }
+}
+
+fn add<K: Eq + Hash>(map: &mut HashMap<K, Reserved>, key: K, amount: Amount) {
+    let reserved = map.entry(key).or_default();
+    reserved.amount += amount.atomic();
+    reserved.holds += 1;
+}
+
+fn take<K: Eq + Hash>(map: &mut HashMap<K, Reserved>, key: K, amount: Amount) {
+    if let Entry::Occupied(mut entry) = map.entry(key) {
+        let reserved = entry.get_mut();
+        reserved.amount -= amount.atomic();
+        reserved.holds -= 1;
+        if reserved.holds == 0 {
+            entry.remove();
+        }
+    }
+}

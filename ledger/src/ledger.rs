@@ -1,0 +1,248 @@
+//! [`Ledger`]: the handle that every request and the control plane use. Cheap to clone.
+//!
+//! It answers from memory what memory knows, waits for the writer where facts or a commit are needed, and reads the
+//! rest beside the writer. The admission of one payment stands in [`admission`].
+
+mod admission;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{AgentId, Amount, Asset, Clock, PaymentId, UnixMillis, WalletId, Window};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::account::{
+    Funding, PaymentRecord, RefundReason, Refunded, Spent, Transfer, WalletBalance, WindowSpent,
+};
+use crate::audit::AuditReport;
+use crate::batch::HeldAt;
+use crate::command::{Command, Reply, Work};
+use crate::error::{LedgerError, OpenError};
+use crate::health::Health;
+use crate::observer::Observer;
+use crate::shared::Shared;
+use crate::writer::{self, Writer};
+
+/// How a ledger is opened. Every queue and cache has its limit here.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where `ledger.db` and its lock file are.
+    pub directory: PathBuf,
+    /// The wallet network's chain id; fixed at first start.
+    pub chain_id: u64,
+    /// The EIP-712 name of the wallet asset; fixed at first start.
+    pub asset_name: String,
+    /// The EIP-712 version of the wallet asset; fixed at first start.
+    pub asset_version: String,
+    /// Holds, queued operations and undelivered receipts together; above it new ones are refused.
+    pub queue_max: usize,
+    /// Operations in one commit.
+    pub batch_max: usize,
+    /// From this many operations in the last batch on, the next one gathers first.
+    pub gather_from: usize,
+    /// For how long it gathers.
+    pub gather: Duration,
+    /// How far ledger time may be ahead of the wall clock, in milliseconds, before signed payments are refused.
+    pub skew_ms_max: i64,
+    /// A commit that takes longer closes the ledger for new holds.
+    pub commit_age_max: Duration,
+    /// Wallets, and agents, kept in memory; idle ones above it are forgotten and read again when needed.
+    pub accounts_max: usize,
+}
+
+/// The ledger. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub(crate) shared: Arc<Shared>,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// The defaults for a data directory.
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            chain_id: 402_402,
+            asset_name: "Faregate USD".to_owned(),
+            asset_version: "1".to_owned(),
+            queue_max: 16_384,
+            batch_max: 1024,
+            gather_from: 16,
+            gather: Duration::from_millis(1),
+            skew_ms_max: 30_000,
+            commit_age_max: Duration::from_secs(5),
+            accounts_max: 65_536,
+        }
+    }
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Opens the books in the settings' directory, creating and migrating them, takes the owner's lock and starts
+    /// the writer on a thread and runtime of its own. Blocks for some milliseconds; may be called inside a runtime.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<(Self, Writer), OpenError> {
+        writer::open(settings, clock, observer, |store| store)
+    }
+
+    /// The wallet asset. Its address was made at random at first start.
+    #[must_use]
+    pub fn asset(&self) -> &Asset {
+        &self.shared.asset
+    }
+
+    /// Made at random at first start; never leaves the process. Seeds the keys of quotes and challenges.
+    #[must_use]
+    pub fn secret(&self) -> [u8; 32] {
+        self.shared.secret
+    }
+
+    /// Ledger time: the wall clock, but never before the last committed batch.
+    #[must_use]
+    pub fn time(&self) -> UnixMillis {
+        self.shared.time()
+    }
+
+    /// Whether new holds are given.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.gate.health()
+    }
+
+    /// Holds, queued operations and undelivered receipts, now.
+    #[must_use]
+    pub fn queue_depth(&self) -> usize {
+        self.shared.permits_taken()
+    }
+
+    /// Creates a wallet with nothing in it; one that exists stays as it is.
+    ///
+    /// # Errors
+    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    pub async fn create_wallet(&self, wallet: WalletId) -> Result<(), LedgerError> {
+        self.work(|reply, permit| Work::CreateWallet { wallet, reply, _permit: permit }).await
+    }
+
+    /// Creates a provider's account and its fee account; those that exist stay as they are.
+    ///
+    /// # Errors
+    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    pub async fn open_provider(&self, name: &str) -> Result<(), LedgerError> {
+        if self.shared.memory.lock().facts.providers.contains_key(name) {
+            return Ok(());
+        }
+        let name = Arc::from(name);
+        self.work(|reply, permit| Work::OpenProvider { name, reply, _permit: permit }).await
+    }
+
+    /// Brings money into a wallet. The same idempotency key with the same words is the first transfer again.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] for other words under the same key, [`LedgerError::UnknownWallet`],
+    /// [`LedgerError::Amount`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    pub async fn fund(&self, funding: Funding) -> Result<Transfer, LedgerError> {
+        let id = self.shared.new_transfer()?;
+        self.work(|reply, permit| Work::Fund { funding, id, reply, _permit: permit }).await
+    }
+
+    /// Gives a captured payment back in full, at most once, its fee included; spending windows and the tier's
+    /// count get it back too.
+    ///
+    /// # Errors
+    /// [`LedgerError::UnknownPayment`], [`LedgerError::RefundedBefore`], [`LedgerError::Overloaded`],
+    /// [`LedgerError::Unavailable`].
+    pub async fn refund(&self, payment: PaymentId, reason: RefundReason) -> Result<Refunded, LedgerError> {
+        let id = self.shared.new_transfer()?;
+        self.work(|reply, permit| {
+            let (reply, _permit) = (Some(reply), Some(permit));
+            Work::Refund { payment, id, reason, reply, _permit }
+        })
+        .await
+    }
+
+    /// A wallet's balance and what is held of it; `None` where there is no such wallet.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn wallet(&self, wallet: WalletId) -> Result<Option<WalletBalance>, LedgerError> {
+        let known = self.shared.memory.lock().wallet(&wallet);
+        let known = match known {
+            Some(known) => Some(known),
+            // Not in memory: no hold pins it.
+            None => self.shared.reads.wallet(wallet).await?.map(|balance| (balance, 0)),
+        };
+        Ok(known.map(|(balance, held)| WalletBalance {
+            balance: amount(balance),
+            held: amount(held),
+            available: amount(balance - held),
+        }))
+    }
+
+    /// What an agent spent and holds in today's and this month's window.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn spending(&self, agent: AgentId) -> Result<Spent, LedgerError> {
+        let held = self.shared.held_at();
+        let today = self.window_spent(agent, Window::Day, &held).await?;
+        let month = self.window_spent(agent, Window::Month, &held).await?;
+        Ok(Spent { agent, today, month })
+    }
+
+    async fn window_spent(
+        &self,
+        agent: AgentId,
+        window: Window,
+        held: &HeldAt,
+    ) -> Result<WindowSpent, LedgerError> {
+        let (spent, reserved) = self.shared.memory.lock().window(agent, window, held);
+        let spent = match spent {
+            Some(spent) => spent,
+            None => self.shared.reads.spent(agent, window, held).await?,
+        };
+        Ok(WindowSpent { spent: amount(spent), held: amount(reserved), ends_at: window.end(held.at) })
+    }
+
+    /// A captured payment; `None` where nothing was captured under this name.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn payment(&self, id: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
+        self.shared.reads.payment(id).await
+    }
+
+    /// Checks every invariant of the books, and the memory against the books at one point between two batches.
+    /// Commits wait only until the point is fixed.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`], [`LedgerError::Unavailable`].
+    pub async fn audit(&self) -> Result<AuditReport, LedgerError> {
+        crate::audit::running(&self.shared).await
+    }
+
+    /// Sends work to the writer and waits for its commit.
+    async fn work<T>(
+        &self,
+        work: impl FnOnce(Reply<T>, OwnedSemaphorePermit) -> Work,
+    ) -> Result<T, LedgerError> {
+        let permit = self.shared.permit().ok_or(LedgerError::Overloaded)?;
+        let (reply, answer) = oneshot::channel();
+        self.shared.send(Command::Operation(work(reply, permit))).map_err(|_| LedgerError::Unavailable)?;
+        answer.await.unwrap_or(Err(LedgerError::Unavailable))
+    }
+}
+
+/// Balances, spendings and holds are never negative; a CHECK and the memory see to it.
+fn amount(units: i64) -> Amount {
+    Amount::from_atomic(units).unwrap_or_default()
+}

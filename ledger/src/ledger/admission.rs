@@ -1,0 +1,176 @@
+//! How a request gets its [`Hold`], or learns what became of the same request before.
+//!
+//! The keys are taken first, in memory, then looked up on disk where disk may know better: two requests with the
+//! same key can never both find nothing. Funds and limits come last.
+
+use domain::{Amount, Fingerprint, PaymentId, ReplayKey};
+use tokio::sync::oneshot;
+
+use super::Ledger;
+use crate::command::Command;
+use crate::deliveries::Delivery;
+use crate::error::{HoldError, LedgerError};
+use crate::hold::{Held, Hold, HoldRequest, Holding, Stage};
+use crate::memory::{Claim, Reservation};
+use crate::observer::Collision;
+use crate::reads::Used;
+use crate::receipt::{Prior, Redelivery};
+
+/// How often facts are read again for one hold, where others push them out of a full memory.
+const LOADS_MAX: usize = 8;
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Holds funds, limits and keys for one request. Usually ready at once; waits only for the first reading of a
+    /// wallet or agent, and for the look-up of an identifier or an old replay key.
+    ///
+    /// # Errors
+    /// See [`HoldError`]; nothing is held then.
+    pub async fn hold(&self, request: HoldRequest) -> Result<Held, HoldError> {
+        let held = self.try_hold(request).await;
+        self.count(&held);
+        held
+    }
+
+    /// What became of a signed payment that has expired since: `None` where it was never captured.
+    ///
+    /// # Errors
+    /// [`HoldError::InProgress`], [`HoldError::Reused`], [`HoldError::Unavailable`].
+    pub async fn prior(&self, key: ReplayKey, fingerprint: Fingerprint) -> Result<Option<Held>, HoldError> {
+        let prior = self.try_prior(key, fingerprint).await.transpose();
+        prior
+            .map(|held| {
+                self.count(&held);
+                held
+            })
+            .transpose()
+    }
+
+    async fn try_prior(&self, key: ReplayKey, fingerprint: Fingerprint) -> Result<Option<Held>, HoldError> {
+        let known = self.shared.memory.lock().replay(&key, fingerprint);
+        if let Some(claim) = known {
+            return self.earlier(claim).await.map(Some);
+        }
+        match self.shared.reads.replay(&key).await.map_err(|_| HoldError::Unavailable)? {
+            Some(used) => self.earlier(used.claim(fingerprint)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn try_hold(&self, request: HoldRequest) -> Result<Held, HoldError> {
+        if !self.shared.gate.is_open() {
+            return Err(HoldError::Unavailable);
+        }
+        if request.replay.is_some() && self.shared.is_ahead() {
+            return Err(HoldError::ClockAhead);
+        }
+        let permit = self.shared.permit().ok_or(HoldError::Overloaded)?;
+        let claim = self.shared.memory.lock().claim(&request);
+        if claim != Claim::Taken {
+            return self.earlier(claim).await;
+        }
+        let maximum = request.price.maximum().unwrap_or(Amount::ZERO);
+        let mut holding = Box::new(Holding::claimed(&self.shared, permit, request, maximum));
+        if let Some(used) = self.look_up(&holding.request).await.map_err(|_| HoldError::Unavailable)? {
+            let claim = used.claim(holding.request.fingerprint);
+            drop(holding);
+            return self.earlier(claim).await;
+        }
+        self.reserve(&mut holding).await?;
+        Ok(Held::Hold(Hold(holding)))
+    }
+
+    /// What disk knows of the request's keys, where memory cannot know all.
+    async fn look_up(&self, request: &HoldRequest) -> Result<Option<Used>, LedgerError> {
+        if let Some(key) = &request.idempotency
+            && let Some(used) = self.shared.reads.identifier(key, self.time()).await?
+        {
+            return Ok(Some(used));
+        }
+        let Some(key) = &request.replay else { return Ok(None) };
+        let on_disk = self.shared.memory.lock().facts.replays.may_be_on_disk(key);
+        if on_disk { self.shared.reads.replay(key).await } else { Ok(None) }
+    }
+
+    async fn reserve(&self, holding: &mut Holding) -> Result<(), HoldError> {
+        for _ in 0..LOADS_MAX {
+            let Holding { request, held, maximum, .. } = &*holding;
+            let reservation = self.shared.memory.lock().reserve(request, held, *maximum);
+            match reservation {
+                Reservation::Held => {
+                    holding.stage = Stage::Reserved;
+                    return Ok(());
+                }
+                Reservation::Refused(error) => return Err(error),
+                Reservation::Missing => self.load(request).await?,
+            }
+        }
+        Err(HoldError::Overloaded)
+    }
+
+    /// Has the writer read the wallet and the agent, and open the provider's accounts, between two batches.
+    async fn load(&self, request: &HoldRequest) -> Result<(), HoldError> {
+        self.open_provider(&request.provider).await.map_err(hold_error)?;
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Load { wallet: request.wallet, agent: request.agent, reply };
+        self.shared.send(command).map_err(|_| HoldError::Unavailable)?;
+        answer.await.unwrap_or(Err(LedgerError::Unavailable)).map_err(hold_error)
+    }
+
+    /// The answer for a key that somebody had before.
+    async fn earlier(&self, claim: Claim) -> Result<Held, HoldError> {
+        match claim {
+            Claim::Captured(payment) => self.captured(payment).await,
+            Claim::Reused => Err(HoldError::Reused),
+            Claim::Running | Claim::Taken => Err(HoldError::InProgress),
+        }
+    }
+
+    async fn captured(&self, payment: PaymentId) -> Result<Held, HoldError> {
+        let unavailable = |_: LedgerError| HoldError::Unavailable;
+        let reads = &self.shared.reads;
+        let record = reads.payment(payment).await.map_err(unavailable)?.ok_or(HoldError::Unavailable)?;
+        let refunded = record.refunded.is_some();
+        let response = reads.response(payment, self.time()).await.map_err(unavailable)?;
+        let mut memory = self.shared.memory.lock();
+        let over = if response.is_some() || refunded {
+            memory.deliveries.confirm(payment);
+            Delivery::Over
+        } else {
+            memory.deliveries.take(payment)
+        };
+        drop(memory);
+        match over {
+            Delivery::Running => Err(HoldError::InProgress),
+            Delivery::Taken => Ok(Held::Redelivery(Redelivery::new(self.shared.clone(), record.receipt))),
+            Delivery::Over => Ok(Held::Prior(Prior { receipt: record.receipt, response, refunded })),
+        }
+    }
+
+    fn count(&self, held: &Result<Held, HoldError>) {
+        let kind = match held {
+            Ok(Held::Prior(_) | Held::Redelivery(_)) => Collision::Replayed,
+            Err(HoldError::Reused) => Collision::Conflict,
+            Err(HoldError::InProgress) => Collision::InProgress,
+            _ => return,
+        };
+        self.shared.observer.collision(kind);
+    }
+}
+
+// === impl Used ===
+
+impl Used {
+    fn claim(&self, fingerprint: Fingerprint) -> Claim {
+        if self.fingerprint == fingerprint { Claim::Captured(self.payment) } else { Claim::Reused }
+    }
+}
+
+fn hold_error(error: LedgerError) -> HoldError {
+    match error {
+        LedgerError::UnknownWallet => HoldError::UnknownWallet,
+        LedgerError::Overloaded => HoldError::Overloaded,
+        _ => HoldError::Unavailable,
+    }
+}

@@ -1,0 +1,169 @@
+//! After the commit: [`Receipt`] for the request that paid, [`Prior`] and [`Redelivery`] for one that comes again.
+//!
+//! A captured payment whose response did not demonstrably leave stays *open*: the same request may be forwarded
+//! once more, free (DESIGN section 2, "After a payment").
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{AgentId, Amount, B256, PaymentId, UnixMillis};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::account::RefundReason;
+use crate::command::{Command, Work};
+use crate::shared::Shared;
+
+/// What a captured payment was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptRecord {
+    /// Its name, stable over retries.
+    pub payment: PaymentId,
+    /// Who paid.
+    pub agent: AgentId,
+    /// Who was paid.
+    pub provider: Arc<str>,
+    /// For which route.
+    pub route: Arc<str>,
+    /// What the wallet paid, fee included.
+    pub amount: Amount,
+    /// The platform's part of it.
+    pub fee: Amount,
+    /// The digest of the signed authorization; none where an agent key paid.
+    pub transaction: Option<B256>,
+    /// Ledger time of the commit.
+    pub captured_at: UnixMillis,
+}
+
+/// A response kept for 24 hours, to answer the same request with the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// Fields in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// This payment was captured before, and its response was delivered or may not be asked for again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prior {
+    /// What was paid then.
+    pub receipt: ReceiptRecord,
+    /// The response of then, where it was stored.
+    pub response: Option<StoredResponse>,
+    /// It was given back in full since.
+    pub refunded: bool,
+}
+
+/// A committed payment in the hands of the request that made it. Dropped without a word it counts as delivery
+/// unconfirmed: the same request may come once more, free.
+#[must_use = "say delivered, store the response, or refund"]
+#[derive(Debug)]
+pub struct Receipt {
+    record: ReceiptRecord,
+    /// The hold's place in the queue: a refund never finds the queue full.
+    permit: Option<OwnedSemaphorePermit>,
+    delivery: Delivering,
+}
+
+/// A permit to forward a captured request once more, free. Dropped without a word the payment is open again.
+#[must_use = "forward the request and say delivered"]
+#[derive(Debug)]
+pub struct Redelivery {
+    record: ReceiptRecord,
+    delivery: Delivering,
+}
+
+/// One delivery under way; says when it ends unsaid.
+#[derive(Debug)]
+struct Delivering {
+    shared: Arc<Shared>,
+    payment: PaymentId,
+    over: bool,
+}
+
+// === impl Receipt ===
+
+impl Receipt {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        record: ReceiptRecord,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        let delivery = Delivering { shared, payment: record.payment, over: false };
+        Self { record, permit, delivery }
+    }
+
+    /// What was charged.
+    #[must_use]
+    pub fn record(&self) -> &ReceiptRecord {
+        &self.record
+    }
+
+    /// The response went out whole, or the client itself left.
+    pub fn delivered(mut self) {
+        self.delivery.confirm();
+    }
+
+    /// Keeps the response for 24 hours, to answer the same request again; then it is delivered. Does not wait.
+    pub fn store(mut self, response: StoredResponse) {
+        // Until the response stands on disk the same request is told to wait, not forwarded again.
+        self.delivery.over = true;
+        let (payment, _permit) = (self.record.payment, self.permit.take());
+        let sent = self.delivery.shared.send(Command::Operation(Work::Store { payment, response, _permit }));
+        if sent.is_err() {
+            self.delivery.confirm();
+        }
+    }
+
+    /// Gives the whole payment back. Does not wait; tried again until it stands.
+    pub fn refund(mut self, reason: RefundReason) {
+        let Ok(id) = self.delivery.shared.new_transfer() else {
+            tracing::error!(payment = %self.record.payment, "no randomness for a refund's name; refund by hand");
+            return;
+        };
+        let (payment, _permit) = (self.record.payment, self.permit.take());
+        let work = Work::Refund { payment, id, reason, reply: None, _permit };
+        if self.delivery.shared.send(Command::Operation(work)).is_ok() {
+            self.delivery.confirm();
+        }
+    }
+}
+
+// === impl Redelivery ===
+
+impl Redelivery {
+    pub(crate) fn new(shared: Arc<Shared>, record: ReceiptRecord) -> Self {
+        let delivery = Delivering { shared, payment: record.payment, over: false };
+        Self { record, delivery }
+    }
+
+    /// What was charged the first time.
+    #[must_use]
+    pub fn record(&self) -> &ReceiptRecord {
+        &self.record
+    }
+
+    /// The response went out whole, or the client itself left.
+    pub fn delivered(mut self) {
+        self.delivery.confirm();
+    }
+}
+
+// === impl Delivering ===
+
+impl Delivering {
+    fn confirm(&mut self) {
+        self.over = true;
+        self.shared.memory.lock().deliveries.confirm(self.payment);
+    }
+}
+
+impl Drop for Delivering {
+    fn drop(&mut self) {
+        if !self.over {
+            self.shared.memory.lock().deliveries.give_up(self.payment);
+        }
+    }
+}

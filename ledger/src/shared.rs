@@ -1,0 +1,146 @@
+//! [`Shared`]: what the handle, holds, receipts and the writer have in common.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+
+use domain::{Asset, Clock, TransferId, UnixMillis};
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::batch::HeldAt;
+use crate::command::Command;
+use crate::commit::Start;
+use crate::deliveries::Deliveries;
+use crate::error::LedgerError;
+use crate::facts::Facts;
+use crate::health::{Cause, Gate};
+use crate::holds::Holds;
+use crate::ledger::Settings;
+use crate::memory::Memory;
+use crate::observer::Observer;
+use crate::reads::Reads;
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) asset: Asset,
+    pub(crate) secret: [u8; 32],
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) memory: Mutex<Memory>,
+    pub(crate) gate: Gate,
+    pub(crate) reads: Reads,
+    /// Unbounded by itself: whoever sends brings a permit, or is the one reader of its answer.
+    queue: mpsc::UnboundedSender<Command>,
+    permits: Arc<Semaphore>,
+    /// Ledger time of the last commit.
+    committed_at: AtomicI64,
+    phase: AtomicU8,
+}
+
+/// Where the writer is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Running,
+    /// Commits what is queued, takes nothing new.
+    Closing,
+    /// Drops everything, as a crash would.
+    Aborted,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    pub(crate) fn new(
+        settings: Settings,
+        (clock, observer): (Arc<dyn Clock>, Arc<dyn Observer>),
+        start: Start,
+        reads: Reads,
+        queue: mpsc::UnboundedSender<Command>,
+    ) -> Self {
+        let mut facts = Facts::new(start.marker, start.next_account, settings.accounts_max, start.horizon);
+        facts.providers.extend(start.providers.into_iter().map(|(name, provider)| (name.into(), provider)));
+        for captured in start.replays {
+            facts.replays.insert(captured);
+        }
+        let memory = Memory { facts, holds: Holds::default(), deliveries: Deliveries::restored(start.open) };
+        Self {
+            asset: start.asset,
+            secret: start.secret,
+            clock,
+            observer,
+            memory: Mutex::new(memory),
+            gate: Gate::new(settings.commit_age_max),
+            reads,
+            queue,
+            permits: Arc::new(Semaphore::new(settings.queue_max)),
+            committed_at: AtomicI64::new(start.marker.at.0),
+            phase: AtomicU8::new(Phase::Running as u8),
+            settings,
+        }
+    }
+
+    /// Ledger time: never goes back.
+    pub(crate) fn time(&self) -> UnixMillis {
+        self.clock.now().max(UnixMillis(self.committed_at.load(Ordering::Acquire)))
+    }
+
+    pub(crate) fn committed(&self, at: UnixMillis) {
+        self.committed_at.fetch_max(at.0, Ordering::AcqRel);
+    }
+
+    /// Whether ledger time is too far ahead of the clock to judge a signed payment's expiry.
+    pub(crate) fn is_ahead(&self) -> bool {
+        let ahead = self.committed_at.load(Ordering::Acquire).saturating_sub(self.clock.now().0);
+        ahead > self.settings.skew_ms_max
+    }
+
+    pub(crate) fn held_at(&self) -> HeldAt {
+        HeldAt::new(self.time())
+    }
+
+    /// A place in the queue; none when it is full.
+    pub(crate) fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
+    pub(crate) fn permits_taken(&self) -> usize {
+        self.settings.queue_max.saturating_sub(self.permits.available_permits())
+    }
+
+    /// Hands a command to the writer; gives it back when the writer is gone.
+    pub(crate) fn send(&self, command: Command) -> Result<(), Box<Command>> {
+        self.queue.send(command).map_err(|refused| Box::new(refused.0))
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Closing,
+            _ => Phase::Aborted,
+        }
+    }
+
+    /// Goes on to a later phase, and wakes the writer.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+        self.gate.close(Cause::Closing, "the ledger is closed".to_owned());
+        let _ = self.send(Command::Wake);
+    }
+
+    pub(crate) fn new_transfer(&self) -> Result<TransferId, LedgerError> {
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).map_err(|error| LedgerError::Read(format!("no randomness: {error}")))?;
+        Ok(TransferId::generate(self.time(), random))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Shared")
+            .field("asset", &self.asset)
+            .field("gate", &self.gate)
+            .finish_non_exhaustive()
+    }
+}

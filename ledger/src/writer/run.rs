@@ -1,0 +1,347 @@
+//! [`Run`]: the writer's loop: gather, read facts, decide, write, and what to do when writing fails.
+
+use std::time::{Duration, Instant};
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::batch::{Delta, Given, Operation, Outcome};
+use crate::command::{Command, Failure, Reply, Work};
+use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
+use crate::decide::decide;
+use crate::error::LedgerError;
+use crate::health::Cause;
+use crate::observer::CommitFailure;
+use crate::shared::{Phase, Shared};
+
+/// How often the writer looks after itself when nobody else wakes it: probes, lists, what has expired.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Ticks between two looks for expired rows.
+const EXPIRE_TICKS: u32 = 240;
+
+/// How often a batch is begun anew when somebody holds the database. Each time waits for the lock by itself.
+const BUSY_TRIES: u32 = 4;
+
+/// Between two questions whether an ambiguous commit stands.
+const RESOLVE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Questions asked while closing; then the books must tell at the next start.
+const RESOLVE_TRIES_CLOSING: u32 = 20;
+
+pub(super) struct Run<S> {
+    pub(super) shared: Arc<Shared>,
+    store: S,
+    queue: mpsc::UnboundedReceiver<Command>,
+    /// Operations in the last batch: large ones make the next one gather.
+    last_batch: usize,
+    /// Refunds that nobody waits for and whose batch failed: tried again until they stand.
+    pub(super) backlog: Vec<Work>,
+    /// Something was written since the last tick.
+    wrote: bool,
+}
+
+/// What a round of the queue brought.
+#[derive(Default)]
+struct Round {
+    works: Vec<Work>,
+    loads: Vec<(Wanted, Reply<()>)>,
+    pauses: Vec<oneshot::Sender<oneshot::Sender<()>>>,
+}
+
+// === impl Run ===
+
+impl<S: CommitStore> Run<S> {
+    pub(super) fn new(shared: Arc<Shared>, store: S, queue: mpsc::UnboundedReceiver<Command>) -> Self {
+        Self { shared, store, queue, last_batch: 0, backlog: Vec::new(), wrote: false }
+    }
+
+    /// Works until the writer is closed; gives the store back, but not after an abort.
+    pub(super) async fn until_closed(mut self) -> Option<S> {
+        let mut ticks = ticks();
+        let mut until_expiry = EXPIRE_TICKS;
+        loop {
+            let command = tokio::select! {
+                command = self.queue.recv() => command,
+                _ = ticks.tick() => {
+                    self.look_after().await;
+                    until_expiry -= 1;
+                    if until_expiry == 0 {
+                        until_expiry = EXPIRE_TICKS;
+                        self.expire().await;
+                    }
+                    continue;
+                }
+            };
+            match (self.shared.phase(), command) {
+                (Phase::Aborted, _) => return None,
+                (_, None) => break,
+                (phase, Some(first)) => {
+                    if phase == Phase::Closing {
+                        self.queue.close();
+                    }
+                    self.round(first).await;
+                }
+            }
+        }
+        self.retry_backlog().await;
+        self.write_list().await;
+        Some(self.store)
+    }
+
+    async fn round(&mut self, first: Command) {
+        let mut round = self.gather(first);
+        // Only the size of what is committed says whether the cores are busy.
+        self.last_batch = round.works.len();
+        let given = match self.read_facts(&mut round).await {
+            Ok(given) => given,
+            Err(error) => {
+                self.shared.gate.close(Cause::Commit, error.to_string());
+                for (_, reply) in round.loads {
+                    let _ = reply.send(Err(LedgerError::Unavailable));
+                }
+                return self.fail(round.works, Failure::Failed);
+            }
+        };
+        self.commit(round.works, &given).await;
+        let at = self.shared.time();
+        self.shared.memory.lock().shrink(at);
+        for pause in round.pauses {
+            let (resume, resumed) = oneshot::channel();
+            if pause.send(resume).is_ok() {
+                // Used or dropped: either way the pause is over.
+                let _ = resumed.await;
+            }
+        }
+    }
+
+    fn gather(&mut self, first: Command) -> Round {
+        let settings = &self.shared.settings;
+        if self.last_batch >= settings.gather_from {
+            // This thread has nothing else to do, and the timer of a runtime is too coarse for a millisecond.
+            std::thread::sleep(settings.gather);
+        }
+        let mut round = Round::default();
+        round.add(first);
+        while round.works.len() < settings.batch_max
+            && let Ok(command) = self.queue.try_recv()
+        {
+            round.add(command);
+        }
+        round
+    }
+
+    /// Reads what the round needs and memory lacks, keeps it, and answers those who only wanted that. Nothing is
+    /// committed meanwhile, so nothing changes between the reading and the keeping.
+    async fn read_facts(&mut self, round: &mut Round) -> Result<Given, StoreError> {
+        let mut wanted = Wanted::default();
+        {
+            let memory = self.shared.memory.lock();
+            for work in &round.works {
+                work.want(&memory.facts, &mut wanted);
+            }
+            for (load, _) in &round.loads {
+                for wallet in &load.wallets {
+                    wanted.wallet(&memory.facts, *wallet);
+                }
+                for agent in &load.agents {
+                    wanted.agent(&memory.facts, *agent);
+                }
+            }
+        }
+        let loaded = if wanted.is_empty() {
+            Loaded::default()
+        } else {
+            self.store.load(&wanted, self.shared.time()).await?
+        };
+        let mut memory = self.shared.memory.lock();
+        for (wallet, facts) in loaded.wallets {
+            memory.facts.wallets.insert(wallet, facts);
+        }
+        for (agent, facts) in loaded.agents {
+            memory.facts.agents.insert(agent, facts);
+        }
+        for (load, reply) in round.loads.drain(..) {
+            let known = load.wallets.iter().all(|wallet| memory.facts.wallets.contains(wallet));
+            // Whoever asked may have left.
+            let _ = reply.send(if known { Ok(()) } else { Err(LedgerError::UnknownWallet) });
+        }
+        Ok(loaded.given)
+    }
+
+    /// Decides and writes. A batch that a constraint refuses is halved until the one it refuses is alone.
+    async fn commit(&mut self, mut works: Vec<Work>, given: &Given) {
+        if works.is_empty() {
+            return;
+        }
+        let (outcomes, delta) = self.decide(&works, given);
+        if delta.is_empty() {
+            return self.settle(works, outcomes, &delta, Duration::ZERO);
+        }
+        let began = Instant::now();
+        match self.persist(&delta, works.len()).await {
+            Ok(()) => self.settle(works, outcomes, &delta, began.elapsed()),
+            Err(Failure::Refused) if works.len() > 1 => {
+                let rest = works.split_off(works.len() / 2);
+                Box::pin(self.commit(works, given)).await;
+                Box::pin(self.commit(rest, given)).await;
+            }
+            Err(failure) => self.fail(works, failure),
+        }
+    }
+
+    fn decide(&self, works: &[Work], given: &Given) -> (Vec<Outcome>, Delta) {
+        let at = self.shared.time();
+        let mut memory = self.shared.memory.lock();
+        let operations: Vec<Operation<'_>> = works.iter().map(Work::operation).collect();
+        let (outcomes, mut delta) = decide(&memory.facts, given, &operations, at);
+        delta.open = memory.deliveries.list();
+        delta.open.extend(delta.payments.iter().filter(|row| row.is_keyed()).map(|row| row.id));
+        (outcomes, delta)
+    }
+
+    /// Writes a delta until it is known whether it stands.
+    async fn persist(&mut self, delta: &Delta, operations: usize) -> Result<(), Failure> {
+        if self.shared.gate.cause() == Some(Cause::Disk) {
+            return Err(Failure::Failed);
+        }
+        self.shared.gate.commit_begins();
+        let written = self.write(delta).await;
+        let standing = match written {
+            Ok(()) => Ok(()),
+            Err(error) => self.examine(delta, operations, error).await,
+        };
+        self.shared.gate.commit_ended();
+        if standing.is_ok() {
+            self.wrote = true;
+        }
+        standing
+    }
+
+    async fn write(&mut self, delta: &Delta) -> Result<(), StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.store.commit(delta).await {
+                Ok(()) => {
+                    self.shared.gate.reopen();
+                    return Ok(());
+                }
+                // Nothing was begun: the same batch again.
+                Err(StoreError::Busy(_)) if tries < BUSY_TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// After a failed write: closes the gate, and asks the marker before anyone is answered.
+    async fn examine(&mut self, delta: &Delta, operations: usize, error: StoreError) -> Result<(), Failure> {
+        let words = error.to_string();
+        let fatal = matches!(error, StoreError::Fatal(_));
+        let standing = match error {
+            StoreError::Refused(_) => {
+                tracing::error!(operations, error = %words, "the last wall refused a batch of the ledger");
+                Err(Failure::Refused)
+            }
+            StoreError::Busy(_) => {
+                self.shared.gate.close(Cause::Commit, words.clone());
+                Err(Failure::Failed)
+            }
+            StoreError::Broken(_) => {
+                self.shared.gate.close(Cause::Commit, words.clone());
+                self.resolve(delta.marker.batch).await
+            }
+            // What a disk says after a failed sync proves nothing.
+            StoreError::Fatal(_) => {
+                self.shared.gate.close(Cause::Disk, words.clone());
+                Err(Failure::Unknown)
+            }
+        };
+        if standing.is_err() && operations > 0 {
+            self.shared.observer.commit_failed(&CommitFailure { operations, error: &words, fatal });
+        }
+        standing
+    }
+
+    async fn resolve(&mut self, batch: i64) -> Result<(), Failure> {
+        let mut tries = 0;
+        loop {
+            match self.store.resolve(batch).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(Failure::Failed),
+                Err(error) => tracing::warn!(batch, %error, "cannot tell yet whether a batch was committed"),
+            }
+            tries += 1;
+            let phase = self.shared.phase();
+            if phase == Phase::Aborted || (phase == Phase::Closing && tries >= RESOLVE_TRIES_CLOSING) {
+                return Err(Failure::Unknown);
+            }
+            tokio::time::sleep(RESOLVE_PAUSE).await;
+        }
+    }
+
+    /// Between the requests: a probe where commits failed, refunds that still must stand, the list of deliveries.
+    async fn look_after(&mut self) {
+        let wrote = std::mem::take(&mut self.wrote);
+        if self.shared.gate.cause() == Some(Cause::Commit) {
+            self.write_list().await;
+        } else if !self.backlog.is_empty() {
+            self.retry_backlog().await;
+        } else if !wrote && self.shared.memory.lock().deliveries.is_changed() {
+            self.write_list().await;
+        }
+    }
+
+    /// A batch of nothing but the marker.
+    async fn write_list(&mut self) {
+        let at = self.shared.time();
+        let delta = {
+            let mut memory = self.shared.memory.lock();
+            Delta { open: memory.deliveries.list(), ..Delta::after(memory.facts.marker, at) }
+        };
+        if self.persist(&delta, 0).await.is_ok() {
+            self.shared.memory.lock().apply(&delta);
+            self.shared.committed(delta.marker.at);
+        } else {
+            self.shared.memory.lock().deliveries.unwritten();
+        }
+    }
+
+    async fn retry_backlog(&mut self) {
+        let mut round = Round { works: std::mem::take(&mut self.backlog), ..Round::default() };
+        match self.read_facts(&mut round).await {
+            Ok(given) => self.commit(round.works, &given).await,
+            Err(_) => self.backlog = round.works,
+        }
+    }
+
+    async fn expire(&mut self) {
+        if let Err(error) = self.store.expire(self.shared.time()).await {
+            tracing::warn!(%error, "identifiers and responses older than a day could not be deleted");
+        }
+    }
+}
+
+// === impl Round ===
+
+impl Round {
+    fn add(&mut self, command: Command) {
+        match command {
+            Command::Operation(work) => self.works.push(work),
+            Command::Load { wallet, agent, reply } => {
+                let wallets = [wallet].into();
+                let agents = [agent].into();
+                self.loads.push((Wanted { wallets, agents, ..Wanted::default() }, reply));
+            }
+            Command::Pause(pause) => self.pauses.push(pause),
+            Command::Wake => {}
+        }
+    }
+}
+
+fn ticks() -> Interval {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
