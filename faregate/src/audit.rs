@@ -53,14 +53,16 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
 }
 
 async fn of_process(url: &str, token: Option<String>) -> anyhow::Result<Value> {
-    let token = token.context("show the management API its token with --admin-token or FAREGATE_ADMIN_TOKEN")?;
+    let token =
+        token.context("show the management API its token with --admin-token or FAREGATE_ADMIN_TOKEN")?;
     let url = format!("{}/v1/audit", url.trim_end_matches('/'));
     client::ask(client::direct()?.get(url).bearer_auth(token)).await
 }
 
 async fn of_directory(directory: &Path) -> anyhow::Result<Value> {
     let file = directory.join(LEDGER_FILE);
-    let report = ledger::audit_file(&file).await.with_context(|| format!("cannot audit {}", file.display()))?;
+    let report =
+        ledger::audit_file(&file).await.with_context(|| format!("cannot audit {}", file.display()))?;
     Ok(control_plane::audit::view(&report))
 }
 
@@ -80,7 +82,8 @@ fn text(report: &Value) -> String {
             lines.push(format!("    must hold: {}", word("meaning")));
         }
     }
-    let balance = if report["clean"] == Value::Bool(true) { "the books balance" } else { "THE BOOKS ARE BROKEN" };
+    let balance =
+        if report["clean"] == Value::Bool(true) { "the books balance" } else { "THE BOOKS ARE BROKEN" };
     let at = report["at"].as_str().unwrap_or("?");
     lines.push(format!("{balance}: {} payments, as of {at}", report["payments"]));
     lines.join("\n")

@@ -17,7 +17,8 @@ pub(crate) struct Arguments {
 /// Reads nothing but the file, the files it names and the environment. Starts nothing.
 pub(crate) fn execute(arguments: &Arguments, format: Format) -> Verdict {
     let loaded = arguments.config.load();
-    let errors: Vec<&ConfigError> = loaded.as_ref().err().into_iter().flat_map(|errors| errors.iter()).collect();
+    let errors: Vec<&ConfigError> =
+        loaded.as_ref().err().into_iter().flat_map(|errors| errors.iter()).collect();
     let warnings = loaded.as_ref().map_or(&[][..], |loaded| &loaded.warnings);
     match format {
         Format::Json => print_json(&json!({

@@ -10,7 +10,13 @@ use registry::config::{ConfigErrors, Loaded};
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigFile {
     /// The configuration file.
-    #[arg(short = 'c', long = "config", value_name = "FILE", env = "FAREGATE_CONFIG", default_value = "faregate.toml")]
+    #[arg(
+        short = 'c',
+        long = "config",
+        value_name = "FILE",
+        env = "FAREGATE_CONFIG",
+        default_value = "faregate.toml"
+    )]
     pub(crate) path: PathBuf,
 }
 

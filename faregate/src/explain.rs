@@ -3,6 +3,7 @@
 //! Uses the same canonical path, router and policy check as the gateway; the order of the refusals is the gateway's too.
 
 mod agent;
+mod hint;
 mod print;
 
 use std::sync::Arc;
@@ -64,7 +65,8 @@ struct Payer {
 
 /// Exit code 1 where nothing would be forwarded.
 pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
-    let target = Target::parse(&arguments.url).context("write the URL as http://host/path, or a path from its `/` on")?;
+    let target = Target::parse(&arguments.url)
+        .context("write the URL as http://host/path, or a path from its `/` on")?;
     let config = arguments.config.load()?.config;
     let catalog = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone())
         .map_err(|_| anyhow::anyhow!("two routes answer the same requests; `faregate check` says which"))?;
@@ -93,10 +95,13 @@ fn find(catalog: &Catalog, method: &str, target: &Target) -> Result<Found, Refus
     let route = id.and_then(|id| catalog.route(id));
     let provider = route.and_then(|route| catalog.provider(route.provider));
     let (Some(route), Some(provider)) = (route, provider) else {
-        return Err(Refused::new(404, "route_not_found", no_route(catalog, method, target, &path)));
+        return Err(Refused::new(
+            404,
+            "route_not_found",
+            hint::no_route(catalog, method, &target.host, &path),
+        ));
     };
-    let slash_allowed =
-        |segment| route.escaped_slash && route.pattern.is_in_last_parameter(segment);
+    let slash_allowed = |segment| route.escaped_slash && route.pattern.is_in_last_parameter(segment);
     if path.escaped_slash().is_some_and(|segment| !slash_allowed(segment)) {
         let reason = format!("the route `{}` does not take an escaped slash (%2F) there", route.name);
         return Err(Refused::new(400, "escaped_slash", reason));
@@ -106,33 +111,6 @@ fn find(catalog: &Catalog, method: &str, target: &Target) -> Result<Found, Refus
         return Err(Refused::new(503, "provider_suspended", reason));
     }
     Ok(Found { path, route: Arc::clone(route), provider: Arc::clone(provider), payer: None })
-}
-
-/// The likeliest reason for a 404.
-fn no_route(catalog: &Catalog, method: &str, target: &Target, path: &CanonicalPath) -> String {
-    let matching: Vec<&Arc<Route>> =
-        catalog.routes().iter().filter(|route| route.pattern.matches(path)).collect();
-    let of_provider = |route: &Route| catalog.provider(route.provider);
-    if let Some(route) = matching.iter().find(|route| !route.methods.accept(method)) {
-        return format!("the route `{}` has this path, but does not answer {method}", route.name);
-    }
-    if let Some(route) = matching.first() {
-        let hosts = of_provider(route).map(|provider| provider.hosts.join(", ")).unwrap_or_default();
-        if hosts.is_empty() {
-            return format!(
-                "the route `{}` has this path, but another provider has the host `{}`, or a priced route has it in \
-                 another spelling",
-                route.name, target.host
-            );
-        }
-        return format!("the route `{}` has this path, but only on {hosts}", route.name);
-    }
-    let folded = path.folded();
-    let respelled = |route: &&Arc<Route>| route.pattern.as_str().trim_end_matches('/').eq_ignore_ascii_case(&folded);
-    if let Some(route) = catalog.routes().iter().find(respelled) {
-        return format!("the route `{}` is written `{}`: case and trailing slashes count", route.name, route.pattern);
-    }
-    "no route has this path".to_owned()
 }
 
 fn violation(found: &Found, policy: &SpendingPolicy) -> Option<PolicyViolation> {

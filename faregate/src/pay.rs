@@ -66,21 +66,22 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     settled.print(format).await
 }
 
-async fn decline(
-    response: reqwest::Response,
-    declined: Declined,
-    format: Format,
-) -> anyhow::Result<Verdict> {
+async fn decline(response: reqwest::Response, declined: Declined, format: Format) -> anyhow::Result<Verdict> {
     let settled = Settled::No { code: declined.code().to_owned(), message: declined.to_string() };
     Outcome::declined(response.status(), settled).print(format).await
 }
 
 fn key(arguments: &Arguments) -> anyhow::Result<SigningKey> {
     let text = match &arguments.key_file {
-        Some(file) => std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
-        None => std::env::var(KEY_VARIABLE)
-            .ok()
-            .with_context(|| format!("this must be paid: give a private key with --key-file or {KEY_VARIABLE}"))?,
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+        }
+        None => std::env::var(KEY_VARIABLE).ok().with_context(|| {
+            format!("this must be paid: give a private key with --key-file or {KEY_VARIABLE}")
+        })?,
     };
     SigningKey::from_hex(&text).context("the private key cannot be used")
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,6 @@ async fn open(config: &Config, commits: Arc<Commits>) -> anyhow::Result<(Ledger,
 async fn close(writer: Writer) -> anyhow::Result<()> {
     Ok(tokio::task::spawn_blocking(move || writer.close()).await?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,11 @@ pub(super) const ROUTES: [DemoRoute; 5] = [
 
 impl DemoFile {
     /// `listeners` are data, control and ops.
-    pub(super) fn new(folder: &Path, listeners: [SocketAddr; 3], upstream: SocketAddr) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        folder: &Path,
+        listeners: [SocketAddr; 3],
+        upstream: SocketAddr,
+    ) -> anyhow::Result<Self> {
         Ok(Self { folder: folder.to_owned(), listeners, upstream, admin_token: random::hex()? })
     }
 
@@ -152,7 +156,12 @@ mod tests {
         assert_eq!(loaded.config.data.directory, Path::new("/tmp/a \"quoted\" folder/data"));
         for (route, told) in loaded.config.catalog.routes.iter().zip(&ROUTES) {
             assert_eq!(&*route.name, told.name);
-            assert_eq!(route.price.maximum().map(|price| price.to_string()).as_deref(), told.price, "{}", told.name);
+            assert_eq!(
+                route.price.maximum().map(|price| price.to_string()).as_deref(),
+                told.price,
+                "{}",
+                told.name
+            );
         }
     }
 }

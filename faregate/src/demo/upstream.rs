@@ -33,7 +33,8 @@ pub(super) struct Upstream {
 
 impl Upstream {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot start the sample API")?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot start the sample API")?;
         let address = listener.local_addr()?;
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router()).await {
@@ -66,7 +67,9 @@ fn router() -> Router {
 /// The same symbol always has the same price.
 async fn quote(Path(symbol): Path<String>) -> Json<Value> {
     let cents = symbol.bytes().fold(7_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 50_000);
-    Json(json!({ "symbol": symbol, "price": format!("{}.{:02}", cents / 100, cents % 100), "currency": "USD" }))
+    Json(
+        json!({ "symbol": symbol, "price": format!("{}.{:02}", cents / 100, cents % 100), "currency": "USD" }),
+    )
 }
 
 async fn ticks() -> impl IntoResponse {
@@ -83,6 +86,7 @@ async fn ticks() -> impl IntoResponse {
 
 async fn echo(headers: HeaderMap, body: Bytes) -> impl IntoResponse {
     let media_type = headers.get(CONTENT_TYPE).cloned();
-    let media_type = media_type.unwrap_or_else(|| axum::http::HeaderValue::from_static("application/octet-stream"));
+    let media_type =
+        media_type.unwrap_or_else(|| axum::http::HeaderValue::from_static("application/octet-stream"));
     ([(CONTENT_TYPE, media_type)], body)
 }

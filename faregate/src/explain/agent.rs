@@ -17,7 +17,8 @@ pub(super) async fn find(config: &Config, asked: &str) -> anyhow::Result<(String
         return Ok((entry.name.clone(), entry.policy.clone(), false));
     }
     let directory = &config.data.directory;
-    let unknown = || format!("no agent is called `{asked}`, neither in the file nor in {}", directory.display());
+    let unknown =
+        || format!("no agent is called `{asked}`, neither in the file nor in {}", directory.display());
     if !directory.join(REGISTRY_FILE).exists() {
         anyhow::bail!(unknown());
     }

@@ -29,7 +29,10 @@ impl Call {
             let (name, value) = field(text)?;
             headers.append(name, value);
         }
-        anyhow::ensure!(!headers.contains_key(PAYMENT_SIGNATURE), "{PAYMENT_SIGNATURE} is what this command adds");
+        anyhow::ensure!(
+            !headers.contains_key(PAYMENT_SIGNATURE),
+            "{PAYMENT_SIGNATURE} is what this command adds"
+        );
         if body.is_some() && !headers.contains_key(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use anyhow::Context;
-use protocol::header::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
 use protocol::challenge::PaymentRequired;
+use protocol::header::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
 use protocol::receipt::SettlementResponse;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode};
@@ -48,7 +48,12 @@ enum Body {
 impl Outcome {
     /// An answer that asked for no payment.
     pub(super) fn free(response: Response) -> Self {
-        Self { status: Some(response.status()), settled: Settled::Free, payment: None, body: Body::Coming(response) }
+        Self {
+            status: Some(response.status()),
+            settled: Settled::Free,
+            payment: None,
+            body: Body::Coming(response),
+        }
     }
 
     /// A 402 that was not taken up.
@@ -63,7 +68,12 @@ impl Outcome {
         let receipt = receipt.and_then(|value| SettlementResponse::parse(value.as_bytes()).ok().flatten());
         if let Some(receipt) = receipt.filter(|receipt| receipt.success) {
             let settled = Settled::Yes(Box::new(receipt));
-            return Self { status: Some(status), settled, payment: Some(payment), body: Body::Coming(response) };
+            return Self {
+                status: Some(status),
+                settled,
+                payment: Some(payment),
+                body: Body::Coming(response),
+            };
         }
         let refusal = response.headers().get(PAYMENT_REQUIRED).cloned();
         let body = response.bytes().await.unwrap_or_default().to_vec();
@@ -104,8 +114,7 @@ impl Outcome {
         match &self.settled {
             Settled::Free => {}
             Settled::Yes(receipt) => {
-                let price = self.payment.as_ref().map(|payment| purchase::price(&payment.offer)).unwrap_or_default();
-                lines.push(format!("paid up to {price} on {}: charged {} units", receipt.network, charged(receipt)));
+                lines.push(format!("paid {} on {}", charged(receipt), receipt.network));
                 lines.push(format!("payment {} transaction {}", payment_id(receipt), receipt.transaction));
             }
             Settled::No { code, message } => lines.push(format!("nothing was charged: {message} ({code})")),
@@ -125,7 +134,7 @@ impl Outcome {
         put("status", json!(self.status.map(|status| status.as_u16())));
         if let Some(Payment { offer, digest, .. }) = &self.payment {
             put("offer", json!(offer));
-            put("price", json!(purchase::price(offer)));
+            put("price", json!(purchase::price(&offer.amount)));
             put("transaction", json!(digest.to_string()));
         }
         match &self.settled {
@@ -158,7 +167,8 @@ fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Settled {
     let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let word = |name: &str| said[name].as_str().map(str::to_owned);
     let code = word("error").or(refused).unwrap_or_else(|| format!("http_{}", status.as_u16()));
-    let message = word("message").unwrap_or_else(|| format!("the answer was HTTP {status}, without a receipt"));
+    let message =
+        word("message").unwrap_or_else(|| format!("the answer was HTTP {status}, without a receipt"));
     let coded = said["error"].is_string();
     let unknown = status == StatusCode::CONFLICT
         || code == "outcome_unknown"
@@ -176,8 +186,12 @@ fn payment_id(receipt: &SettlementResponse) -> &str {
     id.unwrap_or("(none named)")
 }
 
-fn charged(receipt: &SettlementResponse) -> &str {
-    receipt.amount.as_deref().unwrap_or("?")
+/// What the receipt says; a volume tier may be cheaper than the offer.
+fn charged(receipt: &SettlementResponse) -> String {
+    match receipt.amount.as_deref() {
+        Some(units) => purchase::price(units),
+        None => "an amount the receipt does not name".to_owned(),
+    }
 }
 
 /// Piece by piece, as it comes: it may be a stream of events.

@@ -60,12 +60,13 @@ impl Purchase {
     /// The first offer that can be signed for at most `max`.
     pub(super) fn choose(headers: &HeaderMap, max: Amount) -> Result<Self, Declined> {
         let header = headers.get(PAYMENT_REQUIRED).ok_or(Declined::NoChallenge)?;
-        let challenge = PaymentRequired::parse(header.as_bytes()).ok().flatten().ok_or(Declined::NoChallenge)?;
+        let challenge =
+            PaymentRequired::parse(header.as_bytes()).ok().flatten().ok_or(Declined::NoChallenge)?;
         let mut declined = Declined::NoOffer(SignError::NoOffer(0));
         for (index, offer) in challenge.accepts.iter().enumerate() {
             match signable(offer) {
                 Ok(()) if is_within(offer, max) => return Ok(Self { challenge, index }),
-                Ok(()) => declined = Declined::TooDear { price: price(offer), max },
+                Ok(()) => declined = Declined::TooDear { price: price(&offer.amount), max },
                 Err(error) if matches!(declined, Declined::NoOffer(_)) => declined = Declined::NoOffer(error),
                 Err(_) => {}
             }
@@ -84,9 +85,9 @@ impl Purchase {
     }
 }
 
-/// The price as text: in dollars at the wallet's scale, or as it came where the ledger could not hold it.
-pub(super) fn price(offer: &Offer) -> String {
-    Amount::parse_atomic(&offer.amount).map_or_else(|| format!("{} units", offer.amount), |amount| amount.to_string())
+/// Atomic units as text: in dollars at the wallet's scale, or as they came where the ledger could not hold them.
+pub(super) fn price(units: &str) -> String {
+    Amount::parse_atomic(units).map_or_else(|| format!("{units} units"), |amount| amount.to_string())
 }
 
 fn is_within(offer: &Offer, max: Amount) -> bool {

@@ -43,7 +43,11 @@ impl Reloader {
         }
         let catalog = self.registry.apply(&loaded.config.catalog, self.ledger.time()).await?;
         self.metrics.set_catalog_version(catalog.version());
-        tracing::info!(catalog.version = catalog.version(), routes = catalog.routes().len(), "configuration in force");
+        tracing::info!(
+            catalog.version = catalog.version(),
+            routes = catalog.routes().len(),
+            "configuration in force"
+        );
         Ok(())
     }
 

@@ -57,7 +57,8 @@ impl Running {
         let config = &loaded.config;
         let Sockets { data, control, ops, addresses } = Sockets::bind(&config.listeners)?;
         let entries_max = config.limits.directory_entries_max;
-        let registry = Registry::open_with(&config.data.directory, Arc::new(SystemClock), entries_max).await?;
+        let registry =
+            Registry::open_with(&config.data.directory, Arc::new(SystemClock), entries_max).await?;
         let reloader = Reloader::new(config.clone(), &base, registry.clone());
         reloader.put_in_force(&loaded).await?;
 
@@ -134,7 +135,10 @@ fn run_gateway(
         // Nobody listens only where the process is going down already.
         let _ = ended.send(gateway.run(sockets, shutdown));
     };
-    thread::Builder::new().name("gateway-main".to_owned()).spawn(run).context("cannot start the gateway's thread")?;
+    thread::Builder::new()
+        .name("gateway-main".to_owned())
+        .spawn(run)
+        .context("cannot start the gateway's thread")?;
     Ok(end)
 }
 

@@ -1,0 +1,57 @@
+use std::path::Path;
+
+use registry::{Config, Environment};
+
+use super::*;
+
+const WRONG: &str = "\
+[wallett]
+chain_id = 1
+
+[[providers]]
+name = \"acme\"
+[providers.upstream]
+addresses = [\"http://127.0.0.1:9\"]
+
+[[providers.routes]]
+name = \"quotes\"
+path = \"/q\"
+price = 0.5
+";
+
+#[test]
+fn every_mistake_is_printed_with_file_line_and_key() {
+    let errors = Config::parse(Path::new("wrong.toml"), WRONG, &Environment::default()).unwrap_err();
+    let objects: Vec<Value> = errors.iter().map(object).collect();
+    assert_eq!(objects.len(), 2, "{objects:?}");
+    assert_eq!(objects[0]["file"], "wrong.toml");
+    assert_eq!((&objects[0]["line"], &objects[0]["column"]), (&json!(1), &json!(2)));
+    assert!(objects[0]["message"].as_str().unwrap().contains("did you mean `wallet`"), "{}", objects[0]);
+    assert_eq!(objects[1]["line"], 12);
+    assert_eq!(objects[1]["key"], "providers[0].routes[0].price");
+    let line = errors.iter().nth(1).unwrap().to_string();
+    assert!(line.starts_with("wrong.toml:12:9: providers[0].routes[0].price: "), "{line}");
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_its_variable() {
+    let environment = Environment::from_pairs([("FAREGATE__LISTEN__OPS", "nowhere")]);
+    let errors = Config::parse(Path::new("f.toml"), "", &environment).unwrap_err();
+    let first = object(errors.iter().next().unwrap());
+    assert_eq!(first["variable"], "FAREGATE__LISTEN__OPS");
+    assert_eq!(first.get("line"), None);
+}
+
+#[test]
+fn the_exit_code_says_whether_the_file_may_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let verdict = |text: &str| {
+        let path = folder.path().join("f.toml");
+        std::fs::write(&path, text).unwrap();
+        execute(&Arguments { config: ConfigFile { path } }, Format::Json)
+    };
+    assert_eq!(verdict("[limits]\nworkers = 2\n"), Verdict::Yes);
+    assert_eq!(verdict(WRONG), Verdict::No);
+    let missing = Arguments { config: ConfigFile { path: folder.path().join("none.toml") } };
+    assert_eq!(execute(&missing, Format::Text), Verdict::No);
+}

@@ -1,0 +1,103 @@
+use std::path::Path;
+
+use registry::{Config, Environment};
+use serde_json::Value;
+
+use super::*;
+
+const FILE: &str = "\
+[[providers]]
+name = \"acme\"
+[providers.upstream]
+addresses = [\"http://127.0.0.1:9\"]
+[[providers.routes]]
+name = \"quotes\"
+methods = [\"GET\"]
+path = \"/v1/Quotes/{symbol}\"
+tiers = [{ from = 1, price = \"$0.01\" }, { from = 11, price = \"$0.005\" }]
+[[providers.routes]]
+name = \"rest\"
+methods = [\"GET\"]
+path = \"/{*rest}\"
+price = \"free\"
+
+[[providers]]
+name = \"elsewhere\"
+hosts = [\"other.example\"]
+suspended = true
+[providers.upstream]
+addresses = [\"http://127.0.0.1:10\"]
+[[providers.routes]]
+name = \"other\"
+path = \"/only/there\"
+price = \"$1\"
+
+[[agents]]
+name = \"buyer\"
+per_request = \"$0.005\"
+per_day = \"$1\"
+";
+
+fn config() -> Config {
+    Config::parse(Path::new("f.toml"), FILE, &Environment::default()).unwrap().config
+}
+
+async fn explain(method: &str, url: &str, agent: Option<&str>) -> Value {
+    let config = config();
+    let catalog = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone()).unwrap();
+    let target = Target::parse(url).unwrap();
+    let mut outcome = find(&catalog, method, &target);
+    if let (Ok(found), Some(name)) = (&mut outcome, agent) {
+        let (name, policy, frozen) = agent::find(&config, name).await.unwrap();
+        let violation = violation(found, &policy);
+        found.payer = Some(Payer { name, policy, frozen, violation });
+    }
+    let explanation =
+        Explanation { method: method.to_owned(), host: target.host, path: target.path, outcome };
+    let object = print::object(&explanation);
+    assert!(!print::text(&explanation).is_empty());
+    object
+}
+
+#[tokio::test]
+async fn a_route_is_shown_with_every_tier() {
+    let shown = explain("HEAD", "http://any.example:8402/v1/Quotes/%41CME?x=1", None).await;
+    assert_eq!(shown["route"], "quotes");
+    assert_eq!(shown["canonical_path"], "/v1/Quotes/ACME");
+    assert_eq!(shown["provider"], "acme");
+    assert_eq!(shown["price"]["tiers"][0]["price"]["amount"], "10000");
+    assert_eq!(shown["price"]["tiers"][1]["from_call"], 11);
+}
+
+#[tokio::test]
+async fn a_refusal_says_why() {
+    let refused = async |method: &str, url: &str| {
+        let shown = explain(method, url, None).await;
+        (shown["status"].as_u64().unwrap(), shown["message"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(refused("GET", "/a/../v1").await.0, 400);
+    assert_eq!(refused("GET", "/v1/Quotes/a%2Fb").await.0, 400);
+    assert_eq!(refused("TRACE", "/v1").await.0, 405);
+    assert_eq!(refused("GET", "http://other.example/only/there").await.0, 503);
+    let no_route = async |method: &str, url: &str, because: &str| {
+        let (status, reason) = refused(method, url).await;
+        assert_eq!(status, 404, "{url}: {reason}");
+        assert!(reason.contains(because), "{url}: {reason}");
+    };
+    no_route("GET", "http://other.example/v1/nothing", "which another provider named for itself").await;
+    // A free wildcard is no way around a priced path.
+    no_route("GET", "/v1/quotes/ACME", "case and a trailing slash count").await;
+    no_route("GET", "/v1/Quotes/ACME/", "case and a trailing slash count").await;
+    no_route("POST", "http://third.example/only", "does not answer POST").await;
+    no_route("GET", "http://third.example/", "no route has this path").await;
+}
+
+#[tokio::test]
+async fn the_policy_of_an_agent_is_asked() {
+    let shown = explain("GET", "/v1/Quotes/ACME", Some("buyer")).await;
+    assert_eq!(shown["agent"]["allowed"], false);
+    assert_eq!(shown["agent"]["policy"]["per_day"]["display"], "$1.00");
+    assert!(shown["agent"]["verdict"].as_str().unwrap().contains("above the limit of $0.005 per request"));
+    let free = explain("GET", "/free", Some("buyer")).await;
+    assert_eq!(free["agent"]["allowed"], true);
+}
