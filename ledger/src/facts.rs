@@ -150,7 +150,7 @@ impl AgentFacts {
         if let Some(facts) = self.windows.iter_mut().find(same) {
             facts.spent += change;
             facts.limit = facts.limit.max(limit);
-        } else if change > 0 {
+        } else if change > 0 || limit > 0 {
             self.windows.push(WindowFacts { window: key.window, start: key.start, spent: change, limit });
             let starts =
                 self.windows.iter().filter(|facts| facts.window == key.window).map(|facts| facts.start);

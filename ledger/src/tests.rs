@@ -1,5 +1,10 @@
 //! The ledger from outside its modules: real files, real threads, and a store that fails when it is told to.
 //! Every test ends with the audit of memory and books, and with nothing held.
 
+mod audit;
+mod crash;
+mod failures;
 mod kit;
+mod limits;
 mod money;
+mod replay;

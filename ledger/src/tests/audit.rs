@@ -1,0 +1,185 @@
+//! The audit turns red: each way to tamper with a copy of the books is seen by the invariant meant for it.
+
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+use super::kit::{Books, clean, named, request, signed, tiers};
+use crate::{HoldRequest, RefundReason, audit_file};
+
+/// What is done to the books, and the invariants that must see it.
+const TAMPERINGS: &[(&str, &[&str])] = &[
+    (
+        "update payment set gross = gross - 1 where seq = 1",
+        &[
+            "balances_match_entries",
+            "batches_are_gapless",
+            "windows_match_payments",
+            "usage_matches_payments",
+        ],
+    ),
+    ("update payment set fee = fee + 1 where seq = 1", &["balances_match_entries", "usage_matches_payments"]),
+    (
+        "delete from payment where seq = 2",
+        &["balances_match_entries", "batches_are_gapless", "windows_match_payments"],
+    ),
+    (
+        "update payment set agent = zeroblob(16) where seq = 1",
+        &["windows_match_payments", "calls_match_payments"],
+    ),
+    ("update payment set provider = 1 where seq = 1", &["accounts_are_whole", "balances_match_entries"]),
+    ("update payment set captured_at = captured_at - 120000 where seq = 1", &["usage_matches_payments"]),
+    (
+        "update payment set fingerprint = zeroblob(16) where idempotency is not null",
+        &["identifiers_match_payments"],
+    ),
+    ("delete from refund", &["balances_match_entries", "windows_match_payments", "calls_match_payments"]),
+    ("update refund set amount = amount - 1", &["refunds_match_payments", "balances_match_entries"]),
+    ("update transfer set amount = amount + 1", &["balances_match_entries"]),
+    (
+        "update balance set credits = credits + 1 where account = 2",
+        &["sum_is_zero", "balances_match_entries"],
+    ),
+    (
+        "update balance set floor = 0; update balance set debits = debits + 100000 where floor = 0",
+        &["no_overdraft"],
+    ),
+    ("update spend_window set spent = spent - 1", &["windows_match_payments"]),
+    ("update call_count set calls = calls + 1", &["calls_match_payments"]),
+    ("update usage_minute set fee = fee + 1", &["usage_matches_payments"]),
+    ("update marker set gross = gross + 1", &["batches_are_gapless"]),
+    ("delete from balance where account = 3", &["accounts_are_whole"]),
+    ("drop trigger payment_no_update", &["money_rows_are_guarded"]),
+];
+
+async fn books_with_history() -> Books {
+    let books = Books::funded(10_000).await;
+    books.pay(signed(400, 1)).await.delivered();
+    books.pay(named(400, "call")).await.delivered();
+    let tiered = HoldRequest { price: tiers(&[(1, 90), (3, 80)]), ..request(0) };
+    let receipt = books.pay(tiered).await;
+    let payment = receipt.record().payment;
+    receipt.delivered();
+    books.ledger.refund(payment, RefundReason::Operator).await.unwrap();
+    books
+}
+
+async fn writable(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(path).foreign_keys(false).connect().await.unwrap()
+}
+
+/// Changes a copy as no program may: without the triggers, which stand again afterwards.
+async fn tamper(path: &Path, text: &'static str) {
+    let mut connection = writable(path).await;
+    let triggers: Vec<(String, String)> =
+        sqlx::query_as("select name, sql from sqlite_schema where type = 'trigger'")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    let dropping = text.starts_with("drop");
+    for (name, _) in triggers.iter().filter(|_| !dropping) {
+        sqlx::query(AssertSqlSafe(format!("drop trigger {name}"))).execute(&mut connection).await.unwrap();
+    }
+    let done = sqlx::query(text).execute(&mut connection).await.unwrap();
+    assert!(dropping || done.rows_affected() > 0, "{text} changed nothing");
+    for (_, text) in triggers.into_iter().filter(|_| !dropping) {
+        sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_tampering_is_seen_by_the_invariant_meant_for_it() {
+    let mut books = books_with_history().await;
+    books.close();
+    clean(&audit_file(&books.path()).await.unwrap());
+    let copies = tempfile::tempdir().unwrap();
+    for (number, (text, expected)) in TAMPERINGS.iter().enumerate() {
+        let copy = copies.path().join(format!("{number}.db"));
+        std::fs::copy(books.path(), &copy).unwrap();
+        tamper(&copy, text).await;
+        let report = audit_file(&copy).await.unwrap();
+        let red: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|finding| finding.offending > 0)
+            .map(|finding| finding.invariant)
+            .collect();
+        for invariant in *expected {
+            assert!(red.contains(invariant), "{text}: {invariant} saw nothing, only {red:?} did");
+        }
+    }
+    books.reopen();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn the_books_refuse_to_change_money_rows_and_to_overdraw() {
+    let mut books = books_with_history().await;
+    books.close();
+    let mut connection = writable(&books.path()).await;
+    for text in [
+        "update payment set gross = 1",
+        "delete from payment",
+        "update transfer set amount = 1",
+        "delete from transfer",
+        "update refund set amount = 1",
+        "delete from refund",
+        "update balance set debits = credits + 1 where floor = 1",
+        "update spend_window set spent = -1",
+        "update marker set unmatched = 1",
+        "insert into payment select 99, zeroblob(16), agent, wallet, provider, fee_account, route, gross, fee, revision,
+           call, replay_key, digest, fingerprint, idempotency, held_at, captured_at, batch
+         from payment where replay_key is not null",
+    ] {
+        assert!(sqlx::query(text).execute(&mut connection).await.is_err(), "{text}");
+    }
+    connection.close().await.unwrap();
+    books.reopen();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn memory_that_differs_from_the_books_is_seen() {
+    let books = books_with_history().await;
+    clean(&books.ledger.audit().await.unwrap());
+    let change = |units: i64| {
+        let mut memory = books.ledger.shared.memory.lock();
+        memory.facts.wallets.get_mut(&super::kit::wallet(1)).unwrap().balance += units;
+        memory.facts.agents.get_mut(&super::kit::agent(1)).unwrap().windows[0].spent += units;
+    };
+    change(1);
+    let report = books.ledger.audit().await.unwrap();
+    let red: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.offending > 0)
+        .map(|finding| finding.invariant)
+        .collect();
+    assert_eq!(red, ["memory_balances", "memory_windows"]);
+    change(-1);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn an_audit_under_load_looks_at_one_point_between_two_batches() {
+    let books = Books::funded(100_000).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let ledger = books.ledger.clone();
+        tasks.spawn(async move {
+            for _ in 0..50 {
+                let Ok(crate::Held::Hold(hold)) = ledger.hold(request(1)).await else { panic!("no hold") };
+                hold.capture().await.unwrap().delivered();
+            }
+        });
+    }
+    for _ in 0..20 {
+        clean(&books.ledger.audit().await.unwrap());
+        clean(&audit_file(&books.path()).await.unwrap());
+    }
+    tasks.join_all().await;
+    assert_eq!(books.balance(1).await, 100_000 - 400);
+    books.finish().await;
+}
