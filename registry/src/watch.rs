@@ -141,7 +141,13 @@ impl Watch {
             return None;
         }
         time::sleep(self.settings.settle).await;
-        match (first, self.read().await) {
+        let second = self.read().await;
+        self.judge(first, second)
+    }
+
+    /// What two readings a moment apart say.
+    fn judge(&mut self, first: Result<String, Refusal>, second: Result<String, Refusal>) -> Option<Event> {
+        match (first, second) {
             (Ok(first), Ok(second)) if first == second => Some(self.load(&second, false)),
             (Err(_), Err(refusal)) => {
                 self.seen = None;

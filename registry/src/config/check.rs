@@ -93,7 +93,7 @@ fn pay_to(report: &Report<'_>, providers: &[(Arc<Provider>, Spot)]) {
                 spot,
                 format!(
                     "`{}` and `{}` have the same pay_to: a payment for one would pay for the other",
-                    provider.name, other.name
+                    other.name, provider.name
                 ),
             ),
             _ => {

@@ -230,6 +230,31 @@ fn a_host_header_cannot_choose_the_price_of_one_upstream() {
 }
 
 #[test]
+fn what_must_be_one_of_a_kind_is_told_when_it_is_there_twice() {
+    let hash = crate::AgentKey::generate(domain::UnixMillis(0), [1; 42]).hash();
+    let agent = |name: &str, rest: &str| format!("[[agents]]\nname = \"{name}\"\n{rest}\n");
+    let signers = "signers = [\"0x1111111111111111111111111111111111111111\"]";
+    let keys = format!("keys = [{{ hash = \"{hash}\" }}]");
+    let provider = |name: &str, port: u16| {
+        let pay_to = "pay_to = \"0x1111111111111111111111111111111111111111\"";
+        let upstream = format!("upstream = {{ addresses = [\"http://127.0.0.1:{port}\"] }}");
+        format!("[[providers]]\nname = \"{name}\"\n{pay_to}\n{upstream}\n")
+    };
+    let twice = [
+        (agent("a", "") + &agent("a", ""), "5: agents[1].name: there is already an agent `a`"),
+        (agent("a", signers) + &agent("b", signers), "6: agents[1].signers[0]: 0x1111"),
+        (agent("a", &keys) + &agent("b", &keys), "6: agents[1].keys[0].hash: key_"),
+        (provider("a", 1) + &provider("b", 2), "6: providers[1].name: `a` and `b` have the same pay_to"),
+        (provider("a", 1) + &provider("a", 2), "6: providers[1].name: there is already a provider `a`"),
+        ("[listen]\ncontrol = \"127.0.0.1:8404\"\n".to_owned(), "1: listen: two listeners share"),
+    ];
+    for (text, start) in twice {
+        let told = errors(&text);
+        assert!(told.len() == 1 && told[0].starts_with(start), "{told:#?} is not {start}");
+    }
+}
+
+#[test]
 fn a_policy_names_only_what_there_is() {
     let told = errors(&format!(
         "{SMALL}[[agents]]\nname = \"x\"\nroutes = [\"A1\", \"a\"]\nproviders = [\"acm\"]\n"

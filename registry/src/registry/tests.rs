@@ -181,6 +181,19 @@ async fn a_signer_moves_between_agents_of_the_file_but_is_not_taken_from_another
 }
 
 #[tokio::test]
+async fn the_id_of_a_key_belongs_to_one_agent() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let registry = open(&directory, &clock).await;
+    let wallet = registry.new_wallet().unwrap();
+    let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
+    let owner = registry.create_agent(new).await.unwrap().id;
+    let shown = registry.add_key(owner, NewKey::default()).await.unwrap();
+    let text = format!("[[agents]]\nname = \"y\"\nkeys = [{{ hash = \"{}\" }}]\n", shown.key.hash());
+    assert!(matches!(registry.upsert_agents(&agents(&text)).await, Err(RegistryError::KeyTaken(_))));
+    assert_eq!(registry.directory().by_key(&shown.key).await.unwrap().unwrap().agent, owner);
+}
+
+#[tokio::test]
 async fn a_policy_survives_the_database() {
     let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let registry = open(&directory, &clock).await;

@@ -106,18 +106,52 @@ async fn h5_a_swapped_link_to_a_directory_is_seen() {
 }
 
 #[tokio::test]
-async fn h2_a_bad_file_is_refused_once_and_the_next_good_one_applied() {
+async fn h2_a_bad_file_is_refused_and_the_next_good_one_applied() {
     let mut rig = Rig::with(&one("$1"));
     fs::write(&rig.path, one("$1.00000000001")).unwrap();
     let Refusal::Invalid(errors) = rig.refusal().await else { panic!("not invalid") };
     assert_eq!(errors.iter().map(|error| error.line()).collect::<Vec<_>>(), [Some(7)]);
     fs::write(&rig.path, one("$2")).unwrap();
-    // The very next event: the bad file was told once.
     assert_eq!(rig.price().await, "$2.00");
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_is_told_once_and_seen_when_it_is_back() {
+async fn what_was_told_is_not_told_again_until_the_file_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("faregate.toml");
+    fs::write(&path, one("$1")).unwrap();
+    let settings = Settings { settle: Duration::ZERO, ..Settings::new(path.clone(), Environment::default()) };
+    let loaded = Config::load_with(&path, &settings.environment).unwrap();
+    let (mut watch, _reload, _events) = Watch::new(settings, &loaded);
+    assert!(watch.look().await.is_none());
+    fs::write(&path, "nonsense").unwrap();
+    assert!(matches!(watch.look().await, Some(Event::Refused(Refusal::Invalid(_)))));
+    assert!(watch.look().await.is_none());
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(watch.look().await, Some(Event::Refused(Refusal::Unreadable { .. }))));
+    assert!(watch.look().await.is_none());
+    fs::write(&path, one("$2")).unwrap();
+    assert!(matches!(watch.look().await, Some(Event::Loaded(_))));
+    assert!(watch.look().await.is_none());
+}
+
+#[test]
+fn h5_a_file_that_is_still_being_written_is_not_applied() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("faregate.toml");
+    fs::write(&path, one("$1")).unwrap();
+    let loaded = Config::load_with(&path, &Environment::default()).unwrap();
+    let (mut watch, ..) = Watch::new(Settings::new(path.clone(), Environment::default()), &loaded);
+    let gone = || Refusal::Unreadable { path: path.clone(), reason: "gone".to_owned() };
+    // Both halves would load.
+    assert!(watch.judge(Ok(one("$2")), Ok(text(&["a", "b"], "$2"))).is_none());
+    assert!(watch.judge(Err(gone()), Ok(one("$2"))).is_none());
+    assert!(watch.judge(Ok(one("$2")), Err(gone())).is_none());
+    assert!(matches!(watch.judge(Ok(one("$2")), Ok(one("$2"))), Some(Event::Loaded(_))));
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_told_and_seen_when_it_is_back() {
     let mut rig = Rig::with(&one("$1"));
     fs::remove_file(&rig.path).unwrap();
     assert!(matches!(rig.refusal().await, Refusal::Unreadable { .. }));
