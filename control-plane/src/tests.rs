@@ -5,8 +5,8 @@ mod http;
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{Clock, Secret, UnixMillis};
-use ledger::{Ledger, Silent, Writer};
+use domain::{Amount, B256, BasisPoints, Clock, Fingerprint, PaymentId, Price, Secret, UnixMillis};
+use ledger::{Held, HoldRequest, Ledger, Silent, Writer};
 use registry::catalog::RawCatalog;
 use registry::{Config, Environment, Registry};
 use serde_json::{Value, json};
@@ -105,6 +105,31 @@ impl House {
     async fn agent(&self, name: &str) -> (String, String) {
         let made = self.admin("POST", "/v1/agents", Some(json!({ "name": name }))).await.expect(201);
         (text(&made["id"]), text(&made["wallet"]))
+    }
+
+    /// A captured and delivered payment, with a fee of 2.5%.
+    async fn pay(&self, agent: &str, wallet: &str, price: &str) -> PaymentId {
+        self.ledger.open_provider("acme").await.unwrap();
+        let payment = PaymentId::generate(Still.now(), [3; 10]);
+        let request = HoldRequest {
+            payment,
+            agent: agent.parse().unwrap(),
+            wallet: wallet.parse().unwrap(),
+            provider: "acme".into(),
+            route: "quotes".into(),
+            price: Price::Fixed(Amount::parse_dollars(price).unwrap()),
+            revision: 1,
+            fee: BasisPoints::new(250).unwrap(),
+            per_day: None,
+            per_month: None,
+            replay: None,
+            digest: Some(B256::repeat_byte(9)),
+            idempotency: None,
+            fingerprint: Fingerprint::from_bytes([1; 16]),
+        };
+        let Held::Hold(hold) = self.ledger.hold(request).await.unwrap() else { panic!("no hold") };
+        hold.capture().await.unwrap().delivered();
+        payment
     }
 
     async fn end(self) {
@@ -238,7 +263,7 @@ async fn bad_calls_are_refused_with_a_stable_code() {
     let (id, _) = house.agent("buyer").await;
     let nobody = domain::AgentId::from_bytes([7; 16]);
     let wallet = domain::WalletId::from_bytes([7; 16]);
-    let payment = domain::PaymentId::from_bytes([7; 16]);
+    let payment = PaymentId::from_bytes([7; 16]);
     let get = async |path: String| house.admin("GET", &path, None).await;
     get("/v1/nothing".to_owned()).await.expect_problem(404, "not_found");
     get("/v1/agents".to_owned()).await.expect_problem(405, "method_not_allowed");
@@ -266,6 +291,29 @@ async fn bad_calls_are_refused_with_a_stable_code() {
         .call(call.body("text/plain", "{\"name\":\"b\"}"))
         .await
         .expect_problem(415, "unsupported_media_type");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_payment_is_shown_as_it_stands_in_the_books() {
+    let house = House::control().await;
+    let (agent, wallet) = house.agent("buyer").await;
+    house.fund(&wallet, "one", json!({ "amount": "$1", "external_reference": "x" })).await.expect(200);
+    let payment = house.pay(&agent, &wallet, "$0.10").await;
+    let path = format!("/v1/payments/{payment}");
+    let shown = house.admin("GET", &path, None).await.expect(200);
+    assert_eq!(shown["state"], "captured");
+    assert_eq!(shown["amount"]["display"], "$0.10");
+    assert_eq!((&shown["fee"]["amount"], &shown["net"]["amount"]), (&json!("2500"), &json!("97500")));
+    assert_eq!((&shown["agent"], &shown["wallet"]), (&json!(agent), &json!(wallet)));
+    assert_eq!((&shown["provider"], &shown["route"]), (&json!("acme"), &json!("quotes")));
+    assert_eq!(shown["transaction"], json!(B256::repeat_byte(9).to_string()));
+    assert_eq!(shown["refund"], Value::Null);
+
+    house.ledger.refund(payment, ledger::RefundReason::Operator).await.unwrap();
+    let shown = house.admin("GET", &path, None).await.expect(200);
+    assert_eq!((&shown["state"], &shown["refund"]["reason"]), (&json!("refunded"), &json!("operator")));
+    assert_eq!(shown["refund"]["amount"]["amount"], "100000");
     house.end().await;
 }
 

@@ -61,6 +61,7 @@ async fn of_process(url: &str, token: Option<String>) -> anyhow::Result<Value> {
 
 async fn of_directory(directory: &Path) -> anyhow::Result<Value> {
     let file = directory.join(LEDGER_FILE);
+    anyhow::ensure!(file.exists(), "there is no {}: name the data directory", file.display());
     let report =
         ledger::audit_file(&file).await.with_context(|| format!("cannot audit {}", file.display()))?;
     Ok(control_plane::audit::view(&report))

@@ -31,6 +31,7 @@ pub(crate) fn execute(arguments: &Arguments, format: Format) -> Verdict {
             let lines = lines.chain(warnings.iter().map(|warning| format!("warning: {warning}")));
             let last = match &loaded {
                 Ok(loaded) => summary(arguments, loaded),
+                Err(errors) if errors.iter().len() == 1 => "1 mistake".to_owned(),
                 Err(errors) => format!("{} mistakes", errors.iter().len()),
             };
             print_text(&lines.chain([last]).collect::<Vec<_>>().join("\n"));
@@ -44,7 +45,7 @@ fn summary(arguments: &Arguments, loaded: &Loaded) -> String {
     let (providers, routes, agents) =
         (catalog.providers.len(), catalog.routes.len(), loaded.config.agents.len());
     let file = arguments.config.path.display();
-    format!("{file}: ok ({providers} providers, {routes} routes, {agents} agents)")
+    format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents})")
 }
 
 fn object(error: &ConfigError) -> Value {

@@ -1,14 +1,26 @@
 //! Logs: to standard error, as text or as JSON, `log` records of libraries included.
+//!
+//! Libraries never get below `info`, whatever is asked for: Pingora and h2 write whole headers at `trace`, and agent keys
+//! and payments stand in headers (reliability.md O7).
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::output::Format;
 
-/// Which lines are written, such as `debug` or `info,gateway=debug`.
+/// Which lines are written, such as `debug` or `info,gateway=trace`.
 const LEVEL_VARIABLE: &str = "FAREGATE_LOG";
 
 /// Pingora says at `info` and `warn` what our own line of the request says better.
 const LEVEL_DEFAULT: &str = "info,pingora=error,pingora_core=error,pingora_proxy=error,sqlx=warn";
+
+/// Crates whose lines may be written at any level.
+const OURS: [&str; 7] = ["faregate", "gateway", "control_plane", "ledger", "registry", "protocol", "domain"];
 
 /// Writes from now on.
 pub(crate) fn start(format: Format) {
@@ -17,10 +29,20 @@ pub(crate) fn start(format: Format) {
         eprintln!("faregate: {LEVEL_VARIABLE} is not understood ({error}), using `{LEVEL_DEFAULT}`");
         EnvFilter::new(LEVEL_DEFAULT)
     });
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::registry().with(lines(format)).with(filter).with(filter_fn(is_safe));
     // Fails only where a log was started before, which then stays.
-    let _ = match format {
-        Format::Text => lines.try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
-    };
+    let _ = lines.try_init();
+}
+
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: Format) -> Box<dyn Layer<S> + Send + Sync> {
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    match format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    }
+}
+
+fn is_safe(line: &Metadata<'_>) -> bool {
+    let crate_name = line.target().split("::").next().unwrap_or_default();
+    *line.level() <= LevelFilter::INFO || OURS.contains(&crate_name)
 }

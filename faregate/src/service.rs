@@ -11,9 +11,12 @@ mod settings;
 mod signals;
 mod sockets;
 
-use std::path::PathBuf;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use gateway::{Metrics, Shutdown};
 use ledger::{Ledger, Writer};
 use registry::Config;
@@ -49,6 +52,7 @@ impl Service {
     /// # Errors
     /// Whatever is in the way; nothing runs then.
     pub(crate) async fn start(loaded: Loaded, path: PathBuf) -> anyhow::Result<Self> {
+        make_private(&loaded.config.data.directory)?;
         let prometheus = prometheus::Registry::new();
         let metrics = Arc::new(Metrics::new(&prometheus)?);
         let shutdown = Shutdown::new();
@@ -83,6 +87,12 @@ impl Service {
         tracing::info!("ended");
         ended
     }
+}
+
+/// Balances, and the secrets that quotes are made with, are nobody else's to read. A directory that is there stays as it is.
+fn make_private(directory: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.with_context(|| format!("cannot make {}", directory.display()))
 }
 
 /// Opening reads the books, which blocks.

@@ -1,6 +1,7 @@
 //! The real service, started and ended in this process.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
@@ -30,6 +31,8 @@ async fn c16_the_books_belong_to_one_service_until_it_has_ended() {
         assert_eq!(client.get(url).send().await.unwrap().status(), 402);
 
         let (loaded, path) = file(folder.path(), "127.0.0.1:0");
+        let mode = std::fs::metadata(folder.path().join("data")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "others may read the books");
         let second = Service::start(loaded, path).await.err().unwrap().to_string();
         assert!(second.contains("belongs to the running process"), "{second}");
         service.ask_to_end();
