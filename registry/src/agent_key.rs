@@ -1,7 +1,8 @@
 //! [`AgentKey`]: `fg_<id>_<secret>_<checksum>`, what an agent pays with in one round trip (DESIGN section 5).
 //!
-//! The id finds the key, the secret proves it, the checksum tells a mistyped key from a wrong one before anything is
-//! looked up. Kept at rest is only the [`KeyHash`]. Nothing here prints a secret but [`AgentKey::reveal`].
+//! The id finds the key, the secret proves it, the checksum tells a mistyped key from a wrong one before
+//! anything is looked up. Kept at rest is only the [`KeyHash`]. Nothing here prints a secret but
+//! [`AgentKey::reveal`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,7 +34,8 @@ pub struct AgentKey {
     secret: [u8; SECRET_BYTES],
 }
 
-/// A key as it is kept: its public part, and the BLAKE3 hash of its secret. `key_<id>:<64 hex digits>` in a file.
+/// A key as it is kept: its public part, and the BLAKE3 hash of its secret. `key_<id>:<64 hex digits>` in a
+/// file.
 #[derive(Clone, Copy)]
 pub struct KeyHash {
     id: KeyId,
@@ -143,7 +145,8 @@ impl KeyHash {
         &self.hash
     }
 
-    /// Whether this is the hash of `key`. Takes the same time whether the first byte differs or the last (O5).
+    /// Whether this is the hash of `key`. Takes the same time whether the first byte differs or the last
+    /// (O5).
     #[must_use]
     pub fn matches(&self, key: &AgentKey) -> bool {
         let shown = key.hash();

@@ -1,12 +1,13 @@
-//! [`RawCatalog`]: providers and routes that passed every check but have no revisions yet, and what is derived from names.
+//! [`RawCatalog`]: providers and routes that passed every check but have no revisions yet, and what is
+//! derived from names.
 
 use std::sync::Arc;
 
 use alloy_primitives::{Address, keccak256};
 use domain::{Catalog, Provider, Route};
 
-/// How long a superseded price stays payable, in milliseconds: the longer of `quote_ttl` (60 s) and the offers'
-/// `maxTimeoutSeconds` (60 s).
+/// How long a superseded price stays payable, in milliseconds: the longer of `quote_ttl` (60 s) and the
+/// offers' `maxTimeoutSeconds` (60 s).
 pub const QUOTE_TTL_MS: i64 = 60_000;
 
 /// Providers and routes before their prices are numbered.
@@ -19,8 +20,8 @@ pub struct RawCatalog {
     pub routes: Vec<Arc<Route>>,
 }
 
-/// The address that payments to a provider are made out to where none is given: nobody has its key, and none is needed,
-/// as the wallet rail settles in the ledger. The same name gives the same address on every start.
+/// The address that payments to a provider are made out to where none is given: nobody has its key, and none
+/// is needed, as the wallet rail settles in the ledger. The same name gives the same address on every start.
 #[must_use]
 pub fn derived_pay_to(provider: &str) -> Address {
     let digest = keccak256(format!("faregate provider {provider}"));

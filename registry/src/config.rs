@@ -1,8 +1,10 @@
-//! [`Config`]: the one TOML file, read whole and checked whole. Every mistake is reported in one run, with its place.
+//! [`Config`]: the one TOML file, read whole and checked whole. Every mistake is reported in one run, with
+//! its place.
 //!
-//! The spanned tree of the parser is the validator: a deserializer stops at its first failure. Sections read their keys
-//! from [`tree`], which knows where everything stands; [`check`] looks at what only makes sense together. What a key means
-//! and its default stand in `configs/faregate.toml`, which is tested against this code.
+//! The spanned tree of the parser is the validator: a deserializer stops at its first failure. Sections read
+//! their keys from [`tree`], which knows where everything stands; [`check`] looks at what only makes sense
+//! together. What a key means and its default stand in `configs/faregate.toml`, which is tested against this
+//! code.
 
 mod agent;
 mod check;
@@ -40,7 +42,8 @@ pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Everything the file says, checked, with defaults filled in.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What clients call this gateway by, such as `https://api.example.com`; the request's own host where not set.
+    /// What clients call this gateway by, such as `https://api.example.com`; the request's own host where not
+    /// set.
     pub public_url: Option<String>,
     /// Where the databases are.
     pub data: DataSettings,
@@ -98,7 +101,8 @@ impl Config {
         Self::parse(path, &text, environment)
     }
 
-    /// Checks a text. `path` is what errors call it; files that it names are looked for from the working directory.
+    /// Checks a text. `path` is what errors call it; files that it names are looked for from the working
+    /// directory.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -117,7 +121,8 @@ impl Config {
         Ok(Loaded { config, warnings, text_hash: *blake3::hash(text.as_bytes()).as_bytes() })
     }
 
-    /// The sections that differ from those in force and are only read at start. Told, so that nobody waits for them.
+    /// The sections that differ from those in force and are only read at start. Told, so that nobody waits
+    /// for them.
     #[must_use]
     pub fn needs_restart(&self, in_force: &Self) -> Vec<&'static str> {
         let changed = [

@@ -1,7 +1,7 @@
 //! [`Directory`]: agents by key or signer, cached; the one read a paid request may wait for.
 //!
-//! Bounded, 30 s at most, one read for many who ask, and forgotten at once when the registry writes. What is cached are
-//! rules, never counters: those are the ledger's.
+//! Bounded, 30 s at most, one read for many who ask, and forgotten at once when the registry writes. What is
+//! cached are rules, never counters: those are the ledger's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,8 @@ const TTL_MS: i64 = 30_000;
 /// How long it is remembered that there is no such agent, in milliseconds.
 const NEGATIVE_TTL_MS: i64 = 5_000;
 
-/// How long a failed read answers for those that follow, in milliseconds: a broken database is not asked by everyone.
+/// How long a failed read answers for those that follow, in milliseconds: a broken database is not asked by
+/// everyone.
 const FAILURE_TTL_MS: i64 = 500;
 
 /// Keys and signers remembered at once where nothing else is set.
@@ -117,7 +118,8 @@ impl Directory {
         self.shared.misses.load(Ordering::Relaxed)
     }
 
-    /// Forgets an agent, everyone who was unknown, and every read that is under way: it may be of the time before.
+    /// Forgets an agent, everyone who was unknown, and every read that is under way: it may be of the time
+    /// before.
     pub(crate) fn forget(&self, agent: AgentId) {
         self.shared.entries.retain(|_, entry| match entry.answer.get() {
             Some(Answer::Known { access, .. }) => access.agent != agent,

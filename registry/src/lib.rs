@@ -1,8 +1,9 @@
-//! What people edit: the configuration file, providers, routes and their revisions, agents, keys, signers, policies.
+//! What people edit: the configuration file, providers, routes and their revisions, agents, keys, signers,
+//! policies.
 //!
-//! No money stands here, and nothing of HTTP: the ledger's writer is the authority over every balance and every limit's
-//! counter. The file becomes a [`Config`], its catalog goes through [`Registry::apply`], which numbers the prices and
-//! hands the [`domain::Catalog`] out; agents are looked up through the [`Directory`].
+//! No money stands here, and nothing of HTTP: the ledger's writer is the authority over every balance and
+//! every limit's counter. The file becomes a [`Config`], its catalog goes through [`Registry::apply`], which
+//! numbers the prices and hands the [`domain::Catalog`] out; agents are looked up through the [`Directory`].
 
 pub mod agent;
 pub mod agent_key;

@@ -70,8 +70,8 @@ pub enum RegistryError {
 // === impl Registry ===
 
 impl Registry {
-    /// Opens `registry.db` in `directory`, making both where they are missing. Nothing is served until a catalog was
-    /// applied.
+    /// Opens `registry.db` in `directory`, making both where they are missing. Nothing is served until a
+    /// catalog was applied.
     ///
     /// # Errors
     /// The database cannot be opened or migrated.
@@ -100,8 +100,8 @@ impl Registry {
         self.shared.pool.close().await;
     }
 
-    /// Numbers the prices of a catalog and puts it in force. Where nothing changed, the one in force stays; what did not
-    /// change is the same `Arc` as before.
+    /// Numbers the prices of a catalog and puts it in force. Where nothing changed, the one in force stays;
+    /// what did not change is the same `Arc` as before.
     ///
     /// # Errors
     /// Routes collide, or the database does not work; the catalog in force stays.
@@ -148,9 +148,9 @@ impl Registry {
         self.shared.directory.clone()
     }
 
-    /// Brings the agents of a file up to date: found by name, made at first sight with an id and a wallet that stay.
-    /// Signers and keys that an earlier file brought and this one does not name are taken away. All or nothing. The
-    /// caller makes their wallets in the ledger.
+    /// Brings the agents of a file up to date: found by name, made at first sight with an id and a wallet
+    /// that stay. Signers and keys that an earlier file brought and this one does not name are taken away.
+    /// All or nothing. The caller makes their wallets in the ledger.
     ///
     /// # Errors
     /// A signer or key belongs to another agent; the database does not work.
@@ -294,7 +294,8 @@ impl Registry {
         Ok(self.shared.pool.begin_with("begin immediate").await?)
     }
 
-    /// Commits, then makes the directory forget the agent, in this order: what is read in between is forgotten too.
+    /// Commits, then makes the directory forget the agent, in this order: what is read in between is
+    /// forgotten too.
     async fn commit(
         &self,
         transaction: Transaction<'static, Sqlite>,

@@ -1,7 +1,7 @@
 //! Numbers of prices: which revision a route's price has, and which earlier prices are still payable. Pure.
 //!
-//! A number is given once and never again, not even to a route that was away: a quote names it, and a quote that was
-//! ended must stay ended (DESIGN section 6).
+//! A number is given once and never again, not even to a route that was away: a quote names it, and a quote
+//! that was ended must stay ended (DESIGN section 6).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ pub(crate) struct Assigned {
     pub(crate) superseded: Vec<SupersededPrice>,
 }
 
-/// Numbers every wanted route, in order, and says which rows changed. Rows that end stand before those that begin.
+/// Numbers every wanted route, in order, and says which rows changed. Rows that end stand before those that
+/// begin.
 pub(crate) fn assign(
     kept: &[Numbered],
     wanted: &[Wanted<'_>],

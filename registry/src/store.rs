@@ -1,4 +1,5 @@
-//! `registry.db`: opened, migrated, and the SQL of agents and revisions. Nothing else in this crate speaks SQL.
+//! `registry.db`: opened, migrated, and the SQL of agents and revisions. Nothing else in this crate speaks
+//! SQL.
 
 pub(crate) mod agents;
 pub(crate) mod revisions;

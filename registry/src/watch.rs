@@ -1,8 +1,8 @@
 //! [`Watch`]: looks after the configuration file and says when there is another one to put in force.
 //!
-//! It reads the file's content every second instead of listening for notices of the file system: a rename, an edit in
-//! place and a swapped link (H5) all look the same then. It puts nothing in force itself, and owns no task: the caller runs
-//! [`Watch::run`] and takes the [`Event`]s.
+//! It reads the file's content every second instead of listening for notices of the file system: a rename, an
+//! edit in place and a swapped link (H5) all look the same then. It puts nothing in force itself, and owns no
+//! task: the caller runs [`Watch::run`] and takes the [`Event`]s.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,8 @@ pub struct Settings {
     pub environment: Environment,
     /// Between two looks at it.
     pub interval: Duration,
-    /// Between the two readings that must be equal before a change counts: half-written files are not applied.
+    /// Between the two readings that must be equal before a change counts: half-written files are not
+    /// applied.
     pub settle: Duration,
 }
 
@@ -95,7 +96,8 @@ impl Settings {
 // === impl Watch ===
 
 impl Watch {
-    /// A watch over a file that was loaded before; what it said is what is in force. A change made in between is seen.
+    /// A watch over a file that was loaded before; what it said is what is in force. A change made in between
+    /// is seen.
     #[must_use]
     pub fn new(settings: Settings, in_force: &Loaded) -> (Self, Reload, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);

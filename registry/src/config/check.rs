@@ -1,5 +1,5 @@
-//! Checks of what only makes sense together: names that must be unique or known, routes that collide, and upstreams that a
-//! Host header could choose the price of.
+//! Checks of what only makes sense together: names that must be unique or known, routes that collide, and
+//! upstreams that a Host header could choose the price of.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use super::tree::{Report, Spot};
 use super::{agent, provider};
 use crate::catalog::RawCatalog;
 
-/// Reports what does not fit together, and makes the catalog. What it returns is only of use where nothing is wrong.
+/// Reports what does not fit together, and makes the catalog. What it returns is only of use where nothing is
+/// wrong.
 pub(super) fn catalog(report: &Report<'_>, read: provider::Read, agents: &agent::Read) -> RawCatalog {
     unique(report, "provider", &read.provider_names);
     unique(report, "route", &read.route_names);

@@ -20,7 +20,8 @@ const SECRET_BYTES_MAX: u64 = 16 * 1024;
 /// Shortest admin token, in bytes: it guards everybody's money.
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 
-/// Networks whose assets are real: a wallet that looks like one of them would take payments that mean something there.
+/// Networks whose assets are real: a wallet that looks like one of them would take payments that mean
+/// something there.
 const PUBLIC_CHAINS: [u64; 26] = [
     1, 10, 25, 56, 97, 100, 130, 137, 146, 250, 324, 480, 1101, 1329, 5000, 8453, 10_143, 42_161, 42_220,
     43_113, 43_114, 59_144, 80_002, 84_532, 421_614, 11_155_111,
@@ -57,78 +58,68 @@ pub(super) fn listeners(section: Section<'_>) -> Listeners {
     listeners
 }
 
-pub(super) fn limits(section: Section<'_>) -> Limits {
-    let defaults = Limits::default();
+pub(super) fn limits(from: Section<'_>) -> Limits {
+    let or = Limits::default();
     let seconds = Duration::from_secs;
     let limits = Limits {
-        workers: count(&section, "workers", 1..=1_024, defaults.workers),
-        connections_max: count(&section, "connections_max", 1..=1_000_000, defaults.connections_max),
+        workers: count(&from, "workers", 1..=1_024, or.workers),
+        connections_max: count(&from, "connections_max", 1..=1_000_000, or.connections_max),
         requests_in_flight_max: count(
-            &section,
+            &from,
             "requests_in_flight_max",
             1..=1_000_000,
-            defaults.requests_in_flight_max,
+            or.requests_in_flight_max,
         ),
-        header_bytes_max: bytes(&section, "header_bytes_max", 1 << 10..=1 << 20, defaults.header_bytes_max),
+        header_bytes_max: bytes(&from, "header_bytes_max", 1 << 10..=1 << 20, or.header_bytes_max),
         // A longer one is refused by the protocol whatever stands here.
         payment_header_bytes_max: bytes(
-            &section,
+            &from,
             "payment_header_bytes_max",
             1 << 10..=16 << 10,
-            defaults.payment_header_bytes_max,
+            or.payment_header_bytes_max,
         ),
-        request_bytes_max: section
+        request_bytes_max: from
             .item("request_bytes_max")
             .and_then(|item| size(&item, 0..=1 << 40))
-            .unwrap_or(defaults.request_bytes_max),
+            .unwrap_or(or.request_bytes_max),
         stored_response_bytes_max: bytes(
-            &section,
+            &from,
             "stored_response_bytes_max",
             0..=1 << 20,
-            defaults.stored_response_bytes_max,
+            or.stored_response_bytes_max,
         ),
-        handshake_timeout: time(&section, "handshake_timeout", seconds(300), defaults.handshake_timeout),
-        client_read_timeout: time(&section, "client_read_timeout", DAY, defaults.client_read_timeout),
-        client_write_timeout: time(&section, "client_write_timeout", DAY, defaults.client_write_timeout),
-        client_idle_timeout: time(&section, "client_idle_timeout", DAY, defaults.client_idle_timeout),
-        websocket_duration_max: time(
-            &section,
-            "websocket_duration_max",
-            30 * DAY,
-            defaults.websocket_duration_max,
-        ),
-        websocket_idle_timeout: time(
-            &section,
-            "websocket_idle_timeout",
-            DAY,
-            defaults.websocket_idle_timeout,
-        ),
+        handshake_timeout: time(&from, "handshake_timeout", seconds(300), or.handshake_timeout),
+        client_read_timeout: time(&from, "client_read_timeout", DAY, or.client_read_timeout),
+        client_write_timeout: time(&from, "client_write_timeout", DAY, or.client_write_timeout),
+        client_idle_timeout: time(&from, "client_idle_timeout", DAY, or.client_idle_timeout),
+        websocket_duration_max: time(&from, "websocket_duration_max", 30 * DAY, or.websocket_duration_max),
+        websocket_idle_timeout: time(&from, "websocket_idle_timeout", DAY, or.websocket_idle_timeout),
         upstream_connections_kept_max: count(
-            &section,
+            &from,
             "upstream_connections_kept_max",
             1..=100_000,
-            defaults.upstream_connections_kept_max,
+            or.upstream_connections_kept_max,
         ),
-        holds_max: count(&section, "holds_max", 16..=1_000_000, defaults.holds_max),
-        batch_max: count(&section, "batch_max", 1..=8_192, defaults.batch_max),
-        clock_skew_max: time(&section, "clock_skew_max", seconds(3_600), defaults.clock_skew_max),
-        commit_age_max: time(&section, "commit_age_max", seconds(300), defaults.commit_age_max),
-        accounts_max: count(&section, "accounts_max", 16..=10_000_000, defaults.accounts_max),
+        holds_max: count(&from, "holds_max", 16..=1_000_000, or.holds_max),
+        batch_max: count(&from, "batch_max", 1..=8_192, or.batch_max),
+        clock_skew_max: time(&from, "clock_skew_max", seconds(3_600), or.clock_skew_max),
+        commit_age_max: time(&from, "commit_age_max", seconds(300), or.commit_age_max),
+        accounts_max: count(&from, "accounts_max", 16..=10_000_000, or.accounts_max),
         directory_entries_max: count(
-            &section,
+            &from,
             "directory_entries_max",
             16..=10_000_000,
-            defaults.directory_entries_max,
+            or.directory_entries_max,
         ),
     };
     if limits.payment_header_bytes_max > limits.header_bytes_max {
-        section.report().fail(
-            section.spot(),
+        from.report().fail(
+            from.spot(),
             "payment_header_bytes_max is above header_bytes_max: no such header could arrive, lower the first or raise \
              the second",
         );
     }
-    section.finish();
+    from.finish();
     limits
 }
 

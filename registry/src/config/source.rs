@@ -64,7 +64,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Nothing but what could be one of our keys (`http2` has the only digit): a broken line may hold a piece of a secret.
+/// Nothing but what could be one of our keys (`http2` has the only digit): a broken line may hold a piece of
+/// a secret.
 fn key_like(text: &str) -> &str {
     let ours =
         text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || b"_.2".contains(&byte));

@@ -1,4 +1,5 @@
-//! The file as a whole: that the documented one is true, that good ones are read right, that bad ones are told well.
+//! The file as a whole: that the documented one is true, that good ones are read right, that bad ones are
+//! told well.
 
 mod mutations;
 

@@ -1,7 +1,9 @@
-//! [`Section`] and [`Item`]: the parsed tree with the place and the path of every part, and the [`Report`] of what is wrong.
+//! [`Section`] and [`Item`]: the parsed tree with the place and the path of every part, and the [`Report`] of
+//! what is wrong.
 //!
-//! A section remembers which keys it was asked for; what is left when it is finished is unknown. No message repeats a value
-//! here: it may be a secret. Parsers of values that are none say what they were given themselves.
+//! A section remembers which keys it was asked for; what is left when it is finished is unknown. No message
+//! repeats a value here: it may be a secret. Parsers of values that are none say what they were given
+//! themselves.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -157,7 +159,8 @@ impl<'a> Section<'a> {
         item
     }
 
-    /// The table under a key; an empty one where it is not there. `overridable`: variables may stand in front of its keys.
+    /// The table under a key; an empty one where it is not there. `overridable`: variables may stand in front
+    /// of its keys.
     pub(super) fn section(&self, key: &'static str, overridable: bool) -> Section<'a> {
         self.asked.borrow_mut().push(key);
         let path = key_path::join(&self.spot.key, key);

@@ -1,4 +1,5 @@
-//! How single values are written: durations, sizes, shares, times, addresses, names. Pure; each error says what to write.
+//! How single values are written: durations, sizes, shares, times, addresses, names. Pure; each error says
+//! what to write.
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! H2: a good file, damaged in hundreds of ways. Each is refused with a line, or is still a good file; none panics.
+//! H2: a good file, damaged in hundreds of ways. Each is refused with a line, or is still a good file; none
+//! panics.
 
 use super::*;
 
