@@ -1,5 +1,8 @@
 //! The whole command against a server that says what the test wants, over a real socket.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
 use clap::Parser;
 use protocol::challenge::PaymentRequired;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,24 +17,45 @@ struct Line {
     arguments: Arguments,
 }
 
-/// Answers one request a connection, in order, and keeps what was asked.
-async fn server(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}/v1/x", listener.local_addr().unwrap());
-    let serving = tokio::spawn(async move {
-        let mut asked = Vec::new();
-        for answer in answers {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-                assert_ne!(socket.read_buf(&mut request).await.unwrap(), 0);
+/// A server and everything it was asked.
+struct Server {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    /// Gives these answers in order, one a connection, then 200 to whatever comes.
+    async fn start(answers: impl IntoIterator<Item = String>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/v1/x", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&asked);
+        let mut answers: VecDeque<String> = answers.into_iter().collect();
+        let serving = tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                    assert_ne!(socket.read_buf(&mut request).await.unwrap(), 0);
+                }
+                kept.lock().unwrap().push(String::from_utf8(request).unwrap());
+                let answer = answers.pop_front().unwrap_or_else(|| answer("200 OK", "", "{}"));
+                socket.write_all(answer.as_bytes()).await.unwrap();
             }
-            asked.push(String::from_utf8(request).unwrap());
-            socket.write_all(answer.as_bytes()).await.unwrap();
-        }
-        asked
-    });
-    (url, serving)
+        });
+        Self { url, asked, serving }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
 }
 
 fn answer(status: &str, fields: &str, body: &str) -> String {
@@ -71,9 +95,10 @@ async fn a_paid_answer_is_yes_and_took_two_requests() {
         domain::PaymentId::from_bytes([7; 16]),
     );
     let paid = answer("200 OK", &format!("PAYMENT-RESPONSE: {}\r\n", receipt.to_header()), "{\"data\":1}");
-    let (url, serving) = server(vec![challenge(), paid]).await;
-    assert_eq!(pay(&url, "$0.01").await.unwrap(), Verdict::Yes);
-    let asked = serving.await.unwrap();
+    let server = Server::start([challenge(), paid]).await;
+    assert_eq!(pay(&server.url, "$0.01").await.unwrap(), Verdict::Yes);
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
     assert!(!asked[0].contains("payment-signature"));
     assert!(asked[1].contains("payment-signature"), "{}", asked[1]);
 }
@@ -88,23 +113,23 @@ async fn nothing_is_paid_twice_whatever_comes_after_the_first_payment() {
         String::new(),
     ];
     for refusal in refusals {
-        let (url, serving) = server(vec![challenge(), refusal.clone()]).await;
-        assert_eq!(pay(&url, "$0.01").await.unwrap(), Verdict::No, "{refusal}");
-        assert_eq!(serving.await.unwrap().len(), 2, "{refusal}");
+        let server = Server::start([challenge(), refusal.clone()]).await;
+        assert_eq!(pay(&server.url, "$0.01").await.unwrap(), Verdict::No, "{refusal}");
+        assert_eq!(server.asked().len(), 2, "{refusal}");
     }
 }
 
 #[tokio::test]
 async fn above_the_maximum_nothing_is_sent_a_second_time() {
-    let (url, serving) = server(vec![challenge()]).await;
-    assert_eq!(pay(&url, "$0.0024").await.unwrap(), Verdict::No);
-    assert_eq!(serving.await.unwrap().len(), 1);
+    let server = Server::start([challenge()]).await;
+    assert_eq!(pay(&server.url, "$0.0024").await.unwrap(), Verdict::No);
+    assert_eq!(server.asked().len(), 1);
 }
 
 #[tokio::test]
 async fn a_payment_follows_no_redirect() {
-    let elsewhere = answer("307 Temporary Redirect", "Location: http://127.0.0.1:1/\r\n", "");
-    let (url, serving) = server(vec![challenge(), elsewhere]).await;
-    assert_eq!(pay(&url, "$0.01").await.unwrap(), Verdict::No);
-    serving.await.unwrap();
+    let elsewhere = answer("307 Temporary Redirect", "Location: /elsewhere\r\n", "");
+    let server = Server::start([challenge(), elsewhere]).await;
+    assert_eq!(pay(&server.url, "$0.01").await.unwrap(), Verdict::No);
+    assert_eq!(server.asked().len(), 2);
 }
