@@ -106,6 +106,10 @@ impl Provider {
         self
     }
 
+    pub(crate) fn add(&mut self, route: Route) {
+        self.routes.push(route);
+    }
+
     fn text(&self) -> String {
         let mut text = format!("\n[[providers]]\nname = \"{}\"\n{}\n", self.name, self.lines.join("\n"));
         let upstream = format!("addresses = [\"{}\"]\n{}\n", self.upstream, self.upstream_lines.join("\n"));

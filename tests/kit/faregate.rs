@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::audit;
 use crate::certificate::Authority;
-use crate::config::Config;
+use crate::config::{Config, Route};
 use crate::message::Response;
 use crate::metrics::Metrics;
 use crate::ports::Port;
@@ -30,6 +30,7 @@ pub struct Faregate {
     control: Port,
     ops: Port,
     process: Option<Process>,
+    reloads: usize,
     finished: bool,
 }
 
@@ -47,6 +48,7 @@ impl Faregate {
             control: Port::reserve(),
             ops: Port::reserve(),
             process: None,
+            reloads: 0,
             finished: false,
         };
         made.write_config();
@@ -212,12 +214,17 @@ impl Faregate {
         std::fs::rename(fresh, self.config_path()).expect("a file in its place");
     }
 
-    /// SIGHUP with another file, and waits until its routes are in force.
-    pub async fn reload(&mut self, config: Config) {
-        let before = self.metrics().await.count("faregate_reloads_total", &[("result", "ok")]);
+    /// SIGHUP with another file, and waits until it is in force: a priced route that only this file has answers then.
+    pub async fn reload(&mut self, mut config: Config) {
+        self.reloads += 1;
+        let sign = format!("/kit-reload-{}", self.reloads);
+        config.providers[0].add(Route::new(&sign, "$1"));
         self.rewrite(config);
         self.signal(Signal::SIGHUP);
-        self.counted("faregate_reloads_total", &[("result", "ok")], before + 1).await;
+        until("a reloaded file to be in force", || async {
+            (self.call(&Request::get(&sign)).await.status != 404).then_some(())
+        })
+        .await;
     }
 
     /// The last act of every test: audits the books while it runs, ends it, audits them again.

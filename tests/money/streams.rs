@@ -1,5 +1,7 @@
 //! Streams: paid once at their beginning, passed on piece by piece.
 
+use std::time::Duration;
+
 use tests::{Gate, Request, Route, Script, World};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +33,8 @@ async fn an_event_stream_is_paid_and_read_while_it_streams() {
 #[tokio::test(flavor = "multi_thread")]
 async fn u9_a_websocket_is_priced_at_its_handshake() {
     let world = World::paid().await;
-    world.upstream.on("/paid", Script::websocket());
+    let gate = Gate::new();
+    world.upstream.on("/paid", Script::websocket().after(&gate));
     let handshake = || {
         Request::get("/paid")
             .with("Connection", "Upgrade")
@@ -46,6 +49,11 @@ async fn u9_a_websocket_is_priced_at_its_handshake() {
     let payment = world.agent.payer.pay(&unpaid);
     let mut wire = world.gateway.wire().await;
     wire.send(&handshake().paying(payment.header())).await;
+    gate.reached().await;
+    // Pingora 0.9.1 takes the end of the request for the end of the tunnel where the 101 comes within some 100 us, before
+    // it has passed that end on. Nothing shows from outside when it has.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    gate.open();
     let (status, fields) = wire.head("GET").await.unwrap();
     assert_eq!(status, 101);
     assert!(fields.has("payment-response"));

@@ -110,7 +110,7 @@ async fn s8_connection_cannot_hide_a_payment_or_a_key() {
 async fn a_request_without_a_host_or_with_two_is_400() {
     let world = World::paid().await;
     for head in [
-        "GET /paid HTTP/1.1\r\n\r\n",
+        "GET /paid HTTP/1.1\r\nAccept: */*\r\n\r\n",
         "GET /paid HTTP/1.1\r\nHost:\r\n\r\n",
         "GET /paid HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "GET /paid HTTP/1.1\r\nHost: user@a\r\n\r\n",

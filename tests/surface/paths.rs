@@ -216,11 +216,11 @@ fn reread(target: &str) -> String {
     let text = text.split([';', '\0']).next().unwrap_or_default().to_owned();
     let mut parts: Vec<&str> = Vec::new();
     for part in text.split('/') {
-        match part.trim_end_matches(['.', ' ', '\t', '\n']) {
-            "" if part == ".." => {
+        match part {
+            ".." => {
                 parts.pop();
             }
-            "" => {}
+            "" | "." => {}
             kept => parts.push(kept),
         }
     }
