@@ -94,7 +94,8 @@ impl Gateway {
         let catalogs = registry.catalogs();
         let first = Snapshot::build(catalogs.borrow().clone(), &ledger, None).await;
         let snapshot = Arc::new(ArcSwap::from_pointee(first));
-        tokio::spawn(snapshot::follow(catalogs, Arc::clone(&snapshot), ledger.clone()));
+        metrics.set_catalog_version(snapshot.load().catalog().version());
+        tokio::spawn(snapshot::follow(catalogs, Arc::clone(&snapshot), ledger.clone(), Arc::clone(&metrics)));
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
 
         let drain_timeout = settings.shutdown.grace;

@@ -175,7 +175,7 @@ impl Metrics {
             commit_failures: made.counter("ledger_commit_failures_total", "Commits that failed.")?,
             queue_depth: made.gauge("ledger_queue_depth", "Holds and operations that wait for a commit.")?,
             reloads: made.counters("reloads_total", "Reloads of the catalog.", &["result"])?,
-            catalog_version: made.gauge("catalog_version", "The catalog in force.")?,
+            catalog_version: made.gauge("catalog_version", "The catalog that serves.")?,
             connections_refused: made
                 .counter("connections_refused_total", "Connections closed over the limit.")?,
             route_labels: DashSet::new(),
@@ -196,8 +196,8 @@ impl Metrics {
         }
     }
 
-    /// Says which catalog is in force.
-    pub fn set_catalog_version(&self, version: u64) {
+    /// Says which catalog serves.
+    pub(crate) fn set_catalog_version(&self, version: u64) {
         self.catalog_version.set(i64::try_from(version).unwrap_or(i64::MAX));
     }
 

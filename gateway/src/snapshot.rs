@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::challenge::Challenge;
 use crate::health;
+use crate::metrics::Metrics;
 use crate::pool::Pool;
 
 /// Changes that come within this time become one version.
@@ -127,14 +128,18 @@ pub(crate) async fn follow(
     mut catalogs: watch::Receiver<Arc<Catalog>>,
     current: Arc<ArcSwap<Snapshot>>,
     ledger: Ledger,
+    metrics: Arc<Metrics>,
 ) {
     while catalogs.changed().await.is_ok() {
         tokio::time::sleep(GATHER).await;
         let catalog = catalogs.borrow_and_update().clone();
         let before = current.load_full();
         let next = Snapshot::build(catalog, &ledger, Some(&before)).await;
-        tracing::info!(catalog.version = next.catalog.version(), "catalog in force");
+        let version = next.catalog.version();
         current.store(Arc::new(next));
+        // After the swap: who waits for this number finds the catalog serving.
+        metrics.set_catalog_version(version);
+        tracing::info!(catalog.version = version, "catalog serves");
     }
 }
 

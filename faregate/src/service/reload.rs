@@ -42,7 +42,6 @@ impl Reloader {
             self.ledger.create_wallet(agent.wallet).await.context("cannot make an agent's wallet")?;
         }
         let catalog = self.registry.apply(&loaded.config.catalog, self.ledger.time()).await?;
-        self.metrics.set_catalog_version(catalog.version());
         tracing::info!(
             catalog.version = catalog.version(),
             routes = catalog.routes().len(),
