@@ -92,7 +92,7 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let body = line.trim_start();
         let Some(name) = function_name(body) else { continue };
         let indentation = &line[..line.len() - body.len()];
-        let (opening, closing) = (format!("{indentation}}}"), format!("{indentation})"));
+        let (brace, parenthesis) = (format!("{indentation}}}"), format!("{indentation})"));
         if body.ends_with(';') {
             continue;
         }
@@ -100,8 +100,9 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let end = if is_whole {
             start
         } else {
-            let ends = |line: &&str| **line == opening || (line.starts_with(&closing) && line.ends_with(';'));
-            let Some(length) = lines[start + 1..].iter().position(|line| ends(&line)) else { continue };
+            let ends =
+                |line: &&str| **line == brace || (line.starts_with(&parenthesis) && line.ends_with(';'));
+            let Some(length) = lines[start + 1..].iter().position(ends) else { continue };
             start + 1 + length
         };
         found.push((name.to_owned(), end - start + 1));
