@@ -76,3 +76,6 @@ pub fn payment_identifier_extension() -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

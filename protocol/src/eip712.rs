@@ -49,3 +49,6 @@ impl Domain {
         keccak256(message)
     }
 }
+
+#[cfg(test)]
+mod tests;

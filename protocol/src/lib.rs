@@ -15,5 +15,9 @@ pub mod sign;
 pub mod signature;
 pub mod verify;
 
+#[cfg(test)]
+mod captures;
+mod wire;
+
 /// The version of x402 that is spoken.
 pub const X402_VERSION: u64 = 2;

@@ -3,23 +3,23 @@
 //! Absent and `null` are the same everywhere, unknown fields are ignored, numbers are decimal strings of up to 256
 //! bits, addresses come in any case. What does not fit is malformed: answered with 400, never with a panic.
 
-use std::str::FromStr;
-
 use alloy_primitives::U256;
 use domain::{Address, B256};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::X402_VERSION;
 use crate::authorization::Authorization;
-use crate::challenge::PAYMENT_IDENTIFIER;
 use crate::header::{self, HeaderError};
 use crate::offer::Offer;
 use crate::signature::{Signature, SignatureError};
+use crate::wire::{self, Extensions, Fields, Text, Wire};
 
 /// Shortest and longest payment identifier, in characters.
 const IDENTIFIER_LENGTH: std::ops::RangeInclusive<usize> = 16..=128;
+
+/// How much of what serde says is repeated, in characters: it may quote the header.
+const JSON_ERROR_MAX: usize = 160;
 
 /// A payment as its client wrote it.
 #[derive(Debug)]
@@ -53,32 +53,6 @@ pub enum Malformed {
     Identifier,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire {
-    x402_version: Option<u64>,
-    accepted: Option<Value>,
-    payload: Option<WirePayload>,
-    extensions: Option<Map<String, Value>>,
-}
-
-#[derive(Deserialize)]
-struct WirePayload {
-    signature: Option<String>,
-    authorization: Option<WireAuthorization>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireAuthorization {
-    from: Option<String>,
-    to: Option<String>,
-    value: Option<String>,
-    valid_after: Option<String>,
-    valid_before: Option<String>,
-    nonce: Option<String>,
-}
-
 // === impl PaymentPayload ===
 
 impl PaymentPayload {
@@ -87,20 +61,19 @@ impl PaymentPayload {
     /// # Errors
     /// See [`Malformed`].
     pub fn parse(header: &[u8]) -> Result<Self, Malformed> {
-        let wire: Wire = serde_json::from_slice(&header::decode(header)?)
-            .map_err(|error| Malformed::Json(error.to_string()))?;
+        let json = header::decode(header)?;
+        let wire: Wire<'_> = serde_json::from_slice(&json).map_err(|error| Malformed::json(&error))?;
         match wire.x402_version {
             Some(X402_VERSION) => {}
             Some(other) => return Err(Malformed::Version(other)),
             None => return Err(Malformed::Field("x402Version")),
         }
         let accepted = wire.accepted.ok_or(Malformed::Field("accepted"))?;
-        let accepted = serde_json::from_value(accepted).map_err(|_| Malformed::Field("accepted"))?;
         let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
         let signature = payload.signature.ok_or(Malformed::Field("signature"))?;
-        let authorization = payload.authorization.ok_or(Malformed::Field("authorization"))?.parse()?;
-        let identifier = wire.extensions.as_ref().map(identifier).transpose()?.flatten();
-        Ok(Self { accepted, authorization, signature: Signature::parse(&signature)?, identifier })
+        let authorization = authorization(&payload.authorization.ok_or(Malformed::Field("authorization"))?)?;
+        let identifier = identifier(wire.extensions)?;
+        Ok(Self { accepted, authorization, signature: Signature::parse(&signature.0)?, identifier })
     }
 
     /// The client's name for this request, where it set one.
@@ -110,52 +83,42 @@ impl PaymentPayload {
     }
 }
 
-// === impl WireAuthorization ===
+// === impl Malformed ===
 
-impl WireAuthorization {
-    fn parse(&self) -> Result<Authorization, Malformed> {
-        Ok(Authorization {
-            from: address(self.from.as_deref(), "authorization.from")?,
-            to: address(self.to.as_deref(), "authorization.to")?,
-            value: number(self.value.as_deref(), "authorization.value")?,
-            valid_after: number(self.valid_after.as_deref(), "authorization.validAfter")?,
-            valid_before: number(self.valid_before.as_deref(), "authorization.validBefore")?,
-            nonce: nonce(self.nonce.as_deref())?,
-        })
+impl Malformed {
+    fn json(error: &serde_json::Error) -> Self {
+        Self::Json(error.to_string().chars().take(JSON_ERROR_MAX).collect())
     }
 }
 
-/// `0x` and 40 hexadecimal digits in any case: clients differ in it (notes: captures of the Rust client).
-pub(crate) fn address(text: Option<&str>, field: &'static str) -> Result<Address, Malformed> {
-    let text =
-        text.filter(|text| text.len() == 42 && text.starts_with("0x")).ok_or(Malformed::Field(field))?;
-    Address::from_str(text).map_err(|_| Malformed::Field(field))
+fn authorization(fields: &Fields<'_>) -> Result<Authorization, Malformed> {
+    Ok(Authorization {
+        from: address(fields.from.as_ref(), "authorization.from")?,
+        to: address(fields.to.as_ref(), "authorization.to")?,
+        value: number(fields.value.as_ref(), "authorization.value")?,
+        valid_after: number(fields.valid_after.as_ref(), "authorization.validAfter")?,
+        valid_before: number(fields.valid_before.as_ref(), "authorization.validBefore")?,
+        nonce: nonce(fields.nonce.as_ref())?,
+    })
 }
 
-/// Decimal digits without sign or leading zero, at most 256 bits.
-fn number(text: Option<&str>, field: &'static str) -> Result<U256, Malformed> {
-    let canonical = |text: &str| {
-        !text.is_empty()
-            && text.len() <= 78
-            && text.bytes().all(|byte| byte.is_ascii_digit())
-            && (text == "0" || !text.starts_with('0'))
-    };
-    let text = text.filter(|text| canonical(text)).ok_or(Malformed::Field(field))?;
-    U256::from_str_radix(text, 10).map_err(|_| Malformed::Field(field))
+fn address(text: Option<&Text<'_>>, field: &'static str) -> Result<Address, Malformed> {
+    text.and_then(|text| wire::address(&text.0)).ok_or(Malformed::Field(field))
 }
 
-fn nonce(text: Option<&str>) -> Result<B256, Malformed> {
-    const FIELD: &str = "authorization.nonce";
-    let text =
-        text.filter(|text| text.len() == 66 && text.starts_with("0x")).ok_or(Malformed::Field(FIELD))?;
-    B256::from_str(text).map_err(|_| Malformed::Field(FIELD))
+fn number(text: Option<&Text<'_>>, field: &'static str) -> Result<U256, Malformed> {
+    text.and_then(|text| wire::number(&text.0)).ok_or(Malformed::Field(field))
 }
 
-fn identifier(extensions: &Map<String, Value>) -> Result<Option<String>, Malformed> {
-    let info = extensions.get(PAYMENT_IDENTIFIER).and_then(|extension| extension.get("info"));
-    match info.and_then(|info| info.get("id")) {
+fn nonce(text: Option<&Text<'_>>) -> Result<B256, Malformed> {
+    text.and_then(|text| wire::word(&text.0)).ok_or(Malformed::Field("authorization.nonce"))
+}
+
+fn identifier(extensions: Option<Extensions>) -> Result<Option<String>, Malformed> {
+    let info = extensions.and_then(|extensions| extensions.payment_identifier).and_then(|echo| echo.info);
+    match info.and_then(|info| info.id) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(id)) if is_identifier(id) => Ok(Some(id.clone())),
+        Some(Value::String(id)) if is_identifier(&id) => Ok(Some(id)),
         Some(_) => Err(Malformed::Identifier),
     }
 }
@@ -164,3 +127,6 @@ fn is_identifier(id: &str) -> bool {
     IDENTIFIER_LENGTH.contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
+
+#[cfg(test)]
+mod tests;

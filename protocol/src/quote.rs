@@ -44,3 +44,6 @@ impl QuoteKey {
         format!("{revision}.{}", URL_SAFE_NO_PAD.encode(&mark.as_bytes()[..MARK_BYTES]))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,3 +66,6 @@ impl SettlementResponse {
         Ok(serde_json::from_slice(&header::decode(value)?).ok())
     }
 }
+
+#[cfg(test)]
+mod tests;

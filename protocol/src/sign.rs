@@ -13,8 +13,8 @@ use crate::challenge::PaymentRequired;
 use crate::eip712::Domain;
 use crate::header;
 use crate::offer::{Offer, SCHEME_EXACT};
-use crate::payload;
 use crate::signature::{Signature, SignatureError, SigningKey};
+use crate::wire;
 
 /// Why an offer cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -72,8 +72,8 @@ pub fn authorize(
     let seconds = u64::try_from(at.seconds()).unwrap_or(0);
     Ok(Authorization {
         from: key.address(),
-        to: payload::address(Some(&offer.pay_to), "payTo").map_err(|_| SignError::Field("payTo"))?,
-        value: U256::from_str_radix(&offer.amount, 10).map_err(|_| SignError::Field("amount"))?,
+        to: wire::address(&offer.pay_to).ok_or(SignError::Field("payTo"))?,
+        value: wire::number(&offer.amount).ok_or(SignError::Field("amount"))?,
         valid_after: U256::ZERO,
         valid_before: U256::from(seconds.saturating_add(offer.max_timeout_seconds)),
         nonce,
@@ -92,15 +92,14 @@ pub fn domain(offer: &Offer) -> Result<Domain, SignError> {
     Ok(Domain::new(&Asset {
         network: offer.network.as_str().into(),
         chain_id: chain_id.ok_or_else(|| SignError::Unsupported(offer.network.clone()))?,
-        address: payload::address(Some(&offer.asset), "asset").map_err(|_| SignError::Field("asset"))?,
+        address: wire::address(&offer.asset).ok_or(SignError::Field("asset"))?,
         name: text("name")?,
         version: text("version")?,
     }))
 }
 
 /// An authorization and its signature as they stand in a payment.
-#[must_use]
-pub fn payload_json(authorization: &Authorization, signature: &[u8; 65]) -> Value {
+fn payload_json(authorization: &Authorization, signature: &[u8; 65]) -> Value {
     json!({
         "signature": alloy_primitives::hex::encode_prefixed(signature),
         "authorization": {
@@ -127,3 +126,6 @@ pub fn sign_message(key: &SigningKey, text: &str) -> String {
 pub fn recover_message(text: &str, signature: &str) -> Result<Address, SignatureError> {
     Signature::parse(signature)?.recover(eip191_hash_message(text.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,8 +53,7 @@ impl Signature {
     /// See [`SignatureError`].
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         let digits = text.strip_prefix("0x").ok_or(SignatureError::NotHex)?;
-        let bytes = alloy_primitives::hex::decode(digits).map_err(|_| SignatureError::NotHex)?;
-        let bytes: [u8; 65] = bytes.try_into().map_err(|_| SignatureError::Length)?;
+        let bytes: [u8; 65] = bytes(digits, SignatureError::Length)?;
         let (compact, v) = (&bytes[..64], bytes[64]);
         let recovery = match v {
             0 | 27 => RecoveryId::Zero,
@@ -87,8 +86,7 @@ impl SigningKey {
     pub fn from_hex(text: &str) -> Result<Self, SignatureError> {
         let text = text.trim();
         let digits = text.strip_prefix("0x").unwrap_or(text);
-        let bytes = alloy_primitives::hex::decode(digits).map_err(|_| SignatureError::NotHex)?;
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| SignatureError::Key)?;
+        let bytes = bytes(digits, SignatureError::Key)?;
         SecretKey::from_secret_bytes(bytes).map(Self).map_err(|_| SignatureError::Key)
     }
 
@@ -110,7 +108,20 @@ impl SigningKey {
     }
 }
 
+/// Exactly so many bytes, from digits without `0x`.
+fn bytes<const N: usize>(digits: &str, length: SignatureError) -> Result<[u8; N], SignatureError> {
+    let mut bytes = [0; N];
+    if digits.len() != 2 * N {
+        return Err(length);
+    }
+    alloy_primitives::hex::decode_to_slice(digits, &mut bytes).map_err(|_| SignatureError::NotHex)?;
+    Ok(bytes)
+}
+
 fn address(key: &PublicKey) -> Address {
     let uncompressed = key.serialize_uncompressed();
     Address::from_slice(&keccak256(&uncompressed[1..])[12..])
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,15 @@
 use alloy_primitives::U256;
 use domain::{Address, Amount, Asset, B256, ReplayKey, UnixMillis};
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::eip712::Domain;
 use crate::offer::{MAX_TIMEOUT_SECONDS, Offer, QUOTE, SCHEME_EXACT};
-use crate::payload::{PaymentPayload, address};
+use crate::payload::PaymentPayload;
+use crate::wire;
+
+mod rejection;
+
+pub use rejection::Rejection;
 
 /// How far a client's clock may be ahead of ours, in seconds.
 pub const SKEW_SECONDS: u64 = 30;
@@ -52,49 +56,6 @@ pub struct VerifiedPayment {
     digest: B256,
 }
 
-/// Why a payment is refused. Nothing was charged for it, and nothing will be.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Rejection {
-    /// Another scheme.
-    #[error("the scheme `{0}` is not offered; pay with `exact`")]
-    Scheme(String),
-    /// Another network.
-    #[error("the network `{0}` is not the one that was offered")]
-    Network(String),
-    /// Another asset.
-    #[error("the asset is not the one that was offered")]
-    Asset,
-    /// `accepted` is no offer of ours.
-    #[error("the accepted offer differs from the one that was made in `{0}`; ask for a new one")]
-    Offer(&'static str),
-    /// A quote that is not for this route, or has ended.
-    #[error("the quote is for another route or has ended; ask for a new one")]
-    Quote,
-    /// Made out to somebody else.
-    #[error("the payment is made out to another recipient")]
-    Recipient,
-    /// Another amount than the price.
-    #[error("the authorized value is not the price")]
-    Value,
-    /// Not valid yet.
-    #[error("the authorization is not valid yet; check the clock")]
-    NotYetValid,
-    /// Valid for longer than was asked for.
-    #[error("the authorization is valid for longer than the {MAX_TIMEOUT_SECONDS} seconds that were offered")]
-    ValidTooLong,
-    /// Its time is over; everything else about it is right, the signature included.
-    #[error("the authorization has expired; sign a new one")]
-    Expired {
-        /// By which its earlier outcome can be found.
-        replay_key: ReplayKey,
-        /// Who signed it.
-        payer: Address,
-    },
-    /// Not signed by its payer.
-    #[error("the signature is not the payer's")]
-    Signature,
-}
-
 // === impl VerifiedPayment ===
 
 impl VerifiedPayment {
@@ -129,42 +90,23 @@ impl VerifiedPayment {
     }
 }
 
-// === impl Rejection ===
-
-impl Rejection {
-    /// The code that the public SDKs use for it.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Scheme(_) => "unsupported_scheme",
-            Self::Network(_) => "invalid_network",
-            Self::Asset | Self::Offer(_) => "invalid_payment_requirements",
-            Self::Quote => "invalid_quote",
-            Self::Recipient => "invalid_exact_evm_recipient_mismatch",
-            Self::Value => "invalid_exact_evm_authorization_value",
-            Self::NotYetValid => "invalid_exact_evm_payload_authorization_valid_after",
-            Self::ValidTooLong | Self::Expired { .. } => {
-                "invalid_exact_evm_payload_authorization_valid_before"
-            }
-            Self::Signature => "invalid_exact_evm_signature",
-        }
-    }
-}
-
 /// Judges a payment.
 ///
 /// # Errors
 /// See [`Rejection`].
 pub fn verify(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<VerifiedPayment, Rejection> {
-    let quote = matching_quote(&payment.accepted, expected)?;
+    agrees(&payment.accepted, expected)?;
     let authorization = &payment.authorization;
     if authorization.to != expected.pay_to {
         return Err(Rejection::Recipient);
     }
-    if authorization.value != U256::from(quote.price.atomic().unsigned_abs()) {
-        return Err(Rejection::Value);
-    }
     let now = U256::from(expected.at.seconds().unsigned_abs());
+    let expired = authorization.valid_before <= now;
+    let quote = match matching_quote(payment, expected.quotes) {
+        // Without a price it pays for nothing, but it may have paid before its price changed: go on to `Expired`.
+        Err(rejection) if !expired => return Err(rejection),
+        quote => quote,
+    };
     if authorization.valid_after > now {
         return Err(Rejection::NotYetValid);
     }
@@ -178,18 +120,19 @@ pub fn verify(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<Verif
     }
     // Fits: it is at most a minute and a half from now.
     let valid_before = authorization.valid_before.saturating_to::<u64>();
-    let network = &expected.asset.network;
-    let payer = authorization.from;
+    let (network, payer) = (&expected.asset.network, authorization.from);
     let replay_key =
         ReplayKey::new(valid_before, network, expected.asset.address, payer, authorization.nonce);
-    if authorization.valid_before <= now {
+    if expired {
         return Err(Rejection::Expired { replay_key, payer });
     }
+    let quote = quote?;
     Ok(VerifiedPayment { payer, amount: quote.price, revision: quote.revision, replay_key, digest })
 }
 
-/// Field by field, as the public SDKs compare since 2.13: every field equal, `extra` a superset of ours.
-fn matching_quote<'a>(accepted: &Offer, expected: &Expected<'a>) -> Result<&'a Quote<'a>, Rejection> {
+/// Field by field, as the public SDKs compare since 2.13: every field equal, `extra` a superset of ours. The amount
+/// and the quote are [`matching_quote`]'s.
+fn agrees(accepted: &Offer, expected: &Expected<'_>) -> Result<(), Rejection> {
     let asset = expected.asset;
     if accepted.scheme != SCHEME_EXACT {
         return Err(Rejection::Scheme(accepted.scheme.chars().take(32).collect()));
@@ -197,10 +140,10 @@ fn matching_quote<'a>(accepted: &Offer, expected: &Expected<'a>) -> Result<&'a Q
     if accepted.network != *asset.network {
         return Err(Rejection::Network(accepted.network.chars().take(64).collect()));
     }
-    if address(Some(&accepted.asset), "asset").ok() != Some(asset.address) {
+    if wire::address(&accepted.asset) != Some(asset.address) {
         return Err(Rejection::Asset);
     }
-    if address(Some(&accepted.pay_to), "payTo").ok() != Some(expected.pay_to) {
+    if wire::address(&accepted.pay_to) != Some(expected.pay_to) {
         return Err(Rejection::Recipient);
     }
     if accepted.max_timeout_seconds != MAX_TIMEOUT_SECONDS {
@@ -211,15 +154,27 @@ fn matching_quote<'a>(accepted: &Offer, expected: &Expected<'a>) -> Result<&'a Q
             return Err(Rejection::Offer("extra"));
         }
     }
-    let has_amount = |quote: &&Quote<'_>| accepted.amount == quote.price.atomic().to_string();
-    match accepted.extra.get(QUOTE) {
-        None | Some(Value::Null) => expected.quotes.iter().find(has_amount).ok_or(Rejection::Offer("amount")),
+    Ok(())
+}
+
+/// The price that is paid: the one whose quote was echoed, or without an echo the first of the same amount.
+fn matching_quote<'a>(payment: &PaymentPayload, quotes: &'a [Quote<'a>]) -> Result<&'a Quote<'a>, Rejection> {
+    let accepted = &payment.accepted;
+    let amount = Amount::parse_atomic(&accepted.amount);
+    let has_amount = |quote: &&Quote<'_>| amount == Some(quote.price);
+    let quote = match accepted.extra.get(QUOTE) {
+        None | Some(Value::Null) => quotes.iter().find(has_amount),
         Some(Value::String(text)) => {
-            let quote = expected.quotes.iter().find(|quote| quote.quote == text).ok_or(Rejection::Quote)?;
-            Some(quote).filter(has_amount).ok_or(Rejection::Offer("amount"))
+            let quote = quotes.iter().find(|quote| quote.quote == text).ok_or(Rejection::Quote)?;
+            Some(quote).filter(has_amount)
         }
-        Some(_) => Err(Rejection::Quote),
+        Some(_) => return Err(Rejection::Quote),
+    };
+    let quote = quote.ok_or(Rejection::Offer("amount"))?;
+    if payment.authorization.value != U256::from(quote.price.atomic().unsigned_abs()) {
+        return Err(Rejection::Value);
     }
+    Ok(quote)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-use std::str::FromStr;
-
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::captures::{self, PAYMENT, usdc};
 use crate::challenge::PaymentRequired;
 use crate::header;
 use crate::sign::sign_offer;
@@ -10,25 +10,25 @@ use crate::signature::SigningKey;
 
 const NOW: UnixMillis = UnixMillis(1_795_349_701_000);
 
-fn usdc() -> Asset {
-    Asset {
-        network: "eip155:84532".into(),
-        chain_id: 84_532,
-        address: Address::from_str("0x036CbD53842c5426634e7929541eC2318f3dCF7e").unwrap(),
-        name: "USDC".into(),
-        version: "2".into(),
-    }
-}
-
 fn units(units: i64) -> Amount {
     Amount::from_atomic(units).unwrap()
+}
+
+/// Signs the authorization as it stands.
+fn sign(payment: &mut Value) {
+    let parsed = PaymentPayload::parse(header::encode(payment.to_string().as_bytes()).as_bytes()).unwrap();
+    let digest = Domain::new(&usdc()).digest(&parsed.authorization);
+    payment["payload"]["signature"] = json!(alloy_primitives::hex::encode_prefixed(key().sign(digest)));
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_hex(&"42".repeat(32)).unwrap()
 }
 
 /// A payment for the current one of two quotes, changed by `change` before it is encoded.
 fn judged(at: UnixMillis, change: impl FnOnce(&mut Value)) -> Result<VerifiedPayment, Rejection> {
     let asset = usdc();
     let pay_to = Address::repeat_byte(9);
-    let key = SigningKey::from_hex(&"42".repeat(32)).unwrap();
     let offer = Offer::wallet(&asset, pay_to, units(1000), Some("2.current"));
     let challenge = PaymentRequired {
         x402_version: 2,
@@ -37,7 +37,7 @@ fn judged(at: UnixMillis, change: impl FnOnce(&mut Value)) -> Result<VerifiedPay
         accepts: vec![offer],
         extensions: None,
     };
-    let signed = sign_offer(&key, &challenge, 0, B256::repeat_byte(5), NOW).unwrap();
+    let signed = sign_offer(&key(), &challenge, 0, B256::repeat_byte(5), NOW).unwrap();
     let mut payment: Value = serde_json::from_slice(&header::decode(signed.as_bytes()).unwrap()).unwrap();
     change(&mut payment);
     let payment = PaymentPayload::parse(header::encode(payment.to_string().as_bytes()).as_bytes()).unwrap();
@@ -55,11 +55,10 @@ fn code(change: impl FnOnce(&mut Value)) -> &'static str {
 
 #[test]
 fn a_signature_of_the_stock_typescript_client_is_recovered() {
-    // Captured from @x402/fetch 2.27 (shared/notes/clients.md).
-    let payment = json!({"x402Version":2,"payload":{"authorization":{"from":"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC","to":"0x90F79bf6EB2c4f870365E785982E1f101E93b906","value":"1000","validAfter":"0","validBefore":"1795349761","nonce":"0x5ef03eab4354bb4680c137ab8a55124e96e1a140ad7a1bf085de4e0c9e2a2c50"},"signature":"0x087b29b23a9757912840f93bfaba2bb4a6d3cd46cea6acc9c0f074a5a6e518b81809bd4ba3111858dc2dc6ea6b9b3a1db5a436e407ac04ca2209745bc1a317091b"},"resource":{"url":"http://127.0.0.1:4051/paid","description":"paid POST","mimeType":"application/json"},"accepted":{"scheme":"exact","network":"eip155:84532","amount":"1000","asset":"0x036CbD53842c5426634e7929541eC2318f3dCF7e","payTo":"0x90F79bf6EB2c4f870365E785982E1f101E93b906","maxTimeoutSeconds":300,"extra":{"name":"USDC","version":"2"}}});
-    let payment = PaymentPayload::parse(header::encode(payment.to_string().as_bytes()).as_bytes()).unwrap();
+    let payment = PaymentPayload::parse(header::encode(PAYMENT.as_bytes()).as_bytes()).unwrap();
     let digest = Domain::new(&usdc()).digest(&payment.authorization);
-    assert_eq!(payment.signature.recover(digest).unwrap(), payment.authorization.from);
+    assert_eq!(digest, captures::word(captures::PAYMENT_DIGEST));
+    assert_eq!(payment.signature.recover(digest).unwrap(), captures::address(captures::PAYER));
 }
 
 #[test]
@@ -78,6 +77,23 @@ fn absent_and_null_quotes_are_judged_by_amount() {
     assert_eq!(code(quote), "verified");
     assert_eq!(code(|payment| payment["accepted"]["extra"]["quote"] = json!("2.forged")), "invalid_quote");
     assert_eq!(code(|payment| payment["accepted"]["extra"]["quote"] = json!(7)), "invalid_quote");
+}
+
+#[test]
+fn an_earlier_price_is_paid_by_its_quote_or_by_its_amount() {
+    for quote in [json!("1.before"), Value::Null] {
+        let earlier = |payment: &mut Value| {
+            payment["accepted"]["amount"] = json!("900");
+            payment["accepted"]["extra"]["quote"] = quote;
+            payment["payload"]["authorization"]["value"] = json!("900");
+            sign(payment);
+        };
+        let verified = judged(NOW, earlier).unwrap();
+        assert_eq!((verified.amount(), verified.revision()), (units(900), 1));
+    }
+    // The quote of one price with the amount of another.
+    let mixed = judged(NOW, |payment| payment["accepted"]["extra"]["quote"] = json!("1.before"));
+    assert_eq!(mixed.unwrap_err(), Rejection::Offer("amount"));
 }
 
 #[test]
@@ -154,6 +170,46 @@ fn an_expired_payment_with_a_wrong_signature_is_not_looked_up() {
 }
 
 #[test]
+fn an_expired_payment_is_looked_up_though_its_price_has_changed() {
+    let expected = judged(NOW.plus(60_000), |_| {}).unwrap_err();
+    assert!(matches!(expected, Rejection::Expired { payer, .. } if payer == key().address()));
+    let stale: [fn(&mut Value); 2] = [
+        |payment| payment["accepted"]["extra"]["quote"] = json!("0.ended"),
+        |payment| payment["accepted"]["amount"] = json!("800"),
+    ];
+    for change in stale {
+        assert_eq!(judged(NOW.plus(60_000), change).unwrap_err(), expected);
+    }
+    // Not for other recipients, networks or assets: it cannot have paid here.
+    let elsewhere = judged(NOW.plus(60_000), |payment| payment["accepted"]["network"] = json!("eip155:1"));
+    assert_eq!(elsewhere.unwrap_err(), Rejection::Network("eip155:1".to_owned()));
+}
+
+#[test]
+fn one_nonce_is_one_payment_whatever_else_is_signed_with_it() {
+    let first = judged(NOW, |_| {}).unwrap();
+    let second = judged(NOW, |payment| {
+        payment["payload"]["authorization"]["validBefore"] = json!("1795349760");
+        sign(payment);
+    });
+    let second = second.unwrap();
+    assert_ne!(first.replay_key(), second.replay_key());
+    assert_eq!(first.replay_key().nonce_digest(), second.replay_key().nonce_digest());
+    assert_ne!(first.digest(), second.digest());
+}
+
+#[test]
+fn the_whole_of_the_largest_number_is_refused_not_wrapped() {
+    for field in ["value", "validAfter", "validBefore"] {
+        let rejection = judged(NOW, |payment| {
+            payment["payload"]["authorization"][field] = json!(U256::MAX.to_string());
+            sign(payment);
+        });
+        assert!(rejection.is_err(), "{field}");
+    }
+}
+
+#[test]
 fn addresses_are_compared_without_regard_to_case() {
     let lower = |value: &mut Value| *value = json!(value.as_str().unwrap().to_lowercase());
     assert_eq!(
@@ -165,4 +221,38 @@ fn addresses_are_compared_without_regard_to_case() {
         }),
         "verified"
     );
+}
+
+/// A field of the authorization, and another value for it.
+fn any_change() -> impl Strategy<Value = (&'static str, String)> {
+    let hexadecimal = |bytes: Vec<u8>| alloy_primitives::hex::encode_prefixed(bytes);
+    let address = proptest::collection::vec(any::<u8>(), 20).prop_map(hexadecimal);
+    let nonce = proptest::collection::vec(any::<u8>(), 32).prop_map(hexadecimal);
+    let near = (0_u64..2_000).prop_map(|value| value.to_string());
+    let time = (1_795_349_702_u64..1_795_349_820).prop_map(|time| time.to_string());
+    let far = any::<[u8; 32]>().prop_map(|bytes| U256::from_be_bytes(bytes).to_string());
+    prop_oneof![
+        (Just("from"), address.clone()),
+        (Just("to"), address),
+        (Just("value"), near.clone()),
+        (Just("value"), far.clone()),
+        (Just("validAfter"), near),
+        (Just("validAfter"), far.clone()),
+        (Just("validBefore"), time),
+        (Just("validBefore"), far),
+        (Just("nonce"), nonce),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a7_any_other_authorization_under_the_same_signature_is_refused((field, value) in any_change()) {
+        let mut unchanged = false;
+        let verdict = judged(NOW, |payment| {
+            let place = &mut payment["payload"]["authorization"][field];
+            unchanged = *place == json!(value);
+            *place = json!(value);
+        });
+        prop_assert_eq!(verdict.is_ok(), unchanged);
+    }
 }

@@ -1,0 +1,156 @@
+use serde_json::json;
+
+use super::*;
+use crate::captures::{self, PAYER, PAYMENT, PAYMENT_REORDERED, PAYMENT_V1};
+use crate::header::{PAYMENT_HEADER_BYTES_MAX, encode};
+
+fn parse(json: &str) -> Result<PaymentPayload, Malformed> {
+    PaymentPayload::parse(encode(json.as_bytes()).as_bytes())
+}
+
+fn captured() -> Value {
+    serde_json::from_str(PAYMENT).unwrap()
+}
+
+/// What is said of the captured payment with one more change.
+fn refused(change: impl FnOnce(&mut Value)) -> String {
+    let mut payment = captured();
+    change(&mut payment);
+    parse(&payment.to_string()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_captured_payment_is_read_field_by_field() {
+    let payment = parse(PAYMENT).unwrap();
+    let authorization = payment.authorization;
+    assert_eq!(authorization.from, captures::address(PAYER));
+    assert_eq!(authorization.to, captures::address("0x90F79bf6EB2c4f870365E785982E1f101E93b906"));
+    assert_eq!(authorization.value, U256::from(1000));
+    assert_eq!(authorization.valid_after, U256::ZERO);
+    assert_eq!(authorization.valid_before, U256::from(1_795_349_761_u64));
+    assert_eq!(payment.accepted.max_timeout_seconds, 300);
+    assert_eq!(payment.payment_identifier(), None);
+}
+
+#[test]
+fn order_case_nulls_and_escapes_do_not_matter() {
+    let first = parse(PAYMENT).unwrap();
+    let escaped = PAYMENT.replace("\"1000\"", "\"\\u0031000\"").replace("\"exact\"", "\"e\\u0078act\"");
+    for text in [PAYMENT_REORDERED, &escaped] {
+        let second = parse(text).unwrap();
+        assert_eq!(first.authorization, second.authorization);
+        assert_eq!(first.accepted.scheme, second.accepted.scheme);
+        assert_eq!(first.accepted.extra, second.accepted.extra);
+    }
+}
+
+#[test]
+fn unknown_fields_are_ignored_wherever_they_stand() {
+    let mut payment = captured();
+    for place in ["", "/accepted", "/accepted/extra", "/payload", "/payload/authorization", "/resource"] {
+        payment.pointer_mut(place).unwrap()["unknown"] = json!({"a": [1, null, {"b": "c"}]});
+    }
+    payment["extensions"] = json!({"bazaar": {"info": 7, "schema": []}});
+    assert!(parse(&payment.to_string()).is_ok());
+}
+
+#[test]
+fn what_is_missing_or_null_is_named() {
+    for name in ["x402Version", "accepted", "payload"] {
+        for gone in [false, true] {
+            let text = refused(|payment| match gone {
+                true => drop(payment.as_object_mut().unwrap().remove(name)),
+                false => payment[name] = Value::Null,
+            });
+            assert!(text.contains(name), "{text}");
+        }
+    }
+    for name in ["from", "to", "value", "validAfter", "validBefore", "nonce"] {
+        let text = refused(|payment| payment["payload"]["authorization"][name] = Value::Null);
+        assert!(text.contains(name), "{text}");
+    }
+    for name in ["scheme", "network", "amount", "asset", "payTo", "maxTimeoutSeconds"] {
+        let text = refused(|payment| drop(payment["accepted"].as_object_mut().unwrap().remove(name)));
+        assert!(text.contains(name), "{text}");
+    }
+    assert!(refused(|payment| payment["payload"]["signature"] = Value::Null).contains("signature"));
+}
+
+#[test]
+fn a6_numbers_in_another_form_are_malformed() {
+    for value in ["", "-1000", "+1000", "01000", "1e3", "1000.0", "0x3e8", "1_000", " 1000"] {
+        let text = refused(|payment| payment["payload"]["authorization"]["value"] = json!(value));
+        assert!(text.contains("authorization.value"), "{text}");
+    }
+    refused(|payment| payment["payload"]["authorization"]["value"] = json!(1000));
+    refused(|payment| payment["payload"]["authorization"]["nonce"] = json!("0x05"));
+}
+
+#[test]
+fn other_versions_and_other_methods_are_refused() {
+    assert!(matches!(parse(PAYMENT_V1), Err(Malformed::Version(1))));
+    assert!(refused(|payment| payment["x402Version"] = json!(3)).contains("version 3"));
+    let permit2 = refused(|payment| {
+        payment["payload"] = json!({"signature": "0x", "permit2Authorization": {}});
+    });
+    assert!(permit2.contains("authorization"), "{permit2}");
+}
+
+#[test]
+fn the_identifier_is_read_and_its_shape_is_checked() {
+    let with = |extension: Value| {
+        let mut payment = captured();
+        payment["extensions"] = json!({ "payment-identifier": extension });
+        parse(&payment.to_string())
+    };
+    let named = |id: &str| with(json!({"info": {"required": false, "id": id}, "schema": {}}));
+    for id in ["pay_7d5d747be160-280", &"Z".repeat(16), &"_".repeat(128)] {
+        assert_eq!(named(id).unwrap().payment_identifier(), Some(id));
+    }
+    for id in ["", &"a".repeat(15), &"a".repeat(129), "sixteen letters!", "ééééééééé", "abcdefgh\nijklmnop"]
+    {
+        assert!(matches!(named(id), Err(Malformed::Identifier)), "{id}");
+    }
+    assert!(matches!(with(json!({"info": {"id": 7}})), Err(Malformed::Identifier)));
+    assert!(matches!(with(json!({"info": []})), Err(Malformed::Json(_))));
+    assert!(matches!(with(json!(true)), Err(Malformed::Json(_))));
+    for none in [Value::Null, json!({}), json!({"info": null}), json!({"info": {"required": false}})] {
+        assert_eq!(with(none).unwrap().payment_identifier(), None);
+    }
+    assert_eq!(with(json!({"info": {"id": null}})).unwrap().payment_identifier(), None);
+}
+
+#[test]
+fn s4_what_is_no_payment_is_an_error_and_a_short_one() {
+    let deep = |open: &str, close: &str| open.repeat(4000) + "1" + &close.repeat(4000);
+    let texts = [
+        String::new(),
+        "null".to_owned(),
+        "[]".to_owned(),
+        "7".to_owned(),
+        "{".to_owned(),
+        "[".repeat(12_000),
+        deep("[", "]"),
+        PAYMENT.replacen("{\"name\"", &format!("{{\"deep\":{},\"name\"", deep("[", "]")), 1),
+        PAYMENT.replacen("\"accepted\":", "\"accepted\":7,\"accepted\":", 1),
+        format!("{{\"x402Version\":\"{}\"}}", "é".repeat(4000)),
+        format!("{PAYMENT}x"),
+    ];
+    for text in &texts {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.len() < 400, "{error}");
+    }
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 75, 76, 4, 0];
+    for bytes in [&gzip[..], &[0xff, 0xfe], &[0; 1000]] {
+        assert!(matches!(PaymentPayload::parse(encode(bytes).as_bytes()), Err(Malformed::Json(_))));
+    }
+    let long = vec![b'A'; PAYMENT_HEADER_BYTES_MAX + 4];
+    assert!(matches!(PaymentPayload::parse(&long), Err(Malformed::Header(HeaderError::TooLong))));
+}
+
+#[test]
+fn s4_depth_in_what_is_ignored_costs_no_stack() {
+    let deep = "[".repeat(5000) + &"]".repeat(5000);
+    let payment = PAYMENT.replacen("{\"x402Version\"", &format!("{{\"unknown\":{deep},\"x402Version\""), 1);
+    assert!(parse(&payment).is_ok());
+}

@@ -1,0 +1,72 @@
+//! [`Rejection`]: why a payment is refused, as the code that SDKs know and as a sentence for people.
+
+use domain::{Address, ReplayKey};
+use thiserror::Error;
+
+use crate::offer::MAX_TIMEOUT_SECONDS;
+
+/// Why a payment is refused: nothing is charged for it now. Only an [`Rejection::Expired`] one may have paid before.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Rejection {
+    /// Another scheme.
+    #[error("the scheme `{0}` is not offered; pay with `exact`")]
+    Scheme(String),
+    /// Another network.
+    #[error("the network `{0}` is not the one that was offered")]
+    Network(String),
+    /// Another asset.
+    #[error("the asset is not the one that was offered")]
+    Asset,
+    /// `accepted` is no offer of ours.
+    #[error("the accepted offer differs from the one that was made in `{0}`; ask for a new one")]
+    Offer(&'static str),
+    /// A quote that is not for this route, or has ended.
+    #[error("the quote is for another route or has ended; ask for a new one")]
+    Quote,
+    /// Made out to somebody else.
+    #[error("the payment is made out to another recipient")]
+    Recipient,
+    /// Another amount than the price.
+    #[error("the authorized value is not the price")]
+    Value,
+    /// Not valid yet.
+    #[error("the authorization is not valid yet; check the clock")]
+    NotYetValid,
+    /// Valid for longer than was asked for.
+    #[error("the authorization is valid for longer than the {MAX_TIMEOUT_SECONDS} seconds that were offered")]
+    ValidTooLong,
+    /// Its time is over, and it is made out to us and signed. Whether its price is still one of ours does not matter:
+    /// it may have paid while it was.
+    #[error("the authorization has expired; sign a new one")]
+    Expired {
+        /// By which its earlier outcome can be found.
+        replay_key: ReplayKey,
+        /// Who signed it.
+        payer: Address,
+    },
+    /// Not signed by its payer.
+    #[error("the signature is not the payer's")]
+    Signature,
+}
+
+// === impl Rejection ===
+
+impl Rejection {
+    /// The code that the public SDKs use for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Scheme(_) => "unsupported_scheme",
+            Self::Network(_) => "invalid_network",
+            Self::Asset | Self::Offer(_) => "invalid_payment_requirements",
+            Self::Quote => "invalid_quote",
+            Self::Recipient => "invalid_exact_evm_recipient_mismatch",
+            Self::Value => "invalid_exact_evm_authorization_value",
+            Self::NotYetValid => "invalid_exact_evm_payload_authorization_valid_after",
+            Self::ValidTooLong | Self::Expired { .. } => {
+                "invalid_exact_evm_payload_authorization_valid_before"
+            }
+            Self::Signature => "invalid_exact_evm_signature",
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The JSON of a payment as it comes in, borrowed from the decoded header, and the texts that stand for numbers in it.
+//!
+//! `Option` everywhere: absent and `null` are the same. Nothing is judged here. Next: [`crate::payload`].
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use alloy_primitives::U256;
+use domain::{Address, B256};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::offer::Offer;
+
+/// Decimal digits of 2^256 - 1.
+const NUMBER_DIGITS_MAX: usize = 78;
+
+/// x402 v2's `PaymentPayload`. `resource` is not read: it is unsigned.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct Wire<'a> {
+    pub(crate) x402_version: Option<u64>,
+    pub(crate) accepted: Option<Offer>,
+    #[serde(borrow)]
+    pub(crate) payload: Option<Payload<'a>>,
+    pub(crate) extensions: Option<Extensions>,
+}
+
+/// `payload` of scheme `exact` by EIP-3009.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+pub(crate) struct Payload<'a> {
+    #[serde(borrow)]
+    pub(crate) signature: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) authorization: Option<Fields<'a>>,
+}
+
+/// `payload.authorization`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct Fields<'a> {
+    #[serde(borrow)]
+    pub(crate) from: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) to: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) value: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) valid_after: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) valid_before: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) nonce: Option<Text<'a>>,
+}
+
+/// A string that is only copied where JSON escapes stand in it. serde borrows a bare `Cow`, but none in an `Option`.
+#[derive(Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+/// The one extension that is read.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+pub(crate) struct Extensions {
+    #[serde(rename = "payment-identifier")]
+    pub(crate) payment_identifier: Option<Identifier>,
+}
+
+/// What is echoed of `payment-identifier`.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+pub(crate) struct Identifier {
+    pub(crate) info: Option<Info>,
+}
+
+/// `info` of `payment-identifier`.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+pub(crate) struct Info {
+    pub(crate) id: Option<Value>,
+}
+
+/// `0x` and 40 hexadecimal digits in any case: clients differ in it (notes/clients.md, wire captures).
+pub(crate) fn address(text: &str) -> Option<Address> {
+    hexadecimal(text, 40).and_then(|digits| Address::from_str(digits).ok())
+}
+
+/// `0x` and 64 hexadecimal digits in any case.
+pub(crate) fn word(text: &str) -> Option<B256> {
+    hexadecimal(text, 64).and_then(|digits| B256::from_str(digits).ok())
+}
+
+/// Decimal digits without sign or leading zero, at most 256 bits.
+pub(crate) fn number(text: &str) -> Option<U256> {
+    let canonical = text == "0" || !text.starts_with('0');
+    let digits = text.len() <= NUMBER_DIGITS_MAX && text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.is_empty() || !canonical || !digits {
+        return None;
+    }
+    U256::from_str_radix(text, 10).ok()
+}
+
+/// The digits after `0x`, where there are exactly so many bytes of them.
+fn hexadecimal(text: &str, digits: usize) -> Option<&str> {
+    text.strip_prefix("0x").filter(|rest| rest.len() == digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_canonical_decimals_of_256_bits() {
+        assert_eq!(number("0"), Some(U256::ZERO));
+        assert_eq!(number("1000"), Some(U256::from(1000)));
+        assert_eq!(number(&U256::MAX.to_string()), Some(U256::MAX));
+        let one_more = "115792089237316195423570985008687907853269984665640564039457584007913129639936";
+        let longer = "1".repeat(79);
+        for text in ["", "00", "01000", "+1", "-1", "1_000", "1e3", "0x1", "1.0", " 1", one_more, &longer] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_words_have_one_length_and_any_case() {
+        let text = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+        assert_eq!(address(text).map(|address| address.to_checksum(None)).as_deref(), Some(text));
+        assert_eq!(address(&text.to_lowercase()), address(text));
+        assert_eq!(address(&text.to_uppercase().replacen('X', "x", 1)), address(text));
+        let doubled = format!("0x0x{}", "1".repeat(38));
+        for text in ["", "0x", &text[2..], &text[..41], &format!("{text}0"), &doubled, "0xé"] {
+            assert_eq!(address(text), None, "{text}");
+        }
+        assert_eq!(word(&format!("0x{}", "Ab".repeat(32))), Some(B256::repeat_byte(0xab)));
+        assert_eq!(word(&format!("0x{}", "ab".repeat(31))), None);
+        assert_eq!(word(&format!("0x{}", "g".repeat(64))), None);
+    }
+}
