@@ -169,8 +169,13 @@ impl Proxy {
 
 /// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.
 pub(crate) async fn continue_if_expected(session: &mut Session) {
-    if session.req_header_mut().remove_header(&EXPECT).is_some() && !session.is_http2() {
-        // A client that is gone is noticed at the next read.
+    if !session.req_header().headers.contains_key(EXPECT) {
+        return;
+    }
+    if !session.is_http2() {
+        // While the field is there: without it, Pingora takes a 100 for one that nobody asked for. A client that is
+        // gone is noticed at the next read.
         let _ = session.write_continue_response().await;
     }
+    session.req_header_mut().remove_header(&EXPECT);
 }

@@ -49,31 +49,21 @@ pub(crate) fn admit(request: &RequestHeader, limits: &Limits) -> Result<Admitted
     if matches!(method, "TRACE" | "CONNECT") {
         return Err(Refusal::Method(method.to_owned()));
     }
-    let (path, query) = target(request)?;
+    let authority = authority(request)?;
+    let (path, query) = target(request, &authority)?;
     Ok(Admitted {
         method: method.to_owned(),
-        authority: authority(request)?,
+        authority,
         path: CanonicalPath::parse(&path)?,
         query,
         content_length: content_length(request)?,
     })
 }
 
-/// Path and query, from origin-form or absolute-form (RFC 9112 section 3.2). Pingora refuses an absolute target whose
-/// authority is not the Host.
-fn target(request: &RequestHeader) -> Result<(Vec<u8>, Option<String>), Refusal> {
+/// Path and query, from origin-form, or from an absolute-form whose authority is the Host (RFC 9112 section 3.2).
+fn target(request: &RequestHeader, authority: &str) -> Result<(Vec<u8>, Option<String>), Refusal> {
     let raw = request.raw_path();
-    let origin = if raw.starts_with(b"/") {
-        raw.to_vec()
-    } else if request.uri.scheme().is_some() {
-        request
-            .uri
-            .path_and_query()
-            .map(|target| target.as_str().as_bytes().to_vec())
-            .ok_or(Refusal::Target)?
-    } else {
-        return Err(Refusal::Target);
-    };
+    let origin = if raw.starts_with(b"/") { raw } else { absolute(raw, authority).ok_or(Refusal::Target)? };
     let mut parts = origin.splitn(2, |byte| *byte == b'?');
     let path = parts.next().unwrap_or_default().to_vec();
     let query = match parts.next() {
@@ -84,6 +74,17 @@ fn target(request: &RequestHeader) -> Result<(Vec<u8>, Option<String>), Refusal>
         return Err(Refusal::Target);
     }
     Ok((path, query))
+}
+
+/// What follows the authority of an absolute-form; `None` where it names another host than the Host field.
+fn absolute<'a>(raw: &'a [u8], authority: &str) -> Option<&'a [u8]> {
+    let start = raw.windows(3).position(|part| part == b"://")?;
+    let scheme = &raw[..start];
+    let rest = &raw[start + 3..];
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
+    let ours = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+    (ours && rest[..end].eq_ignore_ascii_case(authority.as_bytes()) && rest.get(end) == Some(&b'/'))
+        .then(|| &rest[end..])
 }
 
 /// HTTP/1.1 has a Host, HTTP/2 an `:authority`. Two hosts are refused by Pingora.
@@ -121,6 +122,20 @@ mod tests {
         assert_eq!(request.path.as_str(), "/a/b");
         assert_eq!(request.query.as_deref(), Some("x=%2F&y"));
         assert_eq!((request.authority.as_str(), request.host()), ("api.example:8402", "api.example"));
+    }
+
+    #[test]
+    fn an_absolute_target_counts_where_it_names_the_host() {
+        assert_eq!(admitted("GET", b"http://A.example/x?y", "a.example").unwrap().path.as_str(), "/x");
+        for target in [
+            &b"http://b.example/x"[..],
+            b"ftp://a.example/x",
+            b"http://a.example\\x",
+            b"a.example/x",
+            b"http://a.example",
+        ] {
+            assert_eq!(admitted("GET", target, "a.example").unwrap_err(), "invalid_target");
+        }
     }
 
     #[test]
