@@ -63,8 +63,17 @@ impl<S: CommitStore> Run<S> {
         let mut ticks = ticks();
         let mut until_expiry = EXPIRE_TICKS;
         loop {
-            let command = tokio::select! {
-                command = self.queue.recv() => command,
+            // Asked every time: a round may have taken the command that was meant to wake this loop.
+            match self.shared.phase() {
+                Phase::Running => {}
+                Phase::Closing => self.queue.close(),
+                Phase::Aborted => return None,
+            }
+            tokio::select! {
+                command = self.queue.recv() => match command {
+                    Some(first) => self.round(first).await,
+                    None => break,
+                },
                 _ = ticks.tick() => {
                     self.look_after().await;
                     until_expiry -= 1;
@@ -72,21 +81,15 @@ impl<S: CommitStore> Run<S> {
                         until_expiry = EXPIRE_TICKS;
                         self.expire().await;
                     }
-                    continue;
-                }
-            };
-            match (self.shared.phase(), command) {
-                (Phase::Aborted, _) => return None,
-                (_, None) => break,
-                (phase, Some(first)) => {
-                    if phase == Phase::Closing {
-                        self.queue.close();
-                    }
-                    self.round(first).await;
                 }
             }
         }
         self.retry_backlog().await;
+        for work in &self.backlog {
+            if let Work::Refund { payment, .. } = work {
+                tracing::error!(%payment, "the ledger closed before a refund stood; refund by hand");
+            }
+        }
         self.write_list().await;
         Some(self.store)
     }
