@@ -121,6 +121,8 @@ fn a6_other_terms_than_ours_are_refused_with_their_code() {
         code(accepted("payTo", "0x0000000000000000000000000000000000000001")),
         "invalid_exact_evm_recipient_mismatch"
     );
+    let longer = |payment: &mut Value| payment["accepted"]["maxTimeoutSeconds"] = json!(61);
+    assert_eq!(code(longer), "invalid_payment_requirements");
     for amount in ["900", "999", "1001", "01000", "-1000", "1e3", "1000.0", ""] {
         assert_eq!(code(accepted("amount", amount)), "invalid_payment_requirements", "{amount}");
     }
