@@ -98,6 +98,22 @@ async fn c5_c6_an_acknowledged_payment_survives_and_is_delivered_once_more_free(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c6_a_redelivery_that_the_upstream_fails_can_be_asked_for_again() {
+    let mut world = World::paid().await;
+    let (request, receipt) = killed_in_the_middle_of_the_body(&mut world, Request::get("/paid")).await;
+    world.upstream.on("/paid", Script::reply(500, &[], "not now"));
+    world.gateway.call(&request).await.expect_status(500);
+    world.upstream.on("/paid", Script::begin(200, &["content-length: 9"]).send("all").close());
+    assert!(!world.again(&request).await.complete);
+    world.upstream.on("/paid", Script::reply(200, &[], "all of it"));
+    let served = world.again(&request).await;
+    assert_eq!(served.expect_status(200).text(), "all of it", "paid, and still owed");
+    assert_eq!(served.receipt(), receipt);
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c6_an_unsafe_request_is_not_repeated_unless_its_route_says_so() {
     let routes = [Route::new("/once", "$0.001"), Route::new("/again", "$0.001").line("redeliver = true")];
     let mut world = World::new("$1", routes).await;
