@@ -6,6 +6,7 @@
 //! `admit -> route -> verify -> hold -> forward -> capture -> record`; [`proxy`] calls them in Pingora's phases.
 //! [`refusal`] is the one place that maps errors to HTTP.
 
+mod buffered;
 mod challenge;
 mod context;
 mod cors;

@@ -22,6 +22,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::buffered::Buffered;
 use crate::gateway::StartError;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
@@ -127,6 +128,7 @@ async fn serve(
     let mut transport: TransportStream = socket.into();
     // Without it the client's address is unknown, and `X-Forwarded-For` cannot be rebuilt.
     transport.set_socket_digest(SocketDigest::from_raw_fd(descriptor));
+    let transport = Buffered::new(transport, acceptance.handshake_timeout);
     let stream: Stream = match acceptor {
         None => Box::new(transport),
         Some(acceptor) => {
