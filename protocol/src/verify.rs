@@ -100,33 +100,30 @@ pub fn verify(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<Verif
     if authorization.to != expected.pay_to {
         return Err(Rejection::Recipient);
     }
+    // Without a price it pays for nothing, but it may have paid before its price changed, or for another route.
+    let quote = matching_quote(payment, expected.quotes);
     let now = U256::from(expected.at.seconds().unsigned_abs());
-    let expired = authorization.valid_before <= now;
-    let quote = match matching_quote(payment, expected.quotes) {
-        // Without a price it pays for nothing, but it may have paid before its price changed: go on to `Expired`.
-        Err(rejection) if !expired => return Err(rejection),
-        quote => quote,
-    };
     if authorization.valid_after > now {
-        return Err(Rejection::NotYetValid);
+        return Err(quote.err().unwrap_or(Rejection::NotYetValid));
     }
     if authorization.valid_before > now + U256::from(MAX_TIMEOUT_SECONDS + SKEW_SECONDS) {
-        return Err(Rejection::ValidTooLong);
+        return Err(quote.err().unwrap_or(Rejection::ValidTooLong));
     }
     let digest = expected.domain.digest(authorization);
     match payment.signature.recover(digest) {
         Ok(signer) if signer == authorization.from => {}
-        _ => return Err(Rejection::Signature),
+        _ => return Err(quote.err().unwrap_or(Rejection::Signature)),
     }
     // Fits: it is at most a minute and a half from now.
     let valid_before = authorization.valid_before.saturating_to::<u64>();
     let (network, payer) = (&expected.asset.network, authorization.from);
     let replay_key =
         ReplayKey::new(valid_before, network, expected.asset.address, payer, authorization.nonce);
-    if expired {
+    if authorization.valid_before <= now {
         return Err(Rejection::Expired { replay_key, payer });
     }
-    let quote = quote?;
+    let quote =
+        quote.map_err(|reason| Rejection::Unpriced { reason: Box::new(reason), replay_key, payer })?;
     Ok(VerifiedPayment { payer, amount: quote.price, revision: quote.revision, replay_key, digest })
 }
 

@@ -47,8 +47,8 @@ pub(crate) struct Holding {
     pub(crate) identifier: Option<String>,
     replay: Option<ReplayKey>,
     digest: Option<B256>,
-    /// Set when the authorization's time is over: only its earlier outcome counts.
-    expired: Option<Rejection>,
+    /// Set when the payment pays for nothing now: only its earlier outcome counts.
+    earlier: Option<Rejection>,
 }
 
 /// What the hold stage works with.
@@ -82,14 +82,11 @@ impl Holder<'_> {
                 let holding = Holding::new(access, Some(payment.payer()), identifier);
                 Holding { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding }
             }
-            Claimant::Expired { rejection } => {
-                let Rejection::Expired { replay_key, payer } = rejection else {
-                    return Err(refuse(rejection));
-                };
-                let access = self.signer(*payer).await.map_err(|_| refuse(rejection))?;
-                let holding = Holding::new(access, Some(*payer), identifier);
-                let expired = Some(Rejection::Expired { replay_key: *replay_key, payer: *payer });
-                return Ok(Holding { replay: Some(*replay_key), expired, ..holding });
+            Claimant::Earlier { rejection } => {
+                let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
+                let access = self.signer(payer).await.map_err(|_| refuse(rejection))?;
+                let holding = Holding::new(access, Some(payer), identifier);
+                return Ok(Holding { replay: Some(replay_key), earlier: Some(rejection.clone()), ..holding });
             }
         };
         if holding.access.frozen {
@@ -123,9 +120,9 @@ impl Holder<'_> {
             payer: holding.payer.agent,
             body,
         });
-        if let (Some(expired), Some(key)) = (&holding.expired, holding.replay) {
+        if let (Some(rejection), Some(key)) = (&holding.earlier, holding.replay) {
             let prior = self.ledger.prior(key, fingerprint).await?;
-            return prior.map(admission).ok_or_else(|| refuse(expired));
+            return prior.map(admission).ok_or_else(|| refuse(rejection));
         }
         let policy = &holding.access.policy;
         let asked = HoldRequest {
@@ -198,7 +195,7 @@ impl Holder<'_> {
 impl Holding {
     fn new(access: Arc<Access>, address: Option<Address>, identifier: Option<String>) -> Self {
         let payer = Payer { agent: access.agent, address };
-        Self { access, payer, identifier, replay: None, digest: None, expired: None }
+        Self { access, payer, identifier, replay: None, digest: None, earlier: None }
     }
 }
 

@@ -29,8 +29,9 @@ pub(crate) enum Claimant {
     Key(AgentKey),
     /// A signature that was recovered.
     Signature(VerifiedPayment),
-    /// A right signature whose time is over. It pays for nothing, but it may have: then its outcome is told again.
-    Expired { rejection: Rejection },
+    /// A right signature that pays for nothing now, because its time is over or its price is none of this route's. It may
+    /// have paid: then its outcome is told, and no 402.
+    Earlier { rejection: Rejection },
 }
 
 // === impl Claim ===
@@ -96,8 +97,8 @@ fn signed(
             let revision = payment.revision();
             (Claimant::Signature(payment), revision)
         }
-        Err(rejection @ Rejection::Expired { .. }) => {
-            (Claimant::Expired { rejection }, routed.route.revision)
+        Err(rejection) if rejection.signed().is_some() => {
+            (Claimant::Earlier { rejection }, routed.route.revision)
         }
         Err(rejection) => return Err(refuse(&rejection)),
     };

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::offer::MAX_TIMEOUT_SECONDS;
 
-/// Why a payment is refused: nothing is charged for it now. Only an [`Rejection::Expired`] one may have paid before.
+/// Why a payment is refused: nothing is charged for it now. One that is [`Rejection::signed`] may have paid before.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
     /// Another scheme.
@@ -44,6 +44,16 @@ pub enum Rejection {
         /// Who signed it.
         payer: Address,
     },
+    /// It is made out to us and signed, but pays no price of this route. It may have paid another one, or an earlier one.
+    #[error("{reason}")]
+    Unpriced {
+        /// What is wrong with its price.
+        reason: Box<Rejection>,
+        /// By which its earlier outcome can be found.
+        replay_key: ReplayKey,
+        /// Who signed it.
+        payer: Address,
+    },
     /// Not signed by its payer.
     #[error("the signature is not the payer's")]
     Signature,
@@ -52,6 +62,18 @@ pub enum Rejection {
 // === impl Rejection ===
 
 impl Rejection {
+    /// Its identity and its payer, where it was made out to us and signed: it may have paid before, and then it must not
+    /// be asked for again.
+    #[must_use]
+    pub fn signed(&self) -> Option<(ReplayKey, Address)> {
+        match self {
+            Self::Expired { replay_key, payer } | Self::Unpriced { replay_key, payer, .. } => {
+                Some((*replay_key, *payer))
+            }
+            _ => None,
+        }
+    }
+
     /// The code that the public SDKs use for it.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -66,6 +88,7 @@ impl Rejection {
             Self::ValidTooLong | Self::Expired { .. } => {
                 "invalid_exact_evm_payload_authorization_valid_before"
             }
+            Self::Unpriced { reason, .. } => reason.code(),
             Self::Signature => "invalid_exact_evm_signature",
         }
     }

@@ -92,8 +92,10 @@ fn an_earlier_price_is_paid_by_its_quote_or_by_its_amount() {
         assert_eq!((verified.amount(), verified.revision()), (units(900), 1));
     }
     // The quote of one price with the amount of another.
-    let mixed = judged(NOW, |payment| payment["accepted"]["extra"]["quote"] = json!("1.before"));
-    assert_eq!(mixed.unwrap_err(), Rejection::Offer("amount"));
+    let mixed = judged(NOW, |payment| payment["accepted"]["extra"]["quote"] = json!("1.before")).unwrap_err();
+    assert_eq!(mixed.code(), Rejection::Offer("amount").code());
+    // It was signed to us all the same: it may have paid, and must not be asked for again without looking.
+    assert_eq!(mixed.signed(), Some((judged(NOW, |_| {}).unwrap().replay_key(), key().address())));
 }
 
 #[test]
