@@ -10,6 +10,10 @@ async fn a1_a_payment_for_one_route_is_refused_at_another_of_the_same_price() {
     let at_b = world.gateway.call(&Request::get("/b").paying(payment.header())).await;
     at_b.expect_refusal(402, "invalid_quote");
     world.gateway.call(&Request::get("/a").paying(payment.header())).await.expect_status(200);
+    // Now it has paid: asking for it again would make the client sign another one.
+    let used = world.again(&Request::get("/b").paying(payment.header())).await;
+    used.expect_refusal(409, "payment_reused");
+    assert_eq!(used.header("payment-required"), None);
     assert!(world.upstream.calls("/b").is_empty());
     world.expect_balance(999_000).await;
     world.finish().await;
