@@ -41,7 +41,7 @@ pub struct Settings {
     pub batch_max: usize,
     /// From this many operations in the last batch on, the next one gathers first.
     pub gather_from: usize,
-    /// For how long it gathers.
+    /// For how long it gathers at most; it ends earlier when nothing more comes.
     pub gather: Duration,
     /// How far ledger time may be ahead of the wall clock, in milliseconds, before signed payments are refused.
     pub skew_ms_max: i64,
@@ -70,7 +70,7 @@ impl Settings {
             asset_version: "1".to_owned(),
             queue_max: 16_384,
             batch_max: 1024,
-            gather_from: 16,
+            gather_from: 8,
             gather: Duration::from_millis(1),
             skew_ms_max: 30_000,
             commit_age_max: Duration::from_secs(5),

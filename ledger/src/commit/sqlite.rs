@@ -56,6 +56,13 @@ impl SqliteStore {
         Ok(self.connection.insert(connection))
     }
 
+    /// Until its next connection the file may not grow: a disk that is full, for tests.
+    #[cfg(test)]
+    pub(crate) async fn forbid_growth(&mut self) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
+        sqlx::query("pragma max_page_count = 1").execute(connection).await.map(drop).map_err(store_error)
+    }
+
     /// After an error: back to a state in which the next batch can begin.
     async fn recover(&mut self, error: &StoreError) {
         let Some(mut connection) = self.connection.take() else { return };

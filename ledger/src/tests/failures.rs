@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::kit::{Books, Fault, amount, funding, request, signed};
 use crate::commit::StoreError;
-use crate::{CaptureError, Health, HoldError, LedgerError, RefundReason};
+use crate::{CaptureError, Health, HoldError, HoldRequest, LedgerError, RefundReason};
 
 fn full() -> StoreError {
     StoreError::Broken("the disk is full".to_owned())
@@ -29,6 +29,29 @@ async fn c14_a_full_disk_charges_nothing_closes_holds_and_reopens_by_itself() {
     assert_eq!(books.available(1).await, 100);
     books.pay(signed(10, 7)).await.delivered();
     assert_eq!(books.balance(1).await, 90);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn c14_sqlite_itself_out_of_space_fails_the_whole_batch_and_works_again() {
+    let books = Books::funded(100).await;
+    books.pay(request(1)).await.delivered();
+    books.faults.commit(Fault::Wait);
+    let first = books.hold(request(1)).await.unwrap().capture();
+    books.faults.until_waiting().await;
+    books.faults.commit(Fault::Full);
+    // Long enough to need a page that is not there.
+    let large = HoldRequest { route: "r".repeat(20_000).into(), ..request(10) };
+    let batch = [books.hold(request(1)).await.unwrap(), books.hold(large).await.unwrap()];
+    let batch = batch.map(crate::Hold::capture);
+    books.faults.let_go();
+    first.await.unwrap().delivered();
+    for capturing in batch {
+        assert_eq!(capturing.await.unwrap_err(), CaptureError::Failed);
+    }
+    assert_eq!(books.balance(1).await, 98);
+    until_open(&books).await;
+    books.pay(signed(10, 7)).await.delivered();
     books.finish().await;
 }
 

@@ -63,6 +63,8 @@ pub(super) enum Fault {
     Before(StoreError),
     /// Written, and then not acknowledged.
     After(StoreError),
+    /// The real thing: SQLite is told that its file may not grow, and fails by itself.
+    Full,
     /// Waits for a permit of the gate first.
     Wait,
     Nothing,
@@ -313,6 +315,10 @@ impl CommitStore for FaultyStore {
         match fault.unwrap_or(Fault::Nothing) {
             Fault::Before(error) => Err(error),
             Fault::After(error) => self.real.commit(delta).await.and(Err(error)),
+            Fault::Full => {
+                self.real.forbid_growth().await.unwrap();
+                self.real.commit(delta).await
+            }
             Fault::Wait => {
                 self.faults.waiting.add_permits(1);
                 self.faults.gate.acquire().await.unwrap().forget();

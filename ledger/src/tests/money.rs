@@ -219,6 +219,21 @@ async fn more_accounts_than_fit_in_memory_are_read_again() {
 }
 
 #[tokio::test]
+async fn accounts_with_holds_are_not_pushed_out_of_memory() {
+    let books = Books::with(|settings| settings.accounts_max = 1);
+    books.fund(1, 10).await;
+    let hold = books.hold(request(4)).await.unwrap();
+    for number in 2..=60 {
+        books.fund(number, 1).await;
+    }
+    let balance = books.ledger.wallet(wallet(1)).await.unwrap().unwrap();
+    assert_eq!((balance.held, balance.available), (amount(4), amount(6)));
+    assert!(books.ledger.shared.memory.lock().facts.wallets.contains(&wallet(1)));
+    hold.capture().await.unwrap().delivered();
+    books.finish().await;
+}
+
+#[tokio::test]
 async fn while_one_batch_is_written_the_next_one_fills() {
     let books = Books::funded(1_000).await;
     // Known beforehand, so that nothing but captures is queued.

@@ -22,6 +22,12 @@ const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two looks for expired rows.
 const EXPIRE_TICKS: u32 = 240;
 
+/// A gathering batch looks at the queue this often, and ends when nothing came: whoever could come waits already.
+const GATHER_STEP: Duration = Duration::from_micros(200);
+
+/// Operations from which on one more costs as little as it ever will.
+const GATHER_ENOUGH: usize = 128;
+
 /// How often a batch is begun anew when somebody holds the database. Each time waits for the lock by itself.
 const BUSY_TRIES: u32 = 4;
 
@@ -120,20 +126,30 @@ impl<S: CommitStore> Run<S> {
         }
     }
 
+    /// What the queue has; after a large batch also what comes while more keeps coming.
     fn gather(&mut self, first: Command) -> Round {
-        let settings = &self.shared.settings;
-        if self.last_batch >= settings.gather_from {
-            // This thread has nothing else to do, and the timer of a runtime is too coarse for a millisecond.
-            std::thread::sleep(settings.gather);
-        }
+        let busy = self.last_batch >= self.shared.settings.gather_from;
+        let until = Instant::now() + if busy { self.shared.settings.gather } else { Duration::ZERO };
         let mut round = Round::default();
         round.add(first);
-        while round.works.len() < settings.batch_max
+        loop {
+            let before = round.works.len();
+            self.drain(&mut round);
+            let came = round.works.len() - before;
+            if came == 0 || round.works.len() >= GATHER_ENOUGH || Instant::now() >= until {
+                return round;
+            }
+            // This thread has nothing else to do, and a runtime's timer is too coarse for a fraction of a millisecond.
+            std::thread::sleep(GATHER_STEP);
+        }
+    }
+
+    fn drain(&mut self, round: &mut Round) {
+        while round.works.len() < self.shared.settings.batch_max
             && let Ok(command) = self.queue.try_recv()
         {
             round.add(command);
         }
-        round
     }
 
     /// Reads what the round needs and memory lacks, keeps it, and answers those who only wanted that. Nothing is
