@@ -104,7 +104,8 @@ async fn c6_a_redelivery_that_the_upstream_fails_can_be_asked_for_again() {
     world.upstream.on("/paid", Script::reply(500, &[], "not now"));
     world.gateway.call(&request).await.expect_status(500);
     world.upstream.on("/paid", Script::begin(200, &["content-length: 9"]).send("all").close());
-    assert!(!world.again(&request).await.complete);
+    let broken_off = world.gateway.wire().await.try_call(&request).await;
+    assert!(broken_off.is_none_or(|response| !response.complete));
     world.upstream.on("/paid", Script::reply(200, &[], "all of it"));
     let served = world.again(&request).await;
     assert_eq!(served.expect_status(200).text(), "all of it", "paid, and still owed");

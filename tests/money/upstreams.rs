@@ -3,7 +3,8 @@
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use tests::{Agent, Config, Faregate, Provider, Request, Route, Script, Upstream, World};
+use tests::message::Fields;
+use tests::{Agent, Config, Faregate, Gate, Provider, Request, Route, Script, Upstream, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn u1_what_the_upstream_refuses_is_passed_on_and_not_charged() {
@@ -91,12 +92,10 @@ async fn u4_an_upstream_that_never_answers_is_given_up_and_not_charged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn u3_a_body_that_the_upstream_breaks_off_is_refunded() {
     let world = World::paid().await;
-    let cut = Script::begin(200, &["content-length: 100"]).send("only this much").close();
-    world.upstream.on("/paid", cut);
-    let response = world.buy(&Request::get("/paid")).await;
-    response.expect_status(200);
-    assert!(!response.complete, "the client must be able to see that it is not whole");
-    let id = response.header("faregate-payment-id").unwrap().to_owned();
+    let (fields, body) =
+        broken_off(&world, Script::begin(200, &["content-length: 100"]).send("only this much")).await;
+    assert_eq!(body, b"only this much");
+    let id = fields.get("faregate-payment-id").unwrap();
     world.balance_reached(1_000_000).await;
     let payment = world.gateway.ask("GET", &format!("/v1/payments/{id}"), None).await;
     assert_eq!(payment["state"], "refunded");
@@ -107,15 +106,11 @@ async fn u3_a_body_that_the_upstream_breaks_off_is_refunded() {
 async fn u3_a_chunked_body_that_is_cut_is_refunded_until_enough_of_it_came() {
     let route = Route::new("/paid", "$0.001").line("stream_bytes_min = \"100B\"");
     let world = World::new("$1", [route]).await;
-    let cut = |bytes: usize| Script::events().chunk(vec![b'x'; bytes]).close();
-    world.upstream.on("/paid", cut(99));
-    let short = world.buy(&Request::get("/paid")).await;
-    assert!(!short.complete);
+    let (_, short) = broken_off(&world, Script::events().chunk([b'x'; 99])).await;
+    assert_eq!(short.len(), 99);
     world.balance_reached(1_000_000).await;
-    world.upstream.on("/paid", cut(100));
-    let enough = world.buy(&Request::get("/paid")).await;
-    assert!(!enough.complete);
-    assert_eq!(enough.body.len(), 100);
+    let (_, enough) = broken_off(&world, Script::events().chunk([b'x'; 100])).await;
+    assert_eq!(enough.len(), 100);
     world.expect_balance(999_000).await;
     world.finish().await;
 }
@@ -199,4 +194,19 @@ async fn bad_day(provider: Provider) -> World {
     let gateway = Faregate::start(config).await;
     let agent = Agent::new(&gateway, "$1").await;
     World { upstream, gateway, agent }
+}
+
+/// Buys what the script begins; breaks it off once all that it sent has been read. Gives what came.
+async fn broken_off(world: &World, begun: Script) -> (Fields, Vec<u8>) {
+    let gate = Gate::new();
+    world.upstream.on("/paid", begun.pass(&gate).close());
+    let payment = world.agent.sign(&world.gateway, &Request::get("/paid")).await;
+    let mut wire = world.gateway.wire().await;
+    wire.send(&Request::get("/paid").paying(payment.header())).await;
+    let (status, fields) = wire.head("GET").await.expect("the header before the end");
+    assert_eq!(status, 200);
+    let body = wire.piece().await.expect("the piece before the end");
+    gate.open();
+    assert_eq!(wire.piece().await, None, "the client must be able to see that it is not whole");
+    (fields, body)
 }
