@@ -64,7 +64,7 @@ clients() {
       PATH="$folder/venv/bin:$PATH"
     fi
     cp "$here/clients/package.json" "$here/clients/package-lock.json" "$folder/"
-    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2)
     touch "$folder/ready"
   fi
   printf '%s\n' "$folder"
