@@ -95,7 +95,8 @@ impl CanonicalPath {
         self.escaped_slash
     }
 
-    /// The path as a careless server might read it: every escape decoded, lower case, no trailing slash.
+    /// The path as a careless server might read it: every escape decoded, cut where that gives a `?` or `#`, lower case,
+    /// no trailing slash, dot or space.
     /// Never forwarded; only used to see that a free route is not a spelling of a priced one.
     #[must_use]
     pub fn folded(&self) -> String {
@@ -107,7 +108,8 @@ impl CanonicalPath {
 pub(crate) fn fold(text: &str) -> String {
     let decoded = percent_decode(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec());
     let mut folded = String::from_utf8_lossy(&decoded).to_lowercase();
-    while folded.len() > 1 && folded.ends_with('/') {
+    folded.truncate(folded.find(['?', '#']).unwrap_or(folded.len()));
+    while folded.len() > 1 && folded.ends_with(['/', '.', ' ']) {
         folded.pop();
     }
     folded

@@ -65,6 +65,7 @@ struct Leaf {
     route: RouteId,
     methods: Methods,
     pattern: PathPattern,
+    priced: bool,
 }
 
 // === impl Methods ===
@@ -109,9 +110,9 @@ impl Router {
     pub fn find(&self, host: &str, method: &str, path: &CanonicalPath) -> Option<RouteId> {
         let table = self.hosts.get(host).unwrap_or(&self.every_host);
         let parts: Vec<&str> = path.segments().collect();
-        let found = table.exact.find(&parts, method)?;
-        let respelled = table.priced_spelling(method, path);
-        if respelled.is_some_and(|priced| priced != found.route) { None } else { Some(found.route) }
+        let found = table.exact.find(&parts, &|leaf| leaf.methods.accept(method))?;
+        let respelled = table.priced_spelling(method, path).is_some_and(|priced| priced != found.route);
+        if respelled || table.is_priced_for_other_methods(&parts, found) { None } else { Some(found.route) }
     }
 }
 
@@ -119,8 +120,12 @@ impl Router {
 
 impl Table {
     fn insert(&mut self, entry: &Entry<'_>) -> Result<(), RouteId> {
-        let leaf =
-            Leaf { route: entry.route, methods: entry.methods.clone(), pattern: entry.pattern.clone() };
+        let leaf = Leaf {
+            route: entry.route,
+            methods: entry.methods.clone(),
+            pattern: entry.pattern.clone(),
+            priced: entry.priced,
+        };
         self.exact.insert(entry.pattern.segments(), leaf.clone(), str::to_owned)?;
         if entry.priced {
             let mut segments = entry.pattern.segments();
@@ -139,8 +144,19 @@ impl Table {
     fn priced_spelling(&self, method: &str, path: &CanonicalPath) -> Option<RouteId> {
         let folded = path.folded();
         let parts: Vec<&str> = folded[1..].split('/').collect();
-        let priced = self.folded.find(&parts, method)?;
+        let priced = self.folded.find(&parts, &|leaf| leaf.methods.accept(method))?;
         (!priced.pattern.matches(path)).then_some(priced.route)
+    }
+
+    /// Whether a free route for any method stands in for a more specific one that is priced, only for other methods:
+    /// many servers answer POST as they answer GET. A free route that names the method was meant.
+    fn is_priced_for_other_methods(&self, parts: &[&str], found: &Leaf) -> bool {
+        if found.priced || found.methods != Methods::Any {
+            return false;
+        }
+        self.exact
+            .find(parts, &|leaf| leaf.priced || leaf.route == found.route)
+            .is_some_and(|leaf| leaf.priced)
     }
 }
 
@@ -167,18 +183,19 @@ impl Node {
         Ok(())
     }
 
-    fn find(&self, parts: &[&str], method: &str) -> Option<&Leaf> {
+    /// The most specific leaf that is accepted.
+    fn find(&self, parts: &[&str], accepts: &dyn Fn(&Leaf) -> bool) -> Option<&Leaf> {
         let Some((part, after)) = parts.split_first() else {
-            return self.here.iter().find(|leaf| leaf.methods.accept(method));
+            return self.here.iter().find(|leaf| accepts(leaf));
         };
-        let literal = self.literals.get(*part).and_then(|node| node.find(after, method));
+        let literal = self.literals.get(*part).and_then(|node| node.find(after, accepts));
         let parameter = || {
             let node = self.parameter.as_ref().filter(|_| !part.is_empty())?;
-            node.find(after, method)
+            node.find(after, accepts)
         };
         let rest = || {
             let something = !part.is_empty() || !after.is_empty();
-            self.rest.iter().filter(|_| something).find(|leaf| leaf.methods.accept(method))
+            self.rest.iter().filter(|_| something).find(|leaf| accepts(leaf))
         };
         literal.or_else(parameter).or_else(rest)
     }

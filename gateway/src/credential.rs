@@ -45,9 +45,14 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// Whether an `Authorization` is an agent key, which no upstream may see.
-pub(crate) fn is_agent_key(value: &HeaderValue) -> bool {
-    bearer(value).is_some()
+/// Whether an `Authorization` is meant for us, and must not be seen by an upstream: an agent key in any form, or a signed
+/// challenge.
+pub(crate) fn is_for_us(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    let scheme = bytes.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    let mut words =
+        bytes.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'=' | b','));
+    scheme.eq_ignore_ascii_case(b"faregate") || words.any(|word| word.starts_with(b"fg_"))
 }
 
 /// What the caller will pay at most, where it says so.
@@ -74,10 +79,10 @@ fn find_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let bearer = match (authorizations.next(), authorizations.next()) {
         (Some(only), None) => bearer(only),
         // Removing the key would remove the other one as well, and forwarding it would show the key.
-        (Some(first), Some(second)) if is_agent_key(first) || is_agent_key(second) => {
+        (Some(first), Some(second)) if is_for_us(first) || is_for_us(second) => {
             return Err(Refusal::TwoPayments);
         }
-        (Some(_), Some(_)) if authorizations.any(is_agent_key) => return Err(Refusal::TwoPayments),
+        (Some(_), Some(_)) if authorizations.any(is_for_us) => return Err(Refusal::TwoPayments),
         _ => None,
     };
     let mut fields = headers.get_all(AGENT_KEY).iter();
@@ -95,7 +100,7 @@ fn find_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
 
 /// The key in `Bearer fg_...`.
 fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = value.to_str().ok()?.split_once([' ', '\t'])?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && token.starts_with("fg_")).then_some(token)
 }

@@ -46,7 +46,7 @@ impl Proxy {
         if let Some(reply) = cors::preflight(session.req_header()) {
             return Ok(Decision::Answer(reply, Outcome::Answered));
         }
-        if PayerView::serves(request.path.as_str()) {
+        if PayerView::serves(&request.path) {
             let client =
                 session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
             let reply = self.view.answer(&request, &session.req_header().headers, client).await?;

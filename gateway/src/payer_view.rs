@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use domain::{Amount, PaymentId, UnixMillis, Window};
+use domain::{Amount, CanonicalPath, PaymentId, UnixMillis, Window};
 use http::HeaderMap;
 use ledger::{Ledger, PaymentRecord, WindowSpent};
 use registry::{Access, Directory};
@@ -39,11 +39,13 @@ impl PayerView {
         Self { ledger, directory, sign_in, views: DashMap::new() }
     }
 
-    /// Whether a path is ours to answer, in any case of letters.
-    pub(crate) fn serves(path: &str) -> bool {
-        let ours = PREFIX.trim_end_matches('/');
-        path.get(..ours.len()).is_some_and(|start| start.eq_ignore_ascii_case(ours))
-            && path[ours.len()..].chars().next().is_none_or(|next| next == '/')
+    /// Whether a path is ours to answer, in any spelling.
+    pub(crate) fn serves(path: &CanonicalPath) -> bool {
+        // Most paths are told by their second byte.
+        let may_be = matches!(path.as_str().as_bytes().get(1), Some(b'.' | b'%'));
+        let rest =
+            |folded: &str| folded.strip_prefix(PREFIX.trim_end_matches('/')).map(|rest| rest.chars().next());
+        may_be && rest(&path.folded()).is_some_and(|next| next.is_none_or(|next| next == '/'))
     }
 
     /// `me` or `payments/{id}`, for whoever proves who they are.
@@ -175,11 +177,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reserved_prefix_is_ours_in_any_case_and_nothing_beside_it() {
-        assert!(PayerView::serves("/.well-known/faregate/me"));
-        assert!(PayerView::serves("/.WELL-KNOWN/Faregate/me"));
-        assert!(PayerView::serves("/.well-known/faregate"));
-        assert!(!PayerView::serves("/.well-known/faregates"));
-        assert!(!PayerView::serves("/.well-known/other"));
+    fn the_reserved_prefix_is_ours_in_any_spelling_and_nothing_beside_it() {
+        let serves = |path: &str| PayerView::serves(&CanonicalPath::parse(path.as_bytes()).unwrap());
+        for path in [
+            "/.well-known/faregate/me",
+            "/.WELL-KNOWN/Faregate/me",
+            "/.well-known/faregate",
+            "/.well-known%2Ffaregate/me",
+            "/.well-known/faregate%2Fme",
+        ] {
+            assert!(serves(path), "{path}");
+        }
+        for path in ["/.well-known/faregates", "/.well-known/other", "/", "/x/.well-known/faregate/me"] {
+            assert!(!serves(path), "{path}");
+        }
     }
 }

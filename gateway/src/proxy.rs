@@ -129,7 +129,8 @@ impl ProxyHttp for Proxy {
     ) -> pingora::Result<()> {
         session.set_read_timeout(Some(self.settings.limits.client_read_timeout));
         session.set_write_timeout(Some(self.settings.limits.client_write_timeout));
-        if !self.shutdown.is_draining() {
+        // Only where Pingora would keep the connection: a client that asks to close it is closed.
+        if session.get_keepalive().is_some() {
             session.set_keepalive(Some(self.settings.limits.client_idle_timeout.as_secs()));
         }
         Ok(())

@@ -14,7 +14,7 @@ use thiserror::Error;
 pub(crate) enum Refusal {
     #[error("the path cannot be read in one way only: {0}")]
     Path(#[from] PathError),
-    #[error("the request names no host; send a Host header")]
+    #[error("the request names no host that can be read; send one Host field")]
     NoHost,
     #[error("the request target must be a path")]
     Target,

@@ -21,6 +21,7 @@ pub(crate) struct Reply {
     headers: Vec<(&'static str, String)>,
     /// Fields whose names come from elsewhere: a stored response.
     stored: Vec<(String, Vec<u8>)>,
+    is_stored: bool,
     body: Bytes,
 }
 
@@ -29,7 +30,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// An answer without a body.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), stored: Vec::new(), body: Bytes::new() }
+        Self { status, headers: Vec::new(), stored: Vec::new(), is_stored: false, body: Bytes::new() }
     }
 
     /// An answer of JSON that no cache may keep.
@@ -41,7 +42,7 @@ impl Reply {
 
     /// A stored answer, given again.
     pub(crate) fn stored(status: u16, headers: Vec<(String, Vec<u8>)>, body: Bytes) -> Self {
-        Self { status, headers: Vec::new(), stored: headers, body }
+        Self { status, headers: Vec::new(), stored: headers, is_stored: true, body }
     }
 
     /// What a refusal is answered with. A 402 gets its challenge from the caller.
@@ -73,7 +74,9 @@ impl Reply {
             header.insert_header(name, value)?;
         }
         let bodiless = is_head || matches!(self.status, 204 | 304);
-        if !matches!(self.status, 204 | 304) {
+        // What a stored HEAD would have been long is not known.
+        let has_length = !matches!(self.status, 204 | 304) && !(is_head && self.is_stored);
+        if has_length {
             header.insert_header("content-length", self.body.len().to_string())?;
         }
         cors::expose(&mut header, from_browser)?;

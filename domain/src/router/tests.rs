@@ -79,9 +79,21 @@ fn s3_no_spelling_of_a_priced_path_reaches_a_free_wildcard() {
     assert_eq!(find(&router, "GET", "/%70aid"), Some(1));
     assert_eq!(find(&router, "GET", "/a!b"), Some(4));
     assert_eq!(find(&router, "GET", "/free"), Some(0));
-    for path in
-        ["/PAID", "/Paid", "/paid/", "/PAID/", "/Items/5", "/items/5/", "/items%2F5", "/FILES/a/b", "/a%21b"]
-    {
+    for path in [
+        "/PAID",
+        "/Paid",
+        "/paid.",
+        "/paid%20",
+        "/paid%3Fx=1",
+        "/paid%23",
+        "/paid/",
+        "/PAID/",
+        "/Items/5",
+        "/items/5/",
+        "/items%2F5",
+        "/FILES/a/b",
+        "/a%21b",
+    ] {
         assert_eq!(find(&router, "GET", path), None, "{path}");
     }
 }
@@ -99,4 +111,23 @@ fn two_routes_for_the_same_requests_are_refused() {
     assert_eq!(twice.unwrap_err(), RouteId(0));
     let by_case = router(&[(&[], &[], "/a", true), (&[], &[], "/A", true)]);
     assert_eq!(by_case.unwrap_err(), RouteId(0));
+}
+
+#[test]
+fn another_method_on_a_priced_path_does_not_fall_to_a_free_wildcard() {
+    let router = router(&[
+        (&[], &[], "/{*rest}", false),
+        (&[], &["GET"], "/paid", true),
+        (&[], &["GET"], "/api/{*rest}", true),
+        (&[], &[], "/api/health", false),
+        (&[], &["PUT"], "/{*rest}", false),
+    ])
+    .unwrap();
+    assert_eq!(find(&router, "GET", "/paid"), Some(1));
+    assert_eq!(find(&router, "POST", "/paid"), None);
+    assert_eq!(find(&router, "get", "/paid"), None);
+    assert_eq!(find(&router, "POST", "/api/x"), None);
+    assert_eq!(find(&router, "POST", "/api/health"), Some(3));
+    assert_eq!(find(&router, "POST", "/free"), Some(0));
+    assert_eq!(find(&router, "PUT", "/paid"), Some(4), "a free route that names the method was meant");
 }

@@ -46,7 +46,9 @@ pub(crate) fn admit(request: &RequestHeader, limits: &Limits) -> Result<Admitted
         return Err(Refusal::HeadersTooLarge(limits.header_bytes_max));
     }
     let method = request.method.as_str();
-    if matches!(method, "TRACE" | "CONNECT") {
+    // Methods are case-sensitive (RFC 9110 section 9.1), and not every server knows: `get` must not be another method
+    // here than it is there.
+    if matches!(method, "TRACE" | "CONNECT") || method.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return Err(Refusal::Method(method.to_owned()));
     }
     let authority = authority(request)?;
@@ -87,15 +89,31 @@ fn absolute<'a>(raw: &'a [u8], authority: &str) -> Option<&'a [u8]> {
         .then(|| &rest[end..])
 }
 
-/// HTTP/1.1 has a Host, HTTP/2 an `:authority`. Two hosts are refused by Pingora.
+/// HTTP/1.1 has a Host, HTTP/2 an `:authority`. Two hosts are refused by Pingora. A name and the same name with the dot
+/// of the root are one host.
 fn authority(request: &RequestHeader) -> Result<String, Refusal> {
     let from_uri = request.uri.authority().map(|authority| authority.as_str());
     let from_host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let authority = from_uri.or(from_host).unwrap_or("").trim();
-    if authority.is_empty() || authority.contains(['@', '/', ' ']) {
+    let authority = from_uri.or(from_host).unwrap_or("").trim().to_ascii_lowercase();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority.as_str(), None),
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_host(host) || !port.is_none_or(is_port) {
         return Err(Refusal::NoHost);
     }
-    Ok(authority.to_ascii_lowercase())
+    Ok(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
 fn content_length(request: &RequestHeader) -> Result<Option<u64>, Refusal> {
@@ -122,6 +140,8 @@ mod tests {
         assert_eq!(request.path.as_str(), "/a/b");
         assert_eq!(request.query.as_deref(), Some("x=%2F&y"));
         assert_eq!((request.authority.as_str(), request.host()), ("api.example:8402", "api.example"));
+        assert_eq!(admitted("GET", b"/", "a.example.").unwrap().host(), "a.example");
+        assert_eq!(admitted("GET", b"/", "[::1]:80").unwrap().host(), "[::1]");
     }
 
     #[test]
@@ -142,7 +162,12 @@ mod tests {
     fn what_is_ambiguous_or_forbidden_is_refused() {
         assert_eq!(admitted("GET", b"/", "").unwrap_err(), "host_missing");
         assert_eq!(admitted("GET", b"/", "a@b").unwrap_err(), "host_missing");
-        assert_eq!(admitted("TRACE", b"/", "a").unwrap_err(), "method_not_allowed");
+        for host in ["a:80:80", "a,b", "a%2e", "[::1", "a:", "a:x", "a b"] {
+            assert_eq!(admitted("GET", b"/", host).unwrap_err(), "host_missing", "{host}");
+        }
+        for method in ["TRACE", "trace", "get", "Get"] {
+            assert_eq!(admitted(method, b"/", "a").unwrap_err(), "method_not_allowed", "{method}");
+        }
         assert_eq!(admitted("GET", b"//x", "a").unwrap_err(), "ambiguous_path");
         assert_eq!(admitted("OPTIONS", b"*", "a").unwrap_err(), "invalid_target");
     }

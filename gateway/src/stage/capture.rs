@@ -14,15 +14,9 @@ use crate::metrics::{Metrics, Outcome, Stage};
 use crate::refusal::Refusal;
 use crate::stage::hold::Payer;
 
-/// Fields that only we may say: an upstream cannot forge a receipt or a demand.
-const FORGEABLE: [&str; 6] = [
-    "payment-required",
-    "payment-response",
-    "x-payment-response",
-    "faregate-payment-id",
-    "faregate-payment-status",
-    "settlement-overrides",
-];
+/// Fields that only we may say, beside all that begin with `faregate-`.
+const FORGEABLE: [&str; 4] =
+    ["payment-required", "payment-response", "x-payment-response", "settlement-overrides"];
 
 /// Decides the money by the upstream's final header. Returns how the request ends, as far as is known.
 pub(crate) async fn capture(
@@ -43,6 +37,10 @@ pub(crate) async fn capture(
     if status == 402 {
         return Err(Refusal::UpstreamPaymentRequired);
     }
+    if status == 101 && !exchange.is_upgrade {
+        // Nobody asked for another protocol: there is nothing to deliver, and nothing to charge for.
+        return Err(Refusal::Upstream);
+    }
     match std::mem::replace(&mut exchange.money, Money::Done) {
         Money::Free => {
             exchange.money = Money::Free;
@@ -57,11 +55,11 @@ pub(crate) async fn capture(
             })?;
             times.commit = Some(started.elapsed());
             metrics.stage(Stage::Commit, started.elapsed());
+            exchange.money = Money::Captured(receipt);
+            mark(exchange, response, asset)?;
             if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
                 exchange.recording = Some(Recording::new(status, stored_fields(response), bytes_max));
             }
-            exchange.money = Money::Captured(receipt);
-            mark(exchange, response, asset)?;
             Ok(Outcome::Paid)
         }
         Money::Held(hold) => {
@@ -91,10 +89,15 @@ pub(crate) fn receipt_header(record: &ReceiptRecord, payer: &Payer, asset: &Asse
     SettlementResponse::settled(&asset.network, &payer, digest, record.amount, record.payment).to_header()
 }
 
-/// Takes off what the upstream may not say.
+/// Takes off what only we may say: an upstream cannot forge a receipt or a demand, under no spelling of its name.
 pub(crate) fn scrub(response: &mut ResponseHeader) {
-    for name in FORGEABLE {
-        response.remove_header(name);
+    let forged = |name: &&HeaderName| {
+        let dashed = name.as_str().replace('_', "-");
+        dashed.starts_with("faregate-") || FORGEABLE.contains(&dashed.as_str())
+    };
+    let taken: Vec<HeaderName> = response.headers.keys().filter(forged).cloned().collect();
+    for name in taken {
+        response.remove_header(&name);
     }
 }
 
@@ -114,8 +117,13 @@ fn mark(exchange: &Exchange, response: &mut ResponseHeader, asset: &Asset) -> Re
 }
 
 fn keep_private(response: &mut ResponseHeader) -> Result<(), Refusal> {
-    for name in ["cdn-cache-control", "surrogate-control", "expires"] {
-        response.remove_header(name);
+    let targeted = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.ends_with("cdn-cache-control") || matches!(name, "surrogate-control" | "expires")
+    };
+    let taken: Vec<HeaderName> = response.headers.keys().filter(targeted).cloned().collect();
+    for name in taken {
+        response.remove_header(&name);
     }
     let values: Vec<String> = response
         .headers

@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 
 /// Fields of the request that end here: payments, keys, and names by which some servers would take another method
 /// or path than the one that was priced.
-const STRIPPED: [&str; 18] = [
+const STRIPPED: &[&str] = &[
     "payment-signature",
     "payment-required",
     "payment-response",
@@ -32,7 +32,16 @@ const STRIPPED: [&str; 18] = [
     "x-original-url",
     "x-original-host",
     "x-original-method",
+    "x-original-uri",
+    "x-original-path",
+    "x-override-url",
+    "x-envoy-original-path",
     "x-rewrite-url",
+    "x-method",
+    "x-host",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
     "x-forwarded",
 ];
 
@@ -106,8 +115,7 @@ pub(crate) fn scheme(session: &Session) -> &'static str {
 }
 
 fn strip(upstream: &mut RequestHeader) {
-    let agent_key = upstream.headers.get_all(AUTHORIZATION).iter().any(credential::is_agent_key);
-    if agent_key {
+    if upstream.headers.get_all(AUTHORIZATION).iter().any(credential::is_for_us) {
         upstream.remove_header(&AUTHORIZATION);
     }
     upstream.remove_header(&EXPECT);
@@ -119,7 +127,8 @@ fn strip(upstream: &mut RequestHeader) {
     }
 }
 
-fn is_ours(name: &str) -> bool {
+/// Whether a field is one that only we write, or that ends here.
+pub(crate) fn is_ours(name: &str) -> bool {
     let dashed = name.replace('_', "-");
     STRIPPED.contains(&dashed.as_str()) || OURS.iter().any(|prefix| dashed.starts_with(prefix))
 }
@@ -154,6 +163,18 @@ mod tests {
         strip(&mut request);
         let left: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["accept"]);
+    }
+
+    #[test]
+    fn an_agent_key_is_taken_off_in_every_form() {
+        for value in
+            ["bearer fg_x", "Bearer\tfg_x", "fg_x", "Bearer \"fg_x\"", "Basic fg_x", "Faregate abc.0x12"]
+        {
+            let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+            request.append_header("authorization", value).unwrap();
+            strip(&mut request);
+            assert!(!request.headers.contains_key(AUTHORIZATION), "{value}");
+        }
     }
 
     #[test]
