@@ -84,7 +84,7 @@ impl Proxy {
         let started = Instant::now();
         let holder = Holder { ledger: &self.ledger, directory: &self.directory, metrics: &self.metrics };
         let held = async {
-            let holding = holder.identify(&claim, routed, &session.req_header().headers, at).await?;
+            let mut holding = holder.identify(&claim, routed, &session.req_header().headers, at).await?;
             let body = if holding.identifier.is_some() {
                 continue_if_expected(session).await;
                 body_digest(session, &request).await?
@@ -92,7 +92,8 @@ impl Proxy {
                 None
             };
             let payment = self.payment_id()?;
-            let admission = holder.hold(&claim, &holding, routed, &request, body.as_deref(), payment).await?;
+            let admission =
+                holder.hold(&claim, &mut holding, routed, &request, body.as_deref(), payment).await?;
             Ok((admission, holding))
         };
         let held: Result<_, Refusal> = held.await;

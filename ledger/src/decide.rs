@@ -17,6 +17,10 @@ use crate::facts::{Facts, ProviderFacts, WalletFacts};
 use crate::hold::HoldRequest;
 use crate::receipt::StoredResponse;
 
+/// The most one funding may bring, in atomic units: a billion dollars. With it no sum of a batch can overflow, and those
+/// of the books only after thousands of such fundings.
+const FUNDING_UNITS_MAX: i64 = 1_000_000_000_000_000;
+
 /// Decides every operation, and what the commit changes. `at` is the batch's ledger time.
 pub(crate) fn decide(
     facts: &Facts,
@@ -176,7 +180,10 @@ impl Draft<'_> {
         }
         let wallet = *self.facts.wallets.peek(&funding.wallet).ok_or(Refusal::UnknownWallet)?;
         let balance = self.balance(funding.wallet, &wallet);
-        if funding.amount.is_zero() || balance.checked_add(funding.amount.atomic()).is_none() {
+        if funding.amount.is_zero()
+            || funding.amount.atomic() > FUNDING_UNITS_MAX
+            || balance.checked_add(funding.amount.atomic()).is_none()
+        {
             return Err(Refusal::Amount);
         }
         let transfer = Transfer {

@@ -39,7 +39,7 @@ pub(crate) enum Cause {
     Commit,
     /// The ledger is being closed.
     Closing,
-    /// The disk failed a sync: nothing is written any more, until the process starts again.
+    /// The disk failed a sync, or the writer broke down: nothing is written any more, until the process starts again.
     Disk,
 }
 

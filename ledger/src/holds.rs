@@ -72,7 +72,8 @@ impl Holds {
         Some(if held == key && *theirs == fingerprint { Taken::Running } else { Taken::Other })
     }
 
-    fn identifier(&self, key: &IdempotencyKey, fingerprint: Fingerprint) -> Option<Taken> {
+    /// Who holds an identifier, if anyone.
+    pub(crate) fn identifier(&self, key: &IdempotencyKey, fingerprint: Fingerprint) -> Option<Taken> {
         let theirs = self.identifiers.get(key)?;
         Some(if *theirs == fingerprint { Taken::Running } else { Taken::Other })
     }
@@ -100,6 +101,10 @@ impl Holds {
 
     pub(crate) fn in_window(&self, key: &WindowKey) -> i64 {
         self.windows.get(key).map_or(0, |reserved| reserved.amount)
+    }
+
+    pub(crate) fn of_agent(&self, agent: &AgentId) -> u32 {
+        self.agents.get(agent).map_or(0, |reserved| reserved.holds)
     }
 
     pub(crate) fn pins_wallet(&self, wallet: &WalletId) -> bool {

@@ -37,6 +37,8 @@ pub struct Settings {
     pub asset_version: String,
     /// Holds, queued operations and undelivered receipts together; above it new ones are refused.
     pub queue_max: usize,
+    /// Holds of one agent at once.
+    pub agent_holds_max: u32,
     /// Operations in one commit.
     pub batch_max: usize,
     /// From this many operations in the last batch on, the next one gathers first.
@@ -69,6 +71,7 @@ impl Settings {
             asset_name: "Faregate USD".to_owned(),
             asset_version: "1".to_owned(),
             queue_max: 16_384,
+            agent_holds_max: 2_048,
             batch_max: 1024,
             gather_from: 8,
             gather: Duration::from_millis(1),

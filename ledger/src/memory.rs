@@ -3,7 +3,8 @@
 //! Every function here is short and never waits. Next: `ledger` for who calls them, `writer` for who applies.
 
 use domain::{
-    AgentId, Amount, Fingerprint, PaymentId, PolicyViolation, ReplayKey, UnixMillis, WalletId, Window,
+    AgentId, Amount, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis,
+    WalletId, Window,
 };
 
 use crate::batch::{Delta, HeldAt};
@@ -57,13 +58,21 @@ impl Memory {
         }
     }
 
-    /// What memory knows of a replay key; `None` where nothing.
-    pub(crate) fn replay(&self, key: &ReplayKey, fingerprint: Fingerprint) -> Option<Claim> {
-        self.captured(key, fingerprint).or_else(|| {
-            self.holds.replay(key, fingerprint).map(|taken| match taken {
-                Taken::Running => Claim::Running,
-                Taken::Other => Claim::Reused,
-            })
+    /// What memory knows of these keys; `None` where nothing.
+    pub(crate) fn known(
+        &self,
+        replay: Option<&ReplayKey>,
+        identifier: Option<&IdempotencyKey>,
+        fingerprint: Fingerprint,
+    ) -> Option<Claim> {
+        if let Some(claim) = replay.and_then(|key| self.captured(key, fingerprint)) {
+            return Some(claim);
+        }
+        let named = identifier.and_then(|key| self.holds.identifier(key, fingerprint));
+        let taken = named.or_else(|| replay.and_then(|key| self.holds.replay(key, fingerprint)))?;
+        Some(match taken {
+            Taken::Running => Claim::Running,
+            Taken::Other => Claim::Reused,
         })
     }
 
@@ -73,8 +82,18 @@ impl Memory {
         Some(if same { Claim::Captured(captured.payment) } else { Claim::Reused })
     }
 
-    /// Holds funds and limits for the most the call can cost.
-    pub(crate) fn reserve(&mut self, request: &HoldRequest, held: &HeldAt, maximum: Amount) -> Reservation {
+    /// Holds funds and limits for the most the call can cost. One agent has at most `agent_holds_max` holds, so that
+    /// nobody fills the queue for all others with calls that never end.
+    pub(crate) fn reserve(
+        &mut self,
+        request: &HoldRequest,
+        held: &HeldAt,
+        maximum: Amount,
+        agent_holds_max: u32,
+    ) -> Reservation {
+        if self.holds.of_agent(&request.agent) >= agent_holds_max {
+            return Reservation::Refused(HoldError::Overloaded);
+        }
         let Some(wallet) = self.facts.wallets.get_mut(&request.wallet) else { return Reservation::Missing };
         let available = wallet.balance - self.holds.on_wallet(&request.wallet);
         let Some(agent) = self.facts.agents.get_mut(&request.agent) else { return Reservation::Missing };

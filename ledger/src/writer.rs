@@ -81,6 +81,7 @@ async fn work<S: CommitStore>(
     let reads = Reads::new(&path);
     let shared = Arc::new(Shared::new(settings, (clock, observer), start, reads, sender));
     let _ = ready.send(Ok(Arc::clone(&shared)));
+    let _alarm = Alarm { shared: Arc::clone(&shared) };
     let watched = Arc::clone(&shared);
     let checkpoints = tokio::spawn(async move {
         let error = checkpoint::run(path).await.to_string();
@@ -93,6 +94,24 @@ async fn work<S: CommitStore>(
         && let Err(error) = store.close().await
     {
         tracing::warn!(%error, "the ledger's last checkpoint failed; the log is read at the next start");
+    }
+}
+
+/// Tells of a writer that broke down: without it nothing is ever committed again, and what memory holds may be half of a
+/// change. Only a new start knows what the books say.
+struct Alarm {
+    shared: Arc<Shared>,
+}
+
+// === impl Alarm ===
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = "the ledger's writer broke down";
+            self.shared.gate.close(Cause::Disk, error.to_owned());
+            self.shared.observer.commit_failed(&CommitFailure { operations: 0, error, fatal: true });
+        }
     }
 }
 

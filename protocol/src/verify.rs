@@ -95,13 +95,11 @@ impl VerifiedPayment {
 /// # Errors
 /// See [`Rejection`].
 pub fn verify(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<VerifiedPayment, Rejection> {
-    agrees(&payment.accepted, expected)?;
+    is_ours(&payment.accepted, expected.asset)?;
     let authorization = &payment.authorization;
-    if authorization.to != expected.pay_to {
-        return Err(Rejection::Recipient);
-    }
-    // Without a price it pays for nothing, but it may have paid before its price changed, or for another route.
-    let quote = matching_quote(payment, expected.quotes);
+    // What pays no price of this route may have paid before the price or the recipient changed, or for another route: it
+    // is judged to the end, so that its earlier outcome can be found.
+    let quote = agrees(payment, expected).and_then(|()| matching_quote(payment, expected.quotes));
     let now = U256::from(expected.at.seconds().unsigned_abs());
     if authorization.valid_after > now {
         return Err(quote.err().unwrap_or(Rejection::NotYetValid));
@@ -127,10 +125,8 @@ pub fn verify(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<Verif
     Ok(VerifiedPayment { payer, amount: quote.price, revision: quote.revision, replay_key, digest })
 }
 
-/// Field by field, as the public SDKs compare since 2.13: every field equal, `extra` a superset of ours. The amount
-/// and the quote are [`matching_quote`]'s.
-fn agrees(accepted: &Offer, expected: &Expected<'_>) -> Result<(), Rejection> {
-    let asset = expected.asset;
+/// Scheme, network and asset: with any other, the signature is over something else.
+fn is_ours(accepted: &Offer, asset: &Asset) -> Result<(), Rejection> {
     if accepted.scheme != SCHEME_EXACT {
         return Err(Rejection::Scheme(accepted.scheme.chars().take(32).collect()));
     }
@@ -140,7 +136,15 @@ fn agrees(accepted: &Offer, expected: &Expected<'_>) -> Result<(), Rejection> {
     if wire::address(&accepted.asset) != Some(asset.address) {
         return Err(Rejection::Asset);
     }
-    if wire::address(&accepted.pay_to) != Some(expected.pay_to) {
+    Ok(())
+}
+
+/// Field by field, as the public SDKs compare since 2.13: every field equal, `extra` a superset of ours. The amount
+/// and the quote are [`matching_quote`]'s.
+fn agrees(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<(), Rejection> {
+    let (accepted, asset) = (&payment.accepted, expected.asset);
+    if payment.authorization.to != expected.pay_to || wire::address(&accepted.pay_to) != Some(expected.pay_to)
+    {
         return Err(Rejection::Recipient);
     }
     if accepted.max_timeout_seconds != MAX_TIMEOUT_SECONDS {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use domain::policy::Spending;
 use domain::replay::FingerprintParts;
 use domain::{
-    Address, AgentId, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis,
+    Address, AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey,
+    UnixMillis,
 };
 use http::HeaderMap;
 use ledger::{Held, Hold, HoldRequest, Ledger, Prior, Redelivery};
-use protocol::verify::Rejection;
 use registry::{Access, Directory};
 use sha2::{Digest, Sha256};
 
@@ -47,8 +47,8 @@ pub(crate) struct Holding {
     pub(crate) identifier: Option<String>,
     replay: Option<ReplayKey>,
     digest: Option<B256>,
-    /// Set when the payment pays for nothing now: only its earlier outcome counts.
-    earlier: Option<Rejection>,
+    /// Set when the request may not be held for now: only its earlier outcome counts, else it is refused with this.
+    refusal: Option<Refusal>,
 }
 
 /// What the hold stage works with.
@@ -61,7 +61,8 @@ pub(crate) struct Holder<'a> {
 // === impl Holder ===
 
 impl Holder<'_> {
-    /// Finds out whose claim it is, and whether their policy allows it. Nothing is held yet.
+    /// Finds out whose claim it is, and whether their policy allows it. Nothing is held yet. A refusal is only kept where
+    /// the request may have been paid before: a retry must learn that, whatever the rules have become since.
     pub(crate) async fn identify(
         &self,
         claim: &Claim,
@@ -70,12 +71,10 @@ impl Holder<'_> {
         at: UnixMillis,
     ) -> Result<Holding, Refusal> {
         let identifier = identifier(headers, claim.identifier.clone())?;
-        let holding = match &claim.claimant {
+        let mut holding = match &claim.claimant {
             Claimant::Key(key) => {
                 let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
-                let access = access.ok_or(Refusal::AgentKey)?;
-                self.key_limits(&access, claim, headers, at)?;
-                Holding::new(access, None, identifier)
+                Holding::new(access.ok_or(Refusal::AgentKey)?, None, identifier)
             }
             Claimant::Signature(payment) => {
                 let access = self.signer(payment.payer()).await?;
@@ -86,27 +85,25 @@ impl Holder<'_> {
                 let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
                 let access = self.signer(payer).await.map_err(|_| refuse(rejection))?;
                 let holding = Holding::new(access, Some(payer), identifier);
-                return Ok(Holding { replay: Some(replay_key), earlier: Some(rejection.clone()), ..holding });
+                Holding { replay: Some(replay_key), refusal: Some(refuse(rejection)), ..holding }
             }
         };
-        if holding.access.frozen {
-            return Err(Refusal::Frozen);
+        if holding.refusal.is_none() {
+            holding.refusal = rules(&holding.access, claim, routed, headers, at).err();
         }
-        let spending = Spending {
-            amount: claim.maximum(),
-            route: &routed.route.name,
-            provider: &routed.provider.name,
-            at,
-        };
-        holding.access.policy.check(spending).map_err(|violation| self.violated(violation))?;
-        Ok(holding)
+        match holding.refusal.take() {
+            Some(refusal) if holding.replay.is_none() && holding.identifier.is_none() => {
+                Err(self.counted(refusal))
+            }
+            refusal => Ok(Holding { refusal, ..holding }),
+        }
     }
 
     /// Holds. `body` is the digest of the request's body, where an identifier is used.
     pub(crate) async fn hold(
         &self,
         claim: &Claim,
-        holding: &Holding,
+        holding: &mut Holding,
         routed: &Routed,
         request: &Admitted,
         body: Option<&[u8]>,
@@ -120,9 +117,10 @@ impl Holder<'_> {
             payer: holding.payer.agent,
             body,
         });
-        if let (Some(rejection), Some(key)) = (&holding.earlier, holding.replay) {
-            let prior = self.ledger.prior(key, fingerprint).await?;
-            return prior.map(admission).ok_or_else(|| refuse(rejection));
+        let named = holding.identifier.as_ref().map(|text| IdempotencyKey::new(holding.payer.agent, text));
+        if let Some(refusal) = holding.refusal.take() {
+            let prior = self.ledger.prior(holding.replay, named, fingerprint).await?;
+            return prior.map(admission).ok_or_else(|| self.counted(refusal));
         }
         let policy = &holding.access.policy;
         let asked = HoldRequest {
@@ -144,33 +142,7 @@ impl Holder<'_> {
                 .map(|text| IdempotencyKey::new(holding.payer.agent, text)),
             fingerprint,
         };
-        match self.ledger.hold(asked).await {
-            Ok(held) => Ok(admission(held)),
-            Err(ledger::HoldError::SpendingLimit(violation)) => Err(self.violated(violation)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// A key has limits of its own beside its agent's policy.
-    fn key_limits(
-        &self,
-        access: &Access,
-        claim: &Claim,
-        headers: &HeaderMap,
-        at: UnixMillis,
-    ) -> Result<(), Refusal> {
-        let grant = access.key.as_ref().ok_or(Refusal::AgentKey)?;
-        if grant.expires_at.is_some_and(|end| at >= end) {
-            return Err(Refusal::AgentKey);
-        }
-        let price = claim.maximum();
-        if let Some(maximum) = credential::maximum_price(headers)?.filter(|maximum| price > *maximum) {
-            return Err(Refusal::PaymentRequired(Unpaid::AboveMaximum { maximum, price }));
-        }
-        if price > grant.per_request {
-            return Err(self.violated(PolicyViolation::PerRequest { limit: grant.per_request, price }));
-        }
-        Ok(())
+        self.ledger.hold(asked).await.map(admission).map_err(|error| self.counted(error.into()))
     }
 
     async fn signer(&self, address: Address) -> Result<Arc<Access>, Refusal> {
@@ -178,15 +150,17 @@ impl Holder<'_> {
         access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner))
     }
 
-    fn violated(&self, violation: PolicyViolation) -> Refusal {
-        let kind = match &violation {
-            PolicyViolation::PerRequest { .. } => "per_request",
-            PolicyViolation::Window { window, .. } => window.name(),
-            PolicyViolation::Route(_) | PolicyViolation::Provider(_) => "scope",
-            PolicyViolation::Expired(_) => "expired",
-        };
-        self.metrics.violated(kind);
-        Refusal::Policy { violation }
+    /// Counts a refusal by a spending policy, when it is said.
+    fn counted(&self, refusal: Refusal) -> Refusal {
+        if let Refusal::Policy { violation } = &refusal {
+            self.metrics.violated(match violation {
+                PolicyViolation::PerRequest { .. } => "per_request",
+                PolicyViolation::Window { window, .. } => window.name(),
+                PolicyViolation::Route(_) | PolicyViolation::Provider(_) => "scope",
+                PolicyViolation::Expired(_) => "expired",
+            });
+        }
+        refusal
     }
 }
 
@@ -195,7 +169,7 @@ impl Holder<'_> {
 impl Holding {
     fn new(access: Arc<Access>, address: Option<Address>, identifier: Option<String>) -> Self {
         let payer = Payer { agent: access.agent, address };
-        Self { access, payer, identifier, replay: None, digest: None, earlier: None }
+        Self { access, payer, identifier, replay: None, digest: None, refusal: None }
     }
 }
 
@@ -205,6 +179,39 @@ fn admission(held: Held) -> Admission {
         Held::Redelivery(redelivery) => Admission::Redelivery(redelivery),
         Held::Prior(prior) => Admission::Replay(prior),
     }
+}
+
+/// Everything that needs no counter: the agent's state and policy, and for a key its own limits.
+fn rules(
+    access: &Access,
+    claim: &Claim,
+    routed: &Routed,
+    headers: &HeaderMap,
+    at: UnixMillis,
+) -> Result<(), Refusal> {
+    if access.frozen {
+        return Err(Refusal::Frozen);
+    }
+    let amount = claim.maximum();
+    if let Claimant::Key(_) = claim.claimant {
+        key_limits(access, amount, headers, at)?;
+    }
+    let spending = Spending { amount, route: &routed.route.name, provider: &routed.provider.name, at };
+    access.policy.check(spending).map_err(|violation| Refusal::Policy { violation })
+}
+
+/// A key has limits of its own beside its agent's policy.
+fn key_limits(access: &Access, price: Amount, headers: &HeaderMap, at: UnixMillis) -> Result<(), Refusal> {
+    let grant = access.key.as_ref().filter(|grant| grant.expires_at.is_none_or(|end| at < end));
+    let grant = grant.ok_or(Refusal::AgentKey)?;
+    if let Some(maximum) = credential::maximum_price(headers)?.filter(|maximum| price > *maximum) {
+        return Err(Refusal::PaymentRequired(Unpaid::AboveMaximum { maximum, price }));
+    }
+    if price > grant.per_request {
+        let violation = PolicyViolation::PerRequest { limit: grant.per_request, price };
+        return Err(Refusal::Policy { violation });
+    }
+    Ok(())
 }
 
 /// The client's word for this request: in the payment, or in `Idempotency-Key`.

@@ -3,7 +3,7 @@
 //! The keys are taken first, in memory, then looked up on disk where disk may know better: two requests with the
 //! same key can never both find nothing. Funds and limits come last.
 
-use domain::{Amount, Fingerprint, PaymentId, ReplayKey};
+use domain::{Amount, Fingerprint, IdempotencyKey, PaymentId, ReplayKey};
 use tokio::sync::oneshot;
 
 use super::Ledger;
@@ -33,26 +33,40 @@ impl Ledger {
         held
     }
 
-    /// What became of a signed payment that has expired since: `None` where it was never captured.
+    /// What became of the payment that these keys belong to: `None` where nothing was captured under them. For requests
+    /// that may not be held for now, and may have been before.
     ///
     /// # Errors
     /// [`HoldError::InProgress`], [`HoldError::Reused`], [`HoldError::Unavailable`].
-    pub async fn prior(&self, key: ReplayKey, fingerprint: Fingerprint) -> Result<Option<Held>, HoldError> {
-        let prior = self.try_prior(key, fingerprint).await.transpose();
-        prior
-            .map(|held| {
-                self.count(&held);
-                held
-            })
-            .transpose()
+    pub async fn prior(
+        &self,
+        replay: Option<ReplayKey>,
+        identifier: Option<IdempotencyKey>,
+        fingerprint: Fingerprint,
+    ) -> Result<Option<Held>, HoldError> {
+        let prior = self.try_prior(replay, identifier, fingerprint).await.transpose();
+        prior.inspect(|held| self.count(held)).transpose()
     }
 
-    async fn try_prior(&self, key: ReplayKey, fingerprint: Fingerprint) -> Result<Option<Held>, HoldError> {
-        let known = self.shared.memory.lock().replay(&key, fingerprint);
+    async fn try_prior(
+        &self,
+        replay: Option<ReplayKey>,
+        identifier: Option<IdempotencyKey>,
+        fingerprint: Fingerprint,
+    ) -> Result<Option<Held>, HoldError> {
+        let known = self.shared.memory.lock().known(replay.as_ref(), identifier.as_ref(), fingerprint);
         if let Some(claim) = known {
             return self.earlier(claim).await.map(Some);
         }
-        match self.shared.reads.replay(&key).await.map_err(|_| HoldError::Unavailable)? {
+        let reads = &self.shared.reads;
+        let mut used = match identifier {
+            Some(key) => reads.identifier(&key, self.time()).await.map_err(|_| HoldError::Unavailable)?,
+            None => None,
+        };
+        if let (None, Some(key)) = (&used, replay) {
+            used = reads.replay(&key).await.map_err(|_| HoldError::Unavailable)?;
+        }
+        match used {
             Some(used) => self.earlier(used.claim(fingerprint)).await.map(Some),
             None => Ok(None),
         }
@@ -96,7 +110,12 @@ impl Ledger {
     async fn reserve(&self, holding: &mut Holding) -> Result<(), HoldError> {
         for _ in 0..LOADS_MAX {
             let Holding { request, held, maximum, .. } = &*holding;
-            let reservation = self.shared.memory.lock().reserve(request, held, *maximum);
+            let reservation = self.shared.memory.lock().reserve(
+                request,
+                held,
+                *maximum,
+                self.shared.settings.agent_holds_max,
+            );
             match reservation {
                 Reservation::Held => {
                     holding.stage = Stage::Reserved;

@@ -2,8 +2,8 @@
 
 use domain::{PolicyViolation, Window};
 
-use super::kit::{Books, HOUR, NOON, agent, amount, request, signed};
-use crate::{Held, HoldError, HoldRequest};
+use super::kit::{Books, HOUR, NOON, agent, amount, funding, request, signed};
+use crate::{Held, HoldError, HoldRequest, LedgerError};
 
 fn limited(units: i64, per_day: i64) -> HoldRequest {
     HoldRequest { per_day: Some(amount(per_day)), ..request(units) }
@@ -116,5 +116,31 @@ async fn months_and_days_of_a_long_life_stay_right_in_memory() {
         books.pay(limited(10, 15)).await.delivered();
         assert!(matches!(books.hold(limited(10, 15)).await, Err(HoldError::SpendingLimit(_))), "day {day}");
     }
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn one_agent_cannot_take_the_queue_from_all_others() {
+    let books = Books::with(|settings| settings.agent_holds_max = 2);
+    books.fund(1, 1_000).await;
+    let first = books.hold(request(10)).await.unwrap();
+    let second = books.hold(request(10)).await.unwrap();
+    assert_eq!(books.hold(request(10)).await.unwrap_err(), HoldError::Overloaded);
+    let other = HoldRequest { agent: agent(2), ..request(10) };
+    books.hold(other).await.unwrap().void();
+    first.void();
+    books.hold(request(10)).await.unwrap().void();
+    drop(second);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn a_funding_that_could_overflow_the_books_is_refused() {
+    let books = Books::funded(1_000).await;
+    for units in [1_000_000_000_000_001, i64::MAX] {
+        let refused = books.ledger.fund(funding(1, units, &units.to_string())).await;
+        assert_eq!(refused.unwrap_err(), LedgerError::Amount);
+    }
+    books.pay(request(10)).await.delivered();
     books.finish().await;
 }

@@ -114,12 +114,13 @@ async fn r4_a_replay_after_an_hour_and_after_a_restart_finds_the_capture() {
             books.reopen();
         }
         let key = signed(10, 7).replay.unwrap();
-        let prior = books.ledger.prior(key, signed(10, 7).fingerprint).await.unwrap();
+        let prior = books.ledger.prior(Some(key), None, signed(10, 7).fingerprint).await.unwrap();
         let Some(Held::Prior(prior)) = prior else { panic!("{prior:?}") };
         assert_eq!((prior.receipt, prior.response), (record.clone(), None));
-        let other = books.ledger.prior(key, Fingerprint::from_bytes([9; 16])).await;
+        let other = books.ledger.prior(Some(key), None, Fingerprint::from_bytes([9; 16])).await;
         assert_eq!(other.unwrap_err(), HoldError::Reused);
-        let never = books.ledger.prior(replay(8, NOON / 1000), Fingerprint::from_bytes([1; 16])).await;
+        let never =
+            books.ledger.prior(Some(replay(8, NOON / 1000)), None, Fingerprint::from_bytes([1; 16])).await;
         assert!(never.unwrap().is_none());
         // Even a hold, which the gateway would not ask for, finds it on disk.
         assert!(matches!(books.ledger.hold(signed(10, 7)).await, Ok(Held::Prior(_))));

@@ -44,7 +44,7 @@ pub enum Rejection {
         /// Who signed it.
         payer: Address,
     },
-    /// It is made out to us and signed, but pays no price of this route. It may have paid another one, or an earlier one.
+    /// It is signed over our asset, but pays no price of this route. It may have paid another one, or an earlier one.
     #[error("{reason}")]
     Unpriced {
         /// What is wrong with its price.
@@ -62,8 +62,8 @@ pub enum Rejection {
 // === impl Rejection ===
 
 impl Rejection {
-    /// Its identity and its payer, where it was made out to us and signed: it may have paid before, and then it must not
-    /// be asked for again.
+    /// Its identity and its payer, where it was signed over our asset: it may have paid before, and then it must not be
+    /// asked for again.
     #[must_use]
     pub fn signed(&self) -> Option<(ReplayKey, Address)> {
         match self {

@@ -4,7 +4,7 @@
 //! follows: it holds the writer up for the few pages left, and the log is then written from its beginning again,
 //! which costs less than growing it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -41,7 +41,7 @@ pub(crate) async fn run(path: PathBuf) -> StoreError {
     }
 }
 
-async fn pass(path: &PathBuf, slot: &mut Option<SqliteConnection>) -> Result<(), sqlx::Error> {
+async fn pass(path: &Path, slot: &mut Option<SqliteConnection>) -> Result<(), sqlx::Error> {
     let connection = match slot {
         Some(connection) => connection,
         None => slot.insert(writer_options(path).busy_timeout(PATIENCE).connect().await?),
