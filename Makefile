@@ -14,7 +14,7 @@ test:
 	@sh tests/setup.sh build
 	@sh tests/setup.sh clients >/dev/null
 	cargo build --locked --workspace --bins
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 bench:
 	@sh tests/setup.sh build
