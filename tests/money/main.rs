@@ -4,6 +4,7 @@
 mod binding;
 mod books;
 mod concurrency;
+mod earlier;
 mod hangup;
 mod keys;
 mod limits;

@@ -41,13 +41,15 @@ pub(crate) fn settle(
             Some(Outcome::Voided)
         }
         Money::Redelivery(redelivery) => {
-            if error.is_none() || exchange.response_begun {
+            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
+            if error.is_none() || (client_left && exchange.response_begun) {
                 redelivery.delivered();
             }
+            // Else it is let go of, and still owed.
             None
         }
         Money::Captured(receipt) => {
-            if error.is_some_and(|error| is_refundable(exchange, error))
+            if is_refundable(exchange, error)
                 && exchange.payer.as_ref().is_some_and(|payer| cap.take(payer.agent, at))
             {
                 receipt.refund(RefundReason::BrokenOff);
@@ -64,9 +66,13 @@ pub(crate) fn settle(
 }
 
 /// A body that the upstream broke off: one that announced its length lacks the rest; a stream was worth its price once
-/// enough of it had passed.
-fn is_refundable(exchange: &Exchange, error: &Error) -> bool {
-    let broken_off = *error.esource() == ErrorSource::Upstream && !exchange.is_upgrade;
+/// enough of it had passed. An upgraded connection that ended before a byte went either way was no delivery, whoever
+/// ended it.
+fn is_refundable(exchange: &Exchange, error: Option<&Error>) -> bool {
+    if exchange.is_upgrade {
+        return exchange.response_bytes == 0 && exchange.request_bytes == 0;
+    }
+    let broken_off = error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
     broken_off
         && (exchange.response_has_length || exchange.response_bytes < exchange.routed.route.stream_bytes_min)
 }

@@ -152,18 +152,26 @@ impl Ledger {
         let record = reads.payment(payment).await.map_err(unavailable)?.ok_or(HoldError::Unavailable)?;
         let refunded = record.refunded.is_some();
         let response = reads.response(payment, self.time()).await.map_err(unavailable)?;
-        let mut memory = self.shared.memory.lock();
-        let over = if response.is_some() || refunded {
-            memory.deliveries.confirm(payment);
-            Delivery::Over
-        } else {
-            memory.deliveries.take(payment)
+        let over = {
+            let mut memory = self.shared.memory.lock();
+            if response.is_some() || refunded {
+                memory.deliveries.confirm(payment);
+                Delivery::Over
+            } else {
+                memory.deliveries.take(payment)
+            }
         };
-        drop(memory);
         match over {
             Delivery::Running => Err(HoldError::InProgress),
             Delivery::Taken => Ok(Held::Redelivery(Redelivery::new(self.shared.clone(), record.receipt))),
-            Delivery::Over => Ok(Held::Prior(Prior { receipt: record.receipt, response, refunded })),
+            Delivery::Over => {
+                // It may have been stored between the look at the disk and the look at the deliveries.
+                let response = match response {
+                    None => reads.response(payment, self.time()).await.map_err(unavailable)?,
+                    stored => stored,
+                };
+                Ok(Held::Prior(Prior { receipt: record.receipt, response, refunded }))
+            }
         }
     }
 
