@@ -246,3 +246,25 @@ fn decoded(text: &str) -> String {
     }
     String::from_utf8_lossy(&found).to_lowercase()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a9_no_method_and_no_host_spelling_makes_a_priced_path_free() {
+    let priced = Route::new("/paid", "$0.001").line("methods = [\"GET\"]");
+    let world = World::new("$1", [Route::free("/{*rest}"), priced]).await;
+    for method in ["get", "Get", "trace", "cOnnect"] {
+        world.gateway.call(&Request::new(method, "/paid")).await.expect_status(405);
+    }
+    for method in ["POST", "PUT", "OPTIONS", "GETX"] {
+        world.gateway.call(&Request::new(method, "/paid")).await.expect_refusal(404, "route_not_found");
+    }
+    for target in ["/paid%3Fx=1", "/paid%23", "/paid%20", "/paid."] {
+        world.gateway.call(&Request::get(target)).await.expect_refusal(404, "route_not_found");
+    }
+    for host in ["a:80:80", "a,b", "a%2e", "[::1"] {
+        world.gateway.call(&Request::get("/paid").with("Host", host)).await.expect_status(400);
+    }
+    world.gateway.call(&Request::get("/paid").with("Host", "any.example.")).await.expect_status(402);
+    assert!(world.upstream.seen().is_empty());
+    world.gateway.call(&Request::post("/other", "x")).await.expect_status(200);
+    world.finish().await;
+}
