@@ -59,7 +59,7 @@ impl Proxy {
         }
         let decided = self.admit_payment(session, context, &routed, request).await;
         decided.inspect_err(|refusal| {
-            if !matches!(refusal, Refusal::PaymentRequired(Unpaid::Missing)) {
+            if !matches!(refusal, Refusal::PaymentRequired(Unpaid::Missing { .. })) {
                 self.metrics.failed(refusal.code());
             }
         })
@@ -136,7 +136,7 @@ impl Proxy {
                 base.unwrap_or_else(|| format!("{}://{}", forward::scheme(session), request.authority));
             let url = format!("{}{}", base.trim_end_matches('/'), request.path.as_str());
             context.challenge = Some(offer.challenge.header(&url, unpaid.code()));
-            if matches!(unpaid, Unpaid::Missing) {
+            if matches!(unpaid, Unpaid::Missing { .. }) {
                 context.outcome = Outcome::Challenged;
             }
         }

@@ -38,7 +38,7 @@ pub(crate) enum Refusal {
     AgentKey,
     #[error("the agent is frozen; ask its owner")]
     Frozen,
-    #[error("payment is required: {0}")]
+    #[error("{0}")]
     PaymentRequired(Unpaid),
     #[error("{violation}")]
     Policy { violation: PolicyViolation },
@@ -84,8 +84,8 @@ pub(crate) enum Refusal {
 /// Why there is a 402: each is a code of x402 or one of ours, and a sentence.
 #[derive(Debug, Error)]
 pub(crate) enum Unpaid {
-    #[error("no payment came with the request")]
-    Missing,
+    #[error("this call costs {price}; pay with an x402 client, `faregate pay`, or an agent key")]
+    Missing { price: Amount },
     #[error("{message}")]
     Rejected { code: &'static str, message: String },
     #[error("the wallet has {available}, the call costs {price}")]
@@ -200,6 +200,7 @@ impl Refusal {
                 ("price", money(*price)),
                 ("window", Value::from(window.name())),
             ],
+            Self::PaymentRequired(Unpaid::Missing { price }) => vec![("price", money(*price))],
             Self::PaymentRequired(Unpaid::Funds { available, price }) => {
                 vec![("available", money(*available)), ("price", money(*price))]
             }
@@ -224,7 +225,7 @@ impl Unpaid {
     /// The code that stands in `PAYMENT-REQUIRED.error`.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Missing => "payment_required",
+            Self::Missing { .. } => "payment_required",
             Self::Rejected { code, .. } => code,
             Self::Funds { .. } | Self::UnknownSigner => "insufficient_funds",
             Self::AboveMaximum { .. } => "price_above_maximum",

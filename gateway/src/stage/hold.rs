@@ -91,10 +91,11 @@ impl Holder<'_> {
         if holding.refusal.is_none() {
             holding.refusal = rules(&holding.access, claim, routed, headers, at).err();
         }
+        let may_be_paid = holding.replay.is_some() || holding.identifier.is_some();
         match holding.refusal.take() {
-            Some(refusal) if holding.replay.is_none() && holding.identifier.is_none() => {
-                Err(self.counted(refusal))
-            }
+            // A key that is no longer one shows nobody anything.
+            Some(refusal @ (Refusal::AgentKey | Refusal::MalformedField(_))) => Err(refusal),
+            Some(refusal) if !may_be_paid => Err(self.counted(refusal)),
             refusal => Ok(Holding { refusal, ..holding }),
         }
     }

@@ -53,7 +53,10 @@ pub(crate) fn verify(
     limits: &Limits,
 ) -> Result<Claim, Refusal> {
     match credential {
-        Credential::None => Err(Refusal::PaymentRequired(Unpaid::Missing)),
+        Credential::None => {
+            let price = routed.route.price.maximum().unwrap_or(Amount::ZERO);
+            Err(Refusal::PaymentRequired(Unpaid::Missing { price }))
+        }
         Credential::Key(key) => Ok(Claim {
             claimant: Claimant::Key(key),
             price: routed.route.price.clone(),
