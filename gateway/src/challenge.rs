@@ -3,15 +3,11 @@
 //! x402 v2 stands in the `PAYMENT-REQUIRED` header. The body says the same to people; it lists no v1 offers, because
 //! v1 clients know only public networks and break on a list with any other (notes/clients.md section F).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use domain::{Amount, Asset, Provider, Route};
-use protocol::challenge::payment_identifier_extension;
+use protocol::challenge::{PAYMENT_IDENTIFIER, payment_identifier_extension};
+use protocol::header;
 use protocol::offer::Offer;
 use serde_json::{Map, Value, json};
-
-/// The field that carries the challenge, lower case.
-pub(crate) const HEADER: &str = "payment-required";
 
 /// The parts of a route's 402 that no request changes.
 pub(crate) struct Challenge {
@@ -41,7 +37,7 @@ impl Challenge {
             after_url.push_str(&format!(",{}:{value}", Value::from(key.as_str())));
         }
         let accepts = json!([offer]);
-        let extensions = json!({ "payment-identifier": payment_identifier_extension() });
+        let extensions = json!({ PAYMENT_IDENTIFIER: payment_identifier_extension() });
         after_url.push_str(&format!("}},\"accepts\":{accepts},\"extensions\":{extensions}}}"));
         Self { after_url }
     }
@@ -52,6 +48,6 @@ impl Challenge {
         let url = Value::from(url);
         let text =
             format!("{{\"x402Version\":2,\"error\":{reason},\"resource\":{{\"url\":{url}{}", self.after_url);
-        STANDARD.encode(text)
+        header::encode(text.as_bytes())
     }
 }

@@ -18,6 +18,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use registry::{Directory, Registry};
 
 use crate::context::{Exchange, RequestContext};
+use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
 use crate::limits::Settings;
 use crate::metrics::{Metrics, Outcome};
@@ -29,7 +30,6 @@ use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
 use crate::stage::capture::{capture, scrub};
 use crate::stage::{forward, record};
-use crate::{challenge, cors};
 
 /// The gateway as Pingora sees it.
 pub(crate) struct Proxy {
@@ -83,7 +83,7 @@ impl Proxy {
         }
         let mut reply = Reply::refusal(refusal);
         if let Some(header) = context.challenge.take() {
-            reply = reply.with(challenge::HEADER, header);
+            reply = reply.with(protocol::header::PAYMENT_REQUIRED, header);
         }
         reply.send(session).await
     }

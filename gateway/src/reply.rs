@@ -75,8 +75,8 @@ impl Reply {
         }
         let bodiless = is_head || matches!(self.status, 204 | 304);
         // What a stored HEAD would have been long is not known.
-        let has_length = !matches!(self.status, 204 | 304) && !(is_head && self.is_stored);
-        if has_length {
+        let length_unknown = matches!(self.status, 204 | 304) || (is_head && self.is_stored);
+        if !length_unknown {
             header.insert_header("content-length", self.body.len().to_string())?;
         }
         cors::expose(&mut header, from_browser)?;

@@ -112,7 +112,10 @@ impl Reads {
     }
 }
 
-fn used(row: Result<Option<(Vec<u8>, Vec<u8>)>, sqlx::Error>) -> Result<Option<Used>, LedgerError> {
+/// A payment's id and its fingerprint, as stored.
+type UsedColumns = (Vec<u8>, Vec<u8>);
+
+fn used(row: Result<Option<UsedColumns>, sqlx::Error>) -> Result<Option<Used>, LedgerError> {
     let Some((payment, fingerprint)) = row.map_err(read_error)? else { return Ok(None) };
     let damaged = |damaged: crate::commit::sqlite::rows::Damaged| read_error(damaged.into());
     let payment = PaymentId::from_bytes(fixed(&payment).map_err(damaged)?);
