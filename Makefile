@@ -13,6 +13,7 @@ demo:
 test:
 	@sh tests/setup.sh build
 	@sh tests/setup.sh clients >/dev/null
+	@sh tests/setup.sh postgres
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
 

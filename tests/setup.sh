@@ -4,6 +4,7 @@
 #
 #   setup.sh build     a C compiler and cmake
 #   setup.sh clients   the stock x402 clients; prints the folder they are in
+#   setup.sh postgres  PostgreSQL's server, which the tests start themselves
 #
 # The clients go to ~/.cache/faregate/clients, one folder per lock file, so that a second run installs nothing.
 set -eu
@@ -70,8 +71,19 @@ clients() {
   printf '%s\n' "$folder"
 }
 
+# The places where tests/postgres looks too.
+postgres() {
+  command -v initdb >/dev/null 2>&1 && return 0
+  command -v pg_config >/dev/null 2>&1 && [ -x "$(pg_config --bindir)/initdb" ] && return 0
+  for found in /usr/lib/postgresql/*/bin/initdb; do
+    [ -x "$found" ] && return 0
+  done
+  install_packages postgresql
+}
+
 case "${1:-}" in
   build) build ;;
   clients) clients ;;
-  *) say "usage: setup.sh build|clients"; exit 2 ;;
+  postgres) postgres ;;
+  *) say "usage: setup.sh build|clients|postgres"; exit 2 ;;
 esac

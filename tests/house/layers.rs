@@ -8,16 +8,17 @@ use serde_json::Value;
 use crate::root;
 
 /// Each package and the packages of the workspace it may use.
-const DIRECTION: [(&str, &[&str]); 9] = [
+const DIRECTION: [(&str, &[&str]); 10] = [
     ("domain", &[]),
     ("protocol", &["domain"]),
-    ("ledger", &["domain"]),
-    ("registry", &["domain"]),
+    ("ledger", &["domain", "test-postgres"]),
+    ("registry", &["domain", "test-postgres"]),
     ("gateway", &["domain", "protocol", "ledger", "registry"]),
     ("control-plane", &["domain", "protocol", "ledger", "registry"]),
     ("faregate", &["domain", "protocol", "ledger", "registry", "gateway", "control-plane"]),
     // These know the product from outside: words, wire formats and the binary.
-    ("tests", &["domain", "protocol"]),
+    ("tests", &["domain", "protocol", "test-postgres"]),
+    ("test-postgres", &[]),
     ("benches", &["domain", "protocol"]),
 ];
 

@@ -1,0 +1,198 @@
+//! [`Cluster`]: one PostgreSQL server in a folder of its own, on a unix socket, that a test may stop, kill and freeze.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::keeper::Keeper;
+use crate::{programs, query, user};
+
+/// Longest a server may take to start or to end on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at a server's state.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What is not PostgreSQL's default. Without fsync a commit survives every kill, only not the loss of power.
+const SETTINGS: [&str; 7] = [
+    "listen_addresses=",
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=200",
+    "shared_buffers=32MB",
+    "jit=off",
+    "log_statement=none",
+];
+
+/// A server and its files. Dropping it ends the one and removes the others.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: PathBuf,
+    databases: AtomicU32,
+    server: Mutex<Option<Child>>,
+    /// Dropped last.
+    _keeper: Keeper,
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Makes the files, starts the server and waits until it serves.
+    ///
+    /// # Panics
+    /// PostgreSQL is not installed, or does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        // A home may be closed to the server's user, and a socket's path has at most 107 bytes: hence /tmp.
+        let folder = tempfile::Builder::new().prefix("faregate-postgres-").tempdir_in("/tmp");
+        let folder = folder.expect("a folder in /tmp").keep();
+        let keeper = Keeper::of(&folder);
+        user::give_to_server(&folder);
+        let mut initdb = programs::program("initdb");
+        initdb.args(["--username=faregate", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]);
+        programs::output(initdb.arg("--pgdata").arg(folder.join("data")));
+        let made = Self { folder, databases: AtomicU32::new(0), server: Mutex::new(None), _keeper: keeper };
+        made.start_again();
+        made
+    }
+
+    /// The URL of a new, empty database.
+    #[must_use]
+    pub fn fresh_database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let _ = query(&self.url("postgres"), &format!("create database {name}"));
+        self.url(&name)
+    }
+
+    /// Starts it after [`Cluster::stop_fast`] or [`Cluster::kill`], and waits until it serves.
+    ///
+    /// # Panics
+    /// It runs already, or ends with an error, which its log names.
+    pub fn start_again(&self) {
+        let mut server = self.server();
+        assert!(server.is_none(), "the server runs already");
+        let log = std::fs::File::options().create(true).append(true).open(self.log()).expect("a log");
+        let mut postgres = programs::program("postgres");
+        postgres.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder);
+        postgres.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
+        postgres.stdout(log.try_clone().expect("a log")).stderr(log);
+        postgres.process_group(0);
+        let mut child = postgres.spawn().expect("postgres starts");
+        let pid = child.id();
+        wait("the server to serve", || {
+            let ended = child.try_wait().expect("a child to look at");
+            assert!(ended.is_none(), "postgres ended:\n{}", read(&self.log()));
+            self.serves(pid).then_some(())
+        });
+        *server = Some(child);
+    }
+
+    /// Ends it in order, without waiting for its clients: their connections break.
+    pub fn stop_fast(&self) {
+        let mut child = self.server().take().expect("a running server");
+        signal(child.id(), Signal::SIGINT);
+        wait("the server to end", || child.try_wait().expect("a child to look at"));
+    }
+
+    /// `kill -9` for the server and every process of it: as if the machine had gone, but for its disk.
+    pub fn kill(&self) {
+        let mut child = self.server().take().expect("a running server");
+        let mut processes = children(child.id());
+        processes.push(child.id());
+        processes.iter().for_each(|process| signal(*process, Signal::SIGKILL));
+        child.wait().expect("an end");
+        wait("its processes to end", || processes.iter().all(|process| has_ended(*process)).then_some(()));
+    }
+
+    /// SIGSTOP for the server and every process of it: connections stay, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal_all(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT after [`Cluster::freeze`].
+    pub fn thaw(&self) {
+        self.signal_all(Signal::SIGCONT);
+    }
+
+    fn signal_all(&self, what: Signal) {
+        let pid = self.server().as_ref().expect("a running server").id();
+        // The server first: it makes no new process while the others are counted.
+        signal(pid, what);
+        children(pid).into_iter().for_each(|process| signal(process, what));
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres:///{database}?host={}&user=faregate", self.folder.display())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// The last line of the server's own file says what it is at, the first one who it is.
+    fn serves(&self, pid: u32) -> bool {
+        let text = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        let mut lines = text.lines();
+        lines.next() == Some(&pid.to_string()) && lines.next_back().map(str::trim) == Some("ready")
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Child>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.server().take() {
+            children(child.id()).into_iter().for_each(|process| signal(process, Signal::SIGCONT));
+            signal(child.id(), Signal::SIGCONT);
+            signal(child.id(), Signal::SIGQUIT);
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A process that has ended meanwhile is no mistake.
+fn signal(pid: u32, what: Signal) {
+    let _ = kill(Pid::from_raw(i32::try_from(pid).expect("a process id")), what);
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| state(*id).is_some_and(|(_, of)| of == parent)).collect()
+}
+
+/// Gone, or dead and not collected by its parent.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    state(pid).is_none_or(|(letter, _)| letter == "Z")
+}
+
+/// The state of a process, and its parent.
+fn state(pid: u32) -> Option<(String, u32)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before them may hold blanks and parentheses.
+    let mut fields = text.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
