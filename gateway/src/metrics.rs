@@ -77,6 +77,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     commit_failures: IntCounter,
     queue_depth: IntGauge,
+    clock_behind: IntGauge,
     reloads: IntCounterVec,
     catalog_version: IntGauge,
     connections_refused: IntCounter,
@@ -174,6 +175,10 @@ impl Metrics {
             commit_seconds: made.histogram("ledger_commit_seconds", "Time of a commit.", &STAGE_BUCKETS)?,
             commit_failures: made.counter("ledger_commit_failures_total", "Commits that failed.")?,
             queue_depth: made.gauge("ledger_queue_depth", "Holds and operations that wait for a commit.")?,
+            clock_behind: made.gauge(
+                "ledger_clock_behind_seconds",
+                "How far the wall clock is behind the ledger; too far stops signed payments.",
+            )?,
             reloads: made.counters("reloads_total", "Reloads of the catalog.", &["result"])?,
             catalog_version: made.gauge("catalog_version", "The catalog that serves.")?,
             connections_refused: made
@@ -190,6 +195,7 @@ impl Metrics {
     /// Takes over what others count themselves; to be called before each scrape.
     pub fn refresh(&self, ledger: &Ledger, directory: &Directory) {
         self.queue_depth.set(i64::try_from(ledger.queue_depth()).unwrap_or(i64::MAX));
+        self.clock_behind.set(ledger.ahead_ms() / 1_000);
         for (result, total) in [("hit", directory.hits()), ("miss", directory.misses())] {
             let counter = self.policy_cache.with_label_values(&[result]);
             counter.inc_by(total.saturating_sub(counter.get()));

@@ -116,6 +116,18 @@ impl Ledger {
         self.shared.time()
     }
 
+    /// How far ledger time is ahead of the wall clock, in milliseconds: above zero after the clock was set back.
+    #[must_use]
+    pub fn ahead_ms(&self) -> i64 {
+        self.shared.ahead_ms()
+    }
+
+    /// Whether that is too far to judge what a signed payment says of time: none is taken then.
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        self.shared.is_ahead()
+    }
+
     /// Whether new holds are given.
     #[must_use]
     pub fn health(&self) -> Health {

@@ -90,10 +90,14 @@ impl Shared {
         self.committed_at.fetch_max(at.0, Ordering::AcqRel);
     }
 
+    /// How far ledger time is ahead of the wall clock, in milliseconds.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.committed_at.load(Ordering::Acquire).saturating_sub(self.clock.now().0).max(0)
+    }
+
     /// Whether ledger time is too far ahead of the clock to judge a signed payment's expiry.
     pub(crate) fn is_ahead(&self) -> bool {
-        let ahead = self.committed_at.load(Ordering::Acquire).saturating_sub(self.clock.now().0);
-        ahead > self.settings.skew_ms_max
+        self.ahead_ms() > self.settings.skew_ms_max
     }
 
     pub(crate) fn held_at(&self) -> HeldAt {

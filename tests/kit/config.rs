@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::clock::Clock;
+
 /// Providers, their routes, and lines of the test's own.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -9,6 +11,8 @@ pub struct Config {
     pub sections: String,
     /// TLS: certificate and key files of the data listener.
     pub tls: Option<(String, String)>,
+    /// The wall clock it starts with; the machine's where there is none.
+    pub clock: Option<Clock>,
     /// In order.
     pub providers: Vec<Provider>,
 }
@@ -53,6 +57,13 @@ impl Config {
     pub fn section(mut self, text: &str) -> Self {
         self.sections.push_str(text);
         self.sections.push('\n');
+        self
+    }
+
+    /// Under a clock that the test moves.
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = Some(clock.clone());
         self
     }
 

@@ -163,7 +163,8 @@ impl Faregate {
     /// Starts it on the same data directory and waits until it is ready.
     pub async fn restart(&mut self) {
         assert!(self.process.is_none(), "it runs already");
-        self.process = Some(Process::start(&self.config_path(), &self.log_path()));
+        self.process =
+            Some(Process::start(&self.config_path(), &self.log_path(), self.config.clock.as_ref()));
         let (ops, log) = (self.ops.address(), self.log_path());
         let process = self.process.as_mut().expect("just started");
         loop {
@@ -202,8 +203,8 @@ impl Faregate {
 
     /// Writes another file; nobody is told.
     pub fn rewrite(&mut self, config: Config) {
-        let tls = self.config.tls.take();
-        self.config = Config { tls, ..config };
+        let (tls, clock) = (self.config.tls.take(), self.config.clock.take());
+        self.config = Config { tls, clock, ..config };
         self.write_config();
     }
 

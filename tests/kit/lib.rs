@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod audit;
 pub mod certificate;
+pub mod clock;
 pub mod config;
 pub mod faregate;
 pub mod gate;
@@ -25,6 +26,7 @@ pub mod wire;
 pub mod world;
 
 pub use agent::Agent;
+pub use clock::Clock;
 pub use config::{Config, Provider, Route};
 pub use faregate::Faregate;
 pub use gate::Gate;

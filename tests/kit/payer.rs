@@ -11,6 +11,7 @@ use protocol::sign;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::message::Response;
 
 /// A private key.
@@ -18,6 +19,8 @@ use crate::message::Response;
 pub struct Payer {
     key: SigningKey,
     text: String,
+    /// What it reads the time from; the machine's clock where there is none.
+    clock: Option<Clock>,
 }
 
 /// A payment as JSON, before it becomes a header.
@@ -35,7 +38,12 @@ impl Payer {
     pub fn random() -> Self {
         let text = random_hex();
         let key = SigningKey::from_hex(&text).expect("a random key is on the curve");
-        Self { key, text }
+        Self { key, text, clock: None }
+    }
+
+    /// Signs by this clock from now on.
+    pub fn follow(&mut self, clock: &Clock) {
+        self.clock = Some(clock.clone());
     }
 
     /// Its address.
@@ -66,7 +74,7 @@ impl Payer {
             "to": offer["payTo"],
             "value": offer["amount"],
             "validAfter": "0",
-            "validBefore": (seconds() + timeout).to_string(),
+            "validBefore": (self.seconds() + timeout).to_string(),
             "nonce": random_hex(),
         });
         let payload = json!({
@@ -78,6 +86,10 @@ impl Payer {
         let mut payment = Payment { payload };
         self.sign(&mut payment);
         payment
+    }
+
+    fn seconds(&self) -> u64 {
+        self.clock.as_ref().map_or_else(seconds, |clock| clock.seconds().unsigned_abs())
     }
 
     /// Signs the authorization as it stands, over the domain that `accepted` names.

@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
+use crate::clock::Clock;
 use crate::wait::within;
 
 /// One run of the binary. Killed when dropped.
@@ -56,14 +57,15 @@ pub async fn run(arguments: &[&str]) -> Said {
 // === impl Process ===
 
 impl Process {
-    /// Starts `faregate run`, its output added to a file.
+    /// Starts `faregate run`, its output added to a file, under a clock of the test's own where one is given.
     #[must_use]
-    pub fn start(config: &Path, log: &Path) -> Self {
+    pub fn start(config: &Path, log: &Path, clock: Option<&Clock>) -> Self {
         let open = || std::fs::File::options().create(true).append(true).open(log).expect("a log file");
         let child = Command::new(binary())
             .arg("run")
             .arg("-c")
             .arg(config)
+            .envs(clock.into_iter().flat_map(Clock::environment))
             .stdin(Stdio::null())
             .stdout(open())
             .stderr(open())

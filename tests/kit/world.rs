@@ -1,6 +1,7 @@
 //! [`World`]: what most tests begin with, an API, a gateway in front of it and an agent with money.
 
 use crate::agent::Agent;
+use crate::clock::Clock;
 use crate::config::{Config, Route};
 use crate::faregate::Faregate;
 use crate::message::Response;
@@ -27,6 +28,15 @@ impl World {
         let config = Config::new(upstream.address(), routes);
         let gateway = Faregate::start(config).await;
         let agent = Agent::new(&gateway, dollars).await;
+        Self { upstream, gateway, agent }
+    }
+
+    /// The same at a gateway and for an agent whose time is this clock's.
+    pub async fn timed(clock: &Clock, dollars: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        let upstream = Upstream::start().await;
+        let gateway = Faregate::start(Config::new(upstream.address(), routes).clock(clock)).await;
+        let mut agent = Agent::new(&gateway, dollars).await;
+        agent.payer.follow(clock);
         Self { upstream, gateway, agent }
     }
 

@@ -3,6 +3,7 @@
 
 mod binding;
 mod books;
+mod clock;
 mod concurrency;
 mod earlier;
 mod hangup;
@@ -15,3 +16,4 @@ mod stored;
 mod streams;
 mod tampering;
 mod upstreams;
+mod windows;

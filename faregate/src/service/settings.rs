@@ -2,6 +2,9 @@
 
 use registry::Config;
 
+/// One agent may fill this part of the queue: one eighth.
+const AGENT_SHARE: usize = 8;
+
 /// How the ledger is opened.
 pub(super) fn ledger(config: &Config) -> ledger::Settings {
     let limits = &config.limits;
@@ -10,6 +13,7 @@ pub(super) fn ledger(config: &Config) -> ledger::Settings {
         asset_name: config.network.name.clone(),
         asset_version: config.network.version.clone(),
         queue_max: limits.holds_max,
+        agent_holds_max: u32::try_from(limits.holds_max / AGENT_SHARE).unwrap_or(u32::MAX),
         batch_max: limits.batch_max,
         skew_ms_max: i64::try_from(limits.clock_skew_max.as_millis()).unwrap_or(i64::MAX),
         commit_age_max: limits.commit_age_max,

@@ -11,6 +11,7 @@ use domain::{
 };
 use http::HeaderMap;
 use ledger::{Held, Hold, HoldRequest, Ledger, Prior, Redelivery};
+use protocol::verify::Rejection;
 use registry::{Access, Directory};
 use sha2::{Digest, Sha256};
 
@@ -85,7 +86,7 @@ impl Holder<'_> {
                 let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
                 let access = self.signer(payer).await.map_err(|_| refuse(rejection))?;
                 let holding = Holding::new(access, Some(payer), identifier);
-                Holding { replay: Some(replay_key), refusal: Some(refuse(rejection)), ..holding }
+                Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding }
             }
         };
         if holding.refusal.is_none() {
@@ -149,6 +150,13 @@ impl Holder<'_> {
     async fn signer(&self, address: Address) -> Result<Arc<Access>, Refusal> {
         let access = self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
         access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner))
+    }
+
+    /// What has expired by the books' time may be good by the clock's, where the clock was set back. It is not asked for
+    /// again then: a new one would be refused as well.
+    fn late(&self, rejection: &Rejection) -> Refusal {
+        let expired = matches!(rejection, Rejection::Expired { .. });
+        if expired && self.ledger.is_ahead() { Refusal::ClockAhead } else { refuse(rejection) }
     }
 
     /// Counts a refusal by a spending policy, when it is said.

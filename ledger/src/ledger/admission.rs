@@ -4,7 +4,7 @@
 //! same key can never both find nothing. Funds and limits come last.
 
 use domain::{Amount, Fingerprint, IdempotencyKey, PaymentId, ReplayKey};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Ledger;
 use crate::command::Command;
@@ -63,7 +63,8 @@ impl Ledger {
             Some(key) => reads.identifier(&key, self.time()).await.map_err(|_| HoldError::Unavailable)?,
             None => None,
         };
-        if let (None, Some(key)) = (&used, replay) {
+        let on_disk = |key: &ReplayKey| self.shared.memory.lock().facts.replays.may_be_on_disk(key);
+        if let (None, Some(key)) = (&used, replay.filter(on_disk)) {
             used = reads.replay(&key).await.map_err(|_| HoldError::Unavailable)?;
         }
         match used {
@@ -73,13 +74,14 @@ impl Ledger {
     }
 
     async fn try_hold(&self, request: HoldRequest) -> Result<Held, HoldError> {
-        if !self.shared.gate.is_open() {
-            return Err(HoldError::Unavailable);
-        }
-        if request.replay.is_some() && self.shared.is_ahead() {
-            return Err(HoldError::ClockAhead);
-        }
-        let permit = self.shared.permit().ok_or(HoldError::Overloaded)?;
+        let permit = match self.permit(&request) {
+            Ok(permit) => permit,
+            // Whoever paid before must not hear that nothing was charged.
+            Err(error) => {
+                let prior = self.try_prior(request.replay, request.idempotency, request.fingerprint).await?;
+                return prior.ok_or(error);
+            }
+        };
         let claim = self.shared.memory.lock().claim(&request);
         if claim != Claim::Taken {
             return self.earlier(claim).await;
@@ -93,6 +95,17 @@ impl Ledger {
         }
         self.reserve(&mut holding).await?;
         Ok(Held::Hold(Hold(holding)))
+    }
+
+    /// Whether anything new is held now, and a place in the queue for it.
+    fn permit(&self, request: &HoldRequest) -> Result<OwnedSemaphorePermit, HoldError> {
+        if !self.shared.gate.is_open() {
+            return Err(HoldError::Unavailable);
+        }
+        if request.replay.is_some() && self.shared.is_ahead() {
+            return Err(HoldError::ClockAhead);
+        }
+        self.shared.permit().ok_or(HoldError::Overloaded)
     }
 
     /// What disk knows of the request's keys, where memory cannot know all.

@@ -179,3 +179,23 @@ async fn a_refunded_signed_payment_stays_used_and_says_so() {
     assert_eq!(books.balance(1).await, 1_000);
     books.finish().await;
 }
+
+#[tokio::test]
+async fn whoever_paid_hears_so_while_nothing_new_is_taken() {
+    let books = Books::with(|settings| settings.queue_max = 2);
+    books.fund(1, 1_000).await;
+    books.pay(signed(10, 1)).await.delivered();
+    let told = async || matches!(books.ledger.hold(signed(10, 1)).await, Ok(Held::Prior(_)));
+
+    let (first, second) = (books.hold(request(1)).await.unwrap(), books.hold(request(1)).await.unwrap());
+    assert_eq!(books.hold(signed(10, 2)).await.unwrap_err(), HoldError::Overloaded);
+    assert!(told().await, "though the queue is full");
+    first.void();
+    second.void();
+
+    books.clock.set(NOON - HOUR);
+    assert_eq!(books.hold(signed(10, 2)).await.unwrap_err(), HoldError::ClockAhead);
+    assert!(told().await, "though the clock was set back");
+    assert_eq!(books.balance(1).await, 990);
+    books.finish().await;
+}

@@ -47,6 +47,8 @@ pub(super) struct Run<S> {
     pub(super) backlog: Vec<Work>,
     /// Something was written since the last tick.
     wrote: bool,
+    /// Signed payments are not taken, because the wall clock was set back.
+    is_ahead: bool,
 }
 
 /// What a round of the queue brought.
@@ -61,7 +63,7 @@ struct Round {
 
 impl<S: CommitStore> Run<S> {
     pub(super) fn new(shared: Arc<Shared>, store: S, queue: mpsc::UnboundedReceiver<Command>) -> Self {
-        Self { shared, store, queue, last_batch: 0, backlog: Vec::new(), wrote: false }
+        Self { shared, store, queue, last_batch: 0, backlog: Vec::new(), wrote: false, is_ahead: false }
     }
 
     /// Works until the writer is closed; gives the store back, but not after an abort.
@@ -302,6 +304,7 @@ impl<S: CommitStore> Run<S> {
 
     /// Between the requests: a probe where commits failed, refunds that still must stand, the list of deliveries.
     async fn look_after(&mut self) {
+        self.watch_clock();
         let wrote = std::mem::take(&mut self.wrote);
         if self.shared.gate.cause() == Some(Cause::Commit) {
             self.write_list().await;
@@ -309,6 +312,23 @@ impl<S: CommitStore> Run<S> {
             self.retry_backlog().await;
         } else if !wrote && self.shared.memory.lock().deliveries.is_changed() {
             self.write_list().await;
+        }
+    }
+
+    /// Says when signed payments stop because the wall clock was set back, and when they go on.
+    fn watch_clock(&mut self) {
+        let is_ahead = self.shared.is_ahead();
+        if std::mem::replace(&mut self.is_ahead, is_ahead) == is_ahead {
+            return;
+        }
+        let ahead_ms = self.shared.ahead_ms();
+        if is_ahead {
+            tracing::error!(
+                ahead_ms,
+                "the wall clock is behind the books: no signed payment is taken until it has caught up"
+            );
+        } else {
+            tracing::info!(ahead_ms, "the wall clock has caught up with the books");
         }
     }
 
