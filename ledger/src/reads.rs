@@ -1,8 +1,10 @@
-//! Reads beside the writer: a small pool of connections that cannot write. What they see is committed.
+//! [`Reads`]: the seam between the ledger and the committed rows that memory does not keep. [`SqliteReads`] is a small
+//! pool of connections that cannot write.
 
 use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId, Window};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
@@ -31,8 +33,36 @@ const REPLAY: &str = "select id, fingerprint from payment where replay_key = $1"
 
 const IDENTIFIER: &str = "select payment, fingerprint from idempotency where key = $1 and expires_at > $2";
 
+/// Reads beside the writer. What they see is committed.
+#[async_trait]
+pub(crate) trait Reads: Send + Sync + 'static {
+    /// A wallet's balance; `None` where there is no such wallet.
+    async fn wallet(&self, wallet: WalletId) -> Result<Option<i64>, LedgerError>;
+
+    /// Spent in the window of `held`.
+    async fn spent(&self, agent: AgentId, window: Window, held: &HeldAt) -> Result<i64, LedgerError>;
+
+    async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError>;
+
+    /// The response kept for a payment, unless it has expired `at` this time.
+    async fn response(
+        &self,
+        payment: PaymentId,
+        at: UnixMillis,
+    ) -> Result<Option<StoredResponse>, LedgerError>;
+
+    /// What a signed payment was captured for.
+    async fn replay(&self, key: &ReplayKey) -> Result<Option<Used>, LedgerError>;
+
+    /// What an identifier was used for, unless it has expired `at` this time.
+    async fn identifier(&self, key: &IdempotencyKey, at: UnixMillis) -> Result<Option<Used>, LedgerError>;
+
+    /// A connection for the audit, which asks in SQL.
+    async fn connection(&self) -> Result<PoolConnection<sqlx::Sqlite>, LedgerError>;
+}
+
 #[derive(Debug)]
-pub(crate) struct Reads {
+pub(crate) struct SqliteReads {
     pool: SqlitePool,
 }
 
@@ -43,9 +73,9 @@ pub(crate) struct Used {
     pub(crate) fingerprint: Fingerprint,
 }
 
-// === impl Reads ===
+// === impl SqliteReads ===
 
-impl Reads {
+impl SqliteReads {
     /// Connects when first used. Called on the writer's runtime.
     pub(crate) fn new(path: &Path) -> Self {
         let options = SqlitePoolOptions::new()
@@ -56,23 +86,16 @@ impl Reads {
             .test_before_acquire(false);
         Self { pool: options.connect_lazy_with(reader_options(path)) }
     }
+}
 
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<sqlx::Sqlite>, LedgerError> {
-        self.pool.acquire().await.map_err(read_error)
-    }
-
-    pub(crate) async fn wallet(&self, wallet: WalletId) -> Result<Option<i64>, LedgerError> {
+#[async_trait]
+impl Reads for SqliteReads {
+    async fn wallet(&self, wallet: WalletId) -> Result<Option<i64>, LedgerError> {
         let query = sqlx::query_scalar(WALLET).bind(wallet.as_bytes().to_vec());
         query.fetch_optional(&self.pool).await.map_err(read_error)
     }
 
-    /// Spent in the window of `held`.
-    pub(crate) async fn spent(
-        &self,
-        agent: AgentId,
-        window: Window,
-        held: &HeldAt,
-    ) -> Result<i64, LedgerError> {
+    async fn spent(&self, agent: AgentId, window: Window, held: &HeldAt) -> Result<i64, LedgerError> {
         let WindowKey { start, .. } = held.key(agent, window);
         let period = if window == Window::Day { 0 } else { 1 };
         let query = sqlx::query_scalar(WINDOW).bind(agent.as_bytes().to_vec()).bind(period).bind(start.0);
@@ -80,14 +103,14 @@ impl Reads {
         Ok(spent.unwrap_or(0))
     }
 
-    pub(crate) async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
+    async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
         let key = hex_list([payment.as_bytes().as_slice()].into_iter());
         let columns: Option<PaymentColumns> =
             sqlx::query_as(PAYMENT).bind(key).fetch_optional(&self.pool).await.map_err(read_error)?;
         columns.map(PaymentColumns::record).transpose().map_err(|damaged| read_error(damaged.into()))
     }
 
-    pub(crate) async fn response(
+    async fn response(
         &self,
         payment: PaymentId,
         at: UnixMillis,
@@ -97,18 +120,18 @@ impl Reads {
         columns.map(ResponseColumns::read).transpose().map_err(|damaged| read_error(damaged.into()))
     }
 
-    pub(crate) async fn replay(&self, key: &ReplayKey) -> Result<Option<Used>, LedgerError> {
+    async fn replay(&self, key: &ReplayKey) -> Result<Option<Used>, LedgerError> {
         let query = sqlx::query_as(REPLAY).bind(key.as_bytes().to_vec());
         used(query.fetch_optional(&self.pool).await)
     }
 
-    pub(crate) async fn identifier(
-        &self,
-        key: &IdempotencyKey,
-        at: UnixMillis,
-    ) -> Result<Option<Used>, LedgerError> {
+    async fn identifier(&self, key: &IdempotencyKey, at: UnixMillis) -> Result<Option<Used>, LedgerError> {
         let query = sqlx::query_as(IDENTIFIER).bind(key.as_bytes().to_vec()).bind(at.0);
         used(query.fetch_optional(&self.pool).await)
+    }
+
+    async fn connection(&self) -> Result<PoolConnection<sqlx::Sqlite>, LedgerError> {
+        self.pool.acquire().await.map_err(read_error)
     }
 }
 

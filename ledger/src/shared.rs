@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) memory: Mutex<Memory>,
     pub(crate) gate: Gate,
-    pub(crate) reads: Reads,
+    pub(crate) reads: Box<dyn Reads>,
     /// Unbounded by itself: whoever sends brings a permit, or is the one reader of its answer.
     queue: mpsc::UnboundedSender<Command>,
     permits: Arc<Semaphore>,
@@ -56,7 +56,7 @@ impl Shared {
         settings: Settings,
         (clock, observer): (Arc<dyn Clock>, Arc<dyn Observer>),
         start: Start,
-        reads: Reads,
+        reads: Box<dyn Reads>,
         queue: mpsc::UnboundedSender<Command>,
     ) -> Self {
         let mut facts = Facts::new(start.marker, start.next_account, settings.accounts_max, start.horizon);

@@ -10,18 +10,20 @@ mod settle;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use domain::Clock;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
-use crate::commit::CommitStore;
 use crate::commit::sqlite::{FILE, SqliteStore, checkpoint};
+use crate::commit::{CommitStore, Start};
 use crate::error::OpenError;
 use crate::health::Cause;
 use crate::ledger::{Ledger, Settings};
 use crate::observer::{CommitFailure, Observer};
 use crate::owner::Owner;
-use crate::reads::Reads;
+use crate::reads::{Reads, SqliteReads};
 use crate::shared::{Phase, Shared};
 use run::Run;
 
@@ -35,6 +37,9 @@ pub struct Writer {
     /// Let go of after the thread ended.
     _owner: Owner,
 }
+
+/// How often the writer looks after itself when nobody else wakes it: probes, lists, what has expired.
+const TICK: Duration = Duration::from_millis(250);
 
 type Seams = (Arc<dyn Clock>, Arc<dyn Observer>);
 type Ready = SyncSender<Result<Arc<Shared>, OpenError>>;
@@ -77,9 +82,9 @@ async fn work<S: CommitStore>(
             return;
         }
     };
-    let (sender, queue) = mpsc::unbounded_channel();
-    let reads = Reads::new(&path);
-    let shared = Arc::new(Shared::new(settings, (clock, observer), start, reads, sender));
+    let reads = Box::new(SqliteReads::new(&path));
+    let (beat, ticks) = mpsc::channel(1);
+    let (shared, run) = prepare(settings, (clock, observer), (wrap(store), start), reads, ticks);
     let _ = ready.send(Ok(Arc::clone(&shared)));
     let _alarm = Alarm { shared: Arc::clone(&shared) };
     let watched = Arc::clone(&shared);
@@ -88,12 +93,40 @@ async fn work<S: CommitStore>(
         watched.gate.close(Cause::Disk, error.clone());
         watched.observer.commit_failed(&CommitFailure { operations: 0, error: &error, fatal: true });
     });
-    let store = Run::new(shared, wrap(store), queue).until_closed().await;
+    let beats = tokio::spawn(keep_time(beat));
+    let store = run.until_closed().await;
+    beats.abort();
     checkpoints.abort();
     if let Some(store) = store
         && let Err(error) = store.close().await
     {
         tracing::warn!(%error, "the ledger's last checkpoint failed; the log is read at the next start");
+    }
+}
+
+/// A writer over an opened store, and what it shares with everyone else. It works when it is polled, and knows of time
+/// only by its ticks.
+pub(crate) fn prepare<S: CommitStore>(
+    settings: Settings,
+    seams: Seams,
+    (store, start): (S, Start),
+    reads: Box<dyn Reads>,
+    ticks: mpsc::Receiver<()>,
+) -> (Arc<Shared>, Run<S>) {
+    let (sender, queue) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared::new(settings, seams, start, reads, sender));
+    let run = Run::new(Arc::clone(&shared), store, queue, ticks);
+    (shared, run)
+}
+
+/// A busy writer misses beats and gets one afterwards.
+async fn keep_time(beat: mpsc::Sender<()>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !beat.is_closed() {
+        interval.tick().await;
+        // Full: one is waiting already.
+        let _ = beat.try_send(());
     }
 }
 

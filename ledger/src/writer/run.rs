@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::batch::{Delta, Given, Operation, Outcome};
 use crate::command::{Command, Failure, Reply, Work};
@@ -15,9 +14,6 @@ use crate::error::LedgerError;
 use crate::health::Cause;
 use crate::observer::CommitFailure;
 use crate::shared::{Phase, Shared};
-
-/// How often the writer looks after itself when nobody else wakes it: probes, lists, what has expired.
-const TICK: Duration = Duration::from_millis(250);
 
 /// Ticks between two looks for expired rows.
 const EXPIRE_TICKS: u32 = 240;
@@ -31,16 +27,15 @@ const GATHER_ENOUGH: usize = 128;
 /// How often a batch is begun anew when somebody holds the database. Each time waits for the lock by itself.
 const BUSY_TRIES: u32 = 4;
 
-/// Between two questions whether an ambiguous commit stands.
-const RESOLVE_PAUSE: Duration = Duration::from_millis(50);
+/// Questions whether an ambiguous commit stands, one a tick, while closing; then the books must tell at the next start.
+const RESOLVE_TRIES_CLOSING: u32 = 8;
 
-/// Questions asked while closing; then the books must tell at the next start.
-const RESOLVE_TRIES_CLOSING: u32 = 20;
-
-pub(super) struct Run<S> {
+pub(crate) struct Run<S> {
     pub(super) shared: Arc<Shared>,
     store: S,
     queue: mpsc::UnboundedReceiver<Command>,
+    /// How time passes for the writer: it looks after itself and asks again at each tick, and never sleeps.
+    ticks: mpsc::Receiver<()>,
     /// Operations in the last batch: large ones make the next one gather.
     last_batch: usize,
     /// Refunds that nobody waits for and whose batch failed: tried again until they stand.
@@ -62,13 +57,26 @@ struct Round {
 // === impl Run ===
 
 impl<S: CommitStore> Run<S> {
-    pub(super) fn new(shared: Arc<Shared>, store: S, queue: mpsc::UnboundedReceiver<Command>) -> Self {
-        Self { shared, store, queue, last_batch: 0, backlog: Vec::new(), wrote: false, is_ahead: false }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        store: S,
+        queue: mpsc::UnboundedReceiver<Command>,
+        ticks: mpsc::Receiver<()>,
+    ) -> Self {
+        Self {
+            shared,
+            store,
+            queue,
+            ticks,
+            last_batch: 0,
+            backlog: Vec::new(),
+            wrote: false,
+            is_ahead: false,
+        }
     }
 
     /// Works until the writer is closed; gives the store back, but not after an abort.
-    pub(super) async fn until_closed(mut self) -> Option<S> {
-        let mut ticks = ticks();
+    pub(crate) async fn until_closed(mut self) -> Option<S> {
         let mut until_expiry = EXPIRE_TICKS;
         loop {
             // Asked every time: a round may have taken the command that was meant to wake this loop.
@@ -78,11 +86,9 @@ impl<S: CommitStore> Run<S> {
                 Phase::Aborted => return None,
             }
             tokio::select! {
-                command = self.queue.recv() => match command {
-                    Some(first) => self.round(first).await,
-                    None => break,
-                },
-                _ = ticks.tick() => {
+                // The tick first: it is rare, and a queue that is never empty must not put it off.
+                biased;
+                Some(()) = self.ticks.recv() => {
                     self.look_after().await;
                     until_expiry -= 1;
                     if until_expiry == 0 {
@@ -90,6 +96,10 @@ impl<S: CommitStore> Run<S> {
                         self.expire().await;
                     }
                 }
+                command = self.queue.recv() => match command {
+                    Some(first) => self.round(first).await,
+                    None => break,
+                },
             }
         }
         self.retry_backlog().await;
@@ -298,7 +308,9 @@ impl<S: CommitStore> Run<S> {
             if phase == Phase::Aborted || (phase == Phase::Closing && tries >= RESOLVE_TRIES_CLOSING) {
                 return Err(Failure::Unknown);
             }
-            tokio::time::sleep(RESOLVE_PAUSE).await;
+            if self.ticks.recv().await.is_none() {
+                return Err(Failure::Unknown);
+            }
         }
     }
 
@@ -377,10 +389,4 @@ impl Round {
             Command::Wake => {}
         }
     }
-}
-
-fn ticks() -> Interval {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
