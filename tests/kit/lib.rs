@@ -10,6 +10,7 @@ pub mod audit;
 pub mod certificate;
 pub mod clock;
 pub mod config;
+pub mod crowd;
 pub mod faregate;
 pub mod gate;
 pub mod h2;

@@ -1,6 +1,11 @@
 //! What Prometheus is told is what the ledger has.
 
-use tests::{Agent, Config, Faregate, Provider, Request, Route, Script, Upstream};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde_json::json;
+use tests::{Agent, Config, Faregate, Provider, Request, Response, Route, Script, Upstream, Wire};
+use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn m2_metrics_equal_the_ledger_after_mixed_operations() {
@@ -58,3 +63,117 @@ async fn m2_metrics_equal_the_ledger_after_mixed_operations() {
     assert!(!metrics.0.contains(&agent.id), "no label names a payer");
     gateway.finish().await;
 }
+
+/// What one client of the mix saw, by the word that the metrics use for it.
+type Journal = BTreeMap<&'static str, u64>;
+
+/// Eight clients at once, each through the whole mix again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn m2_metrics_equal_the_ledger_after_a_mix_of_everything_at_once() {
+    const CLIENTS: usize = 8;
+    let upstream = Upstream::start().await;
+    let routes = [("/good", "$0.001"), ("/bad", "$0.001"), ("/cut", "$0.002"), ("/dear", "$0.05")];
+    let routes = routes.map(|(path, price)| Route::new(path, price));
+    let provider = Provider::new("acme", upstream.address()).line("fee = \"2.5%\"").routes(routes);
+    let gateway = Faregate::start(Config::default().provider(provider)).await;
+    upstream.on("/bad", Script::reply(500, &[], "no"));
+    upstream.on("/cut", Script::begin(200, &["content-length: 9"]).send("x").close());
+    let agent = Agent::with_policy(&gateway, "$10", json!({ "per_request": "$0.01" })).await;
+    let key = agent.key(&gateway).await;
+    let challenge = gateway.challenge("/good").await;
+
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let mix = Mix { address: gateway.data(), agent: agent.clone(), key: key.clone(), client };
+        let challenge = challenge.clone();
+        clients.spawn(async move { mix.run(&challenge).await });
+    }
+    let mut seen = Journal::new();
+    for (word, count) in clients.join_all().await.into_iter().flatten() {
+        *seen.entry(word).or_default() += count;
+    }
+    let seen = |word: &str| seen.get(word).copied().unwrap_or(0);
+    gateway.counted("faregate_payments_total", &[("outcome", "refunded")], seen("cut")).await;
+
+    let metrics = gateway.metrics().await;
+    let payments = |outcome| metrics.count("faregate_payments_total", &[("outcome", outcome)]);
+    let failures = |reason| metrics.count("faregate_payment_failures_total", &[("reason", reason)]);
+    let collisions = |kind| metrics.count("faregate_idempotency_collisions_total", &[("kind", kind)]);
+    let units = |name: &str| metrics.count(&format!("faregate_{name}_units_total"), &[]);
+    assert_eq!(gateway.ask("GET", "/v1/audit", None).await["payments"], payments("captured"));
+    assert_eq!(payments("captured"), seen("good") + seen("cut"));
+    assert_eq!((payments("voided"), payments("refunded")), (seen("bad"), seen("cut")));
+    assert_eq!(failures("spending_limit_exceeded"), seen("spending_limit_exceeded"));
+    assert_eq!(metrics.count("faregate_spending_violations_total", &[]), seen("spending_limit_exceeded"));
+    assert_eq!(failures("invalid_exact_evm_signature"), seen("invalid_exact_evm_signature"));
+    assert_eq!(collisions("conflict"), seen("payment_reused"));
+    assert_eq!(collisions("replayed"), seen("already_delivered") + seen("stored"));
+    assert_eq!(collisions("in_progress"), seen("payment_in_progress"));
+    assert_eq!(units("revenue_gross"), 1_000 * seen("good") + 2_000 * seen("cut"));
+    assert_eq!(units("revenue_fees"), 25 * seen("good") + 50 * seen("cut"));
+    assert_eq!(units("revenue_net"), units("revenue_gross") - units("revenue_fees"));
+    assert_eq!(units("refunds"), 2_000 * seen("cut"));
+    let spent = i64::try_from(units("revenue_gross") - units("refunds")).unwrap();
+    agent.expect_balance(&gateway, 10_000_000 - spent).await;
+    gateway.finish().await;
+}
+
+/// One client of the mix.
+struct Mix {
+    address: SocketAddr,
+    agent: Agent,
+    key: String,
+    client: usize,
+}
+
+// === impl Mix ===
+
+impl Mix {
+    async fn run(self, challenge: &Response) -> Journal {
+        const ROUNDS: usize = 10;
+        let mut journal = Journal::new();
+        for round in 0..ROUNDS {
+            let payment = self.agent.payer.pay(challenge);
+            let signed = Request::get("/good").paying(payment.header());
+            let elsewhere = Request::get("/good?other").paying(payment.header());
+            let mut bytes = payment.signature();
+            bytes[7] ^= 1;
+            let forged = Request::get("/good").paying(payment.with_signature(&bytes).header());
+            let by_key = |path: &str| Request::get(path).key(&self.key);
+            let named = by_key("/good").with("Idempotency-Key", format!("{}-{round}", self.client));
+            for request in [&signed, &signed, &elsewhere, &forged, &named, &named] {
+                self.call(request, &mut journal).await;
+            }
+            for path in ["/good", "/bad", "/dear", "/cut"] {
+                self.call(&by_key(path), &mut journal).await;
+            }
+        }
+        journal
+    }
+
+    async fn call(&self, request: &Request, journal: &mut Journal) {
+        let response = Wire::connect(self.address).await.try_call(request).await;
+        let word = match &response {
+            _ if request.target == "/cut" => "cut",
+            Some(response) if response.header("idempotency-replayed").is_some() => "stored",
+            Some(response) if response.status == 200 => "good",
+            Some(response) if response.status == 500 => "bad",
+            Some(response) => {
+                let code = response.code();
+                let known = CODES.iter().find(|known| **known == code);
+                known.unwrap_or_else(|| panic!("unexpected: {response:?}"))
+            }
+            None => panic!("no answer to {request:?}"),
+        };
+        *journal.entry(word).or_default() += 1;
+    }
+}
+
+/// Refusals that the mix provokes.
+const CODES: [&str; 5] = [
+    "spending_limit_exceeded",
+    "invalid_exact_evm_signature",
+    "payment_reused",
+    "already_delivered",
+    "payment_in_progress",
+];

@@ -1,9 +1,7 @@
 //! Many at once: limits and balances hold to the unit, and one payment is one request.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use serde_json::json;
+use tests::crowd::{answers, begin_all, count, send_all};
 use tests::{Agent, Config, Faregate, Gate, Request, Response, Route, Script, Upstream, World};
 use tokio::task::JoinSet;
 
@@ -49,7 +47,7 @@ async fn a2_one_payment_for_a_thousand_resources_at_once_buys_one() {
     payment.payload["accepted"]["extra"].as_object_mut().unwrap().remove("quote");
     let header = payment.header();
     let requests = (0..1_000).map(|id| Request::get(&format!("/items/{id}")).paying(header.as_str()));
-    let responses = all_at_once(&world.gateway, requests.collect()).await;
+    let responses = send_all(world.gateway.data(), requests.collect(), CONNECTIONS).await;
 
     assert_eq!(count(&responses, 200), 1);
     assert_eq!(count(&responses, 409), 999);
@@ -65,7 +63,7 @@ async fn r6_a_daily_limit_of_a_thousand_units_takes_a_thousand_calls_of_one() {
     let gateway = Faregate::start(Config::new(upstream.address(), routes)).await;
     let agent = Agent::with_policy(&gateway, "$1", json!({ "per_day": "$0.001" })).await;
     let key = agent.key(&gateway).await;
-    let responses = all_at_once(&gateway, vec![Request::get("/unit").key(&key); 1_001]).await;
+    let responses = send_all(gateway.data(), vec![Request::get("/unit").key(&key); 1_001], CONNECTIONS).await;
 
     assert_eq!(count(&responses, 200), 1_000);
     let refused = responses.iter().find(|response| response.status != 200).unwrap();
@@ -84,7 +82,7 @@ async fn r7_a_balance_of_ten_units_takes_ten_of_a_hundred_calls() {
     let world = World::new("$0.00001", [Route::new("/unit", "$0.000001")]).await;
     let challenge = world.gateway.challenge("/unit").await;
     let pay = |_| Request::get("/unit").paying(world.agent.payer.pay(&challenge).header());
-    let responses = all_at_once(&world.gateway, (0..100).map(pay).collect()).await;
+    let responses = send_all(world.gateway.data(), (0..100).map(pay).collect(), CONNECTIONS).await;
 
     assert_eq!(count(&responses, 200), 10);
     for refused in responses.iter().filter(|response| response.status != 200) {
@@ -95,28 +93,77 @@ async fn r7_a_balance_of_ten_units_takes_ten_of_a_hundred_calls() {
     world.finish().await;
 }
 
-/// Sends every request over a few connections at once.
-async fn all_at_once(gateway: &Faregate, requests: Vec<Request>) -> Vec<Response> {
-    let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
-    let mut connections = JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        let (address, requests, next) = (gateway.data(), Arc::clone(&requests), Arc::clone(&next));
-        connections.spawn(async move {
-            let mut wire = tests::Wire::connect(address).await;
-            let mut responses = Vec::new();
-            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let response = wire.call(request).await;
-                if response.header("connection").is_some_and(|option| option.eq_ignore_ascii_case("close")) {
-                    wire = tests::Wire::connect(address).await;
-                }
-                responses.push(response);
-            }
-            responses
-        });
+/// Ten fit into the balance of one agent, seven into the daily limit of another; nothing is captured while they all run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a3_what_runs_at_once_never_holds_more_than_the_balance_or_the_limit() {
+    let world = World::new("$0.01", [Route::new("/paid", "$0.001")]).await;
+    let limited = Agent::with_policy(&world.gateway, "$1", json!({ "per_day": "$0.007" })).await;
+    for (agent, fit, refusal, start) in [
+        (&world.agent, 10_usize, (402, "insufficient_funds"), 10_000),
+        (&limited, 7, (403, "spending_limit_exceeded"), 1_000_000),
+    ] {
+        let gate = Gate::new();
+        let (served, failed) = (Script::reply(200, &[], "yes"), Script::reply(500, &[], "no"));
+        // Every second one fails once it is let go of.
+        let scripts = (0..fit).map(|call| if call % 2 == 0 { &served } else { &failed }.clone().after(&gate));
+        world.upstream.on_each("/paid", scripts.chain([served.clone()]));
+        let key = agent.key(&world.gateway).await;
+        let challenge = world.gateway.challenge("/paid").await;
+        let request = |call: usize| match call % 2 {
+            0 => Request::get("/paid").key(&key),
+            _ => Request::get("/paid").paying(agent.payer.pay(&challenge).header()),
+        };
+        let before = world.upstream.seen().len();
+        let calls = begin_all(world.gateway.data(), (0..3 * fit).map(request));
+        gate.reached_by(fit).await;
+        tests::wait::until("the others to be refused", || async {
+            (calls.iter().filter(|call| call.is_finished()).count() == 2 * fit).then_some(())
+        })
+        .await;
+        let money = agent.money(&world.gateway).await;
+        assert_eq!((money.balance, money.held), (start, i64::try_from(fit).unwrap() * 1_000));
+
+        gate.open();
+        let responses = answers(calls).await;
+        for refused in responses.iter().filter(|response| ![200, 500].contains(&response.status)) {
+            refused.expect_refusal(refusal.0, refusal.1);
+        }
+        assert_eq!((count(&responses, 200), count(&responses, 500)), (fit.div_ceil(2), fit / 2));
+        assert_eq!(world.upstream.seen().len() - before, fit);
+        agent.expect_balance(&world.gateway, start - i64::try_from(fit.div_ceil(2)).unwrap() * 1_000).await;
+        // What failed is free again, and no more than that.
+        let again = send_all(world.gateway.data(), vec![request(0); fit], 4).await;
+        assert_eq!(count(&again, 200), fit / 2);
     }
-    connections.join_all().await.into_iter().flatten().collect()
+    world.finish().await;
 }
 
-fn count(responses: &[Response], status: u16) -> usize {
-    responses.iter().filter(|response| response.status == status).count()
+/// The price of the n-th delivered call, whoever else calls, whichever call fails: the sum is that of the sequence.
+#[tokio::test(flavor = "multi_thread")]
+async fn r11_a_tier_boundary_crossed_by_many_calls_charges_the_prices_of_the_sequence() {
+    const PRICES: [(usize, i64); 3] = [(10, 3_000), (20, 2_000), (25, 1_000)];
+    let tiers = r#"[{ from = 1, price = "$0.003" }, { from = 11, price = "$0.002" }, { from = 31, price = "$0.001" }]"#;
+    let world = World::new("$1", [Route::tiered("/paid", tiers)]).await;
+    let key = world.agent.key(&world.gateway).await;
+    let (served, failed) = (Script::reply(200, &[], "yes"), Script::reply(500, &[], "no"));
+    let mixed = (0..60).map(|call| if call % 12 == 5 { failed.clone() } else { served.clone() });
+    world.upstream.on_each("/paid", mixed.chain([served.clone()]));
+    let challenge = world.gateway.challenge("/paid").await;
+    let request = |call: usize| match call % 2 {
+        0 => Request::get("/paid").key(&key),
+        _ => Request::get("/paid").paying(world.agent.payer.pay(&challenge).header()),
+    };
+    let responses = send_all(world.gateway.data(), (0..60).map(request).collect(), 20).await;
+
+    assert_eq!((count(&responses, 200), count(&responses, 500)), (55, 5));
+    let paid = responses.iter().filter(|response| response.status == 200);
+    let amount = |response: &Response| response.receipt()["amount"].as_str().unwrap().parse::<i64>().unwrap();
+    let mut charged: Vec<i64> = paid.map(amount).collect();
+    charged.sort_unstable_by(|one, other| other.cmp(one));
+    let sequence: Vec<i64> = PRICES.iter().flat_map(|(calls, price)| vec![*price; *calls]).collect();
+    assert_eq!(charged, sequence);
+    let quoted: i64 = challenge.challenge()["accepts"][0]["amount"].as_str().unwrap().parse().unwrap();
+    assert!(charged.iter().all(|charged| *charged <= quoted));
+    world.expect_balance(1_000_000 - sequence.iter().sum::<i64>()).await;
+    world.finish().await;
 }

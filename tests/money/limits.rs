@@ -1,7 +1,8 @@
 //! Spending policies: what they refuse, what they say, and that what failed gives its share back.
 
 use serde_json::json;
-use tests::{Agent, Gate, Request, Route, Script, World};
+use tests::crowd::{answers, begin_all};
+use tests::{Agent, Config, Gate, Request, Route, Script, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r9_a_failed_call_gives_its_share_of_the_limit_back_at_once() {
@@ -90,5 +91,43 @@ async fn two_agents_of_one_wallet_share_the_money_and_not_the_limit() {
     child.buy(&world.gateway, &Request::get("/paid")).await.expect_refusal(403, "spending_limit_exceeded");
     world.buy(&Request::get("/paid")).await.expect_status(200);
     world.expect_balance(998_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_a_limit_lowered_while_calls_run_binds_the_next_and_lets_them_stand() {
+    let mut world = World::paid().await;
+    let name =
+        world.gateway.ask("GET", &format!("/v1/agents/{}", world.agent.id), None).await["name"].clone();
+    let limit = |world: &World, per_day: &str| {
+        let config = Config::new(world.upstream.address(), [Route::new("/paid", "$0.001")]);
+        config.section(&format!("[[agents]]\nname = {name}\nper_day = \"{per_day}\"\n"))
+    };
+    let key = world.agent.key(&world.gateway).await;
+    let gate = Gate::new();
+    let (slow, now) = (Script::reply(200, &[], "slow").after(&gate), Script::reply(200, &[], "now"));
+    world.upstream.on_each("/paid", [slow.clone(), slow, now]);
+    let signed = world.agent.sign(&world.gateway, &Request::get("/paid")).await;
+    let running = [Request::get("/paid").key(&key), Request::get("/paid").paying(signed.header())];
+    let running = begin_all(world.gateway.data(), running);
+    gate.reached_by(2).await;
+
+    let lowered = limit(&world, "$0.001");
+    world.gateway.reload(lowered).await;
+    let refused = world.buy(&Request::get("/paid")).await;
+    refused.expect_refusal(403, "spending_limit_exceeded");
+    assert_eq!(refused.json()["limit"]["amount"], "1000");
+    world.gateway.call(&Request::get("/paid").key(&key)).await.expect_status(403);
+    gate.open();
+    for response in answers(running).await {
+        response.expect_status(200);
+    }
+    world.expect_balance(998_000).await;
+
+    let raised = limit(&world, "$0.003");
+    world.gateway.reload(raised).await;
+    world.gateway.call(&Request::get("/paid").key(&key)).await.expect_status(200);
+    world.buy(&Request::get("/paid")).await.expect_refusal(403, "spending_limit_exceeded");
+    world.expect_balance(997_000).await;
     world.finish().await;
 }

@@ -9,6 +9,7 @@ mod earlier;
 mod hangup;
 mod keys;
 mod limits;
+mod load;
 mod paid;
 mod quotes;
 mod replay;

@@ -102,3 +102,18 @@ async fn two_payers_never_meet_in_one_replay_key() {
 fn text<'a>(payload: &'a Value, pointer: &str) -> &'a str {
     payload.pointer(pointer).and_then(Value::as_str).unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r3_the_same_nonce_for_another_amount_is_no_new_payment() {
+    let world = World::new("$1", [Route::new("/a", "$0.001"), Route::new("/b", "$0.002")]).await;
+    let payment = world.agent.sign(&world.gateway, &Request::get("/a")).await;
+    let nonce = payment.payload.pointer("/payload/authorization/nonce").unwrap().clone();
+    world.gateway.call(&Request::get("/a").paying(payment.header())).await.expect_status(200);
+    let dearer = world.agent.sign(&world.gateway, &Request::get("/b")).await;
+    let dearer = dearer.signed_with(&world.agent.payer, "/payload/authorization/nonce", nonce);
+    let response = world.again(&Request::get("/b").paying(dearer.header())).await;
+    response.expect_refusal(409, "payment_reused");
+    assert!(world.upstream.calls("/b").is_empty());
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}

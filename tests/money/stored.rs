@@ -122,3 +122,38 @@ async fn an_answer_too_large_to_store_is_told_by_its_receipt() {
 fn name() -> String {
     random_hex()[2..].to_owned()
 }
+
+/// A stranger who knows or guesses a payment's id or a request's name learns as much as from one that does not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn a11_another_agents_payment_id_and_identifier_reveal_nothing() {
+    let world = World::paid().await;
+    let stranger = Agent::new(&world.gateway, "$1").await;
+    let (key, strange_key) = (world.agent.key(&world.gateway).await, stranger.key(&world.gateway).await);
+    world.upstream.on_each("/paid", ["private", "their own"].map(|text| Script::reply(200, &[], text)));
+    let name = name();
+    let named = |key: &str| Request::get("/paid").key(key).with("Idempotency-Key", name.as_str());
+    let served = world.gateway.call(&named(&key)).await;
+    let id = served.expect_status(200).header("faregate-payment-id").unwrap();
+
+    let look = async |id: &str, key: &str| {
+        let path = format!("/.well-known/faregate/payments/{id}");
+        world.gateway.call(&Request::get(&path).key(key)).await
+    };
+    assert_eq!(look(id, &key).await.expect_status(200).json()["payment"], id);
+    let (taken, guessed) = (look(id, &strange_key).await, look(&unused(id), &strange_key).await);
+    taken.expect_status(404);
+    assert_eq!((taken.status, taken.text()), (guessed.status, guessed.text()));
+
+    let theirs = world.gateway.call(&named(&strange_key)).await;
+    theirs.expect_status(200);
+    assert_eq!((theirs.header("idempotency-replayed"), theirs.text().as_str()), (None, "their own"));
+    world.expect_balance(999_000).await;
+    stranger.expect_balance(&world.gateway, 999_000).await;
+    world.finish().await;
+}
+
+/// An id that nobody has, one letter beside `id`.
+fn unused(id: &str) -> String {
+    let other = if id.ends_with('a') { 'e' } else { 'a' };
+    format!("{}{other}", &id[..id.len() - 1])
+}

@@ -3,8 +3,10 @@
 
 mod browsers;
 mod commands;
+mod file;
 mod headers;
 mod http2;
 mod interim;
 mod paths;
+mod prices;
 mod reload;
