@@ -1,6 +1,9 @@
 //! Agent keys: one round trip, their own limit, and never shown to the upstream.
 
-use tests::{Agent, Request, Route, World};
+use domain::UnixMillis;
+use serde_json::json;
+use tests::payer::random_hex;
+use tests::{Agent, Clock, Request, Route, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_pays_in_one_round_trip_and_ends_at_the_gateway() {
@@ -109,5 +112,22 @@ async fn keys_of_two_agents_pay_from_their_own_wallets() {
     world.gateway.call(&Request::get("/paid").key(&key)).await.expect_status(200);
     world.expect_balance(1_000_000).await;
     other.expect_balance(&world.gateway, 1_999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_key_shows_nobody_a_stored_answer() {
+    let clock = Clock::new();
+    let world = World::timed(&clock, "$1", [Route::new("/paid", "$0.001")]).await;
+    let end = UnixMillis((clock.seconds() + 3600) * 1000).to_string();
+    let path = format!("/v1/agents/{}/keys", world.agent.id);
+    let made = world.gateway.ask("POST", &path, Some(&json!({ "expires_at": end }))).await;
+    let key = made["key"].as_str().expect("a key");
+    let request = Request::get("/paid").key(key).with("Idempotency-Key", random_hex());
+    world.gateway.call(&request).await.expect_status(200);
+    world.again(&request).await.expect_status(200);
+    clock.step(3601);
+    world.gateway.call(&request).await.expect_refusal(401, "invalid_agent_key");
+    world.expect_balance(999_000).await;
     world.finish().await;
 }

@@ -119,7 +119,6 @@ fn strip(upstream: &mut RequestHeader) {
         upstream.remove_header(&AUTHORIZATION);
     }
     upstream.remove_header(&EXPECT);
-    // Some servers read `_` in a name as `-`: a field that would arrive under one of our names is ours.
     let taken: Vec<HeaderName> =
         upstream.headers.keys().filter(|name| is_ours(name.as_str())).cloned().collect();
     for name in taken {
@@ -127,10 +126,18 @@ fn strip(upstream: &mut RequestHeader) {
     }
 }
 
-/// Whether a field is one that only we write, or that ends here.
+/// Whether a field is one that only we write, or that ends here. Some servers read `_` in a name as `-`: a field that would
+/// arrive under one of our names is ours.
 pub(crate) fn is_ours(name: &str) -> bool {
-    let dashed = name.replace('_', "-");
-    STRIPPED.contains(&dashed.as_str()) || OURS.iter().any(|prefix| dashed.starts_with(prefix))
+    let name = name.as_bytes();
+    let is = |ours: &&str| name.len() == ours.len() && begins(name, ours);
+    STRIPPED.iter().any(is) || OURS.iter().any(|prefix| begins(name, prefix))
+}
+
+fn begins(name: &[u8], prefix: &str) -> bool {
+    let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.len() >= prefix.len()
+        && name.iter().zip(prefix.as_bytes()).all(|(byte, ours)| dashed(*byte) == *ours)
 }
 
 fn dollars(amount: Amount) -> String {
