@@ -3,8 +3,10 @@
 //! Pingora writes an answer's header and its body one after the other and flushes at the end. Its own listener gives the
 //! socket a buffer; a socket that was accepted here has none, and each answer would cost a system call and a packet more.
 //! Where an upstream pauses in a body whose length is known, Pingora does not flush at all: here whoever waits for the
-//! client's next byte sends first what the client waits for.
+//! client's next byte sends first what the client waits for. Whoever waits for a header waits no longer than its
+//! [`HeaderClock`] says.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pingora::http::ResponseHeader;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
@@ -19,6 +22,9 @@ use pingora::protocols::{
     UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::header_clock::HeaderClock;
 
 /// Holds a header and a short body.
 const WRITE_BYTES: usize = 4 * 1024;
@@ -31,13 +37,37 @@ pub(crate) struct Buffered {
     unflushed: bool,
     /// How long the first bytes, by which HTTP/2 is told from HTTP/1.1, are waited for.
     first_bytes: Duration,
+    clock: Arc<HeaderClock>,
+    /// By which requests find the clock.
+    digest: Arc<ProxyDigest>,
+    /// Wakes whoever waits for a header that does not come. Only made for a header that does not come whole.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 // === impl Buffered ===
 
 impl Buffered {
-    pub(crate) fn new(stream: Stream, first_bytes: Duration) -> Self {
-        Self { inner: BufWriter::with_capacity(WRITE_BYTES, stream), unflushed: false, first_bytes }
+    /// # Errors
+    /// None that can happen: Pingora's digest holds a response, and making an empty one has an error.
+    pub(crate) fn new(stream: Stream, header: Duration) -> pingora::Result<Self> {
+        let clock = HeaderClock::start(header);
+        let unused = Box::new(ResponseHeader::build(200, Some(0))?);
+        let digest = Arc::new(ProxyDigest::new(unused, Some(Box::new(Arc::clone(&clock)))));
+        let inner = BufWriter::with_capacity(WRITE_BYTES, stream);
+        Ok(Self { inner, unflushed: false, first_bytes: header, clock, digest, alarm: None })
+    }
+
+    /// Ready when a header that is waited for is late.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.clock.deadline() else {
+            self.alarm = None;
+            return Poll::Pending;
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if alarm.deadline() != deadline {
+            alarm.as_mut().reset(deadline);
+        }
+        alarm.as_mut().poll(context)
     }
 }
 
@@ -51,7 +81,19 @@ impl AsyncRead for Buffered {
             // A failure shows itself at the next write.
             let _ = self.as_mut().poll_flush(context);
         }
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.clock.bytes_came();
+        }
+        if read.is_ready() && self.alarm.is_none() {
+            return read;
+        }
+        // Asked also when bytes came: one that sends a byte at a time is late all the same.
+        match self.poll_late(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => read,
+        }
     }
 }
 
@@ -130,11 +172,7 @@ impl GetTimingDigest for Buffered {
 
 impl GetProxyDigest for Buffered {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_ref().get_proxy_digest()
-    }
-
-    fn set_proxy_digest(&mut self, digest: ProxyDigest) {
-        self.inner.get_mut().set_proxy_digest(digest);
+        Some(Arc::clone(&self.digest))
     }
 }
 

@@ -101,12 +101,15 @@ impl Gateway {
         let drain_timeout = settings.shutdown.grace;
         let connections = Arc::new(Semaphore::new(settings.limits.connections_max));
         let handshake_timeout = settings.limits.handshake_timeout;
+        let header_timeout = settings.limits.client_header_timeout;
+        let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(&settings));
         let proxy =
             Proxy::new(ledger, &registry, settings, snapshot, Arc::clone(&metrics), clock, shutdown.clone());
         let mut http = HttpProxy::new(proxy, conf);
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
+        options.h2_idle_timeout = Some(idle_timeout);
         http.server_options = Some(options);
         http.handle_init_modules();
         let proxy = Arc::new(http);
@@ -115,6 +118,7 @@ impl Gateway {
             proxy: Arc::clone(&proxy),
             connections,
             handshake_timeout,
+            header_timeout,
             shutdown: shutdown.clone(),
             metrics,
         };

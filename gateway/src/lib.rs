@@ -13,6 +13,7 @@ mod cors;
 mod credential;
 mod decision;
 mod gateway;
+mod header_clock;
 mod health;
 mod limits;
 mod listener;

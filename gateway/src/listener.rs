@@ -45,6 +45,7 @@ pub(crate) struct Acceptance {
     pub(crate) proxy: Arc<HttpProxy<Proxy>>,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) header_timeout: Duration,
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -128,7 +129,9 @@ async fn serve(
     let mut transport: TransportStream = socket.into();
     // Without it the client's address is unknown, and `X-Forwarded-For` cannot be rebuilt.
     transport.set_socket_digest(SocketDigest::from_raw_fd(descriptor));
-    let transport = Buffered::new(transport, acceptance.handshake_timeout);
+    let Ok(transport) = Buffered::new(transport, acceptance.header_timeout) else {
+        return;
+    };
     let stream: Stream = match acceptor {
         None => Box::new(transport),
         Some(acceptor) => {

@@ -20,6 +20,7 @@ use registry::{Directory, Registry};
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
+use crate::header_clock::HeaderClock;
 use crate::limits::Settings;
 use crate::metrics::{Metrics, Outcome};
 use crate::payer_view::PayerView;
@@ -127,6 +128,9 @@ impl ProxyHttp for Proxy {
         session: &mut Session,
         _context: &mut RequestContext,
     ) -> pingora::Result<()> {
+        if let Some(clock) = HeaderClock::of(session.digest()) {
+            clock.header_came(session.is_http2());
+        }
         session.set_read_timeout(Some(self.settings.limits.client_read_timeout));
         session.set_write_timeout(Some(self.settings.limits.client_write_timeout));
         // Only where Pingora would keep the connection: a client that asks to close it is closed.
@@ -314,6 +318,9 @@ impl ProxyHttp for Proxy {
         }
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         record::log(context, status, &self.metrics);
+        if let Some(clock) = HeaderClock::of(session.digest()) {
+            clock.request_ended();
+        }
     }
 
     /// Failures are counted and stand in the payment's own line; one more line for each would only be noise that an

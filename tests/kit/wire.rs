@@ -1,10 +1,13 @@
 //! [`Wire`]: one HTTP/1.1 connection that sends exact bytes and reads answers piece by piece.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use crate::certificate::Authority;
@@ -25,6 +28,44 @@ pub struct Wire {
     framing: Framing,
 }
 
+/// A connection on which a byte comes now and then, for ever.
+pub struct Drip {
+    reading: OwnedReadHalf,
+    dripping: JoinHandle<()>,
+}
+
+/// Between two bytes of a [`Drip`].
+const DROP: Duration = Duration::from_millis(20);
+
+// === impl Drip ===
+
+impl Drip {
+    /// Sends these bytes at once, then one more again and again.
+    #[must_use]
+    pub fn start(stream: TcpStream, first: &[u8]) -> Self {
+        let (reading, mut writing) = stream.into_split();
+        let first = first.to_vec();
+        let dripping = tokio::spawn(async move {
+            let mut next = writing.write_all(&first).await;
+            while next.is_ok() {
+                tokio::time::sleep(DROP).await;
+                next = writing.write_all(b"a").await;
+            }
+        });
+        Self { reading, dripping }
+    }
+
+    /// Waits until the other side has had enough.
+    pub async fn cut_off(mut self) {
+        let mut rest = [0; 1024];
+        within("a client that drips to be cut off", async {
+            while self.reading.read(&mut rest).await.is_ok_and(|count| count > 0) {}
+        })
+        .await;
+        self.dripping.abort();
+    }
+}
+
 // === impl Wire ===
 
 impl Wire {
@@ -42,8 +83,13 @@ impl Wire {
 
     /// Connects with TLS, as `localhost`, and checks the certificate.
     pub async fn tls(address: SocketAddr, authority: &Authority) -> Self {
+        Self::tls_speaking(address, authority, b"http/1.1").await
+    }
+
+    /// The same, offering another protocol, which the test then writes itself.
+    pub async fn tls_speaking(address: SocketAddr, authority: &Authority, protocol: &[u8]) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection to the gateway");
-        let connector = TlsConnector::from(authority.client(&[b"http/1.1"]));
+        let connector = TlsConnector::from(authority.client(&[protocol]));
         let name = ServerName::try_from("localhost").expect("a name");
         let stream = connector.connect(name, stream).await.expect("a TLS handshake");
         Self::over(Box::new(stream), format!("localhost:{}", address.port()))

@@ -10,3 +10,4 @@ mod interim;
 mod paths;
 mod prices;
 mod reload;
+mod slow;

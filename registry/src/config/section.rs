@@ -89,6 +89,7 @@ pub(super) fn limits(from: Section<'_>) -> Limits {
             or.stored_response_bytes_max,
         ),
         handshake_timeout: time(&from, "handshake_timeout", seconds(300), or.handshake_timeout),
+        client_header_timeout: time(&from, "client_header_timeout", DAY, or.client_header_timeout),
         client_read_timeout: time(&from, "client_read_timeout", DAY, or.client_read_timeout),
         client_write_timeout: time(&from, "client_write_timeout", DAY, or.client_write_timeout),
         client_idle_timeout: time(&from, "client_idle_timeout", DAY, or.client_idle_timeout),

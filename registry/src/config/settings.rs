@@ -65,6 +65,8 @@ pub struct Limits {
     pub stored_response_bytes_max: usize,
     /// Until the TLS handshake of a client stands.
     pub handshake_timeout: Duration,
+    /// Until a request's header is whole, from its first byte; for the first one, from the connection's beginning.
+    pub client_header_timeout: Duration,
     /// Between two reads from a client, of its header as of its body.
     pub client_read_timeout: Duration,
     /// Between two writes to a client.
@@ -170,6 +172,7 @@ impl Default for Limits {
             request_bytes_max: 10 * 1024 * 1024,
             stored_response_bytes_max: 64 * 1024,
             handshake_timeout: Duration::from_secs(10),
+            client_header_timeout: Duration::from_secs(20),
             client_read_timeout: Duration::from_secs(60),
             client_write_timeout: Duration::from_secs(60),
             client_idle_timeout: Duration::from_secs(60),
