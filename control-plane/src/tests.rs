@@ -70,7 +70,8 @@ impl House {
         let directory = tempfile::tempdir().unwrap();
         let settings = ledger::Settings::new(directory.path().to_owned());
         let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Silent)).unwrap();
-        let registry = Registry::open(directory.path(), Arc::new(Still)).await.unwrap();
+        let database = registry::Database::Sqlite { directory: directory.path().to_owned() };
+        let registry = Registry::open(&database, Arc::new(Still)).await.unwrap();
         let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = socket.local_addr().unwrap();
         let stop = watch::Sender::new(false);

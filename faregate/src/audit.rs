@@ -69,7 +69,7 @@ async fn of_directory(directory: &Path) -> anyhow::Result<Value> {
 
 fn configured(config: Option<&Path>) -> anyhow::Result<PathBuf> {
     let path = config.context("name a configuration file, a data directory or a URL")?;
-    Ok(Config::load(path)?.config.data.directory)
+    Ok(crate::service::settings::books(&Config::load(path)?.config.data)?.to_owned())
 }
 
 fn text(report: &Value) -> String {

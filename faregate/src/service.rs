@@ -7,7 +7,7 @@
 mod commits;
 mod reload;
 mod running;
-mod settings;
+pub(crate) mod settings;
 mod signals;
 mod sockets;
 
@@ -19,8 +19,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use gateway::{Metrics, Shutdown};
 use ledger::{Ledger, Writer};
-use registry::Config;
 use registry::config::Loaded;
+use registry::{Config, Database};
 
 use crate::clock::SystemClock;
 use crate::service::commits::Commits;
@@ -52,7 +52,9 @@ impl Service {
     /// # Errors
     /// Whatever is in the way; nothing runs then.
     pub(crate) async fn start(loaded: Loaded, path: PathBuf) -> anyhow::Result<Self> {
-        make_private(&loaded.config.data.directory)?;
+        if let Database::Sqlite { directory } = &loaded.config.data {
+            make_private(directory)?;
+        }
         let prometheus = prometheus::Registry::new();
         let metrics = Arc::new(Metrics::new(&prometheus)?);
         let shutdown = Shutdown::new();
@@ -97,7 +99,7 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
 
 /// Opening reads the books, which blocks.
 async fn open(config: &Config, commits: Arc<Commits>) -> anyhow::Result<(Ledger, Writer)> {
-    let settings = settings::ledger(config);
+    let settings = settings::ledger(config)?;
     let open = move || Ledger::open(settings, Arc::new(SystemClock), commits);
     Ok(tokio::task::spawn_blocking(open).await??)
 }

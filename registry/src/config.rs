@@ -8,6 +8,7 @@
 
 mod agent;
 mod check;
+mod database;
 pub mod environment;
 mod error;
 mod key_path;
@@ -29,11 +30,12 @@ use self::source::Source;
 use self::tree::Report;
 use crate::agent::AgentEntry;
 use crate::catalog::RawCatalog;
+use crate::database::Database;
 
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use settings::{
-    ControlSettings, DataListener, DataSettings, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
 };
 
 /// Longest configuration file that is read, in bytes.
@@ -45,8 +47,8 @@ pub struct Config {
     /// What clients call this gateway by, such as `https://api.example.com`; the request's own host where not
     /// set.
     pub public_url: Option<String>,
-    /// Where the databases are.
-    pub data: DataSettings,
+    /// Where everything is kept.
+    pub data: Database,
     /// Where is listened.
     pub listeners: Listeners,
     /// Every limit that can be set.
@@ -148,7 +150,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
     }
     let config = Config {
         public_url: section::public_url(&root),
-        data: section::data(root.section("data", true)),
+        data: database::data(root.section("data", true)),
         listeners: section::listeners(root.section("listen", true)),
         limits,
         shutdown: section::shutdown(root.section("shutdown", true)),

@@ -5,18 +5,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry as MapEntry;
 use domain::{Address, AgentId, Clock, KeyId, UnixMillis};
-use sqlx::SqlitePool;
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
 use crate::agent::Access;
 use crate::agent_key::{AgentKey, KeyHash};
-use crate::store::StoreError;
 use crate::store::agents::{self, Found};
+use crate::store::{Pool, StoreError};
 
 /// How long an agent is remembered, in milliseconds.
 const TTL_MS: i64 = 30_000;
@@ -27,6 +27,9 @@ const NEGATIVE_TTL_MS: i64 = 5_000;
 /// How long a failed read answers for those that follow, in milliseconds: a broken database is not asked by
 /// everyone.
 const FAILURE_TTL_MS: i64 = 500;
+
+/// How long a request waits for the database: one that is gone must refuse within a second.
+const LOOKUP_MAX: Duration = Duration::from_millis(900);
 
 /// Keys and signers remembered at once where nothing else is set.
 pub const ENTRIES_MAX: usize = 65_536;
@@ -43,7 +46,7 @@ pub struct Directory {
 pub struct DirectoryError(Arc<StoreError>);
 
 struct Shared {
-    pool: SqlitePool,
+    pool: Pool,
     clock: Arc<dyn Clock>,
     entries: DashMap<Lookup, Arc<Entry>>,
     entries_max: usize,
@@ -72,7 +75,7 @@ enum Answer {
 // === impl Directory ===
 
 impl Directory {
-    pub(crate) fn new(pool: SqlitePool, clock: Arc<dyn Clock>, entries_max: usize) -> Self {
+    pub(crate) fn new(pool: Pool, clock: Arc<dyn Clock>, entries_max: usize) -> Self {
         let entries = DashMap::new();
         let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { shared: Arc::new(Shared { pool, clock, entries, entries_max, hits, misses }) }
@@ -184,7 +187,8 @@ impl Directory {
     }
 
     async fn read(&self, lookup: Lookup) -> Answer {
-        match self.find(lookup).await {
+        let found = tokio::time::timeout(LOOKUP_MAX, self.find(lookup)).await;
+        match found.unwrap_or(Err(StoreError::Silent)) {
             Ok(Some(Found { access, hash })) => Answer::Known { access: Arc::new(access), hash },
             Ok(None) => Answer::Unknown,
             Err(error) => {
@@ -197,8 +201,8 @@ impl Directory {
     async fn find(&self, lookup: Lookup) -> Result<Option<Found>, StoreError> {
         let mut connection = self.shared.pool.acquire().await?;
         match lookup {
-            Lookup::Key(key) => agents::find_key(&mut connection, key).await,
-            Lookup::Signer(address) => agents::find_signer(&mut connection, address).await,
+            Lookup::Key(key) => agents::find_key(&mut connection.session(), key).await,
+            Lookup::Signer(address) => agents::find_signer(&mut connection.session(), address).await,
         }
     }
 }

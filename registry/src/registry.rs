@@ -1,24 +1,23 @@
-//! [`Registry`]: the handle to `registry.db`, the catalog in force, and all writes to both.
+//! [`Registry`]: the handle to the registry's database, the catalog in force, and all writes to both.
 //!
 //! Every write goes through here, so that the [`Directory`] forgets what changed the moment it is committed.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use domain::{
     Address, AgentId, Catalog, Clock, KeyId, Provider, Route, SpendingPolicy, UnixMillis, WalletId,
 };
-use sqlx::{Sqlite, SqlitePool, Transaction};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, AgentEntry, KeyEntry, NewAgent, NewKey, ShownKey};
 use crate::agent_key::AgentKey;
 use crate::catalog::RawCatalog;
+use crate::database::Database;
 use crate::directory::Directory;
 use crate::revision::{self, Assigned, Wanted};
 use crate::store::agents::{self, Source};
-use crate::store::{self, StoreError, revisions};
+use crate::store::{Pool, Session, StoreError, Transaction, revisions};
 
 /// What people edit. Cheap to clone.
 #[derive(Clone)]
@@ -27,11 +26,11 @@ pub struct Registry {
 }
 
 struct Shared {
-    pool: SqlitePool,
+    pool: Pool,
     clock: Arc<dyn Clock>,
     catalog: watch::Sender<Arc<Catalog>>,
     directory: Directory,
-    /// One writer at a time: SQLite has one anyway, and catalogs are numbered in order.
+    /// One writer at a time: the database has one anyway, and catalogs are numbered in order.
     writing: Mutex<()>,
 }
 
@@ -70,13 +69,12 @@ pub enum RegistryError {
 // === impl Registry ===
 
 impl Registry {
-    /// Opens `registry.db` in `directory`, making both where they are missing. Nothing is served until a
-    /// catalog was applied.
+    /// Opens the database, making what is missing of it. Nothing is served until a catalog was applied.
     ///
     /// # Errors
     /// The database cannot be opened or migrated.
-    pub async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, RegistryError> {
-        Self::open_with(directory, clock, crate::directory::ENTRIES_MAX).await
+    pub async fn open(database: &Database, clock: Arc<dyn Clock>) -> Result<Self, RegistryError> {
+        Self::open_with(database, clock, crate::directory::ENTRIES_MAX).await
     }
 
     /// As [`Self::open`], with another limit for the directory's cache.
@@ -84,15 +82,26 @@ impl Registry {
     /// # Errors
     /// The database cannot be opened or migrated.
     pub async fn open_with(
-        directory: &Path,
+        database: &Database,
         clock: Arc<dyn Clock>,
         directory_entries_max: usize,
     ) -> Result<Self, RegistryError> {
-        let pool = store::open(directory).await?;
+        let pool = Pool::open(database).await?;
         let directory = Directory::new(pool.clone(), Arc::clone(&clock), directory_entries_max);
         let catalog = watch::Sender::new(Arc::new(Catalog::empty()));
         let shared = Shared { pool, clock, catalog, directory, writing: Mutex::new(()) };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The agents of a registry as they are; none where no registry was made there. Makes and migrates nothing.
+    ///
+    /// # Errors
+    /// The database does not work, or is of another version.
+    pub async fn stored_agents(database: &Database) -> Result<Option<Vec<Agent>>, RegistryError> {
+        let Some(pool) = Pool::open_existing(database).await? else { return Ok(None) };
+        let agents = agents::list(&mut pool.acquire().await?.session(), None).await;
+        pool.close().await;
+        Ok(Some(agents?))
     }
 
     /// Lets go of the database after running reads and writes.
@@ -119,18 +128,18 @@ impl Registry {
 
         let _writing = self.shared.writing.lock().await;
         let mut transaction = self.begin().await?;
-        let kept = revisions::load(&mut transaction).await?;
+        let kept = revisions::load(&mut transaction.session()).await?;
         let (assigned, changed) = revision::assign(&kept, &wanted, at);
         let before = self.shared.catalog.borrow().clone();
         let (providers, routes) = share(raw, assigned, &before);
         if before.version() > 0 && same(&providers, before.providers()) && same(&routes, before.routes()) {
             return Ok(before);
         }
-        revisions::save(&mut transaction, &changed, at).await?;
-        let version = revisions::next_version(&mut transaction).await?;
+        revisions::save(&mut transaction.session(), &changed, at).await?;
+        let version = revisions::next_version(&mut transaction.session()).await?;
         let catalog =
             Catalog::new(version, providers, routes).map_err(|pair| collision(&raw.routes, pair))?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        transaction.commit().await?;
         let catalog = Arc::new(catalog);
         self.shared.catalog.send_replace(Arc::clone(&catalog));
         Ok(catalog)
@@ -158,21 +167,22 @@ impl Registry {
         let at = self.shared.clock.now();
         let _writing = self.shared.writing.lock().await;
         let mut transaction = self.begin().await?;
-        agents::remove_unlisted(&mut transaction, entries).await?;
+        agents::remove_unlisted(&mut transaction.session(), entries).await?;
         let mut ids = Vec::with_capacity(entries.len());
         for entry in entries {
             let made = (AgentId::generate(at, random()?), WalletId::generate(at, random()?));
-            let id = agents::put_agent(&mut transaction, made, &entry.name, &entry.policy, at).await?;
+            let id =
+                agents::put_agent(&mut transaction.session(), made, &entry.name, &entry.policy, at).await?;
             for signer in &entry.signers {
-                put_signer(&mut transaction, id, *signer, Source::File, at).await?;
+                put_signer(&mut transaction.session(), id, *signer, Source::File, at).await?;
             }
             for key in &entry.keys {
-                put_key(&mut transaction, id, key, Source::File, at).await?;
+                put_key(&mut transaction.session(), id, key, Source::File, at).await?;
             }
             ids.push(id);
         }
-        let all = agents::list(&mut transaction, None).await?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        let all = agents::list(&mut transaction.session(), None).await?;
+        transaction.commit().await?;
         self.shared.directory.forget_all();
         Ok(all.into_iter().filter(|agent| ids.contains(&agent.id)).collect())
     }
@@ -197,12 +207,12 @@ impl Registry {
         let id = AgentId::generate(at, random()?);
         let _writing = self.shared.writing.lock().await;
         let mut transaction = self.begin().await?;
-        if agents::find_name(&mut transaction, &new.name).await?.is_some() {
+        if agents::find_name(&mut transaction.session(), &new.name).await?.is_some() {
             return Err(RegistryError::NameTaken(new.name));
         }
-        agents::put_agent(&mut transaction, (id, new.wallet), &new.name, &new.policy, at).await?;
-        let made = one(&mut transaction, id).await?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        agents::put_agent(&mut transaction.session(), (id, new.wallet), &new.name, &new.policy, at).await?;
+        let made = one(&mut transaction.session(), id).await?;
+        transaction.commit().await?;
         Ok(made)
     }
 
@@ -216,8 +226,8 @@ impl Registry {
         let entry = KeyEntry { hash: key.hash(), per_request: new.per_request, expires_at: new.expires_at };
         let _writing = self.shared.writing.lock().await;
         let mut transaction = self.begin().await?;
-        one(&mut transaction, agent).await?;
-        put_key(&mut transaction, agent, &entry, Source::Api, at).await?;
+        one(&mut transaction.session(), agent).await?;
+        put_key(&mut transaction.session(), agent, &entry, Source::Api, at).await?;
         self.commit(transaction, agent).await?;
         Ok(ShownKey { id: key.id(), key })
     }
@@ -229,7 +239,9 @@ impl Registry {
     pub async fn revoke_key(&self, key: KeyId) -> Result<(), RegistryError> {
         let _writing = self.shared.writing.lock().await;
         let mut transaction = self.begin().await?;
-        let agent = agents::remove_key(&mut transaction, key).await?.ok_or(RegistryError::UnknownKey(key))?;
+        let agent = agents::remove_key(&mut transaction.session(), key)
+            .await?
+            .ok_or(RegistryError::UnknownKey(key))?;
         self.commit(transaction, agent).await
     }
 
@@ -241,8 +253,8 @@ impl Registry {
         let at = self.shared.clock.now();
         let _writing = self.shared.writing.lock().await;
         let mut transaction = self.begin().await?;
-        one(&mut transaction, agent).await?;
-        put_signer(&mut transaction, agent, address, Source::Api, at).await?;
+        one(&mut transaction.session(), agent).await?;
+        put_signer(&mut transaction.session(), agent, address, Source::Api, at).await?;
         self.commit(transaction, agent).await
     }
 
@@ -254,8 +266,8 @@ impl Registry {
         let at = self.shared.clock.now();
         let _writing = self.shared.writing.lock().await;
         let mut transaction = self.begin().await?;
-        let known = one(&mut transaction, agent).await?;
-        agents::put_agent(&mut transaction, (agent, known.wallet), &known.name, policy, at).await?;
+        let known = one(&mut transaction.session(), agent).await?;
+        agents::put_agent(&mut transaction.session(), (agent, known.wallet), &known.name, policy, at).await?;
         self.commit(transaction, agent).await
     }
 
@@ -266,7 +278,7 @@ impl Registry {
     pub async fn set_frozen(&self, agent: AgentId, frozen: bool) -> Result<(), RegistryError> {
         let _writing = self.shared.writing.lock().await;
         let mut transaction = self.begin().await?;
-        if !agents::set_frozen(&mut transaction, agent, frozen).await? {
+        if !agents::set_frozen(&mut transaction.session(), agent, frozen).await? {
             return Err(RegistryError::UnknownAgent(agent));
         }
         self.commit(transaction, agent).await
@@ -277,8 +289,8 @@ impl Registry {
     /// # Errors
     /// The database does not work.
     pub async fn agents(&self) -> Result<Vec<Agent>, RegistryError> {
-        let mut connection = self.shared.pool.acquire().await.map_err(StoreError::from)?;
-        Ok(agents::list(&mut connection, None).await?)
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(agents::list(&mut connection.session(), None).await?)
     }
 
     /// One agent.
@@ -286,22 +298,18 @@ impl Registry {
     /// # Errors
     /// The database does not work.
     pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>, RegistryError> {
-        let mut connection = self.shared.pool.acquire().await.map_err(StoreError::from)?;
-        Ok(agents::list(&mut connection, Some(id)).await?.pop())
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(agents::list(&mut connection.session(), Some(id)).await?.pop())
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.shared.pool.begin_with("begin immediate").await?)
+    async fn begin(&self) -> Result<Transaction, StoreError> {
+        self.shared.pool.begin().await
     }
 
     /// Commits, then makes the directory forget the agent, in this order: what is read in between is
     /// forgotten too.
-    async fn commit(
-        &self,
-        transaction: Transaction<'static, Sqlite>,
-        agent: AgentId,
-    ) -> Result<(), RegistryError> {
-        transaction.commit().await.map_err(StoreError::from)?;
+    async fn commit(&self, transaction: Transaction, agent: AgentId) -> Result<(), RegistryError> {
+        transaction.commit().await?;
         self.shared.directory.forget(agent);
         Ok(())
     }
@@ -313,29 +321,29 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-async fn one(transaction: &mut Transaction<'static, Sqlite>, id: AgentId) -> Result<Agent, RegistryError> {
-    agents::list(transaction, Some(id)).await?.pop().ok_or(RegistryError::UnknownAgent(id))
+async fn one(session: &mut Session<'_>, id: AgentId) -> Result<Agent, RegistryError> {
+    agents::list(session, Some(id)).await?.pop().ok_or(RegistryError::UnknownAgent(id))
 }
 
 async fn put_signer(
-    transaction: &mut Transaction<'static, Sqlite>,
+    session: &mut Session<'_>,
     agent: AgentId,
     address: Address,
     source: Source,
     at: UnixMillis,
 ) -> Result<(), RegistryError> {
-    let owner = agents::put_signer(transaction, agent, address, source, at).await?;
+    let owner = agents::put_signer(session, agent, address, source, at).await?;
     if owner == agent { Ok(()) } else { Err(RegistryError::SignerTaken(address)) }
 }
 
 async fn put_key(
-    transaction: &mut Transaction<'static, Sqlite>,
+    session: &mut Session<'_>,
     agent: AgentId,
     key: &KeyEntry,
     source: Source,
     at: UnixMillis,
 ) -> Result<(), RegistryError> {
-    let put = agents::put_key(transaction, agent, key, source, at).await?;
+    let put = agents::put_key(session, agent, key, source, at).await?;
     if put { Ok(()) } else { Err(RegistryError::KeyTaken(key.hash.id())) }
 }
 

@@ -153,7 +153,8 @@ mod tests {
         let file = DemoFile::new(Path::new("/tmp/a \"quoted\" folder"), [any; 3], upstream).unwrap();
         let loaded = Config::parse(Path::new("demo.toml"), &file.text(), &Environment::default()).unwrap();
         assert_eq!(loaded.warnings, []);
-        assert_eq!(loaded.config.data.directory, Path::new("/tmp/a \"quoted\" folder/data"));
+        let directory = Path::new("/tmp/a \"quoted\" folder/data").to_owned();
+        assert_eq!(loaded.config.data, registry::Database::Sqlite { directory });
         for (route, told) in loaded.config.catalog.routes.iter().zip(&ROUTES) {
             assert_eq!(&*route.name, told.name);
             assert_eq!(

@@ -57,8 +57,7 @@ impl Running {
         let config = &loaded.config;
         let Sockets { data, control, ops, addresses } = Sockets::bind(&config.listeners)?;
         let entries_max = config.limits.directory_entries_max;
-        let registry =
-            Registry::open_with(&config.data.directory, Arc::new(SystemClock), entries_max).await?;
+        let registry = Registry::open_with(&config.data, Arc::new(SystemClock), entries_max).await?;
         let reloader = Reloader::new(config.clone(), &base, registry.clone());
         reloader.put_in_force(&loaded).await?;
 

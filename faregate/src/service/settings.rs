@@ -1,14 +1,24 @@
 //! From the configuration's words to those of ledger and gateway.
 
-use registry::Config;
+use std::path::Path;
+
+use registry::{Config, Database};
+
+/// Where the ledger is.
+pub(crate) fn books(database: &Database) -> anyhow::Result<&Path> {
+    match database {
+        Database::Sqlite { directory } => Ok(directory),
+        Database::Postgres { .. } => anyhow::bail!("the ledger cannot be kept in PostgreSQL yet"),
+    }
+}
 
 /// One agent may fill this part of the queue: one eighth.
 const AGENT_SHARE: usize = 8;
 
 /// How the ledger is opened.
-pub(super) fn ledger(config: &Config) -> ledger::Settings {
+pub(super) fn ledger(config: &Config) -> anyhow::Result<ledger::Settings> {
     let limits = &config.limits;
-    ledger::Settings {
+    Ok(ledger::Settings {
         chain_id: config.network.chain_id,
         asset_name: config.network.name.clone(),
         asset_version: config.network.version.clone(),
@@ -18,8 +28,8 @@ pub(super) fn ledger(config: &Config) -> ledger::Settings {
         skew_ms_max: i64::try_from(limits.clock_skew_max.as_millis()).unwrap_or(i64::MAX),
         commit_age_max: limits.commit_age_max,
         accounts_max: limits.accounts_max,
-        ..ledger::Settings::new(config.data.directory.clone())
-    }
+        ..ledger::Settings::new(books(&config.data)?.to_owned())
+    })
 }
 
 /// How the gateway serves.

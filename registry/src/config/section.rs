@@ -1,4 +1,4 @@
-//! Reads the settings of the process: listeners, limits, data, wallet network, control, shutdown.
+//! Reads the settings of the process: listeners, limits, wallet network, control, shutdown.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::Secret;
 
 use super::settings::{
-    ControlSettings, DataListener, DataSettings, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
 };
 use super::tree::{Item, Section};
 use super::value::{self, within};
@@ -28,14 +28,6 @@ const PUBLIC_CHAINS: [u64; 26] = [
 ];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-pub(super) fn data(section: Section<'_>) -> DataSettings {
-    let directory = section.item("directory").and_then(|item| {
-        item.parse(|text| if text.is_empty() { Err("names no directory") } else { Ok(PathBuf::from(text)) })
-    });
-    section.finish();
-    directory.map_or_else(DataSettings::default, |directory| DataSettings { directory })
-}
 
 pub(super) fn listeners(section: Section<'_>) -> Listeners {
     let defaults = Listeners::default();

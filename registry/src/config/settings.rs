@@ -1,19 +1,12 @@
-//! The settings of the process: where it listens, where its data is, and every limit by name.
+//! The settings of the process: where it listens, and every limit by name.
 //!
-//! Values and defaults only; what reads them from the file is in [`super::section`].
+//! Values and defaults only; what reads them from the file is in [`super::section`]; where the data is, in [`super::database`].
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::Secret;
-
-/// Where the databases are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DataSettings {
-    /// Holds `ledger.db` and `registry.db`; made when missing.
-    pub directory: PathBuf,
-}
 
 /// The three kinds of listeners (DESIGN section 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,14 +121,6 @@ pub const CONTROL_PORT: u16 = 8403;
 
 /// The port of metrics and health.
 pub const OPS_PORT: u16 = 8404;
-
-// === impl DataSettings ===
-
-impl Default for DataSettings {
-    fn default() -> Self {
-        Self { directory: PathBuf::from("data") }
-    }
-}
 
 // === impl Listeners ===
 

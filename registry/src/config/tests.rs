@@ -1,6 +1,7 @@
 //! The file as a whole: that the documented one is true, that good ones are read right, that bad ones are
 //! told well.
 
+mod database;
 mod mutations;
 
 use std::fs;
@@ -105,7 +106,8 @@ fn examples_without_a_default_load_when_they_are_taken_in() {
     fs::write(&secret, "Bearer 0123456789abcdef\n").unwrap();
     let lines = DOCUMENTED.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
     // One of each pair, https where a certificate is named, and files that are there.
-    let lines = lines.filter(|line| !line.starts_with("admin_token =") && !line.starts_with("file ="));
+    let others = ["admin_token =", "database =", "file ="];
+    let lines = lines.filter(|line| !others.iter().any(|other| line.starts_with(other)));
     let text = lines.collect::<Vec<_>>().join("\n");
     let text = text.replace("http://127", "https://127");
     let mut text = text.replace("headers_file = { authorization", "headers_file = { x-other");
@@ -116,6 +118,9 @@ fn examples_without_a_default_load_when_they_are_taken_in() {
     let token = directory.path().join("token");
     fs::write(&token, "0123456789abcdef").unwrap();
     text = text.replace("/run/secrets/faregate-admin-token", token.to_str().unwrap());
+    let url = directory.path().join("url");
+    fs::write(&url, "postgres://u@h/d").unwrap();
+    text = text.replace("/run/secrets/faregate-database", url.to_str().unwrap());
     let config = parse(&text).unwrap_or_else(|errors| panic!("{errors}")).config;
     assert_eq!(config.listeners.data.len(), 1);
     assert_eq!(config.catalog.providers[0].upstream.headers.len(), 2);

@@ -1,10 +1,10 @@
 use domain::{Amount, SpendingPolicy};
-use tempfile::TempDir;
 
 use super::*;
 use crate::agent::{NewAgent, NewKey};
 use crate::registry::Registry;
-use crate::registry::tests::{TestClock, open};
+use crate::registry::tests::{Place, TestClock, open};
+use crate::store::pool::CONNECTIONS_MAX;
 
 const SIGNER: Address = Address::repeat_byte(0x11);
 
@@ -13,17 +13,17 @@ struct Rig {
     directory: Directory,
     clock: Arc<TestClock>,
     agent: AgentId,
-    _files: TempDir,
+    _place: Place,
 }
 
 async fn rig() -> Rig {
-    let (files, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&files, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let wallet = registry.new_wallet().unwrap();
     let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
     let agent = registry.create_agent(new).await.unwrap().id;
     registry.add_signer(agent, SIGNER).await.unwrap();
-    Rig { directory: registry.directory(), registry, clock, agent, _files: files }
+    Rig { directory: registry.directory(), registry, clock, agent, _place: place }
 }
 
 #[tokio::test]
@@ -43,10 +43,7 @@ async fn many_who_ask_at_once_read_once() {
 async fn who_gives_up_waiting_does_not_leave_the_others_without_an_answer() {
     let rig = rig().await;
     let mut busy = Vec::new();
-    while let Some(connection) = rig.directory.shared.pool.try_acquire() {
-        busy.push(connection);
-    }
-    while busy.len() < rig.directory.shared.pool.options().get_max_connections() as usize {
+    for _ in 0..CONNECTIONS_MAX {
         busy.push(rig.directory.shared.pool.acquire().await.unwrap());
     }
     // Polled once, then dropped in the middle of its read.
@@ -118,9 +115,9 @@ async fn a_right_id_with_a_wrong_secret_is_nobody() {
 
 #[tokio::test]
 async fn a_flood_of_unknown_signers_stays_within_the_limit_and_pushes_nobody_out_for_good() {
-    let files = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let clock = TestClock::new();
-    let registry = Registry::open_with(files.path(), clock, 64).await.unwrap();
+    let registry = Registry::open_with(&place.database, clock, 64).await.unwrap();
     let directory = registry.directory();
     for index in 0..1_000_u32 {
         let mut bytes = [7; 20];

@@ -1,10 +1,58 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use domain::{Amount, CanonicalPath, RouteId};
+use domain::{Amount, CanonicalPath, RouteId, Secret};
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::{Config, Environment};
+
+/// A fresh database of the kind that `FAREGATE_TEST_DATABASE` names.
+pub(crate) struct Place {
+    pub(crate) database: Database,
+    _files: Option<TempDir>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        match std::env::var("FAREGATE_TEST_DATABASE").as_deref() {
+            Ok("postgres") => {
+                let url = Secret::new(test_postgres::fresh_database());
+                Self { database: Database::Postgres { url }, _files: None }
+            }
+            Ok("sqlite") | Err(_) => {
+                let files = tempfile::tempdir().unwrap();
+                let database = Database::Sqlite { directory: files.path().join("data") };
+                Self { database, _files: Some(files) }
+            }
+            Ok(other) => panic!("FAREGATE_TEST_DATABASE is sqlite or postgres, not {other}"),
+        }
+    }
+
+    /// Everything that is stored.
+    fn dump(&self) -> Vec<u8> {
+        let mut dump = Vec::new();
+        match &self.database {
+            Database::Sqlite { directory } => {
+                for file in std::fs::read_dir(directory).unwrap() {
+                    dump.extend(std::fs::read(file.unwrap().path()).unwrap());
+                }
+            }
+            Database::Postgres { url } => {
+                for table in ["agent", "signer", "agent_key", "route_revision"] {
+                    let text = test_postgres::query(url.expose(), &format!("table registry.{table}"));
+                    // Byte strings are printed in hexadecimal digits.
+                    for field in text.split(['|', '\n']) {
+                        let bytes = field
+                            .strip_prefix("\\x")
+                            .map(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()));
+                        dump.extend(bytes.map_or_else(|| field.as_bytes().to_vec(), Result::unwrap));
+                    }
+                }
+            }
+        }
+        dump
+    }
+}
 
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 
@@ -27,12 +75,12 @@ impl Clock for TestClock {
     }
 }
 
-pub(crate) async fn open(directory: &TempDir, clock: &Arc<TestClock>) -> Registry {
-    Registry::open(directory.path(), Arc::clone(clock) as Arc<dyn Clock>).await.unwrap()
+pub(crate) async fn open(place: &Place, clock: &Arc<TestClock>) -> Registry {
+    Registry::open(&place.database, Arc::clone(clock) as Arc<dyn Clock>).await.unwrap()
 }
 
 pub(crate) fn config(text: &str) -> Config {
-    let file = Path::new("test.toml");
+    let file = std::path::Path::new("test.toml");
     Config::parse(file, text, &Environment::default()).unwrap_or_else(|errors| panic!("{errors}")).config
 }
 
@@ -62,15 +110,15 @@ fn payable(route: &Route, at: UnixMillis) -> Vec<(u32, String)> {
 
 #[tokio::test]
 async fn h1_a_superseded_price_stays_payable_for_a_minute_also_across_a_restart() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     registry.apply(&catalog(&[("a", "$1")]), START).await.unwrap();
     let changed = registry.apply(&catalog(&[("a", "$2")]), START.plus(1_000)).await.unwrap();
     let both = vec![(2, "$2.00".to_owned()), (1, "$1.00".to_owned())];
     assert_eq!(payable(route(&changed, "a"), START.plus(60_999)), both);
     registry.close().await;
 
-    let again = open(&directory, &clock).await;
+    let again = open(&place, &clock).await;
     let later = again.apply(&catalog(&[("a", "$2")]), START.plus(30_000)).await.unwrap();
     assert!(later.version() > changed.version());
     assert_eq!(payable(route(&later, "a"), START.plus(60_999)), both);
@@ -79,8 +127,8 @@ async fn h1_a_superseded_price_stays_payable_for_a_minute_also_across_a_restart(
 
 #[tokio::test]
 async fn unchanged_routes_and_providers_are_shared_between_versions() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let first = registry.apply(&catalog(&[("a", "$1"), ("b", "$1")]), START).await.unwrap();
     let second = registry.apply(&catalog(&[("a", "$1"), ("b", "$2")]), START).await.unwrap();
     assert_eq!(second.version(), first.version() + 1);
@@ -93,8 +141,8 @@ async fn unchanged_routes_and_providers_are_shared_between_versions() {
 
 #[tokio::test]
 async fn a_catalog_in_force_is_seen_by_all_who_watch_and_a_bad_one_changes_nothing() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let mut catalogs = registry.catalogs();
     assert!(catalogs.borrow_and_update().routes().is_empty());
     registry.apply(&catalog(&[("a", "$1")]), START).await.unwrap();
@@ -112,8 +160,8 @@ async fn a_catalog_in_force_is_seen_by_all_who_watch_and_a_bad_one_changes_nothi
 
 #[tokio::test]
 async fn a_route_that_was_away_begins_with_a_new_revision() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     registry.apply(&catalog(&[("a", "$1"), ("b", "$1")]), START).await.unwrap();
     registry.apply(&catalog(&[("b", "$1")]), START.plus(1)).await.unwrap();
     let back = registry.apply(&catalog(&[("a", "$1"), ("b", "$1")]), START.plus(2)).await.unwrap();
@@ -123,11 +171,11 @@ async fn a_route_that_was_away_begins_with_a_new_revision() {
 
 #[tokio::test]
 async fn agents_of_the_file_keep_their_id_and_wallet_over_loads_and_restarts() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let first = registry.upsert_agents(&agents("[[agents]]\nname = \"x\"\n")).await.unwrap();
     registry.close().await;
-    let registry = open(&directory, &clock).await;
+    let registry = open(&place, &clock).await;
     let second =
         registry.upsert_agents(&agents("[[agents]]\nname = \"x\"\nper_day = \"$3\"\n")).await.unwrap();
     assert_eq!((second[0].id, second[0].wallet), (first[0].id, first[0].wallet));
@@ -137,8 +185,8 @@ async fn agents_of_the_file_keep_their_id_and_wallet_over_loads_and_restarts() {
 
 #[tokio::test]
 async fn what_the_file_brought_it_takes_away_and_what_the_api_brought_stays() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let directory = registry.directory();
     let key = AgentKey::generate(START, [5; 42]);
     let (by_file, by_api) = (Address::repeat_byte(0x11), Address::repeat_byte(0x22));
@@ -159,8 +207,8 @@ async fn what_the_file_brought_it_takes_away_and_what_the_api_brought_stays() {
 
 #[tokio::test]
 async fn a_signer_moves_between_agents_of_the_file_but_is_not_taken_from_another() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let signer = Address::repeat_byte(0x11);
     let with = |name: &str| format!("[[agents]]\nname = \"{name}\"\nsigners = [\"{signer}\"]\n");
     registry.upsert_agents(&agents(&with("x"))).await.unwrap();
@@ -182,8 +230,8 @@ async fn a_signer_moves_between_agents_of_the_file_but_is_not_taken_from_another
 
 #[tokio::test]
 async fn the_id_of_a_key_belongs_to_one_agent() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let wallet = registry.new_wallet().unwrap();
     let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
     let owner = registry.create_agent(new).await.unwrap().id;
@@ -195,8 +243,8 @@ async fn the_id_of_a_key_belongs_to_one_agent() {
 
 #[tokio::test]
 async fn a_policy_survives_the_database() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let policy = SpendingPolicy {
         per_request: Amount::from_atomic(1),
         per_day: Amount::from_atomic(i64::MAX),
@@ -220,8 +268,8 @@ async fn a_policy_survives_the_database() {
 
 #[tokio::test]
 async fn o5_a_dump_of_the_database_holds_no_usable_key() {
-    let (directory, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-    let registry = open(&directory, &clock).await;
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
     let wallet = registry.new_wallet().unwrap();
     let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
     let agent = registry.create_agent(new).await.unwrap();
@@ -230,11 +278,39 @@ async fn o5_a_dump_of_the_database_holds_no_usable_key() {
     let text = shown.key.reveal();
     let encoded = &text[30..][..43];
     let secret = data_encoding::BASE64URL_NOPAD.decode(encoded.as_bytes()).unwrap();
-    let mut dump = Vec::new();
-    for file in std::fs::read_dir(directory.path()).unwrap() {
-        dump.extend(std::fs::read(file.unwrap().path()).unwrap());
-    }
+    let dump = place.dump();
     assert!(dump.windows(32).any(|window| window == shown.key.hash().as_bytes()), "the hash is there");
     assert!(!dump.windows(32).any(|window| window == secret));
     assert!(!dump.windows(16).any(|window| window == &encoded.as_bytes()[..16]));
+}
+
+#[tokio::test]
+async fn agents_are_read_beside_a_running_registry_and_where_there_is_none_nothing_is_made() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    for _ in 0..2 {
+        assert!(Registry::stored_agents(&place.database).await.unwrap().is_none());
+    }
+    let registry = open(&place, &clock).await;
+    let made = registry.upsert_agents(&agents("[[agents]]\nname = \"x\"\n")).await.unwrap();
+    assert_eq!(Registry::stored_agents(&place.database).await.unwrap(), Some(made));
+}
+
+#[tokio::test]
+async fn many_processes_at_once_number_every_change_of_a_price_once() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let mut tasks = tokio::task::JoinSet::new();
+    for process in 1..=4 {
+        let registry = open(&place, &clock).await;
+        tasks.spawn(async move {
+            let mut versions = Vec::new();
+            for change in 1..=5 {
+                let price = format!("${process}.{change}");
+                versions.push(registry.apply(&catalog(&[("a", &price)]), START).await.unwrap().version());
+            }
+            versions
+        });
+    }
+    let mut versions: Vec<u64> = tasks.join_all().await.into_iter().flatten().collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=20).collect::<Vec<u64>>());
 }

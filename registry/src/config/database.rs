@@ -1,0 +1,103 @@
+//! Reads `[data]`: which database, and whether its URL can be meant.
+//!
+//! The URL holds a password: no message repeats any part of it but names of schemes and parameters.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use domain::Secret;
+use sqlx::postgres::PgConnectOptions;
+
+use super::key_path::{did_you_mean, printable};
+use super::section::secret_file;
+use super::tree::Section;
+use crate::database::Database;
+
+/// Where SQLite's files are when nothing is said.
+const DIRECTORY: &str = "data";
+
+/// What a URL may begin with.
+const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+
+/// What it may say after `?`. Others are passed over without a word by the driver, `sslmod=require` too.
+const PARAMETERS: [&str; 17] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "options",
+];
+
+pub(super) fn data(section: Section<'_>) -> Database {
+    let directory = section.item("directory").and_then(|item| {
+        item.parse(|text| if text.is_empty() { Err("names no directory") } else { Ok(PathBuf::from(text)) })
+    });
+    let given = section.item("database");
+    let in_file = section.item("database_file");
+    if let (Some(given), Some(_)) = (&given, &in_file) {
+        given.fail("stands beside database_file: keep one of them");
+    }
+    let url = match (&given, &in_file) {
+        (Some(item), _) => item.text().map(|text| Secret::new(text.into_owned())),
+        (None, Some(item)) => secret_file(item),
+        (None, None) => None,
+    };
+    if let (Some(item), Some(url)) = (given.or(in_file), &url)
+        && let Err(message) = check(url.expose())
+    {
+        item.fail(message);
+    }
+    section.finish();
+    match url {
+        Some(url) => Database::Postgres { url },
+        None => Database::Sqlite { directory: directory.unwrap_or_else(|| PathBuf::from(DIRECTORY)) },
+    }
+}
+
+/// What is wrong with a URL, without its text.
+fn check(url: &str) -> Result<(), String> {
+    const SHAPE: &str = "write it as postgres://user:password@host/database, or leave it out to keep everything in `directory`";
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(format!("is not a URL: {SHAPE}"));
+    };
+    if !SCHEMES.contains(&scheme) {
+        // What stands before `://` by mistake may be more than a scheme.
+        let word =
+            scheme.len() <= 16 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
+        let known = if word {
+            format!("knows no scheme `{}`{}", printable(scheme), near(scheme))
+        } else {
+            "is not a URL".to_owned()
+        };
+        return Err(format!("{known}: {SHAPE}"));
+    }
+    let parameters = rest.split_once('?').map_or("", |(_, parameters)| parameters);
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        let name = parameter.split('=').next().unwrap_or_default();
+        if !PARAMETERS.contains(&name) {
+            let hint = did_you_mean(name, PARAMETERS);
+            return Err(format!("has a parameter that is not known{hint}"));
+        }
+    }
+    let readable = PgConnectOptions::from_str(url).map_err(|_| format!("cannot be read: {SHAPE}"))?;
+    if readable.get_database().is_none_or(str::is_empty) {
+        return Err(format!("names no database: {SHAPE}"));
+    }
+    Ok(())
+}
+
+fn near(scheme: &str) -> String {
+    did_you_mean(&scheme.to_ascii_lowercase(), SCHEMES)
+}

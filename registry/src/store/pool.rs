@@ -1,0 +1,220 @@
+//! [`Pool`]: connections to either database. Everything above it writes one SQL for both.
+//!
+//! Not sqlx's `Any`: it knows neither byte strings nor `returning` of both. Two arms and a macro do.
+
+use std::future::Future;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Executor, Postgres, Sqlite};
+
+use super::StoreError;
+use crate::database::Database;
+
+/// Connections kept open: readers beside the one writer.
+pub(crate) const CONNECTIONS_MAX: u32 = 4;
+
+/// How long a connection, or the lock of another writer, is waited for.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long the answer to one statement is waited for: a server that is frozen or out of reach does not say so.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// The database's file in the data directory.
+const FILE: &str = "registry.db";
+
+static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite/registry");
+
+/// Open connections.
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// One of them, to read with.
+pub(crate) enum Connection {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// One of them, to write with: rolled back when dropped.
+pub(crate) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// What a statement runs on.
+pub(crate) enum Session<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// Runs one statement on whichever database it is: `on_either!(session, c => query(SQL).bind(x).fetch_all(c))`.
+macro_rules! on_either {
+    ($session:expr, $connection:ident => $statement:expr) => {
+        match $session {
+            $crate::store::Session::Sqlite($connection) => {
+                let $connection = &mut **$connection;
+                $crate::store::pool::answer($statement).await
+            }
+            $crate::store::Session::Postgres($connection) => {
+                let $connection = &mut **$connection;
+                $crate::store::pool::answer($statement).await
+            }
+        }
+    };
+}
+pub(crate) use on_either;
+
+/// The same for a statement without rows: how many it changed.
+macro_rules! execute {
+    ($session:expr, $query:expr) => {
+        $crate::store::pool::on_either!($session, connection => async {
+            Ok($query.execute(connection).await?.rows_affected())
+        })
+    };
+}
+pub(crate) use execute;
+
+/// Awaits a statement, but not for ever.
+pub(crate) async fn answer<T>(
+    statement: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    let answered = tokio::time::timeout(ANSWER_MAX, statement).await;
+    Ok(answered.map_err(|_| StoreError::Silent)??)
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// Opens the database, makes and migrates it where needed.
+    pub(crate) async fn open(database: &Database) -> Result<Self, StoreError> {
+        match database {
+            Database::Sqlite { directory } => {
+                std::fs::create_dir_all(directory)?;
+                let pool = connect_sqlite(directory).await?;
+                SQLITE.run(&pool).await?;
+                Ok(Self::Sqlite(pool))
+            }
+            Database::Postgres { url } => {
+                let pool = connect_postgres(url.expose()).await?;
+                let mut migrator = sqlx::migrate!("../migrations/postgres/registry");
+                // By the migrator, under its lock: two processes may start at once.
+                migrator.create_schema("registry");
+                migrator.run(&pool).await?;
+                Ok(Self::Postgres(pool))
+            }
+        }
+    }
+
+    /// Opens the database as it is; none where no registry was made there.
+    pub(crate) async fn open_existing(database: &Database) -> Result<Option<Self>, StoreError> {
+        match database {
+            Database::Sqlite { directory } if directory.join(FILE).exists() => {
+                Ok(Some(Self::Sqlite(connect_sqlite(directory).await?)))
+            }
+            Database::Sqlite { .. } => Ok(None),
+            Database::Postgres { url } => {
+                let pool = connect_postgres(url.expose()).await?;
+                let exists: bool = answer(
+                    sqlx::query_scalar("select to_regclass('registry.agent') is not null").fetch_one(&pool),
+                )
+                .await?;
+                Ok(exists.then_some(Self::Postgres(pool)))
+            }
+        }
+    }
+
+    pub(crate) async fn acquire(&self) -> Result<Connection, StoreError> {
+        Ok(match self {
+            Self::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
+            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// Begins to write. One at a time on either database, whichever process it is in: catalogs and revisions are
+    /// numbered in order.
+    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
+        match self {
+            Self::Sqlite(pool) => Ok(Transaction::Sqlite(answer(pool.begin_with("begin immediate")).await?)),
+            Self::Postgres(pool) => {
+                let mut transaction = answer(pool.begin()).await?;
+                // Readers do not wait for it.
+                answer(transaction.execute("lock table catalog_version in exclusive mode")).await?;
+                Ok(Transaction::Postgres(transaction))
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    pub(crate) fn session(&mut self) -> Session<'_> {
+        match self {
+            Self::Sqlite(connection) => Session::Sqlite(connection),
+            Self::Postgres(connection) => Session::Postgres(connection),
+        }
+    }
+}
+
+// === impl Transaction ===
+
+impl Transaction {
+    pub(crate) fn session(&mut self) -> Session<'_> {
+        match self {
+            Self::Sqlite(transaction) => Session::Sqlite(transaction),
+            Self::Postgres(transaction) => Session::Postgres(transaction),
+        }
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => answer(transaction.commit()).await,
+            Self::Postgres(transaction) => answer(transaction.commit()).await,
+        }
+    }
+}
+
+async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(directory.join(FILE))
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A revision that a client was quoted must not be given to another price after a power loss.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(WAIT_MAX);
+    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(WAIT_MAX);
+    Ok(pool.connect_with(options).await?)
+}
+
+async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.application_name("faregate registry");
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(WAIT_MAX)
+        // Not a parameter of the connection: poolers refuse those.
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("set search_path to registry; set lock_timeout to '5s'").await.map(drop)
+            })
+        });
+    Ok(pool.connect_with(options).await?)
+}
