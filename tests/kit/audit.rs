@@ -15,12 +15,11 @@ pub async fn live(gateway: &Faregate) {
     assert!(violations.is_empty(), "the live audit found: {report}");
 }
 
-/// Asks the command, on the files of a stopped gateway.
+/// Asks the command, on the database of a stopped gateway. `config` is a file that names it.
 ///
 /// # Panics
 /// With what it said.
-pub async fn stopped(directory: &Path) {
-    let directory = directory.display().to_string();
-    let said = run(&["audit", "--data", &directory, "-o", "json"]).await;
+pub async fn stopped(config: &Path) {
+    let said = run(&["audit", "-c", &config.display().to_string(), "-o", "json"]).await;
     assert_eq!(said.code, Some(0), "the audit of the stopped ledger found: {}{}", said.out, said.err);
 }

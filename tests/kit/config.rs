@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::clock::Clock;
+use crate::database::Database;
 
 /// Providers, their routes, and lines of the test's own.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +12,8 @@ pub struct Config {
     pub sections: String,
     /// TLS: certificate and key files of the data listener.
     pub tls: Option<(String, String)>,
+    /// What it keeps its books in; a fresh database of the kind that the environment names where there is none.
+    pub database: Option<Database>,
     /// The wall clock it starts with; the machine's where there is none.
     pub clock: Option<Clock>,
     /// In order.
@@ -49,6 +52,13 @@ impl Config {
     #[must_use]
     pub fn provider(mut self, provider: Provider) -> Self {
         self.providers.push(provider);
+        self
+    }
+
+    /// On this database.
+    #[must_use]
+    pub fn on(mut self, database: Database) -> Self {
+        self.database = Some(database);
         self
     }
 

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::audit;
 use crate::certificate::Authority;
 use crate::config::{Config, Route};
+use crate::database::Database;
 use crate::message::Response;
 use crate::metrics::Metrics;
 use crate::ports::Port;
@@ -26,6 +27,7 @@ const ADMIN_TOKEN: &str = "test-admin-token-0123456789abcdef";
 pub struct Faregate {
     directory: TempDir,
     config: Config,
+    database: Database,
     data: Port,
     control: Port,
     ops: Port,
@@ -41,9 +43,11 @@ impl Faregate {
     pub async fn start(config: Config) -> Self {
         let directory =
             tempfile::Builder::new().prefix("faregate-test-").tempdir().expect("a temporary folder");
+        let database = config.database.clone().unwrap_or_else(Database::fresh);
         let mut made = Self {
             directory,
             config,
+            database,
             data: Port::reserve(),
             control: Port::reserve(),
             ops: Port::reserve(),
@@ -234,7 +238,10 @@ impl Faregate {
             audit::live(&self).await;
             self.terminate().await;
         }
-        audit::stopped(&self.data_directory()).await;
+        // Its own file may be a broken one.
+        let file = self.directory.path().join("audit.toml");
+        std::fs::write(&file, self.database.section(&self.data_directory())).expect("a file");
+        audit::stopped(&file).await;
         self.finished = true;
     }
 
@@ -249,10 +256,10 @@ impl Faregate {
             format!("tls = {{ certificate = \"{certificate}\", key = \"{key}\" }}\n")
         });
         format!(
-            "[data]\ndirectory = \"{}\"\n\n[listen]\ncontrol = \"{control}\"\nops = \"{ops}\"\n\n\
+            "{}\n[listen]\ncontrol = \"{control}\"\nops = \"{ops}\"\n\n\
              [[listen.data]]\naddress = \"{data}\"\nhttp2 = true\n{tls}\n\
              [control]\nadmin_token = \"{ADMIN_TOKEN}\"\n\n{sections}\n{}",
-            self.data_directory().display(),
+            self.database.section(&self.data_directory()),
             self.config.catalog(),
         )
     }

@@ -1,0 +1,41 @@
+//! [`Database`]: what a gateway keeps its books in. `FAREGATE_TEST_DATABASE` chooses for tests that do not.
+
+use std::path::Path;
+
+/// The variable that chooses: `sqlite` (default) or `postgres`.
+const VARIABLE: &str = "FAREGATE_TEST_DATABASE";
+
+/// One of the two.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// In the gateway's data directory.
+    Sqlite,
+    /// At a URL.
+    Postgres(String),
+}
+
+// === impl Database ===
+
+impl Database {
+    /// A fresh one of the kind that the environment names.
+    ///
+    /// # Panics
+    /// PostgreSQL is asked for and not installed; a kind is asked for that there is not.
+    #[must_use]
+    pub fn fresh() -> Self {
+        match std::env::var(VARIABLE).as_deref() {
+            Err(_) | Ok("sqlite") => Self::Sqlite,
+            Ok("postgres") => Self::Postgres(test_postgres::fresh_database()),
+            Ok(other) => panic!("{VARIABLE} is sqlite or postgres, not {other}"),
+        }
+    }
+
+    /// `[data]` of a gateway's file. `folder` is its data directory.
+    #[must_use]
+    pub fn section(&self, folder: &Path) -> String {
+        match self {
+            Self::Sqlite => format!("[data]\ndirectory = \"{}\"\n", folder.display()),
+            Self::Postgres(url) => format!("[data]\ndatabase = \"{url}\"\n"),
+        }
+    }
+}
