@@ -82,6 +82,10 @@ impl Proxy {
         if context.outcome == Outcome::Error && refusal.status() < 500 {
             context.outcome = Outcome::Refused;
         }
+        if matches!(refusal, Refusal::Framing) {
+            // Nobody can say where the next request begins.
+            session.set_keepalive(None);
+        }
         let mut reply = Reply::refusal(refusal);
         if let Some(header) = context.challenge.take() {
             reply = reply.with(protocol::header::PAYMENT_REQUIRED, header);
@@ -196,12 +200,12 @@ impl ProxyHttp for Proxy {
     ) -> pingora::Result<()> {
         let Some(exchange) = &mut context.exchange else { return Ok(()) };
         exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        exchange.request_whole |= end_of_stream;
         self.outlived(exchange, context.started)?;
         let limit = exchange.routed.route.request_bytes_max;
         if exchange.request_bytes > limit && !exchange.is_upgrade {
             return Err(Self::fail(context, Refusal::BodyTooLarge(limit)));
         }
+        exchange.request_whole |= end_of_stream;
         Ok(())
     }
 
@@ -292,8 +296,12 @@ impl ProxyHttp for Proxy {
         error: &Error,
         context: &mut RequestContext,
     ) -> FailToProxy {
+        // One that sends more after its request is whole has not left, and must not get its money back for that either.
+        let broke_off = context.refusal.is_none()
+            && *error.esource() == ErrorSource::Downstream
+            && context.exchange.as_ref().is_some_and(Exchange::binds);
         let refusal = context.refusal.take().or_else(|| refusal_of(error));
-        let Some(refusal) = refusal else {
+        let Some(refusal) = refusal.filter(|_| !broke_off) else {
             // The client is gone; what that means for its money is decided in `logging`.
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };

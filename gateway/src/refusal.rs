@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     NoHost,
     #[error("the request target must be a path")]
     Target,
+    #[error("the length of the request body cannot be read in one way only; send one Content-Length")]
+    Framing,
     #[error("{0} is not served")]
     Method(String),
     #[error("the header fields are larger than {0} bytes")]
@@ -105,6 +107,7 @@ impl Refusal {
             Self::Path(_)
             | Self::NoHost
             | Self::Target
+            | Self::Framing
             | Self::EscapedSlash
             | Self::TwoPayments
             | Self::MalformedPayment(_)
@@ -136,6 +139,7 @@ impl Refusal {
             Self::Path(_) => "ambiguous_path",
             Self::NoHost => "host_missing",
             Self::Target => "invalid_target",
+            Self::Framing => "ambiguous_framing",
             Self::Method(_) => "method_not_allowed",
             Self::HeadersTooLarge(_) => "headers_too_large",
             Self::BodyTooLarge(_) => "body_too_large",

@@ -22,6 +22,7 @@ pub mod ports;
 pub mod process;
 pub mod request;
 pub mod script;
+pub mod strict;
 pub mod upstream;
 pub mod wait;
 pub mod wire;

@@ -1,5 +1,7 @@
 //! HTTP/1.1 messages as bytes: reading a header, a body by its framing, and the [`Response`] a test looks at.
 
+use std::sync::{Arc, Mutex};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -37,10 +39,14 @@ pub enum Framing {
     Close,
 }
 
+/// Every byte that came over one connection.
+pub type Tape = Arc<Mutex<Vec<u8>>>;
+
 /// Reads from a connection what it needs and keeps the rest.
 #[derive(Debug, Default)]
 pub struct Reader {
     buffer: Vec<u8>,
+    tape: Tape,
 }
 
 // === impl Fields ===
@@ -136,6 +142,12 @@ impl Response {
 // === impl Reader ===
 
 impl Reader {
+    /// Everything that it will have read.
+    #[must_use]
+    pub fn tape(&self) -> Tape {
+        Arc::clone(&self.tape)
+    }
+
     /// What was read and not used.
     #[must_use]
     pub fn rest(&self) -> &[u8] {
@@ -227,7 +239,10 @@ impl Reader {
     async fn fill(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> bool {
         // Not read into an array: it would lie in the future of every call that reads, and many of them in one test.
         self.buffer.reserve(16 * 1024);
-        stream.read_buf(&mut self.buffer).await.is_ok_and(|count| count > 0)
+        let count = stream.read_buf(&mut self.buffer).await.unwrap_or(0);
+        let new = self.buffer.len() - count;
+        self.tape.lock().unwrap().extend_from_slice(&self.buffer[new..]);
+        count > 0
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::message::{Fields, Framing, Reader};
+use crate::message::{Fields, Framing, Reader, Tape};
 use crate::script::{Script, Step};
 use crate::wait::within;
 
@@ -44,6 +44,7 @@ struct Shared {
     /// Targets whose client left while a script stood at a gate.
     left: watch::Sender<Vec<String>>,
     connections: watch::Sender<usize>,
+    tapes: Mutex<Vec<Tape>>,
 }
 
 // === impl Upstream ===
@@ -58,6 +59,7 @@ impl Upstream {
             seen: watch::Sender::default(),
             left: watch::Sender::default(),
             connections: watch::Sender::default(),
+            tapes: Mutex::default(),
         });
         let serving = tokio::spawn(serve(listener, Arc::clone(&shared)));
         Self { address, shared, serving }
@@ -104,6 +106,12 @@ impl Upstream {
         let mut changes = self.shared.left.subscribe();
         let gone = changes.wait_for(|left| left.iter().any(|gone| gone == target));
         let _ = within(&format!("the gateway to give up {target} at the upstream"), gone).await;
+    }
+
+    /// What came over each connection so far, byte for byte.
+    #[must_use]
+    pub fn tapes(&self) -> Vec<Vec<u8>> {
+        self.shared.tapes.lock().unwrap().iter().map(|tape| tape.lock().unwrap().clone()).collect()
     }
 
     /// Connections accepted so far.
@@ -175,6 +183,8 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 async fn converse(mut stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let mut reader = Reader::default();
+    let tape = reader.tape();
+    shared.tapes.lock().unwrap().push(Tape::clone(&tape));
     while let Some(head) = reader.head(&mut stream).await {
         let mut seen = Seen::parse(head);
         let script = shared.script(seen.path());
@@ -182,7 +192,7 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) {
             return;
         }
         shared.seen.send_modify(|all| all.push(seen.clone()));
-        let kept = play(&mut stream, &script, &seen, &shared).await;
+        let kept = play(&mut stream, &script, &seen, &shared, &tape).await;
         if kept.is_none() || !script.reads_body {
             return;
         }
@@ -202,7 +212,13 @@ async fn read_body(reader: &mut Reader, stream: &mut TcpStream, seen: &mut Seen)
 }
 
 /// Plays a script; `None` when the connection is over.
-async fn play(stream: &mut TcpStream, script: &Script, seen: &Seen, shared: &Shared) -> Option<()> {
+async fn play(
+    stream: &mut TcpStream,
+    script: &Script,
+    seen: &Seen,
+    shared: &Shared,
+    tape: &Tape,
+) -> Option<()> {
     for step in &script.steps {
         match step {
             Step::Send(bytes) => stream.write_all(bytes).await.ok()?,
@@ -218,13 +234,14 @@ async fn play(stream: &mut TcpStream, script: &Script, seen: &Seen, shared: &Sha
                     format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
                 stream.write_all(&[head.as_bytes(), &seen.body].concat()).await.ok()?;
             }
-            Step::EchoBytes => return echo(stream).await,
+            Step::EchoBytes => return echo(stream, tape).await,
             Step::Pass(gate) => {
                 let mut none = [0];
                 tokio::select! {
                     () = gate.pass() => {}
                     // The request is whole: bytes or an end here mean that the client is gone.
-                    _ = stream.read(&mut none) => {
+                    read = stream.read(&mut none) => {
+                        tape.lock().unwrap().extend_from_slice(&none[..read.unwrap_or(0)]);
                         shared.left.send_modify(|left| left.push(seen.target.clone()));
                         return None;
                     }
@@ -235,10 +252,11 @@ async fn play(stream: &mut TcpStream, script: &Script, seen: &Seen, shared: &Sha
     Some(())
 }
 
-async fn echo(stream: &mut TcpStream) -> Option<()> {
+async fn echo(stream: &mut TcpStream, tape: &Tape) -> Option<()> {
     let mut bytes = [0; 4096];
     loop {
         let count = stream.read(&mut bytes).await.ok().filter(|count| *count > 0)?;
+        tape.lock().unwrap().extend_from_slice(&bytes[..count]);
         stream.write_all(&bytes[..count]).await.ok()?;
     }
 }

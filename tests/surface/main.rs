@@ -8,6 +8,8 @@ mod headers;
 mod http2;
 mod interim;
 mod paths;
+mod pipelining;
 mod prices;
 mod reload;
 mod slow;
+mod smuggling;

@@ -116,10 +116,17 @@ fn is_host(host: &str) -> bool {
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
+/// A length that every parser reads alike: one field, digits only. Pingora takes two equal ones and passes both on.
 fn content_length(request: &RequestHeader) -> Result<Option<u64>, Refusal> {
-    let Some(length) = request.headers.get(CONTENT_LENGTH) else { return Ok(None) };
-    let length = length.to_str().ok().and_then(|length| length.parse().ok());
-    length.map(Some).ok_or_else(|| Refusal::MalformedField("Content-Length is not a number".to_owned()))
+    let mut lengths = request.headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(None),
+        (Some(length), None) => {
+            let digits = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|digits| digits.parse().ok()).map(Some).ok_or(Refusal::Framing)
+        }
+        (Some(_), Some(_)) => Err(Refusal::Framing),
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +177,24 @@ mod tests {
         }
         assert_eq!(admitted("GET", b"//x", "a").unwrap_err(), "ambiguous_path");
         assert_eq!(admitted("OPTIONS", b"*", "a").unwrap_err(), "invalid_target");
+    }
+
+    #[test]
+    fn s1_a_length_is_one_number() {
+        let admitted = |lengths: &[&str]| {
+            let mut request = RequestHeader::build("POST", b"/", None).unwrap();
+            request.insert_header(HOST, "a").unwrap();
+            for length in lengths {
+                request.append_header(CONTENT_LENGTH, *length).unwrap();
+            }
+            admit(&request, &Limits::default()).map_err(|refusal| refusal.code())
+        };
+        assert_eq!(admitted(&["12"]).unwrap().content_length, Some(12));
+        for lengths in
+            [&["5", "5"][..], &["5, 5"], &["+5"], &["-1"], &[""], &["0x5"], &["18446744073709551616"]]
+        {
+            assert_eq!(admitted(lengths).unwrap_err(), "ambiguous_framing", "{lengths:?}");
+        }
     }
 
     #[test]
