@@ -135,6 +135,13 @@ impl Books {
         self.hold(request).await.unwrap().capture().await.unwrap()
     }
 
+    /// The writer answers, then leaves the queue: until it has.
+    pub(super) async fn until_idle(&self) {
+        while self.ledger.queue_depth() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(super) async fn balance(&self, number: u8) -> i64 {
         self.ledger.wallet(wallet(number)).await.unwrap().unwrap().balance.atomic()
     }

@@ -184,7 +184,9 @@ async fn a_refunded_signed_payment_stays_used_and_says_so() {
 async fn whoever_paid_hears_so_while_nothing_new_is_taken() {
     let books = Books::with(|settings| settings.queue_max = 2);
     books.fund(1, 1_000).await;
+    books.until_idle().await;
     books.pay(signed(10, 1)).await.delivered();
+    books.until_idle().await;
     let told = async || matches!(books.ledger.hold(signed(10, 1)).await, Ok(Held::Prior(_)));
 
     let (first, second) = (books.hold(request(1)).await.unwrap(), books.hold(request(1)).await.unwrap());
