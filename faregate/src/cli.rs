@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::output::{Format, Verdict};
+use crate::service::Inherited;
 use crate::{audit, check, demo, explain, pay, run};
 
 /// Threads for everything but the data plane and the ledger, which have their own.
@@ -40,7 +41,10 @@ pub(crate) enum Command {
 /// Does what was asked.
 pub(crate) fn execute(command: Command, format: Format) -> anyhow::Result<Verdict> {
     match command {
-        Command::Run(arguments) => runtime()?.block_on(run::execute(arguments)),
+        Command::Run(arguments) => {
+            let inherited = Inherited::take()?;
+            runtime()?.block_on(run::execute(arguments, inherited))
+        }
         Command::Check(arguments) => Ok(check::execute(&arguments, format)),
         Command::Explain(arguments) => runtime()?.block_on(explain::execute(arguments, format)),
         Command::Pay(arguments) => runtime()?.block_on(pay::execute(arguments, format)),

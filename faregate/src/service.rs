@@ -2,14 +2,17 @@
 //!
 //! The end: the gateway drains, then the axum listeners stop, then the ledger's writer commits what is left. Readiness,
 //! metrics and the management API answer while the gateway drains. Next: [`running`] for what is put together, [`reload`]
-//! for a changed file, [`signals`] for SIGINT and SIGTERM.
+//! for a changed file, [`signals`] for the end, [`successor`] for an upgrade.
 
 mod commits;
+mod inherited;
+mod notify;
 mod reload;
 mod running;
 pub(crate) mod settings;
 mod signals;
 mod sockets;
+mod successor;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -26,7 +29,9 @@ use crate::clock::SystemClock;
 use crate::service::commits::Commits;
 use crate::service::running::Running;
 
+pub(crate) use inherited::Inherited;
 pub(crate) use sockets::Addresses;
+pub(crate) use successor::Successor;
 
 /// Everything, running.
 pub(crate) struct Service {
@@ -47,11 +52,11 @@ struct Base {
 
 impl Service {
     /// Opens the books, binds the sockets, puts catalog and agents in force, and serves. `path` is the file that was
-    /// loaded, to be followed.
+    /// loaded, to be followed. `inherited` are sockets that are bound already.
     ///
     /// # Errors
     /// Whatever is in the way; nothing runs then.
-    pub(crate) async fn start(loaded: Loaded, path: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) async fn start(loaded: Loaded, path: PathBuf, inherited: Inherited) -> anyhow::Result<Self> {
         if let Database::Sqlite { directory } = &loaded.config.data {
             make_private(directory)?;
         }
@@ -60,7 +65,8 @@ impl Service {
         let shutdown = Shutdown::new();
         let commits = Arc::new(Commits::new(Arc::clone(&metrics), shutdown.clone()));
         let (ledger, writer) = open(&loaded.config, Arc::clone(&commits)).await?;
-        match Running::start(loaded, path, Base { ledger, commits, metrics, prometheus, shutdown }).await {
+        let base = Base { ledger, commits, metrics, prometheus, shutdown };
+        match Running::start(loaded, path, base, inherited).await {
             Ok(running) => Ok(Self { running, writer }),
             Err(error) => {
                 close(writer).await?;
@@ -79,11 +85,11 @@ impl Service {
         self.running.ask_to_end();
     }
 
-    /// Serves until a signal asks for the end, then ends everything in order.
+    /// Serves until a signal asks for the end, then ends everything in order. Says who is to take over, where somebody is.
     ///
     /// # Errors
     /// The gateway could not serve, or the disk can no longer be trusted.
-    pub(crate) async fn end(self) -> anyhow::Result<()> {
+    pub(crate) async fn end(self) -> anyhow::Result<Option<Arc<Successor>>> {
         let ended = self.running.end().await;
         close(self.writer).await?;
         tracing::info!("ended");

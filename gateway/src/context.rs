@@ -28,7 +28,7 @@ pub(crate) struct RequestContext {
     /// The `PAYMENT-REQUIRED` header of a 402 that is going to be sent.
     pub(crate) challenge: Option<String>,
     pub(crate) times: Times,
-    _running: InFlight,
+    pub(crate) running: InFlight,
 }
 
 /// How long the stages of a paid request took.
@@ -102,7 +102,7 @@ impl RequestContext {
             refusal: None,
             challenge: None,
             times: Times::default(),
-            _running: running,
+            running,
         }
     }
 }
@@ -110,6 +110,11 @@ impl RequestContext {
 // === impl Exchange ===
 
 impl Exchange {
+    /// Whether nobody can tell when its answer ends.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.is_upgrade || (self.response_begun && !self.response_has_length)
+    }
+
     /// A request for a free route.
     pub(crate) fn free(routed: Routed, request: Admitted) -> Self {
         Self::new(routed, request, Money::Free, None, Amount::ZERO, None)

@@ -7,19 +7,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use domain::Clock;
 use ledger::Ledger;
-use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::apps::HttpServerOptions;
 use pingora::proxy::HttpProxy;
 use pingora::server::configuration::ServerConf;
 use registry::Registry;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+use crate::drain::Drain;
 use crate::health;
 use crate::limits::Settings;
 use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
-use crate::shutdown::{Phase, Shutdown};
+use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
 
 /// How long tasks that should have ended are waited for.
@@ -98,8 +99,9 @@ impl Gateway {
         tokio::spawn(snapshot::follow(catalogs, Arc::clone(&snapshot), ledger.clone(), Arc::clone(&metrics)));
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
 
-        let drain_timeout = settings.shutdown.grace;
-        let connections = Arc::new(Semaphore::new(settings.limits.connections_max));
+        let ending = settings.shutdown;
+        let connections_max = settings.limits.connections_max;
+        let connections = Arc::new(Semaphore::new(connections_max));
         let handshake_timeout = settings.limits.handshake_timeout;
         let header_timeout = settings.limits.client_header_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
@@ -116,23 +118,15 @@ impl Gateway {
 
         let acceptance = Acceptance {
             proxy: Arc::clone(&proxy),
-            connections,
+            connections: Arc::clone(&connections),
             handshake_timeout,
             header_timeout,
             shutdown: shutdown.clone(),
             metrics,
         };
-        for listener in listeners {
-            tokio::spawn(listener.accept(acceptance.clone()));
-        }
-        shutdown.drained().await;
-        let _ = tokio::select! {
-            () = shutdown.idle() => Ok(()),
-            () = shutdown.reached(Phase::Stopping) => Ok(()),
-            late = tokio::time::sleep(drain_timeout) => Err(late),
-        };
-        // Closes connections on which no request is running.
-        ServerApp::cleanup(&*proxy).await;
+        let doors = listeners.into_iter().map(|listener| tokio::spawn(listener.accept(acceptance.clone())));
+        let doors = doors.collect();
+        Drain { shutdown, settings: ending, proxy, doors, connections, connections_max }.finish().await;
     }
 }
 

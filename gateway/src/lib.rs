@@ -12,6 +12,7 @@ mod context;
 mod cors;
 mod credential;
 mod decision;
+mod drain;
 mod gateway;
 mod header_clock;
 mod health;

@@ -3,6 +3,7 @@
 //! The accept loop is our own so that connections have a limit, the caller knows the port it got, and draining
 //! waits for requests instead of for a fixed time. Next: [`crate::proxy`] for what happens with a request.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::fd::AsRawFd;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use pingora::apps::ServerApp;
 use pingora::listeners::tls::Acceptor;
 use pingora::protocols::l4::stream::Stream as TransportStream;
@@ -26,10 +28,13 @@ use crate::buffered::Buffered;
 use crate::gateway::StartError;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
-use crate::shutdown::{Phase, Shutdown};
+use crate::shutdown::{FRESH, Phase, Shutdown};
 
 /// After the system refused a connection for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections that the system's queue can hold: what is accepted at most once nobody new is to be let in.
+const QUEUE_MAX: usize = 4_096;
 
 /// A bound socket and what is spoken on it.
 #[derive(Debug)]
@@ -53,13 +58,10 @@ pub(crate) struct Acceptance {
 // === impl Listener ===
 
 impl Listener {
-    /// Binds the address; port 0 takes a free one.
-    ///
-    /// # Errors
-    /// What the system says: the address is in use, or not ours.
-    pub fn bind(settings: &DataListener) -> io::Result<Self> {
-        let socket = StdListener::bind(settings.address)?;
-        Ok(Self { socket, tls: settings.tls.clone(), http2: settings.http2 })
+    /// What is spoken on a socket that the caller bound.
+    #[must_use]
+    pub fn new(settings: &DataListener, socket: StdListener) -> Self {
+        Self { socket, tls: settings.tls.clone(), http2: settings.http2 }
     }
 
     /// The address that was bound, with its real port.
@@ -94,26 +96,42 @@ pub(crate) struct OpenListener {
 // === impl OpenListener ===
 
 impl OpenListener {
-    /// Accepts until the end. Must run on the runtime that serves.
+    /// Accepts until nobody new is to be let in. Must run on the runtime that serves.
     pub(crate) async fn accept(self, acceptance: Acceptance) -> io::Result<()> {
         let listener = TcpListener::from_std(self.socket)?;
-        let stopping = acceptance.shutdown.clone();
-        let mut end = std::pin::pin!(stopping.reached(Phase::Stopping));
+        let ending = acceptance.shutdown.clone();
+        let mut end = std::pin::pin!(ending.reached(Phase::Draining));
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = &mut end => return Ok(()),
+                () = &mut end => break,
             };
-            let Ok((socket, _)) = accepted else {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            let Ok(permit) = Arc::clone(&acceptance.connections).try_acquire_owned() else {
-                acceptance.metrics.connection_refused();
-                continue;
-            };
-            tokio::spawn(serve(socket, self.acceptor.clone(), acceptance.clone(), permit));
+            match accepted {
+                Ok((socket, _)) => acceptance.admit(socket, self.acceptor.clone()),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
         }
+        // Who stands in the system's queue was told that somebody is there; closing the socket would reset them.
+        for _ in 0..QUEUE_MAX {
+            match listener.accept().now_or_never() {
+                Some(Ok((socket, _))) => acceptance.admit(socket, self.acceptor.clone()),
+                Some(Err(_)) | None => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Acceptance ===
+
+impl Acceptance {
+    /// Serves a connection where there is room for it; otherwise closes it.
+    fn admit(&self, socket: TcpStream, acceptor: Option<Arc<Acceptor>>) {
+        let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
+            return self.metrics.connection_refused();
+        };
+        let fresh = Cell::new(Some(self.shutdown.connected()));
+        tokio::spawn(FRESH.scope(fresh, serve(socket, acceptor, self.clone(), permit)));
     }
 }
 

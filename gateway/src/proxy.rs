@@ -96,8 +96,7 @@ impl Proxy {
     /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain.
     fn outlived(&self, exchange: &Exchange, started: Instant) -> pingora::Result<()> {
         let is_old = exchange.is_upgrade && started.elapsed() > self.settings.limits.websocket_duration_max;
-        let is_stream = exchange.is_upgrade || (exchange.response_begun && !exchange.response_has_length);
-        let is_late = is_stream
+        let is_late = exchange.is_stream()
             && self.shutdown.draining_for().is_some_and(|time| time > self.settings.shutdown.stream_grace);
         if is_old || is_late {
             return Err(
@@ -227,6 +226,9 @@ impl ProxyHttp for Proxy {
         match capture(exchange, response, asset, &self.metrics, &mut context.times).await {
             Ok(outcome) => {
                 context.outcome = outcome;
+                if exchange.is_stream() {
+                    context.running.becomes_stream();
+                }
                 if exchange.is_upgrade {
                     session.set_read_timeout(Some(self.settings.limits.websocket_idle_timeout));
                 }

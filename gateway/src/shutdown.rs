@@ -1,5 +1,9 @@
-//! [`Shutdown`]: serving, then draining, then stopping. Asked once, running requests finish; asked twice, they do not.
+//! [`Shutdown`]: serving, leaving, draining, stopping. Asked once, running requests finish; asked twice, they do not.
+//!
+//! A connection that was accepted and has not sent its first request counts as well: its client was told that somebody is
+//! there. Next: [`crate::drain`] for the order of the end.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -17,7 +21,9 @@ pub struct Shutdown {
 pub(crate) enum Phase {
     /// Not asked for.
     Serving,
-    /// No connection is kept alive; running requests finish.
+    /// Readiness is red and no connection is kept alive; new ones are still served.
+    Leaving,
+    /// No new connection; running requests finish.
     Draining,
     /// Now.
     Stopping,
@@ -27,14 +33,30 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     shared: Arc<Shared>,
+    is_stream: bool,
+}
+
+/// Counts a connection that has not sent its first request yet.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    shared: Arc<Shared>,
+}
+
+tokio::task_local! {
+    /// The connection whose task this is, until its first request takes over. HTTP/2 serves its streams in other tasks:
+    /// there it lasts as long as the connection.
+    pub(crate) static FRESH: Cell<Option<Fresh>>;
 }
 
 #[derive(Debug)]
 struct Shared {
     phase: watch::Sender<Phase>,
-    /// The same as `phase >= Draining`, in the shape Pingora wants it.
-    draining: watch::Sender<bool>,
+    /// The same as `phase > Serving`, in the shape Pingora wants it.
+    leaving: watch::Sender<bool>,
     running: AtomicUsize,
+    /// Those of the running requests that are streams.
+    streams: AtomicUsize,
+    fresh: AtomicUsize,
     idle: Notify,
     since: OnceLock<Instant>,
 }
@@ -48,8 +70,10 @@ impl Shutdown {
     pub fn new() -> Self {
         let shared = Shared {
             phase: watch::Sender::new(Phase::Serving),
-            draining: watch::Sender::new(false),
+            leaving: watch::Sender::new(false),
             running: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+            fresh: AtomicUsize::new(0),
             idle: Notify::new(),
             since: OnceLock::new(),
         };
@@ -58,12 +82,17 @@ impl Shutdown {
 
     /// The first call lets running requests finish, the second one does not.
     pub fn drain(&self) {
-        self.shared.since.get_or_init(Instant::now);
         self.shared.phase.send_modify(|phase| {
-            *phase = if *phase == Phase::Serving { Phase::Draining } else { Phase::Stopping };
+            *phase = if *phase == Phase::Serving { Phase::Leaving } else { Phase::Stopping };
         });
-        self.shared.draining.send_replace(true);
+        self.shared.leaving.send_replace(true);
         self.shared.idle.notify_waiters();
+    }
+
+    /// From here on nobody new is let in.
+    pub(crate) fn close_doors(&self) {
+        self.shared.since.get_or_init(Instant::now);
+        self.shared.phase.send_modify(|phase| *phase = (*phase).max(Phase::Draining));
     }
 
     /// Whether the end was asked for: readiness is red from here on.
@@ -74,7 +103,7 @@ impl Shutdown {
 
     /// Returns when the end is asked for.
     pub async fn drained(&self) {
-        self.reached(Phase::Draining).await;
+        self.reached(Phase::Leaving).await;
     }
 
     pub(crate) async fn reached(&self, phase: Phase) {
@@ -84,10 +113,10 @@ impl Shutdown {
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
-        self.shared.draining.subscribe()
+        self.shared.leaving.subscribe()
     }
 
-    /// How long ago the end was asked for.
+    /// How long nobody new has been let in.
     pub(crate) fn draining_for(&self) -> Option<Duration> {
         self.shared.since.get().map(Instant::elapsed)
     }
@@ -97,19 +126,43 @@ impl Shutdown {
         self.shared.running.load(Ordering::Relaxed)
     }
 
+    /// A request begins; on a new connection it takes the place that its connection had.
     pub(crate) fn enter(&self) -> InFlight {
         self.shared.running.fetch_add(1, Ordering::AcqRel);
-        InFlight { shared: Arc::clone(&self.shared) }
+        // Elsewhere than in a connection's task there is no place to take.
+        let _ = FRESH.try_with(Cell::take);
+        InFlight { shared: Arc::clone(&self.shared), is_stream: false }
+    }
+
+    /// A connection begins.
+    pub(crate) fn connected(&self) -> Fresh {
+        self.shared.fresh.fetch_add(1, Ordering::AcqRel);
+        Fresh { shared: Arc::clone(&self.shared) }
     }
 
     /// Returns when no request is running. Meant for the drain: without one, new requests keep coming.
     pub(crate) async fn idle(&self) {
+        self.until(|shared| shared.running.load(Ordering::Acquire) == 0).await;
+    }
+
+    /// Returns when all that still runs are streams.
+    pub(crate) async fn only_streams(&self) {
+        self.until(|shared| shared.running.load(Ordering::Acquire) <= shared.streams.load(Ordering::Acquire))
+            .await;
+    }
+
+    /// Returns when every connection has sent its first request, or has left.
+    pub(crate) async fn heard(&self) {
+        self.until(|shared| shared.fresh.load(Ordering::Acquire) == 0).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&Shared) -> bool) {
         loop {
             let notified = self.shared.idle.notified();
             tokio::pin!(notified);
-            // Registered before the count is read, so that the last request's notice is not missed.
+            // Registered before the counts are read, so that the last one's notice is not missed.
             notified.as_mut().enable();
-            if self.shared.running.load(Ordering::Acquire) == 0 {
+            if is_so(&self.shared) {
                 return;
             }
             notified.await;
@@ -119,10 +172,43 @@ impl Shutdown {
 
 // === impl InFlight ===
 
+impl InFlight {
+    /// It has no end that can be waited for: a stream, an upgraded connection.
+    pub(crate) fn becomes_stream(&mut self) {
+        if !std::mem::replace(&mut self.is_stream, true) {
+            self.shared.streams.fetch_add(1, Ordering::AcqRel);
+            self.shared.changed();
+        }
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.shared.running.fetch_sub(1, Ordering::AcqRel) == 1 && *self.shared.draining.borrow() {
-            self.shared.idle.notify_waiters();
+        // In this order: a stream that ends must never make a request look like one.
+        if self.is_stream {
+            self.shared.streams.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.shared.running.fetch_sub(1, Ordering::AcqRel);
+        self.shared.changed();
+    }
+}
+
+// === impl Fresh ===
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        self.shared.fresh.fetch_sub(1, Ordering::AcqRel);
+        self.shared.changed();
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Nobody waits before the end was asked for.
+    fn changed(&self) {
+        if *self.leaving.borrow() {
+            self.idle.notify_waiters();
         }
     }
 }
@@ -153,5 +239,23 @@ mod tests {
         shutdown.drain();
         shutdown.drain();
         shutdown.reached(Phase::Stopping).await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_counts_until_its_first_request_takes_over() {
+        let shutdown = Shutdown::new();
+        let fresh = shutdown.connected();
+        shutdown.drain();
+        shutdown.close_doors();
+        let counts = || (shutdown.shared.fresh.load(Ordering::Acquire), shutdown.running());
+        assert_eq!(counts(), (1, 0));
+        let mut request = FRESH.scope(Cell::new(Some(fresh)), async { shutdown.enter() }).await;
+        assert_eq!(counts(), (0, 1));
+        shutdown.heard().await;
+        request.becomes_stream();
+        shutdown.only_streams().await;
+        drop(request);
+        shutdown.idle().await;
+        assert_eq!(shutdown.shared.streams.load(Ordering::Acquire), 0);
     }
 }

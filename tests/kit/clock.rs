@@ -6,11 +6,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
+
+use crate::shim;
 
 /// One second, in the unit of the hands.
 const SECOND: i64 = 1_000_000_000;
@@ -45,11 +46,7 @@ impl Clock {
     #[expect(clippy::new_without_default, reason = "a default clock says nothing to a reader")]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
-        let library = directory.path().join("clock.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/kit/clock.c");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
-        assert!(compiler.status().expect("a C compiler").success(), "{source} does not compile");
+        shim::compile("clock", directory.path());
         let file = File::create_new(directory.path().join("hands")).expect("a file");
         let clock = Self { shared: Arc::new(Shared { directory, file, hands: Mutex::default() }) };
         clock.set(Hands::default());
@@ -113,6 +110,8 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     /// What `date` shows, in Unix seconds and nanoseconds.

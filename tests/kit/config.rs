@@ -1,9 +1,11 @@
 //! [`Config`]: the file a test runs the gateway with, written as its operator would write it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::clock::Clock;
 use crate::database::Database;
+use crate::disk::Disk;
 
 /// Providers, their routes, and lines of the test's own.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,10 @@ pub struct Config {
     pub database: Option<Database>,
     /// The wall clock it starts with; the machine's where there is none.
     pub clock: Option<Clock>,
+    /// The disk it writes to; the machine's where there is none.
+    pub disk: Option<Disk>,
+    /// Its sockets are bound and kept by the test, as systemd would.
+    pub is_activated: bool,
     /// In order.
     pub providers: Vec<Provider>,
 }
@@ -75,6 +81,27 @@ impl Config {
     pub fn clock(mut self, clock: &Clock) -> Self {
         self.clock = Some(clock.clone());
         self
+    }
+
+    /// On a disk that the test fills and breaks.
+    #[must_use]
+    pub fn disk(mut self, disk: &Disk) -> Self {
+        self.disk = Some(disk.clone());
+        self
+    }
+
+    /// With sockets that the test binds and keeps, as systemd would.
+    #[must_use]
+    pub fn activated(mut self) -> Self {
+        self.is_activated = true;
+        self
+    }
+
+    /// What its process needs in its environment.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        let clock = self.clock.iter().flat_map(Clock::environment);
+        clock.chain(self.disk.iter().flat_map(Disk::environment)).collect()
     }
 
     /// The providers as they stand in the file.

@@ -1,6 +1,6 @@
 //! [`Faregate`]: the real binary on a data directory of its own, from its file to its last audit.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
@@ -31,6 +31,8 @@ pub struct Faregate {
     data: Port,
     control: Port,
     ops: Port,
+    /// Kept open from one run to the next, where the test holds them.
+    sockets: Vec<TcpListener>,
     process: Option<Process>,
     reloads: usize,
     finished: bool,
@@ -51,10 +53,15 @@ impl Faregate {
             data: Port::reserve(),
             control: Port::reserve(),
             ops: Port::reserve(),
+            sockets: Vec::new(),
             process: None,
             reloads: 0,
             finished: false,
         };
+        if made.config.is_activated {
+            let bind = |address| TcpListener::bind(address).expect("a reserved port");
+            made.sockets = made.addresses().map(bind).into();
+        }
         made.write_config();
         made.restart().await;
         made
@@ -167,8 +174,9 @@ impl Faregate {
     /// Starts it on the same data directory and waits until it is ready.
     pub async fn restart(&mut self) {
         assert!(self.process.is_none(), "it runs already");
+        let environment = self.config.environment();
         self.process =
-            Some(Process::start(&self.config_path(), &self.log_path(), self.config.clock.as_ref()));
+            Some(Process::start(&self.config_path(), &self.log_path(), environment, &self.sockets));
         let (ops, log) = (self.ops.address(), self.log_path());
         let process = self.process.as_mut().expect("just started");
         loop {
@@ -207,8 +215,8 @@ impl Faregate {
 
     /// Writes another file; nobody is told.
     pub fn rewrite(&mut self, config: Config) {
-        let (tls, clock) = (self.config.tls.take(), self.config.clock.take());
-        self.config = Config { tls, clock, ..config };
+        let Config { sections, providers, .. } = config;
+        self.config = Config { sections, providers, ..std::mem::take(&mut self.config) };
         self.write_config();
     }
 

@@ -1,5 +1,7 @@
 //! The binary as a process: found, started, signalled, killed, and its log.
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
@@ -7,8 +9,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-use crate::clock::Clock;
 use crate::wait::within;
+
+/// Passes three sockets on as descriptors from 3, with the words that sd_listen_fds(3) wants; `$0` is the log.
+const ACTIVATE: &str = r#"exec 3<&0 4<&1 5<&2 </dev/null >>"$0" 2>&1; LISTEN_FDS=3 LISTEN_PID=$$ exec "$@""#;
 
 /// One run of the binary. Killed when dropped.
 #[derive(Debug)]
@@ -57,22 +61,34 @@ pub async fn run(arguments: &[&str]) -> Said {
 // === impl Process ===
 
 impl Process {
-    /// Starts `faregate run`, its output added to a file, under a clock of the test's own where one is given.
+    /// Starts `faregate run`, its output added to a file. `sockets`, at most three, are passed as systemd passes them.
     #[must_use]
-    pub fn start(config: &Path, log: &Path, clock: Option<&Clock>) -> Self {
-        let open = || std::fs::File::options().create(true).append(true).open(log).expect("a log file");
-        let child = Command::new(binary())
-            .arg("run")
-            .arg("-c")
-            .arg(config)
-            .envs(clock.into_iter().flat_map(Clock::environment))
-            .stdin(Stdio::null())
-            .stdout(open())
-            .stderr(open())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the binary starts");
-        Self { child, log: log.to_owned() }
+    pub fn start(
+        config: &Path,
+        log: &Path,
+        environment: Vec<(&'static str, PathBuf)>,
+        sockets: &[TcpListener],
+    ) -> Self {
+        let mut command = match sockets {
+            [] => {
+                let open =
+                    || std::fs::File::options().create(true).append(true).open(log).expect("a log file");
+                let mut command = Command::new(binary());
+                command.stdin(Stdio::null()).stdout(open()).stderr(open());
+                command
+            }
+            [first, second, third] => {
+                let pass =
+                    |socket: &TcpListener| OwnedFd::from(socket.try_clone().expect("a copy of a socket"));
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(ACTIVATE).arg(log).arg(binary());
+                command.stdin(pass(first)).stdout(pass(second)).stderr(pass(third));
+                command
+            }
+            _ => panic!("a gateway has three sockets"),
+        };
+        command.arg("run").arg("-c").arg(config).envs(environment).kill_on_drop(true);
+        Self { child: command.spawn().expect("the binary starts"), log: log.to_owned() }
     }
 
     /// Its exit status, where it has ended by itself.

@@ -1,5 +1,7 @@
 //! [`World`]: what most tests begin with, an API, a gateway in front of it and an agent with money.
 
+use std::net::SocketAddr;
+
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::config::{Config, Route};
@@ -37,6 +39,14 @@ impl World {
         let gateway = Faregate::start(Config::new(upstream.address(), routes).clock(clock)).await;
         let mut agent = Agent::new(&gateway, dollars).await;
         agent.payer.follow(clock);
+        Self { upstream, gateway, agent }
+    }
+
+    /// An agent with so many dollars at a gateway with the file that `configure` makes for the API's address.
+    pub async fn with(dollars: &str, configure: impl FnOnce(SocketAddr) -> Config) -> Self {
+        let upstream = Upstream::start().await;
+        let gateway = Faregate::start(configure(upstream.address())).await;
+        let agent = Agent::new(&gateway, dollars).await;
         Self { upstream, gateway, agent }
     }
 

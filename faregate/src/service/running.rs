@@ -19,8 +19,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
+use crate::service::inherited::Inherited;
+use crate::service::notify::{Stage, notify};
 use crate::service::reload::Reloader;
 use crate::service::sockets::{Addresses, Sockets};
+use crate::service::successor::Successor;
 use crate::service::{Base, settings, signals};
 
 /// How long calls of the management API and scrapes may take to finish at the end.
@@ -39,6 +42,7 @@ pub(super) struct Running {
     stop: watch::Sender<bool>,
     /// Signals and reloads.
     watchers: Vec<JoinHandle<()>>,
+    successor: Arc<Successor>,
 }
 
 /// What the ops listener asks of the data plane.
@@ -53,9 +57,15 @@ struct Plane {
 
 impl Running {
     /// Binds before it loads, so that a taken port is found before anything is changed.
-    pub(super) async fn start(loaded: Loaded, path: PathBuf, base: Base) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        loaded: Loaded,
+        path: PathBuf,
+        base: Base,
+        inherited: Inherited,
+    ) -> anyhow::Result<Self> {
         let config = &loaded.config;
-        let Sockets { data, control, ops, addresses } = Sockets::bind(&config.listeners)?;
+        let Sockets { data, control, ops, addresses, copies } = Sockets::bind(&config.listeners, inherited)?;
+        let successor = Arc::new(Successor::new(path.clone(), copies)?);
         let entries_max = config.limits.directory_entries_max;
         let registry = Registry::open_with(&config.data, Arc::new(SystemClock), entries_max).await?;
         let reloader = Reloader::new(config.clone(), &base, registry.clone());
@@ -63,7 +73,7 @@ impl Running {
 
         // From here on signals are ours; before, they end the process, which has nothing to finish.
         let watchers = vec![
-            tokio::spawn(signals::follow(base.shutdown.clone())?),
+            tokio::spawn(signals::follow(base.shutdown.clone(), Arc::clone(&successor))?),
             tokio::spawn(reloader.follow(path, &loaded)?),
         ];
         let stop = watch::Sender::new(false);
@@ -83,9 +93,19 @@ impl Running {
             tokio::spawn(server::serve(socket, router, stopped))
         });
         let gateway = run_gateway(config, &base, &registry, data)?;
+        tokio::spawn(tell(base.shutdown.clone(), Arc::clone(&successor)));
         let Addresses { data, control, ops } = addresses;
         tracing::info!(listen.data = %data, listen.control = %control, listen.ops = %ops, "serving");
-        Ok(Self { base, addresses, registry, gateway, listeners: listeners.into(), stop, watchers })
+        Ok(Self {
+            base,
+            addresses,
+            registry,
+            gateway,
+            listeners: listeners.into(),
+            stop,
+            watchers,
+            successor,
+        })
     }
 
     pub(super) const fn addresses(&self) -> Addresses {
@@ -96,8 +116,8 @@ impl Running {
         self.base.shutdown.drain();
     }
 
-    /// Returns when nothing serves any more.
-    pub(super) async fn end(self) -> anyhow::Result<()> {
+    /// Returns when nothing serves any more; says who takes over, where somebody does.
+    pub(super) async fn end(self) -> anyhow::Result<Option<Arc<Successor>>> {
         let served = self.gateway.await;
         self.stop.send_replace(true);
         let listeners = future::join_all(self.listeners);
@@ -110,7 +130,16 @@ impl Running {
         served.context("the gateway's thread broke down")??;
         let broken = self.base.commits.are_broken();
         anyhow::ensure!(!broken, "the disk failed under a commit; start again to read what it kept");
-        Ok(())
+        Ok(Some(self.successor).filter(|successor| successor.is_wanted()))
+    }
+}
+
+/// Systemd hears that we serve, and that we end; not where another one takes over: to it we are still the same.
+async fn tell(shutdown: Shutdown, successor: Arc<Successor>) {
+    notify(Stage::Ready);
+    shutdown.drained().await;
+    if !successor.is_wanted() {
+        notify(Stage::Stopping);
     }
 }
 

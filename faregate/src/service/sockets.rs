@@ -7,12 +7,16 @@ use anyhow::Context;
 use gateway::Listener;
 use registry::config::Listeners;
 
+use crate::service::inherited::Inherited;
+
 /// Bound, not served yet: clients wait in the system's queue.
 pub(super) struct Sockets {
     pub(super) data: Vec<Listener>,
     pub(super) control: TcpListener,
     pub(super) ops: TcpListener,
     pub(super) addresses: Addresses,
+    /// Copies of all of them, for whoever serves them after us.
+    pub(super) copies: Vec<TcpListener>,
 }
 
 /// Where it listens, with the real ports.
@@ -29,19 +33,27 @@ pub(crate) struct Addresses {
 // === impl Sockets ===
 
 impl Sockets {
-    /// Binds all; port 0 takes a free one.
-    pub(super) fn bind(listeners: &Listeners) -> anyhow::Result<Self> {
-        let bound = |listener| -> anyhow::Result<Listener> { at(Listener::bind(listener), listener.address) };
-        let data = listeners.data.iter().map(bound).collect::<anyhow::Result<Vec<_>>>()?;
-        let control = at(TcpListener::bind(listeners.control), listeners.control)?;
-        let ops = at(TcpListener::bind(listeners.ops), listeners.ops)?;
+    /// Claims those that were passed to us and binds the others; port 0 takes a free one.
+    pub(super) fn bind(listeners: &Listeners, mut inherited: Inherited) -> anyhow::Result<Self> {
+        let mut copies = Vec::new();
+        let mut socket = |address: SocketAddr| -> anyhow::Result<TcpListener> {
+            let mut open = || -> io::Result<TcpListener> {
+                let socket = inherited.claim(address).map_or_else(|| TcpListener::bind(address), Ok)?;
+                copies.push(socket.try_clone()?);
+                Ok(socket)
+            };
+            open().with_context(|| format!("cannot listen on {address}"))
+        };
+        let mut data = Vec::with_capacity(listeners.data.len());
+        for listener in &listeners.data {
+            data.push(Listener::new(listener, socket(listener.address)?));
+        }
+        let control = socket(listeners.control)?;
+        let ops = socket(listeners.ops)?;
+        inherited.expect_none_left()?;
         let first = data.first().context("there is no data listener")?;
         let addresses =
             Addresses { data: first.local_addr()?, control: control.local_addr()?, ops: ops.local_addr()? };
-        Ok(Self { data, control, ops, addresses })
+        Ok(Self { data, control, ops, addresses, copies })
     }
-}
-
-fn at<T>(bound: io::Result<T>, address: SocketAddr) -> anyhow::Result<T> {
-    bound.with_context(|| format!("cannot listen on {address}"))
 }

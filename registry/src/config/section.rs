@@ -119,6 +119,7 @@ pub(super) fn limits(from: Section<'_>) -> Limits {
 pub(super) fn shutdown(section: Section<'_>) -> ShutdownSettings {
     let defaults = ShutdownSettings::default();
     let bounded = |key| section.item(key).and_then(|item| duration(&item, Duration::ZERO, DAY));
+    let pause = bounded("pause").unwrap_or(defaults.pause);
     let grace = bounded("grace").unwrap_or(defaults.grace);
     let stream_grace = bounded("stream_grace").unwrap_or(defaults.stream_grace.min(grace));
     if stream_grace > grace {
@@ -127,7 +128,7 @@ pub(super) fn shutdown(section: Section<'_>) -> ShutdownSettings {
             .fail(section.spot(), "stream_grace is longer than grace: shorten it, or lengthen grace");
     }
     section.finish();
-    ShutdownSettings { grace, stream_grace }
+    ShutdownSettings { pause, grace, stream_grace }
 }
 
 pub(super) fn network(section: Section<'_>) -> WalletNetwork {

@@ -89,7 +89,9 @@ pub struct Limits {
 /// How long the end may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShutdownSettings {
-    /// How long running requests may take to finish.
+    /// How long new connections are still let in while readiness is red already: load balancers need a moment to notice.
+    pub pause: Duration,
+    /// How long running requests may take to finish after that.
     pub grace: Duration,
     /// How long streams and upgraded connections may go on; within `grace`.
     pub stream_grace: Duration,
@@ -178,7 +180,7 @@ impl Default for Limits {
 
 impl Default for ShutdownSettings {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(10), stream_grace: Duration::from_secs(5) }
+        Self { pause: Duration::ZERO, grace: Duration::from_secs(10), stream_grace: Duration::from_secs(5) }
     }
 }
 
