@@ -171,6 +171,11 @@ impl Faregate {
 
     // --- its life
 
+    /// Whether it says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        is_ready(self.ops.address()).await
+    }
+
     /// Starts it on the same data directory and waits until it is ready.
     pub async fn restart(&mut self) {
         assert!(self.process.is_none(), "it runs already");

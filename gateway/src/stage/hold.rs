@@ -84,7 +84,11 @@ impl Holder<'_> {
             }
             Claimant::Earlier { rejection } => {
                 let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
-                let access = self.signer(payer).await.map_err(|_| refuse(rejection))?;
+                let access = self.signer(payer).await.map_err(|refusal| match refusal {
+                    Refusal::PaymentRequired(_) => refuse(rejection),
+                    // Nobody knows whether it was captured: not the time to ask for another one.
+                    unknown => unknown,
+                })?;
                 let holding = Holding::new(access, Some(payer), identifier);
                 Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding }
             }

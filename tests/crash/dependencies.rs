@@ -1,0 +1,134 @@
+//! D1: the database cannot be written. Paid requests are refused before anything is forwarded, free ones are served, and
+//! nothing is lost or charged twice.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tests::wait::until;
+use tests::{Agent, Config, Database, Faregate, Request, Response, Route, Upstream, Wire, World, within};
+use tokio::task::JoinHandle;
+
+use crate::journal::Outcome;
+use crate::load::{self, DOLLARS, FUNDS, PRICE};
+
+/// Until a refusal of a paid request must be there; the promise is a second, the rest is the busy machine's.
+const REFUSAL_MAX: Duration = Duration::from_secs(5);
+
+/// What the gateway may grow by while it refuses, in KiB.
+const GROWTH_KIB_MAX: u64 = 64 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d1_another_process_locks_the_sqlite_file_and_paid_requests_get_503_unforwarded_until_it_lets_go() {
+    let world = on_database(Database::Sqlite).await;
+    let mut locker = None;
+    let first = Outage::begins(&world, || locker = Some(Locker::hold(&world))).await;
+    refuses_without_forwarding(&world).await;
+    drop(locker);
+    first.is_over(&world).await;
+    world.finish().await;
+}
+
+/// A gateway on this database, with a priced route, a free one, and an agent with money.
+async fn on_database(database: Database) -> World {
+    let upstream = Upstream::start().await;
+    let routes = [Route::new("/items/{id}", "$0.001"), Route::free("/free")];
+    let gateway = Faregate::start(Config::new(upstream.address(), routes).on(database)).await;
+    let agent = Agent::new(&gateway, DOLLARS).await;
+    World { upstream, gateway, agent }
+}
+
+/// The call that finds out, at its commit: it was forwarded, and nobody knows its outcome yet.
+struct Outage {
+    request: Request,
+    call: JoinHandle<Option<Response>>,
+}
+
+// === impl Outage ===
+
+impl Outage {
+    /// One call is paid, the fault begins, and another call runs into it.
+    async fn begins(world: &World, fault: impl FnOnce()) -> Self {
+        world.buy(&Request::get("/items/0")).await.expect_status(200);
+        let payment = world.agent.sign(&world.gateway, &Request::get("/items/1")).await;
+        let request = Request::get("/items/1").paying(payment.header());
+        fault();
+        let (gateway, sent) = (world.gateway.data(), request.clone());
+        let call = tokio::spawn(async move { Wire::connect(gateway).await.try_call(&sent).await });
+        until("the gateway to see that its ledger is closed", || async {
+            (!world.gateway.is_ready().await).then_some(())
+        })
+        .await;
+        Self { request, call }
+    }
+
+    /// Paid calls work again. That first call and one more were charged, nothing else was.
+    async fn is_over(self, world: &World) {
+        let began = Instant::now();
+        let payment = world.agent.sign(&world.gateway, &Request::get("/items/2")).await;
+        load::known(world, &Request::get("/items/2").paying(payment.header())).await;
+        println!("paid calls worked {:?} after the fault", began.elapsed());
+        if let Some(response) = within("the first call's answer", self.call).await.unwrap() {
+            Outcome::of(&response);
+        }
+        load::known(world, &self.request).await;
+        world.expect_balance(FUNDS - 3 * PRICE).await;
+    }
+}
+
+/// Refused at once, without a byte to the upstream, while free routes are served, and at no cost of memory.
+async fn refuses_without_forwarding(world: &World) {
+    const CALLS: usize = 500;
+    let challenge = world.gateway.challenge("/items/refused").await.challenge();
+    let before = resident_kib(world);
+    let mut wire = world.gateway.wire().await;
+    for _ in 0..CALLS {
+        let payment = world.agent.payer.pay_challenge(&challenge);
+        let began = Instant::now();
+        let response = wire.call(&Request::get("/items/refused").paying(payment.header())).await;
+        response.expect_refusal(503, "ledger_unavailable");
+        assert!(began.elapsed() < REFUSAL_MAX, "a refusal took {:?}", began.elapsed());
+        wire.call(&Request::get("/free")).await.expect_status(200);
+    }
+    assert!(world.upstream.calls("/items/refused").is_empty(), "refused means not forwarded");
+    assert_eq!(world.upstream.calls("/free").len(), CALLS);
+    let grown = resident_kib(world).saturating_sub(before);
+    assert!(grown < GROWTH_KIB_MAX, "refusing cost {grown} KiB");
+}
+
+/// What the gateway has in memory.
+fn resident_kib(world: &World) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", world.gateway.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Another process with a write transaction on the ledger's file, until dropped.
+struct Locker(Child);
+
+// === impl Locker ===
+
+impl Locker {
+    fn hold(world: &World) -> Self {
+        const SCRIPT: &str = "import sqlite3, sys\n\
+            books = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)\n\
+            books.execute('begin immediate')\n\
+            print('held', flush=True)\n\
+            sys.stdin.read()\n";
+        let file = world.gateway.data_directory().join("ledger.db");
+        let mut python = Command::new("python3");
+        python.args(["-c", SCRIPT]).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = python.spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said.trim(), "held");
+        Self(child)
+    }
+}
+
+impl Drop for Locker {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
