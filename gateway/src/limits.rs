@@ -22,6 +22,10 @@ pub(crate) const ROUTE_LABELS_MAX: usize = 200;
 /// Automatic refunds one agent gets in a day; a client that provokes broken bodies is charged from there on.
 pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 
+/// Safe requests that one agent may leave in a day, after they went upstream and before they were answered, without
+/// paying for them.
+pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
+
 /// Answers under the reserved prefix that one client address gets in a minute.
 pub(crate) const PAYER_VIEWS_PER_MINUTE_MAX: u32 = 120;
 

@@ -21,10 +21,10 @@ use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
 use crate::header_clock::HeaderClock;
+use crate::leniency::Leniency;
 use crate::limits::Settings;
 use crate::metrics::{Metrics, Outcome};
 use crate::payer_view::PayerView;
-use crate::refund_cap::RefundCap;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::shutdown::Shutdown;
@@ -42,7 +42,7 @@ pub(crate) struct Proxy {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shutdown: Shutdown,
     pub(crate) view: PayerView,
-    pub(crate) refunds: RefundCap,
+    pub(crate) leniency: Leniency,
 }
 
 // === impl Proxy ===
@@ -68,7 +68,7 @@ impl Proxy {
             clock,
             shutdown,
             view,
-            refunds: RefundCap::default(),
+            leniency: Leniency::default(),
         }
     }
 
@@ -323,7 +323,7 @@ impl ProxyHttp for Proxy {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut RequestContext) {
         if let Some(exchange) = &mut context.exchange {
-            let settled = record::settle(exchange, error, &self.refunds, &self.metrics, self.ledger.time());
+            let settled = record::settle(exchange, error, &self.leniency, &self.metrics, self.ledger.time());
             context.outcome = settled.unwrap_or(context.outcome);
         }
         let status = session.response_written().map_or(0, |response| response.status.as_u16());

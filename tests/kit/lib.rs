@@ -14,6 +14,7 @@ pub mod crowd;
 pub mod database;
 pub mod disk;
 pub mod faregate;
+pub mod frames;
 pub mod gate;
 pub mod h2;
 pub mod message;

@@ -30,14 +30,30 @@ pub fn requests(tape: &[u8]) -> Result<Vec<Strict>, String> {
     Ok(found)
 }
 
+/// The fields of an answer.
+///
+/// # Errors
+/// The first thing that is ambiguous.
+pub fn answer(bytes: &[u8]) -> Result<Fields, String> {
+    let end = find(bytes, b"\r\n\r\n").ok_or_else(|| format!("no end of a header: {}", shown(bytes)))?;
+    let (first, fields) = lines(&bytes[..end])?;
+    if first.starts_with("HTTP/1.1 ") { Ok(fields) } else { Err(format!("no status line: {first:?}")) }
+}
+
 fn head(bytes: &[u8]) -> Result<Strict, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| format!("no text: {}", shown(bytes)))?;
-    let mut lines = text.split("\r\n");
-    let first = lines.next().unwrap_or_default();
+    let (first, fields) = lines(bytes)?;
     let words: Vec<&str> = first.split(' ').collect();
     let &[method, target, "HTTP/1.1"] = words.as_slice() else {
         return Err(format!("no request line: {first:?}"));
     };
+    Ok(Strict { method: method.to_owned(), target: target.to_owned(), fields })
+}
+
+/// The first line, and the fields.
+fn lines(bytes: &[u8]) -> Result<(String, Fields), String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("no text: {}", shown(bytes)))?;
+    let mut lines = text.split("\r\n");
+    let first = lines.next().unwrap_or_default().to_owned();
     let mut fields = Vec::new();
     for line in lines {
         let (name, value) = line.split_once(':').ok_or_else(|| format!("no field: {line:?}"))?;
@@ -51,7 +67,7 @@ fn head(bytes: &[u8]) -> Result<Strict, String> {
     {
         return Err(format!("{letter:?} in {text:?}"));
     }
-    Ok(Strict { method: method.to_owned(), target: target.to_owned(), fields: Fields(fields) })
+    Ok((first, Fields(fields)))
 }
 
 /// What follows the body.

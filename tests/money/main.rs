@@ -8,6 +8,7 @@ mod concurrency;
 mod earlier;
 mod hangup;
 mod keys;
+mod leniency;
 mod limits;
 mod load;
 mod paid;

@@ -4,6 +4,8 @@
 mod browsers;
 mod commands;
 mod file;
+mod floods;
+mod forwarding;
 mod headers;
 mod http2;
 mod interim;

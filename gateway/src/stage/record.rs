@@ -7,14 +7,15 @@ use ledger::RefundReason;
 use pingora::{Error, ErrorSource};
 
 use crate::context::{Exchange, Money, RequestContext};
+use crate::leniency::Leniency;
 use crate::metrics::{Metrics, Outcome, Stage};
-use crate::refund_cap::RefundCap;
+use crate::stage::hold::Payer;
 
 /// Decides what a finished exchange leaves open. `error` is what ended it, where something did.
 pub(crate) fn settle(
     exchange: &mut Exchange,
     error: Option<&Error>,
-    cap: &RefundCap,
+    leniency: &Leniency,
     metrics: &Metrics,
     at: UnixMillis,
 ) -> Option<Outcome> {
@@ -26,7 +27,7 @@ pub(crate) fn settle(
         Money::Done => None,
         Money::Held(hold) => {
             let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
-            if client_left && exchange.binds() {
+            if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
                 let capturing = hold.capture();
                 // The work was done and paid for; nobody is left to deliver it to.
                 tokio::spawn(async move {
@@ -50,7 +51,7 @@ pub(crate) fn settle(
         }
         Money::Captured(receipt) => {
             if is_refundable(exchange, error)
-                && exchange.payer.as_ref().is_some_and(|payer| cap.take(payer.agent, at))
+                && exchange.payer.as_ref().is_some_and(|payer| leniency.refunds.take(payer.agent, at))
             {
                 receipt.refund(RefundReason::BrokenOff);
                 return Some(Outcome::Voided);
@@ -63,6 +64,13 @@ pub(crate) fn settle(
             None
         }
     }
+}
+
+/// A client that leaves a safe request does no harm once; the upstream's work is done all the same.
+fn is_let_off(exchange: &Exchange, leniency: &Leniency, at: UnixMillis) -> bool {
+    let went_out = exchange.request_whole && exchange.sent_at.is_some();
+    let let_off = |payer: &Payer| leniency.hangups.take(payer.agent, at);
+    !went_out || exchange.payer.as_ref().is_none_or(let_off)
 }
 
 /// A body that the upstream broke off: one that announced its length lacks the rest; a stream was worth its price once

@@ -161,7 +161,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             client_header_timeout: Duration::from_secs(20),
             client_read_timeout: Duration::from_secs(60),
-            client_write_timeout: Duration::from_secs(60),
+            client_write_timeout: Duration::from_secs(30),
             client_idle_timeout: Duration::from_secs(60),
             websocket_duration_max: Duration::from_secs(60 * 60),
             websocket_idle_timeout: Duration::from_secs(5 * 60),

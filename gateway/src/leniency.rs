@@ -1,0 +1,82 @@
+//! [`Leniency`]: what an agent is let off with, so many times a day.
+//!
+//! A body that the upstream breaks off is refunded, and a safe request whose client leaves is voided. A client that learns
+//! to provoke either would read, or have work done, for free; past the cap it pays like anyone else.
+
+use dashmap::DashMap;
+use domain::{AgentId, UnixMillis, Window};
+
+use crate::limits::{HANGUPS_PER_AGENT_DAY_MAX, REFUNDS_PER_AGENT_DAY_MAX};
+
+/// Agents that are remembered; more than these were let off today only under attack, and then all are let go.
+const AGENTS_MAX: usize = 100_000;
+
+/// The caps of one gateway.
+#[derive(Debug)]
+pub(crate) struct Leniency {
+    /// Bodies that broke off.
+    pub(crate) refunds: DailyCap,
+    /// Clients that left before the upstream's answer.
+    pub(crate) hangups: DailyCap,
+}
+
+/// Counts by agent and day.
+#[derive(Debug)]
+pub(crate) struct DailyCap {
+    most: u32,
+    counts: DashMap<AgentId, (UnixMillis, u32)>,
+}
+
+// === impl Leniency ===
+
+impl Default for Leniency {
+    fn default() -> Self {
+        Self {
+            refunds: DailyCap::new(REFUNDS_PER_AGENT_DAY_MAX),
+            hangups: DailyCap::new(HANGUPS_PER_AGENT_DAY_MAX),
+        }
+    }
+}
+
+// === impl DailyCap ===
+
+impl DailyCap {
+    fn new(most: u32) -> Self {
+        Self { most, counts: DashMap::new() }
+    }
+
+    /// Takes one of today's; `false` where none is left.
+    pub(crate) fn take(&self, agent: AgentId, at: UnixMillis) -> bool {
+        let today = Window::Day.start(at);
+        if self.counts.len() >= AGENTS_MAX {
+            self.counts.retain(|_, (day, _)| *day == today);
+        }
+        let mut entry = self.counts.entry(agent).or_insert((today, 0));
+        if entry.0 != today {
+            *entry = (today, 0);
+        }
+        if entry.1 >= self.most {
+            return false;
+        }
+        entry.1 += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cap_holds_for_a_day_and_for_one_agent() {
+        let cap = DailyCap::new(100);
+        let agent = AgentId::from_bytes([1; 16]);
+        let day = UnixMillis(1_800_000_000_000);
+        for _ in 0..100 {
+            assert!(cap.take(agent, day));
+        }
+        assert!(!cap.take(agent, day));
+        assert!(cap.take(AgentId::from_bytes([2; 16]), day));
+        assert!(cap.take(agent, day.plus(86_400_000)));
+    }
+}

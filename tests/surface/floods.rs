@@ -1,0 +1,132 @@
+//! S5: HTTP/2 used as a weapon. The connection that does it is bounded or closed; a neighbour's is served as before.
+
+use tests::frames::{END_HEADERS, END_STREAM, Ending, Frames};
+use tests::h2::Http2;
+use tests::{Agent, Config, Faregate, Gate, Request, Route, Script, Upstream, World};
+
+/// `SETTINGS_INITIAL_WINDOW_SIZE`.
+const INITIAL_WINDOW: u16 = 4;
+
+async fn world(limits: &str) -> World {
+    let upstream = Upstream::start().await;
+    let routes = [Route::new("/paid", "$0.001"), Route::free("/free")];
+    let gateway = Faregate::start(Config::new(upstream.address(), routes).section(limits)).await;
+    let agent = Agent::new(&gateway, "$1").await;
+    World { upstream, gateway, agent }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_streams_opened_and_reset_at_once_disturb_nobody() {
+    let world = world("").await;
+    let key = world.agent.key(&world.gateway).await;
+    let mut neighbour = Http2::connect(world.gateway.data()).await;
+    let gate = Gate::new();
+    world.upstream.on("/paid", Script::reply(200, &[], "late").after(&gate));
+    let mut attacker = Frames::connect(world.gateway.data(), &[]).await;
+    let block = attacker.block("GET", "/paid", &[("agent-key", &key)]);
+    for stream in 0..3_000 {
+        attacker.headers(stream * 2 + 1, END_HEADERS | END_STREAM, &block).await;
+        attacker.reset(stream * 2 + 1).await;
+        if stream % 500 == 0 {
+            neighbour.call(&Request::get("/free")).await.expect_status(200);
+        }
+    }
+    drop(attacker);
+    gate.open();
+    tests::wait::until("nothing to be held", || async {
+        (world.agent.money(&world.gateway).await.held == 0).then_some(())
+    })
+    .await;
+    neighbour.call(&Request::get("/free")).await.expect_status(200);
+    world.gateway.challenge("/paid").await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_a_header_that_never_ends_closes_its_connection() {
+    let world = world("").await;
+    let mut neighbour = Http2::connect(world.gateway.data()).await;
+    let mut attacker = Frames::connect(world.gateway.data(), &[]).await;
+    let block = attacker.block("GET", "/free", &[]);
+    attacker.headers(1, END_STREAM, &block).await;
+    let more = attacker.bomb("x", &"y".repeat(1_000), 0);
+    for _ in 0..2_000 {
+        attacker.continuation(1, &more).await;
+    }
+    assert_eq!(attacker.ending().await, Ending::Connection);
+    neighbour.call(&Request::get("/free")).await.expect_status(200);
+    assert_eq!(world.upstream.seen().len(), 1, "only the neighbour's");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_a_header_that_never_goes_on_is_cut_off() {
+    let world = world("[limits]\nclient_header_timeout = \"400ms\"").await;
+    let mut attacker = Frames::connect(world.gateway.data(), &[]).await;
+    let block = attacker.block("GET", "/free", &[]);
+    attacker.headers(1, END_STREAM, &block).await;
+    assert_eq!(attacker.ending().await, Ending::Connection);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_a_few_bytes_that_become_many_fields_are_refused() {
+    let world = world("").await;
+    let mut neighbour = Http2::connect(world.gateway.data()).await;
+    let mut attacker = Frames::connect(world.gateway.data(), &[]).await;
+    // Four kilobytes each, four thousand times: sixteen megabytes in a frame of eight kilobytes.
+    let mut block = attacker.block("GET", "/free", &[]);
+    block.extend(attacker.bomb("x-bomb", &"y".repeat(3_900), 4_000));
+    attacker.headers(1, END_HEADERS | END_STREAM, &block).await;
+    let _ = attacker.ending().await;
+    neighbour.call(&Request::get("/free")).await.expect_status(200);
+    assert_eq!(world.upstream.seen().len(), 1, "only the neighbour's");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_a_client_that_opens_no_window_is_given_up_has_paid_and_gets_no_refund() {
+    let world = world("[limits]\nclient_write_timeout = \"500ms\"").await;
+    let key = world.agent.key(&world.gateway).await;
+    let mut neighbour = Http2::connect(world.gateway.data()).await;
+    world.upstream.on("/paid", Script::reply(200, &[], vec![b'z'; 8 * 1024 * 1024]));
+    let mut attacker = Frames::connect(world.gateway.data(), &[(INITIAL_WINDOW, 0)]).await;
+    let block = attacker.block("GET", "/paid", &[("agent-key", &key)]);
+    attacker.headers(1, END_HEADERS | END_STREAM, &block).await;
+    assert_eq!(attacker.ending().await, Ending::Answered);
+    neighbour.call(&Request::get("/free")).await.expect_status(200);
+    assert_eq!(attacker.ending().await, Ending::Stream);
+    world.gateway.counted("faregate_request_duration_seconds_count", &[("outcome", "paid")], 1).await;
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s1_an_http2_length_that_does_not_fit_its_body_is_no_second_request() {
+    let world = world("").await;
+    let key = world.agent.key(&world.gateway).await;
+    let hidden = b"GET /paid HTTP/1.1\r\nHost: a\r\n\r\n";
+    for fields in [
+        &[("content-length", "0"), ("agent-key", key.as_str())][..],
+        &[("content-length", "5"), ("content-length", "31"), ("agent-key", &key)],
+        &[("content-length", "31"), ("content-length", "31"), ("agent-key", &key)],
+        &[("transfer-encoding", "chunked"), ("agent-key", &key)],
+        &[("connection", "keep-alive"), ("agent-key", &key)],
+        &[("x", "y\r\ntransfer-encoding: chunked"), ("agent-key", &key)],
+        &[("x\r\ntransfer-encoding", "chunked"), ("agent-key", &key)],
+        &[("agent-key", &key)],
+    ] {
+        let mut client = Frames::connect(world.gateway.data(), &[]).await;
+        let block = client.block("POST", "/paid", fields);
+        client.headers(1, END_HEADERS, &block).await;
+        client.data(1, END_STREAM, hidden).await;
+        let _ = client.ending().await;
+        for tape in world.upstream.tapes() {
+            let seen = tests::strict::requests(&tape);
+            let seen = seen.unwrap_or_else(|ambiguous| panic!("{fields:?}: {ambiguous}"));
+            let unpaid = seen.iter().find(|seen| !seen.fields.has("faregate-payment-id"));
+            assert!(unpaid.is_none(), "{fields:?}: {unpaid:?}");
+        }
+    }
+    world.finish().await;
+}
