@@ -9,13 +9,14 @@ demo:
 	cargo build --release --locked -p faregate
 	@exec $(TARGET)/release/faregate demo
 
-# The tests start the real binary, so it is built first.
+# The tests start the real binary, so it is built first. Where the database matters they run on SQLite, then on PostgreSQL.
 test:
 	@sh tests/setup.sh build
 	@sh tests/setup.sh clients >/dev/null
 	@sh tests/setup.sh postgres
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
+	FAREGATE_TEST_DATABASE=postgres cargo test --locked --no-fail-fast -p registry
 
 bench:
 	@sh tests/setup.sh build

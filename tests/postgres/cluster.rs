@@ -1,5 +1,8 @@
 //! [`Cluster`]: one PostgreSQL server in a folder of its own, on a unix socket, that a test may stop, kill and freeze.
 
+use std::fs::Permissions;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -19,9 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at a server's state.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// The server's certificate and its key in the cluster's folder.
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
+
 /// What is not PostgreSQL's default. Without fsync a commit survives every kill, only not the loss of power.
-const SETTINGS: [&str; 7] = [
-    "listen_addresses=",
+const SETTINGS: [&str; 6] = [
     "fsync=off",
     "full_page_writes=off",
     "max_connections=200",
@@ -34,6 +40,8 @@ const SETTINGS: [&str; 7] = [
 #[derive(Debug)]
 pub struct Cluster {
     folder: PathBuf,
+    /// Where it listens beside its socket, in TLS where the client wants it.
+    port: Option<u16>,
     databases: AtomicU32,
     server: Mutex<Option<Child>>,
     /// Dropped last.
@@ -49,6 +57,32 @@ impl Cluster {
     /// PostgreSQL is not installed, or does not start.
     #[must_use]
     pub fn start() -> Self {
+        let made = Self::make(None);
+        made.start_again();
+        made
+    }
+
+    /// One that also listens on 127.0.0.1 and shows this certificate, both PEM; see [`Cluster::address`].
+    ///
+    /// # Panics
+    /// As [`Cluster::start`].
+    #[must_use]
+    pub fn start_tls(certificate: &str, key: &str) -> Self {
+        // Free now; a test that begins in this moment might take it, and this one then fails.
+        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
+        let made = Self::make(Some(port.expect("a free port").port()));
+        for (name, pem) in [(CERTIFICATE, certificate), (KEY, key)] {
+            let path = made.folder.join(name);
+            std::fs::write(&path, pem).expect("a file");
+            // The server refuses a key that others may read.
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a file of ours");
+            user::give_to_server(&path);
+        }
+        made.start_again();
+        made
+    }
+
+    fn make(port: Option<u16>) -> Self {
         // A home may be closed to the server's user, and a socket's path has at most 107 bytes: hence /tmp.
         let folder = tempfile::Builder::new().prefix("faregate-postgres-").tempdir_in("/tmp");
         let folder = folder.expect("a folder in /tmp").keep();
@@ -57,9 +91,16 @@ impl Cluster {
         let mut initdb = programs::program("initdb");
         initdb.args(["--username=faregate", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]);
         programs::output(initdb.arg("--pgdata").arg(folder.join("data")));
-        let made = Self { folder, databases: AtomicU32::new(0), server: Mutex::new(None), _keeper: keeper };
-        made.start_again();
-        made
+        Self { folder, port, databases: AtomicU32::new(0), server: Mutex::new(None), _keeper: keeper }
+    }
+
+    /// Host and port of a cluster with TLS.
+    ///
+    /// # Panics
+    /// It has only a socket.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port.expect("a cluster that was started with TLS"))
     }
 
     /// The URL of a new, empty database.
@@ -81,6 +122,19 @@ impl Cluster {
         let mut postgres = programs::program("postgres");
         postgres.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder);
         postgres.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
+        match self.port {
+            None => postgres.args(["-c", "listen_addresses="]),
+            Some(port) => {
+                let (certificate, key) = (self.folder.join(CERTIFICATE), self.folder.join(KEY));
+                let files = [("ssl_cert_file", certificate), ("ssl_key_file", key)];
+                let files = files
+                    .iter()
+                    .flat_map(|(name, path)| ["-c".to_owned(), format!("{name}={}", path.display())]);
+                postgres
+                    .args(["-c", "listen_addresses=127.0.0.1", "-c", "ssl=on", "-p", &port.to_string()])
+                    .args(files)
+            }
+        };
         postgres.stdout(log.try_clone().expect("a log")).stderr(log);
         postgres.process_group(0);
         let mut child = postgres.spawn().expect("postgres starts");
@@ -128,7 +182,9 @@ impl Cluster {
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres:///{database}?host={}&user=faregate", self.folder.display())
+        // The socket is named after the port, and libpq must be told where it is another one.
+        let port = self.port.map_or_else(String::new, |port| format!("&port={port}"));
+        format!("postgres:///{database}?host={}&user=faregate{port}", self.folder.display())
     }
 
     fn log(&self) -> PathBuf {

@@ -218,3 +218,6 @@ async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
         });
     Ok(pool.connect_with(options).await?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! TLS to PostgreSQL, as `sslmode` in the URL asks for it. On this one database alone, whatever the others run on.
+
+use domain::Secret;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use test_postgres::Cluster;
+
+use super::*;
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// A certificate for 127.0.0.1 and its key.
+    fn issue(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let parameters = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        (parameters.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+/// Whether the registry's connection is encrypted.
+async fn is_encrypted(cluster: &Cluster, parameters: &str) -> Result<bool, StoreError> {
+    let local = cluster.fresh_database();
+    let name = local["postgres:///".len()..].split('?').next().unwrap();
+    let url = Secret::new(format!("postgres://faregate@{}/{name}?{parameters}", cluster.address()));
+    let pool = Pool::open(&Database::Postgres { url }).await?;
+    let seen = test_postgres::query(
+        &local,
+        "select distinct ssl from pg_stat_ssl join pg_stat_activity using (pid)
+         where application_name = 'faregate registry' and datname = current_database()",
+    );
+    pool.close().await;
+    Ok(seen == "t")
+}
+
+#[tokio::test]
+async fn sslmode_is_obeyed_and_a_server_with_another_certificate_is_refused() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let (certificate, key) = ours.issue();
+    let cluster = Cluster::start_tls(&certificate, &key);
+    let folder = tempfile::tempdir().unwrap();
+    let root = |name: &str, authority: &Authority| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, authority.0.pem()).unwrap();
+        format!("sslrootcert={}", path.display())
+    };
+    let (good, bad) = (root("good.pem", &ours), root("bad.pem", &other));
+    assert!(!is_encrypted(&cluster, "sslmode=disable").await.unwrap());
+    assert!(is_encrypted(&cluster, "sslmode=require").await.unwrap());
+    assert!(is_encrypted(&cluster, &format!("sslmode=verify-full&{good}")).await.unwrap());
+    for parameters in [format!("sslmode=verify-full&{bad}"), "sslmode=verify-full".to_owned()] {
+        let error = is_encrypted(&cluster, &parameters).await.expect_err("a certificate of nobody we know");
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+}
