@@ -16,14 +16,19 @@ struct Rig {
     _place: Place,
 }
 
+impl Rig {
+    async fn at(place: Place, clock: Arc<TestClock>) -> Self {
+        let registry = open(&place, &clock).await;
+        let wallet = registry.new_wallet().unwrap();
+        let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
+        let agent = registry.create_agent(new).await.unwrap().id;
+        registry.add_signer(agent, SIGNER).await.unwrap();
+        Self { directory: registry.directory(), registry, clock, agent, _place: place }
+    }
+}
+
 async fn rig() -> Rig {
-    let (place, clock) = (Place::new(), TestClock::new());
-    let registry = open(&place, &clock).await;
-    let wallet = registry.new_wallet().unwrap();
-    let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
-    let agent = registry.create_agent(new).await.unwrap().id;
-    registry.add_signer(agent, SIGNER).await.unwrap();
-    Rig { directory: registry.directory(), registry, clock, agent, _place: place }
+    Rig::at(Place::new(), TestClock::new()).await
 }
 
 #[tokio::test]
@@ -132,4 +137,31 @@ async fn a_database_that_is_gone_is_an_error_and_not_a_stranger() {
     let rig = rig().await;
     rig.registry.close().await;
     assert!(rig.directory.by_signer(SIGNER).await.is_err());
+}
+
+#[tokio::test]
+async fn d1_postgresql_frozen_or_gone_is_an_error_at_once_and_agents_are_found_when_it_is_back() {
+    let cluster = test_postgres::Cluster::start();
+    let url = domain::Secret::new(cluster.fresh_database());
+    let (place, clock) = (Place::of(crate::Database::Postgres { url }), TestClock::new());
+    let rig = Rig::at(place, clock).await;
+    // The promise is a second; the rest is the busy machine's.
+    let lookup = async || {
+        rig.clock.advance(TTL_MS);
+        tokio::time::timeout(Duration::from_secs(5), rig.directory.by_signer(SIGNER)).await.unwrap()
+    };
+    let found_again = async || {
+        while lookup().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(lookup().await.unwrap().unwrap().agent, rig.agent);
+    };
+    cluster.freeze();
+    assert!(lookup().await.is_err());
+    cluster.thaw();
+    found_again().await;
+    cluster.stop_fast();
+    assert!(lookup().await.is_err());
+    cluster.start_again();
+    found_again().await;
 }

@@ -13,6 +13,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// On a server of the test's own.
+    pub(crate) fn of(database: Database) -> Self {
+        Self { database, _files: None }
+    }
+
     pub(crate) fn new() -> Self {
         match std::env::var("FAREGATE_TEST_DATABASE").as_deref() {
             Ok("postgres") => {
