@@ -148,7 +148,7 @@ async fn d1_postgresql_frozen_or_gone_is_an_error_at_once_and_agents_are_found_w
     // The promise is a second; the rest is the busy machine's.
     let lookup = async || {
         rig.clock.advance(TTL_MS);
-        tokio::time::timeout(Duration::from_secs(5), rig.directory.by_signer(SIGNER)).await.unwrap()
+        tokio::time::timeout(Duration::from_secs(3), rig.directory.by_signer(SIGNER)).await.unwrap()
     };
     let found_again = async || {
         while lookup().await.is_err() {
