@@ -234,6 +234,15 @@ impl HeldAt {
     }
 }
 
+// === impl Outcome ===
+
+impl Outcome {
+    /// Whether a payment was given back, now or before.
+    pub(crate) const fn is_refunded(&self) -> bool {
+        matches!(self, Self::Refunded(_) | Self::Refused(Refusal::RefundedBefore))
+    }
+}
+
 // === impl Delta ===
 
 impl Delta {

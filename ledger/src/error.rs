@@ -111,7 +111,8 @@ pub enum LedgerError {
     /// Too much is queued: come again.
     #[error("the ledger's queue is full")]
     Overloaded,
-    /// The store does not commit at the moment; nothing happened.
+    /// The store does not commit at the moment. Nothing happened, unless the disk failed for good over it: then the same
+    /// words again, after the restart, tell.
     #[error("the ledger cannot commit at the moment")]
     Unavailable,
     /// A read failed.

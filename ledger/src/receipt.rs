@@ -117,7 +117,8 @@ impl Receipt {
         }
     }
 
-    /// Gives the whole payment back. Does not wait; tried again until it stands.
+    /// Gives the whole payment back. Does not wait; tried again until it stands. Until then the delivery is owed: the same
+    /// request is told to wait, and after a crash it may come once more.
     pub fn refund(mut self, reason: RefundReason) {
         let Ok(id) = self.delivery.shared.new_transfer() else {
             tracing::error!(payment = %self.record.payment, "no randomness for a refund's name; refund by hand");
@@ -125,9 +126,7 @@ impl Receipt {
         };
         let (payment, _permit) = (self.record.payment, self.permit.take());
         let work = Work::Refund { payment, id, reason, reply: None, _permit };
-        if self.delivery.shared.send(Command::Operation(work)).is_ok() {
-            self.delivery.confirm();
-        }
+        self.delivery.over = self.delivery.shared.send(Command::Operation(work)).is_ok();
     }
 }
 

@@ -177,12 +177,15 @@ impl Ledger {
         match over {
             Delivery::Running => Err(HoldError::InProgress),
             Delivery::Taken => Ok(Held::Redelivery(Redelivery::new(self.shared.clone(), record.receipt))),
+            Delivery::Over if response.is_some() || refunded => {
+                Ok(Held::Prior(Prior { receipt: record.receipt, response, refunded }))
+            }
             Delivery::Over => {
-                // It may have been stored between the look at the disk and the look at the deliveries.
-                let response = match response {
-                    None => reads.response(payment, self.time()).await.map_err(unavailable)?,
-                    stored => stored,
-                };
+                // It may have been stored or given back between the look at the disk and the look at the deliveries.
+                let record =
+                    reads.payment(payment).await.map_err(unavailable)?.ok_or(HoldError::Unavailable)?;
+                let response = reads.response(payment, self.time()).await.map_err(unavailable)?;
+                let refunded = record.refunded.is_some();
                 Ok(Held::Prior(Prior { receipt: record.receipt, response, refunded }))
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::kit::{Books, Fault, amount, funding, request, signed};
 use crate::commit::StoreError;
-use crate::{CaptureError, Health, HoldError, HoldRequest, LedgerError, RefundReason};
+use crate::{CaptureError, Health, Held, HoldError, HoldRequest, LedgerError, RefundReason};
 
 fn full() -> StoreError {
     StoreError::Broken("the disk is full".to_owned())
@@ -79,6 +79,47 @@ async fn an_ambiguous_commit_that_does_not_stand_is_refused_only_when_that_is_kn
     until_open(&books).await;
     assert_eq!(books.balance(1).await, 100);
     books.pay(signed(10, 7)).await.delivered();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_a_crash_loses_leaves_the_payment_owed() {
+    let mut books = Books::funded(100).await;
+    let receipt = books.pay(signed(10, 7)).await;
+    for _ in 0..100 {
+        books.faults.commit(Fault::Before(full()));
+    }
+    receipt.refund(RefundReason::BrokenOff);
+    while books.seen.failures.lock().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(books.hold(signed(10, 7)).await.unwrap_err(), HoldError::InProgress);
+    // The writer's probe gets through, and writes the list of open deliveries; the refund does not.
+    until_open(&books).await;
+    books.crash();
+    books.faults.heal();
+    books.reopen();
+    assert!(matches!(books.ledger.hold(signed(10, 7)).await, Ok(Held::Redelivery(_))));
+    assert_eq!(books.balance(1).await, 90);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_nobody_can_tell_about_as_the_ledger_closes_is_not_written_over() {
+    let mut books = Books::funded(100).await;
+    let held = books.hold(signed(10, 7)).await.unwrap();
+    books.faults.commit(Fault::After(full()));
+    for _ in 0..20 {
+        books.faults.resolve(full());
+    }
+    let capturing = held.capture();
+    books.close();
+    assert_eq!(capturing.await.unwrap_err(), CaptureError::Unknown);
+    books.reopen();
+    assert_eq!(books.balance(1).await, 90);
+    // Still owed, and the next payment finds its own place in the books.
+    assert!(matches!(books.ledger.hold(signed(10, 7)).await, Ok(Held::Redelivery(_))));
+    books.pay(signed(10, 8)).await.delivered();
     books.finish().await;
 }
 

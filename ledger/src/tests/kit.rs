@@ -296,6 +296,12 @@ impl Faults {
         self.commits.lock().push_back(fault);
     }
 
+    /// Nothing goes wrong any more.
+    pub(super) fn heal(&self) {
+        self.commits.lock().clear();
+        self.resolves.lock().clear();
+    }
+
     pub(super) fn resolve(&self, error: StoreError) {
         self.resolves.lock().push_back(error);
     }

@@ -305,10 +305,10 @@ impl<S: CommitStore> Run<S> {
             }
             tries += 1;
             let phase = self.shared.phase();
-            if phase == Phase::Aborted || (phase == Phase::Closing && tries >= RESOLVE_TRIES_CLOSING) {
-                return Err(Failure::Unknown);
-            }
-            if self.ticks.recv().await.is_none() {
+            let over = phase == Phase::Aborted || (phase == Phase::Closing && tries >= RESOLVE_TRIES_CLOSING);
+            if over || self.ticks.recv().await.is_none() {
+                // Memory may lack what stands: another batch of this number would be written over it.
+                self.shared.gate.close(Cause::Disk, format!("nobody knows whether batch {batch} stands"));
                 return Err(Failure::Unknown);
             }
         }

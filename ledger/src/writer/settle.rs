@@ -23,10 +23,14 @@ impl<S: CommitStore> Run<S> {
             if written {
                 memory.apply(delta);
             }
-            for work in &mut works {
+            for (work, outcome) in works.iter_mut().zip(&outcomes) {
                 match work {
                     Work::Capture { holding, .. } => holding.release(&mut memory),
                     Work::Store { payment, .. } => memory.deliveries.confirm(*payment),
+                    // What was given back is not owed any more.
+                    Work::Refund { payment, .. } if outcome.is_refunded() => {
+                        memory.deliveries.confirm(*payment)
+                    }
                     _ => {}
                 }
             }
@@ -62,7 +66,10 @@ impl<S: CommitStore> Run<S> {
                 Work::Refund { reply: None, .. } if failure != Failure::Refused => self.backlog.push(work),
                 Work::Refund { reply, payment, .. } => match reply {
                     Some(reply) => refuse(reply),
-                    None => tracing::error!(%payment, "a refund was refused by the books; refund by hand"),
+                    None => {
+                        tracing::error!(%payment, "a refund was refused by the books; refund by hand");
+                        self.shared.memory.lock().deliveries.give_up(payment);
+                    }
                 },
                 Work::Fund { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. } | Work::OpenProvider { reply, .. } => refuse(reply),
