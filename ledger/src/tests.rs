@@ -1,5 +1,5 @@
 //! The ledger from outside its modules: real files, real threads, and a store that fails when it is told to.
-//! Every test ends with the audit of memory and books, and with nothing held.
+//! Every test but the simulation ends with the audit of memory and books, and with nothing held.
 
 mod audit;
 mod crash;
@@ -8,3 +8,4 @@ mod kit;
 mod limits;
 mod money;
 mod replay;
+mod simulation;

@@ -1,0 +1,88 @@
+//! The audit of the simulated disk: every sum anew from the rows of money, and the ledger's memory against it.
+
+use std::collections::BTreeMap;
+
+use domain::Window;
+
+use super::tables::{Sum, Tables};
+use crate::batch::{AccountId, CallKey, EXTERNAL, HeldAt, Marker, Movement, Usage, UsageKey, WindowKey};
+use crate::facts::Facts;
+
+/// Panics where rows and sums differ.
+pub(super) fn books(tables: &Tables) {
+    let mut balances: BTreeMap<AccountId, Movement> =
+        tables.balances.keys().map(|account| (*account, Movement::default())).collect();
+    let mut windows: BTreeMap<WindowKey, i64> = BTreeMap::new();
+    let mut calls: BTreeMap<CallKey, u64> = BTreeMap::new();
+    let mut usage: BTreeMap<UsageKey, Usage> = BTreeMap::new();
+    let mut gross = 0;
+    for row in &tables.transfers {
+        balances.entry(EXTERNAL).or_default().debit += row.transfer.amount.atomic();
+        balances.entry(row.credit).or_default().credit += row.transfer.amount.atomic();
+    }
+    for (row, seq) in tables.payments.iter().zip(1..) {
+        assert_eq!(row.seq, seq, "payments have no gaps");
+        let (amount, fee, net) =
+            (row.gross.atomic(), row.fee.atomic(), row.gross.atomic() - row.fee.atomic());
+        gross += amount;
+        balances.entry(row.wallet_account).or_default().debit += amount;
+        balances.entry(row.provider_account).or_default().credit += net;
+        balances.entry(row.fee_account).or_default().credit += fee;
+        let key = |at| UsageKey { minute: at, provider: row.provider_account, route: row.route.clone() };
+        let used = usage.entry(key(row.captured_at.minute())).or_default();
+        (used.payments, used.gross, used.fee) = (used.payments + 1, used.gross + amount, used.fee + fee);
+        let refunded = tables.refunded(row);
+        if let Some(refunded) = refunded {
+            assert_eq!((refunded.amount, refunded.fee), (row.gross, row.fee), "a refund is its payment");
+            balances.entry(row.wallet_account).or_default().credit += amount;
+            balances.entry(row.provider_account).or_default().debit += net;
+            balances.entry(row.fee_account).or_default().debit += fee;
+            let used = usage.entry(key(refunded.at.minute())).or_default();
+            used.refunds += 1;
+            used.refunded += amount;
+            used.refunded_fee += fee;
+        }
+        let held = HeldAt::new(row.held_at);
+        let stands = refunded.is_none();
+        for window in [Window::Day, Window::Month] {
+            *windows.entry(held.key(row.agent, window)).or_default() += if stands { amount } else { 0 };
+        }
+        let key = CallKey { agent: row.agent, provider: row.provider_account, month: held.month };
+        *calls.entry(key).or_default() += u64::from(stands);
+    }
+    let moved: i64 = balances.values().map(|moved| moved.debit - moved.credit).sum();
+    assert_eq!(moved, 0, "money was made or lost");
+    assert_eq!(balances, tables.balances, "balances are the sums of their rows");
+    assert_eq!(usage, tables.usage, "usage is the sum of its rows");
+    assert_eq!(calls, tables.calls, "calls are counted once");
+    let kept: BTreeMap<_, _> = tables.windows.iter().map(|(key, sum)| (*key, sum.spent)).collect();
+    assert_eq!(windows, kept, "windows are the sums of their rows");
+    let Marker { seq, gross: kept, .. } = tables.marker;
+    assert_eq!((seq, kept), (tables.payments.len() as i64, gross), "the marker is the last payment's");
+}
+
+/// Panics where memory keeps something else than the disk, between two batches.
+pub(super) fn memory(facts: &Facts, tables: &Tables) {
+    assert_eq!(facts.marker, tables.marker, "memory stands at the last batch");
+    for (wallet, known) in facts.wallets.iter() {
+        let balance = tables.balances[&known.account];
+        assert_eq!(known.balance, balance.credit - balance.debit, "the balance of {wallet}");
+    }
+    for (agent, known) in facts.agents.iter() {
+        for window in &known.windows {
+            let key = WindowKey { agent: *agent, window: window.window, start: window.start };
+            let sum = tables.windows.get(&key).copied().unwrap_or_default();
+            assert_eq!(Sum { spent: window.spent, limit: window.limit }, sum, "{key:?}");
+        }
+        for (provider, month, calls) in &known.calls {
+            let key = CallKey { agent: *agent, provider: *provider, month: *month };
+            assert_eq!(*calls, tables.calls.get(&key).copied().unwrap_or(0), "{key:?}");
+        }
+    }
+    let horizon = facts.replays.horizon();
+    let live =
+        tables.payments.iter().filter_map(|row| row.replay).filter(|key| key.valid_before() >= horizon);
+    for key in live {
+        assert!(facts.replays.get(&key.nonce_digest()).is_some(), "memory forgot a replay key that is live");
+    }
+}

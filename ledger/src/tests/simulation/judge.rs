@@ -1,0 +1,322 @@
+//! Every answer of the ledger, and its memory after every event, against the model.
+
+use domain::{PolicyViolation, Window};
+
+use super::actor::{Actor, Funds, Stage, Told};
+use super::answers::Answer;
+use super::call::{WALLETS, agent, wallet};
+use super::model::{Delivery, Response, State, agents, day, month};
+use super::world::{World, response};
+use crate::health::Cause;
+use crate::{CaptureError, Health, Held, HoldError, LedgerError, Prior, Receipt, Refunded, Transfer};
+
+// === impl World ===
+
+impl World {
+    /// Everyone who waits looks for an answer.
+    pub(super) fn look(&mut self) {
+        self.look_at(Actor::is_queued);
+        // Whoever left before a batch failed is not told so: nobody can say what is held.
+        if !self.disk.lock().split {
+            self.look_at(|actor| !actor.is_queued());
+        }
+        self.actors.retain(|actor| !matches!(actor.stage, Stage::Gone));
+        let notes = std::mem::take(&mut self.disk.lock().notes);
+        for note in notes {
+            self.log.say(format_args!("     {note}"));
+        }
+    }
+
+    pub(super) fn look_at(&mut self, who: impl Fn(&Actor) -> bool) {
+        let mut actors = std::mem::take(&mut self.actors);
+        let early = self.early();
+        for actor in actors.iter_mut().filter(|actor| who(actor)) {
+            let now = self.ledger.time();
+            match &actor.stage {
+                Stage::Asking(attempt, _) => {
+                    if actor.looks == 0 {
+                        self.model.attempts[*attempt].held_at = now;
+                    }
+                    actor.allowed.extend(&early);
+                    actor.allowed.extend(self.model.hold(*attempt, now, self.settings.agent_holds_max));
+                }
+                Stage::Looking(call, _) => {
+                    actor.allowed.extend(&early);
+                    actor.allowed.extend(self.model.prior(call, now));
+                }
+                _ => {}
+            }
+            actor.excuse.closed |= self.ledger.health() != Health::Ok;
+            actor.excuse.ahead |= self.ledger.is_ahead();
+            // A hold may need a second place, to open its provider's accounts.
+            actor.excuse.full |= self.ledger.queue_depth() + 2 > self.settings.queue_max;
+            if let Some(told) = actor.poll() {
+                self.hear(actor, told);
+            }
+        }
+        actors.append(&mut self.actors);
+        self.actors = actors;
+    }
+
+    /// What may be answered because the disk has it, though the ledger does not know yet that it stands: a refund, which
+    /// frees an identifier, or a stored response.
+    fn early(&self) -> Vec<Answer> {
+        let known = self.ledger.shared.memory.lock().facts.marker.batch;
+        let disk = self.disk.lock();
+        let early = disk.journal.iter().rev().take_while(|batch| batch.marker.batch > known);
+        let payments = early.flat_map(|batch| batch.refunds.iter().chain(&batch.responses));
+        payments.flat_map(|id| [Answer::Prior(self.model.find(*id)), Answer::Nothing]).collect()
+    }
+
+    fn hear(&mut self, actor: &mut Actor, told: Told) {
+        actor.stage = Stage::Gone;
+        match told {
+            Told::Held(attempt, held) => self.hear_held(actor, attempt, held),
+            Told::Prior(Ok(None)) => self.expect(actor, Answer::Nothing),
+            Told::Prior(Ok(Some(held))) => self.hear_earlier(actor, held),
+            Told::Prior(Err(error)) => self.hear_error(actor, &error, None),
+            Told::Captured(attempt, captured) => self.hear_captured(actor, attempt, captured),
+            Told::Funded(funds, funded) => self.hear_funded(actor, funds, funded),
+            Told::Refunded(attempt, ticket, refunded) => {
+                self.hear_refunded(actor, attempt, refunded);
+                let known = self.ledger.shared.gate.cause() != Some(Cause::Disk);
+                self.model.refunding.retain(|(other, _)| !known || *other != ticket);
+            }
+        }
+    }
+
+    fn say(&mut self, actor: &Actor, what: &'static str) {
+        self.count(what);
+        self.log.say(format_args!("     actor {}: {what}", actor.number));
+    }
+
+    fn expect(&mut self, actor: &Actor, answer: Answer) {
+        self.log.say(format_args!("     actor {}: {answer:?}", actor.number));
+        let allowed = &actor.allowed;
+        assert!(allowed.contains(&answer), "actor {}: {answer:?}, not one of {allowed:?}", actor.number);
+    }
+
+    /// Funds and limits are judged at the end, at one moment: this one.
+    fn expect_now(&mut self, actor: &Actor, attempt: usize, answer: Answer) {
+        self.log.say(format_args!("     actor {}: {answer:?}", actor.number));
+        let fresh = actor.allowed.iter().any(|allowed| allowed.is_fresh());
+        assert!(fresh, "actor {}: {answer:?}, not one of {:?}", actor.number, actor.allowed);
+        let expected = self.model.funds(attempt, self.settings.agent_holds_max);
+        assert_eq!(answer, expected, "what actor {} is told of funds and limits", actor.number);
+    }
+
+    fn hear_held(&mut self, actor: &mut Actor, attempt: usize, held: Result<Held, HoldError>) {
+        match held {
+            Ok(Held::Hold(hold)) => {
+                self.expect_now(actor, attempt, Answer::Hold);
+                self.count("held");
+                self.model.attempts[attempt].state = State::Held;
+                actor.stage = Stage::Holding(attempt, hold);
+                return;
+            }
+            Ok(earlier) => self.hear_earlier(actor, earlier),
+            Err(error) => self.hear_error(actor, &error, Some(attempt)),
+        }
+        self.model.attempts[attempt].state = State::Over;
+    }
+
+    fn hear_earlier(&mut self, actor: &mut Actor, earlier: Held) {
+        match earlier {
+            Held::Hold(_) => panic!("a look gave a hold"),
+            Held::Redelivery(redelivery) => {
+                let index = self.model.find(redelivery.record().payment);
+                self.expect(actor, Answer::Redelivery(index));
+                self.count("redelivered");
+                self.model.attempts[index].delivery = Delivery::Running;
+                actor.stage = Stage::Redelivering(index, redelivery);
+            }
+            Held::Prior(prior) => self.hear_prior(actor, &prior),
+        }
+    }
+
+    fn hear_prior(&mut self, actor: &Actor, prior: &Prior) {
+        let index = self.model.find(prior.receipt.payment);
+        // While the look was on its way its payment may have been given back, which frees an identifier, or grown old; what
+        // the identifier named as it began is told all the same.
+        let attempt = &self.model.attempts[index];
+        let refunded = matches!(attempt.state, State::Paid(paid) if paid.refunded) && prior.refunded;
+        let old = attempt.is_old(self.model.latest) && actor.allowed.contains(&Answer::Redelivery(index));
+        if actor.looks == 1 || !(refunded || old) {
+            self.expect(actor, Answer::Prior(index));
+        }
+        self.count("told of a prior payment");
+        let attempt = &mut self.model.attempts[index];
+        let State::Paid(paid) = attempt.state else { panic!("told of a payment that does not stand") };
+        assert_eq!(prior.receipt.amount.atomic(), paid.units, "what the prior payment took");
+        if let Some(kept) = &prior.response {
+            assert_eq!(*kept, response(index), "the response of the prior payment");
+        }
+        // A slow look may have seen it before it was refunded or stored.
+        if actor.looks == 1 {
+            let stands = self.disk.lock().refunded(prior.receipt.payment);
+            let right = prior.refunded == paid.refunded || prior.refunded == stands;
+            assert!(right, "whether the prior payment was refunded");
+        }
+        if attempt.delivery != Delivery::Refunding {
+            attempt.delivery = Delivery::Over;
+        }
+        let (stored, refunded) = (prior.response.is_some(), prior.refunded);
+        if stored {
+            self.count("answered with the stored response");
+        }
+        if refunded {
+            self.count("told of a refunded payment");
+        }
+    }
+
+    fn hear_error(&mut self, actor: &Actor, error: &HoldError, attempt: Option<usize>) {
+        let fresh = actor.allowed.iter().any(|answer| answer.is_fresh());
+        let faulty = self.disk.lock().fired > actor.since;
+        match (error, attempt) {
+            (HoldError::InProgress, _) => {
+                self.count("in progress");
+                self.expect(actor, Answer::Running);
+            }
+            (HoldError::Reused, _) => {
+                self.count("reused");
+                self.expect(actor, Answer::Reused);
+            }
+            (HoldError::Unavailable, _) => {
+                self.say(actor, "unavailable");
+                assert!(faulty || (actor.excuse.closed && fresh), "unavailable without a fault");
+            }
+            (HoldError::ClockAhead, Some(attempt)) => {
+                self.say(actor, "clock ahead");
+                let signed = self.model.attempts[attempt].call.signed.is_some();
+                assert!(signed && actor.excuse.ahead && fresh, "the clock is not ahead, or nobody asked");
+            }
+            (HoldError::Overloaded, Some(attempt)) => {
+                self.say(actor, "overloaded");
+                let many = self.model.funds(attempt, self.settings.agent_holds_max) == Answer::TooMany;
+                // With so little memory accounts may push each other out for ever.
+                let tiny = self.settings.accounts_max < WALLETS.into() || self.settings.accounts_max < 3;
+                assert!(fresh && (many || actor.excuse.full || tiny), "overloaded with room left");
+            }
+            (HoldError::UnknownWallet, Some(attempt)) => {
+                self.count("unknown wallet");
+                self.expect_now(actor, attempt, Answer::UnknownWallet);
+            }
+            (HoldError::InsufficientFunds { available, .. }, Some(attempt)) => {
+                self.count("insufficient funds");
+                self.expect_now(actor, attempt, Answer::Funds(available.atomic()));
+            }
+            (HoldError::SpendingLimit(PolicyViolation::Window { window, remaining, .. }), Some(attempt)) => {
+                self.count("over a limit");
+                let left = remaining.atomic();
+                let answer = if *window == Window::Day { Answer::Day(left) } else { Answer::Month(left) };
+                self.expect_now(actor, attempt, answer);
+            }
+            (other, _) => panic!("actor {} was told {other:?}", actor.number),
+        }
+    }
+
+    fn hear_captured(&mut self, actor: &mut Actor, attempt: usize, captured: Result<Receipt, CaptureError>) {
+        let state = self.model.attempts[attempt].state;
+        let faulty = self.disk.lock().fired > actor.since;
+        match captured {
+            Ok(receipt) => {
+                self.say(actor, "captured");
+                let State::Paid(paid) = state else {
+                    panic!("told that payment {attempt} stands: {state:?}")
+                };
+                assert_eq!(receipt.record().amount.atomic(), paid.units, "what payment {attempt} took");
+                actor.stage = Stage::Paid(attempt, receipt);
+            }
+            Err(error) => {
+                let State::Queued(ticket) = state else {
+                    panic!("told {error}, payment {attempt} is {state:?}")
+                };
+                let (words, after) = match error {
+                    CaptureError::Failed => ("capture failed", State::Over),
+                    CaptureError::Refused => ("capture refused", State::Over),
+                    CaptureError::Unknown => ("capture unknown", State::Unknown(ticket)),
+                };
+                self.say(actor, words);
+                let id = self.model.attempts[attempt].id;
+                let refused = error != CaptureError::Refused || self.disk.lock().refused.contains(&id);
+                assert!(faulty && refused, "payment {attempt} {words} without a reason");
+                self.model.attempts[attempt].state = after;
+            }
+        }
+    }
+
+    fn hear_funded(&mut self, actor: &Actor, funds: Funds, funded: Result<Transfer, LedgerError>) {
+        let (number, units, key) = funds;
+        // After a disk that failed for good the writer still reads what it does not know to stand.
+        let stands = self.model.funded(key).or_else(|| self.disk.lock().funded(key));
+        let faulty = self.disk.lock().fired > actor.since;
+        let right = match &funded {
+            Ok(transfer) => {
+                (transfer.wallet, transfer.amount.atomic()) == (wallet(number), units)
+                    && stands == Some((number, units))
+            }
+            Err(LedgerError::Conflict) => stands.is_some_and(|stands| stands != (number, units)),
+            Err(LedgerError::Amount) => units == 0 && stands.is_none(),
+            Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
+            Err(LedgerError::Overloaded) => actor.excuse.full,
+            Err(_) => false,
+        };
+        self.say(actor, if funded.is_ok() { "funded" } else { "not funded" });
+        assert!(right, "funding of {funds:?}: {funded:?}, {stands:?} stands");
+        // After a disk that failed for good nobody knows whether it stands.
+        let known = self.ledger.shared.gate.cause() != Some(Cause::Disk);
+        if let Some(index) = self.model.funding.iter().position(|other| known && *other == funds) {
+            self.model.funding.remove(index);
+        }
+    }
+
+    fn hear_refunded(&mut self, actor: &Actor, attempt: usize, refunded: Result<Refunded, LedgerError>) {
+        let state = self.model.attempts[attempt].state;
+        let known = matches!(state, State::Paid(paid) if paid.refunded);
+        let gone = known || self.disk.lock().refunded(self.model.attempts[attempt].id);
+        let faulty = self.disk.lock().fired > actor.since;
+        let right = match &refunded {
+            Ok(_) | Err(LedgerError::RefundedBefore) => gone,
+            // It was asked for before its payment stood.
+            Err(LedgerError::UnknownPayment) => actor.allowed.is_empty(),
+            Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
+            Err(LedgerError::Overloaded) => actor.excuse.full,
+            Err(_) => false,
+        };
+        self.say(actor, if refunded.is_ok() { "refunded" } else { "not refunded" });
+        assert!(right, "refund of payment {attempt}, which is {state:?}: {refunded:?}");
+    }
+
+    /// Balances, holds and windows in memory are those of the model, after every event.
+    pub(super) fn compare(&self) {
+        if self.disk.lock().split {
+            return;
+        }
+        let memory = self.ledger.shared.memory.lock();
+        for number in 0..WALLETS {
+            let Some((balance, held)) = memory.wallet(&wallet(number)) else { continue };
+            assert_eq!(balance, self.model.balance(number), "the balance of wallet {number}");
+            assert_eq!(held, self.model.held(number), "what wallet {number} holds");
+        }
+        let held_at = self.ledger.shared.held_at();
+        for number in agents() {
+            for (window, start) in [(Window::Day, day as fn(_) -> _), (Window::Month, month)] {
+                let (spent, held) = memory.window(agent(number), window, &held_at);
+                let expected = self.model.held_in(number, start, held_at.at);
+                assert_eq!(held, expected, "what agent {number} holds in its {}", window.name());
+                let Some(spent) = spent else { continue };
+                let expected = self.model.spent(number, start, held_at.at);
+                assert_eq!(spent, expected, "what agent {number} spent in its {}", window.name());
+            }
+        }
+        let waiting = |attempt: &super::model::Attempt| attempt.response == Response::Queued;
+        assert!(
+            memory.holds.is_empty()
+                || !self.actors.is_empty()
+                || self.model.attempts.iter().any(|attempt| {
+                    waiting(attempt) || matches!(attempt.state, State::Held | State::Queued(_))
+                }),
+            "something is held by nobody"
+        );
+    }
+}

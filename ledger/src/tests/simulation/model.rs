@@ -1,0 +1,294 @@
+//! [`Model`]: what the ledger promises, written down as an accountant would: a list of attempts, and nothing summed.
+//!
+//! It learns of commits by evidence alone (the disk's journal, as far as the ledger has taken it over), because only
+//! then an unknown outcome is known. It decides for itself what each commit had to cost, and what each question has to be
+//! answered. Next: [`super::answers`] for the questions.
+
+use domain::{PaymentId, UnixMillis};
+
+use super::call::{Call, WALLET_OF, WALLETS};
+use super::disk::Batch;
+
+#[derive(Default)]
+pub(super) struct Model {
+    pub(super) attempts: Vec<Attempt>,
+    /// Wallet, units and key of what came in.
+    fundings: Vec<(u8, i64, u8)>,
+    /// Refunds on their way: ticket and attempt.
+    pub(super) refunding: Vec<(u64, usize)>,
+    /// Fundings on their way: wallet, units and key.
+    pub(super) funding: Vec<(u8, i64, u8)>,
+    /// The last batch that was taken over.
+    batch: i64,
+    /// The latest time that a clock or a batch ever showed.
+    pub(super) latest: UnixMillis,
+}
+
+/// One request, from its hold on.
+pub(super) struct Attempt {
+    pub(super) id: PaymentId,
+    pub(super) call: Call,
+    /// When its payment got its name.
+    pub(super) named_at: UnixMillis,
+    pub(super) held_at: UnixMillis,
+    pub(super) state: State,
+    pub(super) delivery: Delivery,
+    pub(super) response: Response,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Waits for its hold; may have its keys.
+    Asking,
+    Held,
+    /// Handed to the writer, as this ticket.
+    Queued(u64),
+    /// Handed to a writer that is no more.
+    Unknown(u64),
+    Paid(Paid),
+    /// Not charged, and never will be.
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Paid {
+    pub(super) units: i64,
+    pub(super) at: UnixMillis,
+    pub(super) refunded: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    Running,
+    /// Nobody delivers, nobody did: owed.
+    Open,
+    /// To be given back; owed until that stands.
+    Refunding,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Response {
+    None,
+    Queued,
+    Stands(UnixMillis),
+}
+
+// === impl Model ===
+
+impl Model {
+    pub(super) fn paid(&self) -> impl Iterator<Item = (&Attempt, Paid)> {
+        self.attempts.iter().filter_map(|attempt| match attempt.state {
+            State::Paid(paid) => Some((attempt, paid)),
+            _ => None,
+        })
+    }
+
+    fn charged(&self) -> impl Iterator<Item = (&Attempt, i64)> {
+        self.paid().filter(|(_, paid)| !paid.refunded).map(|(attempt, paid)| (attempt, paid.units))
+    }
+
+    fn holding(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| matches!(attempt.state, State::Held | State::Queued(_)))
+    }
+
+    pub(super) fn balance(&self, wallet: u8) -> i64 {
+        let funded: i64 =
+            self.fundings.iter().filter(|(other, ..)| *other == wallet).map(|(_, units, _)| units).sum();
+        let charged = self.charged().filter(|(attempt, _)| attempt.call.wallet() == wallet);
+        funded - charged.map(|(_, units)| units).sum::<i64>()
+    }
+
+    pub(super) fn held(&self, wallet: u8) -> i64 {
+        let holding = self.holding().filter(|attempt| attempt.call.wallet() == wallet);
+        holding.map(|attempt| attempt.call.cost.most()).sum()
+    }
+
+    pub(super) fn holds_of(&self, agent: u8) -> usize {
+        self.holding().filter(|attempt| attempt.call.agent == agent).count()
+    }
+
+    /// Spent in the window that `at` lies in.
+    pub(super) fn spent(&self, agent: u8, start: fn(UnixMillis) -> i64, at: UnixMillis) -> i64 {
+        let inside = |attempt: &Attempt| attempt.call.agent == agent && start(attempt.held_at) == start(at);
+        self.charged().filter(|(attempt, _)| inside(attempt)).map(|(_, units)| units).sum()
+    }
+
+    /// Held in the window that `at` lies in.
+    pub(super) fn held_in(&self, agent: u8, start: fn(UnixMillis) -> i64, at: UnixMillis) -> i64 {
+        let inside = |attempt: &&Attempt| attempt.call.agent == agent && start(attempt.held_at) == start(at);
+        self.holding().filter(inside).map(|attempt| attempt.call.cost.most()).sum()
+    }
+
+    pub(super) fn find(&self, id: PaymentId) -> usize {
+        self.attempts.iter().position(|attempt| attempt.id == id).expect("nobody asked for this payment")
+    }
+
+    pub(super) fn funded(&self, key: u8) -> Option<(u8, i64)> {
+        self.fundings.iter().find(|(.., other)| *other == key).map(|(wallet, units, _)| (*wallet, *units))
+    }
+
+    /// Takes over what stands, in the order in which it was handed to the writer.
+    pub(super) fn take_over(&mut self, batch: &Batch) {
+        if batch.marker.batch <= self.batch {
+            return;
+        }
+        self.batch = batch.marker.batch;
+        self.latest = self.latest.max(batch.marker.at);
+        let mut order = Vec::new();
+        for (id, units, number) in &batch.payments {
+            let index = self.find(*id);
+            match self.attempts[index].state {
+                State::Queued(ticket) | State::Unknown(ticket) => {
+                    order.push((ticket, index, Some((*units, *number))));
+                }
+                other => panic!("payment {index} was captured, it was {other:?}"),
+            }
+        }
+        for id in &batch.refunds {
+            let index = self.find(*id);
+            let asked = self.refunding.iter().find(|(_, other)| *other == index);
+            order.push((asked.expect("nobody asked for this refund").0, index, None));
+        }
+        order.sort_by_key(|(ticket, ..)| *ticket);
+        for (_, index, took) in order {
+            match took {
+                Some(took) => self.pay(index, took, batch.marker.at),
+                None => self.give_back(index),
+            }
+        }
+        for (key, transfer) in &batch.transfers {
+            let key = key.parse().unwrap();
+            let (wallet, units) = (transfer.wallet.as_bytes()[0], transfer.amount.atomic());
+            assert!(self.funding.contains(&(wallet, units, key)), "nobody funded {wallet} with {units}");
+            assert_eq!(self.funded(key), None, "a funding was taken twice");
+            self.fundings.push((wallet, units, key));
+        }
+        for id in &batch.responses {
+            let index = self.find(*id);
+            let attempt = &mut self.attempts[index];
+            assert_eq!(attempt.response, Response::Queued, "nobody stored a response of payment {index}");
+            (attempt.response, attempt.delivery) = (Response::Stands(batch.marker.at), Delivery::Over);
+        }
+        for wallet in 0..WALLETS {
+            assert!(self.balance(wallet) >= 0, "wallet {wallet} is overdrawn");
+        }
+    }
+
+    fn pay(&mut self, index: usize, took: (i64, u64), at: UnixMillis) {
+        let Attempt { call, held_at, .. } = &self.attempts[index];
+        let twice =
+            self.paid().any(|(other, _)| call.signed.is_some() && other.call.replay() == call.replay());
+        assert!(!twice, "the signed payment of payment {index} was captured before");
+        let this_month = |other: &Attempt| {
+            (other.call.agent, other.call.provider) == (call.agent, call.provider)
+                && month(other.held_at) == month(*held_at)
+        };
+        let number = self.charged().filter(|(other, _)| this_month(other)).count() as u64 + 1;
+        let units = call.cost.of(number);
+        assert_eq!(took, (units, number), "what payment {index} takes, as which call of the month");
+        self.check_limits(index, units);
+        let paid = Paid { units, at, refunded: false };
+        let attempt = &mut self.attempts[index];
+        attempt.state = State::Paid(paid);
+        attempt.delivery = if attempt.call.is_keyed() { Delivery::Running } else { Delivery::Over };
+    }
+
+    /// No window goes beyond the highest limit that one of its payments was accepted under.
+    fn check_limits(&self, index: usize, units: i64) {
+        let this = &self.attempts[index];
+        let limits: [(fn(UnixMillis) -> i64, fn(&Call) -> Option<i64>); 2] =
+            [(day, |call| call.per_day), (month, |call| call.per_month)];
+        for (start, limit) in limits {
+            let inside = |other: &Attempt| {
+                other.call.agent == this.call.agent && start(other.held_at) == start(this.held_at)
+            };
+            let others = self.paid().filter(|(other, _)| inside(other)).map(|(other, _)| other);
+            let limits = others.chain([this]).map(|other| limit(&other.call).unwrap_or(i64::MAX));
+            let spent = self.spent(this.call.agent, start, this.held_at);
+            assert!(spent + units <= limits.max().unwrap(), "payment {index} goes beyond its limit");
+        }
+    }
+
+    fn give_back(&mut self, index: usize) {
+        let attempt = &mut self.attempts[index];
+        let State::Paid(paid) = &mut attempt.state else { panic!("refund of {:?}", attempt.state) };
+        assert!(!paid.refunded, "payment {index} was refunded twice");
+        paid.refunded = true;
+        if attempt.delivery == Delivery::Refunding {
+            attempt.delivery = Delivery::Over;
+        }
+        self.refunding.retain(|(_, other)| *other != index);
+    }
+
+    /// The process ends: what is not on disk is no more, what was handed over is unknown.
+    pub(super) fn crash(&mut self) {
+        for attempt in &mut self.attempts {
+            attempt.state = match attempt.state {
+                State::Asking | State::Held => State::Over,
+                State::Queued(ticket) => State::Unknown(ticket),
+                other => other,
+            };
+        }
+    }
+
+    /// After the evidence was taken over: `open` are the deliveries that the disk calls owed. `exact` after a stop in
+    /// order, when the disk was not disturbed.
+    pub(super) fn restart(&mut self, open: &[PaymentId], exact: bool) {
+        self.refunding.clear();
+        self.funding.clear();
+        for (index, attempt) in self.attempts.iter_mut().enumerate() {
+            if let State::Unknown(_) = attempt.state {
+                attempt.state = State::Over;
+            }
+            if attempt.response == Response::Queued {
+                attempt.response = Response::None;
+            }
+            let State::Paid(paid) = attempt.state else { continue };
+            let listed = open.contains(&attempt.id);
+            let over = paid.refunded || matches!(attempt.response, Response::Stands(_));
+            let owed = attempt.delivery != Delivery::Over && !over;
+            let forgotten = attempt.is_old(self.latest);
+            assert!(listed || !owed || forgotten, "payment {index} is owed, and the disk does not know");
+            assert!(!exact || !listed || owed || over, "payment {index} was delivered, and may come again");
+            attempt.delivery = if listed { Delivery::Open } else { Delivery::Over };
+        }
+    }
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    /// Whether what it is owed may have been forgotten: a day after its payment's name was made.
+    pub(super) fn is_old(&self, latest: UnixMillis) -> bool {
+        latest.0 - self.named_at.0 > DAY - 2 * HOUR
+    }
+}
+
+pub(super) const HOUR: i64 = 3_600_000;
+pub(super) const DAY: i64 = 24 * HOUR;
+
+/// 2026-11-01T00:00:00Z.
+const NOVEMBER: i64 = 1_793_491_200_000;
+
+/// Start of the day.
+pub(super) const fn day(at: UnixMillis) -> i64 {
+    at.0 - at.0 % DAY
+}
+
+/// Start of the month, counted from November 2026 on.
+pub(super) fn month(at: UnixMillis) -> i64 {
+    let mut start = NOVEMBER;
+    for days in [30, 31, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31].into_iter().cycle() {
+        if at.0 < start + days * DAY {
+            break;
+        }
+        start += days * DAY;
+    }
+    start
+}
+
+/// The agents that there are.
+pub(super) fn agents() -> impl Iterator<Item = u8> {
+    0..WALLET_OF.len() as u8
+}

@@ -1,0 +1,187 @@
+//! [`Tables`]: what the simulated disk keeps, with the same walls as the schema in `migrations/`.
+
+use std::collections::BTreeMap;
+
+use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, UnixMillis};
+
+use super::planted::Planted;
+use crate::Refunded;
+use crate::batch::{
+    AccountId, CallKey, Delta, EXTERNAL, KEPT_MILLIS, Marker, Movement, NewAccount, Owner, PaymentRow,
+    RefundRow, TransferRow, Usage, UsageKey, WindowKey,
+};
+use crate::receipt::StoredResponse;
+
+#[derive(Clone)]
+pub(super) struct Tables {
+    pub(super) marker: Marker,
+    pub(super) open: Vec<PaymentId>,
+    pub(super) accounts: Vec<NewAccount>,
+    pub(super) balances: BTreeMap<AccountId, Movement>,
+    pub(super) payments: Vec<PaymentRow>,
+    pub(super) refunds: Vec<RefundRow>,
+    pub(super) transfers: Vec<TransferRow>,
+    pub(super) windows: BTreeMap<WindowKey, Sum>,
+    pub(super) calls: BTreeMap<CallKey, u64>,
+    pub(super) usage: BTreeMap<UsageKey, Usage>,
+    pub(super) identifiers: Vec<Identifier>,
+    pub(super) responses: Vec<(PaymentId, StoredResponse, UnixMillis)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) spent: i64,
+    pub(super) limit: i64,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Identifier {
+    pub(super) key: IdempotencyKey,
+    pub(super) payment: PaymentId,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) expires_at: UnixMillis,
+}
+
+/// Why a wall refused a batch.
+type Wall = Result<(), String>;
+
+// === impl Tables ===
+
+impl Tables {
+    pub(super) fn new() -> Self {
+        Self {
+            marker: Marker::default(),
+            open: Vec::new(),
+            accounts: Vec::new(),
+            balances: [(EXTERNAL, Movement::default())].into(),
+            payments: Vec::new(),
+            refunds: Vec::new(),
+            transfers: Vec::new(),
+            windows: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            usage: BTreeMap::new(),
+            identifiers: Vec::new(),
+            responses: Vec::new(),
+        }
+    }
+
+    /// A batch, in the order of the schema's statements. After a refusal these tables are to be thrown away.
+    pub(super) fn write(&mut self, delta: &Delta, planted: Planted) -> Wall {
+        for account in &delta.accounts {
+            wall(self.accounts.iter().all(|other| other.owner != account.owner), "an account twice")?;
+            self.accounts.push(account.clone());
+            self.balances.insert(account.id, Movement::default());
+        }
+        for row in &delta.payments {
+            self.payment(row, planted)?;
+        }
+        for (account, moved) in &delta.balances {
+            self.balance(*account, *moved)?;
+        }
+        self.marker = delta.marker;
+        self.open = if planted == Planted::ForgottenDeliveries { Vec::new() } else { delta.open.clone() };
+        self.sums(delta)?;
+        self.rare(delta, planted)
+    }
+
+    fn payment(&mut self, row: &PaymentRow, planted: Planted) -> Wall {
+        let twice = |other: &PaymentRow| {
+            other.id == row.id || other.seq == row.seq || (row.replay.is_some() && other.replay == row.replay)
+        };
+        let guarded = planted != Planted::DoubleCapture;
+        wall(!guarded || !self.payments.iter().any(twice), "a payment twice")?;
+        wall(row.call > 0 && row.fee <= row.gross, "a payment's numbers")?;
+        let mut row = row.clone();
+        if let Some(key) = row.idempotency {
+            self.identifiers.retain(|other| other.key != key);
+            let expires_at = row.captured_at.plus(KEPT_MILLIS);
+            let (payment, fingerprint) = (row.id, row.fingerprint);
+            self.identifiers.push(Identifier { key, payment, fingerprint, expires_at });
+        }
+        if planted == Planted::DroppedReplayKey {
+            row.replay = None;
+        }
+        self.payments.push(row);
+        Ok(())
+    }
+
+    fn balance(&mut self, account: AccountId, moved: Movement) -> Wall {
+        let is_wallet = |other: &NewAccount| other.id == account && matches!(other.owner, Owner::Wallet(_));
+        let floor = self.accounts.iter().any(is_wallet);
+        let balance = self.balances.get_mut(&account).ok_or("a balance that does not exist")?;
+        balance.debit += moved.debit;
+        balance.credit += moved.credit;
+        wall(!floor || balance.credit >= balance.debit, "an overdraft")
+    }
+
+    fn sums(&mut self, delta: &Delta) -> Wall {
+        for (key, change) in delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0) {
+            let sum = self.windows.entry(*key).or_default();
+            sum.spent += change.spent;
+            sum.limit = sum.limit.max(change.limit);
+            wall(sum.spent <= sum.limit, "a window over its limit")?;
+        }
+        for (key, change) in delta.calls.iter().filter(|(_, change)| change.made > 0) {
+            *self.calls.entry(*key).or_default() += change.made;
+        }
+        for (key, change) in &delta.usage {
+            let usage = self.usage.entry(key.clone()).or_default();
+            usage.payments += change.payments;
+            usage.gross += change.gross;
+            usage.fee += change.fee;
+            usage.refunds += change.refunds;
+            usage.refunded += change.refunded;
+            usage.refunded_fee += change.refunded_fee;
+        }
+        Ok(())
+    }
+
+    fn rare(&mut self, delta: &Delta, planted: Planted) -> Wall {
+        for row in &delta.refunds {
+            wall(self.refunds.iter().all(|other| other.seq != row.seq), "a refund twice")?;
+            self.refunds.push(row.clone());
+        }
+        for row in &delta.transfers {
+            let same = |other: &TransferRow| other.idempotency_key == row.idempotency_key;
+            wall(!self.transfers.iter().any(same), "a transfer twice")?;
+            self.transfers.push(row.clone());
+        }
+        for (payment, response) in &delta.responses {
+            if self.responses.iter().all(|(other, ..)| other != payment) {
+                let expires_at = delta.marker.at.plus(KEPT_MILLIS);
+                self.responses.push((*payment, response.clone(), expires_at));
+            }
+        }
+        for (key, change) in delta.windows.iter().filter(|(_, change)| change.returned > 0) {
+            let Some(sum) = self.windows.get_mut(key) else { continue };
+            sum.spent -= change.returned;
+            wall(sum.spent >= 0, "a window below zero")?;
+        }
+        for (key, change) in delta.calls.iter().filter(|(_, change)| change.returned > 0) {
+            let Some(calls) = self.calls.get_mut(key) else { continue };
+            *calls = calls.checked_sub(change.returned).ok_or("a count of calls below zero")?;
+        }
+        if planted != Planted::KeptIdentifier {
+            let released = |other: &Identifier| delta.released.contains(&(other.key, other.payment));
+            self.identifiers.retain(|other| !released(other));
+        }
+        Ok(())
+    }
+
+    pub(super) fn expire(&mut self, at: UnixMillis) {
+        self.identifiers.retain(|row| row.expires_at > at);
+        self.responses.retain(|(.., expires_at)| *expires_at > at);
+    }
+
+    pub(super) fn refunded(&self, row: &PaymentRow) -> Option<Refunded> {
+        self.refunds.iter().find(|refund| refund.seq == row.seq).map(|refund| refund.refunded)
+    }
+
+    pub(super) fn windows_of(&self, agent: AgentId) -> impl Iterator<Item = (&WindowKey, &Sum)> {
+        self.windows.iter().filter(move |(key, _)| key.agent == agent)
+    }
+}
+
+fn wall(stands: bool, words: &str) -> Wall {
+    if stands { Ok(()) } else { Err(words.to_owned()) }
+}
