@@ -48,7 +48,7 @@ pub(crate) fn preflight(request: &RequestHeader) -> Option<Reply> {
 }
 
 /// Lets scripts of any origin read an answer of a priced route, where the upstream does not say who may; adds our
-/// fields to those it exposes. `from_browser` is whether the request had an `Origin`.
+/// fields to those it exposes. `from_browser` is whether the request had an `Origin`; the answer depends on that.
 pub(crate) fn expose(response: &mut ResponseHeader, from_browser: bool) -> pingora::Result<()> {
     if !from_browser {
         return Ok(());

@@ -232,8 +232,12 @@ impl ProxyHttp for Proxy {
                 if exchange.is_upgrade {
                     session.set_read_timeout(Some(self.settings.limits.websocket_idle_timeout));
                 }
-                let from_browser = session.req_header().headers.contains_key(http::header::ORIGIN);
-                cors::expose(response, from_browser && exchange.routed.route.is_priced())
+                if !exchange.routed.route.is_priced() {
+                    return Ok(());
+                }
+                // What a cache keeps, if the route lets it, is not the same with and without an origin.
+                response.append_header(http::header::VARY, "origin")?;
+                cors::expose(response, session.req_header().headers.contains_key(http::header::ORIGIN))
             }
             Err(refusal) => Err(Self::fail(context, refusal)),
         }

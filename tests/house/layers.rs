@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::root;
 
 /// Each package and the packages of the workspace it may use.
-const DIRECTION: [(&str, &[&str]); 10] = [
+const DIRECTION: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("protocol", &["domain"]),
     ("ledger", &["domain", "test-postgres"]),
@@ -19,6 +19,8 @@ const DIRECTION: [(&str, &[&str]); 10] = [
     // These know the product from outside: words, wire formats and the binary.
     ("tests", &["domain", "protocol", "test-postgres"]),
     ("test-postgres", &[]),
+    // Calls the parsers themselves.
+    ("test-fuzz", &["domain", "protocol", "registry"]),
     ("benches", &["domain", "protocol"]),
 ];
 

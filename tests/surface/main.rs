@@ -1,7 +1,9 @@
 //! The edges: paths, headers, methods, protocols, files. What is ambiguous is refused, what is priced is never free.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod bounds;
 mod browsers;
+mod caches;
 mod commands;
 mod file;
 mod floods;
