@@ -1,14 +1,18 @@
 //! [`Faregate`]: the real binary with durable money in a fresh data directory, and agents who can pay.
 //!
-//! Configured as an operator would, with one free and one priced route of the same upstream. Agents are made and
-//! funded through the management API; nothing of the product is reached around.
+//! Configured as an operator would. Agents are made and funded through the management API; nothing of the product is
+//! reached around, but for the rows that [`crate::bulk`] writes while it is stopped.
+
+mod configuration;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
 use protocol::challenge::PaymentRequired;
 use protocol::header::PAYMENT_REQUIRED;
 use protocol::signature::SigningKey;
@@ -16,7 +20,9 @@ use serde_json::{Value, json};
 
 use crate::control::Control;
 use crate::exchange::Exchange;
+use crate::ground::Ground;
 use crate::process::{Process, free_address};
+use configuration::Configuration;
 
 /// A route that costs nothing.
 pub(crate) const FREE_PATH: &str = "/free";
@@ -27,12 +33,18 @@ pub(crate) const PAID_PATH: &str = "/paid";
 /// Payers take turns: one alone would measure one hot row, very many the caches' misses.
 const AGENTS: usize = 256;
 
-/// How long it may take until it is ready.
-const READY_MAX: Duration = Duration::from_secs(30);
+/// How long it may take until it is ready, or until a reload is in force.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The running gateway and its payers.
 pub(crate) struct Faregate {
     process: Process,
+    binary: PathBuf,
+    folder: PathBuf,
+    configuration: Configuration,
     control: Control,
     /// Where agents call.
     pub(crate) data: SocketAddr,
@@ -40,23 +52,30 @@ pub(crate) struct Faregate {
     pub(crate) keys: Vec<String>,
     /// One signer of each agent.
     pub(crate) signers: Vec<SigningKey>,
+    /// Payments that the books must hold.
+    paid: AtomicU64,
+    reloads: AtomicU64,
 }
 
 // === impl Faregate ===
 
 impl Faregate {
-    /// Starts it in a folder of its own, in front of this upstream.
-    pub(crate) fn start(directory: &Path, upstream: SocketAddr, workers: usize) -> Result<Self> {
+    /// Starts it in a folder of its own, in front of the ground's upstream, with so many routes beside the two that are
+    /// called.
+    pub(crate) fn start(ground: &Ground, name: &str, workers: usize, routes: usize) -> Result<Self> {
+        let folder = ground.folder().join(name);
+        std::fs::create_dir(&folder)?;
         let binary = binary()?;
-        let (data, control, ops) = (free_address()?, free_address()?, free_address()?);
-        let control = Control { address: control, token: random_hex()? };
-        let config = directory.join("faregate.toml");
-        std::fs::write(&config, configuration(directory, upstream, workers, data, ops, &control))?;
-        let mut command = Command::new(binary);
-        command.arg("run").arg("-c").arg(&config);
-        let process = Process::listening(&mut command, ops, &directory.join("faregate.log"))?;
-        let mut made = Self { process, control, data, keys: Vec::new(), signers: Vec::new() };
-        made.wait_until_ready(ops)?;
+        let (data, ops) = (free_address()?, free_address()?);
+        let control = Control { address: free_address()?, token: random_hex()? };
+        let upstream = ground.upstream();
+        let configuration = Configuration { data, ops, upstream, workers, routes };
+        std::fs::write(folder.join("faregate.toml"), configuration.text(&folder, &control, 0))?;
+        let (keys, signers, paid, reloads) = (Vec::new(), Vec::new(), AtomicU64::new(0), AtomicU64::new(0));
+        let process = launch(&binary, &folder, ops)?;
+        let mut made =
+            Self { process, binary, folder, configuration, control, data, keys, signers, paid, reloads };
+        made.wait_until_ready(Instant::now())?;
         for _ in 0..AGENTS {
             made.add_agent()?;
         }
@@ -72,6 +91,11 @@ impl Faregate {
         self.process.log_end()
     }
 
+    /// Where its databases are.
+    pub(crate) fn data_directory(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// What the priced route asks for.
     pub(crate) fn challenge(&self) -> Result<PaymentRequired> {
         let exchange = Exchange::new(self.data, "GET", PAID_PATH, "", "")?;
@@ -80,25 +104,79 @@ impl Faregate {
         PaymentRequired::parse(field.as_bytes())?.context("a challenge that cannot be read")
     }
 
-    /// The books must balance, and hold one payment for each paid answer: no answer was free, none was lost.
-    pub(crate) fn audit(&self, paid: u64) -> Result<()> {
-        let report = self.control.get("/v1/audit")?;
-        ensure!(report["clean"] == json!(true), "the books do not balance: {report}");
-        ensure!(report["payments"] == json!(paid), "{paid} answers were paid, the books have {report}");
-        Ok(())
+    /// So many payments more were answered, or put into the books.
+    pub(crate) fn paid(&self, count: u64) {
+        self.paid.fetch_add(count, Ordering::Relaxed);
     }
 
-    fn wait_until_ready(&self, ops: SocketAddr) -> Result<()> {
-        let start = Instant::now();
+    /// The books must balance, and hold one payment for each paid answer: no answer was free, none was lost. Gives how
+    /// many.
+    pub(crate) fn audit(&self) -> Result<u64> {
+        judge(&self.control.get("/v1/audit")?, self.paid.load(Ordering::Relaxed))
+    }
+
+    /// The same of the files, for books too large to be audited within a call. It must be stopped.
+    pub(crate) fn audit_stopped(&self) -> Result<u64> {
+        let mut command = Command::new(&self.binary);
+        command.arg("audit").arg("--data").arg(self.data_directory()).args(["-o", "json"]);
+        let output = command.output()?;
+        let report = serde_json::from_slice(&output.stdout).context("an audit's report")?;
+        judge(&report, self.paid.load(Ordering::Relaxed))
+    }
+
+    /// Ends it in order.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        self.process.terminate()
+    }
+
+    /// Starts it again after [`Self::stop`]; how long it took until it served.
+    pub(crate) fn restart(&mut self) -> Result<Duration> {
+        let begun = Instant::now();
+        self.process = launch(&self.binary, &self.folder, self.configuration.ops)?;
+        self.wait_until_ready(begun)
+    }
+
+    /// Puts another price on all routes but the two that are called, and waits until it is in force; how long it took.
+    pub(crate) fn reload(&self) -> Result<Duration> {
+        let reloads = self.reloads.fetch_add(1, Ordering::Relaxed) + 1;
+        let before = self.catalog_version()?;
+        let file = self.folder.join("faregate.toml");
+        let fresh = file.with_extension("new");
+        std::fs::write(&fresh, self.configuration.text(&self.folder, &self.control, reloads))?;
+        let begun = Instant::now();
+        std::fs::rename(fresh, file)?;
+        self.process.signal(Signal::SIGHUP)?;
+        while self.catalog_version()? == before {
+            ensure!(begun.elapsed() < READY_MAX, "no reload in {READY_MAX:?}:\n{}", self.log_end());
+            std::thread::sleep(LOOK);
+        }
+        Ok(begun.elapsed())
+    }
+
+    /// The key of an agent whose limit is below the price: every call is refused where limits are counted.
+    pub(crate) fn limited_key(&self) -> Result<String> {
+        let policy = json!({ "name": "limited", "per_day": "$0.0005" });
+        let agent = self.control.post("/v1/agents", "limited", &policy)?;
+        self.fund(&text(&agent, "wallet")?, "limited")?;
+        self.add_key(&text(&agent, "id")?, "limited")
+    }
+
+    fn catalog_version(&self) -> Result<String> {
+        let scrape = Exchange::new(self.configuration.ops, "GET", "/metrics", "", "")?.text();
+        let line = scrape.lines().find_map(|line| line.strip_prefix("faregate_catalog_version "));
+        Ok(line.context("a scrape without the catalog's version")?.to_owned())
+    }
+
+    fn wait_until_ready(&self, begun: Instant) -> Result<Duration> {
         loop {
-            let answer = Exchange::new(ops, "GET", "/readyz", "", "");
+            let answer = Exchange::new(self.configuration.ops, "GET", "/readyz", "", "");
             if answer.as_ref().is_ok_and(|answer| answer.status() == 200) {
-                return Ok(());
+                return Ok(begun.elapsed());
             }
-            if start.elapsed() > READY_MAX {
+            if begun.elapsed() > READY_MAX {
                 bail!("it does not get ready: {:?}\n{}", answer.map(|answer| answer.text()), self.log_end());
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -107,16 +185,37 @@ impl Faregate {
         let signer = SigningKey::from_hex(&random_hex()?)?;
         let name = format!("bench-{}", self.signers.len());
         let agent = self.control.post("/v1/agents", &name, &json!({ "name": name }))?;
-        let (id, wallet) = (text(&agent, "id")?, text(&agent, "wallet")?);
+        let id = text(&agent, "id")?;
         let address = json!({ "address": signer.address().to_checksum(None) });
         self.control.post(&format!("/v1/agents/{id}/signers"), &name, &address)?;
-        let key = self.control.post(&format!("/v1/agents/{id}/keys"), &name, &json!({}))?;
-        let funding = json!({ "amount": "$1000000", "external_reference": "bench" });
-        self.control.post(&format!("/v1/wallets/{wallet}/fund"), &name, &funding)?;
-        self.keys.push(text(&key, "key")?);
+        self.fund(&text(&agent, "wallet")?, &name)?;
+        self.keys.push(self.add_key(&id, &name)?);
         self.signers.push(signer);
         Ok(())
     }
+
+    fn add_key(&self, agent: &str, name: &str) -> Result<String> {
+        let key = self.control.post(&format!("/v1/agents/{agent}/keys"), name, &json!({}))?;
+        text(&key, "key")
+    }
+
+    fn fund(&self, wallet: &str, name: &str) -> Result<()> {
+        let funding = json!({ "amount": "$1000000", "external_reference": "bench" });
+        self.control.post(&format!("/v1/wallets/{wallet}/fund"), name, &funding)?;
+        Ok(())
+    }
+}
+
+fn launch(binary: &Path, folder: &Path, ops: SocketAddr) -> Result<Process> {
+    let mut command = Command::new(binary);
+    command.arg("run").arg("-c").arg(folder.join("faregate.toml"));
+    Process::listening(&mut command, ops, &folder.join("log"))
+}
+
+fn judge(report: &Value, paid: u64) -> Result<u64> {
+    ensure!(report["clean"] == json!(true), "the books do not balance: {report}");
+    ensure!(report["payments"] == json!(paid), "{paid} answers were paid, the books have {report}");
+    Ok(paid)
 }
 
 /// Beside this program. Under `cargo run` it is built first, so that an old one is never measured.
@@ -134,53 +233,6 @@ fn binary() -> Result<PathBuf> {
     let path = folder.join("faregate");
     ensure!(path.exists(), "{} is not there: `cargo build --release --workspace --bins`", path.display());
     Ok(path)
-}
-
-fn configuration(
-    directory: &Path,
-    upstream: SocketAddr,
-    workers: usize,
-    data: SocketAddr,
-    ops: SocketAddr,
-    control: &Control,
-) -> String {
-    let folder = directory.join("data");
-    let Control { address, token } = control;
-    format!(
-        r#"[data]
-directory = "{}"
-
-[listen]
-control = "{address}"
-ops = "{ops}"
-
-[[listen.data]]
-address = "{data}"
-
-[control]
-admin_token = "{token}"
-
-[limits]
-workers = {workers}
-
-[[providers]]
-name = "bench"
-
-[providers.upstream]
-addresses = ["http://{upstream}"]
-
-[[providers.routes]]
-name = "free"
-path = "{FREE_PATH}"
-price = "free"
-
-[[providers.routes]]
-name = "paid"
-path = "{PAID_PATH}"
-price = "$0.001"
-"#,
-        folder.display()
-    )
 }
 
 fn text(value: &Value, name: &str) -> Result<String> {

@@ -158,10 +158,18 @@ impl<'a> Load<'a> {
                 self.reopen(token)?;
             }
             Received::Answer { response, due } => {
-                let expected = self.plan.expected;
-                let status = response.status;
-                ensure!(status == expected, "{status} instead of {expected}:\n{}", connection.text());
-                self.record(due);
+                let (expected, status) = (self.plan.expected, response.status);
+                let is_refused = self.plan.refused == Some(status);
+                ensure!(
+                    status == expected || is_refused,
+                    "{status} instead of {expected}:\n{}",
+                    connection.text()
+                );
+                if is_refused {
+                    self.measured.refused += 1;
+                } else {
+                    self.record(due);
+                }
                 if response.closes {
                     self.reopen(token)?;
                 }

@@ -5,15 +5,20 @@
 //! ledger's audit: what a good figure is, the reader decides. Start reading at [`suite`].
 
 mod baseline;
+mod bulk;
+mod comparison;
 mod connection;
 mod control;
 mod cpu;
 mod exchange;
 mod faregate;
+mod footprint;
+mod ground;
 mod latency;
 mod load;
 mod machine;
 mod median;
+mod options;
 mod payments;
 mod plan;
 mod poller;
@@ -21,15 +26,21 @@ mod process;
 mod report;
 mod requests;
 mod response;
+mod row;
 mod run;
+mod scenario;
+mod soak;
 mod suite;
+mod summary;
 mod upstream;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+
+use crate::options::Options;
+use crate::soak::Soak;
 
 /// Faregate beside a bare Pingora proxy: requests a second, latencies, CPU time a request.
 #[derive(Parser)]
@@ -41,38 +52,11 @@ struct Arguments {
     options: Options,
 }
 
-/// How a run is measured.
-#[derive(Args, Clone)]
-struct Options {
-    /// Where all runs and the machine's facts are written as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// One short repeat: shows that everything works, its figures mean little.
-    #[arg(long)]
-    quick: bool,
-    /// Worker threads of each proxy.
-    #[arg(long, default_value_t = 2)]
-    workers: usize,
-    /// How often each case is measured; the table shows medians.
-    #[arg(long, default_value_t = 3)]
-    repeats: usize,
-    /// Seconds of each measurement.
-    #[arg(long, default_value_t = 5.0)]
-    seconds: f64,
-    /// Keep-alive connections of the generator.
-    #[arg(long, default_value_t = 64)]
-    connections: usize,
-    /// Requests a second of the open loop.
-    #[arg(long, default_value_t = 5_000)]
-    rate: u32,
-    /// Measures only the upstream and the bare proxy.
-    #[arg(long)]
-    without_faregate: bool,
-}
-
-/// The parts that the bench starts as processes of their own.
+/// What else this program does: the parts that the bench starts as processes of their own, and the soak.
 #[derive(Subcommand)]
 enum Role {
+    /// Prints memory, descriptors and latency for each minute of a long run.
+    Soak(Soak),
     /// Answers every request with 200 bytes of JSON; prints its address.
     #[command(hide = true)]
     Upstream,
@@ -94,6 +78,7 @@ enum Role {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.role {
+        Some(Role::Soak(soak)) => soak.run(),
         Some(Role::Upstream) => upstream::serve(),
         Some(Role::Baseline { listen, upstream, workers }) => baseline::serve(listen, upstream, workers),
         None => suite::run(&arguments.options),

@@ -12,8 +12,10 @@ pub(crate) struct Plan {
     pub(crate) target: SocketAddr,
     /// Whose CPU time is counted.
     pub(crate) pid: u32,
-    /// The status of every answer.
+    /// The status of every answer that counts.
     pub(crate) expected: u16,
+    /// The status of those that are refused on purpose and only counted, where some are.
+    pub(crate) refused: Option<u16>,
     /// How many connections.
     pub(crate) connections: usize,
     /// When requests are sent.
@@ -36,8 +38,10 @@ pub(crate) enum Pace {
 /// What a run gave.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
-    /// All answers, before and after the window too.
+    /// All answers that count, before and after the window too.
     pub(crate) total: u64,
+    /// Refused on purpose, before and after the window too.
+    pub(crate) refused: u64,
     /// Answers within the window.
     pub(crate) answers: u64,
     /// The window's real length.

@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// How long a part may take until it accepts connections.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// Between two looks at a part that starts.
+/// How long a part may take until it has ended.
+const END_MAX: Duration = Duration::from_secs(60);
+
+/// Between two looks at a part that starts or ends.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A running part. Killed when dropped: nothing it holds is wanted afterwards.
@@ -66,6 +71,25 @@ impl Process {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.pid())?), signal).context("a signal")
+    }
+
+    /// Asks it to end, and waits until it has, well.
+    pub(crate) fn terminate(&mut self) -> Result<()> {
+        self.signal(Signal::SIGTERM)?;
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "it ended with {status}:\n{}", self.log_end());
+                return Ok(());
+            }
+            ensure!(start.elapsed() < END_MAX, "it does not end:\n{}", self.log_end());
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// The last lines it wrote.

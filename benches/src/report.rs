@@ -1,14 +1,14 @@
 //! [`Report`]: all runs, their medians, as a table in Markdown and as JSON.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Options;
+use crate::comparison::Comparison;
 use crate::machine::Machine;
-use crate::median::Median;
 use crate::plan::Pace;
 use crate::run::Run;
 use crate::suite::Case;
+use crate::summary::{Summary, thousands};
 
 /// The share of the open loop's rate below which it was not reached.
 const REACHED_MIN: f64 = 0.98;
@@ -21,21 +21,7 @@ pub(crate) struct Report {
     seconds: f64,
     rate: u32,
     runs: Vec<Run>,
-}
-
-/// The medians of one case at one pace.
-#[derive(Clone, Debug, Serialize)]
-struct Summary {
-    case: &'static str,
-    pace: &'static str,
-    requests_per_second: Median,
-    p50_us: Median,
-    p99_us: Median,
-    cpu_us_per_request: Median,
-    /// Requests a second, divided by those of the bare proxy in the same repeat.
-    rate_to_bare: Median,
-    /// CPU time a request, divided by that of the bare proxy in the same repeat.
-    cpu_to_bare: Median,
+    comparisons: Vec<Comparison>,
 }
 
 // === impl Report ===
@@ -43,21 +29,33 @@ struct Summary {
 impl Report {
     pub(crate) fn new(machine: Machine, options: &Options) -> Self {
         let Options { workers, connections, seconds, rate, .. } = *options;
-        Self { machine, workers, connections, seconds, rate, runs: Vec::new() }
+        Self { machine, workers, connections, seconds, rate, runs: Vec::new(), comparisons: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, run: Run) {
         self.runs.push(run);
     }
 
-    /// Ready for the README.
-    pub(crate) fn table(&self) -> String {
+    /// What a scenario gave.
+    pub(crate) fn compare(&mut self, comparison: Comparison) {
+        self.comparisons.push(comparison);
+    }
+
+    /// All tables, ready for the README.
+    pub(crate) fn text(&self) -> String {
+        let cases = (!self.runs.is_empty()).then(|| self.table());
+        let tables = cases.into_iter().chain(self.comparisons.iter().map(Comparison::table));
+        tables.chain([format!("{}.", self.machine.line())]).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// The cases beside the bare proxy.
+    fn table(&self) -> String {
         let rate = thousands(f64::from(self.rate));
         let mut lines = vec![
             format!(
-                "| | requests/s | of bare | p50 us | p99 us | CPU us/request | p50 us at {rate}/s | p99 us | CPU us/request |"
+                "| | requests/s | of bare | p50 us | p99 us | CPU us/request | p50 us at {rate}/s | p99 us | CPU us/request | MiB |"
             ),
-            "|---|---:|---:|---:|---:|---:|---:|---:|---:|".to_owned(),
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|".to_owned(),
         ];
         let summaries = self.summaries();
         for case in Case::ALL {
@@ -70,36 +68,30 @@ impl Report {
                     thousands(closed.requests_per_second.median),
                     closed.requests_per_second.spread_percent()
                 ),
-                format!("{:.2}", closed.rate_to_bare.median),
+                format!("{:.2}", closed.rate_to_reference.median),
                 thousands(closed.p50_us.median),
                 thousands(closed.p99_us.median),
                 format!("{:.1}", closed.cpu_us_per_request.median),
                 thousands(open.p50_us.median) + &self.shortfall(open),
                 thousands(open.p99_us.median),
                 format!("{:.1}", open.cpu_us_per_request.median),
+                thousands(open.resident_mib.median),
             ];
             lines.push(format!("| {} |", cells.join(" | ")));
         }
-        let Self { machine, workers, connections, seconds, .. } = self;
+        let Self { workers, connections, seconds, .. } = self;
         let repeats = self.runs.iter().map(|run| run.repeat).max().unwrap_or(0);
         lines.push(format!(
             "\nMedians of {repeats} runs of {seconds} s, interleaved; ± is half the spread. {connections} keep-alive \
              connections, {workers} workers in each proxy; generator, upstream and proxy share the machine. CPU is \
              that of the proxy's process (of the upstream's, where direct). Latency at the fixed rate counts from \
-             when a request was due. {}.",
-            machine.line()
+             when a request was due."
         ));
         lines.join("\n")
     }
 
     /// All runs, their medians, and what they were measured on.
     pub(crate) fn json(&self) -> Value {
-        let run = |run: &Run| {
-            let mut value = json!(run);
-            value["case"] = json!(run.case.name());
-            value["pace"] = json!(run.pace.name());
-            value
-        };
         json!({
             "machine": self.machine,
             "options": {
@@ -109,7 +101,8 @@ impl Report {
                 "open_loop_requests_per_second": self.rate,
             },
             "summary": self.summaries(),
-            "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
+            "runs": self.runs,
+            "scenarios": self.comparisons.iter().map(Comparison::json).collect::<Vec<_>>(),
         })
     }
 
@@ -127,37 +120,8 @@ impl Report {
     }
 
     fn summary(&self, case: Case, pace: Pace) -> Option<Summary> {
-        let of = |case: Case| self.runs.iter().filter(move |run| run.case == case && run.pace == pace);
-        of(case).next()?;
-        let median = |figure: fn(&Run) -> f64| Median::of(of(case).map(figure));
-        let to_bare = |figure: fn(&Run) -> f64| {
-            let bare = |repeat| of(Case::Bare).find(move |run| run.repeat == repeat).map(figure);
-            Median::of(of(case).filter_map(|run| Some(figure(run) / bare(run.repeat)?)))
-        };
-        Some(Summary {
-            case: case.name(),
-            pace: pace.name(),
-            requests_per_second: median(|run| run.requests_per_second),
-            p50_us: median(|run| run.p50_us),
-            p99_us: median(|run| run.p99_us),
-            cpu_us_per_request: median(|run| run.cpu_us_per_request),
-            rate_to_bare: to_bare(|run| run.requests_per_second),
-            cpu_to_bare: to_bare(|run| run.cpu_us_per_request),
-        })
+        Summary::of(&self.runs, case.name(), pace, Case::Bare.name())
     }
-}
-
-/// A whole number with commas.
-fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::footprint::Footprint;
 use crate::plan::{Measured, Pace};
-use crate::suite::Case;
 
 /// One measurement in figures.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Run {
-    #[serde(skip)]
-    pub(crate) case: Case,
-    #[serde(skip)]
+    /// What was measured, as the table calls it.
+    pub(crate) case: String,
+    #[serde(serialize_with = "name")]
     pub(crate) pace: Pace,
     /// From 1.
     pub(crate) repeat: usize,
@@ -26,16 +26,26 @@ pub(crate) struct Run {
     answers: u64,
     seconds: f64,
     reconnects: u64,
+    /// Refused on purpose, warm-up included.
+    refused: u64,
+    /// Of the measured process, after the run.
+    pub(crate) resident_mib: f64,
 }
 
 // === impl Run ===
 
 impl Run {
-    pub(crate) fn new(case: Case, pace: Pace, repeat: usize, mut measured: Measured) -> Self {
+    pub(crate) fn new(
+        case: &str,
+        pace: Pace,
+        repeat: usize,
+        mut measured: Measured,
+        after: Footprint,
+    ) -> Self {
         let answers = measured.answers.max(1) as f64;
         let seconds = measured.window.as_secs_f64();
         Self {
-            case,
+            case: case.to_owned(),
             pace,
             repeat,
             requests_per_second: measured.answers as f64 / seconds,
@@ -47,18 +57,24 @@ impl Run {
             answers: measured.answers,
             seconds,
             reconnects: measured.reconnects,
+            refused: measured.refused,
+            resident_mib: after.resident_mib(),
         }
     }
 }
 
 impl fmt::Display for Run {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { requests_per_second, p50_us, p99_us, cpu_us_per_request, .. } = self;
-        let (case, pace) = (self.case.name(), self.pace.name());
+        let Self { case, requests_per_second, p50_us, p99_us, cpu_us_per_request, resident_mib, .. } = self;
+        let pace = self.pace.name();
         write!(
             out,
             "{case}, {pace}: {requests_per_second:.0}/s, p50 {p50_us:.0} us, p99 {p99_us:.0} us, \
-             {cpu_us_per_request:.1} CPU us/request"
+             {cpu_us_per_request:.1} CPU us/request, {resident_mib:.0} MiB"
         )
     }
+}
+
+fn name<S: Serializer>(pace: &Pace, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(pace.name())
 }

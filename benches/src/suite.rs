@@ -4,19 +4,18 @@
 //! proxy of the same repeat. Next: [`crate::report`] for what is made of the runs.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 
-use crate::Options;
 use crate::faregate::{FREE_PATH, Faregate, PAID_PATH};
+use crate::footprint::Footprint;
+use crate::ground::Ground;
 use crate::load::Load;
 use crate::machine::Machine;
+use crate::options::{Options, Part};
 use crate::payments;
-use crate::plan::{Measured, Pace, Plan};
+use crate::plan::{Pace, Plan};
 use crate::process::{Process, free_address};
 use crate::report::Report;
 use crate::requests::Requests;
@@ -24,9 +23,6 @@ use crate::run::Run;
 
 /// Payments signed for a second of the closed loop, on each core: above any rate that a signature check allows.
 const SIGNED_RATE_MAX: f64 = 12_500.0;
-
-/// Of the length of a measurement: sent before it, not counted.
-const WARMUP: f64 = 0.2;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,44 +42,32 @@ pub(crate) enum Case {
 }
 
 /// The processes that are measured.
-struct Stage {
-    upstream: (Process, SocketAddr),
+struct Stage<'a> {
+    ground: &'a Ground,
     bare: (Process, SocketAddr),
     faregate: Option<Faregate>,
-    // Removed after the processes have ended: fields are dropped in order.
-    _directory: TempDir,
 }
 
-/// Runs everything, prints the table.
+/// Runs what was asked for, prints the tables.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let options = options.settled();
+    let options = options.settled()?;
     let machine = Machine::look();
     if machine.profile == "debug" {
         eprintln!("This is a debug build: its figures are worth nothing.");
     }
-    let stage = Stage::set(&options)?;
+    let ground = Ground::set()?;
     let mut report = Report::new(machine, &options);
-    let mut paid = 0;
-    for repeat in 1..=options.repeats {
-        for case in Case::ALL {
-            if stage.faregate.is_none() && !matches!(case, Case::Direct | Case::Bare) {
-                continue;
-            }
-            for pace in [Pace::Closed, Pace::Open(options.rate)] {
-                let measured = stage.measure(case, pace, &options);
-                let measured = measured.with_context(|| stage.complaint(case, pace))?;
-                paid += if case.is_paid() { measured.total } else { 0 };
-                let run = Run::new(case, pace, repeat, measured);
-                eprintln!("{repeat}/{} {run}", options.repeats);
-                report.add(run);
+    for part in options.parts() {
+        match part {
+            Part::Table => table(&ground, &options, &mut report)?,
+            Part::Scenario(scenario) => {
+                for comparison in scenario.run(&ground, &options)? {
+                    report.compare(comparison);
+                }
             }
         }
     }
-    if let Some(faregate) = &stage.faregate {
-        faregate.audit(paid)?;
-        eprintln!("The books balance; they hold the {paid} payments that were answered.");
-    }
-    println!("{}", report.table());
+    println!("{}", report.text());
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&report.json())?;
         std::fs::write(path, text).with_context(|| path.display().to_string())?;
@@ -91,17 +75,27 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-// === impl Options ===
-
-impl Options {
-    fn settled(&self) -> Self {
-        let mut settled = self.clone();
-        if self.quick {
-            settled.repeats = 1;
-            settled.seconds = 1.0;
+/// Every case beside the bare proxy.
+fn table(ground: &Ground, options: &Options, report: &mut Report) -> Result<()> {
+    let stage = Stage::set(ground, options)?;
+    for repeat in 1..=options.repeats {
+        for case in Case::ALL {
+            if stage.faregate.is_none() && !matches!(case, Case::Direct | Case::Bare) {
+                continue;
+            }
+            for pace in [Pace::Closed, Pace::Open(options.rate)] {
+                let run = stage.measure(case, pace, repeat, options);
+                let run = run.with_context(|| stage.complaint(case, pace))?;
+                eprintln!("{repeat}/{} {run}", options.repeats);
+                report.add(run);
+            }
         }
-        settled
     }
+    if let Some(faregate) = &stage.faregate {
+        let paid = faregate.audit()?;
+        eprintln!("The books balance; they hold the {paid} payments that were answered.");
+    }
+    Ok(())
 }
 
 // === impl Case ===
@@ -130,40 +124,37 @@ impl Case {
 
 // === impl Stage ===
 
-impl Stage {
-    fn set(options: &Options) -> Result<Self> {
-        let own = std::env::current_exe()?;
-        // Beside the program: a temporary folder may be memory, where a commit costs nothing.
-        let folder = own.parent().unwrap_or(Path::new("."));
-        let directory = tempfile::Builder::new().prefix("faregate-bench-").tempdir_in(folder)?;
-        let path = directory.path();
-        let upstream = Process::announcing(Command::new(&own).arg("upstream"), &path.join("upstream.log"))?;
+impl<'a> Stage<'a> {
+    fn set(ground: &'a Ground, options: &Options) -> Result<Self> {
         let listen = free_address()?;
-        let mut command = Command::new(&own);
-        command.args(["baseline", "--listen", &listen.to_string(), "--upstream", &upstream.1.to_string()]);
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["baseline", "--listen", &listen.to_string()]);
+        command.args(["--upstream", &ground.upstream().to_string()]);
         command.args(["--workers", &options.workers.to_string()]);
-        let bare = Process::listening(&mut command, listen, &path.join("bare.log"))?;
+        let bare = Process::listening(&mut command, listen, &ground.folder().join("bare.log"))?;
         let faregate = if options.without_faregate {
             None
         } else {
-            Some(Faregate::start(path, upstream.1, options.workers)?)
+            Some(Faregate::start(ground, "table", options.workers, 0)?)
         };
-        Ok(Self { upstream, bare: (bare, listen), faregate, _directory: directory })
+        Ok(Self { ground, bare: (bare, listen), faregate })
     }
 
-    fn measure(&self, case: Case, pace: Pace, options: &Options) -> Result<Measured> {
-        let warmup = Duration::from_secs_f64(options.seconds * WARMUP);
-        let window = Duration::from_secs_f64(options.seconds);
+    fn measure(&self, case: Case, pace: Pace, repeat: usize, options: &Options) -> Result<Run> {
         let (pid, target) = match (case, &self.faregate) {
-            (Case::Direct, _) => (self.upstream.0.pid(), self.upstream.1),
+            (Case::Direct, _) => (self.ground.upstream_pid(), self.ground.upstream()),
             (Case::Bare, _) => (self.bare.0.pid(), self.bare.1),
             (_, Some(faregate)) => (faregate.pid(), faregate.data),
             (_, None) => anyhow::bail!("Faregate was not started"),
         };
-        let mut requests = self.requests(case, pace, target, (warmup + window).as_secs_f64())?;
         let expected = if case == Case::Challenge { 402 } else { 200 };
-        let plan = Plan { target, pid, expected, connections: options.connections, pace, warmup, window };
-        Load::run(&plan, &mut requests)
+        let plan = Plan { expected, ..options.plan(target, pid, pace) };
+        let mut requests = self.requests(case, pace, target, (plan.warmup + plan.window).as_secs_f64())?;
+        let measured = Load::run(&plan, &mut requests)?;
+        if let Some(faregate) = self.faregate.as_ref().filter(|_| case.is_paid()) {
+            faregate.paid(measured.total);
+        }
+        Ok(Run::new(case.name(), pace, repeat, measured, Footprint::of(pid)?))
     }
 
     fn requests(&self, case: Case, pace: Pace, target: SocketAddr, seconds: f64) -> Result<Requests> {

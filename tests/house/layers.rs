@@ -27,7 +27,8 @@ const DIRECTION: [(&str, &[&str]); 11] = [
 /// Each tool that has a place, and the packages that are its place.
 const PLACES: [(&str, &[&str]); 5] = [
     ("pingora", &["gateway", "benches"]),
-    ("sqlx", &["ledger", "registry"]),
+    // The bench writes rows by the million.
+    ("sqlx", &["ledger", "registry", "benches"]),
     ("axum", &["control-plane", "tests", "benches", "faregate"]),
     ("secp256k1", &["protocol"]),
     ("alloy-primitives", &["domain", "protocol", "registry"]),

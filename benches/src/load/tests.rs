@@ -12,6 +12,7 @@ fn plan(target: SocketAddr, pace: Pace) -> Plan {
         target,
         pid: std::process::id(),
         expected: 200,
+        refused: None,
         connections: 4,
         pace,
         warmup: Duration::from_millis(20),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::footprint::Footprint;
 use crate::latency::Latencies;
+use crate::median::Median;
 use crate::plan::Measured;
 
 fn run(case: Case, pace: Pace, repeat: usize, answers: u64) -> Run {
@@ -11,6 +13,7 @@ fn run(case: Case, pace: Pace, repeat: usize, answers: u64) -> Run {
     latencies.add(Duration::from_micros(1_234));
     let measured = Measured {
         total: answers,
+        refused: 0,
         answers,
         window: Duration::from_secs(1),
         cpu: Duration::from_millis(500),
@@ -18,7 +21,7 @@ fn run(case: Case, pace: Pace, repeat: usize, answers: u64) -> Run {
         latencies,
         reconnects: 0,
     };
-    Run::new(case, pace, repeat, measured)
+    Run::new(case.name(), pace, repeat, measured, Footprint { resident_kib: 2_048, descriptors: 9 })
 }
 
 fn report() -> Report {
@@ -29,6 +32,7 @@ fn report() -> Report {
         seconds: 1.0,
         rate: 5_000,
         runs: Vec::new(),
+        comparisons: Vec::new(),
     };
     for (repeat, bare, free) in [(1, 20_000, 10_000), (2, 10_000, 9_000), (3, 40_000, 20_000)] {
         for (case, answers) in [(Case::Bare, bare), (Case::Free, free)] {
@@ -44,7 +48,7 @@ fn a_case_is_compared_with_the_bare_proxy_of_its_own_repeat() {
     let summary = report().summary(Case::Free, Pace::Closed).unwrap();
     assert_eq!(summary.requests_per_second, Median { median: 10_000.0, min: 9_000.0, max: 20_000.0 });
     // 0.5, 0.9, 0.5; the medians of the rates would give the same only by chance.
-    assert_eq!(summary.rate_to_bare, Median { median: 0.5, min: 0.5, max: 0.9 });
+    assert_eq!(summary.rate_to_reference, Median { median: 0.5, min: 0.5, max: 0.9 });
 }
 
 #[test]
@@ -75,4 +79,23 @@ fn a_rate_that_was_not_reached_is_said_beside_its_latency() {
         report.add(run(Case::Key, Pace::Open(5_000), repeat, 4_000));
     }
     assert!(report.table().contains("| 1,234 (only 4,000/s) |"), "{}", report.table());
+}
+
+#[test]
+fn a_scenario_is_compared_with_its_first_row() {
+    let rows = vec!["empty".to_owned(), "full".to_owned()];
+    let mut comparison = Comparison::new("Ledger".to_owned(), rows, 5_000);
+    for (case, answers) in [("empty", 10_000), ("full", 9_500)] {
+        for pace in [Pace::Closed, Pace::Open(5_000)] {
+            let of_bare = run(Case::Bare, pace, 1, answers);
+            comparison.add(Run { case: case.to_owned(), ..of_bare });
+        }
+    }
+    comparison.note("A restart took 0.1 s.".to_owned());
+    let table = comparison.table();
+    assert!(
+        table.contains("| full | 9,500 | 0.95 | 52.6 | 1,234 | 1,234 | 1.00 | 2 |\n\nA restart"),
+        "{table}"
+    );
+    assert_eq!(comparison.json()["runs"].as_array().unwrap().len(), 4);
 }

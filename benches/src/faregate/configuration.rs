@@ -1,0 +1,74 @@
+//! [`Configuration`]: the file that a measured Faregate runs with, one provider with one free and one priced route of the
+//! same upstream, and as many others as are asked for.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::{FREE_PATH, PAID_PATH};
+use crate::control::Control;
+
+/// What stands in the file.
+pub(super) struct Configuration {
+    pub(super) data: SocketAddr,
+    pub(super) ops: SocketAddr,
+    pub(super) upstream: SocketAddr,
+    pub(super) workers: usize,
+    /// Routes beside the two that are called.
+    pub(super) routes: usize,
+}
+
+// === impl Configuration ===
+
+impl Configuration {
+    /// The file after so many reloads: each puts another price on the routes that nobody calls.
+    pub(super) fn text(&self, folder: &Path, control: &Control, reloads: u64) -> String {
+        let Self { data, ops, upstream, workers, routes } = self;
+        let (folder, Control { address, token }) = (folder.join("data"), control);
+        let mut text = format!(
+            r#"[data]
+directory = "{}"
+
+[listen]
+control = "{address}"
+ops = "{ops}"
+
+[[listen.data]]
+address = "{data}"
+
+[control]
+admin_token = "{token}"
+
+[limits]
+workers = {workers}
+
+[[providers]]
+name = "bench"
+
+[providers.upstream]
+addresses = ["http://{upstream}"]
+
+[[providers.routes]]
+name = "free"
+path = "{FREE_PATH}"
+price = "free"
+
+[[providers.routes]]
+name = "paid"
+path = "{PAID_PATH}"
+price = "$0.001"
+"#,
+            folder.display()
+        );
+        let price = if reloads.is_multiple_of(2) { "$0.002" } else { "$0.003" };
+        for route in 0..*routes {
+            // Writing to a text cannot fail.
+            let _ = write!(
+                text,
+                "\n[[providers.routes]]\nname = \"other-{route}\"\npath = \"/v1/{}/items-{route}/{{id}}\"\nprice = \"{price}\"\n",
+                route % 100
+            );
+        }
+        text
+    }
+}
