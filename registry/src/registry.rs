@@ -181,10 +181,13 @@ impl Registry {
             }
             ids.push(id);
         }
-        let all = agents::list(&mut transaction.session(), None).await?;
+        let mut listed = Vec::with_capacity(ids.len());
+        for id in ids {
+            listed.push(one(&mut transaction.session(), id).await?);
+        }
         transaction.commit().await?;
         self.shared.directory.forget_all();
-        Ok(all.into_iter().filter(|agent| ids.contains(&agent.id)).collect())
+        Ok(listed)
     }
 
     /// A wallet's identifier, to be made in the ledger before the agent that names it.

@@ -159,24 +159,28 @@ pub(crate) async fn remove_unlisted(
 /// Agents with their signers and keys, oldest first; only `one` where given.
 pub(crate) async fn list(session: &mut Session<'_>, one: Option<AgentId>) -> Result<Vec<Agent>, StoreError> {
     const SIGNERS: &str =
-        "select agent, address from signer where $1 is null or agent = $1 order by created_at, address";
+        "select agent, address from signer where agent between $1 and $2 order by created_at, address";
     const KEYS: &str = "select agent, id as key_id, secret_hash, per_request as key_per_request,
-         expires_at as key_expires_at from agent_key where $1 is null or agent = $1 order by id";
-    const AGENTS: &str = "select * from agent where $1 is null or id = $1 order by id";
-    let only = one.map(|id| id.as_bytes().to_vec());
+         expires_at as key_expires_at from agent_key where agent between $1 and $2 order by id";
+    const AGENTS: &str = "select * from agent where id between $1 and $2 order by id";
+    // A range, so that the indices serve one among a million as well as all.
+    let (first, last) = one.map_or(([0; 16], [u8::MAX; 16]), |id| (*id.as_bytes(), *id.as_bytes()));
+    let (first, last) = (&first[..], &last[..]);
     let mut signers: HashMap<AgentId, Vec<Address>> = HashMap::new();
     let rows: Vec<(Vec<u8>, Vec<u8>)> =
-        on_either!(session, c => sqlx::query_as(SIGNERS).bind(&only).fetch_all(c))?;
+        on_either!(session, c => sqlx::query_as(SIGNERS).bind(first).bind(last).fetch_all(c))?;
     for (agent, address) in rows {
         let agent = AgentId::from_bytes(array(&agent)?);
         signers.entry(agent).or_default().push(Address::from(array::<20>(&address)?));
     }
     let mut keys: HashMap<AgentId, Vec<KeyGrant>> = HashMap::new();
-    let rows: Vec<KeyRow> = on_either!(session, c => sqlx::query_as(KEYS).bind(&only).fetch_all(c))?;
+    let rows: Vec<KeyRow> =
+        on_either!(session, c => sqlx::query_as(KEYS).bind(first).bind(last).fetch_all(c))?;
     for row in rows {
         keys.entry(row.agent()?).or_default().push(row.grant()?);
     }
-    let rows: Vec<AgentRow> = on_either!(session, c => sqlx::query_as(AGENTS).bind(&only).fetch_all(c))?;
+    let rows: Vec<AgentRow> =
+        on_either!(session, c => sqlx::query_as(AGENTS).bind(first).bind(last).fetch_all(c))?;
     rows.into_iter()
         .map(|row| {
             let id = row.id()?;
