@@ -18,6 +18,8 @@ pub(super) struct Actor {
     pub(super) stage: Stage,
     /// What it may be answered: the ledger answers as things stood at some moment since it was asked.
     pub(super) allowed: Vec<Answer>,
+    /// Payments that its keys named at some moment.
+    pub(super) named: Vec<usize>,
     /// Faults of the disk as it began.
     pub(super) since: u64,
     pub(super) excuse: Excuse,

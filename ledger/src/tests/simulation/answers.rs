@@ -73,6 +73,16 @@ impl Model {
         answers.collect()
     }
 
+    /// Captured payments that a call's keys name.
+    pub(super) fn named(&self, call: &Call, own: Option<usize>, now: UnixMillis) -> Vec<usize> {
+        let known = self.keys(call, own, now).into_iter();
+        let captured = known.filter_map(|known| match known {
+            Known::Captured(index) => Some(index),
+            _ => None,
+        });
+        captured.collect()
+    }
+
     fn keys(&self, call: &Call, own: Option<usize>, now: UnixMillis) -> Vec<Known> {
         let mut known = Vec::new();
         let all = || self.attempts.iter().enumerate().filter(|(index, _)| Some(*index) != own);
@@ -131,7 +141,7 @@ impl Model {
     }
 
     /// What is said of a captured payment.
-    fn captured(&self, index: usize, now: UnixMillis) -> Vec<Answer> {
+    pub(super) fn captured(&self, index: usize, now: UnixMillis) -> Vec<Answer> {
         let attempt = &self.attempts[index];
         let State::Paid(paid) = attempt.state else { return Vec::new() };
         let stored = matches!(attempt.response, Response::Stands(at) if at.0 + DAY > now.0);

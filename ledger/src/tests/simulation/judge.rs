@@ -1,6 +1,6 @@
 //! Every answer of the ledger, and its memory after every event, against the model.
 
-use domain::{PolicyViolation, Window};
+use domain::{PolicyViolation, UnixMillis, Window};
 
 use super::actor::{Actor, Funds, Stage, Told};
 use super::answers::Answer;
@@ -32,20 +32,7 @@ impl World {
         let early = self.early();
         for actor in actors.iter_mut().filter(|actor| who(actor)) {
             let now = self.ledger.time();
-            match &actor.stage {
-                Stage::Asking(attempt, _) => {
-                    if actor.looks == 0 {
-                        self.model.attempts[*attempt].held_at = now;
-                    }
-                    actor.allowed.extend(&early);
-                    actor.allowed.extend(self.model.hold(*attempt, now, self.settings.agent_holds_max));
-                }
-                Stage::Looking(call, _) => {
-                    actor.allowed.extend(&early);
-                    actor.allowed.extend(self.model.prior(call, now));
-                }
-                _ => {}
-            }
+            self.allow(actor, &early, now);
             actor.excuse.closed |= self.ledger.health() != Health::Ok;
             actor.excuse.ahead |= self.ledger.is_ahead();
             // A hold may need a second place, to open its provider's accounts.
@@ -56,6 +43,29 @@ impl World {
         }
         actors.append(&mut self.actors);
         self.actors = actors;
+    }
+
+    /// What may be answered now. Once a look has found a payment, it goes on with that one, whatever becomes of the key that
+    /// named it.
+    fn allow(&mut self, actor: &mut Actor, early: &[Answer], now: UnixMillis) {
+        let named = match &actor.stage {
+            Stage::Asking(attempt, _) => {
+                if actor.looks == 0 {
+                    self.model.attempts[*attempt].held_at = now;
+                }
+                actor.allowed.extend(self.model.hold(*attempt, now, self.settings.agent_holds_max));
+                self.model.named(&self.model.attempts[*attempt].call, Some(*attempt), now)
+            }
+            Stage::Looking(call, _) => {
+                actor.allowed.extend(self.model.prior(call, now));
+                self.model.named(call, None, now)
+            }
+            _ => return,
+        };
+        actor.allowed.extend(early);
+        actor.named.extend(named);
+        actor.named.dedup();
+        actor.allowed.extend(actor.named.iter().flat_map(|index| self.model.captured(*index, now)));
     }
 
     /// What may be answered because the disk has it, though the ledger does not know yet that it stands: a refund, which
@@ -136,14 +146,7 @@ impl World {
 
     fn hear_prior(&mut self, actor: &Actor, prior: &Prior) {
         let index = self.model.find(prior.receipt.payment);
-        // While the look was on its way its payment may have been given back, which frees an identifier, or grown old; what
-        // the identifier named as it began is told all the same.
-        let attempt = &self.model.attempts[index];
-        let refunded = matches!(attempt.state, State::Paid(paid) if paid.refunded) && prior.refunded;
-        let old = attempt.is_old(self.model.latest) && actor.allowed.contains(&Answer::Redelivery(index));
-        if actor.looks == 1 || !(refunded || old) {
-            self.expect(actor, Answer::Prior(index));
-        }
+        self.expect(actor, Answer::Prior(index));
         self.count("told of a prior payment");
         let attempt = &mut self.model.attempts[index];
         let State::Paid(paid) = attempt.state else { panic!("told of a payment that does not stand") };

@@ -241,12 +241,14 @@ impl Model {
             if let State::Unknown(_) = attempt.state {
                 attempt.state = State::Over;
             }
-            if attempt.response == Response::Queued {
+            // The client has the whole of it, whether or not it was kept.
+            let sent = attempt.response == Response::Queued;
+            if sent {
                 attempt.response = Response::None;
             }
             let State::Paid(paid) = attempt.state else { continue };
             let listed = open.contains(&attempt.id);
-            let over = paid.refunded || matches!(attempt.response, Response::Stands(_));
+            let over = sent || paid.refunded || matches!(attempt.response, Response::Stands(_));
             let owed = attempt.delivery != Delivery::Over && !over;
             let forgotten = attempt.is_old(self.latest);
             assert!(listed || !owed || forgotten, "payment {index} is owed, and the disk does not know");
