@@ -20,6 +20,8 @@ pub(super) struct Actor {
     pub(super) allowed: Vec<Answer>,
     /// Payments that its keys named at some moment.
     pub(super) named: Vec<usize>,
+    /// Those of them that were delivered, and not given back, at some moment.
+    pub(super) over: Vec<usize>,
     /// Faults of the disk as it began.
     pub(super) since: u64,
     pub(super) excuse: Excuse,

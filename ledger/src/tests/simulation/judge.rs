@@ -65,7 +65,13 @@ impl World {
         actor.allowed.extend(early);
         actor.named.extend(named);
         actor.named.dedup();
-        actor.allowed.extend(actor.named.iter().flat_map(|index| self.model.captured(*index, now)));
+        for index in &actor.named {
+            let answers = self.model.captured(*index, now);
+            if answers.contains(&Answer::Prior(*index)) && !self.model.is_refunded(*index) {
+                actor.over.push(*index);
+            }
+            actor.allowed.extend(answers);
+        }
     }
 
     /// What may be answered because the disk has it, though the ledger does not know yet that it stands: a refund, which
@@ -154,12 +160,11 @@ impl World {
         if let Some(kept) = &prior.response {
             assert_eq!(*kept, response(index), "the response of the prior payment");
         }
-        // A slow look may have seen it before it was refunded or stored.
-        if actor.looks == 1 {
-            let stands = self.disk.lock().refunded(prior.receipt.payment);
-            let right = prior.refunded == paid.refunded || prior.refunded == stands;
-            assert!(right, "whether the prior payment was refunded");
-        }
+        // A slow look may have seen it before it was given back, but only as one that was delivered.
+        let seen = actor.over.contains(&index) || !paid.refunded;
+        let stands = self.disk.lock().refunded(prior.receipt.payment);
+        let right = if prior.refunded { stands } else { seen };
+        assert!(right, "whether the prior payment was refunded");
         if attempt.delivery != Delivery::Refunding {
             attempt.delivery = Delivery::Over;
         }
@@ -259,7 +264,7 @@ impl World {
                     && stands == Some((number, units))
             }
             Err(LedgerError::Conflict) => stands.is_some_and(|stands| stands != (number, units)),
-            Err(LedgerError::Amount) => units == 0 && stands.is_none(),
+            Err(LedgerError::Amount) => units == 0,
             Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
             Err(LedgerError::Overloaded) => actor.excuse.full,
             Err(_) => false,

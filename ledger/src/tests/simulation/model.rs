@@ -124,6 +124,10 @@ impl Model {
         self.attempts.iter().position(|attempt| attempt.id == id).expect("nobody asked for this payment")
     }
 
+    pub(super) fn is_refunded(&self, index: usize) -> bool {
+        matches!(self.attempts[index].state, State::Paid(paid) if paid.refunded)
+    }
+
     pub(super) fn funded(&self, key: u8) -> Option<(u8, i64)> {
         self.fundings.iter().find(|(.., other)| *other == key).map(|(wallet, units, _)| (*wallet, *units))
     }

@@ -160,8 +160,8 @@ impl World {
     fn enter(&mut self, stage: Stage) {
         let number = self.number();
         let since = self.disk.lock().fired;
-        let (allowed, named, excuse) = (Vec::new(), Vec::new(), Excuse::default());
-        self.actors.push(Actor { number, stage, allowed, named, since, excuse, looks: 0 });
+        let (allowed, named, over, excuse) = (Vec::new(), Vec::new(), Vec::new(), Excuse::default());
+        self.actors.push(Actor { number, stage, allowed, named, over, since, excuse, looks: 0 });
     }
 
     fn ask(&mut self, call: Call) {
