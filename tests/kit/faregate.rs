@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::audit;
 use crate::certificate::Authority;
 use crate::config::{Config, Route};
 use crate::database::Database;
+use crate::disk::Disk;
 use crate::message::Response;
 use crate::metrics::Metrics;
 use crate::ports::Port;
@@ -178,22 +180,38 @@ impl Faregate {
 
     /// Starts it on the same data directory and waits until it is ready.
     pub async fn restart(&mut self) {
+        if let Some(status) = self.try_restart().await {
+            self.finished = true;
+            panic!("the gateway ended with {status} before it was ready:\n{}", log_end(&self.log_path()));
+        }
+    }
+
+    /// Starts it on the same data directory; how it ended, where it was not ready before.
+    pub async fn try_restart(&mut self) -> Option<ExitStatus> {
         assert!(self.process.is_none(), "it runs already");
         let environment = self.config.environment();
-        self.process =
-            Some(Process::start(&self.config_path(), &self.log_path(), environment, &self.sockets));
-        let (ops, log) = (self.ops.address(), self.log_path());
-        let process = self.process.as_mut().expect("just started");
+        let mut process = Process::start(&self.config_path(), &self.log_path(), environment, &self.sockets);
+        let ops = self.ops.address();
         loop {
             if let Some(status) = process.ended() {
-                self.finished = true;
-                panic!("the gateway ended with {status} before it was ready:\n{}", log_end(&log));
+                return Some(status);
             }
             if is_ready(ops).await {
-                return;
+                self.process = Some(process);
+                return None;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
+    }
+
+    /// From its next start on it writes to this disk.
+    pub fn put_on(&mut self, disk: &Disk) {
+        self.config.disk = Some(disk.clone());
+    }
+
+    /// Waits until it has ended by itself, however.
+    pub async fn end(&mut self) -> ExitStatus {
+        self.process.take().expect("a running gateway").end().await
     }
 
     /// `kill -9`.
@@ -209,7 +227,7 @@ impl Faregate {
 
     /// Waits until it has ended by itself, well.
     pub async fn ended(&mut self) {
-        let status = self.process.take().expect("a running gateway").end().await;
+        let status = self.end().await;
         assert!(status.success(), "it ended with {status}:\n{}", log_end(&self.log_path()));
     }
 
