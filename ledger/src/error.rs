@@ -26,6 +26,28 @@ pub enum OpenError {
         /// What was asked for.
         asked: String,
     },
+    /// The file is not what was written to it (case C10).
+    #[error(
+        "{path} is damaged ({found}); nothing is served from it. Keep a copy of the data directory, then put the last \
+         backup in its place (docs/operations.md, restore)"
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What the database says of itself.
+        found: String,
+    },
+    /// The schema is one that this version does not know (case C13).
+    #[error(
+        "{path} was written by a newer faregate (schema {version}); start that version again, or restore the backup that \
+         was made before the upgrade"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The schema that is not known.
+        version: i64,
+    },
     /// A file or directory could not be made or locked.
     #[error("cannot open {path}: {source}")]
     File {

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 struct page {
-    int64_t full;        /* writes: no space left */
+    int64_t full;        /* writes: no space left; 2: only into the database itself, not into its log */
     int64_t broken;      /* syncs: input/output error */
     int64_t kill_before; /* the so many-eth sync of a log from now on: killed instead of it */
     int64_t kill_after;  /* the same, killed when it has been done */
@@ -59,7 +59,7 @@ static int refuse(int error) {
 }
 
 static int is_full(int file) {
-    return page && page->full && file >= 0 && is_ours(file, "");
+    return page && page->full && file >= 0 && is_ours(file, page->full == 2 ? ".db" : "");
 }
 
 /* Counts down; true for the one that reaches zero. */

@@ -61,6 +61,11 @@ impl Disk {
         self.set(Number::Full, i64::from(is_full));
     }
 
+    /// Whether only the log can be written: nothing is moved from it into the database.
+    pub fn set_log_only(&self, is_log_only: bool) {
+        self.set(Number::Full, if is_log_only { 2 } else { 0 });
+    }
+
     /// Whether it is broken: every sync fails.
     pub fn set_broken(&self, is_broken: bool) {
         self.set(Number::Broken, i64::from(is_broken));

@@ -21,6 +21,11 @@ impl Invariant {
 
 pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
+        name: "file_is_whole",
+        meaning: "the database's pages and indexes hang together",
+        sql: "select count(*) from pragma_integrity_check where integrity_check <> 'ok'",
+    },
+    Invariant {
         name: "sum_is_zero",
         meaning: "over all accounts, debits equal credits",
         sql: "select (select coalesce(sum(debits), 0) <> coalesce(sum(credits), 0) from balance)

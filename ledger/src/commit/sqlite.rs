@@ -7,6 +7,7 @@ pub(crate) mod checkpoint;
 mod encode;
 mod load;
 pub(crate) mod rows;
+mod sound;
 mod start;
 mod text;
 
@@ -163,7 +164,7 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
     let words = error.to_string();
     match code {
-        Some(code) if SYNC_FAILED.contains(&code) => StoreError::Fatal(words),
+        Some(code) if SYNC_FAILED.contains(&code) || sound::is_damage(code) => StoreError::Fatal(words),
         // The low byte is the primary code: 5 busy, 6 locked, 19 constraint.
         Some(code) if matches!(code & 0xff, 5 | 6) => StoreError::Busy(words),
         Some(code) if code & 0xff == 19 => StoreError::Refused(words),

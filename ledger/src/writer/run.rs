@@ -119,7 +119,7 @@ impl<S: CommitStore> Run<S> {
         let given = match self.read_facts(&mut round).await {
             Ok(given) => given,
             Err(error) => {
-                self.shared.gate.close(Cause::Commit, error.to_string());
+                self.unreadable(&error, round.works.len());
                 for (_, reply) in round.loads {
                     let _ = reply.send(Err(LedgerError::Unavailable));
                 }
@@ -200,6 +200,17 @@ impl<S: CommitStore> Run<S> {
             let _ = reply.send(if known { Ok(()) } else { Err(LedgerError::UnknownWallet) });
         }
         Ok(loaded.given)
+    }
+
+    /// Facts could not be read. A database that is busy or out of reach comes back; a damaged one does not.
+    fn unreadable(&self, error: &StoreError, operations: usize) {
+        let words = error.to_string();
+        if matches!(error, StoreError::Fatal(_)) {
+            self.shared.gate.close(Cause::Disk, words.clone());
+            self.shared.observer.commit_failed(&CommitFailure { operations, error: &words, fatal: true });
+        } else {
+            self.shared.gate.close(Cause::Commit, words);
+        }
     }
 
     /// Decides and writes. A batch that a constraint refuses is halved until the one it refuses is alone.

@@ -9,6 +9,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::fixed;
+use super::sound::{expect_whole, migrate_error, open_error};
 use super::{SqliteStore, writer_options};
 use crate::batch::{AccountId, Marker};
 use crate::commit::Start;
@@ -33,11 +34,12 @@ impl SqliteStore {
         settings: &Settings,
         now: UnixMillis,
     ) -> Result<(Self, Start), OpenError> {
-        let database = |error: sqlx::Error| OpenError::Database(error.to_string());
+        let database = |error: sqlx::Error| open_error(&path, &error);
         let mut connection = writer_options(&path).connect().await.map_err(database)?;
+        expect_whole(&mut connection, &path).await?;
         let migrations = sqlx::migrate!("../migrations/sqlite/ledger");
         let migrated = migrations.run(&mut connection).await;
-        migrated.map_err(|error| OpenError::Database(error.to_string()))?;
+        migrated.map_err(|error| migrate_error(&path, error))?;
         let (asset, secret) = identity(&mut connection, settings).await?;
         let start = start(&mut connection, now, asset, secret).await.map_err(database)?;
         Ok((Self::new(path, connection), start))
