@@ -3,8 +3,8 @@
 //! is unknown is delivered once more, free.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-mod dependencies;
 mod damage;
+mod dependencies;
 mod disk;
 mod ending;
 mod journal;
