@@ -4,6 +4,7 @@
 //! the cores are busy and a commit costs CPU as well, so the next one gathers for a millisecond first. Everything
 //! that changes [`crate::facts::Facts`] happens on this thread, between two batches. Next: [`run`] for the loop.
 
+mod round;
 mod run;
 mod settle;
 

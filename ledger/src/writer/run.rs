@@ -7,13 +7,14 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Delta, Given, Operation, Outcome};
-use crate::command::{Command, Failure, Reply, Work};
+use crate::command::{Command, Failure, Work};
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 use crate::decide::decide;
 use crate::error::LedgerError;
 use crate::health::Cause;
 use crate::observer::CommitFailure;
 use crate::shared::{Phase, Shared};
+use crate::writer::round::Round;
 
 /// Ticks between two looks for expired rows.
 const EXPIRE_TICKS: u32 = 240;
@@ -44,14 +45,6 @@ pub(crate) struct Run<S> {
     wrote: bool,
     /// Signed payments are not taken, because the wall clock was set back.
     is_ahead: bool,
-}
-
-/// What a round of the queue brought.
-#[derive(Default)]
-struct Round {
-    works: Vec<Work>,
-    loads: Vec<(Wanted, Reply<()>)>,
-    pauses: Vec<oneshot::Sender<oneshot::Sender<()>>>,
 }
 
 // === impl Run ===
@@ -381,23 +374,6 @@ impl<S: CommitStore> Run<S> {
     async fn expire(&mut self) {
         if let Err(error) = self.store.expire(self.shared.time()).await {
             tracing::warn!(%error, "identifiers and responses older than a day could not be deleted");
-        }
-    }
-}
-
-// === impl Round ===
-
-impl Round {
-    fn add(&mut self, command: Command) {
-        match command {
-            Command::Operation(work) => self.works.push(work),
-            Command::Load { wallet, agent, reply } => {
-                let wallets = [wallet].into();
-                let agents = [agent].into();
-                self.loads.push((Wanted { wallets, agents, ..Wanted::default() }, reply));
-            }
-            Command::Pause(pause) => self.pauses.push(pause),
-            Command::Wake => {}
         }
     }
 }
