@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::output::{Format, Verdict};
 use crate::service::Inherited;
-use crate::{audit, check, demo, explain, pay, run};
+use crate::{audit, check, db, demo, explain, pay, run};
 
 /// Threads for everything but the data plane and the ledger, which have their own.
 const WORKERS: usize = 2;
@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Pay(pay::Arguments),
     /// Check that the books balance: of a file, of a data directory, or of a running process.
     Audit(audit::Arguments),
+    /// Look after the databases.
+    #[command(subcommand)]
+    Db(db::Command),
     /// Start everything with a sample API and a funded agent, and show what to try.
     Demo(demo::Arguments),
 }
@@ -49,6 +52,7 @@ pub(crate) fn execute(command: Command, format: Format) -> anyhow::Result<Verdic
         Command::Explain(arguments) => runtime()?.block_on(explain::execute(arguments, format)),
         Command::Pay(arguments) => runtime()?.block_on(pay::execute(arguments, format)),
         Command::Audit(arguments) => runtime()?.block_on(audit::execute(arguments, format)),
+        Command::Db(command) => runtime()?.block_on(db::execute(command, format)),
         Command::Demo(arguments) => runtime()?.block_on(demo::execute(arguments, format)),
     }
 }

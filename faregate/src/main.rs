@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod clock;
 mod config_file;
+mod db;
 mod demo;
 mod explain;
 mod logging;

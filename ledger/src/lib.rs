@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod backup;
 mod batch;
 mod bounded;
 mod command;

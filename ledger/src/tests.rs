@@ -7,5 +7,6 @@ mod failures;
 mod kit;
 mod limits;
 mod money;
+mod opening;
 mod replay;
 mod simulation;

@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod agent_key;
+pub mod backup;
 pub mod catalog;
 pub mod config;
 pub mod database;

@@ -20,7 +20,13 @@ pub enum StoreError {
     Directory(#[from] std::io::Error),
     /// The database cannot be brought to this version's schema.
     #[error("cannot migrate the registry: {0}")]
-    Migrate(#[from] MigrateError),
+    Migrate(#[source] MigrateError),
+    /// The schema is one that this version does not know (case C13).
+    #[error(
+        "the registry was written by a newer faregate (schema {0}); start that version again, or restore the backup that \
+         was made before the upgrade"
+    )]
+    Newer(i64),
     /// A statement failed.
     #[error("the registry's database: {0}")]
     Statement(#[from] sqlx::Error),
@@ -30,4 +36,15 @@ pub enum StoreError {
     /// A row holds what this version cannot read.
     #[error("the registry holds a {0} that cannot be read")]
     Corrupt(&'static str),
+}
+
+// === impl StoreError ===
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer(version),
+            error => Self::Migrate(error),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! is unknown is delivered once more, free.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod backup;
 mod damage;
 mod dependencies;
 mod disk;

@@ -15,5 +15,6 @@ mod paths;
 mod pipelining;
 mod prices;
 mod reload;
+mod shipped;
 mod slow;
 mod smuggling;

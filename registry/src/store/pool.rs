@@ -14,7 +14,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Executor, Postgres, Sqlite};
+use sqlx::{Connection as _, Executor, Postgres, Sqlite};
 
 use super::StoreError;
 use crate::database::Database;
@@ -29,7 +29,7 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// The database's file in the data directory.
-const FILE: &str = "registry.db";
+pub(crate) const FILE: &str = "registry.db";
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite/registry");
 
@@ -84,6 +84,17 @@ macro_rules! execute {
     };
 }
 pub(crate) use execute;
+
+/// Copies a SQLite database, as it stands at one moment, to a file that must not exist.
+pub(crate) async fn copy_file(source: &Path, target: &Path) -> Result<(), StoreError> {
+    let name = target.to_str().ok_or(StoreError::Corrupt("path that is not UTF-8"))?;
+    let options = SqliteConnectOptions::new().filename(source).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let copied = sqlx::query("vacuum into $1").bind(name).execute(&mut connection).await;
+    // Only a reader is closed.
+    let _ = connection.close().await;
+    Ok(copied.map(drop)?)
+}
 
 /// Awaits a statement, but not for ever.
 pub(crate) async fn answer<T>(

@@ -1,0 +1,54 @@
+//! What is refused before anything is read from it: a newer schema, a file that is damaged.
+
+use sqlx::{ConnectOptions, Connection};
+
+use super::kit::Books;
+use crate::commit::sqlite::reader_options;
+use crate::{Ledger, OpenError};
+
+async fn execute(books: &Books, text: &'static str) {
+    let mut connection = reader_options(&books.path()).read_only(false).connect().await.unwrap();
+    sqlx::query(text).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn refused(books: &Books) -> OpenError {
+    let observer = std::sync::Arc::new(crate::Silent);
+    Ledger::open(books.settings.clone(), books.clock.clone(), observer).err().expect("a refusal")
+}
+
+#[tokio::test]
+async fn c13_a_newer_schema_is_refused_in_words_and_left_as_it_is() {
+    let mut books = Books::funded(100).await;
+    books.close();
+    execute(
+        &books,
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+        values (9000, 'from the future', true, x'00', 0)",
+    )
+    .await;
+    let error = refused(&books);
+    assert!(matches!(error, OpenError::Newer { version: 9000, .. }), "{error:?}");
+    assert!(error.to_string().contains("newer faregate"), "{error}");
+    execute(&books, "delete from _sqlx_migrations where version = 9000").await;
+    books.reopen();
+    assert_eq!(books.balance(1).await, 100);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn c10_a_file_that_is_no_database_is_refused_in_words() {
+    let mut books = Books::funded(100).await;
+    books.close();
+    let good = std::fs::read(books.path()).unwrap();
+    for bad in [vec![b'x'; 8_192], good[..good.len() / 2].to_vec()] {
+        std::fs::write(books.path(), bad).unwrap();
+        let error = refused(&books);
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains("backup"), "{error}");
+    }
+    std::fs::write(books.path(), good).unwrap();
+    books.reopen();
+    assert_eq!(books.balance(1).await, 100);
+    books.finish().await;
+}
