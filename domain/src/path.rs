@@ -119,6 +119,7 @@ pub(crate) fn fold(text: &str) -> String {
 fn push_segment(text: &mut String, segment: &[u8]) -> Result<bool, PathError> {
     let mut escaped_slash = false;
     let mut index = 0;
+    let start = text.len();
     while let Some(&byte) = segment.get(index) {
         if byte != b'%' {
             if !may_stand(byte) {
@@ -132,18 +133,17 @@ fn push_segment(text: &mut String, segment: &[u8]) -> Result<bool, PathError> {
         index += 3;
         match escaped {
             _ if is_unreserved(escaped) => text.push(char::from(escaped)),
-            b'%' if segment
-                .get(index..index + 2)
-                .is_some_and(|next| next.iter().all(u8::is_ascii_hexdigit)) =>
-            {
-                return Err(PathError::DoubleEscape);
-            }
             0..=0x1f | 0x7f | b'\\' | b';' => return Err(PathError::Character),
             _ => {
                 escaped_slash |= escaped == b'/';
                 text.push_str(&format!("%{escaped:02X}"));
             }
         }
+    }
+    // Looked for in what is forwarded: `%25%32e` is one as well, once its digit stands there in the clear.
+    let is_escape = |after: &str| after.len() >= 2 && after.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+    if text[start..].split("%25").skip(1).any(is_escape) {
+        return Err(PathError::DoubleEscape);
     }
     match percent_decode(segment).map(String::from_utf8) {
         Some(Ok(_)) => Ok(escaped_slash),
@@ -223,6 +223,9 @@ mod tests {
             ("/a%+1", PathError::BrokenEscape),
             ("/%252e", PathError::DoubleEscape),
             ("/%252F", PathError::DoubleEscape),
+            ("/%25%32e", PathError::DoubleEscape),
+            ("/%252%65", PathError::DoubleEscape),
+            ("/%25%32%65%25%32%65/a", PathError::DoubleEscape),
             ("/a\\b", PathError::Character),
             ("/a%5cb", PathError::Character),
             ("/a%00", PathError::Character),

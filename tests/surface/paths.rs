@@ -116,6 +116,7 @@ async fn s3_what_two_parsers_could_read_in_two_ways_is_400() {
         "/a;b",
         "/a%5cb",
         "/%252e%252e/a",
+        "/%25%32%65%25%32%65/a",
     ] {
         let response = world.gateway.call(&Request::get(path)).await;
         response.expect_refusal(400, "ambiguous_path");
