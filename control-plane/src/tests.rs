@@ -68,7 +68,8 @@ impl House {
 
     async fn open(router: impl FnOnce(Ledger, Registry) -> axum::Router) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let settings = ledger::Settings::new(directory.path().to_owned());
+        let settings =
+            ledger::Settings::new(ledger::Database::Sqlite { directory: directory.path().to_owned() });
         let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Silent)).unwrap();
         let database = registry::Database::Sqlite { directory: directory.path().to_owned() };
         let registry = Registry::open(&database, Arc::new(Still)).await.unwrap();

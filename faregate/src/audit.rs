@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::client;
 use crate::output::{Format, Verdict, print_json, print_text};
+use crate::service::settings::books;
 
 /// The ledger's database in a data directory.
 const LEDGER_FILE: &str = "ledger.db";
@@ -43,7 +44,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     let report = match arguments.place {
         Place { url: Some(url), .. } => of_process(&url, arguments.admin_token).await?,
         Place { data: Some(directory), .. } => of_directory(&directory).await?,
-        Place { config, .. } => of_directory(&configured(config.as_deref())?).await?,
+        Place { config, .. } => of_configured(config.as_deref()).await?,
     };
     match format {
         Format::Json => print_json(&report),
@@ -67,9 +68,16 @@ async fn of_directory(directory: &Path) -> anyhow::Result<Value> {
     Ok(control_plane::audit::view(&report))
 }
 
-fn configured(config: Option<&Path>) -> anyhow::Result<PathBuf> {
+async fn of_configured(config: Option<&Path>) -> anyhow::Result<Value> {
     let path = config.context("name a configuration file, a data directory or a URL")?;
-    Ok(crate::service::settings::books(&Config::load(path)?.config.data)?.to_owned())
+    match books(&Config::load(path)?.config.data) {
+        ledger::Database::Sqlite { directory } => of_directory(&directory).await,
+        database @ ledger::Database::Postgres { .. } => {
+            let report = ledger::audit_database(&database).await;
+            let report = report.context("cannot audit the ledger in PostgreSQL")?;
+            Ok(control_plane::audit::view(&report))
+        }
+    }
 }
 
 fn text(report: &Value) -> String {

@@ -105,7 +105,7 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
 
 /// Opening reads the books, which blocks.
 async fn open(config: &Config, commits: Arc<Commits>) -> anyhow::Result<(Ledger, Writer)> {
-    let settings = settings::ledger(config)?;
+    let settings = settings::ledger(config);
     let open = move || Ledger::open(settings, Arc::new(SystemClock), commits);
     Ok(tokio::task::spawn_blocking(open).await??)
 }

@@ -1,6 +1,6 @@
 //! The invariants of the books, each as one question in SQL that counts the rows which break it.
 //!
-//! [`audit_file`] asks them of any ledger file, running or stopped. A running ledger is asked the same and then
+//! [`audit_database`] asks them of any ledger, running or stopped. A running ledger is asked the same and then
 //! compared with its memory, at one point between two batches. Next: [`invariants`] for the list.
 
 mod invariants;
@@ -10,12 +10,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::UnixMillis;
-use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::oneshot;
 
+use crate::books::session::{Session, on_either};
 use crate::command::Command;
-use crate::commit::sqlite::reader_options;
+use crate::commit::postgres::connect;
+use crate::commit::sqlite::{FILE, reader_options};
+use crate::database::Database;
 use crate::error::LedgerError;
 use crate::reads::read_error;
 use crate::shared::Shared;
@@ -54,58 +56,84 @@ impl AuditReport {
     }
 }
 
-/// Audits the books of a stopped or running ledger by its `ledger.db`, reading only.
+/// Audits the books of a stopped or running ledger, reading only.
+///
+/// # Errors
+/// [`LedgerError::Read`] where there is no ledger that can be read.
+pub async fn audit_database(database: &Database) -> Result<AuditReport, LedgerError> {
+    match database {
+        Database::Sqlite { directory } => audit_file(&directory.join(FILE)).await,
+        Database::Postgres { url } => {
+            let mut connection = connect::reader(url.expose()).await.map_err(read_error)?;
+            let report = snapshot_and_ask(&mut Session::Postgres(&mut connection)).await;
+            let _ = connection.close().await;
+            report.map_err(read_error)
+        }
+    }
+}
+
+/// The same for one SQLite file, a copy for instance.
 ///
 /// # Errors
 /// [`LedgerError::Read`] where the file cannot be read as a ledger.
 pub async fn audit_file(path: &Path) -> Result<AuditReport, LedgerError> {
     let mut connection = reader_options(path).connect().await.map_err(read_error)?;
-    let report = snapshot(&mut connection).await;
-    let report = match report {
-        Ok(()) => ask(&mut connection).await,
-        Err(error) => Err(error),
-    };
+    let report = snapshot_and_ask(&mut Session::Sqlite(&mut connection)).await;
     let _ = connection.close().await;
     report.map_err(read_error)
+}
+
+async fn snapshot_and_ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
+    snapshot(session).await?;
+    ask(session).await
 }
 
 /// Audits the books and the memory of a running ledger.
 pub(crate) async fn running(shared: &Arc<Shared>) -> Result<AuditReport, LedgerError> {
     let mut connection = shared.reads.connection().await?;
+    let session = &mut connection.session();
     let (pause, paused) = oneshot::channel();
     shared.send(Command::Pause(pause)).map_err(|_| LedgerError::Unavailable)?;
     let resume = paused.await.map_err(|_| LedgerError::Unavailable)?;
-    let begun = snapshot(&mut connection).await;
+    let begun = snapshot(session).await;
     let memory = Snapshot::of(&shared.memory.lock().facts);
     // The point is fixed: the writer goes on, the audit takes its time.
     drop(resume);
     let report = match begun {
-        Ok(()) => compare(&mut connection, &memory).await,
+        Ok(()) => compare(session, &memory).await,
         Err(error) => Err(error),
     };
     // Where nothing was begun there is nothing to end.
-    let _ = sqlx::query("rollback").execute(&mut *connection).await;
+    let _ = on_either!(session, c => async { sqlx::query("rollback").execute(c).await.map(drop) });
     report.map_err(read_error)
 }
 
-async fn compare(connection: &mut SqliteConnection, memory: &Snapshot) -> Result<AuditReport, sqlx::Error> {
-    let mut report = ask(connection).await?;
-    report.findings.extend(memory.compare(connection).await?);
+async fn compare(session: &mut Session<'_>, memory: &Snapshot) -> Result<AuditReport, sqlx::Error> {
+    let mut report = ask(session).await?;
+    report.findings.extend(memory.compare(session).await?);
     Ok(report)
 }
 
 /// Begins a transaction and reads once: from here on the connection sees the books of this moment.
-async fn snapshot(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("begin").execute(&mut *connection).await?;
-    sqlx::query("select batch from marker").fetch_one(connection).await.map(drop)
+async fn snapshot(session: &mut Session<'_>) -> Result<(), sqlx::Error> {
+    let begin = match session {
+        Session::Sqlite(_) => "begin",
+        Session::Postgres(_) => "begin isolation level repeatable read read only",
+    };
+    on_either!(session, c => async { sqlx::query(begin).execute(c).await.map(drop) })?;
+    on_either!(session, c => async { sqlx::query("select batch from marker").fetch_one(c).await.map(drop) })
 }
 
-async fn ask(connection: &mut SqliteConnection) -> Result<AuditReport, sqlx::Error> {
-    let query = sqlx::query_as("select at, (select count(*) from payment) from marker");
-    let (at, payments): (i64, i64) = query.fetch_one(&mut *connection).await?;
-    let mut findings = Vec::with_capacity(INVARIANTS.len());
-    for invariant in INVARIANTS {
-        let offending: i64 = sqlx::query_scalar(invariant.sql).fetch_one(&mut *connection).await?;
+async fn ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
+    let point = "select at, (select count(*) from payment) from marker";
+    let (at, payments): (i64, i64) = on_either!(session, c => sqlx::query_as(point).fetch_one(c))?;
+    let guards = match session {
+        Session::Sqlite(_) => &invariants::GUARDS_SQLITE,
+        Session::Postgres(_) => &invariants::GUARDS_POSTGRES,
+    };
+    let mut findings = Vec::with_capacity(INVARIANTS.len() + 1);
+    for invariant in INVARIANTS.iter().chain([guards]) {
+        let offending: i64 = on_either!(session, c => sqlx::query_scalar(invariant.sql).fetch_one(c))?;
         findings.push(invariant.finding(count(offending)));
     }
     Ok(AuditReport { at: UnixMillis(at), payments: count(payments), findings })

@@ -1,17 +1,22 @@
-//! [`CommitStore`]: the seam between the writer and a database. SQLite today; PostgreSQL comes next to it.
+//! [`CommitStore`]: the seam between the writer and a database. [`Store`] is whichever the settings name.
 //!
 //! A store reads facts, writes one [`Delta`] in one transaction, and can say afterwards whether a batch stands. It
 //! decides nothing. Tests put a failing, forgetful or slow one in front of the real one.
 
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use domain::{AgentId, Asset, PaymentId, UnixMillis, WalletId};
 use thiserror::Error;
 
 use crate::batch::{Delta, Given, Marker};
+use crate::commit::postgres::PostgresStore;
+use crate::commit::sqlite::SqliteStore;
 use crate::facts::{AgentFacts, Captured, ProviderFacts, WalletFacts};
+use crate::health::Deadline;
 
 /// One writer's way to its database.
 pub(crate) trait CommitStore: 'static {
@@ -43,9 +48,16 @@ pub(crate) enum StoreError {
     /// Nobody knows whether it was written: ask [`CommitStore::resolve`].
     #[error("the database failed: {0}")]
     Broken(String),
-    /// The disk did not keep what it was given; nothing it says from now on counts (case C15).
-    #[error("the disk failed: {0}")]
+    /// The disk did not keep what it was given, or the books are another's: nothing this process says from now on counts
+    /// (cases C15, T3).
+    #[error("the books cannot be trusted any more: {0}")]
     Fatal(String),
+}
+
+/// A store of either database.
+pub(crate) enum Store {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
 }
 
 /// Facts that a batch or a hold needs.
@@ -77,6 +89,47 @@ pub(crate) struct Start {
     pub(crate) replays: Vec<Captured>,
     pub(crate) horizon: u64,
     pub(crate) open: Vec<PaymentId>,
+    /// Until when the books are ours, where somebody else could take them.
+    pub(crate) lease: Option<Arc<Deadline>>,
+}
+
+// === impl Store ===
+
+impl CommitStore for Store {
+    async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.load(wanted, at).await,
+            Self::Postgres(store) => store.load(wanted, at).await,
+        }
+    }
+
+    async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.commit(delta).await,
+            Self::Postgres(store) => store.commit(delta).await,
+        }
+    }
+
+    async fn resolve(&mut self, batch: i64) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.resolve(batch).await,
+            Self::Postgres(store) => store.resolve(batch).await,
+        }
+    }
+
+    async fn expire(&mut self, at: UnixMillis) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.expire(at).await,
+            Self::Postgres(store) => store.expire(at).await,
+        }
+    }
+
+    async fn close(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+        }
+    }
 }
 
 // === impl Wanted ===

@@ -16,6 +16,16 @@ pub enum OpenError {
         /// The owner's process id, as it wrote it.
         owner: String,
     },
+    /// Another process has it, in PostgreSQL (case C16).
+    #[error(
+        "the ledger belongs to {owner} (epoch {epoch}), which renews its lease; stop it first, two writers would lose money"
+    )]
+    Leased {
+        /// The owner, as it named itself.
+        owner: String,
+        /// Of its lease.
+        epoch: i64,
+    },
     /// The wallet network is fixed at first start: signed payments are bound to it.
     #[error(
         "the ledger was made for {kept}, the configuration says {asked}; the wallet network cannot be changed"
@@ -39,12 +49,12 @@ pub enum OpenError {
     },
     /// The schema is one that this version does not know (case C13).
     #[error(
-        "{path} was written by a newer faregate (schema {version}); start that version again, or restore the backup that \
+        "{place} was written by a newer faregate (schema {version}); start that version again, or restore the backup that \
          was made before the upgrade"
     )]
     Newer {
-        /// The database.
-        path: PathBuf,
+        /// The file, or the schema.
+        place: String,
         /// The schema that is not known.
         version: i64,
     },

@@ -1,6 +1,7 @@
 //! [`Gate`]: closes the ledger for new holds at once when commits fail or are overdue, so that nothing is forwarded
 //! which cannot be charged. Reopens with the next commit that works.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,16 @@ pub(crate) struct Gate {
     began: AtomicU64,
     epoch: Instant,
     commit_age_max: Duration,
+    /// None where nobody else can come between: a file under a lock.
+    lease: Option<Arc<Deadline>>,
+}
+
+/// Until when this process may write the books; kept in the future by whoever renews a lease. Monotonic time.
+#[derive(Debug)]
+pub(crate) struct Deadline {
+    since: Instant,
+    /// After `since`.
+    millis: AtomicU64,
 }
 
 #[derive(Clone, Debug)]
@@ -39,25 +50,47 @@ pub(crate) enum Cause {
     Commit,
     /// The ledger is being closed.
     Closing,
-    /// The disk failed a sync, or the writer broke down: nothing is written any more, until the process starts again.
+    /// The disk failed a sync, the books are another's, or the writer broke down: nothing is written any more, until the
+    /// process starts again.
     Disk,
+}
+
+// === impl Deadline ===
+
+impl Deadline {
+    pub(crate) fn new(end: Instant) -> Self {
+        let deadline = Self { since: Instant::now(), millis: AtomicU64::new(0) };
+        deadline.extend(end);
+        deadline
+    }
+
+    /// Moves it later, never earlier.
+    pub(crate) fn extend(&self, end: Instant) {
+        let millis = end.saturating_duration_since(self.since).as_millis();
+        self.millis.fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
+    fn is_ahead(&self) -> bool {
+        self.since.elapsed().as_millis() < u128::from(self.millis.load(Ordering::Acquire))
+    }
 }
 
 // === impl Gate ===
 
 impl Gate {
-    pub(crate) fn new(commit_age_max: Duration) -> Self {
+    pub(crate) fn new(commit_age_max: Duration, lease: Option<Arc<Deadline>>) -> Self {
         Self {
             closed: AtomicBool::new(false),
             reason: Mutex::new(None),
             began: AtomicU64::new(0),
             epoch: Instant::now(),
             commit_age_max,
+            lease,
         }
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        !self.closed.load(Ordering::Acquire) && !self.is_overdue()
+        !self.closed.load(Ordering::Acquire) && !self.is_overdue() && self.is_ours()
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -67,7 +100,14 @@ impl Gate {
         if self.is_overdue() {
             return Health::Closed(format!("a commit takes longer than {:?}", self.commit_age_max));
         }
+        if !self.is_ours() {
+            return Health::Closed("the ledger's lease has run out and could not be renewed yet".to_owned());
+        }
         Health::Ok
+    }
+
+    fn is_ours(&self) -> bool {
+        self.lease.as_ref().is_none_or(|lease| lease.is_ahead())
     }
 
     pub(crate) fn close(&self, cause: Cause, words: String) {

@@ -5,7 +5,6 @@
 
 mod admission;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::account::{
 use crate::audit::AuditReport;
 use crate::batch::HeldAt;
 use crate::command::{Command, Reply, Work};
+use crate::database::Database;
 use crate::error::{LedgerError, OpenError};
 use crate::health::Health;
 use crate::observer::Observer;
@@ -27,8 +27,8 @@ use crate::writer::{self, Writer};
 /// How a ledger is opened. Every queue and cache has its limit here.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where `ledger.db` and its lock file are.
-    pub directory: PathBuf,
+    /// Where the books are.
+    pub database: Database,
     /// The wallet network's chain id; fixed at first start.
     pub chain_id: u64,
     /// The EIP-712 name of the wallet asset; fixed at first start.
@@ -62,11 +62,11 @@ pub struct Ledger {
 // === impl Settings ===
 
 impl Settings {
-    /// The defaults for a data directory.
+    /// The defaults for a database.
     #[must_use]
-    pub fn new(directory: PathBuf) -> Self {
+    pub fn new(database: Database) -> Self {
         Self {
-            directory,
+            database,
             chain_id: 402_402,
             asset_name: "Faregate USD".to_owned(),
             asset_version: "1".to_owned(),
@@ -85,8 +85,7 @@ impl Settings {
 // === impl Ledger ===
 
 impl Ledger {
-    /// Opens the books in the settings' directory, creating and migrating them, takes the owner's lock and starts
-    /// the writer on a thread and runtime of its own. Blocks for some milliseconds; may be called inside a runtime.
+    /// Opens the books, creating and migrating them, takes the owner's lock or lease and starts the writer on a thread and runtime of its own. Blocks for some milliseconds; may be called inside a runtime.
     ///
     /// # Errors
     /// See [`OpenError`].

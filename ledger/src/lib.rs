@@ -10,9 +10,11 @@ pub mod account;
 pub mod audit;
 pub mod backup;
 mod batch;
+mod books;
 mod bounded;
 mod command;
 mod commit;
+pub mod database;
 mod decide;
 mod deliveries;
 pub mod error;
@@ -32,7 +34,8 @@ mod writer;
 pub use account::{
     Funding, PaymentRecord, RefundReason, Refunded, Spent, Transfer, WalletBalance, WindowSpent,
 };
-pub use audit::{AuditReport, Finding, audit_file};
+pub use audit::{AuditReport, Finding, audit_database, audit_file};
+pub use database::Database;
 pub use error::{CaptureError, HoldError, LedgerError, OpenError};
 pub use health::Health;
 pub use hold::{Capturing, Held, Hold, HoldRequest};

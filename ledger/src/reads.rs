@@ -1,18 +1,21 @@
-//! [`Reads`]: the seam between the ledger and the committed rows that memory does not keep. [`SqliteReads`] is a small
-//! pool of connections that cannot write.
+//! [`Reads`]: the seam between the ledger and the committed rows that memory does not keep. [`SqlReads`] is a small pool
+//! of connections that cannot write.
 
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId, Window};
-use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+use sqlx::{Executor, FromRow};
 
 use crate::account::PaymentRecord;
 use crate::batch::{HeldAt, WindowKey};
+use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixed, hex_list};
+use crate::books::session::{Connection, answer, on_either};
+use crate::commit::postgres::connect::READER;
 use crate::commit::sqlite::reader_options;
-use crate::commit::sqlite::rows::{PAYMENT, PaymentColumns, ResponseColumns, fixed, hex_list};
 use crate::error::LedgerError;
 use crate::receipt::StoredResponse;
 
@@ -29,7 +32,7 @@ const WINDOW: &str = "select spent from spend_window where agent = $1 and period
 
 const RESPONSE: &str = "select status, headers, body from response where payment = $1 and expires_at > $2";
 
-const REPLAY: &str = "select id, fingerprint from payment where replay_key = $1";
+const REPLAY: &str = "select id as payment, fingerprint from payment where replay_key = $1";
 
 const IDENTIFIER: &str = "select payment, fingerprint from idempotency where key = $1 and expires_at > $2";
 
@@ -58,12 +61,14 @@ pub(crate) trait Reads: Send + Sync + 'static {
     async fn identifier(&self, key: &IdempotencyKey, at: UnixMillis) -> Result<Option<Used>, LedgerError>;
 
     /// A connection for the audit, which asks in SQL.
-    async fn connection(&self) -> Result<PoolConnection<sqlx::Sqlite>, LedgerError>;
+    async fn connection(&self) -> Result<Connection, LedgerError>;
 }
 
+/// A pool of either database.
 #[derive(Debug)]
-pub(crate) struct SqliteReads {
-    pool: SqlitePool,
+pub(crate) enum SqlReads {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
 }
 
 /// Which payment a key was used for, and for which request.
@@ -73,41 +78,64 @@ pub(crate) struct Used {
     pub(crate) fingerprint: Fingerprint,
 }
 
-// === impl SqliteReads ===
+/// A payment's id and its fingerprint, as stored.
+#[derive(FromRow)]
+struct UsedColumns {
+    payment: Vec<u8>,
+    fingerprint: Vec<u8>,
+}
 
-impl SqliteReads {
+/// Runs one short read on a connection of the pool.
+macro_rules! read {
+    ($reads:expr, $connection:ident => $statement:expr) => {{
+        let mut connection = $reads.connection().await?;
+        let mut session = connection.session();
+        answer(async { on_either!(&mut session, $connection => $statement) }).await.map_err(read_error)
+    }};
+}
+
+// === impl SqlReads ===
+
+impl SqlReads {
     /// Connects when first used. Called on the writer's runtime.
-    pub(crate) fn new(path: &Path) -> Self {
+    pub(crate) fn sqlite(path: &Path) -> Self {
         let options = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false);
-        Self { pool: options.connect_lazy_with(reader_options(path)) }
+        Self::Sqlite(options.connect_lazy_with(reader_options(path)))
+    }
+
+    /// Connects when first used. Called on the writer's runtime.
+    pub(crate) fn postgres(options: PgConnectOptions) -> Self {
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(
+            |connection, _| Box::pin(async move { connection.execute(READER).await.map(drop) }),
+        );
+        Self::Postgres(pool.connect_lazy_with(options))
     }
 }
 
 #[async_trait]
-impl Reads for SqliteReads {
+impl Reads for SqlReads {
     async fn wallet(&self, wallet: WalletId) -> Result<Option<i64>, LedgerError> {
-        let query = sqlx::query_scalar(WALLET).bind(wallet.as_bytes().to_vec());
-        query.fetch_optional(&self.pool).await.map_err(read_error)
+        let key = wallet.as_bytes().to_vec();
+        read!(self, c => sqlx::query_scalar(WALLET).bind(key).fetch_optional(c))
     }
 
     async fn spent(&self, agent: AgentId, window: Window, held: &HeldAt) -> Result<i64, LedgerError> {
         let WindowKey { start, .. } = held.key(agent, window);
-        let period = if window == Window::Day { 0 } else { 1 };
-        let query = sqlx::query_scalar(WINDOW).bind(agent.as_bytes().to_vec()).bind(period).bind(start.0);
-        let spent: Option<i64> = query.fetch_optional(&self.pool).await.map_err(read_error)?;
+        let (key, period) = (agent.as_bytes().to_vec(), if window == Window::Day { 0_i64 } else { 1 });
+        let spent: Option<i64> = read!(self, c => sqlx::query_scalar(WINDOW).bind(key).bind(period).bind(start.0).fetch_optional(c))?;
         Ok(spent.unwrap_or(0))
     }
 
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
         let key = hex_list([payment.as_bytes().as_slice()].into_iter());
         let columns: Option<PaymentColumns> =
-            sqlx::query_as(PAYMENT).bind(key).fetch_optional(&self.pool).await.map_err(read_error)?;
-        columns.map(PaymentColumns::record).transpose().map_err(|damaged| read_error(damaged.into()))
+            read!(self, c => sqlx::query_as(PAYMENT).bind(key).fetch_optional(c))?;
+        columns.map(PaymentColumns::record).transpose().map_err(damaged)
     }
 
     async fn response(
@@ -115,35 +143,48 @@ impl Reads for SqliteReads {
         payment: PaymentId,
         at: UnixMillis,
     ) -> Result<Option<StoredResponse>, LedgerError> {
-        let query = sqlx::query_as(RESPONSE).bind(payment.as_bytes().to_vec()).bind(at.0);
-        let columns: Option<ResponseColumns> = query.fetch_optional(&self.pool).await.map_err(read_error)?;
-        columns.map(ResponseColumns::read).transpose().map_err(|damaged| read_error(damaged.into()))
+        let key = payment.as_bytes().to_vec();
+        let columns: Option<ResponseColumns> =
+            read!(self, c => sqlx::query_as(RESPONSE).bind(key).bind(at.0).fetch_optional(c))?;
+        columns.map(ResponseColumns::read).transpose().map_err(damaged)
     }
 
     async fn replay(&self, key: &ReplayKey) -> Result<Option<Used>, LedgerError> {
-        let query = sqlx::query_as(REPLAY).bind(key.as_bytes().to_vec());
-        used(query.fetch_optional(&self.pool).await)
+        let key = key.as_bytes().to_vec();
+        let columns: Option<UsedColumns> =
+            read!(self, c => sqlx::query_as(REPLAY).bind(key).fetch_optional(c))?;
+        columns.map(UsedColumns::read).transpose().map_err(damaged)
     }
 
     async fn identifier(&self, key: &IdempotencyKey, at: UnixMillis) -> Result<Option<Used>, LedgerError> {
-        let query = sqlx::query_as(IDENTIFIER).bind(key.as_bytes().to_vec()).bind(at.0);
-        used(query.fetch_optional(&self.pool).await)
+        let key = key.as_bytes().to_vec();
+        let columns: Option<UsedColumns> =
+            read!(self, c => sqlx::query_as(IDENTIFIER).bind(key).bind(at.0).fetch_optional(c))?;
+        columns.map(UsedColumns::read).transpose().map_err(damaged)
     }
 
-    async fn connection(&self) -> Result<PoolConnection<sqlx::Sqlite>, LedgerError> {
-        self.pool.acquire().await.map_err(read_error)
+    async fn connection(&self) -> Result<Connection, LedgerError> {
+        match self {
+            Self::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
+            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+        }
+        .map_err(read_error)
     }
 }
 
-/// A payment's id and its fingerprint, as stored.
-type UsedColumns = (Vec<u8>, Vec<u8>);
+// === impl UsedColumns ===
 
-fn used(row: Result<Option<UsedColumns>, sqlx::Error>) -> Result<Option<Used>, LedgerError> {
-    let Some((payment, fingerprint)) = row.map_err(read_error)? else { return Ok(None) };
-    let damaged = |damaged: crate::commit::sqlite::rows::Damaged| read_error(damaged.into());
-    let payment = PaymentId::from_bytes(fixed(&payment).map_err(damaged)?);
-    let fingerprint = Fingerprint::from_bytes(fixed(&fingerprint).map_err(damaged)?);
-    Ok(Some(Used { payment, fingerprint }))
+impl UsedColumns {
+    fn read(self) -> Result<Used, Damaged> {
+        Ok(Used {
+            payment: PaymentId::from_bytes(fixed(&self.payment)?),
+            fingerprint: Fingerprint::from_bytes(fixed(&self.fingerprint)?),
+        })
+    }
+}
+
+fn damaged(damaged: Damaged) -> LedgerError {
+    read_error(damaged.into())
 }
 
 pub(crate) fn read_error(error: sqlx::Error) -> LedgerError {

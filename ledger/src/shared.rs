@@ -71,7 +71,7 @@ impl Shared {
             clock,
             observer,
             memory: Mutex::new(memory),
-            gate: Gate::new(settings.commit_age_max),
+            gate: Gate::new(settings.commit_age_max, start.lease),
             reads,
             queue,
             permits: Arc::new(Semaphore::new(settings.queue_max)),

@@ -8,5 +8,6 @@ mod kit;
 mod limits;
 mod money;
 mod opening;
+mod postgres;
 mod replay;
 mod simulation;

@@ -8,23 +8,27 @@ mod round;
 mod run;
 mod settle;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use domain::Clock;
+use domain::{Clock, UnixMillis};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use crate::commit::postgres::PostgresStore;
+use crate::commit::postgres::lease::{Lease, lost};
 use crate::commit::sqlite::{FILE, SqliteStore, checkpoint};
-use crate::commit::{CommitStore, Start};
+use crate::commit::{CommitStore, Start, Store};
+use crate::database::Database;
 use crate::error::OpenError;
 use crate::health::Cause;
 use crate::ledger::{Ledger, Settings};
 use crate::observer::{CommitFailure, Observer};
 use crate::owner::Owner;
-use crate::reads::{Reads, SqliteReads};
+use crate::reads::{Reads, SqlReads};
 use crate::shared::{Phase, Shared};
 use run::Run;
 
@@ -36,7 +40,7 @@ pub struct Writer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     /// Let go of after the thread ended.
-    _owner: Owner,
+    _owner: Option<Owner>,
 }
 
 /// How often the writer looks after itself when nobody else wakes it: probes, lists, what has expired.
@@ -45,19 +49,36 @@ const TICK: Duration = Duration::from_millis(250);
 type Seams = (Arc<dyn Clock>, Arc<dyn Observer>);
 type Ready = SyncSender<Result<Arc<Shared>, OpenError>>;
 
+/// What is opened together.
+struct Opened {
+    store: Store,
+    start: Start,
+    reads: SqlReads,
+    chore: Chore,
+}
+
+/// What must be done beside the commits for as long as they go on.
+enum Chore {
+    /// Over SQLite: move the log into the file.
+    Checkpoint(PathBuf),
+    /// Over PostgreSQL: stay the owner.
+    Lease(Arc<Lease>),
+}
+
 /// Opens the books and starts the writer; `wrap` puts a test's store in front of the real one.
 pub(crate) fn open<S: CommitStore>(
     settings: Settings,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
-    wrap: impl FnOnce(SqliteStore) -> S + Send + 'static,
+    wrap: impl FnOnce(Store) -> S + Send + 'static,
 ) -> Result<(Ledger, Writer), OpenError> {
-    let directory = &settings.directory;
-    let failed = |source| OpenError::File { path: directory.clone(), source };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let owner = Owner::take(directory)?;
+    let owner = match &settings.database {
+        Database::Sqlite { directory } => Some(own(directory)?),
+        // There the lease says whose it is.
+        Database::Postgres { .. } => None,
+    };
     let system = |error: std::io::Error| OpenError::System(error.to_string());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(system)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     let (ready, opened) = sync_channel(1);
     let body = move || runtime.block_on(work(settings, (clock, observer), wrap, ready));
     let thread = std::thread::Builder::new().name("ledger-writer".to_owned()).spawn(body).map_err(system)?;
@@ -68,14 +89,35 @@ pub(crate) fn open<S: CommitStore>(
     Ok((Ledger { shared: Arc::clone(&shared) }, Writer { shared, thread: Some(thread), _owner: owner }))
 }
 
+fn own(directory: &Path) -> Result<Owner, OpenError> {
+    let failed = |source| OpenError::File { path: directory.to_owned(), source };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    Owner::take(directory)
+}
+
+async fn connect(settings: &Settings, now: UnixMillis) -> Result<Opened, OpenError> {
+    match &settings.database {
+        Database::Sqlite { directory } => {
+            let path = directory.join(FILE);
+            let (store, start) = SqliteStore::open(path.clone(), settings, now).await?;
+            let reads = SqlReads::sqlite(&path);
+            Ok(Opened { store: Store::Sqlite(store), start, reads, chore: Chore::Checkpoint(path) })
+        }
+        Database::Postgres { url } => {
+            let (store, start, lease) = PostgresStore::open(url, settings, now).await?;
+            let reads = SqlReads::postgres(lease.options().clone());
+            Ok(Opened { store: Store::Postgres(store), start, reads, chore: Chore::Lease(lease) })
+        }
+    }
+}
+
 async fn work<S: CommitStore>(
     settings: Settings,
     (clock, observer): Seams,
-    wrap: impl FnOnce(SqliteStore) -> S,
+    wrap: impl FnOnce(Store) -> S,
     ready: Ready,
 ) {
-    let path = settings.directory.join(FILE);
-    let (store, start) = match SqliteStore::open(path.clone(), &settings, clock.now()).await {
+    let Opened { store, start, reads, chore } = match connect(&settings, clock.now()).await {
         Ok(opened) => opened,
         Err(error) => {
             // The opener waits for exactly this.
@@ -83,25 +125,24 @@ async fn work<S: CommitStore>(
             return;
         }
     };
-    let reads = Box::new(SqliteReads::new(&path));
     let (beat, ticks) = mpsc::channel(1);
-    let (shared, run) = prepare(settings, (clock, observer), (wrap(store), start), reads, ticks);
+    let (shared, run) = prepare(settings, (clock, observer), (wrap(store), start), Box::new(reads), ticks);
     let _ = ready.send(Ok(Arc::clone(&shared)));
     let _alarm = Alarm { shared: Arc::clone(&shared) };
     let watched = Arc::clone(&shared);
-    let checkpoints = tokio::spawn(async move {
-        let error = checkpoint::run(path).await.to_string();
+    let chores = tokio::spawn(async move {
+        let error = chore.until_it_fails().await;
         watched.gate.close(Cause::Disk, error.clone());
         watched.observer.commit_failed(&CommitFailure { operations: 0, error: &error, fatal: true });
     });
     let beats = tokio::spawn(keep_time(beat));
     let store = run.until_closed().await;
     beats.abort();
-    checkpoints.abort();
+    chores.abort();
     if let Some(store) = store
         && let Err(error) = store.close().await
     {
-        tracing::warn!(%error, "the ledger's last checkpoint failed; the log is read at the next start");
+        tracing::warn!(%error, "the ledger's database was not left in order; the next start puts it right");
     }
 }
 
@@ -145,6 +186,18 @@ impl Drop for Alarm {
             let error = "the ledger's writer broke down";
             self.shared.gate.close(Cause::Disk, error.to_owned());
             self.shared.observer.commit_failed(&CommitFailure { operations: 0, error, fatal: true });
+        }
+    }
+}
+
+// === impl Chore ===
+
+impl Chore {
+    /// Why nothing may be written any more.
+    async fn until_it_fails(self) -> String {
+        match self {
+            Self::Checkpoint(path) => checkpoint::run(path).await.to_string(),
+            Self::Lease(lease) => lost(&lease.keep().await),
         }
     }
 }

@@ -1,14 +1,12 @@
 //! From the configuration's words to those of ledger and gateway.
 
-use std::path::Path;
-
 use registry::{Config, Database};
 
-/// Where the ledger is.
-pub(crate) fn books(database: &Database) -> anyhow::Result<&Path> {
+/// Where the ledger is: in the database that the registry is in.
+pub(crate) fn books(database: &Database) -> ledger::Database {
     match database {
-        Database::Sqlite { directory } => Ok(directory),
-        Database::Postgres { .. } => anyhow::bail!("the ledger cannot be kept in PostgreSQL yet"),
+        Database::Sqlite { directory } => ledger::Database::Sqlite { directory: directory.clone() },
+        Database::Postgres { url } => ledger::Database::Postgres { url: url.clone() },
     }
 }
 
@@ -16,9 +14,9 @@ pub(crate) fn books(database: &Database) -> anyhow::Result<&Path> {
 const AGENT_SHARE: usize = 8;
 
 /// How the ledger is opened.
-pub(super) fn ledger(config: &Config) -> anyhow::Result<ledger::Settings> {
+pub(super) fn ledger(config: &Config) -> ledger::Settings {
     let limits = &config.limits;
-    Ok(ledger::Settings {
+    ledger::Settings {
         chain_id: config.network.chain_id,
         asset_name: config.network.name.clone(),
         asset_version: config.network.version.clone(),
@@ -28,8 +26,8 @@ pub(super) fn ledger(config: &Config) -> anyhow::Result<ledger::Settings> {
         skew_ms_max: i64::try_from(limits.clock_skew_max.as_millis()).unwrap_or(i64::MAX),
         commit_age_max: limits.commit_age_max,
         accounts_max: limits.accounts_max,
-        ..ledger::Settings::new(books(&config.data)?.to_owned())
-    })
+        ..ledger::Settings::new(books(&config.data))
+    }
 }
 
 /// How the gateway serves.

@@ -28,8 +28,8 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "sum_is_zero",
         meaning: "over all accounts, debits equal credits",
-        sql: "select (select coalesce(sum(debits), 0) <> coalesce(sum(credits), 0) from balance)
-          + (select count(*) from (select 1 from ledger_entry group by kind, name having sum(debit) <> sum(credit)))",
+        sql: "select (select count(*) from (select sum(debits) from balance having sum(debits) <> sum(credits)) unequal)
+          + (select count(*) from (select 1 from ledger_entry group by kind, name having sum(debit) <> sum(credit)) entries)",
     },
     Invariant {
         name: "balances_match_entries",
@@ -58,8 +58,8 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         name: "captured_once",
         meaning: "a replay key and a payment's name are captured at most once",
         sql: "select (select count(*) from (select 1 from payment where replay_key is not null
-                group by substr(replay_key, 1) having count(*) > 1))
-          + (select count(*) from (select 1 from payment group by substr(id, 1) having count(*) > 1))",
+                group by substr(replay_key, 1) having count(*) > 1) keys)
+          + (select count(*) from (select 1 from payment group by substr(id, 1) having count(*) > 1) ids)",
     },
     Invariant {
         name: "refunds_match_payments",
@@ -71,7 +71,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         name: "identifiers_match_payments",
         meaning: "an identifier belongs to a captured payment of the same request",
         sql: "select count(*) from idempotency i left join payment p on p.id = i.payment
-          where p.seq is null or p.fingerprint <> i.fingerprint or p.idempotency is not i.key",
+          where p.seq is null or p.fingerprint <> i.fingerprint or p.idempotency is distinct from i.key",
     },
     Invariant {
         name: "batches_are_gapless",
@@ -93,7 +93,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
           sums as (select agent, period, start, sum(spent) as spent from held group by agent, period, start)
           select (select count(*) from sums s left join spend_window w
                     on w.agent = s.agent and w.period = s.period and w.start = s.start
-                  where w.spent is not s.spent)
+                  where w.spent is distinct from s.spent)
             + (select count(*) from spend_window w left join sums s
                     on w.agent = s.agent and w.period = s.period and w.start = s.start
                   where s.spent is null and w.spent <> 0)",
@@ -108,10 +108,10 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         meaning: "an agent's calls with a provider in a month are its payments, refunds taken off",
         sql: "with sums as (
             select p.agent, p.provider, unixepoch(p.held_at / 1000, 'unixepoch', 'start of month') * 1000 as month,
-              sum(r.payment is null) as calls
+              count(*) - count(r.payment) as calls
             from payment p left join refund r on r.payment = p.seq group by 1, 2, 3)
           select (select count(*) from sums s left join call_count c
-                    on c.agent = s.agent and c.provider = s.provider and c.month = s.month where c.calls is not s.calls)
+                    on c.agent = s.agent and c.provider = s.provider and c.month = s.month where c.calls is distinct from s.calls)
             + (select count(*) from call_count c left join sums s
                     on c.agent = s.agent and c.provider = s.provider and c.month = s.month
                   where s.calls is null and c.calls <> 0)",
@@ -131,13 +131,29 @@ pub(super) const INVARIANTS: &[Invariant] = &[
               from usage_minute)
           select count(*) from (select 1 from each group by minute, provider, route
             having sum(n) <> 0 or sum(gross) <> 0 or sum(fee) <> 0
-              or sum(rn) <> 0 or sum(rgross) <> 0 or sum(rfee) <> 0)",
-    },
-    Invariant {
-        name: "money_rows_are_guarded",
-        meaning: "the triggers that refuse changes to payments, refunds and transfers stand",
-        sql: "select 6 - count(*) from sqlite_schema where type = 'trigger' and name in
-          ('payment_no_update', 'payment_no_delete', 'refund_no_update', 'refund_no_delete',
-           'transfer_no_update', 'transfer_no_delete')",
+              or sum(rn) <> 0 or sum(rgross) <> 0 or sum(rfee) <> 0) unequal",
     },
 ];
+
+const GUARDS: &str = "money_rows_are_guarded";
+
+const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds and transfers stand";
+
+/// Asks SQLite's own catalog.
+pub(super) const GUARDS_SQLITE: Invariant = Invariant {
+    name: GUARDS,
+    meaning: GUARDS_MEANING,
+    sql: "select 6 - count(*) from sqlite_schema where type = 'trigger' and name in
+          ('payment_no_update', 'payment_no_delete', 'refund_no_update', 'refund_no_delete',
+           'transfer_no_update', 'transfer_no_delete')",
+};
+
+/// Asks PostgreSQL's: its guards stand for update, delete and truncate at once.
+pub(super) const GUARDS_POSTGRES: Invariant = Invariant {
+    name: GUARDS,
+    meaning: GUARDS_MEANING,
+    sql: "select 6 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
+          ('payment_no_change', 'payment_no_truncate', 'refund_no_change', 'refund_no_truncate',
+           'transfer_no_change', 'transfer_no_truncate')
+          and tgrelid in ('payment'::regclass, 'refund'::regclass, 'transfer'::regclass)",
+};

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use domain::{AgentId, UnixMillis, WalletId, Window};
-use sqlx::sqlite::SqliteConnection;
 
 use super::{Finding, count};
 use crate::batch::{AccountId, Marker};
-use crate::commit::sqlite::rows::fixed;
+use crate::books::rows::fixed;
+use crate::books::session::{Session, on_either};
 use crate::facts::Facts;
 
 /// What memory said.
@@ -45,51 +45,49 @@ impl Snapshot {
         }
     }
 
-    pub(super) async fn compare(
-        &self,
-        connection: &mut SqliteConnection,
-    ) -> Result<Vec<Finding>, sqlx::Error> {
+    pub(super) async fn compare(&self, session: &mut Session<'_>) -> Result<Vec<Finding>, sqlx::Error> {
         let finding = |invariant, meaning, offending| Finding { invariant, meaning, offending };
         Ok(vec![
             finding(
                 "memory_marker",
                 "memory stands at the last batch of the books",
-                self.markers(connection).await?,
+                self.markers(session).await?,
             ),
             finding(
                 "memory_balances",
                 "every balance in memory is the one in the books",
-                self.balances(connection).await?,
+                self.balances(session).await?,
             ),
             finding(
                 "memory_windows",
                 "every spending window in memory is the one in the books",
-                self.windows(connection).await?,
+                self.windows(session).await?,
             ),
             finding(
                 "memory_calls",
                 "every count of calls in memory is the one in the books",
-                self.calls(connection).await?,
+                self.calls(session).await?,
             ),
             finding(
                 "memory_replay_keys",
                 "memory knows every captured replay key that may come again",
-                self.replays(connection).await?,
+                self.replays(session).await?,
             ),
         ])
     }
 
-    async fn markers(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-        let query = sqlx::query_as("select batch, at, seq, gross from marker");
-        let (batch, at, seq, gross): (i64, i64, i64, i64) = query.fetch_one(connection).await?;
+    async fn markers(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
+        let text = "select batch, at, seq, gross from marker";
+        let (batch, at, seq, gross): (i64, i64, i64, i64) =
+            on_either!(session, c => sqlx::query_as(text).fetch_one(c))?;
         let same = self.marker == Marker { batch, at: UnixMillis(at), seq, gross };
         Ok(u64::from(!same))
     }
 
-    async fn balances(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    async fn balances(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
         let text = "select a.wallet, b.credits - b.debits from account a join balance b on b.account = a.id
             where a.kind = 'wallet'";
-        let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(text).fetch_all(connection).await?;
+        let rows: Vec<(Vec<u8>, i64)> = on_either!(session, c => sqlx::query_as(text).fetch_all(c))?;
         let mut missing = self.wallets.len();
         let mut wrong = 0;
         for (wallet, balance) in rows {
@@ -101,11 +99,11 @@ impl Snapshot {
         Ok(wrong + missing as u64)
     }
 
-    async fn windows(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    async fn windows(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
         let oldest = self.windows.keys().map(|(_, _, start)| start.0).min().unwrap_or(i64::MAX);
         let text = "select agent, period, start, spent from spend_window where start >= $1";
         let rows: Vec<(Vec<u8>, i64, i64, i64)> =
-            sqlx::query_as(text).bind(oldest).fetch_all(connection).await?;
+            on_either!(session, c => sqlx::query_as(text).bind(oldest).fetch_all(c))?;
         let mut books = HashMap::with_capacity(rows.len());
         for (agent, period, start, spent) in rows {
             books.insert((AgentId::from_bytes(fixed(&agent)?), period, UnixMillis(start)), spent);
@@ -114,11 +112,11 @@ impl Snapshot {
         Ok(wrong.count() as u64)
     }
 
-    async fn calls(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    async fn calls(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
         let oldest = self.calls.keys().map(|(_, _, month)| month.0).min().unwrap_or(i64::MAX);
         let text = "select agent, provider, month, calls from call_count where month >= $1";
         let rows: Vec<(Vec<u8>, i64, i64, i64)> =
-            sqlx::query_as(text).bind(oldest).fetch_all(connection).await?;
+            on_either!(session, c => sqlx::query_as(text).bind(oldest).fetch_all(c))?;
         let mut books = HashMap::with_capacity(rows.len());
         for (agent, provider, month, calls) in rows {
             let key = (AgentId::from_bytes(fixed(&agent)?), AccountId(provider), UnixMillis(month));
@@ -128,10 +126,10 @@ impl Snapshot {
         Ok(wrong.count() as u64)
     }
 
-    async fn replays(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    async fn replays(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
         let text = "select count(*) from payment where replay_key >= $1";
-        let query = sqlx::query_scalar(text).bind(self.horizon.to_be_bytes().to_vec());
-        let books: i64 = query.fetch_one(connection).await?;
+        let from = self.horizon.to_be_bytes().to_vec();
+        let books: i64 = on_either!(session, c => sqlx::query_scalar(text).bind(from).fetch_one(c))?;
         Ok(count(books).abs_diff(self.replays as u64))
     }
 }

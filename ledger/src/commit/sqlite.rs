@@ -5,8 +5,6 @@
 
 pub(crate) mod checkpoint;
 mod encode;
-mod load;
-pub(crate) mod rows;
 mod sound;
 mod start;
 mod text;
@@ -19,6 +17,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection};
 
 use crate::batch::Delta;
+use crate::books::load::load;
+use crate::books::session::Session;
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 
 /// The books' file in the data directory.
@@ -84,7 +84,7 @@ impl SqliteStore {
 impl CommitStore for SqliteStore {
     async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError> {
         let connection = self.connection().await?;
-        let loaded = load::load(connection, wanted, at).await.map_err(store_error);
+        let loaded = load(&mut Session::Sqlite(connection), wanted, at).await.map_err(store_error);
         if let Err(error) = &loaded {
             self.recover(error).await;
         }

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::kit::{Books, clean, named, request, signed, tiers};
-use crate::{HoldRequest, RefundReason, audit_file};
+use crate::{HoldRequest, RefundReason, audit_database, audit_file};
 
 /// What is done to the books, and the invariants that must see it.
 const TAMPERINGS: &[(&str, &[&str])] = &[
@@ -54,7 +54,8 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
 ];
 
 async fn books_with_history() -> Books {
-    let books = Books::funded(10_000).await;
+    let books = Books::sqlite();
+    books.fund(1, 10_000).await;
     books.pay(signed(400, 1)).await.delivered();
     books.pay(named(400, "call")).await.delivered();
     let tiered = HoldRequest { price: tiers(&[(1, 90), (3, 80)]), ..request(0) };
@@ -177,7 +178,7 @@ async fn an_audit_under_load_looks_at_one_point_between_two_batches() {
     }
     for _ in 0..20 {
         clean(&books.ledger.audit().await.unwrap());
-        clean(&audit_file(&books.path()).await.unwrap());
+        clean(&audit_database(&books.settings.database).await.unwrap());
     }
     tasks.join_all().await;
     assert_eq!(books.balance(1).await, 100_000 - 400);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::kit::{Books, Fault, amount, funding, request, signed};
+use crate::books::session::on_either;
 use crate::commit::StoreError;
 use crate::{CaptureError, Health, Held, HoldError, HoldRequest, LedgerError, RefundReason};
 
@@ -34,7 +35,8 @@ async fn c14_a_full_disk_charges_nothing_closes_holds_and_reopens_by_itself() {
 
 #[tokio::test]
 async fn c14_sqlite_itself_out_of_space_fails_the_whole_batch_and_works_again() {
-    let books = Books::funded(100).await;
+    let books = Books::sqlite();
+    books.fund(1, 100).await;
     books.pay(request(1)).await.delivered();
     books.faults.commit(Fault::Wait);
     let first = books.hold(request(1)).await.unwrap().capture();
@@ -166,8 +168,9 @@ async fn a_batch_that_a_constraint_refuses_costs_only_the_one() {
 /// The name of the one payment that stands.
 async fn first_payment(books: &Books) -> domain::PaymentId {
     let mut connection = books.ledger.shared.reads.connection().await.unwrap();
-    let id: Vec<u8> =
-        sqlx::query_scalar("select id from payment limit 1").fetch_one(&mut *connection).await.unwrap();
+    let mut session = connection.session();
+    let first = "select id from payment order by seq limit 1";
+    let id: Vec<u8> = on_either!(&mut session, c => sqlx::query_scalar(first).fetch_one(c)).unwrap();
     domain::PaymentId::from_bytes(id.try_into().unwrap())
 }
 

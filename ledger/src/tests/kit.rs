@@ -1,4 +1,5 @@
-//! [`Books`]: a ledger in a directory of its own, with a clock that stands until it is moved.
+//! [`Books`]: a ledger of its own, with a clock that stands until it is moved. `FAREGATE_TEST_DATABASE` names the database;
+//! tests about the file itself ask for [`Books::sqlite`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,18 +8,18 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use domain::price::{Tier, Tiers};
 use domain::{
     Address, AgentId, Amount, B256, BasisPoints, Clock, Fingerprint, IdempotencyKey, PaymentId, Price,
-    ReplayKey, UnixMillis, WalletId,
+    ReplayKey, Secret, UnixMillis, WalletId,
 };
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use crate::batch::Delta;
-use crate::commit::sqlite::SqliteStore;
-use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
+use crate::commit::{CommitStore, Loaded, Store, StoreError, Wanted};
+use crate::database::Database;
 use crate::{
     AuditReport, BatchReport, Collision, CommitFailure, Funding, Held, Hold, HoldError, HoldRequest, Ledger,
-    Observer, Receipt, Settings, Writer, audit_file,
+    Observer, Receipt, Settings, Writer, audit_database,
 };
 
 /// 2026-11-22T12:00:00Z, a Sunday noon.
@@ -26,6 +27,7 @@ pub(super) const NOON: i64 = 1_795_348_800_000;
 pub(super) const HOUR: i64 = 3_600_000;
 
 pub(super) struct Books {
+    /// Of SQLite.
     directory: TempDir,
     pub(super) clock: Arc<TestClock>,
     pub(super) seen: Arc<Seen>,
@@ -71,7 +73,7 @@ pub(super) enum Fault {
 }
 
 struct FaultyStore {
-    real: SqliteStore,
+    real: Store,
     faults: Arc<Faults>,
 }
 
@@ -82,10 +84,31 @@ impl Books {
         Self::with(|_| {})
     }
 
+    /// In a file, whatever the environment says.
+    pub(super) fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::Sqlite { directory: directory.path().to_owned() };
+        Self::open(directory, Settings::new(database))
+    }
+
     pub(super) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut settings = Settings::new(directory.path().to_owned());
+        let database = match std::env::var("FAREGATE_TEST_DATABASE").as_deref() {
+            Err(_) | Ok("sqlite") => Database::Sqlite { directory: directory.path().to_owned() },
+            Ok("postgres") => Database::Postgres { url: Secret::new(test_postgres::fresh_database()) },
+            Ok(other) => panic!("FAREGATE_TEST_DATABASE is sqlite or postgres, not {other}"),
+        };
+        let mut settings = Settings::new(database);
         change(&mut settings);
+        Self::open(directory, settings)
+    }
+
+    /// Wherever the settings say.
+    pub(super) fn at(settings: Settings) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), settings)
+    }
+
+    fn open(directory: TempDir, settings: Settings) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOON)));
         let (seen, faults) = (Arc::new(Seen::default()), Arc::new(Faults::none()));
         let (ledger, writer) = open(&settings, &clock, &seen, &faults);
@@ -105,6 +128,7 @@ impl Books {
         self.ledger.fund(funding(wallet_number, units, &key)).await.unwrap();
     }
 
+    /// Of the file, where [`Books::sqlite`] made one.
     pub(super) fn path(&self) -> std::path::PathBuf {
         self.directory.path().join("ledger.db")
     }
@@ -154,9 +178,9 @@ impl Books {
     pub(super) async fn finish(mut self) {
         assert!(self.ledger.shared.memory.lock().holds.is_empty(), "something is still held");
         clean(&self.ledger.audit().await.unwrap());
-        clean(&audit_file(&self.path()).await.unwrap());
+        clean(&audit_database(&self.settings.database).await.unwrap());
         self.close();
-        clean(&audit_file(&self.path()).await.unwrap());
+        clean(&audit_database(&self.settings.database).await.unwrap());
     }
 }
 
@@ -329,7 +353,10 @@ impl CommitStore for FaultyStore {
             Fault::Before(error) => Err(error),
             Fault::After(error) => self.real.commit(delta).await.and(Err(error)),
             Fault::Full => {
-                self.real.forbid_growth().await.unwrap();
+                match &mut self.real {
+                    Store::Sqlite(store) => store.forbid_growth().await.unwrap(),
+                    Store::Postgres(_) => panic!("PostgreSQL's files grow where the server wants"),
+                }
                 self.real.commit(delta).await
             }
             Fault::Wait => {

@@ -273,7 +273,6 @@ impl<S: CommitStore> Run<S> {
     /// After a failed write: closes the gate, and asks the marker before anyone is answered.
     async fn examine(&mut self, delta: &Delta, operations: usize, error: StoreError) -> Result<(), Failure> {
         let words = error.to_string();
-        let fatal = matches!(error, StoreError::Fatal(_));
         let standing = match error {
             StoreError::Refused(_) => {
                 tracing::error!(operations, error = %words, "the last wall refused a batch of the ledger");
@@ -293,7 +292,8 @@ impl<S: CommitStore> Run<S> {
                 Err(Failure::Unknown)
             }
         };
-        if standing.is_err() && operations > 0 {
+        let fatal = self.shared.gate.cause() == Some(Cause::Disk);
+        if standing.is_err() && (operations > 0 || fatal) {
             self.shared.observer.commit_failed(&CommitFailure { operations, error: &words, fatal });
         }
         standing
@@ -305,6 +305,10 @@ impl<S: CommitStore> Run<S> {
             match self.store.resolve(batch).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(Failure::Failed),
+                Err(StoreError::Fatal(words)) => {
+                    self.shared.gate.close(Cause::Disk, words);
+                    return Err(Failure::Unknown);
+                }
                 Err(error) => tracing::warn!(batch, %error, "cannot tell yet whether a batch was committed"),
             }
             tries += 1;

@@ -41,7 +41,7 @@ struct Books {
 impl Books {
     async fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let settings = Settings::new(directory.path().to_owned());
+        let settings = Settings::new(ledger::Database::Sqlite { directory: directory.path().to_owned() });
         let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Silent)).unwrap();
         let (ledger, writer) = tokio::task::spawn_blocking(open).await.unwrap();
         ledger.create_wallet(wallet()).await.unwrap();

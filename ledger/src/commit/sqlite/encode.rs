@@ -9,7 +9,7 @@ use sqlx::Arguments;
 use sqlx::sqlite::SqliteArguments;
 
 use crate::batch::{Delta, KEPT_MILLIS, NewAccount, Owner, PaymentRow, RefundRow, TransferRow, WindowKey};
-use crate::receipt::StoredResponse;
+use crate::books::rows::headers;
 
 /// One JSON array of arrays, as it grows.
 struct Rows {
@@ -140,14 +140,6 @@ fn window<'a>(mut row: Row<'a>, key: &WindowKey) -> Row<'a> {
     };
     row.bytes(key.agent.as_bytes()).number(period).number(key.start.0);
     row
-}
-
-/// `[["name","hex value"],..]`.
-fn headers(stored: &StoredResponse) -> String {
-    Rows::of(stored.headers.iter(), |mut row, (name, value)| {
-        row.text(name).bytes(value);
-    })
-    .finish()
 }
 
 // === impl Rows ===

@@ -37,7 +37,9 @@ pub(super) fn open_error(path: &Path, error: &sqlx::Error) -> OpenError {
 /// The same for migrations. A database that knows more of them than we do was written by a newer version.
 pub(super) fn migrate_error(path: &Path, error: MigrateError) -> OpenError {
     match error {
-        MigrateError::VersionMissing(version) => OpenError::Newer { path: path.to_owned(), version },
+        MigrateError::VersionMissing(version) => {
+            OpenError::Newer { place: path.display().to_string(), version }
+        }
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => open_error(path, &error),
         error => OpenError::Database(error.to_string()),
     }

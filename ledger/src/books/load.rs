@@ -1,11 +1,11 @@
-//! Reads the facts that a batch or a hold wants, on the writer's connection, between two batches.
+//! The facts that a batch or a hold wants, read on the writer's connection, between two batches.
 
 use std::collections::BTreeMap;
 
 use domain::{AgentId, UnixMillis, WalletId, Window};
-use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{PAYMENT, PaymentColumns, TRANSFER, TransferColumns, fixed, hex_list};
+use super::session::{Session, on_either};
 use crate::batch::{AccountId, Given, GivenPayment};
 use crate::commit::{Loaded, Wanted};
 use crate::facts::{AgentFacts, WalletFacts, WindowFacts};
@@ -23,30 +23,31 @@ const CALLS: &str = "
 select agent, provider, month, calls from call_count
 where agent in (select unhex(value) from json_each($1)) and month >= $2";
 
-pub(super) async fn load(
-    connection: &mut SqliteConnection,
+pub(crate) async fn load(
+    session: &mut Session<'_>,
     wanted: &Wanted,
     at: UnixMillis,
 ) -> Result<Loaded, sqlx::Error> {
     let mut loaded = Loaded::default();
     if !wanted.wallets.is_empty() {
-        loaded.wallets = wallets(connection, wanted).await?;
+        loaded.wallets = wallets(session, wanted).await?;
     }
     if !wanted.agents.is_empty() {
-        loaded.agents = agents(connection, wanted, at).await?;
+        loaded.agents = agents(session, wanted, at).await?;
     }
     if !(wanted.transfers.is_empty() && wanted.payments.is_empty()) {
-        loaded.given = given(connection, wanted).await?;
+        loaded.given = given(session, wanted).await?;
     }
     Ok(loaded)
 }
 
 async fn wallets(
-    connection: &mut SqliteConnection,
+    session: &mut Session<'_>,
     wanted: &Wanted,
 ) -> Result<Vec<(WalletId, WalletFacts)>, sqlx::Error> {
     let keys = hex_list(wanted.wallets.iter().map(|wallet| wallet.as_bytes().as_slice()));
-    let rows: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(WALLETS).bind(keys).fetch_all(connection).await?;
+    let rows: Vec<(Vec<u8>, i64, i64)> =
+        on_either!(session, c => sqlx::query_as(WALLETS).bind(keys).fetch_all(c))?;
     let wallet = |(id, account, balance): (Vec<u8>, i64, i64)| {
         let facts = WalletFacts { account: AccountId(account), balance };
         Ok((WalletId::from_bytes(fixed(&id)?), facts))
@@ -55,7 +56,7 @@ async fn wallets(
 }
 
 async fn agents(
-    connection: &mut SqliteConnection,
+    session: &mut Session<'_>,
     wanted: &Wanted,
     at: UnixMillis,
 ) -> Result<Vec<(AgentId, AgentFacts)>, sqlx::Error> {
@@ -65,15 +66,15 @@ async fn agents(
     let mut agents: BTreeMap<AgentId, AgentFacts> =
         wanted.agents.iter().map(|agent| (*agent, AgentFacts::default())).collect();
 
-    let query = sqlx::query_as(WINDOWS).bind(&keys).bind(day.0).bind(month.0);
-    let windows: Vec<(Vec<u8>, i64, i64, i64, i64)> = query.fetch_all(&mut *connection).await?;
+    let windows: Vec<(Vec<u8>, i64, i64, i64, i64)> = on_either!(session, c =>
+        sqlx::query_as(WINDOWS).bind(&keys).bind(day.0).bind(month.0).fetch_all(c))?;
     for (agent, period, start, spent, limit) in windows {
         let window = if period == 0 { Window::Day } else { Window::Month };
         let facts = WindowFacts { window, start: UnixMillis(start), spent, limit };
         agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().windows.push(facts);
     }
-    let query = sqlx::query_as(CALLS).bind(&keys).bind(month.0);
-    let calls: Vec<(Vec<u8>, i64, i64, i64)> = query.fetch_all(connection).await?;
+    let calls: Vec<(Vec<u8>, i64, i64, i64)> =
+        on_either!(session, c => sqlx::query_as(CALLS).bind(&keys).bind(month.0).fetch_all(c))?;
     for (agent, provider, month, calls) in calls {
         let facts = (AccountId(provider), UnixMillis(month), u64::try_from(calls).unwrap_or(0));
         agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().calls.push(facts);
@@ -81,16 +82,17 @@ async fn agents(
     Ok(agents.into_iter().collect())
 }
 
-async fn given(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Given, sqlx::Error> {
+async fn given(session: &mut Session<'_>, wanted: &Wanted) -> Result<Given, sqlx::Error> {
     let mut given = Given::default();
     let keys = serde_json::to_string(&wanted.transfers).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let transfers: Vec<TransferColumns> =
-        sqlx::query_as(TRANSFER).bind(keys).fetch_all(&mut *connection).await?;
+        on_either!(session, c => sqlx::query_as(TRANSFER).bind(keys).fetch_all(c))?;
     for columns in transfers {
         given.transfers.insert(columns.idempotency_key.clone(), columns.read()?);
     }
     let keys = hex_list(wanted.payments.iter().map(|payment| payment.as_bytes().as_slice()));
-    let payments: Vec<PaymentColumns> = sqlx::query_as(PAYMENT).bind(keys).fetch_all(connection).await?;
+    let payments: Vec<PaymentColumns> =
+        on_either!(session, c => sqlx::query_as(PAYMENT).bind(keys).fetch_all(c))?;
     for columns in payments {
         let (row, refunded) = columns.read()?;
         given.payments.insert(row.id, GivenPayment { row, refunded: refunded.is_some() });

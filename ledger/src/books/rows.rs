@@ -176,6 +176,13 @@ pub(crate) fn hex_list<'a>(keys: impl Iterator<Item = &'a [u8]>) -> String {
     format!("[{}]", quoted.join(","))
 }
 
+/// A response's header fields as they are kept: `[["name","value in hex"],..]`.
+pub(crate) fn headers(stored: &StoredResponse) -> String {
+    let pairs: Vec<_> = stored.headers.iter().map(|(name, value)| (name, hex(value))).collect();
+    // Pairs of strings always serialize.
+    serde_json::to_string(&pairs).unwrap_or_default()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

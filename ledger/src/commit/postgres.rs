@@ -1,0 +1,162 @@
+//! [`PostgresStore`]: one connection, one statement per batch of captures, under the owner's lease.
+//!
+//! Facts live in the writer's memory as they do over SQLite, because one process owns the books. Each batch proves that
+//! it still does: the row that every batch writes (`marker`) carries the owner's epoch, and whoever takes over raises
+//! it ([`lease`]). A batch of an earlier epoch writes nothing, whenever it arrives.
+
+pub(crate) mod connect;
+pub(crate) mod lease;
+mod text;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Secret, UnixMillis};
+use sqlx::Connection;
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgConnection;
+
+use crate::batch::Delta;
+use crate::books::load::load;
+use crate::books::session::{Session, answer};
+use crate::books::start::start;
+use crate::commit::{CommitStore, Loaded, Start, StoreError, Wanted};
+use crate::error::OpenError;
+use crate::ledger::Settings;
+use lease::{Lease, Standing};
+
+/// How long the answer to a batch is waited for. Afterwards only the marker can tell what became of it.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Rows deleted in one call of [`CommitStore::expire`].
+const EXPIRED_MAX: i64 = 1000;
+
+pub(crate) struct PostgresStore {
+    lease: Arc<Lease>,
+    /// None after a failure: the next use opens a new one.
+    connection: Option<PgConnection>,
+}
+
+// === impl PostgresStore ===
+
+impl PostgresStore {
+    /// Opens the books: creates and migrates the schema, takes the lease, reads what the writer begins with.
+    pub(crate) async fn open(
+        url: &Secret,
+        settings: &Settings,
+        now: UnixMillis,
+    ) -> Result<(Self, Start, Arc<Lease>), OpenError> {
+        let database = |error: sqlx::Error| OpenError::Database(error.to_string());
+        let options = connect::options(url.expose()).map_err(database)?;
+        let mut connection = connect::writer(&options).await.map_err(database)?;
+        let mut migrator = sqlx::migrate!("../migrations/postgres/ledger");
+        // By the migrator, under its lock: two processes may start at once.
+        migrator.create_schema("ledger");
+        let migrated = migrator.run(&mut connection).await;
+        migrated.map_err(migrate_error)?;
+        let lease = Lease::take(options, &mut connection).await?;
+        let begun = start(&mut Session::Postgres(&mut connection), settings, now, database).await?;
+        let start = Start { lease: Some(lease.deadline()), ..begun };
+        Ok((Self { lease: Arc::clone(&lease), connection: Some(connection) }, start, lease))
+    }
+
+    /// A connection that works, as far as is known. Where none can be made, nothing was begun.
+    async fn connection(&mut self) -> Result<PgConnection, StoreError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => {
+                let opened = connect::writer(self.lease.options()).await;
+                opened.map_err(|error| StoreError::Busy(error.to_string()))
+            }
+        }
+    }
+
+    /// Runs a batch's statements. An error that the server answered with leaves the connection as it was.
+    async fn write(&mut self, delta: &Delta) -> Result<bool, StoreError> {
+        let mut connection = self.connection().await?;
+        let epoch = self.lease.epoch();
+        let written = tokio::time::timeout(ANSWER_MAX, write::write(&mut connection, delta, epoch)).await;
+        let written = written
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+            .map_err(store_error);
+        if !matches!(written, Err(StoreError::Broken(_))) {
+            self.connection = Some(connection);
+        }
+        written
+    }
+
+    /// The fence held a batch back: because the lease ran out, or because it is another's.
+    async fn held_back(&mut self) -> StoreError {
+        match self.lease.renew().await {
+            Ok(Standing::Ours) => StoreError::Busy("the ledger's lease had run out".to_owned()),
+            Ok(Standing::Lost(owner)) => StoreError::Fatal(lease::lost(&owner)),
+            Err(error) => StoreError::Busy(error.to_string()),
+        }
+    }
+}
+
+impl CommitStore for PostgresStore {
+    async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError> {
+        let mut connection = self.connection().await?;
+        let loaded = answer(load(&mut Session::Postgres(&mut connection), wanted, at)).await;
+        let loaded = loaded.map_err(|error| StoreError::Broken(error.to_string()))?;
+        self.connection = Some(connection);
+        Ok(loaded)
+    }
+
+    async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError> {
+        match self.write(delta).await? {
+            true => Ok(()),
+            false => Err(self.held_back().await),
+        }
+    }
+
+    /// The batch may still be on its way. Raising the epoch waits for it where it has begun and shuts it out where it
+    /// has not, so that what is read afterwards stays true.
+    async fn resolve(&mut self, batch: i64) -> Result<bool, StoreError> {
+        let mut connection = self.connection().await?;
+        let raised = answer(self.lease.raise(&mut connection)).await;
+        let raised = raised.map_err(|error| StoreError::Broken(error.to_string()))?;
+        self.connection = Some(connection);
+        match raised {
+            Some(last) => Ok(last >= batch),
+            None => Err(StoreError::Fatal(lease::lost("another process"))),
+        }
+    }
+
+    async fn expire(&mut self, at: UnixMillis) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        for statement in text::EXPIRE {
+            let expired = sqlx::query(statement).bind(at.0).bind(EXPIRED_MAX).execute(&mut connection);
+            answer(expired).await.map_err(|error| StoreError::Broken(error.to_string()))?;
+        }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn close(mut self) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let released = answer(self.lease.release(&mut connection)).await;
+        let _ = connection.close().await;
+        released.map_err(|error| StoreError::Broken(error.to_string()))
+    }
+}
+
+/// A schema that knows more migrations than we do was written by a newer version (case C13).
+fn migrate_error(error: MigrateError) -> OpenError {
+    match error {
+        MigrateError::VersionMissing(version) => {
+            OpenError::Newer { place: "the schema `ledger` in PostgreSQL".to_owned(), version }
+        }
+        error => OpenError::Database(error.to_string()),
+    }
+}
+
+/// Sorts PostgreSQL's errors by what is known after them: class 23 is a constraint, and its batch was undone. All else
+/// may have come with a COMMIT that stands (a server that was told to stop, a line that broke), and the marker is asked.
+fn store_error(error: sqlx::Error) -> StoreError {
+    let words = error.to_string();
+    let code = error.as_database_error().and_then(|error| error.code().map(|code| code.starts_with("23")));
+    if code == Some(true) { StoreError::Refused(words) } else { StoreError::Broken(words) }
+}

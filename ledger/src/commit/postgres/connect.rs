@@ -1,0 +1,39 @@
+//! Connections to the schema `ledger`, each with what it may do.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Executor};
+
+/// How long a connection is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Said first on a connection that writes. Not parameters of the connection: poolers refuse those. The server gives a
+/// statement up before the writer does.
+const WRITER: &str = "set search_path to ledger; set synchronous_commit to on; set statement_timeout to '8s'";
+
+/// Said first on a connection that reads.
+pub(crate) const READER: &str = "set search_path to ledger; set default_transaction_read_only to on";
+
+/// What a URL says.
+pub(crate) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(url)?.application_name("faregate ledger").disable_statement_logging())
+}
+
+pub(crate) async fn writer(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    connect(options, WRITER).await
+}
+
+pub(crate) async fn reader(url: &str) -> Result<PgConnection, sqlx::Error> {
+    connect(&options(url)?, READER).await
+}
+
+async fn connect(options: &PgConnectOptions, first: &'static str) -> Result<PgConnection, sqlx::Error> {
+    let connecting = async {
+        let mut connection = options.connect().await?;
+        connection.execute(first).await?;
+        Ok(connection)
+    };
+    tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}

@@ -1,0 +1,104 @@
+//! The writer's statements. A batch of captures is one of them; sqlx prepares each once.
+
+/// `$1` batch, `$2` time, `$3` last seq, `$4` gross so far, `$5` open list, `$6` epoch, `$7` when identifiers expire, `$8` number
+/// of balances; then the columns of payments (`$9` to `$24`), balances (`$25` to `$27`), windows (`$28` to `$32`), calls (`$33`
+/// to `$36`), usage (`$37` to `$45`) and identifiers (`$46` to `$48`).
+///
+/// Gives 1 where it was written and 0 where the fence held it back: then nothing was.
+pub(super) const CAPTURES: &str = "
+with fence as (
+  update marker set batch = $1, at = $2, seq = $3, gross = $4, open = $5
+  where id = 1 and epoch = $6 and batch = $1 - 1
+    and exists (select 1 from lease where lease.id = 1 and lease.epoch = $6 and lease.expires_at > clock_timestamp())
+  returning 1),
+paid as (
+  insert into payment (seq, id, agent, wallet, provider, fee_account, route, gross, fee, revision, call, replay_key,
+      digest, fingerprint, idempotency, held_at, captured_at, batch)
+    select p.*, $2, $1
+    from unnest($9::bigint[], $10::bytea[], $11::bytea[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
+      $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bytea[], $21::bytea[], $22::bytea[],
+      $23::bytea[], $24::bigint[]) as p
+    where exists (select 1 from fence)),
+moved as (
+  update balance set debits = balance.debits + m.debit, credits = balance.credits + m.credit
+  from unnest($25::bigint[], $26::bigint[], $27::bigint[]) as m (account, debit, credit)
+  where balance.account = m.account and exists (select 1 from fence)
+  returning 1),
+windows as (
+  insert into spend_window (agent, period, start, spent, lim)
+    select w.* from unnest($28::bytea[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[]) as w
+    where exists (select 1 from fence)
+  on conflict (agent, period, start)
+  do update set spent = spend_window.spent + excluded.spent, lim = greatest(spend_window.lim, excluded.lim)),
+called as (
+  insert into call_count (agent, provider, month, calls)
+    select c.* from unnest($33::bytea[], $34::bigint[], $35::bigint[], $36::bigint[]) as c
+    where exists (select 1 from fence)
+  on conflict (agent, provider, month) do update set calls = call_count.calls + excluded.calls),
+used as (
+  insert into usage_minute (minute, provider, route, payments, gross, fee, refunds, refunded, refunded_fee)
+    select u.* from unnest($37::bigint[], $38::bigint[], $39::text[], $40::bigint[], $41::bigint[], $42::bigint[],
+      $43::bigint[], $44::bigint[], $45::bigint[]) as u
+    where exists (select 1 from fence)
+  on conflict (minute, provider, route) do update set payments = usage_minute.payments + excluded.payments,
+    gross = usage_minute.gross + excluded.gross, fee = usage_minute.fee + excluded.fee,
+    refunds = usage_minute.refunds + excluded.refunds, refunded = usage_minute.refunded + excluded.refunded,
+    refunded_fee = usage_minute.refunded_fee + excluded.refunded_fee),
+named as (
+  insert into idempotency (key, payment, fingerprint, expires_at)
+    select i.*, $7 from unnest($46::bytea[], $47::bytea[], $48::bytea[]) as i
+    where exists (select 1 from fence)
+  on conflict (key)
+  do update set payment = excluded.payment, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at)
+select case
+  when not exists (select 1 from fence) then 0
+  when (select count(*) from moved) <> $8 then refuse('a balance that a batch moves is not there')
+  else 1 end::bigint";
+
+/// `$1` ids, `$2` kinds, `$3` wallets, `$4` providers, `$5` time.
+pub(super) const ACCOUNTS: &str = "
+with opened as (
+  insert into account (id, kind, wallet, provider, created_at)
+    select a.*, $5 from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[]) as a
+  returning id, kind)
+insert into balance (account, floor, debits, credits) select id, case kind when 'wallet' then 1 else 0 end, 0, 0 from opened";
+
+/// `$1` payments, `$2` ids, `$3` amounts, `$4` fees, `$5` reasons, `$6` time, `$7` batch.
+pub(super) const REFUNDS: &str = "
+insert into refund (payment, id, amount, fee, reason, at, batch)
+  select r.*, $6, $7 from unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::text[]) as r";
+
+/// `$1` ids, `$2` accounts credited, `$3` amounts, `$4` idempotency keys, `$5` references, `$6` time, `$7` batch.
+pub(super) const TRANSFERS: &str = "
+insert into transfer (id, kind, debit, credit, amount, idempotency_key, external_reference, at, batch)
+  select t.id, 'funding', 1, t.credit, t.amount, t.key, t.reference, $6, $7
+  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) as t (id, credit, amount, key, reference)";
+
+/// `$1` payments, `$2` statuses, `$3` headers, `$4` bodies, `$5` when they expire.
+pub(super) const RESPONSES: &str = "
+insert into response (payment, status, headers, body, expires_at)
+  select r.*, $5 from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bytea[]) as r
+  on conflict (payment) do nothing";
+
+/// `$1` agents, `$2` periods, `$3` starts, `$4` amounts given back.
+pub(super) const WINDOWS_BACK: &str = "
+update spend_window set spent = spend_window.spent - r.amount
+from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[]) as r (agent, period, start, amount)
+where spend_window.agent = r.agent and spend_window.period = r.period and spend_window.start = r.start";
+
+/// `$1` agents, `$2` providers, `$3` months, `$4` calls given back.
+pub(super) const CALLS_BACK: &str = "
+update call_count set calls = call_count.calls - r.calls
+from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[]) as r (agent, provider, month, calls)
+where call_count.agent = r.agent and call_count.provider = r.provider and call_count.month = r.month";
+
+/// `$1` identifiers, `$2` their payments: free again.
+pub(super) const RELEASED: &str = "
+delete from idempotency using unnest($1::bytea[], $2::bytea[]) as r (key, payment)
+where idempotency.key = r.key and idempotency.payment = r.payment";
+
+/// Each: `$1` now, `$2` rows at most.
+pub(super) const EXPIRE: [&str; 2] = [
+    "delete from idempotency where key in (select key from idempotency where expires_at <= $1 limit $2)",
+    "delete from response where payment in (select payment from response where expires_at <= $1 limit $2)",
+];

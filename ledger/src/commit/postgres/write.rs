@@ -1,0 +1,234 @@
+//! A [`Delta`] as arrays of columns: one round trip for captures, a transaction of a few statements for what is rare.
+
+use domain::Window;
+use sqlx::Connection;
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::query::Query;
+
+use super::text;
+use crate::batch::{Delta, KEPT_MILLIS, Owner, PaymentRow, WindowKey};
+use crate::books::rows::headers;
+
+type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
+
+/// Writes everything or nothing. `false`: the fence held it back, nothing was written.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    delta: &Delta,
+    epoch: i64,
+) -> Result<bool, sqlx::Error> {
+    if !delta.is_rare() {
+        return captures(connection, delta, epoch).await;
+    }
+    let mut transaction = connection.begin().await?;
+    // New accounts come first: their balances may move in the same batch.
+    if !delta.accounts.is_empty() {
+        accounts(delta).execute(&mut *transaction).await?;
+    }
+    if !captures(&mut transaction, delta, epoch).await? {
+        transaction.rollback().await?;
+        return Ok(false);
+    }
+    for statement in rare(delta) {
+        statement.execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
+
+async fn captures(connection: &mut PgConnection, delta: &Delta, epoch: i64) -> Result<bool, sqlx::Error> {
+    let marker = delta.marker;
+    let open: Vec<u8> = delta.open.iter().flat_map(|payment| *payment.as_bytes()).collect();
+    let balances = i64::try_from(delta.balances.len()).unwrap_or(i64::MAX);
+    let query =
+        sqlx::query(text::CAPTURES).bind(marker.batch).bind(marker.at.0).bind(marker.seq).bind(marker.gross);
+    let query = query.bind(open).bind(epoch).bind(marker.at.plus(KEPT_MILLIS).0).bind(balances);
+    let query = payments(query, &delta.payments);
+    let moved: Vec<_> = delta.balances.iter().collect();
+    let query = query
+        .bind(column(&moved, |(account, _)| account.0))
+        .bind(column(&moved, |(_, moved)| moved.debit))
+        .bind(column(&moved, |(_, moved)| moved.credit));
+    let query = usage(calls(windows(query, delta), delta), delta);
+    let keyed: Vec<_> = delta.payments.iter().filter_map(|row| Some((row, row.idempotency?))).collect();
+    let query = query
+        .bind(column(&keyed, |(_, key)| key.as_bytes().to_vec()))
+        .bind(column(&keyed, |(row, _)| row.id.as_bytes().to_vec()))
+        .bind(column(&keyed, |(row, _)| row.fingerprint.as_bytes().to_vec()));
+    let row = query.fetch_one(connection).await?;
+    sqlx::Row::try_get::<i64, _>(&row, 0).map(|written| written == 1)
+}
+
+fn payments<'q>(query: Statement<'q>, rows: &[PaymentRow]) -> Statement<'q> {
+    let of = |row: &PaymentRow| row.provider_account.0;
+    query
+        .bind(column(rows, |row| row.seq))
+        .bind(column(rows, |row| row.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.agent.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.wallet_account.0))
+        .bind(column(rows, of))
+        .bind(column(rows, |row| row.fee_account.0))
+        .bind(column(rows, |row| row.route.to_string()))
+        .bind(column(rows, |row| row.gross.atomic()))
+        .bind(column(rows, |row| row.fee.atomic()))
+        .bind(column(rows, |row| i64::from(row.revision)))
+        .bind(column(rows, |row| number(row.call)))
+        .bind(column(rows, |row| row.replay.map(|key| key.as_bytes().to_vec())))
+        .bind(column(rows, |row| row.digest.map(|digest| digest.to_vec())))
+        .bind(column(rows, |row| row.fingerprint.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.idempotency.map(|key| key.as_bytes().to_vec())))
+        .bind(column(rows, |row| row.held_at.0))
+}
+
+fn windows<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
+    let charged = delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0);
+    let charged: Vec<_> = charged.collect();
+    query
+        .bind(column(&charged, |(key, _)| key.agent.as_bytes().to_vec()))
+        .bind(column(&charged, |(key, _)| period(key)))
+        .bind(column(&charged, |(key, _)| key.start.0))
+        .bind(column(&charged, |(_, change)| change.spent))
+        .bind(column(&charged, |(_, change)| change.limit))
+}
+
+fn calls<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
+    let called: Vec<_> = delta.calls.iter().filter(|(_, change)| change.made > 0).collect();
+    query
+        .bind(column(&called, |(key, _)| key.agent.as_bytes().to_vec()))
+        .bind(column(&called, |(key, _)| key.provider.0))
+        .bind(column(&called, |(key, _)| key.month.0))
+        .bind(column(&called, |(_, change)| number(change.made)))
+}
+
+fn usage<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
+    let used: Vec<_> = delta.usage.iter().collect();
+    query
+        .bind(column(&used, |(key, _)| key.minute))
+        .bind(column(&used, |(key, _)| key.provider.0))
+        .bind(column(&used, |(key, _)| key.route.to_string()))
+        .bind(column(&used, |(_, usage)| usage.payments))
+        .bind(column(&used, |(_, usage)| usage.gross))
+        .bind(column(&used, |(_, usage)| usage.fee))
+        .bind(column(&used, |(_, usage)| usage.refunds))
+        .bind(column(&used, |(_, usage)| usage.refunded))
+        .bind(column(&used, |(_, usage)| usage.refunded_fee))
+}
+
+fn accounts(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.accounts;
+    let kind = |owner: &Owner| match owner {
+        Owner::Wallet(_) => "wallet",
+        Owner::Provider(_) => "provider",
+        Owner::Fee(_) => "fee",
+    };
+    let wallet = |owner: &Owner| match owner {
+        Owner::Wallet(wallet) => Some(wallet.as_bytes().to_vec()),
+        Owner::Provider(_) | Owner::Fee(_) => None,
+    };
+    let provider = |owner: &Owner| match owner {
+        Owner::Wallet(_) => None,
+        Owner::Provider(name) | Owner::Fee(name) => Some(name.to_string()),
+    };
+    sqlx::query(text::ACCOUNTS)
+        .bind(column(rows, |row| row.id.0))
+        .bind(column(rows, |row| kind(&row.owner)))
+        .bind(column(rows, |row| wallet(&row.owner)))
+        .bind(column(rows, |row| provider(&row.owner)))
+        .bind(delta.marker.at.0)
+}
+
+/// What a batch seldom has; only what it does have.
+fn rare(delta: &Delta) -> Vec<Statement<'static>> {
+    let mut statements = Vec::new();
+    if !delta.refunds.is_empty() {
+        statements.push(refunds(delta));
+    }
+    if !delta.transfers.is_empty() {
+        statements.push(transfers(delta));
+    }
+    if !delta.responses.is_empty() {
+        statements.push(responses(delta));
+    }
+    statements.extend(given_back(delta));
+    statements
+}
+
+fn refunds(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.refunds;
+    sqlx::query(text::REFUNDS)
+        .bind(column(rows, |row| row.seq))
+        .bind(column(rows, |row| row.refunded.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.refunded.amount.atomic()))
+        .bind(column(rows, |row| row.refunded.fee.atomic()))
+        .bind(column(rows, |row| row.refunded.reason.name()))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}
+
+fn transfers(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.transfers;
+    sqlx::query(text::TRANSFERS)
+        .bind(column(rows, |row| row.transfer.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.credit.0))
+        .bind(column(rows, |row| row.transfer.amount.atomic()))
+        .bind(column(rows, |row| row.idempotency_key.clone()))
+        .bind(column(rows, |row| row.transfer.external_reference.clone()))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}
+
+fn responses(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.responses;
+    sqlx::query(text::RESPONSES)
+        .bind(column(rows, |(payment, _)| payment.as_bytes().to_vec()))
+        .bind(column(rows, |(_, stored)| i64::from(stored.status)))
+        .bind(column(rows, |(_, stored)| headers(stored)))
+        .bind(column(rows, |(_, stored)| stored.body.to_vec()))
+        .bind(delta.marker.at.plus(KEPT_MILLIS).0)
+}
+
+/// What refunds take out of windows, tiers and identifiers.
+fn given_back(delta: &Delta) -> Vec<Statement<'static>> {
+    let windows: Vec<_> = delta.windows.iter().filter(|(_, change)| change.returned > 0).collect();
+    let calls: Vec<_> = delta.calls.iter().filter(|(_, change)| change.returned > 0).collect();
+    let mut statements = Vec::new();
+    if !windows.is_empty() {
+        let query = sqlx::query(text::WINDOWS_BACK)
+            .bind(column(&windows, |(key, _)| key.agent.as_bytes().to_vec()))
+            .bind(column(&windows, |(key, _)| period(key)))
+            .bind(column(&windows, |(key, _)| key.start.0))
+            .bind(column(&windows, |(_, change)| change.returned));
+        statements.push(query);
+    }
+    if !calls.is_empty() {
+        let query = sqlx::query(text::CALLS_BACK)
+            .bind(column(&calls, |(key, _)| key.agent.as_bytes().to_vec()))
+            .bind(column(&calls, |(key, _)| key.provider.0))
+            .bind(column(&calls, |(key, _)| key.month.0))
+            .bind(column(&calls, |(_, change)| number(change.returned)));
+        statements.push(query);
+    }
+    if !delta.released.is_empty() {
+        let query = sqlx::query(text::RELEASED)
+            .bind(column(&delta.released, |(key, _)| key.as_bytes().to_vec()))
+            .bind(column(&delta.released, |(_, payment)| payment.as_bytes().to_vec()));
+        statements.push(query);
+    }
+    statements
+}
+
+fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+/// Counts stay far below 63 bits.
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn period(key: &WindowKey) -> i64 {
+    match key.window {
+        Window::Day => 0,
+        Window::Month => 1,
+    }
+}
