@@ -24,7 +24,7 @@ fn take_over(url: &str) {
     let taken = "update ledger.lease set owner = 'somebody else', epoch = epoch + 1,
                    expires_at = clock_timestamp() + interval '1 hour';
                  update ledger.marker set epoch = epoch + 1";
-    test_postgres::query(url, taken);
+    assert_eq!(test_postgres::query(url, taken), "");
 }
 
 async fn until(what: &str, mut done: impl FnMut() -> bool) {
@@ -74,10 +74,8 @@ async fn t3_a_lease_that_ran_out_is_renewed_before_anything_is_committed() {
     books.fund(1, 100).await;
     let hold = books.hold(request(10)).await.unwrap();
     // As after a long pause: over, and nobody else came.
-    test_postgres::query(
-        &url,
-        "update ledger.lease set expires_at = clock_timestamp() - interval '1 minute'",
-    );
+    let past = "update ledger.lease set expires_at = clock_timestamp() - interval '1 minute'";
+    assert_eq!(test_postgres::query(&url, past), "");
     hold.capture().await.unwrap().delivered();
     let renewed = "select expires_at > clock_timestamp() from ledger.lease";
     assert_eq!(test_postgres::query(&url, renewed), "t");

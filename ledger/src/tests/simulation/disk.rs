@@ -192,6 +192,7 @@ impl Disk {
             replays: captured.collect(),
             horizon,
             open: tables.open.clone(),
+            lease: None,
         }
     }
 }

@@ -5,12 +5,12 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use domain::{AgentId, IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId, Window};
-use sqlx::pool::PoolConnection;
 
 use super::disk::{Disk, Fault, Shelf};
 use super::planted::Planted;
 use super::tables::Tables;
 use crate::batch::{AccountId, Delta, GivenPayment, HeldAt, Owner};
+use crate::books::session::Connection;
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 use crate::facts::{AgentFacts, WalletFacts, WindowFacts};
 use crate::reads::{Reads, Used};
@@ -235,7 +235,7 @@ impl Reads for Shelves {
         self.ask(used).await
     }
 
-    async fn connection(&self) -> Result<PoolConnection<sqlx::Sqlite>, LedgerError> {
+    async fn connection(&self) -> Result<Connection, LedgerError> {
         Err(LedgerError::Read("the simulated disk speaks no SQL".to_owned()))
     }
 }

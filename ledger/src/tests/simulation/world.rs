@@ -20,6 +20,7 @@ use super::planted::Planted;
 use super::random::Random;
 use super::store::Store;
 use crate::command::Command;
+use crate::database::Database;
 use crate::{Funding, Ledger, RefundReason, Settings, StoredResponse};
 
 /// 2026-11-29T22:00:00Z: the day and the month end soon.
@@ -68,7 +69,7 @@ pub(super) struct Hands(AtomicI64);
 impl World {
     pub(super) fn new(seed: u64, planted: Planted, log: Log) -> Self {
         let mut random = Random::new(seed);
-        let mut settings = Settings::new(std::path::PathBuf::new());
+        let mut settings = Settings::new(Database::Sqlite { directory: std::path::PathBuf::new() });
         settings.queue_max = random.pick(&[6, 24, 1_000]);
         settings.agent_holds_max = random.pick(&[2, 4, 1_000]);
         settings.batch_max = random.pick(&[1, 2, 1_000]);
