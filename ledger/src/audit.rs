@@ -21,7 +21,7 @@ use crate::database::Database;
 use crate::error::LedgerError;
 use crate::reads::read_error;
 use crate::shared::Shared;
-use invariants::INVARIANTS;
+use invariants::{FILE_SQLITE, GUARDS_POSTGRES, GUARDS_SQLITE, INVARIANTS, Invariant};
 use memory::Snapshot;
 
 /// What an audit found.
@@ -127,12 +127,12 @@ async fn snapshot(session: &mut Session<'_>) -> Result<(), sqlx::Error> {
 async fn ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
     let point = "select at, (select count(*) from payment) from marker";
     let (at, payments): (i64, i64) = on_either!(session, c => sqlx::query_as(point).fetch_one(c))?;
-    let guards = match session {
-        Session::Sqlite(_) => &invariants::GUARDS_SQLITE,
-        Session::Postgres(_) => &invariants::GUARDS_POSTGRES,
+    let own: &[Invariant] = match session {
+        Session::Sqlite(_) => &[FILE_SQLITE, GUARDS_SQLITE],
+        Session::Postgres(_) => &[GUARDS_POSTGRES],
     };
-    let mut findings = Vec::with_capacity(INVARIANTS.len() + 1);
-    for invariant in INVARIANTS.iter().chain([guards]) {
+    let mut findings = Vec::with_capacity(INVARIANTS.len() + own.len());
+    for invariant in INVARIANTS.iter().chain(own) {
         let offending: i64 = on_either!(session, c => sqlx::query_scalar(invariant.sql).fetch_one(c))?;
         findings.push(invariant.finding(count(offending)));
     }

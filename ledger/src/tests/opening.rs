@@ -19,7 +19,8 @@ fn refused(books: &Books) -> OpenError {
 
 #[tokio::test]
 async fn c13_a_newer_schema_is_refused_in_words_and_left_as_it_is() {
-    let mut books = Books::funded(100).await;
+    let mut books = Books::sqlite();
+    books.fund(1, 100).await;
     books.close();
     execute(
         &books,
@@ -38,7 +39,8 @@ async fn c13_a_newer_schema_is_refused_in_words_and_left_as_it_is() {
 
 #[tokio::test]
 async fn c10_a_file_that_is_no_database_is_refused_in_words() {
-    let mut books = Books::funded(100).await;
+    let mut books = Books::sqlite();
+    books.fund(1, 100).await;
     books.close();
     let good = std::fs::read(books.path()).unwrap();
     for bad in [vec![b'x'; 8_192], good[..good.len() / 2].to_vec()] {
