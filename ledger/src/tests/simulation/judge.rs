@@ -160,8 +160,10 @@ impl World {
         if let Some(kept) = &prior.response {
             assert_eq!(*kept, response(index), "the response of the prior payment");
         }
-        // A slow look may have seen it before it was given back, but only as one that was delivered.
-        let seen = actor.over.contains(&index) || !paid.refunded;
+        // A slow look may have seen it before it was given back, but only as one that was delivered: a stored response may be
+        // read before the ledger knows that it stands.
+        let delivered = actor.over.contains(&index) || prior.response.is_some();
+        let seen = delivered || !paid.refunded;
         let stands = self.disk.lock().refunded(prior.receipt.payment);
         let right = if prior.refunded { stands } else { seen };
         assert!(right, "whether the prior payment was refunded");
