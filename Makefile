@@ -16,7 +16,8 @@ test:
 	@sh tests/setup.sh postgres
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
-	FAREGATE_TEST_DATABASE=postgres cargo test --locked --no-fail-fast -p registry
+	FAREGATE_TEST_DATABASE=postgres cargo test --locked --no-fail-fast -p ledger -p registry
+	FAREGATE_TEST_DATABASE=postgres cargo test --locked --no-fail-fast -p tests --test money --test crash --test clients
 
 bench:
 	@sh tests/setup.sh build

@@ -1,16 +1,20 @@
-//! D1: the database cannot be written. Paid requests are refused before anything is forwarded, free ones are served, and
-//! nothing is lost or charged twice.
+//! The database fails: gone (D1), slow (D2), its connections cut (D3). Paid requests are refused before anything is
+//! forwarded, free ones are served, and nothing is lost or charged twice.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use test_postgres::Cluster;
 use tests::wait::until;
-use tests::{Agent, Config, Database, Faregate, Request, Response, Route, Upstream, Wire, World, within};
-use tokio::task::JoinHandle;
+use tests::{
+    Agent, Clock, Config, Database, Faregate, Request, Response, Route, Upstream, Wire, World, within,
+};
+use tokio::task::{JoinHandle, JoinSet};
 
-use crate::journal::Outcome;
-use crate::load::{self, DOLLARS, FUNDS, PRICE};
+use crate::journal::{Journal, Outcome};
+use crate::load::{self, DOLLARS, FUNDS, Load, PRICE, random_below};
 
 /// Until a refusal of a paid request must be there; the promise is a second, the rest is the busy machine's.
 const REFUSAL_MAX: Duration = Duration::from_secs(5);
@@ -19,8 +23,19 @@ const REFUSAL_MAX: Duration = Duration::from_secs(5);
 const GROWTH_KIB_MAX: u64 = 64 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d1_postgresql_stops_and_paid_requests_get_503_unforwarded_until_it_is_back() {
+    let cluster = Cluster::start();
+    let world = on_database(Database::Postgres(cluster.fresh_database()), "").await;
+    let first = Outage::begins(&world, || cluster.stop_fast()).await;
+    refuses_without_forwarding(&world).await;
+    cluster.start_again();
+    first.is_over(&world).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d1_another_process_locks_the_sqlite_file_and_paid_requests_get_503_unforwarded_until_it_lets_go() {
-    let world = on_database(Database::Sqlite).await;
+    let world = on_database(Database::Sqlite, "").await;
     let mut locker = None;
     let first = Outage::begins(&world, || locker = Some(Locker::hold(&world))).await;
     refuses_without_forwarding(&world).await;
@@ -29,11 +44,114 @@ async fn d1_another_process_locks_the_sqlite_file_and_paid_requests_get_503_unfo
     world.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn d1_while_postgresql_is_gone_an_expired_payment_that_was_captured_is_not_asked_for_again() {
+    let cluster = Cluster::start();
+    let clock = Clock::new();
+    let mut config = config(Database::Postgres(cluster.fresh_database())).await;
+    config.1.clock = Some(clock.clone());
+    let mut world = serve(config).await;
+    world.agent.payer.follow(&clock);
+    let payment = world.agent.sign(&world.gateway, &Request::get("/items/0")).await;
+    let paid = Request::get("/items/0").paying(payment.header());
+    world.gateway.call(&paid).await.expect_status(200);
+    // The payment expires, and so does what is remembered of its signer.
+    clock.step(300);
+    cluster.stop_fast();
+    world.gateway.call(&paid).await.expect_refusal(503, "ledger_unavailable");
+    cluster.start_again();
+    until("the payment to be known again", || async {
+        (world.gateway.call(&paid).await.status == 409).then_some(())
+    })
+    .await;
+    world.expect_balance(FUNDS - PRICE).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d2_commits_that_hang_fill_the_queue_to_its_bound_and_the_rest_is_refused_unforwarded() {
+    const BOUND: usize = 32;
+    const REQUESTS: usize = 4 * BOUND;
+    let target = |number: usize| format!("/items/frozen-{number}");
+    let cluster = Cluster::start();
+    let section = format!("[limits]\nholds_max = {BOUND}\n");
+    let world = on_database(Database::Postgres(cluster.fresh_database()), &section).await;
+    world.buy(&Request::get("/items/0")).await.expect_status(200);
+    let challenge = world.gateway.challenge("/items/0").await.challenge();
+    cluster.freeze();
+    let mut calls = JoinSet::new();
+    for number in 0..REQUESTS {
+        let payment = world.agent.payer.pay_challenge(&challenge);
+        let request = Request::get(&target(number)).paying(payment.header());
+        let gateway = world.gateway.data();
+        calls.spawn(async move {
+            let response = Wire::connect(gateway).await.call(&request).await;
+            (request, response)
+        });
+    }
+    let mut journal = Journal::default();
+    let mut answered = 0;
+    while let Some(call) = calls.join_next().await {
+        let (request, response) = call.unwrap();
+        match Outcome::of(&response) {
+            Outcome::Charged(payment) => journal.acknowledged.push(payment),
+            Outcome::Again => journal.unknown.push(request),
+        }
+        answered += 1;
+        if answered == REQUESTS - BOUND {
+            let forwarded =
+                (0..REQUESTS).map(|number| world.upstream.calls(&target(number)).len()).sum::<usize>();
+            assert!(forwarded <= BOUND, "{forwarded} requests were forwarded on {BOUND} places");
+            assert!(journal.acknowledged.is_empty(), "nothing was committed");
+            cluster.thaw();
+        }
+    }
+    let mut charged = Journal::default();
+    charged.acknowledged.push("the payment before the freeze".to_owned());
+    load::verify(&world, journal, &mut charged, 0).await;
+    assert_eq!(load::expect_agreement(&world, &charged).await, REQUESTS + 1);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d3_connections_cut_under_load_lose_no_payment_and_charge_none_twice() {
+    let rounds = std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
+    let cluster = Cluster::start();
+    let url = cluster.fresh_database();
+    let world = on_database(Database::Postgres(url.clone()), "").await;
+    let challenge = Arc::new(world.gateway.challenge("/items/0").await.challenge());
+    let load = Load::start(&world, &challenge).await;
+    let mut cut = 0;
+    for _ in 0..rounds {
+        // The one wait that is meant: the moment is random.
+        tokio::time::sleep(Duration::from_millis(random_below(60))).await;
+        let url = url.clone();
+        cut += tokio::task::spawn_blocking(move || test_postgres::terminate_backends(&url)).await.unwrap();
+    }
+    let journal = load.stop().await;
+    let mut charged = Journal::default();
+    load::verify(&world, journal, &mut charged, 0).await;
+    let count = load::expect_agreement(&world, &charged).await;
+    println!("{count} payments, {cut} connections cut in {rounds} rounds");
+    assert!(cut >= rounds && count > rounds, "{cut} connections cut, {count} payments");
+    world.finish().await;
+}
+
 /// A gateway on this database, with a priced route, a free one, and an agent with money.
-async fn on_database(database: Database) -> World {
+async fn on_database(database: Database, section: &str) -> World {
+    let (upstream, config) = config(database).await;
+    serve((upstream, config.section(section))).await
+}
+
+async fn config(database: Database) -> (Upstream, Config) {
     let upstream = Upstream::start().await;
     let routes = [Route::new("/items/{id}", "$0.001"), Route::free("/free")];
-    let gateway = Faregate::start(Config::new(upstream.address(), routes).on(database)).await;
+    let config = Config::new(upstream.address(), routes).on(database);
+    (upstream, config)
+}
+
+async fn serve((upstream, config): (Upstream, Config)) -> World {
+    let gateway = Faregate::start(config).await;
     let agent = Agent::new(&gateway, DOLLARS).await;
     World { upstream, gateway, agent }
 }

@@ -11,6 +11,7 @@ mod ending;
 mod journal;
 mod load;
 mod moments;
+mod owners;
 mod storm;
 mod upgrade;
 mod visitors;

@@ -45,6 +45,28 @@ pub struct Faregate {
 impl Faregate {
     /// Writes the file, starts the binary and waits until it is ready.
     pub async fn start(config: Config) -> Self {
+        let mut made = Self::prepare(config);
+        made.restart().await;
+        made
+    }
+
+    /// The same for a binary that may refuse to start: its last words then.
+    ///
+    /// # Errors
+    /// It ended before it was ready.
+    pub async fn try_start(config: Config) -> Result<Self, String> {
+        let mut made = Self::prepare(config);
+        if let Some(status) = made.try_restart().await {
+            made.finished = true;
+            return Err(format!(
+                "it ended with {status} before it was ready:\n{}",
+                log_end(&made.log_path())
+            ));
+        }
+        Ok(made)
+    }
+
+    fn prepare(config: Config) -> Self {
         let directory =
             tempfile::Builder::new().prefix("faregate-test-").tempdir().expect("a temporary folder");
         let database = config.database.clone().unwrap_or_else(Database::fresh);
@@ -65,7 +87,6 @@ impl Faregate {
             made.sockets = made.addresses().map(bind).into();
         }
         made.write_config();
-        made.restart().await;
         made
     }
 
@@ -178,7 +199,7 @@ impl Faregate {
         is_ready(self.ops.address()).await
     }
 
-    /// Starts it on the same data directory and waits until it is ready.
+    /// Starts it on the same database and waits until it is ready.
     pub async fn restart(&mut self) {
         if let Some(status) = self.try_restart().await {
             self.finished = true;
@@ -223,6 +244,12 @@ impl Faregate {
     pub async fn terminate(&mut self) {
         let status = self.process.take().expect("a running gateway").terminate().await;
         assert!(status.success(), "SIGTERM ended it with {status}:\n{}", log_end(&self.log_path()));
+    }
+
+    /// The end of one whose books are another gateway's by now: nothing is audited here.
+    pub async fn give_up(mut self) {
+        self.kill().await;
+        self.finished = true;
     }
 
     /// Waits until it has ended by itself, well.
