@@ -209,7 +209,11 @@ impl World {
     fn refund(&mut self, attempt: usize) {
         let Some(Attempt { id, state, .. }) = self.model.attempts.get(attempt) else { return };
         let (id, paid) = (*id, matches!(state, State::Paid(_)));
-        if self.given_back.contains(&attempt) {
+        // Which of several refunds it was must be known: no second one beside one that came before its payment stood.
+        let early = self.actors.iter().any(|actor| {
+            matches!(actor.stage, Stage::Refunding(other, ..) if other == attempt) && actor.allowed.is_empty()
+        });
+        if early || self.given_back.contains(&attempt) {
             return;
         }
         let ticket = self.number();
