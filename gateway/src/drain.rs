@@ -24,7 +24,7 @@ use crate::proxy::Proxy;
 use crate::shutdown::{Phase, Shutdown};
 
 /// How long a connection that was let in may take to send its first request, once nobody else is let in.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+const FIRST_REQUEST: Duration = Duration::from_secs(2);
 
 /// How long connections may take to close in good order.
 const FAREWELL: Duration = Duration::from_secs(1);
