@@ -21,6 +21,14 @@ const DAMAGED: [i32; 2] = [11, 26];
 /// SQLite's code for a statement that was interrupted: here, by our own clock.
 const INTERRUPTED: i32 = 9;
 
+/// How far a look went, where it found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looked {
+    ToTheEnd,
+    /// Patience ended first.
+    AsLongAsItTook,
+}
+
 /// Whether an error says that the file itself is broken.
 pub(super) fn is_damage(code: i32) -> bool {
     DAMAGED.contains(&(code & 0xff))
@@ -47,8 +55,22 @@ pub(super) fn migrate_error(path: &Path, error: MigrateError) -> OpenError {
 
 /// Looks at how pages hang together, for as long as there is patience.
 pub(super) async fn expect_whole(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    match look(connection, path, PATIENCE).await? {
+        Looked::ToTheEnd => {}
+        Looked::AsLongAsItTook => {
+            tracing::info!("the ledger is too large to be looked through at a start; `faregate audit` does");
+        }
+    }
+    Ok(())
+}
+
+async fn look(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    patience: Duration,
+) -> Result<Looked, OpenError> {
     let failed = |error: sqlx::Error| open_error(path, &error);
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience;
     connection
         .lock_handle()
         .await
@@ -57,11 +79,10 @@ pub(super) async fn expect_whole(connection: &mut SqliteConnection, path: &Path)
     let found = sqlx::query_scalar::<_, String>("pragma quick_check(1)").fetch_one(&mut *connection).await;
     connection.lock_handle().await.map_err(failed)?.remove_progress_handler();
     match found {
-        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) if found == "ok" => Ok(Looked::ToTheEnd),
         Ok(found) => Err(damaged(path, found)),
         Err(error) if code(&error).is_some_and(|code| code & 0xff == INTERRUPTED) => {
-            tracing::info!("the ledger is too large to be looked through at a start; `faregate audit` does");
-            Ok(())
+            Ok(Looked::AsLongAsItTook)
         }
         Err(error) => Err(open_error(path, &error)),
     }
@@ -75,4 +96,25 @@ fn damaged(path: &Path, found: String) -> OpenError {
 
 fn code(error: &sqlx::Error) -> Option<i32> {
     error.as_database_error()?.code()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn c10_a_look_ends_with_its_patience_and_the_connection_works_on() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let fill = "create table t (a integer primary key, b blob) strict;
+            with recursive n(i) as (select 1 union all select i + 1 from n where i < 50000)
+            insert into t select i, randomblob(40) from n";
+        sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
+        let path = Path::new("ledger.db");
+        let looked = look(&mut connection, path, Duration::ZERO).await.unwrap();
+        assert_eq!(looked, Looked::AsLongAsItTook);
+        let looked = look(&mut connection, path, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(looked, Looked::ToTheEnd);
+    }
 }
