@@ -5,7 +5,7 @@ use domain::{PolicyViolation, UnixMillis, Window};
 use super::actor::{Actor, Funds, Stage, Told};
 use super::answers::Answer;
 use super::call::{WALLETS, agent, wallet};
-use super::model::{Delivery, Response, State, agents, day, month};
+use super::model::{DAY, Delivery, Response, State, agents, day, month};
 use super::world::{World, response};
 use crate::health::Cause;
 use crate::{CaptureError, Health, Held, HoldError, LedgerError, Prior, Receipt, Refunded, Transfer};
@@ -160,6 +160,8 @@ impl World {
         if let Some(kept) = &prior.response {
             assert_eq!(*kept, response(index), "the response of the prior payment");
         }
+        let kept = matches!(attempt.response, Response::Stands(at) if at.0 + DAY > self.model.latest.0);
+        assert!(!kept || actor.looks > 1 || prior.response.is_some(), "the stored response is missing");
         // A slow look may have seen it before it was given back, but only as one that was delivered: a stored response may be
         // read before the ledger knows that it stands.
         let delivered = actor.over.contains(&index) || prior.response.is_some();
