@@ -17,9 +17,9 @@ const LEFTOVERS: [&str; 4] =
 const PANICS: [&str; 2] = [concat!(".unwr", "ap()"), concat!(".exp", "ect(")];
 
 /// One source file.
-struct Source {
-    path: String,
-    text: String,
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn expect_none(complaint: impl Fn(&Source) -> Option<String>) {
 }
 
 /// Every Rust source of the workspace. Not asked of git: a release tarball has none.
-fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     collect(&root(), &mut found);
     assert!(found.len() > 50, "the scan must find the sources");
