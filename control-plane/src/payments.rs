@@ -24,7 +24,7 @@ pub(crate) struct PaymentView {
     fee: Money,
     /// What the provider gets.
     net: Money,
-    transaction: Option<String>,
+    transaction: String,
     held_at: String,
     captured_at: String,
     refund: Option<RefundView>,
@@ -64,7 +64,7 @@ impl PaymentView {
             amount: Money::new(receipt.amount, asset),
             fee: Money::new(receipt.fee, asset),
             net: Money::new(receipt.amount.saturating_sub(receipt.fee), asset),
-            transaction: receipt.transaction.map(|digest| digest.to_string()),
+            transaction: receipt.transaction.to_string(),
             held_at: payment.held_at.to_string(),
             captured_at: receipt.captured_at.to_string(),
             refund: payment.refunded.map(|refund| RefundView::new(&refund, asset)),

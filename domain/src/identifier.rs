@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use alloy_primitives::B256;
 use data_encoding::{Encoding, Specification};
 use thiserror::Error;
 use uuid::{Builder, Uuid};
@@ -97,6 +98,16 @@ identifier! {
 identifier! {
     /// One movement of money that is not a payment: funding, refund, adjustment.
     TransferId, "trf"
+}
+
+// === impl PaymentId ===
+
+impl PaymentId {
+    /// What stands for the transaction of a payment that nobody signed: one paid with an agent key.
+    #[must_use]
+    pub fn digest(&self) -> B256 {
+        B256::from(*blake3::hash(self.as_bytes()).as_bytes())
+    }
 }
 
 fn parse(text: &str, prefix: &'static str) -> Result<Uuid, IdentifierError> {

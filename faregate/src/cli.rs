@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::output::{Format, Verdict};
 use crate::service::Inherited;
-use crate::{audit, check, db, demo, explain, pay, run};
+use crate::{address, audit, check, db, demo, explain, pay, run};
 
 /// Threads for everything but the data plane and the ledger, which have their own.
 const WORKERS: usize = 2;
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Explain(explain::Arguments),
     /// A curl that pays: reads the 402, signs if it is not too dear, and shows the receipt.
     Pay(pay::Arguments),
+    /// Print the address that a private key signs as: the one to register as an agent's signer.
+    Address(address::Arguments),
     /// Check that the books balance: of a file, of a data directory, or of a running process.
     Audit(audit::Arguments),
     /// Look after the databases.
@@ -51,6 +53,7 @@ pub(crate) fn execute(command: Command, format: Format) -> anyhow::Result<Verdic
         Command::Check(arguments) => Ok(check::execute(&arguments, format)),
         Command::Explain(arguments) => runtime()?.block_on(explain::execute(arguments, format)),
         Command::Pay(arguments) => runtime()?.block_on(pay::execute(arguments, format)),
+        Command::Address(arguments) => address::execute(&arguments, format),
         Command::Audit(arguments) => runtime()?.block_on(audit::execute(arguments, format)),
         Command::Db(command) => runtime()?.block_on(db::execute(command, format)),
         Command::Demo(arguments) => runtime()?.block_on(demo::execute(arguments, format)),

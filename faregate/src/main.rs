@@ -3,6 +3,7 @@
 //! Each command is a file; [`service`] puts ledger, registry, gateway and control plane together. Nothing about money is
 //! decided here.
 
+mod address;
 mod audit;
 mod check;
 mod cli;
@@ -12,6 +13,7 @@ mod config_file;
 mod db;
 mod demo;
 mod explain;
+mod key;
 mod logging;
 mod output;
 mod pay;

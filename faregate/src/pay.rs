@@ -7,22 +7,17 @@ mod call;
 mod outcome;
 mod purchase;
 
-use std::path::PathBuf;
-
 use anyhow::Context;
 use clap::Args;
 use domain::Amount;
-use protocol::signature::SigningKey;
 use reqwest::StatusCode;
 
 use crate::client;
+use crate::key::KeySource;
 use crate::output::{Format, Verdict};
 use crate::pay::call::Call;
 use crate::pay::outcome::{Outcome, Settled};
 use crate::pay::purchase::{Declined, Purchase};
-
-/// Where the private key is looked for without `--key-file`.
-const KEY_VARIABLE: &str = "FAREGATE_PRIVATE_KEY";
 
 /// What to call, and for how much.
 #[derive(Debug, Args)]
@@ -41,9 +36,8 @@ pub(crate) struct Arguments {
     /// The most to pay. Counted at six decimal places, those of the wallet and of USDC.
     #[arg(long, value_name = "DOLLARS", default_value = "$0.10", value_parser = Amount::parse_dollars)]
     max: Amount,
-    /// The file with the private key in hexadecimal. Without it, the environment variable FAREGATE_PRIVATE_KEY.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeySource,
 }
 
 /// Exit code 1 where the answer is no success.
@@ -58,7 +52,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         Ok(purchase) => purchase,
         Err(declined) => return decline(first, declined, format).await,
     };
-    let payment = purchase.sign(&key(&arguments)?)?;
+    let payment = purchase.sign(&arguments.key.read().context("this must be paid")?)?;
     let settled = match call.send(&client, Some(&payment.header)).await {
         Ok(second) => Outcome::paid(second, payment).await,
         Err(error) => Outcome::lost(&error, payment),
@@ -69,18 +63,6 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
 async fn decline(response: reqwest::Response, declined: Declined, format: Format) -> anyhow::Result<Verdict> {
     let settled = Settled::No { code: declined.code().to_owned(), message: declined.to_string() };
     Outcome::declined(response.status(), settled).print(format).await
-}
-
-fn key(arguments: &Arguments) -> anyhow::Result<SigningKey> {
-    let text = match &arguments.key_file {
-        Some(file) => {
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
-        }
-        None => std::env::var(KEY_VARIABLE).ok().with_context(|| {
-            format!("this must be paid: give a private key with --key-file or {KEY_VARIABLE}")
-        })?,
-    };
-    SigningKey::from_hex(&text).context("the private key cannot be used")
 }
 
 #[cfg(test)]

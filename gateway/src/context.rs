@@ -49,6 +49,8 @@ pub(crate) struct Exchange {
     pub(crate) payer: Option<Payer>,
     /// The most the call costs.
     pub(crate) price: Amount,
+    /// What was captured by this request; none while nothing is, and once it was given back.
+    pub(crate) charged: Option<Amount>,
     pub(crate) payment: Option<PaymentId>,
     /// The address in use, by its place in the pool.
     pub(crate) member: Option<usize>,
@@ -151,6 +153,7 @@ impl Exchange {
             money,
             payer,
             price,
+            charged: None,
             payment,
             member: None,
             sent_at: None,

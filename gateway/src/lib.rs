@@ -16,6 +16,7 @@ mod drain;
 mod gateway;
 mod header_clock;
 mod health;
+mod http_version;
 mod leniency;
 mod limits;
 mod listener;

@@ -167,7 +167,7 @@ fn describe(payment: &PaymentRecord) -> Value {
         "route": &*receipt.route,
         "amount": money(receipt.amount),
         "refunded": payment.refunded.as_ref().map(|refund| money(refund.amount)),
-        "transaction": receipt.transaction.map(|digest| digest.to_string()),
+        "transaction": receipt.transaction.to_string(),
         "captured_at": receipt.captured_at.to_string(),
     })
 }

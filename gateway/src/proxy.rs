@@ -21,6 +21,7 @@ use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
 use crate::header_clock::HeaderClock;
+use crate::http_version::speak;
 use crate::leniency::Leniency;
 use crate::limits::Settings;
 use crate::metrics::{Metrics, Outcome};
@@ -214,6 +215,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> pingora::Result<()> {
+        speak(session, response);
         if response.status.is_informational() && response.status.as_u16() != 101 {
             // The real answer is still to come: nothing is decided by this one.
             scrub(response);

@@ -4,7 +4,7 @@
 //! (DESIGN section 2, "After a payment, never a fresh 402").
 
 use domain::path::PathError;
-use domain::{Amount, PaymentId, PolicyViolation};
+use domain::{Address, Amount, PaymentId, PolicyViolation};
 use ledger::{HoldError, ReceiptRecord};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -92,8 +92,8 @@ pub(crate) enum Unpaid {
     Rejected { code: &'static str, message: String },
     #[error("the wallet has {available}, the call costs {price}")]
     Funds { available: Amount, price: Amount },
-    #[error("no agent is registered for the address that signed")]
-    UnknownSigner,
+    #[error("no agent is registered for the address that signed, {}", address.to_checksum(None))]
+    UnknownSigner { address: Address },
     #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
     AboveMaximum { maximum: Amount, price: Amount },
 }
@@ -211,6 +211,9 @@ impl Refusal {
             Self::PaymentRequired(Unpaid::AboveMaximum { maximum, price }) => {
                 vec![("maximum", money(*maximum)), ("price", money(*price))]
             }
+            Self::PaymentRequired(Unpaid::UnknownSigner { address }) => {
+                vec![("address", Value::from(address.to_checksum(None)))]
+            }
             Self::OutcomeUnknown(payment) => vec![("payment", Value::from(payment.to_string()))],
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
             Self::AlreadyDelivered(receipt) | Self::Refunded(receipt) => vec![
@@ -231,7 +234,7 @@ impl Unpaid {
         match self {
             Self::Missing { .. } => "payment_required",
             Self::Rejected { code, .. } => code,
-            Self::Funds { .. } | Self::UnknownSigner => "insufficient_funds",
+            Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
             Self::AboveMaximum { .. } => "price_above_maximum",
         }
     }

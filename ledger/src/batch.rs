@@ -281,7 +281,7 @@ impl PaymentRow {
             route: Arc::clone(&self.route),
             amount: self.gross,
             fee: self.fee,
-            transaction: self.digest,
+            transaction: self.digest.unwrap_or_else(|| self.id.digest()),
             captured_at: self.captured_at,
         }
     }

@@ -28,8 +28,8 @@ pub struct ReceiptRecord {
     pub amount: Amount,
     /// The platform's part of it.
     pub fee: Amount,
-    /// The digest of the signed authorization; none where an agent key paid.
-    pub transaction: Option<B256>,
+    /// The digest of the signed authorization; where an agent key paid, that of the payment's name.
+    pub transaction: B256,
     /// Ledger time of the commit.
     pub captured_at: UnixMillis,
 }

@@ -29,7 +29,7 @@ async fn d1_postgresql_stops_and_paid_requests_get_503_unforwarded_until_it_is_b
     let first = Outage::begins(&world, || cluster.stop_fast()).await;
     refuses_without_forwarding(&world).await;
     cluster.start_again();
-    first.is_over(&world).await;
+    first.expect_over(&world).await;
     world.finish().await;
 }
 
@@ -40,7 +40,7 @@ async fn d1_another_process_locks_the_sqlite_file_and_paid_requests_get_503_unfo
     let first = Outage::begins(&world, || locker = Some(Locker::hold(&world))).await;
     refuses_without_forwarding(&world).await;
     drop(locker);
-    first.is_over(&world).await;
+    first.expect_over(&world).await;
     world.finish().await;
 }
 
@@ -181,7 +181,7 @@ impl Outage {
     }
 
     /// Paid calls work again. That first call and one more were charged, nothing else was.
-    async fn is_over(self, world: &World) {
+    async fn expect_over(self, world: &World) {
         let began = Instant::now();
         let payment = world.agent.sign(&world.gateway, &Request::get("/items/2")).await;
         load::known(world, &Request::get("/items/2").paying(payment.header())).await;

@@ -139,6 +139,14 @@ impl Faregate {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// The line of its log that has this in it, once it is written.
+    pub async fn logged(&self, text: &str) -> String {
+        until(&format!("a line with {text}"), || async {
+            self.log().lines().find(|line| line.contains(text)).map(str::to_owned)
+        })
+        .await
+    }
+
     // --- calling it
 
     /// A new connection to the data listener.

@@ -41,6 +41,12 @@ impl Gate {
         let _ = changes.wait_for(|state| state.opened).await;
     }
 
+    /// How many have come to the gate until now.
+    #[must_use]
+    pub fn arrived(&self) -> usize {
+        self.state.borrow().arrived
+    }
+
     /// Returns when somebody has come to the gate.
     pub async fn reached(&self) {
         self.reached_by(1).await;

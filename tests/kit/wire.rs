@@ -26,6 +26,7 @@ pub struct Wire {
     reader: Reader,
     host: String,
     framing: Framing,
+    versions: Vec<String>,
 }
 
 /// A connection on which a byte comes now and then, for ever.
@@ -96,7 +97,7 @@ impl Wire {
     }
 
     fn over(stream: Box<dyn Stream>, host: String) -> Self {
-        Self { stream, reader: Reader::default(), host, framing: Framing::Empty }
+        Self { stream, reader: Reader::default(), host, framing: Framing::Empty, versions: Vec::new() }
     }
 
     /// Sends a request.
@@ -115,6 +116,7 @@ impl Wire {
     pub async fn head(&mut self, method: &str) -> Option<(u16, Fields)> {
         let head = within("the header of a response", self.reader.head(&mut self.stream)).await?;
         let text = String::from_utf8_lossy(&head).into_owned();
+        self.versions.extend(text.split(' ').next().map(str::to_owned));
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
         let fields = Fields::parse(&text);
         self.framing = framing(method, status, &fields);
@@ -168,6 +170,12 @@ impl Wire {
     pub async fn try_call(&mut self, request: &Request) -> Option<Response> {
         self.send(request).await;
         self.try_response(&request.method).await
+    }
+
+    /// The version of each header that was read: `HTTP/1.1`.
+    #[must_use]
+    pub fn versions(&self) -> &[String] {
+        &self.versions
     }
 
     /// Whether the other side has closed and nothing is left to read.

@@ -58,7 +58,7 @@ pub(super) const ROUTES: [DemoRoute; 5] = [
         price: Some("$0.01"),
         setting: "tiers = [{ from = 1, price = \"$0.01\" }, { from = 4, price = \"$0.005\" }]",
         mime_type: "application/json",
-        description: "A weather forecast, half price from the fourth call of the month on",
+        description: "A weather forecast, half price from the fourth call a month to this API on",
     },
     DemoRoute {
         name: "ticks",

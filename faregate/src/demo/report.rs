@@ -62,7 +62,7 @@ pub(super) fn text(demo: &Demo) -> anyhow::Result<String> {
          # paid with the agent key, in one round trip\n{with_key} {quote_url}\n\n\
          # a stream of events, paid once ({})\n{pay} {}\n\n\
          # a POST ({})\n{pay} -d '{{\"hello\":\"world\"}}' {}\n\n\
-         # cheaper from the fourth call on ({} at first)\n{with_key} {}\n\n\
+         # half price from the fourth call to this API on, whatever it was for ({} before)\n{with_key} {}\n\n\
          # the balance after\n{balance}\n",
         addresses.data,
         addresses.control,

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
+use domain::Amount;
 use protocol::challenge::PaymentRequired;
 use protocol::header::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
 use protocol::receipt::SettlementResponse;
@@ -12,6 +13,9 @@ use serde_json::{Map, Value, json};
 
 use super::purchase::{self, Payment};
 use crate::output::{Format, Verdict, print_json};
+
+/// What many refusals say themselves.
+const UNCHARGED: &str = "nothing was charged";
 
 /// Longest body that is put into a JSON report, in bytes. Text output has no such limit: it streams.
 const REPORTED_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -114,29 +118,38 @@ impl Outcome {
         match &self.settled {
             Settled::Free => {}
             Settled::Yes(receipt) => {
-                lines.push(format!("paid {} on {}", charged(receipt), receipt.network));
+                let amount =
+                    charged(receipt).unwrap_or_else(|| "an amount the receipt does not name".to_owned());
+                lines.push(format!("paid {amount} on {}", receipt.network));
                 lines.push(format!("payment {} transaction {}", payment_id(receipt), receipt.transaction));
             }
-            Settled::No { code, message } => lines.push(format!("nothing was charged: {message} ({code})")),
+            Settled::No { code, message } if message.contains(UNCHARGED) => {
+                lines.push(format!("{message} ({code})"));
+            }
+            Settled::No { code, message } => lines.push(format!("{UNCHARGED}: {message} ({code})")),
             Settled::Unknown { code, message, payment } => {
                 lines.push(format!("IT MAY HAVE BEEN CHARGED, do not pay again: {message} ({code})"));
                 lines.extend(payment.as_ref().map(|payment| format!("payment {payment}")));
                 lines.extend(self.payment.as_ref().map(|payment| format!("transaction {}", payment.digest)));
             }
         }
+        let signer = self.payment.as_ref().map(|payment| payment.signer.to_checksum(None));
+        lines.extend(signer.map(|signer| format!("signed by {signer}")));
         lines
     }
 
-    /// `paid` is null where it is not known.
+    /// `paid` and `charged` are null where it is not known. `price` is what was offered, `charged` what was taken.
     fn report(&self) -> Value {
         let mut report = Map::new();
         let mut put = |name: &str, value: Value| report.insert(name.to_owned(), value);
         put("status", json!(self.status.map(|status| status.as_u16())));
-        if let Some(Payment { offer, digest, .. }) = &self.payment {
+        if let Some(Payment { offer, digest, signer, .. }) = &self.payment {
+            put("signer", json!(signer.to_checksum(None)));
             put("offer", json!(offer));
             put("price", json!(purchase::price(&offer.amount)));
             put("transaction", json!(digest.to_string()));
         }
+        put("charged", json!(self.charged()));
         match &self.settled {
             Settled::Free => drop(put("paid", json!(false))),
             Settled::Yes(receipt) => {
@@ -157,6 +170,15 @@ impl Outcome {
             }
         }
         Value::Object(report)
+    }
+
+    /// In dollars; none where nobody said.
+    fn charged(&self) -> Option<String> {
+        match &self.settled {
+            Settled::Free | Settled::No { .. } => Some(Amount::ZERO.to_string()),
+            Settled::Yes(receipt) => charged(receipt),
+            Settled::Unknown { .. } => None,
+        }
     }
 }
 
@@ -187,11 +209,8 @@ fn payment_id(receipt: &SettlementResponse) -> &str {
 }
 
 /// What the receipt says; a volume tier may be cheaper than the offer.
-fn charged(receipt: &SettlementResponse) -> String {
-    match receipt.amount.as_deref() {
-        Some(units) => purchase::price(units),
-        None => "an amount the receipt does not name".to_owned(),
-    }
+fn charged(receipt: &SettlementResponse) -> Option<String> {
+    receipt.amount.as_deref().map(purchase::price)
 }
 
 /// Piece by piece, as it comes: it may be a stream of events.

@@ -1,6 +1,6 @@
 //! [`Purchase`]: the offer that is taken, and [`Payment`], the one signature made for it.
 
-use domain::{Amount, B256, Clock};
+use domain::{Address, Amount, B256, Clock};
 use protocol::challenge::PaymentRequired;
 use protocol::header::PAYMENT_REQUIRED;
 use protocol::offer::{Offer, SCHEME_EXACT};
@@ -29,6 +29,8 @@ pub(super) struct Payment {
     pub(super) offer: Offer,
     /// The digest that was signed: the receipt's `transaction` on the wallet rail.
     pub(super) digest: B256,
+    /// Who signed: the address that must be registered for an agent.
+    pub(super) signer: Address,
 }
 
 /// Why nothing is signed.
@@ -81,7 +83,7 @@ impl Purchase {
         let header = sign::sign_offer(key, &challenge, index, nonce, at)?;
         let offer = challenge.accepts.into_iter().nth(index).ok_or(SignError::NoOffer(index))?;
         let digest = sign::domain(&offer)?.digest(&sign::authorize(key, &offer, nonce, at)?);
-        Ok(Payment { header, offer, digest })
+        Ok(Payment { header, offer, digest, signer: key.address() })
     }
 }
 

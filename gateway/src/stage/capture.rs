@@ -55,6 +55,7 @@ pub(crate) async fn capture(
             })?;
             times.commit = Some(started.elapsed());
             metrics.stage(Stage::Commit, started.elapsed());
+            exchange.charged = Some(receipt.record().amount);
             exchange.money = Money::Captured(receipt);
             mark(exchange, response, asset)?;
             if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
@@ -83,10 +84,8 @@ pub(crate) async fn capture(
 /// The `PAYMENT-RESPONSE` header of a receipt: what stock clients read as the settlement of their payment.
 pub(crate) fn receipt_header(record: &ReceiptRecord, payer: &Payer, asset: &Asset) -> String {
     let payer = payer.address.map_or_else(|| payer.agent.to_string(), |address| address.to_checksum(None));
-    let digest = record
-        .transaction
-        .map_or_else(|| *blake3::hash(record.payment.as_bytes()).as_bytes(), |digest| digest.0);
-    SettlementResponse::settled(&asset.network, &payer, digest, record.amount, record.payment).to_header()
+    SettlementResponse::settled(&asset.network, &payer, record.transaction.0, record.amount, record.payment)
+        .to_header()
 }
 
 /// Takes off what only we may say: an upstream cannot forge a receipt or a demand, under no spelling of its name.

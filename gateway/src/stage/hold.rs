@@ -153,7 +153,7 @@ impl Holder<'_> {
 
     async fn signer(&self, address: Address) -> Result<Arc<Access>, Refusal> {
         let access = self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner))
+        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner { address }))
     }
 
     /// What has expired by the books' time may be good by the clock's, where the clock was set back. It is not asked for

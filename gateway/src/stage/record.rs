@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use domain::UnixMillis;
+use domain::{Amount, UnixMillis};
 use ledger::RefundReason;
 use pingora::{Error, ErrorSource};
 
@@ -32,6 +32,12 @@ pub(crate) fn settle(
                 // The work was done and paid for; nobody is left to deliver it to.
                 tokio::spawn(async move {
                     if let Ok(receipt) = capturing.await {
+                        let record = receipt.record();
+                        tracing::info!(
+                            target: "faregate::payment",
+                            { payment.id = %record.payment, charged.units = record.amount.atomic() },
+                            "captured after the client left"
+                        );
                         receipt.delivered();
                     }
                 });
@@ -54,6 +60,7 @@ pub(crate) fn settle(
                 && exchange.payer.as_ref().is_some_and(|payer| leniency.refunds.take(payer.agent, at))
             {
                 receipt.refund(RefundReason::BrokenOff);
+                exchange.charged = None;
                 return Some(Outcome::Voided);
             }
             let whole = error.is_none();
@@ -85,7 +92,8 @@ fn is_refundable(exchange: &Exchange, error: Option<&Error>) -> bool {
         && (exchange.response_has_length || exchange.response_bytes < exchange.routed.route.stream_bytes_min)
 }
 
-/// Counts the request and writes its line. Secrets and payment payloads have no way in here.
+/// Counts the request and writes its line: `price.units` is the most it could cost, `charged.units` what was captured;
+/// none where nothing was, where it was given back, and where an earlier request paid. Secrets and payment payloads have no way in here.
 pub(crate) fn log(context: &RequestContext, status: u16, metrics: &Metrics) {
     let took = context.started.elapsed();
     metrics.request(context.route.as_ref(), context.outcome, took);
@@ -108,6 +116,7 @@ pub(crate) fn log(context: &RequestContext, status: u16, metrics: &Metrics) {
             provider.name = %exchange.routed.provider.name,
             catalog.version = exchange.routed.snapshot.catalog().version(),
             price.units = exchange.price.atomic(),
+            charged.units = exchange.charged.map(Amount::atomic),
             outcome = context.outcome.name(),
             status,
             request.us = micros(Some(took)),

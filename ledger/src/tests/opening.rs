@@ -14,7 +14,7 @@ async fn execute(books: &Books, text: &'static str) {
 
 fn refused(books: &Books) -> OpenError {
     let observer = std::sync::Arc::new(crate::Silent);
-    Ledger::open(books.settings.clone(), books.clock.clone(), observer).err().expect("a refusal")
+    Ledger::open(books.settings.clone(), books.clock.clone(), observer).expect_err("a refusal")
 }
 
 #[tokio::test]

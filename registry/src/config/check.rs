@@ -63,9 +63,8 @@ fn unique(report: &Report<'_>, kind: &str, names: &[(String, Spot)]) {
                 report.fail(
                     spot,
                     format!(
-                        "there is already a {kind} `{}` at {}: choose another name",
-                        printable(name),
-                        first.key
+                        "there is already a {kind} `{}` on {first}: choose another name",
+                        printable(name)
                     ),
                 );
             }

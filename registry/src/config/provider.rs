@@ -77,12 +77,9 @@ impl Read {
 
 fn hosts(section: &Section<'_>) -> Vec<String> {
     let Some(item) = section.item("hosts") else { return Vec::new() };
-    let listed = item.list();
-    if listed.is_empty() || listed.len() > HOSTS_MAX {
-        item.fail(format!(
-            "must list 1 to {HOSTS_MAX} hosts; leave it out to serve every host that nobody names"
-        ));
-    }
+    let told =
+        format!("must list 1 to {HOSTS_MAX} hosts; leave it out to serve every host that nobody names");
+    let listed = item.filled_list(HOSTS_MAX, told).unwrap_or_default();
     let mut hosts: Vec<String> = Vec::new();
     for item in &listed {
         let Some(host) = item.parse(value::host) else { continue };

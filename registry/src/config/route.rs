@@ -6,7 +6,7 @@ use domain::price::{Tier, Tiers};
 use domain::router::Methods;
 use domain::{Amount, Price, ProviderId, Route};
 
-use super::key_path::printable;
+use super::key_path::{did_you_mean, printable};
 use super::section::{size, words};
 use super::tree::{Item, Section, Spot};
 use super::value::{self, one_of};
@@ -16,6 +16,12 @@ const TIERS_MAX: usize = 64;
 
 /// Methods of one route.
 const METHODS_MAX: usize = 16;
+
+/// Those of RFC 9110 and RFC 5789 that are forwarded. Others are taken, but may be a slip of the pen.
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Most statuses that a route lists.
+const STATUSES_MAX: usize = 400;
 
 /// A stream that delivered this much before it broke was a delivery, where the route says nothing.
 const STREAM_BYTES_MIN: u64 = 64 * 1024;
@@ -140,16 +146,19 @@ fn read_tier(section: Section<'_>) -> Option<Tier> {
 }
 
 fn methods(item: &Item<'_>) -> Option<Methods> {
-    let listed = item.list();
-    if listed.is_empty() || listed.len() > METHODS_MAX {
-        item.fail(format!("must list 1 to {METHODS_MAX} methods; leave it out to answer all"));
-        return None;
-    }
+    let told = format!("must list 1 to {METHODS_MAX} methods, such as [\"GET\"]; leave it out to answer all");
+    let listed = item.filled_list(METHODS_MAX, told)?;
     let mut methods: Vec<String> = Vec::new();
     for item in &listed {
         let Some(name) = item.parse(method) else { continue };
         if methods.contains(&name) {
             item.fail(format!("names {name} twice"));
+        }
+        if !METHODS.contains(&name.as_str()) {
+            let near = did_you_mean(&name, METHODS);
+            if !near.is_empty() {
+                item.warn(format!("{name} is no method that clients know{near}"));
+            }
         }
         methods.push(name);
     }
@@ -190,12 +199,9 @@ fn retry(text: &str) -> Result<Retry, String> {
 }
 
 fn charge_on(item: &Item<'_>) -> ChargeOn {
-    let listed = item.list();
-    if listed.is_empty() {
-        item.fail(
-            "must list the statuses that are charged, such as [200, 201]; leave it out for 2xx, 101 and 304",
-        );
-    }
+    let told =
+        "must list the statuses that are charged, such as [200, 201]; leave it out for 2xx, 101 and 304";
+    let listed = item.filled_list(STATUSES_MAX, told).unwrap_or_default();
     let mut statuses = Vec::new();
     for item in &listed {
         let Some(status) = item.integer(101..=599).and_then(|status| u16::try_from(status).ok()) else {

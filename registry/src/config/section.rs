@@ -17,6 +17,9 @@ use super::value::{self, within};
 /// Longest secret file, in bytes.
 const SECRET_BYTES_MAX: u64 = 16 * 1024;
 
+/// Listeners for clients.
+const LISTENERS_MAX: usize = 64;
+
 /// Shortest admin token, in bytes: it guards everybody's money.
 const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 
@@ -240,10 +243,8 @@ fn data_listeners(item: &Item<'_>) -> Vec<DataListener> {
     if item.is_text() {
         return item.parse(socket_address).map(DataListener::plain).into_iter().collect();
     }
-    let listed = item.list();
-    if listed.is_empty() {
-        item.fail("names no listener: write data = \"0.0.0.0:8402\", or [[listen.data]] with an address");
-    }
+    let told = "names no listener: write data = \"0.0.0.0:8402\", or [[listen.data]] with an address";
+    let listed = item.filled_list(LISTENERS_MAX, told).unwrap_or_default();
     listed.iter().filter_map(|item| data_listener(item.section()?)).collect()
 }
 

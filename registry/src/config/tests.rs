@@ -2,6 +2,7 @@
 //! told well.
 
 mod database;
+mod lists;
 mod mutations;
 
 use std::fs;
@@ -175,7 +176,7 @@ prise = "$1"
         "15: providers[0].routes[0].path: `{id}x` is not a parameter",
         "16: providers[0].routes[0].price: must be a string in quotes",
         "17: providers[0].routes[1].price: is missing",
-        "18: providers[0].routes[1].name: there is already a route `a` at providers[0].routes[0].name",
+        "18: providers[0].routes[1].name: there is already a route `a` on line 14 (providers[0].routes[0].name)",
         "20: providers[0].routes[1].prise: unknown key, did you mean `price`?",
     ];
     for (error, start) in told.iter().zip(expect) {

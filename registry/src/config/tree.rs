@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
@@ -84,7 +84,7 @@ impl<'a> Report<'a> {
         self.errors.borrow_mut().push(error(spot.place.clone(), &spot.key, message));
     }
 
-    /// Something is odd there.
+    /// Something is odd there, and may be meant.
     pub(super) fn warn(&self, spot: &Spot, message: impl Display) {
         self.warnings.borrow_mut().push(error(spot.place.clone(), &spot.key, message));
     }
@@ -122,6 +122,16 @@ impl Spot {
     /// A key that is not there, at its table's place.
     pub(super) fn within(section: &Self, key: &str) -> Self {
         Self { key: key_path::join(&section.key, key), place: section.place.clone() }
+    }
+}
+
+impl fmt::Display for Spot {
+    /// As another mistake names it: `line 14 (providers[0].routes[1].name)`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::File { line, .. } => write!(out, "line {line} ({})", self.key),
+            Place::Environment { variable } => write!(out, "environment variable {variable}"),
+        }
     }
 }
 
@@ -238,6 +248,10 @@ impl<'a> Item<'a> {
         self.report.fail(&self.spot(), message);
     }
 
+    pub(super) fn warn(&self, message: impl Display) {
+        self.report.warn(&self.spot(), message);
+    }
+
     pub(super) fn is_text(&self) -> bool {
         match self.found {
             Found::Value(value) => value.get_ref().is_str(),
@@ -326,6 +340,18 @@ impl<'a> Item<'a> {
             found: Found::Value(value),
         });
         items.collect()
+    }
+
+    /// A list of 1 to `most` items; `told` is said of anything else, once.
+    pub(super) fn filled_list(&self, most: usize, told: impl Display) -> Option<Vec<Item<'a>>> {
+        let is_list =
+            matches!(self.found, Found::Value(value) if matches!(value.get_ref(), DeValue::Array(_)));
+        let items = if is_list { self.list() } else { Vec::new() };
+        if items.is_empty() || items.len() > most {
+            self.fail(told);
+            return None;
+        }
+        Some(items)
     }
 
     /// A table.

@@ -68,13 +68,9 @@ pub(super) fn read(section: Section<'_>) -> Option<Upstream> {
 }
 
 fn origins(item: &Item<'_>) -> Option<Vec<Origin>> {
-    let items = item.list();
-    if items.is_empty() || items.len() > ADDRESSES_MAX {
-        item.fail(format!(
-            "must list 1 to {ADDRESSES_MAX} addresses, such as [\"https://api.internal.example\"]"
-        ));
-        return None;
-    }
+    let told =
+        format!("must list 1 to {ADDRESSES_MAX} addresses, such as [\"https://api.internal.example\"]");
+    let items = item.filled_list(ADDRESSES_MAX, told)?;
     let count = items.len();
     let origins: Vec<Origin> = items.iter().filter_map(|item| item.parse(origin)).collect();
     for (index, origin) in origins.iter().enumerate() {

@@ -9,6 +9,12 @@ use domain::{PaymentId, UnixMillis};
 use super::call::{Call, WALLET_OF, WALLETS};
 use super::disk::Batch;
 
+/// When the window of a point in time began, in milliseconds.
+type WindowStart = fn(UnixMillis) -> i64;
+
+/// What a call's policy allows in a window, in atomic units.
+type LimitOf = fn(&Call) -> Option<i64>;
+
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) attempts: Vec<Attempt>,
@@ -201,9 +207,9 @@ impl Model {
     /// No window goes beyond the highest limit that one of its payments was accepted under.
     fn check_limits(&self, index: usize, units: i64) {
         let this = &self.attempts[index];
-        let limits: [(fn(UnixMillis) -> i64, fn(&Call) -> Option<i64>); 2] =
+        let windows: [(WindowStart, LimitOf); 2] =
             [(day, |call| call.per_day), (month, |call| call.per_month)];
-        for (start, limit) in limits {
+        for (start, limit) in windows {
             let inside = |other: &Attempt| {
                 other.call.agent == this.call.agent && start(other.held_at) == start(this.held_at)
             };
