@@ -30,6 +30,7 @@ pub fn view(report: &AuditReport) -> Value {
         "clean": report.is_clean(),
         "at": report.at.to_string(),
         "payments": report.payments,
+        "holds": report.holds,
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "violations": broken(report).map(finding).collect::<Vec<_>>(),
     })

@@ -5,7 +5,7 @@ mod http;
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{Amount, B256, BasisPoints, Clock, Fingerprint, PaymentId, Price, Secret, UnixMillis};
+use domain::{Amount, B256, BasisPoints, Capture, Clock, Fingerprint, PaymentId, Price, Secret, UnixMillis};
 use ledger::{Held, HoldRequest, Ledger, Silent, Writer};
 use registry::catalog::RawCatalog;
 use registry::{Config, Environment, Registry};
@@ -120,6 +120,7 @@ impl House {
             provider: "acme".into(),
             route: "quotes".into(),
             price: Price::Fixed(Amount::parse_dollars(price).unwrap()),
+            capture: Capture::After,
             revision: 1,
             fee: BasisPoints::new(250).unwrap(),
             per_day: None,

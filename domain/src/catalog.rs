@@ -134,6 +134,8 @@ pub struct Route {
     pub retry: Retry,
     /// Which answers of the upstream are charged.
     pub charge_on: ChargeOn,
+    /// When a call's money is made safe against a crash and a client that leaves.
+    pub capture: Capture,
     /// A captured payment whose delivery is unconfirmed may be forwarded once more, whatever the method.
     pub redeliver: bool,
     /// `%2F` may stand in the last parameter.
@@ -168,6 +170,17 @@ pub enum Retry {
     Never,
     /// GET, HEAD and OPTIONS also after a connection died under them.
     Safe,
+}
+
+/// When a call's money is made safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Capture {
+    /// With the upstream's answer: until then a crash, or a client that leaves a safe request, charges nothing.
+    #[default]
+    After,
+    /// Before the request is forwarded, by a hold that outlives the process: from then on only an upstream that does not
+    /// deliver ends it uncharged.
+    Before,
 }
 
 /// The statuses of the upstream that are charged. The default: 2xx, 101 and 304.

@@ -19,7 +19,7 @@ pub mod time;
 pub use alloy_primitives::{Address, B256};
 pub use amount::{Amount, BasisPoints};
 pub use asset::Asset;
-pub use catalog::{Catalog, Provider, ProviderId, Route};
+pub use catalog::{Capture, Catalog, Provider, ProviderId, Route};
 pub use identifier::{AgentId, KeyId, PaymentId, TransferId, WalletId};
 pub use path::CanonicalPath;
 pub use policy::{PolicyViolation, SpendingPolicy};

@@ -94,6 +94,10 @@ fn text(report: &Value) -> String {
     let balance =
         if report["clean"] == Value::Bool(true) { "the books balance" } else { "THE BOOKS ARE BROKEN" };
     let at = report["at"].as_str().unwrap_or("?");
-    lines.push(format!("{balance}: {} payments, as of {at}", report["payments"]));
+    let holds = match report["holds"].as_u64() {
+        None | Some(0) => String::new(),
+        Some(holds) => format!(", {holds} holds on disk"),
+    };
+    lines.push(format!("{balance}: {} payments{holds}, as of {at}", report["payments"]));
     lines.join("\n")
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use domain::{Amount, PaymentId};
-use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
+use domain::{Amount, Capture, PaymentId};
+use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse, Voiding};
 
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
@@ -171,7 +171,13 @@ impl Exchange {
     /// Whether a client that leaves now still pays: the whole request went out, and it is not one that can be taken
     /// back (DESIGN section 2, "Hanging up is no free ride").
     pub(crate) fn binds(&self) -> bool {
-        self.request_whole && (self.is_upgrade || !self.request.is_safe())
+        self.request_whole && self.is_work()
+    }
+
+    /// Whether the upstream's work is paid for once it was asked for: what changes something, and what its provider wants
+    /// paid although the client leaves.
+    pub(crate) fn is_work(&self) -> bool {
+        self.is_upgrade || !self.request.is_safe() || self.routed.route.capture == Capture::Before
     }
 
     /// The receipt, where the money was captured.
@@ -183,16 +189,13 @@ impl Exchange {
         }
     }
 
-    /// Voids what is held, if it is still undecided. Says whether it was.
-    pub(crate) fn void(&mut self) -> bool {
+    /// Voids what is held, if it is still undecided; whoever says so to the client awaits it first.
+    pub(crate) fn void(&mut self) -> Option<Voiding> {
         match std::mem::replace(&mut self.money, Money::Done) {
-            Money::Held(hold) => {
-                hold.void();
-                true
-            }
+            Money::Held(hold) => Some(hold.void()),
             other => {
                 self.money = other;
-                false
+                None
             }
         }
     }

@@ -94,6 +94,21 @@ impl Proxy {
         reply.send(session).await
     }
 
+    /// Voids what is held, before the answer, so that the client's next try finds its funds and its payment free. Gives what
+    /// may be said: where the void does not stand yet, nobody can say that nothing was charged.
+    async fn void(&self, context: &mut RequestContext, refusal: Refusal) -> Refusal {
+        let Some(exchange) = &mut context.exchange else { return refusal };
+        let Some(voiding) = exchange.void() else { return refusal };
+        let refusal = match (voiding.await, exchange.payment) {
+            (Err(_), Some(payment)) => Refusal::OutcomeUnknown(payment),
+            _ => refusal,
+        };
+        self.metrics.voided();
+        self.metrics.failed(refusal.code());
+        context.outcome = Outcome::Voided;
+        refusal
+    }
+
     /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain.
     fn outlived(&self, exchange: &Exchange, started: Instant) -> pingora::Result<()> {
         let is_old = exchange.is_upgrade && started.elapsed() > self.settings.limits.websocket_duration_max;
@@ -313,13 +328,8 @@ impl ProxyHttp for Proxy {
             // The client is gone; what that means for its money is decided in `logging`.
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
+        let refusal = self.void(context, refusal).await;
         let status = refusal.status();
-        // Before the answer, so that the client's next try finds its funds and its payment free.
-        if context.exchange.as_mut().is_some_and(Exchange::void) {
-            self.metrics.voided();
-            self.metrics.failed(refusal.code());
-            context.outcome = Outcome::Voided;
-        }
         session.set_keepalive(None);
         if session.response_written().is_none() {
             let _ = self.refuse(session, context, &refusal).await;
@@ -351,8 +361,7 @@ async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange
     exchange.is_upgrade = session.is_upgrade_req();
     if exchange.payer.is_some() {
         session.set_ignore_info_resp(true);
-        let binding = exchange.is_upgrade || !exchange.request.is_safe();
-        if let (true, ServerSession::H1(connection)) = (binding, session.as_downstream_mut()) {
+        if let (true, ServerSession::H1(connection)) = (exchange.is_work(), session.as_downstream_mut()) {
             // The work is done once the request is out; a client that hangs up pays for it.
             connection.set_abort_on_close(false);
         }

@@ -252,6 +252,7 @@ impl From<HoldError> for Refusal {
             HoldError::Overloaded => Self::Overloaded,
             HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,
             HoldError::ClockAhead => Self::ClockAhead,
+            HoldError::Unknown(payment) => Self::OutcomeUnknown(payment),
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct AuditReport {
     pub at: UnixMillis,
     /// Captured payments looked at.
     pub payments: u64,
+    /// Holds on disk: calls on their way to an upstream, or what a crash left of them. A ledger that was closed has none.
+    pub holds: u64,
     /// Every invariant that was checked, in order.
     pub findings: Vec<Finding>,
 }
@@ -96,7 +98,7 @@ pub(crate) async fn running(shared: &Arc<Shared>) -> Result<AuditReport, LedgerE
     shared.send(Command::Pause(pause)).map_err(|_| LedgerError::Unavailable)?;
     let resume = paused.await.map_err(|_| LedgerError::Unavailable)?;
     let begun = snapshot(session).await;
-    let memory = Snapshot::of(&shared.memory.lock().facts);
+    let memory = Snapshot::of(&shared.memory.lock());
     // The point is fixed: the writer goes on, the audit takes its time.
     drop(resume);
     let report = match begun {
@@ -125,8 +127,9 @@ async fn snapshot(session: &mut Session<'_>) -> Result<(), sqlx::Error> {
 }
 
 async fn ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
-    let point = "select at, (select count(*) from payment) from marker";
-    let (at, payments): (i64, i64) = on_either!(session, c => sqlx::query_as(point).fetch_one(c))?;
+    let point = "select at, (select count(*) from payment), (select count(*) from hold) from marker";
+    let (at, payments, holds): (i64, i64, i64) =
+        on_either!(session, c => sqlx::query_as(point).fetch_one(c))?;
     let own: &[Invariant] = match session {
         Session::Sqlite(_) => &[FILE_SQLITE, GUARDS_SQLITE],
         Session::Postgres(_) => &[GUARDS_POSTGRES],
@@ -136,7 +139,7 @@ async fn ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
         let offending: i64 = on_either!(session, c => sqlx::query_scalar(invariant.sql).fetch_one(c))?;
         findings.push(invariant.finding(count(offending)));
     }
-    Ok(AuditReport { at: UnixMillis(at), payments: count(payments), findings })
+    Ok(AuditReport { at: UnixMillis(at), payments: count(payments), holds: count(holds), findings })
 }
 
 /// A `count(*)` is never negative.

@@ -36,12 +36,33 @@ pub(crate) struct HeldAt {
 /// One thing to do, in commit order.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation<'a> {
-    Capture { request: &'a HoldRequest, held: HeldAt },
-    Refund { payment: PaymentId, id: TransferId, reason: RefundReason },
-    Fund { funding: &'a Funding, id: TransferId },
+    Capture {
+        request: &'a HoldRequest,
+        held: HeldAt,
+    },
+    /// Write the row of a hold.
+    Hold {
+        request: &'a HoldRequest,
+        held: HeldAt,
+        maximum: Amount,
+    },
+    /// Delete it.
+    Void(PaymentId),
+    Refund {
+        payment: PaymentId,
+        id: TransferId,
+        reason: RefundReason,
+    },
+    Fund {
+        funding: &'a Funding,
+        id: TransferId,
+    },
     CreateWallet(WalletId),
     OpenProvider(&'a Arc<str>),
-    Store { payment: PaymentId, response: &'a StoredResponse },
+    Store {
+        payment: PaymentId,
+        response: &'a StoredResponse,
+    },
 }
 
 /// What became of one operation.
@@ -113,6 +134,10 @@ pub(crate) struct Delta {
     pub(crate) responses: Vec<(PaymentId, StoredResponse)>,
     /// Identifiers that become free again, because their payment was refunded.
     pub(crate) released: Vec<(IdempotencyKey, PaymentId)>,
+    /// Holds that begin.
+    pub(crate) holds: Vec<HoldRow>,
+    /// Rows of holds that are over, captured or voided.
+    pub(crate) ended: Vec<PaymentId>,
     /// Payments whose delivery is unconfirmed as this batch is written, its own included.
     pub(crate) open: Vec<PaymentId>,
 }
@@ -152,6 +177,23 @@ pub(crate) struct PaymentRow {
     pub(crate) idempotency: Option<IdempotencyKey>,
     pub(crate) held_at: UnixMillis,
     pub(crate) captured_at: UnixMillis,
+}
+
+/// A row of `hold`: all that is needed to capture it without a catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HoldRow {
+    pub(crate) request: HoldRequest,
+    pub(crate) wallet_account: AccountId,
+    pub(crate) provider_account: AccountId,
+    pub(crate) maximum: Amount,
+    pub(crate) held_at: UnixMillis,
+}
+
+/// A hold that an earlier process left on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundHold {
+    pub(crate) request: HoldRequest,
+    pub(crate) held: HeldAt,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,9 +301,15 @@ impl Delta {
             && self.refunds.is_empty()
             && self.transfers.is_empty()
             && self.responses.is_empty()
+            && !self.has_holds()
     }
 
-    /// Whether there is more than captures in it.
+    /// Whether holds on disk begin or end in it.
+    pub(crate) fn has_holds(&self) -> bool {
+        !(self.holds.is_empty() && self.ended.is_empty())
+    }
+
+    /// Whether there is more than captures and holds in it.
     pub(crate) fn is_rare(&self) -> bool {
         !(self.accounts.is_empty()
             && self.refunds.is_empty()

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use domain::{AgentId, PaymentId, TransferId, WalletId};
+use domain::{AgentId, PaymentId, TransferId, UnixMillis, WalletId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer};
 use crate::batch::{Operation, Refusal};
 use crate::commit::Wanted;
-use crate::error::{CaptureError, LedgerError};
+use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
 use crate::facts::Facts;
-use crate::hold::Holding;
+use crate::hold::{Hold, Holding};
 use crate::receipt::{Receipt, StoredResponse};
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -37,7 +37,19 @@ pub(crate) enum Command {
 pub(crate) enum Work {
     Capture {
         holding: Box<Holding>,
-        reply: oneshot::Sender<Result<Receipt, CaptureError>>,
+        /// None: nobody waits.
+        reply: Option<oneshot::Sender<Result<Receipt, CaptureError>>>,
+    },
+    /// Write the row of a hold that is to outlive the process.
+    Hold {
+        holding: Box<Holding>,
+        reply: oneshot::Sender<Result<Hold, HoldError>>,
+    },
+    /// Delete it: nothing is charged.
+    Void {
+        holding: Box<Holding>,
+        /// None: nobody waits.
+        reply: Option<oneshot::Sender<Result<(), VoidError>>>,
     },
     Refund {
         payment: PaymentId,
@@ -89,6 +101,10 @@ impl Work {
             Self::Capture { holding, .. } => {
                 Operation::Capture { request: &holding.request, held: holding.held }
             }
+            Self::Hold { holding, .. } => {
+                Operation::Hold { request: &holding.request, held: holding.held, maximum: holding.maximum }
+            }
+            Self::Void { holding, .. } => Operation::Void(holding.request.payment),
             Self::Refund { payment, id, reason, .. } => {
                 Operation::Refund { payment: *payment, id: *id, reason: *reason }
             }
@@ -99,10 +115,18 @@ impl Work {
         }
     }
 
+    /// When it was held, where it may have been long ago.
+    pub(crate) fn held_at(&self) -> Option<UnixMillis> {
+        match self {
+            Self::Capture { holding, .. } => Some(holding.held.at),
+            _ => None,
+        }
+    }
+
     /// Adds what must be read before this can be decided.
     pub(crate) fn want(&self, facts: &Facts, wanted: &mut Wanted) {
         match self {
-            Self::Capture { holding, .. } => {
+            Self::Capture { holding, .. } | Self::Hold { holding, .. } => {
                 wanted.wallet(facts, holding.request.wallet);
                 wanted.agent(facts, holding.request.agent);
             }
@@ -114,7 +138,7 @@ impl Work {
                 wanted.wallet(facts, funding.wallet);
             }
             Self::CreateWallet { wallet, .. } => wanted.wallet(facts, *wallet),
-            Self::OpenProvider { .. } | Self::Store { .. } => {}
+            Self::OpenProvider { .. } | Self::Store { .. } | Self::Void { .. } => {}
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use domain::{AgentId, Asset, PaymentId, UnixMillis, WalletId};
 use thiserror::Error;
 
-use crate::batch::{Delta, Given, Marker};
+use crate::batch::{Delta, FoundHold, Given, Marker};
 use crate::commit::postgres::PostgresStore;
 use crate::commit::sqlite::SqliteStore;
 use crate::facts::{AgentFacts, Captured, ProviderFacts, WalletFacts};
@@ -89,6 +89,8 @@ pub(crate) struct Start {
     pub(crate) replays: Vec<Captured>,
     pub(crate) horizon: u64,
     pub(crate) open: Vec<PaymentId>,
+    /// Holds that an earlier process left on disk.
+    pub(crate) holds: Vec<FoundHold>,
     /// Until when the books are ours, where somebody else could take them.
     pub(crate) lease: Option<Arc<Deadline>>,
 }

@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::{Amount, PaymentId, TransferId, UnixMillis, WalletId, Window};
+use domain::{Amount, Capture, PaymentId, TransferId, UnixMillis, WalletId, Window};
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer};
 use crate::batch::{
-    AccountId, CallKey, Delta, EXTERNAL, Given, HeldAt, NewAccount, Operation, Outcome, Owner, PaymentRow,
-    RefundRow, Refusal, TransferRow, UsageKey, WindowKey,
+    AccountId, CallKey, Delta, EXTERNAL, Given, HeldAt, HoldRow, NewAccount, Operation, Outcome, Owner,
+    PaymentRow, RefundRow, Refusal, TransferRow, UsageKey, WindowKey,
 };
 use crate::facts::{Facts, ProviderFacts, WalletFacts};
 use crate::hold::HoldRequest;
@@ -49,7 +49,15 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
         let outcome = match operation {
-            Operation::Capture { request, held } => self.capture(request, *held),
+            Operation::Capture { request, held } => {
+                // Captured or refused: the hold is over with this batch.
+                if request.capture == Capture::Before {
+                    self.delta.ended.push(request.payment);
+                }
+                self.capture(request, *held)
+            }
+            Operation::Hold { request, held, maximum } => self.hold(request, *held, *maximum),
+            Operation::Void(payment) => Ok(self.void(*payment)),
             Operation::Refund { payment, id, reason } => self.refund(*payment, *id, *reason),
             Operation::Fund { funding, id } => self.fund(funding, *id),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
@@ -59,10 +67,36 @@ impl Draft<'_> {
         outcome.unwrap_or_else(Outcome::Refused)
     }
 
-    fn capture(&mut self, request: &HoldRequest, held: HeldAt) -> Result<Outcome, Refusal> {
+    /// Funds and limits are held in memory; what stands on disk is judged when it is captured.
+    fn hold(&mut self, request: &HoldRequest, held: HeldAt, maximum: Amount) -> Result<Outcome, Refusal> {
+        if self.is_captured(request) {
+            return Err(Refusal::Duplicate);
+        }
+        let wallet = self.facts.wallets.peek(&request.wallet).ok_or(Refusal::UnknownWallet)?;
+        let provider = self.facts.providers.get(&request.provider).ok_or(Refusal::UnknownProvider)?;
+        self.delta.holds.push(HoldRow {
+            request: request.clone(),
+            wallet_account: wallet.account,
+            provider_account: provider.account,
+            maximum,
+            held_at: held.at,
+        });
+        Ok(Outcome::Done)
+    }
+
+    fn void(&mut self, payment: PaymentId) -> Outcome {
+        self.delta.ended.push(payment);
+        Outcome::Done
+    }
+
+    /// Whether the request's replay key was captured, in this batch or before.
+    fn is_captured(&self, request: &HoldRequest) -> bool {
         let nonce = request.replay.map(|key| key.nonce_digest());
-        if nonce.is_some_and(|nonce| self.facts.replays.get(&nonce).is_some() || self.nonces.contains(&nonce))
-        {
+        nonce.is_some_and(|nonce| self.facts.replays.get(&nonce).is_some() || self.nonces.contains(&nonce))
+    }
+
+    fn capture(&mut self, request: &HoldRequest, held: HeldAt) -> Result<Outcome, Refusal> {
+        if self.is_captured(request) {
             return Err(Refusal::Duplicate);
         }
         let wallet = *self.facts.wallets.peek(&request.wallet).ok_or(Refusal::UnknownWallet)?;
@@ -81,7 +115,7 @@ impl Draft<'_> {
 
         self.delta.marker.seq += 1;
         self.delta.marker.gross = marker_gross;
-        self.nonces.extend(nonce);
+        self.nonces.extend(request.replay.map(|key| key.nonce_digest()));
         for (window, limit) in limits {
             self.charge_window(held.key(request.agent, window), gross, limit);
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use domain::{Amount, PolicyViolation};
+use domain::{Amount, PaymentId, PolicyViolation};
 use thiserror::Error;
 
 /// Why the ledger did not open.
@@ -74,7 +74,7 @@ pub enum OpenError {
     Database(String),
 }
 
-/// Why a hold was not given. Nothing was forwarded and nothing was held.
+/// Why a hold was not given. Nothing was forwarded, and but for [`HoldError::Unknown`] nothing was held.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HoldError {
     /// No such wallet in the ledger.
@@ -106,6 +106,9 @@ pub enum HoldError {
     /// Ledger time is too far ahead of the wall clock to judge signed payments.
     #[error("ledger time is ahead of the clock")]
     ClockAhead,
+    /// The ledger stopped before it was known whether the hold's own row stands; if it does, it will be charged.
+    #[error("the ledger stopped before it was known whether the hold stands")]
+    Unknown(PaymentId),
 }
 
 /// Why a capture failed. Nothing was charged, and the hold is gone, but for [`CaptureError::Unknown`].
@@ -117,8 +120,17 @@ pub enum CaptureError {
     /// The last wall refused: the payment was captured before, or funds or limits were missing after all.
     #[error("the payment was refused at its commit")]
     Refused,
-    /// The ledger stopped before the outcome was known; the books will tell.
-    #[error("the ledger stopped before the outcome was known")]
+    /// The ledger stopped before the outcome was known, or the hold is on disk and its capture is still tried; the books
+    /// will tell.
+    #[error("the outcome is not known yet")]
+    Unknown,
+}
+
+/// Why nobody can say yet that nothing is charged.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum VoidError {
+    /// The hold's row could not be deleted so far. It is tried again; if the process ends before, the hold is charged.
+    #[error("the hold could not be voided yet")]
     Unknown,
 }
 

@@ -1,6 +1,8 @@
 //! The life of a payment before its commit: [`HoldRequest`] -> [`Hold`] -> [`Capturing`] -> [`Receipt`].
 //!
-//! A hold is memory only: a crash voids it. It ends exactly once: captured, or voided by being dropped.
+//! A hold ends exactly once: captured, or voided by being dropped. With [`Capture::After`] it is memory only: a crash
+//! voids it. With [`Capture::Before`] it is a row too, and nobody has the [`Hold`] before that row is committed: what was
+//! forwarded is then charged though we crash. Next: `writer::backlog` for how such a row is closed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,19 +10,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use domain::{
-    AgentId, Amount, B256, BasisPoints, Fingerprint, IdempotencyKey, PaymentId, Price, ReplayKey, WalletId,
+    AgentId, Amount, B256, BasisPoints, Capture, Fingerprint, IdempotencyKey, PaymentId, Price, ReplayKey,
+    WalletId,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::batch::HeldAt;
+use crate::batch::{FoundHold, HeldAt};
 use crate::command::{Command, Work};
-use crate::error::CaptureError;
+use crate::error::{CaptureError, VoidError};
 use crate::memory::Memory;
 use crate::receipt::{Prior, Receipt, Redelivery};
 use crate::shared::Shared;
 
 /// Everything that is known of a payment before it is forwarded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRequest {
     /// The payment's name, made by the caller.
     pub payment: PaymentId,
@@ -34,6 +37,8 @@ pub struct HoldRequest {
     pub route: Arc<str>,
     /// Fixed or tiered; never free.
     pub price: Price,
+    /// Whether the hold must outlive the process.
+    pub capture: Capture,
     /// The revision of the price.
     pub revision: u32,
     /// The platform's share.
@@ -63,13 +68,21 @@ pub enum Held {
     Prior(Prior),
 }
 
-/// Funds, limits, replay key and a place in the writer's queue, held for one request. Dropping it voids it.
+/// Funds, limits, replay key and a place in the writer's queue, held for one request, and on disk where the request says
+/// so. Dropping it voids it.
+///
+/// One place is enough: its row, its capture and its void come one after the other.
 #[must_use = "a dropped hold is voided"]
 #[derive(Debug)]
-pub struct Hold(pub(crate) Box<Holding>);
+pub struct Hold {
+    payment: PaymentId,
+    maximum: Amount,
+    /// None once it was handed over.
+    holding: Option<Box<Holding>>,
+}
 
-/// The inside of a [`Hold`]; travels through the queue when it is captured. Whoever drops it gives back what it
-/// holds, once.
+/// The inside of a [`Hold`]; travels through the queue when it is written, captured or voided. Whoever drops it gives back
+/// what it holds in memory, once.
 #[derive(Debug)]
 pub(crate) struct Holding {
     pub(crate) shared: Arc<Shared>,
@@ -87,6 +100,8 @@ pub(crate) enum Stage {
     Claimed,
     /// Its keys, funds and limits.
     Reserved,
+    /// The same, and its row stands on disk.
+    Recorded,
     /// Nothing any more.
     Over,
 }
@@ -98,37 +113,77 @@ pub struct Capturing {
     pub(crate) answer: oneshot::Receiver<Result<Receipt, CaptureError>>,
 }
 
+/// A void on its way to disk, where there is a row to delete. May be dropped: the void goes on.
+#[must_use = "nothing is charged only when this says so"]
+#[derive(Debug)]
+pub struct Voiding {
+    /// None where memory was all there was.
+    answer: Option<oneshot::Receiver<Result<(), VoidError>>>,
+}
+
 // === impl Hold ===
 
 impl Hold {
+    /// Of a holding that has all it needs, its row included.
+    pub(crate) fn new(holding: Box<Holding>) -> Self {
+        Self { payment: holding.request.payment, maximum: holding.maximum, holding: Some(holding) }
+    }
+
     /// The payment's name, for the upstream.
     #[must_use]
     pub fn payment(&self) -> PaymentId {
-        self.0.request.payment
+        self.payment
     }
 
     /// The most that will be charged.
     #[must_use]
     pub fn maximum(&self) -> Amount {
-        self.0.maximum
+        self.maximum
     }
 
     /// Hands the hold to the writer before it returns. From here on the payment is charged, whether or not anyone
-    /// waits, unless its batch fails.
-    pub fn capture(self) -> Capturing {
+    /// waits, unless its batch fails; a hold on disk is charged even then, later.
+    pub fn capture(mut self) -> Capturing {
         let (reply, answer) = oneshot::channel();
-        let shared = Arc::clone(&self.0.shared);
-        let work = Work::Capture { holding: self.0, reply };
-        if let Err(refused) = shared.send(Command::Operation(work))
-            && let Command::Operation(Work::Capture { reply, .. }) = *refused
-        {
-            let _ = reply.send(Err(CaptureError::Failed));
+        if let Some(holding) = self.holding.take() {
+            let lost = holding.lost();
+            let shared = Arc::clone(&holding.shared);
+            let work = Work::Capture { holding, reply: Some(reply) };
+            if let Err(refused) = shared.send(Command::Operation(work))
+                && let Command::Operation(Work::Capture { reply: Some(reply), .. }) = *refused
+            {
+                let _ = reply.send(Err(lost));
+            }
         }
         Capturing { answer }
     }
 
-    /// Lets everything go; nothing is charged. The same as dropping it, said aloud.
-    pub fn void(self) {}
+    /// Lets everything go: what is only in memory at once, a row with the next commit. The same as dropping it, for those
+    /// who have to know.
+    pub fn void(mut self) -> Voiding {
+        let Some(holding) = self.holding.take().filter(|holding| holding.stage == Stage::Recorded) else {
+            return Voiding { answer: None };
+        };
+        let (reply, answer) = oneshot::channel();
+        let shared = Arc::clone(&holding.shared);
+        // Where the writer is gone the answer is lost with the work: then only the books know.
+        let _ = shared.send(Command::Operation(Work::Void { holding, reply: Some(reply) }));
+        Voiding { answer: Some(answer) }
+    }
+
+    /// The holding of one that nobody took: whoever dropped it would have voided it.
+    pub(crate) fn into_holding(mut self) -> Option<Box<Holding>> {
+        self.holding.take()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(holding) = self.holding.take().filter(|holding| holding.stage == Stage::Recorded) {
+            let shared = Arc::clone(&holding.shared);
+            let _ = shared.send(Command::Operation(Work::Void { holding, reply: None }));
+        }
+    }
 }
 
 // === impl Holding ===
@@ -146,10 +201,24 @@ impl Holding {
         Self { shared, permit: Some(permit), request, held, maximum, stage: Stage::Claimed }
     }
 
+    /// Of a row that an earlier process left, with all that it held then.
+    pub(crate) fn found(shared: &Arc<Shared>, row: FoundHold, memory: &mut Memory) -> Self {
+        let FoundHold { request, held } = row;
+        let maximum = request.price.maximum().unwrap_or_default();
+        memory.holds.restore(&request, &held, maximum);
+        let (shared, permit) = (Arc::clone(shared), shared.permit());
+        Self { shared, permit, request, held, maximum, stage: Stage::Recorded }
+    }
+
+    /// What is known of a capture whose commit did not come about.
+    pub(crate) fn lost(&self) -> CaptureError {
+        if self.stage == Stage::Recorded { CaptureError::Unknown } else { CaptureError::Failed }
+    }
+
     /// Gives back what it holds, in a memory that is locked already.
     pub(crate) fn release(&mut self, memory: &mut Memory) {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
-        if stage == Stage::Reserved {
+        if matches!(stage, Stage::Reserved | Stage::Recorded) {
             memory.holds.release(&self.request, &self.held, self.maximum);
         }
         if stage != Stage::Over {
@@ -175,5 +244,20 @@ impl Future for Capturing {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // The writer answers everyone or is gone; then only the books know.
         Pin::new(&mut self.answer).poll(context).map(|answer| answer.unwrap_or(Err(CaptureError::Unknown)))
+    }
+}
+
+// === impl Voiding ===
+
+impl Future for Voiding {
+    type Output = Result<(), VoidError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.answer {
+            None => Poll::Ready(Ok(())),
+            Some(answer) => {
+                Pin::new(answer).poll(context).map(|answer| answer.unwrap_or(Err(VoidError::Unknown)))
+            }
+        }
     }
 }

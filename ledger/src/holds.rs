@@ -1,4 +1,4 @@
-//! [`Holds`]: what running requests reserve. Memory only: a crash voids all of it.
+//! [`Holds`]: what running requests reserve. Memory: a crash voids all of it but what has a row on disk as well.
 //!
 //! Funds and windows are held for the most a call can cost; keys are held by the first request that brings them.
 //! Entries leave at zero, so that an idle ledger holds nothing and forgets its idle accounts.
@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use domain::{AgentId, Amount, Fingerprint, IdempotencyKey, ReplayKey, WalletId, Window};
+use domain::{AgentId, Amount, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, WalletId, Window};
 
-use crate::batch::{HeldAt, WindowKey};
+use crate::batch::{Delta, HeldAt, WindowKey};
 use crate::hold::HoldRequest;
 
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(crate) struct Holds {
     agents: HashMap<AgentId, Reserved>,
     replays: HashMap<[u8; 16], (ReplayKey, Fingerprint)>,
     identifiers: HashMap<IdempotencyKey, Fingerprint>,
+    /// Holds whose row stands: whose, and how much.
+    recorded: HashMap<PaymentId, (WalletId, Amount)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,6 +97,29 @@ impl Holds {
         }
     }
 
+    /// Takes back what a row on disk says that it holds.
+    pub(crate) fn restore(&mut self, request: &HoldRequest, held: &HeldAt, amount: Amount) {
+        // Rows of the disk never share a key.
+        let _ = self.claim(request);
+        self.reserve(request, held, amount);
+        self.recorded.insert(request.payment, (request.wallet, amount));
+    }
+
+    /// Takes over which rows a commit wrote and deleted.
+    pub(crate) fn apply(&mut self, delta: &Delta) {
+        for row in &delta.holds {
+            self.recorded.insert(row.request.payment, (row.request.wallet, row.maximum));
+        }
+        for payment in &delta.ended {
+            self.recorded.remove(payment);
+        }
+    }
+
+    /// Every hold whose row stands.
+    pub(crate) const fn recorded(&self) -> &HashMap<PaymentId, (WalletId, Amount)> {
+        &self.recorded
+    }
+
     pub(crate) fn on_wallet(&self, wallet: &WalletId) -> i64 {
         self.wallets.get(wallet).map_or(0, |reserved| reserved.amount)
     }
@@ -123,6 +148,7 @@ impl Holds {
             && self.agents.is_empty()
             && self.replays.is_empty()
             && self.identifiers.is_empty()
+            && self.recorded.is_empty()
     }
 }
 

@@ -36,9 +36,9 @@ pub use account::{
 };
 pub use audit::{AuditReport, Finding, audit_database, audit_file};
 pub use database::Database;
-pub use error::{CaptureError, HoldError, LedgerError, OpenError};
+pub use error::{CaptureError, HoldError, LedgerError, OpenError, VoidError};
 pub use health::Health;
-pub use hold::{Capturing, Held, Hold, HoldRequest};
+pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
 pub use ledger::{Ledger, Settings};
 pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};

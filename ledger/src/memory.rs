@@ -134,6 +134,7 @@ impl Memory {
     /// Takes over a commit, and forgets what is idle or old.
     pub(crate) fn apply(&mut self, delta: &Delta) {
         self.facts.apply(delta);
+        self.holds.apply(delta);
         for row in delta.payments.iter().filter(|row| row.is_keyed()) {
             self.deliveries.begin(row.id);
         }

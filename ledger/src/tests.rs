@@ -3,6 +3,7 @@
 
 mod audit;
 mod crash;
+mod durable;
 mod failures;
 mod kit;
 mod limits;

@@ -4,6 +4,7 @@
 //! the cores are busy and a commit costs CPU as well, so the next one gathers for a millisecond first. Everything
 //! that changes [`crate::facts::Facts`] happens on this thread, between two batches. Next: [`run`] for the loop.
 
+mod backlog;
 mod round;
 mod run;
 mod settle;
@@ -126,7 +127,12 @@ async fn work<S: CommitStore>(
         }
     };
     let (beat, ticks) = mpsc::channel(1);
-    let (shared, run) = prepare(settings, (clock, observer), (wrap(store), start), Box::new(reads), ticks);
+    let (shared, mut run) =
+        prepare(settings, (clock, observer), (wrap(store), start), Box::new(reads), ticks);
+    if let Err(error) = run.close_found().await {
+        let _ = ready.send(Err(OpenError::Database(error.to_string())));
+        return;
+    }
     let _ = ready.send(Ok(Arc::clone(&shared)));
     let _alarm = Alarm { shared: Arc::clone(&shared) };
     let watched = Arc::clone(&shared);
@@ -151,13 +157,14 @@ async fn work<S: CommitStore>(
 pub(crate) fn prepare<S: CommitStore>(
     settings: Settings,
     seams: Seams,
-    (store, start): (S, Start),
+    (store, mut start): (S, Start),
     reads: Box<dyn Reads>,
     ticks: mpsc::Receiver<()>,
 ) -> (Arc<Shared>, Run<S>) {
     let (sender, queue) = mpsc::unbounded_channel();
+    let found = std::mem::take(&mut start.holds);
     let shared = Arc::new(Shared::new(settings, seams, start, reads, sender));
-    let run = Run::new(Arc::clone(&shared), store, queue, ticks);
+    let run = Run::new(Arc::clone(&shared), store, queue, ticks, found);
     (shared, run)
 }
 

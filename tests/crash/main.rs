@@ -7,6 +7,7 @@ mod backup;
 mod damage;
 mod dependencies;
 mod disk;
+mod durable;
 mod ending;
 mod journal;
 mod load;

@@ -15,11 +15,14 @@ pub async fn live(gateway: &Faregate) {
     assert!(violations.is_empty(), "the live audit found: {report}");
 }
 
-/// Asks the command, on the database of a stopped gateway. `config` is a file that names it.
+/// Asks the command, on the database of a stopped gateway. `config` is a file that names it. Gives the number of holds on
+/// disk.
 ///
 /// # Panics
 /// With what it said.
-pub async fn stopped(config: &Path) {
+pub async fn stopped(config: &Path) -> u64 {
     let said = run(&["audit", "-c", &config.display().to_string(), "-o", "json"]).await;
     assert_eq!(said.code, Some(0), "the audit of the stopped ledger found: {}{}", said.out, said.err);
+    let report: serde_json::Value = serde_json::from_str(&said.out).expect("a report");
+    report["holds"].as_u64().expect("a number of holds")
 }

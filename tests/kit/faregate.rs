@@ -298,17 +298,30 @@ impl Faregate {
         .await;
     }
 
-    /// The last act of every test: audits the books while it runs, ends it, audits them again.
+    /// The last act of every test: audits the books while it runs, ends it, audits them again. A stop in order leaves no
+    /// hold on disk.
     pub async fn finish(mut self) {
-        if self.process.is_some() {
+        let runs = self.process.is_some();
+        if runs {
             audit::live(&self).await;
             self.terminate().await;
         }
-        // Its own file may be a broken one.
+        let holds = audit::stopped(&self.audit_file()).await;
+        assert!(!runs || holds == 0, "{holds} holds were left on disk");
+        self.finished = true;
+    }
+
+    /// After a stop in order.
+    pub async fn expect_no_holds(&self) {
+        assert!(self.process.is_none(), "it runs");
+        assert_eq!(audit::stopped(&self.audit_file()).await, 0, "holds that were left on disk");
+    }
+
+    /// Names its database; its own file may be a broken one.
+    fn audit_file(&self) -> PathBuf {
         let file = self.directory.path().join("audit.toml");
         std::fs::write(&file, self.database.section(&self.data_directory())).expect("a file");
-        audit::stopped(&file).await;
-        self.finished = true;
+        file
     }
 
     // --- its file

@@ -1,7 +1,7 @@
 //! An explanation as text and as JSON.
 
 use domain::router::Methods;
-use domain::{Amount, Price, SpendingPolicy};
+use domain::{Amount, Capture, Price, SpendingPolicy};
 use serde_json::{Value, json};
 
 use super::{Explanation, Found, Payer};
@@ -41,6 +41,7 @@ pub(super) fn object(explanation: &Explanation) -> Value {
             object["provider"] = json!(found.provider.name);
             object["upstream"] = json!(upstreams(found));
             object["price"] = price(&found.route.price);
+            object["capture"] = found.route.is_priced().then(|| capture(found.route.capture)).into();
             object["agent"] = found.payer.as_ref().map_or(Value::Null, payer);
         }
     }
@@ -64,6 +65,12 @@ fn found_lines(found: &Found) -> Vec<String> {
                 lines.push(line("price", &from));
             }
         }
+    }
+    if found.route.capture == Capture::Before {
+        lines.push(line(
+            "capture",
+            "before it is forwarded: charged though the client leaves or the gateway crashes",
+        ));
     }
     if let Some(payer) = &found.payer {
         lines.push(line("agent", &payer.name));
@@ -125,6 +132,13 @@ fn price(price: &Price) -> Value {
             let tier = |tier: &domain::price::Tier| json!({ "from_call": tier.from_call, "price": money(tier.amount) });
             json!({ "kind": "tiered", "tiers": tiers.as_slice().iter().map(tier).collect::<Vec<_>>() })
         }
+    }
+}
+
+fn capture(capture: Capture) -> &'static str {
+    match capture {
+        Capture::After => "after",
+        Capture::Before => "before",
     }
 }
 

@@ -15,6 +15,7 @@ name = \"quotes\"
 methods = [\"GET\"]
 path = \"/v1/Quotes/{symbol}\"
 tiers = [{ from = 1, price = \"$0.01\" }, { from = 11, price = \"$0.005\" }]
+capture = \"before\"
 [[providers.routes]]
 name = \"rest\"
 methods = [\"GET\"]
@@ -67,6 +68,7 @@ async fn a_route_is_shown_with_every_tier() {
     assert_eq!(shown["provider"], "acme");
     assert_eq!(shown["price"]["tiers"][0]["price"]["amount"], "10000");
     assert_eq!(shown["price"]["tiers"][1]["from_call"], 11);
+    assert_eq!(shown["capture"], "before");
 }
 
 #[tokio::test]

@@ -64,7 +64,8 @@ pub(crate) async fn capture(
             Ok(Outcome::Paid)
         }
         Money::Held(hold) => {
-            hold.void();
+            let payment = hold.payment();
+            hold.void().await.map_err(|_| Refusal::OutcomeUnknown(payment))?;
             metrics.voided();
             response.insert_header("faregate-payment-status", "voided").map_err(|_| Refusal::Internal)?;
             Ok(Outcome::Voided)

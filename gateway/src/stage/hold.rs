@@ -136,6 +136,7 @@ impl Holder<'_> {
             provider: Arc::clone(&routed.provider.name),
             route: Arc::clone(&routed.route.name),
             price: claim.price.clone(),
+            capture: routed.route.capture,
             revision: claim.revision,
             fee: routed.provider.fee,
             per_day: policy.per_day,

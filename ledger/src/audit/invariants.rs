@@ -112,6 +112,21 @@ pub(super) const INVARIANTS: &[Invariant] = &[
                   where s.calls is null and c.calls <> 0)",
     },
     Invariant {
+        name: "holds_are_open",
+        meaning: "a hold on disk belongs to no captured payment",
+        sql: "select count(*) from hold h where exists (select 1 from payment p where p.id = h.payment)
+          or exists (select 1 from payment p where p.replay_key = h.replay_key)",
+    },
+    Invariant {
+        name: "holds_are_covered",
+        meaning: "the holds on disk are a provider's to have, and their wallet has the money",
+        sql: "select (select count(*) from hold h where
+               not exists (select 1 from account a where a.id = h.wallet and a.kind = 'wallet')
+               or not exists (select 1 from account a where a.id = h.provider and a.kind = 'provider'))
+          + (select count(*) from (select 1 from hold h join balance b on b.account = h.wallet
+               group by h.wallet, b.credits, b.debits having sum(h.maximum) > b.credits - b.debits) uncovered)",
+    },
+    Invariant {
         name: "usage_matches_payments",
         meaning: "the usage of a minute is the sum of its payments and refunds",
         // One sum over both sides: a join of the minutes with themselves takes minutes for a ledger of a month.

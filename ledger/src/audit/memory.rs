@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use domain::{AgentId, UnixMillis, WalletId, Window};
+use domain::{AgentId, Amount, PaymentId, UnixMillis, WalletId, Window};
 
 use super::{Finding, count};
 use crate::batch::{AccountId, Marker};
 use crate::books::rows::fixed;
 use crate::books::session::{Session, on_either};
-use crate::facts::Facts;
+use crate::memory::Memory;
 
 /// What memory said.
 pub(super) struct Snapshot {
@@ -19,12 +19,17 @@ pub(super) struct Snapshot {
     /// How many captured replay keys expire at `horizon` or later.
     replays: usize,
     horizon: u64,
+    /// Holds with a row on disk.
+    holds: HashMap<PaymentId, (WalletId, Amount)>,
+    /// What is held of the wallets of those, on disk or not.
+    held: HashMap<WalletId, i64>,
 }
 
 // === impl Snapshot ===
 
 impl Snapshot {
-    pub(super) fn of(facts: &Facts) -> Self {
+    pub(super) fn of(memory: &Memory) -> Self {
+        let Memory { facts, holds, .. } = memory;
         let windows = facts.agents.iter().flat_map(|(agent, sums)| {
             sums.windows.iter().map(|window| {
                 let period = if window.window == Window::Day { 0 } else { 1 };
@@ -42,6 +47,8 @@ impl Snapshot {
             calls: calls.collect(),
             replays: facts.replays.iter().filter(|captured| captured.key.valid_before() >= horizon).count(),
             horizon,
+            holds: holds.recorded().clone(),
+            held: holds.recorded().values().map(|(wallet, _)| (*wallet, holds.on_wallet(wallet))).collect(),
         }
     }
 
@@ -72,6 +79,11 @@ impl Snapshot {
                 "memory_replay_keys",
                 "memory knows every captured replay key that may come again",
                 self.replays(session).await?,
+            ),
+            finding(
+                "memory_holds",
+                "memory knows every hold on disk, and holds its funds",
+                self.holds(session).await?,
             ),
         ])
     }
@@ -131,5 +143,26 @@ impl Snapshot {
         let from = self.horizon.to_be_bytes().to_vec();
         let books: i64 = on_either!(session, c => sqlx::query_scalar(text).bind(from).fetch_one(c))?;
         Ok(count(books).abs_diff(self.replays as u64))
+    }
+
+    async fn holds(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
+        let text = "select h.payment, a.wallet, h.maximum from hold h join account a on a.id = h.wallet";
+        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = on_either!(session, c => sqlx::query_as(text).fetch_all(c))?;
+        let mut missing = self.holds.len();
+        let mut wrong = 0;
+        let mut uncovered = self.held.clone();
+        for (payment, wallet, maximum) in rows {
+            let wallet = WalletId::from_bytes(fixed(&wallet)?);
+            match self.holds.get(&PaymentId::from_bytes(fixed(&payment)?)) {
+                Some((known, amount)) => {
+                    missing -= 1;
+                    wrong += u64::from((*known, amount.atomic()) != (wallet, maximum));
+                }
+                None => wrong += 1,
+            }
+            *uncovered.entry(wallet).or_default() -= maximum;
+        }
+        let uncovered = uncovered.values().filter(|left| **left < 0).count();
+        Ok(wrong + (missing + uncovered) as u64)
     }
 }

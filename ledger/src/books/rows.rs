@@ -29,7 +29,7 @@ where t.idempotency_key in (select value from json_each($1))";
 
 /// A row that does not fit what the schema promises.
 #[derive(Debug)]
-pub(crate) struct Damaged(&'static str);
+pub(crate) struct Damaged(pub(super) &'static str);
 
 #[derive(Debug, FromRow)]
 pub(crate) struct PaymentColumns {
@@ -166,7 +166,7 @@ pub(crate) fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Damaged> {
     bytes.try_into().map_err(|_| Damaged("identifier"))
 }
 
-fn amount(units: i64) -> Result<Amount, Damaged> {
+pub(crate) fn amount(units: i64) -> Result<Amount, Damaged> {
     Amount::from_atomic(units).ok_or(Damaged("amount"))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Address, Asset, Fingerprint, PaymentId, ReplayKey, UnixMillis};
 
+use super::holds;
 use super::rows::{Damaged, fixed};
 use super::session::{Session, on_either};
 use crate::batch::{AccountId, Marker};
@@ -103,6 +104,7 @@ async fn tail(
         replays: replays(session, horizon).await?,
         horizon,
         open: open.collect::<Result<_, sqlx::Error>>()?,
+        holds: holds::found(session).await?,
         lease: None,
     })
 }

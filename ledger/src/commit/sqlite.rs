@@ -92,7 +92,11 @@ impl CommitStore for SqliteStore {
     }
 
     async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError> {
-        let text = if delta.is_rare() { text::EVERYTHING } else { text::CAPTURES };
+        let text = match (delta.is_rare(), delta.has_holds()) {
+            (true, _) => text::EVERYTHING,
+            (false, true) => text::HOLDS,
+            (false, false) => text::CAPTURES,
+        };
         let arguments = encode::arguments(delta);
         let connection = self.connection().await?;
         let written = sqlx::query_with(text, arguments).execute(connection).await.map_err(store_error);

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use domain::price::{Tier, Tiers};
 use domain::{
-    Address, AgentId, B256, BasisPoints, Fingerprint, PaymentId, Price, ReplayKey, TransferId, WalletId,
+    Address, AgentId, B256, BasisPoints, Capture, Fingerprint, PaymentId, Price, ReplayKey, TransferId,
+    WalletId,
 };
 use proptest::prelude::*;
 
@@ -120,10 +121,9 @@ impl Call {
     }
 
     fn request(&self, id: PaymentId) -> HoldRequest {
-        let replay = self.nonce.map(|nonce| {
-            let payer = Address::repeat_byte(self.agent);
-            ReplayKey::new(2_000_000_000, "eip155:1", Address::ZERO, payer, B256::repeat_byte(nonce))
-        });
+        let payer = Address::repeat_byte(self.agent);
+        let key = |nonce| ReplayKey::new(2_000_000_000, "eip155:1", Address::ZERO, payer, nonce);
+        let replay = self.nonce.map(B256::repeat_byte).map(key);
         HoldRequest {
             payment: id,
             agent: agent_id(self.agent),
@@ -131,6 +131,7 @@ impl Call {
             provider: PROVIDERS[self.provider].into(),
             route: "route".into(),
             price: self.price(),
+            capture: Capture::After,
             revision: 1,
             fee: BasisPoints::new(333).unwrap(),
             per_day: self.per_day.map(amount),

@@ -3,11 +3,11 @@
 //! The keys are taken first, in memory, then looked up on disk where disk may know better: two requests with the
 //! same key can never both find nothing. Funds and limits come last.
 
-use domain::{Amount, Fingerprint, IdempotencyKey, PaymentId, ReplayKey};
+use domain::{Amount, Capture, Fingerprint, IdempotencyKey, PaymentId, ReplayKey};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Ledger;
-use crate::command::Command;
+use crate::command::{Command, Work};
 use crate::deliveries::Delivery;
 use crate::error::{HoldError, LedgerError};
 use crate::hold::{Held, Hold, HoldRequest, Holding, Stage};
@@ -94,7 +94,20 @@ impl Ledger {
             return self.earlier(claim).await;
         }
         self.reserve(&mut holding).await?;
-        Ok(Held::Hold(Hold(holding)))
+        match holding.request.capture {
+            Capture::After => Ok(Held::Hold(Hold::new(holding))),
+            Capture::Before => self.record(holding).await.map(Held::Hold),
+        }
+    }
+
+    /// Commits the row of a hold: only whoever has it afterwards may forward. Whoever leaves meanwhile leaves no row.
+    async fn record(&self, holding: Box<Holding>) -> Result<Hold, HoldError> {
+        let payment = holding.request.payment;
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Hold { holding, reply };
+        self.shared.send(Command::Operation(work)).map_err(|_| HoldError::Unavailable)?;
+        // The writer answers everyone or is gone; then only the books know.
+        answer.await.unwrap_or(Err(HoldError::Unknown(payment)))
     }
 
     /// Whether anything new is held now, and a place in the queue for it.

@@ -50,6 +50,21 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("update usage_minute set fee = fee + 1", &["usage_matches_payments"]),
     ("update marker set gross = gross + 1", &["batches_are_gapless"]),
     ("delete from balance where account = 3", &["accounts_are_whole"]),
+    (
+        "insert into hold select id, agent, wallet, provider, route, '[[1,5]]', 5, revision, 0, null, null, replay_key,
+           digest, fingerprint, null, held_at, batch from payment where seq = 1",
+        &["holds_are_open"],
+    ),
+    (
+        "insert into hold select zeroblob(16), agent, wallet, 1, route, '[[1,5]]', 5, revision, 0, null, null, null,
+           null, fingerprint, null, held_at, batch from payment where seq = 1",
+        &["holds_are_covered"],
+    ),
+    (
+        "insert into hold select zeroblob(16), agent, wallet, provider, route, '[[1,9]]', 9999999, revision, 0, null,
+           null, null, null, fingerprint, null, held_at, batch from payment where seq = 1",
+        &["holds_are_covered"],
+    ),
     ("drop trigger payment_no_update", &["money_rows_are_guarded"]),
 ];
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use domain::price::{Tier, Tiers};
 use domain::{
-    Address, AgentId, Amount, B256, BasisPoints, Clock, Fingerprint, IdempotencyKey, PaymentId, Price,
-    ReplayKey, Secret, UnixMillis, WalletId,
+    Address, AgentId, Amount, B256, BasisPoints, Capture, Clock, Fingerprint, IdempotencyKey, PaymentId,
+    Price, ReplayKey, Secret, UnixMillis, WalletId,
 };
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -234,6 +234,7 @@ pub(super) fn request(units: i64) -> HoldRequest {
         provider: "acme".into(),
         route: "quotes".into(),
         price: Price::Fixed(amount(units)),
+        capture: Capture::After,
         revision: 1,
         fee: BasisPoints::new(250).unwrap(),
         per_day: None,

@@ -41,7 +41,7 @@ async fn holds_count_against_the_limit_and_the_month_limit_binds_too() {
     let spent = books.ledger.spending(agent(1)).await.unwrap();
     assert_eq!((spent.today.spent, spent.today.held), (amount(0), amount(60)));
     assert!(matches!(books.hold(limited(41, 100)).await, Err(HoldError::SpendingLimit(_))));
-    books.hold(limited(40, 100)).await.unwrap().void();
+    books.hold(limited(40, 100)).await.unwrap().void().await.unwrap();
     hold.capture().await.unwrap().delivered();
     let monthly = HoldRequest { per_month: Some(amount(99)), ..limited(40, 100) };
     let Err(HoldError::SpendingLimit(PolicyViolation::Window { window, remaining, .. })) =
@@ -102,9 +102,9 @@ async fn ledger_time_far_ahead_of_the_clock_stops_signed_payments_only() {
     books.pay(request(1)).await.delivered();
     books.clock.set(NOON - 30_001);
     assert_eq!(books.hold(signed(1, 1)).await.unwrap_err(), HoldError::ClockAhead);
-    books.hold(request(1)).await.unwrap().void();
+    books.hold(request(1)).await.unwrap().void().await.unwrap();
     books.clock.set(NOON - 30_000);
-    books.hold(signed(1, 1)).await.unwrap().void();
+    books.hold(signed(1, 1)).await.unwrap().void().await.unwrap();
     books.finish().await;
 }
 
@@ -127,9 +127,9 @@ async fn one_agent_cannot_take_the_queue_from_all_others() {
     let second = books.hold(request(10)).await.unwrap();
     assert_eq!(books.hold(request(10)).await.unwrap_err(), HoldError::Overloaded);
     let other = HoldRequest { agent: agent(2), ..request(10) };
-    books.hold(other).await.unwrap().void();
-    first.void();
-    books.hold(request(10)).await.unwrap().void();
+    books.hold(other).await.unwrap().void().await.unwrap();
+    first.void().await.unwrap();
+    books.hold(request(10)).await.unwrap().void().await.unwrap();
     drop(second);
     books.finish().await;
 }

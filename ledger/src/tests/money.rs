@@ -45,7 +45,7 @@ async fn r9_a_void_frees_its_funds_at_once() {
     assert_eq!(books.available(1).await, 0);
     let refused = books.hold(request(1)).await.unwrap_err();
     assert_eq!(refused, HoldError::InsufficientFunds { available: amount(0), price: amount(1) });
-    hold.void();
+    hold.void().await.unwrap();
     let hold = books.hold(request(10)).await.unwrap();
     drop(hold);
     assert_eq!(books.available(1).await, 10);
@@ -180,7 +180,7 @@ async fn a_full_queue_refuses_before_anything_is_forwarded_and_never_a_capture()
     assert_eq!(books.ledger.queue_depth(), 3);
     receipt.refund(RefundReason::BrokenOff);
     second.capture().await.unwrap().delivered();
-    third.void();
+    third.void().await.unwrap();
     assert_eq!(books.ledger.queue_depth(), 0);
     assert_eq!(books.balance(1).await, 99);
     books.finish().await;

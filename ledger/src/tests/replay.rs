@@ -89,8 +89,8 @@ async fn r3_a_key_with_another_request_is_refused_held_or_captured() {
 #[tokio::test]
 async fn a_voided_key_may_be_used_again() {
     let books = Books::funded(1_000).await;
-    books.hold(signed(10, 7)).await.unwrap().void();
-    books.hold(named(10, "call")).await.unwrap().void();
+    books.hold(signed(10, 7)).await.unwrap().void().await.unwrap();
+    books.hold(named(10, "call")).await.unwrap().void().await.unwrap();
     // Refused for funds: the key is free as well.
     assert!(books.hold(signed(100_000, 7)).await.is_err());
     books.pay(signed(10, 7)).await.delivered();
@@ -192,8 +192,8 @@ async fn whoever_paid_hears_so_while_nothing_new_is_taken() {
     let (first, second) = (books.hold(request(1)).await.unwrap(), books.hold(request(1)).await.unwrap());
     assert_eq!(books.hold(signed(10, 2)).await.unwrap_err(), HoldError::Overloaded);
     assert!(told().await, "though the queue is full");
-    first.void();
-    second.void();
+    first.void().await.unwrap();
+    second.void().await.unwrap();
 
     books.clock.set(NOON - HOUR);
     assert_eq!(books.hold(signed(10, 2)).await.unwrap_err(), HoldError::ClockAhead);

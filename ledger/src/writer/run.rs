@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::{Delta, Given, Operation, Outcome};
+use crate::batch::{Delta, FoundHold, Given, Operation, Outcome};
 use crate::command::{Command, Failure, Work};
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 use crate::decide::decide;
@@ -14,6 +14,7 @@ use crate::error::LedgerError;
 use crate::health::Cause;
 use crate::observer::CommitFailure;
 use crate::shared::{Phase, Shared};
+use crate::writer::backlog;
 use crate::writer::round::Round;
 
 /// Ticks between two looks for expired rows.
@@ -39,7 +40,7 @@ pub(crate) struct Run<S> {
     ticks: mpsc::Receiver<()>,
     /// Operations in the last batch: large ones make the next one gather.
     last_batch: usize,
-    /// Refunds that nobody waits for and whose batch failed: tried again until they stand.
+    /// What nobody waits for and must stand: refunds, and the ends of holds on disk. Tried again until it does.
     pub(super) backlog: Vec<Work>,
     /// Something was written since the last tick.
     wrote: bool,
@@ -55,17 +56,10 @@ impl<S: CommitStore> Run<S> {
         store: S,
         queue: mpsc::UnboundedReceiver<Command>,
         ticks: mpsc::Receiver<()>,
+        found: Vec<FoundHold>,
     ) -> Self {
-        Self {
-            shared,
-            store,
-            queue,
-            ticks,
-            last_batch: 0,
-            backlog: Vec::new(),
-            wrote: false,
-            is_ahead: false,
-        }
+        let backlog = backlog::found(&shared, found);
+        Self { shared, store, queue, ticks, last_batch: 0, backlog, wrote: false, is_ahead: false }
     }
 
     /// Works until the writer is closed; gives the store back, but not after an abort.
@@ -95,12 +89,7 @@ impl<S: CommitStore> Run<S> {
                 },
             }
         }
-        self.retry_backlog().await;
-        for work in &self.backlog {
-            if let Work::Refund { payment, .. } = work {
-                tracing::error!(%payment, "the ledger closed before a refund stood; refund by hand");
-            }
-        }
+        self.end_backlog().await;
         self.write_list().await;
         Some(self.store)
     }
@@ -159,7 +148,7 @@ impl<S: CommitStore> Run<S> {
 
     /// Reads what the round needs and memory lacks, keeps it, and answers those who only wanted that. Nothing is
     /// committed meanwhile, so nothing changes between the reading and the keeping.
-    async fn read_facts(&mut self, round: &mut Round) -> Result<Given, StoreError> {
+    pub(super) async fn read_facts(&mut self, round: &mut Round) -> Result<Given, StoreError> {
         let mut wanted = Wanted::default();
         {
             let memory = self.shared.memory.lock();
@@ -178,7 +167,10 @@ impl<S: CommitStore> Run<S> {
         let loaded = if wanted.is_empty() {
             Loaded::default()
         } else {
-            self.store.load(&wanted, self.shared.time()).await?
+            // A hold that a crash left behind is charged to the windows of its own time.
+            let held = round.works.iter().filter_map(Work::held_at).min();
+            let at = self.shared.time();
+            self.store.load(&wanted, held.map_or(at, |held| held.min(at))).await?
         };
         let mut memory = self.shared.memory.lock();
         for (wallet, facts) in loaded.wallets {
@@ -207,7 +199,7 @@ impl<S: CommitStore> Run<S> {
     }
 
     /// Decides and writes. A batch that a constraint refuses is halved until the one it refuses is alone.
-    async fn commit(&mut self, mut works: Vec<Work>, given: &Given) {
+    pub(super) async fn commit(&mut self, mut works: Vec<Work>, given: &Given) {
         if works.is_empty() {
             return;
         }
@@ -238,7 +230,7 @@ impl<S: CommitStore> Run<S> {
     }
 
     /// Writes a delta until it is known whether it stands.
-    async fn persist(&mut self, delta: &Delta, operations: usize) -> Result<(), Failure> {
+    pub(super) async fn persist(&mut self, delta: &Delta, operations: usize) -> Result<(), Failure> {
         if self.shared.gate.cause() == Some(Cause::Disk) {
             return Err(Failure::Failed);
         }
@@ -364,14 +356,6 @@ impl<S: CommitStore> Run<S> {
             self.shared.committed(delta.marker.at);
         } else {
             self.shared.memory.lock().deliveries.unwritten();
-        }
-    }
-
-    async fn retry_backlog(&mut self) {
-        let mut round = Round { works: std::mem::take(&mut self.backlog), ..Round::default() };
-        match self.read_facts(&mut round).await {
-            Ok(given) => self.commit(round.works, &given).await,
-            Err(_) => self.backlog = round.works,
         }
     }
 

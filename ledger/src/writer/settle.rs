@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::run::Run;
 use crate::batch::{Delta, Outcome};
 use crate::command::{Failure, Reply, Work};
 use crate::commit::CommitStore;
-use crate::error::{CaptureError, LedgerError};
+use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
+use crate::hold::{Hold, Holding, Stage};
 use crate::observer::BatchReport;
 use crate::receipt::{Receipt, ReceiptRecord};
 use crate::shared::Shared;
@@ -16,7 +19,13 @@ use crate::shared::Shared;
 
 impl<S: CommitStore> Run<S> {
     /// The batch stands. Facts change and holds end under one lock: nobody sees a payment twice or not at all.
-    pub(super) fn settle(&self, mut works: Vec<Work>, outcomes: Vec<Outcome>, delta: &Delta, took: Duration) {
+    pub(super) fn settle(
+        &mut self,
+        mut works: Vec<Work>,
+        outcomes: Vec<Outcome>,
+        delta: &Delta,
+        took: Duration,
+    ) {
         let written = !delta.is_empty();
         {
             let mut memory = self.shared.memory.lock();
@@ -25,7 +34,12 @@ impl<S: CommitStore> Run<S> {
             }
             for (work, outcome) in works.iter_mut().zip(&outcomes) {
                 match work {
-                    Work::Capture { holding, .. } => holding.release(&mut memory),
+                    Work::Capture { holding, .. } | Work::Void { holding, .. } => {
+                        holding.release(&mut memory);
+                    }
+                    Work::Hold { holding, .. } if *outcome == Outcome::Done => {
+                        holding.stage = Stage::Recorded;
+                    }
                     Work::Store { payment, .. } => memory.deliveries.confirm(*payment),
                     // What was given back is not owed any more.
                     Work::Refund { payment, .. } if outcome.is_refunded() => {
@@ -47,7 +61,8 @@ impl<S: CommitStore> Run<S> {
             });
         }
         for (work, outcome) in works.into_iter().zip(outcomes) {
-            answer(&self.shared, work, outcome);
+            let left = answer(&self.shared, work, outcome);
+            self.backlog.extend(left);
         }
     }
 
@@ -56,10 +71,27 @@ impl<S: CommitStore> Run<S> {
         self.shared.memory.lock().deliveries.unwritten();
         for work in works {
             match work {
-                Work::Capture { holding, reply } => {
-                    // The hold is gone before its request hears of it.
-                    drop(holding);
-                    let _ = reply.send(Err(failure.into()));
+                Work::Capture { holding, reply } => self.fail_capture(holding, reply, failure),
+                Work::Hold { holding, reply } => {
+                    let payment = holding.request.payment;
+                    let error = if failure == Failure::Unknown {
+                        // Its row may stand: whoever comes again is not to hear that nothing was charged.
+                        self.backlog.push(Work::Void { holding, reply: None });
+                        HoldError::Unknown(payment)
+                    } else {
+                        drop(holding);
+                        HoldError::Unavailable
+                    };
+                    let _ = reply.send(Err(error));
+                }
+                Work::Void { holding, reply } => {
+                    if failure == Failure::Refused {
+                        let payment = holding.request.payment;
+                        tracing::error!(%payment, "the books refused to void a hold; the next start captures it");
+                    } else {
+                        self.backlog.push(Work::Void { holding, reply: None });
+                    }
+                    let _ = reply.map(|reply| reply.send(Err(VoidError::Unknown)));
                 }
                 // What the client got cannot be unsaid; it only will not get it a second time.
                 Work::Store { payment, .. } => self.shared.memory.lock().deliveries.confirm(payment),
@@ -78,8 +110,34 @@ impl<S: CommitStore> Run<S> {
     }
 }
 
-/// Whoever waited may have left: a receipt that is not taken is dropped, which makes its delivery unconfirmed.
-fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) {
+// === impl Run ===
+
+impl<S: CommitStore> Run<S> {
+    /// A hold in memory is gone before its request hears of it. One on disk was delivered for: it is captured later, or by
+    /// the next start; one that the books refuse is voided.
+    fn fail_capture(
+        &mut self,
+        holding: Box<Holding>,
+        reply: Option<oneshot::Sender<Result<Receipt, CaptureError>>>,
+        failure: Failure,
+    ) {
+        let error = if holding.stage == Stage::Recorded {
+            self.backlog.push(match failure {
+                Failure::Refused => Work::Void { holding, reply: None },
+                Failure::Failed | Failure::Unknown => Work::Capture { holding, reply: None },
+            });
+            CaptureError::Unknown
+        } else {
+            drop(holding);
+            failure.into()
+        };
+        let _ = reply.map(|reply| reply.send(Err(error)));
+    }
+}
+
+/// Whoever waited may have left: a receipt that is not taken is dropped, which makes its delivery unconfirmed; a hold that
+/// is not taken has still to be voided.
+fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
     match work {
         Work::Capture { mut holding, reply } => {
             let receipt = match outcome {
@@ -92,7 +150,23 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) {
                     Err(CaptureError::Refused)
                 }
             };
-            let _ = reply.send(receipt);
+            let _ = reply.map(|reply| reply.send(receipt));
+        }
+        Work::Hold { holding, reply } => {
+            let held = if holding.stage == Stage::Recorded {
+                Ok(Hold::new(holding))
+            } else {
+                let payment = holding.request.payment;
+                tracing::error!(%payment, ?outcome, "a hold was refused at its commit");
+                Err(HoldError::Unavailable)
+            };
+            let untaken = reply.send(held).err().and_then(Result::ok).and_then(Hold::into_holding);
+            return untaken.map(|holding| Work::Void { holding, reply: None });
+        }
+        Work::Void { holding, reply } => {
+            // The hold is gone before its request hears of it.
+            drop(holding);
+            let _ = reply.map(|reply| reply.send(Ok(())));
         }
         Work::Refund { reply, payment, .. } => match (reply, outcome) {
             (Some(reply), Outcome::Refunded(refunded)) => drop(reply.send(Ok(refunded))),
@@ -112,6 +186,7 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) {
         }
         Work::Store { .. } => {}
     }
+    None
 }
 
 fn refuse<T>(reply: Reply<T>) {

@@ -1,6 +1,6 @@
 //! Reads `[[providers.routes]]`: what is sold, and for how much.
 
-use domain::catalog::{ChargeOn, Retry};
+use domain::catalog::{Capture, ChargeOn, Retry};
 use domain::pattern::{PathPattern, Segment};
 use domain::price::{Tier, Tiers};
 use domain::router::Methods;
@@ -54,6 +54,7 @@ pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max
     let mime_type = text("mime_type", 128).unwrap_or_default();
     let retry = section.item("retry").and_then(|item| item.parse(retry)).unwrap_or_default();
     let charge_on = section.item("charge_on").map(|item| charge_on(&item)).unwrap_or_default();
+    let capture = capture(&section, price.as_ref());
     let flag = |key| section.item(key).and_then(|item| item.boolean()).unwrap_or(false);
     let (redeliver, cacheable) = (flag("redeliver"), flag("cacheable"));
     let escaped_item = section.item("escaped_slash");
@@ -81,6 +82,7 @@ pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max
         mime_type,
         retry,
         charge_on,
+        capture,
         redeliver,
         escaped_slash,
         cacheable,
@@ -196,6 +198,19 @@ fn retry(text: &str) -> Result<Retry, String> {
         "safe" => Ok(Retry::Safe),
         _ => Err(one_of(text, &["never", "safe"]).to_string()),
     }
+}
+
+fn capture(section: &Section<'_>, price: Option<&Price>) -> Capture {
+    let Some(item) = section.item("capture") else { return Capture::default() };
+    if price == Some(&Price::Free) {
+        item.fail("says when a call is charged, but this route is free: leave it out");
+    }
+    let word = |text: &str| match text {
+        "after" => Ok(Capture::After),
+        "before" => Ok(Capture::Before),
+        _ => Err(one_of(text, &["after", "before"]).to_string()),
+    };
+    item.parse(word).unwrap_or_default()
 }
 
 fn charge_on(item: &Item<'_>) -> ChargeOn {

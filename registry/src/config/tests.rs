@@ -1,6 +1,7 @@
 //! The file as a whole: that the documented one is true, that good ones are read right, that bad ones are
 //! told well.
 
+mod capture;
 mod database;
 mod lists;
 mod mutations;

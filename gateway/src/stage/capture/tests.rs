@@ -8,8 +8,8 @@ use domain::catalog::{ChargeOn, Retry, Upstream, UpstreamAddress, UpstreamTimeou
 use domain::pattern::PathPattern;
 use domain::router::Methods;
 use domain::{
-    Address, AgentId, Amount, BasisPoints, CanonicalPath, Catalog, Clock, Fingerprint, PaymentId, Price,
-    Provider, ProviderId, Route, RouteId, UnixMillis, WalletId,
+    Address, AgentId, Amount, BasisPoints, CanonicalPath, Capture, Catalog, Clock, Fingerprint, PaymentId,
+    Price, Provider, ProviderId, Route, RouteId, UnixMillis, WalletId,
 };
 use ledger::{Funding, Held, Hold, HoldRequest, Ledger, Settings, Silent};
 use tempfile::TempDir;
@@ -76,6 +76,7 @@ impl Books {
             provider: Arc::clone(&routed.provider.name),
             route: Arc::clone(&routed.route.name),
             price: routed.route.price.clone(),
+            capture: Capture::After,
             revision: 1,
             fee: routed.provider.fee,
             per_day: None,
@@ -147,6 +148,7 @@ fn catalog() -> Arc<Catalog> {
         mime_type: String::new(),
         retry: Retry::Never,
         charge_on: ChargeOn::default(),
+        capture: Capture::After,
         redeliver: false,
         escaped_slash: false,
         cacheable: false,

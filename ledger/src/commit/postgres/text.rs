@@ -3,9 +3,9 @@
 /// `$1` batch, `$2` time, `$3` last seq, `$4` gross so far, `$5` open list, `$6` epoch, `$7` when identifiers expire, `$8` number
 /// of balances; then the columns of payments (`$9` to `$24`), balances (`$25` to `$27`), windows (`$28` to `$32`), calls (`$33`
 /// to `$36`), usage (`$37` to `$45`) and identifiers (`$46` to `$48`).
-///
-/// Gives 1 where it was written and 0 where the fence held it back: then nothing was.
-pub(super) const CAPTURES: &str = "
+macro_rules! captures {
+    () => {
+        "
 with fence as (
   update marker set batch = $1, at = $2, seq = $3, gross = $4, open = $5
   where id = 1 and epoch = $6 and batch = $1 - 1
@@ -49,11 +49,55 @@ named as (
     select i.*, $7 from unnest($46::bytea[], $47::bytea[], $48::bytea[]) as i
     where exists (select 1 from fence)
   on conflict (key)
-  do update set payment = excluded.payment, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at)
+  do update set payment = excluded.payment, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at)"
+    };
+}
+
+/// `$49` holds on disk that end, then the columns of those that begin (`$50` to `$65`).
+macro_rules! holds {
+    () => {
+        ",
+ended as (
+  delete from hold where payment = any($49::bytea[]) and exists (select 1 from fence)
+  returning 1),
+held as (
+  insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
+      replay_key, digest, fingerprint, idempotency, held_at, batch)
+    select h.*, $1
+    from unnest($50::bytea[], $51::bytea[], $52::bigint[], $53::bigint[], $54::text[], $55::text[], $56::bigint[],
+      $57::bigint[], $58::bigint[], $59::bigint[], $60::bigint[], $61::bytea[], $62::bytea[], $63::bytea[],
+      $64::bytea[], $65::bigint[]) as h
+    where exists (select 1 from fence))"
+    };
+}
+
+/// Gives 1 where it was written and 0 where the fence held it back: then nothing was.
+macro_rules! written {
+    ($walls:literal) => {
+        concat!(
+            "
 select case
   when not exists (select 1 from fence) then 0
-  when (select count(*) from moved) <> $8 then refuse('a balance that a batch moves is not there')
-  else 1 end::bigint";
+  when (select count(*) from moved) <> $8 then refuse('a balance that a batch moves is not there')",
+            $walls,
+            "
+  else 1 end::bigint"
+        )
+    };
+}
+
+/// A batch of captures.
+pub(super) const CAPTURES: &str = concat!(captures!(), written!(""));
+
+/// A batch of captures, and of holds on disk.
+pub(super) const HOLDS: &str = concat!(
+    captures!(),
+    holds!(),
+    written!(
+        "
+  when (select count(*) from ended) <> cardinality($49::bytea[]) then refuse('a hold that a batch ends is not there')"
+    )
+);
 
 /// `$1` ids, `$2` kinds, `$3` wallets, `$4` providers, `$5` time.
 pub(super) const ACCOUNTS: &str = "

@@ -1,12 +1,13 @@
 //! A [`Delta`] as arrays of columns: one round trip for captures, a transaction of a few statements for what is rare.
 
-use domain::Window;
+use domain::{Amount, Window};
 use sqlx::Connection;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
 
 use super::text;
 use crate::batch::{Delta, KEPT_MILLIS, Owner, PaymentRow, WindowKey};
+use crate::books::holds::price;
 use crate::books::rows::headers;
 
 type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
@@ -40,8 +41,11 @@ async fn captures(connection: &mut PgConnection, delta: &Delta, epoch: i64) -> R
     let marker = delta.marker;
     let open: Vec<u8> = delta.open.iter().flat_map(|payment| *payment.as_bytes()).collect();
     let balances = i64::try_from(delta.balances.len()).unwrap_or(i64::MAX);
-    let query =
-        sqlx::query(text::CAPTURES).bind(marker.batch).bind(marker.at.0).bind(marker.seq).bind(marker.gross);
+    let query = sqlx::query(if delta.has_holds() { text::HOLDS } else { text::CAPTURES })
+        .bind(marker.batch)
+        .bind(marker.at.0)
+        .bind(marker.seq)
+        .bind(marker.gross);
     let query = query.bind(open).bind(epoch).bind(marker.at.plus(KEPT_MILLIS).0).bind(balances);
     let query = payments(query, &delta.payments);
     let moved: Vec<_> = delta.balances.iter().collect();
@@ -55,6 +59,7 @@ async fn captures(connection: &mut PgConnection, delta: &Delta, epoch: i64) -> R
         .bind(column(&keyed, |(_, key)| key.as_bytes().to_vec()))
         .bind(column(&keyed, |(row, _)| row.id.as_bytes().to_vec()))
         .bind(column(&keyed, |(row, _)| row.fingerprint.as_bytes().to_vec()));
+    let query = if delta.has_holds() { holds(query, delta) } else { query };
     let row = query.fetch_one(connection).await?;
     sqlx::Row::try_get::<i64, _>(&row, 0).map(|written| written == 1)
 }
@@ -77,6 +82,28 @@ fn payments<'q>(query: Statement<'q>, rows: &[PaymentRow]) -> Statement<'q> {
         .bind(column(rows, |row| row.digest.map(|digest| digest.to_vec())))
         .bind(column(rows, |row| row.fingerprint.as_bytes().to_vec()))
         .bind(column(rows, |row| row.idempotency.map(|key| key.as_bytes().to_vec())))
+        .bind(column(rows, |row| row.held_at.0))
+}
+
+fn holds<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
+    let rows = &delta.holds;
+    query
+        .bind(column(&delta.ended, |payment| payment.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.request.payment.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.request.agent.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.wallet_account.0))
+        .bind(column(rows, |row| row.provider_account.0))
+        .bind(column(rows, |row| row.request.route.to_string()))
+        .bind(column(rows, |row| price(&row.request.price)))
+        .bind(column(rows, |row| row.maximum.atomic()))
+        .bind(column(rows, |row| i64::from(row.request.revision)))
+        .bind(column(rows, |row| i64::from(row.request.fee.get())))
+        .bind(column(rows, |row| row.request.per_day.map(Amount::atomic)))
+        .bind(column(rows, |row| row.request.per_month.map(Amount::atomic)))
+        .bind(column(rows, |row| row.request.replay.map(|key| key.as_bytes().to_vec())))
+        .bind(column(rows, |row| row.request.digest.map(|digest| digest.to_vec())))
+        .bind(column(rows, |row| row.request.fingerprint.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.request.idempotency.map(|key| key.as_bytes().to_vec())))
         .bind(column(rows, |row| row.held_at.0))
 }
 

@@ -4,12 +4,15 @@
 
 use std::fmt::Write;
 
-use domain::Window;
+use domain::{Amount, Window};
 use sqlx::Arguments;
 use sqlx::sqlite::SqliteArguments;
 
-use crate::batch::{Delta, KEPT_MILLIS, NewAccount, Owner, PaymentRow, RefundRow, TransferRow, WindowKey};
-use crate::books::rows::headers;
+use crate::batch::{
+    Delta, HoldRow, KEPT_MILLIS, NewAccount, Owner, PaymentRow, RefundRow, TransferRow, WindowKey,
+};
+use crate::books::holds::price;
+use crate::books::rows::{headers, hex_list};
 
 /// One JSON array of arrays, as it grows.
 struct Rows {
@@ -44,6 +47,8 @@ pub(super) fn arguments(delta: &Delta) -> SqliteArguments {
         text(&mut arguments, rows);
     }
     let _ = arguments.add(marker.at.plus(KEPT_MILLIS).0);
+    text(&mut arguments, Rows::of(delta.holds.iter(), hold));
+    let _ = arguments.add(hex_list(delta.ended.iter().map(|payment| payment.as_bytes().as_slice())));
     arguments
 }
 
@@ -110,6 +115,20 @@ fn payment(mut row: Row<'_>, payment: &PaymentRow) {
     row.bytes(payment.fingerprint.as_bytes());
     row.optional(payment.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
     row.number(payment.held_at.0);
+}
+
+fn hold(mut row: Row<'_>, hold: &HoldRow) {
+    let request = &hold.request;
+    row.bytes(request.payment.as_bytes()).bytes(request.agent.as_bytes());
+    row.number(hold.wallet_account.0).number(hold.provider_account.0);
+    row.text(&request.route).text(&price(&request.price)).number(hold.maximum.atomic());
+    row.number(request.revision).number(request.fee.get());
+    row.limit(request.per_day).limit(request.per_month);
+    row.optional(request.replay.as_ref().map(|key| key.as_bytes().as_slice()));
+    row.optional(request.digest.as_ref().map(|digest| digest.as_slice()));
+    row.bytes(request.fingerprint.as_bytes());
+    row.optional(request.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
+    row.number(hold.held_at.0);
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {
@@ -199,6 +218,13 @@ impl Row<'_> {
     fn optional(&mut self, value: Option<&[u8]>) -> &mut Self {
         match value {
             Some(value) => self.bytes(value),
+            None => self.null(),
+        }
+    }
+
+    fn limit(&mut self, limit: Option<Amount>) -> &mut Self {
+        match limit {
+            Some(limit) => self.number(limit.atomic()),
             None => self.null(),
         }
     }

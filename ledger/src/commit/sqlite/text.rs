@@ -3,7 +3,7 @@
 //! `$1` payments, `$2` balances, `$3` windows, `$4` calls, `$5` usage, `$6` identifiers: JSON arrays of arrays.
 //! `$7` batch, `$8` time, `$9` open list, `$10` number of balances, `$11` last seq, `$12` gross so far. `$13` accounts,
 //! `$14` refunds, `$15` transfers, `$16` responses, `$17` windows given back, `$18` calls given back, `$19` identifiers
-//! set free, `$20` when they expire. Bytes are in hex.
+//! set free, `$20` when they expire, `$21` holds that begin, `$22` those that end. Bytes are in hex.
 
 /// What every batch writes. The marker follows the balances at once: `changes()` counts the rows just moved.
 macro_rules! captures {
@@ -41,8 +41,27 @@ insert into idempotency (key, payment, fingerprint, expires_at)
     };
 }
 
+/// Holds on disk that begin or end. One that ends must be there: the marker's wall sees it, as it does for balances.
+macro_rules! holds {
+    () => {
+        "
+delete from hold where payment in (select unhex(value) from json_each($22));
+update marker set unmatched = json_array_length($22) - changes();
+insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
+    replay_key, digest, fingerprint, idempotency, held_at, batch)
+  select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+    value->>8, value->>9, value->>10, unhex(value->>11), unhex(value->>12), unhex(value->>13), unhex(value->>14),
+    value->>15, $7
+  from json_each($21);
+"
+    };
+}
+
 /// A batch of captures alone.
 pub(super) const CAPTURES: &str = concat!("begin immediate;", captures!(), "commit;");
+
+/// A batch of captures, and of holds on disk.
+pub(super) const HOLDS: &str = concat!("begin immediate;", holds!(), captures!(), "commit;");
 
 /// A batch with anything in it. New accounts come first: their balances may move in the next batch.
 pub(super) const EVERYTHING: &str = concat!(
@@ -53,6 +72,7 @@ insert into account (id, kind, wallet, provider, created_at)
 insert into balance (account, floor, debits, credits)
   select value->>0, value->>1 = 'wallet', 0, 0 from json_each($13);
 ",
+    holds!(),
     captures!(),
     "
 insert into refund (payment, id, amount, fee, reason, at, batch)

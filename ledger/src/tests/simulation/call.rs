@@ -2,8 +2,8 @@
 
 use domain::price::{Tier, Tiers};
 use domain::{
-    Address, AgentId, Amount, B256, BasisPoints, Fingerprint, IdempotencyKey, PaymentId, Price, ReplayKey,
-    WalletId,
+    Address, AgentId, Amount, B256, BasisPoints, Capture, Fingerprint, IdempotencyKey, PaymentId, Price,
+    ReplayKey, WalletId,
 };
 
 use crate::HoldRequest;
@@ -105,6 +105,7 @@ impl Call {
             provider: PROVIDERS[usize::from(self.provider)].into(),
             route: "route".into(),
             price: self.cost.price(),
+            capture: Capture::After,
             revision: 1,
             fee: BasisPoints::new(333).unwrap(),
             per_day: self.per_day.map(amount),

@@ -9,7 +9,7 @@ use super::planted::Planted;
 use super::random::Random;
 use super::tables::Tables;
 use crate::Transfer;
-use crate::batch::{Delta, EXTERNAL, Marker, NewAccount, Owner};
+use crate::batch::{Delta, EXTERNAL, FoundHold, HeldAt, HoldRow, Marker, NewAccount, Owner};
 use crate::commit::Start;
 use crate::facts::{Captured, ProviderFacts, REPLAY_KEEP_SECONDS};
 
@@ -177,6 +177,8 @@ impl Disk {
             }
             _ => None,
         };
+        let found =
+            |row: &HoldRow| FoundHold { request: row.request.clone(), held: HeldAt::new(row.held_at) };
         Start {
             asset: Asset {
                 network: "eip155:402402".into(),
@@ -192,6 +194,7 @@ impl Disk {
             replays: captured.collect(),
             horizon,
             open: tables.open.clone(),
+            holds: tables.holds.iter().map(found).collect(),
             lease: None,
         }
     }

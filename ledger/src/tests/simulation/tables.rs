@@ -7,8 +7,8 @@ use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, UnixMillis};
 use super::planted::Planted;
 use crate::Refunded;
 use crate::batch::{
-    AccountId, CallKey, Delta, EXTERNAL, KEPT_MILLIS, Marker, Movement, NewAccount, Owner, PaymentRow,
-    RefundRow, TransferRow, Usage, UsageKey, WindowKey,
+    AccountId, CallKey, Delta, EXTERNAL, HoldRow, KEPT_MILLIS, Marker, Movement, NewAccount, Owner,
+    PaymentRow, RefundRow, TransferRow, Usage, UsageKey, WindowKey,
 };
 use crate::receipt::StoredResponse;
 
@@ -26,6 +26,7 @@ pub(super) struct Tables {
     pub(super) usage: BTreeMap<UsageKey, Usage>,
     pub(super) identifiers: Vec<Identifier>,
     pub(super) responses: Vec<(PaymentId, StoredResponse, UnixMillis)>,
+    pub(super) holds: Vec<HoldRow>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +63,7 @@ impl Tables {
             usage: BTreeMap::new(),
             identifiers: Vec::new(),
             responses: Vec::new(),
+            holds: Vec::new(),
         }
     }
 
@@ -72,6 +74,7 @@ impl Tables {
             self.accounts.push(account.clone());
             self.balances.insert(account.id, Movement::default());
         }
+        self.holds(delta)?;
         for row in &delta.payments {
             self.payment(row, planted)?;
         }
@@ -82,6 +85,23 @@ impl Tables {
         self.open = if planted == Planted::ForgottenDeliveries { Vec::new() } else { delta.open.clone() };
         self.sums(delta)?;
         self.rare(delta, planted)
+    }
+
+    fn holds(&mut self, delta: &Delta) -> Wall {
+        for payment in &delta.ended {
+            let row = self.holds.iter().position(|row| row.request.payment == *payment);
+            let row = row.ok_or("a hold that is not there")?;
+            self.holds.swap_remove(row);
+        }
+        for row in &delta.holds {
+            let (payment, replay) = (row.request.payment, row.request.replay);
+            let same = |other: &HoldRow| {
+                other.request.payment == payment || (replay.is_some() && other.request.replay == replay)
+            };
+            wall(!self.holds.iter().any(same), "a hold twice")?;
+            self.holds.push(row.clone());
+        }
+        Ok(())
     }
 
     fn payment(&mut self, row: &PaymentRow, planted: Planted) -> Wall {

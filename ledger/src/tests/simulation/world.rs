@@ -237,7 +237,7 @@ impl World {
             }
             (Stage::Holding(attempt, hold), _) => {
                 self.model.attempts[attempt].state = State::Over;
-                if self.planted == Planted::SkippedVoid { std::mem::forget(hold) } else { hold.void() }
+                if self.planted == Planted::SkippedVoid { std::mem::forget(hold) } else { drop(hold.void()) }
             }
             (Stage::Asking(attempt, _), _) => self.model.attempts[attempt].state = State::Over,
             (Stage::Paid(attempt, receipt), Act::Deliver) => {

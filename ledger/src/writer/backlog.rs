@@ -1,0 +1,95 @@
+//! What nobody waits for and must stand: refunds, and the ends of holds on disk. Tried again until it does.
+//!
+//! A hold on disk that an earlier process left is captured, before anything else is done: its row was committed right
+//! before the request was forwarded, and nobody can tell any more whether the upstream did the work. Whoever asks the
+//! same again gets it delivered free. Nothing is decided here. Next: [`super::run`].
+
+use std::sync::Arc;
+
+use super::run::Run;
+use crate::batch::{Delta, FoundHold};
+use crate::command::Work;
+use crate::commit::{CommitStore, StoreError};
+use crate::hold::Holding;
+use crate::shared::Shared;
+use crate::writer::round::Round;
+
+/// What the rows of an earlier process ask for. They hold their funds and keys from now on.
+pub(super) fn found(shared: &Arc<Shared>, mut rows: Vec<FoundHold>) -> Vec<Work> {
+    // In the order in which they were held: tiers and windows follow it.
+    rows.sort_by_key(|row| (row.held.at, row.request.payment));
+    let mut memory = shared.memory.lock();
+    let capture =
+        |row| Work::Capture { holding: Box::new(Holding::found(shared, row, &mut memory)), reply: None };
+    rows.into_iter().map(capture).collect()
+}
+
+// === impl Run ===
+
+impl<S: CommitStore> Run<S> {
+    /// Captures what an earlier process left held. What cannot be written now stays held, and is tried again.
+    pub(crate) async fn close_found(&mut self) -> Result<(), StoreError> {
+        let found = self.backlog.len();
+        if found == 0 {
+            return Ok(());
+        }
+        // All facts at once: the holds pin them, however long it takes to write.
+        let mut round = Round { works: std::mem::take(&mut self.backlog), ..Round::default() };
+        let read = self.read_facts(&mut round).await;
+        self.backlog = round.works;
+        read?;
+        self.retry_backlog().await;
+        let left = self.backlog.len();
+        tracing::warn!(found, left, "holds that a crash left on disk were captured; `left` are still tried");
+        Ok(())
+    }
+
+    /// Tries again, a batch at a time, until one fails.
+    pub(super) async fn retry_backlog(&mut self) {
+        let mut works = std::mem::take(&mut self.backlog);
+        while !works.is_empty() && self.backlog.is_empty() {
+            let later = works.split_off(works.len().min(self.shared.settings.batch_max));
+            let mut round = Round { works, ..Round::default() };
+            match self.read_facts(&mut round).await {
+                Ok(given) => self.commit(round.works, &given).await,
+                Err(_) => self.backlog = round.works,
+            }
+            works = later;
+        }
+        self.backlog.extend(works);
+    }
+
+    /// The last try. Holds that are still out can only be dropped from here on: their rows go first.
+    pub(super) async fn end_backlog(&mut self) {
+        self.retry_backlog().await;
+        let mut kept = Vec::new();
+        for work in &self.backlog {
+            match work {
+                Work::Refund { payment, .. } => {
+                    tracing::error!(%payment, "the ledger closed before a refund stood; refund by hand");
+                }
+                Work::Capture { holding, .. } => kept.push(holding.request.payment),
+                _ => {}
+            }
+        }
+        let at = self.shared.time();
+        let delta = {
+            let mut memory = self.shared.memory.lock();
+            let rows = memory.holds.recorded().keys().copied();
+            let ended = rows.filter(|payment| !kept.contains(payment)).collect();
+            let open = memory.deliveries.list();
+            Delta { ended, open, ..Delta::after(memory.facts.marker, at) }
+        };
+        if delta.has_holds() && self.persist(&delta, 0).await.is_ok() {
+            self.shared.memory.lock().apply(&delta);
+            self.shared.committed(delta.marker.at);
+        }
+        let left = self.shared.memory.lock().holds.recorded().len();
+        if left > 0 {
+            tracing::error!(
+                left,
+                "the ledger closed before the ends of holds stood; the next start captures them"
+            );
+        }
+    }
+}
