@@ -20,7 +20,7 @@ use crate::load::{self, DOLLARS, FUNDS, Load, PRICE, random_below};
 const REFUSAL_MAX: Duration = Duration::from_secs(5);
 
 /// Payments are signed for a minute, and every one is asked for again after the load.
-const LOAD_MAX: Duration = Duration::from_secs(25);
+const LOAD_MAX: Duration = Duration::from_secs(10);
 
 /// What the gateway may grow by while it refuses, in KiB.
 const GROWTH_KIB_MAX: u64 = 64 * 1024;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tests::{Payer, Request, Wire, World};
@@ -11,6 +12,9 @@ use tokio::task::JoinSet;
 use crate::journal::{Journal, Outcome};
 
 const CLIENTS: usize = 64;
+
+/// Who ask at once for what became of requests.
+const ASKERS: usize = 16;
 
 /// What one call costs, in atomic units: every route of a world under load.
 pub(crate) const PRICE: i64 = 1_000;
@@ -91,15 +95,13 @@ async fn client_loop(
 
 /// Every acknowledged payment is in the books; every unknown one is sent again until it is known, and charged once.
 pub(crate) async fn verify(world: &World, journal: Journal, charged: &mut Journal, round: usize) {
+    // First what expires: a signature lives for a minute.
+    charged.acknowledged.extend(all_known(world, journal.unknown).await);
     let agent = &world.agent;
     for payment in &journal.acknowledged {
         let found = world.gateway.ask("GET", &format!("/v1/payments/{payment}"), None).await;
         assert_eq!(found["state"], "captured", "round {round}: {payment} was acknowledged");
         assert_eq!(found["agent"], agent.id.as_str());
-    }
-    for request in journal.unknown {
-        let payment = known(world, &request).await;
-        charged.acknowledged.push(payment);
     }
     charged.acknowledged.extend(journal.acknowledged);
     let expected = FUNDS - PRICE * i64::try_from(charged.acknowledged.len()).unwrap();
@@ -119,13 +121,35 @@ pub(crate) async fn expect_agreement(world: &World, charged: &Journal) -> usize 
 
 /// Sends a request of unknown outcome until it has one. In the end it was charged, before the fault or now.
 pub(crate) async fn known(world: &World, request: &Request) -> String {
+    known_at(world.gateway.data(), request).await
+}
+
+async fn known_at(gateway: SocketAddr, request: &Request) -> String {
     tests::wait::until("an outcome", || async {
-        match Outcome::of(&world.gateway.call(request).await) {
+        match Outcome::of(&Wire::connect(gateway).await.call(request).await) {
             Outcome::Charged(payment) => Some(payment),
             Outcome::Again => None,
         }
     })
     .await
+}
+
+/// The same of many, several at once.
+async fn all_known(world: &World, requests: Vec<Request>) -> Vec<String> {
+    let gateway = world.gateway.data();
+    let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
+    let mut askers = JoinSet::new();
+    for _ in 0..ASKERS {
+        let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+        askers.spawn(async move {
+            let mut payments = Vec::new();
+            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                payments.push(known_at(gateway, request).await);
+            }
+            payments
+        });
+    }
+    askers.join_all().await.into_iter().flatten().collect()
 }
 
 /// A random number below `end`.
