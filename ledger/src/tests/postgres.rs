@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Secret;
+use domain::{Capture, Secret};
 
 use super::kit::{Books, clean, request, signed};
 use crate::database::Database;
-use crate::{CaptureError, Health, HoldError, Ledger, Settings, Silent, audit_database};
+use crate::{
+    CaptureError, Health, Held, Hold, HoldError, HoldRequest, Ledger, Settings, Silent, VoidError,
+    audit_database,
+};
 
 /// Payments while the server ends connections again and again (case D3).
 const ROUNDS: u8 = 40;
@@ -81,6 +84,46 @@ async fn t3_a_lease_that_ran_out_is_renewed_before_anything_is_committed() {
     assert_eq!(test_postgres::query(&url, renewed), "t");
     assert_eq!(books.balance(1).await, 90);
     books.finish().await;
+}
+
+#[tokio::test]
+async fn t3_whoever_takes_over_captures_the_holds_on_disk_and_their_last_owner_ends_none() {
+    let (mut books, url) = books();
+    books.fund(1, 100).await;
+    let mut holds = Vec::new();
+    for nonce in 1..=3 {
+        let durable = HoldRequest { capture: Capture::Before, ..signed(10, nonce) };
+        holds.push(books.hold(durable).await.unwrap());
+    }
+    assert_eq!(test_postgres::query(&url, "select count(*) from ledger.hold"), "3");
+    let (second, writer) = loop {
+        let past = "update ledger.lease set expires_at = clock_timestamp() - interval '1 minute'";
+        assert_eq!(test_postgres::query(&url, past), "");
+        // It renews now and then; between the two it is taken.
+        let clock = books.clock.clone();
+        if let Ok(opened) = Ledger::open(books.settings.clone(), clock, Arc::new(Silent)) {
+            break opened;
+        }
+    };
+    let charged = "select count(*), sum(gross) from ledger.payment";
+    assert_eq!(test_postgres::query(&url, charged), "3|30", "before anything is served");
+    let [captured, voided, dropped] = <[Hold; 3]>::try_from(holds).unwrap();
+    assert_eq!(captured.capture().await.unwrap_err(), CaptureError::Unknown);
+    assert_eq!(voided.void().await.unwrap_err(), VoidError::Unknown);
+    drop(dropped);
+    books.crash();
+    assert_eq!(test_postgres::query(&url, charged), "3|30");
+    for nonce in 1..=3 {
+        let Ok(Held::Redelivery(redelivery)) = second.hold(signed(10, nonce)).await else {
+            panic!("{nonce}")
+        };
+        redelivery.delivered();
+    }
+    clean(&second.audit().await.unwrap());
+    writer.close();
+    let report = audit_database(&books.settings.database).await.unwrap();
+    clean(&report);
+    assert_eq!((report.payments, report.holds), (3, 0));
 }
 
 #[tokio::test]
