@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use domain::{Capture, PaymentId};
+use sqlx::{ConnectOptions, Connection};
 
 use super::kit::{Books, Fault, HOUR, NOON, agent, named, request, signed, tiers, wallet};
 use crate::commit::StoreError;
+use crate::commit::sqlite::reader_options;
+use crate::database::Database;
 use crate::{CaptureError, Held, HoldError, HoldRequest, Redelivery, VoidError};
 
 fn durable(request: HoldRequest) -> HoldRequest {
@@ -42,6 +45,21 @@ async fn until_over(books: &Books) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("something is still held after 10 s");
+}
+
+/// As a hand in the database would.
+async fn delete_rows(books: &Books) {
+    match &books.settings.database {
+        Database::Postgres { url } => {
+            assert_eq!(test_postgres::query(url.expose(), "delete from ledger.hold"), "");
+        }
+        Database::Sqlite { .. } => {
+            let options = reader_options(&books.path()).read_only(false);
+            let mut connection = options.connect().await.unwrap();
+            sqlx::query("delete from hold").execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
+    }
 }
 
 async fn redelivery(books: &Books, request: HoldRequest) -> Redelivery {
@@ -289,6 +307,19 @@ async fn a_capture_that_the_last_wall_refuses_is_voided() {
     assert_eq!(hold.capture().await.unwrap_err(), CaptureError::Unknown);
     until_over(&books).await;
     assert_eq!((on_disk(&books).await, books.available(1).await), (0, 100));
+    books.finish().await;
+}
+
+/// The last wall: whatever goes wrong above it, a hold that is not there any more is not captured a second time.
+#[tokio::test]
+async fn a_hold_whose_row_is_gone_is_not_captured() {
+    let mut books = funded(100).await;
+    let hold = books.hold(durable(signed(10, 1))).await.unwrap();
+    delete_rows(&books).await;
+    assert_eq!(hold.capture().await.unwrap_err(), CaptureError::Unknown);
+    books.crash();
+    books.reopen();
+    assert_eq!((on_disk(&books).await, books.balance(1).await), (0, 100));
     books.finish().await;
 }
 

@@ -15,6 +15,7 @@ mod judge;
 mod life;
 mod log;
 mod model;
+mod outcomes;
 mod planted;
 mod random;
 mod store;
@@ -38,18 +39,22 @@ const SEEDS_PLANTED: u64 = 300;
 const STEPS: u32 = 150;
 
 /// What must have come to pass in so many runs: a simulation in which nothing happens proves nothing.
-const COMMON: [&str; 24] = [
+const COMMON: [&str; 30] = [
     "answered with the stored response",
     "capture failed",
     "capture refused",
     "capture unknown",
+    "capture put off",
     "captured",
+    "captured by a start",
     "clock ahead",
     "closed",
     "crashed",
     "disk failed for good",
     "funded",
     "held",
+    "held on disk",
+    "hold unknown",
     "in progress",
     "insufficient funds",
     "not funded",
@@ -63,6 +68,8 @@ const COMMON: [&str; 24] = [
     "told of a prior payment",
     "told of a refunded payment",
     "unavailable",
+    "void put off",
+    "voided",
 ];
 
 type Seen = BTreeMap<&'static str, u64>;
@@ -167,4 +174,14 @@ fn a_false_acknowledgement_is_found() {
 #[test]
 fn an_identifier_that_a_refund_does_not_free_is_found() {
     is_found(Planted::KeptIdentifier);
+}
+
+#[test]
+fn a_start_that_forgets_holds_is_found() {
+    is_found(Planted::ForgottenHolds);
+}
+
+#[test]
+fn a_hold_that_is_closed_twice_is_found() {
+    is_found(Planted::KeptHold);
 }

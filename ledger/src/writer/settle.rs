@@ -84,13 +84,9 @@ impl<S: CommitStore> Run<S> {
                     };
                     let _ = reply.send(Err(error));
                 }
+                // As long as its row stands it holds what the row says.
                 Work::Void { holding, reply } => {
-                    if failure == Failure::Refused {
-                        let payment = holding.request.payment;
-                        tracing::error!(%payment, "the books refused to void a hold; the next start captures it");
-                    } else {
-                        self.backlog.push(Work::Void { holding, reply: None });
-                    }
+                    self.backlog.push(Work::Void { holding, reply: None });
                     let _ = reply.map(|reply| reply.send(Err(VoidError::Unknown)));
                 }
                 // What the client got cannot be unsaid; it only will not get it a second time.

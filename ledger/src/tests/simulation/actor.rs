@@ -8,6 +8,7 @@ use super::answers::Answer;
 use super::call::Call;
 use crate::{
     CaptureError, Capturing, Held, Hold, HoldError, LedgerError, Receipt, Redelivery, Refunded, Transfer,
+    VoidError, Voiding,
 };
 
 pub(super) type Waiting<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -25,6 +26,8 @@ pub(super) struct Actor {
     /// Faults of the disk as it began.
     pub(super) since: u64,
     pub(super) excuse: Excuse,
+    /// Its hold waits for its row.
+    pub(super) records: bool,
     /// How often it looked for its answer.
     pub(super) looks: u32,
 }
@@ -43,6 +46,7 @@ pub(super) enum Stage {
     Looking(Call, Waiting<Result<Option<Held>, HoldError>>),
     Holding(usize, Hold),
     Capturing(usize, Capturing),
+    Voiding(usize, Voiding),
     Paid(usize, Receipt),
     Redelivering(usize, Redelivery),
     Funding(Funds, Waiting<Result<Transfer, LedgerError>>),
@@ -59,6 +63,7 @@ pub(super) enum Told {
     Held(usize, Result<Held, HoldError>),
     Prior(Result<Option<Held>, HoldError>),
     Captured(usize, Result<Receipt, CaptureError>),
+    Voided(usize, Result<(), VoidError>),
     Funded(Funds, Result<Transfer, LedgerError>),
     Refunded(usize, u64, Result<Refunded, LedgerError>),
 }
@@ -76,6 +81,7 @@ impl Actor {
                 let captured = ready(Pin::new(answer))?;
                 Some(Told::Captured(*attempt, captured))
             }
+            Stage::Voiding(attempt, answer) => Some(Told::Voided(*attempt, ready(Pin::new(answer))?)),
             Stage::Funding(funds, answer) => Some(Told::Funded(*funds, ready(answer.as_mut())?)),
             Stage::Refunding(attempt, ticket, answer) => {
                 Some(Told::Refunded(*attempt, *ticket, ready(answer.as_mut())?))
@@ -86,7 +92,11 @@ impl Actor {
 
     /// Whether it waits for the writer with something that goes on without it.
     pub(super) fn is_queued(&self) -> bool {
-        matches!(self.stage, Stage::Capturing(..) | Stage::Funding(..) | Stage::Refunding(..))
+        self.records
+            || matches!(
+                self.stage,
+                Stage::Capturing(..) | Stage::Voiding(..) | Stage::Funding(..) | Stage::Refunding(..)
+            )
     }
 }
 

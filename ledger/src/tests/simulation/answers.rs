@@ -116,7 +116,7 @@ impl Model {
                 return known;
             }
         }
-        let running = |other: &Attempt| matches!(other.state, State::Asking | State::Held | State::Queued(_));
+        let running = |other: &Attempt| other.state.is_running();
         // The identifier is asked before the nonce.
         let words =
             all().filter(|(_, other)| running(other) && same_word(other)).map(|(_, other)| (other, true));

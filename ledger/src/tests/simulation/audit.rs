@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use domain::Window;
 
 use super::tables::{Sum, Tables};
-use crate::batch::{AccountId, CallKey, EXTERNAL, HeldAt, Marker, Movement, Usage, UsageKey, WindowKey};
-use crate::facts::Facts;
+use crate::batch::{
+    AccountId, CallKey, EXTERNAL, HeldAt, Marker, Movement, PaymentRow, Usage, UsageKey, WindowKey,
+};
+use crate::memory::Memory;
 
 /// Panics where rows and sums differ.
 pub(super) fn books(tables: &Tables) {
@@ -50,6 +52,11 @@ pub(super) fn books(tables: &Tables) {
         let key = CallKey { agent: row.agent, provider: row.provider_account, month: held.month };
         *calls.entry(key).or_default() += u64::from(stands);
     }
+    for hold in &tables.holds {
+        let (id, key) = (hold.request.payment, hold.request.replay);
+        let captured = |row: &PaymentRow| row.id == id || (key.is_some() && row.replay == key);
+        assert!(!tables.payments.iter().any(captured), "a hold of a captured payment is on disk");
+    }
     let moved: i64 = balances.values().map(|moved| moved.debit - moved.credit).sum();
     assert_eq!(moved, 0, "money was made or lost");
     assert_eq!(balances, tables.balances, "balances are the sums of their rows");
@@ -62,7 +69,12 @@ pub(super) fn books(tables: &Tables) {
 }
 
 /// Panics where memory keeps something else than the disk, between two batches.
-pub(super) fn memory(facts: &Facts, tables: &Tables) {
+pub(super) fn memory(memory: &Memory, tables: &Tables) {
+    let Memory { facts, holds, .. } = memory;
+    let rows: BTreeMap<_, _> = tables.holds.iter().map(|row| (row.request.payment, row.maximum)).collect();
+    let known: BTreeMap<_, _> =
+        holds.recorded().iter().map(|(payment, (_, amount))| (*payment, *amount)).collect();
+    assert_eq!(known, rows, "memory knows the holds on disk");
     assert_eq!(facts.marker, tables.marker, "memory stands at the last batch");
     for (wallet, known) in facts.wallets.iter() {
         let balance = tables.balances[&known.account];

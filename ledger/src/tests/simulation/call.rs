@@ -18,6 +18,8 @@ pub(super) struct Call {
     pub(super) agent: u8,
     pub(super) provider: u8,
     pub(super) cost: Cost,
+    /// Its hold is to outlive the process.
+    pub(super) durable: bool,
     pub(super) signed: Option<Signed>,
     /// The client's identifier for the request.
     pub(super) word: Option<u8>,
@@ -105,7 +107,7 @@ impl Call {
             provider: PROVIDERS[usize::from(self.provider)].into(),
             route: "route".into(),
             price: self.cost.price(),
-            capture: Capture::After,
+            capture: if self.durable { Capture::Before } else { Capture::After },
             revision: 1,
             fee: BasisPoints::new(333).unwrap(),
             per_day: self.per_day.map(amount),

@@ -61,6 +61,11 @@ pub(super) struct Batch {
     pub(super) refunds: Vec<PaymentId>,
     pub(super) transfers: Vec<(String, Transfer)>,
     pub(super) responses: Vec<PaymentId>,
+    /// Rows of holds that it wrote and deleted.
+    pub(super) holds: Vec<PaymentId>,
+    pub(super) ended: Vec<PaymentId>,
+    /// Those of them whose capture a wall had refused before.
+    pub(super) refused: Vec<PaymentId>,
 }
 
 /// What goes wrong with one commit.
@@ -145,6 +150,9 @@ impl Disk {
                 .map(|row| (row.idempotency_key.clone(), row.transfer.clone()))
                 .collect(),
             responses: delta.responses.iter().map(|(payment, _)| *payment).collect(),
+            holds: delta.holds.iter().map(|row| row.request.payment).collect(),
+            ended: delta.ended.clone(),
+            refused: delta.ended.iter().filter(|id| self.refused.contains(id)).copied().collect(),
         });
         Ok(())
     }
@@ -179,6 +187,7 @@ impl Disk {
         };
         let found =
             |row: &HoldRow| FoundHold { request: row.request.clone(), held: HeldAt::new(row.held_at) };
+        let holds = tables.holds.iter().map(found);
         Start {
             asset: Asset {
                 network: "eip155:402402".into(),
@@ -194,7 +203,7 @@ impl Disk {
             replays: captured.collect(),
             horizon,
             open: tables.open.clone(),
-            holds: tables.holds.iter().map(found).collect(),
+            holds: if self.planted == Planted::ForgottenHolds { Vec::new() } else { holds.collect() },
             lease: None,
         }
     }

@@ -4,7 +4,7 @@ use domain::{Clock, Window};
 
 use super::actor::Stage;
 use super::call::{Call, Cost, PROVIDERS, Signed, WALLET_OF, WALLETS};
-use super::model::{DAY, HOUR, State};
+use super::model::{DAY, HOUR};
 use super::world::World;
 
 #[derive(Clone, Debug)]
@@ -129,10 +129,12 @@ impl World {
         let word = self.random.chance(30).then(|| self.random.number(self.names));
         let Policy { per_day, per_month, .. } = self.policies[usize::from(agent)];
         let provider = self.random.number(PROVIDERS.len() as u8);
+        let durable = self.random.chance(self.durable);
         Event::Ask(Call {
             agent,
             provider,
             cost,
+            durable,
             signed,
             word,
             body: self.random.number(2),
@@ -173,7 +175,7 @@ impl World {
         }
         let index = self.random.below(self.actors.len());
         let acts: &[Act] = match &self.actors[index].stage {
-            Stage::Holding(..) => &[Act::Capture, Act::Capture, Act::Capture, Act::Void],
+            Stage::Holding(..) => &[Act::Capture, Act::Capture, Act::Capture, Act::Void, Act::Leave],
             Stage::Paid(..) => &[Act::Deliver, Act::Deliver, Act::Store, Act::GiveBack, Act::Leave],
             Stage::Redelivering(..) => &[Act::Deliver, Act::Leave],
             // An operator waits.
@@ -201,8 +203,7 @@ impl World {
             _ => now.0 + DAY + edge,
         };
         // No request lives for days: each is over before the second window after its own.
-        let old = |state| matches!(state, State::Asking | State::Held | State::Queued(_));
-        let open = self.model.attempts.iter().filter(|attempt| old(attempt.state));
+        let open = self.model.attempts.iter().filter(|attempt| attempt.state.is_running());
         let oldest = open.map(|attempt| Window::Day.end(Window::Day.end(attempt.held_at)).0).min();
         (far > now.0 && oldest.is_none_or(|end| far < end)).then_some(far)
     }

@@ -1,14 +1,16 @@
-//! Every answer of the ledger, and its memory after every event, against the model.
+//! Every answer of the ledger before a commit, and its memory after every event, against the model. Next: [`super::outcomes`]
+//! for what is answered after one.
 
 use domain::{PolicyViolation, UnixMillis, Window};
 
-use super::actor::{Actor, Funds, Stage, Told};
+use super::actor::{Actor, Stage, Told};
 use super::answers::Answer;
 use super::call::{WALLETS, agent, wallet};
 use super::model::{DAY, Delivery, Response, State, agents, day, month};
 use super::world::{World, response};
 use crate::health::Cause;
-use crate::{CaptureError, Health, Held, HoldError, LedgerError, Prior, Receipt, Refunded, Transfer};
+use crate::shared::Phase;
+use crate::{Health, Held, HoldError, Prior};
 
 // === impl World ===
 
@@ -37,12 +39,33 @@ impl World {
             actor.excuse.ahead |= self.ledger.is_ahead();
             // A hold may need a second place, to open its provider's accounts.
             actor.excuse.full |= self.ledger.queue_depth() + 2 > self.settings.queue_max;
-            if let Some(told) = actor.poll() {
-                self.hear(actor, told);
+            let held = self.held_for(actor);
+            match actor.poll() {
+                Some(told) => self.hear(actor, told),
+                None if held < self.held_for(actor) => {
+                    actor.records = true;
+                    self.records(actor);
+                }
+                None => {}
             }
         }
         actors.append(&mut self.actors);
         self.actors = actors;
+    }
+
+    /// Holds of the agent that asks.
+    fn held_for(&self, actor: &Actor) -> u32 {
+        let Stage::Asking(attempt, _) = actor.stage else { return 0 };
+        let number = self.model.attempts[attempt].call.agent;
+        self.ledger.shared.memory.lock().holds.of_agent(&agent(number))
+    }
+
+    /// Funds and limits are held, and the row is on its way to the disk.
+    fn records(&mut self, actor: &Actor) {
+        let Stage::Asking(attempt, _) = actor.stage else { return };
+        assert!(self.model.attempts[attempt].call.durable, "a hold in memory was waited for");
+        self.expect_now(actor, attempt, Answer::Hold);
+        self.model.attempts[attempt].state = State::Recording;
     }
 
     /// What may be answered now. Once a look has found a payment, it goes on with that one, whatever becomes of the key that
@@ -85,13 +108,14 @@ impl World {
     }
 
     fn hear(&mut self, actor: &mut Actor, told: Told) {
-        actor.stage = Stage::Gone;
+        (actor.stage, actor.records) = (Stage::Gone, false);
         match told {
             Told::Held(attempt, held) => self.hear_held(actor, attempt, held),
             Told::Prior(Ok(None)) => self.expect(actor, Answer::Nothing),
             Told::Prior(Ok(Some(held))) => self.hear_earlier(actor, held),
             Told::Prior(Err(error)) => self.hear_error(actor, &error, None),
             Told::Captured(attempt, captured) => self.hear_captured(actor, attempt, captured),
+            Told::Voided(attempt, voided) => self.hear_voided(actor, attempt, voided),
             Told::Funded(funds, funded) => self.hear_funded(actor, funds, funded),
             Told::Refunded(attempt, ticket, refunded) => {
                 self.hear_refunded(actor, attempt, refunded);
@@ -101,7 +125,7 @@ impl World {
         }
     }
 
-    fn say(&mut self, actor: &Actor, what: &'static str) {
+    pub(super) fn say(&mut self, actor: &Actor, what: &'static str) {
         self.count(what);
         self.log.say(format_args!("     actor {}: {what}", actor.number));
     }
@@ -123,6 +147,22 @@ impl World {
 
     fn hear_held(&mut self, actor: &mut Actor, attempt: usize, held: Result<Held, HoldError>) {
         match held {
+            // Written, given, and ended by the writer's close, before anybody looked.
+            Ok(Held::Hold(hold)) if self.is_cut(attempt) => {
+                self.count("held too late");
+                drop(hold);
+                return;
+            }
+            Ok(Held::Hold(hold)) if self.model.attempts[attempt].call.durable => {
+                self.say(actor, "held on disk");
+                let state = self.model.attempts[attempt].state;
+                assert_eq!(state, State::Held, "the hold of payment {attempt}, whose row was written");
+                let id = self.model.attempts[attempt].id;
+                let rows = &self.disk.lock().tables.holds;
+                assert!(rows.iter().any(|row| row.request.payment == id), "a hold without its row");
+                actor.stage = Stage::Holding(attempt, hold);
+                return;
+            }
             Ok(Held::Hold(hold)) => {
                 self.expect_now(actor, attempt, Answer::Hold);
                 self.count("held");
@@ -130,10 +170,24 @@ impl World {
                 actor.stage = Stage::Holding(attempt, hold);
                 return;
             }
+            _ if self.model.attempts[attempt].state == State::Held => {
+                panic!("the hold of {attempt} is kept back")
+            }
             Ok(earlier) => self.hear_earlier(actor, earlier),
+            Err(HoldError::Unknown(id)) => {
+                self.say(actor, "hold unknown");
+                assert_eq!(id, self.model.attempts[attempt].id, "whose hold is unknown");
+                assert!(self.disk.lock().fired > actor.since, "a hold is unknown without a fault");
+                self.model.attempts[attempt].state = State::Abandoned;
+                return;
+            }
             Err(error) => self.hear_error(actor, &error, Some(attempt)),
         }
         self.model.attempts[attempt].state = State::Over;
+    }
+
+    fn is_cut(&self, attempt: usize) -> bool {
+        self.model.attempts[attempt].call.durable && self.ledger.shared.phase() == Phase::Closing
     }
 
     fn hear_earlier(&mut self, actor: &mut Actor, earlier: Held) {
@@ -227,78 +281,6 @@ impl World {
         }
     }
 
-    fn hear_captured(&mut self, actor: &mut Actor, attempt: usize, captured: Result<Receipt, CaptureError>) {
-        let state = self.model.attempts[attempt].state;
-        let faulty = self.disk.lock().fired > actor.since;
-        match captured {
-            Ok(receipt) => {
-                self.say(actor, "captured");
-                let State::Paid(paid) = state else {
-                    panic!("told that payment {attempt} stands: {state:?}")
-                };
-                assert_eq!(receipt.record().amount.atomic(), paid.units, "what payment {attempt} took");
-                actor.stage = Stage::Paid(attempt, receipt);
-            }
-            Err(error) => {
-                let State::Queued(ticket) = state else {
-                    panic!("told {error}, payment {attempt} is {state:?}")
-                };
-                let (words, after) = match error {
-                    CaptureError::Failed => ("capture failed", State::Over),
-                    CaptureError::Refused => ("capture refused", State::Over),
-                    CaptureError::Unknown => ("capture unknown", State::Unknown(ticket)),
-                };
-                self.say(actor, words);
-                let id = self.model.attempts[attempt].id;
-                let refused = error != CaptureError::Refused || self.disk.lock().refused.contains(&id);
-                assert!(faulty && refused, "payment {attempt} {words} without a reason");
-                self.model.attempts[attempt].state = after;
-            }
-        }
-    }
-
-    fn hear_funded(&mut self, actor: &Actor, funds: Funds, funded: Result<Transfer, LedgerError>) {
-        let (number, units, key) = funds;
-        // After a disk that failed for good the writer still reads what it does not know to stand.
-        let stands = self.model.funded(key).or_else(|| self.disk.lock().funded(key));
-        let faulty = self.disk.lock().fired > actor.since;
-        let right = match &funded {
-            Ok(transfer) => {
-                (transfer.wallet, transfer.amount.atomic()) == (wallet(number), units)
-                    && stands == Some((number, units))
-            }
-            Err(LedgerError::Conflict) => stands.is_some_and(|stands| stands != (number, units)),
-            Err(LedgerError::Amount) => units == 0,
-            Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
-            Err(LedgerError::Overloaded) => actor.excuse.full,
-            Err(_) => false,
-        };
-        self.say(actor, if funded.is_ok() { "funded" } else { "not funded" });
-        assert!(right, "funding of {funds:?}: {funded:?}, {stands:?} stands");
-        // After a disk that failed for good nobody knows whether it stands.
-        let known = self.ledger.shared.gate.cause() != Some(Cause::Disk);
-        if let Some(index) = self.model.funding.iter().position(|other| known && *other == funds) {
-            self.model.funding.remove(index);
-        }
-    }
-
-    fn hear_refunded(&mut self, actor: &Actor, attempt: usize, refunded: Result<Refunded, LedgerError>) {
-        let state = self.model.attempts[attempt].state;
-        let known = matches!(state, State::Paid(paid) if paid.refunded);
-        let gone = known || self.disk.lock().refunded(self.model.attempts[attempt].id);
-        let faulty = self.disk.lock().fired > actor.since;
-        let right = match &refunded {
-            Ok(_) | Err(LedgerError::RefundedBefore) => gone,
-            // It was asked for before its payment stood.
-            Err(LedgerError::UnknownPayment) => actor.allowed.is_empty(),
-            Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
-            Err(LedgerError::Overloaded) => actor.excuse.full,
-            Err(_) => false,
-        };
-        self.say(actor, if refunded.is_ok() { "refunded" } else { "not refunded" });
-        assert!(right, "refund of payment {attempt}, which is {state:?}: {refunded:?}");
-    }
-
     /// Balances, holds and windows in memory are those of the model, after every event.
     pub(super) fn compare(&self) {
         if self.disk.lock().split {
@@ -325,9 +307,11 @@ impl World {
         assert!(
             memory.holds.is_empty()
                 || !self.actors.is_empty()
-                || self.model.attempts.iter().any(|attempt| {
-                    waiting(attempt) || matches!(attempt.state, State::Held | State::Queued(_))
-                }),
+                || self
+                    .model
+                    .attempts
+                    .iter()
+                    .any(|attempt| { waiting(attempt) || attempt.state.is_running() }),
             "something is held by nobody"
         );
     }

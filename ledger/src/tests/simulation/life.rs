@@ -84,7 +84,7 @@ impl World {
         if let Some(mut asked) = self.pause.asked.take() {
             match asked.try_recv() {
                 Ok(resume) => {
-                    audit::memory(&self.ledger.shared.memory.lock().facts, &self.disk.lock().tables);
+                    audit::memory(&self.ledger.shared.memory.lock(), &self.disk.lock().tables);
                     self.pause.resume = Some(resume);
                 }
                 Err(_) => self.pause.asked = Some(asked),
@@ -148,8 +148,11 @@ impl World {
             if attempt.delivery == Delivery::Refunding && disk.refused_refunds.contains(&attempt.id) {
                 attempt.delivery = Delivery::Open;
             }
-            if let State::Queued(_) = attempt.state {
-                attempt.state = State::Over;
+            let row = disk.tables.holds.iter().any(|row| row.request.payment == attempt.id);
+            match attempt.state {
+                State::Queued(_) if !row => attempt.state = State::Over,
+                State::Abandoned => attempt.state = if row { State::Voiding } else { State::Over },
+                _ => {}
             }
             if attempt.response == Response::Queued {
                 (attempt.response, attempt.delivery) = (Response::None, Delivery::Over);
@@ -161,8 +164,13 @@ impl World {
     pub(super) fn close(&mut self) {
         self.count("closed");
         self.pause = Pause::default();
+        let mut cut = false;
         for index in 0..self.actors.len() {
-            if !self.actors[index].is_queued() {
+            // Some are cut off with their hold in hand.
+            let holds = matches!(self.actors[index].stage, Stage::Holding(..));
+            if holds && self.random.chance(30) {
+                cut = true;
+            } else if !self.actors[index].is_queued() {
                 let act = self.random.pick(&[Act::Void, Act::Deliver, Act::GiveBack]);
                 self.perform(Event::Act(index, act));
             }
@@ -184,7 +192,8 @@ impl World {
         self.take_over();
         if exact {
             self.settle();
-            assert!(self.ledger.shared.memory.lock().holds.is_empty(), "something is still held");
+            assert!(self.disk.lock().tables.holds.is_empty(), "a hold was left on disk");
+            assert!(cut || self.ledger.shared.memory.lock().holds.is_empty(), "something is still held");
         }
         self.restart(exact);
     }
@@ -209,6 +218,11 @@ impl World {
         }
         self.log.say(format_args!("     a new process: {told} payments stand, {was} actors are gone"));
         let disk = self.disk.lock();
+        let rows = disk.tables.holds.iter().map(|row| (row.held_at, row.request.payment));
+        let rows: Vec<_> = rows.collect();
+        self.model.find_holds(&rows, self.next + 1);
+        self.next += rows.len() as u64;
+        *self.seen.entry("captured by a start").or_default() += rows.len() as u64;
         self.model.restart(&disk.tables.open, exact);
         audit::books(&disk.tables);
         let latest = &mut self.model.latest;
@@ -258,7 +272,7 @@ impl World {
                 self.look();
             }
         }
-        audit::memory(&self.ledger.shared.memory.lock().facts, &self.disk.lock().tables);
+        audit::memory(&self.ledger.shared.memory.lock(), &self.disk.lock().tables);
         self.close();
     }
 }

@@ -46,9 +46,15 @@ pub(super) struct Attempt {
 pub(super) enum State {
     /// Waits for its hold; may have its keys.
     Asking,
+    /// Held in memory; waits for its row.
+    Recording,
+    /// The same, and nobody waits.
+    Abandoned,
     Held,
-    /// Handed to the writer, as this ticket.
+    /// Handed to the writer, as this ticket. Its hold on disk is captured however often that fails.
     Queued(u64),
+    /// Its row is to be deleted, however often that fails.
+    Voiding,
     /// Handed to a writer that is no more.
     Unknown(u64),
     Paid(Paid),
@@ -95,7 +101,8 @@ impl Model {
     }
 
     fn holding(&self) -> impl Iterator<Item = &Attempt> {
-        self.attempts.iter().filter(|attempt| matches!(attempt.state, State::Held | State::Queued(_)))
+        let holds = |state: State| state.is_running() && state != State::Asking;
+        self.attempts.iter().filter(move |attempt| holds(attempt.state))
     }
 
     pub(super) fn balance(&self, wallet: u8) -> i64 {
@@ -155,6 +162,7 @@ impl Model {
                 other => panic!("payment {index} was captured, it was {other:?}"),
             }
         }
+        self.end_holds(batch);
         for id in &batch.refunds {
             let index = self.find(*id);
             let asked = self.refunding.iter().find(|(_, other)| *other == index);
@@ -182,6 +190,37 @@ impl Model {
         }
         for wallet in 0..WALLETS {
             assert!(self.balance(wallet) >= 0, "wallet {wallet} is overdrawn");
+        }
+    }
+
+    /// Rows that a batch wrote and deleted. What is deleted unpaid is over.
+    fn end_holds(&mut self, batch: &Batch) {
+        for id in &batch.holds {
+            let index = self.find(*id);
+            let attempt = &mut self.attempts[index];
+            assert!(attempt.call.durable, "payment {index} needs no row");
+            match attempt.state {
+                State::Recording => attempt.state = State::Held,
+                State::Abandoned => attempt.state = State::Voiding,
+                // The process that asked is gone.
+                State::Asking => {}
+                other => panic!("payment {index} got its row, it was {other:?}"),
+            }
+        }
+        for id in &batch.ended {
+            let index = self.find(*id);
+            if batch.payments.iter().any(|(paid, ..)| paid == id) {
+                continue;
+            }
+            let attempt = &mut self.attempts[index];
+            // What was handed over to be captured, or found by a start, is voided only where it cannot be captured.
+            let may_end = match attempt.state {
+                State::Held | State::Voiding => true,
+                State::Queued(_) => batch.refused.contains(id),
+                _ => false,
+            };
+            assert!(may_end, "payment {index} was voided, it was {:?}", attempt.state);
+            attempt.state = State::Over;
         }
     }
 
@@ -231,13 +270,39 @@ impl Model {
         self.refunding.retain(|(_, other)| *other != index);
     }
 
-    /// The process ends: what is not on disk is no more, what was handed over is unknown.
+    /// The process ends: what is not on disk is no more, what was handed over is unknown. What has a row, the disk tells.
     pub(super) fn crash(&mut self) {
-        for attempt in &mut self.attempts {
+        for attempt in self.attempts.iter_mut().filter(|attempt| !attempt.call.durable) {
             attempt.state = match attempt.state {
                 State::Asking | State::Held => State::Over,
                 State::Queued(ticket) => State::Unknown(ticket),
                 other => other,
+            };
+        }
+    }
+
+    /// The rows that a start finds, with when each was held: these are captured, in that order. Every hold that was given and
+    /// did not end is among them, and none that ended. `next` is the first of so many tickets.
+    pub(super) fn find_holds(&mut self, rows: &[(UnixMillis, PaymentId)], next: u64) {
+        let mut rows = rows.to_vec();
+        rows.sort();
+        let mut tickets =
+            rows.iter().zip(next..).map(|((_, id), ticket)| (self.find(*id), ticket)).collect::<Vec<_>>();
+        for (index, attempt) in
+            self.attempts.iter_mut().enumerate().filter(|(_, attempt)| attempt.call.durable)
+        {
+            let at = tickets.iter().position(|(other, _)| *other == index);
+            let ticket = at.map(|at| tickets.swap_remove(at).1);
+            attempt.state = match (attempt.state, ticket) {
+                (State::Paid(_) | State::Over, Some(_)) => {
+                    panic!("payment {index} is over, and its hold is on disk")
+                }
+                (_, Some(ticket)) => State::Queued(ticket),
+                (State::Held | State::Voiding | State::Queued(_), None) => {
+                    panic!("the hold of payment {index} is lost: {:?}", attempt.state)
+                }
+                (State::Asking | State::Recording | State::Abandoned, None) => State::Over,
+                (other, None) => other,
             };
         }
     }
@@ -265,6 +330,15 @@ impl Model {
             assert!(!exact || !listed || owed || over, "payment {index} was delivered, and may come again");
             attempt.delivery = if listed { Delivery::Open } else { Delivery::Over };
         }
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Whether its end is still to come in this process.
+    pub(super) const fn is_running(self) -> bool {
+        !matches!(self, Self::Unknown(_) | Self::Paid(_) | Self::Over)
     }
 }
 

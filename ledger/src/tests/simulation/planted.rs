@@ -18,4 +18,8 @@ pub(super) enum Planted {
     FalseAcknowledgement,
     /// The store does not free the identifier of a refunded payment.
     KeptIdentifier,
+    /// The store does not tell a start which holds it keeps: none is closed.
+    ForgottenHolds,
+    /// The store keeps a hold that is over: the next start closes it again.
+    KeptHold,
 }

@@ -74,7 +74,7 @@ impl Tables {
             self.accounts.push(account.clone());
             self.balances.insert(account.id, Movement::default());
         }
-        self.holds(delta)?;
+        self.holds(delta, planted)?;
         for row in &delta.payments {
             self.payment(row, planted)?;
         }
@@ -87,11 +87,13 @@ impl Tables {
         self.rare(delta, planted)
     }
 
-    fn holds(&mut self, delta: &Delta) -> Wall {
+    fn holds(&mut self, delta: &Delta, planted: Planted) -> Wall {
         for payment in &delta.ended {
             let row = self.holds.iter().position(|row| row.request.payment == *payment);
             let row = row.ok_or("a hold that is not there")?;
-            self.holds.swap_remove(row);
+            if planted != Planted::KeptHold {
+                self.holds.swap_remove(row);
+            }
         }
         for row in &delta.holds {
             let (payment, replay) = (row.request.payment, row.request.replay);

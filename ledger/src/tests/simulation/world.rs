@@ -44,6 +44,8 @@ pub(super) struct World {
     pub(super) is_poor: bool,
     /// How many nonces and identifiers there are: few, so that they meet.
     pub(super) names: u8,
+    /// Percent of the calls whose hold is to outlive the process.
+    pub(super) durable: u64,
     /// Percent of the events after which the writer does not get to work.
     pub(super) lag: u64,
     pub(super) pause: Pause,
@@ -51,7 +53,7 @@ pub(super) struct World {
     pub(super) given_back: Vec<usize>,
     /// How often what came to pass: the simulation is to see all of it.
     pub(super) seen: BTreeMap<&'static str, u64>,
-    next: u64,
+    pub(super) next: u64,
 }
 
 /// An audit that keeps the writer waiting.
@@ -85,6 +87,7 @@ impl World {
         let mut world = Self {
             is_poor: random.chance(40),
             names: random.pick(&[3, 6, 40]),
+            durable: random.pick(&[0, 20, 60]),
             lag: random.pick(&[0, 30, 70]),
             random,
             log,
@@ -162,7 +165,17 @@ impl World {
         let number = self.number();
         let since = self.disk.lock().fired;
         let (allowed, named, over, excuse) = (Vec::new(), Vec::new(), Vec::new(), Excuse::default());
-        self.actors.push(Actor { number, stage, allowed, named, over, since, excuse, looks: 0 });
+        self.actors.push(Actor {
+            number,
+            stage,
+            allowed,
+            named,
+            over,
+            since,
+            excuse,
+            records: false,
+            looks: 0,
+        });
     }
 
     fn ask(&mut self, call: Call) {
@@ -235,11 +248,28 @@ impl World {
                 self.actors[index].stage = Stage::Capturing(attempt, hold.capture());
                 self.actors[index].since = self.disk.lock().fired;
             }
+            (Stage::Holding(attempt, hold), act) if self.model.attempts[attempt].call.durable => {
+                self.model.attempts[attempt].state = State::Voiding;
+                if self.planted == Planted::SkippedVoid {
+                    std::mem::forget(hold);
+                } else if act == Act::Void {
+                    self.actors[index].stage = Stage::Voiding(attempt, hold.void());
+                    self.actors[index].since = self.disk.lock().fired;
+                }
+            }
             (Stage::Holding(attempt, hold), _) => {
                 self.model.attempts[attempt].state = State::Over;
                 if self.planted == Planted::SkippedVoid { std::mem::forget(hold) } else { drop(hold.void()) }
             }
-            (Stage::Asking(attempt, _), _) => self.model.attempts[attempt].state = State::Over,
+            (Stage::Asking(attempt, _), _) => {
+                let state = &mut self.model.attempts[attempt].state;
+                *state = match *state {
+                    State::Recording => State::Abandoned,
+                    // Its answer is there, and not looked at.
+                    State::Held => State::Voiding,
+                    _ => State::Over,
+                };
+            }
             (Stage::Paid(attempt, receipt), Act::Deliver) => {
                 receipt.delivered();
                 self.model.attempts[attempt].end(Delivery::Over);
