@@ -118,10 +118,23 @@ async fn d2_commits_that_hang_fill_the_queue_to_its_bound_and_the_rest_is_refuse
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d3_connections_cut_under_load_lose_no_payment_and_charge_none_twice() {
-    let rounds = std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
+    cut_under_load("", 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d3_the_same_where_every_hold_is_on_disk() {
+    cut_under_load("capture = \"before\"", 20).await;
+}
+
+async fn cut_under_load(line: &str, rounds: usize) {
+    let rounds =
+        std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(rounds);
     let cluster = Cluster::start();
     let url = cluster.fresh_database();
-    let world = on_database(Database::Postgres(url.clone()), "").await;
+    let upstream = Upstream::start().await;
+    let routes = [Route::new("/items/{id}", "$0.001").line(line)];
+    let config = Config::new(upstream.address(), routes).on(Database::Postgres(url.clone()));
+    let world = serve((upstream, config)).await;
     let challenge = Arc::new(world.gateway.challenge("/items/0").await.challenge());
     let load = Load::start(&world, &challenge).await;
     let (mut cut, began) = (0, std::time::Instant::now());

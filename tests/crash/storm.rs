@@ -20,9 +20,18 @@ const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c8_killed_under_load_again_and_again_every_acknowledged_payment_is_there_once() {
+    storm(Route::new("/items/{id}", "$0.001"), ROUNDS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c8_the_same_where_every_hold_is_on_disk() {
+    storm(Route::new("/items/{id}", "$0.001").line("capture = \"before\""), ROUNDS / 4).await;
+}
+
+async fn storm(route: Route, rounds: usize) {
     let rounds =
-        std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    let mut world = World::new(DOLLARS, [Route::new("/items/{id}", "$0.001")]).await;
+        std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(rounds);
+    let mut world = World::new(DOLLARS, [route]).await;
     let challenge = Arc::new(world.gateway.challenge("/items/0").await.challenge());
     let mut charged = Journal::default();
     let mut slowest = Duration::ZERO;
