@@ -278,6 +278,26 @@ async fn c14_an_end_that_finds_the_disk_full_is_said_to_be_unknown_and_made_up_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c15_a_hold_whose_sync_fails_forwards_nothing_and_is_not_said_to_be_free() {
+    let disk = Disk::new();
+    let mut world = world_on(&disk).await;
+    world.buy(&Request::get("/paid")).await.expect_status(200);
+    let request = signed(&world, Request::get("/paid")).await;
+    disk.set_broken(true);
+    // The process ends over it: the answer may not make it.
+    if let Some(response) = world.gateway.wire().await.try_call(&request).await {
+        response.expect_refusal(503, "outcome_unknown");
+    }
+    assert_eq!(world.gateway.end().await.code(), Some(1));
+    assert_eq!(world.upstream.calls("/paid").len(), 1);
+    disk.set_broken(false);
+    world.gateway.restart().await;
+    world.gateway.call(&request).await.expect_status(200);
+    world.expect_balance(998_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c11_a_stop_in_order_leaves_no_hold_on_disk() {
     let mut world = world().await;
     let gate = Gate::new();

@@ -1,10 +1,11 @@
 //! What is refused before anything is read from it: a newer schema, a file that is damaged.
 
+use domain::Capture;
 use sqlx::{ConnectOptions, Connection};
 
-use super::kit::Books;
+use super::kit::{Books, request};
 use crate::commit::sqlite::reader_options;
-use crate::{Ledger, OpenError};
+use crate::{HoldRequest, Ledger, OpenError};
 
 async fn execute(books: &Books, text: &'static str) {
     let mut connection = reader_options(&books.path()).read_only(false).connect().await.unwrap();
@@ -34,6 +35,21 @@ async fn c13_a_newer_schema_is_refused_in_words_and_left_as_it_is() {
     execute(&books, "delete from _sqlx_migrations where version = 9000").await;
     books.reopen();
     assert_eq!(books.balance(1).await, 100);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn an_older_schema_is_brought_forward_with_its_money() {
+    let mut books = Books::sqlite();
+    books.fund(1, 100).await;
+    books.pay(request(10)).await.delivered();
+    books.close();
+    // As the first version left it.
+    execute(&books, "drop table hold; delete from _sqlx_migrations where version > 1").await;
+    books.reopen();
+    assert_eq!(books.balance(1).await, 90);
+    let durable = HoldRequest { capture: Capture::Before, ..request(10) };
+    books.pay(durable).await.delivered();
     books.finish().await;
 }
 
