@@ -1,7 +1,9 @@
 //! Logs: to standard error, as text or as JSON, `log` records of libraries included.
 //!
 //! Libraries never get below `info`, whatever is asked for: Pingora and h2 write whole headers at `trace`, and agent keys
-//! and payments stand in headers (reliability.md O7).
+//! and payments stand in headers (reliability.md O7). Next: [`lines`], how they are written.
+
+mod lines;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, Subscriber};
@@ -11,6 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
+pub(crate) use self::lines::Lines;
 use crate::output::Format;
 
 /// Which lines are written, such as `debug` or `info,gateway=trace`.
@@ -22,20 +25,31 @@ const LEVEL_DEFAULT: &str = "info,pingora=error,pingora_core=error,pingora_proxy
 /// Crates whose lines may be written at any level.
 const OURS: [&str; 7] = ["faregate", "gateway", "control_plane", "ledger", "registry", "protocol", "domain"];
 
-/// Writes from now on.
-pub(crate) fn start(format: Format) {
+/// Writes from now on. Flush what it returns before the process ends.
+///
+/// # Errors
+/// When there can be no thread that writes.
+pub(crate) fn start(format: Format) -> std::io::Result<Lines> {
+    let lines = Lines::start()?;
     let filter = std::env::var(LEVEL_VARIABLE).unwrap_or_else(|_| LEVEL_DEFAULT.to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|error| {
         eprintln!("faregate: {LEVEL_VARIABLE} is not understood ({error}), using `{LEVEL_DEFAULT}`");
         EnvFilter::new(LEVEL_DEFAULT)
     });
-    let lines = tracing_subscriber::registry().with(lines(format)).with(filter).with(filter_fn(is_safe));
+    let layers = tracing_subscriber::registry()
+        .with(layer(format, lines.clone()))
+        .with(filter)
+        .with(filter_fn(is_safe));
     // Fails only where a log was started before, which then stays.
-    let _ = lines.try_init();
+    let _ = layers.try_init();
+    Ok(lines)
 }
 
-fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: Format) -> Box<dyn Layer<S> + Send + Sync> {
-    let lines = fmt::layer().with_writer(std::io::stderr);
+fn layer<S>(format: Format, lines: Lines) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = fmt::layer().with_writer(lines);
     match format {
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),

@@ -36,12 +36,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Exit codes: 0 is yes, 1 is no or a failure, 2 is a command line that makes no sense (clap's).
 fn main() -> ExitCode {
     let Cli { output, command } = Cli::parse();
-    logging::start(output);
+    let log = match logging::start(output) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("faregate: cannot log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     // Two crypto providers could be linked in one day; which one is used must not depend on it.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::warn!("another TLS provider was installed first");
     }
-    match cli::execute(command, output) {
+    let done = cli::execute(command, output);
+    log.flush();
+    match done {
         Ok(verdict) => verdict.into(),
         Err(error) => {
             if output == Format::Json {
