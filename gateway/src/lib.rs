@@ -13,6 +13,7 @@ mod cors;
 mod credential;
 mod decision;
 mod drain;
+mod field;
 mod gateway;
 mod header_clock;
 mod health;

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use domain::Secret;
 use domain::catalog::{Upstream, UpstreamAddress};
+use http::{HeaderName, HeaderValue};
 use pingora::protocols::ALPN;
 use pingora::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, PeerOptions};
@@ -34,6 +36,8 @@ pub(crate) struct Pool {
     /// What every connection to this upstream is made with.
     options: PeerOptions,
     server_name: String,
+    /// The provider's own fields, such as its API key.
+    fields: Vec<(HeaderName, HeaderValue)>,
     /// Time zero of the members' clocks.
     since: Instant,
 }
@@ -41,6 +45,8 @@ pub(crate) struct Pool {
 /// One address.
 pub(crate) struct Member {
     address: UpstreamAddress,
+    /// What it is called by, in `Host`.
+    host: HeaderValue,
     resolved: ArcSwap<Vec<SocketAddr>>,
     healthy: AtomicBool,
     /// Milliseconds after the pool's start until which it is passed over.
@@ -60,10 +66,23 @@ pub(crate) struct AuthorityError {
 impl Pool {
     /// A pool whose names are not resolved yet; addresses given as numbers are ready.
     pub(crate) fn new(upstream: Upstream) -> Result<Self, AuthorityError> {
-        let members: Vec<Member> = upstream.addresses.iter().cloned().map(Member::new).collect();
+        let member = |address: &UpstreamAddress| Member::new(address.clone(), host(&upstream, address));
+        let members: Vec<Member> = upstream.addresses.iter().map(member).collect();
         let options = options(&upstream)?;
         let server_name = upstream.tls.as_ref().map_or_else(String::new, |tls| tls.server_name.clone());
-        Ok(Self { upstream, members, turn: AtomicUsize::new(0), options, server_name, since: Instant::now() })
+        let fields = fields(&upstream);
+        let (turn, since) = (AtomicUsize::new(0), Instant::now());
+        Ok(Self { upstream, members, turn, options, server_name, fields, since })
+    }
+
+    /// What an address is called by, in `Host`.
+    pub(crate) fn host(&self, index: usize) -> HeaderValue {
+        self.members.get(index).map_or_else(|| HeaderValue::from_static(""), |member| member.host.clone())
+    }
+
+    /// The provider's own fields, for every request to it.
+    pub(crate) fn fields(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.fields
     }
 
     /// What the catalog says of it.
@@ -119,10 +138,11 @@ impl Pool {
 // === impl Member ===
 
 impl Member {
-    fn new(address: UpstreamAddress) -> Self {
+    fn new(address: UpstreamAddress, host: HeaderValue) -> Self {
         let numeric = address.host.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, address.port));
         Self {
             address,
+            host,
             resolved: ArcSwap::from_pointee(numeric.into_iter().collect()),
             healthy: AtomicBool::new(true),
             refused_until: AtomicI64::new(0),
@@ -162,6 +182,28 @@ impl Member {
     fn is_usable(&self) -> bool {
         self.healthy.load(Ordering::Relaxed) && !self.resolved.load().is_empty()
     }
+}
+
+/// As the catalog says, or the address itself. The catalog was checked: a value that cannot be one stays empty.
+fn host(upstream: &Upstream, address: &UpstreamAddress) -> HeaderValue {
+    let host = upstream.host.clone().unwrap_or_else(|| {
+        let default = if upstream.tls.is_some() { 443 } else { 80 };
+        let name =
+            if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
+        if address.port == default { name } else { format!("{name}:{}", address.port) }
+    });
+    HeaderValue::try_from(host).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Secrets mostly: never to be printed, never to be kept by HTTP/2's compression.
+fn fields(upstream: &Upstream) -> Vec<(HeaderName, HeaderValue)> {
+    let field = |(name, value): &(String, Secret)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let mut value = HeaderValue::from_str(value.expose()).ok()?;
+        value.set_sensitive(true);
+        Some((name, value))
+    };
+    upstream.headers.iter().filter_map(field).collect()
 }
 
 fn options(upstream: &Upstream) -> Result<PeerOptions, AuthorityError> {

@@ -4,12 +4,13 @@
 use std::time::Instant;
 
 use domain::Asset;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
 use ledger::{CaptureError, ReceiptRecord};
 use pingora::http::ResponseHeader;
 use protocol::receipt::SettlementResponse;
 
 use crate::context::{Exchange, Money, Recording, Times};
+use crate::field;
 use crate::metrics::{Metrics, Outcome, Stage};
 use crate::refusal::Refusal;
 use crate::stage::hold::Payer;
@@ -67,7 +68,8 @@ pub(crate) async fn capture(
             let payment = hold.payment();
             hold.void().await.map_err(|_| Refusal::OutcomeUnknown(payment))?;
             metrics.voided();
-            response.insert_header("faregate-payment-status", "voided").map_err(|_| Refusal::Internal)?;
+            let voided = HeaderValue::from_static("voided");
+            response.insert_header(&field::PAYMENT_STATUS, voided).map_err(|_| Refusal::Internal)?;
             Ok(Outcome::Voided)
         }
         money @ (Money::Redelivery(_) | Money::Captured(_) | Money::Done) => {
@@ -92,8 +94,8 @@ pub(crate) fn receipt_header(record: &ReceiptRecord, payer: &Payer, asset: &Asse
 /// Takes off what only we may say: an upstream cannot forge a receipt or a demand, under no spelling of its name.
 pub(crate) fn scrub(response: &mut ResponseHeader) {
     let forged = |name: &&HeaderName| {
-        let dashed = name.as_str().replace('_', "-");
-        dashed.starts_with("faregate-") || FORGEABLE.contains(&dashed.as_str())
+        let name = name.as_str();
+        field::begins(name, "faregate-") || FORGEABLE.iter().any(|ours| field::is(name, ours))
     };
     let taken: Vec<HeaderName> = response.headers.keys().filter(forged).cloned().collect();
     for name in taken {
@@ -104,12 +106,13 @@ pub(crate) fn scrub(response: &mut ResponseHeader) {
 /// Puts the receipt on the answer, and keeps shared caches from giving it to those who did not pay.
 fn mark(exchange: &Exchange, response: &mut ResponseHeader, asset: &Asset) -> Result<(), Refusal> {
     let (Some(record), Some(payer)) = (exchange.receipt(), &exchange.payer) else { return Ok(()) };
-    let mut insert = |name: &'static str, value: String| {
+    let mut insert = |name: &'static HeaderName, value: HeaderValue| {
         response.insert_header(name, value).map_err(|_| Refusal::Internal)
     };
-    insert("payment-response", receipt_header(record, payer, asset))?;
-    insert("faregate-payment-id", record.payment.to_string())?;
-    insert("faregate-payment-status", "captured".to_owned())?;
+    let value = |text: String| HeaderValue::try_from(text).map_err(|_| Refusal::Internal);
+    insert(&field::PAYMENT_RESPONSE, value(receipt_header(record, payer, asset))?)?;
+    insert(&field::PAYMENT_ID, value(record.payment.to_string())?)?;
+    insert(&field::PAYMENT_STATUS, HeaderValue::from_static("captured"))?;
     if !exchange.routed.route.cacheable {
         keep_private(response)?;
     }
@@ -124,6 +127,10 @@ fn keep_private(response: &mut ResponseHeader) -> Result<(), Refusal> {
     let taken: Vec<HeaderName> = response.headers.keys().filter(targeted).cloned().collect();
     for name in taken {
         response.remove_header(&name);
+    }
+    if !response.headers.contains_key(CACHE_CONTROL) {
+        let private = HeaderValue::from_static("private");
+        return response.insert_header(CACHE_CONTROL, private).map_err(|_| Refusal::Internal);
     }
     let values: Vec<String> = response
         .headers

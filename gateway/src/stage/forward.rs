@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use domain::Amount;
 use http::header::{AUTHORIZATION, EXPECT, HOST};
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
@@ -10,8 +9,9 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 
 use crate::context::Exchange;
-use crate::credential;
 use crate::refusal::Refusal;
+use crate::stage::admit::Admitted;
+use crate::{credential, field};
 
 /// Fields of the request that end here: payments, keys, and names by which some servers would take another method
 /// or path than the one that was priced.
@@ -67,44 +67,46 @@ pub(crate) fn edit(
     upstream: &mut RequestHeader,
 ) -> pingora::Result<()> {
     strip(upstream);
-    let config = exchange.routed.pool.upstream();
-    let mut target = format!("{}{}", config.base_path, exchange.request.path.as_str());
-    if let Some(query) = &exchange.request.query {
+    let pool = &exchange.routed.pool;
+    let target = target(&pool.upstream().base_path, &exchange.request);
+    if target.as_bytes() != upstream.raw_path() {
+        upstream.set_raw_path(target.as_bytes())?;
+    }
+    upstream.insert_header(
+        HOST,
+        exchange.member.map_or_else(|| HeaderValue::from_static(""), |member| pool.host(member)),
+    )?;
+    forwarded(exchange, session, upstream)?;
+    if let (Some(payer), Some(payment)) = (&exchange.payer, exchange.payment) {
+        upstream.insert_header(&field::PAYMENT_ID, payment.to_string())?;
+        upstream.insert_header(&field::PAYER, payer.agent.to_string())?;
+        upstream.insert_header(&field::PRICE, exchange.price.to_string())?;
+    }
+    for (name, value) in pool.fields() {
+        upstream.insert_header(name, value.clone())?;
+    }
+    Ok(())
+}
+
+/// The provider's base path, the canonical path, and the query as it came.
+fn target(base_path: &str, request: &Admitted) -> String {
+    let mut target = String::with_capacity(base_path.len() + request.path.as_str().len() + 64);
+    target.push_str(base_path);
+    target.push_str(request.path.as_str());
+    if let Some(query) = &request.query {
         target.push('?');
         target.push_str(query);
     }
-    upstream.set_raw_path(target.as_bytes())?;
-    let host = config.host.clone().or_else(|| {
-        let address = exchange.member.and_then(|member| config.addresses.get(member))?;
-        let default = if config.tls.is_some() { 443 } else { 80 };
-        let name =
-            if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
-        Some(if address.port == default { name } else { format!("{name}:{}", address.port) })
-    });
-    upstream.insert_header(HOST, host.unwrap_or_default())?;
-    forwarded(exchange, session, upstream)?;
-    if let (Some(payer), Some(payment)) = (&exchange.payer, exchange.payment) {
-        upstream.insert_header("faregate-payment-id", payment.to_string())?;
-        upstream.insert_header("faregate-payer", payer.agent.to_string())?;
-        upstream.insert_header("faregate-price", dollars(exchange.price))?;
-    }
-    for (name, value) in &config.headers {
-        let name = HeaderName::from_bytes(name.as_bytes());
-        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value.expose())) {
-            value.set_sensitive(true);
-            upstream.insert_header(name, value)?;
-        }
-    }
-    Ok(())
+    target
 }
 
 /// `X-Forwarded-*`, rebuilt: what the client sent under these names was its own invention.
 fn forwarded(exchange: &Exchange, session: &Session, upstream: &mut RequestHeader) -> pingora::Result<()> {
     if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
-        upstream.insert_header("x-forwarded-for", client.ip().to_string())?;
+        upstream.insert_header(&field::FORWARDED_FOR, client.ip().to_string())?;
     }
-    upstream.insert_header("x-forwarded-host", exchange.request.authority.as_str())?;
-    upstream.insert_header("x-forwarded-proto", scheme(session))?;
+    upstream.insert_header(&field::FORWARDED_HOST, exchange.request.authority.as_str())?;
+    upstream.insert_header(&field::FORWARDED_PROTO, HeaderValue::from_static(scheme(session)))?;
     Ok(())
 }
 
@@ -126,22 +128,9 @@ fn strip(upstream: &mut RequestHeader) {
     }
 }
 
-/// Whether a field is one that only we write, or that ends here. Some servers read `_` in a name as `-`: a field that would
-/// arrive under one of our names is ours.
+/// Whether a field is one that only we write, or that ends here.
 pub(crate) fn is_ours(name: &str) -> bool {
-    let name = name.as_bytes();
-    let is = |ours: &&str| name.len() == ours.len() && begins(name, ours);
-    STRIPPED.iter().any(is) || OURS.iter().any(|prefix| begins(name, prefix))
-}
-
-fn begins(name: &[u8], prefix: &str) -> bool {
-    let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    name.len() >= prefix.len()
-        && name.iter().zip(prefix.as_bytes()).all(|(byte, ours)| dashed(*byte) == *ours)
-}
-
-fn dollars(amount: Amount) -> String {
-    amount.to_string()
+    STRIPPED.iter().any(|ours| field::is(name, ours)) || OURS.iter().any(|prefix| field::begins(name, prefix))
 }
 
 #[cfg(test)]
