@@ -72,7 +72,7 @@ impl Settings {
             asset_version: "1".to_owned(),
             queue_max: 16_384,
             agent_holds_max: 2_048,
-            batch_max: 1024,
+            batch_max: 128,
             gather_from: 8,
             gather: Duration::from_millis(1),
             skew_ms_max: 30_000,

@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use domain::UnixMillis;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::batch::Delta;
 use crate::books::load::load;
 use crate::books::session::Session;
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
+use text::{Kind, Texts};
 
 /// The books' file in the data directory.
 pub(crate) const FILE: &str = "ledger.db";
@@ -29,6 +30,9 @@ const BUSY: Duration = Duration::from_millis(250);
 
 /// Page cache of the writer, in KiB (negative as SQLite wants it).
 const CACHE_KIB: &str = "-65536";
+
+/// Statements kept prepared: one for nearly every number of payments in a batch.
+const STATEMENTS_MAX: usize = 192;
 
 /// Rows deleted in one call of [`CommitStore::expire`].
 const EXPIRED_MAX: i64 = 1000;
@@ -40,13 +44,14 @@ pub(crate) struct SqliteStore {
     path: PathBuf,
     /// None after a failure: the next use opens a new one.
     connection: Option<SqliteConnection>,
+    texts: Texts,
 }
 
 // === impl SqliteStore ===
 
 impl SqliteStore {
     fn new(path: PathBuf, connection: SqliteConnection) -> Self {
-        Self { path, connection: Some(connection) }
+        Self { path, connection: Some(connection), texts: Texts::default() }
     }
 
     async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
@@ -92,11 +97,13 @@ impl CommitStore for SqliteStore {
     }
 
     async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError> {
-        let text = match (delta.is_rare(), delta.has_holds()) {
-            (true, _) => text::EVERYTHING,
-            (false, true) => text::HOLDS,
-            (false, false) => text::CAPTURES,
+        let kind = match (delta.is_rare(), delta.has_holds()) {
+            (true, _) => Kind::Everything,
+            (false, true) => Kind::Holds,
+            (false, false) => Kind::Captures,
         };
+        // Made of constants and a count.
+        let text = AssertSqlSafe(self.texts.get(kind, delta.payments.len()));
         let arguments = encode::arguments(delta);
         let connection = self.connection().await?;
         let written = sqlx::query_with(text, arguments).execute(connection).await.map_err(store_error);
@@ -149,6 +156,7 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", CACHE_KIB)
         .pragma("temp_store", "memory")
         .thread_name(|_| "ledger-sqlite".to_owned())
+        .statement_cache_capacity(STATEMENTS_MAX)
         .disable_statement_logging()
 }
 

@@ -21,7 +21,7 @@ use crate::writer::round::Round;
 const EXPIRE_TICKS: u32 = 240;
 
 /// A gathering batch looks at the queue this often, and ends when nothing came: whoever could come waits already.
-const GATHER_STEP: Duration = Duration::from_micros(200);
+const GATHER_STEP: Duration = Duration::from_micros(100);
 
 /// Operations from which on one more costs as little as it ever will.
 const GATHER_ENOUGH: usize = 128;
@@ -120,7 +120,8 @@ impl<S: CommitStore> Run<S> {
         }
     }
 
-    /// What the queue has; after a large batch also what comes while more keeps coming.
+    /// What the queue has; after a large batch also what comes while more keeps coming, up to two thirds of what is at
+    /// work: while they are on their way to disk the others are served, and neither disk nor cores wait for each other.
     fn gather(&mut self, first: Command) -> Round {
         let busy = self.last_batch >= self.shared.settings.gather_from;
         let until = Instant::now() + if busy { self.shared.settings.gather } else { Duration::ZERO };
@@ -130,7 +131,8 @@ impl<S: CommitStore> Run<S> {
             let before = round.works.len();
             self.drain(&mut round);
             let came = round.works.len() - before;
-            if came == 0 || round.works.len() >= GATHER_ENOUGH || Instant::now() >= until {
+            let enough = (self.shared.permits_taken() * 2 / 3).min(GATHER_ENOUGH);
+            if came == 0 || round.works.len() >= enough || Instant::now() >= until {
                 return round;
             }
             // This thread has nothing else to do, and a runtime's timer is too coarse for a fraction of a millisecond.

@@ -167,7 +167,7 @@ impl Default for Limits {
             websocket_idle_timeout: Duration::from_secs(5 * 60),
             upstream_connections_kept_max: 1_024,
             holds_max: 16_384,
-            batch_max: 1_024,
+            batch_max: 128,
             clock_skew_max: Duration::from_secs(30),
             commit_age_max: Duration::from_secs(5),
             accounts_max: 65_536,

@@ -1,8 +1,10 @@
-//! A [`Delta`] as the arguments of the writer's statements: JSON arrays of arrays, bytes in hex.
+//! A [`Delta`] as the arguments of the writer's statements: payments value by value, the rest as JSON arrays of arrays, bytes
+//! in hex.
 //!
 //! Written by hand into strings: this runs for every payment, and a tree of values would cost more than the insert.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use domain::{Amount, Window};
 use sqlx::Arguments;
@@ -28,7 +30,11 @@ struct Row<'a> {
 pub(super) fn arguments(delta: &Delta) -> SqliteArguments {
     let marker = delta.marker;
     let mut arguments = SqliteArguments::default();
+    for row in &delta.payments {
+        payment(&mut arguments, row);
+    }
     // Adding a value to SQLite's arguments cannot fail: encoders of integers, text and blobs always succeed.
+    let _ = arguments.add(hex_list(delta.ended.iter().map(|payment| payment.as_bytes().as_slice())));
     let text = |arguments: &mut SqliteArguments, rows: Rows| {
         let _ = arguments.add(rows.finish());
     };
@@ -48,17 +54,15 @@ pub(super) fn arguments(delta: &Delta) -> SqliteArguments {
     }
     let _ = arguments.add(marker.at.plus(KEPT_MILLIS).0);
     text(&mut arguments, Rows::of(delta.holds.iter(), hold));
-    let _ = arguments.add(hex_list(delta.ended.iter().map(|payment| payment.as_bytes().as_slice())));
     arguments
 }
 
-/// `$1` to `$6`.
-fn captures(delta: &Delta) -> [Rows; 6] {
+/// `$2` to `$6`.
+fn captures(delta: &Delta) -> [Rows; 5] {
     let charged = delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0);
     let called = delta.calls.iter().filter(|(_, change)| change.made > 0);
     let keyed = delta.payments.iter().filter_map(|row| Some((row, row.idempotency?)));
     [
-        Rows::of(delta.payments.iter(), payment),
         Rows::of(delta.balances.iter(), |mut row, (account, moved)| {
             row.number(account.0).number(moved.debit).number(moved.credit);
         }),
@@ -105,16 +109,24 @@ fn rare(delta: &Delta) -> [Rows; 7] {
     ]
 }
 
-fn payment(mut row: Row<'_>, payment: &PaymentRow) {
-    row.number(payment.seq).bytes(payment.id.as_bytes()).bytes(payment.agent.as_bytes());
-    row.number(payment.wallet_account.0).number(payment.provider_account.0).number(payment.fee_account.0);
-    row.text(&payment.route).number(payment.gross.atomic()).number(payment.fee.atomic());
-    row.number(payment.revision).number(payment.call);
-    row.optional(payment.replay.as_ref().map(|key| key.as_bytes().as_slice()));
-    row.optional(payment.digest.as_ref().map(|digest| digest.as_slice()));
-    row.bytes(payment.fingerprint.as_bytes());
-    row.optional(payment.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
-    row.number(payment.held_at.0);
+/// In the order of the columns. Adding cannot fail, see above.
+fn payment(arguments: &mut SqliteArguments, row: &PaymentRow) {
+    let _ = arguments.add(row.seq);
+    let _ = arguments.add(row.id.as_bytes().as_slice());
+    let _ = arguments.add(row.agent.as_bytes().as_slice());
+    let _ = arguments.add(row.wallet_account.0);
+    let _ = arguments.add(row.provider_account.0);
+    let _ = arguments.add(row.fee_account.0);
+    let _ = arguments.add(Arc::clone(&row.route));
+    let _ = arguments.add(row.gross.atomic());
+    let _ = arguments.add(row.fee.atomic());
+    let _ = arguments.add(row.revision);
+    let _ = arguments.add(i64::try_from(row.call).unwrap_or(i64::MAX));
+    let _ = arguments.add(row.replay.as_ref().map(|key| key.as_bytes().as_slice()));
+    let _ = arguments.add(row.digest.as_ref().map(|digest| digest.as_slice()));
+    let _ = arguments.add(row.fingerprint.as_bytes().as_slice());
+    let _ = arguments.add(row.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
+    let _ = arguments.add(row.held_at.0);
 }
 
 fn hold(mut row: Row<'_>, hold: &HoldRow) {
