@@ -74,7 +74,7 @@ impl Settings {
             agent_holds_max: 2_048,
             batch_max: 128,
             gather_from: 8,
-            gather: Duration::from_millis(1),
+            gather: Duration::from_millis(2),
             skew_ms_max: 30_000,
             commit_age_max: Duration::from_secs(5),
             accounts_max: 65_536,

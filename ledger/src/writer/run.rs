@@ -20,7 +20,7 @@ use crate::writer::round::Round;
 /// Ticks between two looks for expired rows.
 const EXPIRE_TICKS: u32 = 240;
 
-/// A gathering batch looks at the queue this often, and ends when nothing came: whoever could come waits already.
+/// A gathering batch looks at the queue this often.
 const GATHER_STEP: Duration = Duration::from_micros(100);
 
 /// Operations from which on one more costs as little as it ever will.
@@ -40,6 +40,8 @@ pub(crate) struct Run<S> {
     ticks: mpsc::Receiver<()>,
     /// Operations in the last batch: large ones make the next one gather.
     last_batch: usize,
+    /// Places that were taken in the queue when the last batch was full: what a batch can be gathered from.
+    at_work: usize,
     /// What nobody waits for and must stand: refunds, and the ends of holds on disk. Tried again until it does.
     pub(super) backlog: Vec<Work>,
     /// Something was written since the last tick.
@@ -59,7 +61,17 @@ impl<S: CommitStore> Run<S> {
         found: Vec<FoundHold>,
     ) -> Self {
         let backlog = backlog::found(&shared, found);
-        Self { shared, store, queue, ticks, last_batch: 0, backlog, wrote: false, is_ahead: false }
+        Self {
+            shared,
+            store,
+            queue,
+            ticks,
+            last_batch: 0,
+            at_work: 0,
+            backlog,
+            wrote: false,
+            is_ahead: false,
+        }
     }
 
     /// Works until the writer is closed; gives the store back, but not after an abort.
@@ -120,24 +132,23 @@ impl<S: CommitStore> Run<S> {
         }
     }
 
-    /// What the queue has; after a large batch also what comes while more keeps coming, up to two thirds of what is at
-    /// work: while they are on their way to disk the others are served, and neither disk nor cores wait for each other.
+    /// What the queue has; after a large batch also what comes for a moment, up to half of what was at work when the last
+    /// one was full: while one half is on its way to disk the other is served. A batch of all leaves the cores idle while
+    /// it is synced, and one of a few costs as much as one of many.
     fn gather(&mut self, first: Command) -> Round {
         let busy = self.last_batch >= self.shared.settings.gather_from;
         let until = Instant::now() + if busy { self.shared.settings.gather } else { Duration::ZERO };
+        let enough = (self.at_work / 2).min(GATHER_ENOUGH);
         let mut round = Round::default();
         round.add(first);
-        loop {
-            let before = round.works.len();
-            self.drain(&mut round);
-            let came = round.works.len() - before;
-            let enough = (self.shared.permits_taken() * 2 / 3).min(GATHER_ENOUGH);
-            if came == 0 || round.works.len() >= enough || Instant::now() >= until {
-                return round;
-            }
+        self.drain(&mut round);
+        while round.works.len() < enough && Instant::now() < until {
             // This thread has nothing else to do, and a runtime's timer is too coarse for a fraction of a millisecond.
             std::thread::sleep(GATHER_STEP);
+            self.drain(&mut round);
         }
+        self.at_work = self.shared.permits_taken();
+        round
     }
 
     fn drain(&mut self, round: &mut Round) {
