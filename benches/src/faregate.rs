@@ -60,16 +60,27 @@ pub(crate) struct Faregate {
 // === impl Faregate ===
 
 impl Faregate {
-    /// Starts it in a folder of its own, in front of the ground's upstream, with so many routes beside the two that are
-    /// called.
+    /// Starts it in a folder of its own, on SQLite, in front of the ground's upstream, with so many routes beside the two
+    /// that are called.
     pub(crate) fn start(ground: &Ground, name: &str, workers: usize, routes: usize) -> Result<Self> {
+        Self::start_on(None, ground, name, workers, routes)
+    }
+
+    /// The same, with its books in an empty database.
+    pub(crate) fn start_on(
+        database: Option<String>,
+        ground: &Ground,
+        name: &str,
+        workers: usize,
+        routes: usize,
+    ) -> Result<Self> {
         let folder = ground.folder().join(name);
         std::fs::create_dir(&folder)?;
         let binary = binary()?;
         let (data, ops) = (free_address()?, free_address()?);
         let control = Control { address: free_address()?, token: random_hex()? };
         let upstream = ground.upstream();
-        let configuration = Configuration { data, ops, upstream, workers, routes };
+        let configuration = Configuration { data, ops, upstream, workers, routes, database };
         std::fs::write(folder.join("faregate.toml"), configuration.text(&folder, &control, 0))?;
         let (keys, signers, paid, reloads) = (Vec::new(), Vec::new(), AtomicU64::new(0), AtomicU64::new(0));
         let process = launch(&binary, &folder, ops)?;

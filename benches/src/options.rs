@@ -26,6 +26,10 @@ pub(crate) struct Options {
     /// One short repeat: shows that everything works, its figures mean little.
     #[arg(long)]
     quick: bool,
+    /// An empty PostgreSQL database for the table's books, such as postgres://postgres@127.0.0.1/bench. Its server's CPU
+    /// time is not the proxy's and is not counted. Without it, SQLite.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
     /// Worker threads of each proxy.
     #[arg(long, default_value_t = 2)]
     pub(crate) workers: usize,

@@ -135,7 +135,7 @@ impl<'a> Stage<'a> {
         let faregate = if options.without_faregate {
             None
         } else {
-            Some(Faregate::start(ground, "table", options.workers, 0)?)
+            Some(Faregate::start_on(options.database.clone(), ground, "table", options.workers, 0)?)
         };
         Ok(Self { ground, bare: (bare, listen), faregate })
     }

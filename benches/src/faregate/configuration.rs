@@ -16,6 +16,8 @@ pub(super) struct Configuration {
     pub(super) workers: usize,
     /// Routes beside the two that are called.
     pub(super) routes: usize,
+    /// Where the books are; beside the file, in SQLite, where nothing is said.
+    pub(super) database: Option<String>,
 }
 
 // === impl Configuration ===
@@ -23,11 +25,15 @@ pub(super) struct Configuration {
 impl Configuration {
     /// The file after so many reloads: each puts another price on the routes that nobody calls.
     pub(super) fn text(&self, folder: &Path, control: &Control, reloads: u64) -> String {
-        let Self { data, ops, upstream, workers, routes } = self;
-        let (folder, Control { address, token }) = (folder.join("data"), control);
+        let Self { data, ops, upstream, workers, routes, database } = self;
+        let Control { address, token } = control;
+        let books = match database {
+            Some(url) => format!("database = \"{url}\""),
+            None => format!("directory = \"{}\"", folder.join("data").display()),
+        };
         let mut text = format!(
             r#"[data]
-directory = "{}"
+{books}
 
 [listen]
 control = "{address}"
@@ -57,8 +63,7 @@ price = "free"
 name = "paid"
 path = "{PAID_PATH}"
 price = "$0.001"
-"#,
-            folder.display()
+"#
         );
         let price = if reloads.is_multiple_of(2) { "$0.002" } else { "$0.003" };
         for route in 0..*routes {
