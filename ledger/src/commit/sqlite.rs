@@ -31,9 +31,6 @@ const BUSY: Duration = Duration::from_millis(250);
 /// Page cache of the writer, in KiB (negative as SQLite wants it).
 const CACHE_KIB: &str = "-65536";
 
-/// Statements kept prepared: one for nearly every number of payments in a batch.
-const STATEMENTS_MAX: usize = 192;
-
 /// Rows deleted in one call of [`CommitStore::expire`].
 const EXPIRED_MAX: i64 = 1000;
 
@@ -102,9 +99,10 @@ impl CommitStore for SqliteStore {
             (false, true) => Kind::Holds,
             (false, false) => Kind::Captures,
         };
-        // Made of constants and a count.
-        let text = AssertSqlSafe(self.texts.get(kind, delta.payments.len()));
-        let arguments = encode::arguments(delta);
+        // Made of constants and counts.
+        let size = encode::size(delta);
+        let text = AssertSqlSafe(self.texts.get(kind, size));
+        let arguments = encode::arguments(delta, size);
         let connection = self.connection().await?;
         let written = sqlx::query_with(text, arguments).execute(connection).await.map_err(store_error);
         if let Err(error) = &written {
@@ -156,7 +154,6 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", CACHE_KIB)
         .pragma("temp_store", "memory")
         .thread_name(|_| "ledger-sqlite".to_owned())
-        .statement_cache_capacity(STATEMENTS_MAX)
         .disable_statement_logging()
 }
 

@@ -97,7 +97,7 @@ pub(super) fn limits(from: Section<'_>) -> Limits {
             or.upstream_connections_kept_max,
         ),
         holds_max: count(&from, "holds_max", 16..=1_000_000, or.holds_max),
-        batch_max: count(&from, "batch_max", 1..=8_192, or.batch_max),
+        batch_max: count(&from, "batch_max", 1..=256, or.batch_max),
         clock_skew_max: time(&from, "clock_skew_max", seconds(3_600), or.clock_skew_max),
         commit_age_max: time(&from, "commit_age_max", seconds(300), or.commit_age_max),
         accounts_max: count(&from, "accounts_max", 16..=10_000_000, or.accounts_max),

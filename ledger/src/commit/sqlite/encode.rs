@@ -1,17 +1,17 @@
-//! A [`Delta`] as the arguments of the writer's statements: payments value by value, the rest as JSON arrays of arrays, bytes
-//! in hex.
-//!
-//! Written by hand into strings: this runs for every payment, and a tree of values would cost more than the insert.
+//! A [`Delta`] as the arguments of the writer's statements: what payments write value by value, the rest as JSON arrays of
+//! arrays, bytes in hex, in the order that [`super::text`] names.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use domain::{Amount, Window};
-use sqlx::Arguments;
 use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments, Encode, Sqlite, Type};
 
+use super::text::{self, Size};
 use crate::batch::{
-    Delta, HoldRow, KEPT_MILLIS, NewAccount, Owner, PaymentRow, RefundRow, TransferRow, WindowKey,
+    CallChange, CallKey, Delta, HoldRow, KEPT_MILLIS, NewAccount, Owner, PaymentRow, RefundRow, TransferRow,
+    WindowChange, WindowKey,
 };
 use crate::books::holds::price;
 use crate::books::rows::{headers, hex_list};
@@ -26,52 +26,70 @@ struct Row<'a> {
     text: &'a mut String,
 }
 
-/// The arguments in the order that `text` names.
-pub(super) fn arguments(delta: &Delta) -> SqliteArguments {
-    let marker = delta.marker;
-    let mut arguments = SqliteArguments::default();
-    for row in &delta.payments {
-        payment(&mut arguments, row);
-    }
-    // Adding a value to SQLite's arguments cannot fail: encoders of integers, text and blobs always succeed.
-    let _ = arguments.add(hex_list(delta.ended.iter().map(|payment| payment.as_bytes().as_slice())));
-    let text = |arguments: &mut SqliteArguments, rows: Rows| {
-        let _ = arguments.add(rows.finish());
-    };
-    for rows in captures(delta) {
-        text(&mut arguments, rows);
-    }
-    let open: Vec<u8> = delta.open.iter().flat_map(|payment| *payment.as_bytes()).collect();
-    let balances = i64::try_from(delta.balances.len()).unwrap_or(i64::MAX);
-    let _ = arguments.add(marker.batch);
-    let _ = arguments.add(marker.at.0);
-    let _ = arguments.add(open);
-    let _ = arguments.add(balances);
-    let _ = arguments.add(marker.seq);
-    let _ = arguments.add(marker.gross);
-    for rows in rare(delta) {
-        text(&mut arguments, rows);
-    }
-    let _ = arguments.add(marker.at.plus(KEPT_MILLIS).0);
-    text(&mut arguments, Rows::of(delta.holds.iter(), hold));
-    arguments
+/// Values that are bound one by one. Adding one to SQLite's arguments cannot fail: encoders of integers, text and blobs
+/// always succeed.
+struct Values {
+    arguments: SqliteArguments,
 }
 
-/// `$2` to `$6`.
-fn captures(delta: &Delta) -> [Rows; 5] {
-    let charged = delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0);
-    let called = delta.calls.iter().filter(|(_, change)| change.made > 0);
+/// How many rows of each kind there are to bind.
+pub(super) fn size(delta: &Delta) -> Size {
+    Size::of(delta.payments.len(), delta.balances.len(), charged(delta).count(), called(delta).count())
+}
+
+/// The arguments, with rows bound for this size.
+pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
+    let mut values = Values { arguments: SqliteArguments::default() };
+    values.rows(size.payments() * text::PAYMENT_VALUES, delta.payments.iter(), payment);
+    values.rows(size.balances() * text::BALANCE_VALUES, delta.balances.iter(), |values, (account, moved)| {
+        values.add(account.0).add(moved.debit).add(moved.credit);
+    });
+    values.rows(size.windows() * text::WINDOW_VALUES, charged(delta), |values, (key, change)| {
+        values.add(key.agent.as_bytes().as_slice()).add(period(key.window)).add(key.start.0);
+        values.add(change.spent).add(change.limit);
+    });
+    values.rows(size.calls() * text::CALL_VALUES, called(delta), |values, (key, change)| {
+        values.add(key.agent.as_bytes().as_slice()).add(key.provider.0).add(key.month.0);
+        values.add(i64::try_from(change.made).unwrap_or(i64::MAX));
+    });
+    values.add(hex_list(delta.ended.iter().map(|payment| payment.as_bytes().as_slice())));
+    values.add(Rows::of(delta.holds.iter(), hold).finish());
+    for rows in counted(delta).into_iter().chain(rare(delta)) {
+        values.add(rows.finish());
+    }
+    let marker = delta.marker;
+    let open: Vec<u8> = delta.open.iter().flat_map(|payment| *payment.as_bytes()).collect();
+    values.add(marker.batch).add(marker.at.0).add(open);
+    values.add(i64::try_from(delta.balances.len()).unwrap_or(i64::MAX));
+    values.add(marker.seq).add(marker.gross).add(marker.at.plus(KEPT_MILLIS).0);
+    values.arguments
+}
+
+fn charged(delta: &Delta) -> impl Iterator<Item = (&WindowKey, &WindowChange)> {
+    delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0)
+}
+
+fn called(delta: &Delta) -> impl Iterator<Item = (&CallKey, &CallChange)> {
+    delta.calls.iter().filter(|(_, change)| change.made > 0)
+}
+
+/// In the order of the columns.
+fn payment(values: &mut Values, row: &PaymentRow) {
+    values.add(row.seq).add(row.id.as_bytes().as_slice()).add(row.agent.as_bytes().as_slice());
+    values.add(row.wallet_account.0).add(row.provider_account.0).add(row.fee_account.0);
+    values.add(Arc::clone(&row.route)).add(row.gross.atomic()).add(row.fee.atomic());
+    values.add(row.revision).add(i64::try_from(row.call).unwrap_or(i64::MAX));
+    values.add(row.replay.as_ref().map(|key| key.as_bytes().as_slice()));
+    values.add(row.digest.as_ref().map(|digest| digest.as_slice()));
+    values.add(row.fingerprint.as_bytes().as_slice());
+    values.add(row.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
+    values.add(row.held_at.0);
+}
+
+/// `$3` and `$4`.
+fn counted(delta: &Delta) -> [Rows; 2] {
     let keyed = delta.payments.iter().filter_map(|row| Some((row, row.idempotency?)));
     [
-        Rows::of(delta.balances.iter(), |mut row, (account, moved)| {
-            row.number(account.0).number(moved.debit).number(moved.credit);
-        }),
-        Rows::of(charged, |row, (key, change)| {
-            window(row, key).number(change.spent).number(change.limit);
-        }),
-        Rows::of(called, |mut row, (key, change)| {
-            row.bytes(key.agent.as_bytes()).number(key.provider.0).number(key.month.0).number(change.made);
-        }),
         Rows::of(delta.usage.iter(), |mut row, (key, usage)| {
             row.number(key.minute).number(key.provider.0).text(&key.route);
             row.number(usage.payments).number(usage.gross).number(usage.fee);
@@ -83,7 +101,7 @@ fn captures(delta: &Delta) -> [Rows; 5] {
     ]
 }
 
-/// `$13` to `$19`.
+/// `$5` to `$11`.
 fn rare(delta: &Delta) -> [Rows; 7] {
     let returned = delta.windows.iter().filter(|(_, change)| change.returned > 0);
     let uncalled = delta.calls.iter().filter(|(_, change)| change.returned > 0);
@@ -107,26 +125,6 @@ fn rare(delta: &Delta) -> [Rows; 7] {
             row.bytes(key.as_bytes()).bytes(payment.as_bytes());
         }),
     ]
-}
-
-/// In the order of the columns. Adding cannot fail, see above.
-fn payment(arguments: &mut SqliteArguments, row: &PaymentRow) {
-    let _ = arguments.add(row.seq);
-    let _ = arguments.add(row.id.as_bytes().as_slice());
-    let _ = arguments.add(row.agent.as_bytes().as_slice());
-    let _ = arguments.add(row.wallet_account.0);
-    let _ = arguments.add(row.provider_account.0);
-    let _ = arguments.add(row.fee_account.0);
-    let _ = arguments.add(Arc::clone(&row.route));
-    let _ = arguments.add(row.gross.atomic());
-    let _ = arguments.add(row.fee.atomic());
-    let _ = arguments.add(row.revision);
-    let _ = arguments.add(i64::try_from(row.call).unwrap_or(i64::MAX));
-    let _ = arguments.add(row.replay.as_ref().map(|key| key.as_bytes().as_slice()));
-    let _ = arguments.add(row.digest.as_ref().map(|digest| digest.as_slice()));
-    let _ = arguments.add(row.fingerprint.as_bytes().as_slice());
-    let _ = arguments.add(row.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
-    let _ = arguments.add(row.held_at.0);
 }
 
 fn hold(mut row: Row<'_>, hold: &HoldRow) {
@@ -165,12 +163,36 @@ fn transfer(mut row: Row<'_>, funding: &TransferRow) {
 }
 
 fn window<'a>(mut row: Row<'a>, key: &WindowKey) -> Row<'a> {
-    let period = match key.window {
+    row.bytes(key.agent.as_bytes()).number(period(key.window)).number(key.start.0);
+    row
+}
+
+const fn period(window: Window) -> i64 {
+    match window {
         Window::Day => 0,
         Window::Month => 1,
-    };
-    row.bytes(key.agent.as_bytes()).number(period).number(key.start.0);
-    row
+    }
+}
+
+// === impl Values ===
+
+impl Values {
+    fn add<'t>(&mut self, value: impl Encode<'t, Sqlite> + Type<Sqlite>) -> &mut Self {
+        let _ = self.arguments.add(value);
+        self
+    }
+
+    /// Every row, and NULL for what is left of so many values.
+    fn rows<T>(&mut self, values: usize, rows: impl Iterator<Item = T>, mut add: impl FnMut(&mut Self, T)) {
+        let end = self.arguments.len() + values;
+        self.arguments.reserve(values, 0);
+        for row in rows {
+            add(self, row);
+        }
+        while self.arguments.len() < end {
+            self.add(None::<i64>);
+        }
+    }
 }
 
 // === impl Rows ===

@@ -1,11 +1,12 @@
-//! The writer's statements. Each batch is one text and one round trip; there is one text for each number of payments, which
-//! is prepared once.
+//! The writer's statements. Each batch is one text and one round trip; there is one text for each [`Size`], which is prepared
+//! once.
 //!
-//! `$1` holds that end, `$2` balances, `$3` windows, `$4` calls, `$5` usage, `$6` identifiers: JSON arrays of arrays.
-//! `$7` batch, `$8` time, `$9` open list, `$10` number of balances, `$11` last seq, `$12` gross so far. `$13` accounts,
-//! `$14` refunds, `$15` transfers, `$16` responses, `$17` windows given back, `$18` calls given back, `$19` identifiers
-//! set free, `$20` when they expire, `$21` holds that begin. Bytes are in hex. Payments are most of what is written, and
-//! reading JSON cost a third of their time: their values are bound one by one, with `?`, and stand in front of all others.
+//! What a payment writes is most of what is written, and reading JSON cost half of its time: its values are bound one by
+//! one, with `?`, in the order of [`super::encode`], and stand in front of all others. The rest are JSON arrays of arrays,
+//! bytes in hex: `$1` holds that end, `$2` those that begin, `$3` usage, `$4` identifiers, `$5` accounts, `$6` refunds,
+//! `$7` transfers, `$8` responses, `$9` windows given back, `$10` calls given back, `$11` identifiers set free. And the
+//! batch's own: `$12` its number, `$13` time, `$14` open list, `$15` number of balances, `$16` last seq, `$17` gross so far,
+//! `$18` when identifiers and responses expire.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,45 +22,51 @@ pub(super) enum Kind {
     Everything,
 }
 
+/// How many rows of each kind are bound; the rows that a batch does not need are NULL and are passed over. A power of two:
+/// few texts fit every batch, and are prepared once each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Size {
+    payments: usize,
+}
+
 /// The texts that were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
-    made: HashMap<(Kind, usize), Arc<str>>,
+    made: HashMap<(Kind, Size), Arc<str>>,
 }
 
-/// Values of a payment that are bound; batch and time are the same for all.
-const PAYMENT_VALUES: usize = 16;
+/// Values of a row that are bound.
+pub(super) const PAYMENT_VALUES: usize = 16;
+pub(super) const BALANCE_VALUES: usize = 3;
+pub(super) const WINDOW_VALUES: usize = 5;
+pub(super) const CALL_VALUES: usize = 4;
 
-const PAYMENTS: &str = "
-insert into payment (seq, id, agent, wallet, provider, fee_account, route, gross, fee, revision, call, replay_key,
-    digest, fingerprint, idempotency, held_at, captured_at, batch) values ";
-
-const PAYMENT: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, $8, $7)";
-
-/// What every batch writes beside its payments. The marker follows the balances at once: `changes()` counts the rows just moved.
+/// What every batch writes. The marker follows the balances at once: `changes()` counts the rows just moved.
 macro_rules! captures {
     () => {
         "
-update balance set debits = debits + m.debit, credits = credits + m.credit
-  from (select value->>0 as account, value->>1 as debit, value->>2 as credit from json_each($2)) as m
-  where balance.account = m.account;
-update marker set batch = $7, at = $8, seq = $11, gross = $12, open = $9, unmatched = $10 - changes();
+insert into payment (seq, id, agent, wallet, provider, fee_account, route, gross, fee, revision, call, replay_key,
+    digest, fingerprint, idempotency, held_at, captured_at, batch)
+  select *, $13, $12 from (values {payments}) where column1 is not null;
+update balance set debits = debits + m.column2, credits = credits + m.column3
+  from (values {balances}) as m where balance.account = m.column1;
+update marker set batch = $12, at = $13, seq = $16, gross = $17, open = $14, unmatched = $15 - changes();
 insert into spend_window (agent, period, start, spent, lim)
-  select unhex(value->>0), value->>1, value->>2, value->>3, value->>4 from json_each($3) where true
+  select * from (values {windows}) where column1 is not null
   on conflict (agent, period, start)
   do update set spent = spend_window.spent + excluded.spent, lim = max(spend_window.lim, excluded.lim);
 insert into call_count (agent, provider, month, calls)
-  select unhex(value->>0), value->>1, value->>2, value->>3 from json_each($4) where true
+  select * from (values {calls}) where column1 is not null
   on conflict (agent, provider, month) do update set calls = call_count.calls + excluded.calls;
 insert into usage_minute (minute, provider, route, payments, gross, fee, refunds, refunded, refunded_fee)
   select value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8
-  from json_each($5) where true
+  from json_each($3) where true
   on conflict (minute, provider, route) do update set payments = usage_minute.payments + excluded.payments,
     gross = usage_minute.gross + excluded.gross, fee = usage_minute.fee + excluded.fee,
     refunds = usage_minute.refunds + excluded.refunds, refunded = usage_minute.refunded + excluded.refunded,
     refunded_fee = usage_minute.refunded_fee + excluded.refunded_fee;
 insert into idempotency (key, payment, fingerprint, expires_at)
-  select unhex(value->>0), unhex(value->>1), unhex(value->>2), $20 from json_each($6) where true
+  select unhex(value->>0), unhex(value->>1), unhex(value->>2), $18 from json_each($4) where true
   on conflict (key)
   do update set payment = excluded.payment, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at;
 "
@@ -76,8 +83,8 @@ insert into hold (payment, agent, wallet, provider, route, price, maximum, revis
     replay_key, digest, fingerprint, idempotency, held_at, batch)
   select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
     value->>8, value->>9, value->>10, unhex(value->>11), unhex(value->>12), unhex(value->>13), unhex(value->>14),
-    value->>15, $7
-  from json_each($21);
+    value->>15, $12
+  from json_each($2);
 "
     };
 }
@@ -90,30 +97,30 @@ const HOLDS: &str = concat!(holds!(), captures!());
 const EVERYTHING: &str = concat!(
     "
 insert into account (id, kind, wallet, provider, created_at)
-  select value->>0, value->>1, unhex(value->>2), value->>3, $8 from json_each($13);
+  select value->>0, value->>1, unhex(value->>2), value->>3, $13 from json_each($5);
 insert into balance (account, floor, debits, credits)
-  select value->>0, value->>1 = 'wallet', 0, 0 from json_each($13);
+  select value->>0, value->>1 = 'wallet', 0, 0 from json_each($5);
 ",
     holds!(),
     captures!(),
     "
 insert into refund (payment, id, amount, fee, reason, at, batch)
-  select value->>0, unhex(value->>1), value->>2, value->>3, value->>4, $8, $7 from json_each($14);
+  select value->>0, unhex(value->>1), value->>2, value->>3, value->>4, $13, $12 from json_each($6);
 insert into transfer (id, kind, debit, credit, amount, idempotency_key, external_reference, at, batch)
-  select unhex(value->>0), 'funding', 1, value->>1, value->>2, value->>3, value->>4, $8, $7 from json_each($15);
+  select unhex(value->>0), 'funding', 1, value->>1, value->>2, value->>3, value->>4, $13, $12 from json_each($7);
 insert into response (payment, status, headers, body, expires_at)
-  select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $20 from json_each($16) where true
+  select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $18 from json_each($8) where true
   on conflict (payment) do nothing;
 update spend_window set spent = spend_window.spent - r.amount
   from (select unhex(value->>0) as agent, value->>1 as period, value->>2 as start, value->>3 as amount
-        from json_each($17)) as r
+        from json_each($9)) as r
   where spend_window.agent = r.agent and spend_window.period = r.period and spend_window.start = r.start;
 update call_count set calls = call_count.calls - r.calls
   from (select unhex(value->>0) as agent, value->>1 as provider, value->>2 as month, value->>3 as calls
-        from json_each($18)) as r
+        from json_each($10)) as r
   where call_count.agent = r.agent and call_count.provider = r.provider and call_count.month = r.month;
 delete from idempotency
-  where exists (select 1 from json_each($19)
+  where exists (select 1 from json_each($11)
                 where unhex(value->>0) = idempotency.key and unhex(value->>1) = idempotency.payment);
 "
 );
@@ -126,34 +133,71 @@ delete from response where payment in (select payment from response where expire
 commit;
 ";
 
+// === impl Size ===
+
+impl Size {
+    /// The smallest that holds so many rows of each kind.
+    pub(super) fn of(payments: usize, balances: usize, windows: usize, calls: usize) -> Self {
+        // Most payments have a wallet of their own and share a provider and its fee account.
+        let rows = payments.max(balances.saturating_sub(1).div_ceil(2)).max(windows.div_ceil(2)).max(calls);
+        Self { payments: rows.next_power_of_two() }
+    }
+
+    pub(super) const fn payments(self) -> usize {
+        self.payments
+    }
+
+    pub(super) const fn balances(self) -> usize {
+        2 * self.payments + 1
+    }
+
+    pub(super) const fn windows(self) -> usize {
+        2 * self.payments
+    }
+
+    pub(super) const fn calls(self) -> usize {
+        self.payments
+    }
+
+    /// All values that are bound in rows.
+    const fn values(self) -> usize {
+        self.payments() * PAYMENT_VALUES
+            + self.balances() * BALANCE_VALUES
+            + self.windows() * WINDOW_VALUES
+            + self.calls() * CALL_VALUES
+    }
+}
+
 // === impl Texts ===
 
 impl Texts {
-    pub(super) fn get(&mut self, kind: Kind, payments: usize) -> Arc<str> {
-        let text = self.made.entry((kind, payments)).or_insert_with(|| kind.text(payments).into());
-        Arc::clone(text)
+    pub(super) fn get(&mut self, kind: Kind, size: Size) -> Arc<str> {
+        Arc::clone(self.made.entry((kind, size)).or_insert_with(|| kind.text(size).into()))
     }
 }
 
 // === impl Kind ===
 
 impl Kind {
-    fn text(self, payments: usize) -> String {
-        let rest = match self {
+    fn text(self, size: Size) -> String {
+        let template = match self {
             Self::Captures => CAPTURES,
             Self::Holds => HOLDS,
             Self::Everything => EVERYTHING,
         };
-        let mut text = String::from("begin immediate;");
-        if payments > 0 {
-            text.push_str(PAYMENTS);
-            text.push_str(&vec![PAYMENT; payments].join(", "));
-            text.push(';');
-        }
-        text.push_str(rest);
-        text.push_str("commit;");
-        behind(&text, payments * PAYMENT_VALUES)
+        let text = template
+            .replace("{payments}", &rows(size.payments(), PAYMENT_VALUES))
+            .replace("{balances}", &rows(size.balances(), BALANCE_VALUES))
+            .replace("{windows}", &rows(size.windows(), WINDOW_VALUES))
+            .replace("{calls}", &rows(size.calls(), CALL_VALUES));
+        format!("begin immediate;{}commit;", behind(&text, size.values()))
     }
+}
+
+/// `(?, ?), (?, ?)`
+fn rows(count: usize, values: usize) -> String {
+    let row = format!("({})", vec!["?"; values].join(", "));
+    vec![row; count].join(", ")
 }
 
 /// The same text with its numbered parameters behind so many others.
@@ -175,12 +219,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbered_parameters_stand_behind_those_of_the_payments() {
-        let text = Kind::Captures.text(2);
-        assert_eq!(text.matches('?').count(), 2 * PAYMENT_VALUES);
-        assert!(text.contains("?, $40, $39), (?"), "{text}");
-        assert!(text.contains("update marker set batch = $39, at = $40, seq = $43"), "{text}");
-        assert!(Kind::Everything.text(0).starts_with("begin immediate;\ninsert into account"));
-        assert!(Kind::Holds.text(1).contains("json_each($37)"));
+    fn numbered_parameters_stand_behind_those_of_the_rows() {
+        let size = Size::of(2, 4, 4, 2);
+        let text = Kind::Captures.text(size);
+        assert_eq!((size.values(), text.matches('?').count()), (75, 75));
+        assert!(text.contains("select *, $88, $87 from (values (?"), "{text}");
+        assert!(text.contains("update marker set batch = $87, at = $88, seq = $91"), "{text}");
+        assert!(Kind::Holds.text(size).contains("json_each($76)"));
+    }
+
+    #[test]
+    fn a_size_holds_every_row_and_sqlite_takes_the_largest() {
+        for (payments, balances, windows, calls) in
+            [(0, 0, 0, 0), (1, 3, 2, 1), (3, 5, 6, 3), (0, 7, 0, 0), (5, 2, 20, 9)]
+        {
+            let size = Size::of(payments, balances, windows, calls);
+            assert!(size.payments() >= payments && size.balances() >= balances, "{size:?}");
+            assert!(size.windows() >= windows && size.calls() >= calls, "{size:?}");
+        }
+        // A batch of refunds alone moves three balances each.
+        let most = Size::of(0, 3 * 256, 0, 0);
+        assert!(most.values() + 18 <= 32_766, "{most:?}");
     }
 }
