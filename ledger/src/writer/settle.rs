@@ -127,7 +127,9 @@ impl<S: CommitStore> Run<S> {
             drop(holding);
             failure.into()
         };
-        let _ = reply.map(|reply| reply.send(Err(error)));
+        if let Some(reply) = reply {
+            let _ = reply.send(Err(error));
+        }
     }
 }
 
@@ -146,7 +148,9 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
                     Err(CaptureError::Refused)
                 }
             };
-            let _ = reply.map(|reply| reply.send(receipt));
+            if let Some(reply) = reply {
+                let _ = reply.send(receipt);
+            }
         }
         Work::Hold { holding, reply } => {
             let held = if holding.stage == Stage::Recorded {
