@@ -13,7 +13,7 @@ use domain::UnixMillis;
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::oneshot;
 
-use crate::books::session::{Session, on_either};
+use crate::books::session::{Session, answer, on_either};
 use crate::command::Command;
 use crate::commit::postgres::connect;
 use crate::commit::sqlite::{FILE, reader_options};
@@ -93,21 +93,18 @@ async fn snapshot_and_ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx
 /// Audits the books and the memory of a running ledger.
 pub(crate) async fn running(shared: &Arc<Shared>) -> Result<AuditReport, LedgerError> {
     let mut connection = shared.reads.connection().await?;
+    // Whoever waits for the audit may leave at any point of it.
+    connection.close_on_drop();
     let session = &mut connection.session();
     let (pause, paused) = oneshot::channel();
     shared.send(Command::Pause(pause)).map_err(|_| LedgerError::Unavailable)?;
     let resume = paused.await.map_err(|_| LedgerError::Unavailable)?;
-    let begun = snapshot(session).await;
+    // The writer waits for this: not longer than for anything else.
+    answer(snapshot(session)).await.map_err(read_error)?;
     let memory = Snapshot::of(&shared.memory.lock());
     // The point is fixed: the writer goes on, the audit takes its time.
     drop(resume);
-    let report = match begun {
-        Ok(()) => compare(session, &memory).await,
-        Err(error) => Err(error),
-    };
-    // Where nothing was begun there is nothing to end.
-    let _ = on_either!(session, c => async { sqlx::query("rollback").execute(c).await.map(drop) });
-    report.map_err(read_error)
+    compare(session, &memory).await.map_err(read_error)
 }
 
 async fn compare(session: &mut Session<'_>, memory: &Snapshot) -> Result<AuditReport, sqlx::Error> {

@@ -54,4 +54,13 @@ impl Connection {
             Self::Postgres(connection) => Session::Postgres(connection),
         }
     }
+
+    /// Never gives it back to the pool, however its use ends: for whoever begins a transaction. A pool takes back what is
+    /// still inside one, and the next reader would see the books as they were.
+    pub(crate) fn close_on_drop(&mut self) {
+        match self {
+            Self::Sqlite(connection) => connection.close_on_drop(),
+            Self::Postgres(connection) => connection.close_on_drop(),
+        }
+    }
 }

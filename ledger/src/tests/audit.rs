@@ -1,12 +1,13 @@
 //! The audit turns red: each way to tamper with a copy of the books is seen by the invariant meant for it.
 
 use std::path::Path;
+use std::task::Poll;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::kit::{Books, clean, named, request, signed, tiers};
-use crate::{HoldRequest, RefundReason, audit_database, audit_file};
+use crate::{Held, HoldRequest, RefundReason, audit_database, audit_file};
 
 /// What is done to the books, and the invariants that must see it.
 const TAMPERINGS: &[(&str, &[&str])] = &[
@@ -198,4 +199,41 @@ async fn an_audit_under_load_looks_at_one_point_between_two_batches() {
     tasks.join_all().await;
     assert_eq!(books.balance(1).await, 100_000 - 400);
     books.finish().await;
+}
+
+/// How often the same identifier comes again: on each connection of the pool.
+const LOOK_UPS: u8 = 8;
+
+#[tokio::test]
+async fn r4_an_audit_that_nobody_waits_for_any_more_leaves_no_old_view_of_the_books() {
+    let books = Books::funded(100_000).await;
+    let mut ended = false;
+    for steps in 1.. {
+        if ended {
+            break;
+        }
+        // Whoever asked for it leaves, a step later each time.
+        ended = finishes_within(steps, books.ledger.audit()).await;
+        let call = named(1, &format!("call {steps}"));
+        books.pay(call.clone()).await.delivered();
+        for _ in 0..LOOK_UPS {
+            let again = books.ledger.hold(call.clone()).await;
+            assert!(matches!(again, Ok(Held::Prior(_))), "after {steps} steps: {again:?}");
+        }
+    }
+    books.finish().await;
+}
+
+/// Whether a future is ready after it was polled this often; it is dropped.
+async fn finishes_within(steps: u32, future: impl Future) -> bool {
+    let mut future = std::pin::pin!(future);
+    let mut left = steps;
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(|_| true)
+    })
+    .await
 }
