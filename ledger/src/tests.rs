@@ -6,6 +6,7 @@ mod crash;
 mod durable;
 mod failures;
 mod kit;
+mod lease;
 mod limits;
 mod money;
 mod opening;

@@ -32,6 +32,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Rows deleted in one call of [`CommitStore::expire`].
 const EXPIRED_MAX: i64 = 1000;
 
+/// Whether there is a schema, and whether books stand in it. Who may use a schema may not always make one.
+const MADE: &str = "select to_regnamespace('ledger') is not null, to_regclass('ledger.lease') is not null";
+
 pub(crate) struct PostgresStore {
     lease: Arc<Lease>,
     /// None after a failure: the next use opens a new one.
@@ -50,12 +53,21 @@ impl PostgresStore {
         let database = |error: sqlx::Error| OpenError::Database(error.to_string());
         let options = connect::options(url.expose()).map_err(database)?;
         let mut connection = connect::writer(&options).await.map_err(database)?;
+        let (schema, books): (bool, bool) =
+            sqlx::query_as(MADE).fetch_one(&mut connection).await.map_err(database)?;
+        // Before the schema where there is one: a start that is refused has changed nothing.
+        let taken = if books { Some(Lease::take(options.clone(), &mut connection).await?) } else { None };
         let mut migrator = sqlx::migrate!("../migrations/postgres/ledger");
-        // By the migrator, under its lock: two processes may start at once.
-        migrator.create_schema("ledger");
+        if !schema {
+            // By the migrator, under its lock: two processes may start at once.
+            migrator.create_schema("ledger");
+        }
         let migrated = migrator.run(&mut connection).await;
         migrated.map_err(migrate_error)?;
-        let lease = Lease::take(options, &mut connection).await?;
+        let lease = match taken {
+            Some(lease) => lease,
+            None => Lease::take(options, &mut connection).await?,
+        };
         let begun = start(&mut Session::Postgres(&mut connection), settings, now, database).await?;
         let start = Start { lease: Some(lease.deadline()), ..begun };
         Ok((Self { lease: Arc::clone(&lease), connection: Some(connection) }, start, lease))
@@ -86,13 +98,27 @@ impl PostgresStore {
         written
     }
 
-    /// The fence held a batch back: because the lease ran out, or because it is another's.
-    async fn held_back(&mut self) -> StoreError {
+    /// The fence held a batch back: because the lease ran out, or because it is another's, or because the books are older
+    /// than what this process wrote.
+    async fn held_back(&mut self, batch: i64) -> StoreError {
         match self.lease.renew().await {
-            Ok(Standing::Ours) => StoreError::Busy("the ledger's lease had run out".to_owned()),
-            Ok(Standing::Lost(owner)) => StoreError::Fatal(lease::lost(&owner)),
-            Err(error) => StoreError::Busy(error.to_string()),
+            Ok(Standing::Ours) => {}
+            Ok(Standing::Lost(owner)) => return StoreError::Fatal(lease::lost(&owner)),
+            Err(error) => return StoreError::Busy(error.to_string()),
         }
+        match self.last_batch().await {
+            Ok(last) if last + 1 != batch => older(last, batch),
+            Ok(_) => StoreError::Busy("the ledger's lease had run out".to_owned()),
+            Err(error) => error,
+        }
+    }
+
+    async fn last_batch(&mut self) -> Result<i64, StoreError> {
+        let mut connection = self.connection().await?;
+        let last = sqlx::query_scalar("select batch from marker").fetch_one(&mut connection);
+        let last = answer(last).await.map_err(|error| StoreError::Busy(error.to_string()))?;
+        self.connection = Some(connection);
+        Ok(last)
     }
 }
 
@@ -108,7 +134,7 @@ impl CommitStore for PostgresStore {
     async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError> {
         match self.write(delta).await? {
             true => Ok(()),
-            false => Err(self.held_back().await),
+            false => Err(self.held_back(delta.marker.batch).await),
         }
     }
 
@@ -120,6 +146,7 @@ impl CommitStore for PostgresStore {
         let raised = raised.map_err(|error| StoreError::Broken(error.to_string()))?;
         self.connection = Some(connection);
         match raised {
+            Some(last) if last + 1 < batch => Err(older(last, batch)),
             Some(last) => Ok(last >= batch),
             None => Err(StoreError::Fatal(lease::lost("another process"))),
         }
@@ -128,7 +155,8 @@ impl CommitStore for PostgresStore {
     async fn expire(&mut self, at: UnixMillis) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
         for statement in text::EXPIRE {
-            let expired = sqlx::query(statement).bind(at.0).bind(EXPIRED_MAX).execute(&mut connection);
+            let expired = sqlx::query(statement).bind(at.0).bind(EXPIRED_MAX).bind(self.lease.epoch());
+            let expired = expired.execute(&mut connection);
             answer(expired).await.map_err(|error| StoreError::Broken(error.to_string()))?;
         }
         self.connection = Some(connection);
@@ -141,6 +169,14 @@ impl CommitStore for PostgresStore {
         let _ = connection.close().await;
         released.map_err(|error| StoreError::Broken(error.to_string()))
     }
+}
+
+/// The books lack what was committed: a replica that lagged was made the server, or a backup was put in its place. Memory
+/// holds what is gone; only a new start knows what they say.
+fn older(last: i64, batch: i64) -> StoreError {
+    let words =
+        format!("they end with batch {last}, older than batch {} which this process wrote", batch - 1);
+    StoreError::Fatal(words)
 }
 
 /// A schema that knows more migrations than we do was written by a newer version (case C13).

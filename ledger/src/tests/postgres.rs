@@ -16,21 +16,24 @@ use crate::{
 const ROUNDS: u8 = 40;
 
 /// Books in PostgreSQL, whatever the environment says, and where they are.
-fn books() -> (Books, String) {
+pub(super) fn books() -> (Books, String) {
     let url = test_postgres::fresh_database();
-    let database = Database::Postgres { url: Secret::new(url.clone()) };
-    (Books::at(Settings::new(database)), url)
+    (books_at(url.clone()), url)
+}
+
+pub(super) fn books_at(url: String) -> Books {
+    Books::at(Settings::new(Database::Postgres { url: Secret::new(url) }))
 }
 
 /// As somebody else taking the ledger over would leave the database.
-fn take_over(url: &str) {
+pub(super) fn take_over(url: &str) {
     let taken = "update ledger.lease set owner = 'somebody else', epoch = epoch + 1,
                    expires_at = clock_timestamp() + interval '1 hour';
                  update ledger.marker set epoch = epoch + 1";
     assert_eq!(test_postgres::query(url, taken), "");
 }
 
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..3_000 {
         if done() {
             return;
@@ -181,8 +184,7 @@ async fn d3_connections_that_end_during_commits_lose_nothing_and_charge_nothing_
 #[tokio::test]
 async fn d1_a_server_that_is_gone_closes_holds_and_comes_back_by_itself() {
     let cluster = test_postgres::Cluster::start();
-    let database = Database::Postgres { url: Secret::new(cluster.fresh_database()) };
-    let books = Books::at(Settings::new(database));
+    let books = books_at(cluster.fresh_database());
     books.fund(1, 100).await;
     let held = books.hold(request(10)).await.unwrap();
     cluster.stop_fast();

@@ -2,7 +2,8 @@
 //!
 //! The row `lease` names the owner, its epoch and when it ends; the owner renews it. Taking over raises the epoch in the
 //! marker too, which every batch writes: that is the fence. The lease alone only says when taking over is polite.
-//! An advisory lock on the owner's connection tells a process that is gone from one that is merely silent.
+//! An advisory lock on the owner's connection tells a process that is gone from one that is merely silent. The owner's name
+//! is its alone: an epoch that it raised without hearing of it is recognised by it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -56,15 +57,28 @@ const RELEASE: &str = "update lease set expires_at = clock_timestamp() where id 
 const OWNER: &str =
     "select owner, epoch, (extract(epoch from expires_at) * 1000)::bigint from lease where id = 1";
 
+/// The epoch is nobody's where marker and lease differ.
+const STANDING: &str = "select owner, lease.epoch, lease.epoch = marker.epoch from lease, marker";
+
 /// The lease of this process.
 #[derive(Debug)]
 pub(crate) struct Lease {
     options: PgConnectOptions,
+    /// In the table, and nobody else's.
+    owner: String,
     epoch: AtomicI64,
     /// Until when this process may count on it.
     deadline: Arc<Deadline>,
-    /// Holds the advisory lock and renews. None after a failure.
-    connection: Mutex<Option<PgConnection>>,
+    /// None after a failure.
+    keeper: Mutex<Option<Keeper>>,
+}
+
+/// The connection that renews and has the advisory lock.
+#[derive(Debug)]
+struct Keeper {
+    connection: PgConnection,
+    /// Not at once where the last owner, or an earlier connection of ours, still has it: asked for until it is.
+    locked: bool,
 }
 
 /// Whose the books are.
@@ -89,18 +103,19 @@ impl Lease {
         connection: &mut PgConnection,
     ) -> Result<Arc<Self>, OpenError> {
         let database = |error: sqlx::Error| OpenError::Database(error.to_string());
-        let mut keeper = connect::writer(&options).await.map_err(database)?;
+        let owner = name()?;
+        let mut keeper = Keeper::connect(&options).await.map_err(database)?;
         let patience = Instant::now() + LASTS + MARGIN;
         let mut first_end = None;
         loop {
             let sent = Instant::now();
-            let gone: bool = sqlx::query_scalar(LOCK).fetch_one(&mut keeper).await.map_err(database)?;
-            let query = sqlx::query_scalar(TAKE).bind(name()).bind(LASTS.as_secs_f64()).bind(gone);
+            keeper.lock().await.map_err(database)?;
+            let query = sqlx::query_scalar(TAKE).bind(&owner).bind(LASTS.as_secs_f64()).bind(keeper.locked);
             let taken: Option<i64> = query.fetch_optional(&mut *connection).await.map_err(database)?;
             if let Some(epoch) = taken {
                 let deadline = Arc::new(Deadline::new(sent + LASTS - MARGIN));
-                let (epoch, connection) = (AtomicI64::new(epoch), Mutex::new(Some(keeper)));
-                return Ok(Arc::new(Self { options, epoch, deadline, connection }));
+                let (epoch, keeper) = (AtomicI64::new(epoch), Mutex::new(Some(keeper)));
+                return Ok(Arc::new(Self { options, owner, epoch, deadline, keeper }));
             }
             let (owner, epoch, end): (String, i64, i64) =
                 sqlx::query_as(OWNER).fetch_one(&mut *connection).await.map_err(database)?;
@@ -140,46 +155,55 @@ impl Lease {
 
     /// Renews once. What is counted on is measured from before the question was sent.
     pub(crate) async fn renew(&self) -> Result<Standing, sqlx::Error> {
-        let mut slot = self.connection.lock().await;
-        let mut connection = match slot.take() {
-            Some(connection) => connection,
-            None => self.reconnect().await?,
+        let mut slot = self.keeper.lock().await;
+        let mut keeper = match slot.take() {
+            Some(keeper) => keeper,
+            None => Keeper::connect(&self.options).await?,
         };
+        answer(keeper.lock()).await?;
         loop {
-            let (sent, epoch) = (Instant::now(), self.epoch());
-            let query = sqlx::query_scalar(RENEW).bind(epoch).bind(LASTS.as_secs_f64());
-            let renewed: Option<i64> = answer(query.fetch_optional(&mut connection)).await?;
+            let sent = Instant::now();
+            let query = sqlx::query_scalar(RENEW).bind(self.epoch()).bind(LASTS.as_secs_f64());
+            let renewed: Option<i64> = answer(query.fetch_optional(&mut keeper.connection)).await?;
             if renewed.is_some() {
-                *slot = Some(connection);
+                *slot = Some(keeper);
                 self.deadline.extend(sent + LASTS - MARGIN);
                 return Ok(Standing::Ours);
             }
             // Raised by ourselves meanwhile: ask again.
-            if self.epoch() == epoch {
-                let owner = sqlx::query_as(OWNER).fetch_one(&mut connection);
-                let (owner, _, _): (String, i64, i64) = answer(owner).await?;
-                return Ok(Standing::Lost(owner));
+            let standing = answer(self.standing(&mut keeper.connection)).await?;
+            if let Standing::Lost(_) = standing {
+                return Ok(standing);
             }
         }
     }
 
-    async fn reconnect(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = connect::writer(&self.options).await?;
-        // Held by the server for a moment longer where it has not seen the old connection end: the next one gets it.
-        let lock = sqlx::query(LOCK).fetch_one(&mut connection);
-        answer(lock).await?;
-        Ok(connection)
+    /// Whose the books are. An epoch that we raised and did not hear of is ours from here on.
+    async fn standing(&self, connection: &mut PgConnection) -> Result<Standing, sqlx::Error> {
+        let (owner, epoch, whole): (String, i64, bool) =
+            sqlx::query_as(STANDING).fetch_one(connection).await?;
+        if owner != self.owner || !whole {
+            return Ok(Standing::Lost(owner));
+        }
+        self.epoch.fetch_max(epoch, Ordering::AcqRel);
+        Ok(Standing::Ours)
     }
 
     /// Raises the epoch: what was sent under the earlier one stands by now, or never will. The last batch that stands;
-    /// `None` where the books are another's.
+    /// `None` where the books are another's. Each try names the epoch it raises: one that was given up and still runs
+    /// raises nothing once another has.
     pub(crate) async fn raise(&self, connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
-        let raised: Option<(i64, i64)> =
-            sqlx::query_as(RAISE).bind(self.epoch()).fetch_optional(connection).await?;
-        Ok(raised.map(|(batch, epoch)| {
-            self.epoch.store(epoch, Ordering::Release);
-            batch
-        }))
+        loop {
+            let raised: Option<(i64, i64)> =
+                sqlx::query_as(RAISE).bind(self.epoch()).fetch_optional(&mut *connection).await?;
+            if let Some((batch, epoch)) = raised {
+                self.epoch.fetch_max(epoch, Ordering::AcqRel);
+                return Ok(Some(batch));
+            }
+            if let Standing::Lost(_) = self.standing(connection).await? {
+                return Ok(None);
+            }
+        }
     }
 
     /// Lets go of it, so that the next owner need not wait.
@@ -188,8 +212,25 @@ impl Lease {
     }
 }
 
-/// This process, as an operator would look for it.
-fn name() -> String {
+// === impl Keeper ===
+
+impl Keeper {
+    async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+        Ok(Self { connection: connect::writer(options).await?, locked: false })
+    }
+
+    /// Asks for the lock where it has not got it. Without it a healthy owner would be taken for gone.
+    async fn lock(&mut self) -> Result<(), sqlx::Error> {
+        if !self.locked {
+            self.locked = sqlx::query_scalar(LOCK).fetch_one(&mut self.connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// This process, as an operator would look for it. Two of them may have the same number and host, in containers.
+fn name() -> Result<String, OpenError> {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("process {} on {}", std::process::id(), host.trim())
+    let run = getrandom::u64().map_err(|error| OpenError::System(format!("no randomness: {error}")))?;
+    Ok(format!("process {} on {} (run {run:016x})", std::process::id(), host.trim()))
 }

@@ -141,8 +141,10 @@ pub(super) const RELEASED: &str = "
 delete from idempotency using unnest($1::bytea[], $2::bytea[]) as r (key, payment)
 where idempotency.key = r.key and idempotency.payment = r.payment";
 
-/// Each: `$1` now, `$2` rows at most.
+/// Each: `$1` now, `$2` rows at most, `$3` epoch.
 pub(super) const EXPIRE: [&str; 2] = [
-    "delete from idempotency where key in (select key from idempotency where expires_at <= $1 limit $2)",
-    "delete from response where payment in (select payment from response where expires_at <= $1 limit $2)",
+    "delete from idempotency where key in (select key from idempotency where expires_at <= $1 limit $2)
+       and exists (select 1 from marker where epoch = $3)",
+    "delete from response where payment in (select payment from response where expires_at <= $1 limit $2)
+       and exists (select 1 from marker where epoch = $3)",
 ];
