@@ -14,14 +14,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pingora::apps::ServerApp;
-use pingora::proxy::HttpProxy;
 use registry::config::ShutdownSettings;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::proxy::Proxy;
 use crate::shutdown::{Phase, Shutdown};
+use crate::worker::Worker;
 
 /// How long a connection that was let in may take to send its first request, once nobody else is let in.
 const FIRST_REQUEST: Duration = Duration::from_secs(2);
@@ -33,7 +32,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(crate) struct Drain {
     pub(crate) shutdown: Shutdown,
     pub(crate) settings: ShutdownSettings,
-    pub(crate) proxy: Arc<HttpProxy<Proxy>>,
+    pub(crate) workers: Arc<[Arc<Worker>]>,
     /// The accept loops; each ends once nobody new is to be let in.
     pub(crate) doors: Vec<JoinHandle<io::Result<()>>>,
     pub(crate) connections: Arc<Semaphore>,
@@ -45,7 +44,7 @@ pub(crate) struct Drain {
 impl Drain {
     /// Waits for the end to be asked for; returns when nothing is served any more.
     pub(crate) async fn finish(self) {
-        let Self { shutdown, settings, proxy, doors, connections, connections_max } = self;
+        let Self { shutdown, settings, workers, doors, connections, connections_max } = self;
         shutdown.drained().await;
         let in_order = async {
             tokio::time::sleep(settings.pause).await;
@@ -57,7 +56,9 @@ impl Drain {
             () = shutdown.reached(Phase::Stopping) => return,
         }
         // Connections on which no request is running: their tasks end, and with them their sockets.
-        ServerApp::cleanup(&*proxy).await;
+        for worker in &*workers {
+            worker.proxy.cleanup().await;
+        }
         let all = u32::try_from(connections_max).unwrap_or(u32::MAX);
         let closed = timeout(FAREWELL, connections.acquire_many(all));
         tokio::select! {

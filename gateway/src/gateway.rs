@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use domain::Clock;
@@ -12,6 +11,7 @@ use pingora::proxy::HttpProxy;
 use pingora::server::configuration::ServerConf;
 use registry::Registry;
 use thiserror::Error;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::Semaphore;
 
 use crate::drain::Drain;
@@ -22,9 +22,7 @@ use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
-
-/// How long tasks that should have ended are waited for.
-const LAST_TASKS: Duration = Duration::from_secs(1);
+use crate::worker::{Threads, Worker};
 
 /// What the binary brings.
 pub struct Parts {
@@ -79,18 +77,19 @@ impl Gateway {
     pub fn run(self, listeners: Vec<Listener>, shutdown: Shutdown) -> Result<(), StartError> {
         let h2c = listeners.iter().any(Listener::speaks_http2_in_clear);
         let open = listeners.into_iter().map(Listener::open).collect::<Result<Vec<_>, _>>()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(self.parts.settings.limits.workers.max(1))
-            .thread_name("gateway")
-            .enable_all()
-            .build()
-            .map_err(StartError::Listen)?;
-        runtime.block_on(self.serve(open, h2c, shutdown));
-        runtime.shutdown_timeout(LAST_TASKS);
+        // Doors, health checks and reloads have threads of their own: they hold no request up. And a reload, which takes one
+        // of them for as long as it makes its offers, holds no door.
+        let runtime =
+            Builder::new_multi_thread().worker_threads(2).thread_name("gateway-doors").enable_all().build();
+        let runtime = runtime.map_err(StartError::Listen)?;
+        let threads = Threads::start(self.parts.settings.limits.workers).map_err(StartError::Listen)?;
+        runtime.block_on(self.serve(open, h2c, shutdown, &threads));
+        runtime.shutdown_background();
+        threads.end();
         Ok(())
     }
 
-    async fn serve(self, listeners: Vec<OpenListener>, h2c: bool, shutdown: Shutdown) {
+    async fn serve(self, listeners: Vec<OpenListener>, h2c: bool, shutdown: Shutdown, threads: &Threads) {
         let Parts { ledger, registry, settings, metrics, clock } = self.parts;
         let catalogs = registry.catalogs();
         let first = Snapshot::build(catalogs.borrow().clone(), &ledger, None).await;
@@ -105,19 +104,22 @@ impl Gateway {
         let handshake_timeout = settings.limits.handshake_timeout;
         let header_timeout = settings.limits.client_header_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
-        let conf = Arc::new(server_conf(&settings));
+        let conf = Arc::new(server_conf(&settings, threads.count()));
         let proxy =
             Proxy::new(ledger, &registry, settings, snapshot, Arc::clone(&metrics), clock, shutdown.clone());
-        let mut http = HttpProxy::new(proxy, conf);
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(idle_timeout);
-        http.server_options = Some(options);
-        http.handle_init_modules();
-        let proxy = Arc::new(http);
+        let worker = |runtime: &Handle| {
+            let mut http = HttpProxy::new(proxy.clone(), Arc::clone(&conf));
+            http.server_options = Some(options.clone());
+            http.handle_init_modules();
+            Arc::new(Worker::new(runtime.clone(), http))
+        };
+        let workers: Arc<[_]> = threads.handles().map(worker).collect();
 
         let acceptance = Acceptance {
-            proxy: Arc::clone(&proxy),
+            workers: Arc::clone(&workers),
             connections: Arc::clone(&connections),
             handshake_timeout,
             header_timeout,
@@ -126,14 +128,14 @@ impl Gateway {
         };
         let doors = listeners.into_iter().map(|listener| tokio::spawn(listener.accept(acceptance.clone())));
         let doors = doors.collect();
-        Drain { shutdown, settings: ending, proxy, doors, connections, connections_max }.finish().await;
+        Drain { shutdown, settings: ending, workers, doors, connections, connections_max }.finish().await;
     }
 }
 
-fn server_conf(settings: &Settings) -> ServerConf {
+fn server_conf(settings: &Settings, workers: usize) -> ServerConf {
     ServerConf {
-        threads: settings.limits.workers.max(1),
-        upstream_keepalive_pool_size: settings.limits.upstream_connections_kept_max,
+        // Each worker keeps its part.
+        upstream_keepalive_pool_size: settings.limits.upstream_connections_kept_max.div_ceil(workers),
         // Pingora counts tries, not retries.
         max_retries: crate::limits::CONNECT_TRIES_MAX,
         ..ServerConf::default()

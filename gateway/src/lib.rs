@@ -31,6 +31,7 @@ mod shutdown;
 mod sign_in;
 mod snapshot;
 mod stage;
+mod worker;
 
 pub use gateway::{Gateway, Parts, StartError};
 pub use limits::Settings;

@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,6 @@ use pingora::apps::ServerApp;
 use pingora::listeners::tls::Acceptor;
 use pingora::protocols::l4::stream::Stream as TransportStream;
 use pingora::protocols::{GetSocketDigest, SocketDigest, Stream};
-use pingora::proxy::HttpProxy;
 use registry::config::{DataListener, TlsFiles};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -27,8 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::buffered::Buffered;
 use crate::gateway::StartError;
 use crate::metrics::Metrics;
-use crate::proxy::Proxy;
 use crate::shutdown::{FRESH, Phase, Shutdown};
+use crate::worker::{Seat, Worker};
 
 /// After the system refused a connection for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -47,7 +46,7 @@ pub struct Listener {
 /// What the accept loops of all listeners share.
 #[derive(Clone)]
 pub(crate) struct Acceptance {
-    pub(crate) proxy: Arc<HttpProxy<Proxy>>,
+    pub(crate) workers: Arc<[Arc<Worker>]>,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) header_timeout: Duration,
@@ -130,18 +129,23 @@ impl Acceptance {
         let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
             return self.metrics.connection_refused();
         };
+        // Its events are to wake the thread that serves it, not this one.
+        let (Some(seat), Ok(socket)) = (Worker::least_busy(&self.workers), socket.into_std()) else { return };
+        let runtime = seat.worker().runtime.clone();
         let fresh = Cell::new(Some(self.shutdown.connected()));
-        tokio::spawn(FRESH.scope(fresh, serve(socket, acceptor, self.clone(), permit)));
+        runtime.spawn(FRESH.scope(fresh, serve(socket, acceptor, self.clone(), seat, permit)));
     }
 }
 
 /// Serves one connection to its end.
 async fn serve(
-    socket: TcpStream,
+    socket: StdStream,
     acceptor: Option<Arc<Acceptor>>,
     acceptance: Acceptance,
+    seat: Seat,
     _permit: OwnedSemaphorePermit,
 ) {
+    let Ok(socket) = TcpStream::from_std(socket) else { return };
     let _ = socket.set_nodelay(true);
     let descriptor = socket.as_raw_fd();
     let mut transport: TransportStream = socket.into();
@@ -163,7 +167,7 @@ async fn serve(
     let watch = acceptance.shutdown.watch();
     let mut next = Some(stream);
     while let Some(stream) = next {
-        next = acceptance.proxy.process_new(stream, &watch).await;
+        next = seat.worker().proxy.process_new(stream, &watch).await;
     }
 }
 

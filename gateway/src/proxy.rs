@@ -33,17 +33,18 @@ use crate::snapshot::Snapshot;
 use crate::stage::capture::{capture, scrub};
 use crate::stage::{forward, record};
 
-/// The gateway as Pingora sees it.
+/// The gateway as Pingora sees it. Each worker has a copy.
+#[derive(Clone)]
 pub(crate) struct Proxy {
     pub(crate) ledger: Ledger,
     pub(crate) directory: Directory,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shutdown: Shutdown,
-    pub(crate) view: PayerView,
-    pub(crate) leniency: Leniency,
+    pub(crate) view: Arc<PayerView>,
+    pub(crate) leniency: Arc<Leniency>,
 }
 
 // === impl Proxy ===
@@ -59,17 +60,17 @@ impl Proxy {
         shutdown: Shutdown,
     ) -> Self {
         let directory = registry.directory();
-        let view = PayerView::new(ledger.clone(), directory.clone());
+        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone()));
         Self {
             ledger,
             directory,
-            settings,
+            settings: Arc::new(settings),
             snapshot,
             metrics,
             clock,
             shutdown,
             view,
-            leniency: Leniency::default(),
+            leniency: Arc::new(Leniency::default()),
         }
     }
 

@@ -42,7 +42,7 @@ pub struct TlsFiles {
 /// Every limit that an operator may set. Bytes end in `_bytes_max`, counts in `_max`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Threads that serve requests.
+    /// Threads that serve requests, each its own connections.
     pub workers: usize,
     /// Open client connections; the next one is closed at once.
     pub connections_max: usize,
