@@ -9,7 +9,7 @@ mod round;
 mod run;
 mod settle;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -21,7 +21,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::commit::postgres::PostgresStore;
 use crate::commit::postgres::lease::{Lease, lost};
-use crate::commit::sqlite::{FILE, SqliteStore, checkpoint};
+use crate::commit::sqlite::checkpoint::Checkpoints;
+use crate::commit::sqlite::{FILE, SqliteStore};
 use crate::commit::{CommitStore, Start, Store};
 use crate::database::Database;
 use crate::error::OpenError;
@@ -61,7 +62,7 @@ struct Opened {
 /// What must be done beside the commits for as long as they go on.
 enum Chore {
     /// Over SQLite: move the log into the file.
-    Checkpoint(PathBuf),
+    Checkpoint(Checkpoints),
     /// Over PostgreSQL: stay the owner.
     Lease(Arc<Lease>),
 }
@@ -102,7 +103,8 @@ async fn connect(settings: &Settings, now: UnixMillis) -> Result<Opened, OpenErr
             let path = directory.join(FILE);
             let (store, start) = SqliteStore::open(path.clone(), settings, now).await?;
             let reads = SqlReads::sqlite(&path);
-            Ok(Opened { store: Store::Sqlite(store), start, reads, chore: Chore::Checkpoint(path) })
+            let chore = Chore::Checkpoint(store.checkpoints());
+            Ok(Opened { store: Store::Sqlite(store), start, reads, chore })
         }
         Database::Postgres { url } => {
             let (store, start, lease) = PostgresStore::open(url, settings, now).await?;
@@ -203,7 +205,7 @@ impl Chore {
     /// Why nothing may be written any more.
     async fn until_it_fails(self) -> String {
         match self {
-            Self::Checkpoint(path) => checkpoint::run(path).await.to_string(),
+            Self::Checkpoint(checkpoints) => checkpoints.run().await.to_string(),
             Self::Lease(lease) => lost(&lease.keep().await),
         }
     }

@@ -20,6 +20,7 @@ use crate::batch::Delta;
 use crate::books::load::load;
 use crate::books::session::Session;
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
+use checkpoint::{Checkpoints, Rewind};
 use text::{Kind, Texts};
 
 /// The books' file in the data directory.
@@ -42,13 +43,19 @@ pub(crate) struct SqliteStore {
     /// None after a failure: the next use opens a new one.
     connection: Option<SqliteConnection>,
     texts: Texts,
+    rewind: Rewind,
 }
 
 // === impl SqliteStore ===
 
 impl SqliteStore {
     fn new(path: PathBuf, connection: SqliteConnection) -> Self {
-        Self { path, connection: Some(connection), texts: Texts::default() }
+        Self { path, connection: Some(connection), texts: Texts::default(), rewind: Rewind::default() }
+    }
+
+    /// What is to run beside this store for as long as it writes.
+    pub(crate) fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.path.clone(), self.rewind.clone())
     }
 
     async fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
@@ -103,8 +110,12 @@ impl CommitStore for SqliteStore {
         let size = encode::size(delta);
         let text = AssertSqlSafe(self.texts.get(kind, size));
         let arguments = encode::arguments(delta, size);
+        let rewind = self.rewind.clone();
         let connection = self.connection().await?;
-        let written = sqlx::query_with(text, arguments).execute(connection).await.map_err(store_error);
+        let written = match rewind.answer(connection).await {
+            Ok(()) => sqlx::query_with(text, arguments).execute(connection).await.map_err(store_error),
+            Err(error) => Err(store_error(error)),
+        };
         if let Err(error) = &written {
             self.recover(error).await;
         }
