@@ -130,13 +130,15 @@ pub(crate) async fn follow(
     ledger: Ledger,
     metrics: Arc<Metrics>,
 ) {
+    // Kept until the next swap: to free thousands of routes takes milliseconds, and no request shall be the last to hold it.
+    let mut retired = current.load_full();
     while catalogs.changed().await.is_ok() {
         tokio::time::sleep(GATHER).await;
         let catalog = catalogs.borrow_and_update().clone();
         let before = current.load_full();
         let next = Snapshot::build(catalog, &ledger, Some(&before)).await;
         let version = next.catalog.version();
-        current.store(Arc::new(next));
+        drop(std::mem::replace(&mut retired, current.swap(Arc::new(next))));
         // After the swap: who waits for this number finds the catalog serving.
         metrics.set_catalog_version(version);
         tracing::info!(catalog.version = version, "catalog serves");

@@ -29,6 +29,25 @@ async fn sighup_takes_a_new_price_and_drops_no_request() {
     world.finish().await;
 }
 
+/// Else all who pay at that moment would wait for the database at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_changes_no_agent_forgets_none() {
+    let mut world = World::paid().await;
+    let key = world.agent.key(&world.gateway).await;
+    let read = async |world: &World| {
+        let metrics = world.gateway.metrics().await;
+        metrics.count("faregate_policy_cache_requests_total", &[("result", "miss")])
+    };
+    world.gateway.call(&Request::get("/paid").key(&key)).await.expect_status(200);
+    let before = read(&world).await;
+    let config = priced(&world, "$0.004");
+    world.gateway.reload(config).await;
+    world.gateway.call(&Request::get("/paid").key(&key)).await.expect_status(200);
+    assert_eq!(read(&world).await, before);
+    world.expect_balance(995_000).await;
+    world.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn h5_a_changed_file_takes_effect_by_itself() {
     let mut world = World::paid().await;

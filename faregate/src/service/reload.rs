@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use gateway::Metrics;
 use ledger::Ledger;
+use registry::agent::AgentEntry;
 use registry::config::Loaded;
 use registry::watch::{Event, Settings, Watch};
 use registry::{Config, Environment, Registry};
@@ -23,23 +24,27 @@ pub(super) struct Reloader {
     metrics: Arc<Metrics>,
     /// What needs a restart is compared with it.
     started: Config,
+    /// The agents last put in force, with their wallets. Where a file has the same ones they are left alone: what is
+    /// remembered of them stays remembered, or all who pay at that moment would wait for the database at once.
+    agents: Option<Vec<AgentEntry>>,
 }
 
 // === impl Reloader ===
 
 impl Reloader {
     pub(super) fn new(started: Config, base: &Base, registry: Registry) -> Self {
-        Self { ledger: base.ledger.clone(), registry, metrics: Arc::clone(&base.metrics), started }
+        let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.metrics));
+        Self { ledger, registry, metrics, started, agents: None }
     }
 
     /// Agents, providers, routes and prices of a file. Agents first: theirs is the part that may be refused here, where a
     /// signer belongs to another one, and then the catalog stays as well.
-    pub(super) async fn put_in_force(&self, loaded: &Loaded) -> anyhow::Result<()> {
+    pub(super) async fn put_in_force(&mut self, loaded: &Loaded) -> anyhow::Result<()> {
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "configuration");
         }
-        for agent in self.registry.upsert_agents(&loaded.config.agents).await? {
-            self.ledger.create_wallet(agent.wallet).await.context("cannot make an agent's wallet")?;
+        if self.agents.as_ref() != Some(&loaded.config.agents) {
+            self.put_agents_in_force(&loaded.config.agents).await?;
         }
         let catalog = self.registry.apply(&loaded.config.catalog, self.ledger.time()).await?;
         tracing::info!(
@@ -50,9 +55,19 @@ impl Reloader {
         Ok(())
     }
 
+    async fn put_agents_in_force(&mut self, agents: &[AgentEntry]) -> anyhow::Result<()> {
+        // Until it is done: a part of it may stand.
+        self.agents = None;
+        for agent in self.registry.upsert_agents(agents).await? {
+            self.ledger.create_wallet(agent.wallet).await.context("cannot make an agent's wallet")?;
+        }
+        self.agents = Some(agents.to_vec());
+        Ok(())
+    }
+
     /// Takes SIGHUP over at once; the future reloads. `loaded` is what is in force.
     pub(super) fn follow(
-        self,
+        mut self,
         path: PathBuf,
         loaded: &Loaded,
     ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
@@ -73,7 +88,7 @@ impl Reloader {
         })
     }
 
-    async fn take(&self, event: Event) {
+    async fn take(&mut self, event: Event) {
         let done = match event {
             Event::Loaded(loaded) => {
                 self.name_what_waits(&loaded.config);

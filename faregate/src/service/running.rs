@@ -68,7 +68,7 @@ impl Running {
         let successor = Arc::new(Successor::new(path.clone(), copies)?);
         let entries_max = config.limits.directory_entries_max;
         let registry = Registry::open_with(&config.data, Arc::new(SystemClock), entries_max).await?;
-        let reloader = Reloader::new(config.clone(), &base, registry.clone());
+        let mut reloader = Reloader::new(config.clone(), &base, registry.clone());
         reloader.put_in_force(&loaded).await?;
 
         // From here on signals are ours; before, they end the process, which has nothing to finish.
