@@ -14,6 +14,7 @@ use prometheus::{
 use registry::Directory;
 
 use crate::limits::ROUTE_LABELS_MAX;
+use crate::shutdown::Shutdown;
 
 /// Seconds; from a cached challenge to a slow upstream.
 const DURATION_BUCKETS: [f64; 14] =
@@ -77,6 +78,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     commit_failures: IntCounter,
     queue_depth: IntGauge,
+    requests_in_flight: IntGauge,
     clock_behind: IntGauge,
     reloads: IntCounterVec,
     catalog_version: IntGauge,
@@ -174,6 +176,8 @@ impl Metrics {
             commit_size: made.histogram("ledger_commit_size", "Operations of a commit.", &SIZE_BUCKETS)?,
             commit_seconds: made.histogram("ledger_commit_seconds", "Time of a commit.", &STAGE_BUCKETS)?,
             commit_failures: made.counter("ledger_commit_failures_total", "Commits that failed.")?,
+            requests_in_flight: made
+                .gauge("requests_in_flight", "Requests between their header and their line in the log.")?,
             queue_depth: made.gauge("ledger_queue_depth", "Holds and operations that wait for a commit.")?,
             clock_behind: made.gauge(
                 "ledger_clock_behind_seconds",
@@ -193,7 +197,8 @@ impl Metrics {
     }
 
     /// Takes over what others count themselves; to be called before each scrape.
-    pub fn refresh(&self, ledger: &Ledger, directory: &Directory) {
+    pub fn refresh(&self, ledger: &Ledger, directory: &Directory, shutdown: &Shutdown) {
+        self.requests_in_flight.set(i64::try_from(shutdown.running()).unwrap_or(i64::MAX));
         self.queue_depth.set(i64::try_from(ledger.queue_depth()).unwrap_or(i64::MAX));
         self.clock_behind.set(ledger.ahead_ms() / 1_000);
         for (result, total) in [("hit", directory.hits()), ("miss", directory.misses())] {

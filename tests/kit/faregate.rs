@@ -200,6 +200,14 @@ impl Faregate {
         .await;
     }
 
+    /// Waits until it has no request. One is counted until its line is written, which is after its answer.
+    pub async fn idle(&self) {
+        until("every request to have ended", || async {
+            (self.metrics().await.count("faregate_requests_in_flight", &[]) == 0).then_some(())
+        })
+        .await;
+    }
+
     // --- its life
 
     /// Whether it says that it is ready.

@@ -4,7 +4,7 @@
 //! connections is taken by nobody by chance; a lock on a file named after it keeps other tests away.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Ports that tests choose from end where outgoing connections begin (Linux: 32768), or here where that is lower.
@@ -36,7 +36,9 @@ impl Port {
             let number = END - COUNT + step;
             let lock = File::create(directory.join(number.to_string())).expect("a port lock");
             let is_ours = lock.try_lock().is_ok();
-            if is_ours && TcpListener::bind(("127.0.0.1", number)).is_ok() {
+            // Asked as a client: a listener of ours, if only for a moment, lives on in a child that another test starts
+            // just then, until that child has become its program.
+            if is_ours && TcpStream::connect(("127.0.0.1", number)).is_err() {
                 return Self { number, _lock: lock };
             }
         }

@@ -186,6 +186,6 @@ impl DataPlane for Plane {
     }
 
     fn before_scrape(&self) {
-        self.metrics.refresh(&self.ledger, &self.directory);
+        self.metrics.refresh(&self.ledger, &self.directory, &self.shutdown);
     }
 }
