@@ -96,8 +96,36 @@ identifier! {
     KeyId, "key"
 }
 identifier! {
-    /// One movement of money that is not a payment: funding, refund, adjustment.
+    /// One movement of money that is not a payment: funding, withdrawal, refund, payout.
     TransferId, "trf"
+}
+identifier! {
+    /// One settlement: a batch of a provider's captured payments whose value moves at once.
+    SettlementId, "set"
+}
+identifier! {
+    /// One payout: what leaves Faregate for a provider, for exactly one settlement.
+    PayoutId, "pyo"
+}
+identifier! {
+    /// One event of the log.
+    EventId, "evt"
+}
+identifier! {
+    /// One receiver of webhooks.
+    WebhookId, "whe"
+}
+identifier! {
+    /// One key of the management API: the public part of `fgm_...`.
+    ApiKeyId, "apk"
+}
+identifier! {
+    /// One threshold of a wallet that somebody wants to hear of.
+    AlertId, "alr"
+}
+identifier! {
+    /// One entry of the audit log.
+    ChangeId, "chg"
 }
 
 // === impl PaymentId ===

@@ -20,7 +20,10 @@ pub use alloy_primitives::{Address, B256};
 pub use amount::{Amount, BasisPoints};
 pub use asset::Asset;
 pub use catalog::{Capture, Catalog, Provider, ProviderId, Route};
-pub use identifier::{AgentId, KeyId, PaymentId, TransferId, WalletId};
+pub use identifier::{
+    AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, PaymentId, PayoutId, SettlementId, TransferId,
+    WalletId, WebhookId,
+};
 pub use path::CanonicalPath;
 pub use policy::{PolicyViolation, SpendingPolicy};
 pub use price::Price;
