@@ -7,25 +7,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::HEXLOWER;
 use domain::{KeyId, UnixMillis};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
+use crate::key_text::{KeyText, KeyTextError, SECRET_BYTES};
+
 /// What every key begins with; secret scanners look for it.
 pub const PREFIX: &str = "fg_";
-
-/// Bytes of a secret.
-const SECRET_BYTES: usize = 32;
-
-/// Letters and digits of an id.
-const ID_CHARACTERS: usize = 26;
-
-/// Letters, digits, `-` and `_` of a secret.
-const SECRET_CHARACTERS: usize = 43;
-
-/// Hexadecimal digits of the checksum.
-const CHECKSUM_CHARACTERS: usize = 8;
 
 /// A key as its holder has it. Neither printed nor compared but in constant time.
 #[derive(Clone)]
@@ -76,22 +66,11 @@ impl AgentKey {
     /// # Errors
     /// See [`AgentKeyError`].
     pub fn parse(text: &str) -> Result<Self, AgentKeyError> {
-        let rest = text.strip_prefix(PREFIX).ok_or(AgentKeyError::Malformed)?;
-        let (id, rest) = rest.split_at_checked(ID_CHARACTERS).ok_or(AgentKeyError::Malformed)?;
-        let rest = rest.strip_prefix('_').ok_or(AgentKeyError::Malformed)?;
-        // By length: `_` is also a character of the secret.
-        let (secret, rest) = rest.split_at_checked(SECRET_CHARACTERS).ok_or(AgentKeyError::Malformed)?;
-        let checksum = rest.strip_prefix('_').ok_or(AgentKeyError::Malformed)?;
-        if checksum.len() != CHECKSUM_CHARACTERS {
-            return Err(AgentKeyError::Malformed);
-        }
-        let covered = text.len() - CHECKSUM_CHARACTERS - 1;
-        if checksum != self::checksum(text.get(..covered).ok_or(AgentKeyError::Malformed)?) {
-            return Err(AgentKeyError::Checksum);
-        }
+        let KeyText { id, secret } = KeyText::parse(PREFIX, text).map_err(|error| match error {
+            KeyTextError::Malformed(_) => AgentKeyError::Malformed,
+            KeyTextError::Checksum => AgentKeyError::Checksum,
+        })?;
         let id = KeyId::from_str(&format!("key_{id}")).map_err(|_| AgentKeyError::Malformed)?;
-        let bytes = BASE64URL_NOPAD.decode(secret.as_bytes()).map_err(|_| AgentKeyError::Malformed)?;
-        let secret = bytes.try_into().map_err(|_| AgentKeyError::Malformed)?;
         Ok(Self { id, secret })
     }
 
@@ -111,10 +90,7 @@ impl AgentKey {
     #[must_use]
     pub fn reveal(&self) -> String {
         let id = self.id.to_string();
-        let id = id.strip_prefix("key_").unwrap_or(&id);
-        let covered = format!("{PREFIX}{id}_{}", BASE64URL_NOPAD.encode(&self.secret));
-        let checksum = checksum(&covered);
-        format!("{covered}_{checksum}")
+        KeyText::write(PREFIX, id.strip_prefix("key_").unwrap_or(&id), &self.secret)
     }
 }
 
@@ -183,10 +159,6 @@ impl FromStr for KeyHash {
         let bytes = HEXLOWER.decode(hash.as_bytes()).map_err(|_| KeyHashError)?;
         Ok(Self { id, hash: bytes.try_into().map_err(|_| KeyHashError)? })
     }
-}
-
-fn checksum(covered: &str) -> String {
-    format!("{:08x}", crc32fast::hash(covered.as_bytes()))
 }
 
 #[cfg(test)]

@@ -7,22 +7,28 @@
 
 pub mod agent;
 pub mod agent_key;
+pub mod api_key;
 pub mod backup;
 pub mod catalog;
 pub mod config;
 pub mod database;
 pub mod directory;
+pub mod idempotency;
+pub mod journal;
 pub mod registry;
 pub mod watch;
 
+mod key_text;
 mod revision;
 mod store;
 
 pub use agent::{Access, Agent, KeyGrant, NewAgent, NewKey, ShownKey};
 pub use agent_key::{AgentKey, AgentKeyError, KeyHash};
+pub use api_key::{ApiKey, ApiKeyGrant, NewApiKey, Role};
 pub use catalog::RawCatalog;
 pub use config::{Config, ConfigErrors, Environment};
 pub use database::Database;
 pub use directory::{Directory, DirectoryError};
+pub use journal::{Actor, ActorKind, Tenant};
 pub use registry::{Registry, RegistryError};
 pub use store::StoreError;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use domain::{
-    Address, AgentId, Catalog, Clock, KeyId, Provider, Route, SpendingPolicy, UnixMillis, WalletId,
+    Address, AgentId, ApiKeyId, Catalog, Clock, KeyId, Provider, Route, SpendingPolicy, UnixMillis, WalletId,
 };
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
@@ -22,16 +22,18 @@ use crate::store::{Pool, Session, StoreError, Transaction, revisions};
 /// What people edit. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-struct Shared {
-    pool: Pool,
-    clock: Arc<dyn Clock>,
+pub(crate) struct Shared {
+    pub(crate) pool: Pool,
+    pub(crate) clock: Arc<dyn Clock>,
     catalog: watch::Sender<Arc<Catalog>>,
     directory: Directory,
     /// One writer at a time: the database has one anyway, and catalogs are numbered in order.
-    writing: Mutex<()>,
+    pub(crate) writing: Mutex<()>,
+    /// The position of the last event that is known here.
+    pub(crate) positions: watch::Sender<u64>,
 }
 
 /// Why the registry refuses.
@@ -52,6 +54,9 @@ pub enum RegistryError {
     /// No such key.
     #[error("there is no key {0}")]
     UnknownKey(KeyId),
+    /// No such key of the management API.
+    #[error("there is no key {0}")]
+    UnknownApiKey(ApiKeyId),
     /// The name is taken.
     #[error("there is already an agent called `{0}`")]
     NameTaken(String),
@@ -89,7 +94,8 @@ impl Registry {
         let pool = Pool::open(database).await?;
         let directory = Directory::new(pool.clone(), Arc::clone(&clock), directory_entries_max);
         let catalog = watch::Sender::new(Arc::new(Catalog::empty()));
-        let shared = Shared { pool, clock, catalog, directory, writing: Mutex::new(()) };
+        let (writing, positions) = (Mutex::new(()), watch::Sender::new(0));
+        let shared = Shared { pool, clock, catalog, directory, writing, positions };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -305,7 +311,7 @@ impl Registry {
         Ok(agents::list(&mut connection.session(), Some(id)).await?.pop())
     }
 
-    async fn begin(&self) -> Result<Transaction, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
         self.shared.pool.begin().await
     }
 
@@ -350,7 +356,7 @@ async fn put_key(
     if put { Ok(()) } else { Err(RegistryError::KeyTaken(key.hash.id())) }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], RegistryError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], RegistryError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(RegistryError::Random)?;
     Ok(bytes)

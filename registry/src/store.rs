@@ -4,6 +4,9 @@
 //! One text for both databases: `$1` works on either. What differs is in [`pool`] and in the migrations.
 
 pub(crate) mod agents;
+pub(crate) mod api_keys;
+pub(crate) mod idempotency;
+pub(crate) mod journal;
 pub(crate) mod pool;
 pub(crate) mod revisions;
 mod rows;

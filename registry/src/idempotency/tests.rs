@@ -1,0 +1,32 @@
+use super::*;
+use crate::registry::tests::{Place, TestClock, open};
+
+const CALL: Call = Call { key: [1; 32], request: [2; 32] };
+
+#[tokio::test]
+async fn a_word_stands_for_one_request_and_its_answer_for_a_day() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::First);
+    assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::Running);
+    assert_eq!(registry.claim_call(Call { request: [3; 32], ..CALL }).await.unwrap(), Claimed::Other);
+    let answer = Answer { status: 201, body: b"{}".to_vec() };
+    registry.answer_call(CALL, Some(&answer)).await.unwrap();
+    assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::Answered(answer.clone()));
+    clock.advance(KEPT_MS);
+    assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::Answered(answer));
+    clock.advance(1);
+    assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::First);
+}
+
+#[tokio::test]
+async fn a_call_that_came_to_nothing_frees_its_word_and_so_does_one_whose_process_ended() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    registry.claim_call(CALL).await.unwrap();
+    registry.answer_call(CALL, None).await.unwrap();
+    assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::First);
+    clock.advance(RUNNING_MS_MAX);
+    assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::First);
+    assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::Running);
+}

@@ -1,0 +1,293 @@
+//! Rows of `journal`, `change` and `event`.
+
+use domain::{ChangeId, EventId, UnixMillis};
+use serde_json::Value;
+use sqlx::FromRow;
+
+use super::pool::{execute, on_either};
+use super::rows::array;
+use super::{Session, StoreError};
+use crate::journal::{Chain, Change, Entry, Event, Filter, NewEvent, Tenant};
+
+/// Rows that the whole log is read in at a time.
+const VERIFIED_AT_ONCE: u32 = 1_000;
+
+/// A row of `change`.
+#[derive(Debug, FromRow)]
+struct ChangeRow {
+    seq: i64,
+    id: Vec<u8>,
+    at: i64,
+    actor_kind: String,
+    actor: String,
+    action: String,
+    subject_kind: String,
+    subject: String,
+    provider: Option<String>,
+    owner: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+    request: Option<String>,
+    hash: Vec<u8>,
+}
+
+/// A row of `event`.
+#[derive(Debug, FromRow)]
+struct EventRow {
+    position: i64,
+    id: Vec<u8>,
+    #[sqlx(rename = "type")]
+    kind: String,
+    at: i64,
+    provider: Option<String>,
+    owner: Option<String>,
+    subject: String,
+    data: String,
+}
+
+/// Adds an entry at the end of the chain.
+pub(crate) async fn put_change(
+    session: &mut Session<'_>,
+    id: ChangeId,
+    entry: &Entry<'_>,
+) -> Result<(), StoreError> {
+    const NEXT: &str = "update journal set change = change + 1 returning change, head";
+    const PUT: &str =
+        "insert into change (seq, id, at, actor_kind, actor, action, subject_kind, subject, provider, owner,
+         before, after, request, hash) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    const HEAD: &str = "update journal set head = $1";
+    let (seq, head): (i64, Vec<u8>) = on_either!(session, c => sqlx::query_as(NEXT).fetch_one(c))?;
+    let (actor_kind, actor) = entry.actor.words();
+    let text = |document: &Option<Value>| document.as_ref().map(Value::to_string);
+    let row = ChangeRow {
+        seq,
+        id: id.as_bytes().to_vec(),
+        at: entry.at.0,
+        actor_kind: actor_kind.to_owned(),
+        actor,
+        action: entry.action.to_owned(),
+        subject_kind: entry.subject.kind.to_owned(),
+        subject: entry.subject.id.clone(),
+        provider: entry.tenant.provider.clone(),
+        owner: entry.tenant.owner.clone(),
+        before: text(&entry.before),
+        after: text(&entry.after),
+        request: entry.actor.request.clone(),
+        hash: Vec::new(),
+    };
+    let hash = row.chained(&head);
+    execute!(
+        session,
+        sqlx::query(PUT)
+            .bind(row.seq)
+            .bind(&row.id)
+            .bind(row.at)
+            .bind(&row.actor_kind)
+            .bind(&row.actor)
+            .bind(&row.action)
+            .bind(&row.subject_kind)
+            .bind(&row.subject)
+            .bind(&row.provider)
+            .bind(&row.owner)
+            .bind(&row.before)
+            .bind(&row.after)
+            .bind(&row.request)
+            .bind(&hash[..])
+    )?;
+    execute!(session, sqlx::query(HEAD).bind(&hash[..]))?;
+    Ok(())
+}
+
+/// Appends an event; its position.
+pub(crate) async fn put_event(
+    session: &mut Session<'_>,
+    id: EventId,
+    event: &NewEvent,
+) -> Result<u64, StoreError> {
+    const NEXT: &str = "update journal set position = position + 1 returning position";
+    const PUT: &str = "insert into event (position, id, type, at, provider, owner, subject, data)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let position: i64 = on_either!(session, c => sqlx::query_scalar(NEXT).fetch_one(c))?;
+    execute!(
+        session,
+        sqlx::query(PUT)
+            .bind(position)
+            .bind(&id.as_bytes()[..])
+            .bind(event.kind)
+            .bind(event.at.0)
+            .bind(&event.tenant.provider)
+            .bind(&event.tenant.owner)
+            .bind(&event.subject)
+            .bind(event.data.to_string())
+    )?;
+    number(position)
+}
+
+/// Events after a position.
+pub(crate) async fn events_after(
+    session: &mut Session<'_>,
+    position: u64,
+    limit: u32,
+    filter: &Filter,
+) -> Result<Vec<Event>, StoreError> {
+    const ALL: &str = "select * from event where position > $1 order by position limit $2";
+    const PROVIDER: &str =
+        "select * from event where provider = $3 and position > $1 order by position limit $2";
+    const OWNER: &str = "select * from event where owner = $3 and position > $1 order by position limit $2";
+    let after = signed(position);
+    let (text, tenant) = match (&filter.provider, &filter.owner) {
+        (Some(provider), _) => (PROVIDER, Some(provider)),
+        (None, Some(owner)) => (OWNER, Some(owner)),
+        (None, None) => (ALL, None),
+    };
+    let limit = i64::from(limit);
+    let rows: Vec<EventRow> = match tenant {
+        None => on_either!(session, c => sqlx::query_as(text).bind(after).bind(limit).fetch_all(c))?,
+        Some(tenant) => {
+            on_either!(session, c => sqlx::query_as(text).bind(after).bind(limit).bind(tenant).fetch_all(c))?
+        }
+    };
+    rows.into_iter().map(EventRow::read).collect()
+}
+
+/// The position of the last event ever appended.
+pub(crate) async fn last_position(session: &mut Session<'_>) -> Result<u64, StoreError> {
+    const SQL: &str = "select position from journal";
+    let position: i64 = on_either!(session, c => sqlx::query_scalar(SQL).fetch_one(c))?;
+    number(position)
+}
+
+/// Changes before a number, newest first.
+pub(crate) async fn changes_before(
+    session: &mut Session<'_>,
+    before: u64,
+    limit: u32,
+    filter: &Filter,
+) -> Result<Vec<Change>, StoreError> {
+    // Each condition is off where its value is null; the subject's comes with an index of its own.
+    const SQL: &str =
+        "select * from change where seq < $1 and ($3 is null or provider = $3) and ($4 is null or owner = $4)
+         and ($5 is null or subject_kind = $5) order by seq desc limit $2";
+    const SUBJECT: &str = "select * from change where subject_kind = $5 and subject = $6 and seq < $1
+         and ($3 is null or provider = $3) and ($4 is null or owner = $4) order by seq desc limit $2";
+    let (kind, subject) = match &filter.subject {
+        Some((kind, subject)) => (Some(kind.as_str()), subject.as_deref()),
+        None => (None, None),
+    };
+    let (before, limit) = (signed(before), i64::from(limit));
+    let (provider, owner) = (filter.provider.as_deref(), filter.owner.as_deref());
+    let rows: Vec<ChangeRow> = match subject {
+        None => {
+            on_either!(session, c => sqlx::query_as(SQL).bind(before).bind(limit).bind(provider).bind(owner)
+            .bind(kind).fetch_all(c))?
+        }
+        Some(subject) => {
+            on_either!(session, c => sqlx::query_as(SUBJECT).bind(before).bind(limit).bind(provider).bind(owner)
+                .bind(kind).bind(subject).fetch_all(c))?
+        }
+    };
+    rows.into_iter().map(ChangeRow::read).collect()
+}
+
+/// Follows the chain from its beginning to its head.
+pub(crate) async fn verify(session: &mut Session<'_>) -> Result<Chain, StoreError> {
+    const SQL: &str = "select * from change where seq > $1 order by seq limit $2";
+    const END: &str = "select change, head from journal";
+    let (mut previous, mut last) = (vec![0; 32], 0_i64);
+    loop {
+        let rows: Vec<ChangeRow> = on_either!(session, c =>
+            sqlx::query_as(SQL).bind(last).bind(i64::from(VERIFIED_AT_ONCE)).fetch_all(c))?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            let expected = row.chained(&previous);
+            if row.seq != last + 1 || row.hash != expected {
+                return Ok(Chain { changes: number(last)?, broken_at: Some(number(last + 1)?) });
+            }
+            (previous, last) = (row.hash, row.seq);
+        }
+    }
+    let (count, head): (i64, Vec<u8>) = on_either!(session, c => sqlx::query_as(END).fetch_one(c))?;
+    let whole = count == last && head == previous;
+    Ok(Chain { changes: number(last)?, broken_at: if whole { None } else { Some(number(last + 1)?) } })
+}
+
+/// Deletes old events.
+pub(crate) async fn delete_events(session: &mut Session<'_>, before: UnixMillis) -> Result<u64, StoreError> {
+    // By position, so that the log loses its beginning and nothing in between.
+    const SQL: &str = "delete from event where position <
+         (select coalesce(min(position), 0) from event where at >= $1)";
+    execute!(session, sqlx::query(SQL).bind(before.0))
+}
+
+// === impl ChangeRow ===
+
+impl ChangeRow {
+    /// The hash of this row after `previous`: BLAKE3 over the fields, each behind its length, so that no two rows read alike.
+    fn chained(&self, previous: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        let mut field = |bytes: Option<&[u8]>| {
+            let length = bytes.map_or(u64::MAX, |bytes| bytes.len() as u64);
+            hasher.update(&length.to_be_bytes()).update(bytes.unwrap_or_default());
+        };
+        let text = |text: &Option<String>| text.as_deref().map(str::as_bytes).map(<[u8]>::to_vec);
+        field(Some(previous));
+        field(Some(&self.seq.to_be_bytes()));
+        field(Some(&self.id));
+        field(Some(&self.at.to_be_bytes()));
+        for plain in [&self.actor_kind, &self.actor, &self.action, &self.subject_kind, &self.subject] {
+            field(Some(plain.as_bytes()));
+        }
+        for optional in [&self.provider, &self.owner, &self.before, &self.after, &self.request] {
+            field(text(optional).as_deref());
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    fn read(self) -> Result<Change, StoreError> {
+        Ok(Change {
+            seq: number(self.seq)?,
+            id: ChangeId::from_bytes(array(&self.id)?),
+            at: UnixMillis(self.at),
+            actor_kind: self.actor_kind,
+            actor: self.actor,
+            action: self.action,
+            subject_kind: self.subject_kind,
+            subject: self.subject,
+            tenant: Tenant { provider: self.provider, owner: self.owner },
+            before: document(self.before)?,
+            after: document(self.after)?,
+            request: self.request,
+        })
+    }
+}
+
+// === impl EventRow ===
+
+impl EventRow {
+    fn read(self) -> Result<Event, StoreError> {
+        Ok(Event {
+            position: number(self.position)?,
+            id: EventId::from_bytes(array(&self.id)?),
+            kind: self.kind,
+            at: UnixMillis(self.at),
+            tenant: Tenant { provider: self.provider, owner: self.owner },
+            subject: self.subject,
+            data: document(Some(self.data))?.unwrap_or_default(),
+        })
+    }
+}
+
+fn document(text: Option<String>) -> Result<Option<Value>, StoreError> {
+    text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt("document"))).transpose()
+}
+
+fn number(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|_| StoreError::Corrupt("position"))
+}
+
+/// What is past 63 bits is past every row.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
