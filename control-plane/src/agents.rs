@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use domain::{AgentId, Amount, Asset, Catalog, SpendingPolicy, WalletId};
 use ledger::{Spent, WindowSpent};
 use registry::agent::AGENT_NAME_BYTES_MAX;
-use registry::{Agent, KeyGrant, NewAgent, NewKey};
+use registry::{Actor, ActorKind, Agent, KeyGrant, NewAgent, NewKey};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
@@ -16,6 +16,8 @@ use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
 use crate::problem::Problem;
+
+const TOKEN: Actor = Actor { kind: ActorKind::Token, request: None };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,10 +115,14 @@ pub(crate) async fn create(
         None => {
             let wallet = state.registry.new_wallet()?;
             state.ledger.create_wallet(wallet).await?;
+            state.registry.create_wallet(&TOKEN, wallet, body.name.clone(), None).await?;
             wallet
         }
     };
-    let agent = state.registry.create_agent(NewAgent { name: body.name, wallet, policy }).await?;
+    let agent = state
+        .registry
+        .create_agent(&TOKEN, NewAgent { name: body.name, wallet, owner: None, policy })
+        .await?;
     tracing::info!(agent.id = %agent.id, agent.name = %agent.name, wallet.id = %wallet, "agent created");
     Ok((StatusCode::CREATED, Json(view(&state, &agent).await?)))
 }
@@ -143,10 +149,10 @@ pub(crate) async fn add_key(
     grant.expires_at = fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time());
     fields.finish()?;
 
-    let shown = state.registry.add_key(id, grant).await?;
-    tracing::info!(agent.id = %id, key.id = %shown.id, "agent key created");
+    let shown = state.registry.add_key(&TOKEN, id, grant).await?;
+    tracing::info!(agent.id = %id, key.id = %shown.grant.id, "agent key created");
     let view = KeyView {
-        id: shown.id.to_string(),
+        id: shown.grant.id.to_string(),
         agent: id.to_string(),
         key: shown.key.reveal(),
         per_request: Money::new(grant.per_request, state.ledger.asset()),
@@ -165,7 +171,7 @@ pub(crate) async fn add_signer(
     let address = fields.address("/address", &body.address);
     fields.finish()?;
 
-    state.registry.add_signer(id, address).await?;
+    state.registry.add_signer(&TOKEN, id, address).await?;
     let address = address.to_checksum(None);
     tracing::info!(agent.id = %id, signer = %address, "signer added");
     Ok((StatusCode::CREATED, Json(SignerView { agent: id.to_string(), address })))

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::{Address, AgentId, Amount, KeyId, SpendingPolicy, UnixMillis, WalletId};
+use domain::KeyId;
+use domain::{Address, AgentId, Amount, SpendingPolicy, UnixMillis, WalletId};
+use serde_json::{Map, Value, json};
 
 use crate::agent_key::{AgentKey, KeyHash};
 
@@ -21,6 +23,8 @@ pub struct Agent {
     pub name: Arc<str>,
     /// The wallet it spends from. The ledger must know it before the agent pays.
     pub wallet: WalletId,
+    /// Whose it is; the operator's where nobody's.
+    pub owner: Option<String>,
     /// What it may spend.
     pub policy: SpendingPolicy,
     /// Pays nothing while set.
@@ -38,6 +42,8 @@ pub struct NewAgent {
     pub name: String,
     /// Its wallet, made in the ledger first; see [`crate::Registry::new_wallet`].
     pub wallet: WalletId,
+    /// Whose it is to be.
+    pub owner: Option<String>,
     /// What it may spend.
     pub policy: SpendingPolicy,
 }
@@ -54,8 +60,8 @@ pub struct NewKey {
 /// A key at the one moment its text is known.
 #[derive(Debug)]
 pub struct ShownKey {
-    /// Its public part.
-    pub id: KeyId,
+    /// What it allows.
+    pub grant: KeyGrant,
     /// The whole key, to be shown once and kept nowhere.
     pub key: AgentKey,
 }
@@ -86,6 +92,17 @@ pub struct KeyGrant {
     pub per_request: Amount,
     /// From when on it is refused.
     pub expires_at: Option<UnixMillis>,
+    /// When it was last used, to the minute, as far as it was written down.
+    pub last_used_at: Option<UnixMillis>,
+}
+
+/// Which agents, or wallets, are listed: newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing<Id = AgentId> {
+    /// Only those before this one.
+    pub before: Option<Id>,
+    /// Only those of this owner.
+    pub owner: Option<String>,
 }
 
 /// An agent as the configuration file has it.
@@ -110,6 +127,53 @@ pub struct KeyEntry {
     pub per_request: Amount,
     /// From when on it is refused.
     pub expires_at: Option<UnixMillis>,
+}
+
+// === impl Agent ===
+
+impl Agent {
+    /// As the journal keeps it.
+    pub(crate) fn document(&self) -> Value {
+        json!({
+            "name": self.name,
+            "wallet": self.wallet.to_string(),
+            "owner": self.owner,
+            "frozen": self.frozen,
+            "policy": policy_document(&self.policy),
+            "signers": self.signers.iter().map(|signer| signer.to_checksum(None)).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// A policy as the journal keeps it: only the rules there are.
+fn policy_document(policy: &SpendingPolicy) -> Value {
+    let mut document = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            document.insert(name.to_owned(), value);
+        }
+    };
+    let money = |limit: Option<Amount>| limit.map(|amount| Value::from(amount.to_string()));
+    put("per_request", money(policy.per_request));
+    put("per_day", money(policy.per_day));
+    put("per_month", money(policy.per_month));
+    put("routes", policy.routes.as_ref().map(|names| json!(names)));
+    put("providers", policy.providers.as_ref().map(|names| json!(names)));
+    put("expires_at", policy.expires_at.map(|end| Value::from(end.to_string())));
+    Value::Object(document)
+}
+
+// === impl KeyGrant ===
+
+impl KeyGrant {
+    /// As the journal keeps it.
+    pub(crate) fn document(&self, agent: AgentId) -> Value {
+        json!({
+            "agent": agent.to_string(),
+            "per_request": self.per_request.to_string(),
+            "expires_at": self.expires_at.map(|end| end.to_string()),
+        })
+    }
 }
 
 // === impl NewKey ===

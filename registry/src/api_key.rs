@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use domain::{ApiKeyId, UnixMillis};
 
-use crate::journal::{self, Actor, Entry, Subject, Tenant};
+use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
 use crate::key_text::{KeyText, KeyTextError, SECRET_BYTES, SecretHash};
 use crate::registry::{Registry, RegistryError, random};
 use crate::store::api_keys as store;
@@ -49,6 +49,8 @@ pub struct NewApiKey {
     pub role: Role,
     /// Whether it only reads.
     pub read_only: bool,
+    /// The only scopes of the API that it opens, such as `payments:read`; everything its role may where not set.
+    pub scopes: Option<Vec<String>>,
     /// From when on it is refused.
     pub expires_at: Option<UnixMillis>,
 }
@@ -64,6 +66,8 @@ pub struct ApiKeyGrant {
     pub role: Role,
     /// Whether it only reads.
     pub read_only: bool,
+    /// The only scopes of the API that it opens, such as `payments:read`; everything its role may where not set.
+    pub scopes: Option<Vec<String>>,
     /// From when on it is refused.
     pub expires_at: Option<UnixMillis>,
     /// Since when it is refused.
@@ -181,18 +185,16 @@ impl Registry {
             name: new.name,
             role: new.role,
             read_only: new.read_only,
+            scopes: new.scopes,
             expires_at: new.expires_at,
             revoked_at: None,
             last_used_at: None,
             created_at: at,
         };
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        store::put(&mut transaction.session(), &grant, key.hash()).await?;
-        let entry = entry(actor, "api_key.created", &grant, at);
-        let position = journal::record(&mut transaction.session(), &entry).await?;
-        transaction.commit().await?;
-        self.passed(position);
+        let mut writing = self.write().await?;
+        store::put(&mut writing.session(), &grant, key.hash()).await?;
+        writing.record(&entry(actor, "api_key.created", &grant, at)).await?;
+        writing.commit().await?;
         Ok((key, grant))
     }
 
@@ -202,19 +204,16 @@ impl Registry {
     /// [`RegistryError::UnknownApiKey`]; the database does not work.
     pub async fn revoke_api_key(&self, actor: &Actor, id: ApiKeyId) -> Result<ApiKeyGrant, RegistryError> {
         let at = self.now();
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        let known = store::get(&mut transaction.session(), id).await?;
+        let mut writing = self.write().await?;
+        let known = store::get(&mut writing.session(), id).await?;
         let (grant, _) = known.ok_or(RegistryError::UnknownApiKey(id))?;
         if grant.revoked_at.is_some() {
             return Ok(grant);
         }
-        store::revoke(&mut transaction.session(), id, at).await?;
+        store::revoke(&mut writing.session(), id, at).await?;
         let grant = ApiKeyGrant { revoked_at: Some(at), ..grant };
-        let entry = entry(actor, "api_key.revoked", &grant, at);
-        let position = journal::record(&mut transaction.session(), &entry).await?;
-        transaction.commit().await?;
-        self.passed(position);
+        writing.record(&entry(actor, "api_key.revoked", &grant, at)).await?;
+        writing.commit().await?;
         Ok(grant)
     }
 
@@ -236,10 +235,9 @@ impl Registry {
         let is_stale =
             grant.last_used_at.is_none_or(|last| at.0.saturating_sub(last.0) >= LAST_USED_EVERY_MS);
         if is_stale {
-            let _writing = self.shared.writing.lock().await;
-            let mut transaction = self.begin().await?;
-            store::used(&mut transaction.session(), grant.id, at).await?;
-            transaction.commit().await?;
+            let mut writing = self.write().await?;
+            store::used(&mut writing.session(), grant.id, at).await?;
+            writing.commit().await?;
         }
         Ok(Some(grant))
     }
@@ -254,7 +252,7 @@ impl Registry {
         limit: u32,
     ) -> Result<Vec<ApiKeyGrant>, RegistryError> {
         let mut connection = self.shared.pool.acquire().await?;
-        Ok(store::list(&mut connection.session(), before, limit.min(journal::PAGE_MAX)).await?)
+        Ok(store::list(&mut connection.session(), before, limit.min(PAGE_MAX)).await?)
     }
 }
 
@@ -264,6 +262,7 @@ fn entry<'a>(actor: &'a Actor, action: &'static str, grant: &ApiKeyGrant, at: Un
         "role": grant.role.name(),
         "subject": grant.role.subject(),
         "read_only": grant.read_only,
+        "scopes": grant.scopes,
         "expires_at": grant.expires_at.map(|end| end.to_string()),
     });
     let (before, after) =

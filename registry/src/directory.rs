@@ -4,12 +4,12 @@
 //! cached are rules, never counters: those are the ledger's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry as MapEntry;
-use domain::{Address, AgentId, Clock, KeyId, UnixMillis};
+use domain::{Address, AgentId, Clock, KeyId, UnixMillis, WalletId};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
@@ -64,6 +64,8 @@ enum Lookup {
 struct Entry {
     since: UnixMillis,
     answer: OnceCell<Answer>,
+    /// When the key was last shown and right, in Unix milliseconds, since that was last taken; 0: it was not.
+    used: AtomicI64,
 }
 
 enum Answer {
@@ -89,6 +91,7 @@ impl Directory {
         let entry = self.entry(Lookup::Key(key.id())).await;
         match entry.answer.get() {
             Some(Answer::Known { access, hash: Some(hash) }) if hash.matches(key) => {
+                entry.used.store(self.shared.clock.now().0, Ordering::Relaxed);
                 Ok(Some(Arc::clone(access)))
             }
             Some(Answer::Failed(error)) => Err(error.clone()),
@@ -130,6 +133,24 @@ impl Directory {
         });
     }
 
+    /// Forgets the agents of a wallet, as [`Self::forget`] does.
+    pub(crate) fn forget_wallet(&self, wallet: WalletId) {
+        self.shared.entries.retain(|_, entry| match entry.answer.get() {
+            Some(Answer::Known { access, .. }) => access.wallet != wallet,
+            _ => false,
+        });
+    }
+
+    /// When each key was last used since this was last asked. What was forgotten in between is not among them.
+    pub(crate) fn take_last_uses(&self) -> Vec<(KeyId, UnixMillis)> {
+        let entries = self.shared.entries.iter();
+        let used = entries.filter_map(|entry| match entry.key() {
+            Lookup::Key(key) => Some((*key, entry.used.swap(0, Ordering::Relaxed))),
+            Lookup::Signer(_) => None,
+        });
+        used.filter(|(_, at)| *at > 0).map(|(key, at)| (key, UnixMillis(at))).collect()
+    }
+
     /// Forgets everyone.
     pub(crate) fn forget_all(&self) {
         self.shared.entries.clear();
@@ -156,7 +177,7 @@ impl Directory {
             MapEntry::Occupied(entry) if entry.get().is_fresh(now) => self.count_hit(Arc::clone(entry.get())),
             entry => {
                 self.shared.misses.fetch_add(1, Ordering::Relaxed);
-                let made = Arc::new(Entry { since: now, answer: OnceCell::new() });
+                let made = Arc::new(Entry { since: now, answer: OnceCell::new(), used: AtomicI64::new(0) });
                 entry.insert(Arc::clone(&made));
                 made
             }

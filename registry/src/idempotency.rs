@@ -53,9 +53,8 @@ impl Registry {
     /// The database does not work.
     pub async fn claim_call(&self, call: Call) -> Result<Claimed, RegistryError> {
         let at = self.now();
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        let session = &mut transaction.session();
+        let mut writing = self.write().await?;
+        let session = &mut writing.session();
         store::forget(session, at.plus(-KEPT_MS)).await?;
         let claimed = match store::find(session, &call.key).await? {
             Some(known) if known.request != call.request => Claimed::Other,
@@ -66,7 +65,7 @@ impl Registry {
                 Claimed::First
             }
         };
-        transaction.commit().await?;
+        writing.commit().await?;
         Ok(claimed)
     }
 
@@ -75,10 +74,9 @@ impl Registry {
     /// # Errors
     /// The database does not work.
     pub async fn answer_call(&self, call: Call, answer: Option<&Answer>) -> Result<(), RegistryError> {
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        store::end(&mut transaction.session(), &call.key, answer).await?;
-        Ok(transaction.commit().await?)
+        let mut writing = self.write().await?;
+        store::end(&mut writing.session(), &call.key, answer).await?;
+        writing.commit().await
     }
 }
 

@@ -251,10 +251,9 @@ impl Registry {
     /// # Errors
     /// The database does not work.
     pub async fn forget_events(&self, before: UnixMillis) -> Result<u64, RegistryError> {
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        let gone = store::delete_events(&mut transaction.session(), before).await?;
-        transaction.commit().await?;
+        let mut writing = self.write().await?;
+        let gone = store::delete_events(&mut writing.session(), before).await?;
+        writing.commit().await?;
         Ok(gone)
     }
 

@@ -16,13 +16,15 @@ pub mod directory;
 pub mod idempotency;
 pub mod journal;
 pub mod registry;
+pub mod wallet;
 pub mod watch;
 
 mod key_text;
 mod revision;
 mod store;
+mod writing;
 
-pub use agent::{Access, Agent, KeyGrant, NewAgent, NewKey, ShownKey};
+pub use agent::{Access, Agent, KeyGrant, Listing, NewAgent, NewKey, ShownKey};
 pub use agent_key::{AgentKey, AgentKeyError, KeyHash};
 pub use api_key::{ApiKey, ApiKeyGrant, NewApiKey, Role};
 pub use catalog::RawCatalog;
@@ -32,3 +34,4 @@ pub use directory::{Directory, DirectoryError};
 pub use journal::{Actor, ActorKind, Tenant};
 pub use registry::{Registry, RegistryError};
 pub use store::StoreError;
+pub use wallet::Wallet;

@@ -2,22 +2,22 @@
 //!
 //! Every write goes through here, so that the [`Directory`] forgets what changed the moment it is committed.
 
+mod agents;
+mod keys;
+mod wallets;
+
 use std::sync::Arc;
 
-use domain::{
-    Address, AgentId, ApiKeyId, Catalog, Clock, KeyId, Provider, Route, SpendingPolicy, UnixMillis, WalletId,
-};
+use domain::{Address, AgentId, ApiKeyId, Catalog, Clock, KeyId, Provider, Route, UnixMillis, WalletId};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
-use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, AgentEntry, KeyEntry, NewAgent, NewKey, ShownKey};
-use crate::agent_key::AgentKey;
+use crate::agent::{AGENT_NAME_BYTES_MAX, Agent};
 use crate::catalog::RawCatalog;
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::revision::{self, Assigned, Wanted};
-use crate::store::agents::{self, Source};
-use crate::store::{Pool, Session, StoreError, Transaction, revisions};
+use crate::store::{Pool, StoreError, Transaction, agents as stored, revisions};
 
 /// What people edit. Cheap to clone.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) clock: Arc<dyn Clock>,
     catalog: watch::Sender<Arc<Catalog>>,
-    directory: Directory,
+    pub(crate) directory: Directory,
     /// One writer at a time: the database has one anyway, and catalogs are numbered in order.
     pub(crate) writing: Mutex<()>,
     /// The position of the last event that is known here.
@@ -54,6 +54,12 @@ pub enum RegistryError {
     /// No such key.
     #[error("there is no key {0}")]
     UnknownKey(KeyId),
+    /// No such wallet.
+    #[error("there is no wallet {0}")]
+    UnknownWallet(WalletId),
+    /// The address does not sign for this agent.
+    #[error("{0} does not sign for this agent")]
+    UnknownSigner(Address),
     /// No such key of the management API.
     #[error("there is no key {0}")]
     UnknownApiKey(ApiKeyId),
@@ -61,7 +67,7 @@ pub enum RegistryError {
     #[error("there is already an agent called `{0}`")]
     NameTaken(String),
     /// No name.
-    #[error("an agent's name has 1 to {AGENT_NAME_BYTES_MAX} bytes")]
+    #[error("a name has 1 to {AGENT_NAME_BYTES_MAX} bytes")]
     Name,
     /// The address signs for another agent.
     #[error("{0} already signs for another agent")]
@@ -105,7 +111,7 @@ impl Registry {
     /// The database does not work, or is of another version.
     pub async fn stored_agents(database: &Database) -> Result<Option<Vec<Agent>>, RegistryError> {
         let Some(pool) = Pool::open_existing(database).await? else { return Ok(None) };
-        let agents = agents::list(&mut pool.acquire().await?.session(), None).await;
+        let agents = stored::list(&mut pool.acquire().await?.session(), None).await;
         pool.close().await;
         Ok(Some(agents?))
     }
@@ -163,164 +169,8 @@ impl Registry {
         self.shared.directory.clone()
     }
 
-    /// Brings the agents of a file up to date: found by name, made at first sight with an id and a wallet
-    /// that stay. Signers and keys that an earlier file brought and this one does not name are taken away.
-    /// All or nothing. The caller makes their wallets in the ledger.
-    ///
-    /// # Errors
-    /// A signer or key belongs to another agent; the database does not work.
-    pub async fn upsert_agents(&self, entries: &[AgentEntry]) -> Result<Vec<Agent>, RegistryError> {
-        let at = self.shared.clock.now();
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        agents::remove_unlisted(&mut transaction.session(), entries).await?;
-        let mut ids = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let made = (AgentId::generate(at, random()?), WalletId::generate(at, random()?));
-            let id =
-                agents::put_agent(&mut transaction.session(), made, &entry.name, &entry.policy, at).await?;
-            for signer in &entry.signers {
-                put_signer(&mut transaction.session(), id, *signer, Source::File, at).await?;
-            }
-            for key in &entry.keys {
-                put_key(&mut transaction.session(), id, key, Source::File, at).await?;
-            }
-            ids.push(id);
-        }
-        let mut listed = Vec::with_capacity(ids.len());
-        for id in ids {
-            listed.push(one(&mut transaction.session(), id).await?);
-        }
-        transaction.commit().await?;
-        self.shared.directory.forget_all();
-        Ok(listed)
-    }
-
-    /// A wallet's identifier, to be made in the ledger before the agent that names it.
-    ///
-    /// # Errors
-    /// The system gives no random bytes.
-    pub fn new_wallet(&self) -> Result<WalletId, RegistryError> {
-        Ok(WalletId::generate(self.shared.clock.now(), random()?))
-    }
-
-    /// Makes an agent.
-    ///
-    /// # Errors
-    /// The name is taken or none; the database does not work.
-    pub async fn create_agent(&self, new: NewAgent) -> Result<Agent, RegistryError> {
-        if new.name.is_empty() || new.name.len() > AGENT_NAME_BYTES_MAX {
-            return Err(RegistryError::Name);
-        }
-        let at = self.shared.clock.now();
-        let id = AgentId::generate(at, random()?);
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        if agents::find_name(&mut transaction.session(), &new.name).await?.is_some() {
-            return Err(RegistryError::NameTaken(new.name));
-        }
-        agents::put_agent(&mut transaction.session(), (id, new.wallet), &new.name, &new.policy, at).await?;
-        let made = one(&mut transaction.session(), id).await?;
-        transaction.commit().await?;
-        Ok(made)
-    }
-
-    /// Makes a key. What it returns is the only time its text is known.
-    ///
-    /// # Errors
-    /// No such agent; the database does not work.
-    pub async fn add_key(&self, agent: AgentId, new: NewKey) -> Result<ShownKey, RegistryError> {
-        let at = self.shared.clock.now();
-        let key = AgentKey::generate(at, random()?);
-        let entry = KeyEntry { hash: key.hash(), per_request: new.per_request, expires_at: new.expires_at };
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        one(&mut transaction.session(), agent).await?;
-        put_key(&mut transaction.session(), agent, &entry, Source::Api, at).await?;
-        self.commit(transaction, agent).await?;
-        Ok(ShownKey { id: key.id(), key })
-    }
-
-    /// Ends a key at once.
-    ///
-    /// # Errors
-    /// No such key; the database does not work.
-    pub async fn revoke_key(&self, key: KeyId) -> Result<(), RegistryError> {
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        let agent = agents::remove_key(&mut transaction.session(), key)
-            .await?
-            .ok_or(RegistryError::UnknownKey(key))?;
-        self.commit(transaction, agent).await
-    }
-
-    /// Lets an address sign for an agent; again is no error.
-    ///
-    /// # Errors
-    /// No such agent; the address signs for another one; the database does not work.
-    pub async fn add_signer(&self, agent: AgentId, address: Address) -> Result<(), RegistryError> {
-        let at = self.shared.clock.now();
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        one(&mut transaction.session(), agent).await?;
-        put_signer(&mut transaction.session(), agent, address, Source::Api, at).await?;
-        self.commit(transaction, agent).await
-    }
-
-    /// Gives an agent another policy, for requests decided from now on.
-    ///
-    /// # Errors
-    /// No such agent; the database does not work.
-    pub async fn set_policy(&self, agent: AgentId, policy: &SpendingPolicy) -> Result<(), RegistryError> {
-        let at = self.shared.clock.now();
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        let known = one(&mut transaction.session(), agent).await?;
-        agents::put_agent(&mut transaction.session(), (agent, known.wallet), &known.name, policy, at).await?;
-        self.commit(transaction, agent).await
-    }
-
-    /// Freezes an agent, which then pays nothing, or thaws it.
-    ///
-    /// # Errors
-    /// No such agent; the database does not work.
-    pub async fn set_frozen(&self, agent: AgentId, frozen: bool) -> Result<(), RegistryError> {
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        if !agents::set_frozen(&mut transaction.session(), agent, frozen).await? {
-            return Err(RegistryError::UnknownAgent(agent));
-        }
-        self.commit(transaction, agent).await
-    }
-
-    /// All agents, oldest first.
-    ///
-    /// # Errors
-    /// The database does not work.
-    pub async fn agents(&self) -> Result<Vec<Agent>, RegistryError> {
-        let mut connection = self.shared.pool.acquire().await?;
-        Ok(agents::list(&mut connection.session(), None).await?)
-    }
-
-    /// One agent.
-    ///
-    /// # Errors
-    /// The database does not work.
-    pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>, RegistryError> {
-        let mut connection = self.shared.pool.acquire().await?;
-        Ok(agents::list(&mut connection.session(), Some(id)).await?.pop())
-    }
-
     pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
         self.shared.pool.begin().await
-    }
-
-    /// Commits, then makes the directory forget the agent, in this order: what is read in between is
-    /// forgotten too.
-    async fn commit(&self, transaction: Transaction, agent: AgentId) -> Result<(), RegistryError> {
-        transaction.commit().await?;
-        self.shared.directory.forget(agent);
-        Ok(())
     }
 }
 
@@ -328,32 +178,6 @@ impl std::fmt::Debug for Registry {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Registry").finish_non_exhaustive()
     }
-}
-
-async fn one(session: &mut Session<'_>, id: AgentId) -> Result<Agent, RegistryError> {
-    agents::list(session, Some(id)).await?.pop().ok_or(RegistryError::UnknownAgent(id))
-}
-
-async fn put_signer(
-    session: &mut Session<'_>,
-    agent: AgentId,
-    address: Address,
-    source: Source,
-    at: UnixMillis,
-) -> Result<(), RegistryError> {
-    let owner = agents::put_signer(session, agent, address, source, at).await?;
-    if owner == agent { Ok(()) } else { Err(RegistryError::SignerTaken(address)) }
-}
-
-async fn put_key(
-    session: &mut Session<'_>,
-    agent: AgentId,
-    key: &KeyEntry,
-    source: Source,
-    at: UnixMillis,
-) -> Result<(), RegistryError> {
-    let put = agents::put_key(session, agent, key, source, at).await?;
-    if put { Ok(()) } else { Err(RegistryError::KeyTaken(key.hash.id())) }
 }
 
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], RegistryError> {

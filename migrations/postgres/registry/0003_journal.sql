@@ -66,6 +66,8 @@ create table api_key (
     role         text    not null check (role in ('admin', 'provider', 'owner')),
     subject      text    check ((role = 'admin') = (subject is null)),
     read_only    boolean not null,
+    -- A JSON list; null is everything that the role may.
+    scopes       text    check (json_typeof(scopes::json) = 'array'),
     expires_at   bigint,
     revoked_at   bigint,
     last_used_at bigint,

@@ -62,6 +62,8 @@ create table api_key (
     role         text    not null check (role in ('admin', 'provider', 'owner')),
     subject      text    check ((role = 'admin') = (subject is null)),
     read_only    integer not null check (read_only in (0, 1)),
+    -- A JSON list; null is everything that the role may.
+    scopes       text    check (scopes is null or json_valid(scopes)),
     expires_at   integer,
     revoked_at   integer,
     last_used_at integer,

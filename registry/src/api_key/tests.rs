@@ -7,7 +7,7 @@ use crate::registry::tests::{Place, TestClock, open};
 const OPERATOR: Actor = Actor { kind: ActorKind::Token, request: None };
 
 fn new(role: Role) -> NewApiKey {
-    NewApiKey { name: "console".to_owned(), role, read_only: false, expires_at: None }
+    NewApiKey { name: "console".to_owned(), role, read_only: false, scopes: None, expires_at: None }
 }
 
 #[tokio::test]

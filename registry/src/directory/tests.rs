@@ -3,7 +3,7 @@ use domain::{Amount, SpendingPolicy};
 use super::*;
 use crate::agent::{NewAgent, NewKey};
 use crate::registry::Registry;
-use crate::registry::tests::{Place, TestClock, open};
+use crate::registry::tests::{OPERATOR, Place, TestClock, open};
 use crate::store::pool::CONNECTIONS_MAX;
 
 const SIGNER: Address = Address::repeat_byte(0x11);
@@ -20,9 +20,9 @@ impl Rig {
     async fn at(place: Place, clock: Arc<TestClock>) -> Self {
         let registry = open(&place, &clock).await;
         let wallet = registry.new_wallet().unwrap();
-        let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
-        let agent = registry.create_agent(new).await.unwrap().id;
-        registry.add_signer(agent, SIGNER).await.unwrap();
+        let new = NewAgent { name: "x".to_owned(), wallet, owner: None, policy: SpendingPolicy::default() };
+        let agent = registry.create_agent(&OPERATOR, new).await.unwrap().id;
+        registry.add_signer(&OPERATOR, agent, SIGNER).await.unwrap();
         Self { directory: registry.directory(), registry, clock, agent, _place: place }
     }
 }
@@ -81,18 +81,18 @@ async fn answers_are_remembered_for_half_a_minute_and_ignorance_for_five_seconds
 #[tokio::test]
 async fn r8_r13_what_is_written_holds_for_the_next_request() {
     let rig = rig().await;
-    let shown = rig.registry.add_key(rig.agent, NewKey::default()).await.unwrap();
+    let shown = rig.registry.add_key(&OPERATOR, rig.agent, NewKey::default()).await.unwrap();
     let by_key = async || rig.directory.by_key(&shown.key).await.unwrap();
     assert_eq!(by_key().await.unwrap().key.unwrap().per_request.to_string(), "$0.10");
 
     let policy = SpendingPolicy { per_request: Amount::from_atomic(7), ..SpendingPolicy::default() };
-    rig.registry.set_policy(rig.agent, &policy).await.unwrap();
+    rig.registry.set_policy(&OPERATOR, rig.agent, &policy).await.unwrap();
     assert_eq!(by_key().await.unwrap().policy, policy);
-    rig.registry.set_frozen(rig.agent, true).await.unwrap();
+    rig.registry.set_frozen(&OPERATOR, rig.agent, true).await.unwrap();
     assert!(by_key().await.unwrap().frozen);
-    rig.registry.revoke_key(shown.id).await.unwrap();
+    rig.registry.revoke_key(&OPERATOR, rig.agent, shown.grant.id).await.unwrap();
     assert!(by_key().await.is_none());
-    assert!(rig.registry.revoke_key(shown.id).await.is_err());
+    assert!(rig.registry.revoke_key(&OPERATOR, rig.agent, shown.grant.id).await.is_err());
 }
 
 #[tokio::test]
@@ -100,21 +100,21 @@ async fn a_signer_that_was_unknown_a_moment_ago_pays_as_soon_as_it_is_added() {
     let rig = rig().await;
     let late = Address::repeat_byte(0x22);
     assert!(rig.directory.by_signer(late).await.unwrap().is_none());
-    rig.registry.add_signer(rig.agent, late).await.unwrap();
+    rig.registry.add_signer(&OPERATOR, rig.agent, late).await.unwrap();
     assert!(rig.directory.by_signer(late).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_right_id_with_a_wrong_secret_is_nobody() {
     let rig = rig().await;
-    let shown = rig.registry.add_key(rig.agent, NewKey::default()).await.unwrap();
+    let shown = rig.registry.add_key(&OPERATOR, rig.agent, NewKey::default()).await.unwrap();
     assert!(rig.directory.by_key(&shown.key).await.unwrap().is_some());
     // The checksum is public: whoever knows an id can make a key that is well formed.
     let text = shown.key.reveal();
     let covered = format!("{}{}", &text[..30], data_encoding::BASE64URL_NOPAD.encode(&[0; 32]));
     let forged = format!("{covered}_{:08x}", crc32fast::hash(covered.as_bytes()));
     let forged = AgentKey::parse(&forged).unwrap();
-    assert_eq!(forged.id(), shown.id);
+    assert_eq!(forged.id(), shown.grant.id);
     assert!(rig.directory.by_key(&forged).await.unwrap().is_none());
 }
 

@@ -1,10 +1,13 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use domain::{Amount, CanonicalPath, RouteId, Secret};
+use domain::{Amount, CanonicalPath, RouteId, Secret, SpendingPolicy};
 use tempfile::TempDir;
 
 use super::*;
+use crate::AgentKey;
+use crate::agent::{AgentEntry, Listing, NewAgent, NewKey};
 use crate::config::{Config, Environment};
+use crate::journal::{Actor, ActorKind};
 
 /// A fresh database of the kind that `FAREGATE_TEST_DATABASE` names.
 pub(crate) struct Place {
@@ -79,6 +82,8 @@ impl Place {
         dump
     }
 }
+
+pub(crate) const OPERATOR: Actor = Actor { kind: ActorKind::Token, request: None };
 
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 
@@ -206,7 +211,8 @@ async fn agents_of_the_file_keep_their_id_and_wallet_over_loads_and_restarts() {
         registry.upsert_agents(&agents("[[agents]]\nname = \"x\"\nper_day = \"$3\"\n")).await.unwrap();
     assert_eq!((second[0].id, second[0].wallet), (first[0].id, first[0].wallet));
     assert_eq!(second[0].policy.per_day.unwrap().to_string(), "$3.00");
-    assert_eq!(registry.agents().await.unwrap(), second);
+    let all = Listing { before: None, owner: None };
+    assert_eq!(registry.agents(&all, 10).await.unwrap(), second);
 }
 
 #[tokio::test]
@@ -221,7 +227,7 @@ async fn what_the_file_brought_it_takes_away_and_what_the_api_brought_stays() {
         key.hash()
     );
     let agent = registry.upsert_agents(&agents(&text)).await.unwrap().remove(0);
-    registry.add_signer(agent.id, by_api).await.unwrap();
+    registry.add_signer(&OPERATOR, agent.id, by_api).await.unwrap();
     assert_eq!(directory.by_signer(by_file).await.unwrap().unwrap().agent, agent.id);
     assert_eq!(directory.by_key(&key).await.unwrap().unwrap().agent, agent.id);
 
@@ -242,12 +248,15 @@ async fn a_signer_moves_between_agents_of_the_file_but_is_not_taken_from_another
     assert_eq!(moved[0].signers, [signer]);
 
     let wallet = registry.new_wallet().unwrap();
-    let new = NewAgent { name: "z".to_owned(), wallet, policy: SpendingPolicy::default() };
-    let other = registry.create_agent(new.clone()).await.unwrap();
-    assert!(matches!(registry.add_signer(other.id, signer).await, Err(RegistryError::SignerTaken(_))));
-    assert!(matches!(registry.create_agent(new).await, Err(RegistryError::NameTaken(_))));
+    let new = NewAgent { name: "z".to_owned(), wallet, owner: None, policy: SpendingPolicy::default() };
+    let other = registry.create_agent(&OPERATOR, new.clone()).await.unwrap();
+    assert!(matches!(
+        registry.add_signer(&OPERATOR, other.id, signer).await,
+        Err(RegistryError::SignerTaken(_))
+    ));
+    assert!(matches!(registry.create_agent(&OPERATOR, new).await, Err(RegistryError::NameTaken(_))));
     let taken = Address::repeat_byte(0x33);
-    registry.add_signer(other.id, taken).await.unwrap();
+    registry.add_signer(&OPERATOR, other.id, taken).await.unwrap();
     let text = format!("[[agents]]\nname = \"y\"\nsigners = [\"{taken}\"]\n");
     assert!(matches!(registry.upsert_agents(&agents(&text)).await, Err(RegistryError::SignerTaken(_))));
     // All or nothing.
@@ -259,9 +268,9 @@ async fn the_id_of_a_key_belongs_to_one_agent() {
     let (place, clock) = (Place::new(), TestClock::new());
     let registry = open(&place, &clock).await;
     let wallet = registry.new_wallet().unwrap();
-    let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
-    let owner = registry.create_agent(new).await.unwrap().id;
-    let shown = registry.add_key(owner, NewKey::default()).await.unwrap();
+    let new = NewAgent { name: "x".to_owned(), wallet, owner: None, policy: SpendingPolicy::default() };
+    let owner = registry.create_agent(&OPERATOR, new).await.unwrap().id;
+    let shown = registry.add_key(&OPERATOR, owner, NewKey::default()).await.unwrap();
     let text = format!("[[agents]]\nname = \"y\"\nkeys = [{{ hash = \"{}\" }}]\n", shown.key.hash());
     assert!(matches!(registry.upsert_agents(&agents(&text)).await, Err(RegistryError::KeyTaken(_))));
     assert_eq!(registry.directory().by_key(&shown.key).await.unwrap().unwrap().agent, owner);
@@ -280,16 +289,22 @@ async fn a_policy_survives_the_database() {
         expires_at: Some(START),
     };
     let wallet = registry.new_wallet().unwrap();
-    let new = NewAgent { name: "x".to_owned(), wallet, policy: policy.clone() };
-    let agent = registry.create_agent(new).await.unwrap();
+    let new = NewAgent { name: "x".to_owned(), wallet, owner: None, policy: policy.clone() };
+    let agent = registry.create_agent(&OPERATOR, new).await.unwrap();
     assert_eq!(agent.policy, policy);
     let unknown = AgentId::from_bytes([9; 16]);
-    assert!(matches!(registry.set_policy(unknown, &policy).await, Err(RegistryError::UnknownAgent(_))));
     assert!(matches!(
-        registry.add_key(unknown, NewKey::default()).await,
+        registry.set_policy(&OPERATOR, unknown, &policy).await,
         Err(RegistryError::UnknownAgent(_))
     ));
-    assert!(matches!(registry.set_frozen(unknown, true).await, Err(RegistryError::UnknownAgent(_))));
+    assert!(matches!(
+        registry.add_key(&OPERATOR, unknown, NewKey::default()).await,
+        Err(RegistryError::UnknownAgent(_))
+    ));
+    assert!(matches!(
+        registry.set_frozen(&OPERATOR, unknown, true).await,
+        Err(RegistryError::UnknownAgent(_))
+    ));
 }
 
 #[tokio::test]
@@ -297,9 +312,9 @@ async fn o5_a_dump_of_the_database_holds_no_usable_key() {
     let (place, clock) = (Place::new(), TestClock::new());
     let registry = open(&place, &clock).await;
     let wallet = registry.new_wallet().unwrap();
-    let new = NewAgent { name: "x".to_owned(), wallet, policy: SpendingPolicy::default() };
-    let agent = registry.create_agent(new).await.unwrap();
-    let shown = registry.add_key(agent.id, NewKey::default()).await.unwrap();
+    let new = NewAgent { name: "x".to_owned(), wallet, owner: None, policy: SpendingPolicy::default() };
+    let agent = registry.create_agent(&OPERATOR, new).await.unwrap();
+    let shown = registry.add_key(&OPERATOR, agent.id, NewKey::default()).await.unwrap();
     registry.close().await;
     let text = shown.key.reveal();
     let encoded = &text[30..][..43];

@@ -7,7 +7,7 @@ use domain::{Address, AgentId, Amount, KeyId, SpendingPolicy, UnixMillis, Wallet
 use super::pool::{execute, on_either};
 use super::rows::{AgentRow, KeyHolderRow, KeyRow, array, write_names};
 use super::{Session, StoreError};
-use crate::agent::{Access, Agent, AgentEntry, KeyEntry, KeyGrant};
+use crate::agent::{Access, Agent, AgentEntry, KeyEntry, KeyGrant, Listing};
 use crate::agent_key::KeyHash;
 
 /// Who brought a signer or a key.
@@ -31,12 +31,13 @@ pub(crate) async fn put_agent(
     session: &mut Session<'_>,
     (id, wallet): (AgentId, WalletId),
     name: &str,
+    owner: Option<&str>,
     policy: &SpendingPolicy,
     at: UnixMillis,
 ) -> Result<AgentId, StoreError> {
     const SQL: &str =
-        "insert into agent (id, name, wallet, per_request, per_day, per_month, routes, providers, expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        "insert into agent (id, name, wallet, per_request, per_day, per_month, routes, providers, expires_at, created_at,
+         owner) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (name) do update set per_request = excluded.per_request, per_day = excluded.per_day,
          per_month = excluded.per_month, routes = excluded.routes, providers = excluded.providers,
          expires_at = excluded.expires_at
@@ -54,6 +55,7 @@ pub(crate) async fn put_agent(
         .bind(&providers)
         .bind(policy.expires_at.map(|end| end.0))
         .bind(at.0)
+        .bind(owner)
         .fetch_one(c))?;
     array(&id).map(AgentId::from_bytes)
 }
@@ -93,6 +95,16 @@ pub(crate) async fn put_signer(
     array(&owner).map(AgentId::from_bytes)
 }
 
+/// Takes a signer away. False where it does not sign for this agent.
+pub(crate) async fn remove_signer(
+    session: &mut Session<'_>,
+    agent: AgentId,
+    address: Address,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "delete from signer where address = $1 and agent = $2";
+    Ok(execute!(session, sqlx::query(SQL).bind(address.as_slice()).bind(&agent.as_bytes()[..]))? == 1)
+}
+
 /// Adds a key, or gives an existing one of the same agent other terms. False where its id is another agent's.
 pub(crate) async fn put_key(
     session: &mut Session<'_>,
@@ -118,6 +130,28 @@ pub(crate) async fn put_key(
             .bind(at.0)
     )?;
     Ok(done == 1)
+}
+
+/// Lets a key end.
+pub(crate) async fn expire_key(
+    session: &mut Session<'_>,
+    key: KeyId,
+    end: UnixMillis,
+) -> Result<(), StoreError> {
+    const SQL: &str = "update agent_key set expires_at = $2 where id = $1";
+    execute!(session, sqlx::query(SQL).bind(&key.as_bytes()[..]).bind(end.0))?;
+    Ok(())
+}
+
+/// Writes down when a key was used.
+pub(crate) async fn key_used(
+    session: &mut Session<'_>,
+    key: KeyId,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    const SQL: &str = "update agent_key set last_used_at = $2 where id = $1";
+    execute!(session, sqlx::query(SQL).bind(&key.as_bytes()[..]).bind(at.0))?;
+    Ok(())
 }
 
 /// Takes a key away; the agent it belonged to.
@@ -161,7 +195,7 @@ pub(crate) async fn list(session: &mut Session<'_>, one: Option<AgentId>) -> Res
     const SIGNERS: &str =
         "select agent, address from signer where agent between $1 and $2 order by created_at, address";
     const KEYS: &str = "select agent, id as key_id, secret_hash, per_request as key_per_request,
-         expires_at as key_expires_at from agent_key where agent between $1 and $2 order by id";
+         expires_at as key_expires_at, last_used_at from agent_key where agent between $1 and $2 order by id";
     const AGENTS: &str = "select * from agent where id between $1 and $2 order by id";
     // A range, so that the indices serve one among a million as well as all.
     let (first, last) = one.map_or(([0; 16], [u8::MAX; 16]), |id| (*id.as_bytes(), *id.as_bytes()));
@@ -189,11 +223,31 @@ pub(crate) async fn list(session: &mut Session<'_>, one: Option<AgentId>) -> Res
         .collect()
 }
 
+/// Agents without their signers and keys, newest first.
+pub(crate) async fn page(
+    session: &mut Session<'_>,
+    listing: &Listing,
+    limit: u32,
+) -> Result<Vec<Agent>, StoreError> {
+    const ALL: &str = "select * from agent where id < $1 order by id desc limit $2";
+    const OWNED: &str = "select * from agent where owner = $3 and id < $1 order by id desc limit $2";
+    let before = listing.before.map_or([u8::MAX; 16], |id| *id.as_bytes());
+    let (before, limit) = (&before[..], i64::from(limit));
+    let rows: Vec<AgentRow> = match &listing.owner {
+        None => on_either!(session, c => sqlx::query_as(ALL).bind(before).bind(limit).fetch_all(c))?,
+        Some(owner) => {
+            on_either!(session, c => sqlx::query_as(OWNED).bind(before).bind(limit).bind(owner).fetch_all(c))?
+        }
+    };
+    rows.into_iter().map(|row| row.agent(Vec::new(), Vec::new())).collect()
+}
+
 /// Whom a key belongs to.
 pub(crate) async fn find_key(session: &mut Session<'_>, key: KeyId) -> Result<Option<Found>, StoreError> {
-    const SQL: &str = "select agent.*, agent_key.id as key_id, agent_key.agent, agent_key.secret_hash,
-         agent_key.per_request as key_per_request, agent_key.expires_at as key_expires_at
-         from agent_key join agent on agent.id = agent_key.agent where agent_key.id = $1";
+    const SQL: &str = "select agent.*, wallet.frozen as wallet_frozen, agent_key.id as key_id, agent_key.agent,
+         agent_key.secret_hash, agent_key.per_request as key_per_request, agent_key.expires_at as key_expires_at,
+         agent_key.last_used_at from agent_key join agent on agent.id = agent_key.agent
+         left join wallet on wallet.id = agent.wallet where agent_key.id = $1";
     let row: Option<KeyHolderRow> =
         on_either!(session, c => sqlx::query_as(SQL).bind(&key.as_bytes()[..]).fetch_optional(c))?;
     let Some(KeyHolderRow { agent, key }) = row else { return Ok(None) };
@@ -208,7 +262,8 @@ pub(crate) async fn find_signer(
     address: Address,
 ) -> Result<Option<Found>, StoreError> {
     const SQL: &str =
-        "select agent.* from signer join agent on agent.id = signer.agent where signer.address = $1";
+        "select agent.*, wallet.frozen as wallet_frozen from signer join agent on agent.id = signer.agent
+         left join wallet on wallet.id = agent.wallet where signer.address = $1";
     let row: Option<AgentRow> =
         on_either!(session, c => sqlx::query_as(SQL).bind(address.as_slice()).fetch_optional(c))?;
     row.map(|row| Ok(Found { access: row.access(None)?, hash: None })).transpose()

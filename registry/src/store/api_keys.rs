@@ -17,6 +17,7 @@ struct Row {
     role: String,
     subject: Option<String>,
     read_only: bool,
+    scopes: Option<String>,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
     last_used_at: Option<i64>,
@@ -29,8 +30,9 @@ pub(crate) async fn put(
     hash: SecretHash,
 ) -> Result<(), StoreError> {
     const SQL: &str =
-        "insert into api_key (id, name, secret_hash, role, subject, read_only, expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)";
+        "insert into api_key (id, name, secret_hash, role, subject, read_only, scopes, expires_at,
+         created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let scopes = grant.scopes.as_ref().and_then(|scopes| serde_json::to_string(scopes).ok());
     execute!(
         session,
         sqlx::query(SQL)
@@ -40,6 +42,7 @@ pub(crate) async fn put(
             .bind(grant.role.name())
             .bind(grant.role.subject())
             .bind(grant.read_only)
+            .bind(scopes)
             .bind(grant.expires_at.map(|end| end.0))
             .bind(grant.created_at.0)
     )?;
@@ -94,11 +97,13 @@ impl Row {
             ("owner", Some(name)) => Role::Owner(name),
             _ => return Err(StoreError::Corrupt("role")),
         };
+        let scopes = self.scopes.map(|scopes| serde_json::from_str(&scopes)).transpose();
         let grant = ApiKeyGrant {
             id: ApiKeyId::from_bytes(array(&self.id)?),
             name: self.name,
             role,
             read_only: self.read_only,
+            scopes: scopes.map_err(|_| StoreError::Corrupt("scope"))?,
             expires_at: self.expires_at.map(UnixMillis),
             revoked_at: self.revoked_at.map(UnixMillis),
             last_used_at: self.last_used_at.map(UnixMillis),

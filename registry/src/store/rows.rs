@@ -21,6 +21,10 @@ pub(super) struct AgentRow {
     providers: Option<String>,
     expires_at: Option<i64>,
     frozen: bool,
+    owner: Option<String>,
+    /// Where the wallet was joined and is known.
+    #[sqlx(default)]
+    wallet_frozen: Option<bool>,
 }
 
 /// A row of `agent_key`.
@@ -31,6 +35,7 @@ pub(super) struct KeyRow {
     secret_hash: Vec<u8>,
     key_per_request: i64,
     key_expires_at: Option<i64>,
+    last_used_at: Option<i64>,
 }
 
 /// A key with the agent it belongs to.
@@ -48,13 +53,15 @@ impl AgentRow {
     pub(super) fn access(self, key: Option<KeyGrant>) -> Result<Access, StoreError> {
         let policy = self.policy()?;
         let (agent, wallet) = (self.id()?, WalletId::from_bytes(array(&self.wallet)?));
-        Ok(Access { agent, name: self.name.into(), wallet, policy, key, frozen: self.frozen })
+        let frozen = self.frozen || self.wallet_frozen == Some(true);
+        Ok(Access { agent, name: self.name.into(), wallet, policy, key, frozen })
     }
 
     pub(super) fn agent(self, signers: Vec<Address>, keys: Vec<KeyGrant>) -> Result<Agent, StoreError> {
         let policy = self.policy()?;
         let (id, wallet) = (self.id()?, WalletId::from_bytes(array(&self.wallet)?));
-        Ok(Agent { id, name: self.name.into(), wallet, policy, frozen: self.frozen, signers, keys })
+        let (name, frozen, owner) = (self.name.into(), self.frozen, self.owner);
+        Ok(Agent { id, name, wallet, owner, policy, frozen, signers, keys })
     }
 
     pub(super) fn id(&self) -> Result<AgentId, StoreError> {
@@ -78,8 +85,9 @@ impl AgentRow {
 impl KeyRow {
     pub(super) fn grant(&self) -> Result<KeyGrant, StoreError> {
         let per_request = Amount::from_atomic(self.key_per_request).ok_or(StoreError::Corrupt("key"))?;
-        let expires_at = self.key_expires_at.map(UnixMillis);
-        Ok(KeyGrant { id: KeyId::from_bytes(array(&self.key_id)?), per_request, expires_at })
+        let (expires_at, last_used_at) =
+            (self.key_expires_at.map(UnixMillis), self.last_used_at.map(UnixMillis));
+        Ok(KeyGrant { id: KeyId::from_bytes(array(&self.key_id)?), per_request, expires_at, last_used_at })
     }
 
     pub(super) fn agent(&self) -> Result<AgentId, StoreError> {

@@ -1,0 +1,243 @@
+//! Agents, their signers and policies: made, changed, listed. Keys stand in [`super::keys`], wallets in [`super::wallets`].
+//!
+//! After each commit the [`crate::Directory`] forgets whom the change is about, in this order: what is read in between is
+//! forgotten too.
+
+use domain::{Address, AgentId, SpendingPolicy, UnixMillis, WalletId};
+
+use super::keys::put_key;
+use super::{Registry, RegistryError, random};
+use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, AgentEntry, Listing, NewAgent};
+use crate::journal::{Actor, ActorKind, Entry, PAGE_MAX, Subject, Tenant};
+use crate::store::agents::{self, Source};
+use crate::store::{Session, wallets};
+use crate::writing::Writing;
+
+const FILE: Actor = Actor { kind: ActorKind::File, request: None };
+
+// === impl Registry ===
+
+impl Registry {
+    /// Brings the agents of a file up to date: found by name, made at first sight with an id and a wallet
+    /// that stay. Signers and keys that an earlier file brought and this one does not name are taken away.
+    /// All or nothing. The caller makes their wallets in the ledger.
+    ///
+    /// # Errors
+    /// A signer or key belongs to another agent; the database does not work.
+    pub async fn upsert_agents(&self, entries: &[AgentEntry]) -> Result<Vec<Agent>, RegistryError> {
+        let at = self.now();
+        let mut writing = self.write().await?;
+        agents::remove_unlisted(&mut writing.session(), entries).await?;
+        let mut listed = Vec::with_capacity(entries.len());
+        for entry in entries {
+            listed.push(self.upsert(&mut writing, entry, at).await?);
+        }
+        writing.commit().await?;
+        self.shared.directory.forget_all();
+        Ok(listed)
+    }
+
+    async fn upsert(
+        &self,
+        writing: &mut Writing<'_>,
+        entry: &AgentEntry,
+        at: UnixMillis,
+    ) -> Result<Agent, RegistryError> {
+        let known = agents::find_name(&mut writing.session(), &entry.name).await?;
+        let before = match known {
+            Some(id) => Some(one(&mut writing.session(), id).await?),
+            None => None,
+        };
+        let made = (AgentId::generate(at, random()?), WalletId::generate(at, random()?));
+        let owner = before.as_ref().and_then(|agent| agent.owner.clone());
+        let id =
+            agents::put_agent(&mut writing.session(), made, &entry.name, owner.as_deref(), &entry.policy, at)
+                .await?;
+        for signer in &entry.signers {
+            put_signer(&mut writing.session(), id, *signer, Source::File, at).await?;
+        }
+        for key in &entry.keys {
+            put_key(&mut writing.session(), id, key, Source::File, at).await?;
+        }
+        let after = one(&mut writing.session(), id).await?;
+        wallets::put_unnamed(&mut writing.session(), after.wallet, &entry.name, at).await?;
+        match &before {
+            None => writing.record(&entry_of(&FILE, "agent.created", None, Some(&after), at)).await?,
+            Some(before) if *before != after => {
+                writing.record(&entry_of(&FILE, "agent.updated", Some(before), Some(&after), at)).await?;
+            }
+            Some(_) => {}
+        }
+        Ok(after)
+    }
+
+    /// Makes an agent. Its wallet is there, in the ledger and here.
+    ///
+    /// # Errors
+    /// The name is taken or none; the database does not work.
+    pub async fn create_agent(&self, actor: &Actor, new: NewAgent) -> Result<Agent, RegistryError> {
+        if new.name.is_empty() || new.name.len() > AGENT_NAME_BYTES_MAX {
+            return Err(RegistryError::Name);
+        }
+        let at = self.now();
+        let id = AgentId::generate(at, random()?);
+        let mut writing = self.write().await?;
+        if agents::find_name(&mut writing.session(), &new.name).await?.is_some() {
+            return Err(RegistryError::NameTaken(new.name));
+        }
+        let owner = new.owner.as_deref();
+        agents::put_agent(&mut writing.session(), (id, new.wallet), &new.name, owner, &new.policy, at)
+            .await?;
+        let made = one(&mut writing.session(), id).await?;
+        writing.record(&entry_of(actor, "agent.created", None, Some(&made), at)).await?;
+        writing.commit().await?;
+        Ok(made)
+    }
+
+    /// Lets an address sign for an agent; again is no error.
+    ///
+    /// # Errors
+    /// No such agent; the address signs for another one; the database does not work.
+    pub async fn add_signer(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        address: Address,
+    ) -> Result<(), RegistryError> {
+        let at = self.now();
+        let mut writing = self.write().await?;
+        let before = one(&mut writing.session(), agent).await?;
+        if before.signers.contains(&address) {
+            return Ok(());
+        }
+        put_signer(&mut writing.session(), agent, address, Source::Api, at).await?;
+        let after = one(&mut writing.session(), agent).await?;
+        writing.record(&entry_of(actor, "signer.added", Some(&before), Some(&after), at)).await?;
+        self.commit_agent(writing, agent).await
+    }
+
+    /// Takes an address away from its agent.
+    ///
+    /// # Errors
+    /// No such agent, or it has no such signer; the database does not work.
+    pub async fn remove_signer(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        address: Address,
+    ) -> Result<(), RegistryError> {
+        let at = self.now();
+        let mut writing = self.write().await?;
+        let before = one(&mut writing.session(), agent).await?;
+        if !agents::remove_signer(&mut writing.session(), agent, address).await? {
+            return Err(RegistryError::UnknownSigner(address));
+        }
+        let after = one(&mut writing.session(), agent).await?;
+        writing.record(&entry_of(actor, "signer.removed", Some(&before), Some(&after), at)).await?;
+        self.commit_agent(writing, agent).await
+    }
+
+    /// Gives an agent another policy, for requests decided from now on.
+    ///
+    /// # Errors
+    /// No such agent; the database does not work.
+    pub async fn set_policy(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        policy: &SpendingPolicy,
+    ) -> Result<Agent, RegistryError> {
+        let at = self.now();
+        let mut writing = self.write().await?;
+        let before = one(&mut writing.session(), agent).await?;
+        let owner = before.owner.as_deref();
+        agents::put_agent(&mut writing.session(), (agent, before.wallet), &before.name, owner, policy, at)
+            .await?;
+        let after = one(&mut writing.session(), agent).await?;
+        writing.record(&entry_of(actor, "policy.updated", Some(&before), Some(&after), at)).await?;
+        self.commit_agent(writing, agent).await?;
+        Ok(after)
+    }
+
+    /// Freezes an agent, which then pays nothing, or thaws it; again is no error.
+    ///
+    /// # Errors
+    /// No such agent; the database does not work.
+    pub async fn set_frozen(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        frozen: bool,
+    ) -> Result<Agent, RegistryError> {
+        let at = self.now();
+        let mut writing = self.write().await?;
+        let before = one(&mut writing.session(), agent).await?;
+        if before.frozen == frozen {
+            return Ok(before);
+        }
+        agents::set_frozen(&mut writing.session(), agent, frozen).await?;
+        let after = one(&mut writing.session(), agent).await?;
+        let action = if frozen { "agent.frozen" } else { "agent.thawed" };
+        writing.record(&entry_of(actor, action, Some(&before), Some(&after), at)).await?;
+        self.commit_agent(writing, agent).await?;
+        Ok(after)
+    }
+
+    /// Agents, newest first, without their signers and keys; at most `limit` or [`PAGE_MAX`].
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agents(&self, listing: &Listing, limit: u32) -> Result<Vec<Agent>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(agents::page(&mut connection.session(), listing, limit.min(PAGE_MAX)).await?)
+    }
+
+    /// One agent.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(agents::list(&mut connection.session(), Some(id)).await?.pop())
+    }
+
+    pub(super) async fn commit_agent(
+        &self,
+        writing: Writing<'_>,
+        agent: AgentId,
+    ) -> Result<(), RegistryError> {
+        writing.commit().await?;
+        self.shared.directory.forget(agent);
+        Ok(())
+    }
+}
+
+/// The agent, which must be there.
+pub(super) async fn one(session: &mut Session<'_>, id: AgentId) -> Result<Agent, RegistryError> {
+    agents::list(session, Some(id)).await?.pop().ok_or(RegistryError::UnknownAgent(id))
+}
+
+async fn put_signer(
+    session: &mut Session<'_>,
+    agent: AgentId,
+    address: Address,
+    source: Source,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    let owner = agents::put_signer(session, agent, address, source, at).await?;
+    if owner == agent { Ok(()) } else { Err(RegistryError::SignerTaken(address)) }
+}
+
+pub(super) fn entry_of<'a>(
+    actor: &'a Actor,
+    action: &'static str,
+    before: Option<&Agent>,
+    after: Option<&Agent>,
+    at: UnixMillis,
+) -> Entry<'a> {
+    let known = after.or(before);
+    let id = known.map_or_else(String::new, |agent| agent.id.to_string());
+    let tenant = Tenant::owner(known.and_then(|agent| agent.owner.as_deref()));
+    let (before, after) = (before.map(Agent::document), after.map(Agent::document));
+    Entry { actor, action, subject: Subject { kind: "agent", id }, tenant, before, after, at }
+}

@@ -1,0 +1,138 @@
+//! Keys of agents: made, rotated with an overlap, ended; and when each was last used.
+
+use domain::{AgentId, KeyId, UnixMillis};
+
+use super::agents::one;
+use super::{Registry, RegistryError, random};
+use crate::agent::{Agent, KeyEntry, KeyGrant, NewKey, ShownKey};
+use crate::agent_key::AgentKey;
+use crate::journal::{Actor, Entry, Subject, Tenant};
+use crate::store::Session;
+use crate::store::agents::{self, Source};
+
+// === impl Registry ===
+
+impl Registry {
+    /// Makes a key. What it returns is the only time its text is known.
+    ///
+    /// # Errors
+    /// No such agent; the database does not work.
+    pub async fn add_key(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        new: NewKey,
+    ) -> Result<ShownKey, RegistryError> {
+        let at = self.now();
+        let key = AgentKey::generate(at, random()?);
+        let mut writing = self.write().await?;
+        let agent = one(&mut writing.session(), agent).await?;
+        let grant = put_new(&mut writing.session(), agent.id, &key, new, at).await?;
+        writing.record(&entry(actor, "agent_key.created", &agent, None, Some(&grant), at)).await?;
+        self.commit_agent(writing, agent.id).await?;
+        Ok(ShownKey { grant, key })
+    }
+
+    /// Makes a key of the same terms, and lets the old one live for `overlap_ms` more at most.
+    ///
+    /// # Errors
+    /// No such key of this agent; the database does not work.
+    pub async fn rotate_key(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        key: KeyId,
+        overlap_ms: i64,
+    ) -> Result<ShownKey, RegistryError> {
+        let at = self.now();
+        let made = AgentKey::generate(at, random()?);
+        let mut writing = self.write().await?;
+        let agent = one(&mut writing.session(), agent).await?;
+        let old = own_key(&agent, key)?;
+        let end = at.plus(overlap_ms.max(0));
+        let end = old.expires_at.map_or(end, |earlier| earlier.min(end));
+        agents::expire_key(&mut writing.session(), key, end).await?;
+        let new = NewKey { per_request: old.per_request, expires_at: old.expires_at };
+        let grant = put_new(&mut writing.session(), agent.id, &made, new, at).await?;
+        writing.record(&entry(actor, "agent_key.rotated", &agent, Some(old), Some(&grant), at)).await?;
+        self.commit_agent(writing, agent.id).await?;
+        Ok(ShownKey { grant, key: made })
+    }
+
+    /// Ends a key at once.
+    ///
+    /// # Errors
+    /// No such key of this agent; the database does not work.
+    pub async fn revoke_key(&self, actor: &Actor, agent: AgentId, key: KeyId) -> Result<(), RegistryError> {
+        let at = self.now();
+        let mut writing = self.write().await?;
+        let agent = one(&mut writing.session(), agent).await?;
+        let old = own_key(&agent, key)?;
+        agents::remove_key(&mut writing.session(), key).await?;
+        writing.record(&entry(actor, "agent_key.revoked", &agent, Some(old), None, at)).await?;
+        self.commit_agent(writing, agent.id).await
+    }
+
+    /// Writes down which keys were used since the last time. To be called now and then: what is lost in a crash is a time
+    /// of use, and no more.
+    ///
+    /// # Errors
+    /// The database does not work; what was not written is written the next time.
+    pub async fn save_last_uses(&self) -> Result<(), RegistryError> {
+        let used = self.shared.directory.take_last_uses();
+        if used.is_empty() {
+            return Ok(());
+        }
+        let mut writing = self.write().await?;
+        for (key, at) in used {
+            agents::key_used(&mut writing.session(), key, at).await?;
+        }
+        writing.commit().await
+    }
+}
+
+async fn put_new(
+    session: &mut Session<'_>,
+    agent: AgentId,
+    key: &AgentKey,
+    new: NewKey,
+    at: UnixMillis,
+) -> Result<KeyGrant, RegistryError> {
+    let NewKey { per_request, expires_at } = new;
+    let entry = KeyEntry { hash: key.hash(), per_request, expires_at };
+    put_key(session, agent, &entry, Source::Api, at).await?;
+    Ok(KeyGrant { id: key.id(), per_request, expires_at, last_used_at: None })
+}
+
+pub(super) async fn put_key(
+    session: &mut Session<'_>,
+    agent: AgentId,
+    key: &KeyEntry,
+    source: Source,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    let put = agents::put_key(session, agent, key, source, at).await?;
+    if put { Ok(()) } else { Err(RegistryError::KeyTaken(key.hash.id())) }
+}
+
+fn own_key(agent: &Agent, key: KeyId) -> Result<&KeyGrant, RegistryError> {
+    agent.keys.iter().find(|grant| grant.id == key).ok_or(RegistryError::UnknownKey(key))
+}
+
+fn entry<'a>(
+    actor: &'a Actor,
+    action: &'static str,
+    agent: &Agent,
+    before: Option<&KeyGrant>,
+    after: Option<&KeyGrant>,
+    at: UnixMillis,
+) -> Entry<'a> {
+    let id = after.or(before).map_or_else(String::new, |grant| grant.id.to_string());
+    let document = |grant: &KeyGrant| grant.document(agent.id);
+    let (before, after) = (before.map(document), after.map(document));
+    let tenant = Tenant::owner(agent.owner.as_deref());
+    Entry { actor, action, subject: Subject { kind: "agent_key", id }, tenant, before, after, at }
+}
+
+#[cfg(test)]
+mod tests;

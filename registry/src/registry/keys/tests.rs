@@ -1,0 +1,84 @@
+use domain::{Amount, Clock, SpendingPolicy};
+
+use crate::agent::{NewAgent, NewKey};
+use crate::journal::Filter;
+use crate::registry::tests::{OPERATOR, Place, TestClock, open};
+use crate::{Registry, RegistryError};
+
+async fn agent(registry: &Registry) -> domain::AgentId {
+    let wallet = registry.new_wallet().unwrap();
+    registry.create_wallet(&OPERATOR, wallet, "w".to_owned(), Some("lab".to_owned())).await.unwrap();
+    let owner = Some("lab".to_owned());
+    let new = NewAgent { name: "x".to_owned(), wallet, owner, policy: SpendingPolicy::default() };
+    registry.create_agent(&OPERATOR, new).await.unwrap().id
+}
+
+#[tokio::test]
+async fn r13_a_rotated_key_works_beside_the_new_one_until_its_overlap_ends() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    let agent = agent(&registry).await;
+    let per_request = Amount::from_atomic(7).unwrap();
+    let new = NewKey { per_request, ..NewKey::default() };
+    let old = registry.add_key(&OPERATOR, agent, new).await.unwrap();
+    let made = registry.rotate_key(&OPERATOR, agent, old.grant.id, 1_000).await.unwrap();
+    assert_eq!(made.grant.per_request, per_request);
+    let known = registry.directory().by_key(&old.key).await.unwrap().unwrap();
+    assert_eq!(known.key.as_ref().unwrap().expires_at, Some(clock.now().plus(1_000)));
+    assert!(registry.directory().by_key(&made.key).await.unwrap().is_some());
+
+    // Rotated again, the old one does not live longer.
+    registry.rotate_key(&OPERATOR, agent, old.grant.id, 60_000).await.unwrap();
+    let known = registry.agent(agent).await.unwrap().unwrap();
+    let old_now = known.keys.iter().find(|key| key.id == old.grant.id).unwrap();
+    assert_eq!(old_now.expires_at, Some(clock.now().plus(1_000)));
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_its_agent() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    let shown = registry.add_key(&OPERATOR, agent(&registry).await, NewKey::default()).await.unwrap();
+    let wallet = registry.new_wallet().unwrap();
+    let new = NewAgent { name: "y".to_owned(), wallet, owner: None, policy: SpendingPolicy::default() };
+    let other = registry.create_agent(&OPERATOR, new).await.unwrap().id;
+    let refused = registry.revoke_key(&OPERATOR, other, shown.grant.id).await;
+    assert!(matches!(refused, Err(RegistryError::UnknownKey(_))));
+    let refused = registry.rotate_key(&OPERATOR, other, shown.grant.id, 0).await;
+    assert!(matches!(refused, Err(RegistryError::UnknownKey(_))));
+    assert!(registry.directory().by_key(&shown.key).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_key_is_written_down_when_asked() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    let agent = agent(&registry).await;
+    let shown = registry.add_key(&OPERATOR, agent, NewKey::default()).await.unwrap();
+    let last = async || registry.agent(agent).await.unwrap().unwrap().keys[0].last_used_at;
+    registry.save_last_uses().await.unwrap();
+    assert_eq!(last().await, None);
+    registry.directory().by_key(&shown.key).await.unwrap();
+    registry.save_last_uses().await.unwrap();
+    assert_eq!(last().await, Some(clock.now()));
+}
+
+#[tokio::test]
+async fn a_frozen_wallet_freezes_its_agents_at_once() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    let agent = agent(&registry).await;
+    let shown = registry.add_key(&OPERATOR, agent, NewKey::default()).await.unwrap();
+    let wallet = registry.agent(agent).await.unwrap().unwrap().wallet;
+    let frozen = async || registry.directory().by_key(&shown.key).await.unwrap().unwrap().frozen;
+    assert!(!frozen().await);
+    registry.set_wallet_frozen(&OPERATOR, wallet, true).await.unwrap();
+    assert!(frozen().await);
+    registry.set_wallet_frozen(&OPERATOR, wallet, false).await.unwrap();
+    assert!(!frozen().await);
+    let filter = Filter { owner: Some("lab".to_owned()), ..Filter::default() };
+    let events = registry.events_after(0, 100, &filter).await.unwrap();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+    let wanted = ["wallet.created", "agent.created", "agent_key.created", "wallet.frozen", "wallet.thawed"];
+    assert_eq!(kinds, wanted);
+}

@@ -1,0 +1,91 @@
+//! Rows of `wallet`.
+
+use domain::{UnixMillis, WalletId};
+use sqlx::FromRow;
+
+use super::pool::{execute, on_either};
+use super::rows::array;
+use super::{Session, StoreError};
+use crate::agent::Listing;
+use crate::wallet::Wallet;
+
+#[derive(Debug, FromRow)]
+struct Row {
+    id: Vec<u8>,
+    name: String,
+    owner: Option<String>,
+    frozen: bool,
+    created_at: i64,
+}
+
+pub(crate) async fn put(session: &mut Session<'_>, wallet: &Wallet) -> Result<(), StoreError> {
+    const SQL: &str = "insert into wallet (id, name, owner, frozen, created_at) values ($1, $2, $3, $4, $5)";
+    execute!(
+        session,
+        sqlx::query(SQL)
+            .bind(&wallet.id.as_bytes()[..])
+            .bind(&wallet.name)
+            .bind(&wallet.owner)
+            .bind(wallet.frozen)
+            .bind(wallet.created_at.0)
+    )?;
+    Ok(())
+}
+
+/// The wallet of an agent of the file, called like the agent; one that is there stays as it is.
+pub(crate) async fn put_unnamed(
+    session: &mut Session<'_>,
+    id: WalletId,
+    name: &str,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    const SQL: &str =
+        "insert into wallet (id, name, created_at) values ($1, $2, $3) on conflict (id) do nothing";
+    execute!(session, sqlx::query(SQL).bind(&id.as_bytes()[..]).bind(name).bind(at.0))?;
+    Ok(())
+}
+
+pub(crate) async fn get(session: &mut Session<'_>, id: WalletId) -> Result<Option<Wallet>, StoreError> {
+    const SQL: &str = "select * from wallet where id = $1";
+    let row: Option<Row> =
+        on_either!(session, c => sqlx::query_as(SQL).bind(&id.as_bytes()[..]).fetch_optional(c))?;
+    row.map(Row::read).transpose()
+}
+
+pub(crate) async fn set_frozen(
+    session: &mut Session<'_>,
+    id: WalletId,
+    frozen: bool,
+) -> Result<(), StoreError> {
+    const SQL: &str = "update wallet set frozen = $2 where id = $1";
+    execute!(session, sqlx::query(SQL).bind(&id.as_bytes()[..]).bind(frozen))?;
+    Ok(())
+}
+
+pub(crate) async fn page(
+    session: &mut Session<'_>,
+    listing: &Listing<WalletId>,
+    limit: u32,
+) -> Result<Vec<Wallet>, StoreError> {
+    const ALL: &str = "select * from wallet where id < $1 order by id desc limit $2";
+    const OWNED: &str = "select * from wallet where owner = $3 and id < $1 order by id desc limit $2";
+    let before = listing.before.map_or([u8::MAX; 16], |id| *id.as_bytes());
+    let (before, limit) = (&before[..], i64::from(limit));
+    let rows: Vec<Row> = match &listing.owner {
+        None => on_either!(session, c => sqlx::query_as(ALL).bind(before).bind(limit).fetch_all(c))?,
+        Some(owner) => {
+            on_either!(session, c => sqlx::query_as(OWNED).bind(before).bind(limit).bind(owner).fetch_all(c))?
+        }
+    };
+    rows.into_iter().map(Row::read).collect()
+}
+
+// === impl Row ===
+
+impl Row {
+    fn read(self) -> Result<Wallet, StoreError> {
+        let id = WalletId::from_bytes(array(&self.id)?);
+        let created_at = UnixMillis(self.created_at);
+        Ok(Wallet { id, name: self.name, owner: self.owner, frozen: self.frozen, created_at })
+    }
+}
