@@ -166,7 +166,7 @@ impl Faregate {
 
     /// The key of an agent whose limit is below the price: every call is refused where limits are counted.
     pub(crate) fn limited_key(&self) -> Result<String> {
-        let policy = json!({ "name": "limited", "per_day": "$0.0005" });
+        let policy = json!({ "name": "limited", "policy": { "per_day": "$0.0005" } });
         let agent = self.control.post("/v1/agents", "limited", &policy)?;
         self.fund(&text(&agent, "wallet")?, "limited")?;
         self.add_key(&text(&agent, "id")?, "limited")

@@ -1,205 +1,292 @@
-//! `/v1/agents`: who pays, by which signers and keys, under which policy.
+//! `/v1/agents`: who pays, from which wallet, under which policy. Keys stand in [`crate::agent_keys`], signers in
+//! [`crate::signers`].
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use domain::{AgentId, Amount, Asset, Catalog, SpendingPolicy, WalletId};
+use axum::response::Response;
+use domain::{AgentId, Amount, Asset, Catalog, SpendingPolicy};
 use ledger::{Spent, WindowSpent};
 use registry::agent::AGENT_NAME_BYTES_MAX;
-use registry::{Actor, ActorKind, Agent, KeyGrant, NewAgent, NewKey};
+use registry::api_key::API_KEY_NAME_BYTES_MAX;
+use registry::{Agent, Listing, NewAgent};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::agent_keys::KeyView;
 use crate::body::Body;
+use crate::call::caller::Caller;
+use crate::call::csv::Row;
+use crate::call::listing::{Lister, Page, Range};
+use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
 use crate::problem::Problem;
 
-const TOKEN: Actor = Actor { kind: ActorKind::Token, request: None };
-
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AgentBody {
+    /// Unique, 1 to 64 bytes.
     name: String,
     /// An existing wallet to share; a new one where not given.
     wallet: Option<String>,
+    /// Whose it is to be; an owner's key always makes its own.
+    owner: Option<String>,
+    #[serde(default)]
+    policy: PolicyBody,
+}
+
+/// What an agent may spend. What is not given is not limited.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyBody {
+    /// The most one call may cost, such as `$0.05`.
     per_request: Option<String>,
+    /// The most from midnight to midnight, UTC.
     per_day: Option<String>,
+    /// The most in a calendar month, UTC.
     per_month: Option<String>,
+    /// The only routes that may be paid, by name.
     routes: Option<Vec<String>>,
+    /// The only providers that may be paid, by name.
     providers: Option<Vec<String>>,
+    /// From when on nothing may be paid.
     expires_at: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct KeyBody {
-    per_request: Option<String>,
-    expires_at: Option<String>,
+#[into_params(parameter_in = Query)]
+pub(crate) struct AgentQuery {
+    /// Only this owner's.
+    owner: Option<String>,
+    /// Rows of a page.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SignerBody {
-    address: String,
+/// An agent in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AgentLine {
+    id: String,
+    name: String,
+    wallet: String,
+    owner: Option<String>,
+    frozen: bool,
+    policy: PolicyView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct AgentView {
     id: String,
     name: String,
     wallet: String,
+    /// Whose it is; the operator's where null.
+    owner: Option<String>,
+    /// Pays nothing while set.
     frozen: bool,
     policy: PolicyView,
     spending: SpendingView,
+    /// Addresses that sign for it.
     signers: Vec<String>,
-    keys: Vec<GrantView>,
+    keys: Vec<KeyView>,
 }
 
-#[derive(Serialize)]
-struct PolicyView {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PolicyView {
     per_request: Option<Money>,
     per_day: Option<Money>,
     per_month: Option<Money>,
+    #[schema(value_type = Option<Vec<String>>)]
     routes: Option<Vec<Arc<str>>>,
+    #[schema(value_type = Option<Vec<String>>)]
     providers: Option<Vec<Arc<str>>>,
     expires_at: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SpendingView {
     today: WindowView,
     month: WindowView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct WindowView {
     spent: Money,
     held: Money,
     ends_at: String,
 }
 
-#[derive(Serialize)]
-struct GrantView {
-    id: String,
-    per_request: Money,
-    expires_at: Option<String>,
+pub(crate) fn router() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::default()
+        .routes(routes!(list, create))
+        .routes(routes!(get))
+        .routes(routes!(freeze))
+        .routes(routes!(thaw))
+        .routes(routes!(get_policy, set_policy))
 }
 
-#[derive(Serialize)]
-pub(crate) struct KeyView {
-    id: String,
-    agent: String,
-    /// Shown here and nowhere else.
-    key: String,
-    per_request: Money,
-    expires_at: Option<String>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct SignerView {
-    agent: String,
-    address: String,
-}
-
-/// The wallet first, in the ledger, then the agent that names it: an agent never spends from a wallet that is not there.
-pub(crate) async fn create(
+/// Agents, newest first.
+#[utoipa::path(get, path = "/v1/agents", tag = "agents", params(AgentQuery),
+    responses((status = 200, body = Page<AgentLine>)), security(("management" = ["agents:read"])))]
+async fn list(
     State(state): State<ControlState>,
-    Body(body): Body<AgentBody>,
-) -> Result<(StatusCode, Json<AgentView>), Problem> {
-    let policy = policy(&state, &body)?;
-    let wallet = match &body.wallet {
-        Some(text) => existing_wallet(&state, text).await?,
-        None => {
-            let wallet = state.registry.new_wallet()?;
-            state.ledger.create_wallet(wallet).await?;
-            state.registry.create_wallet(&TOKEN, wallet, body.name.clone(), None).await?;
-            wallet
+    caller: Caller,
+    lister: Lister,
+    Query(query): Query<AgentQuery>,
+) -> Result<Response, Problem> {
+    let owner = caller.only_owner().map(str::to_owned).or(query.owner);
+    let fetch = move |range: Range<AgentId>| {
+        let (state, listing) = (state.clone(), Listing { before: range.after, owner: owner.clone() });
+        async move {
+            let agents = state.registry.agents(&listing, range.limit).await?;
+            let asset = state.ledger.asset();
+            Ok(agents.into_iter().map(|agent| (agent.id, AgentLine::new(&agent, asset))).collect())
         }
     };
-    let agent = state
-        .registry
-        .create_agent(&TOKEN, NewAgent { name: body.name, wallet, owner: None, policy })
-        .await?;
+    lister.answer(query.limit, query.after.as_deref(), fetch).await
+}
+
+/// Makes an agent, with a wallet of its own where none is named.
+#[utoipa::path(post, path = "/v1/agents", tag = "agents", request_body = AgentBody,
+    responses((status = 201, body = AgentView)), security(("management" = ["agents:write"])))]
+async fn create(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Body(body): Body<AgentBody>,
+) -> Result<(StatusCode, Json<AgentView>), Problem> {
+    let mut fields = Fields::default();
+    fields.text("/name", &body.name, AGENT_NAME_BYTES_MAX);
+    let owner = owner(&caller, &mut fields, body.owner);
+    let policy = policy(&state, &mut fields, "/policy", &body.policy);
+    fields.finish()?;
+    // The wallet first, in the ledger, then the agent that names it: an agent never spends from a wallet that is not there.
+    let wallet = match &body.wallet {
+        Some(text) => crate::wallets::visible(&state, &caller, text).await?.id,
+        None => crate::wallets::make(&state, &caller, body.name.clone(), owner.clone()).await?.id,
+    };
+    let new = NewAgent { name: body.name, wallet, owner, policy };
+    let agent = state.registry.create_agent(&caller.actor(), new).await?;
     tracing::info!(agent.id = %agent.id, agent.name = %agent.name, wallet.id = %wallet, "agent created");
     Ok((StatusCode::CREATED, Json(view(&state, &agent).await?)))
 }
 
-pub(crate) async fn get(
+/// One agent, with what it has spent.
+#[utoipa::path(get, path = "/v1/agents/{id}", tag = "agents", params(("id" = String, Path)),
+    responses((status = 200, body = AgentView)), security(("management" = ["agents:read"])))]
+async fn get(
     State(state): State<ControlState>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<AgentView>, Problem> {
-    let agent = state.registry.agent(id.parse()?).await?.ok_or(Problem::AgentNotFound)?;
+    let agent = visible(&state, &caller, &id).await?;
     Ok(Json(view(&state, &agent).await?))
 }
 
-pub(crate) async fn add_key(
+/// Lets an agent pay nothing more until it is thawed. Requests that run go on.
+#[utoipa::path(post, path = "/v1/agents/{id}/freeze", tag = "agents", params(("id" = String, Path)),
+    responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
+async fn freeze(
     State(state): State<ControlState>,
+    caller: Caller,
     Path(id): Path<String>,
-    Body(body): Body<KeyBody>,
-) -> Result<(StatusCode, Json<KeyView>), Problem> {
-    let id: AgentId = id.parse()?;
+) -> Result<Json<AgentView>, Problem> {
+    set_frozen(&state, &caller, &id, true).await
+}
+
+/// Lets a frozen agent pay again.
+#[utoipa::path(post, path = "/v1/agents/{id}/thaw", tag = "agents", params(("id" = String, Path)),
+    responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
+async fn thaw(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<AgentView>, Problem> {
+    set_frozen(&state, &caller, &id, false).await
+}
+
+/// What an agent may spend.
+#[utoipa::path(get, path = "/v1/agents/{id}/policy", tag = "agents", params(("id" = String, Path)),
+    responses((status = 200, body = PolicyView)), security(("management" = ["agents:read"])))]
+async fn get_policy(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<PolicyView>, Problem> {
+    let agent = visible(&state, &caller, &id).await?;
+    Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
+}
+
+/// Replaces what an agent may spend, for requests decided from now on.
+#[utoipa::path(put, path = "/v1/agents/{id}/policy", tag = "agents", params(("id" = String, Path)),
+    request_body = PolicyBody, responses((status = 200, body = PolicyView)), security(("management" = ["agents:write"])))]
+async fn set_policy(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<PolicyBody>,
+) -> Result<Json<PolicyView>, Problem> {
+    let agent = visible(&state, &caller, &id).await?;
     let mut fields = Fields::default();
-    let mut grant = NewKey::default();
-    if let Some(text) = &body.per_request {
-        grant.per_request = fields.some_dollars("/per_request", text);
+    let policy = policy(&state, &mut fields, "", &body);
+    fields.finish()?;
+    let agent = state.registry.set_policy(&caller.actor(), agent.id, &policy).await?;
+    Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
+}
+
+async fn set_frozen(
+    state: &ControlState,
+    caller: &Caller,
+    id: &str,
+    frozen: bool,
+) -> Result<Json<AgentView>, Problem> {
+    let agent = visible(state, caller, id).await?;
+    let agent = state.registry.set_frozen(&caller.actor(), agent.id, frozen).await?;
+    Ok(Json(view(state, &agent).await?))
+}
+
+/// An agent that is the caller's business; another one does not exist for them.
+pub(crate) async fn visible(state: &ControlState, caller: &Caller, id: &str) -> Result<Agent, Problem> {
+    let id: AgentId = id.parse()?;
+    let agent = state.registry.agent(id).await?;
+    agent.filter(|agent| caller.owns(agent.owner.as_deref())).ok_or(Problem::AgentNotFound)
+}
+
+/// Whose a new thing is to be: the caller's own, or whose the administrator says.
+pub(crate) fn owner(caller: &Caller, fields: &mut Fields, named: Option<String>) -> Option<String> {
+    if let Some(name) = &named {
+        fields.text("/owner", name, API_KEY_NAME_BYTES_MAX);
+        if !caller.owns(Some(name)) {
+            fields.refuse("/owner", "you make things for yourself only: leave it out");
+        }
     }
-    grant.expires_at = fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time());
-    fields.finish()?;
-
-    let shown = state.registry.add_key(&TOKEN, id, grant).await?;
-    tracing::info!(agent.id = %id, key.id = %shown.grant.id, "agent key created");
-    let view = KeyView {
-        id: shown.grant.id.to_string(),
-        agent: id.to_string(),
-        key: shown.key.reveal(),
-        per_request: Money::new(grant.per_request, state.ledger.asset()),
-        expires_at: grant.expires_at.map(|end| end.to_string()),
-    };
-    Ok((StatusCode::CREATED, Json(view)))
+    caller.only_owner().map(str::to_owned).or(named)
 }
 
-pub(crate) async fn add_signer(
-    State(state): State<ControlState>,
-    Path(id): Path<String>,
-    Body(body): Body<SignerBody>,
-) -> Result<(StatusCode, Json<SignerView>), Problem> {
-    let id: AgentId = id.parse()?;
-    let mut fields = Fields::default();
-    let address = fields.address("/address", &body.address);
-    fields.finish()?;
-
-    state.registry.add_signer(&TOKEN, id, address).await?;
-    let address = address.to_checksum(None);
-    tracing::info!(agent.id = %id, signer = %address, "signer added");
-    Ok((StatusCode::CREATED, Json(SignerView { agent: id.to_string(), address })))
-}
-
-async fn existing_wallet(state: &ControlState, text: &str) -> Result<WalletId, Problem> {
-    let id = text.parse()?;
-    state.ledger.wallet(id).await?.ok_or(Problem::WalletNotFound)?;
-    Ok(id)
-}
-
-fn policy(state: &ControlState, body: &AgentBody) -> Result<SpendingPolicy, Problem> {
+fn policy(
+    state: &ControlState,
+    fields: &mut Fields,
+    pointer: &'static str,
+    body: &PolicyBody,
+) -> SpendingPolicy {
     let catalogs = state.registry.catalogs();
     let catalog = catalogs.borrow();
-    let mut fields = Fields::default();
-    fields.text("/name", &body.name, AGENT_NAME_BYTES_MAX);
-    let policy = SpendingPolicy {
+    fields.within(pointer, |fields| SpendingPolicy {
         per_request: fields.dollars("/per_request", body.per_request.as_deref()),
         per_day: fields.dollars("/per_day", body.per_day.as_deref()),
         per_month: fields.dollars("/per_month", body.per_month.as_deref()),
-        routes: known(&mut fields, "/routes", body.routes.as_deref(), |name| has_route(&catalog, name)),
-        providers: known(&mut fields, "/providers", body.providers.as_deref(), |name| {
+        routes: known(fields, "/routes", body.routes.as_deref(), |name| has_route(&catalog, name)),
+        providers: known(fields, "/providers", body.providers.as_deref(), |name| {
             has_provider(&catalog, name)
         }),
         expires_at: fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time()),
-    };
-    fields.finish()?;
-    Ok(policy)
+    })
 }
 
 /// A list of names that mean something: a mistyped one would allow nothing, without a word.
@@ -231,12 +318,44 @@ async fn view(state: &ControlState, agent: &Agent) -> Result<AgentView, Problem>
         id: agent.id.to_string(),
         name: agent.name.to_string(),
         wallet: agent.wallet.to_string(),
+        owner: agent.owner.clone(),
         frozen: agent.frozen,
         policy: PolicyView::new(&agent.policy, asset),
         spending: SpendingView::new(&spent, asset),
         signers: agent.signers.iter().map(|signer| signer.to_checksum(None)).collect(),
-        keys: agent.keys.iter().map(|key| GrantView::new(key, asset)).collect(),
+        keys: agent.keys.iter().map(|key| KeyView::new(agent.id, key, asset)).collect(),
     })
+}
+
+// === impl AgentLine ===
+
+impl AgentLine {
+    fn new(agent: &Agent, asset: &Asset) -> Self {
+        Self {
+            id: agent.id.to_string(),
+            name: agent.name.to_string(),
+            wallet: agent.wallet.to_string(),
+            owner: agent.owner.clone(),
+            frozen: agent.frozen,
+            policy: PolicyView::new(&agent.policy, asset),
+        }
+    }
+}
+
+impl Row for AgentLine {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "wallet",
+        "owner",
+        "frozen",
+        "policy.per_request.display",
+        "policy.per_day.display",
+        "policy.per_month.display",
+        "policy.routes",
+        "policy.providers",
+        "policy.expires_at",
+    ];
 }
 
 // === impl PolicyView ===
@@ -265,17 +384,5 @@ impl SpendingView {
             ends_at: window.ends_at.to_string(),
         };
         Self { today: window(&spent.today), month: window(&spent.month) }
-    }
-}
-
-// === impl GrantView ===
-
-impl GrantView {
-    fn new(key: &KeyGrant, asset: &Asset) -> Self {
-        Self {
-            id: key.id.to_string(),
-            per_request: Money::new(key.per_request, asset),
-            expires_at: key.expires_at.map(|end| end.to_string()),
-        }
     }
 }

@@ -4,11 +4,20 @@ use axum::Json;
 use axum::extract::State;
 use ledger::{AuditReport, Finding};
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::control::ControlState;
 use crate::problem::Problem;
 
-pub(crate) async fn get(State(state): State<ControlState>) -> Result<Json<Value>, Problem> {
+pub(crate) fn router() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::default().routes(routes!(get))
+}
+
+/// Checks the books, on disk and in memory, at one point in time.
+#[utoipa::path(get, path = "/v1/audit", tag = "audit",
+    responses((status = 200, body = Value)), security(("management" = ["books:read"])))]
+async fn get(State(state): State<ControlState>) -> Result<Json<Value>, Problem> {
     let report = state.ledger.audit().await?;
     if !report.is_clean() {
         tracing::error!(violations = ?broken(&report), "the books do not balance");

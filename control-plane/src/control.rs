@@ -1,66 +1,94 @@
-//! The management API's router: agents, keys, signers, wallets, payments, the live audit. One token opens it.
+//! The management API's router: every resource's calls, the document that describes them, and the way of a call.
+//!
+//! A call is let in ([`call::caller`]), held against the document ([`call::operations`]), made once where it is named
+//! ([`call::idempotent`]), and then handled. Whoever adds a resource adds its router here and nothing else.
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
+use axum::{Json, Router};
 use domain::Secret;
 use ledger::Ledger;
 use registry::Registry;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::admin::{self, Admin};
 use crate::body::BODY_BYTES_MAX;
+use crate::call::caller::{self, Door};
+use crate::call::operations::{self, Operations};
+use crate::call::{document, idempotent};
 use crate::problem::Problem;
-use crate::{agents, audit, payments, wallets};
+use crate::{agent_keys, agents, api_keys, audit, changes, payments, signers, wallets};
 
-/// Longest a call may take, its body included. The audit reads all books and has no such end.
+/// Longest a call may take, its body included. What reads all books has no such end.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Calls that take as long as they take.
+const UNHURRIED: [&str; 2] = ["/v1/audit", "/v1/changes/verify"];
 
 /// What the calls work on.
 #[derive(Clone)]
 pub struct ControlState {
     /// Where the money is; its time is the time here.
     pub ledger: Ledger,
-    /// Where the agents are.
+    /// What people edit.
     pub registry: Registry,
 }
 
-/// The router. Without a token every call is refused.
+/// The router. Without a token only keys of the API open it.
 pub fn router(state: ControlState, admin_token: Option<&Secret>) -> Router {
-    let admin = Admin::new(admin_token);
-    Router::new()
-        .route("/v1/agents", post(agents::create))
-        .route("/v1/agents/{id}", get(agents::get))
-        .route("/v1/agents/{id}/keys", post(agents::add_key))
-        .route("/v1/agents/{id}/signers", post(agents::add_signer))
-        .route("/v1/wallets/{id}", get(wallets::get))
-        .route("/v1/wallets/{id}/fund", post(wallets::fund))
-        .route("/v1/payments/{id}", get(payments::get))
-        .layer(middleware::from_fn(within_time))
-        .route("/v1/audit", get(audit::get))
+    let (calls, mut document) = resources().split_for_parts();
+    document::complete(&mut document);
+    let operations = Operations::of(&document);
+    let door = Door::new(admin_token, state.registry.clone());
+    calls
         .fallback(async || Problem::NotFound)
         .method_not_allowed_fallback(async || Problem::Method)
+        .layer(middleware::from_fn_with_state(state.registry.clone(), idempotent::once))
+        .layer(middleware::from_fn(within_time))
+        .layer(middleware::from_fn_with_state(operations, operations::demand))
+        .layer(middleware::from_fn_with_state(door, caller::require))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(plain))
-        .layer(middleware::from_fn_with_state(admin, admin::require))
+        .layer(middleware::from_fn(unkept))
         .with_state(state)
+        .route("/openapi.json", get(async move || Json(document)))
 }
 
-/// No call takes a query, and no answer may be kept: one of them shows a key.
-async fn plain(request: Request, next: Next) -> Result<Response, Problem> {
-    if request.uri().query().is_some() {
-        return Err(Problem::Query);
-    }
+/// The OpenAPI document.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let mut document = resources().into_openapi();
+    document::complete(&mut document);
+    document
+}
+
+fn resources() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::with_openapi(document::head())
+        .merge(agents::router())
+        .merge(agent_keys::router())
+        .merge(signers::router())
+        .merge(wallets::router())
+        .merge(payments::router())
+        .merge(api_keys::router())
+        .merge(changes::router())
+        .merge(audit::router())
+}
+
+/// No answer may be kept by anyone: some show a key.
+async fn unkept(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
-async fn within_time(request: Request, next: Next) -> Result<Response, Problem> {
+async fn within_time(path: Option<MatchedPath>, request: Request, next: Next) -> Result<Response, Problem> {
+    if path.is_some_and(|path| UNHURRIED.contains(&path.as_str())) {
+        return Ok(next.run(request).await);
+    }
     tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await.map_err(|_| Problem::Timeout)
 }

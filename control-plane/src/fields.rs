@@ -1,16 +1,21 @@
 //! [`Fields`]: reads the texts of a body as values, and remembers every one that is none.
 
+use std::borrow::Cow;
+
 use domain::{Address, Amount, UnixMillis};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
 /// One field that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// JSON pointer (RFC 6901).
-    pointer: &'static str,
+    #[schema(value_type = String)]
+    pointer: Cow<'static, str>,
+    /// What to write instead.
     detail: String,
 }
 
@@ -18,13 +23,15 @@ pub(crate) struct FieldError {
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     errors: Vec<FieldError>,
+    /// Where what is being read stands in the body, as a pointer.
+    place: &'static str,
 }
 
 // === impl FieldError ===
 
 impl FieldError {
-    pub(crate) fn new(pointer: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer, detail: detail.into() }
+    pub(crate) fn new(pointer: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
     }
 }
 
@@ -76,9 +83,17 @@ impl Fields {
         }
     }
 
+    /// Reads a part of the body: its pointers begin there.
+    pub(crate) fn within<T>(&mut self, place: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.place, place);
+        let value = read(self);
+        self.place = outer;
+        value
+    }
+
     /// Adds a mistake.
     pub(crate) fn refuse(&mut self, pointer: &'static str, detail: &str) {
-        self.errors.push(FieldError::new(pointer, detail));
+        self.errors.push(FieldError::new(format!("{}{pointer}", self.place), detail));
     }
 
     /// All mistakes at once, if there are any.
@@ -116,7 +131,7 @@ mod tests {
             Some(UnixMillis(2_000))
         );
         let Err(Problem::Fields(errors)) = fields.finish() else { panic!("no mistakes") };
-        let pointers: Vec<_> = errors.iter().map(|error| error.pointer).collect();
+        let pointers: Vec<_> = errors.iter().map(|error| &*error.pointer).collect();
         assert_eq!(pointers, ["/b", "/d", "/e", "/f", "/g"]);
     }
 }

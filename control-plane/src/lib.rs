@@ -3,12 +3,15 @@
 //! [`control::router`] is for whoever administers agents and wallets; it writes through the registry and the ledger
 //! and decides nothing about money. [`ops::router`] is for Prometheus and for whoever asks whether this process is
 //! well. [`server::serve`] runs either on a socket that the caller bound. Next: [`problem`], the one place that maps
-//! errors to HTTP.
+//! errors to HTTP; [`call`] for what every call goes through.
 
-mod admin;
+mod agent_keys;
 mod agents;
+mod api_keys;
 pub mod audit;
 mod body;
+mod call;
+mod changes;
 pub mod control;
 mod fields;
 mod money;
@@ -16,6 +19,7 @@ pub mod ops;
 mod payments;
 mod problem;
 pub mod server;
+mod signers;
 mod wallets;
 
 #[cfg(test)]

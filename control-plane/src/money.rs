@@ -2,9 +2,10 @@
 
 use domain::{Amount, Asset};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An amount of one asset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Money {
     /// Atomic units, in decimal.
     amount: String,

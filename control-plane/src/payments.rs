@@ -5,12 +5,16 @@ use axum::extract::{Path, State};
 use domain::{Asset, PaymentId};
 use ledger::{PaymentRecord, Refunded};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::call::caller::Caller;
 use crate::control::ControlState;
 use crate::money::Money;
 use crate::problem::Problem;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct PaymentView {
     id: String,
     /// `captured` or `refunded`.
@@ -30,7 +34,7 @@ pub(crate) struct PaymentView {
     refund: Option<RefundView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RefundView {
     id: String,
     amount: Money,
@@ -39,13 +43,36 @@ struct RefundView {
     at: String,
 }
 
-pub(crate) async fn get(
+pub(crate) fn router() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::default().routes(routes!(get))
+}
+
+/// One payment.
+#[utoipa::path(get, path = "/v1/payments/{id}", tag = "payments", params(("id" = String, Path)),
+    responses((status = 200, body = PaymentView)), security(("management" = ["payments:read"])))]
+async fn get(
     State(state): State<ControlState>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<PaymentView>, Problem> {
+    let payment = visible(&state, &caller, &id).await?;
+    Ok(Json(PaymentView::new(&payment, state.ledger.asset())))
+}
+
+/// A payment that is the caller's business: of their agent, or to their provider.
+pub(crate) async fn visible(
+    state: &ControlState,
+    caller: &Caller,
+    id: &str,
+) -> Result<PaymentRecord, Problem> {
     let id: PaymentId = id.parse()?;
     let payment = state.ledger.payment(id).await?.ok_or(Problem::PaymentNotFound)?;
-    Ok(Json(PaymentView::new(&payment, state.ledger.asset())))
+    if caller.provides(&payment.receipt.provider) {
+        return Ok(payment);
+    }
+    let agent = state.registry.agent(payment.receipt.agent).await?;
+    let owned = agent.is_some_and(|agent| caller.owns(agent.owner.as_deref()));
+    if owned { Ok(payment) } else { Err(Problem::PaymentNotFound) }
 }
 
 // === impl PaymentView ===

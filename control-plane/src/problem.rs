@@ -7,26 +7,29 @@ use axum::response::{IntoResponse, Response};
 use domain::identifier::IdentifierError;
 use ledger::LedgerError;
 use registry::RegistryError;
-use serde_json::json;
+use serde::Serialize;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::fields::FieldError;
 
 /// Why a call failed. Nothing was changed, but for what [`Problem::Timeout`] says.
 #[derive(Debug, Error)]
 pub(crate) enum Problem {
-    #[error("show the administrator's token: `Authorization: Bearer <token>`")]
+    #[error("show the administrator's token or a key of the management API: `Authorization: Bearer <token>`")]
     Unauthorized,
     #[error("the management API is closed: set control.admin_token or control.admin_token_file")]
     Closed,
+    #[error("this key may not do that: it lacks the scope `{0}`")]
+    Forbidden(String),
     #[error("there is nothing at this path")]
     NotFound,
     #[error("this path does not answer this method")]
     Method,
     #[error("{0}")]
     Identifier(#[from] IdentifierError),
-    #[error("this call takes no query parameters")]
-    Query,
+    #[error("{0}")]
+    Parameter(String),
     #[error("send the body as `Content-Type: application/json`")]
     MediaType,
     #[error("the body is longer than {0} bytes")]
@@ -41,14 +44,26 @@ pub(crate) enum Problem {
     IdempotencyKeyMissing,
     #[error("Idempotency-Key must be one field of 1 to {0} visible ASCII characters")]
     IdempotencyKey(usize),
-    #[error("the Idempotency-Key was used for another transfer")]
+    #[error("the Idempotency-Key was used for another call")]
     IdempotencyKeyReused,
+    #[error("a call with this Idempotency-Key is still running; ask again in a moment")]
+    InProgress,
+    #[error(
+        "this call was made, and its answer showed a secret, which is shown once; revoke what it made and make another"
+    )]
+    ShownBefore,
     #[error("no such agent")]
     AgentNotFound,
     #[error("no such wallet")]
     WalletNotFound,
     #[error("no such payment")]
     PaymentNotFound,
+    #[error("no such key")]
+    KeyNotFound,
+    #[error("no such signer")]
+    SignerNotFound,
+    #[error("{0}")]
+    Signature(&'static str),
     #[error("{0}")]
     Conflict(String),
     #[error("too much is queued; nothing was done, try again")]
@@ -59,6 +74,25 @@ pub(crate) enum Problem {
     Timeout,
     #[error("the call failed; the log says why")]
     Internal,
+}
+
+/// A problem as it is told (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemView {
+    /// `urn:faregate:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: Option<&'static str>,
+    /// The status.
+    status: u16,
+    /// A stable word for programs.
+    code: &'static str,
+    /// A sentence for people.
+    detail: String,
+    /// Every field that cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<FieldError>>,
 }
 
 // === impl Problem ===
@@ -73,21 +107,26 @@ impl Problem {
     const fn status(&self) -> StatusCode {
         match self {
             Self::Identifier(_)
-            | Self::Query
+            | Self::Parameter(_)
             | Self::Interrupted
             | Self::Body(_)
             | Self::IdempotencyKeyMissing
             | Self::IdempotencyKey(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Closed => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::AgentNotFound | Self::WalletNotFound | Self::PaymentNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::Closed | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound
+            | Self::AgentNotFound
+            | Self::WalletNotFound
+            | Self::PaymentNotFound
+            | Self::KeyNotFound
+            | Self::SignerNotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::InProgress | Self::ShownBefore => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Fields(_) | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Fields(_) | Self::IdempotencyKeyReused | Self::Signature(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded | Self::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -99,10 +138,11 @@ impl Problem {
         match self {
             Self::Unauthorized => "unauthorized",
             Self::Closed => "control_closed",
+            Self::Forbidden(_) => "forbidden",
             Self::NotFound => "not_found",
             Self::Method => "method_not_allowed",
             Self::Identifier(_) => "invalid_identifier",
-            Self::Query => "unknown_parameter",
+            Self::Parameter(_) => "invalid_parameter",
             Self::MediaType => "unsupported_media_type",
             Self::TooLarge(_) => "body_too_large",
             Self::Interrupted => "body_interrupted",
@@ -111,9 +151,14 @@ impl Problem {
             Self::IdempotencyKeyMissing => "idempotency_key_missing",
             Self::IdempotencyKey(_) => "invalid_idempotency_key",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::InProgress => "in_progress",
+            Self::ShownBefore => "shown_before",
             Self::AgentNotFound => "agent_not_found",
             Self::WalletNotFound => "wallet_not_found",
             Self::PaymentNotFound => "payment_not_found",
+            Self::KeyNotFound => "key_not_found",
+            Self::SignerNotFound => "signer_not_found",
+            Self::Signature(_) => "invalid_signature",
             Self::Conflict(_) => "conflict",
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
@@ -125,7 +170,7 @@ impl Problem {
     /// Seconds, where trying again can help.
     const fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Overloaded => Some(1),
+            Self::Overloaded | Self::InProgress => Some(1),
             Self::LedgerUnavailable => Some(5),
             _ => None,
         }
@@ -153,6 +198,9 @@ impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::UnknownAgent(_) => Self::AgentNotFound,
+            RegistryError::UnknownWallet(_) => Self::WalletNotFound,
+            RegistryError::UnknownKey(_) | RegistryError::UnknownApiKey(_) => Self::KeyNotFound,
+            RegistryError::UnknownSigner(_) => Self::SignerNotFound,
             RegistryError::NameTaken(_) | RegistryError::SignerTaken(_) => Self::Conflict(error.to_string()),
             RegistryError::Name => Self::Fields(vec![FieldError::new("/name", error.to_string())]),
             _ => Self::internal(&error),
@@ -163,16 +211,17 @@ impl From<RegistryError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
-        let mut body = json!({
-            "type": format!("urn:faregate:problem:{}", self.code()),
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "code": self.code(),
-            "detail": self.to_string(),
-        });
-        if let Self::Fields(errors) = &self {
-            body["errors"] = json!(errors);
-        }
+        let body = ProblemView {
+            kind: format!("urn:faregate:problem:{}", self.code()),
+            title: status.canonical_reason(),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: self.to_string(),
+            errors: match &self {
+                Self::Fields(errors) => Some(errors.clone()),
+                _ => None,
+            },
+        };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

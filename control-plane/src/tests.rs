@@ -160,8 +160,11 @@ async fn an_agent_is_made_with_its_wallet_and_read_back() {
     let house = House::control().await;
     house.registry.apply(&catalog(), Still.now()).await.unwrap();
     let body = json!({
-        "name": "buyer", "per_request": "$0.05", "per_day": "$1", "routes": ["quotes"], "providers": ["acme"],
-        "expires_at": "2030-01-01T00:00:00Z",
+        "name": "buyer",
+        "policy": {
+            "per_request": "$0.05", "per_day": "$1", "routes": ["quotes"], "providers": ["acme"],
+            "expires_at": "2030-01-01T00:00:00Z",
+        },
     });
     let made = house.admin("POST", "/v1/agents", Some(body)).await.expect(201);
     let read = house.admin("GET", &format!("/v1/agents/{}", text(&made["id"])), None).await.expect(200);
@@ -269,23 +272,26 @@ async fn bad_calls_are_refused_with_a_stable_code() {
     let payment = PaymentId::from_bytes([7; 16]);
     let get = async |path: String| house.admin("GET", &path, None).await;
     get("/v1/nothing".to_owned()).await.expect_problem(404, "not_found");
-    get("/v1/agents".to_owned()).await.expect_problem(405, "method_not_allowed");
+    get("/v1/wallets/x/fund".to_owned()).await.expect_problem(405, "method_not_allowed");
     get(format!("/v1/agents/{nobody}")).await.expect_problem(404, "agent_not_found");
     get(format!("/v1/agents/{wallet}")).await.expect_problem(400, "invalid_identifier");
-    get(format!("/v1/agents/{id}?expand=all")).await.expect_problem(400, "unknown_parameter");
+    get(format!("/v1/agents/{id}?expand=all")).await.expect_problem(400, "invalid_parameter");
     get(format!("/v1/wallets/{wallet}")).await.expect_problem(404, "wallet_not_found");
     get(format!("/v1/payments/{payment}")).await.expect_problem(404, "payment_not_found");
 
     let post = async |path: &str, body: Value| house.admin("POST", path, Some(body)).await;
     post("/v1/agents", json!({ "name": "buyer" })).await.expect_problem(409, "conflict");
-    post("/v1/agents", json!({ "name": "b", "per_dy": "$1" })).await.expect_problem(400, "invalid_body");
+    post("/v1/agents", json!({ "name": "b", "policy": { "per_dy": "$1" } }))
+        .await
+        .expect_problem(400, "invalid_body");
     post("/v1/agents", json!({ "name": "b", "wallet": wallet.to_string() }))
         .await
         .expect_problem(404, "wallet_not_found");
-    let typed =
-        json!({ "name": "", "per_day": "1e3", "routes": ["quotse"], "expires_at": "2020-01-01T00:00:00Z" });
+    let policy = json!({ "per_day": "1e3", "routes": ["quotse"], "expires_at": "2020-01-01T00:00:00Z" });
+    let typed = json!({ "name": "", "policy": policy });
     let problem = post("/v1/agents", typed).await.expect_problem(422, "invalid_field");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 4, "{problem}");
+    assert_eq!(problem["errors"][1]["pointer"], "/policy/per_day");
     post(&format!("/v1/agents/{nobody}/keys"), json!({})).await.expect_problem(404, "agent_not_found");
     let long = json!({ "name": "x".repeat(70_000) });
     post("/v1/agents", long).await.expect_problem(413, "body_too_large");

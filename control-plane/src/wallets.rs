@@ -1,41 +1,91 @@
-//! `/v1/wallets/{id}`: a balance, and the money that comes in from outside.
+//! `/v1/wallets`: balances by name and owner, and the money that comes in from outside.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::WalletId;
 use ledger::Funding;
+use registry::agent::AGENT_NAME_BYTES_MAX;
+use registry::{Listing, Wallet};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::agents::owner;
 use crate::body::Body;
+use crate::call::caller::Caller;
+use crate::call::csv::Row;
+use crate::call::idempotent::IdempotencyKey;
+use crate::call::listing::{Lister, Page, Range};
+use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
 use crate::problem::Problem;
 
-/// Longest `Idempotency-Key`, in bytes.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
-
 /// Longest reference to what the money is outside, in bytes.
 const EXTERNAL_REFERENCE_BYTES_MAX: usize = 255;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FundBody {
+struct WalletBody {
+    /// What people call it, 1 to 64 bytes.
+    name: String,
+    /// Whose it is to be; an owner's key always makes its own.
+    owner: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FundBody {
+    /// Such as `$10`.
     amount: String,
+    /// What the money is outside: a bank's or a processor's reference.
     external_reference: String,
 }
 
-#[derive(Serialize)]
-pub(crate) struct WalletView {
-    id: String,
-    balance: Money,
-    held: Money,
-    available: Money,
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WalletQuery {
+    /// Only this owner's.
+    owner: Option<String>,
+    /// Rows of a page.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
 }
 
-#[derive(Serialize)]
-pub(crate) struct TransferView {
+/// A wallet in a list.
+#[derive(Serialize, ToSchema)]
+struct WalletLine {
+    id: String,
+    name: String,
+    owner: Option<String>,
+    frozen: bool,
+    created_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct WalletView {
+    id: String,
+    name: String,
+    /// Whose it is; the operator's where null.
+    owner: Option<String>,
+    /// Its agents pay nothing while set.
+    frozen: bool,
+    balance: Money,
+    /// Held by running requests.
+    held: Money,
+    /// What a new request may hold.
+    available: Money,
+    created_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TransferView {
     id: String,
     wallet: String,
     amount: Money,
@@ -43,36 +93,82 @@ pub(crate) struct TransferView {
     at: String,
 }
 
-pub(crate) async fn get(
-    State(state): State<ControlState>,
-    Path(id): Path<String>,
-) -> Result<Json<WalletView>, Problem> {
-    let id: WalletId = id.parse()?;
-    let wallet = state.ledger.wallet(id).await?.ok_or(Problem::WalletNotFound)?;
-    let money = |amount| Money::new(amount, state.ledger.asset());
-    Ok(Json(WalletView {
-        id: id.to_string(),
-        balance: money(wallet.balance),
-        held: money(wallet.held),
-        available: money(wallet.available),
-    }))
+pub(crate) fn router() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::default()
+        .routes(routes!(list, create))
+        .routes(routes!(get))
+        .routes(routes!(fund))
+        .routes(routes!(freeze))
+        .routes(routes!(thaw))
 }
 
-/// The same call under the same key answers with the first one's transfer.
-pub(crate) async fn fund(
+/// Wallets, newest first.
+#[utoipa::path(get, path = "/v1/wallets", tag = "wallets", params(WalletQuery),
+    responses((status = 200, body = Page<WalletLine>)), security(("management" = ["wallets:read"])))]
+async fn list(
     State(state): State<ControlState>,
+    caller: Caller,
+    lister: Lister,
+    Query(query): Query<WalletQuery>,
+) -> Result<Response, Problem> {
+    let owner = caller.only_owner().map(str::to_owned).or(query.owner);
+    let fetch = move |range: Range<WalletId>| {
+        let (registry, listing) =
+            (state.registry.clone(), Listing { before: range.after, owner: owner.clone() });
+        async move {
+            let wallets = registry.wallets(&listing, range.limit).await?;
+            Ok(wallets.into_iter().map(|wallet| (wallet.id, WalletLine::new(wallet))).collect())
+        }
+    };
+    lister.answer(query.limit, query.after.as_deref(), fetch).await
+}
+
+/// Makes a wallet with nothing in it.
+#[utoipa::path(post, path = "/v1/wallets", tag = "wallets", request_body = WalletBody,
+    responses((status = 201, body = WalletView)), security(("management" = ["wallets:write"])))]
+async fn create(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Body(body): Body<WalletBody>,
+) -> Result<(StatusCode, Json<WalletView>), Problem> {
+    let mut fields = Fields::default();
+    fields.text("/name", &body.name, AGENT_NAME_BYTES_MAX);
+    let owner = owner(&caller, &mut fields, body.owner);
+    fields.finish()?;
+    let wallet = make(&state, &caller, body.name, owner).await?;
+    Ok((StatusCode::CREATED, Json(view(&state, wallet).await?)))
+}
+
+/// One wallet, with what is in it.
+#[utoipa::path(get, path = "/v1/wallets/{id}", tag = "wallets", params(("id" = String, Path)),
+    responses((status = 200, body = WalletView)), security(("management" = ["wallets:read"])))]
+async fn get(
+    State(state): State<ControlState>,
+    caller: Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
+) -> Result<Json<WalletView>, Problem> {
+    let wallet = visible(&state, &caller, &id).await?;
+    Ok(Json(view(&state, wallet).await?))
+}
+
+/// Brings money in. The same call under the same key answers with the first one's transfer.
+#[utoipa::path(post, path = "/v1/wallets/{id}/fund", tag = "wallets",
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = FundBody,
+    responses((status = 200, body = TransferView)), security(("management" = ["wallets:fund"])))]
+async fn fund(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<FundBody>,
 ) -> Result<Json<TransferView>, Problem> {
-    let wallet: WalletId = id.parse()?;
-    let idempotency_key = idempotency_key(&headers)?;
+    let wallet = visible(&state, &caller, &id).await?.id;
     let mut fields = Fields::default();
     let amount = fields.some_dollars("/amount", &body.amount);
     fields.text("/external_reference", &body.external_reference, EXTERNAL_REFERENCE_BYTES_MAX);
     fields.finish()?;
 
-    let external_reference = body.external_reference;
+    let (idempotency_key, external_reference) = (caller.word(&key), body.external_reference);
     let funding = Funding { wallet, amount, idempotency_key, external_reference };
     let transfer = state.ledger.fund(funding).await?;
     tracing::info!(transfer.id = %transfer.id, wallet.id = %wallet, amount = %amount, "wallet funded");
@@ -85,12 +181,87 @@ pub(crate) async fn fund(
     }))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
-    let mut fields = headers.get_all("idempotency-key").iter();
-    let key = fields.next().ok_or(Problem::IdempotencyKeyMissing)?;
-    let usable = fields.next().is_none()
-        && (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
-        && key.as_bytes().iter().all(u8::is_ascii_graphic);
-    let key = key.to_str().ok().filter(|_| usable);
-    key.map(str::to_owned).ok_or(Problem::IdempotencyKey(IDEMPOTENCY_KEY_BYTES_MAX))
+/// Lets no agent of this wallet pay until it is thawed.
+#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", tag = "wallets", params(("id" = String, Path)),
+    responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
+async fn freeze(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<WalletView>, Problem> {
+    set_frozen(&state, &caller, &id, true).await
+}
+
+/// Lets the agents of a frozen wallet pay again.
+#[utoipa::path(post, path = "/v1/wallets/{id}/thaw", tag = "wallets", params(("id" = String, Path)),
+    responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
+async fn thaw(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<WalletView>, Problem> {
+    set_frozen(&state, &caller, &id, false).await
+}
+
+async fn set_frozen(
+    state: &ControlState,
+    caller: &Caller,
+    id: &str,
+    frozen: bool,
+) -> Result<Json<WalletView>, Problem> {
+    let wallet = visible(state, caller, id).await?;
+    let wallet = state.registry.set_wallet_frozen(&caller.actor(), wallet.id, frozen).await?;
+    Ok(Json(view(state, wallet).await?))
+}
+
+/// A wallet that is the caller's business; another one does not exist for them.
+pub(crate) async fn visible(state: &ControlState, caller: &Caller, id: &str) -> Result<Wallet, Problem> {
+    let id: WalletId = id.parse()?;
+    let wallet = state.registry.wallet(id).await?;
+    wallet.filter(|wallet| caller.owns(wallet.owner.as_deref())).ok_or(Problem::WalletNotFound)
+}
+
+/// Makes a wallet, in the ledger first.
+pub(crate) async fn make(
+    state: &ControlState,
+    caller: &Caller,
+    name: String,
+    owner: Option<String>,
+) -> Result<Wallet, Problem> {
+    let id = state.registry.new_wallet()?;
+    state.ledger.create_wallet(id).await?;
+    Ok(state.registry.create_wallet(&caller.actor(), id, name, owner).await?)
+}
+
+async fn view(state: &ControlState, wallet: Wallet) -> Result<WalletView, Problem> {
+    let money = |amount| Money::new(amount, state.ledger.asset());
+    let held = state.ledger.wallet(wallet.id).await?.ok_or(Problem::WalletNotFound)?;
+    Ok(WalletView {
+        id: wallet.id.to_string(),
+        name: wallet.name,
+        owner: wallet.owner,
+        frozen: wallet.frozen,
+        balance: money(held.balance),
+        held: money(held.held),
+        available: money(held.available),
+        created_at: wallet.created_at.to_string(),
+    })
+}
+
+// === impl WalletLine ===
+
+impl WalletLine {
+    fn new(wallet: Wallet) -> Self {
+        Self {
+            id: wallet.id.to_string(),
+            name: wallet.name,
+            owner: wallet.owner,
+            frozen: wallet.frozen,
+            created_at: wallet.created_at.to_string(),
+        }
+    }
+}
+
+impl Row for WalletLine {
+    const COLUMNS: &'static [&'static str] = &["id", "name", "owner", "frozen", "created_at"];
 }

@@ -127,6 +127,10 @@ identifier! {
     /// One entry of the audit log.
     ChangeId, "chg"
 }
+identifier! {
+    /// One call of the management API.
+    RequestId, "req"
+}
 
 // === impl PaymentId ===
 

@@ -21,8 +21,8 @@ pub use amount::{Amount, BasisPoints};
 pub use asset::Asset;
 pub use catalog::{Capture, Catalog, Provider, ProviderId, Route};
 pub use identifier::{
-    AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, PaymentId, PayoutId, SettlementId, TransferId,
-    WalletId, WebhookId,
+    AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, PaymentId, PayoutId, RequestId, SettlementId,
+    TransferId, WalletId, WebhookId,
 };
 pub use path::CanonicalPath;
 pub use policy::{PolicyViolation, SpendingPolicy};

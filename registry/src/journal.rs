@@ -5,7 +5,7 @@
 //! read all before it. Entries are chained by their hashes ([`Registry::verify_changes`]). No secret may stand in a
 //! document that is recorded here. Next: `store::journal` for the SQL.
 
-use domain::{ApiKeyId, ChangeId, Clock, EventId, UnixMillis};
+use domain::{ApiKeyId, ChangeId, Clock, EventId, RequestId, UnixMillis};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -255,6 +255,14 @@ impl Registry {
         let gone = store::delete_events(&mut writing.session(), before).await?;
         writing.commit().await?;
         Ok(gone)
+    }
+
+    /// A name for a call, which the journal keeps with what the call changes.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn new_request(&self) -> Result<RequestId, RegistryError> {
+        Ok(RequestId::generate(self.now(), random()?))
     }
 
     /// Tells those who wait for events that there is one at this position.

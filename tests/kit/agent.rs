@@ -37,7 +37,11 @@ impl Agent {
 
     /// An agent under a policy, such as `{"per_day": "$0.10"}`.
     pub async fn with_policy(gateway: &Faregate, dollars: &str, policy: Value) -> Self {
-        let mut body = policy;
+        Self::made(gateway, dollars, json!({ "policy": policy })).await
+    }
+
+    /// An agent made from this body; it gets a name.
+    pub async fn made(gateway: &Faregate, dollars: &str, mut body: Value) -> Self {
         body["name"] = Value::from(format!("agent-{}", &random_hex()[2..14]));
         let made = gateway.ask("POST", "/v1/agents", Some(&body)).await;
         let text =

@@ -85,8 +85,8 @@ async fn a_policy_allows_only_the_routes_and_prices_it_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_agents_of_one_wallet_share_the_money_and_not_the_limit() {
     let world = World::paid().await;
-    let policy = json!({ "wallet": world.agent.wallet, "per_day": "$0.001" });
-    let child = Agent::with_policy(&world.gateway, "$0", policy).await;
+    let body = json!({ "wallet": world.agent.wallet, "policy": { "per_day": "$0.001" } });
+    let child = Agent::made(&world.gateway, "$0", body).await;
     child.buy(&world.gateway, &Request::get("/paid")).await.expect_status(200);
     child.buy(&world.gateway, &Request::get("/paid")).await.expect_refusal(403, "spending_limit_exceeded");
     world.buy(&Request::get("/paid")).await.expect_status(200);

@@ -1,0 +1,171 @@
+//! `/v1/agents/{id}/keys`: what an agent pays with in one round trip. Made, rotated with an overlap, ended at once.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use domain::{AgentId, Asset, KeyId};
+use registry::{KeyGrant, NewKey, ShownKey};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::agents::visible;
+use crate::body::Body;
+use crate::call::caller::Caller;
+use crate::call::idempotent::ShowsSecret;
+use crate::control::ControlState;
+use crate::fields::Fields;
+use crate::money::Money;
+use crate::problem::Problem;
+
+/// For how long a rotated key goes on beside the new one where nobody says, in milliseconds: a day.
+const OVERLAP_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The longest overlap, in milliseconds: 30 days.
+const OVERLAP_MS_MAX: i64 = 30 * OVERLAP_MS;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct KeyBody {
+    /// The most one call may cost with it; `$0.10` where not given.
+    per_request: Option<String>,
+    /// From when on it is refused.
+    expires_at: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RotationBody {
+    /// For how many seconds the old key goes on; a day where not given, 0 ends it now.
+    overlap_seconds: Option<i64>,
+}
+
+/// What a key allows. Its secret is not known any more.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeyView {
+    id: String,
+    agent: String,
+    per_request: Money,
+    expires_at: Option<String>,
+    /// To the minute.
+    last_used_at: Option<String>,
+}
+
+/// A key at the one moment its text is known.
+#[derive(Serialize, ToSchema)]
+struct ShownKeyView {
+    id: String,
+    agent: String,
+    /// Shown here and nowhere else.
+    key: String,
+    per_request: Money,
+    expires_at: Option<String>,
+}
+
+pub(crate) fn router() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(rotate)).routes(routes!(revoke))
+}
+
+/// The keys of an agent, oldest first.
+#[utoipa::path(get, path = "/v1/agents/{id}/keys", tag = "agents", params(("id" = String, Path)),
+    responses((status = 200, body = Vec<KeyView>)), security(("management" = ["agents:read"])))]
+async fn list(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<KeyView>>, Problem> {
+    let agent = visible(&state, &caller, &id).await?;
+    let asset = state.ledger.asset();
+    Ok(Json(agent.keys.iter().map(|key| KeyView::new(agent.id, key, asset)).collect()))
+}
+
+/// Makes a key. Its text is shown in this answer and never again.
+#[utoipa::path(post, path = "/v1/agents/{id}/keys", tag = "agents", params(("id" = String, Path)),
+    request_body = KeyBody, responses((status = 201, body = ShownKeyView)), security(("management" = ["agents:write"])))]
+async fn create(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<KeyBody>,
+) -> Result<Response, Problem> {
+    let agent = visible(&state, &caller, &id).await?.id;
+    let mut fields = Fields::default();
+    let mut new = NewKey::default();
+    if let Some(text) = &body.per_request {
+        new.per_request = fields.some_dollars("/per_request", text);
+    }
+    new.expires_at = fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time());
+    fields.finish()?;
+
+    let shown = state.registry.add_key(&caller.actor(), agent, new).await?;
+    tracing::info!(agent.id = %agent, key.id = %shown.grant.id, "agent key created");
+    Ok(show(agent, &shown, state.ledger.asset()))
+}
+
+/// Makes a key of the same terms; the old one goes on for the overlap, so that nobody is cut off.
+#[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/rotate", tag = "agents",
+    params(("id" = String, Path), ("key" = String, Path)), request_body = RotationBody,
+    responses((status = 201, body = ShownKeyView)), security(("management" = ["agents:write"])))]
+async fn rotate(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path((id, key)): Path<(String, String)>,
+    Body(body): Body<RotationBody>,
+) -> Result<Response, Problem> {
+    let agent = visible(&state, &caller, &id).await?.id;
+    let key: KeyId = key.parse()?;
+    let overlap_ms = body.overlap_seconds.map_or(Some(OVERLAP_MS), |seconds| seconds.checked_mul(1_000));
+    let overlap_ms = overlap_ms.filter(|overlap| (0..=OVERLAP_MS_MAX).contains(overlap));
+    let mut fields = Fields::default();
+    if overlap_ms.is_none() {
+        fields.refuse("/overlap_seconds", &format!("must be from 0 to {}", OVERLAP_MS_MAX / 1_000));
+    }
+    fields.finish()?;
+    let overlap_ms = overlap_ms.unwrap_or(OVERLAP_MS);
+    let shown = state.registry.rotate_key(&caller.actor(), agent, key, overlap_ms).await?;
+    tracing::info!(agent.id = %agent, key.id = %key, key.next = %shown.grant.id, "agent key rotated");
+    Ok(show(agent, &shown, state.ledger.asset()))
+}
+
+/// Ends a key at once.
+#[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/revoke", tag = "agents",
+    params(("id" = String, Path), ("key" = String, Path)),
+    responses((status = 204)), security(("management" = ["agents:write"])))]
+async fn revoke(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path((id, key)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let agent = visible(&state, &caller, &id).await?.id;
+    let key: KeyId = key.parse()?;
+    state.registry.revoke_key(&caller.actor(), agent, key).await?;
+    tracing::info!(agent.id = %agent, key.id = %key, "agent key revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn show(agent: AgentId, shown: &ShownKey, asset: &Asset) -> Response {
+    let view = ShownKeyView {
+        id: shown.grant.id.to_string(),
+        agent: agent.to_string(),
+        key: shown.key.reveal(),
+        per_request: Money::new(shown.grant.per_request, asset),
+        expires_at: shown.grant.expires_at.map(|end| end.to_string()),
+    };
+    (StatusCode::CREATED, Extension(ShowsSecret), Json(view)).into_response()
+}
+
+// === impl KeyView ===
+
+impl KeyView {
+    pub(crate) fn new(agent: AgentId, key: &KeyGrant, asset: &Asset) -> Self {
+        Self {
+            id: key.id.to_string(),
+            agent: agent.to_string(),
+            per_request: Money::new(key.per_request, asset),
+            expires_at: key.expires_at.map(|end| end.to_string()),
+            last_used_at: key.last_used_at.map(|at| at.to_string()),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! [`Caller`]: who calls the management API: the administrator by the token of the configuration, or the holder of a key.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::Secret;
+use registry::journal::{Actor, ActorKind};
+use registry::{ApiKey, ApiKeyGrant, Registry, Role};
+use subtle::ConstantTimeEq;
+
+use super::operations;
+use crate::problem::Problem;
+
+/// The field that names the call in the answer, in the log and in the audit log.
+const REQUEST_ID: &str = "faregate-request-id";
+
+/// What opens the API.
+#[derive(Clone)]
+pub(crate) struct Door {
+    /// The digest of the administrator's token.
+    token: Option<[u8; 32]>,
+    registry: Registry,
+}
+
+/// Who calls, and what they may. What they may not see does not exist for them.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    kind: ActorKind,
+    role: Role,
+    read_only: bool,
+    scopes: Option<Vec<String>>,
+    request: Arc<str>,
+}
+
+// === impl Door ===
+
+impl Door {
+    pub(crate) fn new(token: Option<&Secret>, registry: Registry) -> Self {
+        Self { token: token.map(|token| digest(token.expose().as_bytes())), registry }
+    }
+
+    async fn open(&self, headers: &HeaderMap, request: Arc<str>) -> Result<Caller, Problem> {
+        let mut shown = headers.get_all(AUTHORIZATION).iter();
+        let refusal = || if self.token.is_some() { Problem::Unauthorized } else { Problem::Closed };
+        let (Some(field), None) = (shown.next(), shown.next()) else { return Err(refusal()) };
+        let (scheme, shown) = field.as_bytes().split_at_checked(7).ok_or_else(refusal)?;
+        if !scheme.eq_ignore_ascii_case(b"bearer ") {
+            return Err(refusal());
+        }
+        let shown = shown.trim_ascii();
+        // Digests are compared, so that neither the token's length nor its first letters show in the time it takes (O5).
+        if self.token.is_some_and(|token| bool::from(digest(shown).ct_eq(&token))) {
+            return Ok(Caller::administrator(request));
+        }
+        let key = std::str::from_utf8(shown).ok().and_then(|text| ApiKey::parse(text).ok());
+        let key = key.ok_or_else(refusal)?;
+        let grant = self.registry.open_with_key(&key).await?;
+        Ok(Caller::of_key(grant.ok_or(Problem::Unauthorized)?, request))
+    }
+}
+
+/// Lets nobody else through, not even to learn which paths there are. Names the call.
+pub(crate) async fn require(
+    State(door): State<Door>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let id: Arc<str> = door.registry.new_request()?.to_string().into();
+    let caller = door.open(request.headers(), Arc::clone(&id)).await?;
+    request.extensions_mut().insert(caller);
+    let mut response = next.run(request).await;
+    if let Ok(value) = id.parse() {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    Ok(response)
+}
+
+fn digest(token: &[u8]) -> [u8; 32] {
+    *blake3::hash(token).as_bytes()
+}
+
+// === impl Caller ===
+
+impl Caller {
+    fn administrator(request: Arc<str>) -> Self {
+        Self { kind: ActorKind::Token, role: Role::Admin, read_only: false, scopes: None, request }
+    }
+
+    fn of_key(grant: ApiKeyGrant, request: Arc<str>) -> Self {
+        let ApiKeyGrant { id, role, read_only, scopes, .. } = grant;
+        Self { kind: ActorKind::Key(id), role, read_only, scopes, request }
+    }
+
+    /// As the journal names them.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor { kind: self.kind, request: Some(self.request.to_string()) }
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// The one provider that the caller may see; none: every one, or, for an owner, what all may see of them.
+    pub(crate) fn only_provider(&self) -> Option<&str> {
+        match &self.role {
+            Role::Provider(name) => Some(name),
+            Role::Admin | Role::Owner(_) => None,
+        }
+    }
+
+    /// The one owner whose agents and wallets the caller may see; none: everyone's.
+    pub(crate) fn only_owner(&self) -> Option<&str> {
+        match &self.role {
+            Role::Owner(name) => Some(name),
+            Role::Admin | Role::Provider(_) => None,
+        }
+    }
+
+    /// Whether what belongs to this owner is the caller's business. A provider's it never is.
+    pub(crate) fn owns(&self, owner: Option<&str>) -> bool {
+        match &self.role {
+            Role::Admin => true,
+            Role::Owner(name) => owner == Some(name),
+            Role::Provider(_) => false,
+        }
+    }
+
+    /// Whether what belongs to this provider is the caller's business.
+    pub(crate) fn provides(&self, provider: &str) -> bool {
+        match &self.role {
+            Role::Admin => true,
+            Role::Provider(name) => provider == name,
+            Role::Owner(_) => false,
+        }
+    }
+
+    /// Whether the caller may do what this scope says, whosever it is.
+    pub(crate) fn may(&self, scope: &str) -> bool {
+        let reads = scope.ends_with(":read");
+        let listed = self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|listed| listed == scope));
+        (reads || !self.read_only) && listed && operations::is_of_role(&self.role, scope)
+    }
+
+    /// The caller's word for a call, as the ledger keeps it: two tenants may use the same one. The administrator's stands as
+    /// it is.
+    pub(crate) fn word(&self, key: &str) -> String {
+        match self.role.subject() {
+            None => key.to_owned(),
+            Some(subject) => format!("{} {subject} {key}", self.role.name()),
+        }
+    }
+
+    /// A name that is the same for all keys of one tenant.
+    pub(crate) fn who(&self) -> String {
+        format!("{} {}", self.role.name(), self.role.subject().unwrap_or_default())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    /// Fails closed: a handler that nobody guards is called by nobody.
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or(Problem::Unauthorized)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(role: Role, read_only: bool, scopes: Option<&[&str]>) -> Caller {
+        let scopes = scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect());
+        Caller { kind: ActorKind::System, role, read_only, scopes, request: "req_1".into() }
+    }
+
+    #[test]
+    fn a_tenant_sees_its_own_and_nobody_elses() {
+        let provider = caller(Role::Provider("acme".to_owned()), false, None);
+        assert!(provider.provides("acme") && !provider.provides("other"));
+        assert!(!provider.owns(None) && !provider.owns(Some("acme")));
+        let owner = caller(Role::Owner("lab".to_owned()), false, None);
+        assert!(owner.owns(Some("lab")) && !owner.owns(None) && !owner.owns(Some("other")));
+        assert!(!owner.provides("lab"));
+        assert_ne!(provider.word("k"), owner.word("k"));
+    }
+
+    #[test]
+    fn a_key_does_what_its_role_its_scopes_and_reading_allow() {
+        let owner = |read_only, scopes| caller(Role::Owner("lab".to_owned()), read_only, scopes);
+        assert!(owner(false, None).may("agents:write"));
+        assert!(!owner(true, None).may("agents:write") && owner(true, None).may("agents:read"));
+        assert!(!owner(false, None).may("wallets:fund"));
+        let listed = owner(false, Some(&["agents:read", "wallets:fund"]));
+        assert!(listed.may("agents:read") && !listed.may("agents:write"));
+        assert!(!listed.may("wallets:fund"), "a listed scope opens no more than the role");
+        assert!(caller(Role::Admin, false, None).may("wallets:fund"));
+    }
+}

@@ -1,0 +1,123 @@
+//! A POST that its caller named (`Idempotency-Key`) is made once: whoever repeats it gets the first one's answer.
+//!
+//! The same name with another body is 422, one that is still running 409. What came to nothing frees its name. An answer
+//! that shows a secret is not kept: a repeated call is told that it was made. Calls that move money must be named, and hand
+//! the name on to the ledger ([`IdempotencyKey`]), which keeps it for ever.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use registry::Registry;
+use registry::idempotency::{Answer, Call, Claimed};
+
+use super::caller::Caller;
+use crate::body::BODY_BYTES_MAX;
+use crate::problem::Problem;
+
+/// Longest `Idempotency-Key`, in bytes.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// Longest answer that is kept, in bytes.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// Set on an answer that was given before.
+const REPLAYED: &str = "idempotency-replayed";
+
+/// The caller's name for this call, which must be there.
+pub(crate) struct IdempotencyKey(pub(crate) String);
+
+/// Put into an answer that shows a secret, which must not be kept.
+#[derive(Clone, Copy)]
+pub(crate) struct ShowsSecret;
+
+/// Makes a named call once.
+pub(crate) async fn once(
+    State(registry): State<Registry>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let named = if request.method() == Method::POST { named(request.headers())? } else { None };
+    let Some(name) = named else { return Ok(next.run(request).await) };
+    let (parts, body) = request.into_parts();
+    let body = read(body, BODY_BYTES_MAX).await?;
+    let call = Call {
+        key: hash(&[caller.who().as_bytes(), parts.uri.path().as_bytes(), name.as_bytes()]),
+        request: hash(&[&body]),
+    };
+    match registry.claim_call(call).await? {
+        Claimed::First => {}
+        Claimed::Running => return Err(Problem::InProgress),
+        Claimed::Other => return Err(Problem::IdempotencyKeyReused),
+        Claimed::Answered(answer) if answer.body.is_empty() => return Err(Problem::ShownBefore),
+        Claimed::Answered(answer) => return Ok(replayed(answer)),
+    }
+    // In a task of its own: a caller that leaves now must find the call made, and its answer, when it comes again.
+    let made = tokio::spawn(async move {
+        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+        keep(&registry, call, response).await
+    });
+    made.await.map_err(|error| Problem::internal(&error))?
+}
+
+async fn keep(registry: &Registry, call: Call, response: Response) -> Result<Response, Problem> {
+    if !response.status().is_success() {
+        registry.answer_call(call, None).await?;
+        return Ok(response);
+    }
+    let status = response.status().as_u16();
+    if response.extensions().get::<ShowsSecret>().is_some() {
+        registry.answer_call(call, Some(&Answer { status, body: Vec::new() })).await?;
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = read(body, ANSWER_BYTES_MAX).await?;
+    registry.answer_call(call, Some(&Answer { status, body: body.to_vec() })).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn replayed(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, answer.body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, bytes_max).await.map_err(|_| Problem::TooLarge(bytes_max))
+}
+
+fn named(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut fields = headers.get_all("idempotency-key").iter();
+    let Some(key) = fields.next() else { return Ok(None) };
+    let usable = fields.next().is_none()
+        && (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
+        && key.as_bytes().iter().all(u8::is_ascii_graphic);
+    let key = key.to_str().ok().filter(|_| usable);
+    key.map(|key| Some(key.to_owned())).ok_or(Problem::IdempotencyKey(IDEMPOTENCY_KEY_BYTES_MAX))
+}
+
+/// Each part behind its length.
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+// === impl IdempotencyKey ===
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        named(&parts.headers)?.map(Self).ok_or(Problem::IdempotencyKeyMissing)
+    }
+}
