@@ -69,7 +69,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// The keys of an agent, oldest first.
-#[utoipa::path(get, path = "/v1/agents/{id}/keys", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/agents/{id}/keys", operation_id = "key.list", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = Vec<KeyView>)), security(("management" = ["agents:read"])))]
 async fn list(
     State(state): State<ControlState>,
@@ -82,7 +82,7 @@ async fn list(
 }
 
 /// Makes a key. Its text is shown in this answer and never again.
-#[utoipa::path(post, path = "/v1/agents/{id}/keys", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/agents/{id}/keys", operation_id = "key.create", tag = "agents", params(("id" = String, Path)),
     request_body = KeyBody, responses((status = 201, body = ShownKeyView)), security(("management" = ["agents:write"])))]
 async fn create(
     State(state): State<ControlState>,
@@ -105,7 +105,7 @@ async fn create(
 }
 
 /// Makes a key of the same terms; the old one goes on for the overlap, so that nobody is cut off.
-#[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/rotate", tag = "agents",
+#[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/rotate", operation_id = "key.rotate", tag = "agents",
     params(("id" = String, Path), ("key" = String, Path)), request_body = RotationBody,
     responses((status = 201, body = ShownKeyView)), security(("management" = ["agents:write"])))]
 async fn rotate(
@@ -130,7 +130,7 @@ async fn rotate(
 }
 
 /// Ends a key at once.
-#[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/revoke", tag = "agents",
+#[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/revoke", operation_id = "key.revoke", tag = "agents",
     params(("id" = String, Path), ("key" = String, Path)),
     responses((status = 204)), security(("management" = ["agents:write"])))]
 async fn revoke(

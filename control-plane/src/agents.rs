@@ -133,7 +133,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// Agents, newest first.
-#[utoipa::path(get, path = "/v1/agents", tag = "agents", params(AgentQuery),
+#[utoipa::path(get, path = "/v1/agents", operation_id = "agent.list", tag = "agents", params(AgentQuery),
     responses((status = 200, body = Page<AgentLine>)), security(("management" = ["agents:read"])))]
 async fn list(
     State(state): State<ControlState>,
@@ -154,7 +154,7 @@ async fn list(
 }
 
 /// Makes an agent, with a wallet of its own where none is named.
-#[utoipa::path(post, path = "/v1/agents", tag = "agents", request_body = AgentBody,
+#[utoipa::path(post, path = "/v1/agents", operation_id = "agent.create", tag = "agents", request_body = AgentBody,
     responses((status = 201, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn create(
     State(state): State<ControlState>,
@@ -178,7 +178,7 @@ async fn create(
 }
 
 /// One agent, with what it has spent.
-#[utoipa::path(get, path = "/v1/agents/{id}", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/agents/{id}", operation_id = "agent.show", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:read"])))]
 async fn get(
     State(state): State<ControlState>,
@@ -190,7 +190,7 @@ async fn get(
 }
 
 /// Lets an agent pay nothing more until it is thawed. Requests that run go on.
-#[utoipa::path(post, path = "/v1/agents/{id}/freeze", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn freeze(
     State(state): State<ControlState>,
@@ -201,7 +201,7 @@ async fn freeze(
 }
 
 /// Lets a frozen agent pay again.
-#[utoipa::path(post, path = "/v1/agents/{id}/thaw", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/agents/{id}/thaw", operation_id = "agent.thaw", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn thaw(
     State(state): State<ControlState>,
@@ -212,7 +212,7 @@ async fn thaw(
 }
 
 /// What an agent may spend.
-#[utoipa::path(get, path = "/v1/agents/{id}/policy", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/agents/{id}/policy", operation_id = "policy.show", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = PolicyView)), security(("management" = ["agents:read"])))]
 async fn get_policy(
     State(state): State<ControlState>,
@@ -224,7 +224,7 @@ async fn get_policy(
 }
 
 /// Replaces what an agent may spend, for requests decided from now on.
-#[utoipa::path(put, path = "/v1/agents/{id}/policy", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/agents/{id}/policy", operation_id = "policy.set", tag = "agents", params(("id" = String, Path)),
     request_body = PolicyBody, responses((status = 200, body = PolicyView)), security(("management" = ["agents:write"])))]
 async fn set_policy(
     State(state): State<ControlState>,

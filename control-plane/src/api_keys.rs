@@ -85,7 +85,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// Keys of the API, newest first.
-#[utoipa::path(get, path = "/v1/api-keys", tag = "access", params(ApiKeyQuery),
+#[utoipa::path(get, path = "/v1/api-keys", operation_id = "api-key.list", tag = "access", params(ApiKeyQuery),
     responses((status = 200, body = Page<ApiKeyView>)), security(("management" = ["api_keys:read"])))]
 async fn list(
     State(state): State<ControlState>,
@@ -103,7 +103,7 @@ async fn list(
 }
 
 /// Makes a key. Its text is shown in this answer and never again.
-#[utoipa::path(post, path = "/v1/api-keys", tag = "access", request_body = ApiKeyBody,
+#[utoipa::path(post, path = "/v1/api-keys", operation_id = "api-key.create", tag = "access", request_body = ApiKeyBody,
     responses((status = 201, body = ShownApiKeyView)), security(("management" = ["api_keys:write"])))]
 async fn create(
     State(state): State<ControlState>,
@@ -132,7 +132,7 @@ async fn create(
 }
 
 /// Ends a key at once.
-#[utoipa::path(post, path = "/v1/api-keys/{id}/revoke", tag = "access", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/api-keys/{id}/revoke", operation_id = "api-key.revoke", tag = "access", params(("id" = String, Path)),
     responses((status = 200, body = ApiKeyView)), security(("management" = ["api_keys:write"])))]
 async fn revoke(
     State(state): State<ControlState>,

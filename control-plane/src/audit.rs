@@ -15,7 +15,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// Checks the books, on disk and in memory, at one point in time.
-#[utoipa::path(get, path = "/v1/audit", tag = "audit",
+#[utoipa::path(get, path = "/v1/audit", operation_id = "books.audit", tag = "audit",
     responses((status = 200, body = Value)), security(("management" = ["books:read"])))]
 async fn get(State(state): State<ControlState>) -> Result<Json<Value>, Problem> {
     let report = state.ledger.audit().await?;

@@ -72,7 +72,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// The audit log, newest first.
-#[utoipa::path(get, path = "/v1/changes", tag = "audit", params(ChangeQuery),
+#[utoipa::path(get, path = "/v1/changes", operation_id = "change.list", tag = "audit", params(ChangeQuery),
     responses((status = 200, body = Page<ChangeView>)), security(("management" = ["changes:read"])))]
 async fn list(
     State(state): State<ControlState>,
@@ -99,7 +99,7 @@ async fn list(
 }
 
 /// Follows the chain of the whole audit log.
-#[utoipa::path(get, path = "/v1/changes/verify", tag = "audit",
+#[utoipa::path(get, path = "/v1/changes/verify", operation_id = "change.verify", tag = "audit",
     responses((status = 200, body = ChainView)), security(("management" = ["books:read"])))]
 async fn verify(State(state): State<ControlState>) -> Result<Json<ChainView>, Problem> {
     let chain = state.registry.verify_changes().await?;

@@ -48,7 +48,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// One payment.
-#[utoipa::path(get, path = "/v1/payments/{id}", tag = "payments", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/payments/{id}", operation_id = "payment.show", tag = "payments", params(("id" = String, Path)),
     responses((status = 200, body = PaymentView)), security(("management" = ["payments:read"])))]
 async fn get(
     State(state): State<ControlState>,

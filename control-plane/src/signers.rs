@@ -61,7 +61,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// The addresses that sign for an agent.
-#[utoipa::path(get, path = "/v1/agents/{id}/signers", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/agents/{id}/signers", operation_id = "signer.list", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = Vec<SignerView>)), security(("management" = ["agents:read"])))]
 async fn list(
     State(state): State<ControlState>,
@@ -73,7 +73,7 @@ async fn list(
 }
 
 /// A text that proves an address once it is signed.
-#[utoipa::path(post, path = "/v1/agents/{id}/signers/challenge", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/agents/{id}/signers/challenge", operation_id = "signer.challenge", tag = "agents", params(("id" = String, Path)),
     request_body = ChallengeBody, responses((status = 200, body = ChallengeView)),
     security(("management" = ["agents:write"])))]
 async fn challenge(
@@ -92,7 +92,7 @@ async fn challenge(
 }
 
 /// Lets an address sign for an agent; again is no error.
-#[utoipa::path(post, path = "/v1/agents/{id}/signers", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/agents/{id}/signers", operation_id = "signer.add", tag = "agents", params(("id" = String, Path)),
     request_body = SignerBody, responses((status = 201, body = SignerView)), security(("management" = ["agents:write"])))]
 async fn add(
     State(state): State<ControlState>,
@@ -115,7 +115,7 @@ async fn add(
 }
 
 /// Lets an address sign no more.
-#[utoipa::path(delete, path = "/v1/agents/{id}/signers/{address}", tag = "agents",
+#[utoipa::path(delete, path = "/v1/agents/{id}/signers/{address}", operation_id = "signer.remove", tag = "agents",
     params(("id" = String, Path), ("address" = String, Path)),
     responses((status = 204)), security(("management" = ["agents:write"])))]
 async fn remove(

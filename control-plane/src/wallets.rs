@@ -103,7 +103,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// Wallets, newest first.
-#[utoipa::path(get, path = "/v1/wallets", tag = "wallets", params(WalletQuery),
+#[utoipa::path(get, path = "/v1/wallets", operation_id = "wallet.list", tag = "wallets", params(WalletQuery),
     responses((status = 200, body = Page<WalletLine>)), security(("management" = ["wallets:read"])))]
 async fn list(
     State(state): State<ControlState>,
@@ -124,7 +124,7 @@ async fn list(
 }
 
 /// Makes a wallet with nothing in it.
-#[utoipa::path(post, path = "/v1/wallets", tag = "wallets", request_body = WalletBody,
+#[utoipa::path(post, path = "/v1/wallets", operation_id = "wallet.create", tag = "wallets", request_body = WalletBody,
     responses((status = 201, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn create(
     State(state): State<ControlState>,
@@ -140,7 +140,7 @@ async fn create(
 }
 
 /// One wallet, with what is in it.
-#[utoipa::path(get, path = "/v1/wallets/{id}", tag = "wallets", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/v1/wallets/{id}", operation_id = "wallet.show", tag = "wallets", params(("id" = String, Path)),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:read"])))]
 async fn get(
     State(state): State<ControlState>,
@@ -152,7 +152,7 @@ async fn get(
 }
 
 /// Brings money in. The same call under the same key answers with the first one's transfer.
-#[utoipa::path(post, path = "/v1/wallets/{id}/fund", tag = "wallets",
+#[utoipa::path(post, path = "/v1/wallets/{id}/fund", operation_id = "wallet.fund", tag = "wallets",
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = FundBody,
     responses((status = 200, body = TransferView)), security(("management" = ["wallets:fund"])))]
 async fn fund(
@@ -182,7 +182,7 @@ async fn fund(
 }
 
 /// Lets no agent of this wallet pay until it is thawed.
-#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", tag = "wallets", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", operation_id = "wallet.freeze", tag = "wallets", params(("id" = String, Path)),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn freeze(
     State(state): State<ControlState>,
@@ -193,7 +193,7 @@ async fn freeze(
 }
 
 /// Lets the agents of a frozen wallet pay again.
-#[utoipa::path(post, path = "/v1/wallets/{id}/thaw", tag = "wallets", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/wallets/{id}/thaw", operation_id = "wallet.thaw", tag = "wallets", params(("id" = String, Path)),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn thaw(
     State(state): State<ControlState>,

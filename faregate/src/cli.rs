@@ -1,12 +1,12 @@
 //! The command line: what there is, and which file does it.
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::output::{Format, Verdict};
 use crate::service::Inherited;
-use crate::{address, audit, check, db, demo, explain, pay, run};
+use crate::{address, audit, check, completions, db, demo, explain, manage, pay, run};
 
 /// Threads for everything but the data plane and the ledger, which have their own.
 const WORKERS: usize = 2;
@@ -41,10 +41,50 @@ pub(crate) enum Command {
     Db(db::Command),
     /// Start everything with a sample API and a funded agent, and show what to try.
     Demo(demo::Arguments),
+    /// Print the completions of a shell.
+    Completions(completions::Arguments),
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// One of the commands above.
+    Command(Command),
+    /// A call of the management API: what it is about, and the rest of the line.
+    Call(String, ArgMatches),
+}
+
+/// The whole command line: the commands above, and those of the management API.
+pub(crate) fn command() -> clap::Command {
+    manage::add_to(Cli::command())
+}
+
+/// Reads the process's command line; ends the process where it makes no sense, or asks for help.
+pub(crate) fn read() -> (Format, Asked) {
+    let matches = command().get_matches();
+    match split(&matches) {
+        Ok(read) => read,
+        Err(error) => error.exit(),
+    }
+}
+
+fn split(matches: &ArgMatches) -> Result<(Format, Asked), clap::Error> {
+    if let Some((noun, rest)) = matches.subcommand()
+        && !Command::has_subcommand(noun)
+    {
+        let format = matches.get_one::<Format>("output").copied().unwrap_or_default();
+        return Ok((format, Asked::Call(noun.to_owned(), rest.clone())));
+    }
+    let Cli { output, command } = Cli::from_arg_matches(matches)?;
+    Ok((output, Asked::Command(command)))
 }
 
 /// Does what was asked.
-pub(crate) fn execute(command: Command, format: Format) -> anyhow::Result<Verdict> {
+pub(crate) fn execute(asked: Asked, format: Format) -> anyhow::Result<Verdict> {
+    let command = match asked {
+        Asked::Command(command) => command,
+        Asked::Call(noun, matches) => return runtime()?.block_on(manage::execute(&noun, &matches, format)),
+    };
     match command {
         Command::Run(arguments) => {
             let inherited = Inherited::take()?;
@@ -57,6 +97,7 @@ pub(crate) fn execute(command: Command, format: Format) -> anyhow::Result<Verdic
         Command::Audit(arguments) => runtime()?.block_on(audit::execute(arguments, format)),
         Command::Db(command) => runtime()?.block_on(db::execute(command, format)),
         Command::Demo(arguments) => runtime()?.block_on(demo::execute(arguments, format)),
+        Command::Completions(arguments) => Ok(completions::execute(&arguments)),
     }
 }
 

@@ -9,12 +9,14 @@ mod check;
 mod cli;
 mod client;
 mod clock;
+mod completions;
 mod config_file;
 mod db;
 mod demo;
 mod explain;
 mod key;
 mod logging;
+mod manage;
 mod output;
 mod pay;
 mod random;
@@ -24,9 +26,6 @@ mod target;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::Cli;
 use crate::output::Format;
 
 /// Many small, short-lived values per request: a tenth of the proxy's CPU against glibc's allocator (notes: limits 2).
@@ -35,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit codes: 0 is yes, 1 is no or a failure, 2 is a command line that makes no sense (clap's).
 fn main() -> ExitCode {
-    let Cli { output, command } = Cli::parse();
+    let (output, asked) = cli::read();
     let log = match logging::start(output) {
         Ok(log) => log,
         Err(error) => {
@@ -47,7 +46,7 @@ fn main() -> ExitCode {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::warn!("another TLS provider was installed first");
     }
-    let done = cli::execute(command, output);
+    let done = cli::execute(asked, output);
     log.flush();
     match done {
         Ok(verdict) => verdict.into(),

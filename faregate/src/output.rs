@@ -11,6 +11,7 @@ use serde_json::Value;
 pub(crate) enum Format {
     /// For people.
     #[default]
+    #[value(alias = "table")]
     Text,
     /// One JSON object on one line, for programs.
     Json,

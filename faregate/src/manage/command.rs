@@ -1,0 +1,104 @@
+//! Commands made from operations.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use super::operation::{self, Kind, Member, Operation};
+
+/// Adds a command for each thing that the API knows, with a command for each call below it.
+pub(crate) fn add_to(cli: Command) -> Command {
+    let mut nouns: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
+    for operation in operation::all() {
+        nouns.entry(operation.noun.clone()).or_default().push(operation);
+    }
+    let commands = nouns.into_iter().map(|(noun, operations)| {
+        let about = format!("Manage each {noun} over the management API");
+        let verbs = operations.iter().map(verb);
+        Command::new(noun)
+            .about(about)
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommands(verbs)
+    });
+    cli.subcommands(commands)
+}
+
+fn verb(operation: &Operation) -> Command {
+    let arguments = operation.arguments.iter().map(|name| {
+        Arg::new(format!("path:{name}")).value_name(name.to_uppercase().replace('-', "_")).required(true)
+    });
+    let query = operation.query.iter().filter(|parameter| !is_internal(parameter));
+    let query = query.map(|parameter| flag("query", parameter));
+    let body = operation.body.iter().flatten().map(|member| flag("body", member));
+    let command = Command::new(operation.verb.clone()).about(operation.about.clone());
+    let command = common(command.args(arguments).args(query).args(body));
+    let command = if operation.method == "GET" { command } else { command.args(of_changes(operation)) };
+    if operation.body.is_some() { command.arg(whole_body()) } else { command }
+}
+
+/// Pages are turned by the command itself.
+fn is_internal(parameter: &Member) -> bool {
+    matches!(&*parameter.name, "after" | "dry_run")
+}
+
+fn flag(place: &str, member: &Member) -> Arg {
+    let long = member.name.replace('_', "-");
+    let inside = member.inside.as_deref().unwrap_or_default();
+    let arg = Arg::new(format!("{place}:{inside}:{}", member.name)).long(long).help(member.about.clone());
+    let arg = arg.value_name(match member.kind {
+        Kind::Text | Kind::Texts => "TEXT",
+        Kind::Number => "N",
+        Kind::Flag => "",
+        Kind::Json => "JSON",
+    });
+    match member.kind {
+        Kind::Flag => arg.action(ArgAction::SetTrue),
+        Kind::Number => arg.value_parser(value_parser!(i64)).allow_negative_numbers(true),
+        Kind::Texts => arg.action(ArgAction::Append),
+        Kind::Text | Kind::Json => arg,
+    }
+}
+
+fn common(command: Command) -> Command {
+    command
+        .next_help_heading("The management API")
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .value_name("URL")
+                .env("FAREGATE_URL")
+                .help("Where it is; http://127.0.0.1:8403 where not given"),
+        )
+        .arg(
+            Arg::new("token")
+                .long("token")
+                .value_name("TOKEN")
+                .env(if std::env::var_os("FAREGATE_TOKEN").is_some() {
+                    "FAREGATE_TOKEN"
+                } else {
+                    "FAREGATE_ADMIN_TOKEN"
+                })
+                .hide_env_values(true)
+                .help("A key of the API (fgm_...), or the administrator's token"),
+        )
+}
+
+fn of_changes(operation: &Operation) -> Vec<Arg> {
+    let dry_run = Arg::new("dry-run")
+        .long("dry-run")
+        .action(ArgAction::SetTrue)
+        .help("Change nothing: say what would be changed, or print the call where the API cannot try it");
+    let key = Arg::new("idempotency-key")
+        .long("idempotency-key")
+        .value_name("TEXT")
+        .help("Your name for this call: repeated under the same name it is not made again");
+    if operation.method == "POST" { vec![dry_run, key] } else { vec![dry_run] }
+}
+
+fn whole_body() -> Arg {
+    Arg::new("from")
+        .long("from")
+        .value_name("FILE")
+        .help("Read the body from a JSON or TOML file, or - for standard input; flags stand above it")
+}

@@ -1,0 +1,156 @@
+//! [`Input`]: a command line as a call.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
+use clap::ArgMatches;
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+use super::operation::{Kind, Member, Operation};
+use crate::random;
+
+/// A call that is ready to be made.
+#[derive(Clone, Debug)]
+pub(super) struct Input {
+    pub(super) method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    pub(super) body: Option<Value>,
+    pub(super) idempotency_key: Option<String>,
+    /// Nothing is to be changed.
+    pub(super) dry_run: bool,
+    /// The caller says how long a page is, and wants one.
+    pub(super) is_one_page: bool,
+}
+
+// === impl Input ===
+
+impl Input {
+    pub(super) fn read(operation: &Operation, matches: &ArgMatches) -> anyhow::Result<Self> {
+        let method = Method::from_bytes(operation.method.as_bytes())?;
+        let mut path = operation.path.clone();
+        for name in &operation.arguments {
+            let value =
+                matches.get_one::<String>(&format!("path:{name}")).context("an argument is missing")?;
+            path = path.replace(&format!("{{{name}}}"), &escape(value));
+        }
+        let is_change = method != Method::GET;
+        let dry_run = is_change && matches.get_flag("dry-run");
+        let mut query = Vec::new();
+        for parameter in operation.query.iter().filter(|parameter| parameter.name != "after") {
+            if parameter.name == "dry_run" {
+                query.extend(dry_run.then(|| ("dry_run".to_owned(), "true".to_owned())));
+            } else {
+                let value = value("query", parameter, matches)?;
+                query.extend(value.map(|value| (parameter.name.clone(), plain(&value))));
+            }
+        }
+        let is_one_page = query.iter().any(|(name, _)| name == "limit");
+        let body = operation.body.as_deref().map(|members| body(members, matches)).transpose()?;
+        let idempotency_key = if method == Method::POST {
+            let given = matches.get_one::<String>("idempotency-key").cloned();
+            Some(given.map_or_else(|| random::hex().map(|hex| format!("cli-{hex}")), Ok)?)
+        } else {
+            None
+        };
+        Ok(Self { method, path, query, body, idempotency_key, dry_run, is_one_page })
+    }
+
+    /// The same, for the page behind a cursor.
+    pub(super) fn after(&self, cursor: Option<&str>) -> Self {
+        let mut next = self.clone();
+        next.query.extend(cursor.map(|cursor| ("after".to_owned(), cursor.to_owned())));
+        next
+    }
+
+    pub(super) fn path_and_query(&self) -> String {
+        let pairs: Vec<String> =
+            self.query.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+        if pairs.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, pairs.join("&")) }
+    }
+}
+
+fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
+    let file = matches.get_one::<String>("from");
+    let mut body = match file {
+        Some(file) => read_body(file)?,
+        None => Map::new(),
+    };
+    for member in members {
+        let Some(value) = value("body", member, matches)? else {
+            let missing = member.required && !body.contains_key(&member.name);
+            anyhow::ensure!(!missing, "--{} is missing", member.name.replace('_', "-"));
+            continue;
+        };
+        match &member.inside {
+            None => drop(body.insert(member.name.clone(), value)),
+            Some(outer) => {
+                let outer = body.entry(outer.clone()).or_insert_with(|| Value::Object(Map::new()));
+                if let Value::Object(outer) = outer {
+                    outer.insert(member.name.clone(), value);
+                }
+            }
+        }
+    }
+    Ok(Value::Object(body))
+}
+
+fn read_body(file: &str) -> anyhow::Result<Map<String, Value>> {
+    let text = if file == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        text
+    } else {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?
+    };
+    let is_toml = Path::new(file).extension().is_some_and(|extension| extension == "toml");
+    let read: Value = if is_toml {
+        toml::from_str(&text).with_context(|| format!("{file} is not TOML"))?
+    } else {
+        serde_json::from_str(&text).with_context(|| format!("{file} is not JSON"))?
+    };
+    match read {
+        Value::Object(body) => Ok(body),
+        _ => anyhow::bail!("{file} must hold an object"),
+    }
+}
+
+/// What a flag says, if it was given.
+fn value(place: &str, member: &Member, matches: &ArgMatches) -> anyhow::Result<Option<Value>> {
+    let id = format!("{place}:{}:{}", member.inside.as_deref().unwrap_or_default(), member.name);
+    let text = || matches.get_one::<String>(&id);
+    Ok(match member.kind {
+        Kind::Flag => matches.get_flag(&id).then_some(Value::Bool(true)),
+        Kind::Number => matches.get_one::<i64>(&id).map(|number| Value::from(*number)),
+        Kind::Text => text().map(|text| Value::from(text.as_str())),
+        Kind::Texts => {
+            let texts = matches.get_many::<String>(&id);
+            texts.map(|texts| texts.map(|text| Value::from(text.as_str())).collect())
+        }
+        Kind::Json => {
+            let parse = |text: &String| {
+                serde_json::from_str(text).with_context(|| format!("--{} takes JSON", member.name))
+            };
+            text().map(parse).transpose()?
+        }
+    })
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// RFC 3986: what is not unreserved is escaped, a slash too.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}

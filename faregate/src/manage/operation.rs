@@ -1,0 +1,162 @@
+//! [`Operation`]: a call of the API as its document describes it.
+
+use serde_json::Value;
+
+/// A call.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    /// What it is about: `wallet`.
+    pub(super) noun: String,
+    /// What it does: `fund`.
+    pub(super) verb: String,
+    /// Its method, in capitals.
+    pub(super) method: String,
+    /// Its path, with names in braces.
+    pub(super) path: String,
+    /// The sentence that describes it.
+    pub(super) about: String,
+    /// Names in the path, in order.
+    pub(super) arguments: Vec<String>,
+    /// Parameters of the query.
+    pub(super) query: Vec<Member>,
+    /// Members of the body; none where it takes no body.
+    pub(super) body: Option<Vec<Member>>,
+    /// Whether it answers a list page by page.
+    pub(super) is_list: bool,
+}
+
+/// A parameter, or a member of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    /// As the API calls it.
+    pub(super) name: String,
+    /// The member of the body that it stands in, where that is an object.
+    pub(super) inside: Option<String>,
+    /// What it is.
+    pub(super) kind: Kind,
+    /// Whether it must be there.
+    pub(super) required: bool,
+    /// The sentence that describes it.
+    pub(super) about: String,
+}
+
+/// How a value is written on a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// As it is.
+    Text,
+    /// A whole number.
+    Number,
+    /// Given or not.
+    Flag,
+    /// Several texts.
+    Texts,
+    /// JSON.
+    Json,
+}
+
+/// Every call of the API that has a name, in the document's order.
+pub(super) fn all() -> Vec<Operation> {
+    let document = serde_json::to_value(control_plane::control::openapi()).unwrap_or_default();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            operations.extend(read(&document, path, method, operation));
+        }
+    }
+    operations
+}
+
+fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Option<Operation> {
+    let (noun, verb) = operation["operationId"].as_str()?.split_once('.')?;
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let query = parameters.filter(|parameter| parameter["in"] == "query");
+    let query: Vec<Member> = query.filter_map(|parameter| parameter_of(document, parameter)).collect();
+    let schema = operation.pointer("/requestBody/content/application~1json/schema");
+    let about = operation["summary"].as_str().or_else(|| operation["description"].as_str());
+    Some(Operation {
+        noun: noun.to_owned(),
+        verb: verb.to_owned(),
+        method: method.to_uppercase(),
+        path: path.to_owned(),
+        about: about.unwrap_or_default().trim_end_matches('.').to_owned(),
+        arguments: path.split(['{', '}']).skip(1).step_by(2).map(str::to_owned).collect(),
+        is_list: query.iter().any(|parameter| parameter.name == "after" || parameter.name == "limit"),
+        query,
+        body: schema.map(|schema| members(document, resolve(document, schema))),
+    })
+}
+
+fn parameter_of(document: &Value, parameter: &Value) -> Option<Member> {
+    Some(Member {
+        name: parameter["name"].as_str()?.to_owned(),
+        inside: None,
+        kind: kind(document, &parameter["schema"]),
+        required: parameter["required"] == Value::Bool(true),
+        about: sentence(parameter),
+    })
+}
+
+/// The members of an object; those of an object in it stand beside them where no name is taken.
+fn members(document: &Value, schema: &Value) -> Vec<Member> {
+    let required = |name: &str| {
+        let mut listed = schema["required"].as_array().into_iter().flatten();
+        listed.any(|listed| listed == name)
+    };
+    let mut found: Vec<Member> = Vec::new();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let inner = resolve(document, property);
+        if inner["properties"].is_object() {
+            let taken = |member: &Member| schema["properties"].get(&member.name).is_some();
+            let members = members(document, inner).into_iter().filter(|member| !taken(member));
+            let place = |member: Member| Member { inside: Some(name.clone()), required: false, ..member };
+            found.extend(members.filter(|member| member.inside.is_none()).map(place));
+            continue;
+        }
+        found.push(Member {
+            name: name.clone(),
+            inside: None,
+            kind: kind(document, property),
+            required: required(name),
+            about: sentence(property),
+        });
+    }
+    found
+}
+
+fn kind(document: &Value, schema: &Value) -> Kind {
+    let schema = resolve(document, schema);
+    let is = |name: &str| {
+        schema["type"] == name
+            || schema["type"].as_array().is_some_and(|types| types.iter().any(|known| known == name))
+    };
+    let items = resolve(document, &schema["items"]);
+    if is("boolean") {
+        Kind::Flag
+    } else if is("integer") {
+        Kind::Number
+    } else if is("string") {
+        Kind::Text
+    } else if is("array") && items["type"] == "string" {
+        Kind::Texts
+    } else {
+        Kind::Json
+    }
+}
+
+/// A schema behind its reference, and without "or null".
+fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    if let Some(name) = schema["$ref"].as_str().and_then(|text| text.strip_prefix('#')) {
+        return document.pointer(name).map_or(&Value::Null, |found| resolve(document, found));
+    }
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    let mut some = choices.filter(|choice| choice["type"] != "null");
+    match (some.next(), some.next()) {
+        (Some(only), None) => resolve(document, only),
+        _ => schema,
+    }
+}
+
+fn sentence(value: &Value) -> String {
+    value["description"].as_str().unwrap_or_default().trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,65 @@
+//! Command lines of the management API, as calls.
+
+use std::collections::HashSet;
+
+use super::*;
+
+fn input(line: &str) -> Input {
+    let matches = crate::cli::command().try_get_matches_from(line.split(' ')).unwrap();
+    let (noun, rest) = matches.subcommand().unwrap();
+    let (verb, rest) = rest.subcommand().unwrap();
+    let operations = operation::all();
+    let wanted = operations.iter().find(|operation| operation.noun == noun && operation.verb == verb);
+    Input::read(wanted.unwrap(), rest).unwrap()
+}
+
+#[test]
+fn the_command_line_is_consistent_with_the_calls_of_the_api() {
+    crate::cli::command().debug_assert();
+}
+
+#[test]
+fn every_call_of_the_api_is_a_command_of_its_own() {
+    let document = serde_json::to_value(control_plane::control::openapi()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let calls: usize = paths.values().map(|item| item.as_object().unwrap().len()).sum();
+    let names: HashSet<String> =
+        operation::all().into_iter().map(|operation| operation.noun + " " + &operation.verb).collect();
+    assert_eq!(names.len(), calls, "an operation has no operation_id `noun.verb`, or shares it: {names:?}");
+}
+
+#[test]
+fn arguments_stand_in_the_path_and_flags_in_the_body() {
+    let call = input("faregate wallet fund wal_1/x --amount $5 --external-reference a&b --idempotency-key k");
+    assert_eq!(call.path_and_query(), "/v1/wallets/wal_1%2Fx/fund");
+    assert_eq!(call.body, Some(json!({ "amount": "$5", "external_reference": "a&b" })));
+    assert_eq!(call.idempotency_key.as_deref(), Some("k"));
+    let call = input("faregate agent create --name x --per-day $1 --routes a --routes b");
+    let policy = json!({ "per_day": "$1", "routes": ["a", "b"] });
+    assert_eq!(call.body, Some(json!({ "name": "x", "policy": policy })));
+    assert!(call.idempotency_key.unwrap().starts_with("cli-"), "a change is named");
+    let call = input("faregate wallet list --owner a&b --limit 5");
+    assert_eq!(call.path_and_query(), "/v1/wallets?owner=a%26b&limit=5");
+    assert!(call.is_one_page);
+}
+
+#[test]
+fn a_body_is_read_from_a_file_and_flags_stand_above_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agent.toml");
+    std::fs::write(&file, "name = \"x\"\n[policy]\nper_day = \"$1\"\n").unwrap();
+    let call = input(&format!("faregate agent create --from {} --name y", file.display()));
+    assert_eq!(call.body, Some(json!({ "name": "y", "policy": { "per_day": "$1" } })));
+}
+
+#[test]
+fn what_must_be_there_is_missed() {
+    let matches =
+        crate::cli::command().try_get_matches_from(["faregate", "wallet", "fund", "wal_1"]).unwrap();
+    let (_, rest) = matches.subcommand().unwrap();
+    let (_, rest) = rest.subcommand().unwrap();
+    let operations = operation::all();
+    let fund = operations.iter().find(|known| known.noun == "wallet" && known.verb == "fund").unwrap();
+    let error = Input::read(fund, rest).unwrap_err().to_string();
+    assert!(error.contains("--amount is missing"), "{error}");
+}
