@@ -1,6 +1,7 @@
 //! The two routers over real sockets, with a real ledger and registry in a temporary directory.
 
 mod http;
+mod tenants;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -111,13 +112,17 @@ impl House {
 
     /// A captured and delivered payment, with a fee of 2.5%.
     async fn pay(&self, agent: &str, wallet: &str, price: &str) -> PaymentId {
-        self.ledger.open_provider("acme").await.unwrap();
+        self.pay_to("acme", agent, wallet, price).await
+    }
+
+    async fn pay_to(&self, provider: &str, agent: &str, wallet: &str, price: &str) -> PaymentId {
+        self.ledger.open_provider(provider).await.unwrap();
         let payment = PaymentId::generate(Still.now(), [3; 10]);
         let request = HoldRequest {
             payment,
             agent: agent.parse().unwrap(),
             wallet: wallet.parse().unwrap(),
-            provider: "acme".into(),
+            provider: provider.into(),
             route: "quotes".into(),
             price: Price::Fixed(Amount::parse_dollars(price).unwrap()),
             capture: Capture::After,

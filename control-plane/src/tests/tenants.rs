@@ -1,0 +1,226 @@
+//! O3, O4: every call of the API with every kind of key on what belongs to somebody else. The calls come from the OpenAPI
+//! document, so that a new one cannot be forgotten.
+
+use registry::Role;
+use registry::journal::{Actor, ActorKind};
+use serde_json::Map;
+
+use super::*;
+
+/// Stands in the names of all that the victim has: nobody else may ever read it.
+const MARK: &str = "victim";
+
+/// A call of the document.
+struct Operation {
+    method: String,
+    path: String,
+    body: Option<Value>,
+    scope: String,
+}
+
+/// What the victims have.
+struct Victims {
+    agent: String,
+    wallet: String,
+    key: String,
+    payment: PaymentId,
+    api_key: String,
+}
+
+impl House {
+    async fn key_of(&self, role: Role, read_only: bool) -> String {
+        let actor = Actor::new(ActorKind::Token);
+        let new =
+            registry::NewApiKey { name: "k".to_owned(), role, read_only, scopes: None, expires_at: None };
+        self.registry.create_api_key(&actor, new).await.unwrap().0.reveal()
+    }
+
+    async fn with_key(&self, key: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let call = Call::new(method, path).with("Authorization", &format!("Bearer {key}"));
+        let call = if method == "POST" { call.with("Idempotency-Key", "matrix") } else { call };
+        self.call(match body {
+            Some(body) => call.json(body),
+            None => call,
+        })
+        .await
+    }
+
+    async fn victims(&self) -> Victims {
+        self.registry.apply(&two_providers(), Still.now()).await.unwrap();
+        let body = json!({ "name": format!("{MARK}-agent"), "owner": MARK });
+        let made = self.admin("POST", "/v1/agents", Some(body)).await.expect(201);
+        let (agent, wallet) = (text(&made["id"]), text(&made["wallet"]));
+        let key = self.admin("POST", &format!("/v1/agents/{agent}/keys"), Some(json!({}))).await.expect(201);
+        self.fund(&wallet, "f", json!({ "amount": "$1", "external_reference": MARK })).await.expect(200);
+        let payment = self.pay_to(MARK, &agent, &wallet, "$0.10").await;
+        let body = json!({ "name": format!("{MARK}-key"), "role": "owner", "owner": MARK });
+        let api_key = self.admin("POST", "/v1/api-keys", Some(body)).await.expect(201);
+        Victims { agent, wallet, key: text(&key["id"]), payment, api_key: text(&api_key["id"]) }
+    }
+}
+
+impl Victims {
+    /// The path with the victim's ids in it.
+    fn path(&self, template: &str) -> String {
+        let mut path = String::new();
+        let mut kind = "";
+        for segment in template.split('/').skip(1) {
+            let value = if segment.starts_with('{') { self.id(kind, template) } else { segment.to_owned() };
+            path.push_str(&format!("/{value}"));
+            kind = segment;
+        }
+        path
+    }
+
+    fn id(&self, kind: &str, template: &str) -> String {
+        match kind {
+            "agents" => self.agent.clone(),
+            "wallets" => self.wallet.clone(),
+            "keys" => self.key.clone(),
+            "signers" => format!("0x{}", "11".repeat(20)),
+            "payments" => self.payment.to_string(),
+            "api-keys" => self.api_key.clone(),
+            "providers" | "routes" => MARK.to_owned(),
+            other => panic!("{template}: say what a victim's `{other}` is called"),
+        }
+    }
+}
+
+fn two_providers() -> RawCatalog {
+    let provider = |name: &str| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\n[providers.upstream]\naddresses = [\"http://127.0.0.1:9\"]\n\
+             [[providers.routes]]\nname = \"{name}\"\npath = \"/{name}\"\nprice = \"$0.01\"\n"
+        )
+    };
+    let text = provider(MARK) + &provider("rival");
+    Config::parse(Path::new("test.toml"), &text, &Environment::default()).unwrap().config.catalog
+}
+
+fn operations() -> Vec<Operation> {
+    let document = serde_json::to_value(control::openapi()).unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = format!("{method} {path}");
+            let scope = operation.pointer("/security/0/management/0").and_then(Value::as_str);
+            let schema = operation.pointer("/requestBody/content/application~1json/schema");
+            operations.push(Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                body: schema.map(|schema| example(&document, schema, "")),
+                scope: scope.unwrap_or_else(|| panic!("{name} names no scope")).to_owned(),
+            });
+        }
+    }
+    operations
+}
+
+/// A value that a schema allows, with what it requires.
+fn example(document: &Value, schema: &Value, name: &str) -> Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return example(document, document.pointer(&reference[1..]).unwrap(), name);
+    }
+    let required = schema["required"].as_array();
+    let is = |kind: &str| schema["type"] == kind;
+    match name {
+        "amount" => json!("$1"),
+        "address" => json!(format!("0x{}", "11".repeat(20))),
+        "role" => json!("admin"),
+        "price" => json!("$0.01"),
+        "path" => json!("/x"),
+        "url" => json!("https://example.com/hook"),
+        _ if is("object") => {
+            let members = required.into_iter().flatten().map(|name| text(name));
+            let member = |name: String| {
+                let value = example(document, &schema["properties"][&name], &name);
+                (name, value)
+            };
+            Value::Object(members.map(member).collect::<Map<_, _>>())
+        }
+        _ if is("integer") => json!(1),
+        _ if is("boolean") => json!(true),
+        _ if is("array") => json!([]),
+        _ => json!("x"),
+    }
+}
+
+#[tokio::test]
+async fn o3_no_key_reaches_what_belongs_to_another_tenant() {
+    let house = House::control().await;
+    let victims = house.victims().await;
+    let roles =
+        [Role::Provider("rival".to_owned()), Role::Owner("rival".to_owned()), Role::Owner("none".to_owned())];
+    for role in roles {
+        for read_only in [false, true] {
+            let key = house.key_of(role.clone(), read_only).await;
+            for operation in operations() {
+                let path = victims.path(&operation.path);
+                let answer = house.with_key(&key, &operation.method, &path, operation.body.as_ref()).await;
+                let what =
+                    format!("{role:?} {} {path}: {} {}", operation.method, answer.status, answer.body);
+                if operation.path.contains('{') {
+                    assert!(matches!(answer.status, 403 | 404), "{what}");
+                }
+                if read_only && !operation.scope.ends_with(":read") {
+                    assert_eq!(answer.status, 403, "{what}");
+                }
+                // What was asked for may be named again; what it is may not.
+                let told = answer.body.replace(&format!("`{MARK}`"), "");
+                assert!(!told.contains(MARK), "{what}");
+            }
+        }
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn o3_a_read_only_admin_changes_nothing_and_reads_all() {
+    let house = House::control().await;
+    let victims = house.victims().await;
+    let key = house.key_of(Role::Admin, true).await;
+    for operation in operations() {
+        let path = victims.path(&operation.path);
+        let answer = house.with_key(&key, &operation.method, &path, operation.body.as_ref()).await;
+        let reads = operation.scope.ends_with(":read");
+        let what = format!("{} {path}: {} {}", operation.method, answer.status, answer.body);
+        assert_eq!(answer.status == 403, !reads, "{what}");
+        assert!(!reads || operation.method == "GET", "{what}: reads with another method");
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn o4_a_member_that_no_body_has_is_refused_by_every_call() {
+    let house = House::control().await;
+    let victims = house.victims().await;
+    for operation in operations() {
+        let Some(Value::Object(mut body)) = operation.body else { continue };
+        for member in ["balance", "fee_bps", "is_admin"] {
+            body.insert(member.to_owned(), json!(1));
+        }
+        let path = victims.path(&operation.path);
+        let call = Call::new(&operation.method, &path).with("Authorization", &format!("Bearer {TOKEN}"));
+        let call = call.with("Idempotency-Key", &format!("o4 {path}").replace([' ', '/'], "-"));
+        let answer = house.call(call.json(&Value::Object(body))).await;
+        assert_eq!(answer.status, 400, "{} {path}: {}", operation.method, answer.body);
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_reads_its_own() {
+    let house = House::control().await;
+    let victims = house.victims().await;
+    let owner = house.key_of(Role::Owner(MARK.to_owned()), true).await;
+    let provider = house.key_of(Role::Provider(MARK.to_owned()), true).await;
+    let read = async |key: &str, path: String| house.with_key(key, "GET", &path, None).await.expect(200);
+    assert_eq!(read(&owner, "/v1/agents".to_owned()).await["data"][0]["id"], json!(victims.agent));
+    assert_eq!(read(&owner, "/v1/wallets".to_owned()).await["data"][0]["id"], json!(victims.wallet));
+    for key in [&owner, &provider] {
+        let payment = read(key, format!("/v1/payments/{}", victims.payment)).await;
+        assert_eq!(payment["provider"], json!(MARK));
+    }
+    assert!(!read(&owner, "/v1/changes".to_owned()).await["data"].as_array().unwrap().is_empty());
+    house.end().await;
+}
