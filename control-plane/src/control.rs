@@ -5,18 +5,18 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
-use axum::{Json, Router};
 use domain::Secret;
 use ledger::Ledger;
 use registry::Registry;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::body::BODY_BYTES_MAX;
 use crate::call::caller::{self, Door};
@@ -56,7 +56,14 @@ pub fn router(state: ControlState, admin_token: Option<&Secret>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(unkept))
         .with_state(state)
-        .route("/openapi.json", get(async move || Json(document)))
+        .merge(docs(document))
+}
+
+/// The document, and a page that shows it: open to all who reach this listener, since it is the same everywhere. The page
+/// asks nobody else for anything.
+fn docs(document: OpenApi) -> SwaggerUi {
+    let config = Config::from("/openapi.json").validator_url("none");
+    SwaggerUi::new("/docs").config(config).url("/openapi.json", document)
 }
 
 /// The OpenAPI document.

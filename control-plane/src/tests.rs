@@ -269,6 +269,24 @@ async fn o5_nobody_gets_in_without_the_token() {
 }
 
 #[tokio::test]
+async fn the_document_and_its_page_are_open_and_the_page_loads_nothing_from_outside() {
+    let house = House::control().await;
+    let document = house.call(Call::new("GET", "/openapi.json")).await.expect(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    assert!(document["paths"]["/v1/wallets/{id}/fund"]["post"].is_object());
+    for part in ["/docs/", "/docs/swagger-initializer.js"] {
+        let page = house.call(Call::new("GET", part)).await;
+        assert_eq!(page.status, 200, "{part}");
+        for place in ["src=\"http", "href=\"http", "src=\"//", "cdn."] {
+            assert!(!page.body.contains(place), "{part} loads from outside: {place}");
+        }
+    }
+    let start = house.call(Call::new("GET", "/docs/swagger-initializer.js")).await.body;
+    assert!(start.contains("/openapi.json") && start.contains("\"validatorUrl\": \"none\""), "{start}");
+    house.end().await;
+}
+
+#[tokio::test]
 async fn bad_calls_are_refused_with_a_stable_code() {
     let house = House::control().await;
     let (id, _) = house.agent("buyer").await;

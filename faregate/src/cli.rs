@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::output::{Format, Verdict};
 use crate::service::Inherited;
-use crate::{address, audit, check, completions, db, demo, explain, manage, pay, run};
+use crate::{address, audit, check, completions, db, demo, doctor, explain, manage, pay, run};
 
 /// Threads for everything but the data plane and the ledger, which have their own.
 const WORKERS: usize = 2;
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Address(address::Arguments),
     /// Check that the books balance: of a file, of a data directory, or of a running process.
     Audit(audit::Arguments),
+    /// Look whether everything is as it should be, and say what to do where it is not.
+    Doctor(doctor::Arguments),
     /// Look after the databases.
     #[command(subcommand)]
     Db(db::Command),
@@ -95,6 +97,7 @@ pub(crate) fn execute(asked: Asked, format: Format) -> anyhow::Result<Verdict> {
         Command::Pay(arguments) => runtime()?.block_on(pay::execute(arguments, format)),
         Command::Address(arguments) => address::execute(&arguments, format),
         Command::Audit(arguments) => runtime()?.block_on(audit::execute(arguments, format)),
+        Command::Doctor(arguments) => runtime()?.block_on(doctor::execute(arguments, format)),
         Command::Db(command) => runtime()?.block_on(db::execute(command, format)),
         Command::Demo(arguments) => runtime()?.block_on(demo::execute(arguments, format)),
         Command::Completions(arguments) => Ok(completions::execute(&arguments)),

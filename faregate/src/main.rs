@@ -13,6 +13,7 @@ mod completions;
 mod config_file;
 mod db;
 mod demo;
+mod doctor;
 mod explain;
 mod key;
 mod logging;

@@ -157,8 +157,7 @@ async fn o3_no_key_reaches_what_belongs_to_another_tenant() {
             for operation in operations() {
                 let path = victims.path(&operation.path);
                 let answer = house.with_key(&key, &operation.method, &path, operation.body.as_ref()).await;
-                let what =
-                    format!("{role:?} {} {path}: {} {}", operation.method, answer.status, answer.body);
+                let what = format!("{role:?} {} {path}: {} {}", operation.method, answer.status, answer.body);
                 if operation.path.contains('{') {
                     assert!(matches!(answer.status, 403 | 404), "{what}");
                 }
