@@ -13,6 +13,7 @@ use crate::amount::BasisPoints;
 use crate::path::CanonicalPath;
 use crate::pattern::PathPattern;
 use crate::price::Price;
+use crate::rate::RateLimit;
 use crate::router::{Entry, Methods, RouteId, Router};
 use crate::secret::Secret;
 use crate::time::UnixMillis;
@@ -43,6 +44,8 @@ pub struct Provider {
     pub hosts: Vec<String>,
     /// Not served and not sold: its routes answer 503, and its quotes have ended.
     pub suspended: bool,
+    /// How often one consumer may call it, all its routes together.
+    pub rate_limit: Option<RateLimit>,
     /// Where its API is.
     pub upstream: Upstream,
 }
@@ -146,6 +149,8 @@ pub struct Route {
     pub request_bytes_max: u64,
     /// A stream broken off by the upstream after this many bytes was delivered: no refund.
     pub stream_bytes_min: u64,
+    /// How often one consumer may call it.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// A price that was, and until when a quote for it is honoured.

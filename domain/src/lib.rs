@@ -7,10 +7,12 @@ pub mod amount;
 pub mod asset;
 pub mod catalog;
 pub mod identifier;
+pub mod latency;
 pub mod path;
 pub mod pattern;
 pub mod policy;
 pub mod price;
+pub mod rate;
 pub mod replay;
 pub mod router;
 pub mod secret;
@@ -24,9 +26,11 @@ pub use identifier::{
     AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, PaymentId, PayoutId, RequestId, SettlementId,
     TransferId, WalletId, WebhookId,
 };
+pub use latency::{LatencyHistogram, LatencyStep};
 pub use path::CanonicalPath;
 pub use policy::{PolicyViolation, SpendingPolicy};
 pub use price::Price;
+pub use rate::RateLimit;
 pub use replay::{Fingerprint, IdempotencyKey, ReplayKey};
 pub use router::RouteId;
 pub use secret::Secret;

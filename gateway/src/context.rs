@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 use crate::shutdown::InFlight;
 use crate::stage::admit::Admitted;
 use crate::stage::hold::Payer;
+use crate::stage::rate::Counted;
 use crate::stage::route::Routed;
 
 /// One request, from its header to its log line.
@@ -27,6 +28,8 @@ pub(crate) struct RequestContext {
     pub(crate) refusal: Option<Refusal>,
     /// The `PAYMENT-REQUIRED` header of a 402 that is going to be sent.
     pub(crate) challenge: Option<String>,
+    /// What was counted under the route's rate limits, where it has some.
+    pub(crate) counted: Option<Counted>,
     pub(crate) times: Times,
     pub(crate) running: InFlight,
 }
@@ -103,6 +106,7 @@ impl RequestContext {
             exchange: None,
             refusal: None,
             challenge: None,
+            counted: None,
             times: Times::default(),
             running,
         }

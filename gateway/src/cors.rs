@@ -10,8 +10,15 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use crate::reply::Reply;
 
 /// Response fields that a paying script must be able to read.
-const EXPOSED: [&str; 5] =
-    ["PAYMENT-REQUIRED", "PAYMENT-RESPONSE", "Faregate-Payment-Id", "Faregate-Payment-Status", "Retry-After"];
+const EXPOSED: [&str; 7] = [
+    "PAYMENT-REQUIRED",
+    "PAYMENT-RESPONSE",
+    "Faregate-Payment-Id",
+    "Faregate-Payment-Status",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+];
 
 /// Request fields that paying clients send. The last one is a response field by its name, yet the stock clients put
 /// it on the request, so that a preflight asks for it (notes/clients.md, "CORS").

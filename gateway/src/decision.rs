@@ -1,4 +1,4 @@
-//! From a request's header to a decision: `admit -> route -> verify -> hold`, then forward, answer, or refuse.
+//! From a request's header to a decision: `admit -> route -> verify -> rate -> hold`, then forward, answer, or refuse.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +18,7 @@ use crate::reply::Reply;
 use crate::stage::admit::{Admitted, admit};
 use crate::stage::capture::receipt_header;
 use crate::stage::hold::{Admission, Holder, Payer, body_digest};
+use crate::stage::rate;
 use crate::stage::route::{Routed, route};
 use crate::stage::verify::verify;
 use crate::stage::{forward, record};
@@ -33,7 +34,7 @@ pub(crate) enum Decision {
 // === impl Proxy ===
 
 impl Proxy {
-    /// admit -> route -> verify -> hold.
+    /// admit -> route -> verify -> rate -> hold.
     pub(crate) async fn decide(
         &self,
         session: &mut Session,
@@ -55,6 +56,7 @@ impl Proxy {
         let routed = route(&self.snapshot.load_full(), &request)?;
         context.route = Some(Arc::clone(&routed.route.name));
         if !routed.route.is_priced() {
+            rate::count(&routed, || rate::client(session), &mut context.counted, &self.metrics)?;
             return Ok(Decision::Forward(Box::new(Exchange::free(routed, request))));
         }
         let decided = self.admit_payment(session, context, &routed, request).await;
@@ -74,17 +76,18 @@ impl Proxy {
     ) -> Result<Decision, Refusal> {
         let offer = routed.offer().ok_or(Refusal::Internal)?;
         let at = self.ledger.time();
-        let credential = Credential::find(&session.req_header().headers)?;
         let asset = self.ledger.asset();
         let claim = record::timed(&mut context.times.verify, || {
+            let credential = Credential::find(&session.req_header().headers)?;
             verify(credential, routed, offer, asset, at, &self.settings.limits)
         });
-        let claim = claim.map_err(|refusal| self.challenged(refusal, session, routed, &request, context))?;
+        let claim = claim.map_err(|refusal| self.refused(refusal, session, routed, &request, context))?;
 
         let started = Instant::now();
         let holder = Holder { ledger: &self.ledger, directory: &self.directory, metrics: &self.metrics };
         let held = async {
-            let mut holding = holder.identify(&claim, routed, &session.req_header().headers, at).await?;
+            let headers = &session.req_header().headers;
+            let mut holding = holder.identify(&claim, routed, headers, at, &mut context.counted).await?;
             let body = if holding.identifier.is_some() {
                 continue_if_expected(session).await;
                 body_digest(session, &request).await?
@@ -99,7 +102,7 @@ impl Proxy {
         let held: Result<_, Refusal> = held.await;
         context.times.hold = Some(started.elapsed());
         let (admission, holding) =
-            held.map_err(|refusal| self.challenged(refusal, session, routed, &request, context))?;
+            held.map_err(|refusal| self.refused(refusal, session, routed, &request, context))?;
         match admission {
             Admission::Paid(hold) => {
                 let mut exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
@@ -121,8 +124,9 @@ impl Proxy {
         }
     }
 
-    /// Keeps what a 402 needs: the challenge of this route for this URL.
-    fn challenged(
+    /// Counts on the client's address what counted on no agent, and keeps what a 402 needs: the challenge of this route for
+    /// this URL.
+    fn refused(
         &self,
         refusal: Refusal,
         session: &Session,
@@ -130,6 +134,8 @@ impl Proxy {
         request: &Admitted,
         context: &mut RequestContext,
     ) -> Refusal {
+        let counted = rate::count(routed, || rate::client(session), &mut context.counted, &self.metrics);
+        let refusal = counted.err().unwrap_or(refusal);
         if let (Refusal::PaymentRequired(unpaid), Some(offer)) = (&refusal, routed.offer()) {
             let base = self.settings.public_url.clone();
             let base =

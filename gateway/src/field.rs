@@ -18,6 +18,9 @@ pub(crate) static PRICE: HeaderName = HeaderName::from_static("faregate-price");
 /// The receipt (x402 v2): to the client.
 pub(crate) static PAYMENT_RESPONSE: HeaderName = HeaderName::from_static("payment-response");
 
+/// What is left under the rate limits: to the client.
+pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
 /// Where the request came from: to the upstream.
 pub(crate) static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

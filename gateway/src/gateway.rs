@@ -20,6 +20,7 @@ use crate::limits::Settings;
 use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
+use crate::rate;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
 use crate::worker::{Threads, Worker};
@@ -97,6 +98,7 @@ impl Gateway {
         metrics.set_catalog_version(snapshot.load().catalog().version());
         tokio::spawn(snapshot::follow(catalogs, Arc::clone(&snapshot), ledger.clone(), Arc::clone(&metrics)));
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
+        tokio::spawn(rate::sweep(Arc::clone(&snapshot)));
 
         let ending = settings.shutdown;
         let connections_max = settings.limits.connections_max;

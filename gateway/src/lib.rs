@@ -3,7 +3,7 @@
 //!
 //! A library: the binary brings sockets, ledger, registry, clock and metrics. It never talks to the control plane;
 //! both share the registry's catalog and the ledger. The way of a request is one file a stage in [`stage`]:
-//! `admit -> route -> verify -> hold -> forward -> capture -> record`; [`proxy`] calls them in Pingora's phases.
+//! `admit -> route -> verify -> rate -> hold -> forward -> capture -> record`; [`proxy`] calls them in Pingora's phases.
 //! [`refusal`] is the one place that maps errors to HTTP.
 
 mod buffered;
@@ -25,6 +25,7 @@ mod metrics;
 mod payer_view;
 mod pool;
 mod proxy;
+mod rate;
 mod refusal;
 mod reply;
 mod shutdown;

@@ -29,6 +29,9 @@ pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
 /// Answers under the reserved prefix that one client address gets in a minute.
 pub(crate) const PAYER_VIEWS_PER_MINUTE_MAX: u32 = 120;
 
+/// Buckets of agents, and as many of addresses, that all rate limits together remember.
+pub(crate) const RATE_BUCKETS_MAX: usize = 262_144;
+
 /// What the operator set for the data plane.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {

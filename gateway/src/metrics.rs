@@ -1,6 +1,10 @@
 //! [`Metrics`]: what Prometheus scrapes. Money is counted after its commit, so the counters equal the ledger.
 //!
-//! No label takes a raw path or a payer: the first routes stand by name, the others as `other`.
+//! No label takes a raw path or a payer: the first routes stand by name, the others as `other`. What the control plane
+//! counts is in its own `Metrics`; both go into one registry.
+
+mod label;
+mod making;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +12,14 @@ use std::time::Duration;
 use dashmap::DashSet;
 use domain::Amount;
 use ledger::{BatchReport, Collision, CommitFailure, Ledger, Observer};
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 use registry::Directory;
 
 use crate::limits::ROUTE_LABELS_MAX;
+use crate::metrics::making::Making;
 use crate::shutdown::Shutdown;
+
+pub(crate) use label::{Outcome, Stage};
 
 /// Seconds; from a cached challenge to a slow upstream.
 const DURATION_BUCKETS: [f64; 14] =
@@ -26,40 +31,6 @@ const STAGE_BUCKETS: [f64; 12] =
 
 /// Payments of one commit.
 const SIZE_BUCKETS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
-
-/// How a request ended, as a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Forwarded without a price.
-    Free,
-    /// Forwarded and charged.
-    Paid,
-    /// Answered with 402 because no payment came.
-    Challenged,
-    /// Refused for another reason, nothing charged.
-    Refused,
-    /// Forwarded, and not charged because it failed or the client left.
-    Voided,
-    /// Answered again without a charge.
-    Replayed,
-    /// Answered here: preflights, the payer's own view.
-    Answered,
-    /// The gateway or a free upstream failed.
-    Error,
-}
-
-/// A part of a paid request's time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Reading and checking the payment.
-    Verify,
-    /// Holding funds, limits and the replay key.
-    Hold,
-    /// From the request going out to the upstream's header.
-    Upstream,
-    /// From the capture to its durable commit.
-    Commit,
-}
 
 /// All counters of the data plane and of the ledger's commits.
 pub struct Metrics {
@@ -73,6 +44,7 @@ pub struct Metrics {
     refunds: IntCounter,
     policy_cache: IntCounterVec,
     violations: IntCounterVec,
+    rate_limited: IntCounterVec,
     collisions: IntCounterVec,
     commit_size: Histogram,
     commit_seconds: Histogram,
@@ -84,36 +56,6 @@ pub struct Metrics {
     catalog_version: IntGauge,
     connections_refused: IntCounter,
     route_labels: DashSet<Arc<str>>,
-}
-
-// === impl Outcome ===
-
-impl Outcome {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Free => "free",
-            Self::Paid => "paid",
-            Self::Challenged => "challenged",
-            Self::Refused => "refused",
-            Self::Voided => "voided",
-            Self::Replayed => "replayed",
-            Self::Answered => "answered",
-            Self::Error => "error",
-        }
-    }
-}
-
-// === impl Stage ===
-
-impl Stage {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Verify => "verify",
-            Self::Hold => "hold",
-            Self::Upstream => "upstream",
-            Self::Commit => "commit",
-        }
-    }
 }
 
 // === impl Metrics ===
@@ -167,6 +109,11 @@ impl Metrics {
                 "spending_violations_total",
                 "Refusals by a spending policy.",
                 &["kind"],
+            )?,
+            rate_limited: made.counters(
+                "rate_limited_total",
+                "Requests refused with 429, by what the limit is on.",
+                &["scope"],
             )?,
             collisions: made.counters(
                 "idempotency_collisions_total",
@@ -233,6 +180,10 @@ impl Metrics {
         self.violations.with_label_values(&[kind]).inc();
     }
 
+    pub(crate) fn rate_limited(&self, scope: &str) {
+        self.rate_limited.with_label_values(&[scope]).inc();
+    }
+
     pub(crate) fn connection_refused(&self) {
         self.connections_refused.inc();
     }
@@ -284,62 +235,4 @@ impl Observer for Metrics {
 /// Amounts are never negative.
 fn units(amount: Amount) -> u64 {
     u64::try_from(amount.atomic()).unwrap_or(0)
-}
-
-/// Makes and registers in one step.
-struct Making<'a> {
-    registry: &'a Registry,
-}
-
-// === impl Making ===
-
-impl Making<'_> {
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-        self.register(IntCounterVec::new(options(name, help), labels)?)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        self.register(IntCounter::with_opts(options(name, help))?)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        self.register(IntGauge::with_opts(options(name, help))?)
-    }
-
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<prometheus::IntGaugeVec, prometheus::Error> {
-        self.register(prometheus::IntGaugeVec::new(options(name, help), labels)?)
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
-        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
-        self.register(Histogram::with_opts(options)?)
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        buckets: &[f64],
-    ) -> Result<HistogramVec, prometheus::Error> {
-        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
-        self.register(HistogramVec::new(options, labels)?)
-    }
-
-    fn register<C: prometheus::core::Collector + Clone + 'static>(
-        &self,
-        made: C,
-    ) -> Result<C, prometheus::Error> {
-        self.registry.register(Box::new(made.clone()))?;
-        Ok(made)
-    }
-}
-
-fn options(name: &str, help: &str) -> Opts {
-    Opts::new(format!("faregate_{name}"), help)
 }

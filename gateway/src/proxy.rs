@@ -20,6 +20,7 @@ use registry::{Directory, Registry};
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
+use crate::field;
 use crate::header_clock::HeaderClock;
 use crate::http_version::speak;
 use crate::leniency::Leniency;
@@ -88,7 +89,10 @@ impl Proxy {
             // Nobody can say where the next request begins.
             session.set_keepalive(None);
         }
-        let mut reply = Reply::refusal(refusal);
+        let mut reply = Reply::refusal(refusal).counted(context.counted.as_ref());
+        if let (Refusal::RateLimited { .. }, Some(counted)) = (refusal, &context.counted) {
+            reply = reply.with("ratelimit-policy", counted.policy_field());
+        }
         if let Some(header) = context.challenge.take() {
             reply = reply.with(protocol::header::PAYMENT_REQUIRED, header);
         }
@@ -172,7 +176,7 @@ impl ProxyHttp for Proxy {
             }
             Ok(Decision::Answer(reply, outcome)) => {
                 context.outcome = outcome;
-                reply.send(session).await?;
+                reply.counted(context.counted.as_ref()).send(session).await?;
                 Ok(true)
             }
             Err(refusal) => {
@@ -249,6 +253,9 @@ impl ProxyHttp for Proxy {
                 }
                 if exchange.is_upgrade {
                     session.set_read_timeout(Some(self.settings.limits.websocket_idle_timeout));
+                }
+                if let Some(counted) = &context.counted {
+                    response.insert_header(&field::RATE_LIMIT, counted.field())?;
                 }
                 if !exchange.routed.route.is_priced() {
                     return Ok(());

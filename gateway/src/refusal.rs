@@ -9,6 +9,8 @@ use ledger::{HoldError, ReceiptRecord};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::rate::Scope;
+
 /// Why a request is not served.
 #[derive(Debug, Error)]
 pub(crate) enum Refusal {
@@ -72,6 +74,8 @@ pub(crate) enum Refusal {
     Upstream,
     #[error("the upstream did not answer in time; nothing was charged")]
     UpstreamTimeout,
+    #[error("too many calls of this {}; nothing was charged, try again in {retry_after} s", scope.name())]
+    RateLimited { scope: Scope, retry_after: u32 },
     #[error("too many requests from this address; try again in a minute")]
     TooManyViews,
     #[error(
@@ -119,7 +123,7 @@ impl Refusal {
             Self::Method(_) => 405,
             Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) | Self::Refunded(_) => 409,
             Self::BodyTooLarge(_) => 413,
-            Self::TooManyViews => 429,
+            Self::RateLimited { .. } | Self::TooManyViews => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Internal => 500,
             Self::Upstream | Self::UpstreamPaymentRequired => 502,
@@ -165,6 +169,7 @@ impl Refusal {
             Self::UpstreamPaymentRequired => "upstream_payment_required",
             Self::Upstream => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",
+            Self::RateLimited { .. } => "rate_limited",
             Self::TooManyViews => "too_many_requests",
             Self::SignIn(_) => "sign_in_required",
             Self::Internal => "internal_error",
@@ -177,6 +182,7 @@ impl Refusal {
             Self::InProgress | Self::Overloaded => Some(1),
             Self::NoUpstream | Self::LedgerUnavailable | Self::OutcomeUnknown(_) | Self::Suspended => Some(5),
             Self::ClockAhead => Some(30),
+            Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::TooManyViews => Some(60),
             _ => None,
         }
@@ -213,6 +219,9 @@ impl Refusal {
             }
             Self::PaymentRequired(Unpaid::UnknownSigner { address }) => {
                 vec![("address", Value::from(address.to_checksum(None)))]
+            }
+            Self::RateLimited { scope, retry_after } => {
+                vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
             Self::OutcomeUnknown(payment) => vec![("payment", Value::from(payment.to_string()))],
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],

@@ -10,6 +10,7 @@ use pingora::proxy::Session;
 use crate::cors;
 use crate::limits::DRAINED_BODY_BYTES_MAX;
 use crate::refusal::Refusal;
+use crate::stage::rate::Counted;
 
 /// How long a small body that nobody wants is waited for before the connection is given up.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -58,6 +59,14 @@ impl Reply {
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// With what is left under the rate limits, where the call was counted.
+    pub(crate) fn counted(self, counted: Option<&Counted>) -> Self {
+        match counted {
+            Some(counted) => self.with("ratelimit", counted.field()),
+            None => self,
+        }
     }
 
     /// Writes it. The connection stays usable where the request's body is read or small.

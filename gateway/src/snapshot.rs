@@ -15,6 +15,7 @@ use crate::challenge::Challenge;
 use crate::health;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
+use crate::rate::Rates;
 
 /// Changes that come within this time become one version.
 const GATHER: Duration = Duration::from_millis(50);
@@ -29,6 +30,7 @@ pub(crate) struct Snapshot {
     offers: Vec<Option<RouteOffer>>,
     /// By provider. None where its upstream cannot be used, and its routes answer 503.
     pools: Vec<Option<Arc<Pool>>>,
+    rates: Rates,
     domain: Arc<eip712::Domain>,
 }
 
@@ -52,7 +54,7 @@ pub(crate) struct OfferedQuote {
 
 impl Snapshot {
     /// Makes a catalog ready. Pools, and with them what is known of health, are taken over from the snapshot before
-    /// where the upstream is the same.
+    /// where the upstream is the same, and so are the buckets of rate limits whose terms are.
     pub(crate) async fn build(catalog: Arc<Catalog>, ledger: &Ledger, before: Option<&Self>) -> Self {
         let asset = ledger.asset();
         let key = QuoteKey::new(ledger.secret());
@@ -73,7 +75,8 @@ impl Snapshot {
             }
             pools.push(pool(provider, before).await);
         }
-        Self { catalog, offers, pools, domain: Arc::new(eip712::Domain::new(asset)) }
+        let rates = Rates::new(&catalog, before.map(|before| &before.rates));
+        Self { catalog, offers, pools, rates, domain: Arc::new(eip712::Domain::new(asset)) }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -99,6 +102,10 @@ impl Snapshot {
     /// All pools in use.
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.pools.iter().flatten()
+    }
+
+    pub(crate) const fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     pub(crate) fn domain(&self) -> &eip712::Domain {

@@ -1,4 +1,4 @@
-//! The way of a request, one file a stage: `admit -> route -> verify -> hold -> forward -> capture -> record`.
+//! The way of a request, one file a stage: `admit -> route -> verify -> rate -> hold -> forward -> capture -> record`.
 //!
 //! Each stage is a function of what the one before it gave. Only [`hold`] may wait for a read, only [`capture`] for a
 //! commit.
@@ -7,6 +7,7 @@ pub(crate) mod admit;
 pub(crate) mod capture;
 pub(crate) mod forward;
 pub(crate) mod hold;
+pub(crate) mod rate;
 pub(crate) mod record;
 pub(crate) mod route;
 pub(crate) mod verify;

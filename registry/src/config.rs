@@ -13,6 +13,7 @@ pub mod environment;
 mod error;
 mod key_path;
 mod provider;
+mod rate;
 mod route;
 mod section;
 pub mod settings;

@@ -13,6 +13,7 @@ mod limits;
 mod load;
 mod paid;
 mod quotes;
+mod rates;
 mod replay;
 mod stored;
 mod streams;

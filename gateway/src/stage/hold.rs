@@ -18,8 +18,10 @@ use sha2::{Digest, Sha256};
 use crate::credential;
 use crate::limits::{DIGESTED_BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::metrics::Metrics;
+use crate::rate::Consumer;
 use crate::refusal::{Refusal, Unpaid};
 use crate::stage::admit::Admitted;
+use crate::stage::rate::{self, Counted};
 use crate::stage::route::Routed;
 use crate::stage::verify::{Claim, Claimant, refuse};
 
@@ -63,19 +65,22 @@ pub(crate) struct Holder<'a> {
 
 impl Holder<'_> {
     /// Finds out whose claim it is, and whether their policy allows it. Nothing is held yet. A refusal is only kept where
-    /// the request may have been paid before: a retry must learn that, whatever the rules have become since.
+    /// the request may have been paid before: a retry must learn that, whatever the rules have become since, and however
+    /// often it is asked.
     pub(crate) async fn identify(
         &self,
         claim: &Claim,
         routed: &Routed,
         headers: &HeaderMap,
         at: UnixMillis,
+        counted: &mut Option<Counted>,
     ) -> Result<Holding, Refusal> {
         let identifier = identifier(headers, claim.identifier.clone())?;
         let mut holding = match &claim.claimant {
             Claimant::Key(key) => {
                 let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
-                Holding::new(access.ok_or(Refusal::AgentKey)?, None, identifier)
+                let access = access.filter(|access| has_grant(access, at)).ok_or(Refusal::AgentKey)?;
+                Holding::new(access, None, identifier)
             }
             Claimant::Signature(payment) => {
                 let access = self.signer(payment.payer()).await?;
@@ -93,13 +98,15 @@ impl Holder<'_> {
                 Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding }
             }
         };
+        let agent = || Consumer::Agent(holding.payer.agent);
+        let often = rate::count(routed, agent, counted, self.metrics);
+        holding.refusal = often.err().or(holding.refusal);
         if holding.refusal.is_none() {
             holding.refusal = rules(&holding.access, claim, routed, headers, at).err();
         }
         let may_be_paid = holding.replay.is_some() || holding.identifier.is_some();
         match holding.refusal.take() {
-            // A key that is no longer one shows nobody anything.
-            Some(refusal @ (Refusal::AgentKey | Refusal::MalformedField(_))) => Err(refusal),
+            Some(refusal @ Refusal::MalformedField(_)) => Err(refusal),
             Some(refusal) if !may_be_paid => Err(self.counted(refusal)),
             refusal => Ok(Holding { refusal, ..holding }),
         }
@@ -208,16 +215,20 @@ fn rules(
     }
     let amount = claim.maximum();
     if let Claimant::Key(_) = claim.claimant {
-        key_limits(access, amount, headers, at)?;
+        key_limits(access, amount, headers)?;
     }
     let spending = Spending { amount, route: &routed.route.name, provider: &routed.provider.name, at };
     access.policy.check(spending).map_err(|violation| Refusal::Policy { violation })
 }
 
+/// A key that is no longer one shows nobody anything, and is nobody's.
+fn has_grant(access: &Access, at: UnixMillis) -> bool {
+    access.key.as_ref().is_some_and(|grant| grant.expires_at.is_none_or(|end| at < end))
+}
+
 /// A key has limits of its own beside its agent's policy.
-fn key_limits(access: &Access, price: Amount, headers: &HeaderMap, at: UnixMillis) -> Result<(), Refusal> {
-    let grant = access.key.as_ref().filter(|grant| grant.expires_at.is_none_or(|end| at < end));
-    let grant = grant.ok_or(Refusal::AgentKey)?;
+fn key_limits(access: &Access, price: Amount, headers: &HeaderMap) -> Result<(), Refusal> {
+    let grant = access.key.as_ref().ok_or(Refusal::AgentKey)?;
     if let Some(maximum) = credential::maximum_price(headers)?.filter(|maximum| price > *maximum) {
         return Err(Refusal::PaymentRequired(Unpaid::AboveMaximum { maximum, price }));
     }

@@ -6,6 +6,7 @@ use domain::catalog::{Provider, Route};
 use domain::{CanonicalPath, RouteId};
 
 use crate::pool::Pool;
+use crate::rate::RouteLimits;
 use crate::refusal::Refusal;
 use crate::snapshot::{RouteOffer, Snapshot};
 use crate::stage::admit::Admitted;
@@ -26,6 +27,11 @@ impl Routed {
     /// What is asked for it; `None` on a free route.
     pub(crate) fn offer(&self) -> Option<&RouteOffer> {
         self.snapshot.offer(self.id)
+    }
+
+    /// How often it may be called; `None` where nothing is said.
+    pub(crate) fn limits(&self) -> Option<&RouteLimits> {
+        self.snapshot.rates().of(self.id)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Provider, ProviderId};
 
+use super::rate;
 use super::route;
 use super::tree::{Section, Spot};
 use super::upstream;
@@ -54,6 +55,7 @@ impl Read {
         let fee = section.item("fee").and_then(|item| item.parse(value::share)).unwrap_or_default();
         let hosts = hosts(&section);
         let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
+        let rate_limit = rate::read(&section);
         let upstream =
             section.require("upstream", "write [providers.upstream] with addresses = [\"https://...\"]");
         let upstream = upstream.and_then(|item| item.section()).and_then(upstream::read);
@@ -70,7 +72,7 @@ impl Read {
         section.finish();
         let (Some(name), Some(upstream)) = (name, upstream) else { return };
         let pay_to = pay_to.unwrap_or_else(|| derived_pay_to(&name));
-        let provider = Provider { name: name.into(), pay_to, fee, hosts, suspended, upstream };
+        let provider = Provider { name: name.into(), pay_to, fee, hosts, suspended, rate_limit, upstream };
         self.providers.push((Arc::new(provider), spot));
     }
 }

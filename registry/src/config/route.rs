@@ -7,6 +7,7 @@ use domain::router::Methods;
 use domain::{Amount, Price, ProviderId, Route};
 
 use super::key_path::{did_you_mean, printable};
+use super::rate;
 use super::section::{size, words};
 use super::tree::{Item, Section, Spot};
 use super::value::{self, one_of};
@@ -62,6 +63,7 @@ pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max
     let bytes = |key| section.item(key).and_then(|item| size(&item, 0..=1 << 40));
     let request_bytes_max = bytes("request_bytes_max").unwrap_or(request_bytes_max);
     let stream_bytes_min = bytes("stream_bytes_min").unwrap_or(STREAM_BYTES_MIN);
+    let rate_limit = rate::read(&section);
     if let (true, Some(pattern), Some(item)) = (escaped_slash, &pattern, &escaped_item) {
         let last = pattern.segments().last();
         if !matches!(last, Some(Segment::Parameter(_) | Segment::Rest(_))) {
@@ -88,6 +90,7 @@ pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max
         cacheable,
         request_bytes_max,
         stream_bytes_min,
+        rate_limit,
     };
     Some(Read { route, spot })
 }

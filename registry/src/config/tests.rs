@@ -84,6 +84,7 @@ fn the_documented_file_names_every_key_there_is() {
         ("[[providers]]\n[providers.upstream.health]\n", ""),
         ("[[providers]]\n[[providers.routes]]\n", ""),
         ("[[providers]]\n[[providers.routes]]\n[[providers.routes.tiers]]\n", ""),
+        ("[[providers]]\n[providers.rate_limit]\n", ""),
         ("[[agents]]\n", ""),
         ("[[agents]]\n[[agents.keys]]\n", ""),
     ];

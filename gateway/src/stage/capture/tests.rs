@@ -134,6 +134,7 @@ fn catalog() -> Arc<Catalog> {
         fee: BasisPoints::new(250).unwrap(),
         hosts: Vec::new(),
         suspended: false,
+        rate_limit: None,
         upstream,
     };
     let route = Route {
@@ -154,6 +155,7 @@ fn catalog() -> Arc<Catalog> {
         cacheable: false,
         request_bytes_max: 1024,
         stream_bytes_min: 0,
+        rate_limit: None,
     };
     let catalog = Catalog::new(1, vec![Arc::new(provider)], vec![Arc::new(route)]).unwrap();
     assert!(catalog.route(RouteId(0)).is_some());
