@@ -15,13 +15,18 @@ use crate::stage::admit::Admitted;
 use crate::stage::hold::Payer;
 use crate::stage::rate::Counted;
 use crate::stage::route::Routed;
+use crate::traffic::RouteTraffic;
 
 /// One request, from its header to its log line.
 pub(crate) struct RequestContext {
     pub(crate) started: Instant,
     pub(crate) outcome: Outcome,
-    /// The route's name once it was found.
-    pub(crate) route: Option<Arc<str>>,
+    /// The counts of the route once it was found.
+    pub(crate) route: Option<Arc<RouteTraffic>>,
+    /// Why it is no success, where it is none.
+    pub(crate) reason: Option<&'static str>,
+    /// How long the answer's header took, where an upstream answered.
+    pub(crate) answered: Option<Duration>,
     /// Set while the request may be forwarded.
     pub(crate) exchange: Option<Exchange>,
     /// What a failed phase will be answered with.
@@ -103,6 +108,8 @@ impl RequestContext {
             started: Instant::now(),
             outcome: Outcome::Error,
             route: None,
+            reason: None,
+            answered: None,
             exchange: None,
             refusal: None,
             challenge: None,

@@ -54,7 +54,7 @@ impl Proxy {
             return Ok(Decision::Answer(reply, Outcome::Answered));
         }
         let routed = route(&self.snapshot.load_full(), &request)?;
-        context.route = Some(Arc::clone(&routed.route.name));
+        context.route = routed.traffic().map(Arc::clone);
         if !routed.route.is_priced() {
             rate::count(&routed, || rate::client(session), &mut context.counted, &self.metrics)?;
             return Ok(Decision::Forward(Box::new(Exchange::free(routed, request))));

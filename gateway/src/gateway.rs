@@ -12,7 +12,7 @@ use pingora::server::configuration::ServerConf;
 use registry::Registry;
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::drain::Drain;
 use crate::health;
@@ -23,6 +23,7 @@ use crate::proxy::Proxy;
 use crate::rate;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
+use crate::traffic::{Bookkeeper, Traffic};
 use crate::worker::{Threads, Worker};
 
 /// What the binary brings.
@@ -93,12 +94,22 @@ impl Gateway {
     async fn serve(self, listeners: Vec<OpenListener>, h2c: bool, shutdown: Shutdown, threads: &Threads) {
         let Parts { ledger, registry, settings, metrics, clock } = self.parts;
         let catalogs = registry.catalogs();
-        let first = Snapshot::build(catalogs.borrow().clone(), &ledger, None).await;
+        let traffic = Arc::new(Traffic::default());
+        let first = Snapshot::build(catalogs.borrow().clone(), &ledger, &traffic, None).await;
         let snapshot = Arc::new(ArcSwap::from_pointee(first));
         metrics.set_catalog_version(snapshot.load().catalog().version());
-        tokio::spawn(snapshot::follow(catalogs, Arc::clone(&snapshot), ledger.clone(), Arc::clone(&metrics)));
+        tokio::spawn(snapshot::follow(
+            catalogs,
+            Arc::clone(&snapshot),
+            ledger.clone(),
+            Arc::clone(&traffic),
+            Arc::clone(&metrics),
+        ));
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
         tokio::spawn(rate::sweep(Arc::clone(&snapshot)));
+        let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(&clock), Arc::clone(&metrics));
+        let (end, ends) = oneshot::channel();
+        let bookkeeping = tokio::spawn(books.run(ends));
 
         let ending = settings.shutdown;
         let connections_max = settings.limits.connections_max;
@@ -131,6 +142,9 @@ impl Gateway {
         let doors = listeners.into_iter().map(|listener| tokio::spawn(listener.accept(acceptance.clone())));
         let doors = doors.collect();
         Drain { shutdown, settings: ending, workers, doors, connections, connections_max }.finish().await;
+        drop(end);
+        // Ends by itself, soon; what it could not hand in is lost, and only counts were.
+        let _ = bookkeeping.await;
     }
 }
 

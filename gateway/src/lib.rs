@@ -13,6 +13,7 @@ mod cors;
 mod credential;
 mod decision;
 mod drain;
+mod failure;
 mod field;
 mod gateway;
 mod header_clock;
@@ -32,6 +33,7 @@ mod shutdown;
 mod sign_in;
 mod snapshot;
 mod stage;
+mod traffic;
 mod worker;
 
 pub use gateway::{Gateway, Parts, StartError};

@@ -55,6 +55,7 @@ pub struct Metrics {
     reloads: IntCounterVec,
     catalog_version: IntGauge,
     connections_refused: IntCounter,
+    traffic_failures: IntCounter,
     route_labels: DashSet<Arc<str>>,
 }
 
@@ -134,6 +135,10 @@ impl Metrics {
             catalog_version: made.gauge("catalog_version", "The catalog that serves.")?,
             connections_refused: made
                 .counter("connections_refused_total", "Connections closed over the limit.")?,
+            traffic_failures: made.counter(
+                "traffic_flush_failures_total",
+                "Sums for analytics that could not be handed in; tried again.",
+            )?,
             route_labels: DashSet::new(),
         })
     }
@@ -182,6 +187,10 @@ impl Metrics {
 
     pub(crate) fn rate_limited(&self, scope: &str) {
         self.rate_limited.with_label_values(&[scope]).inc();
+    }
+
+    pub(crate) fn traffic_failed(&self) {
+        self.traffic_failures.inc();
     }
 
     pub(crate) fn connection_refused(&self) {

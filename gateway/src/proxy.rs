@@ -20,6 +20,7 @@ use registry::{Directory, Registry};
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
+use crate::failure::{reason, refusal_of};
 use crate::field;
 use crate::header_clock::HeaderClock;
 use crate::http_version::speak;
@@ -85,6 +86,7 @@ impl Proxy {
         if context.outcome == Outcome::Error && refusal.status() < 500 {
             context.outcome = Outcome::Refused;
         }
+        context.reason = Some(refusal.code()).filter(|_| context.outcome != Outcome::Challenged);
         if matches!(refusal, Refusal::Framing) {
             // Nobody can say where the next request begins.
             session.set_keepalive(None);
@@ -248,6 +250,7 @@ impl ProxyHttp for Proxy {
         match capture(exchange, response, asset, &self.metrics, &mut context.times).await {
             Ok(outcome) => {
                 context.outcome = outcome;
+                context.answered = Some(context.started.elapsed());
                 if exchange.is_stream() {
                     context.running.becomes_stream();
                 }
@@ -351,6 +354,9 @@ impl ProxyHttp for Proxy {
             context.outcome = settled.unwrap_or(context.outcome);
         }
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        if context.exchange.is_some() && context.reason.is_none() {
+            context.reason = reason(context.outcome, error, status);
+        }
         record::log(context, status, &self.metrics);
         if let Some(clock) = HeaderClock::of(session.digest()) {
             clock.request_ended();
@@ -376,25 +382,4 @@ async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange
     }
     continue_if_expected(session).await;
     context.exchange = Some(exchange);
-}
-
-/// What a failure of Pingora's is answered with; `None` where nobody is left to answer.
-fn refusal_of(error: &Error) -> Option<Refusal> {
-    match (error.esource(), error.etype()) {
-        (
-            ErrorSource::Upstream,
-            ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
-        ) => Some(Refusal::UpstreamTimeout),
-        (ErrorSource::Upstream, _) => Some(Refusal::Upstream),
-        (
-            ErrorSource::Downstream,
-            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed,
-        ) => None,
-        (
-            ErrorSource::Downstream,
-            ErrorType::H2Error | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
-        ) => None,
-        (ErrorSource::Downstream, _) => Some(Refusal::MalformedField("the request is malformed".to_owned())),
-        _ => Some(Refusal::Internal),
-    }
 }

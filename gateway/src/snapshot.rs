@@ -16,6 +16,7 @@ use crate::health;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::rate::Rates;
+use crate::traffic::{RouteTraffic, Traffic};
 
 /// Changes that come within this time become one version.
 const GATHER: Duration = Duration::from_millis(50);
@@ -31,6 +32,8 @@ pub(crate) struct Snapshot {
     /// By provider. None where its upstream cannot be used, and its routes answer 503.
     pools: Vec<Option<Arc<Pool>>>,
     rates: Rates,
+    /// By route.
+    traffic: Vec<Arc<RouteTraffic>>,
     domain: Arc<eip712::Domain>,
 }
 
@@ -55,7 +58,12 @@ pub(crate) struct OfferedQuote {
 impl Snapshot {
     /// Makes a catalog ready. Pools, and with them what is known of health, are taken over from the snapshot before
     /// where the upstream is the same, and so are the buckets of rate limits whose terms are.
-    pub(crate) async fn build(catalog: Arc<Catalog>, ledger: &Ledger, before: Option<&Self>) -> Self {
+    pub(crate) async fn build(
+        catalog: Arc<Catalog>,
+        ledger: &Ledger,
+        traffic: &Traffic,
+        before: Option<&Self>,
+    ) -> Self {
         let asset = ledger.asset();
         let key = QuoteKey::new(ledger.secret());
         let offers = catalog
@@ -76,7 +84,8 @@ impl Snapshot {
             pools.push(pool(provider, before).await);
         }
         let rates = Rates::new(&catalog, before.map(|before| &before.rates));
-        Self { catalog, offers, pools, rates, domain: Arc::new(eip712::Domain::new(asset)) }
+        let traffic = catalog.routes().iter().map(|route| traffic.of(&catalog, route)).collect();
+        Self { catalog, offers, pools, rates, traffic, domain: Arc::new(eip712::Domain::new(asset)) }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -102,6 +111,10 @@ impl Snapshot {
     /// All pools in use.
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.pools.iter().flatten()
+    }
+
+    pub(crate) fn traffic(&self, id: RouteId) -> Option<&Arc<RouteTraffic>> {
+        self.traffic.get(id.0 as usize)
     }
 
     pub(crate) const fn rates(&self) -> &Rates {
@@ -135,6 +148,7 @@ pub(crate) async fn follow(
     mut catalogs: watch::Receiver<Arc<Catalog>>,
     current: Arc<ArcSwap<Snapshot>>,
     ledger: Ledger,
+    traffic: Arc<Traffic>,
     metrics: Arc<Metrics>,
 ) {
     // Kept until the next swap: to free thousands of routes takes milliseconds, and no request shall be the last to hold it.
@@ -143,7 +157,7 @@ pub(crate) async fn follow(
         tokio::time::sleep(GATHER).await;
         let catalog = catalogs.borrow_and_update().clone();
         let before = current.load_full();
-        let next = Snapshot::build(catalog, &ledger, Some(&before)).await;
+        let next = Snapshot::build(catalog, &ledger, &traffic, Some(&before)).await;
         let version = next.catalog.version();
         drop(std::mem::replace(&mut retired, current.swap(Arc::new(next))));
         // After the swap: who waits for this number finds the catalog serving.

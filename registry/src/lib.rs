@@ -16,6 +16,7 @@ pub mod directory;
 pub mod idempotency;
 pub mod journal;
 pub mod registry;
+pub mod traffic;
 pub mod wallet;
 pub mod watch;
 
@@ -34,4 +35,5 @@ pub use directory::{Directory, DirectoryError};
 pub use journal::{Actor, ActorKind, Tenant};
 pub use registry::{Registry, RegistryError};
 pub use store::StoreError;
+pub use traffic::{Requests, RouteLatency, RouteSums, TrafficSums};
 pub use wallet::Wallet;

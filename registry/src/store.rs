@@ -10,6 +10,7 @@ pub(crate) mod journal;
 pub(crate) mod pool;
 pub(crate) mod revisions;
 mod rows;
+pub(crate) mod traffic;
 pub(crate) mod wallets;
 
 use sqlx::migrate::MigrateError;

@@ -1,7 +1,7 @@
 //! Labels of metrics that are closed lists.
 
 /// How a request ended, as a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
     /// Forwarded without a price.
     Free,
@@ -37,6 +37,18 @@ pub(crate) enum Stage {
 // === impl Outcome ===
 
 impl Outcome {
+    /// All of them, each at the place of its number.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Free,
+        Self::Paid,
+        Self::Challenged,
+        Self::Refused,
+        Self::Voided,
+        Self::Replayed,
+        Self::Answered,
+        Self::Error,
+    ];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Free => "free",

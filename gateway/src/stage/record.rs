@@ -97,7 +97,10 @@ fn is_refundable(exchange: &Exchange, error: Option<&Error>) -> bool {
 /// none where nothing was, where it was given back, and where an earlier request paid. Secrets and payment payloads have no way in here.
 pub(crate) fn log(context: &RequestContext, status: u16, metrics: &Metrics) {
     let took = context.started.elapsed();
-    metrics.request(context.route.as_ref(), context.outcome, took);
+    metrics.request(context.route.as_ref().map(|traffic| &traffic.route), context.outcome, took);
+    if let Some(traffic) = &context.route {
+        traffic.ended(context.outcome, context.reason, context.answered);
+    }
     for (stage, took) in [(Stage::Verify, context.times.verify), (Stage::Hold, context.times.hold)] {
         if let Some(took) = took {
             metrics.stage(stage, took);

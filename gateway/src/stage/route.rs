@@ -10,6 +10,7 @@ use crate::rate::RouteLimits;
 use crate::refusal::Refusal;
 use crate::snapshot::{RouteOffer, Snapshot};
 use crate::stage::admit::Admitted;
+use crate::traffic::RouteTraffic;
 
 /// Where a request goes, and what that costs. Holds on to the snapshot it was found in.
 #[derive(Clone)]
@@ -27,6 +28,11 @@ impl Routed {
     /// What is asked for it; `None` on a free route.
     pub(crate) fn offer(&self) -> Option<&RouteOffer> {
         self.snapshot.offer(self.id)
+    }
+
+    /// Where its calls are counted.
+    pub(crate) fn traffic(&self) -> Option<&Arc<RouteTraffic>> {
+        self.snapshot.traffic(self.id)
     }
 
     /// How often it may be called; `None` where nothing is said.

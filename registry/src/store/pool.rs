@@ -166,6 +166,14 @@ impl Pool {
         }
     }
 
+    /// Begins to write what nobody reads before adding to it: takes no turn on PostgreSQL.
+    pub(crate) async fn begin_apart(&self) -> Result<Transaction, StoreError> {
+        match self {
+            Self::Sqlite(_) => self.begin().await,
+            Self::Postgres(pool) => Ok(Transaction::Postgres(answer(pool.begin()).await?)),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,

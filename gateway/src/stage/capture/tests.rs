@@ -18,6 +18,7 @@ use super::*;
 use crate::snapshot::Snapshot;
 use crate::stage::admit::Admitted;
 use crate::stage::route::{Routed, route};
+use crate::traffic::Traffic;
 
 const FUNDS: i64 = 1_000_000;
 const PRICE: i64 = 1_000;
@@ -52,7 +53,7 @@ impl Books {
             external_reference: "test".to_owned(),
         };
         ledger.fund(funding).await.unwrap();
-        let snapshot = Arc::new(Snapshot::build(catalog(), &ledger, None).await);
+        let snapshot = Arc::new(Snapshot::build(catalog(), &ledger, &Traffic::default(), None).await);
         Self { ledger, writer, snapshot, _directory: directory }
     }
 

@@ -1,0 +1,48 @@
+//! What a failure of Pingora's means: the refusal that answers it, and the word that stands in a provider's analytics.
+
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::metrics::Outcome;
+use crate::refusal::Refusal;
+
+/// The upstream ended its answer before it was whole.
+const BROKEN_OFF: &str = "broken_off";
+
+/// The client left before it had its answer, and nothing was charged.
+const CLIENT_LEFT: &str = "client_left";
+
+/// Why a request that was forwarded, and that no refusal of ours answered, is no success; `None` where it is one.
+pub(crate) fn reason(outcome: Outcome, error: Option<&Error>, status: u16) -> Option<&'static str> {
+    match error.map(|error| error.esource()) {
+        Some(ErrorSource::Upstream) => Some(BROKEN_OFF),
+        Some(ErrorSource::Downstream) if outcome == Outcome::Voided => Some(CLIENT_LEFT),
+        _ => match (outcome, status) {
+            (Outcome::Free | Outcome::Voided, 500..) => Some("upstream_5xx"),
+            (Outcome::Free | Outcome::Voided, 400..) => Some("upstream_4xx"),
+            (Outcome::Voided, 300..) => Some("upstream_3xx"),
+            (Outcome::Voided, _) => Some("not_charged"),
+            _ => None,
+        },
+    }
+}
+
+/// What a failure of Pingora's is answered with; `None` where nobody is left to answer.
+pub(crate) fn refusal_of(error: &Error) -> Option<Refusal> {
+    match (error.esource(), error.etype()) {
+        (
+            ErrorSource::Upstream,
+            ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
+        ) => Some(Refusal::UpstreamTimeout),
+        (ErrorSource::Upstream, _) => Some(Refusal::Upstream),
+        (
+            ErrorSource::Downstream,
+            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed,
+        ) => None,
+        (
+            ErrorSource::Downstream,
+            ErrorType::H2Error | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
+        ) => None,
+        (ErrorSource::Downstream, _) => Some(Refusal::MalformedField("the request is malformed".to_owned())),
+        _ => Some(Refusal::Internal),
+    }
+}

@@ -1,0 +1,148 @@
+//! Rows of `traffic_request`, `traffic_latency` and `traffic_source`.
+
+use std::collections::BTreeMap;
+
+use domain::latency::STEPS_US;
+use domain::{LatencyHistogram, LatencyStep, UnixMillis};
+use serde_json::{Value, json};
+
+use super::pool::{execute, on_either};
+use super::{Session, StoreError};
+use crate::traffic::{Parts, Requests, TrafficSums};
+
+/// Rows of one statement.
+const ROWS_MAX: usize = 2_000;
+
+/// How long the last number of a process is remembered after it handed anything in: no try is repeated for as long.
+const SOURCE_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// A question with a provider and the parts of a time.
+macro_rules! of_parts {
+    ($sql:expr, $provider:expr, $parts:expr) => {
+        sqlx::query_as($sql)
+            .bind($provider)
+            .bind($parts.days.0)
+            .bind($parts.days.1)
+            .bind($parts.before.0)
+            .bind($parts.before.1)
+            .bind($parts.after.0)
+            .bind($parts.after.1)
+    };
+}
+
+/// Whether these sums were not added yet. From now on they are.
+pub(crate) async fn is_new(session: &mut Session<'_>, sums: &TrafficSums) -> Result<bool, StoreError> {
+    const FORGET: &str = "delete from traffic_source where at < $1";
+    const PUT: &str = "insert into traffic_source (source, number, at) values ($1, $2, $3)
+         on conflict (source) do update set number = excluded.number, at = excluded.at
+         where traffic_source.number < excluded.number";
+    let number = i64::try_from(sums.number).map_err(|_| StoreError::Corrupt("number of sums"))?;
+    let changed = execute!(session, sqlx::query(PUT).bind(&sums.source[..]).bind(number).bind(sums.at.0))?;
+    execute!(session, sqlx::query(FORGET).bind(sums.at.plus(-SOURCE_KEPT_MS).0))?;
+    Ok(changed > 0)
+}
+
+/// Adds sums to the rows of one span. Rows are taken in order: two gateways never wait for each other in a circle.
+pub(crate) async fn add(
+    session: &mut Session<'_>,
+    sums: &TrafficSums,
+    span: &'static str,
+    start: i64,
+) -> Result<(), StoreError> {
+    const REQUESTS: &str = "insert into traffic_request (provider, span, start, route, outcome, reason, requests)
+         select value->>0, $2, $3, value->>1, value->>2, value->>3, cast(value->>4 as bigint) from json_each($1) where true
+         on conflict (provider, span, start, route, outcome, reason)
+         do update set requests = traffic_request.requests + excluded.requests";
+    const ANSWERS: &str = "insert into traffic_latency (provider, span, start, route, until_us, answers)
+         select value->>0, $2, $3, value->>1, cast(value->>2 as bigint), cast(value->>3 as bigint) from json_each($1)
+         where true
+         on conflict (provider, span, start, route, until_us)
+         do update set answers = traffic_latency.answers + excluded.answers";
+    let mut routes: Vec<_> = sums.routes.iter().collect();
+    routes.sort_by_key(|route| (&route.provider, &route.route));
+    let mut requests = Vec::new();
+    let mut answers = Vec::new();
+    for route in routes {
+        let mut ends = route.requests.clone();
+        ends.sort_unstable();
+        let names = (&*route.provider, &*route.route);
+        requests.extend(
+            ends.iter().map(|(outcome, reason, count)| json!([names.0, names.1, outcome, reason, count])),
+        );
+        let mut steps = route.answers.clone();
+        steps.sort_unstable();
+        answers.extend(
+            steps.iter().filter_map(|(step, count)| {
+                Some(json!([names.0, names.1, STEPS_US.get(step.index())?, count]))
+            }),
+        );
+    }
+    for (sql, rows) in [(REQUESTS, requests), (ANSWERS, answers)] {
+        for rows in rows.chunks(ROWS_MAX) {
+            let list = Value::from(rows).to_string();
+            execute!(session, sqlx::query(sql).bind(&list).bind(span).bind(start))?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what began before `end`.
+pub(crate) async fn forget(
+    session: &mut Session<'_>,
+    span: &'static str,
+    end: UnixMillis,
+) -> Result<(), StoreError> {
+    for sql in [
+        "delete from traffic_request where span = $1 and start < $2",
+        "delete from traffic_latency where span = $1 and start < $2",
+    ] {
+        execute!(session, sqlx::query(sql).bind(span).bind(end.0))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn requests(
+    session: &mut Session<'_>,
+    provider: &str,
+    parts: Parts,
+) -> Result<Vec<Requests>, StoreError> {
+    const SQL: &str = "select route, outcome, reason, cast(sum(requests) as bigint) from (
+             select * from traffic_request where provider = $1 and span = 'day' and start >= $2 and start < $3
+             union all
+             select * from traffic_request where provider = $1 and span = 'hour' and start >= $4 and start < $5
+             union all
+             select * from traffic_request where provider = $1 and span = 'hour' and start >= $6 and start < $7) part
+         group by route, outcome, reason order by route, outcome, reason";
+    let rows: Vec<(String, String, String, i64)> =
+        on_either!(session, c => of_parts!(SQL, provider, parts).fetch_all(c))?;
+    let row = |(route, outcome, reason, requests)| {
+        Ok(Requests { route, outcome, reason, requests: count(requests)? })
+    };
+    rows.into_iter().map(row).collect()
+}
+
+pub(crate) async fn latency(
+    session: &mut Session<'_>,
+    provider: &str,
+    parts: Parts,
+) -> Result<BTreeMap<String, LatencyHistogram>, StoreError> {
+    const SQL: &str = "select route, until_us, cast(sum(answers) as bigint) from (
+             select * from traffic_latency where provider = $1 and span = 'day' and start >= $2 and start < $3
+             union all
+             select * from traffic_latency where provider = $1 and span = 'hour' and start >= $4 and start < $5
+             union all
+             select * from traffic_latency where provider = $1 and span = 'hour' and start >= $6 and start < $7) part
+         group by route, until_us";
+    let rows: Vec<(String, i64, i64)> =
+        on_either!(session, c => of_parts!(SQL, provider, parts).fetch_all(c))?;
+    let mut routes: BTreeMap<String, LatencyHistogram> = BTreeMap::new();
+    for (route, end, answers) in rows {
+        let step = LatencyStep::ending_at(count(end)?).ok_or(StoreError::Corrupt("step of a latency"))?;
+        routes.entry(route).or_default().add(step, count(answers)?);
+    }
+    Ok(routes)
+}
+
+fn count(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|_| StoreError::Corrupt("sum"))
+}
