@@ -13,6 +13,7 @@ mod body;
 mod call;
 mod changes;
 pub mod control;
+pub mod egress;
 mod fields;
 mod money;
 pub mod ops;
@@ -21,6 +22,7 @@ mod problem;
 pub mod server;
 mod signers;
 mod wallets;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;

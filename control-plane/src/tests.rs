@@ -2,6 +2,7 @@
 
 mod http;
 mod tenants;
+pub(crate) mod receiver;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -36,7 +36,7 @@ use crate::database::Database;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use settings::{
-    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork, WebhookSettings,
 };
 
 /// Longest configuration file that is read, in bytes.
@@ -60,6 +60,8 @@ pub struct Config {
     pub network: WalletNetwork,
     /// The management API.
     pub control: ControlSettings,
+    /// Where webhooks may be sent.
+    pub webhooks: WebhookSettings,
     /// Providers and routes, revisions not assigned yet.
     pub catalog: RawCatalog,
     /// Agents to be upserted.
@@ -136,6 +138,7 @@ impl Config {
             ("shutdown", self.shutdown != in_force.shutdown),
             ("wallet", self.network != in_force.network),
             ("control", self.control != in_force.control),
+            ("webhooks", self.webhooks != in_force.webhooks),
         ];
         changed.into_iter().filter(|(_, changed)| *changed).map(|(section, _)| section).collect()
     }
@@ -157,6 +160,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         shutdown: section::shutdown(root.section("shutdown", true)),
         network: section::network(root.section("wallet", true)),
         control: section::control(root.section("control", true)),
+        webhooks: section::webhooks(root.section("webhooks", true)),
         catalog: check::catalog(report, providers, &agents),
         agents: agents.entries,
     };

@@ -14,7 +14,7 @@ const DIRECTION: [(&str, &[&str]); 11] = [
     ("ledger", &["domain", "test-postgres"]),
     ("registry", &["domain", "test-postgres"]),
     ("gateway", &["domain", "protocol", "ledger", "registry"]),
-    ("control-plane", &["domain", "protocol", "ledger", "registry"]),
+    ("control-plane", &["domain", "protocol", "ledger", "registry", "test-postgres"]),
     ("faregate", &["domain", "protocol", "ledger", "registry", "gateway", "control-plane"]),
     // These know the product from outside: words, wire formats and the binary.
     ("tests", &["domain", "protocol", "test-postgres"]),

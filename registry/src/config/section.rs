@@ -1,4 +1,4 @@
-//! Reads the settings of the process: listeners, limits, wallet network, control, shutdown.
+//! Reads the settings of the process: listeners, limits, wallet network, control, webhooks, shutdown.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::Secret;
 
 use super::settings::{
-    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork, WebhookSettings,
 };
 use super::tree::{Item, Section};
 use super::value::{self, within};
@@ -181,6 +181,14 @@ pub(super) fn control(section: Section<'_>) -> ControlSettings {
     }
     section.finish();
     ControlSettings { admin_token: token }
+}
+
+pub(super) fn webhooks(section: Section<'_>) -> WebhookSettings {
+    let flag = |key| section.item(key).and_then(|item| item.boolean()).unwrap_or(false);
+    let settings =
+        WebhookSettings { allow_private: flag("allow_private"), allow_http: flag("allow_http") };
+    section.finish();
+    settings
 }
 
 pub(super) fn public_url(section: &Section<'_>) -> Option<String> {

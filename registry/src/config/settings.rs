@@ -115,6 +115,15 @@ pub struct ControlSettings {
     pub admin_token: Option<Secret>,
 }
 
+/// Where webhooks may be sent besides the public internet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WebhookSettings {
+    /// Addresses of private networks and of this host, and any port.
+    pub allow_private: bool,
+    /// Without TLS.
+    pub allow_http: bool,
+}
+
 /// The port agents call.
 pub const DATA_PORT: u16 = 8402;
 
