@@ -19,6 +19,7 @@ pub mod registry;
 pub mod traffic;
 pub mod wallet;
 pub mod watch;
+pub mod webhook;
 
 mod key_text;
 mod revision;
@@ -36,4 +37,5 @@ pub use journal::{Actor, ActorKind, Tenant};
 pub use registry::{Registry, RegistryError};
 pub use store::StoreError;
 pub use traffic::{Requests, RouteLatency, RouteSums, TrafficSums};
+pub use webhook::{NewWebhook, Webhook, WebhookChange};
 pub use wallet::Wallet;

@@ -8,7 +8,9 @@ mod wallets;
 
 use std::sync::Arc;
 
-use domain::{Address, AgentId, ApiKeyId, Catalog, Clock, KeyId, Provider, Route, UnixMillis, WalletId};
+use domain::{
+    Address, AgentId, ApiKeyId, Catalog, Clock, EventId, KeyId, Provider, Route, UnixMillis, WalletId, WebhookId,
+};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
@@ -63,6 +65,18 @@ pub enum RegistryError {
     /// No such key of the management API.
     #[error("there is no key {0}")]
     UnknownApiKey(ApiKeyId),
+    /// No such receiver of webhooks.
+    #[error("there is no webhook {0}")]
+    UnknownWebhook(WebhookId),
+    /// The log has no such event, not any more, or not for this receiver.
+    #[error("there is no event {0}")]
+    UnknownEvent(EventId),
+    /// No event is of this type.
+    #[error("no event is of the type `{0}`")]
+    UnknownEventType(String),
+    /// As many as one may have.
+    #[error("there are {1} {0}, which is all that one may have")]
+    TooMany(&'static str, u32),
     /// The name is taken.
     #[error("there is already an agent called `{0}`")]
     NameTaken(String),

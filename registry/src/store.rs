@@ -5,12 +5,14 @@
 
 pub(crate) mod agents;
 pub(crate) mod api_keys;
+pub(crate) mod deliveries;
 pub(crate) mod idempotency;
 pub(crate) mod journal;
 pub(crate) mod pool;
 pub(crate) mod revisions;
 mod rows;
 pub(crate) mod traffic;
+pub(crate) mod webhooks;
 pub(crate) mod wallets;
 
 use sqlx::migrate::MigrateError;

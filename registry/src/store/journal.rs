@@ -33,7 +33,7 @@ struct ChangeRow {
 
 /// A row of `event`.
 #[derive(Debug, FromRow)]
-struct EventRow {
+pub(super) struct EventRow {
     position: i64,
     id: Vec<u8>,
     #[sqlx(rename = "type")]
@@ -266,7 +266,7 @@ impl ChangeRow {
 // === impl EventRow ===
 
 impl EventRow {
-    fn read(self) -> Result<Event, StoreError> {
+    pub(super) fn read(self) -> Result<Event, StoreError> {
         Ok(Event {
             position: number(self.position)?,
             id: EventId::from_bytes(array(&self.id)?),
@@ -283,11 +283,11 @@ fn document(text: Option<String>) -> Result<Option<Value>, StoreError> {
     text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Corrupt("document"))).transpose()
 }
 
-fn number(number: i64) -> Result<u64, StoreError> {
+pub(super) fn number(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::Corrupt("position"))
 }
 
 /// What is past 63 bits is past every row.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
