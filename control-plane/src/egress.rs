@@ -12,7 +12,7 @@ mod target;
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use thiserror::Error;
@@ -122,12 +122,13 @@ impl Egress {
         Target::parse(text, self.guard.rules)
     }
 
-    /// Sends a body and gives the status of the answer, whichever it is.
+    /// Sends JSON and gives the status of the answer, whichever it is.
     ///
     /// # Errors
     /// There was no answer, or nothing was sent.
     pub async fn post(&self, target: &Target, headers: HeaderMap, body: Vec<u8>) -> Result<u16, SendError> {
-        let request = self.client.post(target.url().clone()).headers(headers).body(body);
+        let request = self.client.post(target.url().clone()).headers(headers);
+        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
         let response = tokio::time::timeout(SEND_TIMEOUT, request.send()).await;
         let response = response.map_err(|_| SendError::Timeout)?.map_err(|error| told(&error))?;
         let status = response.status().as_u16();

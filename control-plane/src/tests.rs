@@ -1,8 +1,8 @@
 //! The two routers over real sockets, with a real ledger and registry in a temporary directory.
 
 mod http;
-mod tenants;
 pub(crate) mod receiver;
+mod tenants;
 
 use std::path::Path;
 use std::sync::Arc;

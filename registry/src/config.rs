@@ -36,7 +36,8 @@ use crate::database::Database;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use settings::{
-    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork, WebhookSettings,
+    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+    WebhookSettings,
 };
 
 /// Longest configuration file that is read, in bytes.

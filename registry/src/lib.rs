@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod agent_key;
+pub mod alert;
 pub mod api_key;
 pub mod backup;
 pub mod catalog;
@@ -16,6 +17,7 @@ pub mod directory;
 pub mod idempotency;
 pub mod journal;
 pub mod registry;
+pub mod sequence;
 pub mod traffic;
 pub mod wallet;
 pub mod watch;
@@ -28,6 +30,7 @@ mod writing;
 
 pub use agent::{Access, Agent, KeyGrant, Listing, NewAgent, NewKey, ShownKey};
 pub use agent_key::{AgentKey, AgentKeyError, KeyHash};
+pub use alert::{Alert, Threshold};
 pub use api_key::{ApiKey, ApiKeyGrant, NewApiKey, Role};
 pub use catalog::RawCatalog;
 pub use config::{Config, ConfigErrors, Environment};
@@ -37,5 +40,5 @@ pub use journal::{Actor, ActorKind, Tenant};
 pub use registry::{Registry, RegistryError};
 pub use store::StoreError;
 pub use traffic::{Requests, RouteLatency, RouteSums, TrafficSums};
-pub use webhook::{NewWebhook, Webhook, WebhookChange};
 pub use wallet::Wallet;
+pub use webhook::{NewWebhook, Webhook, WebhookChange};

@@ -9,7 +9,8 @@ mod wallets;
 use std::sync::Arc;
 
 use domain::{
-    Address, AgentId, ApiKeyId, Catalog, Clock, EventId, KeyId, Provider, Route, UnixMillis, WalletId, WebhookId,
+    Address, AgentId, AlertId, ApiKeyId, Catalog, Clock, EventId, KeyId, Provider, Route, UnixMillis,
+    WalletId, WebhookId,
 };
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
@@ -74,6 +75,9 @@ pub enum RegistryError {
     /// No event is of this type.
     #[error("no event is of the type `{0}`")]
     UnknownEventType(String),
+    /// No such alert.
+    #[error("there is no alert {0}")]
+    UnknownAlert(AlertId),
     /// As many as one may have.
     #[error("there are {1} {0}, which is all that one may have")]
     TooMany(&'static str, u32),

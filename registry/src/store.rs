@@ -4,6 +4,7 @@
 //! One text for both databases: `$1` works on either. What differs is in [`pool`] and in the migrations.
 
 pub(crate) mod agents;
+pub(crate) mod alerts;
 pub(crate) mod api_keys;
 pub(crate) mod deliveries;
 pub(crate) mod idempotency;
@@ -11,9 +12,10 @@ pub(crate) mod journal;
 pub(crate) mod pool;
 pub(crate) mod revisions;
 mod rows;
+pub(crate) mod sequence;
 pub(crate) mod traffic;
-pub(crate) mod webhooks;
 pub(crate) mod wallets;
+pub(crate) mod webhooks;
 
 use sqlx::migrate::MigrateError;
 

@@ -47,6 +47,7 @@ async fn a_body_is_sent_over_kept_connections_and_the_status_comes_back() {
     let seen = &receiver.seen()[0];
     assert_eq!(seen.line, "POST /hooks HTTP/1.1");
     assert!(seen.field("user-agent").starts_with("Faregate-Webhooks/"));
+    assert_eq!(seen.field("content-type"), "application/json");
     assert_eq!(seen.body, b"{}");
 }
 

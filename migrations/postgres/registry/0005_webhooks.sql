@@ -1,7 +1,8 @@
 -- The same tables as on SQLite (migrations/sqlite/registry). Who is told of events, what is still to be told, and how far the
 -- ledger's movements were made events.
 
--- SQLite's name for it: one text then reads a list on both databases.
+-- SQLite's names for them: one text then reads a list on both databases.
+create function unhex(digits text) returns bytea language sql immutable strict as $$ select decode($1, 'hex') $$;
 create function json_each(items text) returns table (value text) language sql immutable strict as
   $$ select json_array_elements_text($1::json) $$;
 
@@ -75,6 +76,8 @@ create table alert (
     amount     bigint  check (amount > 0),
     percent    bigint  check (percent between 1 and 100),
     armed      boolean not null,
+    -- The ledger's batch of the look that armed or told last: an older look changes nothing.
+    looked     bigint not null,
     created_at bigint  not null,
     check ((amount is null) <> (percent is null))
 );

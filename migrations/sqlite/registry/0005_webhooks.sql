@@ -70,6 +70,8 @@ create table alert (
     amount     integer check (amount > 0),
     percent    integer check (percent between 1 and 100),
     armed      integer not null check (armed in (0, 1)),
+    -- The ledger's batch of the look that armed or told last: an older look changes nothing.
+    looked     integer not null,
     created_at integer not null,
     check ((amount is null) <> (percent is null))
 ) strict, without rowid;

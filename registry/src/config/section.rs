@@ -9,7 +9,8 @@ use std::time::Duration;
 use domain::Secret;
 
 use super::settings::{
-    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork, WebhookSettings,
+    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+    WebhookSettings,
 };
 use super::tree::{Item, Section};
 use super::value::{self, within};
@@ -185,8 +186,7 @@ pub(super) fn control(section: Section<'_>) -> ControlSettings {
 
 pub(super) fn webhooks(section: Section<'_>) -> WebhookSettings {
     let flag = |key| section.item(key).and_then(|item| item.boolean()).unwrap_or(false);
-    let settings =
-        WebhookSettings { allow_private: flag("allow_private"), allow_http: flag("allow_http") };
+    let settings = WebhookSettings { allow_private: flag("allow_private"), allow_http: flag("allow_http") };
     section.finish();
     settings
 }

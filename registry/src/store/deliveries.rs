@@ -234,19 +234,9 @@ pub(crate) async fn backlog(session: &mut Session<'_>) -> Result<Backlog, StoreE
          (select count(*) from webhook_delivery where state = 'dead'),
          (select min(at) from webhook_delivery d join webhook w on w.id = d.webhook
           where w.disabled is null and d.state = 'pending')";
-    const BEHIND: &str = "select cast(coalesce(sum(j.position - w.position), 0) as bigint),
-         min((select e.at from event e where e.position > w.position order by e.position limit 1))
-         from webhook w cross join journal j where w.disabled is null";
     let (pending, dead, due): (i64, i64, Option<i64>) =
         on_either!(session, c => sqlx::query_as(ROWS).fetch_one(c))?;
-    let (behind, happened): (i64, Option<i64>) =
-        on_either!(session, c => sqlx::query_as(BEHIND).fetch_one(c))?;
-    Ok(Backlog {
-        pending: number(pending)?,
-        dead: number(dead)?,
-        behind: number(behind)?,
-        oldest: [due, happened].into_iter().flatten().min().map(UnixMillis),
-    })
+    Ok(Backlog { pending: number(pending)?, dead: number(dead)?, due: due.map(UnixMillis) })
 }
 
 // === impl Row ===

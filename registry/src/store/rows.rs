@@ -114,3 +114,10 @@ fn read_names(text: Option<&str>) -> Result<Option<Vec<Arc<str>>>, StoreError> {
 fn amount(units: Option<i64>) -> Result<Option<Amount>, StoreError> {
     units.map(|units| Amount::from_atomic(units).ok_or(StoreError::Corrupt("policy"))).transpose()
 }
+
+/// A JSON list of byte strings in hexadecimal digits, for `unhex(value)` of `json_each`.
+pub(super) fn hex_list<'a>(items: impl Iterator<Item = &'a [u8]>) -> String {
+    let items: Vec<String> =
+        items.map(|bytes| format!("\"{}\"", data_encoding::HEXLOWER.encode(bytes))).collect();
+    format!("[{}]", items.join(","))
+}

@@ -1,10 +1,12 @@
 //! Rows of `wallet`.
 
+use std::collections::HashMap;
+
 use domain::{UnixMillis, WalletId};
 use sqlx::FromRow;
 
 use super::pool::{execute, on_either};
-use super::rows::array;
+use super::rows::{array, hex_list};
 use super::{Session, StoreError};
 use crate::agent::Listing;
 use crate::wallet::Wallet;
@@ -78,6 +80,18 @@ pub(crate) async fn page(
         }
     };
     rows.into_iter().map(Row::read).collect()
+}
+
+/// Whose some wallets are; nobody's are left out.
+pub(crate) async fn owners(
+    session: &mut Session<'_>,
+    ids: &[WalletId],
+) -> Result<HashMap<WalletId, String>, StoreError> {
+    const SQL: &str = "select id, owner from wallet
+         where owner is not null and id in (select unhex(value) from json_each($1))";
+    let ids = hex_list(ids.iter().map(|id| &id.as_bytes()[..]));
+    let rows: Vec<(Vec<u8>, String)> = on_either!(session, c => sqlx::query_as(SQL).bind(&ids).fetch_all(c))?;
+    rows.into_iter().map(|(id, owner)| Ok((WalletId::from_bytes(array(&id)?), owner))).collect()
 }
 
 // === impl Row ===

@@ -7,7 +7,7 @@ use super::{
     Delivery, DeliveryState, Disabled, EVENT_TYPES, NewWebhook, OVERLAP_MS_MAX, Replay, SigningSecret,
     WEBHOOKS_MAX, Webhook, WebhookChange,
 };
-use crate::journal::{self, Actor, Entry, PAGE_MAX, Subject, Tenant};
+use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
 use crate::registry::{Registry, RegistryError, random};
 use crate::store::{Session, deliveries, webhooks as store};
 
@@ -218,7 +218,10 @@ pub(super) fn entry<'a>(
     Entry {
         actor,
         action,
-        subject: Subject { kind: "webhook", id: known.map(|webhook| webhook.id.to_string()).unwrap_or_default() },
+        subject: Subject {
+            kind: "webhook",
+            id: known.map(|webhook| webhook.id.to_string()).unwrap_or_default(),
+        },
         tenant: known.map(|webhook| webhook.tenant.clone()).unwrap_or_default(),
         before: before.map(Webhook::document),
         after: after.map(Webhook::document),

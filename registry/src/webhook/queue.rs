@@ -6,7 +6,7 @@
 use domain::{UnixMillis, WebhookId};
 
 use super::{Delivery, Disabled, Webhook, edit};
-use crate::journal::{self, Actor, ActorKind, Event, PAGE_MAX};
+use crate::journal::{Actor, ActorKind, Event, PAGE_MAX};
 use crate::registry::{Registry, RegistryError};
 use crate::store::{deliveries, webhooks as store};
 
@@ -62,27 +62,25 @@ pub struct Settled<'a> {
 }
 
 /// Whether what was sent counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It does, and the turn goes on.
-    Kept,
+    /// It does, and the turn goes on with the receiver as it is now.
+    Kept(Box<Webhook>),
     /// It does, and nothing more is to be sent.
     Disabled(Disabled),
     /// Somebody else moved the receiver, or took its turn: nothing of it was written.
     Lost,
 }
 
-/// How much is waiting, over all receivers.
+/// How much is waiting in rows, over all receivers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Rows to be sent again.
     pub pending: u64,
     /// Rows that were given up.
     pub dead: u64,
-    /// Events behind the positions of those that are sent to, wanted or not.
-    pub behind: u64,
-    /// When the oldest of both happened or was due.
-    pub oldest: Option<UnixMillis>,
+    /// When the first of those to be sent again was, or is, due.
+    pub due: Option<UnixMillis>,
 }
 
 // === impl Registry ===
@@ -150,8 +148,7 @@ impl Registry {
     ) -> Result<Option<Webhook>, RegistryError> {
         let at = self.now();
         let mut writing = self.write().await?;
-        let webhook =
-            store::take_turn(&mut writing.session(), id, sender, (at, at.plus(turn_ms))).await?;
+        let webhook = store::take_turn(&mut writing.session(), id, sender, (at, at.plus(turn_ms))).await?;
         writing.commit().await?;
         Ok(webhook)
     }
@@ -192,7 +189,8 @@ impl Registry {
         };
         let Some(reason) = reason.filter(|_| webhook.disabled.is_none()) else {
             writing.commit().await?;
-            return Ok(webhook.disabled.map_or(Standing::Kept, Standing::Disabled));
+            let kept = |reason| Standing::Disabled(reason);
+            return Ok(webhook.disabled.map_or_else(|| Standing::Kept(Box::new(webhook)), kept));
         };
         let after = Webhook { disabled: Some(reason), ..webhook.clone() };
         store::update(session, &after).await?;

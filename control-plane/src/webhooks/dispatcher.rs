@@ -1,0 +1,196 @@
+//! [`Dispatcher`]: one task for each receiver that is sent to, woken when the log has something for it.
+//!
+//! It follows the log and the list of receivers, and sends nothing itself: a receiver that hangs holds up its own task.
+//! Several processes on one database may run one each; the receiver's row says whose turn it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use domain::{Clock, UnixMillis, WebhookId};
+use registry::journal::{Event, Filter, PAGE_MAX};
+use registry::{Registry, RegistryError, Webhook};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::message::Members;
+use super::metrics::WebhookMetrics;
+use super::send::Sending;
+use super::worker::{Handle, Worker};
+use crate::egress::Egress;
+
+/// How often the log is asked for what other processes wrote.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How often the list of receivers is read again, whatever the log says, and gauges are set.
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// How long attempts may take to end when the process does.
+const STOP_MAX: Duration = Duration::from_secs(2);
+
+/// What it works with.
+pub struct Parts {
+    /// Where receivers and events are.
+    pub registry: Registry,
+    /// The way out.
+    pub egress: Egress,
+    /// What reads the payments of an event.
+    pub members: Arc<dyn Members>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: WebhookMetrics,
+}
+
+/// Sends what there is to send, as long as it runs.
+pub struct Dispatcher {
+    sending: Arc<Sending>,
+    workers: HashMap<WebhookId, Running>,
+    /// The log was followed up to here.
+    seen: u64,
+    /// The list of receivers may have changed.
+    is_stale: bool,
+    refreshed_at: Instant,
+}
+
+struct Running {
+    webhook: Webhook,
+    handle: Arc<Handle>,
+    task: JoinHandle<()>,
+}
+
+// === impl Dispatcher ===
+
+impl Dispatcher {
+    /// One for this process.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn new(parts: Parts) -> Result<Self, getrandom::Error> {
+        let Parts { registry, egress, members, clock, metrics } = parts;
+        let mut sender = [0; 16];
+        getrandom::fill(&mut sender)?;
+        let sending = Sending { registry, egress, members, clock, metrics, sender };
+        Ok(Self {
+            sending: Arc::new(sending),
+            workers: HashMap::new(),
+            seen: 0,
+            is_stale: true,
+            refreshed_at: Instant::now(),
+        })
+    }
+
+    /// Until `stop` is true; then attempts that are under way have a moment to end.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut positions = self.sending.registry.positions();
+        while !*stop.borrow_and_update() {
+            if let Err(error) = self.follow().await {
+                tracing::warn!(%error, "the log of events cannot be followed");
+            }
+            tokio::select! {
+                // An error is the end of the other side: the poll goes on.
+                changed = positions.changed() => if changed.is_err() { tokio::time::sleep(POLL).await },
+                () = tokio::time::sleep(POLL) => (),
+                ended = stop.changed() => if ended.is_err() { break },
+            }
+        }
+        self.end().await;
+    }
+
+    /// Wakes those that the log has something for, and starts and ends tasks.
+    async fn follow(&mut self) -> Result<(), RegistryError> {
+        let registry = self.sending.registry.clone();
+        if self.seen == 0 {
+            // Each task looks for itself when it starts.
+            self.seen = registry.last_position().await?;
+        }
+        loop {
+            let events = registry.events_after(self.seen, PAGE_MAX, &Filter::default()).await?;
+            let Some(last) = events.last().map(|event| event.position) else { break };
+            events.iter().for_each(|event| self.wake(event));
+            self.seen = last;
+        }
+        if self.is_stale || self.refreshed_at.elapsed() >= REFRESH {
+            self.refresh().await?;
+        }
+        Ok(())
+    }
+
+    fn wake(&mut self, event: &Event) {
+        let about_one = event.kind.starts_with("webhook.");
+        self.is_stale |= about_one;
+        for (id, running) in &self.workers {
+            if running.webhook.hears(&event.kind, &event.tenant)
+                || (about_one && event.subject == id.to_string())
+            {
+                running.handle.wake.notify_one();
+            }
+        }
+    }
+
+    async fn refresh(&mut self) -> Result<(), RegistryError> {
+        let webhooks = self.sending.registry.enabled_webhooks().await?;
+        (self.is_stale, self.refreshed_at) = (false, Instant::now());
+        let mut before = std::mem::take(&mut self.workers);
+        for webhook in webhooks {
+            let known = before.remove(&webhook.id).filter(|running| !running.task.is_finished());
+            let running = match known {
+                Some(running) => Running { webhook, ..running },
+                None => self.start(webhook),
+            };
+            self.workers.insert(running.webhook.id, running);
+        }
+        for gone in before.into_values() {
+            // Its task sees that there is nothing to do any more, at the latest when it settles.
+            gone.handle.wake.notify_one();
+        }
+        self.measure().await
+    }
+
+    fn start(&self, webhook: Webhook) -> Running {
+        let handle = Arc::new(Handle::default());
+        let worker = Worker::new(Arc::clone(&self.sending), webhook.id, Arc::clone(&handle));
+        Running { webhook, handle, task: tokio::spawn(worker.run()) }
+    }
+
+    async fn measure(&self) -> Result<(), RegistryError> {
+        let rows = self.sending.registry.webhook_backlog().await?;
+        let now = self.sending.clock.now();
+        let handles = self.workers.values().map(|running| &running.handle);
+        let (mut behind, mut oldest) = (0_i64, rows.due);
+        for handle in handles {
+            behind = behind.saturating_add(handle.behind.load(Ordering::Relaxed));
+            let happened = Some(UnixMillis(handle.oldest.load(Ordering::Relaxed))).filter(|at| at.0 > 0);
+            oldest = [oldest, happened].into_iter().flatten().min();
+        }
+        let metrics = &self.sending.metrics;
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        metrics.backlog.set(behind.saturating_add(count(rows.pending)));
+        metrics.dead.set(count(rows.dead));
+        let late = oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0).max(0));
+        metrics.oldest_seconds.set(late / 1000);
+        Ok(())
+    }
+
+    async fn end(self) {
+        for running in self.workers.values() {
+            running.handle.stop.store(true, Ordering::Relaxed);
+            running.handle.wake.notify_one();
+        }
+        let deadline = Instant::now() + STOP_MAX;
+        for mut running in self.workers.into_values() {
+            // What was cut off is sent again by whoever comes next.
+            if tokio::time::timeout_at(deadline, &mut running.task).await.is_err() {
+                running.task.abort();
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Dispatcher").finish_non_exhaustive()
+    }
+}
