@@ -48,8 +48,8 @@ pub struct Parts {
 pub struct Dispatcher {
     sending: Arc<Sending>,
     workers: HashMap<WebhookId, Running>,
-    /// The log was followed up to here.
-    seen: u64,
+    /// The log was followed up to here; none before the first look.
+    seen: Option<u64>,
     /// The list of receivers may have changed.
     is_stale: bool,
     refreshed_at: Instant,
@@ -58,8 +58,11 @@ pub struct Dispatcher {
 struct Running {
     webhook: Webhook,
     handle: Arc<Handle>,
-    task: JoinHandle<()>,
+    task: Task,
 }
+
+/// Cut off when dropped: nobody sends whom nobody could stop.
+struct Task(JoinHandle<()>);
 
 // === impl Dispatcher ===
 
@@ -76,7 +79,7 @@ impl Dispatcher {
         Ok(Self {
             sending: Arc::new(sending),
             workers: HashMap::new(),
-            seen: 0,
+            seen: None,
             is_stale: true,
             refreshed_at: Instant::now(),
         })
@@ -102,15 +105,18 @@ impl Dispatcher {
     /// Wakes those that the log has something for, and starts and ends tasks.
     async fn follow(&mut self) -> Result<(), RegistryError> {
         let registry = self.sending.registry.clone();
-        if self.seen == 0 {
-            // Each task looks for itself when it starts.
-            self.seen = registry.last_position().await?;
-        }
+        // Before the first look nobody runs yet, and each task looks for itself when it starts.
+        let mut seen = match self.seen {
+            Some(seen) => seen,
+            None => registry.last_position().await?,
+        };
+        self.seen = Some(seen);
         loop {
-            let events = registry.events_after(self.seen, PAGE_MAX, &Filter::default()).await?;
+            let events = registry.events_after(seen, PAGE_MAX, &Filter::default()).await?;
             let Some(last) = events.last().map(|event| event.position) else { break };
             events.iter().for_each(|event| self.wake(event));
-            self.seen = last;
+            seen = last;
+            self.seen = Some(seen);
         }
         if self.is_stale || self.refreshed_at.elapsed() >= REFRESH {
             self.refresh().await?;
@@ -135,24 +141,22 @@ impl Dispatcher {
         (self.is_stale, self.refreshed_at) = (false, Instant::now());
         let mut before = std::mem::take(&mut self.workers);
         for webhook in webhooks {
-            let known = before.remove(&webhook.id).filter(|running| !running.task.is_finished());
+            let known = before.remove(&webhook.id).filter(|running| !running.task.0.is_finished());
             let running = match known {
                 Some(running) => Running { webhook, ..running },
                 None => self.start(webhook),
             };
             self.workers.insert(running.webhook.id, running);
         }
-        for gone in before.into_values() {
-            // Its task sees that there is nothing to do any more, at the latest when it settles.
-            gone.handle.wake.notify_one();
-        }
+        // What is left of them is disabled or gone: dropped, and cut off.
+        drop(before);
         self.measure().await
     }
 
     fn start(&self, webhook: Webhook) -> Running {
         let handle = Arc::new(Handle::default());
         let worker = Worker::new(Arc::clone(&self.sending), webhook.id, Arc::clone(&handle));
-        Running { webhook, handle, task: tokio::spawn(worker.run()) }
+        Running { webhook, handle, task: Task(tokio::spawn(worker.run())) }
     }
 
     async fn measure(&self) -> Result<(), RegistryError> {
@@ -182,10 +186,18 @@ impl Dispatcher {
         let deadline = Instant::now() + STOP_MAX;
         for mut running in self.workers.into_values() {
             // What was cut off is sent again by whoever comes next.
-            if tokio::time::timeout_at(deadline, &mut running.task).await.is_err() {
-                running.task.abort();
+            if tokio::time::timeout_at(deadline, &mut running.task.0).await.is_err() {
+                tracing::info!(webhook.id = %running.webhook.id, "deliveries were cut off");
             }
         }
+    }
+}
+
+// === impl Task ===
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
