@@ -23,7 +23,7 @@ use crate::call::caller::{self, Door};
 use crate::call::operations::{self, Operations};
 use crate::call::{document, idempotent};
 use crate::problem::Problem;
-use crate::{agent_keys, agents, api_keys, audit, changes, payments, signers, wallets};
+use crate::{agent_keys, agents, analytics, api_keys, audit, changes, payments, signers, wallets};
 
 /// Longest a call may take, its body included. What reads all books has no such end.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -81,6 +81,7 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(signers::router())
         .merge(wallets::router())
         .merge(payments::router())
+        .merge(analytics::router())
         .merge(api_keys::router())
         .merge(changes::router())
         .merge(audit::router())

@@ -7,6 +7,7 @@
 
 mod agent_keys;
 mod agents;
+mod analytics;
 mod api_keys;
 pub mod audit;
 mod body;

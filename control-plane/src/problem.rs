@@ -58,6 +58,10 @@ pub(crate) enum Problem {
     WalletNotFound,
     #[error("no such payment")]
     PaymentNotFound,
+    #[error("no such provider")]
+    ProviderNotFound,
+    #[error("no such route")]
+    RouteNotFound,
     #[error("no such key")]
     KeyNotFound,
     #[error("no such signer")]
@@ -118,6 +122,8 @@ impl Problem {
             | Self::AgentNotFound
             | Self::WalletNotFound
             | Self::PaymentNotFound
+            | Self::ProviderNotFound
+            | Self::RouteNotFound
             | Self::KeyNotFound
             | Self::SignerNotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -156,6 +162,8 @@ impl Problem {
             Self::AgentNotFound => "agent_not_found",
             Self::WalletNotFound => "wallet_not_found",
             Self::PaymentNotFound => "payment_not_found",
+            Self::ProviderNotFound => "provider_not_found",
+            Self::RouteNotFound => "route_not_found",
             Self::KeyNotFound => "key_not_found",
             Self::SignerNotFound => "signer_not_found",
             Self::Signature(_) => "invalid_signature",
