@@ -20,6 +20,7 @@ mod money;
 pub mod ops;
 mod payments;
 mod problem;
+pub mod sequencer;
 pub mod server;
 mod signers;
 mod wallets;

@@ -144,6 +144,31 @@ impl Registry {
         Ok(store::list(&mut connection.session(), wallet).await?)
     }
 
+    /// Wallets that have alerts, in the order of their ids, those behind `after`.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn alerted_wallets(
+        &self,
+        after: Option<WalletId>,
+        limit: u32,
+    ) -> Result<Vec<WalletId>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(store::wallets(&mut connection.session(), after, limit).await?)
+    }
+
+    /// Those of these wallets that have alerts.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn with_alerts(&self, wallets: &[WalletId]) -> Result<Vec<WalletId>, RegistryError> {
+        if wallets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(store::with_alerts(&mut connection.session(), wallets).await?)
+    }
+
     /// Holds balances against the alerts of their wallets: appends one `wallet.low_balance` for each that fell below, and
     /// arms those that are above again. `describe` makes the event's data of an alert, the balance and the threshold.
     ///

@@ -61,6 +61,31 @@ pub(crate) async fn list(session: &mut Session<'_>, wallet: WalletId) -> Result<
     rows.into_iter().map(Row::read).collect()
 }
 
+/// Wallets with alerts behind one.
+pub(crate) async fn wallets(
+    session: &mut Session<'_>,
+    after: Option<WalletId>,
+    limit: u32,
+) -> Result<Vec<WalletId>, StoreError> {
+    const SQL: &str = "select distinct wallet from alert where wallet > $1 order by wallet limit $2";
+    let after = after.map_or_else(Vec::new, |wallet| wallet.as_bytes().to_vec());
+    let rows: Vec<Vec<u8>> = on_either!(session, c =>
+        sqlx::query_scalar(SQL).bind(&after).bind(i64::from(limit)).fetch_all(c))?;
+    rows.iter().map(|wallet| array(wallet).map(WalletId::from_bytes)).collect()
+}
+
+/// Those of some wallets that have alerts.
+pub(crate) async fn with_alerts(
+    session: &mut Session<'_>,
+    wallets: &[WalletId],
+) -> Result<Vec<WalletId>, StoreError> {
+    const SQL: &str =
+        "select distinct wallet from alert where wallet in (select unhex(value) from json_each($1))";
+    let wallets = hex_list(wallets.iter().map(|wallet| &wallet.as_bytes()[..]));
+    let rows: Vec<Vec<u8>> = on_either!(session, c => sqlx::query_scalar(SQL).bind(&wallets).fetch_all(c))?;
+    rows.iter().map(|wallet| array(wallet).map(WalletId::from_bytes)).collect()
+}
+
 /// Alerts of some wallets, with what they are judged by.
 pub(crate) async fn watched(
     session: &mut Session<'_>,

@@ -1,0 +1,88 @@
+//! What the log says of a movement: its type, whose it is, and its data as the API writes amounts.
+
+use std::collections::HashMap;
+
+use domain::{Amount, Asset, WalletId};
+use registry::alert::{Alert, Threshold};
+use registry::journal::{NewEvent, Tenant};
+use serde_json::{Value, json};
+
+use super::movements::{Captured, Movement, What};
+use crate::money::Money;
+use crate::webhooks::message::CAPTURED_BATCH;
+
+/// Payments of a provider.
+pub(super) fn captured(batch: &Captured, asset: &Asset) -> NewEvent {
+    NewEvent {
+        kind: CAPTURED_BATCH,
+        at: batch.at,
+        tenant: Tenant::provider(&batch.provider),
+        subject: batch.provider.clone(),
+        data: json!({
+            "provider": batch.provider,
+            "first_seq": batch.first_seq,
+            "last_seq": batch.last_seq,
+            "count": batch.count,
+            "gross": Money::new(batch.gross, asset),
+            "fee": Money::new(batch.fee, asset),
+        }),
+    }
+}
+
+/// Anything else. `owners` are those of the wallets.
+pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, asset: &Asset) -> NewEvent {
+    let money = |amount: Amount| Money::new(amount, asset);
+    let owner = movement.wallet().and_then(|wallet| owners.get(&wallet)).cloned();
+    let mut tenant = Tenant { provider: None, owner };
+    let (kind, subject, data) = match &movement.what {
+        What::Refunded { id, payment, provider, wallet, amount, fee, reason } => {
+            tenant.provider = Some(provider.clone());
+            let data = json!({
+                "payment": payment.to_string(), "refund": id.to_string(), "provider": provider,
+                "wallet": wallet.to_string(), "amount": money(*amount), "fee": money(*fee), "reason": reason,
+            });
+            ("payment.refunded", payment.to_string(), data)
+        }
+        What::Transferred { id, wallet, amount, incoming, reference } => {
+            let kind = if *incoming { "wallet.funded" } else { "wallet.withdrawn" };
+            let data = json!({
+                "wallet": wallet.to_string(), "transfer": id.to_string(), "amount": money(*amount),
+                "external_reference": reference,
+            });
+            (kind, wallet.to_string(), data)
+        }
+        What::Settled { id, provider, payments, gross, fee, refunds, adjustments, net } => {
+            tenant.provider = Some(provider.clone());
+            let data = json!({
+                "settlement": id.to_string(), "provider": provider, "payments": payments, "gross": money(*gross),
+                "fee": money(*fee), "refunds": money(*refunds), "adjustments": money(*adjustments), "net": money(*net),
+            });
+            ("settlement.created", id.to_string(), data)
+        }
+        What::Payout { id, settlement, provider, rail, amount, paid } => {
+            tenant.provider = Some(provider.clone());
+            let kind = if paid.is_some() { "payout.paid" } else { "payout.created" };
+            let data = json!({
+                "payout": id.to_string(), "settlement": settlement.to_string(), "provider": provider, "rail": rail,
+                "amount": money(*amount), "reference": paid,
+            });
+            (kind, id.to_string(), data)
+        }
+    };
+    NewEvent { kind, at: movement.at, tenant, subject, data }
+}
+
+/// A balance below a threshold.
+pub(crate) fn low_balance(alert: &Alert, balance: Amount, threshold: Amount, asset: &Asset) -> Value {
+    let percent = match alert.threshold {
+        Threshold::Percent(percent) => Some(percent),
+        Threshold::Amount(_) => None,
+    };
+    json!({
+        "wallet": alert.wallet.to_string(),
+        "alert": alert.id.to_string(),
+        "balance": Money::new(balance, asset),
+        "threshold": Money::new(threshold, asset),
+        "percent": percent,
+    })
+}

@@ -1,0 +1,171 @@
+//! [`Movements`]: what the sequencer reads of the ledger. A seam: tests put a history of their own behind it.
+
+use async_trait::async_trait;
+use domain::{Amount, PaymentId, PayoutId, SettlementId, TransferId, UnixMillis, WalletId};
+use registry::alert::Balance;
+use registry::sequence::Funded;
+use thiserror::Error;
+
+/// How far the ledger is. Everything up to it is committed and can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The last batch.
+    pub batch: u64,
+    /// The last payment of it.
+    pub seq: u64,
+}
+
+/// Payments of one provider within a stretch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// The provider's name.
+    pub provider: String,
+    /// The numbers of its first and its last payment.
+    pub first_seq: u64,
+    /// See `first_seq`.
+    pub last_seq: u64,
+    /// How many.
+    pub count: u64,
+    /// What they took.
+    pub gross: Amount,
+    /// The platform's part of it.
+    pub fee: Amount,
+    /// When the last one was captured.
+    pub at: UnixMillis,
+}
+
+/// One movement that is no payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    /// When it was committed.
+    pub at: UnixMillis,
+    /// What it was.
+    pub what: What,
+}
+
+/// What moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A payment was given back, whole or in part.
+    Refunded {
+        /// The refund's own name.
+        id: TransferId,
+        /// Of which payment.
+        payment: PaymentId,
+        /// Its provider.
+        provider: String,
+        /// Where the money went.
+        wallet: WalletId,
+        /// How much.
+        amount: Amount,
+        /// The fee's part of it.
+        fee: Amount,
+        /// Why, in a word of the API.
+        reason: &'static str,
+    },
+    /// Money came in, or went out.
+    Transferred {
+        /// Its name.
+        id: TransferId,
+        /// The wallet.
+        wallet: WalletId,
+        /// How much.
+        amount: Amount,
+        /// Into the wallet.
+        incoming: bool,
+        /// What it is outside.
+        reference: String,
+    },
+    /// Payments of a provider were settled.
+    Settled {
+        /// The settlement.
+        id: SettlementId,
+        /// Whose.
+        provider: String,
+        /// How many payments.
+        payments: u64,
+        /// What they took.
+        gross: Amount,
+        /// The platform's part of it.
+        fee: Amount,
+        /// Taken off for refunds.
+        refunds: Amount,
+        /// Taken off for refunds of payments settled before.
+        adjustments: Amount,
+        /// What is paid out.
+        net: Amount,
+    },
+    /// A payout was made, or paid.
+    Payout {
+        /// The payout.
+        id: PayoutId,
+        /// For which settlement.
+        settlement: SettlementId,
+        /// Whose.
+        provider: String,
+        /// How it is paid.
+        rail: &'static str,
+        /// How much.
+        amount: Amount,
+        /// By what it was paid; none where it is still to be.
+        paid: Option<String>,
+    },
+}
+
+/// Movements of whole batches, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What moved.
+    pub items: Vec<Movement>,
+    /// Batches up to this one are in it.
+    pub upto: u64,
+}
+
+/// The ledger cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the ledger cannot be read: {0}")]
+pub struct ReadError(pub String);
+
+/// What was committed, as the rows have it.
+#[async_trait]
+pub trait Movements: Send + Sync + 'static {
+    /// How far it is.
+    ///
+    /// # Errors
+    /// The ledger cannot be read; the same below.
+    async fn head(&self) -> Result<Head, ReadError>;
+
+    /// Payments with numbers above `after` and up to `upto`, by provider.
+    async fn captured(&self, after: u64, upto: u64) -> Result<Vec<Captured>, ReadError>;
+
+    /// What moved in batches above `after` and up to `upto`: whole batches, as many as have about `limit` movements.
+    async fn changes(&self, after: u64, upto: u64, limit: u32) -> Result<Changes, ReadError>;
+
+    /// The wallets whose balances changed behind `after` and up to `upto`.
+    async fn touched(&self, after: Head, upto: Head) -> Result<Vec<WalletId>, ReadError>;
+
+    /// What is in these wallets, and at which batch.
+    async fn balances(&self, wallets: &[WalletId]) -> Result<Vec<Balance>, ReadError>;
+}
+
+// === impl Movement ===
+
+impl Movement {
+    /// The wallet whose balance it changed.
+    pub(super) const fn wallet(&self) -> Option<WalletId> {
+        match self.what {
+            What::Refunded { wallet, .. } | What::Transferred { wallet, .. } => Some(wallet),
+            What::Settled { .. } | What::Payout { .. } => None,
+        }
+    }
+
+    /// As a funding, which shares are of.
+    pub(super) const fn funded(&self) -> Option<Funded> {
+        match self.what {
+            What::Transferred { wallet, amount, incoming: true, .. } => {
+                Some(Funded { wallet, amount, at: self.at })
+            }
+            _ => None,
+        }
+    }
+}
