@@ -17,7 +17,7 @@ use crate::problem::Problem;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PaymentView {
     id: String,
-    /// `captured` or `refunded`.
+    /// `captured`, `partly_refunded` or `refunded`.
     state: &'static str,
     agent: String,
     wallet: String,
@@ -31,7 +31,11 @@ pub(crate) struct PaymentView {
     transaction: String,
     held_at: String,
     captured_at: String,
-    refund: Option<RefundView>,
+    /// What was given back so far.
+    refunded: Money,
+    refunded_fee: Money,
+    /// Each time, in order.
+    refunds: Vec<RefundView>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -56,7 +60,8 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<PaymentView>, Problem> {
     let payment = visible(&state, &caller, &id).await?;
-    Ok(Json(PaymentView::new(&payment, state.ledger.asset())))
+    let refunds = state.ledger.refunds_of(payment.receipt.payment).await?;
+    Ok(Json(PaymentView::new(&payment, &refunds, state.ledger.asset())))
 }
 
 /// A payment that is the caller's business: of their agent, or to their provider.
@@ -78,11 +83,11 @@ pub(crate) async fn visible(
 // === impl PaymentView ===
 
 impl PaymentView {
-    fn new(payment: &PaymentRecord, asset: &Asset) -> Self {
+    fn new(payment: &PaymentRecord, refunds: &[Refunded], asset: &Asset) -> Self {
         let receipt = &payment.receipt;
         Self {
             id: receipt.payment.to_string(),
-            state: if payment.refunded.is_some() { "refunded" } else { "captured" },
+            state: payment.state.name(),
             agent: receipt.agent.to_string(),
             wallet: payment.wallet.to_string(),
             provider: receipt.provider.to_string(),
@@ -94,7 +99,9 @@ impl PaymentView {
             transaction: receipt.transaction.to_string(),
             held_at: payment.held_at.to_string(),
             captured_at: receipt.captured_at.to_string(),
-            refund: payment.refunded.map(|refund| RefundView::new(&refund, asset)),
+            refunded: Money::new(payment.refunded, asset),
+            refunded_fee: Money::new(payment.refunded_fee, asset),
+            refunds: refunds.iter().map(|refund| RefundView::new(refund, asset)).collect(),
         }
     }
 }

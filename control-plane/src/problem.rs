@@ -197,7 +197,14 @@ impl From<LedgerError> for Problem {
             )]),
             LedgerError::Overloaded => Self::Overloaded,
             LedgerError::Unavailable => Self::LedgerUnavailable,
-            LedgerError::RefundedBefore | LedgerError::Read(_) => Self::internal(&error),
+            LedgerError::UnknownPayout
+            | LedgerError::UnknownProvider
+            | LedgerError::RefundedBefore
+            | LedgerError::RefundExceeds
+            | LedgerError::Funds
+            | LedgerError::PaidBefore
+            | LedgerError::Stale => Self::Conflict(error.to_string()),
+            LedgerError::Read(_) => Self::internal(&error),
         }
     }
 }

@@ -341,12 +341,12 @@ async fn a_payment_is_shown_as_it_stands_in_the_books() {
     assert_eq!((&shown["agent"], &shown["wallet"]), (&json!(agent), &json!(wallet)));
     assert_eq!((&shown["provider"], &shown["route"]), (&json!("acme"), &json!("quotes")));
     assert_eq!(shown["transaction"], json!(B256::repeat_byte(9).to_string()));
-    assert_eq!(shown["refund"], Value::Null);
+    assert_eq!(shown["refunds"], json!([]));
 
     house.ledger.refund(payment, ledger::RefundReason::Operator).await.unwrap();
     let shown = house.admin("GET", &path, None).await.expect(200);
-    assert_eq!((&shown["state"], &shown["refund"]["reason"]), (&json!("refunded"), &json!("operator")));
-    assert_eq!(shown["refund"]["amount"]["amount"], "100000");
+    assert_eq!((&shown["state"], &shown["refunds"][0]["reason"]), (&json!("refunded"), &json!("operator")));
+    assert_eq!(shown["refunded"]["amount"], "100000");
     house.end().await;
 }
 

@@ -90,6 +90,17 @@ impl Amount {
         self.checked_sub(other).unwrap_or(Self::ZERO)
     }
 
+    /// The share of this that `part` is of `whole`, rounded down; all of it where there is no whole.
+    #[must_use]
+    pub fn pro_rata(self, part: Self, whole: Self) -> Self {
+        if part >= whole {
+            return self;
+        }
+        let share = i128::from(self.0) * i128::from(part.0) / i128::from(whole.0);
+        // Less than `self`, which fits.
+        Self(i64::try_from(share).unwrap_or(self.0))
+    }
+
     /// Parses a dollar price, `"$0.0025"` or `"0.0025"`, at [`WALLET_SCALE`].
     ///
     /// # Errors
@@ -209,6 +220,14 @@ mod tests {
         assert_eq!(Amount(2500).to_string(), "$0.0025");
         assert_eq!(Amount(12_000_000).to_string(), "$12.00");
         assert_eq!(Amount(100_000).to_string(), "$0.10");
+    }
+
+    #[test]
+    fn a_share_rounds_down_and_the_whole_is_the_whole() {
+        let share = |amount, part, whole| Amount(amount).pro_rata(Amount(part), Amount(whole)).atomic();
+        assert_eq!((share(10, 1, 3), share(10, 2, 3), share(10, 3, 3)), (3, 6, 10));
+        assert_eq!((share(7, 0, 100), share(0, 0, 0)), (0, 0));
+        assert_eq!(share(i64::MAX, i64::MAX - 1, i64::MAX), i64::MAX - 1);
     }
 
     #[test]

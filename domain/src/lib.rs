@@ -16,6 +16,7 @@ pub mod rate;
 pub mod replay;
 pub mod router;
 pub mod secret;
+pub mod settlement;
 pub mod time;
 
 pub use alloy_primitives::{Address, B256};
@@ -34,4 +35,5 @@ pub use rate::RateLimit;
 pub use replay::{Fingerprint, IdempotencyKey, ReplayKey};
 pub use router::RouteId;
 pub use secret::Secret;
+pub use settlement::{PayoutDestination, Schedule, SettlementTerms};
 pub use time::{Clock, UnixMillis, Window};

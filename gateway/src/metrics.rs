@@ -222,7 +222,8 @@ impl Observer for Metrics {
             self.net.with_label_values(&provider).inc_by(gross.saturating_sub(fee));
         }
         for refund in batch.refunded {
-            self.payments.with_label_values(&["wallet", "refunded"]).inc();
+            let outcome = if refund.is_whole() { "refunded" } else { "partly_refunded" };
+            self.payments.with_label_values(&["wallet", outcome]).inc();
             self.refunds.inc_by(units(refund.amount));
         }
     }

@@ -162,11 +162,11 @@ fn describe(payment: &PaymentRecord) -> Value {
     let receipt = &payment.receipt;
     json!({
         "payment": receipt.payment.to_string(),
-        "state": if payment.refunded.is_some() { "refunded" } else { "captured" },
+        "state": payment.state.name(),
         "provider": &*receipt.provider,
         "route": &*receipt.route,
         "amount": money(receipt.amount),
-        "refunded": payment.refunded.as_ref().map(|refund| money(refund.amount)),
+        "refunded": Some(payment.refunded).filter(|back| !back.is_zero()).map(money),
         "transaction": receipt.transaction.to_string(),
         "captured_at": receipt.captured_at.to_string(),
     })

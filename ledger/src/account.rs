@@ -17,12 +17,38 @@ pub struct Funding {
     pub external_reference: String,
 }
 
-/// A committed movement of money that is not a payment.
+/// Money that goes out: debits a wallet, credits the external account. What running requests hold stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Whose balance shrinks.
+    pub wallet: WalletId,
+    /// By how much; never zero.
+    pub amount: Amount,
+    /// The caller's word for this one withdrawal; fundings and withdrawals share one set of words.
+    pub idempotency_key: String,
+    /// What the money is outside: a bank's or a processor's reference.
+    pub external_reference: String,
+}
+
+/// Which way a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransferKind {
+    /// From outside into a wallet.
+    Funding,
+    /// From a wallet to the outside.
+    Withdrawal,
+    /// From what a provider is owed into a wallet, or to the outside.
+    Payout,
+}
+
+/// A committed movement of a wallet's money that is not a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// Its name.
     pub id: TransferId,
-    /// The wallet that was credited.
+    /// Which way it went: a withdrawal took from the wallet, all else gave.
+    pub kind: TransferKind,
+    /// The wallet.
     pub wallet: WalletId,
     /// By how much.
     pub amount: Amount,
@@ -41,9 +67,24 @@ pub enum RefundReason {
     UpstreamFailed,
     /// A person decided so.
     Operator,
+    /// The payer asked the provider for it.
+    Requested,
 }
 
-/// A committed refund: the whole payment, its fee included.
+/// What a person wants to give back of a captured payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundRequest {
+    /// Of which.
+    pub payment: PaymentId,
+    /// How much; none is all that is left.
+    pub amount: Option<Amount>,
+    /// Why.
+    pub reason: RefundReason,
+    /// The caller's word for this one refund; a second one with the same word is the first one.
+    pub idempotency_key: String,
+}
+
+/// A committed refund of a payment or a part of it. The fee returns in proportion: after all refunds so far, rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refunded {
     /// The refund's own name.
@@ -54,6 +95,8 @@ pub struct Refunded {
     pub amount: Amount,
     /// The part of it that the fee account gave.
     pub fee: Amount,
+    /// What is left of the payment afterwards; nothing: it was given back whole.
+    pub remains: Amount,
     /// Why.
     pub reason: RefundReason,
     /// Ledger time of the commit.
@@ -104,8 +147,25 @@ pub struct PaymentRecord {
     pub revision: u32,
     /// Ledger time of the hold: the windows it was charged to are those of this moment.
     pub held_at: UnixMillis,
-    /// Set when it was given back.
-    pub refunded: Option<Refunded>,
+    /// Its place in the order of all captures, from 1 on, without gaps.
+    pub number: i64,
+    /// Whether it was given back.
+    pub state: PaymentState,
+    /// How much of it was given back so far.
+    pub refunded: Amount,
+    /// The part of that which the fee account gave.
+    pub refunded_fee: Amount,
+}
+
+/// What became of a captured payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PaymentState {
+    /// Charged, and nothing given back.
+    Captured,
+    /// Some of it was given back.
+    PartlyRefunded,
+    /// All of it was.
+    Refunded,
 }
 
 // === impl RefundReason ===
@@ -118,12 +178,63 @@ impl RefundReason {
             Self::BrokenOff => "broken_off",
             Self::UpstreamFailed => "upstream_failed",
             Self::Operator => "operator",
+            Self::Requested => "requested",
+        }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::BrokenOff, Self::UpstreamFailed, Self::Operator, Self::Requested]
+            .into_iter()
+            .find(|reason| reason.name() == text)
+    }
+}
+
+// === impl Refunded ===
+
+impl Refunded {
+    /// Whether nothing of the payment is left.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.remains.is_zero()
+    }
+}
+
+// === impl TransferKind ===
+
+impl TransferKind {
+    /// The word in the API and in the books.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Funding => "funding",
+            Self::Withdrawal => "withdrawal",
+            Self::Payout => "payout",
         }
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::BrokenOff, Self::UpstreamFailed, Self::Operator]
-            .into_iter()
-            .find(|reason| reason.name() == text)
+        [Self::Funding, Self::Withdrawal, Self::Payout].into_iter().find(|kind| kind.name() == text)
+    }
+}
+
+// === impl PaymentState ===
+
+impl PaymentState {
+    /// The word in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::PartlyRefunded => "partly_refunded",
+            Self::Refunded => "refunded",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Captured, Self::PartlyRefunded, Self::Refunded].into_iter().find(|state| state.name() == text)
     }
 }

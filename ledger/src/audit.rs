@@ -21,7 +21,7 @@ use crate::database::Database;
 use crate::error::LedgerError;
 use crate::reads::read_error;
 use crate::shared::Shared;
-use invariants::{FILE_SQLITE, GUARDS_POSTGRES, GUARDS_SQLITE, INVARIANTS, Invariant};
+use invariants::{FILE_SQLITE, GUARDS_POSTGRES, GUARDS_SQLITE, INVARIANTS, Invariant, SETTLED};
 use memory::Snapshot;
 
 /// What an audit found.
@@ -131,8 +131,8 @@ async fn ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
         Session::Sqlite(_) => &[FILE_SQLITE, GUARDS_SQLITE],
         Session::Postgres(_) => &[GUARDS_POSTGRES],
     };
-    let mut findings = Vec::with_capacity(INVARIANTS.len() + own.len());
-    for invariant in INVARIANTS.iter().chain(own) {
+    let mut findings = Vec::with_capacity(INVARIANTS.len() + SETTLED.len() + own.len());
+    for invariant in INVARIANTS.iter().chain(SETTLED).chain(own) {
         let offending: i64 = on_either!(session, c => sqlx::query_scalar(invariant.sql).fetch_one(c))?;
         findings.push(invariant.finding(count(offending)));
     }

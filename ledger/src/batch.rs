@@ -3,17 +3,25 @@
 //! Plain data between `decide`, the memory and the store. A [`Delta`] holds rows and changes only, no states of
 //! anything else: a store writes it without knowing why.
 
+mod given;
+mod settlement;
+mod transfer;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::{
-    AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, TransferId, UnixMillis,
-    WalletId, Window,
+    AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, PayoutDestination, ReplayKey, TransferId,
+    UnixMillis, WalletId, Window,
 };
 
-use crate::account::{Funding, RefundReason, Refunded, Transfer};
+use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
 use crate::hold::HoldRequest;
 use crate::receipt::{ReceiptRecord, StoredResponse};
+use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
+pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
+pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
+pub(crate) use transfer::{RefundRow, TransferRow};
 
 /// A row of `account`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,10 +59,28 @@ pub(crate) enum Operation<'a> {
     Refund {
         payment: PaymentId,
         id: TransferId,
+        /// None: all that is left.
+        amount: Option<Amount>,
         reason: RefundReason,
+        key: Option<&'a str>,
     },
     Fund {
         funding: &'a Funding,
+        id: TransferId,
+    },
+    Withdraw {
+        withdrawal: &'a Withdrawal,
+        id: TransferId,
+        /// Whether memory has its funds held.
+        covered: bool,
+    },
+    Settle {
+        closing: &'a Closing,
+        destination: &'a PayoutDestination,
+        names: SettlementNames,
+    },
+    Pay {
+        payment: &'a PayoutPayment,
         id: TransferId,
     },
     CreateWallet(WalletId),
@@ -70,7 +96,10 @@ pub(crate) enum Operation<'a> {
 pub(crate) enum Outcome {
     Captured(ReceiptRecord),
     Refunded(Refunded),
-    Funded(Transfer),
+    /// A funding or a withdrawal.
+    Moved(Transfer),
+    Settled(Box<Settlement>),
+    PaidOut(Box<Payout>),
     Done,
     Refused(Refusal),
 }
@@ -85,26 +114,18 @@ pub(crate) enum Refusal {
     UnknownWallet,
     UnknownProvider,
     UnknownPayment,
+    UnknownPayout,
+    /// Nothing is left of the payment.
     RefundedBefore,
-    /// The idempotency key of a transfer says something else.
+    /// Less is left of it than was asked for.
+    RefundExceeds,
+    PaidBefore,
+    /// Somebody settled with the provider in the meantime.
+    Stale,
+    /// The idempotency key says something else.
     Conflict,
     /// Zero, or past the ledger's 63 bits.
     Amount,
-}
-
-/// Facts that only this batch needs: read by the writer before `decide`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Given {
-    /// Transfers that stand under an idempotency key of the batch.
-    pub(crate) transfers: HashMap<String, Transfer>,
-    /// Payments that the batch wants to refund.
-    pub(crate) payments: HashMap<PaymentId, GivenPayment>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct GivenPayment {
-    pub(crate) row: PaymentRow,
-    pub(crate) refunded: bool,
 }
 
 /// The last batch on disk, and sums that its audit checks.
@@ -125,6 +146,10 @@ pub(crate) struct Delta {
     pub(crate) payments: Vec<PaymentRow>,
     pub(crate) refunds: Vec<RefundRow>,
     pub(crate) transfers: Vec<TransferRow>,
+    pub(crate) settlements: Vec<SettlementRow>,
+    pub(crate) payouts: Vec<PayoutRow>,
+    /// Payouts of earlier batches that are paid.
+    pub(crate) paid: Vec<PaidRow>,
     pub(crate) balances: BTreeMap<AccountId, Movement>,
     /// Net change of wallet balances: `balances` by wallet, for the memory.
     pub(crate) wallets: HashMap<WalletId, i64>,
@@ -153,6 +178,8 @@ pub(crate) enum Owner {
     Wallet(WalletId),
     Provider(Arc<str>),
     Fee(Arc<str>),
+    /// What a provider was promised and not paid yet.
+    Payable(Arc<str>),
 }
 
 /// A row of `payment`.
@@ -196,19 +223,6 @@ pub(crate) struct FoundHold {
     pub(crate) held: HeldAt,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RefundRow {
-    pub(crate) seq: i64,
-    pub(crate) refunded: Refunded,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TransferRow {
-    pub(crate) transfer: Transfer,
-    pub(crate) credit: AccountId,
-    pub(crate) idempotency_key: String,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Movement {
     pub(crate) debit: i64,
@@ -241,6 +255,9 @@ pub(crate) struct CallKey {
 pub(crate) struct CallChange {
     pub(crate) made: u64,
     pub(crate) returned: u64,
+    /// What they cost, and what of that was given back.
+    pub(crate) spent: i64,
+    pub(crate) refunded: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -279,9 +296,13 @@ impl HeldAt {
 // === impl Outcome ===
 
 impl Outcome {
-    /// Whether a payment was given back, now or before.
+    /// Whether nothing is left of a payment, now or since before.
     pub(crate) const fn is_refunded(&self) -> bool {
-        matches!(self, Self::Refunded(_) | Self::Refused(Refusal::RefundedBefore))
+        match self {
+            Self::Refunded(refunded) => refunded.is_whole(),
+            Self::Refused(refusal) => matches!(refusal, Refusal::RefundedBefore),
+            _ => false,
+        }
     }
 }
 
@@ -296,12 +317,7 @@ impl Delta {
 
     /// Whether there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
-            && self.payments.is_empty()
-            && self.refunds.is_empty()
-            && self.transfers.is_empty()
-            && self.responses.is_empty()
-            && !self.has_holds()
+        self.payments.is_empty() && !self.has_holds() && !self.is_rare()
     }
 
     /// Whether holds on disk begin or end in it.
@@ -314,6 +330,7 @@ impl Delta {
         !(self.accounts.is_empty()
             && self.refunds.is_empty()
             && self.transfers.is_empty()
+            && self.settlements.is_empty()
             && self.responses.is_empty())
     }
 }

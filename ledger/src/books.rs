@@ -7,4 +7,6 @@ pub(crate) mod holds;
 pub(crate) mod load;
 pub(crate) mod rows;
 pub(crate) mod session;
+pub(crate) mod settlements;
 pub(crate) mod start;
+pub(crate) mod transfers;

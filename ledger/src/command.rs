@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use domain::{AgentId, PaymentId, TransferId, UnixMillis, WalletId};
+use domain::{AgentId, Amount, PaymentId, PayoutDestination, TransferId, UnixMillis, WalletId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer};
-use crate::batch::{Operation, Refusal};
+use crate::batch::{Operation, Refusal, SettlementNames};
 use crate::commit::Wanted;
 use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
 use crate::facts::Facts;
 use crate::hold::{Hold, Holding};
 use crate::receipt::{Receipt, StoredResponse};
+use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
+use crate::withdrawal::Withdrawing;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
@@ -54,7 +56,11 @@ pub(crate) enum Work {
     Refund {
         payment: PaymentId,
         id: TransferId,
+        /// None: all that is left.
+        amount: Option<Amount>,
         reason: RefundReason,
+        /// A person's word for it.
+        key: Option<String>,
         /// None: nobody waits, and it is tried again until it stands.
         reply: Option<Reply<Refunded>>,
         _permit: Option<OwnedSemaphorePermit>,
@@ -63,6 +69,25 @@ pub(crate) enum Work {
         funding: Funding,
         id: TransferId,
         reply: Reply<Transfer>,
+        _permit: OwnedSemaphorePermit,
+    },
+    Withdraw {
+        withdrawing: Withdrawing,
+        id: TransferId,
+        reply: Reply<Transfer>,
+        _permit: OwnedSemaphorePermit,
+    },
+    Settle {
+        closing: Box<Closing>,
+        destination: PayoutDestination,
+        names: SettlementNames,
+        reply: Reply<Settlement>,
+        _permit: OwnedSemaphorePermit,
+    },
+    Pay {
+        payment: PayoutPayment,
+        id: TransferId,
+        reply: Reply<Payout>,
         _permit: OwnedSemaphorePermit,
     },
     CreateWallet {
@@ -105,10 +130,19 @@ impl Work {
                 Operation::Hold { request: &holding.request, held: holding.held, maximum: holding.maximum }
             }
             Self::Void { holding, .. } => Operation::Void(holding.request.payment),
-            Self::Refund { payment, id, reason, .. } => {
-                Operation::Refund { payment: *payment, id: *id, reason: *reason }
+            Self::Refund { payment, id, amount, reason, key, .. } => {
+                let (amount, reason, key) = (*amount, *reason, key.as_deref());
+                Operation::Refund { payment: *payment, id: *id, amount, reason, key }
             }
             Self::Fund { funding, id, .. } => Operation::Fund { funding, id: *id },
+            Self::Withdraw { withdrawing, id, .. } => {
+                let (withdrawal, covered) = (withdrawing.withdrawal(), withdrawing.is_covered());
+                Operation::Withdraw { withdrawal, id: *id, covered }
+            }
+            Self::Settle { closing, destination, names, .. } => {
+                Operation::Settle { closing, destination, names: *names }
+            }
+            Self::Pay { payment, id, .. } => Operation::Pay { payment, id: *id },
             Self::CreateWallet { wallet, .. } => Operation::CreateWallet(*wallet),
             Self::OpenProvider { name, .. } => Operation::OpenProvider(name),
             Self::Store { payment, response, .. } => Operation::Store { payment: *payment, response },
@@ -130,12 +164,27 @@ impl Work {
                 wanted.wallet(facts, holding.request.wallet);
                 wanted.agent(facts, holding.request.agent);
             }
-            Self::Refund { payment, .. } => {
+            Self::Refund { payment, key, .. } => {
                 wanted.payments.insert(*payment);
+                wanted.refunds.extend(key.clone());
             }
             Self::Fund { funding, .. } => {
                 wanted.transfers.insert(funding.idempotency_key.clone());
                 wanted.wallet(facts, funding.wallet);
+            }
+            Self::Withdraw { withdrawing, .. } => {
+                wanted.transfers.insert(withdrawing.withdrawal().idempotency_key.clone());
+                wanted.wallet(facts, withdrawing.withdrawal().wallet);
+            }
+            Self::Settle { closing, destination, .. } => {
+                wanted.providers.insert(Arc::clone(&closing.provider));
+                if let PayoutDestination::Wallet(wallet) = destination {
+                    wanted.wallet(facts, *wallet);
+                }
+            }
+            Self::Pay { payment, .. } => {
+                wanted.payouts.insert(payment.payout);
+                wanted.transfers.insert(payment.idempotency_key.clone());
             }
             Self::CreateWallet { wallet, .. } => wanted.wallet(facts, *wallet),
             Self::OpenProvider { .. } | Self::Store { .. } | Self::Void { .. } => {}
@@ -176,13 +225,17 @@ impl From<Refusal> for LedgerError {
         match refusal {
             Refusal::UnknownWallet => Self::UnknownWallet,
             Refusal::UnknownPayment => Self::UnknownPayment,
+            Refusal::UnknownPayout => Self::UnknownPayout,
+            Refusal::UnknownProvider => Self::UnknownProvider,
             Refusal::RefundedBefore => Self::RefundedBefore,
+            Refusal::RefundExceeds => Self::RefundExceeds,
+            Refusal::PaidBefore => Self::PaidBefore,
+            Refusal::Stale => Self::Stale,
             Refusal::Conflict => Self::Conflict,
             Refusal::Amount => Self::Amount,
+            Refusal::Funds => Self::Funds,
             // Only captures are refused for these, and they have their own error.
-            Refusal::Duplicate | Refusal::Funds | Refusal::Limit | Refusal::UnknownProvider => {
-                Self::Unavailable
-            }
+            Refusal::Duplicate | Refusal::Limit => Self::Unavailable,
         }
     }
 }

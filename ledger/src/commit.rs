@@ -9,7 +9,7 @@ pub(crate) mod sqlite;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::{AgentId, Asset, PaymentId, UnixMillis, WalletId};
+use domain::{AgentId, Asset, PaymentId, PayoutId, UnixMillis, WalletId};
 use thiserror::Error;
 
 use crate::batch::{Delta, FoundHold, Given, Marker};
@@ -65,8 +65,13 @@ pub(crate) enum Store {
 pub(crate) struct Wanted {
     pub(crate) wallets: BTreeSet<WalletId>,
     pub(crate) agents: BTreeSet<AgentId>,
+    /// Idempotency keys of transfers, and of refunds.
     pub(crate) transfers: BTreeSet<String>,
+    pub(crate) refunds: BTreeSet<String>,
     pub(crate) payments: BTreeSet<PaymentId>,
+    /// Where the settlements of these stand.
+    pub(crate) providers: BTreeSet<Arc<str>>,
+    pub(crate) payouts: BTreeSet<PayoutId>,
 }
 
 /// What was found. An agent without rows has spent nothing; a wallet without a row does not exist.
@@ -141,6 +146,9 @@ impl Wanted {
         self.wallets.is_empty()
             && self.agents.is_empty()
             && self.transfers.is_empty()
+            && self.refunds.is_empty()
             && self.payments.is_empty()
+            && self.providers.is_empty()
+            && self.payouts.is_empty()
     }
 }

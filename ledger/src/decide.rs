@@ -1,25 +1,25 @@
 //! [`decide`]: a batch against the facts, greedily, in order. Pure: no clock, no I/O, the same for every store.
 //!
 //! One bad payment costs the others nothing: it gets its refusal, they get their rows. The constraints of the store
-//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: `commit` for what is written.
+//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`] and [`settlements`]
+//! for what is no capture, `commit` for what is written.
+
+mod refunds;
+mod settlements;
+mod transfers;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::{Amount, Capture, PaymentId, TransferId, UnixMillis, WalletId, Window};
+use domain::{Amount, Capture, PaymentId, UnixMillis, WalletId, Window};
 
-use crate::account::{Funding, RefundReason, Refunded, Transfer};
 use crate::batch::{
-    AccountId, CallKey, Delta, EXTERNAL, Given, HeldAt, HoldRow, NewAccount, Operation, Outcome, Owner,
-    PaymentRow, RefundRow, Refusal, TransferRow, UsageKey, WindowKey,
+    AccountId, CallKey, Delta, Given, HeldAt, HoldRow, NewAccount, Operation, Outcome, Owner, PaymentRow,
+    Refusal, UsageKey, WindowKey,
 };
 use crate::facts::{Facts, ProviderFacts, WalletFacts};
 use crate::hold::HoldRequest;
 use crate::receipt::StoredResponse;
-
-/// The most one funding may bring, in atomic units: a billion dollars. With it no sum of a batch can overflow, and those
-/// of the books only after thousands of such fundings.
-const FUNDING_UNITS_MAX: i64 = 1_000_000_000_000_000;
 
 /// Decides every operation, and what the commit changes. `at` is the batch's ledger time.
 pub(crate) fn decide(
@@ -58,8 +58,14 @@ impl Draft<'_> {
             }
             Operation::Hold { request, held, maximum } => self.hold(request, *held, *maximum),
             Operation::Void(payment) => Ok(self.void(*payment)),
-            Operation::Refund { payment, id, reason } => self.refund(*payment, *id, *reason),
+            Operation::Refund { payment, id, amount, reason, key } => self.refund(
+                &refunds::Asked { payment: *payment, amount: *amount, reason: *reason, key: *key },
+                *id,
+            ),
             Operation::Fund { funding, id } => self.fund(funding, *id),
+            Operation::Withdraw { withdrawal, id, covered } => self.withdraw(withdrawal, *id, *covered),
+            Operation::Settle { closing, destination, names } => self.settle(closing, destination, *names),
+            Operation::Pay { payment, id } => self.pay(payment, *id),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),
             Operation::Store { payment, response } => Ok(self.store(*payment, response)),
@@ -119,7 +125,9 @@ impl Draft<'_> {
         for (window, limit) in limits {
             self.charge_window(held.key(request.agent, window), gross, limit);
         }
-        self.delta.calls.entry(calls).or_default().made += 1;
+        let counted = self.delta.calls.entry(calls).or_default();
+        counted.made += 1;
+        counted.spent += gross.atomic();
         let row = self.payment_row(request, held, (wallet, provider), (gross, call));
         self.move_payment(&row);
         let receipt = row.receipt();
@@ -169,75 +177,6 @@ impl Draft<'_> {
         usage.fee += row.fee.atomic();
     }
 
-    /// The whole payment goes back the way it came; windows and tier count too.
-    fn refund(
-        &mut self,
-        payment: PaymentId,
-        id: TransferId,
-        reason: RefundReason,
-    ) -> Result<Outcome, Refusal> {
-        let given = self.given.payments.get(&payment).ok_or(Refusal::UnknownPayment)?;
-        let row = &given.row;
-        if given.refunded || self.delta.refunds.iter().any(|other| other.seq == row.seq) {
-            return Err(Refusal::RefundedBefore);
-        }
-        let (amount, fee) = (row.gross, row.fee);
-        self.credit(row.wallet_account, amount.atomic());
-        self.debit(row.provider_account, amount.atomic() - fee.atomic());
-        self.debit(row.fee_account, fee.atomic());
-        *self.delta.wallets.entry(row.wallet).or_default() += amount.atomic();
-        let held = HeldAt::new(row.held_at);
-        for window in [Window::Day, Window::Month] {
-            let change = self.delta.windows.entry(held.key(row.agent, window)).or_default();
-            change.returned += amount.atomic();
-        }
-        let calls = CallKey { agent: row.agent, provider: row.provider_account, month: held.month };
-        self.delta.calls.entry(calls).or_default().returned += 1;
-        let usage = self.delta.usage.entry(usage_key(self.delta.marker.at, row)).or_default();
-        usage.refunds += 1;
-        usage.refunded += amount.atomic();
-        usage.refunded_fee += fee.atomic();
-        if let Some(key) = row.idempotency {
-            self.delta.released.push((key, payment));
-        }
-        let refunded = Refunded { id, payment, amount, fee, reason, at: self.delta.marker.at };
-        self.delta.refunds.push(RefundRow { seq: row.seq, refunded });
-        Ok(Outcome::Refunded(refunded))
-    }
-
-    fn fund(&mut self, funding: &Funding, id: TransferId) -> Result<Outcome, Refusal> {
-        if let Some(earlier) = self.transfer(&funding.idempotency_key) {
-            let same = earlier.wallet == funding.wallet
-                && earlier.amount == funding.amount
-                && earlier.external_reference == funding.external_reference;
-            return if same { Ok(Outcome::Funded(earlier.clone())) } else { Err(Refusal::Conflict) };
-        }
-        let wallet = *self.facts.wallets.peek(&funding.wallet).ok_or(Refusal::UnknownWallet)?;
-        let balance = self.balance(funding.wallet, &wallet);
-        if funding.amount.is_zero()
-            || funding.amount.atomic() > FUNDING_UNITS_MAX
-            || balance.checked_add(funding.amount.atomic()).is_none()
-        {
-            return Err(Refusal::Amount);
-        }
-        let transfer = Transfer {
-            id,
-            wallet: funding.wallet,
-            amount: funding.amount,
-            external_reference: funding.external_reference.clone(),
-            at: self.delta.marker.at,
-        };
-        self.debit(EXTERNAL, funding.amount.atomic());
-        self.credit(wallet.account, funding.amount.atomic());
-        *self.delta.wallets.entry(funding.wallet).or_default() += funding.amount.atomic();
-        self.delta.transfers.push(TransferRow {
-            transfer: transfer.clone(),
-            credit: wallet.account,
-            idempotency_key: funding.idempotency_key.clone(),
-        });
-        Ok(Outcome::Funded(transfer))
-    }
-
     fn create_wallet(&mut self, wallet: WalletId) -> Outcome {
         let opened = |account: &NewAccount| account.owner == Owner::Wallet(wallet);
         if !self.facts.wallets.contains(&wallet) && !self.delta.accounts.iter().any(opened) {
@@ -262,19 +201,11 @@ impl Draft<'_> {
         Outcome::Done
     }
 
-    fn open_account(&mut self, owner: Owner) {
-        self.delta.accounts.push(NewAccount { id: AccountId(self.next_account), owner });
+    fn open_account(&mut self, owner: Owner) -> AccountId {
+        let id = AccountId(self.next_account);
+        self.delta.accounts.push(NewAccount { id, owner });
         self.next_account += 1;
-    }
-
-    fn transfer(&self, key: &str) -> Option<&Transfer> {
-        let mut own = self.delta.transfers.iter();
-        let own = own.find(|row| row.idempotency_key == key).map(|row| &row.transfer);
-        self.given.transfers.get(key).or(own)
-    }
-
-    fn balance(&self, wallet: WalletId, facts: &WalletFacts) -> i64 {
-        facts.balance + self.delta.wallets.get(&wallet).copied().unwrap_or(0)
+        id
     }
 
     fn calls(&self, key: &CallKey) -> u64 {

@@ -31,6 +31,31 @@ pub(crate) enum Delivery {
     Over,
 }
 
+/// What is known of the delivery of a captured payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// Its response is on its way.
+    Running,
+    /// Its response may not have arrived: the same request may come once more, free.
+    Unconfirmed,
+    /// Confirmed; or too old, or not followed, because the same request could not be told from another.
+    Over,
+}
+
+// === impl DeliveryState ===
+
+impl DeliveryState {
+    /// The word in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Over => "over",
+        }
+    }
+}
+
 // === impl Deliveries ===
 
 impl Deliveries {
@@ -69,6 +94,16 @@ impl Deliveries {
             Delivery::Taken
         } else {
             Delivery::Over
+        }
+    }
+
+    pub(crate) fn state(&self, payment: &PaymentId) -> DeliveryState {
+        if self.running.contains(payment) {
+            DeliveryState::Running
+        } else if self.unconfirmed.contains(payment) {
+            DeliveryState::Unconfirmed
+        } else {
+            DeliveryState::Over
         }
     }
 

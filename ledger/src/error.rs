@@ -143,11 +143,29 @@ pub enum LedgerError {
     /// No such payment.
     #[error("the payment does not exist")]
     UnknownPayment,
-    /// It was given back before.
+    /// No such payout.
+    #[error("the payout does not exist")]
+    UnknownPayout,
+    /// Nothing was ever paid to a provider of this name.
+    #[error("the provider has no account")]
+    UnknownProvider,
+    /// All of it was given back before.
     #[error("the payment was refunded before")]
     RefundedBefore,
+    /// More is asked for than is left of the payment.
+    #[error("the refund is more than what is left of the payment")]
+    RefundExceeds,
+    /// The wallet has less than that, beside what running requests hold.
+    #[error("the wallet does not have as much available")]
+    Funds,
+    /// The payout was paid before.
+    #[error("the payout was paid before")]
+    PaidBefore,
+    /// Somebody settled with the provider since the sums were read: read them again.
+    #[error("the provider was settled with in the meantime")]
+    Stale,
     /// The idempotency key was used with other words.
-    #[error("the idempotency key was used for another transfer")]
+    #[error("the idempotency key was used for something else")]
     Conflict,
     /// Nothing to move, or more than the books can hold.
     #[error("the amount is zero or too large")]

@@ -125,7 +125,7 @@ impl Facts {
                     let facts = ProviderFacts { account: account.id, fee: AccountId(account.id.0 + 1) };
                     self.providers.insert(Arc::clone(name), facts);
                 }
-                Owner::Fee(_) => {}
+                Owner::Fee(_) | Owner::Payable(_) => {}
             }
         }
     }

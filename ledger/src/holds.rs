@@ -97,6 +97,16 @@ impl Holds {
         }
     }
 
+    /// Holds funds for a withdrawal, and nothing else.
+    pub(crate) fn cover(&mut self, wallet: WalletId, amount: Amount) {
+        add(&mut self.wallets, wallet, amount);
+    }
+
+    /// Lets go of what [`Self::cover`] took.
+    pub(crate) fn uncover(&mut self, wallet: WalletId, amount: Amount) {
+        take(&mut self.wallets, wallet, amount);
+    }
+
     /// Takes back what a row on disk says that it holds.
     pub(crate) fn restore(&mut self, request: &HoldRequest, held: &HeldAt, amount: Amount) {
         // Rows of the disk never share a key.

@@ -1,9 +1,12 @@
 //! [`Ledger`]: the handle that every request and the control plane use. Cheap to clone.
 //!
 //! It answers from memory what memory knows, waits for the writer where facts or a commit are needed, and reads the
-//! rest beside the writer. The admission of one payment stands in [`admission`].
+//! rest beside the writer. The admission of one payment stands in [`admission`], what people move in [`money`], lists
+//! and reports in [`reports`].
 
 mod admission;
+mod money;
+mod reports;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +14,7 @@ use std::time::Duration;
 use domain::{AgentId, Amount, Asset, Clock, PaymentId, UnixMillis, WalletId, Window};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::account::{
-    Funding, PaymentRecord, RefundReason, Refunded, Spent, Transfer, WalletBalance, WindowSpent,
-};
+use crate::account::{Funding, PaymentRecord, Spent, Transfer, WalletBalance, WindowSpent};
 use crate::audit::AuditReport;
 use crate::batch::HeldAt;
 use crate::command::{Command, Reply, Work};
@@ -167,21 +168,6 @@ impl Ledger {
     pub async fn fund(&self, funding: Funding) -> Result<Transfer, LedgerError> {
         let id = self.shared.new_transfer()?;
         self.work(|reply, permit| Work::Fund { funding, id, reply, _permit: permit }).await
-    }
-
-    /// Gives a captured payment back in full, at most once, its fee included; spending windows and the tier's
-    /// count get it back too.
-    ///
-    /// # Errors
-    /// [`LedgerError::UnknownPayment`], [`LedgerError::RefundedBefore`], [`LedgerError::Overloaded`],
-    /// [`LedgerError::Unavailable`].
-    pub async fn refund(&self, payment: PaymentId, reason: RefundReason) -> Result<Refunded, LedgerError> {
-        let id = self.shared.new_transfer()?;
-        self.work(|reply, permit| {
-            let (reply, _permit) = (Some(reply), Some(permit));
-            Work::Refund { payment, id, reason, reply, _permit }
-        })
-        .await
     }
 
     /// A wallet's balance and what is held of it; `None` where there is no such wallet.

@@ -1,4 +1,4 @@
-//! Money and nothing else: accounts, holds, payments, refunds, transfers, replay keys; group commit; SQL.
+//! Money and nothing else: accounts, holds, payments, refunds, transfers, settlements, replay keys; group commit; SQL.
 //!
 //! A request holds funds in memory ([`Ledger::hold`]), is forwarded, and hands its [`Hold`] to the writer
 //! ([`Hold::capture`]), which commits many captures in one transaction and answers after the commit. The one that
@@ -28,20 +28,33 @@ pub mod observer;
 mod owner;
 mod reads;
 pub mod receipt;
+pub mod reports;
+pub mod settlement;
 mod shared;
+mod withdrawal;
 mod writer;
 
 pub use account::{
-    Funding, PaymentRecord, RefundReason, Refunded, Spent, Transfer, WalletBalance, WindowSpent,
+    Funding, PaymentRecord, PaymentState, RefundReason, RefundRequest, Refunded, Spent, Transfer,
+    TransferKind, WalletBalance, WindowSpent, Withdrawal,
 };
 pub use audit::{AuditReport, Finding, audit_database, audit_file};
 pub use database::Database;
+pub use deliveries::DeliveryState;
 pub use error::{CaptureError, HoldError, LedgerError, OpenError, VoidError};
 pub use health::Health;
 pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
 pub use ledger::{Ledger, Settings};
 pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};
+pub use reports::changes::{CapturedRange, Changes};
+pub use reports::closing::Tally;
+pub use reports::lists::{ListedWallet, PayoutFilter};
+pub use reports::payments::PaymentFilter;
+pub use reports::position::Position;
+pub use reports::usage::{Consumer, Revenue, RevenueBy};
+pub use reports::{Listed, Order, PAGE_MAX, Page, Timeline};
+pub use settlement::{Closing, Paid, Payout, PayoutPayment, Settlement};
 pub use writer::Writer;
 
 #[cfg(test)]

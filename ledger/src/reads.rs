@@ -19,7 +19,7 @@ use crate::commit::sqlite::reader_options;
 use crate::error::LedgerError;
 use crate::receipt::StoredResponse;
 
-/// Connections at most.
+/// Connections of each pool at most.
 const CONNECTIONS: u32 = 4;
 
 /// How long a read waits for one of them.
@@ -62,11 +62,23 @@ pub(crate) trait Reads: Send + Sync + 'static {
 
     /// A connection for the audit, which asks in SQL.
     async fn connection(&self) -> Result<Connection, LedgerError>;
+
+    /// A connection for lists and reports: they take a while, and no request waits for theirs.
+    async fn report(&self) -> Result<Connection, LedgerError> {
+        self.connection().await
+    }
+}
+
+/// One pool for what requests wait for, one for the rest.
+#[derive(Debug)]
+pub(crate) struct SqlReads {
+    requests: Pool,
+    reports: Pool,
 }
 
 /// A pool of either database.
 #[derive(Debug)]
-pub(crate) enum SqlReads {
+enum Pool {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
@@ -99,21 +111,40 @@ macro_rules! read {
 impl SqlReads {
     /// Connects when first used. Called on the writer's runtime.
     pub(crate) fn sqlite(path: &Path) -> Self {
-        let options = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(PATIENCE)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false);
-        Self::Sqlite(options.connect_lazy_with(reader_options(path)))
+        let pool = || {
+            let options = SqlitePoolOptions::new()
+                .max_connections(CONNECTIONS)
+                .acquire_timeout(PATIENCE)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false);
+            Pool::Sqlite(options.connect_lazy_with(reader_options(path)))
+        };
+        Self { requests: pool(), reports: pool() }
     }
 
     /// Connects when first used. Called on the writer's runtime.
     pub(crate) fn postgres(options: PgConnectOptions) -> Self {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).after_connect(
-            |connection, _| Box::pin(async move { connection.execute(READER).await.map(drop) }),
-        );
-        Self::Postgres(pool.connect_lazy_with(options))
+        let pool = || {
+            let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+            pool.after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(READER).await.map(drop) })
+            })
+        };
+        let connect = |pool: PgPoolOptions| Pool::Postgres(pool.connect_lazy_with(options.clone()));
+        Self { requests: connect(pool()), reports: connect(pool()) }
+    }
+}
+
+// === impl Pool ===
+
+impl Pool {
+    async fn acquire(&self) -> Result<Connection, LedgerError> {
+        match self {
+            Self::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
+            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+        }
+        .map_err(read_error)
     }
 }
 
@@ -164,11 +195,11 @@ impl Reads for SqlReads {
     }
 
     async fn connection(&self) -> Result<Connection, LedgerError> {
-        match self {
-            Self::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
-            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
-        }
-        .map_err(read_error)
+        self.requests.acquire().await
+    }
+
+    async fn report(&self) -> Result<Connection, LedgerError> {
+        self.reports.acquire().await
     }
 }
 

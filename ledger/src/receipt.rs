@@ -117,7 +117,7 @@ impl Receipt {
         }
     }
 
-    /// Gives the whole payment back. Does not wait; tried again until it stands. Until then the delivery is owed: the same
+    /// Gives all that is left of the payment back. Does not wait; tried again until it stands. Until then the delivery is owed: the same
     /// request is told to wait, and after a crash it may come once more.
     pub fn refund(mut self, reason: RefundReason) {
         let Ok(id) = self.delivery.shared.new_transfer() else {
@@ -125,7 +125,7 @@ impl Receipt {
             return;
         };
         let (payment, _permit) = (self.record.payment, self.permit.take());
-        let work = Work::Refund { payment, id, reason, reply: None, _permit };
+        let work = Work::Refund { payment, id, amount: None, reason, key: None, reply: None, _permit };
         self.delivery.over = self.delivery.shared.send(Command::Operation(work)).is_ok();
     }
 }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
-use domain::{Asset, Clock, TransferId, UnixMillis};
+use domain::{Asset, Clock, PayoutId, SettlementId, TransferId, UnixMillis};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::batch::HeldAt;
+use crate::batch::{HeldAt, SettlementNames};
 use crate::command::Command;
 use crate::commit::Start;
 use crate::deliveries::Deliveries;
@@ -134,10 +134,23 @@ impl Shared {
     }
 
     pub(crate) fn new_transfer(&self) -> Result<TransferId, LedgerError> {
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).map_err(|error| LedgerError::Read(format!("no randomness: {error}")))?;
-        Ok(TransferId::generate(self.time(), random))
+        Ok(TransferId::generate(self.time(), random()?))
     }
+
+    pub(crate) fn new_settlement(&self) -> Result<SettlementNames, LedgerError> {
+        let at = self.time();
+        Ok(SettlementNames {
+            settlement: SettlementId::generate(at, random()?),
+            payout: PayoutId::generate(at, random()?),
+            transfer: TransferId::generate(at, random()?),
+        })
+    }
+}
+
+fn random() -> Result<[u8; 10], LedgerError> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(|error| LedgerError::Read(format!("no randomness: {error}")))?;
+    Ok(random)
 }
 
 impl fmt::Debug for Shared {

@@ -36,9 +36,9 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "no_overdraft",
-        meaning: "no wallet is below zero",
+        meaning: "no wallet is below zero, and no provider was paid more than it was promised",
         sql: "select count(*) from balance b join account a on a.id = b.account
-          where a.kind = 'wallet' and (b.credits < b.debits or b.floor <> 1)",
+          where a.kind in ('wallet', 'payable') and (b.credits < b.debits or b.floor <> 1)",
     },
     Invariant {
         name: "accounts_are_whole",
@@ -58,9 +58,13 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "refunds_match_payments",
-        meaning: "a refund gives back exactly its payment, once",
-        sql: "select count(*) from refund r left join payment p on p.seq = r.payment
-          where p.seq is null or r.amount <> p.gross or r.fee <> p.fee or r.at < p.captured_at",
+        meaning: "the refunds of a payment give back what was taken or less, and the fee in proportion",
+        // The product fits 63 bits as long as a payment is below $3,000; above it only the bounds are looked at.
+        sql: "select (select count(*) from refund r left join payment p on p.seq = r.payment
+               where p.seq is null or r.at < p.captured_at or r.batch < p.batch or r.provider <> p.provider)
+          + (select count(*) from refund_total t join payment p on p.seq = t.payment
+               where t.remains <> p.gross - t.amount or t.fee > p.fee or (t.remains = 0 and t.fee <> p.fee)
+                 or case when p.gross between 1 and 3000000000 then t.fee <> p.fee * t.amount / p.gross else false end)",
     },
     Invariant {
         name: "identifiers_match_payments",
@@ -81,10 +85,10 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         meaning: "what an agent spent in a window is the sum of its payments held in it, refunds taken off",
         sql: "with held as (
             select p.agent, 0 as period, p.held_at - p.held_at % 86400000 as start, p.gross - coalesce(r.amount, 0) as spent
-              from payment p left join refund r on r.payment = p.seq
+              from payment p left join refund_total r on r.payment = p.seq
             union all
             select p.agent, 1, unixepoch(p.held_at / 1000, 'unixepoch', 'start of month') * 1000, p.gross - coalesce(r.amount, 0)
-              from payment p left join refund r on r.payment = p.seq),
+              from payment p left join refund_total r on r.payment = p.seq),
           sums as (select agent, period, start, sum(spent) as spent from held group by agent, period, start)
           select (select count(*) from sums s left join spend_window w
                     on w.agent = s.agent and w.period = s.period and w.start = s.start
@@ -100,16 +104,17 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "calls_match_payments",
-        meaning: "an agent's calls with a provider in a month are its payments, refunds taken off",
+        meaning: "an agent's calls with a provider in a month, and what they cost, are its payments, refunds taken off",
         sql: "with sums as (
             select p.agent, p.provider, unixepoch(p.held_at / 1000, 'unixepoch', 'start of month') * 1000 as month,
-              count(*) - count(r.payment) as calls
-            from payment p left join refund r on r.payment = p.seq group by 1, 2, 3)
+              count(*) - count(case r.remains when 0 then 1 end) as calls, sum(p.gross - coalesce(r.amount, 0)) as spent
+            from payment p left join refund_total r on r.payment = p.seq group by 1, 2, 3)
           select (select count(*) from sums s left join call_count c
-                    on c.agent = s.agent and c.provider = s.provider and c.month = s.month where c.calls is distinct from s.calls)
+                    on c.agent = s.agent and c.provider = s.provider and c.month = s.month
+                  where c.calls is distinct from s.calls or c.spent is distinct from s.spent)
             + (select count(*) from call_count c left join sums s
                     on c.agent = s.agent and c.provider = s.provider and c.month = s.month
-                  where s.calls is null and c.calls <> 0)",
+                  where s.calls is null and (c.calls <> 0 or c.spent <> 0))",
     },
     Invariant {
         name: "holds_are_open",
@@ -143,6 +148,77 @@ pub(super) const INVARIANTS: &[Invariant] = &[
             having sum(n) <> 0 or sum(gross) <> 0 or sum(fee) <> 0
               or sum(rn) <> 0 or sum(rgross) <> 0 or sum(rfee) <> 0) unequal",
     },
+    Invariant {
+        name: "days_match_minutes",
+        meaning: "the usage of a day is the sum of its minutes",
+        sql: "with each as (
+            select minute / 1440 as day, provider, route, payments, gross, fee, refunds, refunded, refunded_fee
+              from usage_minute
+            union all
+            select day, provider, route, -payments, -gross, -fee, -refunds, -refunded, -refunded_fee from usage_day)
+          select count(*) from (select 1 from each group by day, provider, route
+            having sum(payments) <> 0 or sum(gross) <> 0 or sum(fee) <> 0
+              or sum(refunds) <> 0 or sum(refunded) <> 0 or sum(refunded_fee) <> 0) unequal",
+    },
+    Invariant {
+        name: "times_follow_numbers",
+        meaning: "a payment with a later number was not captured earlier",
+        sql: "select count(*) from (select captured_at, lag(captured_at) over (order by seq) as before,
+              batch, lag(batch) over (order by seq) as batch_before from payment) p
+          where captured_at < before or batch < batch_before",
+    },
+];
+
+/// Of settlements and payouts (I8).
+pub(super) const SETTLED: &[Invariant] = &[
+    Invariant {
+        name: "settlements_are_contiguous",
+        meaning: "each settlement of a provider begins where the one before ended, and ends with one of its payments",
+        sql: "with s as (select provider, number, since, cut, through, batch,
+              lag(number, 1, 0) over w as number_before, lag(cut, 1, 0) over w as cut_before,
+              lag(through, 1, 0) over w as through_before
+            from settlement window w as (partition by provider order by number))
+          select count(*) from s where number <> number_before + 1 or since <> cut_before or through < through_before
+            or through >= batch or not exists (select 1 from payment p where p.seq = s.cut and p.provider = s.provider)",
+    },
+    Invariant {
+        name: "settlements_match_members",
+        meaning: "the sums of a settlement are those of its payments and of the refunds that it counts, each once",
+        sql: "with s as (select id, provider, since, cut, through, payments, gross, fee, refunds, adjustments,
+              lag(through, 1, 0) over (partition by provider order by number) as through_before from settlement),
+          paid as (select s.id, count(*) as n, sum(p.gross) as gross, sum(p.fee) as fee
+            from s join payment p on p.provider = s.provider and p.seq > s.since and p.seq <= s.cut group by s.id),
+          back as (select s.id, sum(r.amount - r.fee) as net
+            from s join refund r on r.provider = s.provider and r.payment > s.since and r.payment <= s.cut
+              and r.batch <= s.through group by s.id),
+          late as (select s.id, sum(r.amount - r.fee) as net
+            from s join refund r on r.provider = s.provider and r.batch > s.through_before and r.batch <= s.through
+              and r.payment <= s.since group by s.id)
+          select count(*) from s left join paid on paid.id = s.id left join back on back.id = s.id
+            left join late on late.id = s.id
+          where paid.n is distinct from s.payments or paid.gross is distinct from s.gross
+            or paid.fee is distinct from s.fee or coalesce(back.net, 0) <> s.refunds
+            or coalesce(late.net, 0) <> s.adjustments",
+    },
+    Invariant {
+        name: "payouts_match_settlements",
+        meaning: "every settlement has exactly one payout of its net, and what is paid was moved where it was to go",
+        sql: "select (select count(*) from settlement s left join payout o on o.settlement = s.id
+               where o.id is null or o.amount <> s.net or o.provider <> s.provider or o.payable <> s.payable)
+          + (select count(*) from payout where settlement not in (select id from settlement))
+          + (select count(*) from payout o left join transfer t on t.id = o.transfer
+               where o.transfer is not null and (t.id is null or t.payout <> o.id or t.amount <> o.amount
+                 or t.debit <> o.payable or t.credit <> coalesce(o.wallet, 1) or t.batch <> o.paid_batch))
+          + (select count(*) from transfer t where t.payout is not null
+               and not exists (select 1 from payout o where o.transfer = t.id))",
+    },
+    Invariant {
+        name: "payables_are_pending_payouts",
+        meaning: "what a provider is owed is the sum of its payouts that are still to be paid",
+        sql: "with pending as (select payable, sum(amount) as amount from payout where transfer is null group by payable)
+          select count(*) from account a join balance b on b.account = a.id left join pending o on o.payable = a.id
+          where a.kind = 'payable' and b.credits - b.debits <> coalesce(o.amount, 0)",
+    },
 ];
 
 /// SQLite looks at its own file: only it can.
@@ -154,23 +230,27 @@ pub(super) const FILE_SQLITE: Invariant = Invariant {
 
 const GUARDS: &str = "money_rows_are_guarded";
 
-const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds and transfers stand";
+const GUARDS_MEANING: &str =
+    "the triggers that refuse changes to payments, refunds, transfers, settlements and payouts stand";
 
 /// Asks SQLite's own catalog.
 pub(super) const GUARDS_SQLITE: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 6 - count(*) from sqlite_schema where type = 'trigger' and name in
-          ('payment_no_update', 'payment_no_delete', 'refund_no_update', 'refund_no_delete',
-           'transfer_no_update', 'transfer_no_delete')",
+    sql: "select 11 - count(*) from sqlite_schema where type = 'trigger' and name in
+          ('payment_no_update', 'payment_no_delete', 'refund_no_update', 'refund_no_delete', 'refund_fits',
+           'transfer_no_update', 'transfer_no_delete', 'settlement_no_update', 'settlement_no_delete',
+           'payout_no_update', 'payout_no_delete')",
 };
 
 /// Asks PostgreSQL's: its guards stand for update, delete and truncate at once.
 pub(super) const GUARDS_POSTGRES: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 6 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
-          ('payment_no_change', 'payment_no_truncate', 'refund_no_change', 'refund_no_truncate',
-           'transfer_no_change', 'transfer_no_truncate')
-          and tgrelid in ('payment'::regclass, 'refund'::regclass, 'transfer'::regclass)",
+    sql: "select 12 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
+          ('payment_no_change', 'payment_no_truncate', 'refund_no_change', 'refund_no_truncate', 'refund_fits',
+           'transfer_no_change', 'transfer_no_truncate', 'settlement_no_change', 'settlement_no_truncate',
+           'payout_no_update', 'payout_no_delete', 'payout_no_truncate')
+          and tgrelid in ('payment'::regclass, 'refund'::regclass, 'transfer'::regclass, 'settlement'::regclass,
+            'payout'::regclass)",
 };

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::{AgentId, UnixMillis, WalletId, Window};
 
-use super::rows::{PAYMENT, PaymentColumns, TRANSFER, TransferColumns, fixed, hex_list};
+use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
 use super::session::{Session, on_either};
+use super::settlements::{LAST_SETTLEMENT, LastColumns, PAYOUT, PayoutColumns};
+use super::transfers::{REFUND, RefundColumns, TRANSFER, TransferColumns};
 use crate::batch::{AccountId, Given, GivenPayment};
 use crate::commit::{Loaded, Wanted};
 use crate::facts::{AgentFacts, WalletFacts, WindowFacts};
@@ -35,9 +37,8 @@ pub(crate) async fn load(
     if !wanted.agents.is_empty() {
         loaded.agents = agents(session, wanted, at).await?;
     }
-    if !(wanted.transfers.is_empty() && wanted.payments.is_empty()) {
-        loaded.given = given(session, wanted).await?;
-    }
+    moved(session, wanted, &mut loaded.given).await?;
+    settled(session, wanted, &mut loaded.given).await?;
     Ok(loaded)
 }
 
@@ -82,20 +83,58 @@ async fn agents(
     Ok(agents.into_iter().collect())
 }
 
-async fn given(session: &mut Session<'_>, wanted: &Wanted) -> Result<Given, sqlx::Error> {
-    let mut given = Given::default();
-    let keys = serde_json::to_string(&wanted.transfers).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let transfers: Vec<TransferColumns> =
-        on_either!(session, c => sqlx::query_as(TRANSFER).bind(keys).fetch_all(c))?;
-    for columns in transfers {
-        given.transfers.insert(columns.idempotency_key.clone(), columns.read()?);
+/// Payments that are to be refunded, and what stands under idempotency keys.
+async fn moved(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if !wanted.transfers.is_empty() {
+        let keys = text_list(&wanted.transfers)?;
+        let rows: Vec<TransferColumns> =
+            on_either!(session, c => sqlx::query_as(TRANSFER).bind(keys).fetch_all(c))?;
+        for row in rows {
+            given.transfers.insert(row.idempotency_key.clone().unwrap_or_default(), row.read()?);
+        }
     }
-    let keys = hex_list(wanted.payments.iter().map(|payment| payment.as_bytes().as_slice()));
-    let payments: Vec<PaymentColumns> =
-        on_either!(session, c => sqlx::query_as(PAYMENT).bind(keys).fetch_all(c))?;
-    for columns in payments {
-        let (row, refunded) = columns.read()?;
-        given.payments.insert(row.id, GivenPayment { row, refunded: refunded.is_some() });
+    if !wanted.refunds.is_empty() {
+        let keys = text_list(&wanted.refunds)?;
+        let rows: Vec<RefundColumns> =
+            on_either!(session, c => sqlx::query_as(REFUND).bind(keys).fetch_all(c))?;
+        for row in rows {
+            given.refunds.insert(row.idempotency_key.clone().unwrap_or_default(), row.read()?);
+        }
     }
-    Ok(given)
+    if !wanted.payments.is_empty() {
+        let keys = hex_list(wanted.payments.iter().map(|payment| payment.as_bytes().as_slice()));
+        let payments: Vec<PaymentColumns> =
+            on_either!(session, c => sqlx::query_as(PAYMENT).bind(keys).fetch_all(c))?;
+        for columns in payments {
+            let (row, back) = columns.read()?;
+            given.payments.insert(row.id, GivenPayment { row, back });
+        }
+    }
+    Ok(())
+}
+
+/// Where settlements stand, and payouts.
+async fn settled(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if !wanted.providers.is_empty() {
+        let names = text_list(&wanted.providers)?;
+        let rows: Vec<LastColumns> =
+            on_either!(session, c => sqlx::query_as(LAST_SETTLEMENT).bind(names).fetch_all(c))?;
+        for row in rows {
+            given.providers.extend([row.given()?]);
+        }
+    }
+    if !wanted.payouts.is_empty() {
+        let keys = hex_list(wanted.payouts.iter().map(|payout| payout.as_bytes().as_slice()));
+        let rows: Vec<PayoutColumns> =
+            on_either!(session, c => sqlx::query_as(PAYOUT).bind(keys).fetch_all(c))?;
+        for row in rows {
+            let row = row.given()?;
+            given.payouts.insert(row.payout.id, row);
+        }
+    }
+    Ok(())
+}
+
+fn text_list(texts: &impl serde::Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(texts).map_err(|error| sqlx::Error::Encode(error.into()))
 }

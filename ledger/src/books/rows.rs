@@ -3,29 +3,32 @@
 use std::sync::Arc;
 
 use domain::{
-    AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, TransferId, UnixMillis,
-    WalletId,
+    AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId,
 };
 use sqlx::FromRow;
 
-use crate::account::{PaymentRecord, RefundReason, Refunded, Transfer};
-use crate::batch::{AccountId, PaymentRow};
+use crate::account::{PaymentRecord, PaymentState};
+use crate::batch::{AccountId, GivenBack, PaymentRow};
 use crate::receipt::StoredResponse;
 
-/// One payment with its refund; ends before its condition.
-pub(crate) const PAYMENT: &str = "
+/// Payments with what was given back of them; ends before its condition.
+macro_rules! payments {
+    () => {
+        "
 select p.seq, p.id, p.agent, w.wallet, w.id as wallet_account, o.provider, o.id as provider_account, p.fee_account,
   p.route, p.gross, p.fee, p.revision, p.call, p.replay_key, p.digest, p.fingerprint, p.idempotency, p.held_at,
-  p.captured_at, r.id as refund, r.reason, r.at as refunded_at
+  p.captured_at,
+  (select cast(sum(r.amount) as bigint) from refund r where r.payment = p.seq) as refunded,
+  (select cast(sum(r.fee) as bigint) from refund r where r.payment = p.seq) as refunded_fee
 from payment p join account w on w.id = p.wallet join account o on o.id = p.provider
-  left join refund r on r.payment = p.seq
-where p.id in (select unhex(value) from json_each($1))";
+"
+    };
+}
+pub(crate) use payments;
 
-/// The transfers under these idempotency keys.
-pub(crate) const TRANSFER: &str = "
-select t.id, a.wallet, t.amount, t.idempotency_key, t.external_reference, t.at
-from transfer t join account a on a.id = t.credit
-where t.idempotency_key in (select value from json_each($1))";
+/// The payments of these names.
+pub(crate) const PAYMENT: &str =
+    concat!(payments!(), "where p.id in (select unhex(value) from json_each($1))");
 
 /// A row that does not fit what the schema promises.
 #[derive(Debug)]
@@ -52,19 +55,8 @@ pub(crate) struct PaymentColumns {
     idempotency: Option<Vec<u8>>,
     held_at: i64,
     captured_at: i64,
-    refund: Option<Vec<u8>>,
-    reason: Option<String>,
-    refunded_at: Option<i64>,
-}
-
-#[derive(Debug, FromRow)]
-pub(crate) struct TransferColumns {
-    id: Vec<u8>,
-    wallet: Vec<u8>,
-    amount: i64,
-    pub(crate) idempotency_key: String,
-    external_reference: String,
-    at: i64,
+    refunded: Option<i64>,
+    refunded_fee: Option<i64>,
 }
 
 #[derive(Debug, FromRow)]
@@ -77,8 +69,8 @@ pub(crate) struct ResponseColumns {
 // === impl PaymentColumns ===
 
 impl PaymentColumns {
-    /// The row, and its refund.
-    pub(crate) fn read(self) -> Result<(PaymentRow, Option<Refunded>), Damaged> {
+    /// The row, and what was given back of it.
+    pub(crate) fn read(self) -> Result<(PaymentRow, Option<GivenBack>), Damaged> {
         let row = PaymentRow {
             seq: self.seq,
             id: PaymentId::from_bytes(fixed(&self.id)?),
@@ -100,40 +92,36 @@ impl PaymentColumns {
             held_at: UnixMillis(self.held_at),
             captured_at: UnixMillis(self.captured_at),
         };
-        let Some(id) = self.refund else { return Ok((row, None)) };
-        let refunded = Refunded {
-            id: TransferId::from_bytes(fixed(&id)?),
-            payment: row.id,
-            amount: row.gross,
-            fee: row.fee,
-            reason: self.reason.as_deref().and_then(RefundReason::parse).ok_or(Damaged("reason"))?,
-            at: UnixMillis(self.refunded_at.unwrap_or_default()),
-        };
-        Ok((row, Some(refunded)))
+        let back = self.refunded.map(|amount| GivenBack { amount, fee: self.refunded_fee.unwrap_or(0) });
+        Ok((row, back))
     }
 
     pub(crate) fn record(self) -> Result<PaymentRecord, Damaged> {
-        let (row, refunded) = self.read()?;
-        Ok(PaymentRecord {
-            receipt: row.receipt(),
-            wallet: row.wallet,
-            revision: row.revision,
-            held_at: row.held_at,
-            refunded,
-        })
+        let (row, back) = self.read()?;
+        row.record(back)
     }
 }
 
-// === impl TransferColumns ===
+// === impl PaymentRow ===
 
-impl TransferColumns {
-    pub(crate) fn read(self) -> Result<Transfer, Damaged> {
-        Ok(Transfer {
-            id: TransferId::from_bytes(fixed(&self.id)?),
-            wallet: WalletId::from_bytes(fixed(&self.wallet)?),
-            amount: amount(self.amount)?,
-            external_reference: self.external_reference,
-            at: UnixMillis(self.at),
+impl PaymentRow {
+    /// As it is shown.
+    pub(crate) fn record(&self, back: Option<GivenBack>) -> Result<PaymentRecord, Damaged> {
+        let state = match back {
+            None => PaymentState::Captured,
+            Some(back) if back.amount < self.gross.atomic() => PaymentState::PartlyRefunded,
+            Some(_) => PaymentState::Refunded,
+        };
+        let back = back.unwrap_or_default();
+        Ok(PaymentRecord {
+            receipt: self.receipt(),
+            wallet: self.wallet,
+            revision: self.revision,
+            held_at: self.held_at,
+            number: self.seq,
+            state,
+            refunded: amount(back.amount)?,
+            refunded_fee: amount(back.fee)?,
         })
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod lease;
+mod money;
 mod text;
 mod write;
 

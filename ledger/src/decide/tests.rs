@@ -1,21 +1,28 @@
 //! `decide` against a model that knows no batches: one operation after the other, plain maps, no sums kept twice.
 
-use std::collections::HashMap;
+mod disk;
+mod model;
 
 use domain::price::{Tier, Tiers};
 use domain::{
-    Address, AgentId, B256, BasisPoints, Capture, Fingerprint, PaymentId, Price, ReplayKey, TransferId,
-    WalletId,
+    Address, AgentId, B256, BasisPoints, Capture, Fingerprint, PaymentId, PayoutDestination, PayoutId, Price,
+    ReplayKey, SettlementId, TransferId, WalletId,
 };
 use proptest::prelude::*;
 
 use super::*;
-use crate::batch::{AccountId, GivenPayment, Marker};
-use crate::facts::{AgentFacts, Facts};
+use crate::account::{Funding, RefundReason, Withdrawal};
+use crate::batch::SettlementNames;
+use crate::settlement::{Closing, PayoutPayment};
+use disk::Disk;
+use model::{Model, Said};
 
 /// 2026-11-30T23:00:00Z; the second window of each kind begins an hour later.
 const EVENING: i64 = 1_796_079_600_000;
 const PROVIDERS: [&str; 2] = ["acme", "blue"];
+
+/// A third: parts of it round.
+const POINTS: u16 = 3_333;
 
 /// One generated operation. Names come from small sets, so that they meet.
 #[derive(Clone, Debug)]
@@ -26,7 +33,8 @@ enum Step {
     Open {
         provider: usize,
     },
-    Fund {
+    /// Out of the wallet where the units are negative.
+    Move {
         wallet: u8,
         units: i64,
         key: u8,
@@ -35,6 +43,18 @@ enum Step {
     /// The how-manieth payment of all that stand, or one that does not.
     Refund {
         payment: usize,
+        units: Option<i64>,
+        key: Option<u8>,
+    },
+    /// With what was read before the last batch, where it is stale.
+    Settle {
+        provider: usize,
+        wallet: Option<u8>,
+        stale: bool,
+    },
+    Pay {
+        payout: usize,
+        key: u8,
     },
 }
 
@@ -51,31 +71,6 @@ struct Call {
     next_day: bool,
 }
 
-/// What stands, as an accountant would write it down: payments and fundings, and nothing summed.
-#[derive(Default)]
-struct Model {
-    wallets: Vec<u8>,
-    providers: Vec<usize>,
-    fundings: HashMap<u8, (u8, i64)>,
-    payments: Vec<Paid>,
-}
-
-#[derive(Clone)]
-struct Paid {
-    id: PaymentId,
-    call: Call,
-    gross: i64,
-    refunded: bool,
-}
-
-/// What the model says of one operation: what was moved, or nothing.
-#[derive(Debug, PartialEq)]
-enum Said {
-    Done,
-    Moved(i64),
-    Refused(Refusal),
-}
-
 fn step() -> impl Strategy<Value = Step> {
     let limit = || prop::option::weighted(0.3, 0_i64..60);
     let call = (0..3_u8, 0..3_u8, 0..2_usize, 1_i64..30, any::<bool>(), prop::option::of(0..6_u8));
@@ -86,9 +81,14 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => (0..3_u8).prop_map(|wallet| Step::Create { wallet }),
         1 => (0..2_usize).prop_map(|provider| Step::Open { provider }),
-        2 => (0..3_u8, 0_i64..80, 0..8_u8).prop_map(|(wallet, units, key)| Step::Fund { wallet, units, key }),
+        3 => (0..3_u8, -40_i64..80, 0..12_u8).prop_map(|(wallet, units, key)| Step::Move { wallet, units, key }),
         10 => call,
-        2 => (0..12_usize).prop_map(|payment| Step::Refund { payment }),
+        1 => (0..12_usize).prop_map(|payment| Step::Refund { payment, units: None, key: None }),
+        3 => (0..12_usize, prop::option::of(0_i64..20), 0..20_u8)
+            .prop_map(|(payment, units, key)| Step::Refund { payment, units, key: Some(key) }),
+        2 => (0..2_usize, prop::option::of(0..3_u8))
+            .prop_map(|(provider, wallet)| Step::Settle { provider, wallet, stale: false }),
+        1 => (0..4_usize, 8..14_u8).prop_map(|(payout, key)| Step::Pay { payout, key }),
     ]
 }
 
@@ -109,6 +109,10 @@ fn agent_id(number: u8) -> AgentId {
 impl Call {
     fn held(&self) -> HeldAt {
         HeldAt::new(UnixMillis(EVENING + if self.next_day { 3_600_000 } else { 0 }))
+    }
+
+    fn fee(&self, gross: Amount) -> Amount {
+        BasisPoints::new(POINTS).unwrap().fee_on(gross)
     }
 
     fn price(&self) -> Price {
@@ -133,7 +137,7 @@ impl Call {
             price: self.price(),
             capture: Capture::After,
             revision: 1,
-            fee: BasisPoints::new(333).unwrap(),
+            fee: BasisPoints::new(POINTS).unwrap(),
             per_day: self.per_day.map(amount),
             per_month: self.per_month.map(amount),
             replay,
@@ -144,153 +148,13 @@ impl Call {
     }
 }
 
-// === impl Model ===
-
-impl Model {
-    fn say(&mut self, step: &Step, id: PaymentId) -> Said {
-        match step {
-            Step::Create { wallet } => {
-                self.wallets.push(*wallet);
-                Said::Done
-            }
-            Step::Open { provider } => {
-                self.providers.push(*provider);
-                Said::Done
-            }
-            Step::Fund { wallet, units, key } => self.fund(*wallet, *units, *key),
-            Step::Capture(call) => self.capture(call, id),
-            Step::Refund { payment } => self.refund(*payment),
-        }
-    }
-
-    fn fund(&mut self, wallet: u8, units: i64, key: u8) -> Said {
-        match self.fundings.get(&key) {
-            Some(earlier) if *earlier == (wallet, units) => return Said::Moved(units),
-            Some(_) => return Said::Refused(Refusal::Conflict),
-            None => {}
-        }
-        if !self.wallets.contains(&wallet) {
-            return Said::Refused(Refusal::UnknownWallet);
-        }
-        if units == 0 {
-            return Said::Refused(Refusal::Amount);
-        }
-        self.fundings.insert(key, (wallet, units));
-        Said::Moved(units)
-    }
-
-    fn capture(&mut self, call: &Call, id: PaymentId) -> Said {
-        let same_nonce = |paid: &Paid| {
-            call.nonce.is_some() && (paid.call.nonce, paid.call.agent) == (call.nonce, call.agent)
-        };
-        if self.payments.iter().any(same_nonce) {
-            return Said::Refused(Refusal::Duplicate);
-        }
-        if !self.wallets.contains(&call.wallet) {
-            return Said::Refused(Refusal::UnknownWallet);
-        }
-        if !self.providers.contains(&call.provider) {
-            return Said::Refused(Refusal::UnknownProvider);
-        }
-        let month = call.held().month;
-        let counted = |paid: &&Paid| {
-            !paid.refunded
-                && (paid.call.agent, paid.call.provider) == (call.agent, call.provider)
-                && paid.call.held().month == month
-        };
-        let number = self.payments.iter().filter(counted).count() as u64 + 1;
-        let gross = call.price().at_call(number).atomic();
-        if self.balance(call.wallet) < gross {
-            return Said::Refused(Refusal::Funds);
-        }
-        for window in [Window::Day, Window::Month] {
-            if self.over(call, window, gross) {
-                return Said::Refused(Refusal::Limit);
-            }
-        }
-        self.payments.push(Paid { id, call: call.clone(), gross, refunded: false });
-        Said::Moved(gross)
-    }
-
-    fn over(&self, call: &Call, window: Window, gross: i64) -> bool {
-        let limit = |call: &Call| {
-            let limit = if window == Window::Day { call.per_day } else { call.per_month };
-            limit.unwrap_or(i64::MAX)
-        };
-        let key = call.held().key(agent_id(call.agent), window);
-        let inside = |paid: &&Paid| paid.call.held().key(agent_id(paid.call.agent), window) == key;
-        let spent: i64 =
-            self.payments.iter().filter(inside).filter(|paid| !paid.refunded).map(|paid| paid.gross).sum();
-        let wall = self.payments.iter().filter(inside).map(|paid| limit(&paid.call)).max().unwrap_or(0);
-        spent + gross > wall.max(limit(call))
-    }
-
-    fn refund(&mut self, number: usize) -> Said {
-        let Some(paid) = self.payments.get_mut(number) else { return Said::Refused(Refusal::UnknownPayment) };
-        if paid.refunded {
-            return Said::Refused(Refusal::RefundedBefore);
-        }
-        paid.refunded = true;
-        Said::Moved(paid.gross)
-    }
-
-    fn balance(&self, wallet: u8) -> i64 {
-        let funded: i64 =
-            self.fundings.values().filter(|(funded, _)| *funded == wallet).map(|(_, units)| units).sum();
-        let spent: i64 = self
-            .payments
-            .iter()
-            .filter(|paid| paid.call.wallet == wallet && !paid.refunded)
-            .map(|paid| paid.gross)
-            .sum();
-        funded - spent
-    }
-}
-
-/// The facts and what a disk would keep for the next batch.
-struct Disk {
-    facts: Facts,
-    given: Given,
-    balances: HashMap<AccountId, i64>,
-}
-
-// === impl Disk ===
-
-impl Disk {
-    fn new() -> Self {
-        let mut facts = Facts::new(Marker::default(), 2, 1_000, 0);
-        for agent in 0..3 {
-            facts.agents.insert(agent_id(agent), AgentFacts::default());
-        }
-        Self { facts, given: Given::default(), balances: HashMap::new() }
-    }
-
-    fn write(&mut self, delta: &Delta) {
-        assert_eq!(delta.marker.batch, self.facts.marker.batch + 1);
-        let zero: i64 = delta.balances.values().map(|moved| moved.debit - moved.credit).sum();
-        assert_eq!(zero, 0, "a batch made or lost money");
-        for (account, moved) in &delta.balances {
-            *self.balances.entry(*account).or_default() += moved.credit - moved.debit;
-        }
-        for row in &delta.payments {
-            let given = GivenPayment { row: row.clone(), refunded: false };
-            self.given.payments.insert(row.id, given);
-        }
-        for refund in &delta.refunds {
-            self.given.payments.get_mut(&refund.refunded.payment).unwrap().refunded = true;
-        }
-        for row in &delta.transfers {
-            self.given.transfers.insert(row.idempotency_key.clone(), row.transfer.clone());
-        }
-        self.facts.apply(delta);
-    }
-}
-
 fn said(outcome: &Outcome) -> Said {
     match outcome {
         Outcome::Captured(receipt) => Said::Moved(receipt.amount.atomic()),
         Outcome::Refunded(refunded) => Said::Moved(refunded.amount.atomic()),
-        Outcome::Funded(transfer) => Said::Moved(transfer.amount.atomic()),
+        Outcome::Moved(transfer) => Said::Moved(transfer.amount.atomic()),
+        Outcome::Settled(settlement) => Said::Moved(settlement.net.atomic()),
+        Outcome::PaidOut(payout) => Said::Moved(payout.amount.atomic()),
         Outcome::Done => Said::Done,
         Outcome::Refused(refusal) => Said::Refused(*refusal),
     }
@@ -301,30 +165,55 @@ enum Owned {
     Create(WalletId),
     Open(Arc<str>),
     Fund(Funding, TransferId),
+    Withdraw(Withdrawal, TransferId),
     Capture(Box<HoldRequest>, HeldAt),
-    Refund(PaymentId, TransferId),
+    Refund(PaymentId, TransferId, Option<Amount>, Option<String>),
+    Settle(Closing, PayoutDestination, SettlementNames),
+    Pay(PayoutPayment, TransferId),
 }
 
 // === impl Owned ===
 
 impl Owned {
-    fn new(step: &Step, id: PaymentId, standing: &[Paid]) -> Self {
+    /// `payments` and `payouts` are those that stood before the batch; `closing` is what a settlement is made of.
+    fn new(
+        step: &Step,
+        id: PaymentId,
+        standing: (&[PaymentId], &[PayoutId]),
+        closing: Option<Closing>,
+    ) -> Self {
         let transfer = TransferId::from_bytes(*id.as_bytes());
+        let payout = PayoutId::from_bytes(*id.as_bytes());
         match step {
             Step::Create { wallet } => Self::Create(wallet_id(*wallet)),
             Step::Open { provider } => Self::Open(PROVIDERS[*provider].into()),
-            Step::Fund { wallet, units, key } => {
-                let funding = Funding {
-                    wallet: wallet_id(*wallet),
-                    amount: amount(*units),
-                    idempotency_key: key.to_string(),
-                    external_reference: String::new(),
-                };
-                Self::Fund(funding, transfer)
+            Step::Move { wallet, units, key } => {
+                let (wallet, amount) = (wallet_id(*wallet), amount(units.abs()));
+                let (idempotency_key, external_reference) = (key.to_string(), String::new());
+                if *units < 0 {
+                    Self::Withdraw(
+                        Withdrawal { wallet, amount, idempotency_key, external_reference },
+                        transfer,
+                    )
+                } else {
+                    Self::Fund(Funding { wallet, amount, idempotency_key, external_reference }, transfer)
+                }
             }
             Step::Capture(call) => Self::Capture(Box::new(call.request(id)), call.held()),
-            Step::Refund { payment } => {
-                Self::Refund(standing.get(*payment).map_or(id, |paid| paid.id), transfer)
+            Step::Refund { payment, units, key } => {
+                let payment = standing.0.get(*payment).copied().unwrap_or(id);
+                Self::Refund(payment, transfer, units.map(amount), key.map(|key| key.to_string()))
+            }
+            Step::Settle { wallet, .. } => {
+                let destination = wallet.map(|wallet| PayoutDestination::Wallet(wallet_id(wallet)));
+                let destination = destination.unwrap_or(PayoutDestination::Manual("a bank".to_owned()));
+                let settlement = SettlementId::from_bytes(*id.as_bytes());
+                Self::Settle(closing.unwrap(), destination, SettlementNames { settlement, payout, transfer })
+            }
+            Step::Pay { payout: number, key } => {
+                let payout = standing.1.get(*number).copied().unwrap_or(payout);
+                let (reference, idempotency_key) = (String::new(), key.to_string());
+                Self::Pay(PayoutPayment { payout, reference, idempotency_key }, transfer)
             }
         }
     }
@@ -334,10 +223,19 @@ impl Owned {
             Self::Create(wallet) => Operation::CreateWallet(*wallet),
             Self::Open(name) => Operation::OpenProvider(name),
             Self::Fund(funding, id) => Operation::Fund { funding, id: *id },
+            Self::Withdraw(withdrawal, id) => Operation::Withdraw { withdrawal, id: *id, covered: true },
             Self::Capture(request, held) => Operation::Capture { request, held: *held },
-            Self::Refund(payment, id) => {
-                Operation::Refund { payment: *payment, id: *id, reason: RefundReason::Operator }
+            Self::Refund(payment, id, amount, key) => Operation::Refund {
+                payment: *payment,
+                id: *id,
+                amount: *amount,
+                reason: RefundReason::Operator,
+                key: key.as_deref(),
+            },
+            Self::Settle(closing, destination, names) => {
+                Operation::Settle { closing, destination, names: *names }
             }
+            Self::Pay(payment, id) => Operation::Pay { payment, id: *id },
         }
     }
 }
@@ -358,41 +256,69 @@ fn batches(steps: Vec<Step>, size: usize) -> Vec<Vec<Step>> {
     batches
 }
 
+/// One batch as the model and the ledger have it: what each said.
+fn run(
+    batch: Vec<Step>,
+    number: &mut u128,
+    model: &mut Model,
+    disk: &mut Disk,
+    payouts: &mut Vec<PayoutId>,
+) -> (Vec<Said>, Vec<Said>) {
+    let payments: Vec<PaymentId> = model.payments.iter().map(|paid| paid.id).collect();
+    let known = payouts.clone();
+    let (mut owned, mut expected) = (Vec::new(), Vec::new());
+    let mut settled = [false; 2];
+    model.begin_batch();
+    for mut step in batch {
+        *number += 1;
+        let id = PaymentId::from_bytes(number.to_be_bytes());
+        let mut closing = None;
+        if let Step::Settle { provider, stale, .. } = &mut step {
+            closing = disk.closing(*provider);
+            if closing.is_none() {
+                continue;
+            }
+            *stale = settled[*provider];
+        }
+        owned.push(Owned::new(&step, id, (&payments, &known), closing));
+        let said = model.say(&step, id, disk.facts.marker.batch + 1);
+        if let (Step::Settle { provider, .. }, Said::Moved(_)) = (&step, &said) {
+            settled[*provider] = true;
+            payouts.push(PayoutId::from_bytes(*id.as_bytes()));
+        }
+        expected.push(said);
+    }
+    let operations: Vec<_> = owned.iter().map(Owned::operation).collect();
+    let (outcomes, delta) = decide(&disk.facts, &disk.given, &operations, UnixMillis(EVENING));
+    disk.write(&delta);
+    (outcomes.iter().map(said).collect(), expected)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn batches_decide_what_one_by_one_would(
-        steps in prop::collection::vec(step(), 1..120),
+        steps in prop::collection::vec(step(), 1..160),
         size in 1..40_usize,
     ) {
         let (mut model, mut disk) = (Model::default(), Disk::new());
-        let mut number = 0_u128;
+        let (mut number, mut payouts) = (0, Vec::new());
         for batch in batches(steps, size) {
-            let standing = model.payments.clone();
-            let mut expected = Vec::new();
-            let mut owned = Vec::new();
-            for step in &batch {
-                number += 1;
-                let id = PaymentId::from_bytes(number.to_be_bytes());
-                owned.push(Owned::new(step, id, &standing));
-                expected.push(match step {
-                    Step::Refund { payment } if *payment >= standing.len() => {
-                        Said::Refused(Refusal::UnknownPayment)
-                    }
-                    step => model.say(step, id),
-                });
-            }
-            let operations: Vec<_> = owned.iter().map(Owned::operation).collect();
-            let (outcomes, delta) = decide(&disk.facts, &disk.given, &operations, UnixMillis(EVENING));
-            let got: Vec<Said> = outcomes.iter().map(said).collect();
+            let (got, expected) = run(batch, &mut number, &mut model, &mut disk, &mut payouts);
             prop_assert_eq!(got, expected);
-            disk.write(&delta);
         }
+        let balance = |account: &AccountId| disk.balances.get(account).copied().unwrap_or(0);
         for wallet in 0..3 {
             let Some(facts) = disk.facts.wallets.peek(&wallet_id(wallet)) else { continue };
             prop_assert_eq!(facts.balance, model.balance(wallet));
-            prop_assert_eq!(disk.balances.get(&facts.account).copied().unwrap_or(0), facts.balance);
+            prop_assert_eq!(balance(&facts.account), facts.balance);
+        }
+        for (provider, name) in PROVIDERS.iter().enumerate() {
+            let Some(facts) = disk.facts.providers.get(*name) else { continue };
+            prop_assert_eq!(balance(&facts.account), model.earned(provider));
+            let payable = disk.given.providers.get(*name).and_then(|given| given.payable);
+            prop_assert_eq!(payable.map_or(0, |account| balance(&account)), model.owed(provider));
         }
         prop_assert_eq!(disk.facts.marker.seq, i64::try_from(model.payments.len()).unwrap());
         prop_assert_eq!(disk.balances.values().sum::<i64>(), 0);

@@ -7,6 +7,7 @@ use domain::{Amount, Capture, Fingerprint, IdempotencyKey, PaymentId, ReplayKey}
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Ledger;
+use crate::account::PaymentState;
 use crate::command::{Command, Work};
 use crate::deliveries::Delivery;
 use crate::error::{HoldError, LedgerError};
@@ -176,7 +177,7 @@ impl Ledger {
         let unavailable = |_: LedgerError| HoldError::Unavailable;
         let reads = &self.shared.reads;
         let record = reads.payment(payment).await.map_err(unavailable)?.ok_or(HoldError::Unavailable)?;
-        let refunded = record.refunded.is_some();
+        let refunded = record.state == PaymentState::Refunded;
         let response = reads.response(payment, self.time()).await.map_err(unavailable)?;
         let over = {
             let mut memory = self.shared.memory.lock();
@@ -198,7 +199,7 @@ impl Ledger {
                 let record =
                     reads.payment(payment).await.map_err(unavailable)?.ok_or(HoldError::Unavailable)?;
                 let response = reads.response(payment, self.time()).await.map_err(unavailable)?;
-                let refunded = record.refunded.is_some();
+                let refunded = record.state == PaymentState::Refunded;
                 Ok(Held::Prior(Prior { receipt: record.receipt, response, refunded }))
             }
         }

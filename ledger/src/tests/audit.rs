@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::task::Poll;
 
+use domain::{PayoutDestination, UnixMillis};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use super::kit::{Books, clean, named, request, signed, tiers};
-use crate::{Held, HoldRequest, RefundReason, audit_database, audit_file};
+use super::kit::{Books, amount, clean, named, request, signed, tiers};
+use crate::{
+    Held, HoldRequest, PayoutPayment, RefundReason, RefundRequest, Settlement, audit_database, audit_file,
+};
 
 /// What is done to the books, and the invariants that must see it.
 const TAMPERINGS: &[(&str, &[&str])] = &[
@@ -37,6 +40,8 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ),
     ("delete from refund", &["balances_match_entries", "windows_match_payments", "calls_match_payments"]),
     ("update refund set amount = amount - 1", &["refunds_match_payments", "balances_match_entries"]),
+    ("update refund set fee = fee + 1", &["refunds_match_payments", "balances_match_entries"]),
+    ("update refund set remains = remains + 1 where remains > 0", &["refunds_match_payments"]),
     ("update transfer set amount = amount + 1", &["balances_match_entries"]),
     (
         "update balance set credits = credits + 1 where account = 2",
@@ -49,6 +54,9 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("update spend_window set spent = spent - 1", &["windows_match_payments"]),
     ("update call_count set calls = calls + 1", &["calls_match_payments"]),
     ("update usage_minute set fee = fee + 1", &["usage_matches_payments"]),
+    ("update usage_day set refunded = refunded + 1", &["days_match_minutes"]),
+    ("update call_count set spent = spent + 1", &["calls_match_payments"]),
+    ("update payment set captured_at = captured_at + 1 where seq = 1", &["times_follow_numbers"]),
     ("update marker set gross = gross + 1", &["batches_are_gapless"]),
     ("delete from balance where account = 3", &["accounts_are_whole"]),
     (
@@ -66,7 +74,26 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
            null, null, null, fingerprint, null, held_at, batch from payment where seq = 1",
         &["holds_are_covered"],
     ),
+    ("update settlement set since = since + 1 where number = 2", &["settlements_are_contiguous", "settlements_match_members"]),
+    ("update settlement set cut = cut - 1 where number = 1", &["settlements_are_contiguous", "settlements_match_members"]),
+    ("update settlement set number = number + 1 where number = 2", &["settlements_are_contiguous"]),
+    ("update settlement set gross = gross + 1, fee = fee + 1 where number = 1", &["settlements_match_members"]),
+    ("update settlement set through = 0 where number = 2", &["settlements_are_contiguous", "settlements_match_members"]),
+    (
+        "update settlement set refunds = refunds + adjustments, adjustments = 0 where number = 2",
+        &["settlements_match_members"],
+    ),
+    (
+        "update settlement set gross = gross + 1, net = net + 1 where number = 1",
+        &["balances_match_entries", "settlements_match_members", "payouts_match_settlements"],
+    ),
+    ("delete from payout where transfer is null", &["payouts_match_settlements", "payables_are_pending_payouts"]),
+    ("update payout set amount = amount + 1", &["payouts_match_settlements", "payables_are_pending_payouts"]),
+    ("update payout set transfer = null, paid_batch = null", &["payouts_match_settlements", "payables_are_pending_payouts"]),
+    ("update transfer set credit = 2 where payout is not null", &["balances_match_entries", "payouts_match_settlements"]),
     ("drop trigger payment_no_update", &["money_rows_are_guarded"]),
+    ("drop trigger payout_no_update", &["money_rows_are_guarded"]),
+    ("drop trigger refund_fits", &["money_rows_are_guarded"]),
 ];
 
 async fn books_with_history() -> Books {
@@ -79,7 +106,35 @@ async fn books_with_history() -> Books {
     let payment = receipt.record().payment;
     receipt.delivered();
     books.ledger.refund(payment, RefundReason::Operator).await.unwrap();
+    let receipt = books.pay(request(500)).await;
+    let idempotency_key = "part".to_owned();
+    let (payment, amount) = (receipt.record().payment, Some(amount(123)));
+    receipt.delivered();
+    let part = RefundRequest { payment, amount, reason: RefundReason::Requested, idempotency_key };
+    books.ledger.refund_part(part).await.unwrap();
+    let first = settle(&books).await;
+    let reference = "bank 7".to_owned();
+    let idempotency_key = "paid".to_owned();
+    let paid = PayoutPayment { payout: first.payout, reference, idempotency_key };
+    books.ledger.pay_out(paid).await.unwrap();
+    let late = RefundRequest {
+        payment,
+        amount,
+        reason: RefundReason::Requested,
+        idempotency_key: "late".to_owned(),
+    };
+    books.ledger.refund_part(late).await.unwrap();
+    books.pay(request(900)).await.delivered();
+    books.pay(request(900)).await.delivered();
+    settle(&books).await;
     books
+}
+
+async fn settle(books: &Books) -> Settlement {
+    let tally = books.ledger.begin_tally("acme").await.unwrap().unwrap();
+    let tally = books.ledger.extend_tally(tally, UnixMillis(i64::MAX)).await.unwrap();
+    let closing = books.ledger.close_tally(&tally).await.unwrap().unwrap();
+    books.ledger.settle(closing, PayoutDestination::Manual("a bank".to_owned())).await.unwrap()
 }
 
 async fn writable(path: &Path) -> SqliteConnection {
@@ -143,6 +198,16 @@ async fn the_books_refuse_to_change_money_rows_and_to_overdraw() {
         "delete from transfer",
         "update refund set amount = 1",
         "delete from refund",
+        "insert into refund select payment, remains - 1, zeroblob(16), provider, 2, 0, reason, null, at, batch
+           from refund where remains > 0",
+        "update settlement set gross = 1",
+        "delete from settlement",
+        "insert into settlement select zeroblob(16), provider, 3, since, cut + 1, through, payments, gross, fee, refunds,
+           adjustments, net, payable, at, batch from settlement where number = 2",
+        "update payout set amount = 1",
+        "update payout set transfer = null, paid_batch = null",
+        "update payout set transfer = zeroblob(16), destination = 'elsewhere' where transfer is null",
+        "delete from payout",
         "update balance set debits = credits + 1 where floor = 1",
         "update spend_window set spent = -1",
         "update marker set unmatched = 1",

@@ -109,7 +109,7 @@ impl Books {
     }
 
     fn open(directory: TempDir, settings: Settings) -> Self {
-        let clock = Arc::new(TestClock(AtomicI64::new(NOON)));
+        let clock = Arc::new(TestClock::new());
         let (seen, faults) = (Arc::new(Seen::default()), Arc::new(Faults::none()));
         let (ledger, writer) = open(&settings, &clock, &seen, &faults);
         Self { directory, clock, seen, faults, settings, ledger, writer: Some(writer) }
@@ -272,6 +272,10 @@ pub(super) fn tiers(steps: &[(u64, i64)]) -> Price {
 // === impl TestClock ===
 
 impl TestClock {
+    pub(super) fn new() -> Self {
+        Self(AtomicI64::new(NOON))
+    }
+
     pub(super) fn set(&self, at: i64) {
         self.0.store(at, Ordering::SeqCst);
     }

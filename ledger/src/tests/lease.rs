@@ -44,15 +44,24 @@ async fn c16_whoever_took_over_from_a_silent_owner_is_not_taken_for_gone_when_th
 
 #[tokio::test]
 async fn c16_a_start_that_is_refused_has_changed_nothing() {
-    let (mut books, url) = books();
-    books.fund(1, 100).await;
+    let url = test_postgres::fresh_database();
     // The owner is of the first version.
-    let older = "drop table ledger.hold; delete from ledger._sqlx_migrations where version > 1";
-    assert_eq!(test_postgres::query(&url, older), "");
-    assert!(matches!(second(&books), Err(OpenError::Leased { .. })));
+    let mut owner = connect::writer(&connect::options(&url).unwrap()).await.unwrap();
+    let mut migrator = sqlx::migrate!("../migrations/postgres/ledger");
+    migrator.create_schema("ledger").run_to(1, &mut owner).await.unwrap();
+    let owned =
+        "update lease set owner = 'the first version', expires_at = clock_timestamp() + interval '1 hour'";
+    sqlx::query(owned).execute(&mut owner).await.unwrap();
+    sqlx::query("select pg_advisory_lock(x'6661726567617465'::bigint)").execute(&mut owner).await.unwrap();
+    let settings = Settings::new(Database::Postgres { url: Secret::new(url.clone()) });
+    let refused = Ledger::open(settings, Arc::new(super::kit::TestClock::new()), Arc::new(Silent)).map(drop);
+    assert!(matches!(refused, Err(OpenError::Leased { .. })), "{refused:?}");
     assert_eq!(test_postgres::query(&url, "select to_regclass('ledger.hold') is null"), "t");
-    books.close();
-    books.reopen();
+    owner.close().await.unwrap();
+    let over = "update ledger.lease set expires_at = clock_timestamp()";
+    assert_eq!(test_postgres::query(&url, over), "");
+    let books = books_at(url);
+    books.fund(1, 100).await;
     books.pay(request(10)).await.delivered();
     books.finish().await;
 }

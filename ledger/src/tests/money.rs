@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::kit::{Books, agent, amount, funding, named, request, tiers, wallet};
-use crate::{Held, HoldError, HoldRequest, LedgerError, RefundReason};
+use crate::{Held, HoldError, HoldRequest, LedgerError, PaymentState, RefundReason};
 
 #[tokio::test]
 async fn a_payment_debits_the_wallet_and_credits_provider_and_fee() {
@@ -13,7 +13,10 @@ async fn a_payment_debits_the_wallet_and_credits_provider_and_fee() {
     assert_eq!(books.balance(1).await, 600);
     let record = books.ledger.payment(receipt.record().payment).await.unwrap().unwrap();
     assert_eq!(&record.receipt, receipt.record());
-    assert_eq!((record.wallet, record.refunded), (wallet(1), None));
+    assert_eq!(
+        (record.wallet, record.state, record.refunded),
+        (wallet(1), PaymentState::Captured, amount(0))
+    );
     receipt.delivered();
     books.finish().await;
 }
@@ -140,7 +143,10 @@ async fn a_refund_gives_everything_back_once() {
     let spent = books.ledger.spending(agent(1)).await.unwrap();
     assert_eq!((spent.today.spent, spent.month.spent), (amount(0), amount(0)));
     let record = books.ledger.payment(payment).await.unwrap().unwrap();
-    assert_eq!(record.refunded, Some(refunded));
+    assert_eq!(
+        (record.state, record.refunded, record.refunded_fee),
+        (PaymentState::Refunded, amount(100), amount(2))
+    );
     // The identifier is free again, and the tier begins where it did.
     let receipt = books.pay(tiered()).await;
     assert_eq!(receipt.record().amount, amount(100));

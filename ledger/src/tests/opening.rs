@@ -1,11 +1,13 @@
 //! What is refused before anything is read from it: a newer schema, a file that is damaged.
 
-use domain::Capture;
+use domain::{Capture, PaymentId, Secret};
 use sqlx::{ConnectOptions, Connection};
 
-use super::kit::{Books, request};
+use super::kit::{Books, amount, funding, request};
+use crate::commit::postgres::connect;
 use crate::commit::sqlite::reader_options;
-use crate::{HoldRequest, Ledger, OpenError};
+use crate::database::Database;
+use crate::{HoldRequest, Ledger, LedgerError, OpenError, PaymentState, RefundReason, Settings};
 
 async fn execute(books: &Books, text: &'static str) {
     let mut connection = reader_options(&books.path()).read_only(false).connect().await.unwrap();
@@ -38,19 +40,72 @@ async fn c13_a_newer_schema_is_refused_in_words_and_left_as_it_is() {
     books.finish().await;
 }
 
-#[tokio::test]
-async fn an_older_schema_is_brought_forward_with_its_money() {
-    let mut books = Books::sqlite();
-    books.fund(1, 100).await;
-    books.pay(request(10)).await.delivered();
-    books.close();
-    // As the first version left it.
-    execute(&books, "drop table hold; delete from _sqlx_migrations where version > 1").await;
-    books.reopen();
-    assert_eq!(books.balance(1).await, 90);
+/// What the second version may have left: a payment of 400 that was given back, and one of 100.
+const OLDER: &str = "
+insert into account (id, kind, wallet, provider, created_at) values (2, 'wallet', unhex('01010101010101010101010101010101'), null, 0);
+insert into account (id, kind, wallet, provider, created_at) values (3, 'provider', null, 'acme', 0), (4, 'fee', null, 'acme', 0);
+insert into balance (account, floor, debits, credits) values (2, 1, 500, 1400), (3, 0, 390, 488), (4, 0, 10, 12);
+update balance set debits = 1000 where account = 1;
+insert into transfer (id, kind, debit, credit, amount, idempotency_key, external_reference, at, batch)
+  values (unhex('09090909090909090909090909090909'), 'funding', 1, 2, 1000, 'first', 'wire 7', 1795348800000, 2);
+insert into payment (seq, id, agent, wallet, provider, fee_account, route, gross, fee, revision, call, fingerprint, held_at,
+    captured_at, batch)
+  values (1, unhex('0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a'), unhex('01010101010101010101010101010101'), 2, 3, 4, 'quotes', 400, 10, 1, 1,
+      unhex('00000000000000000000000000000000'), 1795348800000, 1795348800000, 3),
+    (2, unhex('0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b'), unhex('01010101010101010101010101010101'), 2, 3, 4, 'quotes', 100, 2, 1, 2,
+      unhex('00000000000000000000000000000000'), 1795348800000, 1795348800000, 3);
+insert into refund (payment, id, amount, fee, reason, at, batch)
+  values (1, unhex('0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c'), 400, 10, 'broken_off', 1795348800000, 4);
+insert into spend_window (agent, period, start, spent, lim)
+  values (unhex('01010101010101010101010101010101'), 0, 1795305600000, 100, 9223372036854775807),
+    (unhex('01010101010101010101010101010101'), 1, 1793491200000, 100, 9223372036854775807);
+insert into call_count (agent, provider, month, calls) values (unhex('01010101010101010101010101010101'), 3, 1793491200000, 1);
+insert into usage_minute (minute, provider, route, payments, gross, fee, refunds, refunded, refunded_fee)
+  values (29922480, 3, 'quotes', 2, 500, 12, 1, 400, 10);
+update marker set batch = 4, at = 1795348800000, seq = 2, gross = 500";
+
+/// The books of [`OLDER`], opened by this version.
+async fn expect_brought_forward(books: Books) {
+    let payment = |byte| PaymentId::from_bytes([byte; 16]);
+    let shown = books.ledger.payment(payment(10)).await.unwrap().unwrap();
+    assert_eq!(
+        (shown.state, shown.refunded, shown.refunded_fee),
+        (PaymentState::Refunded, amount(400), amount(10))
+    );
+    let again = books.ledger.refund(payment(10), RefundReason::Operator).await;
+    assert_eq!(again, Err(LedgerError::RefundedBefore));
+    let refunded = books.ledger.refund(payment(11), RefundReason::Operator).await.unwrap();
+    assert_eq!((refunded.amount, refunded.fee), (amount(100), amount(2)));
+    assert_eq!(books.ledger.fund(funding(1, 1000, "first")).await.unwrap().amount, amount(1000));
     let durable = HoldRequest { capture: Capture::Before, ..request(10) };
     books.pay(durable).await.delivered();
+    assert_eq!(books.balance(1).await, 990);
     books.finish().await;
+}
+
+#[tokio::test]
+async fn an_older_file_is_brought_forward_with_its_money() {
+    let directory = tempfile::tempdir().unwrap();
+    let options =
+        reader_options(&directory.path().join("ledger.db")).read_only(false).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::migrate!("../migrations/sqlite/ledger").run_to(2, &mut connection).await.unwrap();
+    sqlx::raw_sql(OLDER).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let database = Database::Sqlite { directory: directory.path().to_owned() };
+    expect_brought_forward(Books::at(Settings::new(database))).await;
+}
+
+#[tokio::test]
+async fn an_older_schema_in_postgresql_is_brought_forward_with_its_money() {
+    let url = test_postgres::fresh_database();
+    let mut connection = connect::writer(&connect::options(&url).unwrap()).await.unwrap();
+    let mut migrator = sqlx::migrate!("../migrations/postgres/ledger");
+    migrator.create_schema("ledger").run_to(2, &mut connection).await.unwrap();
+    sqlx::raw_sql(OLDER).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let database = Database::Postgres { url: Secret::new(url) };
+    expect_brought_forward(Books::at(Settings::new(database))).await;
 }
 
 #[tokio::test]

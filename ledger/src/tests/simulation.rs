@@ -15,6 +15,7 @@ mod judge;
 mod life;
 mod log;
 mod model;
+mod moving;
 mod outcomes;
 mod planted;
 mod random;
@@ -39,7 +40,7 @@ const SEEDS_PLANTED: u64 = 300;
 const STEPS: u32 = 150;
 
 /// What must have come to pass in so many runs: a simulation in which nothing happens proves nothing.
-const COMMON: [&str; 30] = [
+const COMMON: [&str; 33] = [
     "answered with the stored response",
     "capture failed",
     "capture refused",
@@ -57,12 +58,14 @@ const COMMON: [&str; 30] = [
     "hold unknown",
     "in progress",
     "insufficient funds",
+    "not enough to withdraw",
     "not funded",
     "not refunded",
     "over a limit",
     "overloaded",
     "redelivered",
     "refunded",
+    "refunded in part",
     "refused by the limit of one request",
     "reused",
     "told of a prior payment",
@@ -70,6 +73,7 @@ const COMMON: [&str; 30] = [
     "unavailable",
     "void put off",
     "voided",
+    "withdrawn",
 ];
 
 type Seen = BTreeMap<&'static str, u64>;

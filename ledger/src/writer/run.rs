@@ -192,6 +192,11 @@ impl<S: CommitStore> Run<S> {
         for (agent, facts) in loaded.agents {
             memory.facts.agents.insert(agent, facts);
         }
+        for work in &mut round.works {
+            if let Work::Withdraw { withdrawing, .. } = work {
+                withdrawing.cover(&mut memory);
+            }
+        }
         for (load, reply) in round.loads.drain(..) {
             let known = load.wallets.iter().all(|wallet| memory.facts.wallets.contains(wallet));
             // Whoever asked may have left.

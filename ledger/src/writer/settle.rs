@@ -40,6 +40,7 @@ impl<S: CommitStore> Run<S> {
                     Work::Hold { holding, .. } if *outcome == Outcome::Done => {
                         holding.stage = Stage::Recorded;
                     }
+                    Work::Withdraw { withdrawing, .. } => withdrawing.release(&mut memory),
                     Work::Store { payment, .. } => memory.deliveries.confirm(*payment),
                     // What was given back is not owed any more.
                     Work::Refund { payment, .. } if outcome.is_refunded() => {
@@ -100,6 +101,13 @@ impl<S: CommitStore> Run<S> {
                     }
                 },
                 Work::Fund { reply, .. } => refuse(reply),
+                Work::Withdraw { withdrawing, reply, .. } => {
+                    // What it held is free before anyone hears of it.
+                    drop(withdrawing);
+                    refuse(reply);
+                }
+                Work::Settle { reply, .. } => refuse(reply),
+                Work::Pay { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. } | Work::OpenProvider { reply, .. } => refuse(reply),
             }
         }
@@ -174,19 +182,34 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
             (None, Outcome::Refused(refusal)) => tracing::warn!(%payment, ?refusal, "nothing to refund"),
             _ => {}
         },
-        Work::Fund { reply, .. } => {
-            let _ = match outcome {
-                Outcome::Funded(transfer) => reply.send(Ok(transfer)),
-                Outcome::Refused(refusal) => reply.send(Err(refusal.into())),
-                _ => reply.send(Err(LedgerError::Unavailable)),
-            };
+        Work::Fund { reply, .. } | Work::Withdraw { reply, .. } => {
+            tell(reply, outcome, |outcome| match outcome {
+                Outcome::Moved(transfer) => Ok(transfer),
+                other => Err(other),
+            })
         }
+        Work::Settle { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Settled(settlement) => Ok(*settlement),
+            other => Err(other),
+        }),
+        Work::Pay { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::PaidOut(payout) => Ok(*payout),
+            other => Err(other),
+        }),
         Work::CreateWallet { reply, .. } | Work::OpenProvider { reply, .. } => {
             let _ = reply.send(Ok(()));
         }
         Work::Store { .. } => {}
     }
     None
+}
+
+/// Whoever asked may have left.
+fn tell<T>(reply: Reply<T>, outcome: Outcome, done: impl FnOnce(Outcome) -> Result<T, Outcome>) {
+    let _ = reply.send(done(outcome).map_err(|outcome| match outcome {
+        Outcome::Refused(refusal) => refusal.into(),
+        _ => LedgerError::Unavailable,
+    }));
 }
 
 fn refuse<T>(reply: Reply<T>) {

@@ -2,7 +2,7 @@
 
 /// `$1` batch, `$2` time, `$3` last seq, `$4` gross so far, `$5` open list, `$6` epoch, `$7` when identifiers expire, `$8` number
 /// of balances; then the columns of payments (`$9` to `$24`), balances (`$25` to `$27`), windows (`$28` to `$32`), calls (`$33`
-/// to `$36`), usage (`$37` to `$45`) and identifiers (`$46` to `$48`).
+/// to `$36`), usage (`$37` to `$45`) and identifiers (`$46` to `$48`); what the calls cost (`$49`).
 macro_rules! captures {
     () => {
         "
@@ -31,10 +31,11 @@ windows as (
   on conflict (agent, period, start)
   do update set spent = spend_window.spent + excluded.spent, lim = greatest(spend_window.lim, excluded.lim)),
 called as (
-  insert into call_count (agent, provider, month, calls)
-    select c.* from unnest($33::bytea[], $34::bigint[], $35::bigint[], $36::bigint[]) as c
+  insert into call_count (agent, provider, month, calls, spent)
+    select c.* from unnest($33::bytea[], $34::bigint[], $35::bigint[], $36::bigint[], $49::bigint[]) as c
     where exists (select 1 from fence)
-  on conflict (agent, provider, month) do update set calls = call_count.calls + excluded.calls),
+  on conflict (agent, provider, month)
+  do update set calls = call_count.calls + excluded.calls, spent = call_count.spent + excluded.spent),
 used as (
   insert into usage_minute (minute, provider, route, payments, gross, fee, refunds, refunded, refunded_fee)
     select u.* from unnest($37::bigint[], $38::bigint[], $39::text[], $40::bigint[], $41::bigint[], $42::bigint[],
@@ -44,6 +45,17 @@ used as (
     gross = usage_minute.gross + excluded.gross, fee = usage_minute.fee + excluded.fee,
     refunds = usage_minute.refunds + excluded.refunds, refunded = usage_minute.refunded + excluded.refunded,
     refunded_fee = usage_minute.refunded_fee + excluded.refunded_fee),
+used_days as (
+  insert into usage_day (provider, day, route, payments, gross, fee, refunds, refunded, refunded_fee)
+    select u.provider, u.minute / 1440, u.route, u.payments, u.gross, u.fee, u.refunds, u.refunded, u.refunded_fee
+    from unnest($37::bigint[], $38::bigint[], $39::text[], $40::bigint[], $41::bigint[], $42::bigint[],
+      $43::bigint[], $44::bigint[], $45::bigint[])
+      as u (minute, provider, route, payments, gross, fee, refunds, refunded, refunded_fee)
+    where exists (select 1 from fence)
+  on conflict (provider, day, route) do update set payments = usage_day.payments + excluded.payments,
+    gross = usage_day.gross + excluded.gross, fee = usage_day.fee + excluded.fee,
+    refunds = usage_day.refunds + excluded.refunds, refunded = usage_day.refunded + excluded.refunded,
+    refunded_fee = usage_day.refunded_fee + excluded.refunded_fee),
 named as (
   insert into idempotency (key, payment, fingerprint, expires_at)
     select i.*, $7 from unnest($46::bytea[], $47::bytea[], $48::bytea[]) as i
@@ -53,20 +65,20 @@ named as (
     };
 }
 
-/// `$49` holds on disk that end, then the columns of those that begin (`$50` to `$65`).
+/// `$50` holds on disk that end, then the columns of those that begin (`$51` to `$66`).
 macro_rules! holds {
     () => {
         ",
 ended as (
-  delete from hold where payment = any($49::bytea[]) and exists (select 1 from fence)
+  delete from hold where payment = any($50::bytea[]) and exists (select 1 from fence)
   returning 1),
 held as (
   insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
       replay_key, digest, fingerprint, idempotency, held_at, batch)
-    select h.*, $1
-    from unnest($50::bytea[], $51::bytea[], $52::bigint[], $53::bigint[], $54::text[], $55::text[], $56::bigint[],
-      $57::bigint[], $58::bigint[], $59::bigint[], $60::bigint[], $61::bytea[], $62::bytea[], $63::bytea[],
-      $64::bytea[], $65::bigint[]) as h
+    select h.*, $2
+    from unnest($51::bytea[], $52::bytea[], $53::bigint[], $54::bigint[], $55::text[], $56::text[], $57::bigint[],
+      $58::bigint[], $59::bigint[], $60::bigint[], $61::bigint[], $62::bytea[], $63::bytea[], $64::bytea[],
+      $65::bytea[], $66::bigint[]) as h
     where exists (select 1 from fence))"
     };
 }
@@ -95,7 +107,7 @@ pub(super) const HOLDS: &str = concat!(
     holds!(),
     written!(
         "
-  when (select count(*) from ended) <> cardinality($49::bytea[]) then refuse('a hold that a batch ends is not there')"
+  when (select count(*) from ended) <> cardinality($50::bytea[]) then refuse('a hold that a batch ends is not there')"
     )
 );
 
@@ -105,18 +117,44 @@ with opened as (
   insert into account (id, kind, wallet, provider, created_at)
     select a.*, $5 from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[]) as a
   returning id, kind)
-insert into balance (account, floor, debits, credits) select id, case kind when 'wallet' then 1 else 0 end, 0, 0 from opened";
+insert into balance (account, floor, debits, credits) select id, case when kind in ('wallet', 'payable') then 1 else 0 end, 0, 0 from opened";
 
-/// `$1` payments, `$2` ids, `$3` amounts, `$4` fees, `$5` reasons, `$6` time, `$7` batch.
+/// `$1` payments, `$2` ids, `$3` providers, `$4` amounts, `$5` fees, `$6` what remains, `$7` reasons, `$8` idempotency keys,
+/// `$9` time, `$10` batch.
 pub(super) const REFUNDS: &str = "
-insert into refund (payment, id, amount, fee, reason, at, batch)
-  select r.*, $6, $7 from unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::text[]) as r";
+insert into refund (payment, id, provider, amount, fee, remains, reason, idempotency_key, at, batch)
+  select r.*, $9, $10
+  from unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[]) as r";
 
-/// `$1` ids, `$2` accounts credited, `$3` amounts, `$4` idempotency keys, `$5` references, `$6` time, `$7` batch.
+/// `$1` ids, `$2` kinds, `$3` accounts debited and `$4` credited, `$5` amounts, `$6` wallets, `$7` payouts, `$8` idempotency
+/// keys, `$9` references, `$10` time, `$11` batch.
 pub(super) const TRANSFERS: &str = "
-insert into transfer (id, kind, debit, credit, amount, idempotency_key, external_reference, at, batch)
-  select t.id, 'funding', 1, t.credit, t.amount, t.key, t.reference, $6, $7
-  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) as t (id, credit, amount, key, reference)";
+insert into transfer (id, kind, debit, credit, amount, wallet, payout, idempotency_key, external_reference, at, batch)
+  select t.*, $10, $11
+  from unnest($1::bytea[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[],
+    $9::text[]) as t";
+
+/// `$1` ids, `$2` providers, `$3` numbers, `$4` since, `$5` cut, `$6` through, `$7` payments, `$8` gross, `$9` fee, `$10` refunds,
+/// `$11` adjustments, `$12` net, `$13` payable accounts, `$14` time, `$15` batch.
+pub(super) const SETTLEMENTS: &str = "
+insert into settlement (id, provider, number, since, cut, through, payments, gross, fee, refunds, adjustments, net,
+    payable, at, batch)
+  select s.*, $14, $15
+  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+    $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[]) as s";
+
+/// `$1` ids, `$2` settlements, `$3` providers, `$4` payable accounts, `$5` rails, `$6` wallets, `$7` destinations, `$8` amounts,
+/// `$9` transfers, `$10` time, `$11` batch.
+pub(super) const PAYOUTS: &str = "
+insert into payout (id, settlement, provider, payable, rail, wallet, destination, amount, transfer, paid_batch, at, batch)
+  select p.*, case when p.transfer is not null then $11::bigint end, $10, $11
+  from unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::bigint[],
+    $9::bytea[]) as p (id, settlement, provider, payable, rail, wallet, destination, amount, transfer)";
+
+/// `$1` payouts, `$2` the transfers that paid them, `$3` batch.
+pub(super) const PAID: &str = "
+update payout set transfer = r.transfer, paid_batch = $3
+from unnest($1::bytea[], $2::bytea[]) as r (payout, transfer) where payout.id = r.payout";
 
 /// `$1` payments, `$2` statuses, `$3` headers, `$4` bodies, `$5` when they expire.
 pub(super) const RESPONSES: &str = "
@@ -130,10 +168,10 @@ update spend_window set spent = spend_window.spent - r.amount
 from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[]) as r (agent, period, start, amount)
 where spend_window.agent = r.agent and spend_window.period = r.period and spend_window.start = r.start";
 
-/// `$1` agents, `$2` providers, `$3` months, `$4` calls given back.
+/// `$1` agents, `$2` providers, `$3` months, `$4` calls and `$5` amounts given back.
 pub(super) const CALLS_BACK: &str = "
-update call_count set calls = call_count.calls - r.calls
-from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[]) as r (agent, provider, month, calls)
+update call_count set calls = call_count.calls - r.calls, spent = call_count.spent - r.amount
+from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) as r (agent, provider, month, calls, amount)
 where call_count.agent = r.agent and call_count.provider = r.provider and call_count.month = r.month";
 
 /// `$1` identifiers, `$2` their payments: free again.

@@ -5,12 +5,12 @@ use sqlx::Connection;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
 
-use super::text;
-use crate::batch::{Delta, KEPT_MILLIS, Owner, PaymentRow, WindowKey};
+use super::{money, text};
+use crate::batch::{CallChange, CallKey, Delta, KEPT_MILLIS, Owner, PaymentRow, WindowKey};
 use crate::books::holds::price;
 use crate::books::rows::headers;
 
-type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
+pub(super) type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
 
 /// Writes everything or nothing. `false`: the fence held it back, nothing was written.
 pub(super) async fn write(
@@ -58,7 +58,8 @@ async fn captures(connection: &mut PgConnection, delta: &Delta, epoch: i64) -> R
     let query = query
         .bind(column(&keyed, |(_, key)| key.as_bytes().to_vec()))
         .bind(column(&keyed, |(row, _)| row.id.as_bytes().to_vec()))
-        .bind(column(&keyed, |(row, _)| row.fingerprint.as_bytes().to_vec()));
+        .bind(column(&keyed, |(row, _)| row.fingerprint.as_bytes().to_vec()))
+        .bind(column(&called(delta), |(_, change)| change.spent));
     let query = if delta.has_holds() { holds(query, delta) } else { query };
     let row = query.fetch_one(connection).await?;
     sqlx::Row::try_get::<i64, _>(&row, 0).map(|written| written == 1)
@@ -119,12 +120,16 @@ fn windows<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
 }
 
 fn calls<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
-    let called: Vec<_> = delta.calls.iter().filter(|(_, change)| change.made > 0).collect();
+    let called = called(delta);
     query
         .bind(column(&called, |(key, _)| key.agent.as_bytes().to_vec()))
         .bind(column(&called, |(key, _)| key.provider.0))
         .bind(column(&called, |(key, _)| key.month.0))
         .bind(column(&called, |(_, change)| number(change.made)))
+}
+
+fn called(delta: &Delta) -> Vec<(&CallKey, &CallChange)> {
+    delta.calls.iter().filter(|(_, change)| change.made > 0).collect()
 }
 
 fn usage<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
@@ -147,14 +152,15 @@ fn accounts(delta: &Delta) -> Statement<'static> {
         Owner::Wallet(_) => "wallet",
         Owner::Provider(_) => "provider",
         Owner::Fee(_) => "fee",
+        Owner::Payable(_) => "payable",
     };
     let wallet = |owner: &Owner| match owner {
         Owner::Wallet(wallet) => Some(wallet.as_bytes().to_vec()),
-        Owner::Provider(_) | Owner::Fee(_) => None,
+        Owner::Provider(_) | Owner::Fee(_) | Owner::Payable(_) => None,
     };
     let provider = |owner: &Owner| match owner {
         Owner::Wallet(_) => None,
-        Owner::Provider(name) | Owner::Fee(name) => Some(name.to_string()),
+        Owner::Provider(name) | Owner::Fee(name) | Owner::Payable(name) => Some(name.to_string()),
     };
     sqlx::query(text::ACCOUNTS)
         .bind(column(rows, |row| row.id.0))
@@ -168,40 +174,22 @@ fn accounts(delta: &Delta) -> Statement<'static> {
 fn rare(delta: &Delta) -> Vec<Statement<'static>> {
     let mut statements = Vec::new();
     if !delta.refunds.is_empty() {
-        statements.push(refunds(delta));
+        statements.push(money::refunds(delta));
     }
     if !delta.transfers.is_empty() {
-        statements.push(transfers(delta));
+        statements.push(money::transfers(delta));
+    }
+    if !delta.settlements.is_empty() {
+        statements.extend([money::settlements(delta), money::payouts(delta)]);
+    }
+    if !delta.paid.is_empty() {
+        statements.push(money::paid(delta));
     }
     if !delta.responses.is_empty() {
         statements.push(responses(delta));
     }
     statements.extend(given_back(delta));
     statements
-}
-
-fn refunds(delta: &Delta) -> Statement<'static> {
-    let rows = &delta.refunds;
-    sqlx::query(text::REFUNDS)
-        .bind(column(rows, |row| row.seq))
-        .bind(column(rows, |row| row.refunded.id.as_bytes().to_vec()))
-        .bind(column(rows, |row| row.refunded.amount.atomic()))
-        .bind(column(rows, |row| row.refunded.fee.atomic()))
-        .bind(column(rows, |row| row.refunded.reason.name()))
-        .bind(delta.marker.at.0)
-        .bind(delta.marker.batch)
-}
-
-fn transfers(delta: &Delta) -> Statement<'static> {
-    let rows = &delta.transfers;
-    sqlx::query(text::TRANSFERS)
-        .bind(column(rows, |row| row.transfer.id.as_bytes().to_vec()))
-        .bind(column(rows, |row| row.credit.0))
-        .bind(column(rows, |row| row.transfer.amount.atomic()))
-        .bind(column(rows, |row| row.idempotency_key.clone()))
-        .bind(column(rows, |row| row.transfer.external_reference.clone()))
-        .bind(delta.marker.at.0)
-        .bind(delta.marker.batch)
 }
 
 fn responses(delta: &Delta) -> Statement<'static> {
@@ -217,7 +205,8 @@ fn responses(delta: &Delta) -> Statement<'static> {
 /// What refunds take out of windows, tiers and identifiers.
 fn given_back(delta: &Delta) -> Vec<Statement<'static>> {
     let windows: Vec<_> = delta.windows.iter().filter(|(_, change)| change.returned > 0).collect();
-    let calls: Vec<_> = delta.calls.iter().filter(|(_, change)| change.returned > 0).collect();
+    let uncalled = |change: &CallChange| change.returned > 0 || change.refunded > 0;
+    let calls: Vec<_> = delta.calls.iter().filter(|(_, change)| uncalled(change)).collect();
     let mut statements = Vec::new();
     if !windows.is_empty() {
         let query = sqlx::query(text::WINDOWS_BACK)
@@ -232,7 +221,8 @@ fn given_back(delta: &Delta) -> Vec<Statement<'static>> {
             .bind(column(&calls, |(key, _)| key.agent.as_bytes().to_vec()))
             .bind(column(&calls, |(key, _)| key.provider.0))
             .bind(column(&calls, |(key, _)| key.month.0))
-            .bind(column(&calls, |(_, change)| number(change.returned)));
+            .bind(column(&calls, |(_, change)| number(change.returned)))
+            .bind(column(&calls, |(_, change)| change.refunded));
         statements.push(query);
     }
     if !delta.released.is_empty() {
@@ -244,12 +234,12 @@ fn given_back(delta: &Delta) -> Vec<Statement<'static>> {
     statements
 }
 
-fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
+pub(super) fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
 /// Counts stay far below 63 bits.
-fn number(count: u64) -> i64 {
+pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -10,8 +10,8 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 
 use super::text::{self, Size};
 use crate::batch::{
-    CallChange, CallKey, Delta, HoldRow, KEPT_MILLIS, NewAccount, Owner, PaymentRow, RefundRow, TransferRow,
-    WindowChange, WindowKey,
+    AccountId, CallChange, CallKey, Delta, HoldRow, KEPT_MILLIS, NewAccount, Owner, PaymentRow, PayoutRow,
+    RefundRow, SettlementRow, TransferRow, WindowChange, WindowKey,
 };
 use crate::books::holds::price;
 use crate::books::rows::{headers, hex_list};
@@ -50,7 +50,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     });
     values.rows(size.calls() * text::CALL_VALUES, called(delta), |values, (key, change)| {
         values.add(key.agent.as_bytes().as_slice()).add(key.provider.0).add(key.month.0);
-        values.add(i64::try_from(change.made).unwrap_or(i64::MAX));
+        values.add(i64::try_from(change.made).unwrap_or(i64::MAX)).add(change.spent);
     });
     values.add(hex_list(delta.ended.iter().map(|payment| payment.as_bytes().as_slice())));
     values.add(Rows::of(delta.holds.iter(), hold).finish());
@@ -62,6 +62,9 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(marker.batch).add(marker.at.0).add(open);
     values.add(i64::try_from(delta.balances.len()).unwrap_or(i64::MAX));
     values.add(marker.seq).add(marker.gross).add(marker.at.plus(KEPT_MILLIS).0);
+    for rows in settled(delta) {
+        values.add(rows.finish());
+    }
     values.arguments
 }
 
@@ -104,7 +107,7 @@ fn counted(delta: &Delta) -> [Rows; 2] {
 /// `$5` to `$11`.
 fn rare(delta: &Delta) -> [Rows; 7] {
     let returned = delta.windows.iter().filter(|(_, change)| change.returned > 0);
-    let uncalled = delta.calls.iter().filter(|(_, change)| change.returned > 0);
+    let uncalled = delta.calls.iter().filter(|(_, change)| change.returned > 0 || change.refunded > 0);
     [
         Rows::of(delta.accounts.iter(), account),
         Rows::of(delta.refunds.iter(), refund),
@@ -119,7 +122,8 @@ fn rare(delta: &Delta) -> [Rows; 7] {
             row.bytes(key.agent.as_bytes())
                 .number(key.provider.0)
                 .number(key.month.0)
-                .number(change.returned);
+                .number(change.returned)
+                .number(change.refunded);
         }),
         Rows::of(delta.released.iter(), |mut row, (key, payment)| {
             row.bytes(key.as_bytes()).bytes(payment.as_bytes());
@@ -147,19 +151,52 @@ fn account(mut row: Row<'_>, account: &NewAccount) {
         Owner::Wallet(wallet) => row.text("wallet").bytes(wallet.as_bytes()).null(),
         Owner::Provider(name) => row.text("provider").null().text(name),
         Owner::Fee(name) => row.text("fee").null().text(name),
+        Owner::Payable(name) => row.text("payable").null().text(name),
     };
 }
 
 fn refund(mut row: Row<'_>, refund: &RefundRow) {
     let refunded = &refund.refunded;
-    row.number(refund.seq).bytes(refunded.id.as_bytes()).number(refunded.amount.atomic());
-    row.number(refunded.fee.atomic()).text(refunded.reason.name());
+    row.number(refund.seq).bytes(refunded.id.as_bytes()).number(refund.provider.0);
+    row.number(refunded.amount.atomic()).number(refunded.fee.atomic()).number(refunded.remains.atomic());
+    row.text(refunded.reason.name()).word(refund.idempotency_key.as_deref());
 }
 
-fn transfer(mut row: Row<'_>, funding: &TransferRow) {
-    let transfer = &funding.transfer;
-    row.bytes(transfer.id.as_bytes()).number(funding.credit.0).number(transfer.amount.atomic());
-    row.text(&funding.idempotency_key).text(&transfer.external_reference);
+fn transfer(mut row: Row<'_>, transfer: &TransferRow) {
+    row.bytes(transfer.id.as_bytes()).text(transfer.kind.name());
+    row.number(transfer.debit.0).number(transfer.credit.0).number(transfer.amount.atomic());
+    row.account(transfer.wallet.map(|(_, account)| account));
+    row.optional(transfer.payout.as_ref().map(|payout| payout.as_bytes().as_slice()));
+    row.word(transfer.idempotency_key.as_deref()).text(&transfer.external_reference);
+}
+
+/// `$19` to `$21`.
+fn settled(delta: &Delta) -> [Rows; 3] {
+    [
+        Rows::of(delta.settlements.iter(), settlement),
+        Rows::of(delta.payouts.iter(), payout),
+        Rows::of(delta.paid.iter(), |mut row, paid| {
+            row.bytes(paid.payout.as_bytes()).bytes(paid.transfer.as_bytes());
+        }),
+    ]
+}
+
+fn settlement(mut row: Row<'_>, row_of: &SettlementRow) {
+    let settlement = &row_of.settlement;
+    row.bytes(settlement.id.as_bytes()).number(row_of.provider.0).number(settlement.number);
+    row.number(settlement.since).number(settlement.cut).number(row_of.through).number(settlement.payments);
+    row.number(settlement.gross.atomic()).number(settlement.fee.atomic());
+    row.number(settlement.refunds.atomic()).number(settlement.adjustments.atomic());
+    row.number(settlement.net.atomic()).number(row_of.payable.0);
+}
+
+fn payout(mut row: Row<'_>, row_of: &PayoutRow) {
+    let payout = &row_of.payout;
+    row.bytes(payout.id.as_bytes()).bytes(payout.settlement.as_bytes());
+    row.number(row_of.provider.0).number(row_of.payable.0);
+    row.text(payout.destination.rail()).account(row_of.wallet).word(row_of.destination());
+    row.number(payout.amount.atomic());
+    row.optional(payout.paid.as_ref().map(|paid| paid.transfer.as_bytes().as_slice()));
 }
 
 fn window<'a>(mut row: Row<'a>, key: &WindowKey) -> Row<'a> {
@@ -252,6 +289,20 @@ impl Row<'_> {
     fn optional(&mut self, value: Option<&[u8]>) -> &mut Self {
         match value {
             Some(value) => self.bytes(value),
+            None => self.null(),
+        }
+    }
+
+    fn word(&mut self, word: Option<&str>) -> &mut Self {
+        match word {
+            Some(word) => self.text(word),
+            None => self.null(),
+        }
+    }
+
+    fn account(&mut self, account: Option<AccountId>) -> &mut Self {
+        match account {
+            Some(account) => self.number(account.0),
             None => self.null(),
         }
     }

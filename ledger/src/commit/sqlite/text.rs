@@ -6,7 +6,7 @@
 //! bytes in hex: `$1` holds that end, `$2` those that begin, `$3` usage, `$4` identifiers, `$5` accounts, `$6` refunds,
 //! `$7` transfers, `$8` responses, `$9` windows given back, `$10` calls given back, `$11` identifiers set free. And the
 //! batch's own: `$12` its number, `$13` time, `$14` open list, `$15` number of balances, `$16` last seq, `$17` gross so far,
-//! `$18` when identifiers and responses expire.
+//! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) struct Texts {
 pub(super) const PAYMENT_VALUES: usize = 16;
 pub(super) const BALANCE_VALUES: usize = 3;
 pub(super) const WINDOW_VALUES: usize = 5;
-pub(super) const CALL_VALUES: usize = 4;
+pub(super) const CALL_VALUES: usize = 5;
 
 /// What every batch writes. The marker follows the balances at once: `changes()` counts the rows just moved.
 macro_rules! captures {
@@ -55,9 +55,10 @@ insert into spend_window (agent, period, start, spent, lim)
   select * from (values {windows}) where column1 is not null
   on conflict (agent, period, start)
   do update set spent = spend_window.spent + excluded.spent, lim = max(spend_window.lim, excluded.lim);
-insert into call_count (agent, provider, month, calls)
+insert into call_count (agent, provider, month, calls, spent)
   select * from (values {calls}) where column1 is not null
-  on conflict (agent, provider, month) do update set calls = call_count.calls + excluded.calls;
+  on conflict (agent, provider, month)
+  do update set calls = call_count.calls + excluded.calls, spent = call_count.spent + excluded.spent;
 insert into usage_minute (minute, provider, route, payments, gross, fee, refunds, refunded, refunded_fee)
   select value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8
   from json_each($3) where true
@@ -65,6 +66,13 @@ insert into usage_minute (minute, provider, route, payments, gross, fee, refunds
     gross = usage_minute.gross + excluded.gross, fee = usage_minute.fee + excluded.fee,
     refunds = usage_minute.refunds + excluded.refunds, refunded = usage_minute.refunded + excluded.refunded,
     refunded_fee = usage_minute.refunded_fee + excluded.refunded_fee;
+insert into usage_day (provider, day, route, payments, gross, fee, refunds, refunded, refunded_fee)
+  select value->>1, (value->>0) / 1440, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8
+  from json_each($3) where true
+  on conflict (provider, day, route) do update set payments = usage_day.payments + excluded.payments,
+    gross = usage_day.gross + excluded.gross, fee = usage_day.fee + excluded.fee,
+    refunds = usage_day.refunds + excluded.refunds, refunded = usage_day.refunded + excluded.refunded,
+    refunded_fee = usage_day.refunded_fee + excluded.refunded_fee;
 insert into idempotency (key, payment, fingerprint, expires_at)
   select unhex(value->>0), unhex(value->>1), unhex(value->>2), $18 from json_each($4) where true
   on conflict (key)
@@ -99,15 +107,31 @@ const EVERYTHING: &str = concat!(
 insert into account (id, kind, wallet, provider, created_at)
   select value->>0, value->>1, unhex(value->>2), value->>3, $13 from json_each($5);
 insert into balance (account, floor, debits, credits)
-  select value->>0, value->>1 = 'wallet', 0, 0 from json_each($5);
+  select value->>0, value->>1 in ('wallet', 'payable'), 0, 0 from json_each($5);
 ",
     holds!(),
     captures!(),
     "
-insert into refund (payment, id, amount, fee, reason, at, batch)
-  select value->>0, unhex(value->>1), value->>2, value->>3, value->>4, $13, $12 from json_each($6);
-insert into transfer (id, kind, debit, credit, amount, idempotency_key, external_reference, at, batch)
-  select unhex(value->>0), 'funding', 1, value->>1, value->>2, value->>3, value->>4, $13, $12 from json_each($7);
+insert into refund (payment, id, provider, amount, fee, remains, reason, idempotency_key, at, batch)
+  select value->>0, unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, $13, $12
+  from json_each($6);
+insert into transfer (id, kind, debit, credit, amount, wallet, payout, idempotency_key, external_reference, at, batch)
+  select unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, unhex(value->>6), value->>7,
+    value->>8, $13, $12
+  from json_each($7);
+insert into settlement (id, provider, number, since, cut, through, payments, gross, fee, refunds, adjustments, net,
+    payable, at, batch)
+  select unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+    value->>9, value->>10, value->>11, value->>12, $13, $12
+  from json_each($19);
+insert into payout (id, settlement, provider, payable, rail, wallet, destination, amount, transfer, paid_batch, at,
+    batch)
+  select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+    unhex(value->>8), iif(value->>8 is null, null, $12), $13, $12
+  from json_each($20);
+update payout set transfer = r.transfer, paid_batch = $12
+  from (select unhex(value->>0) as payout, unhex(value->>1) as transfer from json_each($21)) as r
+  where payout.id = r.payout;
 insert into response (payment, status, headers, body, expires_at)
   select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $18 from json_each($8) where true
   on conflict (payment) do nothing;
@@ -115,8 +139,9 @@ update spend_window set spent = spend_window.spent - r.amount
   from (select unhex(value->>0) as agent, value->>1 as period, value->>2 as start, value->>3 as amount
         from json_each($9)) as r
   where spend_window.agent = r.agent and spend_window.period = r.period and spend_window.start = r.start;
-update call_count set calls = call_count.calls - r.calls
-  from (select unhex(value->>0) as agent, value->>1 as provider, value->>2 as month, value->>3 as calls
+update call_count set calls = call_count.calls - r.calls, spent = call_count.spent - r.amount
+  from (select unhex(value->>0) as agent, value->>1 as provider, value->>2 as month, value->>3 as calls,
+          value->>4 as amount
         from json_each($10)) as r
   where call_count.agent = r.agent and call_count.provider = r.provider and call_count.month = r.month;
 delete from idempotency
@@ -222,10 +247,10 @@ mod tests {
     fn numbered_parameters_stand_behind_those_of_the_rows() {
         let size = Size::of(2, 4, 4, 2);
         let text = Kind::Captures.text(size);
-        assert_eq!((size.values(), text.matches('?').count()), (75, 75));
-        assert!(text.contains("select *, $88, $87 from (values (?"), "{text}");
-        assert!(text.contains("update marker set batch = $87, at = $88, seq = $91"), "{text}");
-        assert!(Kind::Holds.text(size).contains("json_each($76)"));
+        assert_eq!((size.values(), text.matches('?').count()), (77, 77));
+        assert!(text.contains("select *, $90, $89 from (values (?"), "{text}");
+        assert!(text.contains("update marker set batch = $89, at = $90, seq = $93"), "{text}");
+        assert!(Kind::Holds.text(size).contains("json_each($78)"));
     }
 
     #[test]
@@ -239,6 +264,6 @@ mod tests {
         }
         // A batch of refunds alone moves three balances each.
         let most = Size::of(0, 3 * 256, 0, 0);
-        assert!(most.values() + 18 <= 32_766, "{most:?}");
+        assert!(most.values() + 21 <= 32_766, "{most:?}");
     }
 }

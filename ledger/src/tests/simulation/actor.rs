@@ -38,6 +38,8 @@ pub(super) struct Excuse {
     pub(super) closed: bool,
     pub(super) ahead: bool,
     pub(super) full: bool,
+    /// A withdrawal may have found too little.
+    pub(super) short: bool,
 }
 
 /// What it waits for, or has in hand; numbers are attempts of the model.
@@ -55,7 +57,7 @@ pub(super) enum Stage {
     Gone,
 }
 
-/// A funding: wallet, units and key.
+/// A funding, or where the units are negative a withdrawal: wallet, units and key.
 pub(super) type Funds = (u8, i64, u8);
 
 /// What an actor was told.
@@ -64,7 +66,7 @@ pub(super) enum Told {
     Prior(Result<Option<Held>, HoldError>),
     Captured(usize, Result<Receipt, CaptureError>),
     Voided(usize, Result<(), VoidError>),
-    Funded(Funds, Result<Transfer, LedgerError>),
+    Moved(Funds, Result<Transfer, LedgerError>),
     Refunded(usize, u64, Result<Refunded, LedgerError>),
 }
 
@@ -82,7 +84,7 @@ impl Actor {
                 Some(Told::Captured(*attempt, captured))
             }
             Stage::Voiding(attempt, answer) => Some(Told::Voided(*attempt, ready(Pin::new(answer))?)),
-            Stage::Funding(funds, answer) => Some(Told::Funded(*funds, ready(answer.as_mut())?)),
+            Stage::Funding(funds, answer) => Some(Told::Moved(*funds, ready(answer.as_mut())?)),
             Stage::Refunding(attempt, ticket, answer) => {
                 Some(Told::Refunded(*attempt, *ticket, ready(answer.as_mut())?))
             }

@@ -168,7 +168,7 @@ impl Model {
         if call.wallet() >= WALLETS {
             return Answer::UnknownWallet;
         }
-        let (most, available) = (call.cost.most(), self.balance(call.wallet()) - self.held(call.wallet()));
+        let (most, available) = (call.cost.most(), self.available(call.wallet()));
         if available < most {
             return Answer::Funds(available);
         }

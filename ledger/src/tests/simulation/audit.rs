@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::Window;
+use domain::{Amount, Window};
 
-use super::tables::{Sum, Tables};
-use crate::batch::{
-    AccountId, CallKey, EXTERNAL, HeldAt, Marker, Movement, PaymentRow, Usage, UsageKey, WindowKey,
-};
+use super::tables::{Calls, Sum, Tables};
+use crate::Refunded;
+use crate::batch::{AccountId, CallKey, HeldAt, Marker, Movement, PaymentRow, Usage, UsageKey, WindowKey};
 use crate::memory::Memory;
 
 /// Panics where rows and sums differ.
@@ -15,12 +14,12 @@ pub(super) fn books(tables: &Tables) {
     let mut balances: BTreeMap<AccountId, Movement> =
         tables.balances.keys().map(|account| (*account, Movement::default())).collect();
     let mut windows: BTreeMap<WindowKey, i64> = BTreeMap::new();
-    let mut calls: BTreeMap<CallKey, u64> = BTreeMap::new();
+    let mut calls: BTreeMap<CallKey, Calls> = BTreeMap::new();
     let mut usage: BTreeMap<UsageKey, Usage> = BTreeMap::new();
     let mut gross = 0;
     for row in &tables.transfers {
-        balances.entry(EXTERNAL).or_default().debit += row.transfer.amount.atomic();
-        balances.entry(row.credit).or_default().credit += row.transfer.amount.atomic();
+        balances.entry(row.debit).or_default().debit += row.amount.atomic();
+        balances.entry(row.credit).or_default().credit += row.amount.atomic();
     }
     for (row, seq) in tables.payments.iter().zip(1..) {
         assert_eq!(row.seq, seq, "payments have no gaps");
@@ -33,24 +32,31 @@ pub(super) fn books(tables: &Tables) {
         let key = |at| UsageKey { minute: at, provider: row.provider_account, route: row.route.clone() };
         let used = usage.entry(key(row.captured_at.minute())).or_default();
         (used.payments, used.gross, used.fee) = (used.payments + 1, used.gross + amount, used.fee + fee);
-        let refunded = tables.refunded(row);
-        if let Some(refunded) = refunded {
-            assert_eq!((refunded.amount, refunded.fee), (row.gross, row.fee), "a refund is its payment");
+        let mut left = amount;
+        for refunded in tables.refunds_of(row) {
+            let (amount, fee) = (refunded.amount.atomic(), refunded.fee.atomic());
+            left -= amount;
             balances.entry(row.wallet_account).or_default().credit += amount;
-            balances.entry(row.provider_account).or_default().debit += net;
+            balances.entry(row.provider_account).or_default().debit += amount - fee;
             balances.entry(row.fee_account).or_default().debit += fee;
             let used = usage.entry(key(refunded.at.minute())).or_default();
             used.refunds += 1;
             used.refunded += amount;
             used.refunded_fee += fee;
         }
+        if let Some(back) = tables.back(row) {
+            let gone = Amount::from_atomic(back.amount).expect("more was given back than was taken");
+            assert_eq!(back.fee, row.fee.pro_rata(gone, row.gross).atomic(), "the fee in proportion");
+        }
         let held = HeldAt::new(row.held_at);
-        let stands = refunded.is_none();
+        let stands = !tables.refunds_of(row).any(Refunded::is_whole);
         for window in [Window::Day, Window::Month] {
-            *windows.entry(held.key(row.agent, window)).or_default() += if stands { amount } else { 0 };
+            *windows.entry(held.key(row.agent, window)).or_default() += left;
         }
         let key = CallKey { agent: row.agent, provider: row.provider_account, month: held.month };
-        *calls.entry(key).or_default() += u64::from(stands);
+        let sum = calls.entry(key).or_default();
+        sum.calls += u64::from(stands);
+        sum.spent += left;
     }
     for hold in &tables.holds {
         let (id, key) = (hold.request.payment, hold.request.replay);
@@ -88,7 +94,7 @@ pub(super) fn memory(memory: &Memory, tables: &Tables) {
         }
         for (provider, month, calls) in &known.calls {
             let key = CallKey { agent: *agent, provider: *provider, month: *month };
-            assert_eq!(*calls, tables.calls.get(&key).copied().unwrap_or(0), "{key:?}");
+            assert_eq!(*calls, tables.calls.get(&key).map_or(0, |sum| sum.calls), "{key:?}");
         }
     }
     let horizon = facts.replays.horizon();

@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use super::planted::Planted;
 use super::random::Random;
 use super::tables::Tables;
-use crate::Transfer;
-use crate::batch::{Delta, EXTERNAL, FoundHold, HeldAt, HoldRow, Marker, NewAccount, Owner};
+use crate::batch::{Delta, EXTERNAL, FoundHold, HeldAt, HoldRow, Marker, NewAccount, Owner, TransferRow};
 use crate::commit::Start;
 use crate::facts::{Captured, ProviderFacts, REPLAY_KEEP_SECONDS};
+use crate::{Refunded, TransferKind};
 
 /// The disk, as the store, the reads and the world share it.
 pub(super) type Shelf = Arc<Mutex<Disk>>;
@@ -58,8 +58,8 @@ pub(super) struct Batch {
     pub(super) marker: Marker,
     /// Payments, with what each took and its number among the calls of the month.
     pub(super) payments: Vec<(PaymentId, i64, u64)>,
-    pub(super) refunds: Vec<PaymentId>,
-    pub(super) transfers: Vec<(String, Transfer)>,
+    pub(super) refunds: Vec<Refunded>,
+    pub(super) transfers: Vec<TransferRow>,
     pub(super) responses: Vec<PaymentId>,
     /// Rows of holds that it wrote and deleted.
     pub(super) holds: Vec<PaymentId>,
@@ -143,12 +143,8 @@ impl Disk {
         self.journal.push(Batch {
             marker: delta.marker,
             payments: delta.payments.iter().map(|row| (row.id, row.gross.atomic(), row.call)).collect(),
-            refunds: delta.refunds.iter().map(|row| row.refunded.payment).collect(),
-            transfers: delta
-                .transfers
-                .iter()
-                .map(|row| (row.idempotency_key.clone(), row.transfer.clone()))
-                .collect(),
+            refunds: delta.refunds.iter().map(|row| row.refunded).collect(),
+            transfers: delta.transfers.clone(),
             responses: delta.responses.iter().map(|(payment, _)| *payment).collect(),
             holds: delta.holds.iter().map(|row| row.request.payment).collect(),
             ended: delta.ended.clone(),
@@ -157,14 +153,17 @@ impl Disk {
         Ok(())
     }
 
-    /// Wallet and units of what was funded under a key.
-    pub(super) fn funded(&self, key: u8) -> Option<(u8, i64)> {
-        let row = self.tables.transfers.iter().find(|row| row.idempotency_key == key.to_string())?;
-        Some((row.transfer.wallet.as_bytes()[0], row.transfer.amount.atomic()))
+    /// Wallet and units of what was moved under a key; negative where it went out.
+    pub(super) fn moved(&self, key: u8) -> Option<(u8, i64)> {
+        let key = key.to_string();
+        let row = self.tables.transfers.iter().find(|row| row.idempotency_key.as_ref() == Some(&key))?;
+        Some(moved(row))
     }
 
+    /// Whether nothing is left of a payment.
     pub(super) fn refunded(&self, payment: PaymentId) -> bool {
-        self.tables.refunds.iter().any(|row| row.refunded.payment == payment)
+        let whole = |refunded: &Refunded| refunded.payment == payment && refunded.is_whole();
+        self.tables.refunds.iter().any(|row| whole(&row.refunded))
     }
 
     /// What a process that starts now begins with.
@@ -207,4 +206,11 @@ impl Disk {
             lease: None,
         }
     }
+}
+
+/// Wallet and units of a transfer; negative where they went out.
+pub(super) fn moved(row: &TransferRow) -> (u8, i64) {
+    let (wallet, _) = row.wallet.unwrap();
+    let units = row.amount.atomic();
+    (wallet.as_bytes()[0], if row.kind == TransferKind::Withdrawal { -units } else { units })
 }

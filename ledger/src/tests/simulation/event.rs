@@ -13,13 +13,14 @@ pub(super) enum Event {
     Look(Call),
     /// By the actor's place in the list.
     Act(usize, Act),
+    /// Out of the wallet where the units are negative.
     Fund {
         wallet: u8,
         units: i64,
         key: u8,
     },
-    /// An operator gives an attempt's payment back.
-    Refund(usize),
+    /// An operator gives an attempt's payment back, or a part of it.
+    Refund(usize, bool),
     /// The writer works.
     Write,
     Ticks(u32),
@@ -97,6 +98,13 @@ impl World {
             0 => self.new_call(),
             1 => self.again()?,
             2 => self.act()?,
+            3 if self.random.chance(35) => {
+                let key = 6 + self.random.number(6);
+                let most = if self.is_poor { 20 } else { 700 };
+                let units =
+                    if self.random.chance(80) { most - i64::from(key) } else { self.random.between(1, most) };
+                Event::Fund { wallet: self.random.number(WALLETS), units: -units, key }
+            }
             3 => {
                 let key = self.random.number(6);
                 let (wallet, most) = (self.random.number(WALLETS), if self.is_poor { 60 } else { 2_000 });
@@ -105,7 +113,10 @@ impl World {
                     if self.random.chance(80) { most - i64::from(key) } else { self.random.between(0, most) };
                 Event::Fund { wallet, units, key }
             }
-            4 => Event::Refund(self.random.below(self.model.attempts.len().max(1))),
+            4 => {
+                let attempt = self.random.below(self.model.attempts.len().max(1));
+                Event::Refund(attempt, self.random.chance(40))
+            }
             5 => Event::Write,
             6 => Event::Ticks(if self.random.chance(10) { 240 } else { 1 }),
             7 => Event::Clock(self.time()?),

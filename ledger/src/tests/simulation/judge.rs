@@ -40,6 +40,8 @@ impl World {
             // A hold may need a second place, to open its provider's accounts.
             actor.excuse.full |= self.ledger.queue_depth() + 2 > self.settings.queue_max;
             let held = self.held_for(actor);
+            self.note_covered();
+            self.note_short(actor);
             match actor.poll() {
                 Some(told) => self.hear(actor, told),
                 None if held < self.held_for(actor) => {
@@ -103,7 +105,10 @@ impl World {
         let known = self.ledger.shared.memory.lock().facts.marker.batch;
         let disk = self.disk.lock();
         let early = disk.journal.iter().rev().take_while(|batch| batch.marker.batch > known);
-        let payments = early.flat_map(|batch| batch.refunds.iter().chain(&batch.responses));
+        let payments = early.flat_map(|batch| {
+            let whole = batch.refunds.iter().filter(|refunded| refunded.is_whole());
+            whole.map(|refunded| &refunded.payment).chain(&batch.responses)
+        });
         payments.flat_map(|id| [Answer::Prior(self.model.find(*id)), Answer::Nothing]).collect()
     }
 
@@ -116,11 +121,11 @@ impl World {
             Told::Prior(Err(error)) => self.hear_error(actor, &error, None),
             Told::Captured(attempt, captured) => self.hear_captured(actor, attempt, captured),
             Told::Voided(attempt, voided) => self.hear_voided(actor, attempt, voided),
-            Told::Funded(funds, funded) => self.hear_funded(actor, funds, funded),
+            Told::Moved(funds, moved) => self.hear_moved(actor, funds, moved),
             Told::Refunded(attempt, ticket, refunded) => {
                 self.hear_refunded(actor, attempt, refunded);
                 let known = self.ledger.shared.gate.cause() != Some(Cause::Disk);
-                self.model.refunding.retain(|(other, _)| !known || *other != ticket);
+                self.model.refunding.retain(|(other, ..)| !known || *other != ticket);
             }
         }
     }
@@ -290,7 +295,9 @@ impl World {
         for number in 0..WALLETS {
             let Some((balance, held)) = memory.wallet(&wallet(number)) else { continue };
             assert_eq!(balance, self.model.balance(number), "the balance of wallet {number}");
-            assert_eq!(held, self.model.held(number), "what wallet {number} holds");
+            let covered = held - self.model.held(number);
+            assert!((0..=self.model.leaving(number)).contains(&covered), "what wallet {number} holds");
+            assert!(held <= balance, "wallet {number} holds more than it has");
         }
         let held_at = self.ledger.shared.held_at();
         for number in agents() {
@@ -307,6 +314,7 @@ impl World {
         assert!(
             memory.holds.is_empty()
                 || !self.actors.is_empty()
+                || (0..WALLETS).any(|number| self.model.leaving(number) > 0)
                 || self
                     .model
                     .attempts

@@ -72,6 +72,9 @@ impl World {
 
     /// The writer works as far as it gets.
     pub(super) fn write(&mut self) {
+        let mut actors = std::mem::take(&mut self.actors);
+        actors.iter_mut().for_each(|actor| self.note_short(actor));
+        self.actors = actors;
         if ready(self.writer.as_mut()).is_some() {
             panic!("the writer ended by itself");
         }

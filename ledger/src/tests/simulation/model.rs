@@ -7,7 +7,7 @@
 use domain::{PaymentId, UnixMillis};
 
 use super::call::{Call, WALLET_OF, WALLETS};
-use super::disk::Batch;
+use super::disk::{Batch, moved};
 
 /// When the window of a point in time began, in milliseconds.
 type WindowStart = fn(UnixMillis) -> i64;
@@ -18,12 +18,14 @@ type LimitOf = fn(&Call) -> Option<i64>;
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) attempts: Vec<Attempt>,
-    /// Wallet, units and key of what came in.
+    /// Wallet, units and key of what came in; what went out is negative.
     fundings: Vec<(u8, i64, u8)>,
-    /// Refunds on their way: ticket and attempt.
-    pub(super) refunding: Vec<(u64, usize)>,
-    /// Fundings on their way: wallet, units and key.
+    /// Refunds on their way: ticket, attempt, and how much; none is all that is left.
+    pub(super) refunding: Vec<(u64, usize, Option<i64>)>,
+    /// Fundings and withdrawals on their way: wallet, units and key.
     pub(super) funding: Vec<(u8, i64, u8)>,
+    /// What withdrawals on their way hold of each wallet.
+    pub(super) covered: [i64; WALLETS as usize],
     /// The last batch that was taken over.
     batch: i64,
     /// The latest time that a clock or a batch ever showed.
@@ -66,6 +68,9 @@ pub(super) enum State {
 pub(super) struct Paid {
     pub(super) units: i64,
     pub(super) at: UnixMillis,
+    /// What was given back.
+    pub(super) back: i64,
+    /// All of it.
     pub(super) refunded: bool,
 }
 
@@ -97,7 +102,9 @@ impl Model {
     }
 
     fn charged(&self) -> impl Iterator<Item = (&Attempt, i64)> {
-        self.paid().filter(|(_, paid)| !paid.refunded).map(|(attempt, paid)| (attempt, paid.units))
+        self.paid()
+            .filter(|(_, paid)| !paid.refunded)
+            .map(|(attempt, paid)| (attempt, paid.units - paid.back))
     }
 
     fn holding(&self) -> impl Iterator<Item = &Attempt> {
@@ -163,23 +170,31 @@ impl Model {
             }
         }
         self.end_holds(batch);
-        for id in &batch.refunds {
-            let index = self.find(*id);
-            let asked = self.refunding.iter().find(|(_, other)| *other == index);
-            order.push((asked.expect("nobody asked for this refund").0, index, None));
+        let mut refunds = Vec::new();
+        for refunded in &batch.refunds {
+            let index = self.find(refunded.payment);
+            // A part that somebody asks for always leaves something.
+            let units = Some(refunded.amount.atomic()).filter(|_| !refunded.is_whole());
+            let asked = self.refunding.iter().find(|(_, other, much)| (*other, *much) == (index, units));
+            let ticket = asked.expect("nobody asked for this refund").0;
+            order.push((ticket, index, None));
+            refunds.push((ticket, refunded));
         }
         order.sort_by_key(|(ticket, ..)| *ticket);
-        for (_, index, took) in order {
+        for (ticket, index, took) in order {
             match took {
                 Some(took) => self.pay(index, took, batch.marker.at),
-                None => self.give_back(index),
+                None => {
+                    let refunded = refunds.iter().find(|(other, _)| *other == ticket);
+                    self.give_back(index, refunded.expect("it is there").1);
+                }
             }
         }
-        for (key, transfer) in &batch.transfers {
-            let key = key.parse().unwrap();
-            let (wallet, units) = (transfer.wallet.as_bytes()[0], transfer.amount.atomic());
-            assert!(self.funding.contains(&(wallet, units, key)), "nobody funded {wallet} with {units}");
-            assert_eq!(self.funded(key), None, "a funding was taken twice");
+        for row in &batch.transfers {
+            let key = row.idempotency_key.as_ref().unwrap().parse().unwrap();
+            let (wallet, units) = moved(row);
+            assert!(self.funding.contains(&(wallet, units, key)), "nobody moved {units} of {wallet}");
+            assert_eq!(self.funded(key), None, "a transfer was taken twice");
             self.fundings.push((wallet, units, key));
         }
         for id in &batch.responses {
@@ -237,7 +252,7 @@ impl Model {
         let units = call.cost.of(number);
         assert_eq!(took, (units, number), "what payment {index} takes, as which call of the month");
         self.check_limits(index, units);
-        let paid = Paid { units, at, refunded: false };
+        let paid = Paid { units, at, back: 0, refunded: false };
         let attempt = &mut self.attempts[index];
         attempt.state = State::Paid(paid);
         attempt.delivery = if attempt.call.is_keyed() { Delivery::Running } else { Delivery::Over };
@@ -257,17 +272,6 @@ impl Model {
             let spent = self.spent(this.call.agent, start, this.held_at);
             assert!(spent + units <= limits.max().unwrap(), "payment {index} goes beyond its limit");
         }
-    }
-
-    fn give_back(&mut self, index: usize) {
-        let attempt = &mut self.attempts[index];
-        let State::Paid(paid) = &mut attempt.state else { panic!("refund of {:?}", attempt.state) };
-        assert!(!paid.refunded, "payment {index} was refunded twice");
-        paid.refunded = true;
-        if attempt.delivery == Delivery::Refunding {
-            attempt.delivery = Delivery::Over;
-        }
-        self.refunding.retain(|(_, other)| *other != index);
     }
 
     /// The process ends: what is not on disk is no more, what was handed over is unknown. What has a row, the disk tells.
@@ -312,6 +316,7 @@ impl Model {
     pub(super) fn restart(&mut self, open: &[PaymentId], exact: bool) {
         self.refunding.clear();
         self.funding.clear();
+        self.covered = Default::default();
         for (index, attempt) in self.attempts.iter_mut().enumerate() {
             if let State::Unknown(_) = attempt.state {
                 attempt.state = State::Over;

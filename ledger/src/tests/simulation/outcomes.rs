@@ -1,11 +1,9 @@
 //! What the ledger says after a commit, or instead of one, against the model.
 
-use super::actor::{Actor, Funds, Stage};
-use super::call::wallet;
+use super::actor::{Actor, Stage};
 use super::model::State;
 use super::world::World;
-use crate::health::Cause;
-use crate::{CaptureError, LedgerError, Receipt, Refunded, Transfer, VoidError};
+use crate::{CaptureError, Receipt, VoidError};
 
 // === impl World ===
 
@@ -60,52 +58,5 @@ impl World {
             self.say(actor, "void put off");
             assert!(self.disk.lock().fired > actor.since, "a void without a fault is unknown");
         }
-    }
-
-    pub(super) fn hear_funded(&mut self, actor: &Actor, funds: Funds, funded: Result<Transfer, LedgerError>) {
-        let (number, units, key) = funds;
-        // After a disk that failed for good the writer still reads what it does not know to stand.
-        let stands = self.model.funded(key).or_else(|| self.disk.lock().funded(key));
-        let faulty = self.disk.lock().fired > actor.since;
-        let right = match &funded {
-            Ok(transfer) => {
-                (transfer.wallet, transfer.amount.atomic()) == (wallet(number), units)
-                    && stands == Some((number, units))
-            }
-            Err(LedgerError::Conflict) => stands.is_some_and(|stands| stands != (number, units)),
-            Err(LedgerError::Amount) => units == 0,
-            Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
-            Err(LedgerError::Overloaded) => actor.excuse.full,
-            Err(_) => false,
-        };
-        self.say(actor, if funded.is_ok() { "funded" } else { "not funded" });
-        assert!(right, "funding of {funds:?}: {funded:?}, {stands:?} stands");
-        // After a disk that failed for good nobody knows whether it stands.
-        let known = self.ledger.shared.gate.cause() != Some(Cause::Disk);
-        if let Some(index) = self.model.funding.iter().position(|other| known && *other == funds) {
-            self.model.funding.remove(index);
-        }
-    }
-
-    pub(super) fn hear_refunded(
-        &mut self,
-        actor: &Actor,
-        attempt: usize,
-        refunded: Result<Refunded, LedgerError>,
-    ) {
-        let state = self.model.attempts[attempt].state;
-        let known = matches!(state, State::Paid(paid) if paid.refunded);
-        let gone = known || self.disk.lock().refunded(self.model.attempts[attempt].id);
-        let faulty = self.disk.lock().fired > actor.since;
-        let right = match &refunded {
-            Ok(_) | Err(LedgerError::RefundedBefore) => gone,
-            // It was asked for before its payment stood.
-            Err(LedgerError::UnknownPayment) => actor.allowed.is_empty(),
-            Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
-            Err(LedgerError::Overloaded) => actor.excuse.full,
-            Err(_) => false,
-        };
-        self.say(actor, if refunded.is_ok() { "refunded" } else { "not refunded" });
-        assert!(right, "refund of payment {attempt}, which is {state:?}: {refunded:?}");
     }
 }

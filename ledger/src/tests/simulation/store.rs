@@ -35,7 +35,8 @@ impl Store {
     fn refuse(&self, delta: &Delta) -> StoreError {
         let mut disk = self.0.lock();
         disk.refused.extend(delta.payments.iter().map(|row| row.id));
-        disk.refused_refunds.extend(delta.refunds.iter().map(|row| row.refunded.payment));
+        let automatic = delta.refunds.iter().filter(|row| row.idempotency_key.is_none());
+        disk.refused_refunds.extend(automatic.map(|row| row.refunded.payment));
         StoreError::Refused("simulated".to_owned())
     }
 
@@ -130,17 +131,21 @@ fn load(tables: &Tables, wanted: &Wanted, at: UnixMillis) -> Loaded {
             }
         }
         for (key, calls) in tables.calls.iter().filter(|(key, _)| key.agent == *agent && key.month >= month) {
-            facts.calls.push((key.provider, key.month, *calls));
+            facts.calls.push((key.provider, key.month, calls.calls));
         }
         loaded.agents.push((*agent, facts));
     }
-    let transfers = tables.transfers.iter().filter(|row| wanted.transfers.contains(&row.idempotency_key));
-    loaded.given.transfers =
-        transfers.map(|row| (row.idempotency_key.clone(), row.transfer.clone())).collect();
+    for row in &tables.transfers {
+        let key = row.idempotency_key.clone().filter(|key| wanted.transfers.contains(key));
+        loaded.given.transfers.extend(key.map(|key| (key, row.clone())));
+    }
+    for row in &tables.refunds {
+        let key = row.idempotency_key.clone().filter(|key| wanted.refunds.contains(key));
+        loaded.given.refunds.extend(key.map(|key| (key, row.refunded)));
+    }
     let payments = tables.payments.iter().filter(|row| wanted.payments.contains(&row.id));
-    let given = |row: &crate::batch::PaymentRow| {
-        (row.id, GivenPayment { row: row.clone(), refunded: tables.refunded(row).is_some() })
-    };
+    let given =
+        |row: &crate::batch::PaymentRow| (row.id, GivenPayment { row: row.clone(), back: tables.back(row) });
     loaded.given.payments = payments.map(given).collect();
     loaded
 }
@@ -196,13 +201,7 @@ impl Reads for Shelves {
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
         let record = |tables: &Tables| {
             let row = tables.payments.iter().find(|row| row.id == payment)?;
-            Some(PaymentRecord {
-                receipt: row.receipt(),
-                wallet: row.wallet,
-                revision: row.revision,
-                held_at: row.held_at,
-                refunded: tables.refunded(row),
-            })
+            row.record(tables.back(row)).ok()
         };
         self.ask(record).await
     }

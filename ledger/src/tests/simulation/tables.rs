@@ -7,8 +7,8 @@ use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, UnixMillis};
 use super::planted::Planted;
 use crate::Refunded;
 use crate::batch::{
-    AccountId, CallKey, Delta, EXTERNAL, HoldRow, KEPT_MILLIS, Marker, Movement, NewAccount, Owner,
-    PaymentRow, RefundRow, TransferRow, Usage, UsageKey, WindowKey,
+    AccountId, CallKey, Delta, EXTERNAL, GivenBack, HoldRow, KEPT_MILLIS, Marker, Movement, NewAccount,
+    Owner, PaymentRow, RefundRow, TransferRow, Usage, UsageKey, WindowKey,
 };
 use crate::receipt::StoredResponse;
 
@@ -22,7 +22,7 @@ pub(super) struct Tables {
     pub(super) refunds: Vec<RefundRow>,
     pub(super) transfers: Vec<TransferRow>,
     pub(super) windows: BTreeMap<WindowKey, Sum>,
-    pub(super) calls: BTreeMap<CallKey, u64>,
+    pub(super) calls: BTreeMap<CallKey, Calls>,
     pub(super) usage: BTreeMap<UsageKey, Usage>,
     pub(super) identifiers: Vec<Identifier>,
     pub(super) responses: Vec<(PaymentId, StoredResponse, UnixMillis)>,
@@ -33,6 +33,12 @@ pub(super) struct Tables {
 pub(super) struct Sum {
     pub(super) spent: i64,
     pub(super) limit: i64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Calls {
+    pub(super) calls: u64,
+    pub(super) spent: i64,
 }
 
 #[derive(Clone, Copy)]
@@ -144,7 +150,9 @@ impl Tables {
             wall(sum.spent <= sum.limit, "a window over its limit")?;
         }
         for (key, change) in delta.calls.iter().filter(|(_, change)| change.made > 0) {
-            *self.calls.entry(*key).or_default() += change.made;
+            let sum = self.calls.entry(*key).or_default();
+            sum.calls += change.made;
+            sum.spent += change.spent;
         }
         for (key, change) in &delta.usage {
             let usage = self.usage.entry(key.clone()).or_default();
@@ -160,7 +168,15 @@ impl Tables {
 
     fn rare(&mut self, delta: &Delta, planted: Planted) -> Wall {
         for row in &delta.refunds {
-            wall(self.refunds.iter().all(|other| other.seq != row.seq), "a refund twice")?;
+            let gross =
+                self.payments.iter().find(|payment| payment.seq == row.seq).map(|payment| payment.gross);
+            let back = self.refunds.iter().chain([row]).filter(|other| other.seq == row.seq);
+            let back: i64 = back.map(|other| other.refunded.amount.atomic()).sum();
+            let remains = gross.ok_or("a refund of nothing")?.atomic() - back;
+            wall(remains == row.refunded.remains.atomic() && remains >= 0, "a refund that does not fit")?;
+            let again =
+                |other: &RefundRow| other.seq == row.seq && other.refunded.remains == row.refunded.remains;
+            wall(!self.refunds.iter().any(again), "a refund twice")?;
             self.refunds.push(row.clone());
         }
         for row in &delta.transfers {
@@ -179,9 +195,11 @@ impl Tables {
             sum.spent -= change.returned;
             wall(sum.spent >= 0, "a window below zero")?;
         }
-        for (key, change) in delta.calls.iter().filter(|(_, change)| change.returned > 0) {
-            let Some(calls) = self.calls.get_mut(key) else { continue };
-            *calls = calls.checked_sub(change.returned).ok_or("a count of calls below zero")?;
+        for (key, change) in &delta.calls {
+            let Some(sum) = self.calls.get_mut(key) else { continue };
+            sum.calls = sum.calls.checked_sub(change.returned).ok_or("a count of calls below zero")?;
+            sum.spent -= change.refunded;
+            wall(sum.spent >= 0, "calls that cost less than nothing")?;
         }
         if planted != Planted::KeptIdentifier {
             let released = |other: &Identifier| delta.released.contains(&(other.key, other.payment));
@@ -195,8 +213,16 @@ impl Tables {
         self.responses.retain(|(.., expires_at)| *expires_at > at);
     }
 
-    pub(super) fn refunded(&self, row: &PaymentRow) -> Option<Refunded> {
-        self.refunds.iter().find(|refund| refund.seq == row.seq).map(|refund| refund.refunded)
+    pub(super) fn refunds_of(&self, row: &PaymentRow) -> impl Iterator<Item = &Refunded> {
+        self.refunds.iter().filter(|refund| refund.seq == row.seq).map(|refund| &refund.refunded)
+    }
+
+    /// What was given back of a payment, if anything.
+    pub(super) fn back(&self, row: &PaymentRow) -> Option<GivenBack> {
+        self.refunds_of(row).fold(None, |back, refunded| {
+            let GivenBack { amount, fee } = back.unwrap_or_default();
+            Some(GivenBack { amount: amount + refunded.amount.atomic(), fee: fee + refunded.fee.atomic() })
+        })
     }
 
     pub(super) fn windows_of(&self, agent: AgentId) -> impl Iterator<Item = (&WindowKey, &Sum)> {

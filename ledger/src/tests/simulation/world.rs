@@ -21,7 +21,7 @@ use super::random::Random;
 use super::store::Store;
 use crate::command::Command;
 use crate::database::Database;
-use crate::{Funding, Ledger, RefundReason, Settings, StoredResponse};
+use crate::{Funding, Ledger, RefundReason, RefundRequest, Settings, StoredResponse, Withdrawal};
 
 /// 2026-11-29T22:00:00Z: the day and the month end soon.
 const BEGIN: i64 = 1_795_989_600_000;
@@ -139,7 +139,7 @@ impl World {
             }
             Event::Act(index, act) => self.act_on(index, act),
             Event::Fund { wallet, units, key } => self.fund(wallet, units, key),
-            Event::Refund(attempt) => self.refund(attempt),
+            Event::Refund(attempt, part) => self.refund(attempt, part),
             Event::Write => self.write(),
             Event::Ticks(number) => {
                 for _ in 0..number {
@@ -206,35 +206,64 @@ impl World {
         self.enter(Stage::Asking(self.model.attempts.len() - 1, Box::pin(answer)));
     }
 
+    /// Out of the wallet where the units are negative.
     pub(super) fn fund(&mut self, number: u8, units: i64, key: u8) {
-        let funding = Funding {
-            wallet: wallet(number),
-            amount: amount(units),
-            idempotency_key: key.to_string(),
-            external_reference: "wire".to_owned(),
-        };
+        let (wallet, amount) = (wallet(number), amount(units.abs()));
+        let (idempotency_key, external_reference) = (key.to_string(), "wire".to_owned());
         self.model.funding.push((number, units, key));
         let ledger = self.ledger.clone();
-        let answer = async move { ledger.fund(funding).await };
-        self.enter(Stage::Funding((number, units, key), Box::pin(answer)));
+        let answer: Waiting<_> = if units < 0 {
+            let withdrawal = Withdrawal { wallet, amount, idempotency_key, external_reference };
+            Box::pin(async move { ledger.withdraw(withdrawal).await })
+        } else {
+            let funding = Funding { wallet, amount, idempotency_key, external_reference };
+            Box::pin(async move { ledger.fund(funding).await })
+        };
+        self.enter(Stage::Funding((number, units, key), answer));
     }
 
-    fn refund(&mut self, attempt: usize) {
+    /// An operator gives an attempt's payment back, or a part of it.
+    fn refund(&mut self, attempt: usize, part: bool) {
         let Some(Attempt { id, state, .. }) = self.model.attempts.get(attempt) else { return };
-        let (id, paid) = (*id, matches!(state, State::Paid(_)));
-        // Which of several refunds it was must be known: no second one beside one that came before its payment stood.
+        let (id, paid) = (
+            *id,
+            match state {
+                State::Paid(paid) => Some(*paid),
+                _ => None,
+            },
+        );
+        // Which of several refunds it was must be known: no second one beside one that came before its payment stood, and
+        // one part at a time, which leaves something.
         let early = self.actors.iter().any(|actor| {
             matches!(actor.stage, Stage::Refunding(other, ..) if other == attempt) && actor.allowed.is_empty()
         });
         if early || self.given_back.contains(&attempt) {
             return;
         }
+        let mut units = None;
+        if part {
+            let left = paid.map_or(0, |paid| paid.units - paid.back);
+            let another =
+                self.model.refunding.iter().any(|(_, other, much)| *other == attempt && much.is_some());
+            if left < 2 || another {
+                return;
+            }
+            units = Some(self.random.between(1, left - 1));
+        }
         let ticket = self.number();
-        self.model.refunding.push((ticket, attempt));
-        let ledger = self.ledger.clone();
-        let answer = async move { ledger.refund(id, RefundReason::Operator).await };
-        self.enter(Stage::Refunding(attempt, ticket, Box::pin(answer)));
-        if let Some(actor) = self.actors.last_mut().filter(|_| paid) {
+        self.model.refunding.push((ticket, attempt, units));
+        let (ledger, reason) = (self.ledger.clone(), RefundReason::Operator);
+        let answer: Waiting<_> = match units {
+            None => Box::pin(async move { ledger.refund(id, reason).await }),
+            Some(units) => {
+                let idempotency_key = ticket.to_string();
+                let request =
+                    RefundRequest { payment: id, amount: Some(amount(units)), reason, idempotency_key };
+                Box::pin(async move { ledger.refund_part(request).await })
+            }
+        };
+        self.enter(Stage::Refunding(attempt, ticket, answer));
+        if let Some(actor) = self.actors.last_mut().filter(|_| paid.is_some()) {
             actor.allowed.push(super::answers::Answer::Prior(attempt));
         }
     }
@@ -281,7 +310,7 @@ impl World {
             (Stage::Paid(attempt, receipt), Act::GiveBack) => {
                 receipt.refund(RefundReason::BrokenOff);
                 let ticket = self.number();
-                self.model.refunding.push((ticket, attempt));
+                self.model.refunding.push((ticket, attempt, None));
                 self.model.attempts[attempt].end(Delivery::Refunding);
                 self.given_back.push(attempt);
             }

@@ -1,0 +1,56 @@
+//! What only one batch has to know: read by the writer before `decide`, in the same state of the books.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::{PaymentId, PayoutId};
+
+use super::{AccountId, PaymentRow, TransferRow};
+use crate::account::Refunded;
+use crate::settlement::Payout;
+
+/// Facts that only this batch needs: read by the writer before `decide`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    /// Transfers that stand under an idempotency key of the batch.
+    pub(crate) transfers: HashMap<String, TransferRow>,
+    /// Refunds that do.
+    pub(crate) refunds: HashMap<String, Refunded>,
+    /// Payments that the batch wants to refund.
+    pub(crate) payments: HashMap<PaymentId, GivenPayment>,
+    /// Providers that the batch settles with.
+    pub(crate) providers: HashMap<Arc<str>, GivenProvider>,
+    /// Payouts that the batch pays.
+    pub(crate) payouts: HashMap<PayoutId, GivenPayout>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct GivenPayment {
+    pub(crate) row: PaymentRow,
+    /// None: it was never refunded.
+    pub(crate) back: Option<GivenBack>,
+}
+
+/// All that was given back of one payment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GivenBack {
+    pub(crate) amount: i64,
+    pub(crate) fee: i64,
+}
+
+/// Where a provider's settlements stand on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GivenProvider {
+    pub(crate) payable: Option<AccountId>,
+    /// The last settlement's; zero before the first.
+    pub(crate) number: u32,
+    pub(crate) cut: i64,
+    pub(crate) through: i64,
+}
+
+/// A payout on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GivenPayout {
+    pub(crate) payout: Payout,
+    pub(crate) payable: AccountId,
+}

@@ -1,0 +1,79 @@
+//! What moves money and is no capture, as arrays of columns: refunds, transfers, settlements, payouts.
+
+use super::text;
+use super::write::{Statement, column, number};
+use crate::batch::Delta;
+
+pub(super) fn refunds(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.refunds;
+    sqlx::query(text::REFUNDS)
+        .bind(column(rows, |row| row.seq))
+        .bind(column(rows, |row| row.refunded.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.provider.0))
+        .bind(column(rows, |row| row.refunded.amount.atomic()))
+        .bind(column(rows, |row| row.refunded.fee.atomic()))
+        .bind(column(rows, |row| row.refunded.remains.atomic()))
+        .bind(column(rows, |row| row.refunded.reason.name()))
+        .bind(column(rows, |row| row.idempotency_key.clone()))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}
+
+pub(super) fn transfers(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.transfers;
+    sqlx::query(text::TRANSFERS)
+        .bind(column(rows, |row| row.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.kind.name()))
+        .bind(column(rows, |row| row.debit.0))
+        .bind(column(rows, |row| row.credit.0))
+        .bind(column(rows, |row| row.amount.atomic()))
+        .bind(column(rows, |row| row.wallet.map(|(_, account)| account.0)))
+        .bind(column(rows, |row| row.payout.map(|payout| payout.as_bytes().to_vec())))
+        .bind(column(rows, |row| row.idempotency_key.clone()))
+        .bind(column(rows, |row| row.external_reference.clone()))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}
+
+pub(super) fn settlements(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.settlements;
+    sqlx::query(text::SETTLEMENTS)
+        .bind(column(rows, |row| row.settlement.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.provider.0))
+        .bind(column(rows, |row| i64::from(row.settlement.number)))
+        .bind(column(rows, |row| row.settlement.since))
+        .bind(column(rows, |row| row.settlement.cut))
+        .bind(column(rows, |row| row.through))
+        .bind(column(rows, |row| number(row.settlement.payments)))
+        .bind(column(rows, |row| row.settlement.gross.atomic()))
+        .bind(column(rows, |row| row.settlement.fee.atomic()))
+        .bind(column(rows, |row| row.settlement.refunds.atomic()))
+        .bind(column(rows, |row| row.settlement.adjustments.atomic()))
+        .bind(column(rows, |row| row.settlement.net.atomic()))
+        .bind(column(rows, |row| row.payable.0))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}
+
+pub(super) fn payouts(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.payouts;
+    sqlx::query(text::PAYOUTS)
+        .bind(column(rows, |row| row.payout.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.payout.settlement.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.provider.0))
+        .bind(column(rows, |row| row.payable.0))
+        .bind(column(rows, |row| row.payout.destination.rail()))
+        .bind(column(rows, |row| row.wallet.map(|account| account.0)))
+        .bind(column(rows, |row| row.destination().map(str::to_owned)))
+        .bind(column(rows, |row| row.payout.amount.atomic()))
+        .bind(column(rows, |row| row.payout.paid.as_ref().map(|paid| paid.transfer.as_bytes().to_vec())))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}
+
+pub(super) fn paid(delta: &Delta) -> Statement<'static> {
+    sqlx::query(text::PAID)
+        .bind(column(&delta.paid, |row| row.payout.as_bytes().to_vec()))
+        .bind(column(&delta.paid, |row| row.transfer.as_bytes().to_vec()))
+        .bind(delta.marker.batch)
+}

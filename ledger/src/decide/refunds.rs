@@ -1,0 +1,103 @@
+//! Refunds: a payment goes back the way it came, whole or in parts, and never more of it than it took.
+//!
+//! The fee returns in proportion to all that was given back so far, rounded down: a whole payment takes its whole fee
+//! along, in however many parts. Windows get each part back; the tier's count and the identifier wait for the whole.
+
+use domain::{Amount, PaymentId, TransferId, Window};
+
+use super::{Draft, usage_key};
+use crate::account::{RefundReason, Refunded};
+use crate::batch::{CallKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow, Refusal};
+
+/// What is to be given back.
+pub(super) struct Asked<'a> {
+    pub(super) payment: PaymentId,
+    /// None: all that is left.
+    pub(super) amount: Option<Amount>,
+    pub(super) reason: RefundReason,
+    /// A person's word for it.
+    pub(super) key: Option<&'a str>,
+}
+
+// === impl Draft ===
+
+impl Draft<'_> {
+    pub(super) fn refund(&mut self, asked: &Asked<'_>, id: TransferId) -> Result<Outcome, Refusal> {
+        if let Some(earlier) = asked.key.and_then(|key| self.earlier_refund(key)) {
+            let same = (earlier.payment, earlier.reason) == (asked.payment, asked.reason)
+                && asked.amount.is_none_or(|amount| amount == earlier.amount);
+            return if same { Ok(Outcome::Refunded(earlier)) } else { Err(Refusal::Conflict) };
+        }
+        let given = self.given.payments.get(&asked.payment).ok_or(Refusal::UnknownPayment)?;
+        let row = &given.row;
+        let (left, fee_back) = match self.back(given) {
+            None => (row.gross, Amount::ZERO),
+            Some(back) => {
+                let left = row.gross.atomic() - back.amount;
+                let left = Amount::from_atomic(left).filter(|left| !left.is_zero());
+                let fee = Amount::from_atomic(back.fee).unwrap_or_default();
+                (left.ok_or(Refusal::RefundedBefore)?, fee)
+            }
+        };
+        let amount = asked.amount.unwrap_or(left);
+        let remains = left.checked_sub(amount).ok_or(Refusal::RefundExceeds)?;
+        if amount.is_zero() && !left.is_zero() {
+            return Err(Refusal::Amount);
+        }
+        let fee = row.fee.pro_rata(row.gross.saturating_sub(remains), row.gross).saturating_sub(fee_back);
+        self.move_back(row, amount, fee);
+        self.give_back(row, amount, remains.is_zero());
+        let Asked { payment, reason, key, .. } = *asked;
+        let refunded = Refunded { id, payment, amount, fee, remains, reason, at: self.delta.marker.at };
+        self.delta.refunds.push(RefundRow {
+            seq: row.seq,
+            provider: row.provider_account,
+            refunded,
+            idempotency_key: key.map(str::to_owned),
+        });
+        Ok(Outcome::Refunded(refunded))
+    }
+
+    fn earlier_refund(&self, key: &str) -> Option<Refunded> {
+        let mut own = self.delta.refunds.iter();
+        let own = own.find(|row| row.idempotency_key.as_deref() == Some(key)).map(|row| row.refunded);
+        self.given.refunds.get(key).copied().or(own)
+    }
+
+    /// What was given back of a payment, in this batch too.
+    fn back(&self, given: &GivenPayment) -> Option<GivenBack> {
+        let own = self.delta.refunds.iter().filter(|row| row.seq == given.row.seq);
+        own.fold(given.back, |back, row| {
+            let GivenBack { amount, fee } = back.unwrap_or_default();
+            let Refunded { amount: more, fee: more_fee, .. } = &row.refunded;
+            Some(GivenBack { amount: amount + more.atomic(), fee: fee + more_fee.atomic() })
+        })
+    }
+
+    fn move_back(&mut self, row: &PaymentRow, amount: Amount, fee: Amount) {
+        self.credit(row.wallet_account, amount.atomic());
+        self.debit(row.provider_account, amount.atomic() - fee.atomic());
+        self.debit(row.fee_account, fee.atomic());
+        *self.delta.wallets.entry(row.wallet).or_default() += amount.atomic();
+        let usage = self.delta.usage.entry(usage_key(self.delta.marker.at, row)).or_default();
+        usage.refunds += 1;
+        usage.refunded += amount.atomic();
+        usage.refunded_fee += fee.atomic();
+    }
+
+    /// What a refund takes out of windows, tiers and identifiers.
+    fn give_back(&mut self, row: &PaymentRow, amount: Amount, whole: bool) {
+        let held = HeldAt::new(row.held_at);
+        for window in [Window::Day, Window::Month] {
+            let change = self.delta.windows.entry(held.key(row.agent, window)).or_default();
+            change.returned += amount.atomic();
+        }
+        let calls = CallKey { agent: row.agent, provider: row.provider_account, month: held.month };
+        let counted = self.delta.calls.entry(calls).or_default();
+        counted.refunded += amount.atomic();
+        if whole {
+            counted.returned += 1;
+            self.delta.released.extend(row.idempotency.map(|key| (key, row.id)));
+        }
+    }
+}

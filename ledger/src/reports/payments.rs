@@ -1,0 +1,295 @@
+//! The list of captured payments, by whom, to whom, for what, when, and what became of them.
+//!
+//! The order of payments is their number. Agents and providers have an index, times are places in the order, refunds lead to
+//! their payments; whatever else is asked is looked for in [`SCAN_MAX`] rows, and the page says where it stopped.
+
+use std::sync::Arc;
+
+use domain::{AgentId, SettlementId, UnixMillis, WalletId};
+use sqlx::AssertSqlSafe;
+
+use super::{Listed, Order, Page, accounts, seek};
+use crate::account::{PaymentRecord, PaymentState};
+use crate::books::rows::{PaymentColumns, hex_list, payments};
+use crate::books::session::{Session, on_either};
+
+/// Rows looked at for one page, where no index has what is asked for.
+const SCAN_MAX: i64 = 20_000;
+
+/// Agents that are looked up one by one.
+const AGENTS_MAX: usize = 32;
+
+/// Which payments are wanted: those that fit all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PaymentFilter {
+    /// Of one of these; none is named: of anybody.
+    pub agents: Vec<AgentId>,
+    /// From this wallet. Its agents find them faster.
+    pub wallet: Option<WalletId>,
+    /// To this provider.
+    pub provider: Option<Arc<str>>,
+    /// For this route.
+    pub route: Option<Arc<str>>,
+    /// In this state.
+    pub state: Option<PaymentState>,
+    /// Members of this settlement.
+    pub settlement: Option<SettlementId>,
+    /// With a number from the first to the second of these.
+    pub numbers: Option<(i64, i64)>,
+    /// Captured at this time or later.
+    pub from: Option<UnixMillis>,
+    /// Captured before this time.
+    pub until: Option<UnixMillis>,
+}
+
+/// Where to look: texts of conditions, of rows with a number above `low` and below `high`.
+struct Search {
+    /// What an index serves: one place to look each.
+    places: Vec<Place>,
+    /// What each row is asked. Names are accounts' numbers and hex digits, made here.
+    conditions: Vec<String>,
+    route: Option<Arc<str>>,
+    low: i64,
+    high: i64,
+}
+
+enum Place {
+    All,
+    Provider(i64),
+    Agent(AgentId),
+    Refunds,
+}
+
+/// Numbers found in one place, in order, and the last one that was looked at, where more may lie behind it.
+struct Found {
+    numbers: Vec<i64>,
+    end: Option<i64>,
+}
+
+/// A page of payments.
+pub(crate) async fn list(
+    session: &mut Session<'_>,
+    filter: &PaymentFilter,
+    page: &Page<i64>,
+) -> Result<Listed<PaymentRecord, i64>, sqlx::Error> {
+    let Some(search) = Search::begin(session, filter, page).await? else {
+        return Ok(Listed { items: Vec::new(), next: None });
+    };
+    let mut numbers = Vec::new();
+    let mut end: Option<i64> = None;
+    for place in &search.places {
+        let found = search.look(session, place, page).await?;
+        numbers.extend(found.numbers);
+        // What lies behind the nearest end was not looked at everywhere.
+        end = match (end, found.end, page.order) {
+            (Some(one), Some(other), Order::Newest) => Some(one.max(other)),
+            (Some(one), Some(other), Order::Oldest) => Some(one.min(other)),
+            (one, other, _) => one.or(other),
+        };
+    }
+    match page.order {
+        Order::Newest => numbers.sort_unstable_by(|one, other| other.cmp(one)),
+        Order::Oldest => numbers.sort_unstable(),
+    }
+    numbers.retain(|number| match (end, page.order) {
+        (None, _) => true,
+        (Some(end), Order::Newest) => *number >= end,
+        (Some(end), Order::Oldest) => *number <= end,
+    });
+    let Listed { items: numbers, next } = page.listed(numbers, |number| *number);
+    let items = load(session, &numbers, page.order).await?;
+    Ok(Listed { items, next: next.or(end) })
+}
+
+/// The rows of these numbers.
+async fn load(
+    session: &mut Session<'_>,
+    numbers: &[i64],
+    order: Order,
+) -> Result<Vec<PaymentRecord>, sqlx::Error> {
+    let list: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    let list = format!("[{}]", list.join(","));
+    let newest = concat!(
+        payments!(),
+        "where p.seq in (select cast(value as bigint) from json_each($1)) order by p.seq desc"
+    );
+    let oldest = concat!(
+        payments!(),
+        "where p.seq in (select cast(value as bigint) from json_each($1)) order by p.seq"
+    );
+    let text = if order == Order::Newest { newest } else { oldest };
+    let rows: Vec<PaymentColumns> = on_either!(session, c => sqlx::query_as(text).bind(list).fetch_all(c))?;
+    rows.into_iter().map(|row| Ok(row.record()?)).collect()
+}
+
+// === impl Search ===
+
+impl Search {
+    /// None: nothing fits.
+    async fn begin(
+        session: &mut Session<'_>,
+        filter: &PaymentFilter,
+        page: &Page<i64>,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let (first, last) = filter.numbers.unwrap_or((1, i64::MAX));
+        let (mut low, mut high) = (first.saturating_sub(1).max(0), last.saturating_add(1));
+        if let Some(from) = filter.from {
+            low = low.max(seek::first_at(session, from).await? - 1);
+        }
+        if let Some(until) = filter.until {
+            high = high.min(seek::first_at(session, until).await?);
+        }
+        match (page.after, page.order) {
+            (Some(after), Order::Newest) => high = high.min(after),
+            (Some(after), Order::Oldest) => low = low.max(after),
+            (None, _) => {}
+        }
+        let mut provider = match &filter.provider {
+            Some(name) => match accounts::of_provider(session, name).await? {
+                Some(account) => Some(account),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        if let Some(settlement) = filter.settlement {
+            let text = "select provider, since, cut from settlement where id = $1";
+            let key = settlement.as_bytes().to_vec();
+            let found: Option<(i64, i64, i64)> =
+                on_either!(session, c => sqlx::query_as(text).bind(key).fetch_optional(c))?;
+            let Some((account, since, cut)) = found else { return Ok(None) };
+            if provider.replace(account).is_some_and(|provider| provider != account) {
+                return Ok(None);
+            }
+            (low, high) = (low.max(since), high.min(cut.saturating_add(1)));
+        }
+        let mut search =
+            Self { places: Vec::new(), conditions: Vec::new(), route: filter.route.clone(), low, high };
+        if let Some(wallet) = filter.wallet {
+            let Some(account) = accounts::of_wallet(session, wallet).await? else { return Ok(None) };
+            search.conditions.push(format!("p.wallet = {account}"));
+        }
+        search.place(filter, provider);
+        Ok(Some(search))
+    }
+
+    /// The place that has the fewest rows to look at; all else becomes a condition.
+    fn place(&mut self, filter: &PaymentFilter, provider: Option<i64>) {
+        match filter.state {
+            None => {}
+            Some(PaymentState::Captured) => {
+                self.ask("not exists (select 1 from refund r where r.payment = p.seq)".to_owned());
+            }
+            Some(PaymentState::Refunded) => {
+                self.ask(
+                    "exists (select 1 from refund r where r.payment = p.seq and r.remains = 0)".to_owned(),
+                );
+            }
+            Some(PaymentState::PartlyRefunded) => {
+                self.ask(
+                    "not exists (select 1 from refund r where r.payment = p.seq and r.remains = 0)"
+                        .to_owned(),
+                );
+            }
+        }
+        let is_refunded = matches!(filter.state, Some(PaymentState::Refunded | PaymentState::PartlyRefunded));
+        let many = filter.agents.len() > AGENTS_MAX;
+        if is_refunded {
+            self.places.push(Place::Refunds);
+        } else if !filter.agents.is_empty() && !many {
+            self.places.extend(filter.agents.iter().copied().map(Place::Agent));
+        } else if let Some(account) = provider {
+            self.places.push(Place::Provider(account));
+        } else {
+            self.places.push(Place::All);
+        }
+        if let Some(account) = provider.filter(|_| !matches!(self.places[..], [Place::Provider(_)])) {
+            self.ask(format!("p.provider = {account}"));
+        }
+        if !filter.agents.is_empty() && !matches!(self.places[..], [Place::Agent(_), ..]) {
+            let list = hex_list(filter.agents.iter().map(|agent| agent.as_bytes().as_slice()));
+            self.ask(format!("p.agent in (select unhex(value) from json_each('{list}'))"));
+        }
+        if self.route.is_some() {
+            self.ask("p.route = $4".to_owned());
+        }
+    }
+
+    fn ask(&mut self, condition: String) {
+        self.conditions.push(condition);
+    }
+
+    /// The numbers of one page in one place.
+    async fn look(
+        &self,
+        session: &mut Session<'_>,
+        place: &Place,
+        page: &Page<i64>,
+    ) -> Result<Found, sqlx::Error> {
+        let scan = if self.conditions.is_empty() { page.asked() } else { SCAN_MAX };
+        let (rows, direction) = (place.rows(page.order), page.order.direction());
+        let conditions =
+            if self.conditions.is_empty() { "1 = 1".to_owned() } else { self.conditions.join(" and ") };
+        let text = format!(
+            "select p.seq from ({rows}) found join payment p on p.seq = found.seq where {conditions}
+             order by p.seq {direction} limit {}",
+            page.asked()
+        );
+        let numbers: Vec<i64> = on_either!(session, c => {
+            // Made of constants, numbers and hex digits; few texts come twice.
+            let query = sqlx::query_scalar(AssertSqlSafe(text)).persistent(false);
+            let query = query.bind(self.low).bind(self.high).bind(scan);
+            match &self.route {
+                Some(route) => query.bind(route.to_string()).fetch_all(c),
+                None => query.fetch_all(c),
+            }
+        })?;
+        let full = i64::try_from(numbers.len()).is_ok_and(|count| count >= page.asked());
+        let end = match numbers.last() {
+            Some(last) if full => Some(*last),
+            _ if self.conditions.is_empty() => None,
+            _ => self.end(session, &rows, page.order).await?,
+        };
+        Ok(Found { numbers, end })
+    }
+
+    /// The last row that was looked at, where there are more.
+    async fn end(
+        &self,
+        session: &mut Session<'_>,
+        rows: &str,
+        order: Order,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let last = if order == Order::Newest { "min" } else { "max" };
+        let text = format!("select count(*), {last}(seq) from ({rows}) found");
+        let (count, end): (i64, Option<i64>) = on_either!(session, c => {
+            let query = sqlx::query_as(AssertSqlSafe(text)).persistent(false);
+            query.bind(self.low).bind(self.high).bind(SCAN_MAX).fetch_one(c)
+        })?;
+        Ok(end.filter(|_| count >= SCAN_MAX))
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// `$1` above, `$2` below, `$3` how many.
+    fn rows(&self, order: Order) -> String {
+        let direction = order.direction();
+        let ordered = |column: &str| {
+            format!("and {column} > $1 and {column} < $2 order by {column} {direction} limit $3")
+        };
+        match self {
+            Self::All => format!("select seq from payment where 1 = 1 {}", ordered("seq")),
+            Self::Provider(account) => {
+                format!("select seq from payment where provider = {account} {}", ordered("seq"))
+            }
+            Self::Agent(agent) => {
+                let digits: String = agent.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("select seq from payment where agent = unhex('{digits}') {}", ordered("seq"))
+            }
+            Self::Refunds => {
+                format!("select distinct payment as seq from refund where 1 = 1 {}", ordered("payment"))
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A provider's settlements and payouts as the ledger answers about them, and what it is asked for.
+//!
+//! A settlement covers the captured payments of a provider with numbers above `since` and up to `cut`: contiguous and
+//! disjoint, because each begins where the one before ended. When one is due is not decided here: the crate `settlement`
+//! does. Next: `reports::closing` for the sums, `decide::settlements` for the posting.
+
+use std::sync::Arc;
+
+use domain::{Amount, PayoutDestination, PayoutId, SettlementId, TransferId, UnixMillis};
+
+/// What a settlement would be, read from the books: all of it stands and can no longer change, but for a settlement that
+/// somebody else makes first. [`crate::Ledger::settle`] makes it one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    pub(crate) provider: Arc<str>,
+    pub(crate) since: i64,
+    pub(crate) cut: i64,
+    pub(crate) through: i64,
+    pub(crate) payments: u64,
+    pub(crate) gross: Amount,
+    pub(crate) fee: Amount,
+    pub(crate) refunds: Amount,
+    pub(crate) adjustments: Amount,
+}
+
+/// A committed settlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Its name.
+    pub id: SettlementId,
+    /// Whose.
+    pub provider: Arc<str>,
+    /// The how-manieth of the provider, from 1 on.
+    pub number: u32,
+    /// Its members have numbers above this one.
+    pub since: i64,
+    /// The number of its last member.
+    pub cut: i64,
+    /// How many members.
+    pub payments: u64,
+    /// What they took.
+    pub gross: Amount,
+    /// The platform's part of it.
+    pub fee: Amount,
+    /// Given back of members before the settlement, less the fee that returned: taken off.
+    pub refunds: Amount,
+    /// Given back of payments that were settled before, since the settlement before counted, less the fee that returned:
+    /// taken off.
+    pub adjustments: Amount,
+    /// What is paid out: gross less fee, refunds and adjustments.
+    pub net: Amount,
+    /// Its one payout.
+    pub payout: PayoutId,
+    /// Ledger time of the commit.
+    pub at: UnixMillis,
+}
+
+/// What leaves for a provider, for one settlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payout {
+    /// Its name.
+    pub id: PayoutId,
+    /// For which.
+    pub settlement: SettlementId,
+    /// Whose.
+    pub provider: Arc<str>,
+    /// Where it goes: as the terms said when the settlement was made.
+    pub destination: PayoutDestination,
+    /// The settlement's net.
+    pub amount: Amount,
+    /// Ledger time of the settlement.
+    pub at: UnixMillis,
+    /// None: a person has still to pay it.
+    pub paid: Option<Paid>,
+}
+
+/// How a payout ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// The transfer that did it.
+    pub transfer: TransferId,
+    /// What the money is outside; the settlement's name where it went into a wallet.
+    pub reference: String,
+    /// Ledger time of the commit.
+    pub at: UnixMillis,
+}
+
+/// A person says that a payout of the rail `manual` was paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayoutPayment {
+    /// Which.
+    pub payout: PayoutId,
+    /// The bank's reference.
+    pub reference: String,
+    /// The caller's word for this; a second one with the same word is the first one.
+    pub idempotency_key: String,
+}
+
+// === impl Closing ===
+
+impl Closing {
+    /// Whose.
+    #[must_use]
+    pub fn provider(&self) -> &Arc<str> {
+        &self.provider
+    }
+
+    /// How many payments it has.
+    #[must_use]
+    pub const fn payments(&self) -> u64 {
+        self.payments
+    }
+
+    /// What is left for the provider; `None` where refunds leave nothing, and nothing can be settled.
+    #[must_use]
+    pub fn net(&self) -> Option<Amount> {
+        let net =
+            self.gross.checked_sub(self.fee)?.checked_sub(self.refunds)?.checked_sub(self.adjustments)?;
+        Some(net).filter(|net| !net.is_zero())
+    }
+}
