@@ -8,14 +8,15 @@ use serde_json::Value;
 use crate::root;
 
 /// Each package and the packages of the workspace it may use.
-const DIRECTION: [(&str, &[&str]); 11] = [
+const DIRECTION: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("protocol", &["domain"]),
     ("ledger", &["domain", "test-postgres"]),
     ("registry", &["domain", "test-postgres"]),
-    ("gateway", &["domain", "protocol", "ledger", "registry"]),
-    ("control-plane", &["domain", "protocol", "ledger", "registry", "test-postgres"]),
-    ("faregate", &["domain", "protocol", "ledger", "registry", "gateway", "control-plane"]),
+    ("settlement", &["domain", "protocol", "ledger", "test-postgres"]),
+    ("gateway", &["domain", "protocol", "ledger", "registry", "settlement"]),
+    ("control-plane", &["domain", "protocol", "ledger", "registry", "settlement", "test-postgres"]),
+    ("faregate", &["domain", "protocol", "ledger", "registry", "settlement", "gateway", "control-plane"]),
     // These know the product from outside: words, wire formats and the binary.
     ("tests", &["domain", "protocol", "test-postgres"]),
     ("test-postgres", &[]),

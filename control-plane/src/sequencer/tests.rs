@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Address, Amount, Clock, PaymentId, Secret, TransferId, UnixMillis, WalletId as Wallet};
+use registry::Database;
 use registry::alert::{Balance, Threshold};
 use registry::journal::{Actor, ActorKind, Event, Filter};
-use registry::Database;
 use tempfile::TempDir;
 
 use super::movements::{Captured, Changes, What};
@@ -121,7 +121,8 @@ impl Movements for Books {
     async fn balances(&self, wallets: &[Wallet]) -> Result<Vec<Balance>, ReadError> {
         let batches = self.batches.lock().unwrap();
         let balance = |wallet: Wallet| {
-            let paid = batches.iter().flat_map(|batch| &batch.payments).filter(|(_, payer, _)| *payer == wallet);
+            let paid =
+                batches.iter().flat_map(|batch| &batch.payments).filter(|(_, payer, _)| *payer == wallet);
             let paid: i64 = paid.map(|(_, _, amount)| amount).sum();
             let moved = batches.iter().flat_map(|batch| &batch.movements);
             let funded = moved.filter_map(Movement::funded).filter(|funded| funded.wallet == wallet);
@@ -129,7 +130,10 @@ impl Movements for Books {
             units(funded - paid)
         };
         let batch = batches.len() as u64;
-        Ok(wallets.iter().map(|id| Balance { wallet: *id, balance: balance(*id), batch, at: START }).collect())
+        Ok(wallets
+            .iter()
+            .map(|id| Balance { wallet: *id, balance: balance(*id), batch, at: START })
+            .collect())
     }
 }
 
@@ -289,7 +293,8 @@ async fn of_two_sequencers_and_one_that_is_killed_each_movement_becomes_one_even
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let funded = house.wait("wallet.funded", FUNDINGS).await;
-    let amounts: Vec<String> = funded.iter().map(|event| event.data["amount"]["amount"].to_string()).collect();
+    let amounts: Vec<String> =
+        funded.iter().map(|event| event.data["amount"]["amount"].to_string()).collect();
     let expected: Vec<String> = (1..=FUNDINGS).map(|amount| format!("\"{amount}\"")).collect();
     assert_eq!(amounts, expected, "skipped, twice or out of order");
     house.stop.send_replace(true);
@@ -366,7 +371,10 @@ async fn a_balance_that_falls_is_told_at_once_and_so_is_one_that_fell_while_nobo
     sequencer.look().await.unwrap();
     let told = house.of_kind("wallet.low_balance").await;
     assert_eq!((told.len(), told[0].subject.clone()), (1, wallet.to_string()));
-    assert_eq!((&told[0].data["balance"]["amount"], &told[0].data["threshold"]["amount"]), (&"49".into(), &"50".into()));
+    assert_eq!(
+        (&told[0].data["balance"]["amount"], &told[0].data["threshold"]["amount"]),
+        (&"49".into(), &"50".into())
+    );
     assert_eq!((told[0].tenant.owner.as_deref(), &told[0].data["percent"]), (Some("lab"), &50.into()));
     house.books.pay("acme", wallet, 1);
     sequencer.look().await.unwrap();

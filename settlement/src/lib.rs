@@ -1,0 +1,21 @@
+//! Moves value for captured payments: when a provider is settled with, and that it happens once.
+//!
+//! A [`Worker`] looks at each provider now and then, decides by its terms ([`due`]), reads the sums beside the ledger's writer
+//! and asks the ledger for the settlement. It keeps nothing that a crash could lose: the books say where the last settlement
+//! ended, and the ledger refuses one that begins anywhere else. No request ever waits for any of it.
+//! Next: [`worker`] for the steps, [`due`] for the decision, `ledger::settlement` for what a settlement is.
+
+pub mod books;
+pub mod due;
+pub mod terms;
+pub mod watcher;
+pub mod worker;
+
+pub use books::Books;
+pub use due::{Due, due};
+pub use terms::{TermsError, TermsSource};
+pub use watcher::{Unwatched, Watcher};
+pub use worker::{Round, SettlementError, Worker};
+
+#[cfg(test)]
+mod tests;

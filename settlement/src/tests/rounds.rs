@@ -1,0 +1,151 @@
+//! Rounds of the worker over a real ledger: what is settled when, what waits, and what goes on beside it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{PayoutDestination, Schedule};
+use ledger::{LedgerError, Page};
+
+use super::house::{HOUR, House, NOON, amount, continuous, pay, wallet};
+use crate::{SettlementError, TermsError, Unwatched, Worker};
+
+fn worker(house: &House) -> Worker<ledger::Ledger> {
+    Worker::new(house.ledger.clone(), house.terms.clone(), house.seen.clone())
+}
+
+#[tokio::test]
+async fn what_is_not_enough_or_not_old_enough_waits_for_the_next_round() {
+    let house = House::new(continuous()).await;
+    let mut worker = worker(&house);
+    house.pay("acme", 50).await;
+    assert_eq!(worker.round().await.settled, [], "too young and too little");
+    house.clock.set(NOON + HOUR);
+    house.pay("acme", 200).await;
+    assert_eq!(worker.round().await.settled, [], "what is old enough is too little");
+    house.clock.set(NOON + 2 * HOUR - 1);
+    assert_eq!(worker.round().await.settled, []);
+    house.clock.set(NOON + 2 * HOUR);
+    let settled = worker.round().await.settled;
+    let [settlement] = &settled[..] else { panic!("{settled:?}") };
+    assert_eq!((settlement.payments, settlement.net), (2, amount(225)));
+    assert_eq!(worker.round().await.settled, []);
+    assert_eq!(*house.seen.settled.lock(), settled);
+    assert_eq!(house.seen.looked.lock().first(), Some(&45));
+    assert!(house.seen.failed.lock().is_empty());
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_date_takes_its_days_and_carries_over_what_is_too_little() {
+    let house = House::new(continuous()).await;
+    house.change_terms(|terms| terms.schedule = Schedule::Daily);
+    let mut worker = worker(&house);
+    house.pay("acme", 60).await;
+    // After midnight, when all of the day is old enough.
+    house.clock.set(NOON + 13 * HOUR);
+    house.pay("acme", 70).await;
+    assert_eq!(worker.round().await.settled, [], "54 of Sunday");
+    house.clock.set(NOON + 37 * HOUR - 1);
+    assert_eq!(worker.round().await.settled, []);
+    house.clock.set(NOON + 37 * HOUR);
+    house.pay("acme", 1_000).await;
+    let settled = worker.round().await.settled;
+    assert_eq!((settled.len(), settled[0].payments, settled[0].net), (1, 2, amount(117)));
+    house.change_terms(|terms| terms.age_max_ms = Some(3 * HOUR));
+    house.clock.set(NOON + 39 * HOUR);
+    assert_eq!(worker.round().await.settled, []);
+    house.clock.set(NOON + 40 * HOUR);
+    assert_eq!(worker.round().await.settled[0].net, amount(900), "too old to wait for its date");
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn refunds_beyond_what_was_earned_are_carried_over() {
+    let house = House::new(continuous()).await;
+    let mut worker = worker(&house);
+    let first = house.pay("acme", 1_000).await;
+    house.clock.set(NOON + HOUR);
+    assert_eq!(worker.round().await.settled[0].net, amount(900));
+    house.pay("acme", 500).await;
+    house.give_back(first, 1_000).await;
+    house.clock.set(NOON + 2 * HOUR);
+    assert_eq!(worker.round().await.settled, [], "400 were given back that it does not have");
+    house.pay("acme", 700).await;
+    house.clock.set(NOON + 3 * HOUR);
+    let settled = worker.round().await.settled;
+    assert_eq!((settled[0].adjustments, settled[0].net), (amount(900), amount(180)));
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn one_provider_that_fails_stops_no_other() {
+    let house = House::new(continuous()).await;
+    let mut terms = continuous();
+    terms.destination = PayoutDestination::Wallet(wallet(7));
+    house.terms.0.lock().as_mut().unwrap().insert(0, ("blue".into(), terms));
+    let nobody = ("nobody".into(), continuous());
+    house.terms.0.lock().as_mut().unwrap().insert(0, nobody);
+    house.pay("acme", 500).await;
+    house.pay("blue", 500).await;
+    house.clock.set(NOON + HOUR);
+    let mut worker = worker(&house);
+    let round = worker.round().await;
+    assert_eq!((round.settled.len(), &*round.settled[0].provider), (1, "acme"));
+    let unknown = SettlementError::Ledger(LedgerError::UnknownWallet);
+    assert_eq!(round.failed, [("blue".into(), unknown.clone())]);
+    assert_eq!(*house.seen.failed.lock(), [unknown]);
+    house.ledger.create_wallet(wallet(7)).await.unwrap();
+    assert_eq!(worker.round().await.settled[0].net, amount(450));
+    assert_eq!(house.ledger.wallet(wallet(7)).await.unwrap().unwrap().balance, amount(450));
+    let terms = std::mem::replace(&mut *house.terms.0.lock(), Err(TermsError("a test".to_owned())));
+    assert_eq!(worker.round().await, crate::Round::default());
+    assert_eq!(house.seen.failed.lock().len(), 2);
+    *house.terms.0.lock() = terms;
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn two_workers_beside_payments_and_refunds_settle_everything_once() {
+    let house = House::new(continuous()).await;
+    house.change_terms(|terms| (terms.delay_ms, terms.amount_min) = (0, amount(1)));
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let worker = Worker::new(house.ledger.clone(), house.terms.clone(), Arc::new(Unwatched));
+        workers.spawn(worker.run(Duration::from_millis(1), stopped.clone()));
+    }
+    let mut payers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let ledger = house.ledger.clone();
+        payers.spawn(async move {
+            let mut payments = Vec::new();
+            for units in 1..=40 {
+                payments.push(pay(&ledger, "acme", units).await);
+            }
+            payments
+        });
+    }
+    for payment in payers.join_all().await.into_iter().flatten().step_by(5) {
+        house.ledger.refund(payment, ledger::RefundReason::Operator).await.unwrap();
+    }
+    stop.send(true).unwrap();
+    workers.join_all().await;
+    let round = worker(&house).round().await;
+    assert_eq!(round.failed, []);
+    let (mut net, mut payments, mut after) = (0, 0, None);
+    loop {
+        let page = house.ledger.settlements(Some("acme"), Page { after, ..Page::first(10) }).await.unwrap();
+        net += page.items.iter().map(|settlement| settlement.net.atomic()).sum::<i64>();
+        payments += page.items.iter().map(|settlement| settlement.payments).sum::<u64>();
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let position = house.ledger.position("acme").await.unwrap().unwrap();
+    assert_eq!((payments, position.payments), (160, 0));
+    let earned: i64 = (1..=40).map(|units| units - units / 10).sum::<i64>() * 4;
+    let back: i64 = (1..=40).step_by(5).map(|units| units - units / 10).sum::<i64>() * 4;
+    assert_eq!(net + position.net, earned - back);
+    house.finish().await;
+}

@@ -1,0 +1,26 @@
+//! [`Watcher`]: what the worker tells whoever counts.
+
+use domain::UnixMillis;
+use ledger::{Position, Settlement};
+
+use crate::worker::SettlementError;
+
+/// Hears of every round, for metrics. Must return quickly.
+pub trait Watcher: Send + Sync + 'static {
+    /// A provider was looked at, at this ledger time.
+    fn looked(&self, position: &Position, at: UnixMillis);
+    /// A settlement stands.
+    fn settled(&self, settlement: &Settlement);
+    /// A provider could not be settled with, or nobody could, where none is named. It is tried again in the next round.
+    fn failed(&self, provider: Option<&str>, error: &SettlementError);
+}
+
+/// Counts nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn looked(&self, _: &Position, _: UnixMillis) {}
+    fn settled(&self, _: &Settlement) {}
+    fn failed(&self, _: Option<&str>, _: &SettlementError) {}
+}
