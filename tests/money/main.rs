@@ -18,5 +18,6 @@ mod replay;
 mod stored;
 mod streams;
 mod tampering;
+mod traffic;
 mod upstreams;
 mod windows;

@@ -116,6 +116,8 @@ async fn while_the_database_is_away_hours_wait_and_nothing_is_lost_or_added_twic
             books.hand_in().await;
         }
         rig.hours_pass(1);
+        // The tick at the end of the hour.
+        books.hand_in().await;
     }
     rig.registry = open(&rig.files, &rig.clock).await;
     books.registry = rig.registry.clone();

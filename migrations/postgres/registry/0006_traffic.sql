@@ -1,9 +1,5 @@
 -- The same tables as on SQLite (migrations/sqlite/registry).
 
--- SQLite's name: one text then unpacks a list of rows on both databases.
-create function json_each(items text) returns table (value json) language sql immutable strict as
-  $$ select json_array_elements($1::json) $$;
-
 create table traffic_request (
     provider text   not null,
     span     text   not null check (span in ('hour', 'day')),

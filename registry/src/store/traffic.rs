@@ -30,6 +30,31 @@ macro_rules! of_parts {
     };
 }
 
+/// Adds rows of a list; each database has its own word for unpacking one.
+macro_rules! add_requests {
+    ($rows:literal) => {
+        concat!(
+            "insert into traffic_request (provider, span, start, route, outcome, reason, requests)
+             select value->>0, $2, $3, value->>1, value->>2, value->>3, cast(value->>4 as bigint) from ",
+            $rows,
+            " where true on conflict (provider, span, start, route, outcome, reason)
+             do update set requests = traffic_request.requests + excluded.requests"
+        )
+    };
+}
+
+macro_rules! add_answers {
+    ($rows:literal) => {
+        concat!(
+            "insert into traffic_latency (provider, span, start, route, until_us, answers)
+             select value->>0, $2, $3, value->>1, cast(value->>2 as bigint), cast(value->>3 as bigint) from ",
+            $rows,
+            " where true on conflict (provider, span, start, route, until_us)
+             do update set answers = traffic_latency.answers + excluded.answers"
+        )
+    };
+}
+
 /// Whether these sums were not added yet. From now on they are.
 pub(crate) async fn is_new(session: &mut Session<'_>, sums: &TrafficSums) -> Result<bool, StoreError> {
     const FORGET: &str = "delete from traffic_source where at < $1";
@@ -49,15 +74,13 @@ pub(crate) async fn add(
     span: &'static str,
     start: i64,
 ) -> Result<(), StoreError> {
-    const REQUESTS: &str = "insert into traffic_request (provider, span, start, route, outcome, reason, requests)
-         select value->>0, $2, $3, value->>1, value->>2, value->>3, cast(value->>4 as bigint) from json_each($1) where true
-         on conflict (provider, span, start, route, outcome, reason)
-         do update set requests = traffic_request.requests + excluded.requests";
-    const ANSWERS: &str = "insert into traffic_latency (provider, span, start, route, until_us, answers)
-         select value->>0, $2, $3, value->>1, cast(value->>2 as bigint), cast(value->>3 as bigint) from json_each($1)
-         where true
-         on conflict (provider, span, start, route, until_us)
-         do update set answers = traffic_latency.answers + excluded.answers";
+    let (requests_sql, answers_sql) = match session {
+        Session::Sqlite(_) => (add_requests!("json_each($1)"), add_answers!("json_each($1)")),
+        Session::Postgres(_) => (
+            add_requests!("json_array_elements($1::json) as row(value)"),
+            add_answers!("json_array_elements($1::json) as row(value)"),
+        ),
+    };
     let mut routes: Vec<_> = sums.routes.iter().collect();
     routes.sort_by_key(|route| (&route.provider, &route.route));
     let mut requests = Vec::new();
@@ -77,7 +100,7 @@ pub(crate) async fn add(
             }),
         );
     }
-    for (sql, rows) in [(REQUESTS, requests), (ANSWERS, answers)] {
+    for (sql, rows) in [(requests_sql, requests), (answers_sql, answers)] {
         for rows in rows.chunks(ROWS_MAX) {
             let list = Value::from(rows).to_string();
             execute!(session, sqlx::query(sql).bind(&list).bind(span).bind(start))?;
@@ -107,11 +130,11 @@ pub(crate) async fn requests(
     parts: Parts,
 ) -> Result<Vec<Requests>, StoreError> {
     const SQL: &str = "select route, outcome, reason, cast(sum(requests) as bigint) from (
-             select * from traffic_request where provider = $1 and span = 'day' and start >= $2 and start < $3
+             select route, outcome, reason, requests from traffic_request where provider = $1 and span = 'day' and start >= $2 and start < $3
              union all
-             select * from traffic_request where provider = $1 and span = 'hour' and start >= $4 and start < $5
+             select route, outcome, reason, requests from traffic_request where provider = $1 and span = 'hour' and start >= $4 and start < $5
              union all
-             select * from traffic_request where provider = $1 and span = 'hour' and start >= $6 and start < $7) part
+             select route, outcome, reason, requests from traffic_request where provider = $1 and span = 'hour' and start >= $6 and start < $7) part
          group by route, outcome, reason order by route, outcome, reason";
     let rows: Vec<(String, String, String, i64)> =
         on_either!(session, c => of_parts!(SQL, provider, parts).fetch_all(c))?;
@@ -127,11 +150,11 @@ pub(crate) async fn latency(
     parts: Parts,
 ) -> Result<BTreeMap<String, LatencyHistogram>, StoreError> {
     const SQL: &str = "select route, until_us, cast(sum(answers) as bigint) from (
-             select * from traffic_latency where provider = $1 and span = 'day' and start >= $2 and start < $3
+             select route, until_us, answers from traffic_latency where provider = $1 and span = 'day' and start >= $2 and start < $3
              union all
-             select * from traffic_latency where provider = $1 and span = 'hour' and start >= $4 and start < $5
+             select route, until_us, answers from traffic_latency where provider = $1 and span = 'hour' and start >= $4 and start < $5
              union all
-             select * from traffic_latency where provider = $1 and span = 'hour' and start >= $6 and start < $7) part
+             select route, until_us, answers from traffic_latency where provider = $1 and span = 'hour' and start >= $6 and start < $7) part
          group by route, until_us";
     let rows: Vec<(String, i64, i64)> =
         on_either!(session, c => of_parts!(SQL, provider, parts).fetch_all(c))?;
