@@ -3,6 +3,7 @@
 //! A call is let in ([`call::caller`]), held against the document ([`call::operations`]), made once where it is named
 //! ([`call::idempotent`]), and then handled. Whoever adds a resource adds its router here and nothing else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,6 +23,7 @@ use crate::body::BODY_BYTES_MAX;
 use crate::call::caller::{self, Door};
 use crate::call::operations::{self, Operations};
 use crate::call::{document, idempotent};
+use crate::metrics::{self, ControlMetrics};
 use crate::problem::Problem;
 use crate::{agent_keys, agents, analytics, api_keys, audit, changes, payments, signers, wallets};
 
@@ -38,6 +40,8 @@ pub struct ControlState {
     pub ledger: Ledger,
     /// What people edit.
     pub registry: Registry,
+    /// Where calls are counted.
+    pub metrics: Arc<ControlMetrics>,
 }
 
 /// The router. Without a token only keys of the API open it.
@@ -55,6 +59,7 @@ pub fn router(state: ControlState, admin_token: Option<&Secret>) -> Router {
         .layer(middleware::from_fn_with_state(door, caller::require))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(unkept))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), metrics::count))
         .with_state(state)
         .merge(docs(document))
 }

@@ -16,6 +16,7 @@ mod changes;
 pub mod control;
 pub mod egress;
 mod fields;
+pub mod metrics;
 mod money;
 pub mod ops;
 mod payments;
@@ -24,6 +25,7 @@ pub mod sequencer;
 pub mod server;
 mod signers;
 mod wallets;
+pub mod watch;
 pub mod webhooks;
 
 #[cfg(test)]

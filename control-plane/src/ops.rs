@@ -16,6 +16,7 @@ use registry::Registry;
 use serde_json::json;
 
 use crate::problem::Problem;
+use crate::watch::DatabaseWatch;
 
 /// What is asked of the data plane, which this crate does not know.
 pub trait DataPlane: Send + Sync + 'static {
@@ -34,6 +35,8 @@ pub struct OpsState {
     pub registry: Registry,
     /// What is scraped.
     pub metrics: prometheus::Registry,
+    /// What is known of the database.
+    pub database: Arc<DatabaseWatch>,
     /// The data plane of this process.
     pub data_plane: Arc<dyn DataPlane>,
 }
@@ -57,7 +60,8 @@ async fn metrics(State(state): State<OpsState>) -> Result<Response, Problem> {
     Ok(([(CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response())
 }
 
-/// 200 when every check is `ok`; else 503, and the body says which is not.
+/// 200 when every check is `ok`; else 503, and the body says which is not. Which database it is, and what that can lose, is
+/// said either way.
 async fn ready(State(state): State<OpsState>) -> Response {
     let ledger = match state.ledger.health() {
         Health::Ok => "ok".to_owned(),
@@ -66,8 +70,14 @@ async fn ready(State(state): State<OpsState>) -> Response {
     let catalog =
         if state.registry.catalogs().borrow().version() > 0 { "ok" } else { "no catalog was loaded" };
     let serving = if state.data_plane.is_draining() { "draining" } else { "ok" };
-    let is_ready = ledger == "ok" && catalog == "ok" && serving == "ok";
+    let standby = state.database.check();
+    let is_ready =
+        ledger == "ok" && catalog == "ok" && serving == "ok" && standby.is_none_or(|standby| standby == "ok");
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let checks = json!({ "ledger": ledger, "catalog": catalog, "serving": serving });
-    (status, Json(json!({ "ready": is_ready, "checks": checks }))).into_response()
+    let mut checks = json!({ "ledger": ledger, "catalog": catalog, "serving": serving });
+    if let Some(standby) = standby {
+        checks["synchronous_standby"] = json!(standby);
+    }
+    let body = json!({ "ready": is_ready, "checks": checks, "database": state.database.note() });
+    (status, Json(body)).into_response()
 }

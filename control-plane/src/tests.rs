@@ -1,6 +1,7 @@
 //! The two routers over real sockets, with a real ledger and registry in a temporary directory.
 
 mod http;
+mod ops;
 pub(crate) mod receiver;
 mod tenants;
 
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::control::{self, ControlState};
-use crate::ops::{self, DataPlane, OpsState};
+use crate::metrics::ControlMetrics;
 use crate::server;
 use http::{Answer, Call};
 
@@ -25,12 +26,6 @@ const TOKEN: &str = "token-of-the-tests";
 
 /// A clock that stands still.
 struct Still;
-
-/// A data plane that says what the test wants.
-struct Plane {
-    draining: bool,
-    scrapes: prometheus::IntCounter,
-}
 
 /// Everything under one roof; `end` audits.
 struct House {
@@ -49,21 +44,14 @@ impl Clock for Still {
     }
 }
 
-impl DataPlane for Plane {
-    fn is_draining(&self) -> bool {
-        self.draining
-    }
-
-    fn before_scrape(&self) {
-        self.scrapes.inc();
-    }
-}
-
 impl House {
     /// The management API, its token set.
     async fn control() -> Self {
         Self::open(|ledger, registry| {
-            control::router(ControlState { ledger, registry }, Some(&Secret::new(TOKEN.to_owned())))
+            control::router(
+                ControlState { ledger, registry, metrics: metrics() },
+                Some(&Secret::new(TOKEN.to_owned())),
+            )
         })
         .await
     }
@@ -263,8 +251,10 @@ async fn o5_nobody_gets_in_without_the_token() {
         house.call(wrong).await.expect_problem(401, "unauthorized");
     }
     house.end().await;
-    let closed =
-        House::open(|ledger, registry| control::router(ControlState { ledger, registry }, None)).await;
+    let closed = House::open(|ledger, registry| {
+        control::router(ControlState { ledger, registry, metrics: metrics() }, None)
+    })
+    .await;
     closed.admin("GET", "/v1/audit", None).await.expect_problem(403, "control_closed");
     closed.end().await;
 }
@@ -371,40 +361,6 @@ async fn the_live_audit_names_what_it_looked_at() {
     house.end().await;
 }
 
-fn ops_house(draining: bool) -> impl Future<Output = House> {
-    House::open(move |ledger, registry| {
-        let metrics = prometheus::Registry::new();
-        let scrapes = prometheus::IntCounter::new("test_scrapes", "Scrapes.").unwrap();
-        metrics.register(Box::new(scrapes.clone())).unwrap();
-        let data_plane = Arc::new(Plane { draining, scrapes });
-        ops::router(OpsState { ledger, registry, metrics, data_plane })
-    })
-}
-
-#[tokio::test]
-async fn readiness_waits_for_a_catalog_and_ends_with_the_drain() {
-    let house = ops_house(false).await;
-    let ready = async || house.call(Call::new("GET", "/readyz")).await;
-    assert_ne!(ready().await.expect(503)["checks"]["catalog"], "ok");
-    house.registry.apply(&catalog(), Still.now()).await.unwrap();
-    assert_eq!(ready().await.expect(200)["ready"], true);
-    assert_eq!(house.call(Call::new("GET", "/healthz")).await.status, 200);
-    house.end().await;
-
-    let house = ops_house(true).await;
-    house.registry.apply(&catalog(), Still.now()).await.unwrap();
-    let checks = house.call(Call::new("GET", "/readyz")).await.expect(503);
-    assert_eq!(checks["checks"]["serving"], "draining");
-    assert_eq!(house.call(Call::new("GET", "/healthz")).await.status, 200);
-    house.end().await;
-}
-
-#[tokio::test]
-async fn a_scrape_sees_what_was_brought_up_to_date_for_it() {
-    let house = ops_house(false).await;
-    let scrape = house.call(Call::new("GET", "/metrics")).await;
-    assert_eq!(scrape.status, 200);
-    assert!(scrape.body.contains("test_scrapes 1"), "{}", scrape.body);
-    assert!(scrape.head.contains("text/plain; version=0.0.4"), "{}", scrape.head);
-    house.end().await;
+fn metrics() -> Arc<ControlMetrics> {
+    Arc::new(ControlMetrics::new(&prometheus::Registry::new()).unwrap())
 }

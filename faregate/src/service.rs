@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use control_plane::metrics::ControlMetrics;
 use gateway::{Metrics, Shutdown};
 use ledger::{Ledger, Writer};
 use registry::config::Loaded;
@@ -44,6 +45,8 @@ struct Base {
     ledger: Ledger,
     commits: Arc<Commits>,
     metrics: Arc<Metrics>,
+    /// For every part of the control plane.
+    control_metrics: Arc<ControlMetrics>,
     prometheus: prometheus::Registry,
     shutdown: Shutdown,
 }
@@ -62,10 +65,11 @@ impl Service {
         }
         let prometheus = prometheus::Registry::new();
         let metrics = Arc::new(Metrics::new(&prometheus)?);
+        let control_metrics = Arc::new(ControlMetrics::new(&prometheus)?);
         let shutdown = Shutdown::new();
         let commits = Arc::new(Commits::new(Arc::clone(&metrics), shutdown.clone()));
         let (ledger, writer) = open(&loaded.config, Arc::clone(&commits)).await?;
-        let base = Base { ledger, commits, metrics, prometheus, shutdown };
+        let base = Base { ledger, commits, metrics, control_metrics, prometheus, shutdown };
         match Running::start(loaded, path, base, inherited).await {
             Ok(running) => Ok(Self { running, writer }),
             Err(error) => {

@@ -97,6 +97,7 @@ impl Gateway {
         let traffic = Arc::new(Traffic::default());
         let first = Snapshot::build(catalogs.borrow().clone(), &ledger, &traffic, None).await;
         let snapshot = Arc::new(ArcSwap::from_pointee(first));
+        metrics.set_queue_max(settings.limits.holds_max);
         metrics.set_catalog_version(snapshot.load().catalog().version());
         tokio::spawn(snapshot::follow(
             catalogs,

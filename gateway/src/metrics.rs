@@ -3,6 +3,7 @@
 //! No label takes a raw path or a payer: the first routes stand by name, the others as `other`. What the control plane
 //! counts is in its own `Metrics`; both go into one registry.
 
+mod commits;
 mod label;
 mod making;
 
@@ -12,10 +13,11 @@ use std::time::Duration;
 use dashmap::DashSet;
 use domain::Amount;
 use ledger::{BatchReport, Collision, CommitFailure, Ledger, Observer};
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 use registry::Directory;
 
 use crate::limits::ROUTE_LABELS_MAX;
+use crate::metrics::commits::CommitMetrics;
 use crate::metrics::making::Making;
 use crate::shutdown::Shutdown;
 
@@ -28,9 +30,6 @@ const DURATION_BUCKETS: [f64; 14] =
 /// Seconds; a signature takes tens of microseconds, a commit hundreds.
 const STAGE_BUCKETS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 10.0];
-
-/// Payments of one commit.
-const SIZE_BUCKETS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
 /// All counters of the data plane and of the ledger's commits.
 pub struct Metrics {
@@ -46,12 +45,8 @@ pub struct Metrics {
     violations: IntCounterVec,
     rate_limited: IntCounterVec,
     collisions: IntCounterVec,
-    commit_size: Histogram,
-    commit_seconds: Histogram,
-    commit_failures: IntCounter,
-    queue_depth: IntGauge,
+    commits: CommitMetrics,
     requests_in_flight: IntGauge,
-    clock_behind: IntGauge,
     reloads: IntCounterVec,
     catalog_version: IntGauge,
     connections_refused: IntCounter,
@@ -70,7 +65,7 @@ impl Metrics {
         let made = Making { registry };
         let build = made.gauges("build_info", "Always 1; the version is a label.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        Ok(Self {
+        let metrics = Self {
             requests: made.histograms(
                 "request_duration_seconds",
                 "From a request's header to the end of its answer.",
@@ -106,11 +101,7 @@ impl Metrics {
                 "Look-ups of agents and policies.",
                 &["result"],
             )?,
-            violations: made.counters(
-                "spending_violations_total",
-                "Refusals by a spending policy.",
-                &["kind"],
-            )?,
+            violations: made.counters("spending_violations_total", "Refusals by a policy.", &["kind"])?,
             rate_limited: made.counters(
                 "rate_limited_total",
                 "Requests refused with 429, by what the limit is on.",
@@ -121,16 +112,9 @@ impl Metrics {
                 "Payments or identifiers that were seen before.",
                 &["kind"],
             )?,
-            commit_size: made.histogram("ledger_commit_size", "Operations of a commit.", &SIZE_BUCKETS)?,
-            commit_seconds: made.histogram("ledger_commit_seconds", "Time of a commit.", &STAGE_BUCKETS)?,
-            commit_failures: made.counter("ledger_commit_failures_total", "Commits that failed.")?,
+            commits: CommitMetrics::new(&made)?,
             requests_in_flight: made
                 .gauge("requests_in_flight", "Requests between their header and their line in the log.")?,
-            queue_depth: made.gauge("ledger_queue_depth", "Holds and operations that wait for a commit.")?,
-            clock_behind: made.gauge(
-                "ledger_clock_behind_seconds",
-                "How far the wall clock is behind the ledger; too far stops signed payments.",
-            )?,
             reloads: made.counters("reloads_total", "Reloads of the catalog.", &["result"])?,
             catalog_version: made.gauge("catalog_version", "The catalog that serves.")?,
             connections_refused: made
@@ -140,7 +124,26 @@ impl Metrics {
                 "Sums for analytics that could not be handed in; tried again.",
             )?,
             route_labels: DashSet::new(),
-        })
+        };
+        metrics.begin();
+        Ok(metrics)
+    }
+
+    /// Makes the series of closed labels, so that the first of each is seen as an increase.
+    fn begin(&self) {
+        let closed: [(&IntCounterVec, &[&str]); 5] = [
+            (&self.policy_cache, &["hit", "miss"]),
+            (&self.violations, &["per_request", "day", "month", "scope", "expired"]),
+            (&self.rate_limited, &["route", "provider"]),
+            (&self.collisions, &["replayed", "conflict", "in_progress"]),
+            (&self.reloads, &["ok", "failed"]),
+        ];
+        for (counter, values) in closed {
+            values.iter().for_each(|value| drop(counter.with_label_values(&[*value])));
+        }
+        for outcome in ["captured", "voided", "refunded"] {
+            drop(self.payments.with_label_values(&["wallet", outcome]));
+        }
     }
 
     /// Counts a reload of the catalog: `ok` or `failed`.
@@ -151,12 +154,16 @@ impl Metrics {
     /// Takes over what others count themselves; to be called before each scrape.
     pub fn refresh(&self, ledger: &Ledger, directory: &Directory, shutdown: &Shutdown) {
         self.requests_in_flight.set(i64::try_from(shutdown.running()).unwrap_or(i64::MAX));
-        self.queue_depth.set(i64::try_from(ledger.queue_depth()).unwrap_or(i64::MAX));
-        self.clock_behind.set(ledger.ahead_ms() / 1_000);
+        self.commits.refresh(ledger);
         for (result, total) in [("hit", directory.hits()), ("miss", directory.misses())] {
             let counter = self.policy_cache.with_label_values(&[result]);
             counter.inc_by(total.saturating_sub(counter.get()));
         }
+    }
+
+    /// Says how long the ledger's queue may be.
+    pub(crate) fn set_queue_max(&self, places: usize) {
+        self.commits.set_queue_max(places);
     }
 
     /// Says which catalog serves.
@@ -211,8 +218,7 @@ impl Metrics {
 
 impl Observer for Metrics {
     fn committed(&self, batch: &BatchReport<'_>) {
-        self.commit_size.observe(f64::from(u32::try_from(batch.operations).unwrap_or(u32::MAX)));
-        self.commit_seconds.observe(batch.duration.as_secs_f64());
+        self.commits.committed(batch);
         for receipt in batch.captured {
             let provider = [&*receipt.provider];
             let (gross, fee) = (units(receipt.amount), units(receipt.fee));
@@ -234,7 +240,7 @@ impl Observer for Metrics {
             error = failure.error,
             "a commit failed, nothing of it was charged"
         );
-        self.commit_failures.inc();
+        self.commits.failed();
     }
 
     fn collision(&self, kind: Collision) {

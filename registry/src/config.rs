@@ -36,7 +36,7 @@ use crate::database::Database;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use settings::{
-    ControlSettings, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
+    ControlSettings, DataCare, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
     WebhookSettings,
 };
 
@@ -51,6 +51,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Where everything is kept.
     pub data: Database,
+    /// How that is looked after.
+    pub care: DataCare,
     /// Where is listened.
     pub listeners: Listeners,
     /// Every limit that can be set.
@@ -133,7 +135,7 @@ impl Config {
     pub fn needs_restart(&self, in_force: &Self) -> Vec<&'static str> {
         let changed = [
             ("public_url", self.public_url != in_force.public_url),
-            ("data", self.data != in_force.data),
+            ("data", self.data != in_force.data || self.care != in_force.care),
             ("listen", self.listeners != in_force.listeners),
             ("limits", self.limits != in_force.limits),
             ("shutdown", self.shutdown != in_force.shutdown),
@@ -153,9 +155,11 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
     if providers.routes.is_empty() {
         report.warn(root.spot(), "there are no routes: every request will get 404");
     }
+    let (data, care) = database::data(root.section("data", true));
     let config = Config {
         public_url: section::public_url(&root),
-        data: database::data(root.section("data", true)),
+        data,
+        care,
         listeners: section::listeners(root.section("listen", true)),
         limits,
         shutdown: section::shutdown(root.section("shutdown", true)),

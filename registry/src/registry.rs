@@ -134,6 +134,14 @@ impl Registry {
         Ok(Some(agents?))
     }
 
+    /// Whether the database waits for a standby before it acknowledges a commit; `None` on SQLite, which has none.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn synchronous_standby(&self) -> Result<Option<bool>, StoreError> {
+        self.shared.pool.synchronous_standby().await
+    }
+
     /// Lets go of the database after running reads and writes.
     pub async fn close(&self) {
         self.shared.pool.close().await;

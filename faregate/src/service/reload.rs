@@ -106,7 +106,7 @@ impl Reloader {
         let started = &self.started;
         let sections = [
             ("public_url", started.public_url == config.public_url),
-            ("data", started.data == config.data),
+            ("data", started.data == config.data && started.care == config.care),
             ("listen", started.listeners == config.listeners),
             ("limits", started.limits == config.limits),
             ("shutdown", started.shutdown == config.shutdown),

@@ -10,6 +10,7 @@ use anyhow::Context;
 use control_plane::control::{self, ControlState};
 use control_plane::ops::{self, DataPlane, OpsState};
 use control_plane::server;
+use control_plane::watch::{DatabaseWatch, audit_every};
 use futures_util::future;
 use gateway::{Gateway, Listener, Metrics, Parts, Shutdown, StartError};
 use ledger::Ledger;
@@ -72,18 +73,21 @@ impl Running {
         reloader.put_in_force(&loaded).await?;
 
         // From here on signals are ours; before, they end the process, which has nothing to finish.
-        let watchers = vec![
+        let mut watchers = vec![
             tokio::spawn(signals::follow(base.shutdown.clone(), Arc::clone(&successor))?),
             tokio::spawn(reloader.follow(path, &loaded)?),
         ];
         let stop = watch::Sender::new(false);
-        let control_state = ControlState { ledger: base.ledger.clone(), registry: registry.clone() };
+        let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.control_metrics));
+        let control_state = ControlState { ledger, registry: registry.clone(), metrics };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());
+        let database = look_after(config, &base, &registry, &mut watchers).await;
         let plane = Plane::new(&base, registry.directory());
         let ops_router = ops::router(OpsState {
             ledger: base.ledger.clone(),
             registry: registry.clone(),
             metrics: base.prometheus.clone(),
+            database,
             data_plane: Arc::new(plane),
         });
         let listeners = [(control, control_router), (ops, ops_router)];
@@ -132,6 +136,21 @@ impl Running {
         anyhow::ensure!(!broken, "the disk failed under a commit; start again to read what it kept");
         Ok(Some(self.successor).filter(|successor| successor.is_wanted()))
     }
+}
+
+/// Audits the books now and then, and follows what the database can lose.
+async fn look_after(
+    config: &Config,
+    base: &Base,
+    registry: &Registry,
+    watchers: &mut Vec<JoinHandle<()>>,
+) -> Arc<DatabaseWatch> {
+    let database = Arc::new(DatabaseWatch::new(config.care.require_synchronous_standby));
+    database.look(registry).await;
+    let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.control_metrics));
+    watchers.push(tokio::spawn(audit_every(config.care.audit_interval, ledger, metrics)));
+    watchers.push(tokio::spawn(Arc::clone(&database).follow(registry.clone())));
+    database
 }
 
 /// Systemd hears that we serve, and that we end; not where another one takes over: to it we are still the same.

@@ -1,15 +1,17 @@
-//! Reads `[data]`: which database, and whether its URL can be meant.
+//! Reads `[data]`: which database, whether its URL can be meant, and how it is looked after.
 //!
 //! The URL holds a password: no message repeats any part of it but names of schemes and parameters.
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use domain::Secret;
 use sqlx::postgres::PgConnectOptions;
 
 use super::key_path::{did_you_mean, printable};
-use super::section::secret_file;
+use super::section::{duration, secret_file};
+use super::settings::DataCare;
 use super::tree::Section;
 use crate::database::Database;
 
@@ -40,7 +42,10 @@ const PARAMETERS: [&str; 17] = [
     "options",
 ];
 
-pub(super) fn data(section: Section<'_>) -> Database {
+/// Longest time between two audits.
+const AUDIT_INTERVAL_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+pub(super) fn data(section: Section<'_>) -> (Database, DataCare) {
     let directory = section.item("directory").and_then(|item| {
         item.parse(|text| if text.is_empty() { Err("names no directory") } else { Ok(PathBuf::from(text)) })
     });
@@ -59,11 +64,25 @@ pub(super) fn data(section: Section<'_>) -> Database {
     {
         item.fail(message);
     }
+    let care = care(&section, url.is_some());
     section.finish();
-    match url {
+    let database = match url {
         Some(url) => Database::Postgres { url },
         None => Database::Sqlite { directory: directory.unwrap_or_else(|| PathBuf::from(DIRECTORY)) },
+    };
+    (database, care)
+}
+
+fn care(section: &Section<'_>, is_postgres: bool) -> DataCare {
+    let or = DataCare::default();
+    let interval = section.item("audit_interval");
+    let interval = interval.and_then(|item| duration(&item, Duration::ZERO, AUDIT_INTERVAL_MAX));
+    let standby = section.item("require_synchronous_standby");
+    let required = standby.as_ref().and_then(|item| item.boolean()).unwrap_or(or.require_synchronous_standby);
+    if let (true, false, Some(item)) = (required, is_postgres, standby) {
+        item.fail("is for PostgreSQL: SQLite has no standby, leave it out");
     }
+    DataCare { audit_interval: interval.unwrap_or(or.audit_interval), require_synchronous_standby: required }
 }
 
 /// What is wrong with a URL, without its text.

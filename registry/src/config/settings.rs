@@ -108,6 +108,15 @@ pub struct WalletNetwork {
     pub version: String,
 }
 
+/// What is looked after beside the data itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataCare {
+    /// How often the running books are audited; never where zero.
+    pub audit_interval: Duration,
+    /// PostgreSQL without a synchronous standby is not ready.
+    pub require_synchronous_standby: bool,
+}
+
 /// The management API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlSettings {
@@ -190,6 +199,14 @@ impl Default for Limits {
 impl Default for ShutdownSettings {
     fn default() -> Self {
         Self { pause: Duration::ZERO, grace: Duration::from_secs(10), stream_grace: Duration::from_secs(5) }
+    }
+}
+
+// === impl DataCare ===
+
+impl Default for DataCare {
+    fn default() -> Self {
+        Self { audit_interval: Duration::from_secs(60 * 60), require_synchronous_standby: false }
     }
 }
 

@@ -174,6 +174,15 @@ impl Pool {
         }
     }
 
+    /// See [`crate::Registry::synchronous_standby`].
+    pub(crate) async fn synchronous_standby(&self) -> Result<Option<bool>, StoreError> {
+        const SQL: &str = "select current_setting('synchronous_standby_names') <> ''";
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(pool) => answer(sqlx::query_scalar(SQL).fetch_one(pool)).await.map(Some),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,

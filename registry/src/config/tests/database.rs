@@ -63,3 +63,13 @@ fn the_url_comes_from_a_file_or_the_environment_too() {
     let said = told(&parse_with("", &[("FAREGATE__DATA__DATABASE", "c4n4ry")]).unwrap_err());
     assert!(said[0].starts_with("env: data.database: is not a URL") && !said[0].contains("c4n4ry"));
 }
+
+#[test]
+fn only_postgresql_can_be_asked_for_a_standby() {
+    let care = |text: &str| parse(text).unwrap_or_else(|errors| panic!("{errors}")).config.care;
+    assert_eq!(care(""), crate::config::DataCare::default());
+    assert!(care("[data]\naudit_interval = \"0s\"\n").audit_interval.is_zero());
+    assert!(care(&format!("{}require_synchronous_standby = true\n", with(GOOD))).require_synchronous_standby);
+    let wrong = errors("[data]\nrequire_synchronous_standby = true\n");
+    assert!(wrong[0].contains("SQLite has no standby"), "{wrong:?}");
+}

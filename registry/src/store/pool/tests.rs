@@ -58,3 +58,21 @@ async fn sslmode_is_obeyed_and_a_server_with_another_certificate_is_refused() {
         assert!(error.to_string().contains("certificate"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_primary_that_waits_for_a_standby_is_told_from_one_that_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = Pool::open(&Database::Sqlite { directory: folder.path().to_owned() }).await.unwrap();
+    assert_eq!(sqlite.synchronous_standby().await.unwrap(), None);
+    let cluster = Cluster::start();
+    let url = cluster.fresh_database();
+    let pool = Pool::open(&Database::Postgres { url: Secret::new(url.clone()) }).await.unwrap();
+    assert_eq!(pool.synchronous_standby().await.unwrap(), Some(false));
+    let _ = test_postgres::query(&url, "alter system set synchronous_standby_names = 'elsewhere'");
+    let _ = test_postgres::query(&url, "select pg_reload_conf()");
+    // The server reads its configuration when its signal arrives.
+    while pool.synchronous_standby().await.unwrap() == Some(false) {
+        tokio::task::yield_now().await;
+    }
+    pool.close().await;
+}
