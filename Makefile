@@ -14,6 +14,7 @@ test:
 	@sh tests/setup.sh build
 	@sh tests/setup.sh clients >/dev/null
 	@sh tests/setup.sh postgres
+	@sh tests/setup.sh prometheus
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
 	FAREGATE_TEST_DATABASE=postgres cargo test --locked --no-fail-fast -p ledger -p registry

@@ -5,6 +5,7 @@
 #   setup.sh build     a C compiler and cmake
 #   setup.sh clients   the stock x402 clients; prints the folder they are in
 #   setup.sh postgres  PostgreSQL's server, which the tests start themselves
+#   setup.sh prometheus  promtool, which judges alerts and dashboard
 #
 # The clients go to ~/.cache/faregate/clients, one folder per lock file, so that a second run installs nothing.
 set -eu
@@ -81,9 +82,14 @@ postgres() {
   install_packages postgresql
 }
 
+prometheus() {
+  need promtool prometheus
+}
+
 case "${1:-}" in
   build) build ;;
   clients) clients ;;
   postgres) postgres ;;
-  *) say "usage: setup.sh build|clients|postgres"; exit 2 ;;
+  prometheus) prometheus ;;
+  *) say "usage: setup.sh build|clients|postgres|prometheus"; exit 2 ;;
 esac

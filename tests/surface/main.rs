@@ -20,3 +20,4 @@ mod shipped;
 mod slow;
 mod smuggling;
 mod versions;
+mod watched;
