@@ -23,9 +23,14 @@ use crate::body::BODY_BYTES_MAX;
 use crate::call::caller::{self, Door};
 use crate::call::operations::{self, Operations};
 use crate::call::{document, idempotent};
+use crate::egress::Egress;
+use crate::events::Streams;
 use crate::metrics::{self, ControlMetrics};
 use crate::problem::Problem;
-use crate::{agent_keys, agents, analytics, api_keys, audit, changes, payments, signers, wallets};
+use crate::webhooks::api as webhooks;
+use crate::{
+    agent_keys, agents, alerts, analytics, api_keys, audit, changes, events, payments, signers, wallets,
+};
 
 /// Longest a call may take, its body included. What reads all books has no such end.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,6 +47,10 @@ pub struct ControlState {
     pub registry: Registry,
     /// Where calls are counted.
     pub metrics: Arc<ControlMetrics>,
+    /// Asked whether a webhook may be called where it wants to be.
+    pub egress: Egress,
+    /// Those who read events as they come.
+    pub streams: Streams,
 }
 
 /// The router. Without a token only keys of the API open it.
@@ -85,10 +94,14 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(agent_keys::router())
         .merge(signers::router())
         .merge(wallets::router())
+        .merge(alerts::router())
         .merge(payments::router())
         .merge(analytics::router())
         .merge(api_keys::router())
         .merge(changes::router())
+        .merge(events::router())
+        .merge(webhooks::router())
+        .merge(webhooks::deliveries())
         .merge(audit::router())
 }
 

@@ -7,6 +7,7 @@
 
 mod agent_keys;
 mod agents;
+mod alerts;
 mod analytics;
 mod api_keys;
 pub mod audit;
@@ -15,6 +16,7 @@ mod call;
 mod changes;
 pub mod control;
 pub mod egress;
+pub mod events;
 mod fields;
 pub mod metrics;
 mod money;

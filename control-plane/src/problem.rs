@@ -66,6 +66,12 @@ pub(crate) enum Problem {
     KeyNotFound,
     #[error("no such signer")]
     SignerNotFound,
+    #[error("no such webhook")]
+    WebhookNotFound,
+    #[error("the log has no such event, or not any more")]
+    EventNotFound,
+    #[error("no such alert")]
+    AlertNotFound,
     #[error("{0}")]
     Signature(&'static str),
     #[error("{0}")]
@@ -125,7 +131,10 @@ impl Problem {
             | Self::ProviderNotFound
             | Self::RouteNotFound
             | Self::KeyNotFound
-            | Self::SignerNotFound => StatusCode::NOT_FOUND,
+            | Self::SignerNotFound
+            | Self::WebhookNotFound
+            | Self::EventNotFound
+            | Self::AlertNotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) | Self::InProgress | Self::ShownBefore => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -166,6 +175,9 @@ impl Problem {
             Self::RouteNotFound => "route_not_found",
             Self::KeyNotFound => "key_not_found",
             Self::SignerNotFound => "signer_not_found",
+            Self::WebhookNotFound => "webhook_not_found",
+            Self::EventNotFound => "event_not_found",
+            Self::AlertNotFound => "alert_not_found",
             Self::Signature(_) => "invalid_signature",
             Self::Conflict(_) => "conflict",
             Self::Overloaded => "overloaded",
@@ -216,7 +228,15 @@ impl From<RegistryError> for Problem {
             RegistryError::UnknownWallet(_) => Self::WalletNotFound,
             RegistryError::UnknownKey(_) | RegistryError::UnknownApiKey(_) => Self::KeyNotFound,
             RegistryError::UnknownSigner(_) => Self::SignerNotFound,
-            RegistryError::NameTaken(_) | RegistryError::SignerTaken(_) => Self::Conflict(error.to_string()),
+            RegistryError::UnknownWebhook(_) => Self::WebhookNotFound,
+            RegistryError::UnknownEvent(_) => Self::EventNotFound,
+            RegistryError::UnknownAlert(_) => Self::AlertNotFound,
+            RegistryError::UnknownEventType(_) => {
+                Self::Fields(vec![FieldError::new("/types", error.to_string())])
+            }
+            RegistryError::NameTaken(_) | RegistryError::SignerTaken(_) | RegistryError::TooMany(..) => {
+                Self::Conflict(error.to_string())
+            }
             RegistryError::Name => Self::Fields(vec![FieldError::new("/name", error.to_string())]),
             _ => Self::internal(&error),
         }

@@ -4,6 +4,7 @@ mod http;
 mod ops;
 pub(crate) mod receiver;
 mod tenants;
+mod told;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::control::{self, ControlState};
+use crate::egress::{Egress, Rules};
+use crate::events::Streams;
 use crate::metrics::ControlMetrics;
 use crate::server;
 use http::{Answer, Call};
@@ -48,10 +51,7 @@ impl House {
     /// The management API, its token set.
     async fn control() -> Self {
         Self::open(|ledger, registry| {
-            control::router(
-                ControlState { ledger, registry, metrics: metrics() },
-                Some(&Secret::new(TOKEN.to_owned())),
-            )
+            control::router(state(ledger, registry), Some(&Secret::new(TOKEN.to_owned())))
         })
         .await
     }
@@ -141,6 +141,15 @@ impl House {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// Webhooks may be anywhere; streams are short, so that a call that reads one ends.
+fn state(ledger: Ledger, registry: Registry) -> ControlState {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let egress = Egress::new(Rules { allow_private: true, allow_http: true }).unwrap();
+    let (_, stop) = watch::channel(false);
+    let streams = Streams::lasting(stop, std::time::Duration::from_millis(200));
+    ControlState { ledger, registry, metrics: metrics(), egress, streams }
 }
 
 fn catalog() -> RawCatalog {
@@ -251,10 +260,7 @@ async fn o5_nobody_gets_in_without_the_token() {
         house.call(wrong).await.expect_problem(401, "unauthorized");
     }
     house.end().await;
-    let closed = House::open(|ledger, registry| {
-        control::router(ControlState { ledger, registry, metrics: metrics() }, None)
-    })
-    .await;
+    let closed = House::open(|ledger, registry| control::router(state(ledger, registry), None)).await;
     closed.admin("GET", "/v1/audit", None).await.expect_problem(403, "control_closed");
     closed.end().await;
 }

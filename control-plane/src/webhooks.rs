@@ -4,6 +4,7 @@
 //! must be sent again. Nothing is kept here that a crash could lose, and a backlog costs no memory. Next: [`dispatcher`] for
 //! who sends when, `turn` for one receiver's deliveries, `send` for one attempt, [`signature`] for how a body is signed.
 
+pub(crate) mod api;
 pub mod dispatcher;
 pub mod message;
 pub mod metrics;

@@ -149,11 +149,13 @@ fn csv_type() -> [(axum::http::HeaderName, &'static str); 1] {
     [(CONTENT_TYPE, "text/csv; charset=utf-8; header=present")]
 }
 
-fn encode(cursor: &impl Display) -> String {
+/// A cursor as callers see it.
+pub(crate) fn encode(cursor: &impl Display) -> String {
     URL_SAFE_NO_PAD.encode(cursor.to_string())
 }
 
-fn decode<C: FromStr>(text: &str) -> Result<C, Problem> {
+/// What a caller gives back of it.
+pub(crate) fn decode<C: FromStr>(text: &str) -> Result<C, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let cursor = text.and_then(|text| text.parse().ok());

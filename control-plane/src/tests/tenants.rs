@@ -25,6 +25,8 @@ struct Victims {
     key: String,
     payment: PaymentId,
     api_key: String,
+    webhook: String,
+    alert: String,
 }
 
 impl House {
@@ -55,7 +57,13 @@ impl House {
         let payment = self.pay_to(MARK, &agent, &wallet, "$0.10").await;
         let body = json!({ "name": format!("{MARK}-key"), "role": "owner", "owner": MARK });
         let api_key = self.admin("POST", "/v1/api-keys", Some(body)).await.expect(201);
-        Victims { agent, wallet, key: text(&key["id"]), payment, api_key: text(&api_key["id"]) }
+        let body = json!({ "url": format!("http://127.0.0.1:9/{MARK}"), "owner": MARK });
+        let webhook = self.admin("POST", "/v1/webhooks", Some(body)).await.expect(201);
+        let path = format!("/v1/wallets/{wallet}/alerts");
+        let alert = self.admin("POST", &path, Some(json!({ "amount": "$5" }))).await.expect(201);
+        let (webhook, alert) = (text(&webhook["id"]), text(&alert["id"]));
+        let (key, api_key) = (text(&key["id"]), text(&api_key["id"]));
+        Victims { agent, wallet, key, payment, api_key, webhook, alert }
     }
 }
 
@@ -80,6 +88,9 @@ impl Victims {
             "signers" => format!("0x{}", "11".repeat(20)),
             "payments" => self.payment.to_string(),
             "api-keys" => self.api_key.clone(),
+            "webhooks" => self.webhook.clone(),
+            "deliveries" => domain::EventId::from_bytes([7; 16]).to_string(),
+            "alerts" => self.alert.clone(),
             "providers" | "routes" => MARK.to_owned(),
             other => panic!("{template}: say what a victim's `{other}` is called"),
         }

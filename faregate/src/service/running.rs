@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use control_plane::control::{self, ControlState};
+use control_plane::egress::Egress;
+use control_plane::events::Streams;
 use control_plane::ops::{self, DataPlane, OpsState};
 use control_plane::server;
 use control_plane::watch::{DatabaseWatch, audit_every};
@@ -78,8 +80,13 @@ impl Running {
             tokio::spawn(reloader.follow(path, &loaded)?),
         ];
         let stop = watch::Sender::new(false);
-        let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.control_metrics));
-        let control_state = ControlState { ledger, registry: registry.clone(), metrics };
+        let control_state = ControlState {
+            ledger: base.ledger.clone(),
+            registry: registry.clone(),
+            metrics: Arc::clone(&base.control_metrics),
+            egress: Egress::new(settings::egress(config)).context("cannot make the way out for webhooks")?,
+            streams: Streams::new(stop.subscribe()),
+        };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());
         let database = look_after(config, &base, &registry, &mut watchers).await;
         let plane = Plane::new(&base, registry.directory());

@@ -30,6 +30,12 @@ pub(super) fn ledger(config: &Config) -> ledger::Settings {
     }
 }
 
+/// Where webhooks may be sent.
+pub(super) fn egress(config: &Config) -> control_plane::egress::Rules {
+    let registry::config::WebhookSettings { allow_private, allow_http } = config.webhooks;
+    control_plane::egress::Rules { allow_private, allow_http }
+}
+
 /// How the gateway serves.
 pub(super) fn gateway(config: &Config) -> gateway::Settings {
     gateway::Settings {

@@ -1,0 +1,151 @@
+//! Webhooks, events and alerts over the API.
+
+use super::receiver::Receiver;
+use super::*;
+
+/// The events of a stream that was read to its end: their `id`, `event` and `data`.
+fn events(answer: &Answer) -> Vec<(String, String, Value)> {
+    let field = |block: &str, name: &str| {
+        let line = block.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.map(str::to_owned)
+    };
+    let blocks = answer.body.split("\n\n");
+    blocks
+        .filter_map(|block| {
+            let data = serde_json::from_str(&field(block, "data")?).unwrap();
+            Some((field(block, "id")?, field(block, "event")?, data))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_webhook_is_made_changed_given_a_new_secret_and_taken_away() {
+    let house = House::control().await;
+    let receiver = Receiver::of(200).await;
+    let body = json!({ "url": receiver.url(), "types": ["wallet.funded"] });
+    let made = house.admin("POST", "/v1/webhooks", Some(body)).await.expect(201);
+    let path = format!("/v1/webhooks/{}", text(&made["id"]));
+    assert!(text(&made["secret"]).starts_with("whsec_"));
+    let read = house.admin("GET", &path, None).await;
+    assert!(!read.body.contains("whsec_"));
+    assert_eq!(read.expect(200)["types"], json!(["wallet.funded"]));
+
+    let rotated = house.admin("POST", &format!("{path}/rotate-secret"), Some(json!({}))).await.expect(200);
+    assert_ne!(rotated["secret"], made["secret"]);
+    assert!(rotated["previous_secret_until"].is_string());
+    let change = json!({ "types": null, "enabled": false });
+    let changed = house.admin("PATCH", &path, Some(change)).await.expect(200);
+    assert_eq!((&changed["types"], &changed["disabled_reason"]), (&Value::Null, &json!("asked")));
+    let enabled = house.admin("POST", &format!("{path}/enable"), None).await.expect(200);
+    assert_eq!(enabled["enabled"], json!(true));
+    assert_eq!(house.admin("DELETE", &path, None).await.status, 204);
+    house.admin("GET", &path, None).await.expect_problem(404, "webhook_not_found");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn w4_a_webhook_that_may_not_be_called_is_refused_with_its_field() {
+    let house = House::open(|ledger, registry| {
+        let strict = Egress::new(Rules::default()).unwrap();
+        let state = ControlState { egress: strict, ..state(ledger, registry) };
+        control::router(state, Some(&Secret::new(TOKEN.to_owned())))
+    })
+    .await;
+    for url in ["http://example.com/", "https://127.1/", "https://[::ffff:10.0.0.1]/", "https://localhost/"] {
+        let refused = house.admin("POST", "/v1/webhooks", Some(json!({ "url": url }))).await;
+        let problem = refused.expect_problem(422, "invalid_field");
+        assert_eq!(problem["errors"][0]["pointer"], "/url", "{url}");
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn an_unknown_type_and_another_tenants_name_are_refused() {
+    let house = House::control().await;
+    let post = async |body: Value| house.admin("POST", "/v1/webhooks", Some(body)).await;
+    let url = "http://127.0.0.1:9/";
+    let typo = post(json!({ "url": url, "types": ["wallet.lowbalance"] })).await;
+    assert_eq!(typo.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/types");
+    let both = post(json!({ "url": url, "provider": "acme", "owner": "lab" })).await;
+    assert_eq!(both.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/owner");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_and_sent_again() {
+    let house = House::control().await;
+    let body = json!({ "url": "http://127.0.0.1:9/" });
+    let made = house.admin("POST", "/v1/webhooks", Some(body)).await.expect(201);
+    let path = format!("/v1/webhooks/{}", text(&made["id"]));
+    let log = house.admin("GET", "/v1/events", None).await.expect(200);
+    let event = text(&log["data"][0]["id"]);
+    let again = house.admin("POST", &format!("{path}/deliveries/{event}/replay"), None).await.expect(202);
+    assert_eq!(again["deliveries"], 1);
+    let body = Some(json!({ "dead": true }));
+    assert_eq!(house.admin("POST", &format!("{path}/replay"), body).await.expect(202)["deliveries"], 0);
+    let body = Some(json!({ "after": log["data"][0]["cursor"] }));
+    house.admin("POST", &format!("{path}/replay"), body).await.expect(202);
+    house
+        .admin("POST", &format!("{path}/replay"), Some(json!({})))
+        .await
+        .expect_problem(422, "invalid_field");
+    house
+        .admin("GET", &format!("{path}/deliveries?state=lost"), None)
+        .await
+        .expect_problem(400, "invalid_parameter");
+    house.admin("GET", &format!("{path}/deliveries?state=dead"), None).await.expect(200);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn the_stream_goes_on_behind_the_last_event_that_was_seen() {
+    let house = House::control().await;
+    let (_, wallet) = house.agent("buyer").await;
+    let stream = |id: &str| {
+        let call = Call::new("GET", "/v1/events/stream").with("Authorization", &format!("Bearer {TOKEN}"));
+        if id.is_empty() { call } else { call.with("Last-Event-ID", id) }
+    };
+    let log = house.admin("GET", "/v1/events", None).await.expect(200);
+    let first = text(&log["data"][0]["cursor"]);
+    let answer = house.call(stream(&first)).await;
+    assert!(answer.head.contains("text/event-stream"), "{}", answer.head);
+    let seen = events(&answer);
+    assert_eq!(seen.len(), log["data"].as_array().unwrap().len() - 1);
+    assert_eq!((&seen[0].0, &seen[0].2["id"]), (&text(&log["data"][1]["cursor"]), &log["data"][1]["id"]));
+
+    // From now on: what happens while it is read.
+    let path = format!("/v1/wallets/{wallet}/freeze");
+    let (answer, _) =
+        tokio::join!(house.call(stream("")), async { house.admin("POST", &path, None).await.expect(200) });
+    let kinds: Vec<_> = events(&answer).into_iter().map(|(_, kind, _)| kind).collect();
+    assert!(kinds.is_empty() || kinds == ["wallet.frozen"], "{kinds:?}");
+    house.call(stream("!")).await.expect_problem(400, "invalid_parameter");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn an_alert_that_is_below_already_is_told_at_once_and_taken_away() {
+    let house = House::control().await;
+    let (_, wallet) = house.agent("buyer").await;
+    house.fund(&wallet, "f", json!({ "amount": "$3", "external_reference": "b" })).await.expect(200);
+    let path = format!("/v1/wallets/{wallet}/alerts");
+    let made = house.admin("POST", &path, Some(json!({ "amount": "$5" }))).await.expect(201);
+    house.admin("POST", &path, Some(json!({ "percent": 20 }))).await.expect(201);
+    for bad in [json!({}), json!({ "amount": "$1", "percent": 5 }), json!({ "percent": 0 })] {
+        house.admin("POST", &path, Some(bad)).await.expect_problem(422, "invalid_field");
+    }
+    let log = house.admin("GET", "/v1/events", None).await.expect(200);
+    let told: Vec<_> =
+        log["data"].as_array().unwrap().iter().filter(|e| e["type"] == "wallet.low_balance").collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        (&told[0]["data"]["alert"], &told[0]["data"]["balance"]["display"]),
+        (&made["id"], &json!("$3.00"))
+    );
+    let listed = house.admin("GET", &path, None).await.expect(200);
+    assert_eq!((listed["data"].as_array().unwrap().len(), &listed["data"][0]["armed"]), (2, &json!(false)));
+    let one = format!("{path}/{}", text(&made["id"]));
+    assert_eq!(house.admin("DELETE", &one, None).await.status, 204);
+    house.admin("DELETE", &one, None).await.expect_problem(404, "alert_not_found");
+    house.end().await;
+}
