@@ -24,7 +24,8 @@ pub struct Catalog {
     version: u64,
     providers: Vec<Arc<Provider>>,
     routes: Vec<Arc<Route>>,
-    router: Router,
+    /// Shared by versions that answer the same requests.
+    router: Arc<Router>,
 }
 
 /// A provider by its place in its catalog.
@@ -69,6 +70,8 @@ pub struct Upstream {
     pub health: Option<HealthCheck>,
     /// Speak HTTP/2 to it.
     pub http2: bool,
+    /// Connect to addresses of the public internet only: whoever wrote it must not reach the operator's own network.
+    pub public_only: bool,
 }
 
 /// Where one server of an upstream listens.
@@ -125,8 +128,10 @@ pub struct Route {
     pub pattern: PathPattern,
     /// What a call costs now.
     pub price: Price,
-    /// Grows with every change of the price; part of the quote.
+    /// Grows with every change of the route; part of the quote.
     pub revision: u32,
+    /// The version of the catalog that brought this revision; part of the quote.
+    pub since: u64,
     /// Earlier prices that are still payable, newest first, at most [`SUPERSEDED_PRICES_MAX`].
     pub superseded: Vec<SupersededPrice>,
     /// What the offer says of the resource.
@@ -158,6 +163,8 @@ pub struct Route {
 pub struct SupersededPrice {
     /// The revision that quoted it.
     pub revision: u32,
+    /// The version of the catalog that brought that revision.
+    pub since: u64,
     /// The price.
     pub price: Price,
     /// The end of its quotes.
@@ -220,13 +227,31 @@ impl Catalog {
             };
             router.insert(&entry).map_err(|taken| (index, taken.0 as usize))?;
         }
-        Ok(Self { version, providers, routes, router })
+        Ok(Self { version, providers, routes, router: Arc::new(router) })
+    }
+
+    /// As [`Self::new`], for the version after `before`: where only prices and terms differ, its router is kept.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn after(
+        before: &Self,
+        version: u64,
+        providers: Vec<Arc<Provider>>,
+        routes: Vec<Arc<Route>>,
+    ) -> Result<Self, (usize, usize)> {
+        let same = same(before.providers(), &providers, |one, other| one.hosts == other.hosts)
+            && same(before.routes(), &routes, Route::answers_as);
+        if !same {
+            return Self::new(version, providers, routes);
+        }
+        Ok(Self { version, providers, routes, router: Arc::clone(&before.router) })
     }
 
     /// A catalog that serves nothing.
     #[must_use]
     pub fn empty() -> Self {
-        Self { version: 0, providers: Vec::new(), routes: Vec::new(), router: Router::default() }
+        Self { version: 0, providers: Vec::new(), routes: Vec::new(), router: Arc::default() }
     }
 
     /// Grows with every catalog that is put in force.
@@ -275,6 +300,15 @@ impl Route {
         self.price != Price::Free
     }
 
+    /// Whether it is found by the same requests as another route in its place.
+    #[must_use]
+    pub fn answers_as(&self, other: &Self) -> bool {
+        self.provider == other.provider
+            && self.methods == other.methods
+            && self.pattern == other.pattern
+            && self.is_priced() == other.is_priced()
+    }
+
     /// The prices a payment may be judged by at `at`: the current one first, then those still honoured.
     pub fn payable(&self, at: UnixMillis) -> impl Iterator<Item = (u32, &Price)> {
         let earlier = self.superseded.iter().filter(move |price| at < price.until);
@@ -294,4 +328,9 @@ impl ChargeOn {
             None => matches!(status, 101 | 200..=299 | 304),
         }
     }
+}
+
+fn same<T>(one: &[Arc<T>], other: &[Arc<T>], alike: impl Fn(&T, &T) -> bool) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other) || alike(one, other))
 }

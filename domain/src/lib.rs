@@ -7,6 +7,7 @@ pub mod amount;
 pub mod asset;
 pub mod catalog;
 pub mod identifier;
+pub mod internet;
 pub mod latency;
 pub mod path;
 pub mod pattern;

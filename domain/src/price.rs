@@ -17,6 +17,17 @@ pub enum Price {
     Tiered(Tiers),
 }
 
+/// What a payer's next call costs, and when that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The number of that call in this month, counted from 1.
+    pub call: u64,
+    /// What it costs.
+    pub amount: Amount,
+    /// The next step down, where there is one.
+    pub next: Option<Tier>,
+}
+
 /// Volume tiers of one route. They begin at call 1 and never rise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiers(Arc<[Tier]>);
@@ -68,6 +79,17 @@ impl Price {
             Self::Fixed(amount) => *amount,
             Self::Tiered(tiers) => tiers.at_call(call),
         }
+    }
+
+    /// What the next call costs a payer who has made this many this month.
+    #[must_use]
+    pub fn preview(&self, calls: u64) -> Preview {
+        let call = calls.saturating_add(1);
+        let next = match self {
+            Self::Free | Self::Fixed(_) => None,
+            Self::Tiered(tiers) => tiers.as_slice().iter().find(|tier| tier.from_call > call).copied(),
+        };
+        Preview { call, amount: self.at_call(call), next }
     }
 }
 
@@ -132,6 +154,16 @@ mod tests {
             [100, 100, 50, 50, 0, 0]
         );
         assert_eq!(Price::Tiered(tiers).maximum(), Amount::from_atomic(100));
+    }
+
+    #[test]
+    fn a_preview_names_the_next_call_and_the_step_after_it() {
+        let price = Price::Tiered(Tiers::new(vec![tier(1, 100), tier(11, 50)]).unwrap());
+        let preview = |calls| price.preview(calls);
+        assert_eq!(preview(0), Preview { call: 1, amount: tier(1, 100).amount, next: Some(tier(11, 50)) });
+        assert_eq!(preview(9).next, Some(tier(11, 50)));
+        assert_eq!(preview(10), Preview { call: 11, amount: tier(1, 50).amount, next: None });
+        assert_eq!(Price::Free.preview(7), Preview { call: 8, amount: Amount::ZERO, next: None });
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::payer_view::PayerView;
 use crate::proxy::Proxy;
 use crate::refusal::{Refusal, Unpaid};
 use crate::reply::Reply;
+use crate::snapshot::Snapshot;
 use crate::stage::admit::{Admitted, admit};
 use crate::stage::capture::receipt_header;
 use crate::stage::hold::{Admission, Holder, Payer, body_digest};
@@ -53,18 +54,53 @@ impl Proxy {
             let reply = self.view.answer(&request, &session.req_header().headers, client).await?;
             return Ok(Decision::Answer(reply, Outcome::Answered));
         }
-        let routed = route(&self.snapshot.load_full(), &request)?;
+        let snapshot = self.snapshot.load_full();
+        let decided = match self.decide_by(&snapshot, session, context, request).await {
+            Err(refusal) if refusal.is_of_the_catalog() => {
+                self.decide_again(refusal, &snapshot, session, context).await
+            }
+            decided => decided,
+        };
+        decided.inspect_err(|refusal| {
+            let is_priced = context.route.is_some();
+            if is_priced && !matches!(refusal, Refusal::PaymentRequired(Unpaid::Missing { .. })) {
+                self.metrics.failed(refusal.code());
+            }
+        })
+    }
+
+    /// route -> verify -> hold, by one catalog.
+    async fn decide_by(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        session: &mut Session,
+        context: &mut RequestContext,
+        request: Admitted,
+    ) -> Result<Decision, Refusal> {
+        let routed = route(snapshot, &request)?;
         context.route = routed.traffic().map(Arc::clone);
         if !routed.route.is_priced() {
             rate::count(&routed, || rate::client(session), &mut context.counted, &self.metrics)?;
             return Ok(Decision::Forward(Box::new(Exchange::free(routed, request))));
         }
-        let decided = self.admit_payment(session, context, &routed, request).await;
-        decided.inspect_err(|refusal| {
-            if !matches!(refusal, Refusal::PaymentRequired(Unpaid::Missing { .. })) {
-                self.metrics.failed(refusal.code());
-            }
-        })
+        self.admit_payment(session, context, &routed, request).await
+    }
+
+    /// Once more by the catalog that the request's quote is of, where that is a newer one: the one it was judged by has no
+    /// part in the answer then.
+    async fn decide_again(
+        &self,
+        refusal: Refusal,
+        judged: &Snapshot,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> Result<Decision, Refusal> {
+        if !self.newer.serves(&session.req_header().headers, judged.catalog().version()).await {
+            return Err(refusal);
+        }
+        (context.route, context.challenge) = (None, None);
+        let request = admit(session.req_header(), &self.settings.limits)?;
+        self.decide_by(&self.snapshot.load_full(), session, context, request).await
     }
 
     async fn admit_payment(

@@ -93,14 +93,13 @@ impl Gateway {
 
     async fn serve(self, listeners: Vec<OpenListener>, h2c: bool, shutdown: Shutdown, threads: &Threads) {
         let Parts { ledger, registry, settings, metrics, clock } = self.parts;
-        let catalogs = registry.catalogs();
         let traffic = Arc::new(Traffic::default());
-        let first = Snapshot::build(catalogs.borrow().clone(), &ledger, &traffic, None).await;
+        let catalog = registry.catalogs().borrow().clone();
+        let first = Snapshot::build(catalog, &ledger, &traffic, None).await;
         let snapshot = Arc::new(ArcSwap::from_pointee(first));
         metrics.set_queue_max(settings.limits.holds_max);
-        metrics.set_catalog_version(snapshot.load().catalog().version());
         tokio::spawn(snapshot::follow(
-            catalogs,
+            registry.clone(),
             Arc::clone(&snapshot),
             ledger.clone(),
             Arc::clone(&traffic),
@@ -142,7 +141,9 @@ impl Gateway {
         };
         let doors = listeners.into_iter().map(|listener| tokio::spawn(listener.accept(acceptance.clone())));
         let doors = doors.collect();
-        Drain { shutdown, settings: ending, workers, doors, connections, connections_max }.finish().await;
+        let drain = Drain { shutdown, settings: ending, workers, doors, connections, connections_max };
+        drain.finish().await;
+        registry.serves_no_more();
         drop(end);
         // Ends by itself, soon; what it could not hand in is lost, and only counts were.
         let _ = bookkeeping.await;

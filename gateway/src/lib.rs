@@ -23,6 +23,7 @@ mod leniency;
 mod limits;
 mod listener;
 mod metrics;
+mod newer;
 mod payer_view;
 mod pool;
 mod proxy;

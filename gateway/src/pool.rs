@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use domain::Secret;
 use domain::catalog::{Upstream, UpstreamAddress};
+use domain::internet::is_public;
 use http::{HeaderName, HeaderValue};
 use pingora::protocols::ALPN;
 use pingora::protocols::l4::socket::SocketAddr as PeerAddress;
@@ -47,6 +48,8 @@ pub(crate) struct Member {
     address: UpstreamAddress,
     /// What it is called by, in `Host`.
     host: HeaderValue,
+    /// Whoever named it must not reach the operator's own network.
+    public_only: bool,
     resolved: ArcSwap<Vec<SocketAddr>>,
     healthy: AtomicBool,
     /// Milliseconds after the pool's start until which it is passed over.
@@ -66,7 +69,9 @@ pub(crate) struct AuthorityError {
 impl Pool {
     /// A pool whose names are not resolved yet; addresses given as numbers are ready.
     pub(crate) fn new(upstream: Upstream) -> Result<Self, AuthorityError> {
-        let member = |address: &UpstreamAddress| Member::new(address.clone(), host(&upstream, address));
+        let public_only = upstream.public_only;
+        let member =
+            |address: &UpstreamAddress| Member::new(address.clone(), host(&upstream, address), public_only);
         let members: Vec<Member> = upstream.addresses.iter().map(member).collect();
         let options = options(&upstream)?;
         let server_name = upstream.tls.as_ref().map_or_else(String::new, |tls| tls.server_name.clone());
@@ -138,12 +143,14 @@ impl Pool {
 // === impl Member ===
 
 impl Member {
-    fn new(address: UpstreamAddress, host: HeaderValue) -> Self {
+    fn new(address: UpstreamAddress, host: HeaderValue, public_only: bool) -> Self {
         let numeric = address.host.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, address.port));
+        let numeric = numeric.into_iter().filter(|address| !public_only || is_public(address.ip()));
         Self {
+            resolved: ArcSwap::from_pointee(numeric.collect()),
             address,
             host,
-            resolved: ArcSwap::from_pointee(numeric.into_iter().collect()),
+            public_only,
             healthy: AtomicBool::new(true),
             refused_until: AtomicI64::new(0),
         }
@@ -170,7 +177,9 @@ impl Member {
         }
         match tokio::net::lookup_host((host.as_str(), *port)).await {
             Ok(found) => {
-                let found: Vec<SocketAddr> = found.collect();
+                // Judged here, where it is connected to what was judged: a name may lead elsewhere every time it is asked.
+                let may = |address: &SocketAddr| !self.public_only || is_public(address.ip());
+                let found: Vec<SocketAddr> = found.filter(may).collect();
                 if !found.is_empty() {
                     self.resolved.store(Arc::new(found));
                 }
@@ -240,3 +249,6 @@ fn authorities(path: &Path) -> Result<Arc<[WrappedX509]>, AuthorityError> {
     }
     Ok(found.into_iter().map(|certificate| WrappedX509::new(certificate.to_vec(), parse_x509)).collect())
 }
+
+#[cfg(test)]
+mod tests;

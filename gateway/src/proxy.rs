@@ -27,6 +27,7 @@ use crate::http_version::speak;
 use crate::leniency::Leniency;
 use crate::limits::Settings;
 use crate::metrics::{Metrics, Outcome};
+use crate::newer::Newer;
 use crate::payer_view::PayerView;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -47,6 +48,7 @@ pub(crate) struct Proxy {
     pub(crate) shutdown: Shutdown,
     pub(crate) view: Arc<PayerView>,
     pub(crate) leniency: Arc<Leniency>,
+    pub(crate) newer: Arc<Newer>,
 }
 
 // === impl Proxy ===
@@ -63,6 +65,8 @@ impl Proxy {
     ) -> Self {
         let directory = registry.directory();
         let view = Arc::new(PayerView::new(ledger.clone(), directory.clone()));
+        let header_max = settings.limits.payment_header_bytes_max;
+        let newer = Newer::new(registry.clone(), ledger.secret(), Arc::clone(&snapshot), header_max);
         Self {
             ledger,
             directory,
@@ -73,6 +77,7 @@ impl Proxy {
             shutdown,
             view,
             leniency: Arc::new(Leniency::default()),
+            newer: Arc::new(newer),
         }
     }
 

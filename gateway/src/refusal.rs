@@ -6,6 +6,7 @@
 use domain::path::PathError;
 use domain::{Address, Amount, PaymentId, PolicyViolation};
 use ledger::{HoldError, ReceiptRecord};
+use protocol::verify::Rejection;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -134,6 +135,17 @@ impl Refusal {
             | Self::OutcomeUnknown(_)
             | Self::ClockAhead => 503,
             Self::UpstreamTimeout => 504,
+        }
+    }
+
+    /// Whether another catalog could have said otherwise: no such route, no such quote, another recipient. Nothing was held.
+    pub(crate) fn is_of_the_catalog(&self) -> bool {
+        match self {
+            Self::NotFound | Self::Suspended | Self::NoUpstream => true,
+            Self::PaymentRequired(Unpaid::Rejected { code, .. }) => {
+                [Rejection::Quote, Rejection::Recipient].iter().any(|reason| reason.code() == *code)
+            }
+            _ => false,
         }
     }
 

@@ -1,15 +1,17 @@
 //! [`Snapshot`]: one catalog made ready to serve. One request uses one snapshot from its first byte to its last.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use domain::catalog::{Catalog, Provider, Route};
 use domain::{RouteId, UnixMillis};
+use futures_util::future;
 use ledger::Ledger;
 use protocol::eip712;
 use protocol::quote::QuoteKey;
-use tokio::sync::watch;
+use registry::Registry;
 
 use crate::challenge::Challenge;
 use crate::health;
@@ -18,17 +20,14 @@ use crate::pool::Pool;
 use crate::rate::Rates;
 use crate::traffic::{RouteTraffic, Traffic};
 
-/// Changes that come within this time become one version.
-const GATHER: Duration = Duration::from_millis(50);
-
-/// How long names of a new catalog are waited for before it is put in force without them.
-const RESOLVE_MAX: Duration = Duration::from_secs(2);
+/// How long names of a new catalog are waited for, all together, before it is put in force without them.
+const RESOLVE_MAX: Duration = Duration::from_millis(500);
 
 /// Everything a request is judged and forwarded by.
 pub(crate) struct Snapshot {
     catalog: Arc<Catalog>,
     /// By route; free routes have none.
-    offers: Vec<Option<RouteOffer>>,
+    offers: Vec<Option<Arc<RouteOffer>>>,
     /// By provider. None where its upstream cannot be used, and its routes answer 503.
     pools: Vec<Option<Arc<Pool>>>,
     rates: Rates,
@@ -56,36 +55,39 @@ pub(crate) struct OfferedQuote {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// Makes a catalog ready. Pools, and with them what is known of health, are taken over from the snapshot before
-    /// where the upstream is the same, and so are the buckets of rate limits whose terms are.
+    /// Makes a catalog ready. What is the same as in the snapshot before is taken over from it: offers, pools with what is
+    /// known of their health, and the buckets of rate limits.
     pub(crate) async fn build(
         catalog: Arc<Catalog>,
         ledger: &Ledger,
         traffic: &Traffic,
         before: Option<&Self>,
     ) -> Self {
-        let asset = ledger.asset();
-        let key = QuoteKey::new(ledger.secret());
-        let offers = catalog
-            .routes()
-            .iter()
-            .map(|route| {
-                let provider = catalog.provider(route.provider)?;
-                RouteOffer::new(route, provider, asset, &key)
-            })
-            .collect();
+        let offers = offers(&catalog, ledger, before);
+        let known = before.map(Self::pools_by_name).unwrap_or_default();
         let mut pools = Vec::with_capacity(catalog.providers().len());
+        let mut resolving = Vec::new();
         for provider in catalog.providers() {
-            if let Err(error) = ledger.open_provider(&provider.name).await {
-                tracing::error!(provider.name = %provider.name, %error, "provider has no account, its routes answer 503");
-                pools.push(None);
+            if let Some(pool) =
+                known.get(&*provider.name).filter(|pool| *pool.upstream() == provider.upstream)
+            {
+                pools.push(Some(Arc::clone(pool)));
                 continue;
             }
-            pools.push(pool(provider, before).await);
+            let pool = new_pool(provider, ledger).await;
+            resolving.extend(pool.clone().map(|pool| tokio::spawn(health::resolve(pool))));
+            pools.push(pool);
         }
+        let _ = tokio::time::timeout(RESOLVE_MAX, future::join_all(resolving)).await;
         let rates = Rates::new(&catalog, before.map(|before| &before.rates));
         let traffic = catalog.routes().iter().map(|route| traffic.of(&catalog, route)).collect();
-        Self { catalog, offers, pools, rates, traffic, domain: Arc::new(eip712::Domain::new(asset)) }
+        let domain = Arc::new(eip712::Domain::new(ledger.asset()));
+        Self { catalog, offers, pools, rates, traffic, domain }
+    }
+
+    fn pools_by_name(&self) -> HashMap<&str, &Arc<Pool>> {
+        let providers = self.catalog.providers().iter().map(|provider| &*provider.name);
+        providers.zip(&self.pools).filter_map(|(name, pool)| Some((name, pool.as_ref()?))).collect()
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -101,7 +103,7 @@ impl Snapshot {
     }
 
     pub(crate) fn offer(&self, id: RouteId) -> Option<&RouteOffer> {
-        self.offers.get(id.0 as usize)?.as_ref()
+        self.offers.get(id.0 as usize)?.as_deref()
     }
 
     pub(crate) fn pool(&self, route: &Route) -> Option<&Arc<Pool>> {
@@ -130,14 +132,16 @@ impl Snapshot {
 
 impl RouteOffer {
     fn new(route: &Route, provider: &Provider, asset: &domain::Asset, key: &QuoteKey) -> Option<Self> {
-        let offered = |revision: u32, price: &domain::Price, until: Option<UnixMillis>| {
-            let text = key.quote(&route.name, price, revision);
+        let offered = |revision: u32, since: u64, price: &domain::Price, until: Option<UnixMillis>| {
+            let text = key.quote(&route.name, price, revision, since);
             price.maximum().map(|amount| OfferedQuote { price: price.clone(), amount, revision, text, until })
         };
-        let current = offered(route.revision, &route.price, None)?;
+        let current = offered(route.revision, route.since, &route.price, None)?;
         let challenge = Challenge::new(route, provider, asset, current.amount, &current.text);
-        let earlier =
-            route.superseded.iter().filter_map(|old| offered(old.revision, &old.price, Some(old.until)));
+        let earlier = route
+            .superseded
+            .iter()
+            .filter_map(|old| offered(old.revision, old.since, &old.price, Some(old.until)));
         let quotes = std::iter::once(current).chain(earlier).collect();
         Some(Self { challenge, quotes })
     }
@@ -145,38 +149,60 @@ impl RouteOffer {
 
 /// Follows the registry: each catalog becomes a snapshot, and the snapshot is swapped in whole.
 pub(crate) async fn follow(
-    mut catalogs: watch::Receiver<Arc<Catalog>>,
+    registry: Registry,
     current: Arc<ArcSwap<Snapshot>>,
     ledger: Ledger,
     traffic: Arc<Traffic>,
     metrics: Arc<Metrics>,
 ) {
+    let mut catalogs = registry.catalogs();
     // Kept until the next swap: to free thousands of routes takes milliseconds, and no request shall be the last to hold it.
     let mut retired = current.load_full();
+    // The first one may be newer than what serves.
+    catalogs.mark_changed();
     while catalogs.changed().await.is_ok() {
-        tokio::time::sleep(GATHER).await;
         let catalog = catalogs.borrow_and_update().clone();
         let before = current.load_full();
-        let next = Snapshot::build(catalog, &ledger, &traffic, Some(&before)).await;
-        let version = next.catalog.version();
-        drop(std::mem::replace(&mut retired, current.swap(Arc::new(next))));
+        if catalog.version() > before.catalog.version() {
+            let next = Snapshot::build(catalog, &ledger, &traffic, Some(&before)).await;
+            drop(std::mem::replace(&mut retired, current.swap(Arc::new(next))));
+        }
+        let version = current.load().catalog.version();
         // After the swap: who waits for this number finds the catalog serving.
         metrics.set_catalog_version(version);
+        registry.serves(version);
         tracing::info!(catalog.version = version, "catalog serves");
     }
 }
 
-async fn pool(provider: &Provider, before: Option<&Snapshot>) -> Option<Arc<Pool>> {
-    let known = before.and_then(|before| before.pools().find(|pool| *pool.upstream() == provider.upstream));
-    if let Some(pool) = known {
-        return Some(Arc::clone(pool));
+/// What each route asks for. An offer says only what its route and its provider's recipient say.
+fn offers(catalog: &Catalog, ledger: &Ledger, before: Option<&Snapshot>) -> Vec<Option<Arc<RouteOffer>>> {
+    let (asset, key) = (ledger.asset(), QuoteKey::new(ledger.secret()));
+    let mut known: HashMap<*const Route, (&Provider, &Arc<RouteOffer>)> = HashMap::new();
+    if let Some(before) = before {
+        let offered = before.catalog.routes().iter().zip(&before.offers);
+        known.extend(offered.filter_map(|(route, offer)| {
+            let provider = before.catalog.provider(route.provider)?;
+            Some((Arc::as_ptr(route), (&**provider, offer.as_ref()?)))
+        }));
+    }
+    let offer = |route: &Arc<Route>| {
+        let provider = catalog.provider(route.provider)?;
+        match known.get(&Arc::as_ptr(route)) {
+            Some((payee, offer)) if payee.pay_to == provider.pay_to => Some(Arc::clone(offer)),
+            _ => RouteOffer::new(route, provider, asset, &key).map(Arc::new),
+        }
+    };
+    catalog.routes().iter().map(offer).collect()
+}
+
+async fn new_pool(provider: &Provider, ledger: &Ledger) -> Option<Arc<Pool>> {
+    if let Err(error) = ledger.open_provider(&provider.name).await {
+        tracing::error!(provider.name = %provider.name, %error, "provider has no account, its routes answer 503");
+        return None;
     }
     match Pool::new(provider.upstream.clone()) {
-        Ok(pool) => {
-            let pool = Arc::new(pool);
-            let _ = tokio::time::timeout(RESOLVE_MAX, health::resolve(Arc::clone(&pool))).await;
-            Some(pool)
-        }
+        Ok(pool) => Some(Arc::new(pool)),
         Err(error) => {
             tracing::error!(provider.name = %provider.name, %error, "upstream cannot be used, its routes answer 503");
             None

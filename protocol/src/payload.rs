@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::X402_VERSION;
 use crate::authorization::Authorization;
 use crate::header::{self, HeaderError};
-use crate::offer::Offer;
+use crate::offer::{Offer, QUOTE};
 use crate::signature::{Signature, SignatureError};
 use crate::wire::{self, Extensions, Fields, Text, Wire};
 
@@ -74,6 +74,12 @@ impl PaymentPayload {
         let authorization = authorization(&payload.authorization.ok_or(Malformed::Field("authorization"))?)?;
         let identifier = identifier(wire.extensions)?;
         Ok(Self { accepted, authorization, signature: Signature::parse(&signature.0)?, identifier })
+    }
+
+    /// Our quote, where the client echoes one. Anybody may have written it.
+    #[must_use]
+    pub fn quote(&self) -> Option<&str> {
+        self.accepted.extra.get(QUOTE).and_then(Value::as_str)
     }
 
     /// The client's name for this request, where it set one.

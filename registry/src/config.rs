@@ -9,6 +9,7 @@
 mod agent;
 mod check;
 mod database;
+pub(crate) mod document;
 pub mod environment;
 mod error;
 mod key_path;
@@ -30,7 +31,7 @@ use toml::de::DeTable;
 use self::source::Source;
 use self::tree::Report;
 use crate::agent::AgentEntry;
-use crate::catalog::RawCatalog;
+use crate::catalog::{RawCatalog, Terms};
 use crate::database::Database;
 
 pub use environment::Environment;
@@ -156,6 +157,9 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         report.warn(root.spot(), "there are no routes: every request will get 404");
     }
     let (data, care) = database::data(root.section("data", true));
+    let control = section::control(root.section("control", true));
+    let terms =
+        Terms { request_bytes_max: limits.request_bytes_max, private_upstreams: control.private_upstreams };
     let config = Config {
         public_url: section::public_url(&root),
         data,
@@ -164,9 +168,9 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         limits,
         shutdown: section::shutdown(root.section("shutdown", true)),
         network: section::network(root.section("wallet", true)),
-        control: section::control(root.section("control", true)),
+        control,
         webhooks: section::webhooks(root.section("webhooks", true)),
-        catalog: check::catalog(report, providers, &agents),
+        catalog: check::catalog(report, providers, &agents, terms),
         agents: agents.entries,
     };
     root.finish();

@@ -14,6 +14,8 @@ pub mod catalog;
 pub mod config;
 pub mod database;
 pub mod directory;
+pub mod document;
+pub mod follow;
 pub mod idempotency;
 pub mod journal;
 pub mod registry;
@@ -32,7 +34,9 @@ pub use agent::{Access, Agent, KeyGrant, Listing, NewAgent, NewKey, ShownKey};
 pub use agent_key::{AgentKey, AgentKeyError, KeyHash};
 pub use alert::{Alert, Threshold};
 pub use api_key::{ApiKey, ApiKeyGrant, NewApiKey, Role};
-pub use catalog::RawCatalog;
+pub use catalog::{
+    Bundle, Editor, EntryChange, ManagedBy, Outcome, ProviderEntry, RawCatalog, Rights, RouteEntry,
+};
 pub use config::{Config, ConfigErrors, Environment};
 pub use database::Database;
 pub use directory::{Directory, DirectoryError};

@@ -6,21 +6,21 @@ mod agents;
 mod keys;
 mod wallets;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use domain::{
-    Address, AgentId, AlertId, ApiKeyId, Catalog, Clock, EventId, KeyId, Provider, Route, UnixMillis,
-    WalletId, WebhookId,
-};
+use arc_swap::ArcSwap;
+use domain::{Address, AgentId, AlertId, ApiKeyId, Catalog, Clock, EventId, KeyId, WalletId, WebhookId};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::agent::{AGENT_NAME_BYTES_MAX, Agent};
-use crate::catalog::RawCatalog;
+use crate::catalog::force::{State, Turn};
+use crate::catalog::{Terms, change, lines};
+use crate::config::ConfigErrors;
 use crate::database::Database;
 use crate::directory::Directory;
-use crate::revision::{self, Assigned, Wanted};
-use crate::store::{Pool, StoreError, Transaction, agents as stored, revisions};
+use crate::document::Mistake;
+use crate::store::{Pool, StoreError, Transaction, agents as stored};
 
 /// What people edit. Cheap to clone.
 #[derive(Clone)]
@@ -31,7 +31,14 @@ pub struct Registry {
 pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) clock: Arc<dyn Clock>,
-    catalog: watch::Sender<Arc<Catalog>>,
+    /// What is known of the catalog; changed under `writing`.
+    pub(crate) state: ArcSwap<State>,
+    /// The catalog in force. It follows the one in `state`.
+    pub(crate) catalog: watch::Sender<Arc<Catalog>>,
+    /// The version that a gateway of this process serves, where there is one.
+    pub(crate) served: watch::Sender<Option<u64>>,
+    pub(crate) turn: std::sync::Mutex<Turn>,
+    pub(crate) terms: OnceLock<Terms>,
     pub(crate) directory: Directory,
     /// One writer at a time: the database has one anyway, and catalogs are numbered in order.
     pub(crate) writing: Mutex<()>,
@@ -48,9 +55,48 @@ pub enum RegistryError {
     /// The system gives no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(getrandom::Error),
-    /// Two routes answer the same requests.
-    #[error("the routes `{0}` and `{1}` answer the same requests")]
-    Collision(String, String),
+    /// Documents that are wrong, or do not go with what is there.
+    #[error("{}", lines(.0))]
+    Invalid(Vec<Mistake>),
+    /// A file that does not go with what came through the API.
+    #[error(transparent)]
+    File(ConfigErrors),
+    /// What the file brings only the file changes.
+    #[error("the {kind} `{name}` is managed by the configuration file: change it there")]
+    ManagedByFile {
+        /// `provider` or `route`.
+        kind: &'static str,
+        /// Which.
+        name: String,
+    },
+    /// There is one of this name.
+    #[error("there is already a {kind} `{name}`")]
+    Taken {
+        /// `provider` or `route`.
+        kind: &'static str,
+        /// Which.
+        name: String,
+    },
+    /// No such provider.
+    #[error("there is no provider `{0}`")]
+    UnknownProvider(String),
+    /// No such route.
+    #[error("there is no route `{0}`")]
+    UnknownRoute(String),
+    /// No such revision of a route, or none that is kept.
+    #[error("there is no revision {revision} of the route `{route}`")]
+    UnknownRevision {
+        /// The route.
+        route: String,
+        /// The revision that it has not.
+        revision: u32,
+    },
+    /// What is stored makes no catalog.
+    #[error("the stored providers and routes make no catalog")]
+    Stored,
+    /// A change was broken off.
+    #[error("the change was broken off")]
+    Interrupted,
     /// No such agent.
     #[error("there is no agent {0}")]
     UnknownAgent(AgentId),
@@ -117,9 +163,19 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let pool = Pool::open(database).await?;
         let directory = Directory::new(pool.clone(), Arc::clone(&clock), directory_entries_max);
-        let catalog = watch::Sender::new(Arc::new(Catalog::empty()));
-        let (writing, positions) = (Mutex::new(()), watch::Sender::new(0));
-        let shared = Shared { pool, clock, catalog, directory, writing, positions };
+        let state = change::empty();
+        let shared = Shared {
+            pool,
+            clock,
+            catalog: watch::Sender::new(Arc::clone(&state.catalog)),
+            state: ArcSwap::from_pointee(state),
+            served: watch::Sender::new(None),
+            turn: std::sync::Mutex::default(),
+            terms: OnceLock::new(),
+            directory,
+            writing: Mutex::new(()),
+            positions: watch::Sender::new(0),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -147,46 +203,9 @@ impl Registry {
         self.shared.pool.close().await;
     }
 
-    /// Numbers the prices of a catalog and puts it in force. Where nothing changed, the one in force stays;
-    /// what did not change is the same `Arc` as before.
-    ///
-    /// # Errors
-    /// Routes collide, or the database does not work; the catalog in force stays.
-    pub async fn apply(&self, raw: &RawCatalog, at: UnixMillis) -> Result<Arc<Catalog>, RegistryError> {
-        raw.check().map_err(|pair| collision(&raw.routes, pair))?;
-        let wanted: Vec<Wanted<'_>> = raw
-            .routes
-            .iter()
-            .map(|route| Wanted {
-                route: &route.name,
-                price: &route.price,
-                suspended: is_suspended(&raw.providers, route),
-            })
-            .collect();
-
-        let _writing = self.shared.writing.lock().await;
-        let mut transaction = self.begin().await?;
-        let kept = revisions::load(&mut transaction.session()).await?;
-        let (assigned, changed) = revision::assign(&kept, &wanted, at);
-        let before = self.shared.catalog.borrow().clone();
-        let (providers, routes) = share(raw, assigned, &before);
-        if before.version() > 0 && same(&providers, before.providers()) && same(&routes, before.routes()) {
-            return Ok(before);
-        }
-        revisions::save(&mut transaction.session(), &changed, at).await?;
-        let version = revisions::next_version(&mut transaction.session()).await?;
-        let catalog =
-            Catalog::new(version, providers, routes).map_err(|pair| collision(&raw.routes, pair))?;
-        transaction.commit().await?;
-        let catalog = Arc::new(catalog);
-        self.shared.catalog.send_replace(Arc::clone(&catalog));
-        Ok(catalog)
-    }
-
-    /// The catalog in force, and every one after it.
-    #[must_use]
-    pub fn catalogs(&self) -> watch::Receiver<Arc<Catalog>> {
-        self.shared.catalog.subscribe()
+    /// What the operator set for documents; the defaults until a file said so.
+    pub(crate) fn terms(&self) -> Terms {
+        self.shared.terms.get().copied().unwrap_or_default()
     }
 
     /// The cached way to agents.
@@ -210,44 +229,6 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], RegistryError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(RegistryError::Random)?;
     Ok(bytes)
-}
-
-fn collision(routes: &[Arc<Route>], (one, other): (usize, usize)) -> RegistryError {
-    let name = |index: usize| routes.get(index).map_or_else(String::new, |route| route.name.to_string());
-    RegistryError::Collision(name(other), name(one))
-}
-
-fn is_suspended(providers: &[Arc<Provider>], route: &Route) -> bool {
-    providers.get(route.provider.0 as usize).is_some_and(|provider| provider.suspended)
-}
-
-/// The raw catalog with its numbers; each part that is as before is the one from before.
-fn share(
-    raw: &RawCatalog,
-    assigned: Vec<Assigned>,
-    before: &Catalog,
-) -> (Vec<Arc<Provider>>, Vec<Arc<Route>>) {
-    let known: std::collections::HashMap<&str, &Arc<Provider>> =
-        before.providers().iter().map(|provider| (&*provider.name, provider)).collect();
-    let providers = raw.providers.iter().map(|provider| match known.get(&*provider.name) {
-        Some(known) if *known == provider => Arc::clone(known),
-        _ => Arc::clone(provider),
-    });
-    let known: std::collections::HashMap<&str, &Arc<Route>> =
-        before.routes().iter().map(|route| (&*route.name, route)).collect();
-    let routes = raw.routes.iter().zip(assigned).map(|(route, assigned)| {
-        let Assigned { revision, superseded } = assigned;
-        let next = Route { revision, superseded, ..(**route).clone() };
-        match known.get(&*route.name) {
-            Some(known) if ***known == next => Arc::clone(known),
-            _ => Arc::new(next),
-        }
-    });
-    (providers.collect(), routes.collect())
-}
-
-fn same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
-//! Numbers of prices: which revision a route's price has, and which earlier prices are still payable. Pure.
+//! Numbers of routes: which revision a route is in, and which earlier prices are still payable. Pure.
 //!
 //! A number is given once and never again, not even to a route that was away: a quote names it, and a quote
 //! that was ended must stay ended (DESIGN section 6).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::catalog::{SUPERSEDED_PRICES_MAX, SupersededPrice};
@@ -12,56 +11,88 @@ use domain::{Amount, Price, UnixMillis};
 
 use crate::catalog::QUOTE_TTL_MS;
 
-/// One price of one route, as it is kept.
+/// One revision of one route, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Numbered {
     pub(crate) route: Arc<str>,
     pub(crate) revision: u32,
+    /// The version of the catalog that brought it.
+    pub(crate) since: u64,
     pub(crate) price: Price,
-    /// The end of its quotes; none for the price in force.
+    /// The end of its quotes; none for the one in force.
     pub(crate) until: Option<UnixMillis>,
 }
 
-/// A route whose price is to be numbered.
+/// A route whose revision is to be numbered.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) route: &'a Arc<str>,
     pub(crate) price: &'a Price,
     /// Its quotes end at once, and it begins with a new number when it comes back.
     pub(crate) suspended: bool,
+    /// It gets a new number though its price may be the same: something else about it changed.
+    pub(crate) renewed: bool,
+}
+
+/// When it is: on the clock, and in versions of the catalog.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) at: UnixMillis,
+    pub(crate) version: u64,
 }
 
 /// What a route gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Assigned {
     pub(crate) revision: u32,
+    pub(crate) since: u64,
     pub(crate) superseded: Vec<SupersededPrice>,
 }
 
-/// Numbers every wanted route, in order, and says which rows changed. Rows that end stand before those that
-/// begin.
-pub(crate) fn assign(
-    kept: &[Numbered],
-    wanted: &[Wanted<'_>],
-    at: UnixMillis,
-) -> (Vec<Assigned>, Vec<Numbered>) {
-    let mut by_route: HashMap<&str, Vec<&Numbered>> = HashMap::new();
-    for row in kept {
-        by_route.entry(&row.route).or_default().push(row);
+/// Numbers one route, of which `rows` are kept, and says which rows changed. Rows that end stand before the one that begins.
+pub(crate) fn number(rows: &[Numbered], wanted: &Wanted<'_>, moment: Moment) -> (Assigned, Vec<Numbered>) {
+    let Moment { at, version } = moment;
+    let last = rows.iter().map(|row| row.revision).max().unwrap_or(0);
+    let begin = |until| Numbered {
+        route: Arc::clone(wanted.route),
+        // Past four billion changes the number stands still and the database refuses the row.
+        revision: last.saturating_add(1),
+        since: version,
+        price: wanted.price.clone(),
+        until,
+    };
+    let current = rows.iter().find(|row| row.until.is_none());
+    let mut changed = Vec::new();
+    if wanted.suspended {
+        changed = end(rows, at);
+        if wanted.renewed || rows.is_empty() {
+            changed.push(begin(Some(at)));
+        }
+    } else if current.is_none_or(|current| wanted.renewed || current.price != *wanted.price) {
+        changed.extend(
+            current.map(|current| Numbered { until: Some(at.plus(QUOTE_TTL_MS)), ..current.clone() }),
+        );
+        changed.push(begin(None));
     }
-    let mut ended = Vec::new();
-    let mut begun = Vec::new();
-    let assigned = wanted
-        .iter()
-        .map(|route| {
-            let rows = by_route.remove(&**route.route).unwrap_or_default();
-            number(&rows, route, at, &mut ended, &mut begun)
-        })
-        .collect();
-    // What is left has no route any more.
-    ended.extend(by_route.into_values().flat_map(|rows| end_all(&rows, at)));
-    ended.append(&mut begun);
-    (assigned, ended)
+    let kept = rows.iter().filter(|row| !changed.iter().any(|changed| changed.revision == row.revision));
+    let all: Vec<Numbered> = kept.chain(&changed).cloned().collect();
+    (assigned(&all, at), changed)
+}
+
+/// What a route has by its rows.
+pub(crate) fn assigned(rows: &[Numbered], at: UnixMillis) -> Assigned {
+    let Some(last) = rows.iter().max_by_key(|row| row.revision) else { return Assigned::default() };
+    let mut earlier: Vec<&Numbered> =
+        rows.iter().filter(|row| row.until.is_some_and(|until| at < until)).collect();
+    earlier.sort_by_key(|row| std::cmp::Reverse(row.revision));
+    let superseded = earlier.into_iter().filter_map(payable).take(SUPERSEDED_PRICES_MAX).collect();
+    Assigned { revision: last.revision, since: last.since, superseded }
+}
+
+/// Ends all quotes of a route at once; says which rows changed.
+pub(crate) fn end(rows: &[Numbered], at: UnixMillis) -> Vec<Numbered> {
+    let running = rows.iter().filter(|row| row.until.is_none_or(|until| at < until));
+    running.map(|row| Numbered { until: Some(at), ..row.clone() }).collect()
 }
 
 /// The text of a price in the database.
@@ -94,53 +125,15 @@ pub(crate) fn read_price(text: &str) -> Option<Price> {
     Tiers::new(tiers).ok().map(Price::Tiered)
 }
 
-fn number(
-    rows: &[&Numbered],
-    wanted: &Wanted<'_>,
-    at: UnixMillis,
-    ended: &mut Vec<Numbered>,
-    begun: &mut Vec<Numbered>,
-) -> Assigned {
-    let last = rows.iter().map(|row| row.revision).max().unwrap_or(0);
-    if wanted.suspended {
-        ended.extend(end_all(rows, at));
-        return Assigned { revision: last, superseded: Vec::new() };
-    }
-    let current = rows.iter().find(|row| row.until.is_none());
-    let mut superseded: Vec<Numbered> = rows
-        .iter()
-        .filter(|row| row.until.is_some_and(|until| at < until))
-        .map(|row| (*row).clone())
-        .collect();
-    let revision = match current {
-        Some(current) if current.price == *wanted.price => current.revision,
-        _ => {
-            if let Some(current) = current {
-                let over = Numbered { until: Some(at.plus(QUOTE_TTL_MS)), ..(*current).clone() };
-                ended.push(over.clone());
-                superseded.push(over);
-            }
-            let (route, price) = (Arc::clone(wanted.route), wanted.price.clone());
-            // Past four billion changes the number stands still and the database refuses the row.
-            let revision = last.saturating_add(1);
-            begun.push(Numbered { route, revision, price, until: None });
-            revision
-        }
-    };
-    superseded.sort_by_key(|row| std::cmp::Reverse(row.revision));
-    let superseded = superseded.into_iter().filter_map(payable).take(SUPERSEDED_PRICES_MAX).collect();
-    Assigned { revision, superseded }
-}
-
 /// Nobody was quoted a free price.
-fn payable(row: Numbered) -> Option<SupersededPrice> {
-    let until = row.until?;
-    (row.price != Price::Free).then_some(SupersededPrice { revision: row.revision, price: row.price, until })
-}
-
-fn end_all(rows: &[&Numbered], at: UnixMillis) -> Vec<Numbered> {
-    let running = rows.iter().filter(|row| row.until.is_none_or(|until| at < until));
-    running.map(|row| Numbered { until: Some(at), ..(*row).clone() }).collect()
+fn payable(row: &Numbered) -> Option<SupersededPrice> {
+    let (until, price) = (row.until?, row.price.clone());
+    (price != Price::Free).then_some(SupersededPrice {
+        revision: row.revision,
+        since: row.since,
+        price,
+        until,
+    })
 }
 
 #[cfg(test)]

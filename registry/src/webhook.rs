@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 38] = [
+pub const EVENT_TYPES: [&str; 39] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -34,6 +34,7 @@ pub const EVENT_TYPES: [&str; 38] = [
     "policy.updated",
     "provider.created",
     "provider.payout_destination_changed",
+    "provider.removed",
     "provider.resumed",
     "provider.suspended",
     "provider.updated",

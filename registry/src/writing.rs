@@ -4,7 +4,7 @@ use tokio::sync::MutexGuard;
 
 use crate::journal::{self, Entry, NewEvent};
 use crate::registry::{Registry, RegistryError};
-use crate::store::{Session, Transaction};
+use crate::store::{Session, Transaction, notices};
 
 /// Rolled back when dropped.
 pub(crate) struct Writing<'a> {
@@ -44,6 +44,11 @@ impl Writing<'_> {
         let position = journal::append(&mut self.transaction.session(), event).await?;
         self.position = Some(position);
         Ok(position)
+    }
+
+    /// Tells the other processes on this database, once it is committed.
+    pub(crate) async fn notify(&mut self, notice: &str) -> Result<(), RegistryError> {
+        Ok(notices::send(&mut self.transaction.session(), notice).await?)
     }
 
     /// Commits, then tells those who wait for events.

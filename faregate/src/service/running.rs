@@ -21,7 +21,7 @@ use registry::{Config, Directory, Registry};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::clock::SystemClock;
+use crate::clock::{LedgerClock, SystemClock};
 use crate::service::inherited::Inherited;
 use crate::service::notify::{Stage, notify};
 use crate::service::reload::Reloader;
@@ -70,7 +70,9 @@ impl Running {
         let Sockets { data, control, ops, addresses, copies } = Sockets::bind(&config.listeners, inherited)?;
         let successor = Arc::new(Successor::new(path.clone(), copies)?);
         let entries_max = config.limits.directory_entries_max;
-        let registry = Registry::open_with(&config.data, Arc::new(SystemClock), entries_max).await?;
+        let registry =
+            Registry::open_with(&config.data, Arc::new(LedgerClock(base.ledger.clone())), entries_max)
+                .await?;
         let mut reloader = Reloader::new(config.clone(), &base, registry.clone());
         reloader.put_in_force(&loaded).await?;
 
@@ -78,6 +80,7 @@ impl Running {
         let mut watchers = vec![
             tokio::spawn(signals::follow(base.shutdown.clone(), Arc::clone(&successor))?),
             tokio::spawn(reloader.follow(path, &loaded)?),
+            tokio::spawn(registry.clone().follow()),
         ];
         let stop = watch::Sender::new(false);
         let control_state = ControlState {

@@ -1,58 +1,54 @@
-//! Checks of what only makes sense together: names that must be unique or known, routes that collide, and
-//! upstreams that a Host header could choose the price of.
+//! Checks of what only makes sense together: names that must be unique or known, and conflicts, which the registry looks for
+//! again when it puts the file beside what came through the API.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::catalog::UpstreamAddress;
-use domain::{Address, Provider};
-
 use super::key_path::{did_you_mean, printable};
 use super::tree::{Report, Spot};
 use super::{agent, provider};
-use crate::catalog::RawCatalog;
+use crate::catalog::conflict::Conflict;
+use crate::catalog::{RawCatalog, Source, Terms};
+use crate::document::Document;
 
 /// Reports what does not fit together, and makes the catalog. What it returns is only of use where nothing is
 /// wrong.
-pub(super) fn catalog(report: &Report<'_>, read: provider::Read, agents: &agent::Read) -> RawCatalog {
+pub(super) fn catalog(
+    report: &Report<'_>,
+    read: provider::Read,
+    agents: &agent::Read,
+    terms: Terms,
+) -> RawCatalog {
     unique(report, "provider", &read.provider_names);
     unique(report, "route", &read.route_names);
     known(report, "provider", &agents.providers, &read.provider_names);
     known(report, "route", &agents.routes, &read.route_names);
-    pay_to(report, &read.providers);
-    shared_upstreams(report, &read.providers);
 
     let complete =
         read.providers.len() == read.provider_names.len() && read.routes.len() == read.route_names.len();
-    let (routes, spots): (Vec<_>, Vec<_>) =
+    let (providers, provider_spots): (Vec<_>, Vec<_>) = read.providers.into_iter().unzip();
+    let (routes, route_spots): (Vec<_>, Vec<_>) =
         read.routes.into_iter().map(|read| (Arc::new(read.route), read.spot)).unzip();
-    let providers = read.providers.into_iter().map(|(provider, _)| provider).collect();
-    let catalog = RawCatalog { providers, routes };
+    for conflict in Conflict::between_providers(&providers) {
+        let (one, other) = conflict.places();
+        report.fail(&provider_spots[one], conflict.told(&providers[one].name, &providers[other].name));
+    }
     // Indices are only right where every entry could be read.
     if complete {
-        collisions(report, &catalog, &spots);
+        for conflict in Conflict::between_routes(&providers, &routes) {
+            let (one, other) = conflict.places();
+            report.fail(&route_spots[one], conflict.told(&routes[one].name, &routes[other].name));
+        }
     }
-    catalog
+    let provider_sources = sources(read.provider_documents, &read.provider_names);
+    let route_sources = sources(read.route_documents, &read.route_names);
+    RawCatalog { providers, routes, terms, provider_sources, route_sources }
 }
 
-/// Every collision: the route that collides is taken out, and the rest looked at again.
-fn collisions(report: &Report<'_>, catalog: &RawCatalog, spots: &[Spot]) {
-    let mut left: Vec<usize> = (0..catalog.routes.len()).collect();
-    loop {
-        let routes = left.iter().map(|index| Arc::clone(&catalog.routes[*index])).collect();
-        let rest = RawCatalog { providers: catalog.providers.clone(), routes };
-        let Err((second, first)) = rest.check() else { return };
-        let (Some(&index), Some(&other)) = (left.get(second), left.get(first)) else { return };
-        report.fail(
-            &spots[index],
-            format!(
-                "route `{}` answers the same requests as route `{}`, or differs only in case or a trailing slash: \
-                 change its path, its methods or its provider's hosts",
-                catalog.routes[index].name, catalog.routes[other].name
-            ),
-        );
-        left.remove(second);
-    }
+/// Documents with the places of their names.
+fn sources(documents: Vec<Document>, names: &[(String, Spot)]) -> Vec<Source> {
+    let sources = documents.into_iter().zip(names);
+    sources.map(|(document, (_, spot))| Source { document, place: spot.error("") }).collect()
 }
 
 fn unique(report: &Report<'_>, kind: &str, names: &[(String, Spot)]) {
@@ -82,57 +78,4 @@ fn known(report: &Report<'_>, kind: &str, given: &[(Arc<str>, Spot)], names: &[(
             report.fail(spot, format!("there is no {kind} `{}`{hint}", printable(name)));
         }
     }
-}
-
-/// A payment made out to one provider must be void at another.
-fn pay_to(report: &Report<'_>, providers: &[(Arc<Provider>, Spot)]) {
-    let mut seen: HashMap<Address, &Arc<Provider>> = HashMap::new();
-    for (provider, spot) in providers {
-        match seen.get(&provider.pay_to) {
-            Some(other) if other.name != provider.name => report.fail(
-                spot,
-                format!(
-                    "`{}` and `{}` have the same pay_to: a payment for one would pay for the other",
-                    other.name, provider.name
-                ),
-            ),
-            _ => {
-                seen.insert(provider.pay_to, provider);
-            }
-        }
-    }
-}
-
-/// Two providers before one API, on other hosts: the caller's Host header would choose the price.
-fn shared_upstreams(report: &Report<'_>, providers: &[(Arc<Provider>, Spot)]) {
-    let mut seen: HashMap<&UpstreamAddress, &Arc<Provider>> = HashMap::new();
-    for (provider, spot) in providers {
-        for address in &provider.upstream.addresses {
-            match seen.get(address) {
-                Some(other) if !same_hosts(other, provider) => {
-                    report.fail(
-                        spot,
-                        format!(
-                            "`{}` and `{}` stand before the same address {}:{} but serve other hosts, so that a caller could \
-                             choose the cheaper one: give them the same hosts, or make them one provider",
-                            other.name, provider.name, address.host, address.port
-                        ),
-                    );
-                    break;
-                }
-                _ => {
-                    seen.insert(address, provider);
-                }
-            }
-        }
-    }
-}
-
-fn same_hosts(one: &Provider, other: &Provider) -> bool {
-    let sorted = |provider: &Provider| {
-        let mut hosts = provider.hosts.clone();
-        hosts.sort();
-        hosts
-    };
-    sorted(one) == sorted(other)
 }

@@ -16,6 +16,27 @@ pub(super) fn index(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
 }
 
+/// The JSON pointer of a path that [`join`] and [`index`] made.
+pub(super) fn pointer(path: &str) -> String {
+    let mut keys = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let (key, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                // Its end is a quote before the next key, index or the end: within a name it is followed by something else.
+                let ends =
+                    |at: &usize| quoted[at + 1..].chars().next().is_none_or(|next| ".[".contains(next));
+                let end = quoted.match_indices('"').map(|(at, _)| at).find(ends).unwrap_or(quoted.len());
+                (&quoted[..end], quoted.get(end + 1..).unwrap_or(""))
+            }
+            None => rest.split_at(rest.find(['.', '[', ']']).unwrap_or(rest.len())),
+        };
+        keys.push(key);
+        rest = after.trim_start_matches(']').trim_start_matches(['.', '[']);
+    }
+    crate::document::pointer(&keys)
+}
+
 /// Without control characters, and not longer than a message should be.
 pub(super) fn printable(text: &str) -> String {
     let mut shown: String = text.chars().filter(|character| !character.is_control()).collect();
@@ -63,5 +84,14 @@ mod tests {
         assert_eq!(join("a[0]", "b-c"), "a[0].b-c");
         assert_eq!(join("", "b c"), "\"b c\"");
         assert_eq!(join("a", ""), "a.\"\"");
+    }
+
+    #[test]
+    fn paths_become_pointers() {
+        let path = join(&index(&index(&join("", "upstream"), 0), 12), "x-y");
+        assert_eq!((path.as_str(), pointer(&path).as_str()), ("upstream[0][12].x-y", "/upstream/0/12/x-y"));
+        let path = join(&join(&join("a", "b c"), "d.\"e/~"), "f");
+        assert_eq!(pointer(&path), "/a/b c/d.\"e~1~0/f");
+        assert_eq!(pointer(""), "");
     }
 }

@@ -9,13 +9,11 @@ use super::route;
 use super::tree::{Section, Spot};
 use super::upstream;
 use super::value;
-use crate::catalog::derived_pay_to;
+use crate::catalog::{ENTRIES_MAX, derived_pay_to};
+use crate::document::Document;
 
 /// Hosts of one provider.
 const HOSTS_MAX: usize = 64;
-
-/// Providers, or routes, of one catalog.
-const ENTRIES_MAX: usize = 10_000;
 
 /// Providers and routes with their places, for the checks that see all of them.
 #[derive(Default)]
@@ -25,6 +23,17 @@ pub(super) struct Read {
     /// Every name that was given, also of entries that are wrong elsewhere.
     pub(super) provider_names: Vec<(String, Spot)>,
     pub(super) route_names: Vec<(String, Spot)>,
+    /// As they were written, in the order of `providers`.
+    pub(super) provider_documents: Vec<Document>,
+    /// As they were written, in the order of `routes` where all could be read.
+    pub(super) route_documents: Vec<Document>,
+}
+
+/// One provider without its routes, as far as it could be read.
+pub(super) struct Entry {
+    pub(super) name: Option<String>,
+    pub(super) provider: Option<Provider>,
+    spot: Spot,
 }
 
 // === impl Read ===
@@ -46,19 +55,7 @@ impl Read {
     fn provider(&mut self, section: Section<'_>, request_bytes_max: u64) {
         // Where this one will stand if nothing is wrong; if something is, no catalog is made.
         let id = ProviderId(u32::try_from(self.providers.len()).unwrap_or(u32::MAX));
-        let name_item = section.require("name", "give the provider a name; its accounts are kept under it");
-        let name = name_item.as_ref().and_then(|item| item.parse(value::name));
-        if let (Some(name), Some(item)) = (&name, &name_item) {
-            self.provider_names.push((name.clone(), item.spot()));
-        }
-        let pay_to = section.item("pay_to").and_then(|item| item.parse(value::address));
-        let fee = section.item("fee").and_then(|item| item.parse(value::share)).unwrap_or_default();
-        let hosts = hosts(&section);
-        let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
-        let rate_limit = rate::read(&section);
-        let upstream =
-            section.require("upstream", "write [providers.upstream] with addresses = [\"https://...\"]");
-        let upstream = upstream.and_then(|item| item.section()).and_then(upstream::read);
+        let entry = entry(&section);
         for section in section.sections("routes") {
             let route_name = section.item("name").filter(|item| item.is_text());
             if let Some(item) = &route_name
@@ -66,15 +63,39 @@ impl Read {
             {
                 self.route_names.push((name.into_owned(), item.spot()));
             }
+            let mut document = section.document(&[]);
+            document.set("provider", entry.name.as_deref().unwrap_or_default());
+            self.route_documents.push(document);
             self.routes.extend(route::read(section, id, request_bytes_max));
         }
-        let spot = name_item.map_or_else(|| section.spot().clone(), |item| item.spot());
+        let document = section.document(&["routes"]);
         section.finish();
-        let (Some(name), Some(upstream)) = (name, upstream) else { return };
-        let pay_to = pay_to.unwrap_or_else(|| derived_pay_to(&name));
-        let provider = Provider { name: name.into(), pay_to, fee, hosts, suspended, rate_limit, upstream };
-        self.providers.push((Arc::new(provider), spot));
+        self.provider_names.extend(entry.name.map(|name| (name, entry.spot.clone())));
+        if let Some(provider) = entry.provider {
+            self.provider_documents.push(document);
+            self.providers.push((Arc::new(provider), entry.spot));
+        }
     }
+}
+
+/// Reads all keys but `routes`. The section is not finished.
+pub(super) fn entry(section: &Section<'_>) -> Entry {
+    let name_item = section.require("name", "give the provider a name; its accounts are kept under it");
+    let name = name_item.as_ref().and_then(|item| item.parse(value::name));
+    let pay_to = section.item("pay_to").and_then(|item| item.parse(value::address));
+    let fee = section.item("fee").and_then(|item| item.parse(value::share)).unwrap_or_default();
+    let hosts = hosts(section);
+    let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
+    let rate_limit = rate::read(section);
+    let upstream =
+        section.require("upstream", "write [providers.upstream] with addresses = [\"https://...\"]");
+    let upstream = upstream.and_then(|item| item.section()).and_then(upstream::read);
+    let spot = name_item.map_or_else(|| section.spot().clone(), |item| item.spot());
+    let provider = name.clone().zip(upstream).map(|(name, upstream)| {
+        let pay_to = pay_to.unwrap_or_else(|| derived_pay_to(&name));
+        Provider { name: name.into(), pay_to, fee, hosts, suspended, rate_limit, upstream }
+    });
+    Entry { name, provider, spot }
 }
 
 fn hosts(section: &Section<'_>) -> Vec<String> {

@@ -79,6 +79,7 @@ pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max
         pattern: pattern?,
         price: price?,
         revision: 0,
+        since: 0,
         superseded: Vec::new(),
         description,
         mime_type,

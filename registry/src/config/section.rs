@@ -180,8 +180,10 @@ pub(super) fn control(section: Section<'_>) -> ControlSettings {
             ));
         }
     }
+    let private_upstreams =
+        section.item("private_upstreams").and_then(|item| item.boolean()).unwrap_or(false);
     section.finish();
-    ControlSettings { admin_token: token }
+    ControlSettings { admin_token: token, private_upstreams }
 }
 
 pub(super) fn webhooks(section: Section<'_>) -> WebhookSettings {

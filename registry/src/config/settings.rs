@@ -122,6 +122,8 @@ pub struct DataCare {
 pub struct ControlSettings {
     /// What its callers show; the API is closed where not set.
     pub admin_token: Option<Secret>,
+    /// Whether providers may name upstreams on the operator's own network through the API.
+    pub private_upstreams: bool,
 }
 
 /// Where webhooks may be sent besides the public internet.

@@ -18,6 +18,8 @@ use super::environment::{Environment, Variable};
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::key_path;
 use super::source::Source;
+use super::value;
+use crate::document::{Document, text};
 
 /// What is wrong so far.
 pub(super) struct Report<'a> {
@@ -81,12 +83,12 @@ impl<'a> Report<'a> {
 
     /// Something is wrong there.
     pub(super) fn fail(&self, spot: &Spot, message: impl Display) {
-        self.errors.borrow_mut().push(error(spot.place.clone(), &spot.key, message));
+        self.errors.borrow_mut().push(spot.error(message));
     }
 
     /// Something is odd there, and may be meant.
     pub(super) fn warn(&self, spot: &Spot, message: impl Display) {
-        self.warnings.borrow_mut().push(error(spot.place.clone(), &spot.key, message));
+        self.warnings.borrow_mut().push(spot.error(message));
     }
 
     /// Variables that no key asked for.
@@ -123,6 +125,10 @@ impl Spot {
     pub(super) fn within(section: &Self, key: &str) -> Self {
         Self { key: key_path::join(&section.key, key), place: section.place.clone() }
     }
+
+    pub(super) fn error(&self, message: impl Display) -> ConfigError {
+        error(self.place.clone(), &self.key, message)
+    }
 }
 
 impl fmt::Display for Spot {
@@ -144,6 +150,11 @@ impl<'a> Section<'a> {
 
     pub(super) fn spot(&self) -> &Spot {
         &self.spot
+    }
+
+    /// As it was written, without some of its keys.
+    pub(super) fn document(&self, without: &[&str]) -> Document {
+        text::document(self.table, without)
     }
 
     /// The value of a key, or of the variable in front of it.
@@ -373,20 +384,8 @@ impl<'a> Item<'a> {
     }
 
     fn mistyped<T>(&self, wanted: &str, given: &DeValue<'_>) -> Option<T> {
-        self.fail(format!("must be {wanted}, not {}", type_name(given)));
+        self.fail(format!("must be {wanted}, not {}", value::type_name(given)));
         None
-    }
-}
-
-fn type_name(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a point",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) fn read(section: Section<'_>) -> Option<Upstream> {
         timeouts,
         health,
         http2,
+        public_only: false,
     })
 }
 

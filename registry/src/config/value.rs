@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::{Address, BasisPoints, UnixMillis};
 use jiff::Timestamp;
+use toml::de::DeValue;
 
 use super::key_path::printable;
 
@@ -15,6 +16,19 @@ const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Longest name of a provider, a route or an agent, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
+
+/// What kind of value stands there, for a message.
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
 
 /// `"200ms"`, `"2s"`, `"5m"`, `"1h"`, `"7d"`.
 ///

@@ -8,22 +8,45 @@ fn fixed(units: i64) -> Price {
 
 /// What the database would hold: rows replaced by number.
 #[derive(Default)]
-struct Kept(Vec<Numbered>);
+struct Kept {
+    rows: Vec<Numbered>,
+    version: u64,
+}
 
 impl Kept {
+    /// All routes there are; those that are not named are gone.
     fn apply(&mut self, routes: &[(&str, Price, bool)], at: UnixMillis) -> Vec<Assigned> {
-        let names: Vec<Arc<str>> = routes.iter().map(|(name, ..)| Arc::from(*name)).collect();
-        let wanted: Vec<Wanted<'_>> = routes
+        self.version += 1;
+        let mut gone: Vec<Numbered> = self
+            .rows
             .iter()
-            .zip(&names)
-            .map(|((_, price, suspended), route)| Wanted { route, price, suspended: *suspended })
+            .filter(|row| !routes.iter().any(|(name, ..)| *name == &*row.route))
+            .cloned()
             .collect();
-        let (assigned, changed) = assign(&self.0, &wanted, at);
-        for row in changed {
-            self.0.retain(|kept| (&kept.route, kept.revision) != (&row.route, row.revision));
-            self.0.push(row);
+        gone = end(&gone, at);
+        self.put(gone);
+        let mut assigned = Vec::new();
+        for (name, price, suspended) in routes {
+            let wanted = Wanted { route: &(*name).into(), price, suspended: *suspended, renewed: false };
+            assigned.push(self.number(&wanted, at));
         }
         assigned
+    }
+
+    fn number(&mut self, wanted: &Wanted<'_>, at: UnixMillis) -> Assigned {
+        let rows: Vec<_> = self.rows.iter().filter(|row| row.route == *wanted.route).cloned().collect();
+        let (given, changed) = number(&rows, wanted, Moment { at, version: self.version });
+        self.put(changed);
+        let rows: Vec<_> = self.rows.iter().filter(|row| row.route == *wanted.route).cloned().collect();
+        assert_eq!(assigned(&rows, at), given, "what is read is what was given");
+        given
+    }
+
+    fn put(&mut self, changed: Vec<Numbered>) {
+        for row in changed {
+            self.rows.retain(|kept| (&kept.route, kept.revision) != (&row.route, row.revision));
+            self.rows.push(row);
+        }
     }
 
     fn price(&mut self, units: i64, at: UnixMillis) -> Assigned {
@@ -39,10 +62,10 @@ fn revisions(assigned: &Assigned) -> Vec<u32> {
 fn h1_a_changed_price_gets_the_next_number_and_the_old_one_lives_a_minute() {
     let mut kept = Kept::default();
     assert_eq!(kept.price(10, START).revision, 1);
-    assert_eq!(kept.price(10, START.plus(1)), Assigned { revision: 1, superseded: vec![] });
+    assert_eq!(kept.price(10, START.plus(1)), Assigned { revision: 1, since: 1, superseded: vec![] });
     let changed = kept.price(11, START.plus(2));
     assert_eq!(changed.revision, 2);
-    let expected = SupersededPrice { revision: 1, price: fixed(10), until: START.plus(60_002) };
+    let expected = SupersededPrice { revision: 1, since: 1, price: fixed(10), until: START.plus(60_002) };
     assert_eq!(changed.superseded, vec![expected]);
     assert_eq!(revisions(&kept.price(11, START.plus(60_001))), vec![1]);
     assert_eq!(revisions(&kept.price(11, START.plus(60_002))), Vec::<u32>::new());
@@ -74,7 +97,7 @@ fn h3_removal_ends_quotes_at_once_and_a_route_that_returns_is_numbered_anew() {
     kept.price(11, START);
     kept.apply(&[], START.plus(1));
     let back = kept.price(11, START.plus(2));
-    assert_eq!(back, Assigned { revision: 3, superseded: vec![] });
+    assert_eq!(back, Assigned { revision: 3, since: 4, superseded: vec![] });
 }
 
 #[test]
@@ -83,15 +106,15 @@ fn suspension_ends_quotes_at_once_the_current_one_too() {
     kept.price(10, START);
     kept.price(11, START);
     let suspended = kept.apply(&[("r", fixed(11), true)], START.plus(1)).remove(0);
-    assert_eq!(suspended, Assigned { revision: 2, superseded: vec![] });
-    assert_eq!(kept.price(11, START.plus(2)), Assigned { revision: 3, superseded: vec![] });
+    assert_eq!(suspended, Assigned { revision: 2, since: 2, superseded: vec![] });
+    assert_eq!(kept.price(11, START.plus(2)), Assigned { revision: 3, since: 4, superseded: vec![] });
 }
 
 #[test]
 fn a_price_that_was_free_was_quoted_to_nobody() {
     let mut kept = Kept::default();
     kept.apply(&[("r", Price::Free, false)], START);
-    assert_eq!(kept.price(10, START), Assigned { revision: 2, superseded: vec![] });
+    assert_eq!(kept.price(10, START), Assigned { revision: 2, since: 2, superseded: vec![] });
 }
 
 #[test]
@@ -100,6 +123,20 @@ fn one_routes_change_leaves_the_others_alone() {
     kept.apply(&[("a", fixed(1), false), ("b", fixed(1), false)], START);
     let after = kept.apply(&[("b", fixed(1), false), ("a", fixed(2), false)], START);
     assert_eq!(after.iter().map(|assigned| assigned.revision).collect::<Vec<_>>(), vec![1, 2]);
+}
+
+#[test]
+fn a_route_that_changed_elsewhere_is_numbered_anew_and_its_old_quote_lives_on() {
+    let mut kept = Kept::default();
+    kept.price(10, START);
+    let (route, price) = ("r".into(), fixed(10));
+    let wanted = Wanted { route: &route, price: &price, suspended: false, renewed: true };
+    let renewed = kept.number(&wanted, START.plus(1));
+    assert_eq!((renewed.revision, revisions(&renewed)), (2, vec![1]));
+    // Also while it is suspended, so that its history has a place for what was written.
+    let suspended = kept.number(&Wanted { suspended: true, ..wanted }, START.plus(2));
+    assert_eq!((suspended.revision, revisions(&suspended)), (3, vec![]));
+    assert_eq!(kept.price(10, START.plus(3)).revision, 4);
 }
 
 #[test]

@@ -183,6 +183,15 @@ impl Pool {
         }
     }
 
+    /// Begins to read what stands there at one moment.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction, StoreError> {
+        const READ: &str = "begin isolation level repeatable read read only";
+        match self {
+            Self::Sqlite(pool) => Ok(Transaction::Sqlite(answer(pool.begin()).await?)),
+            Self::Postgres(pool) => Ok(Transaction::Postgres(answer(pool.begin_with(READ)).await?)),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,

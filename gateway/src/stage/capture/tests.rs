@@ -128,6 +128,7 @@ fn catalog() -> Arc<Catalog> {
         timeouts: UpstreamTimeouts { connect: seconds, read: seconds, write: seconds, idle: seconds },
         health: None,
         http2: false,
+        public_only: false,
     };
     let provider = Provider {
         name: "acme".into(),
@@ -145,6 +146,7 @@ fn catalog() -> Arc<Catalog> {
         pattern: PathPattern::parse("/paid").unwrap(),
         price: Price::Fixed(Amount::from_atomic(PRICE).unwrap()),
         revision: 1,
+        since: 1,
         superseded: Vec::new(),
         description: String::new(),
         mime_type: String::new(),

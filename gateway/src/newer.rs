@@ -1,0 +1,90 @@
+//! [`Newer`]: a payment for a quote of a catalog that another process has put in force and this one does not know yet. That
+//! catalog is loaded before the payment is judged again.
+//!
+//! Asked only about requests that are being refused anyway, and answered by their quotes alone: the version in a quote is
+//! ours or nobody's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use protocol::payload::PaymentPayload;
+use protocol::quote::QuoteKey;
+use registry::Registry;
+use tokio::sync::Mutex;
+
+use crate::credential::Credential;
+use crate::snapshot::Snapshot;
+
+/// Between two looks at the database, however many payments name newer versions.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a version that was found is waited for.
+const SERVED_MAX: Duration = Duration::from_secs(1);
+
+/// Loads what quotes name.
+pub(crate) struct Newer {
+    registry: Registry,
+    quotes: QuoteKey,
+    current: Arc<ArcSwap<Snapshot>>,
+    payment_header_bytes_max: usize,
+    last: Mutex<Option<Instant>>,
+}
+
+// === impl Newer ===
+
+impl Newer {
+    pub(crate) fn new(
+        registry: Registry,
+        secret: [u8; 32],
+        current: Arc<ArcSwap<Snapshot>>,
+        payment_header_bytes_max: usize,
+    ) -> Self {
+        let quotes = QuoteKey::new(secret);
+        Self { registry, quotes, current, payment_header_bytes_max, last: Mutex::new(None) }
+    }
+
+    /// Whether the quote that a request pays for is of a version after `judged`, and that version serves now.
+    pub(crate) async fn serves(&self, headers: &HeaderMap, judged: u64) -> bool {
+        match self.quoted(headers) {
+            Some(version) if version > judged => self.load(version).await,
+            _ => false,
+        }
+    }
+
+    fn quoted(&self, headers: &HeaderMap) -> Option<u64> {
+        let Ok(Credential::Payment(header)) = Credential::find(headers) else { return None };
+        if header.len() > self.payment_header_bytes_max {
+            return None;
+        }
+        let payload = PaymentPayload::parse(header.as_bytes()).ok()?;
+        self.quotes.version(payload.quote()?)
+    }
+
+    /// One look for all who wait; who comes after it finds the version.
+    async fn load(&self, version: u64) -> bool {
+        let mut last = self.last.lock().await;
+        if self.known() >= version {
+            return true;
+        }
+        if last.is_some_and(|last| last.elapsed() < LOOK_EVERY) {
+            return false;
+        }
+        *last = Some(Instant::now());
+        match self.registry.refresh().await {
+            Ok(found) if found >= version => {
+                let _ = tokio::time::timeout(SERVED_MAX, self.registry.served(version)).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, catalog.version = version, "a newer catalog cannot be loaded")
+            }
+        }
+        self.known() >= version
+    }
+
+    fn known(&self) -> u64 {
+        self.current.load().catalog().version()
+    }
+}

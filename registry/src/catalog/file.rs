@@ -1,0 +1,102 @@
+//! A file's providers and routes beside those of the API: put, changed and taken away as the file says, in one version.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use domain::{Catalog, Provider, Route, UnixMillis};
+
+use super::change::Plan;
+use super::edit::{Edit, Origin, ProviderDraft, RouteDraft, Target, Wrong};
+use super::editor::Editor;
+use super::setup::{ManagedBy, Setup};
+use super::{RawCatalog, Source};
+use crate::registry::{Registry, RegistryError};
+
+// === impl Registry ===
+
+impl Registry {
+    /// Puts a file's catalog in force beside what came through the API. What the file does not name any more is gone. Where
+    /// nothing changed, the catalog in force stays; what did not change is the same `Arc` as before.
+    ///
+    /// # Errors
+    /// [`RegistryError::File`] where it does not go with what came through the API; the database does not work. The catalog
+    /// in force stays.
+    pub async fn apply(&self, raw: &RawCatalog, at: UnixMillis) -> Result<Arc<Catalog>, RegistryError> {
+        self.shared.terms.get_or_init(|| raw.terms);
+        let file = raw.clone();
+        let plan: Plan = Box::new(move |setup| file.plan(setup));
+        let outcome = self.change(&Editor::file(), at, plan).await?;
+        let mut catalogs = self.catalogs();
+        let in_force = catalogs.wait_for(|catalog| catalog.version() >= outcome.version).await;
+        in_force.map(|catalog| Arc::clone(&catalog)).map_err(|_| RegistryError::Interrupted)
+    }
+}
+
+// === impl RawCatalog ===
+
+impl RawCatalog {
+    fn plan(&self, setup: &Setup) -> Result<Vec<Edit>, RegistryError> {
+        let mut wrong = Wrong::default();
+        let mut edits = Vec::with_capacity(self.routes.len() + self.providers.len());
+        for (provider, source) in self.providers.iter().zip(&self.provider_sources) {
+            let known = setup.providers.get(&provider.name).map(|entry| entry.managed_by);
+            Self::refuse_taken("provider", &provider.name, known, source, &mut wrong);
+            edits.push(self.provider_edit(provider, source));
+        }
+        for (route, source) in self.routes.iter().zip(&self.route_sources) {
+            let known = setup.routes.get(&route.name).map(|entry| entry.managed_by);
+            Self::refuse_taken("route", &route.name, known, source, &mut wrong);
+            edits.extend(self.route_edit(route, source));
+        }
+        wrong.end()?;
+        let named: HashSet<&str> = self.routes.iter().map(|route| &*route.name).collect();
+        let gone = setup
+            .routes
+            .iter()
+            .filter(|(name, entry)| entry.managed_by == ManagedBy::File && !named.contains(&***name));
+        edits.extend(gone.map(|(name, _)| absent(name, Target::NoRoute)));
+        let named: HashSet<&str> = self.providers.iter().map(|provider| &*provider.name).collect();
+        let gone = setup
+            .providers
+            .iter()
+            .filter(|(name, entry)| entry.managed_by == ManagedBy::File && !named.contains(&***name));
+        edits.extend(gone.map(|(name, _)| absent(name, Target::NoProvider)));
+        Ok(edits)
+    }
+
+    fn refuse_taken(kind: &str, name: &str, known: Option<ManagedBy>, source: &Source, wrong: &mut Wrong) {
+        if known == Some(ManagedBy::Api) {
+            let told = format!(
+                "there is already a {kind} `{name}`, made through the API: choose another name, or remove that one first"
+            );
+            wrong.tell(&Origin::File(source.place.clone()), "", told);
+        }
+    }
+
+    fn provider_edit(&self, provider: &Arc<Provider>, source: &Source) -> Edit {
+        let draft = ProviderDraft {
+            managed_by: ManagedBy::File,
+            document: source.document.clone(),
+            provider: Arc::clone(provider),
+            trusted_upstream: true,
+        };
+        let origin = Origin::File(source.place.clone());
+        Edit { name: Arc::clone(&provider.name), target: Target::Provider(draft), origin }
+    }
+
+    fn route_edit(&self, route: &Arc<Route>, source: &Source) -> Option<Edit> {
+        let provider = self.providers.get(route.provider.0 as usize)?;
+        let draft = RouteDraft {
+            managed_by: ManagedBy::File,
+            document: source.document.clone(),
+            provider: Arc::clone(&provider.name),
+            route: Arc::clone(route),
+        };
+        let origin = Origin::File(source.place.clone());
+        Some(Edit { name: Arc::clone(&route.name), target: Target::Route(draft), origin })
+    }
+}
+
+fn absent(name: &Arc<str>, target: Target) -> Edit {
+    Edit { name: Arc::clone(name), target, origin: Origin::Absence }
+}

@@ -1,0 +1,108 @@
+//! The file beside the API.
+
+use super::*;
+
+#[tokio::test]
+async fn the_api_adds_to_what_the_file_brings_and_changes_nothing_of_it() {
+    let place = Place::new();
+    let (registry, _) = opened(&place).await;
+    registry.apply(&file(&[("ours", "$1")]), registry.now()).await.unwrap();
+    registry.create_route(&operator(), route("added", "filed", "$1")).await.unwrap();
+    assert_eq!(registry.routes(Some("filed")).len(), 2);
+    let entry = registry.route("ours").unwrap();
+    assert_eq!((entry.managed_by, entry.document()), (ManagedBy::File, route("ours", "filed", "$1")));
+    let refused = [
+        registry.update_route(&operator(), "ours", patch(json!({ "price": "$2" }))).await.unwrap_err(),
+        registry.remove_route(&operator(), "ours").await.unwrap_err(),
+        registry.rollback_route(&operator(), "ours", 1).await.unwrap_err(),
+        registry.suspend_provider(&operator(), "filed", true).await.unwrap_err(),
+    ];
+    for error in refused {
+        assert!(matches!(error, RegistryError::ManagedByFile { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn h2_a_file_that_names_what_the_api_made_is_refused_with_line_and_key() {
+    let place = Place::new();
+    let (registry, _) = opened(&place).await;
+    let before = registry.create_route(&operator(), route("taken", "acme", "$1")).await.unwrap();
+    let text = "[[providers]]\nname = \"acme\"\nupstream = { addresses = [\"http://127.0.0.1:1\"] }\n\
+                [[providers.routes]]\nname = \"taken\"\npath = \"/t\"\nprice = \"$1\"\n";
+    let error = registry.apply(&config(text).catalog, registry.now()).await.unwrap_err();
+    let RegistryError::File(errors) = error else { panic!("{error}") };
+    let told: Vec<_> = errors.iter().map(|error| (error.line(), error.key.as_str())).collect();
+    assert_eq!(told, [(Some(2), "providers[0].name"), (Some(5), "providers[0].routes[0].name")]);
+
+    let colliding = "[[providers]]\nname = \"other\"\nupstream = { addresses = [\"http://127.0.0.1:1\"] }\n\
+                     [[providers.routes]]\nname = \"twin\"\npath = \"/taken\"\nprice = \"$1\"\n";
+    let error = registry.apply(&config(colliding).catalog, registry.now()).await.unwrap_err().to_string();
+    assert!(error.contains("test.toml:5:8: providers[0].routes[0].name: route `twin` answers"), "{error}");
+    assert_eq!(registry.catalogs().borrow().version(), before.version, "the last good catalog stays");
+}
+
+#[tokio::test]
+async fn what_leaves_the_file_leaves_the_catalog_but_not_from_under_routes_of_the_api() {
+    let place = Place::new();
+    let (registry, _) = opened(&place).await;
+    registry.apply(&file(&[("a", "$1"), ("b", "$1")]), registry.now()).await.unwrap();
+    let catalog = registry.apply(&file(&[("b", "$2")]), registry.now()).await.unwrap();
+    assert_eq!(catalog.routes().len(), 1);
+    registry.create_route(&operator(), route("added", "filed", "$1")).await.unwrap();
+    let error = registry.apply(&config("").catalog, registry.now()).await.unwrap_err().to_string();
+    assert!(error.contains("`filed`") && error.contains("(added)"), "{error}");
+    registry.remove_route(&operator(), "added").await.unwrap();
+    let catalog = registry.apply(&config("").catalog, registry.now()).await.unwrap();
+    assert_eq!((catalog.providers().len(), catalog.routes().len()), (1, 0));
+    let told = events(&registry).await;
+    let told: Vec<_> = told.iter().map(String::as_str).skip(2).collect();
+    assert_eq!(
+        told,
+        [
+            "route.created a",
+            "route.created b",
+            "route.removed a",
+            "route.price_changed b",
+            "route.created added",
+            "route.removed added",
+            "route.removed b",
+            "provider.removed filed",
+        ]
+    );
+    let back = registry.apply(&file(&[("b", "$2")]), registry.now()).await.unwrap();
+    assert_eq!(back.routes()[0].revision, 3, "a number is given once");
+}
+
+#[tokio::test]
+async fn a_start_with_the_same_file_makes_no_version_and_what_the_api_made_is_there() {
+    let place = Place::new();
+    let (registry, clock) = opened(&place).await;
+    registry.apply(&file(&[("a", "$1")]), registry.now()).await.unwrap();
+    registry.create_route(&operator(), route("added", "filed", "$1")).await.unwrap();
+    let before = registry.update_route(&operator(), "added", patch(json!({ "price": "$2" }))).await.unwrap();
+    let entry = registry.route("added").unwrap();
+    registry.close().await;
+    let again = open(&place, &clock).await;
+    let catalog = again.apply(&file(&[("a", "$1")]), again.now()).await.unwrap();
+    assert_eq!((catalog.version(), catalog.routes().len()), (before.version, 2));
+    assert_eq!(again.route("added").unwrap(), entry, "with its revision and its honoured quotes");
+}
+
+#[tokio::test]
+async fn a_file_that_a_provider_names_is_read_again_with_the_file() {
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    let text = format!(
+        "[[providers]]\nname = \"filed\"\nupstream = {{ addresses = [\"http://127.0.0.1:1\"], headers_file = {{ x = \"{}\" }} }}\n",
+        secret.display()
+    );
+    let registry = open(&place, &TestClock::new()).await;
+    let mut versions = Vec::new();
+    for value in ["one", "one", "two"] {
+        std::fs::write(&secret, value).unwrap();
+        versions.push(registry.apply(&config(&text).catalog, registry.now()).await.unwrap().version());
+    }
+    assert_eq!(versions, [1, 1, 2]);
+    assert_eq!(registry.provider("filed").unwrap().provider.upstream.headers[0].1.expose(), "two");
+}
