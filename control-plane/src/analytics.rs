@@ -14,6 +14,7 @@ use crate::call::caller::Caller;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::problem::Problem;
+use crate::providers::visible;
 
 /// What is looked at where nobody says: the day before now, in milliseconds.
 const SPAN_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -83,10 +84,6 @@ async fn latency(
     let (from, to) = span(&query, state.ledger.time())?;
     let found = state.registry.latency(&name, from, to).await.map_err(registry::RegistryError::Store)?;
     Ok(Json(found.into_iter().map(LatencyView::new).collect()))
-}
-
-fn visible(caller: &Caller, name: &str) -> Result<(), Problem> {
-    if caller.provides(name) { Ok(()) } else { Err(Problem::ProviderNotFound) }
 }
 
 fn span(query: &SpanQuery, now: UnixMillis) -> Result<(UnixMillis, UnixMillis), Problem> {

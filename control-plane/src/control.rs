@@ -29,7 +29,8 @@ use crate::metrics::{self, ControlMetrics};
 use crate::problem::Problem;
 use crate::webhooks::api as webhooks;
 use crate::{
-    agent_keys, agents, alerts, analytics, api_keys, audit, changes, events, payments, signers, wallets,
+    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, payments, providers,
+    routes, signers, wallets,
 };
 
 /// Longest a call may take, its body included. What reads all books has no such end.
@@ -96,6 +97,9 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(wallets::router())
         .merge(alerts::router())
         .merge(payments::router())
+        .merge(providers::router())
+        .merge(routes::router())
+        .merge(catalogs::router())
         .merge(analytics::router())
         .merge(api_keys::router())
         .merge(changes::router())

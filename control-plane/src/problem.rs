@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use domain::identifier::IdentifierError;
 use ledger::LedgerError;
 use registry::RegistryError;
+use registry::document::Mistake;
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
@@ -62,6 +63,10 @@ pub(crate) enum Problem {
     ProviderNotFound,
     #[error("no such route")]
     RouteNotFound,
+    #[error("no such revision, or none that is kept")]
+    RevisionNotFound,
+    #[error("{0}")]
+    ManagedByFile(String),
     #[error("no such key")]
     KeyNotFound,
     #[error("no such signer")]
@@ -130,13 +135,16 @@ impl Problem {
             | Self::PaymentNotFound
             | Self::ProviderNotFound
             | Self::RouteNotFound
+            | Self::RevisionNotFound
             | Self::KeyNotFound
             | Self::SignerNotFound
             | Self::WebhookNotFound
             | Self::EventNotFound
             | Self::AlertNotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(_) | Self::InProgress | Self::ShownBefore => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::ManagedByFile(_) | Self::InProgress | Self::ShownBefore => {
+                StatusCode::CONFLICT
+            }
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Fields(_) | Self::IdempotencyKeyReused | Self::Signature(_) => {
@@ -173,6 +181,8 @@ impl Problem {
             Self::PaymentNotFound => "payment_not_found",
             Self::ProviderNotFound => "provider_not_found",
             Self::RouteNotFound => "route_not_found",
+            Self::RevisionNotFound => "revision_not_found",
+            Self::ManagedByFile(_) => "managed_by_file",
             Self::KeyNotFound => "key_not_found",
             Self::SignerNotFound => "signer_not_found",
             Self::WebhookNotFound => "webhook_not_found",
@@ -228,6 +238,15 @@ impl From<RegistryError> for Problem {
             RegistryError::UnknownWallet(_) => Self::WalletNotFound,
             RegistryError::UnknownKey(_) | RegistryError::UnknownApiKey(_) => Self::KeyNotFound,
             RegistryError::UnknownSigner(_) => Self::SignerNotFound,
+            RegistryError::UnknownProvider(_) => Self::ProviderNotFound,
+            RegistryError::UnknownRoute(_) => Self::RouteNotFound,
+            RegistryError::UnknownRevision { .. } => Self::RevisionNotFound,
+            RegistryError::ManagedByFile { .. } => Self::ManagedByFile(error.to_string()),
+            RegistryError::Taken { .. } => Self::Conflict(error.to_string()),
+            RegistryError::Invalid(mistakes) => {
+                let field = |mistake: Mistake| FieldError::new(mistake.pointer, mistake.message);
+                Self::Fields(mistakes.into_iter().map(field).collect())
+            }
             RegistryError::UnknownWebhook(_) => Self::WebhookNotFound,
             RegistryError::UnknownEvent(_) => Self::EventNotFound,
             RegistryError::UnknownAlert(_) => Self::AlertNotFound,

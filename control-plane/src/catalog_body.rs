@@ -1,0 +1,144 @@
+//! What providers and routes are made of, for the OpenAPI document. The keys are those of the configuration file, and its
+//! readers are what checks them: these types only describe.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use registry::{EntryChange, Outcome};
+
+/// A provider's document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that the registry reads")]
+pub(crate) struct ProviderBody {
+    /// Unique and for ever: its accounts are kept under it.
+    name: String,
+    /// The platform's share of each payment, such as `2.5%`. Set by the operator.
+    fee: Option<String>,
+    /// Hosts that its routes are served on; all that nobody else names where not given. Set by the operator.
+    hosts: Option<Vec<String>>,
+    /// What signed payments are made out to. Set by the operator.
+    pay_to: Option<String>,
+    /// Calls of one consumer to all its routes, such as `100/s`.
+    rate_limit: Option<String>,
+    upstream: UpstreamBody,
+}
+
+/// Where the API is.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that the registry reads")]
+struct UpstreamBody {
+    /// Such as `https://api.example.com`; several take turns.
+    addresses: Vec<String>,
+    /// Put before every path.
+    base_path: Option<String>,
+    /// The `Host` to send.
+    host: Option<String>,
+    /// Fields set on every request: the provider's own API key. Never shown again.
+    headers: Option<Map<String, Value>>,
+    /// How long a connection may take, such as `2s`.
+    connect_timeout: Option<String>,
+    /// How long an answer may take, such as `60s`.
+    read_timeout: Option<String>,
+    /// Speak HTTP/2 to it.
+    http2: Option<bool>,
+}
+
+/// A route's document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that the registry reads")]
+pub(crate) struct RouteBody {
+    /// Unique and for ever: metrics, policies and payments name it.
+    name: String,
+    /// Whose it is; a provider's key names its own.
+    provider: String,
+    /// Such as `/v1/quotes/{symbol}`.
+    path: String,
+    /// Methods answered; all where not given.
+    methods: Option<Vec<String>>,
+    /// Such as `$0.0025`, or `free`.
+    price: Option<String>,
+    /// Volume tiers instead of a price: `[{"from": 1, "price": "$0.01"}, ...]`.
+    tiers: Option<Vec<Map<String, Value>>>,
+    /// Calls a day that cost an agent nothing.
+    free_per_day: Option<u32>,
+    /// What kind of thing it sells: policies allow and limit by it.
+    category: Option<String>,
+    /// Calls of one consumer, such as `10/s`.
+    rate_limit: Option<String>,
+    /// What the offer says of it.
+    description: Option<String>,
+    /// The media type that the offer names.
+    mime_type: Option<String>,
+    /// `after` or `before`.
+    capture: Option<String>,
+    /// `never` or `safe`.
+    retry: Option<String>,
+    /// Statuses that are charged, instead of 2xx, 101 and 304.
+    charge_on: Option<Vec<u16>>,
+}
+
+/// A JSON merge patch (RFC 7396) of a document: what is given replaces, null takes away.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that the registry reads")]
+pub(crate) struct ProviderPatch {
+    /// The platform's share of each payment. Set by the operator.
+    fee: Option<String>,
+    /// Hosts that its routes are served on. Set by the operator.
+    hosts: Option<Vec<String>>,
+    /// Calls of one consumer to all its routes, such as `100/s`.
+    rate_limit: Option<String>,
+    /// Where the API is.
+    upstream: Option<Map<String, Value>>,
+}
+
+/// A JSON merge patch (RFC 7396) of a document: what is given replaces, null takes away.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that the registry reads")]
+pub(crate) struct RoutePatch {
+    /// Such as `/v1/quotes/{symbol}`.
+    path: Option<String>,
+    /// Methods answered.
+    methods: Option<Vec<String>>,
+    /// Such as `$0.0025`, or `free`.
+    price: Option<String>,
+    /// Volume tiers instead of a price; take `price` away with null in the same patch.
+    tiers: Option<Vec<Map<String, Value>>>,
+    /// Calls a day that cost an agent nothing.
+    free_per_day: Option<u32>,
+    /// What kind of thing it sells.
+    category: Option<String>,
+    /// Calls of one consumer, such as `10/s`.
+    rate_limit: Option<String>,
+    /// What the offer says of it.
+    description: Option<String>,
+    /// `after` or `before`.
+    capture: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Trial {
+    /// Check everything and change nothing.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// What came of a change.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OutcomeView {
+    /// The version of the catalog from which on it holds: in force in this process now, elsewhere within a second.
+    version: u64,
+    /// What changed, with old and new prices.
+    #[schema(value_type = Vec<Value>)]
+    changes: Vec<EntryChange>,
+}
+
+// === impl OutcomeView ===
+
+impl From<Outcome> for OutcomeView {
+    fn from(outcome: Outcome) -> Self {
+        Self { version: outcome.version, changes: outcome.changes }
+    }
+}
