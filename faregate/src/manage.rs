@@ -103,7 +103,7 @@ impl Api {
         let token = named("token").context(
             "show the management API a key or its token: --token, FAREGATE_TOKEN or FAREGATE_ADMIN_TOKEN",
         )?;
-        let url = named("url").unwrap_or_else(|| URL.to_owned());
+        let url = named("api").unwrap_or_else(|| URL.to_owned());
         Ok(Self { client: client::direct()?, url: url.trim_end_matches('/').to_owned(), token })
     }
 

@@ -64,8 +64,8 @@ fn common(command: Command) -> Command {
     command
         .next_help_heading("The management API")
         .arg(
-            Arg::new("url")
-                .long("url")
+            Arg::new("api")
+                .long("api")
                 .value_name("URL")
                 .env("FAREGATE_URL")
                 .help("Where it is; http://127.0.0.1:8403 where not given"),
@@ -97,8 +97,8 @@ fn of_changes(operation: &Operation) -> Vec<Arg> {
 }
 
 fn whole_body() -> Arg {
-    Arg::new("from")
-        .long("from")
+    Arg::new("whole-body")
+        .long("body")
         .value_name("FILE")
         .help("Read the body from a JSON or TOML file, or - for standard input; flags stand above it")
 }

@@ -73,7 +73,7 @@ impl Input {
 }
 
 fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
-    let file = matches.get_one::<String>("from");
+    let file = matches.get_one::<String>("whole-body");
     let mut body = match file {
         Some(file) => read_body(file)?,
         None => Map::new(),

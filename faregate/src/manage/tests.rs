@@ -48,7 +48,7 @@ fn a_body_is_read_from_a_file_and_flags_stand_above_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("agent.toml");
     std::fs::write(&file, "name = \"x\"\n[policy]\nper_day = \"$1\"\n").unwrap();
-    let call = input(&format!("faregate agent create --from {} --name y", file.display()));
+    let call = input(&format!("faregate agent create --body {} --name y", file.display()));
     assert_eq!(call.body, Some(json!({ "name": "y", "policy": { "per_day": "$1" } })));
 }
 
