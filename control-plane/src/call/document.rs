@@ -37,11 +37,8 @@ pub(crate) fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert(SCHEME.to_owned(), RefOr::T(SecurityScheme::Http(scheme.build())));
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete] {
-            if let Some(operation) = operation {
-                add_problem(operation);
-            }
-        }
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        operations.into_iter().flatten().for_each(add_problem);
         if let Some(operation) = &mut item.post {
             add_name(operation);
         }

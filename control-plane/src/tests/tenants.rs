@@ -148,7 +148,7 @@ fn example(document: &Value, schema: &Value, name: &str) -> Value {
         "path" => json!("/x"),
         "url" => json!("https://example.com/hook"),
         _ if is("object") => {
-            let members = required.into_iter().flatten().map(|name| text(name));
+            let members = required.into_iter().flatten().map(text);
             let member = |name: String| {
                 let value = example(document, &schema["properties"][&name], &name);
                 (name, value)
