@@ -47,7 +47,7 @@ pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
 pub use ledger::{Ledger, Settings};
 pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};
-pub use reports::changes::{CapturedRange, Changes};
+pub use reports::changes::{CapturedRange, Changes, Head, RefundChange};
 pub use reports::closing::Tally;
 pub use reports::lists::{ListedWallet, PayoutFilter};
 pub use reports::payments::PaymentFilter;

@@ -1,11 +1,14 @@
 //! Rows of refunds and transfers as the tables have them, and what they mean.
 
+use std::sync::Arc;
+
 use domain::{PaymentId, PayoutId, TransferId, UnixMillis, WalletId};
 use sqlx::FromRow;
 
 use super::rows::{Damaged, amount, fixed};
 use crate::account::{RefundReason, Refunded, TransferKind};
 use crate::batch::{AccountId, TransferRow};
+use crate::reports::changes::RefundChange;
 
 /// Transfers; ends before its condition.
 macro_rules! transfers {
@@ -23,8 +26,8 @@ pub(crate) use transfers;
 macro_rules! refunds {
     () => {
         "
-select r.id, p.id as payment, r.amount, r.fee, r.remains, r.reason, r.idempotency_key, r.at, r.batch
-from refund r join payment p on p.seq = r.payment
+select r.id, p.id as payment, r.amount, r.fee, r.remains, r.reason, r.idempotency_key, r.at, r.batch, o.provider, w.wallet
+from refund r join payment p on p.seq = r.payment join account o on o.id = p.provider join account w on w.id = p.wallet
 "
     };
 }
@@ -64,7 +67,9 @@ pub(crate) struct RefundColumns {
     reason: String,
     pub(crate) idempotency_key: Option<String>,
     at: i64,
-    pub(crate) batch: i64,
+    batch: i64,
+    provider: String,
+    wallet: Vec<u8>,
 }
 
 // === impl TransferColumns ===
@@ -90,6 +95,13 @@ impl TransferColumns {
 // === impl RefundColumns ===
 
 impl RefundColumns {
+    /// With whom it concerns.
+    pub(crate) fn change(self) -> Result<RefundChange, Damaged> {
+        let provider = Arc::from(self.provider.as_str());
+        let wallet = WalletId::from_bytes(fixed(&self.wallet)?);
+        Ok(RefundChange { batch: self.batch, provider, wallet, refunded: self.read()? })
+    }
+
     pub(crate) fn read(self) -> Result<Refunded, Damaged> {
         Ok(Refunded {
             id: TransferId::from_bytes(fixed(&self.id)?),

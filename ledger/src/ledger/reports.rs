@@ -2,12 +2,12 @@
 //!
 //! All of it is read beside the writer, from committed rows: nothing here keeps a request waiting. Next: [`crate::reports`].
 
-use domain::{PaymentId, PayoutId, SettlementId, TransferId, UnixMillis, WalletId};
+use domain::{Amount, PaymentId, PayoutId, SettlementId, TransferId, UnixMillis, WalletId};
 
 use super::{Ledger, amount};
 use crate::account::{PaymentRecord, Refunded, Transfer, WalletBalance};
 use crate::error::LedgerError;
-use crate::reports::changes::{self, Changes};
+use crate::reports::changes::{self, CapturedRange, Changes, Head};
 use crate::reports::closing::{self, Tally};
 use crate::reports::lists::{self, ListedWallet, PayoutFilter};
 use crate::reports::payments::{self, PaymentFilter};
@@ -203,20 +203,48 @@ impl Ledger {
         report!(self, session => usage::consumers(session, provider, at, i64::from(limit)))
     }
 
-    /// The number of the last committed batch.
+    /// How far the books are: the last batch, and the last payment of it.
     ///
     /// # Errors
     /// [`LedgerError::Read`].
-    pub async fn last_batch(&self) -> Result<i64, LedgerError> {
-        report!(self, session => changes::last_batch(session))
+    pub async fn head(&self) -> Result<Head, LedgerError> {
+        report!(self, session => changes::head(session))
     }
 
-    /// What was committed after a batch: whole batches, with at most `limit` payments and rows of each other kind, but at
-    /// least one batch. Begin with 0, go on with [`Changes::upto`].
+    /// Payments with numbers above the first and up to the second, summed up by provider.
     ///
     /// # Errors
     /// [`LedgerError::Read`].
-    pub async fn changes(&self, after: i64, limit: u32) -> Result<Changes, LedgerError> {
-        report!(self, session => changes::after(session, after, i64::from(limit)))
+    pub async fn captured(&self, (after, upto): (i64, i64)) -> Result<Vec<CapturedRange>, LedgerError> {
+        report!(self, session => changes::captured(session, (after, upto)))
+    }
+
+    /// What was committed beside payments in batches above the first and up to the second: whole batches, with at most
+    /// `limit` rows of each kind, but at least one batch. Begin with 0, go on with [`Changes::upto`].
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn changes(&self, (after, upto): (i64, i64), limit: u32) -> Result<Changes, LedgerError> {
+        report!(self, session => changes::between(session, (after, upto), i64::from(limit)))
+    }
+
+    /// Wallets whose balance changed after one place of the books and up to another.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn touched(&self, after: Head, upto: Head) -> Result<Vec<WalletId>, LedgerError> {
+        report!(self, session => changes::touched(session, after, upto))
+    }
+
+    /// Committed balances of those of these wallets that exist, and the batch after which they were so: from the rows,
+    /// whatever memory holds.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn committed_balances(
+        &self,
+        wallets: &[WalletId],
+    ) -> Result<Vec<(WalletId, Amount, i64)>, LedgerError> {
+        report!(self, session => changes::balances(session, wallets))
     }
 }

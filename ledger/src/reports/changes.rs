@@ -5,30 +5,35 @@
 
 use std::sync::Arc;
 
-use domain::Amount;
+use domain::{Amount, UnixMillis, WalletId};
 use sqlx::FromRow;
 
-use super::seek;
 use crate::account::{Refunded, Transfer};
-use crate::books::rows::amount;
+use crate::books::rows::{amount, fixed, hex_list};
 use crate::books::session::{Session, on_either};
 use crate::books::settlements::{PayoutColumns, SettlementColumns, payouts, settlements};
 use crate::books::transfers::{RefundColumns, TransferColumns, refunds, transfers};
 use crate::settlement::{Payout, Settlement};
 
-/// What was committed in the batches above [`Changes::after`] and up to [`Changes::upto`].
+/// How far the books are: everything up to here is committed and can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The last batch.
+    pub batch: i64,
+    /// The number of the last payment.
+    pub number: i64,
+}
+
+/// What was committed beside payments in the batches above [`Changes::after`] and up to [`Changes::upto`]. Each row has its
+/// batch, and they are in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
     /// Not included.
     pub after: i64,
     /// Included: where the next reading begins.
     pub upto: i64,
-    /// Whether there may be more behind.
-    pub more: bool,
-    /// Captured payments, a range of numbers for each provider.
-    pub captured: Vec<CapturedRange>,
-    /// Each with its batch, in order; so are all below.
-    pub refunds: Vec<(i64, Refunded)>,
+    /// Given back.
+    pub refunds: Vec<RefundChange>,
     /// Fundings, withdrawals, and payouts into wallets.
     pub transfers: Vec<(i64, Transfer)>,
     /// Made.
@@ -37,6 +42,19 @@ pub struct Changes {
     pub payouts: Vec<(i64, Payout)>,
     /// Paid.
     pub paid: Vec<(i64, Payout)>,
+}
+
+/// A refund, and whom it concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundChange {
+    /// Of the commit.
+    pub batch: i64,
+    /// Who had been paid.
+    pub provider: Arc<str>,
+    /// Where the money went.
+    pub wallet: WalletId,
+    /// How much, and why.
+    pub refunded: Refunded,
 }
 
 /// Payments of one provider: all of its numbers from `first` to `last`.
@@ -54,8 +72,8 @@ pub struct CapturedRange {
     pub gross: Amount,
     /// The platform's part of it.
     pub fee: Amount,
-    /// The batch of the last.
-    pub batch: i64,
+    /// When the last one was captured.
+    pub at: UnixMillis,
 }
 
 #[derive(Debug, FromRow)]
@@ -66,55 +84,99 @@ struct RangeColumns {
     count: i64,
     gross: i64,
     fee: i64,
-    batch: i64,
+    at: i64,
 }
 
-/// `$1` the first number, `$2` behind the last one.
+/// `$1` above, `$2` up to.
 const CAPTURED: &str = "
-select a.provider, min(p.seq) as first, max(p.seq) as last, count(*) as count, cast(sum(p.gross) as bigint) as gross,
-  cast(sum(p.fee) as bigint) as fee, max(p.batch) as batch
-from payment p join account a on a.id = p.provider where p.seq >= $1 and p.seq < $2 group by a.provider order by last";
+select a.provider, p.first, p.last, p.count, p.gross, p.fee, p.at
+from (select provider, min(seq) as first, max(seq) as last, count(*) as count, cast(sum(gross) as bigint) as gross,
+        cast(sum(fee) as bigint) as fee, max(captured_at) as at
+      from payment where seq > $1 and seq <= $2 group by provider) p
+  join account a on a.id = p.provider order by p.last";
 
-/// The number of the last committed batch.
-pub(crate) async fn last_batch(session: &mut Session<'_>) -> Result<i64, sqlx::Error> {
-    on_either!(session, c => sqlx::query_scalar("select batch from marker").fetch_one(c))
+/// `$1` and `$2` numbers of payments, `$3` and `$4` batches: above and up to.
+const TOUCHED: &str = "
+select a.wallet from account a where a.id in (
+  select wallet from payment where seq > $1 and seq <= $2
+  union select p.wallet from refund r join payment p on p.seq = r.payment where r.batch > $3 and r.batch <= $4
+  union select wallet from transfer where wallet is not null and batch > $3 and batch <= $4)";
+
+const BALANCES: &str = "
+select a.wallet, b.credits - b.debits, m.batch
+from account a join balance b on b.account = a.id join marker m on m.id = 1
+where a.wallet in (select unhex(value) from json_each($1))";
+
+/// How far the books are.
+pub(crate) async fn head(session: &mut Session<'_>) -> Result<Head, sqlx::Error> {
+    let (batch, number): (i64, i64) =
+        on_either!(session, c => sqlx::query_as("select batch, seq from marker").fetch_one(c))?;
+    Ok(Head { batch, number })
 }
 
-/// At most so many payments, and so many rows of each other kind; at least one batch.
-pub(crate) async fn after(session: &mut Session<'_>, after: i64, limit: i64) -> Result<Changes, sqlx::Error> {
-    let last = last_batch(session).await?.max(after);
-    let first = seek::first_behind(session, after).await?;
-    let upto = upto(session, (after, last), first, limit).await?;
-    let behind = seek::first_behind(session, upto).await?;
+/// Payments with numbers above the first and up to the second, by provider.
+pub(crate) async fn captured(
+    session: &mut Session<'_>,
+    (after, upto): (i64, i64),
+) -> Result<Vec<CapturedRange>, sqlx::Error> {
     let ranges: Vec<RangeColumns> =
-        on_either!(session, c => sqlx::query_as(CAPTURED).bind(first).bind(behind).fetch_all(c))?;
-    let captured = ranges.into_iter().map(RangeColumns::read).collect::<Result<_, sqlx::Error>>()?;
+        on_either!(session, c => sqlx::query_as(CAPTURED).bind(after).bind(upto).fetch_all(c))?;
+    ranges.into_iter().map(RangeColumns::read).collect()
+}
+
+/// Wallets whose balance changed after one place and up to another.
+pub(crate) async fn touched(
+    session: &mut Session<'_>,
+    after: Head,
+    upto: Head,
+) -> Result<Vec<WalletId>, sqlx::Error> {
+    let rows: Vec<Vec<u8>> = on_either!(session, c => {
+        let query = sqlx::query_scalar(TOUCHED).bind(after.number).bind(upto.number);
+        query.bind(after.batch).bind(upto.batch).fetch_all(c)
+    })?;
+    rows.iter().map(|wallet| Ok(WalletId::from_bytes(fixed(wallet)?))).collect()
+}
+
+/// What is in these wallets, and the batch after which it was.
+pub(crate) async fn balances(
+    session: &mut Session<'_>,
+    wallets: &[WalletId],
+) -> Result<Vec<(WalletId, Amount, i64)>, sqlx::Error> {
+    let keys = hex_list(wallets.iter().map(|wallet| wallet.as_bytes().as_slice()));
+    let rows: Vec<(Vec<u8>, i64, i64)> =
+        on_either!(session, c => sqlx::query_as(BALANCES).bind(keys).fetch_all(c))?;
+    let balance = |(wallet, units, batch): (Vec<u8>, i64, i64)| {
+        Ok((WalletId::from_bytes(fixed(&wallet)?), amount(units)?, batch))
+    };
+    rows.into_iter().map(balance).collect()
+}
+
+/// Whole batches above the first and up to the second, as many as have about `limit` rows of a kind; at least one.
+pub(crate) async fn between(
+    session: &mut Session<'_>,
+    (after, upto): (i64, i64),
+    limit: i64,
+) -> Result<Changes, sqlx::Error> {
+    let last = head(session).await?.batch.min(upto).max(after);
+    let stretch = (after, reached(session, (after, last), limit).await?);
     Ok(Changes {
         after,
-        upto,
-        more: upto < last,
-        captured,
-        refunds: refunds(session, (after, upto)).await?,
-        transfers: transfers(session, (after, upto)).await?,
-        settlements: settlements(session, (after, upto)).await?,
-        payouts: payouts(session, (after, upto)).await?,
-        paid: paid(session, (after, upto)).await?,
+        upto: stretch.1,
+        refunds: refunds(session, stretch).await?,
+        transfers: transfers(session, stretch).await?,
+        settlements: settlements(session, stretch).await?,
+        payouts: payouts(session, stretch).await?,
+        paid: paid(session, stretch).await?,
     })
 }
 
 /// The last batch that fits: each kind says before which one its limit is reached.
-async fn upto(
+async fn reached(
     session: &mut Session<'_>,
     (after, last): (i64, i64),
-    first: i64,
     limit: i64,
 ) -> Result<i64, sqlx::Error> {
-    let mut upto = last;
-    let text = "select batch from payment where seq = $1";
-    let past: Option<i64> = on_either!(session, c => {
-        sqlx::query_scalar(text).bind(first.saturating_add(limit)).fetch_optional(c)
-    })?;
-    upto = upto.min(past.map_or(last, |batch| batch - 1));
+    let mut reached = last;
     for text in [
         "select batch from refund where batch > $1 order by batch limit 1 offset $2",
         "select batch from transfer where batch > $1 order by batch limit 1 offset $2",
@@ -123,20 +185,20 @@ async fn upto(
     ] {
         let past: Option<i64> =
             on_either!(session, c => sqlx::query_scalar(text).bind(after).bind(limit).fetch_optional(c))?;
-        upto = upto.min(past.map_or(last, |batch| batch - 1));
+        reached = reached.min(past.map_or(last, |batch| batch - 1));
     }
     // One batch is small: it is taken whole.
-    Ok(upto.max((after + 1).min(last)))
+    Ok(reached.max((after + 1).min(last)))
 }
 
 async fn refunds(
     session: &mut Session<'_>,
     (after, upto): (i64, i64),
-) -> Result<Vec<(i64, Refunded)>, sqlx::Error> {
+) -> Result<Vec<RefundChange>, sqlx::Error> {
     let text = concat!(refunds!(), "where r.batch > $1 and r.batch <= $2 order by r.batch, r.id");
     let rows: Vec<RefundColumns> =
         on_either!(session, c => sqlx::query_as(text).bind(after).bind(upto).fetch_all(c))?;
-    rows.into_iter().map(|row| Ok((row.batch, row.read()?))).collect()
+    rows.into_iter().map(|row| Ok(row.change()?)).collect()
 }
 
 async fn transfers(
@@ -198,7 +260,7 @@ impl RangeColumns {
             count: u64::try_from(self.count).unwrap_or(0),
             gross: amount(self.gross)?,
             fee: amount(self.fee)?,
-            batch: self.batch,
+            at: UnixMillis(self.at),
         })
     }
 }

@@ -4,8 +4,8 @@ use domain::{AgentId, PaymentId, UnixMillis};
 
 use super::kit::{Books, HOUR, NOON, agent, amount, request, signed, wallet};
 use crate::{
-    Changes, Consumer, DeliveryState, HoldRequest, Order, Page, PaymentFilter, PaymentState, RefundReason,
-    RefundRequest, RevenueBy, Withdrawal,
+    Changes, Consumer, DeliveryState, Head, HoldRequest, Order, Page, PaymentFilter, PaymentState,
+    RefundReason, RefundRequest, RevenueBy, Withdrawal,
 };
 
 /// A payment as a test made it.
@@ -185,51 +185,64 @@ async fn whoever_follows_the_books_sees_each_row_once() {
     let closing = books.ledger.close_tally(&tally).await.unwrap().unwrap();
     let destination = domain::PayoutDestination::Wallet(wallet(2));
     let settlement = books.ledger.settle(closing, destination).await.unwrap();
-    let last = books.ledger.last_batch().await.unwrap();
+    let head = books.ledger.head().await.unwrap();
+    assert_eq!(head.number, 60);
     for limit in [1, 5, 10_000] {
         let mut seen: Vec<Changes> = Vec::new();
-        loop {
+        while seen.last().is_none_or(|changes| changes.upto < head.batch) {
             let after = seen.last().map_or(0, |changes| changes.upto);
-            let changes = books.ledger.changes(after, limit).await.unwrap();
-            let more = changes.more;
+            let changes = books.ledger.changes((after, head.batch), limit).await.unwrap();
             assert!(changes.upto > after, "it goes on");
             seen.push(changes);
-            if !more {
-                break;
-            }
         }
-        assert_eq!(seen.last().unwrap().upto, last);
-        let mut numbers: Vec<i64> = Vec::new();
-        for range in seen.iter().flat_map(|changes| &changes.captured) {
+        let refunds: Vec<_> = seen.iter().flat_map(|changes| &changes.refunds).collect();
+        let expected = made.iter().filter(|made| made.state != PaymentState::Captured);
+        assert!(
+            refunds.iter().map(|change| change.refunded.payment).eq(expected.clone().map(|made| made.id))
+        );
+        assert!(refunds.iter().map(|change| &*change.provider).eq(expected.map(|made| made.provider)));
+        assert!(refunds.is_sorted_by_key(|change| change.batch));
+        let transfers = seen.iter().flat_map(|changes| &changes.transfers);
+        assert_eq!(transfers.count(), 4, "two fundings, a withdrawal, a payout");
+        let settlements: Vec<_> = seen.iter().flat_map(|changes| &changes.settlements).collect();
+        assert_eq!(settlements, [&(head.batch, settlement.clone())]);
+        let made: Vec<_> = seen.iter().flat_map(|changes| &changes.payouts).collect();
+        assert_eq!(made, seen.iter().flat_map(|changes| &changes.paid).collect::<Vec<_>>());
+        assert_eq!((made.len(), made[0].1.id), (1, settlement.payout));
+    }
+    let nothing = books.ledger.changes((head.batch, head.batch + 5), 5).await.unwrap();
+    assert_eq!((nothing.upto, nothing.transfers.len()), (head.batch, 0));
+    expect_captured(&books).await;
+    books.finish().await;
+}
+
+/// Ranges of payments are their members, and whose balances moved is known.
+async fn expect_captured(books: &Books) {
+    let mut numbers: Vec<i64> = Vec::new();
+    for stretch in [(0, 7), (7, 8), (8, 60)] {
+        for range in books.ledger.captured(stretch).await.unwrap() {
             let filter = PaymentFilter {
                 provider: Some(range.provider.clone()),
                 numbers: Some((range.first, range.last)),
                 ..PaymentFilter::default()
             };
             let members = books.ledger.payments(&filter, Page::first(1_000)).await.unwrap().items;
-            assert_eq!(members.len() as u64, range.count);
+            assert_eq!((members.len() as u64, members[0].receipt.captured_at), (range.count, range.at));
             let gross: i64 = members.iter().map(|member| member.receipt.amount.atomic()).sum();
             let fee: i64 = members.iter().map(|member| member.receipt.fee.atomic()).sum();
             assert_eq!((amount(gross), amount(fee)), (range.gross, range.fee));
             numbers.extend(members.iter().map(|member| member.number));
         }
-        numbers.sort_unstable();
-        assert_eq!(numbers, (1..=60).collect::<Vec<_>>(), "{limit} at a time");
-        let refunds: Vec<_> = seen.iter().flat_map(|changes| &changes.refunds).collect();
-        let expected = made.iter().filter(|made| made.state != PaymentState::Captured).map(|made| made.id);
-        assert!(refunds.iter().map(|(_, refunded)| refunded.payment).eq(expected));
-        assert!(refunds.is_sorted_by_key(|(batch, _)| batch));
-        let transfers = seen.iter().flat_map(|changes| &changes.transfers);
-        assert_eq!(transfers.count(), 4, "two fundings, a withdrawal, a payout");
-        let settlements: Vec<_> = seen.iter().flat_map(|changes| &changes.settlements).collect();
-        assert_eq!(settlements, [&(last, settlement.clone())]);
-        let made: Vec<_> = seen.iter().flat_map(|changes| &changes.payouts).collect();
-        assert_eq!(made, seen.iter().flat_map(|changes| &changes.paid).collect::<Vec<_>>());
-        assert_eq!((made.len(), made[0].1.id), (1, settlement.payout));
     }
-    let nothing = books.ledger.changes(last, 5).await.unwrap();
-    assert_eq!((nothing.upto, nothing.more, nothing.captured.len()), (last, false, 0));
-    books.finish().await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=60).collect::<Vec<_>>());
+    let head = books.ledger.head().await.unwrap();
+    let before = Head { batch: head.batch - 1, number: 60 };
+    assert_eq!(books.ledger.touched(before, head).await.unwrap(), [wallet(2)], "the payout");
+    let (first, third) = (Head { batch: head.batch, number: 2 }, Head { batch: head.batch, number: 3 });
+    assert_eq!(books.ledger.touched(first, third).await.unwrap(), [wallet(2)], "of the third payment");
+    let balances = books.ledger.committed_balances(&[wallet(2), wallet(77)]).await.unwrap();
+    assert_eq!(balances, [(wallet(2), amount(books.balance(2).await), head.batch)]);
 }
 
 #[tokio::test]

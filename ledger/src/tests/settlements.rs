@@ -45,7 +45,7 @@ async fn give_back(books: &Books, payment: domain::PaymentId, units: i64) {
         payment,
         amount: Some(amount(units)),
         reason: RefundReason::Requested,
-        idempotency_key: format!("{payment} {units} {}", books.ledger.last_batch().await.unwrap()),
+        idempotency_key: format!("{payment} {units} {}", books.ledger.head().await.unwrap().batch),
     };
     books.ledger.refund_part(request).await.unwrap();
 }
