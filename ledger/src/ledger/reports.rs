@@ -215,7 +215,10 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Read`].
-    pub async fn captured(&self, (after, upto): (i64, i64)) -> Result<Vec<CapturedRange>, LedgerError> {
+    pub async fn captured_between(
+        &self,
+        (after, upto): (i64, i64),
+    ) -> Result<Vec<CapturedRange>, LedgerError> {
         report!(self, session => changes::captured(session, (after, upto)))
     }
 

@@ -220,7 +220,7 @@ async fn whoever_follows_the_books_sees_each_row_once() {
 async fn expect_captured(books: &Books) {
     let mut numbers: Vec<i64> = Vec::new();
     for stretch in [(0, 7), (7, 8), (8, 60)] {
-        for range in books.ledger.captured(stretch).await.unwrap() {
+        for range in books.ledger.captured_between(stretch).await.unwrap() {
             let filter = PaymentFilter {
                 provider: Some(range.provider.clone()),
                 numbers: Some((range.first, range.last)),
