@@ -5,7 +5,6 @@
 //! at the moment of the connection ([`resolver`]). Nothing of an answer but its status leaves this module: who names an
 //! address must not be able to read through us.
 
-mod address;
 mod resolver;
 mod target;
 

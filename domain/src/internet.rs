@@ -89,8 +89,25 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
+    const PUBLIC: &[&str] = &[
+        "1.1.1.1",
+        "8.8.8.8",
+        "100.63.255.255",
+        "100.128.0.0",
+        "168.63.129.17",
+        "172.15.255.255",
+        "172.32.0.0",
+        "198.17.255.255",
+        "198.20.0.0",
+        "223.255.255.255",
+        "2606:4700:4700::1111",
+        "2a00:1450:4001::1",
+        "64:ff9b::8.8.8.8",
+        "2001:4860:4860::8888",
+    ];
+
     #[test]
-    fn only_addresses_of_the_public_internet_are_public() {
+    fn w4_only_addresses_of_the_public_internet_are_public() {
         let private = [
             "0.0.0.0",
             "0.1.2.3",
@@ -141,23 +158,7 @@ mod tests {
         for text in private {
             assert!(!is_public(text.parse().unwrap()), "{text}");
         }
-        let public = [
-            "1.1.1.1",
-            "8.8.8.8",
-            "100.63.255.255",
-            "100.128.0.0",
-            "168.63.129.17",
-            "172.15.255.255",
-            "172.32.0.0",
-            "198.17.255.255",
-            "198.20.0.0",
-            "223.255.255.255",
-            "2606:4700:4700::1111",
-            "2a00:1450:4001::1",
-            "64:ff9b::8.8.8.8",
-            "2001:4860:4860::8888",
-        ];
-        for text in public {
+        for text in PUBLIC {
             assert!(is_public(text.parse().unwrap()), "{text}");
         }
     }

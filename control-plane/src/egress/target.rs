@@ -9,7 +9,7 @@ use reqwest::Url;
 use thiserror::Error;
 
 use super::Rules;
-use super::address::is_public;
+use domain::internet::is_public;
 
 /// Longest URL, in bytes.
 pub const URL_BYTES_MAX: usize = 2_048;

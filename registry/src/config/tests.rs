@@ -1,5 +1,4 @@
-//! The file as a whole: that the documented one is true, that good ones are read right, that bad ones are
-//! told well.
+//! The file as a whole: the documented one is true, good ones are read right, bad ones are told well.
 
 mod capture;
 mod database;
