@@ -18,7 +18,7 @@ pub const RUNNING_MS_MAX: i64 = 60_000;
 pub struct Call {
     /// The hash of caller, method, path and word.
     pub key: [u8; 32],
-    /// The hash of the request's body.
+    /// The hash of the request's query and body: a trial of a call is another call.
     pub request: [u8; 32],
 }
 
@@ -27,8 +27,8 @@ pub struct Call {
 pub struct Answer {
     /// Its status.
     pub status: u16,
-    /// Its JSON body.
-    pub body: Vec<u8>,
+    /// Its JSON body; none where it showed a secret, which is kept nowhere.
+    pub body: Option<Vec<u8>>,
 }
 
 /// What became of a call that is made now.

@@ -47,14 +47,14 @@ pub(crate) async fn once(
     let body = read(body, BODY_BYTES_MAX).await?;
     let call = Call {
         key: hash(&[caller.who().as_bytes(), parts.uri.path().as_bytes(), name.as_bytes()]),
-        request: hash(&[&body]),
+        request: hash(&[parts.uri.query().unwrap_or_default().as_bytes(), &body]),
     };
     match registry.claim_call(call).await? {
         Claimed::First => {}
         Claimed::Running => return Err(Problem::InProgress),
         Claimed::Other => return Err(Problem::IdempotencyKeyReused),
-        Claimed::Answered(answer) if answer.body.is_empty() => return Err(Problem::ShownBefore),
-        Claimed::Answered(answer) => return Ok(replayed(answer)),
+        Claimed::Answered(Answer { body: None, .. }) => return Err(Problem::ShownBefore),
+        Claimed::Answered(Answer { status, body: Some(body) }) => return Ok(replayed(status, body)),
     }
     // In a task of its own: a caller that leaves now must find the call made, and its answer, when it comes again.
     let made = tokio::spawn(async move {
@@ -71,20 +71,25 @@ async fn keep(registry: &Registry, call: Call, response: Response) -> Result<Res
     }
     let status = response.status().as_u16();
     if response.extensions().get::<ShowsSecret>().is_some() {
-        registry.answer_call(call, Some(&Answer { status, body: Vec::new() })).await?;
+        registry.answer_call(call, Some(&Answer { status, body: None })).await?;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
     let body = read(body, ANSWER_BYTES_MAX).await?;
-    registry.answer_call(call, Some(&Answer { status, body: body.to_vec() })).await?;
+    registry.answer_call(call, Some(&Answer { status, body: Some(body.to_vec()) })).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-fn replayed(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, answer.body).into_response();
+fn replayed(status: u16, body: Vec<u8>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let has_body = !body.is_empty();
+    let mut response = (status, body).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if has_body {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    } else {
+        headers.remove(CONTENT_TYPE);
+    }
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
     response
 }

@@ -10,7 +10,7 @@ async fn a_word_stands_for_one_request_and_its_answer_for_a_day() {
     assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::First);
     assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::Running);
     assert_eq!(registry.claim_call(Call { request: [3; 32], ..CALL }).await.unwrap(), Claimed::Other);
-    let answer = Answer { status: 201, body: b"{}".to_vec() };
+    let answer = Answer { status: 201, body: Some(b"{}".to_vec()) };
     registry.answer_call(CALL, Some(&answer)).await.unwrap();
     assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::Answered(answer.clone()));
     clock.advance(KEPT_MS);
@@ -29,4 +29,17 @@ async fn a_call_that_came_to_nothing_frees_its_word_and_so_does_one_whose_proces
     clock.advance(RUNNING_MS_MAX);
     assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::First);
     assert_eq!(registry.claim_call(CALL).await.unwrap(), Claimed::Running);
+}
+
+#[tokio::test]
+async fn no_body_and_an_empty_one_are_told_apart() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    for (key, body) in [([4; 32], None), ([5; 32], Some(Vec::new()))] {
+        let call = Call { key, ..CALL };
+        registry.claim_call(call).await.unwrap();
+        let answer = Answer { status: 204, body };
+        registry.answer_call(call, Some(&answer)).await.unwrap();
+        assert_eq!(registry.claim_call(call).await.unwrap(), Claimed::Answered(answer));
+    }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn find(session: &mut Session<'_>, key: &[u8; 32]) -> Result<Op
     let row: Option<Row> = on_either!(session, c => sqlx::query_as(SQL).bind(&key[..]).fetch_optional(c))?;
     let Some((request, status, body, at)) = row else { return Ok(None) };
     let status = status.map(u16::try_from).transpose().map_err(|_| StoreError::Corrupt("status"))?;
-    let answer = status.map(|status| Answer { status, body: body.unwrap_or_default() });
+    let answer = status.map(|status| Answer { status, body });
     Ok(Some(Known { request: array(&request)?, answer, at: UnixMillis(at) }))
 }
 
