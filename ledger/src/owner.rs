@@ -11,7 +11,7 @@ const FILE: &str = "ledger.lock";
 /// Held as long as the writer lives; the operating system lets go of it when the process dies.
 #[derive(Debug)]
 pub(crate) struct Owner {
-    _file: File,
+    file: File,
 }
 
 // === impl Owner ===
@@ -36,6 +36,16 @@ impl Owner {
         file.set_len(0).map_err(failed)?;
         file.rewind().map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+/// Closing the file would not do: a child that another thread has forked and that has not yet run its program shares
+/// the lock, and whoever comes next would be refused for it.
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the ledger's lock was not let go of; it ends with this process");
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::receipt::StoredResponse;
 /// Connections of each pool at most.
 const CONNECTIONS: u32 = 4;
 
-/// How long a read waits for one of them.
+/// How long a read waits for one of them, and closing them for the reads.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const WALLET: &str =
@@ -67,6 +67,9 @@ pub(crate) trait Reads: Send + Sync + 'static {
     async fn report(&self) -> Result<Connection, LedgerError> {
         self.connection().await
     }
+
+    /// Refuses what comes later and lets the connections go, so that a database in a file is left with nothing beside it.
+    async fn close(&self) {}
 }
 
 /// One pool for what requests wait for, one for the rest.
@@ -146,6 +149,13 @@ impl Pool {
         }
         .map_err(read_error)
     }
+
+    async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
 }
 
 #[async_trait]
@@ -200,6 +210,16 @@ impl Reads for SqlReads {
 
     async fn report(&self) -> Result<Connection, LedgerError> {
         self.reports.acquire().await
+    }
+
+    async fn close(&self) {
+        let both = async {
+            self.requests.close().await;
+            self.reports.close().await;
+        };
+        if tokio::time::timeout(PATIENCE, both).await.is_err() {
+            tracing::warn!("a read goes on while the ledger closes");
+        }
     }
 }
 

@@ -147,6 +147,7 @@ async fn work<S: CommitStore>(
     let store = run.until_closed().await;
     beats.abort();
     chores.abort();
+    shared.reads.close().await;
     if let Some(store) = store
         && let Err(error) = store.close().await
     {

@@ -1,0 +1,60 @@
+//! Calls with a name (`Idempotency-Key`): made once, answered the same again, and their secrets kept nowhere.
+
+use serde_json::{Value, json};
+
+use super::{House, TOKEN, text};
+use super::http::{Answer, Call};
+
+/// As the administrator, under a name for the call.
+async fn named(house: &House, name: &str, path: &str, body: Option<Value>) -> Answer {
+    let call = Call::new("POST", path).with("Authorization", &format!("Bearer {TOKEN}"));
+    let call = call.with("Idempotency-Key", name);
+    house
+        .call(match body {
+            Some(body) => call.json(&body),
+            None => call,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_named_call_is_made_once_and_answered_the_same_again() {
+    let house = House::control().await;
+    let body = json!({ "name": "buyer" });
+    let first = named(&house, "n", "/v1/agents", Some(body.clone())).await.expect(201);
+    let again = named(&house, "n", "/v1/agents", Some(body)).await;
+    assert!(again.head.contains("idempotency-replayed: true"), "{}", again.head);
+    assert_eq!(again.expect(201), first);
+    let other = named(&house, "n", "/v1/agents", Some(json!({ "name": "other" }))).await;
+    other.expect_problem(422, "idempotency_key_reused");
+    assert_eq!(house.admin("GET", "/v1/agents", None).await.expect(200)["data"].as_array().unwrap().len(), 1);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_named_call_that_showed_a_secret_is_not_made_again_and_shows_it_no_more() {
+    let house = House::control().await;
+    let (agent, _) = house.agent("buyer").await;
+    let path = format!("/v1/agents/{agent}/keys");
+    let shown = named(&house, "k", &path, Some(json!({}))).await.expect(201);
+    named(&house, "k", &path, Some(json!({}))).await.expect_problem(409, "shown_before");
+    let revoke = format!("{path}/{}/revoke", text(&shown["id"]));
+    for _ in 0..2 {
+        let answer = named(&house, "r", &revoke, None).await;
+        assert_eq!(answer.status, 204, "a repeated call without a body showed no secret: {}", answer.body);
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_trial_is_not_the_call_that_it_tries() {
+    let house = House::control().await;
+    let body = json!({ "name": "acme", "upstream": { "addresses": ["http://127.0.0.1:9"] } });
+    named(&house, "p", "/v1/providers?dry_run=true", Some(body.clone())).await.expect(201);
+    let meant = named(&house, "p", "/v1/providers", Some(body.clone())).await;
+    meant.expect_problem(422, "idempotency_key_reused");
+    assert!(house.registry.provider("acme").is_none(), "nobody was told that it was made");
+    named(&house, "q", "/v1/providers", Some(body)).await.expect(201);
+    assert!(house.registry.provider("acme").is_some());
+    house.end().await;
+}
