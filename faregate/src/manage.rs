@@ -39,8 +39,13 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         return Ok(Verdict::Yes);
     }
     let api = Api::new(matches)?;
+    if let Some(name) = matches.get_one::<String>("field") {
+        let found = if operation.is_list { rows(&api, &input).await? } else { api.ask(&input).await? };
+        print_text(&table::field(&found, name)?);
+        return Ok(Verdict::Yes);
+    }
     match (format, operation.is_list) {
-        (Format::Json, true) => list_json(&api, &input).await?,
+        (Format::Json, true) => print_json(&rows(&api, &input).await?),
         (Format::Text, true) => print_text(&table::of_csv(&list_csv(&api, &input).await?)?),
         (Format::Json, false) => print_json(&api.ask(&input).await?),
         (Format::Text, false) => print_text(&table::of_object(&api.ask(&input).await?)),
@@ -55,8 +60,8 @@ struct Api {
     token: String,
 }
 
-/// Every page, as one array on one line.
-async fn list_json(api: &Api, input: &Input) -> anyhow::Result<()> {
+/// The rows of every page, as one array.
+async fn rows(api: &Api, input: &Input) -> anyhow::Result<Value> {
     let mut rows = Vec::new();
     let mut after: Option<String> = None;
     loop {
@@ -68,8 +73,7 @@ async fn list_json(api: &Api, input: &Input) -> anyhow::Result<()> {
             break;
         }
     }
-    print_json(&Value::Array(rows));
-    Ok(())
+    Ok(Value::Array(rows))
 }
 
 async fn list_csv(api: &Api, input: &Input) -> anyhow::Result<String> {

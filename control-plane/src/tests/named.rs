@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{House, TOKEN, text};
 use super::http::{Answer, Call};
+use super::{House, TOKEN, text};
 
 /// As the administrator, under a name for the call.
 async fn named(house: &House, name: &str, path: &str, body: Option<Value>) -> Answer {

@@ -82,6 +82,9 @@ fn common(command: Command) -> Command {
                 .hide_env_values(true)
                 .help("A key of the API (fgm_...), or the administrator's token"),
         )
+        .arg(Arg::new("field").long("field").value_name("NAME").help(
+            "Print this member alone, a nested one as a.b, as plain text for a script; of a list, a line a row",
+        ))
 }
 
 fn of_changes(operation: &Operation) -> Vec<Arg> {

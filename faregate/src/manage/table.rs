@@ -36,6 +36,17 @@ pub(super) fn of_object(value: &Value) -> String {
     aligned(&lines.into_iter().map(|(name, text)| vec![name, text]).collect::<Vec<_>>())
 }
 
+/// One member of one thing, or of each of a list, a line each: a text as it is, anything else as JSON.
+pub(super) fn field(value: &Value, name: &str) -> anyhow::Result<String> {
+    if let Value::Array(rows) = value {
+        let lines: anyhow::Result<Vec<String>> = rows.iter().map(|row| field(row, name)).collect();
+        return Ok(lines?.join("\n"));
+    }
+    let member = name.split('.').try_fold(value, |value, part| value.get(part));
+    let member = member.with_context(|| format!("the answer has no member {name}"))?;
+    Ok(member.as_str().map_or_else(|| member.to_string(), str::to_owned))
+}
+
 fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     let below = |member: &str| if name.is_empty() { member.to_owned() } else { format!("{name}.{member}") };
     match value {
@@ -85,6 +96,16 @@ mod tests {
         let table = of_csv("id,owner,balance.display\na,,$1.00\nbbb,,$20.00\n").unwrap();
         assert_eq!(table, "ID   BALANCE\na    $1.00\nbbb  $20.00");
         assert_eq!(of_csv("id,owner\n").unwrap(), "(nothing)");
+    }
+
+    #[test]
+    fn a_member_alone_is_plain_text() {
+        let row = json!({ "id": "a", "balance": { "display": "$1.00" }, "calls": 5 });
+        assert_eq!(field(&row, "balance.display").unwrap(), "$1.00");
+        assert_eq!(field(&json!([row, row]), "id").unwrap(), "a\na");
+        assert_eq!(field(&row, "calls").unwrap(), "5");
+        let missing = field(&row, "balance.amount").unwrap_err().to_string();
+        assert_eq!(missing, "the answer has no member balance.amount");
     }
 
     #[test]
