@@ -74,6 +74,29 @@ const SUMS: [&str; 9] = [
     "pragma wal_checkpoint(truncate)",
 ];
 
+/// The provider of the file.
+const PROVIDER: &str = "bench";
+
+/// Of so many routes each day's and hour's requests, by three outcomes, for so many days before now.
+const REQUESTS: &str = "
+insert into traffic_request (provider, span, start, route, outcome, reason, requests)
+with recursive
+  route(r) as (select 0 union all select r + 1 from route where r + 1 < ?2),
+  hour(h) as (select 0 union all select h + 1 from hour where h + 1 < ?3 * 24),
+  spans(span, width) as (values ('hour', 3600000), ('day', 86400000)),
+  ended(outcome, reason) as (values ('paid', ''), ('voided', 'upstream_status'), ('refused', 'insufficient_funds')),
+  each as (select span, (?4 - h * 3600000) / width * width as start, r, outcome, reason from route, hour, spans, ended)
+select ?1, span, start, 'route-' || r, outcome, reason, count(*) * 100 from each group by 2, 3, 4, 5, 6";
+
+/// The same routes' latencies, twenty steps each.
+const LATENCIES: &str = "
+insert into traffic_latency (provider, span, start, route, until_us, answers)
+with
+  series(step) as (values (100), (125), (160), (200), (250), (315), (400), (500), (630), (800)),
+  decade(times) as (values (10), (100))
+select provider, span, start, route, step * times, requests from traffic_request, series, decade
+where outcome = 'paid' and provider = ?1";
+
 /// The databases of a data directory whose Faregate is stopped.
 pub(crate) struct Bulk {
     runtime: Runtime,
@@ -130,6 +153,19 @@ impl Bulk {
                 ledger.execute(sum).await.with_context(|| sum.to_owned())?;
             }
             ledger.close().await?;
+            Ok(())
+        })
+    }
+
+    /// Puts the traffic of so many routes over so many days beside the provider of the file.
+    pub(crate) fn traffic(&self, routes: u64, days: u64) -> Result<()> {
+        self.runtime.block_on(async {
+            let mut registry = self.open("registry.db").await?;
+            let (routes, days) = (i64::try_from(routes)?, i64::try_from(days)?);
+            let requests = sqlx::query(REQUESTS).bind(PROVIDER).bind(routes).bind(days).bind(now_ms()?);
+            requests.execute(&mut registry).await?;
+            sqlx::query(LATENCIES).bind(PROVIDER).execute(&mut registry).await?;
+            registry.close().await?;
             Ok(())
         })
     }

@@ -34,6 +34,9 @@ impl Comparison {
 
     /// Ready for the README.
     pub(crate) fn table(&self) -> String {
+        if self.rows.is_empty() {
+            return format!("{}\n\n* {}", self.title, self.notes.join("\n* "));
+        }
         let rate = thousands(f64::from(self.rate));
         let mut lines = vec![
             format!(

@@ -97,6 +97,11 @@ impl Faregate {
         self.process.pid()
     }
 
+    /// Its management API.
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
     /// The last lines of its log.
     pub(crate) fn log_end(&self) -> String {
         self.process.log_end()

@@ -15,6 +15,7 @@ mod faregate;
 mod footprint;
 mod ground;
 mod latency;
+mod lists;
 mod load;
 mod machine;
 mod median;

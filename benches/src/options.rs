@@ -20,7 +20,7 @@ pub(crate) struct Options {
     /// Where all runs and the machine's facts are written as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
-    /// Only these, in this order: table, refused, routes, agents, reload, payments. Default: table.
+    /// Only these, in this order: table, refused, routes, agents, reload, payments, lists. Default: table.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// One short repeat: shows that everything works, its figures mean little.
@@ -54,7 +54,7 @@ pub(crate) struct Options {
     /// Registered agents in the scenario `agents`.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) agents: u64,
-    /// Payments that the ledger begins with in the scenario `payments`, which this asks for.
+    /// Payments that the ledger begins with in the scenarios `payments`, which this asks for, and `lists`.
     #[arg(long, default_value_t = 0)]
     pub(crate) payments_in_database: u64,
 }
@@ -79,7 +79,8 @@ impl Options {
             settled.seconds = 1.0;
         }
         let payments = Part::Scenario(Scenario::Payments);
-        let asked = self.only.contains(&payments);
+        let full = [payments, Part::Scenario(Scenario::Lists)];
+        let asked = full.iter().any(|part| self.only.contains(part));
         match (asked, self.payments_in_database) {
             (true, 0) => bail!("how many? Say it with --payments-in-database"),
             (false, 1..) => settled.only.push(payments),

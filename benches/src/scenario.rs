@@ -12,6 +12,7 @@ use crate::bulk::Bulk;
 use crate::comparison::Comparison;
 use crate::faregate::Faregate;
 use crate::ground::Ground;
+use crate::lists;
 use crate::options::Options;
 use crate::row::{Row, Traffic, compare};
 use crate::summary::thousands;
@@ -35,6 +36,8 @@ pub(crate) enum Scenario {
     Reload,
     /// Millions of payments in the ledger.
     Payments,
+    /// Lists and reports of millions of payments.
+    Lists,
 }
 
 // === impl Scenario ===
@@ -48,6 +51,7 @@ impl Scenario {
             Self::Agents => agents(ground, options),
             Self::Reload => reload(ground, options),
             Self::Payments => payments(ground, options),
+            Self::Lists => lists::measure(ground, options).map(|found| vec![found]),
         };
         done.with_context(|| format!("{self:?}"))
     }
