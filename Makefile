@@ -9,7 +9,8 @@ demo:
 	cargo build --release --locked -p faregate
 	@exec $(TARGET)/release/faregate demo
 
-# The tests start the real binary, so it is built first. Where the database matters they run on SQLite, then on PostgreSQL.
+# The tests start the real binary, so it is built first. Where the database matters they run on SQLite, then on PostgreSQL;
+# each command takes the whole workspace, so that dependencies are built for one set of features.
 test:
 	@sh tests/setup.sh build
 	@sh tests/setup.sh clients >/dev/null
@@ -17,8 +18,7 @@ test:
 	@sh tests/setup.sh prometheus
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
-	FAREGATE_TEST_DATABASE=postgres cargo test --locked --no-fail-fast -p ledger -p registry
-	FAREGATE_TEST_DATABASE=postgres cargo test --locked --no-fail-fast -p tests --test money --test crash --test clients
+	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --lib --test money --test crash --test clients
 
 bench:
 	@sh tests/setup.sh build
