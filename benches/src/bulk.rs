@@ -97,6 +97,14 @@ with
 select provider, span, start, route, step * times, requests from traffic_request, series, decade
 where outcome = 'paid' and provider = ?1";
 
+/// Fundings that nobody was told of.
+const EVENTS: &str = "
+insert into event (position, id, type, at, owner, subject, data)
+with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1)
+select (select position from journal) + i, unhex(printf('%012x', ?2) || hex(randomblob(10))), 'wallet.funded', ?2, null, 'bulk',
+  '{\"wallet\":\"bulk\",\"amount\":{\"amount\":\"1000000\",\"display\":\"$1.00\"}}'
+from n";
+
 /// The databases of a data directory whose Faregate is stopped.
 pub(crate) struct Bulk {
     runtime: Runtime,
@@ -165,6 +173,22 @@ impl Bulk {
             let requests = sqlx::query(REQUESTS).bind(PROVIDER).bind(routes).bind(days).bind(now_ms()?);
             requests.execute(&mut registry).await?;
             sqlx::query(LATENCIES).bind(PROVIDER).execute(&mut registry).await?;
+            registry.close().await?;
+            Ok(())
+        })
+    }
+
+    /// Puts so many events into the log that no receiver has got.
+    pub(crate) fn events(&self, count: u64) -> Result<()> {
+        self.runtime.block_on(async {
+            let mut registry = self.open("registry.db").await?;
+            let mut transaction = registry.begin().await?;
+            let (count, now) = (i64::try_from(count)?, now_ms()?);
+            sqlx::query(EVENTS).bind(count).bind(now).execute(&mut *transaction).await?;
+            let last = "update journal set position = position + ?1";
+            sqlx::query(last).bind(count).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            registry.execute("pragma wal_checkpoint(truncate)").await?;
             registry.close().await?;
             Ok(())
         })

@@ -9,7 +9,7 @@ use crate::summary::{Summary, thousands};
 /// What a scenario gave.
 pub(crate) struct Comparison {
     title: String,
-    /// In order; the first is the reference of the others.
+    /// In order; the first is the reference of the others. None where all that was found stands in the notes.
     rows: Vec<String>,
     rate: u32,
     runs: Vec<Run>,

@@ -25,6 +25,11 @@ impl Control {
         self.send("POST", path, &fields, &body.to_string())
     }
 
+    /// Changes something.
+    pub(crate) fn change(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        self.send(method, path, "content-type: application/json\r\n", &body.to_string())
+    }
+
     /// Reads something.
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
         self.send("GET", path, "", "")

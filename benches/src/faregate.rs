@@ -30,6 +30,9 @@ pub(crate) const FREE_PATH: &str = "/free";
 /// A route that costs $0.001.
 pub(crate) const PAID_PATH: &str = "/paid";
 
+/// A route that the management API made, and whose price it changes.
+pub(crate) const LIVE_PATH: &str = "/live";
+
 /// Payers take turns: one alone would measure one hot row, very many the caches' misses.
 const AGENTS: usize = 256;
 
@@ -52,6 +55,8 @@ pub(crate) struct Faregate {
     pub(crate) keys: Vec<String>,
     /// One signer of each agent.
     pub(crate) signers: Vec<SigningKey>,
+    /// Identifiers of the agents and of their wallets.
+    agents: Vec<(String, String)>,
     /// Payments that the books must hold.
     paid: AtomicU64,
     reloads: AtomicU64,
@@ -84,8 +89,20 @@ impl Faregate {
         std::fs::write(folder.join("faregate.toml"), configuration.text(&folder, &control, 0))?;
         let (keys, signers, paid, reloads) = (Vec::new(), Vec::new(), AtomicU64::new(0), AtomicU64::new(0));
         let process = launch(&binary, &folder, ops)?;
-        let mut made =
-            Self { process, binary, folder, configuration, control, data, keys, signers, paid, reloads };
+        let agents = Vec::new();
+        let mut made = Self {
+            process,
+            binary,
+            folder,
+            configuration,
+            control,
+            data,
+            keys,
+            signers,
+            agents,
+            paid,
+            reloads,
+        };
         made.wait_until_ready(Instant::now())?;
         for _ in 0..AGENTS {
             made.add_agent()?;
@@ -155,18 +172,57 @@ impl Faregate {
     /// Puts another price on all routes but the two that are called, and waits until it is in force; how long it took.
     pub(crate) fn reload(&self) -> Result<Duration> {
         let reloads = self.reloads.fetch_add(1, Ordering::Relaxed) + 1;
-        let before = self.catalog_version()?;
+        let before = self.metric("faregate_catalog_version ")?;
         let file = self.folder.join("faregate.toml");
         let fresh = file.with_extension("new");
         std::fs::write(&fresh, self.configuration.text(&self.folder, &self.control, reloads))?;
         let begun = Instant::now();
         std::fs::rename(fresh, file)?;
         self.process.signal(Signal::SIGHUP)?;
-        while self.catalog_version()? == before {
+        while self.metric("faregate_catalog_version ")? == before {
             ensure!(begun.elapsed() < READY_MAX, "no reload in {READY_MAX:?}:\n{}", self.log_end());
             std::thread::sleep(LOOK);
         }
         Ok(begun.elapsed())
+    }
+
+    /// Puts a route up for sale through the management API: the file's own are not changed there.
+    pub(crate) fn sell_live(&self, upstream: SocketAddr) -> Result<()> {
+        let provider = json!({ "name": "live", "upstream": { "addresses": [format!("http://{upstream}")] } });
+        self.control.post("/v1/providers", "live", &provider)?;
+        let route = json!({ "name": "live", "provider": "live", "path": LIVE_PATH, "price": "$0.001" });
+        self.control.post("/v1/routes", "live", &route)?;
+        Ok(())
+    }
+
+    /// Gives that route its next price, in force when this returns.
+    pub(crate) fn reprice(&self, turn: u32) -> Result<()> {
+        let price = json!({ "price": format!("$0.00{}", turn % 9 + 1) });
+        self.control.change("PATCH", "/v1/routes/live", &price).map(drop)
+    }
+
+    /// One call of the management API about one of the agents: a new policy, or what its wallet holds.
+    pub(crate) fn manage(&self, turn: u32, writes: bool) -> Result<()> {
+        let (agent, wallet) = self.agents.get(turn as usize % self.agents.len()).context("an agent")?;
+        let done = if writes {
+            let policy = json!({ "per_day": format!("${}", 1_000_000 + turn) });
+            self.control.change("PUT", &format!("/v1/agents/{agent}/policy"), &policy)
+        } else {
+            self.control.get(&format!("/v1/wallets/{wallet}"))
+        };
+        done.map(drop)
+    }
+
+    /// Has a receiver be called with everything that happens from now on.
+    pub(crate) fn hook(&self, name: &str, url: &str) -> Result<()> {
+        self.control.post("/v1/webhooks", name, &json!({ "url": url })).map(drop)
+    }
+
+    /// The value of one series, written as in a scrape: `name{label="value"}`.
+    pub(crate) fn metric(&self, series: &str) -> Result<u64> {
+        let scrape = Exchange::new(self.configuration.ops, "GET", "/metrics", "", "")?.text();
+        let line = scrape.lines().find_map(|line| line.strip_prefix(series));
+        Ok(line.with_context(|| format!("a scrape without {series}"))?.trim().parse()?)
     }
 
     /// The key of an agent whose limit is below the price: every call is refused where limits are counted.
@@ -175,12 +231,6 @@ impl Faregate {
         let agent = self.control.post("/v1/agents", "limited", &policy)?;
         self.fund(&text(&agent, "wallet")?, "limited")?;
         self.add_key(&text(&agent, "id")?, "limited")
-    }
-
-    fn catalog_version(&self) -> Result<String> {
-        let scrape = Exchange::new(self.configuration.ops, "GET", "/metrics", "", "")?.text();
-        let line = scrape.lines().find_map(|line| line.strip_prefix("faregate_catalog_version "));
-        Ok(line.context("a scrape without the catalog's version")?.to_owned())
     }
 
     fn wait_until_ready(&self, begun: Instant) -> Result<Duration> {
@@ -204,7 +254,9 @@ impl Faregate {
         let id = text(&agent, "id")?;
         let address = json!({ "address": signer.address().to_checksum(None) });
         self.control.post(&format!("/v1/agents/{id}/signers"), &name, &address)?;
-        self.fund(&text(&agent, "wallet")?, &name)?;
+        let wallet = text(&agent, "wallet")?;
+        self.fund(&wallet, &name)?;
+        self.agents.push((id.clone(), wallet));
         self.keys.push(self.add_key(&id, &name)?);
         self.signers.push(signer);
         Ok(())

@@ -18,6 +18,7 @@ mod latency;
 mod lists;
 mod load;
 mod machine;
+mod meanwhile;
 mod median;
 mod options;
 mod payments;
@@ -33,6 +34,7 @@ mod scenario;
 mod soak;
 mod suite;
 mod summary;
+mod told;
 mod upstream;
 
 use std::net::SocketAddr;

@@ -20,7 +20,8 @@ pub(crate) struct Options {
     /// Where all runs and the machine's facts are written as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
-    /// Only these, in this order: table, refused, routes, agents, reload, payments, lists. Default: table.
+    /// Only these, in this order: table, refused, routes, agents, reload, payments, lists, reprice, manage, webhooks.
+    /// Default: table.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// One short repeat: shows that everything works, its figures mean little.
@@ -54,6 +55,9 @@ pub(crate) struct Options {
     /// Registered agents in the scenario `agents`.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) agents: u64,
+    /// Events that wait for their receivers in the scenario `webhooks`.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) events: u64,
     /// Payments that the ledger begins with in the scenarios `payments`, which this asks for, and `lists`.
     #[arg(long, default_value_t = 0)]
     pub(crate) payments_in_database: u64,

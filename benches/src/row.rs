@@ -1,25 +1,23 @@
 //! [`Row`]: one line of a scenario, what is sent to which gateway, and what happens to it meanwhile.
 
-use std::thread;
-use std::time::Duration;
-
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use crate::comparison::Comparison;
-use crate::faregate::{FREE_PATH, Faregate, PAID_PATH};
+use crate::faregate::{FREE_PATH, Faregate, LIVE_PATH, PAID_PATH};
 use crate::footprint::Footprint;
-use crate::load::Load;
+use crate::meanwhile::{Happened, Meanwhile};
 use crate::options::Options;
-use crate::plan::{Measured, Pace, Plan};
+use crate::plan::{Pace, Plan};
 use crate::requests::Requests;
 use crate::run::Run;
+use crate::summary::thousands;
 
 /// One line of a scenario.
 pub(crate) struct Row<'a> {
     name: String,
     gateway: &'a Faregate,
     traffic: Traffic<'a>,
-    reloads: bool,
+    meanwhile: Meanwhile,
 }
 
 /// What is sent.
@@ -29,7 +27,9 @@ pub(crate) enum Traffic<'a> {
     Free,
     /// The priced route, paid by these keys in turn.
     Keys(&'a [String]),
-    /// The same, and some of the keys are refused with 403.
+    /// The priced route of the management API, paid by these keys in turn.
+    Live(&'a [String]),
+    /// The priced route, and some of the keys are refused with 403.
     SomeRefused(&'a [String]),
 }
 
@@ -37,42 +37,24 @@ pub(crate) enum Traffic<'a> {
 
 impl<'a> Row<'a> {
     pub(crate) fn new(name: &str, gateway: &'a Faregate, traffic: Traffic<'a>) -> Self {
-        Self { name: name.to_owned(), gateway, traffic, reloads: false }
+        Self { name: name.to_owned(), gateway, traffic, meanwhile: Meanwhile::Nothing }
     }
 
-    /// The file is reloaded in the middle of each measurement.
-    pub(crate) fn reloading(mut self) -> Self {
-        self.reloads = true;
+    /// This happens during each measurement.
+    pub(crate) fn beside(mut self, meanwhile: Meanwhile) -> Self {
+        self.meanwhile = meanwhile;
         self
     }
 
-    fn measure(&self, pace: Pace, repeat: usize, options: &Options) -> Result<(Run, Option<Duration>)> {
+    fn measure(&self, pace: Pace, repeat: usize, options: &Options) -> Result<(Run, Happened)> {
         let plan = options.plan(self.gateway.data, self.gateway.pid(), pace);
         let plan = Plan { refused: self.traffic.refused(), ..plan };
-        let mut requests = self.requests();
-        let (measured, reloaded) = if self.reloads {
-            let (measured, took) = self.reload_meanwhile(&plan, &mut requests)?;
-            (measured, Some(took))
-        } else {
-            (Load::run(&plan, &mut requests)?, None)
-        };
+        let (measured, happened) = self.meanwhile.during(self.gateway, &plan, &mut self.requests())?;
         if !matches!(self.traffic, Traffic::Free) {
             self.gateway.paid(measured.total);
         }
         let after = Footprint::of(self.gateway.pid())?;
-        Ok((Run::new(&self.name, pace, repeat, measured, after), reloaded))
-    }
-
-    fn reload_meanwhile(&self, plan: &Plan, requests: &mut Requests) -> Result<(Measured, Duration)> {
-        thread::scope(|scope| {
-            let reloading = scope.spawn(move || {
-                thread::sleep(plan.warmup + plan.window / 4);
-                self.gateway.reload()
-            });
-            let measured = Load::run(plan, requests)?;
-            let took = reloading.join().map_err(|_| anyhow!("the reload panicked"))??;
-            Ok((measured, took))
-        })
+        Ok((Run::new(&self.name, pace, repeat, measured, after), happened))
     }
 
     fn requests(&self) -> Requests {
@@ -82,6 +64,7 @@ impl<'a> Row<'a> {
             Traffic::Keys(keys) | Traffic::SomeRefused(keys) => {
                 Requests::in_turn(target, PAID_PATH, "agent-key", keys)
             }
+            Traffic::Live(keys) => Requests::in_turn(target, LIVE_PATH, "agent-key", keys),
         }
     }
 }
@@ -92,7 +75,7 @@ impl Traffic<'_> {
     const fn refused(self) -> Option<u16> {
         match self {
             Self::SomeRefused(_) => Some(403),
-            Self::Free | Self::Keys(_) => None,
+            Self::Free | Self::Keys(_) | Self::Live(_) => None,
         }
     }
 }
@@ -101,21 +84,23 @@ impl Traffic<'_> {
 pub(crate) fn compare(title: &str, rows: &[Row<'_>], options: &Options) -> Result<Comparison> {
     let names = rows.iter().map(|row| row.name.clone()).collect();
     let mut comparison = Comparison::new(title.to_owned(), names, options.rate);
-    let mut reloads = Vec::new();
+    let mut happened = Happened::default();
     for repeat in 1..=options.repeats {
         for row in rows {
             for pace in [Pace::Closed, Pace::Open(options.rate)] {
                 let measured = row.measure(pace, repeat, options);
                 let complaint = || format!("{}, {pace:?}\n{}", row.name, row.gateway.log_end());
-                let (run, reloaded) = measured.with_context(complaint)?;
+                let (run, beside) = measured.with_context(complaint)?;
                 eprintln!("{repeat}/{} {run}", options.repeats);
                 comparison.add(run);
-                reloads.extend(reloaded.map(|took| took.as_secs_f64()));
+                happened = happened.and(beside);
             }
         }
     }
-    if let Some(longest) = reloads.iter().copied().reduce(f64::max) {
-        comparison.note(format!("{} reloads, the longest took {longest:.2} s.", reloads.len()));
+    let Happened { count, longest } = happened;
+    if count > 0 {
+        let (count, longest) = (thousands(f64::from(count)), longest.as_secs_f64());
+        comparison.note(format!("It happened {count} times; the longest took {longest:.3} s."));
     }
     Ok(comparison)
 }

@@ -13,15 +13,23 @@ use crate::comparison::Comparison;
 use crate::faregate::Faregate;
 use crate::ground::Ground;
 use crate::lists;
+use crate::meanwhile::Meanwhile;
 use crate::options::Options;
 use crate::row::{Row, Traffic, compare};
 use crate::summary::thousands;
+use crate::told;
 
 /// Of the paid calls, one in so many is refused.
 const REFUSED: usize = 10;
 
 /// Registered agents that pay at random: more than the caches hold.
 const RANDOM_AGENTS: usize = 100_000;
+
+/// Changes of a price in a second: 200 in twenty.
+const REPRICED: u32 = 10;
+
+/// Calls of the management API in a second.
+const MANAGED: u32 = 200;
 
 /// A comparison that is not part of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,6 +46,12 @@ pub(crate) enum Scenario {
     Payments,
     /// Lists and reports of millions of payments.
     Lists,
+    /// The price of the route that is called changes ten times a second.
+    Reprice,
+    /// The management API is called two hundred times a second.
+    Manage,
+    /// Webhooks are sent, with a million events waiting.
+    Webhooks,
 }
 
 // === impl Scenario ===
@@ -52,6 +66,9 @@ impl Scenario {
             Self::Reload => reload(ground, options),
             Self::Payments => payments(ground, options),
             Self::Lists => lists::measure(ground, options).map(|found| vec![found]),
+            Self::Reprice => reprice(ground, options),
+            Self::Manage => manage(ground, options),
+            Self::Webhooks => told::webhooks(ground, options),
         };
         done.with_context(|| format!("{self:?}"))
     }
@@ -126,7 +143,8 @@ fn reload(ground: &Ground, options: &Options) -> Result<Vec<Comparison>> {
     let keys = Traffic::Keys(&gateway.keys);
     let rows = [
         Row::new(&format!("{count} routes"), &gateway, keys),
-        Row::new(&format!("{count} routes, all reloaded meanwhile"), &gateway, keys).reloading(),
+        Row::new(&format!("{count} routes, all reloaded meanwhile"), &gateway, keys)
+            .beside(Meanwhile::Reload),
     ];
     let comparison = compare("A reload under load, paid by key", &rows, options)?;
     gateway.audit()?;
@@ -160,5 +178,31 @@ fn payments(ground: &Ground, options: &Options) -> Result<Vec<Comparison>> {
     let audited = Instant::now();
     full.audit_stopped()?;
     comparison.note(format!("The audit of the full ledger took {:.1} s.", audited.elapsed().as_secs_f64()));
+    Ok(vec![comparison])
+}
+
+fn reprice(ground: &Ground, options: &Options) -> Result<Vec<Comparison>> {
+    let gateway = Faregate::start(ground, "reprice", options.workers, 0)?;
+    gateway.sell_live(ground.upstream())?;
+    let keys = Traffic::Live(&gateway.keys);
+    let rows = [
+        Row::new("one price", &gateway, keys),
+        Row::new(&format!("{REPRICED} changes a second"), &gateway, keys)
+            .beside(Meanwhile::Reprice(REPRICED)),
+    ];
+    let comparison = compare("Prices that change, paid by key", &rows, options)?;
+    gateway.audit()?;
+    Ok(vec![comparison])
+}
+
+fn manage(ground: &Ground, options: &Options) -> Result<Vec<Comparison>> {
+    let gateway = Faregate::start(ground, "manage", options.workers, 0)?;
+    let keys = Traffic::Keys(&gateway.keys);
+    let rows = [
+        Row::new("no management", &gateway, keys),
+        Row::new(&format!("{MANAGED} calls a second"), &gateway, keys).beside(Meanwhile::Manage(MANAGED)),
+    ];
+    let comparison = compare("The management API, beside traffic paid by key", &rows, options)?;
+    gateway.audit()?;
     Ok(vec![comparison])
 }

@@ -8,12 +8,13 @@
 pub(crate) mod events;
 pub mod movements;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Asset, WalletId};
 use registry::alert::Alert;
-use registry::sequence::Reached;
+use registry::sequence::{Funded, Reached};
 use registry::{Registry, RegistryError};
 use serde_json::Value;
 use thiserror::Error;
@@ -59,9 +60,11 @@ pub struct Sequencer {
 
 /// The ledger or the registry does not work.
 #[derive(Debug, Error)]
-enum Trouble {
+pub enum Trouble {
+    /// The ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] ReadError),
+    /// The registry's database does not work.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
@@ -87,6 +90,27 @@ impl Sequencer {
         }
     }
 
+    /// Where no events were ever made, they begin now: what the ledger has already is history. Before anything moves, so that
+    /// nothing is taken for history that is not.
+    ///
+    /// # Errors
+    /// The ledger or the registry does not work.
+    pub async fn prepare(&self) -> Result<(), Trouble> {
+        if self.registry.has_begun().await? {
+            return Ok(());
+        }
+        let head = self.movements.head().await?;
+        let (mut funded, mut upto) = (HashMap::<WalletId, Funded>::new(), 0);
+        while upto < head.batch {
+            let changes = self.movements.changes(upto, head.batch, MOVEMENTS_MAX).await?;
+            upto = changes.upto;
+            funded.extend(changes.items.iter().filter_map(Movement::funded).map(|last| (last.wallet, last)));
+        }
+        let funded: Vec<Funded> = funded.into_values().collect();
+        self.registry.begin_at(Reached { batch: head.batch, seq: head.seq }, &funded).await?;
+        Ok(())
+    }
+
     /// How long what is not in the log yet has been waiting.
     #[must_use]
     pub fn lag(&self) -> watch::Receiver<Duration> {
@@ -100,6 +124,7 @@ impl Sequencer {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::warn!(%error, "the ledger's movements cannot be made events now");
+                    self.behind_since.get_or_insert_with(Instant::now);
                     false
                 }
             };
@@ -123,10 +148,9 @@ impl Sequencer {
         if self.watched_to.is_none() {
             self.begin(head).await?;
         }
-        self.behind_since = match self.reached.seq < head.seq {
-            true => self.behind_since.or_else(|| Some(Instant::now())),
-            false => None,
-        };
+        if self.reached.seq < head.seq {
+            self.behind_since.get_or_insert_with(Instant::now);
+        }
         let changes = self.movements.changes(self.read_to, head.batch, MOVEMENTS_MAX).await?;
         let waiting = head.seq.saturating_sub(self.reached.seq);
         let is_due = waiting >= PAYMENTS_MAX || (waiting > 0 && self.ticked_at.elapsed() >= TICK);
@@ -141,6 +165,9 @@ impl Sequencer {
             return Ok(true);
         }
         self.watch(head).await?;
+        if self.reached.seq == head.seq {
+            self.behind_since = None;
+        }
         Ok(changes.upto < head.batch || head.seq.saturating_sub(self.reached.seq) >= PAYMENTS_MAX)
     }
 
@@ -187,9 +214,12 @@ impl Sequencer {
         if head == watched_to {
             return Ok(());
         }
-        let touched = self.movements.touched(watched_to, head).await?;
-        for wallets in touched.chunks(WALLETS_MAX.into()) {
-            self.judge(wallets).await?;
+        // An alert that is made after this question is judged by whoever makes it.
+        if !self.registry.alerted_wallets(None, 1).await?.is_empty() {
+            let touched = self.movements.touched(watched_to, head).await?;
+            for wallets in touched.chunks(WALLETS_MAX.into()) {
+                self.judge(wallets).await?;
+            }
         }
         self.watched_to = Some(head);
         Ok(())

@@ -171,8 +171,8 @@ pub struct SupersededPrice {
     pub until: UnixMillis,
 }
 
-/// How many superseded prices a route remembers.
-pub const SUPERSEDED_PRICES_MAX: usize = 16;
+/// How many superseded prices a route remembers: all of half a minute where it changes ten times a second.
+pub const SUPERSEDED_PRICES_MAX: usize = 300;
 
 /// Whether a failed request may be sent again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! [`Service`]: ledger, registry, gateway and control plane, put together, and taken apart in the right order.
 //!
-//! The end: the gateway drains, then the axum listeners stop, then the ledger's writer commits what is left. Readiness,
-//! metrics and the management API answer while the gateway drains. Next: [`running`] for what is put together, [`reload`]
-//! for a changed file, [`signals`] for the end, [`successor`] for an upgrade.
+//! The end: the gateway drains, then the axum listeners and whoever tells of events stop, then the ledger's writer commits
+//! what is left. Readiness, metrics and the management API answer while the gateway drains. Next: [`running`] for what is put
+//! together, [`telling`] for events and webhooks, [`reload`] for a changed file, [`signals`] for the end, [`successor`] for an
+//! upgrade.
 
 mod commits;
 mod inherited;
@@ -13,6 +14,7 @@ pub(crate) mod settings;
 mod signals;
 mod sockets;
 mod successor;
+mod telling;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::credential::Credential;
 use crate::snapshot::Snapshot;
 
-/// Between two looks at the database, however many payments name newer versions.
+/// After a look that did not find what a quote named: how long nobody looks, however many such quotes come.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long a version that was found is waited for.
@@ -29,7 +29,8 @@ pub(crate) struct Newer {
     quotes: QuoteKey,
     current: Arc<ArcSwap<Snapshot>>,
     payment_header_bytes_max: usize,
-    last: Mutex<Option<Instant>>,
+    /// One look at a time; when the last one was in vain.
+    missed: Mutex<Option<Instant>>,
 }
 
 // === impl Newer ===
@@ -42,7 +43,7 @@ impl Newer {
         payment_header_bytes_max: usize,
     ) -> Self {
         let quotes = QuoteKey::new(secret);
-        Self { registry, quotes, current, payment_header_bytes_max, last: Mutex::new(None) }
+        Self { registry, quotes, current, payment_header_bytes_max, missed: Mutex::new(None) }
     }
 
     /// Whether the quote that a request pays for is of a version after `judged`, and that version serves now.
@@ -64,14 +65,13 @@ impl Newer {
 
     /// One look for all who wait; who comes after it finds the version.
     async fn load(&self, version: u64) -> bool {
-        let mut last = self.last.lock().await;
+        let mut missed = self.missed.lock().await;
         if self.known() >= version {
             return true;
         }
-        if last.is_some_and(|last| last.elapsed() < LOOK_EVERY) {
+        if missed.is_some_and(|missed| missed.elapsed() < LOOK_EVERY) {
             return false;
         }
-        *last = Some(Instant::now());
         match self.registry.refresh().await {
             Ok(found) if found >= version => {
                 let _ = tokio::time::timeout(SERVED_MAX, self.registry.served(version)).await;
@@ -81,10 +81,15 @@ impl Newer {
                 tracing::warn!(%error, catalog.version = version, "a newer catalog cannot be loaded")
             }
         }
-        self.known() >= version
+        let found = self.known() >= version;
+        *missed = (!found).then(Instant::now);
+        found
     }
 
     fn known(&self) -> u64 {
         self.current.load().catalog().version()
     }
 }
+
+#[cfg(test)]
+mod tests;

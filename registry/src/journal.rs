@@ -5,6 +5,8 @@
 //! read all before it. Entries are chained by their hashes ([`Registry::verify_changes`]). No secret may stand in a
 //! document that is recorded here. Next: `store::journal` for the SQL.
 
+use std::time::Duration;
+
 use domain::{ApiKeyId, ChangeId, Clock, EventId, RequestId, UnixMillis};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -255,6 +257,15 @@ impl Registry {
         let gone = store::delete_events(&mut writing.session(), before).await?;
         writing.commit().await?;
         Ok(gone)
+    }
+
+    /// Deletes events that are older than this; the audit log stays.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn forget_events_older_than(&self, age: Duration) -> Result<u64, RegistryError> {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        self.forget_events(UnixMillis(self.now().0.saturating_sub(age))).await
     }
 
     /// A name for a call, which the journal keeps with what the call changes.

@@ -44,6 +44,30 @@ impl Registry {
         Ok(store::reached(&mut connection.session()).await?)
     }
 
+    /// Whether events were ever made.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn has_begun(&self) -> Result<bool, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(store::has_begun(&mut connection.session()).await?)
+    }
+
+    /// Has events be made from this place on, where none were made before. `funded` are fundings before it, which shares are of.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn begin_at(&self, place: Reached, funded: &[Funded]) -> Result<(), RegistryError> {
+        let mut writing = self.write().await?;
+        if !store::begin(&mut writing.session(), place).await? {
+            return Ok(());
+        }
+        for funding in funded {
+            store::put_funding(&mut writing.session(), funding).await?;
+        }
+        writing.commit().await
+    }
+
     /// Appends the events of a stretch of the ledger's history and moves on. False, and nothing is written, where another
     /// sequencer was first.
     ///

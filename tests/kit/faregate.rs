@@ -168,8 +168,13 @@ impl Faregate {
 
     /// A request to the control listener, as its administrator.
     pub async fn admin(&self, request: &Request) -> Response {
-        let request = request.clone().with("Authorization", format!("Bearer {ADMIN_TOKEN}"));
-        Wire::connect(self.control.address()).await.call(&request).await
+        Wire::connect(self.control.address()).await.call(&Self::as_admin(request)).await
+    }
+
+    /// The request as its administrator sends it to the control listener.
+    #[must_use]
+    pub fn as_admin(request: &Request) -> Request {
+        request.clone().with("Authorization", format!("Bearer {ADMIN_TOKEN}"))
     }
 
     /// What the control listener says, as JSON; fails on anything but success.

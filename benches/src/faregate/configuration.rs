@@ -45,6 +45,10 @@ address = "{data}"
 [control]
 admin_token = "{token}"
 
+[webhooks]
+allow_private = true
+allow_http = true
+
 [limits]
 workers = {workers}
 

@@ -185,9 +185,17 @@ impl Dispatcher {
         }
         let deadline = Instant::now() + STOP_MAX;
         for mut running in self.workers.into_values() {
-            // What was cut off is sent again by whoever comes next.
-            if tokio::time::timeout_at(deadline, &mut running.task.0).await.is_err() {
-                tracing::info!(webhook.id = %running.webhook.id, "deliveries were cut off");
+            if tokio::time::timeout_at(deadline, &mut running.task.0).await.is_ok() {
+                continue;
+            }
+            let id = running.webhook.id;
+            tracing::info!(webhook.id = %id, "deliveries were cut off");
+            running.task.0.abort();
+            // Cancelled, or it ended just now: in both cases it sends no more.
+            let _ = (&mut running.task.0).await;
+            // What was cut off is sent again by whoever comes next, who need not wait for the end of our turn.
+            if let Err(error) = self.sending.registry.end_turn(id, &self.sending.sender).await {
+                tracing::warn!(webhook.id = %id, %error, "the next sender waits for the end of our turn");
             }
         }
     }

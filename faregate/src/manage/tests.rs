@@ -63,3 +63,26 @@ fn what_must_be_there_is_missed() {
     let error = Input::read(fund, rest).unwrap_err().to_string();
     assert!(error.contains("--amount is missing"), "{error}");
 }
+
+/// Code between backticks.
+fn commands(document: &str) -> impl Iterator<Item = &str> {
+    document.split('`').skip(1).step_by(2).filter_map(|code| code.strip_prefix("faregate "))
+}
+
+#[test]
+fn every_call_that_the_documents_name_exists() {
+    let all = operation::all();
+    let mut named = 0;
+    for document in [include_str!("../../../docs/operations.md"), include_str!("../../../README.md")] {
+        for command in commands(document) {
+            let mut words = command.split_whitespace();
+            let (Some(noun), Some(verb)) = (words.next(), words.next()) else { continue };
+            if all.iter().any(|call| call.noun == noun) && !verb.starts_with('-') {
+                let exists = all.iter().any(|call| (&*call.noun, &*call.verb) == (noun, verb));
+                assert!(exists, "there is no `faregate {noun} {verb}`");
+                named += 1;
+            }
+        }
+    }
+    assert!(named >= 4, "the runbook of webhooks names some");
+}

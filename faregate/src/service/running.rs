@@ -27,6 +27,7 @@ use crate::service::notify::{Stage, notify};
 use crate::service::reload::Reloader;
 use crate::service::sockets::{Addresses, Sockets};
 use crate::service::successor::Successor;
+use crate::service::telling::Telling;
 use crate::service::{Base, settings, signals};
 
 /// How long calls of the management API and scrapes may take to finish at the end.
@@ -41,7 +42,9 @@ pub(super) struct Running {
     gateway: oneshot::Receiver<Result<(), StartError>>,
     /// The management API and the ops listener.
     listeners: Vec<JoinHandle<io::Result<()>>>,
-    /// Ends the listeners.
+    /// Events and webhooks.
+    telling: Telling,
+    /// Ends the listeners, and the telling.
     stop: watch::Sender<bool>,
     /// Signals and reloads.
     watchers: Vec<JoinHandle<()>>,
@@ -83,11 +86,13 @@ impl Running {
             tokio::spawn(registry.clone().follow()),
         ];
         let stop = watch::Sender::new(false);
+        let egress = Egress::new(settings::egress(config)).context("cannot make the way out for webhooks")?;
+        let telling = Telling::start(config, &base, &registry, egress.clone(), &stop).await?;
         let control_state = ControlState {
             ledger: base.ledger.clone(),
             registry: registry.clone(),
             metrics: Arc::clone(&base.control_metrics),
-            egress: Egress::new(settings::egress(config)).context("cannot make the way out for webhooks")?,
+            egress,
             streams: Streams::new(stop.subscribe()),
         };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());
@@ -116,6 +121,7 @@ impl Running {
             registry,
             gateway,
             listeners: listeners.into(),
+            telling,
             stop,
             watchers,
             successor,
@@ -138,6 +144,7 @@ impl Running {
         if tokio::time::timeout(LISTENERS_END, listeners).await.is_err() {
             tracing::warn!("calls of the management API were cut off");
         }
+        self.telling.end().await;
         // Last, so that a second signal still has someone to hear it.
         self.watchers.iter().for_each(JoinHandle::abort);
         self.registry.close().await;

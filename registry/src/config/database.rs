@@ -45,6 +45,10 @@ const PARAMETERS: [&str; 17] = [
 /// Longest time between two audits.
 const AUDIT_INTERVAL_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
+/// Shortest and longest time for which events are kept. Webhooks are tried again for a day.
+const EVENTS_KEPT_MIN: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+const EVENTS_KEPT_MAX: Duration = Duration::from_secs(3_660 * 24 * 60 * 60);
+
 pub(super) fn data(section: Section<'_>) -> (Database, DataCare) {
     let directory = section.item("directory").and_then(|item| {
         item.parse(|text| if text.is_empty() { Err("names no directory") } else { Ok(PathBuf::from(text)) })
@@ -82,7 +86,12 @@ fn care(section: &Section<'_>, is_postgres: bool) -> DataCare {
     if let (true, false, Some(item)) = (required, is_postgres, standby) {
         item.fail("is for PostgreSQL: SQLite has no standby, leave it out");
     }
-    DataCare { audit_interval: interval.unwrap_or(or.audit_interval), require_synchronous_standby: required }
+    let kept = section.item("events_kept").and_then(|item| duration(&item, EVENTS_KEPT_MIN, EVENTS_KEPT_MAX));
+    DataCare {
+        audit_interval: interval.unwrap_or(or.audit_interval),
+        require_synchronous_standby: required,
+        events_kept: kept.unwrap_or(or.events_kept),
+    }
 }
 
 /// What is wrong with a URL, without its text.

@@ -115,6 +115,8 @@ pub struct DataCare {
     pub audit_interval: Duration,
     /// PostgreSQL without a synchronous standby is not ready.
     pub require_synchronous_standby: bool,
+    /// How long events are kept.
+    pub events_kept: Duration,
 }
 
 /// The management API.
@@ -208,7 +210,11 @@ impl Default for ShutdownSettings {
 
 impl Default for DataCare {
     fn default() -> Self {
-        Self { audit_interval: Duration::from_secs(60 * 60), require_synchronous_standby: false }
+        Self {
+            audit_interval: Duration::from_secs(60 * 60),
+            require_synchronous_standby: false,
+            events_kept: Duration::from_secs(30 * 24 * 60 * 60),
+        }
     }
 }
 

@@ -11,6 +11,19 @@ pub(crate) async fn reached(session: &mut Session<'_>) -> Result<Reached, StoreE
     Ok(Reached { batch: number(batch)?, seq: number(seq)? })
 }
 
+/// Where the first events are made from; false where some were made before.
+pub(crate) async fn begin(session: &mut Session<'_>, at: Reached) -> Result<bool, StoreError> {
+    const SQL: &str = "update sequence set begun = $1, batch = $2, seq = $3 where begun <> $1";
+    let (batch, seq) = (signed(at.batch), signed(at.seq));
+    let moved = execute!(session, sqlx::query(SQL).bind(true).bind(batch).bind(seq))?;
+    Ok(moved == 1)
+}
+
+pub(crate) async fn has_begun(session: &mut Session<'_>) -> Result<bool, StoreError> {
+    const SQL: &str = "select begun from sequence";
+    on_either!(session, c => sqlx::query_scalar(SQL).fetch_one(c))
+}
+
 /// Moves on, where the place is still `from`.
 pub(crate) async fn advance(
     session: &mut Session<'_>,
