@@ -14,7 +14,7 @@ const DIRECTION: [(&str, &[&str]); 12] = [
     ("ledger", &["domain", "test-postgres"]),
     ("registry", &["domain", "test-postgres"]),
     ("settlement", &["domain", "protocol", "ledger", "test-postgres"]),
-    ("gateway", &["domain", "protocol", "ledger", "registry", "settlement"]),
+    ("gateway", &["domain", "protocol", "ledger", "registry", "settlement", "test-postgres"]),
     ("control-plane", &["domain", "protocol", "ledger", "registry", "settlement", "test-postgres"]),
     ("faregate", &["domain", "protocol", "ledger", "registry", "settlement", "gateway", "control-plane"]),
     // These know the product from outside: words, wire formats and the binary.

@@ -156,6 +156,22 @@ async fn an_event_that_a_crash_kept_from_arriving_arrives_afterwards_under_the_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_an_end_in_order_cuts_off_is_made_by_the_next_process_at_once() {
+    let (upstream, receiver) = (Upstream::start().await, Upstream::start().await);
+    receiver.on_each("/hook", [Script::hang(), Script::reply(200, &[], "")]);
+    let mut gateway = Faregate::start(config(&upstream)).await;
+    let secret = hook(&gateway, &url(&receiver), "wallet.funded").await;
+    Agent::new(&gateway, "$1").await;
+    let (first, _) = verified(&secret, &receiver.call("/hook", 1).await);
+    gateway.terminate().await;
+    gateway.restart().await;
+    // Not after the turn of the process that ended would have been over.
+    let (again, _) = verified(&secret, &receiver.call("/hook", 2).await);
+    assert_eq!(again, first);
+    gateway.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_is_gone_and_one_that_hangs_delay_nobody() {
     let (upstream, receiver) = (Upstream::start().await, Upstream::start().await);
     let hanging = Upstream::start().await;

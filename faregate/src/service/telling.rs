@@ -47,7 +47,8 @@ impl Telling {
             clock: Arc::new(SystemClock),
             metrics: base.control_metrics.webhooks().clone(),
         });
-        let dispatcher = dispatcher.map_err(|error| anyhow!("cannot make the sender of webhooks: {error}"))?;
+        let dispatcher =
+            dispatcher.map_err(|error| anyhow!("cannot make the sender of webhooks: {error}"))?;
         let upkeep = Upkeep::new(registry.clone(), config.care.events_kept);
         let lag = follow_lag(sequencer.lag(), Arc::clone(&base.control_metrics));
         let tasks = vec![

@@ -81,13 +81,14 @@ fn a_price_that_comes_back_is_a_new_revision() {
 }
 
 #[test]
-fn at_most_sixteen_superseded_prices_newest_first() {
-    let mut kept = Kept::default();
-    for units in 1..=40 {
-        kept.price(units, START.plus(units));
+fn superseded_prices_are_kept_newest_first_up_to_their_number() {
+    let (mut kept, most) = (Kept::default(), u32::try_from(SUPERSEDED_PRICES_MAX).unwrap());
+    let last = most + 40;
+    for units in 1..=last {
+        kept.price(i64::from(units), START.plus(units.into()));
     }
-    let last = kept.price(40, START.plus(41));
-    assert_eq!(revisions(&last), (24..=39).rev().collect::<Vec<u32>>());
+    let now = kept.price(i64::from(last), START.plus(i64::from(last) + 1));
+    assert_eq!(revisions(&now), (last - most..last).rev().collect::<Vec<u32>>());
 }
 
 #[test]
