@@ -89,7 +89,7 @@ fn questions(control: &Control) -> Result<Vec<Question>> {
         Question { name: "100 wallets", path: "/v1/wallets?limit=100".to_owned(), is_list: true },
         report("Revenue of 30 days by day", &revenue("day")),
         report("Revenue of 30 days by route", &revenue("route")),
-        report("Consumers of 30 days", &format!("consumers?from={from}")),
+        report("Consumers of this month", "consumers"),
         report("Failures of 30 days, 100 routes", &format!("failures?from={from}")),
         report("Latencies of 30 days, 100 routes", &format!("latency?from={from}")),
     ])
