@@ -4,7 +4,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use domain::{AgentId, Asset, KeyId};
+use domain::{AgentId, Asset, KeyId, Scope};
+use registry::agent::KEY_SCOPES_MAX;
 use registry::{KeyGrant, NewKey, ShownKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,6 +19,7 @@ use crate::call::idempotent::ShowsSecret;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
+use crate::policy::scope;
 use crate::problem::Problem;
 
 /// For how long a rotated key goes on beside the new one where nobody says, in milliseconds: a day.
@@ -31,6 +33,10 @@ const OVERLAP_MS_MAX: i64 = 30 * OVERLAP_MS;
 struct KeyBody {
     /// The most one call may cost with it; `$0.10` where not given.
     per_request: Option<String>,
+    /// What it is for, such as `route:NAME`, `provider:NAME` or `category:NAME`, at most 64; everything that the agent may
+    /// pay where not given.
+    #[serde(default)]
+    scopes: Vec<String>,
     /// From when on it is refused.
     expires_at: Option<String>,
 }
@@ -48,6 +54,8 @@ pub(crate) struct KeyView {
     id: String,
     agent: String,
     per_request: Money,
+    /// What it is for; empty is everything that the agent may pay.
+    scopes: Vec<String>,
     expires_at: Option<String>,
     /// To the minute.
     last_used_at: Option<String>,
@@ -61,6 +69,7 @@ struct ShownKeyView {
     /// Shown here and nowhere else.
     key: String,
     per_request: Money,
+    scopes: Vec<String>,
     expires_at: Option<String>,
 }
 
@@ -96,6 +105,7 @@ async fn create(
     if let Some(text) = &body.per_request {
         new.per_request = fields.some_dollars("/per_request", text);
     }
+    new.scopes = scopes(&state, &mut fields, &body.scopes);
     new.expires_at = fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time());
     fields.finish()?;
 
@@ -145,12 +155,28 @@ async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn scopes(state: &ControlState, fields: &mut Fields, listed: &[String]) -> Vec<Scope> {
+    if listed.len() > KEY_SCOPES_MAX {
+        fields.refuse("/scopes", &format!("lists more than {KEY_SCOPES_MAX}"));
+    }
+    let catalogs = state.registry.catalogs();
+    let catalog = catalogs.borrow();
+    let read = listed.iter().map(|text| scope(&catalog, text));
+    let read = read.filter_map(|scope| scope.map_err(|error| fields.refuse("/scopes", &error)).ok());
+    read.collect()
+}
+
+fn texts(grant: &KeyGrant) -> Vec<String> {
+    grant.scopes.iter().map(Scope::to_string).collect()
+}
+
 fn show(agent: AgentId, shown: &ShownKey, asset: &Asset) -> Response {
     let view = ShownKeyView {
         id: shown.grant.id.to_string(),
         agent: agent.to_string(),
         key: shown.key.reveal(),
         per_request: Money::new(shown.grant.per_request, asset),
+        scopes: texts(&shown.grant),
         expires_at: shown.grant.expires_at.map(|end| end.to_string()),
     };
     (StatusCode::CREATED, Extension(ShowsSecret), Json(view)).into_response()
@@ -164,6 +190,7 @@ impl KeyView {
             id: key.id.to_string(),
             agent: agent.to_string(),
             per_request: Money::new(key.per_request, asset),
+            scopes: texts(key),
             expires_at: key.expires_at.map(|end| end.to_string()),
             last_used_at: key.last_used_at.map(|at| at.to_string()),
         }

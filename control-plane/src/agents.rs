@@ -1,14 +1,12 @@
 //! `/v1/agents`: who pays, from which wallet, under which policy. Keys stand in [`crate::agent_keys`], signers in
 //! [`crate::signers`].
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{AgentId, Amount, Asset, Catalog, SpendingPolicy};
-use ledger::{Spent, WindowSpent};
+use domain::{AgentId, Asset};
+use ledger::WindowSpent;
 use registry::agent::AGENT_NAME_BYTES_MAX;
 use registry::api_key::API_KEY_NAME_BYTES_MAX;
 use registry::{Agent, Listing, NewAgent};
@@ -26,6 +24,7 @@ use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
+use crate::policy::{LimitSpentView, PolicyBody, PolicyView, policy};
 use crate::problem::Problem;
 
 #[derive(Deserialize, ToSchema)]
@@ -39,24 +38,6 @@ pub(crate) struct AgentBody {
     owner: Option<String>,
     #[serde(default)]
     policy: PolicyBody,
-}
-
-/// What an agent may spend. What is not given is not limited.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PolicyBody {
-    /// The most one call may cost, such as `$0.05`.
-    per_request: Option<String>,
-    /// The most from midnight to midnight, UTC.
-    per_day: Option<String>,
-    /// The most in a calendar month, UTC.
-    per_month: Option<String>,
-    /// The only routes that may be paid, by name.
-    routes: Option<Vec<String>>,
-    /// The only providers that may be paid, by name.
-    providers: Option<Vec<String>>,
-    /// From when on nothing may be paid.
-    expires_at: Option<String>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -99,21 +80,11 @@ pub(crate) struct AgentView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub(crate) struct PolicyView {
-    per_request: Option<Money>,
-    per_day: Option<Money>,
-    per_month: Option<Money>,
-    #[schema(value_type = Option<Vec<String>>)]
-    routes: Option<Vec<Arc<str>>>,
-    #[schema(value_type = Option<Vec<String>>)]
-    providers: Option<Vec<Arc<str>>>,
-    expires_at: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
 struct SpendingView {
     today: WindowView,
     month: WindowView,
+    /// Under the limits that count only while they are set: per hour, and on routes, providers and categories.
+    limits: Vec<LimitSpentView>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -269,50 +240,10 @@ pub(crate) fn owner(caller: &Caller, fields: &mut Fields, named: Option<String>)
     caller.only_owner().map(str::to_owned).or(named)
 }
 
-fn policy(
-    state: &ControlState,
-    fields: &mut Fields,
-    pointer: &'static str,
-    body: &PolicyBody,
-) -> SpendingPolicy {
-    let catalogs = state.registry.catalogs();
-    let catalog = catalogs.borrow();
-    fields.within(pointer, |fields| SpendingPolicy {
-        per_request: fields.dollars("/per_request", body.per_request.as_deref()),
-        per_day: fields.dollars("/per_day", body.per_day.as_deref()),
-        per_month: fields.dollars("/per_month", body.per_month.as_deref()),
-        routes: known(fields, "/routes", body.routes.as_deref(), |name| has_route(&catalog, name)),
-        providers: known(fields, "/providers", body.providers.as_deref(), |name| {
-            has_provider(&catalog, name)
-        }),
-        expires_at: fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time()),
-    })
-}
-
-/// A list of names that mean something: a mistyped one would allow nothing, without a word.
-fn known(
-    fields: &mut Fields,
-    pointer: &'static str,
-    names: Option<&[String]>,
-    is_known: impl Fn(&str) -> bool,
-) -> Option<Vec<Arc<str>>> {
-    let names = names?;
-    for name in names.iter().filter(|name| !is_known(name)) {
-        fields.refuse(pointer, &format!("the catalog has none called `{name}`"));
-    }
-    Some(names.iter().map(|name| name.as_str().into()).collect())
-}
-
-fn has_route(catalog: &Catalog, name: &str) -> bool {
-    catalog.routes().iter().any(|route| &*route.name == name)
-}
-
-fn has_provider(catalog: &Catalog, name: &str) -> bool {
-    catalog.providers().iter().any(|provider| &*provider.name == name)
-}
-
 async fn view(state: &ControlState, agent: &Agent) -> Result<AgentView, Problem> {
     let spent = state.ledger.spending(agent.id).await?;
+    let limits = agent.policy.all_counted();
+    let under = state.ledger.spent_under(agent.id, &limits).await?;
     let asset = state.ledger.asset();
     Ok(AgentView {
         id: agent.id.to_string(),
@@ -321,7 +252,11 @@ async fn view(state: &ControlState, agent: &Agent) -> Result<AgentView, Problem>
         owner: agent.owner.clone(),
         frozen: agent.frozen,
         policy: PolicyView::new(&agent.policy, asset),
-        spending: SpendingView::new(&spent, asset),
+        spending: SpendingView {
+            today: WindowView::new(&spent.today, asset),
+            month: WindowView::new(&spent.month, asset),
+            limits: limits.iter().zip(&under).map(|both| LimitSpentView::new(both, asset)).collect(),
+        },
         signers: agent.signers.iter().map(|signer| signer.to_checksum(None)).collect(),
         keys: agent.keys.iter().map(|key| KeyView::new(agent.id, key, asset)).collect(),
     })
@@ -350,6 +285,7 @@ impl Row for AgentLine {
         "owner",
         "frozen",
         "policy.per_request.display",
+        "policy.per_hour.display",
         "policy.per_day.display",
         "policy.per_month.display",
         "policy.routes",
@@ -358,31 +294,14 @@ impl Row for AgentLine {
     ];
 }
 
-// === impl PolicyView ===
+// === impl WindowView ===
 
-impl PolicyView {
-    fn new(policy: &SpendingPolicy, asset: &Asset) -> Self {
-        let money = |limit: Option<Amount>| limit.map(|amount| Money::new(amount, asset));
+impl WindowView {
+    fn new(window: &WindowSpent, asset: &Asset) -> Self {
         Self {
-            per_request: money(policy.per_request),
-            per_day: money(policy.per_day),
-            per_month: money(policy.per_month),
-            routes: policy.routes.clone(),
-            providers: policy.providers.clone(),
-            expires_at: policy.expires_at.map(|end| end.to_string()),
-        }
-    }
-}
-
-// === impl SpendingView ===
-
-impl SpendingView {
-    fn new(spent: &Spent, asset: &Asset) -> Self {
-        let window = |window: &WindowSpent| WindowView {
             spent: Money::new(window.spent, asset),
             held: Money::new(window.held, asset),
             ends_at: window.ends_at.to_string(),
-        };
-        Self { today: window(&spent.today), month: window(&spent.month) }
+        }
     }
 }

@@ -30,7 +30,7 @@ use crate::problem::Problem;
 use crate::webhooks::api as webhooks;
 use crate::{
     agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, payments, providers,
-    routes, signers, wallets,
+    routes, signers, trials, wallets,
 };
 
 /// Longest a call may take, its body included. What reads all books has no such end.
@@ -94,6 +94,7 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(agents::router())
         .merge(agent_keys::router())
         .merge(signers::router())
+        .merge(trials::router())
         .merge(wallets::router())
         .merge(alerts::router())
         .merge(payments::router())

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
+use thiserror::Error;
 
 use crate::amount::BasisPoints;
 use crate::path::CanonicalPath;
@@ -15,6 +16,7 @@ use crate::pattern::PathPattern;
 use crate::price::Price;
 use crate::rate::RateLimit;
 use crate::router::{Entry, Methods, RouteId, Router};
+use crate::scope::Sold;
 use crate::secret::Secret;
 use crate::time::UnixMillis;
 
@@ -126,8 +128,12 @@ pub struct Route {
     pub methods: Methods,
     /// Paths answered.
     pub pattern: PathPattern,
+    /// What kind of thing it sells, for policies and keys.
+    pub category: Option<Arc<str>>,
     /// What a call costs now.
     pub price: Price,
+    /// How many calls a day, UTC, each agent has for nothing.
+    pub free_per_day: u32,
     /// Grows with every change of the route; part of the quote.
     pub revision: u32,
     /// The version of the catalog that brought this revision; part of the quote.
@@ -200,6 +206,31 @@ pub enum Capture {
 pub struct ChargeOn {
     /// Charged instead of the default list, where set.
     pub statuses: Option<Vec<u16>>,
+}
+
+/// A route that a request was found to ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// Its place in its catalog.
+    pub id: RouteId,
+    /// The route.
+    pub route: &'a Arc<Route>,
+    /// Whose it is.
+    pub provider: &'a Arc<Provider>,
+}
+
+/// Why a request is not served, whoever pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unserved {
+    /// No route answers it.
+    #[error("no route answers this; nothing is forwarded")]
+    NotFound,
+    /// `%2F` where the route does not take it.
+    #[error("this route does not take an escaped slash (%2F)")]
+    EscapedSlash,
+    /// The provider is suspended.
+    #[error("the provider is suspended")]
+    Suspended,
 }
 
 // === impl Catalog ===
@@ -284,10 +315,40 @@ impl Catalog {
         self.providers.get(id.0 as usize)
     }
 
+    /// The route that serves a request. `host` is lower case, without its port.
+    ///
+    /// # Errors
+    /// See [`Unserved`].
+    pub fn serve(&self, host: &str, method: &str, path: &CanonicalPath) -> Result<Served<'_>, Unserved> {
+        let id = self.find(host, method, path).ok_or(Unserved::NotFound)?;
+        let route = self.route(id).ok_or(Unserved::NotFound)?;
+        let provider = self.provider(route.provider).ok_or(Unserved::NotFound)?;
+        // `%2F` may stand only where the route says so, in its last parameter.
+        let allowed = |segment| route.escaped_slash && route.pattern.is_in_last_parameter(segment);
+        if path.escaped_slash().is_some_and(|segment| !allowed(segment)) {
+            return Err(Unserved::EscapedSlash);
+        }
+        if provider.suspended { Err(Unserved::Suspended) } else { Ok(Served { id, route, provider }) }
+    }
+
     /// The route that answers a request. `host` is lower case, without its port.
     #[must_use]
     pub fn find(&self, host: &str, method: &str, path: &CanonicalPath) -> Option<RouteId> {
         self.router.find(host, method, path)
+    }
+}
+
+// === impl Unserved ===
+
+impl Unserved {
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => "route_not_found",
+            Self::EscapedSlash => "escaped_slash",
+            Self::Suspended => "provider_suspended",
+        }
     }
 }
 
@@ -298,6 +359,12 @@ impl Route {
     #[must_use]
     pub fn is_priced(&self) -> bool {
         self.price != Price::Free
+    }
+
+    /// What its calls are of, for policies and keys; `provider` is its provider's name.
+    #[must_use]
+    pub fn sold<'a>(&'a self, provider: &'a str) -> Sold<'a> {
+        Sold { route: &self.name, provider, category: self.category.as_deref() }
     }
 
     /// Whether it is found by the same requests as another route in its place.

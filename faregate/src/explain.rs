@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use domain::catalog::{Catalog, Provider, Route};
+use domain::catalog::{Catalog, Provider, Route, Served, Unserved};
+use domain::policy::Spending;
 use domain::{CanonicalPath, Clock, PolicyViolation, SpendingPolicy};
 
 use crate::clock::SystemClock;
@@ -91,32 +92,30 @@ fn find(catalog: &Catalog, method: &str, target: &Target) -> Result<Found, Refus
     }
     let path = CanonicalPath::parse(target.path.as_bytes())
         .map_err(|error| Refused::new(400, "ambiguous_path", error.to_string()))?;
-    let id = catalog.find(&target.host, method, &path);
-    let route = id.and_then(|id| catalog.route(id));
-    let provider = route.and_then(|route| catalog.provider(route.provider));
-    let (Some(route), Some(provider)) = (route, provider) else {
-        return Err(Refused::new(
-            404,
-            "route_not_found",
-            hint::no_route(catalog, method, &target.host, &path),
-        ));
-    };
-    let slash_allowed = |segment| route.escaped_slash && route.pattern.is_in_last_parameter(segment);
-    if path.escaped_slash().is_some_and(|segment| !slash_allowed(segment)) {
-        let reason = format!("the route `{}` does not take an escaped slash (%2F) there", route.name);
-        return Err(Refused::new(400, "escaped_slash", reason));
+    match catalog.serve(&target.host, method, &path) {
+        Ok(Served { route, provider, .. }) => {
+            let (route, provider) = (Arc::clone(route), Arc::clone(provider));
+            Ok(Found { path, route, provider, payer: None })
+        }
+        Err(unserved) => {
+            let reason = match unserved {
+                Unserved::NotFound => hint::no_route(catalog, method, &target.host, &path),
+                Unserved::EscapedSlash | Unserved::Suspended => unserved.to_string(),
+            };
+            let status = match unserved {
+                Unserved::NotFound => 404,
+                Unserved::EscapedSlash => 400,
+                Unserved::Suspended => 503,
+            };
+            Err(Refused::new(status, unserved.code(), reason))
+        }
     }
-    if provider.suspended {
-        let reason = format!("the provider `{}` is suspended", provider.name);
-        return Err(Refused::new(503, "provider_suspended", reason));
-    }
-    Ok(Found { path, route: Arc::clone(route), provider: Arc::clone(provider), payer: None })
 }
 
 fn violation(found: &Found, policy: &SpendingPolicy) -> Option<PolicyViolation> {
     let amount = found.route.price.maximum()?;
-    let (route, provider) = (&*found.route.name, &*found.provider.name);
-    policy.check(domain::policy::Spending { amount, route, provider, at: SystemClock.now() }).err()
+    let sold = found.route.sold(&found.provider.name);
+    policy.check(Spending { amount, sold, at: SystemClock.now() }).err()
 }
 
 // === impl Explanation ===

@@ -54,6 +54,11 @@ pub struct Metrics {
     route_labels: DashSet<Arc<str>>,
 }
 
+/// What a spending policy, or a key, refuses by: a limit of one call, of a window of everything, or of a window of one route,
+/// provider or category; what is not on a list; what a key is not for; the policy's end.
+const VIOLATIONS: [&str; 10] =
+    ["per_request", "hour", "day", "month", "route", "provider", "category", "scope", "key_scope", "expired"];
+
 // === impl Metrics ===
 
 impl Metrics {
@@ -133,7 +138,7 @@ impl Metrics {
     fn begin(&self) {
         let closed: [(&IntCounterVec, &[&str]); 5] = [
             (&self.policy_cache, &["hit", "miss"]),
-            (&self.violations, &["per_request", "day", "month", "scope", "expired"]),
+            (&self.violations, &VIOLATIONS),
             (&self.rate_limited, &["route", "provider"]),
             (&self.collisions, &["replayed", "conflict", "in_progress"]),
             (&self.reloads, &["ok", "failed"]),

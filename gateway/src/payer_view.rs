@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use domain::{Amount, CanonicalPath, PaymentId, UnixMillis, Window};
+use domain::{Amount, CanonicalPath, PaymentId, Scope, UnixMillis, Window};
 use http::HeaderMap;
 use ledger::{Ledger, PaymentRecord, WindowSpent};
 use registry::{Access, Directory};
@@ -106,10 +106,14 @@ impl PayerView {
         let wallet = self.ledger.wallet(access.wallet).await.map_err(|_| Refusal::LedgerUnavailable)?;
         let wallet = wallet.ok_or(Refusal::LedgerUnavailable)?;
         let spent = self.ledger.spending(access.agent).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        let window = |window: Window, limit: Option<Amount>, counted: &WindowSpent| {
+        let limits = access.policy.all_counted();
+        let under = self.ledger.spent_under(access.agent, &limits).await;
+        let under = under.map_err(|_| Refusal::LedgerUnavailable)?;
+        let window = |window: Window, scope: Option<&Scope>, limit: Option<Amount>, counted: &WindowSpent| {
             let left = |limit: Amount| limit.saturating_sub(counted.spent).saturating_sub(counted.held);
             json!({
                 "window": window.name(),
+                "scope": scope.map(Scope::to_string),
                 "spent": money(counted.spent),
                 "held": money(counted.held),
                 "limit": limit.map(money),
@@ -117,6 +121,14 @@ impl PayerView {
                 "resets_at": counted.ends_at.to_string(),
             })
         };
+        let mut spending = vec![
+            window(Window::Day, None, access.policy.per_day, &spent.today),
+            window(Window::Month, None, access.policy.per_month, &spent.month),
+        ];
+        let counted = limits.iter().zip(&under);
+        spending.extend(counted.map(|(counted, under)| {
+            window(counted.window, counted.scope.as_ref(), Some(counted.limit), under)
+        }));
         let asset = self.ledger.asset();
         let body = json!({
             "agent": access.agent.to_string(),
@@ -128,10 +140,8 @@ impl PayerView {
             "available": money(wallet.available),
             "per_request": access.policy.per_request.map(money),
             "key_per_request": access.key.as_ref().map(|key| money(key.per_request)),
-            "spending": [
-                window(Window::Day, access.policy.per_day, &spent.today),
-                window(Window::Month, access.policy.per_month, &spent.month),
-            ],
+            "spending": spending,
+            "key_scopes": access.key.as_ref().map(|key| key.scopes.iter().map(Scope::to_string).collect::<Vec<_>>()),
         });
         Ok(Reply::json(200, body.to_string()))
     }

@@ -3,10 +3,12 @@
 //! A refusal that is a 402 asks for a payment, so it is only ever said while nothing was and nothing will be charged
 //! (DESIGN section 2, "After a payment, never a fresh 402").
 
+use domain::catalog::Unserved;
 use domain::path::PathError;
-use domain::{Address, Amount, PaymentId, PolicyViolation};
+use domain::{Address, Amount, KeyId, PaymentId, PolicyViolation};
 use ledger::{HoldError, ReceiptRecord};
 use protocol::verify::Rejection;
+use registry::Objection;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -47,6 +49,8 @@ pub(crate) enum Refusal {
     PaymentRequired(Unpaid),
     #[error("{violation}")]
     Policy { violation: PolicyViolation },
+    #[error("the key {key} is not for this route; use another key of the agent, or ask its owner")]
+    KeyScope { key: KeyId },
     #[error("a payment with this identity is still running; ask again in a moment")]
     InProgress,
     #[error("this payment or identifier was used for another request; sign a new payment")]
@@ -119,7 +123,7 @@ impl Refusal {
             | Self::MalformedField(_) => 400,
             Self::AgentKey | Self::SignIn(_) => 401,
             Self::PaymentRequired(_) => 402,
-            Self::Frozen | Self::Policy { .. } => 403,
+            Self::Frozen | Self::Policy { .. } | Self::KeyScope { .. } => 403,
             Self::NotFound => 404,
             Self::Method(_) => 405,
             Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) | Self::Refunded(_) => 409,
@@ -167,7 +171,8 @@ impl Refusal {
             Self::AgentKey => "invalid_agent_key",
             Self::Frozen => "agent_frozen",
             Self::PaymentRequired(unpaid) => unpaid.code(),
-            Self::Policy { violation } => policy_code(violation),
+            Self::Policy { violation } => violation.code(),
+            Self::KeyScope { .. } => "key_scope",
             Self::InProgress => "payment_in_progress",
             Self::Reused => "payment_reused",
             Self::AlreadyDelivered(_) => "already_delivered",
@@ -216,12 +221,19 @@ impl Refusal {
             Self::Policy { violation: PolicyViolation::PerRequest { limit, price } } => {
                 vec![("limit", money(*limit)), ("price", money(*price)), ("window", Value::from("request"))]
             }
-            Self::Policy { violation: PolicyViolation::Window { window, limit, remaining, price } } => vec![
-                ("limit", money(*limit)),
-                ("remaining", money(*remaining)),
-                ("price", money(*price)),
-                ("window", Value::from(window.name())),
-            ],
+            Self::Policy {
+                violation: PolicyViolation::Window { window, scope, limit, remaining, price },
+            } => {
+                let mut details = vec![
+                    ("limit", money(*limit)),
+                    ("remaining", money(*remaining)),
+                    ("price", money(*price)),
+                    ("window", Value::from(window.name())),
+                ];
+                details.extend(scope.as_ref().map(|scope| ("scope", Value::from(scope.to_string()))));
+                details
+            }
+            Self::KeyScope { key } => vec![("key", Value::from(key.to_string()))],
             Self::PaymentRequired(Unpaid::Missing { price }) => vec![("price", money(*price))],
             Self::PaymentRequired(Unpaid::Funds { available, price }) => {
                 vec![("available", money(*available)), ("price", money(*price))]
@@ -261,6 +273,29 @@ impl Unpaid {
     }
 }
 
+impl From<Unserved> for Refusal {
+    fn from(unserved: Unserved) -> Self {
+        match unserved {
+            Unserved::NotFound => Self::NotFound,
+            Unserved::EscapedSlash => Self::EscapedSlash,
+            Unserved::Suspended => Self::Suspended,
+        }
+    }
+}
+
+impl From<Objection> for Refusal {
+    fn from(objection: Objection) -> Self {
+        match objection {
+            Objection::Frozen => Self::Frozen,
+            Objection::AboveMaximum { maximum, price } => {
+                Self::PaymentRequired(Unpaid::AboveMaximum { maximum, price })
+            }
+            Objection::KeyScope(key) => Self::KeyScope { key },
+            Objection::Policy(violation) => Self::Policy { violation },
+        }
+    }
+}
+
 impl From<HoldError> for Refusal {
     fn from(error: HoldError) -> Self {
         match error {
@@ -275,15 +310,6 @@ impl From<HoldError> for Refusal {
             HoldError::ClockAhead => Self::ClockAhead,
             HoldError::Unknown(payment) => Self::OutcomeUnknown(payment),
         }
-    }
-}
-
-fn policy_code(violation: &PolicyViolation) -> &'static str {
-    match violation {
-        PolicyViolation::PerRequest { .. } | PolicyViolation::Window { .. } => "spending_limit_exceeded",
-        PolicyViolation::Route(_) => "route_not_allowed",
-        PolicyViolation::Provider(_) => "provider_not_allowed",
-        PolicyViolation::Expired(_) => "policy_expired",
     }
 }
 

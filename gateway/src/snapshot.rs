@@ -94,14 +94,6 @@ impl Snapshot {
         &self.catalog
     }
 
-    pub(crate) fn route(&self, id: RouteId) -> Option<&Arc<Route>> {
-        self.catalog.route(id)
-    }
-
-    pub(crate) fn provider(&self, route: &Route) -> Option<&Arc<Provider>> {
-        self.catalog.provider(route.provider)
-    }
-
     pub(crate) fn offer(&self, id: RouteId) -> Option<&RouteOffer> {
         self.offers.get(id.0 as usize)?.as_deref()
     }

@@ -3,25 +3,29 @@
 //! Plain data between `decide`, the memory and the store. A [`Delta`] holds rows and changes only, no states of
 //! anything else: a store writes it without knowing why.
 
+mod free;
 mod given;
 mod settlement;
 mod transfer;
+mod window;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::{
     AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, PayoutDestination, ReplayKey, TransferId,
-    UnixMillis, WalletId, Window,
+    UnixMillis, WalletId,
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
 use crate::hold::HoldRequest;
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
+pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
+pub(crate) use window::{Charged, HeldAt, WindowChange, WindowKey};
 
 /// A row of `account`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,26 +37,19 @@ pub(crate) const EXTERNAL: AccountId = AccountId(1);
 /// For how long an identifier and a stored response are kept.
 pub(crate) const KEPT_MILLIS: i64 = 24 * 3600 * 1000;
 
-/// The windows that a payment is charged to: those of its hold, whenever it is captured (case R10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HeldAt {
-    pub(crate) at: UnixMillis,
-    pub(crate) day: UnixMillis,
-    pub(crate) month: UnixMillis,
-}
-
 /// One thing to do, in commit order.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation<'a> {
     Capture {
         request: &'a HoldRequest,
         held: HeldAt,
+        cost: Cost,
     },
     /// Write the row of a hold.
     Hold {
         request: &'a HoldRequest,
         held: HeldAt,
-        maximum: Amount,
+        cost: Cost,
     },
     /// Delete it.
     Void(PaymentId),
@@ -155,6 +152,8 @@ pub(crate) struct Delta {
     pub(crate) wallets: HashMap<WalletId, i64>,
     pub(crate) windows: BTreeMap<WindowKey, WindowChange>,
     pub(crate) calls: BTreeMap<CallKey, CallChange>,
+    /// Net change of free calls, for the memory: the rows of payments say it too.
+    pub(crate) free: BTreeMap<FreeKey, i64>,
     pub(crate) usage: BTreeMap<UsageKey, Usage>,
     pub(crate) responses: Vec<(PaymentId, StoredResponse)>,
     /// Identifiers that become free again, because their payment was refunded.
@@ -204,6 +203,10 @@ pub(crate) struct PaymentRow {
     pub(crate) idempotency: Option<IdempotencyKey>,
     pub(crate) held_at: UnixMillis,
     pub(crate) captured_at: UnixMillis,
+    /// Those it was charged to beside its day and month.
+    pub(crate) windows: Vec<Charged>,
+    /// It was one of the day's free calls.
+    pub(crate) free: bool,
 }
 
 /// A row of `hold`: all that is needed to capture it without a catalog.
@@ -212,7 +215,7 @@ pub(crate) struct HoldRow {
     pub(crate) request: HoldRequest,
     pub(crate) wallet_account: AccountId,
     pub(crate) provider_account: AccountId,
-    pub(crate) maximum: Amount,
+    pub(crate) cost: Cost,
     pub(crate) held_at: UnixMillis,
 }
 
@@ -221,27 +224,13 @@ pub(crate) struct HoldRow {
 pub(crate) struct FoundHold {
     pub(crate) request: HoldRequest,
     pub(crate) held: HeldAt,
+    pub(crate) free: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Movement {
     pub(crate) debit: i64,
     pub(crate) credit: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct WindowKey {
-    pub(crate) agent: AgentId,
-    pub(crate) window: Window,
-    pub(crate) start: UnixMillis,
-}
-
-/// Charged and given back apart: a store's CHECK sees no negative row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct WindowChange {
-    pub(crate) spent: i64,
-    pub(crate) returned: i64,
-    pub(crate) limit: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -275,22 +264,6 @@ pub(crate) struct Usage {
     pub(crate) refunds: i64,
     pub(crate) refunded: i64,
     pub(crate) refunded_fee: i64,
-}
-
-// === impl HeldAt ===
-
-impl HeldAt {
-    pub(crate) fn new(at: UnixMillis) -> Self {
-        Self { at, day: Window::Day.start(at), month: Window::Month.start(at) }
-    }
-
-    pub(crate) fn key(&self, agent: AgentId, window: Window) -> WindowKey {
-        let start = match window {
-            Window::Day => self.day,
-            Window::Month => self.month,
-        };
-        WindowKey { agent, window, start }
-    }
 }
 
 // === impl Outcome ===

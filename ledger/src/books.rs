@@ -10,3 +10,4 @@ pub(crate) mod session;
 pub(crate) mod settlements;
 pub(crate) mod start;
 pub(crate) mod transfers;
+pub(crate) mod windows;

@@ -124,10 +124,10 @@ impl Work {
     pub(crate) fn operation(&self) -> Operation<'_> {
         match self {
             Self::Capture { holding, .. } => {
-                Operation::Capture { request: &holding.request, held: holding.held }
+                Operation::Capture { request: &holding.request, held: holding.held, cost: holding.cost }
             }
             Self::Hold { holding, .. } => {
-                Operation::Hold { request: &holding.request, held: holding.held, maximum: holding.maximum }
+                Operation::Hold { request: &holding.request, held: holding.held, cost: holding.cost }
             }
             Self::Void { holding, .. } => Operation::Void(holding.request.payment),
             Self::Refund { payment, id, amount, reason, key, .. } => {

@@ -11,11 +11,11 @@ mod transfers;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::{Amount, Capture, PaymentId, UnixMillis, WalletId, Window};
+use domain::{Amount, Capture, PaymentId, UnixMillis, WalletId};
 
 use crate::batch::{
-    AccountId, CallKey, Delta, Given, HeldAt, HoldRow, NewAccount, Operation, Outcome, Owner, PaymentRow,
-    Refusal, UsageKey, WindowKey,
+    AccountId, CallKey, Charged, Cost, Delta, FreeKey, Given, HeldAt, HoldRow, NewAccount, Operation,
+    Outcome, Owner, PaymentRow, Refusal, UsageKey, WindowKey,
 };
 use crate::facts::{Facts, ProviderFacts, WalletFacts};
 use crate::hold::HoldRequest;
@@ -49,14 +49,14 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
         let outcome = match operation {
-            Operation::Capture { request, held } => {
+            Operation::Capture { request, held, cost } => {
                 // Captured or refused: the hold is over with this batch.
                 if request.capture == Capture::Before {
                     self.delta.ended.push(request.payment);
                 }
-                self.capture(request, *held)
+                self.capture(request, *held, *cost)
             }
-            Operation::Hold { request, held, maximum } => self.hold(request, *held, *maximum),
+            Operation::Hold { request, held, cost } => self.hold(request, *held, *cost),
             Operation::Void(payment) => Ok(self.void(*payment)),
             Operation::Refund { payment, id, amount, reason, key } => self.refund(
                 &refunds::Asked { payment: *payment, amount: *amount, reason: *reason, key: *key },
@@ -74,7 +74,7 @@ impl Draft<'_> {
     }
 
     /// Funds and limits are held in memory; what stands on disk is judged when it is captured.
-    fn hold(&mut self, request: &HoldRequest, held: HeldAt, maximum: Amount) -> Result<Outcome, Refusal> {
+    fn hold(&mut self, request: &HoldRequest, held: HeldAt, cost: Cost) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);
         }
@@ -84,7 +84,7 @@ impl Draft<'_> {
             request: request.clone(),
             wallet_account: wallet.account,
             provider_account: provider.account,
-            maximum,
+            cost,
             held_at: held.at,
         });
         Ok(Outcome::Done)
@@ -101,7 +101,9 @@ impl Draft<'_> {
         nonce.is_some_and(|nonce| self.facts.replays.get(&nonce).is_some() || self.nonces.contains(&nonce))
     }
 
-    fn capture(&mut self, request: &HoldRequest, held: HeldAt) -> Result<Outcome, Refusal> {
+    /// A tier is assigned here, in the order of the captures; that a call is free was decided when it was held, because
+    /// whoever has no funds may make it.
+    fn capture(&mut self, request: &HoldRequest, held: HeldAt, cost: Cost) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);
         }
@@ -109,26 +111,28 @@ impl Draft<'_> {
         let provider = *self.facts.providers.get(&request.provider).ok_or(Refusal::UnknownProvider)?;
         let calls = CallKey { agent: request.agent, provider: provider.account, month: held.month };
         let call = self.calls(&calls) + 1;
-        let gross = request.price.at_call(call);
+        let gross = if cost.free { Amount::ZERO } else { request.price.at_call(call) };
         if self.balance(request.wallet, &wallet) < gross.atomic() {
             return Err(Refusal::Funds);
         }
-        let limits = [(Window::Day, request.per_day), (Window::Month, request.per_month)];
-        for (window, limit) in limits {
-            self.check_window(&held.key(request.agent, window), gross, limit)?;
+        for (key, limit) in held.limits(request) {
+            self.check_window(&key, gross, limit)?;
         }
         let marker_gross = self.delta.marker.gross.checked_add(gross.atomic()).ok_or(Refusal::Amount)?;
 
         self.delta.marker.seq += 1;
         self.delta.marker.gross = marker_gross;
         self.nonces.extend(request.replay.map(|key| key.nonce_digest()));
-        for (window, limit) in limits {
-            self.charge_window(held.key(request.agent, window), gross, limit);
+        for (key, limit) in held.limits(request) {
+            self.charge_window(key, gross, limit);
         }
         let counted = self.delta.calls.entry(calls).or_default();
         counted.made += 1;
         counted.spent += gross.atomic();
-        let row = self.payment_row(request, held, (wallet, provider), (gross, call));
+        if cost.free {
+            *self.delta.free.entry(FreeKey::of(request, &held)).or_default() += 1;
+        }
+        let row = self.payment_row(request, held, (wallet, provider), (gross, call), cost.free);
         self.move_payment(&row);
         let receipt = row.receipt();
         self.delta.payments.push(row);
@@ -141,6 +145,7 @@ impl Draft<'_> {
         held: HeldAt,
         (wallet, provider): (WalletFacts, ProviderFacts),
         (gross, call): (Amount, u64),
+        free: bool,
     ) -> PaymentRow {
         PaymentRow {
             seq: self.delta.marker.seq,
@@ -162,6 +167,8 @@ impl Draft<'_> {
             idempotency: request.idempotency,
             held_at: held.at,
             captured_at: self.delta.marker.at,
+            windows: request.limits.iter().map(Charged::from).collect(),
+            free,
         }
     }
 

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use domain::{AgentId, Fingerprint, PaymentId, ReplayKey, UnixMillis, WalletId, Window};
+use domain::{AgentId, Fingerprint, PaymentId, ReplayKey, Scope, UnixMillis, WalletId, Window};
 
-use crate::batch::{AccountId, CallKey, Delta, Marker, Owner, WindowKey};
+use crate::batch::{AccountId, CallKey, Delta, FreeKey, Marker, Owner, WindowKey};
 use crate::bounded::Bounded;
 
 /// For how long after its expiry a replay key stays in memory, in seconds.
@@ -38,18 +38,21 @@ pub(crate) struct WalletFacts {
     pub(crate) balance: i64,
 }
 
-/// An agent's sums. What is not listed is zero: everything since the day and month before the reading is here.
+/// An agent's sums. What is not listed is zero: everything since the hour, day and month before the reading is here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AgentFacts {
     pub(crate) windows: Vec<WindowFacts>,
     /// Provider, month, calls.
     pub(crate) calls: Vec<(AccountId, UnixMillis, u64)>,
+    /// Route, day, free calls.
+    pub(crate) free: Vec<(Arc<str>, UnixMillis, i64)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WindowFacts {
     pub(crate) window: Window,
     pub(crate) start: UnixMillis,
+    pub(crate) scope: Option<Scope>,
     pub(crate) spent: i64,
     pub(crate) limit: i64,
 }
@@ -105,6 +108,11 @@ impl Facts {
                 agent.count(key, change.made, change.returned);
             }
         }
+        for (key, change) in &delta.free {
+            if let Some(agent) = self.agents.get_mut(&key.agent) {
+                agent.give(key, *change);
+            }
+        }
         for row in &delta.payments {
             if let Some(key) = row.replay {
                 self.replays.insert(Captured { key, payment: row.id, fingerprint: row.fingerprint });
@@ -136,8 +144,7 @@ impl Facts {
 impl AgentFacts {
     /// Spent and limit of a window.
     pub(crate) fn window(&self, key: &WindowKey) -> (i64, i64) {
-        let same = |facts: &&WindowFacts| facts.window == key.window && facts.start == key.start;
-        self.windows.iter().find(same).map_or((0, 0), |facts| (facts.spent, facts.limit))
+        self.windows.iter().find(|facts| facts.is(key)).map_or((0, 0), |facts| (facts.spent, facts.limit))
     }
 
     pub(crate) fn calls(&self, key: &CallKey) -> u64 {
@@ -145,13 +152,30 @@ impl AgentFacts {
         self.calls.iter().find(same).map_or(0, |facts| facts.2)
     }
 
+    /// Free calls that were made.
+    pub(crate) fn free(&self, key: &FreeKey) -> i64 {
+        let same = |facts: &&(Arc<str>, UnixMillis, i64)| facts.1 == key.day && facts.0 == key.route;
+        self.free.iter().find(same).map_or(0, |facts| facts.2)
+    }
+
+    fn give(&mut self, key: &FreeKey, change: i64) {
+        let same = |facts: &&mut (Arc<str>, UnixMillis, i64)| facts.1 == key.day && facts.0 == key.route;
+        if let Some(facts) = self.free.iter_mut().find(same) {
+            facts.2 += change;
+        } else if change > 0 {
+            self.free.push((Arc::clone(&key.route), key.day, change));
+            let oldest = second_newest(self.free.iter().map(|facts| facts.1));
+            self.free.retain(|facts| facts.1 >= oldest);
+        }
+    }
+
     fn charge(&mut self, key: &WindowKey, change: i64, limit: i64) {
-        let same = |facts: &&mut WindowFacts| facts.window == key.window && facts.start == key.start;
-        if let Some(facts) = self.windows.iter_mut().find(same) {
+        if let Some(facts) = self.windows.iter_mut().find(|facts| facts.is(key)) {
             facts.spent += change;
             facts.limit = facts.limit.max(limit);
         } else if change > 0 || limit > 0 {
-            self.windows.push(WindowFacts { window: key.window, start: key.start, spent: change, limit });
+            let (window, start, scope) = (key.window, key.start, key.scope.clone());
+            self.windows.push(WindowFacts { window, start, scope, spent: change, limit });
             let starts =
                 self.windows.iter().filter(|facts| facts.window == key.window).map(|facts| facts.start);
             let oldest = second_newest(starts);
@@ -169,6 +193,14 @@ impl AgentFacts {
             let oldest = second_newest(self.calls.iter().map(|facts| facts.1));
             self.calls.retain(|facts| facts.1 >= oldest);
         }
+    }
+}
+
+// === impl WindowFacts ===
+
+impl WindowFacts {
+    fn is(&self, key: &WindowKey) -> bool {
+        self.window == key.window && self.start == key.start && self.scope == key.scope
     }
 }
 

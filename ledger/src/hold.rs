@@ -11,11 +11,11 @@ use std::task::{Context, Poll};
 
 use domain::{
     AgentId, Amount, B256, BasisPoints, Capture, Fingerprint, IdempotencyKey, PaymentId, Price, ReplayKey,
-    WalletId,
+    WalletId, WindowLimit,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::batch::{FoundHold, HeldAt};
+use crate::batch::{Cost, FoundHold, HeldAt};
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, VoidError};
 use crate::memory::Memory;
@@ -47,6 +47,10 @@ pub struct HoldRequest {
     pub per_day: Option<Amount>,
     /// The agent's limit per calendar month, UTC.
     pub per_month: Option<Amount>,
+    /// Its limits per hour, and on this route, provider or category. One for each scope and window.
+    pub limits: Vec<WindowLimit>,
+    /// How many calls a day, UTC, the route gives each agent for nothing.
+    pub free_per_day: u32,
     /// The signed authorization's identity; none where an agent key pays.
     pub replay: Option<ReplayKey>,
     /// The signed authorization's digest: the receipt's transaction.
@@ -89,7 +93,7 @@ pub(crate) struct Holding {
     pub(crate) permit: Option<OwnedSemaphorePermit>,
     pub(crate) request: HoldRequest,
     pub(crate) held: HeldAt,
-    pub(crate) maximum: Amount,
+    pub(crate) cost: Cost,
     pub(crate) stage: Stage,
 }
 
@@ -126,7 +130,7 @@ pub struct Voiding {
 impl Hold {
     /// Of a holding that has all it needs, its row included.
     pub(crate) fn new(holding: Box<Holding>) -> Self {
-        Self { payment: holding.request.payment, maximum: holding.maximum, holding: Some(holding) }
+        Self { payment: holding.request.payment, maximum: holding.cost.maximum, holding: Some(holding) }
     }
 
     /// The payment's name, for the upstream.
@@ -135,7 +139,7 @@ impl Hold {
         self.payment
     }
 
-    /// The most that will be charged.
+    /// The most that will be charged; nothing for one of the route's free calls.
     #[must_use]
     pub fn maximum(&self) -> Amount {
         self.maximum
@@ -190,24 +194,19 @@ impl Drop for Hold {
 
 impl Holding {
     /// After [`crate::memory::Memory::claim`] gave the request its keys.
-    pub(crate) fn claimed(
-        shared: &Arc<Shared>,
-        permit: OwnedSemaphorePermit,
-        request: HoldRequest,
-        maximum: Amount,
-    ) -> Self {
-        let held = shared.held_at();
+    pub(crate) fn claimed(shared: &Arc<Shared>, permit: OwnedSemaphorePermit, request: HoldRequest) -> Self {
+        let (held, cost) = (shared.held_at(), Cost::new(&request, false));
         let shared = Arc::clone(shared);
-        Self { shared, permit: Some(permit), request, held, maximum, stage: Stage::Claimed }
+        Self { shared, permit: Some(permit), request, held, cost, stage: Stage::Claimed }
     }
 
     /// Of a row that an earlier process left, with all that it held then.
     pub(crate) fn found(shared: &Arc<Shared>, row: FoundHold, memory: &mut Memory) -> Self {
-        let FoundHold { request, held } = row;
-        let maximum = request.price.maximum().unwrap_or_default();
-        memory.holds.restore(&request, &held, maximum);
+        let FoundHold { request, held, free } = row;
+        let cost = Cost::new(&request, free);
+        memory.holds.restore(&request, &held, cost);
         let (shared, permit) = (Arc::clone(shared), shared.permit());
-        Self { shared, permit, request, held, maximum, stage: Stage::Recorded }
+        Self { shared, permit, request, held, cost, stage: Stage::Recorded }
     }
 
     /// What is known of a capture whose commit did not come about.
@@ -219,7 +218,7 @@ impl Holding {
     pub(crate) fn release(&mut self, memory: &mut Memory) {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         if matches!(stage, Stage::Reserved | Stage::Recorded) {
-            memory.holds.release(&self.request, &self.held, self.maximum);
+            memory.holds.release(&self.request, &self.held, self.cost);
         }
         if stage != Stage::Over {
             memory.holds.unclaim(&self.request);

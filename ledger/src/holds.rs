@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
-use domain::{AgentId, Amount, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, WalletId, Window};
+use domain::{AgentId, Amount, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, WalletId};
 
-use crate::batch::{Delta, HeldAt, WindowKey};
+use crate::batch::{Cost, Delta, FreeKey, HeldAt, WindowKey};
 use crate::hold::HoldRequest;
 
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Holds {
     wallets: HashMap<WalletId, Reserved>,
     windows: HashMap<WindowKey, Reserved>,
     agents: HashMap<AgentId, Reserved>,
+    /// Free calls that run.
+    free: HashMap<FreeKey, Reserved>,
     replays: HashMap<[u8; 16], (ReplayKey, Fingerprint)>,
     identifiers: HashMap<IdempotencyKey, Fingerprint>,
     /// Holds whose row stands: whose, and how much.
@@ -80,20 +82,28 @@ impl Holds {
         Some(if *theirs == fingerprint { Taken::Running } else { Taken::Other })
     }
 
-    pub(crate) fn reserve(&mut self, request: &HoldRequest, held: &HeldAt, amount: Amount) {
+    pub(crate) fn reserve(&mut self, request: &HoldRequest, held: &HeldAt, cost: Cost) {
+        let amount = cost.maximum;
         add(&mut self.wallets, request.wallet, amount);
         add(&mut self.agents, request.agent, amount);
-        for window in [Window::Day, Window::Month] {
-            add(&mut self.windows, held.key(request.agent, window), amount);
+        if cost.free {
+            add(&mut self.free, FreeKey::of(request, held), amount);
+        }
+        for (key, _) in held.limits(request) {
+            add(&mut self.windows, key, amount);
         }
     }
 
     /// Lets go of what [`Self::reserve`] took.
-    pub(crate) fn release(&mut self, request: &HoldRequest, held: &HeldAt, amount: Amount) {
+    pub(crate) fn release(&mut self, request: &HoldRequest, held: &HeldAt, cost: Cost) {
+        let amount = cost.maximum;
         take(&mut self.wallets, request.wallet, amount);
         take(&mut self.agents, request.agent, amount);
-        for window in [Window::Day, Window::Month] {
-            take(&mut self.windows, held.key(request.agent, window), amount);
+        if cost.free {
+            take(&mut self.free, FreeKey::of(request, held), amount);
+        }
+        for (key, _) in held.limits(request) {
+            take(&mut self.windows, key, amount);
         }
     }
 
@@ -108,17 +118,17 @@ impl Holds {
     }
 
     /// Takes back what a row on disk says that it holds.
-    pub(crate) fn restore(&mut self, request: &HoldRequest, held: &HeldAt, amount: Amount) {
+    pub(crate) fn restore(&mut self, request: &HoldRequest, held: &HeldAt, cost: Cost) {
         // Rows of the disk never share a key.
         let _ = self.claim(request);
-        self.reserve(request, held, amount);
-        self.recorded.insert(request.payment, (request.wallet, amount));
+        self.reserve(request, held, cost);
+        self.recorded.insert(request.payment, (request.wallet, cost.maximum));
     }
 
     /// Takes over which rows a commit wrote and deleted.
     pub(crate) fn apply(&mut self, delta: &Delta) {
         for row in &delta.holds {
-            self.recorded.insert(row.request.payment, (row.request.wallet, row.maximum));
+            self.recorded.insert(row.request.payment, (row.request.wallet, row.cost.maximum));
         }
         for payment in &delta.ended {
             self.recorded.remove(payment);
@@ -136,6 +146,11 @@ impl Holds {
 
     pub(crate) fn in_window(&self, key: &WindowKey) -> i64 {
         self.windows.get(key).map_or(0, |reserved| reserved.amount)
+    }
+
+    /// How many free calls run.
+    pub(crate) fn free(&self, key: &FreeKey) -> u32 {
+        self.free.get(key).map_or(0, |reserved| reserved.holds)
     }
 
     pub(crate) fn of_agent(&self, agent: &AgentId) -> u32 {
@@ -156,6 +171,7 @@ impl Holds {
         self.wallets.is_empty()
             && self.windows.is_empty()
             && self.agents.is_empty()
+            && self.free.is_empty()
             && self.replays.is_empty()
             && self.identifiers.is_empty()
             && self.recorded.is_empty()

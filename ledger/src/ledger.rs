@@ -1,22 +1,23 @@
 //! [`Ledger`]: the handle that every request and the control plane use. Cheap to clone.
 //!
 //! It answers from memory what memory knows, waits for the writer where facts or a commit are needed, and reads the
-//! rest beside the writer. The admission of one payment stands in [`admission`], what people move in [`money`], lists
-//! and reports in [`reports`].
+//! rest beside the writer. The admission of one payment stands in [`admission`], what it would be told in [`trial`], what
+//! people move in [`money`], lists and reports in [`reports`].
 
 mod admission;
 mod money;
 mod reports;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{AgentId, Amount, Asset, Clock, PaymentId, UnixMillis, WalletId, Window};
+use domain::{AgentId, Amount, Asset, Clock, PaymentId, UnixMillis, WalletId, Window, WindowLimit};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::account::{Funding, PaymentRecord, Spent, Transfer, WalletBalance, WindowSpent};
 use crate::audit::AuditReport;
-use crate::batch::HeldAt;
+use crate::batch::WindowKey;
 use crate::command::{Command, Reply, Work};
 use crate::database::Database;
 use crate::error::{LedgerError, OpenError};
@@ -24,6 +25,10 @@ use crate::health::Health;
 use crate::observer::Observer;
 use crate::shared::Shared;
 use crate::writer::{self, Writer};
+pub use trial::Trial;
+
+/// How often facts are read again for one hold, where others push them out of a full memory.
+const LOADS_MAX: usize = 8;
 
 /// How a ledger is opened. Every queue and cache has its limit here.
 #[derive(Clone, Debug)]
@@ -194,23 +199,37 @@ impl Ledger {
     /// [`LedgerError::Read`].
     pub async fn spending(&self, agent: AgentId) -> Result<Spent, LedgerError> {
         let held = self.shared.held_at();
-        let today = self.window_spent(agent, Window::Day, &held).await?;
-        let month = self.window_spent(agent, Window::Month, &held).await?;
+        let window = |window: Window| held.key(agent, window, None);
+        let today = self.window_spent(&window(Window::Day), held.at).await?;
+        let month = self.window_spent(&window(Window::Month), held.at).await?;
         Ok(Spent { agent, today, month })
     }
 
-    async fn window_spent(
+    /// What an agent spent and holds under limits that count only while they are set, in their order.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn spent_under(
         &self,
         agent: AgentId,
-        window: Window,
-        held: &HeldAt,
-    ) -> Result<WindowSpent, LedgerError> {
-        let (spent, reserved) = self.shared.memory.lock().window(agent, window, held);
+        limits: &[WindowLimit],
+    ) -> Result<Vec<WindowSpent>, LedgerError> {
+        let held = self.shared.held_at();
+        let mut spent = Vec::with_capacity(limits.len());
+        for counted in limits {
+            let key = held.key(agent, counted.window, counted.scope.clone());
+            spent.push(self.window_spent(&key, held.at).await?);
+        }
+        Ok(spent)
+    }
+
+    async fn window_spent(&self, key: &WindowKey, at: UnixMillis) -> Result<WindowSpent, LedgerError> {
+        let (spent, reserved) = self.shared.memory.lock().window(key);
         let spent = match spent {
             Some(spent) => spent,
-            None => self.shared.reads.spent(agent, window, held).await?,
+            None => self.shared.reads.spent(key).await?,
         };
-        Ok(WindowSpent { spent: amount(spent), held: amount(reserved), ends_at: window.end(held.at) })
+        Ok(WindowSpent { spent: amount(spent), held: amount(reserved), ends_at: key.window.end(at) })
     }
 
     /// A captured payment; `None` where nothing was captured under this name.

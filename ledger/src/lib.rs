@@ -44,7 +44,7 @@ pub use deliveries::DeliveryState;
 pub use error::{CaptureError, HoldError, LedgerError, OpenError, VoidError};
 pub use health::Health;
 pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
-pub use ledger::{Ledger, Settings};
+pub use ledger::{Ledger, Settings, Trial};
 pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 pub use reports::changes::{CapturedRange, Changes, Head, RefundChange};

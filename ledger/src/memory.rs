@@ -3,14 +3,13 @@
 //! Every function here is short and never waits. Next: `ledger` for who calls them, `writer` for who applies.
 
 use domain::{
-    AgentId, Amount, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis,
-    WalletId, Window,
+    Amount, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis, WalletId,
 };
 
-use crate::batch::{Delta, HeldAt};
+use crate::batch::{Cost, Delta, FreeKey, HeldAt, WindowKey};
 use crate::deliveries::Deliveries;
 use crate::error::HoldError;
-use crate::facts::Facts;
+use crate::facts::{AgentFacts, Facts};
 use crate::hold::HoldRequest;
 use crate::holds::{Holds, Taken};
 
@@ -35,10 +34,17 @@ pub(crate) enum Claim {
 /// What asking for funds and limits gives.
 #[derive(Debug)]
 pub(crate) enum Reservation {
-    Held,
+    Held(Cost),
     /// These facts must be read first.
     Missing,
     Refused(HoldError),
+}
+
+/// What a call costs, and what speaks against it.
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    pub(crate) cost: Cost,
+    pub(crate) objections: Vec<HoldError>,
 }
 
 // === impl Memory ===
@@ -88,34 +94,57 @@ impl Memory {
         &mut self,
         request: &HoldRequest,
         held: &HeldAt,
-        maximum: Amount,
         agent_holds_max: u32,
     ) -> Reservation {
         if self.holds.of_agent(&request.agent) >= agent_holds_max {
             return Reservation::Refused(HoldError::Overloaded);
         }
-        let Some(wallet) = self.facts.wallets.get_mut(&request.wallet) else { return Reservation::Missing };
-        let available = wallet.balance - self.holds.on_wallet(&request.wallet);
-        let Some(agent) = self.facts.agents.get_mut(&request.agent) else { return Reservation::Missing };
-        if !self.facts.providers.contains_key(&request.provider) {
+        let known = self.facts.wallets.get_mut(&request.wallet).is_some()
+            && self.facts.agents.get_mut(&request.agent).is_some()
+            && self.facts.providers.contains_key(&request.provider);
+        let Some(Judgement { cost, objections }) = self.judge(request, held).filter(|_| known) else {
             return Reservation::Missing;
+        };
+        if let Some(error) = objections.into_iter().next() {
+            return Reservation::Refused(error);
         }
-        if available < maximum.atomic() {
+        self.holds.reserve(request, held, cost);
+        Reservation::Held(cost)
+    }
+
+    /// What a call would cost now, and all that the wallet and the windows have against it, in the order in which it is
+    /// said: the one place where funds and limits are judged. None where the wallet or the agent is not in memory.
+    pub(crate) fn judge(&self, request: &HoldRequest, held: &HeldAt) -> Option<Judgement> {
+        let wallet = self.facts.wallets.peek(&request.wallet)?;
+        let agent = self.facts.agents.peek(&request.agent)?;
+        let cost = Cost::new(request, self.free_left(request, held, agent) > 0);
+        let price = cost.maximum;
+        let mut objections = Vec::new();
+        let available = wallet.balance - self.holds.on_wallet(&request.wallet);
+        if available < price.atomic() {
             let available = Amount::from_atomic(available).unwrap_or_default();
-            return Reservation::Refused(HoldError::InsufficientFunds { available, price: maximum });
+            objections.push(HoldError::InsufficientFunds { available, price });
         }
-        for (window, limit) in [(Window::Day, request.per_day), (Window::Month, request.per_month)] {
+        for (key, limit) in held.limits(request) {
             let Some(limit) = limit else { continue };
-            let key = held.key(request.agent, window);
             let used = agent.window(&key).0 + self.holds.in_window(&key);
             let remaining = Amount::from_atomic(limit.atomic() - used).unwrap_or_default();
-            if maximum > remaining {
-                let violation = PolicyViolation::Window { window, limit, remaining, price: maximum };
-                return Reservation::Refused(HoldError::SpendingLimit(violation));
+            if price > remaining {
+                let WindowKey { window, scope, .. } = key;
+                let violation = PolicyViolation::Window { window, scope, limit, remaining, price };
+                objections.push(HoldError::SpendingLimit(violation));
             }
         }
-        self.holds.reserve(request, held, maximum);
-        Reservation::Held
+        Some(Judgement { cost, objections })
+    }
+
+    /// How many calls more the route gives the agent for nothing today; what runs is taken off.
+    pub(crate) fn free_left(&self, request: &HoldRequest, held: &HeldAt, agent: &AgentFacts) -> i64 {
+        if request.free_per_day == 0 {
+            return 0;
+        }
+        let key = FreeKey::of(request, held);
+        i64::from(request.free_per_day) - agent.free(&key) - i64::from(self.holds.free(&key))
     }
 
     /// Balance and holds of a wallet in memory.
@@ -125,10 +154,9 @@ impl Memory {
     }
 
     /// Spent and held of an agent's window in memory.
-    pub(crate) fn window(&self, agent: AgentId, window: Window, held: &HeldAt) -> (Option<i64>, i64) {
-        let key = held.key(agent, window);
-        let spent = self.facts.agents.peek(&agent).map(|agent| agent.window(&key).0);
-        (spent, self.holds.in_window(&key))
+    pub(crate) fn window(&self, key: &WindowKey) -> (Option<i64>, i64) {
+        let spent = self.facts.agents.peek(&key.agent).map(|agent| agent.window(key).0);
+        (spent, self.holds.in_window(key))
     }
 
     /// Takes over a commit, and forgets what is idle or old.

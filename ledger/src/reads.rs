@@ -5,15 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId, Window};
+use domain::{Fingerprint, IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{Executor, FromRow};
 
 use crate::account::PaymentRecord;
-use crate::batch::{HeldAt, WindowKey};
+use crate::batch::WindowKey;
 use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixed, hex_list};
 use crate::books::session::{Connection, answer, on_either};
+use crate::books::windows::{period, scope};
 use crate::commit::postgres::connect::READER;
 use crate::commit::sqlite::reader_options;
 use crate::error::LedgerError;
@@ -28,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const WALLET: &str =
     "select b.credits - b.debits from account a join balance b on b.account = a.id where a.wallet = $1";
 
-const WINDOW: &str = "select spent from spend_window where agent = $1 and period = $2 and start = $3";
+const WINDOW: &str =
+    "select spent from spend_window where agent = $1 and period = $2 and start = $3 and scope = $4";
 
 const RESPONSE: &str = "select status, headers, body from response where payment = $1 and expires_at > $2";
 
@@ -42,8 +44,8 @@ pub(crate) trait Reads: Send + Sync + 'static {
     /// A wallet's balance; `None` where there is no such wallet.
     async fn wallet(&self, wallet: WalletId) -> Result<Option<i64>, LedgerError>;
 
-    /// Spent in the window of `held`.
-    async fn spent(&self, agent: AgentId, window: Window, held: &HeldAt) -> Result<i64, LedgerError>;
+    /// Spent in a window.
+    async fn spent(&self, key: &WindowKey) -> Result<i64, LedgerError>;
 
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError>;
 
@@ -165,10 +167,12 @@ impl Reads for SqlReads {
         read!(self, c => sqlx::query_scalar(WALLET).bind(key).fetch_optional(c))
     }
 
-    async fn spent(&self, agent: AgentId, window: Window, held: &HeldAt) -> Result<i64, LedgerError> {
-        let WindowKey { start, .. } = held.key(agent, window);
-        let (key, period) = (agent.as_bytes().to_vec(), if window == Window::Day { 0_i64 } else { 1 });
-        let spent: Option<i64> = read!(self, c => sqlx::query_scalar(WINDOW).bind(key).bind(period).bind(start.0).fetch_optional(c))?;
+    async fn spent(&self, key: &WindowKey) -> Result<i64, LedgerError> {
+        let (agent, period) = (key.agent.as_bytes().to_vec(), period(key.window));
+        let scope = scope(key.scope.as_ref());
+        let spent: Option<i64> = read!(self, c => {
+            sqlx::query_scalar(WINDOW).bind(agent).bind(period).bind(key.start.0).bind(scope).fetch_optional(c)
+        })?;
         Ok(spent.unwrap_or(0))
     }
 

@@ -1,6 +1,7 @@
 //! The ledger from outside its modules: real files, real threads, and a store that fails when it is told to.
 //! Every test but the simulation ends with the audit of memory and books, and with nothing held.
 
+mod allowance;
 mod audit;
 mod crash;
 mod durable;

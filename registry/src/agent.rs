@@ -1,9 +1,10 @@
-//! Agents as the registry keeps them, and [`Access`], what the data plane gets to know of one.
+//! Agents and their keys as the registry keeps them. Next: [`crate::access`] for what the data plane gets to know of one.
 
 use std::sync::Arc;
 
-use domain::KeyId;
-use domain::{Address, AgentId, Amount, SpendingPolicy, UnixMillis, WalletId};
+use domain::{
+    Address, AgentId, Amount, KeyId, Scope, ScopedLimit, Sold, SpendingPolicy, UnixMillis, WalletId,
+};
 use serde_json::{Map, Value, json};
 
 use crate::agent_key::{AgentKey, KeyHash};
@@ -13,6 +14,9 @@ pub const KEY_PER_REQUEST: i64 = 100_000;
 
 /// Longest name of an agent, in bytes.
 pub const AGENT_NAME_BYTES_MAX: usize = 64;
+
+/// What one key may be narrowed to, in scopes.
+pub const KEY_SCOPES_MAX: usize = 64;
 
 /// One agent: who pays, from which wallet, under which policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +53,12 @@ pub struct NewAgent {
 }
 
 /// A key to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewKey {
     /// The most one call may cost with it.
     pub per_request: Amount,
+    /// What it is for, at most [`KEY_SCOPES_MAX`]; empty is everything that its agent may pay.
+    pub scopes: Vec<Scope>,
     /// From when on it is refused.
     pub expires_at: Option<UnixMillis>,
 }
@@ -66,30 +72,15 @@ pub struct ShownKey {
     pub key: AgentKey,
 }
 
-/// What the data plane knows of an agent that pays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// Who pays.
-    pub agent: AgentId,
-    /// Their name.
-    pub name: Arc<str>,
-    /// From which wallet.
-    pub wallet: WalletId,
-    /// Under which rules.
-    pub policy: SpendingPolicy,
-    /// The key that was shown; none where a signature was.
-    pub key: Option<KeyGrant>,
-    /// Pays nothing while set.
-    pub frozen: bool,
-}
-
 /// What one key allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyGrant {
     /// Its public part.
     pub id: KeyId,
     /// The most one call may cost with it.
     pub per_request: Amount,
+    /// What it is for; empty is everything that its agent may pay.
+    pub scopes: Vec<Scope>,
     /// From when on it is refused.
     pub expires_at: Option<UnixMillis>,
     /// When it was last used, to the minute, as far as it was written down.
@@ -119,12 +110,14 @@ pub struct AgentEntry {
 }
 
 /// A key as the configuration file has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyEntry {
     /// Its public part and the hash of its secret.
     pub hash: KeyHash,
     /// The most one call may cost with it.
     pub per_request: Amount,
+    /// What it is for; empty is everything that its agent may pay.
+    pub scopes: Vec<Scope>,
     /// From when on it is refused.
     pub expires_at: Option<UnixMillis>,
 }
@@ -155,22 +148,37 @@ fn policy_document(policy: &SpendingPolicy) -> Value {
     };
     let money = |limit: Option<Amount>| limit.map(|amount| Value::from(amount.to_string()));
     put("per_request", money(policy.per_request));
+    put("per_hour", money(policy.per_hour));
     put("per_day", money(policy.per_day));
     put("per_month", money(policy.per_month));
+    let limits = policy.limits.as_slice();
+    put("limits", (!limits.is_empty()).then(|| limits.iter().map(limit_document).collect()));
     put("routes", policy.routes.as_ref().map(|names| json!(names)));
     put("providers", policy.providers.as_ref().map(|names| json!(names)));
     put("expires_at", policy.expires_at.map(|end| Value::from(end.to_string())));
     Value::Object(document)
 }
 
+fn limit_document(limit: &ScopedLimit) -> Value {
+    let (scope, amount) = (limit.scope.to_string(), limit.limit.to_string());
+    json!({ "scope": scope, "per": limit.window.name(), "amount": amount })
+}
+
 // === impl KeyGrant ===
 
 impl KeyGrant {
+    /// Whether a call is one that it may pay.
+    #[must_use]
+    pub fn is_for(&self, sold: &Sold<'_>) -> bool {
+        self.scopes.is_empty() || self.scopes.iter().any(|scope| scope.covers(sold))
+    }
+
     /// As the journal keeps it.
     pub(crate) fn document(&self, agent: AgentId) -> Value {
         json!({
             "agent": agent.to_string(),
             "per_request": self.per_request.to_string(),
+            "scopes": self.scopes.iter().map(Scope::to_string).collect::<Vec<_>>(),
             "expires_at": self.expires_at.map(|end| end.to_string()),
         })
     }
@@ -181,6 +189,6 @@ impl KeyGrant {
 impl Default for NewKey {
     fn default() -> Self {
         let per_request = Amount::from_atomic(KEY_PER_REQUEST).unwrap_or(Amount::ZERO);
-        Self { per_request, expires_at: None }
+        Self { per_request, scopes: Vec::new(), expires_at: None }
     }
 }

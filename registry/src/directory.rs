@@ -13,7 +13,7 @@ use domain::{Address, AgentId, Clock, KeyId, UnixMillis, WalletId};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
-use crate::agent::Access;
+use crate::access::Access;
 use crate::agent_key::{AgentKey, KeyHash};
 use crate::store::agents::{self, Found};
 use crate::store::{Pool, StoreError};

@@ -5,6 +5,7 @@
 //! every limit's counter. The file becomes a [`Config`], its catalog goes through [`Registry::apply`], which
 //! numbers the prices and hands the [`domain::Catalog`] out; agents are looked up through the [`Directory`].
 
+pub mod access;
 pub mod agent;
 pub mod agent_key;
 pub mod alert;
@@ -30,7 +31,8 @@ mod revision;
 mod store;
 mod writing;
 
-pub use agent::{Access, Agent, KeyGrant, Listing, NewAgent, NewKey, ShownKey};
+pub use access::{Access, Objection};
+pub use agent::{Agent, KeyGrant, Listing, NewAgent, NewKey, ShownKey};
 pub use agent_key::{AgentKey, AgentKeyError, KeyHash};
 pub use alert::{Alert, Threshold};
 pub use api_key::{ApiKey, ApiKeyGrant, NewApiKey, Role};

@@ -1,7 +1,7 @@
 //! An explanation as text and as JSON.
 
 use domain::router::Methods;
-use domain::{Amount, Capture, Price, SpendingPolicy};
+use domain::{Amount, Capture, Price, ScopedLimit, SpendingPolicy};
 use serde_json::{Value, json};
 
 use super::{Explanation, Found, Payer};
@@ -81,12 +81,19 @@ fn found_lines(found: &Found) -> Vec<String> {
 }
 
 fn policy_lines(policy: &SpendingPolicy) -> Vec<String> {
-    let amounts =
-        [("per request", policy.per_request), ("per day", policy.per_day), ("per month", policy.per_month)];
+    let amounts = [
+        ("per request", policy.per_request),
+        ("per hour", policy.per_hour),
+        ("per day", policy.per_day),
+        ("per month", policy.per_month),
+    ];
     let mut lines: Vec<String> = amounts
         .into_iter()
         .filter_map(|(name, limit)| limit.map(|limit| line(name, &limit.to_string())))
         .collect();
+    let limit =
+        |limit: &ScopedLimit| format!("{} per {} on {}", limit.limit, limit.window.name(), limit.scope);
+    lines.extend(policy.limits.as_slice().iter().map(|listed| line("limit", &limit(listed))));
     for (name, list) in [("routes", &policy.routes), ("providers", &policy.providers)] {
         lines.extend(list.as_ref().map(|list| line(name, &list.join(", "))));
     }
@@ -94,14 +101,12 @@ fn policy_lines(policy: &SpendingPolicy) -> Vec<String> {
     lines
 }
 
-/// What was spent today and this month only the ledger knows.
+/// What was spent so far only the ledger knows.
 fn verdict(payer: &Payer) -> String {
     match &payer.violation {
         _ if payer.frozen => "refused: the agent is frozen".to_owned(),
         Some(violation) => format!("refused: {violation}"),
-        None if payer.policy.per_day.is_some() || payer.policy.per_month.is_some() => {
-            "allowed, while the limits per day and month last".to_owned()
-        }
+        None if payer.policy.has_windows() => "allowed, while its limits last".to_owned(),
         None => "allowed".to_owned(),
     }
 }
@@ -113,8 +118,10 @@ fn payer(payer: &Payer) -> Value {
         "frozen": payer.frozen,
         "policy": {
             "per_request": policy.per_request.map(money),
+            "per_hour": policy.per_hour.map(money),
             "per_day": policy.per_day.map(money),
             "per_month": policy.per_month.map(money),
+            "limits": policy.limits.as_slice().iter().map(limit).collect::<Vec<_>>(),
             "routes": policy.routes,
             "providers": policy.providers,
             "expires_at": policy.expires_at.map(|end| end.to_string()),
@@ -122,6 +129,10 @@ fn payer(payer: &Payer) -> Value {
         "allowed": !payer.frozen && payer.violation.is_none(),
         "verdict": verdict(payer),
     })
+}
+
+fn limit(limit: &ScopedLimit) -> Value {
+    json!({ "scope": limit.scope.to_string(), "per": limit.window.name(), "amount": money(limit.limit) })
 }
 
 fn price(price: &Price) -> Value {

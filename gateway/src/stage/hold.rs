@@ -6,8 +6,7 @@ use std::sync::Arc;
 use domain::policy::Spending;
 use domain::replay::FingerprintParts;
 use domain::{
-    Address, AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey,
-    UnixMillis,
+    Address, AgentId, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis,
 };
 use http::HeaderMap;
 use ledger::{Held, Hold, HoldRequest, Ledger, Prior, Redelivery};
@@ -79,7 +78,7 @@ impl Holder<'_> {
         let mut holding = match &claim.claimant {
             Claimant::Key(key) => {
                 let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
-                let access = access.filter(|access| has_grant(access, at)).ok_or(Refusal::AgentKey)?;
+                let access = access.filter(|access| access.has_grant(at)).ok_or(Refusal::AgentKey)?;
                 Holding::new(access, None, identifier)
             }
             Claimant::Signature(payment) => {
@@ -148,6 +147,8 @@ impl Holder<'_> {
             fee: routed.provider.fee,
             per_day: policy.per_day,
             per_month: policy.per_month,
+            limits: policy.counted(&routed.route.sold(&routed.provider.name)),
+            free_per_day: routed.route.free_per_day,
             replay: holding.replay,
             digest: holding.digest,
             idempotency: holding
@@ -173,13 +174,16 @@ impl Holder<'_> {
 
     /// Counts a refusal by a spending policy, when it is said.
     fn counted(&self, refusal: Refusal) -> Refusal {
-        if let Refusal::Policy { violation } = &refusal {
-            self.metrics.violated(match violation {
+        match &refusal {
+            Refusal::Policy { violation } => self.metrics.violated(match violation {
                 PolicyViolation::PerRequest { .. } => "per_request",
+                PolicyViolation::Window { scope: Some(scope), .. } => scope.kind(),
                 PolicyViolation::Window { window, .. } => window.name(),
                 PolicyViolation::Route(_) | PolicyViolation::Provider(_) => "scope",
                 PolicyViolation::Expired(_) => "expired",
-            });
+            }),
+            Refusal::KeyScope { .. } => self.metrics.violated("key_scope"),
+            _ => {}
         }
         refusal
     }
@@ -210,33 +214,13 @@ fn rules(
     headers: &HeaderMap,
     at: UnixMillis,
 ) -> Result<(), Refusal> {
-    if access.frozen {
-        return Err(Refusal::Frozen);
-    }
-    let amount = claim.maximum();
-    if let Claimant::Key(_) = claim.claimant {
-        key_limits(access, amount, headers)?;
-    }
-    let spending = Spending { amount, route: &routed.route.name, provider: &routed.provider.name, at };
-    access.policy.check(spending).map_err(|violation| Refusal::Policy { violation })
-}
-
-/// A key that is no longer one shows nobody anything, and is nobody's.
-fn has_grant(access: &Access, at: UnixMillis) -> bool {
-    access.key.as_ref().is_some_and(|grant| grant.expires_at.is_none_or(|end| at < end))
-}
-
-/// A key has limits of its own beside its agent's policy.
-fn key_limits(access: &Access, price: Amount, headers: &HeaderMap) -> Result<(), Refusal> {
-    let grant = access.key.as_ref().ok_or(Refusal::AgentKey)?;
-    if let Some(maximum) = credential::maximum_price(headers)?.filter(|maximum| price > *maximum) {
-        return Err(Refusal::PaymentRequired(Unpaid::AboveMaximum { maximum, price }));
-    }
-    if price > grant.per_request {
-        let violation = PolicyViolation::PerRequest { limit: grant.per_request, price };
-        return Err(Refusal::Policy { violation });
-    }
-    Ok(())
+    let maximum = match claim.claimant {
+        Claimant::Key(_) => credential::maximum_price(headers)?,
+        Claimant::Signature(_) | Claimant::Earlier { .. } => None,
+    };
+    let sold = routed.route.sold(&routed.provider.name);
+    let spending = Spending { amount: claim.maximum(), sold, at };
+    access.objections(spending, maximum).next().map_or(Ok(()), |objection| Err(objection.into()))
 }
 
 /// The client's word for this request: in the payment, or in `Idempotency-Key`.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::catalog::{Provider, Route};
-use domain::{CanonicalPath, RouteId};
+use domain::RouteId;
+use domain::catalog::{Provider, Route, Served};
 
 use crate::pool::Pool;
 use crate::rate::RouteLimits;
@@ -43,14 +43,8 @@ impl Routed {
 
 /// Finds the route of an admitted request.
 pub(crate) fn route(snapshot: &Arc<Snapshot>, request: &Admitted) -> Result<Routed, Refusal> {
-    let id =
-        snapshot.catalog().find(request.host(), &request.method, &request.path).ok_or(Refusal::NotFound)?;
-    let route = snapshot.route(id).ok_or(Refusal::NotFound)?;
-    let provider = snapshot.provider(route).ok_or(Refusal::NotFound)?;
-    escaped_slash(route, &request.path)?;
-    if provider.suspended {
-        return Err(Refusal::Suspended);
-    }
+    let Served { id, route, provider } =
+        snapshot.catalog().serve(request.host(), &request.method, &request.path)?;
     if request.content_length.is_some_and(|length| length > route.request_bytes_max) {
         return Err(Refusal::BodyTooLarge(route.request_bytes_max));
     }
@@ -63,13 +57,4 @@ pub(crate) fn route(snapshot: &Arc<Snapshot>, request: &Admitted) -> Result<Rout
         provider: Arc::clone(provider),
         pool: Arc::clone(pool),
     })
-}
-
-/// `%2F` may stand only where the route says so, in its last parameter.
-fn escaped_slash(route: &Route, path: &CanonicalPath) -> Result<(), Refusal> {
-    match path.escaped_slash() {
-        None => Ok(()),
-        Some(segment) if route.escaped_slash && route.pattern.is_in_last_parameter(segment) => Ok(()),
-        Some(_) => Err(Refusal::EscapedSlash),
-    }
 }

@@ -84,17 +84,25 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         name: "windows_match_payments",
         meaning: "what an agent spent in a window is the sum of its payments held in it, refunds taken off",
         sql: "with held as (
-            select p.agent, 0 as period, p.held_at - p.held_at % 86400000 as start, p.gross - coalesce(r.amount, 0) as spent
-              from payment p left join refund_total r on r.payment = p.seq
-            union all
-            select p.agent, 1, unixepoch(p.held_at / 1000, 'unixepoch', 'start of month') * 1000, p.gross - coalesce(r.amount, 0)
+            select p.seq, p.agent, p.held_at, p.windows, p.held_at - p.held_at % 3600000 as hour,
+                p.held_at - p.held_at % 86400000 as day,
+                unixepoch(p.held_at / 1000, 'unixepoch', 'start of month') * 1000 as month,
+                p.gross - coalesce(r.amount, 0) as spent
               from payment p left join refund_total r on r.payment = p.seq),
-          sums as (select agent, period, start, sum(spent) as spent from held group by agent, period, start)
+          charged as (
+            select agent, 0 as period, day as start, '' as scope, spent from held
+            union all select agent, 1, month, '', spent from held
+            union all select agent, cast(substr(w.value, 1, 1) as bigint),
+                case substr(w.value, 1, 1) when '0' then day when '1' then month else hour end,
+                substr(w.value, 3), spent
+              from held, json_each(held.windows) w where held.windows is not null),
+          sums as (select agent, period, start, scope, sum(spent) as spent from charged
+            group by agent, period, start, scope)
           select (select count(*) from sums s left join spend_window w
-                    on w.agent = s.agent and w.period = s.period and w.start = s.start
-                  where w.spent is distinct from s.spent)
+                    on w.agent = s.agent and w.period = s.period and w.start = s.start and w.scope = s.scope
+                  where coalesce(w.spent, 0) <> s.spent)
             + (select count(*) from spend_window w left join sums s
-                    on w.agent = s.agent and w.period = s.period and w.start = s.start
+                    on w.agent = s.agent and w.period = s.period and w.start = s.start and w.scope = s.scope
                   where s.spent is null and w.spent <> 0)",
     },
     Invariant {

@@ -2,20 +2,22 @@
 
 use std::collections::HashMap;
 
-use domain::{AgentId, Amount, PaymentId, UnixMillis, WalletId, Window};
+use domain::{AgentId, Amount, PaymentId, UnixMillis, WalletId};
 
 use super::{Finding, count};
 use crate::batch::{AccountId, Marker};
 use crate::books::rows::fixed;
 use crate::books::session::{Session, on_either};
+use crate::books::windows::{period, scope};
 use crate::memory::Memory;
 
 /// What memory said.
 pub(super) struct Snapshot {
     marker: Marker,
     wallets: HashMap<WalletId, i64>,
-    windows: HashMap<(AgentId, i64, UnixMillis), i64>,
+    windows: HashMap<(AgentId, i64, UnixMillis, String), i64>,
     calls: HashMap<(AgentId, AccountId, UnixMillis), u64>,
+    free: HashMap<(AgentId, String, UnixMillis), i64>,
     /// How many captured replay keys expire at `horizon` or later.
     replays: usize,
     horizon: u64,
@@ -32,12 +34,15 @@ impl Snapshot {
         let Memory { facts, holds, .. } = memory;
         let windows = facts.agents.iter().flat_map(|(agent, sums)| {
             sums.windows.iter().map(|window| {
-                let period = if window.window == Window::Day { 0 } else { 1 };
-                ((*agent, period, window.start), window.spent)
+                let scope = scope(window.scope.as_ref());
+                ((*agent, period(window.window), window.start, scope), window.spent)
             })
         });
         let calls = facts.agents.iter().flat_map(|(agent, sums)| {
             sums.calls.iter().map(|(provider, month, calls)| ((*agent, *provider, *month), *calls))
+        });
+        let free = facts.agents.iter().flat_map(|(agent, sums)| {
+            sums.free.iter().map(|(route, day, calls)| ((*agent, route.to_string(), *day), *calls))
         });
         let horizon = facts.replays.horizon();
         Self {
@@ -45,6 +50,7 @@ impl Snapshot {
             wallets: facts.wallets.iter().map(|(wallet, facts)| (*wallet, facts.balance)).collect(),
             windows: windows.collect(),
             calls: calls.collect(),
+            free: free.collect(),
             replays: facts.replays.iter().filter(|captured| captured.key.valid_before() >= horizon).count(),
             horizon,
             holds: holds.recorded().clone(),
@@ -74,6 +80,11 @@ impl Snapshot {
                 "memory_calls",
                 "every count of calls in memory is the one in the books",
                 self.calls(session).await?,
+            ),
+            finding(
+                "memory_free_calls",
+                "every count of free calls in memory is that of the books",
+                self.free(session).await?,
             ),
             finding(
                 "memory_replay_keys",
@@ -112,13 +123,13 @@ impl Snapshot {
     }
 
     async fn windows(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
-        let oldest = self.windows.keys().map(|(_, _, start)| start.0).min().unwrap_or(i64::MAX);
-        let text = "select agent, period, start, spent from spend_window where start >= $1";
-        let rows: Vec<(Vec<u8>, i64, i64, i64)> =
+        let oldest = self.windows.keys().map(|(_, _, start, _)| start.0).min().unwrap_or(i64::MAX);
+        let text = "select agent, period, start, scope, spent from spend_window where start >= $1";
+        let rows: Vec<(Vec<u8>, i64, i64, String, i64)> =
             on_either!(session, c => sqlx::query_as(text).bind(oldest).fetch_all(c))?;
         let mut books = HashMap::with_capacity(rows.len());
-        for (agent, period, start, spent) in rows {
-            books.insert((AgentId::from_bytes(fixed(&agent)?), period, UnixMillis(start)), spent);
+        for (agent, period, start, scope, spent) in rows {
+            books.insert((AgentId::from_bytes(fixed(&agent)?), period, UnixMillis(start), scope), spent);
         }
         let wrong = self.windows.iter().filter(|(key, spent)| books.get(*key).unwrap_or(&0) != *spent);
         Ok(wrong.count() as u64)
@@ -135,6 +146,22 @@ impl Snapshot {
             books.insert(key, count(calls));
         }
         let wrong = self.calls.iter().filter(|(key, calls)| books.get(*key).unwrap_or(&0) != *calls);
+        Ok(wrong.count() as u64)
+    }
+
+    async fn free(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
+        let oldest = self.free.keys().map(|(.., day)| day.0).min().unwrap_or(i64::MAX);
+        let text = "select agent, route, held_at - held_at % 86400000, count(*) from payment
+            where free = 1 and held_at >= $1
+              and not exists (select 1 from refund where refund.payment = payment.seq and remains = 0)
+            group by 1, 2, 3";
+        let rows: Vec<(Vec<u8>, String, i64, i64)> =
+            on_either!(session, c => sqlx::query_as(text).bind(oldest).fetch_all(c))?;
+        let mut books = HashMap::with_capacity(rows.len());
+        for (agent, route, day, calls) in rows {
+            books.insert((AgentId::from_bytes(fixed(&agent)?), route, UnixMillis(day)), calls);
+        }
+        let wrong = self.free.iter().filter(|(key, calls)| books.get(*key).unwrap_or(&0) != *calls);
         Ok(wrong.count() as u64)
     }
 

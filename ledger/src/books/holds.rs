@@ -11,12 +11,13 @@ use sqlx::FromRow;
 
 use super::rows::{Damaged, amount, fixed};
 use super::session::{Session, on_either};
+use super::windows::read_limits;
 use crate::batch::{FoundHold, HeldAt};
 use crate::hold::HoldRequest;
 
 const HOLDS: &str = "
 select h.payment, h.agent, w.wallet, o.provider, h.route, h.price, h.revision, h.fee_points, h.per_day, h.per_month,
-  h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at
+  h.limits, h.free, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at
 from hold h join account w on w.id = h.wallet join account o on o.id = h.provider";
 
 #[derive(Debug, FromRow)]
@@ -31,6 +32,8 @@ struct HoldColumns {
     fee_points: i64,
     per_day: Option<i64>,
     per_month: Option<i64>,
+    limits: String,
+    free: i64,
     replay_key: Option<Vec<u8>>,
     digest: Option<Vec<u8>>,
     fingerprint: Vec<u8>,
@@ -86,12 +89,15 @@ impl HoldColumns {
             fee,
             per_day: limit(self.per_day)?,
             per_month: limit(self.per_month)?,
+            limits: read_limits(&self.limits)?,
+            // Decided already, one way or the other.
+            free_per_day: 0,
             replay: self.replay_key.as_deref().map(fixed).transpose()?.map(ReplayKey::from_bytes),
             digest: self.digest.as_deref().map(fixed).transpose()?.map(B256::new),
             fingerprint: Fingerprint::from_bytes(fixed(&self.fingerprint)?),
             idempotency: self.idempotency.as_deref().map(fixed).transpose()?.map(IdempotencyKey::from_bytes),
         };
-        Ok(FoundHold { request, held: HeldAt::new(UnixMillis(self.held_at)) })
+        Ok(FoundHold { request, held: HeldAt::new(UnixMillis(self.held_at)), free: self.free == 1 })
     }
 }
 

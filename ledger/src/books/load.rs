@@ -1,6 +1,7 @@
 //! The facts that a batch or a hold wants, read on the writer's connection, between two batches.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::{AgentId, UnixMillis, WalletId, Window};
 
@@ -8,6 +9,7 @@ use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
 use super::session::{Session, on_either};
 use super::settlements::{LAST_SETTLEMENT, LastColumns, PAYOUT, PayoutColumns};
 use super::transfers::{REFUND, RefundColumns, TRANSFER, TransferColumns};
+use super::windows::{read_scope, window};
 use crate::batch::{AccountId, Given, GivenPayment};
 use crate::commit::{Loaded, Wanted};
 use crate::facts::{AgentFacts, WalletFacts, WindowFacts};
@@ -16,14 +18,22 @@ const WALLETS: &str = "
 select a.wallet, a.id, b.credits - b.debits from account a join balance b on b.account = a.id
 where a.wallet in (select unhex(value) from json_each($1))";
 
-/// `$2` the day before, `$3` the month before: what a running hold may still be charged to.
+/// `$2` the hour before, `$3` the day before, `$4` the month before: what a running hold may still be charged to.
 const WINDOWS: &str = "
-select agent, period, start, spent, lim from spend_window
-where agent in (select unhex(value) from json_each($1)) and start >= case period when 0 then $2 else $3 end";
+select agent, period, start, scope, spent, lim from spend_window
+where agent in (select unhex(value) from json_each($1))
+  and start >= case period when 2 then $2 when 0 then $3 else $4 end";
 
 const CALLS: &str = "
 select agent, provider, month, calls from call_count
 where agent in (select unhex(value) from json_each($1)) and month >= $2";
+
+/// `$2` the day before. A free call that was given back is no longer one.
+const FREE: &str = "
+select agent, route, held_at - held_at % 86400000, count(*) from payment
+where free = 1 and agent in (select unhex(value) from json_each($1)) and held_at >= $2
+  and not exists (select 1 from refund where refund.payment = payment.seq and remains = 0)
+group by 1, 2, 3";
 
 pub(crate) async fn load(
     session: &mut Session<'_>,
@@ -62,16 +72,15 @@ async fn agents(
     at: UnixMillis,
 ) -> Result<Vec<(AgentId, AgentFacts)>, sqlx::Error> {
     let keys = hex_list(wanted.agents.iter().map(|agent| agent.as_bytes().as_slice()));
-    let day = Window::Day.start(Window::Day.start(at).plus(-1));
-    let month = Window::Month.start(Window::Month.start(at).plus(-1));
+    let [hour, day, month] = [Window::Hour, Window::Day, Window::Month].map(|window| window.before(at));
     let mut agents: BTreeMap<AgentId, AgentFacts> =
         wanted.agents.iter().map(|agent| (*agent, AgentFacts::default())).collect();
 
-    let windows: Vec<(Vec<u8>, i64, i64, i64, i64)> = on_either!(session, c =>
-        sqlx::query_as(WINDOWS).bind(&keys).bind(day.0).bind(month.0).fetch_all(c))?;
-    for (agent, period, start, spent, limit) in windows {
-        let window = if period == 0 { Window::Day } else { Window::Month };
-        let facts = WindowFacts { window, start: UnixMillis(start), spent, limit };
+    let windows: Vec<(Vec<u8>, i64, i64, String, i64, i64)> = on_either!(session, c =>
+        sqlx::query_as(WINDOWS).bind(&keys).bind(hour.0).bind(day.0).bind(month.0).fetch_all(c))?;
+    for (agent, period, start, scope, spent, limit) in windows {
+        let (window, scope) = (window(period)?, read_scope(&scope)?);
+        let facts = WindowFacts { window, start: UnixMillis(start), scope, spent, limit };
         agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().windows.push(facts);
     }
     let calls: Vec<(Vec<u8>, i64, i64, i64)> =
@@ -79,6 +88,12 @@ async fn agents(
     for (agent, provider, month, calls) in calls {
         let facts = (AccountId(provider), UnixMillis(month), u64::try_from(calls).unwrap_or(0));
         agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().calls.push(facts);
+    }
+    let free: Vec<(Vec<u8>, String, i64, i64)> =
+        on_either!(session, c => sqlx::query_as(FREE).bind(&keys).bind(day.0).fetch_all(c))?;
+    for (agent, route, day, calls) in free {
+        let facts = (Arc::from(route), UnixMillis(day), calls);
+        agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().free.push(facts);
     }
     Ok(agents.into_iter().collect())
 }

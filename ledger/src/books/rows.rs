@@ -7,6 +7,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
+use super::windows::read_charged;
 use crate::account::{PaymentRecord, PaymentState};
 use crate::batch::{AccountId, GivenBack, PaymentRow};
 use crate::receipt::StoredResponse;
@@ -17,7 +18,7 @@ macro_rules! payments {
         "
 select p.seq, p.id, p.agent, w.wallet, w.id as wallet_account, o.provider, o.id as provider_account, p.fee_account,
   p.route, p.gross, p.fee, p.revision, p.call, p.replay_key, p.digest, p.fingerprint, p.idempotency, p.held_at,
-  p.captured_at,
+  p.captured_at, p.windows, p.free,
   (select cast(sum(r.amount) as bigint) from refund r where r.payment = p.seq) as refunded,
   (select cast(sum(r.fee) as bigint) from refund r where r.payment = p.seq) as refunded_fee
 from payment p join account w on w.id = p.wallet join account o on o.id = p.provider
@@ -55,6 +56,8 @@ pub(crate) struct PaymentColumns {
     idempotency: Option<Vec<u8>>,
     held_at: i64,
     captured_at: i64,
+    windows: Option<String>,
+    free: i64,
     refunded: Option<i64>,
     refunded_fee: Option<i64>,
 }
@@ -91,6 +94,8 @@ impl PaymentColumns {
             idempotency: self.idempotency.as_deref().map(fixed).transpose()?.map(IdempotencyKey::from_bytes),
             held_at: UnixMillis(self.held_at),
             captured_at: UnixMillis(self.captured_at),
+            windows: read_charged(self.windows.as_deref())?,
+            free: self.free == 1,
         };
         let back = self.refunded.map(|amount| GivenBack { amount, fee: self.refunded_fee.unwrap_or(0) });
         Ok((row, back))

@@ -3,11 +3,13 @@
 //! The fee returns in proportion to all that was given back so far, rounded down: a whole payment takes its whole fee
 //! along, in however many parts. Windows get each part back; the tier's count and the identifier wait for the whole.
 
-use domain::{Amount, PaymentId, TransferId, Window};
+use domain::{Amount, PaymentId, TransferId};
 
 use super::{Draft, usage_key};
 use crate::account::{RefundReason, Refunded};
-use crate::batch::{CallKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow, Refusal};
+use crate::batch::{
+    CallKey, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow, Refusal,
+};
 
 /// What is to be given back.
 pub(super) struct Asked<'a> {
@@ -85,18 +87,20 @@ impl Draft<'_> {
         usage.refunded_fee += fee.atomic();
     }
 
-    /// What a refund takes out of windows, tiers and identifiers.
+    /// What a refund takes out of windows, tiers, free calls and identifiers.
     fn give_back(&mut self, row: &PaymentRow, amount: Amount, whole: bool) {
         let held = HeldAt::new(row.held_at);
-        for window in [Window::Day, Window::Month] {
-            let change = self.delta.windows.entry(held.key(row.agent, window)).or_default();
-            change.returned += amount.atomic();
+        for key in row.windows() {
+            self.delta.windows.entry(key).or_default().returned += amount.atomic();
         }
         let calls = CallKey { agent: row.agent, provider: row.provider_account, month: held.month };
         let counted = self.delta.calls.entry(calls).or_default();
         counted.refunded += amount.atomic();
         if whole {
             counted.returned += 1;
+            if row.free {
+                *self.delta.free.entry(FreeKey::of_row(row)).or_default() -= 1;
+            }
             self.delta.released.extend(row.idempotency.map(|key| (key, row.id)));
         }
     }

@@ -6,7 +6,7 @@ mod model;
 use domain::price::{Tier, Tiers};
 use domain::{
     Address, AgentId, B256, BasisPoints, Capture, Fingerprint, PaymentId, PayoutDestination, PayoutId, Price,
-    ReplayKey, SettlementId, TransferId, WalletId,
+    ReplayKey, SettlementId, TransferId, WalletId, Window, WindowLimit,
 };
 use proptest::prelude::*;
 
@@ -68,15 +68,31 @@ struct Call {
     nonce: Option<u8>,
     per_day: Option<i64>,
     per_month: Option<i64>,
+    per_hour: Option<i64>,
+    free: bool,
     next_day: bool,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let limit = || prop::option::weighted(0.3, 0_i64..60);
     let call = (0..3_u8, 0..3_u8, 0..2_usize, 1_i64..30, any::<bool>(), prop::option::of(0..6_u8));
-    let call = (call, limit(), limit(), any::<bool>()).prop_map(|(call, per_day, per_month, next_day)| {
+    let limits = (limit(), limit(), limit());
+    let call = (call, limits, prop::bool::weighted(0.1), any::<bool>());
+    let call = call.prop_map(|(call, (per_day, per_month, per_hour), free, next_day)| {
         let (agent, wallet, provider, price, tiered, nonce) = call;
-        Step::Capture(Call { agent, wallet, provider, price, tiered, nonce, per_day, per_month, next_day })
+        Step::Capture(Call {
+            agent,
+            wallet,
+            provider,
+            price,
+            tiered,
+            nonce,
+            per_day,
+            per_month,
+            per_hour,
+            free,
+            next_day,
+        })
     });
     prop_oneof![
         1 => (0..3_u8).prop_map(|wallet| Step::Create { wallet }),
@@ -124,6 +140,11 @@ impl Call {
         }
     }
 
+    fn limits(&self) -> Vec<WindowLimit> {
+        let limit = |limit| WindowLimit { scope: None, window: Window::Hour, limit: amount(limit) };
+        self.per_hour.map(limit).into_iter().collect()
+    }
+
     fn request(&self, id: PaymentId) -> HoldRequest {
         let payer = Address::repeat_byte(self.agent);
         let key = |nonce| ReplayKey::new(2_000_000_000, "eip155:1", Address::ZERO, payer, nonce);
@@ -140,6 +161,8 @@ impl Call {
             fee: BasisPoints::new(POINTS).unwrap(),
             per_day: self.per_day.map(amount),
             per_month: self.per_month.map(amount),
+            limits: self.limits(),
+            free_per_day: 0,
             replay,
             digest: None,
             idempotency: None,
@@ -166,7 +189,7 @@ enum Owned {
     Open(Arc<str>),
     Fund(Funding, TransferId),
     Withdraw(Withdrawal, TransferId),
-    Capture(Box<HoldRequest>, HeldAt),
+    Capture(Box<HoldRequest>, HeldAt, Cost),
     Refund(PaymentId, TransferId, Option<Amount>, Option<String>),
     Settle(Closing, PayoutDestination, SettlementNames),
     Pay(PayoutPayment, TransferId),
@@ -199,7 +222,11 @@ impl Owned {
                     Self::Fund(Funding { wallet, amount, idempotency_key, external_reference }, transfer)
                 }
             }
-            Step::Capture(call) => Self::Capture(Box::new(call.request(id)), call.held()),
+            Step::Capture(call) => {
+                let request = Box::new(call.request(id));
+                let cost = Cost::new(&request, call.free);
+                Self::Capture(request, call.held(), cost)
+            }
             Step::Refund { payment, units, key } => {
                 let payment = standing.0.get(*payment).copied().unwrap_or(id);
                 Self::Refund(payment, transfer, units.map(amount), key.map(|key| key.to_string()))
@@ -224,7 +251,7 @@ impl Owned {
             Self::Open(name) => Operation::OpenProvider(name),
             Self::Fund(funding, id) => Operation::Fund { funding, id: *id },
             Self::Withdraw(withdrawal, id) => Operation::Withdraw { withdrawal, id: *id, covered: true },
-            Self::Capture(request, held) => Operation::Capture { request, held: *held },
+            Self::Capture(request, held, cost) => Operation::Capture { request, held: *held, cost: *cost },
             Self::Refund(payment, id, amount, key) => Operation::Refund {
                 payment: *payment,
                 id: *id,

@@ -3,10 +3,10 @@
 //! The keys are taken first, in memory, then looked up on disk where disk may know better: two requests with the
 //! same key can never both find nothing. Funds and limits come last.
 
-use domain::{Amount, Capture, Fingerprint, IdempotencyKey, PaymentId, ReplayKey};
+use domain::{Capture, Fingerprint, IdempotencyKey, PaymentId, ReplayKey};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::Ledger;
+use super::{LOADS_MAX, Ledger};
 use crate::account::PaymentState;
 use crate::command::{Command, Work};
 use crate::deliveries::Delivery;
@@ -16,9 +16,6 @@ use crate::memory::{Claim, Reservation};
 use crate::observer::Collision;
 use crate::reads::Used;
 use crate::receipt::{Prior, Redelivery};
-
-/// How often facts are read again for one hold, where others push them out of a full memory.
-const LOADS_MAX: usize = 8;
 
 // === impl Ledger ===
 
@@ -87,8 +84,7 @@ impl Ledger {
         if claim != Claim::Taken {
             return self.earlier(claim).await;
         }
-        let maximum = request.price.maximum().unwrap_or(Amount::ZERO);
-        let mut holding = Box::new(Holding::claimed(&self.shared, permit, request, maximum));
+        let mut holding = Box::new(Holding::claimed(&self.shared, permit, request));
         if let Some(used) = self.look_up(&holding.request).await.map_err(|_| HoldError::Unavailable)? {
             let claim = used.claim(holding.request.fingerprint);
             drop(holding);
@@ -136,15 +132,12 @@ impl Ledger {
 
     async fn reserve(&self, holding: &mut Holding) -> Result<(), HoldError> {
         for _ in 0..LOADS_MAX {
-            let Holding { request, held, maximum, .. } = &*holding;
-            let reservation = self.shared.memory.lock().reserve(
-                request,
-                held,
-                *maximum,
-                self.shared.settings.agent_holds_max,
-            );
+            let Holding { request, held, .. } = &*holding;
+            let agent_holds_max = self.shared.settings.agent_holds_max;
+            let reservation = self.shared.memory.lock().reserve(request, held, agent_holds_max);
             match reservation {
-                Reservation::Held => {
+                Reservation::Held(cost) => {
+                    holding.cost = cost;
                     holding.stage = Stage::Reserved;
                     return Ok(());
                 }
@@ -158,10 +151,7 @@ impl Ledger {
     /// Has the writer read the wallet and the agent, and open the provider's accounts, between two batches.
     async fn load(&self, request: &HoldRequest) -> Result<(), HoldError> {
         self.open_provider(&request.provider).await.map_err(hold_error)?;
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Load { wallet: request.wallet, agent: request.agent, reply };
-        self.shared.send(command).map_err(|_| HoldError::Unavailable)?;
-        answer.await.unwrap_or(Err(LedgerError::Unavailable)).map_err(hold_error)
+        self.read_accounts(request).await.map_err(hold_error)
     }
 
     /// The answer for a key that somebody had before.

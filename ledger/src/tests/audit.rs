@@ -60,18 +60,18 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("update marker set gross = gross + 1", &["batches_are_gapless"]),
     ("delete from balance where account = 3", &["accounts_are_whole"]),
     (
-        "insert into hold select id, agent, wallet, provider, route, '[[1,5]]', 5, revision, 0, null, null, replay_key,
+        "insert into hold select id, agent, wallet, provider, route, '[[1,5]]', 5, revision, 0, null, null, '[]', 0, replay_key,
            digest, fingerprint, null, held_at, batch from payment where seq = 1",
         &["holds_are_open"],
     ),
     (
-        "insert into hold select zeroblob(16), agent, wallet, 1, route, '[[1,5]]', 5, revision, 0, null, null, null,
+        "insert into hold select zeroblob(16), agent, wallet, 1, route, '[[1,5]]', 5, revision, 0, null, null, '[]', 0, null,
            null, fingerprint, null, held_at, batch from payment where seq = 1",
         &["holds_are_covered"],
     ),
     (
         "insert into hold select zeroblob(16), agent, wallet, provider, route, '[[1,9]]', 9999999, revision, 0, null,
-           null, null, null, fingerprint, null, held_at, batch from payment where seq = 1",
+           null, '[]', 0, null, null, fingerprint, null, held_at, batch from payment where seq = 1",
         &["holds_are_covered"],
     ),
     ("update settlement set since = since + 1 where number = 2", &["settlements_are_contiguous", "settlements_match_members"]),
@@ -212,7 +212,7 @@ async fn the_books_refuse_to_change_money_rows_and_to_overdraw() {
         "update spend_window set spent = -1",
         "update marker set unmatched = 1",
         "insert into payment select 99, zeroblob(16), agent, wallet, provider, fee_account, route, gross, fee, revision,
-           call, replay_key, digest, fingerprint, idempotency, held_at, captured_at, batch
+           call, replay_key, digest, fingerprint, idempotency, held_at, captured_at, batch, windows, free
          from payment where replay_key is not null",
     ] {
         assert!(sqlx::query(text).execute(&mut connection).await.is_err(), "{text}");

@@ -12,6 +12,7 @@ mod call;
 mod disk;
 mod event;
 mod judge;
+mod kind;
 mod life;
 mod log;
 mod model;
@@ -40,7 +41,7 @@ const SEEDS_PLANTED: u64 = 300;
 const STEPS: u32 = 150;
 
 /// What must have come to pass in so many runs: a simulation in which nothing happens proves nothing.
-const COMMON: [&str; 33] = [
+const COMMON: [&str; 34] = [
     "answered with the stored response",
     "capture failed",
     "capture refused",
@@ -48,6 +49,7 @@ const COMMON: [&str; 33] = [
     "capture put off",
     "captured",
     "captured by a start",
+    "captured for nothing",
     "clock ahead",
     "closed",
     "crashed",
@@ -158,6 +160,11 @@ fn a_double_capture_is_found() {
 #[test]
 fn a_limit_that_is_off_by_one_is_found() {
     is_found(Planted::LimitOffByOne);
+}
+
+#[test]
+fn a_free_call_too_many_is_found() {
+    is_found(Planted::FreeOffByOne);
 }
 
 #[test]

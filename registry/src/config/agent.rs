@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::{Address, Amount, KeyId, SpendingPolicy, UnixMillis};
+use domain::policy::ScopedLimitsError;
+use domain::{Address, Amount, KeyId, Scope, ScopedLimit, ScopedLimits, SpendingPolicy, UnixMillis, Window};
 
 use super::section::secret_file;
 use super::tree::{Item, Section, Spot};
-use super::value;
-use crate::agent::{AgentEntry, KeyEntry, NewKey};
+use super::value::{self, one_of};
+use crate::agent::{AgentEntry, KEY_SCOPES_MAX, KeyEntry, NewKey};
 use crate::agent_key::{AgentKey, KeyHash};
 
 /// Signers, keys, or names in a policy, of one agent.
@@ -20,6 +21,7 @@ pub(super) struct Read {
     pub(super) entries: Vec<AgentEntry>,
     pub(super) routes: Vec<(Arc<str>, Spot)>,
     pub(super) providers: Vec<(Arc<str>, Spot)>,
+    pub(super) categories: Vec<(Arc<str>, Spot)>,
     names: HashMap<String, Spot>,
     signers: HashMap<Address, Spot>,
     keys: HashMap<KeyId, Spot>,
@@ -47,14 +49,17 @@ impl Read {
         }
         let signers = self.signers(&section);
         let amount = |key| section.item(key).and_then(|item| item.parse(Amount::parse_dollars));
-        let (per_request, per_day, per_month) =
-            (amount("per_request"), amount("per_day"), amount("per_month"));
+        let (per_request, per_hour) = (amount("per_request"), amount("per_hour"));
+        let (per_day, per_month) = (amount("per_day"), amount("per_month"));
+        let limits = self.limits(&section);
         let routes = names(&section, "routes");
         let providers = names(&section, "providers");
         let policy = SpendingPolicy {
             per_request,
+            per_hour,
             per_day,
             per_month,
+            limits,
             routes: routes.as_ref().map(|list| list.iter().map(|(name, _)| Arc::clone(name)).collect()),
             providers: providers.as_ref().map(|list| list.iter().map(|(name, _)| Arc::clone(name)).collect()),
             expires_at: expiry(&section),
@@ -64,6 +69,43 @@ impl Read {
         let keys = section.sections("keys").into_iter().filter_map(|section| self.key(section)).collect();
         section.finish();
         self.entries.extend(name.map(|name| AgentEntry { name, policy, signers, keys }));
+    }
+
+    /// Limits on routes, providers and categories.
+    fn limits(&mut self, section: &Section<'_>) -> ScopedLimits {
+        let read = |section: Section<'_>| {
+            let item = section
+                .require("scope", "say on what: \"route:quotes\", \"provider:acme\" or \"category:data\"");
+            let scope = item.as_ref().and_then(|item| self.scope(item));
+            let per = section.require("per", "say in which window: \"hour\", \"day\" or \"month\"");
+            let window = per.and_then(|item| item.parse(window));
+            let amount = section.require("amount", "say how much, such as \"$1\"");
+            let limit = amount.and_then(|item| item.parse(Amount::parse_dollars));
+            let spot = section.spot().clone();
+            section.finish();
+            Some((ScopedLimit { scope: scope?, window: window?, limit: limit? }, spot))
+        };
+        let (limits, spots): (Vec<_>, Vec<_>) =
+            section.sections("limits").into_iter().filter_map(read).unzip();
+        ScopedLimits::new(limits).unwrap_or_else(|error| {
+            let twice = match &error {
+                ScopedLimitsError::Twice(place, ..) => spots.get(*place),
+                ScopedLimitsError::Many => spots.last(),
+            };
+            section.report().fail(twice.unwrap_or(section.spot()), error);
+            ScopedLimits::default()
+        })
+    }
+
+    fn scope(&mut self, item: &Item<'_>) -> Option<Scope> {
+        let scope = item.parse(str::parse::<Scope>)?;
+        let names = match &scope {
+            Scope::Route(_) => &mut self.routes,
+            Scope::Provider(_) => &mut self.providers,
+            Scope::Category(_) => &mut self.categories,
+        };
+        names.push((Arc::clone(scope.name()), item.spot()));
+        Some(scope)
     }
 
     fn signers(&mut self, section: &Section<'_>) -> Vec<Address> {
@@ -100,6 +142,8 @@ impl Read {
             (None, None) => None,
         };
         let per_request = section.item("per_request").and_then(|item| item.parse(Amount::parse_dollars));
+        let listed = section.item("scopes").map(|item| bounded_to(&item, KEY_SCOPES_MAX)).unwrap_or_default();
+        let scopes = listed.iter().filter_map(|item| self.scope(item)).collect();
         let expires_at = expiry(&section);
         let report = section.report();
         section.finish();
@@ -107,7 +151,8 @@ impl Read {
         if self.keys.insert(hash.id(), spot.clone()).is_some() {
             report.fail(&spot, format!("{} is named twice", hash.id()));
         }
-        Some(KeyEntry { hash, per_request: per_request.unwrap_or(NewKey::default().per_request), expires_at })
+        let per_request = per_request.unwrap_or(NewKey::default().per_request);
+        Some(KeyEntry { hash, per_request, scopes, expires_at })
     }
 }
 
@@ -140,10 +185,19 @@ fn names(section: &Section<'_>, key: &'static str) -> Option<Vec<(Arc<str>, Spot
     Some(named.collect())
 }
 
+fn window(text: &str) -> Result<Window, String> {
+    let unknown = || one_of(text, &["hour", "day", "month"]).to_string();
+    Window::parse(text).ok_or_else(unknown)
+}
+
 fn bounded<'a>(item: &Item<'a>) -> Vec<Item<'a>> {
+    bounded_to(item, LIST_MAX)
+}
+
+fn bounded_to<'a>(item: &Item<'a>, most: usize) -> Vec<Item<'a>> {
     let listed = item.list();
-    if listed.len() > LIST_MAX {
-        item.fail(format!("lists more than {LIST_MAX}"));
+    if listed.len() > most {
+        item.fail(format!("lists more than {most}"));
     }
     listed
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::key_path::{did_you_mean, printable};
 use super::tree::{Report, Spot};
-use super::{agent, provider};
+use super::{agent, provider, route};
 use crate::catalog::conflict::Conflict;
 use crate::catalog::{RawCatalog, Source, Terms};
 use crate::document::Document;
@@ -23,6 +23,9 @@ pub(super) fn catalog(
     unique(report, "route", &read.route_names);
     known(report, "provider", &agents.providers, &read.provider_names);
     known(report, "route", &agents.routes, &read.route_names);
+    let named = |read: &route::Read| Some((read.route.category.as_deref()?.to_owned(), read.spot.clone()));
+    let categories: Vec<_> = read.routes.iter().filter_map(named).collect();
+    known(report, "category", &agents.categories, &categories);
 
     let complete =
         read.providers.len() == read.provider_names.len() && read.routes.len() == read.route_names.len();

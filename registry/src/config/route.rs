@@ -12,6 +12,9 @@ use super::section::{size, words};
 use super::tree::{Item, Section, Spot};
 use super::value::{self, one_of};
 
+/// Calls of one agent that a route may give away every day.
+const FREE_PER_DAY_MAX: u64 = 1_000_000;
+
 /// Tiers of one route.
 const TIERS_MAX: usize = 64;
 
@@ -44,7 +47,9 @@ pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max
     let path_item =
         section.require("path", "write which paths it answers, such as path = \"/v1/quotes/{symbol}\"");
     let pattern = path_item.as_ref().and_then(|item| item.parse(pattern));
+    let category = section.item("category").and_then(|item| item.parse(value::name));
     let price = price(&section);
+    let free_per_day = free_per_day(&section, price.as_ref());
     let text = |key, bytes_max| {
         let item: Option<Item<'_>> = section.item(key);
         item.and_then(|item| {
@@ -77,7 +82,9 @@ pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max
         provider,
         methods: methods.unwrap_or(Methods::Any),
         pattern: pattern?,
+        category: category.map(Into::into),
         price: price?,
+        free_per_day,
         revision: 0,
         since: 0,
         superseded: Vec::new(),
@@ -94,6 +101,15 @@ pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max
         rate_limit,
     };
     Some(Read { route, spot })
+}
+
+fn free_per_day(section: &Section<'_>, price: Option<&Price>) -> u32 {
+    let Some(item) = section.item("free_per_day") else { return 0 };
+    if price == Some(&Price::Free) {
+        item.fail("gives calls away, but all calls of this route are free: leave it out");
+    }
+    let calls = item.integer(1..=FREE_PER_DAY_MAX);
+    calls.and_then(|calls| u32::try_from(calls).ok()).unwrap_or(0)
 }
 
 fn price(section: &Section<'_>) -> Option<Price> {

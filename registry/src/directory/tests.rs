@@ -83,7 +83,7 @@ async fn r8_r13_what_is_written_holds_for_the_next_request() {
     let rig = rig().await;
     let shown = rig.registry.add_key(&OPERATOR, rig.agent, NewKey::default()).await.unwrap();
     let by_key = async || rig.directory.by_key(&shown.key).await.unwrap();
-    assert_eq!(by_key().await.unwrap().key.unwrap().per_request.to_string(), "$0.10");
+    assert_eq!(by_key().await.unwrap().key.as_ref().unwrap().per_request.to_string(), "$0.10");
 
     let policy = SpendingPolicy { per_request: Amount::from_atomic(7), ..SpendingPolicy::default() };
     rig.registry.set_policy(&OPERATOR, rig.agent, &policy).await.unwrap();

@@ -52,7 +52,8 @@ impl Registry {
         let end = at.plus(overlap_ms.max(0));
         let end = old.expires_at.map_or(end, |earlier| earlier.min(end));
         agents::expire_key(&mut writing.session(), key, end).await?;
-        let new = NewKey { per_request: old.per_request, expires_at: old.expires_at };
+        let KeyGrant { per_request, expires_at, .. } = *old;
+        let new = NewKey { per_request, scopes: old.scopes.clone(), expires_at };
         let grant = put_new(&mut writing.session(), agent.id, &made, new, at).await?;
         writing.record(&entry(actor, "agent_key.rotated", &agent, Some(old), Some(&grant), at)).await?;
         self.commit_agent(writing, agent.id).await?;
@@ -98,10 +99,10 @@ async fn put_new(
     new: NewKey,
     at: UnixMillis,
 ) -> Result<KeyGrant, RegistryError> {
-    let NewKey { per_request, expires_at } = new;
-    let entry = KeyEntry { hash: key.hash(), per_request, expires_at };
+    let NewKey { per_request, scopes, expires_at } = new;
+    let entry = KeyEntry { hash: key.hash(), per_request, scopes, expires_at };
     put_key(session, agent, &entry, Source::Api, at).await?;
-    Ok(KeyGrant { id: key.id(), per_request, expires_at, last_used_at: None })
+    Ok(KeyGrant { id: key.id(), per_request, scopes: entry.scopes, expires_at, last_used_at: None })
 }
 
 pub(super) async fn put_key(

@@ -1,6 +1,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use domain::{Amount, CanonicalPath, Route, RouteId, Secret, SpendingPolicy, UnixMillis};
+use domain::{
+    Amount, CanonicalPath, Route, RouteId, ScopedLimit, ScopedLimits, Secret, SpendingPolicy, UnixMillis,
+    Window,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -285,10 +288,17 @@ async fn the_id_of_a_key_belongs_to_one_agent() {
 async fn a_policy_survives_the_database() {
     let (place, clock) = (Place::new(), TestClock::new());
     let registry = open(&place, &clock).await;
+    let limit = |scope: &str, window| {
+        let limit = Amount::from_atomic(3).unwrap();
+        ScopedLimit { scope: scope.parse().unwrap(), window, limit }
+    };
     let policy = SpendingPolicy {
         per_request: Amount::from_atomic(1),
+        per_hour: Amount::from_atomic(2),
         per_day: Amount::from_atomic(i64::MAX),
         per_month: None,
+        limits: ScopedLimits::new(vec![limit("route:a", Window::Hour), limit("category:b c", Window::Month)])
+            .unwrap(),
         routes: Some(vec!["a".into(), "b\"'".into()]),
         providers: Some(Vec::new()),
         expires_at: Some(START),

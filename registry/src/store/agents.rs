@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use domain::{Address, AgentId, Amount, KeyId, SpendingPolicy, UnixMillis, WalletId};
 
 use super::pool::{execute, on_either};
-use super::rows::{AgentRow, KeyHolderRow, KeyRow, array, write_names};
+use super::rows::{AgentRow, KeyHolderRow, KeyRow, array, write_limits, write_names, write_scopes};
 use super::{Session, StoreError};
-use crate::agent::{Access, Agent, AgentEntry, KeyEntry, KeyGrant, Listing};
+use crate::access::Access;
+use crate::agent::{Agent, AgentEntry, KeyEntry, KeyGrant, Listing};
 use crate::agent_key::KeyHash;
 
 /// Who brought a signer or a key.
@@ -37,10 +38,10 @@ pub(crate) async fn put_agent(
 ) -> Result<AgentId, StoreError> {
     const SQL: &str =
         "insert into agent (id, name, wallet, per_request, per_day, per_month, routes, providers, expires_at, created_at,
-         owner) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         owner, per_hour, limits) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          on conflict (name) do update set per_request = excluded.per_request, per_day = excluded.per_day,
          per_month = excluded.per_month, routes = excluded.routes, providers = excluded.providers,
-         expires_at = excluded.expires_at
+         expires_at = excluded.expires_at, per_hour = excluded.per_hour, limits = excluded.limits
          returning id";
     let (routes, providers) =
         (write_names(policy.routes.as_deref()), write_names(policy.providers.as_deref()));
@@ -56,6 +57,8 @@ pub(crate) async fn put_agent(
         .bind(policy.expires_at.map(|end| end.0))
         .bind(at.0)
         .bind(owner)
+        .bind(policy.per_hour.map(Amount::atomic))
+        .bind(write_limits(&policy.limits))
         .fetch_one(c))?;
     array(&id).map(AgentId::from_bytes)
 }
@@ -114,10 +117,10 @@ pub(crate) async fn put_key(
     at: UnixMillis,
 ) -> Result<bool, StoreError> {
     const SQL: &str =
-        "insert into agent_key (id, agent, secret_hash, per_request, expires_at, source, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        "insert into agent_key (id, agent, secret_hash, per_request, expires_at, source, created_at, scopes)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (id) do update set secret_hash = excluded.secret_hash, per_request = excluded.per_request,
-         expires_at = excluded.expires_at where agent_key.agent = excluded.agent";
+         expires_at = excluded.expires_at, scopes = excluded.scopes where agent_key.agent = excluded.agent";
     let done = execute!(
         session,
         sqlx::query(SQL)
@@ -128,6 +131,7 @@ pub(crate) async fn put_key(
             .bind(key.expires_at.map(|end| end.0))
             .bind(source.name())
             .bind(at.0)
+            .bind(write_scopes(&key.scopes))
     )?;
     Ok(done == 1)
 }
@@ -195,7 +199,7 @@ pub(crate) async fn list(session: &mut Session<'_>, one: Option<AgentId>) -> Res
     const SIGNERS: &str =
         "select agent, address from signer where agent between $1 and $2 order by created_at, address";
     const KEYS: &str = "select agent, id as key_id, secret_hash, per_request as key_per_request,
-         expires_at as key_expires_at, last_used_at from agent_key where agent between $1 and $2 order by id";
+         scopes as key_scopes, expires_at as key_expires_at, last_used_at from agent_key where agent between $1 and $2 order by id";
     const AGENTS: &str = "select * from agent where id between $1 and $2 order by id";
     // A range, so that the indices serve one among a million as well as all.
     let (first, last) = one.map_or(([0; 16], [u8::MAX; 16]), |id| (*id.as_bytes(), *id.as_bytes()));
@@ -244,8 +248,10 @@ pub(crate) async fn page(
 
 /// Whom a key belongs to.
 pub(crate) async fn find_key(session: &mut Session<'_>, key: KeyId) -> Result<Option<Found>, StoreError> {
-    const SQL: &str = "select agent.*, wallet.frozen as wallet_frozen, agent_key.id as key_id, agent_key.agent,
-         agent_key.secret_hash, agent_key.per_request as key_per_request, agent_key.expires_at as key_expires_at,
+    const SQL: &str =
+        "select agent.*, wallet.frozen as wallet_frozen, agent_key.id as key_id, agent_key.agent,
+         agent_key.secret_hash, agent_key.per_request as key_per_request,
+         agent_key.scopes as key_scopes, agent_key.expires_at as key_expires_at,
          agent_key.last_used_at from agent_key join agent on agent.id = agent_key.agent
          left join wallet on wallet.id = agent.wallet where agent_key.id = $1";
     let row: Option<KeyHolderRow> =

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use domain::{Address, AgentId, Amount, KeyId, SpendingPolicy, UnixMillis, WalletId};
+use domain::{
+    Address, AgentId, Amount, KeyId, Scope, ScopedLimit, ScopedLimits, SpendingPolicy, UnixMillis, WalletId,
+    Window,
+};
 use sqlx::FromRow;
 
 use super::StoreError;
-use crate::agent::{Access, Agent, KeyGrant};
+use crate::access::Access;
+use crate::agent::{Agent, KeyGrant};
 
 /// A row of `agent`.
 #[derive(Debug, FromRow)]
@@ -15,8 +19,10 @@ pub(super) struct AgentRow {
     name: String,
     wallet: Vec<u8>,
     per_request: Option<i64>,
+    per_hour: Option<i64>,
     per_day: Option<i64>,
     per_month: Option<i64>,
+    limits: Option<String>,
     routes: Option<String>,
     providers: Option<String>,
     expires_at: Option<i64>,
@@ -34,6 +40,7 @@ pub(super) struct KeyRow {
     key_id: Vec<u8>,
     secret_hash: Vec<u8>,
     key_per_request: i64,
+    key_scopes: Option<String>,
     key_expires_at: Option<i64>,
     last_used_at: Option<i64>,
 }
@@ -71,8 +78,10 @@ impl AgentRow {
     fn policy(&self) -> Result<SpendingPolicy, StoreError> {
         Ok(SpendingPolicy {
             per_request: amount(self.per_request)?,
+            per_hour: amount(self.per_hour)?,
             per_day: amount(self.per_day)?,
             per_month: amount(self.per_month)?,
+            limits: read_limits(self.limits.as_deref())?,
             routes: read_names(self.routes.as_deref())?,
             providers: read_names(self.providers.as_deref())?,
             expires_at: self.expires_at.map(UnixMillis),
@@ -87,7 +96,9 @@ impl KeyRow {
         let per_request = Amount::from_atomic(self.key_per_request).ok_or(StoreError::Corrupt("key"))?;
         let (expires_at, last_used_at) =
             (self.key_expires_at.map(UnixMillis), self.last_used_at.map(UnixMillis));
-        Ok(KeyGrant { id: KeyId::from_bytes(array(&self.key_id)?), per_request, expires_at, last_used_at })
+        let (id, scopes) =
+            (KeyId::from_bytes(array(&self.key_id)?), read_scopes(self.key_scopes.as_deref())?);
+        Ok(KeyGrant { id, per_request, scopes, expires_at, last_used_at })
     }
 
     pub(super) fn agent(&self) -> Result<AgentId, StoreError> {
@@ -109,6 +120,38 @@ pub(super) fn write_names(names: Option<&[Arc<str>]>) -> Option<String> {
 
 fn read_names(text: Option<&str>) -> Result<Option<Vec<Arc<str>>>, StoreError> {
     text.map(|text| serde_json::from_str(text).map_err(|_| StoreError::Corrupt("policy"))).transpose()
+}
+
+/// A policy's limits on parts of what is sold: `[[scope, window, units], ...]`; null where there are none.
+pub(super) fn write_limits(limits: &ScopedLimits) -> Option<String> {
+    let row = |limit: &ScopedLimit| (limit.scope.to_string(), limit.window.name(), limit.limit.atomic());
+    let rows: Vec<_> = limits.as_slice().iter().map(row).collect();
+    if rows.is_empty() { None } else { serde_json::to_string(&rows).ok() }
+}
+
+fn read_limits(text: Option<&str>) -> Result<ScopedLimits, StoreError> {
+    let corrupt = || StoreError::Corrupt("policy");
+    let rows: Vec<(String, String, i64)> =
+        text.map_or(Ok(Vec::new()), serde_json::from_str).map_err(|_| corrupt())?;
+    let read = |(scope, window, units): (String, String, i64)| {
+        let limit = Amount::from_atomic(units).ok_or_else(corrupt)?;
+        let window = Window::parse(&window).ok_or_else(corrupt)?;
+        Ok(ScopedLimit { scope: scope.parse().map_err(|_| corrupt())?, window, limit })
+    };
+    let limits = rows.into_iter().map(read).collect::<Result<_, StoreError>>()?;
+    ScopedLimits::new(limits).map_err(|_| corrupt())
+}
+
+/// What a key is for, as a JSON list; null is everything.
+pub(super) fn write_scopes(scopes: &[Scope]) -> Option<String> {
+    let texts: Vec<String> = scopes.iter().map(Scope::to_string).collect();
+    if texts.is_empty() { None } else { serde_json::to_string(&texts).ok() }
+}
+
+fn read_scopes(text: Option<&str>) -> Result<Vec<Scope>, StoreError> {
+    let corrupt = || StoreError::Corrupt("key");
+    let texts: Vec<String> = text.map_or(Ok(Vec::new()), serde_json::from_str).map_err(|_| corrupt())?;
+    texts.iter().map(|text| text.parse().map_err(|_| corrupt())).collect()
 }
 
 fn amount(units: Option<i64>) -> Result<Option<Amount>, StoreError> {

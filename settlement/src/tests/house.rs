@@ -142,6 +142,8 @@ pub(super) async fn pay(ledger: &Ledger, provider: &str, units: i64) -> PaymentI
         fee: BasisPoints::new(1_000).unwrap(),
         per_day: None,
         per_month: None,
+        limits: Vec::new(),
+        free_per_day: 0,
         replay: None,
         digest: None,
         idempotency: None,

@@ -2,7 +2,8 @@
 
 /// `$1` batch, `$2` time, `$3` last seq, `$4` gross so far, `$5` open list, `$6` epoch, `$7` when identifiers expire, `$8` number
 /// of balances; then the columns of payments (`$9` to `$24`), balances (`$25` to `$27`), windows (`$28` to `$32`), calls (`$33`
-/// to `$36`), usage (`$37` to `$45`) and identifiers (`$46` to `$48`); what the calls cost (`$49`).
+/// to `$36`), usage (`$37` to `$45`) and identifiers (`$46` to `$48`); what the calls cost (`$49`), the scopes of windows
+/// (`$50`), the windows of payments (`$51`) and whether they are free (`$52`).
 macro_rules! captures {
     () => {
         "
@@ -13,11 +14,11 @@ with fence as (
   returning 1),
 paid as (
   insert into payment (seq, id, agent, wallet, provider, fee_account, route, gross, fee, revision, call, replay_key,
-      digest, fingerprint, idempotency, held_at, captured_at, batch)
+      digest, fingerprint, idempotency, held_at, windows, free, captured_at, batch)
     select p.*, $2, $1
     from unnest($9::bigint[], $10::bytea[], $11::bytea[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
       $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bytea[], $21::bytea[], $22::bytea[],
-      $23::bytea[], $24::bigint[]) as p
+      $23::bytea[], $24::bigint[], $51::text[], $52::bigint[]) as p
     where exists (select 1 from fence)),
 moved as (
   update balance set debits = balance.debits + m.debit, credits = balance.credits + m.credit
@@ -25,10 +26,10 @@ moved as (
   where balance.account = m.account and exists (select 1 from fence)
   returning 1),
 windows as (
-  insert into spend_window (agent, period, start, spent, lim)
-    select w.* from unnest($28::bytea[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[]) as w
+  insert into spend_window (agent, period, start, spent, lim, scope)
+    select w.* from unnest($28::bytea[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $50::text[]) as w
     where exists (select 1 from fence)
-  on conflict (agent, period, start)
+  on conflict (agent, period, start, scope)
   do update set spent = spend_window.spent + excluded.spent, lim = greatest(spend_window.lim, excluded.lim)),
 called as (
   insert into call_count (agent, provider, month, calls, spent)
@@ -65,20 +66,20 @@ named as (
     };
 }
 
-/// `$50` holds on disk that end, then the columns of those that begin (`$51` to `$66`).
+/// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$71`).
 macro_rules! holds {
     () => {
         ",
 ended as (
-  delete from hold where payment = any($50::bytea[]) and exists (select 1 from fence)
+  delete from hold where payment = any($53::bytea[]) and exists (select 1 from fence)
   returning 1),
 held as (
   insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
-      replay_key, digest, fingerprint, idempotency, held_at, batch)
+      replay_key, digest, fingerprint, idempotency, held_at, limits, free, batch)
     select h.*, $2
-    from unnest($51::bytea[], $52::bytea[], $53::bigint[], $54::bigint[], $55::text[], $56::text[], $57::bigint[],
-      $58::bigint[], $59::bigint[], $60::bigint[], $61::bigint[], $62::bytea[], $63::bytea[], $64::bytea[],
-      $65::bytea[], $66::bigint[]) as h
+    from unnest($54::bytea[], $55::bytea[], $56::bigint[], $57::bigint[], $58::text[], $59::text[], $60::bigint[],
+      $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[], $65::bytea[], $66::bytea[], $67::bytea[],
+      $68::bytea[], $69::bigint[], $70::text[], $71::bigint[]) as h
     where exists (select 1 from fence))"
     };
 }
@@ -107,7 +108,7 @@ pub(super) const HOLDS: &str = concat!(
     holds!(),
     written!(
         "
-  when (select count(*) from ended) <> cardinality($50::bytea[]) then refuse('a hold that a batch ends is not there')"
+  when (select count(*) from ended) <> cardinality($53::bytea[]) then refuse('a hold that a batch ends is not there')"
     )
 );
 
@@ -162,11 +163,12 @@ insert into response (payment, status, headers, body, expires_at)
   select r.*, $5 from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bytea[]) as r
   on conflict (payment) do nothing";
 
-/// `$1` agents, `$2` periods, `$3` starts, `$4` amounts given back.
+/// `$1` agents, `$2` periods, `$3` starts, `$4` amounts given back, `$5` scopes.
 pub(super) const WINDOWS_BACK: &str = "
 update spend_window set spent = spend_window.spent - r.amount
-from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[]) as r (agent, period, start, amount)
-where spend_window.agent = r.agent and spend_window.period = r.period and spend_window.start = r.start";
+from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) as r (agent, period, start, amount, scope)
+where spend_window.agent = r.agent and spend_window.period = r.period and spend_window.start = r.start
+  and spend_window.scope = r.scope";
 
 /// `$1` agents, `$2` providers, `$3` months, `$4` calls and `$5` amounts given back.
 pub(super) const CALLS_BACK: &str = "

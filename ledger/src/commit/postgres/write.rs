@@ -1,14 +1,15 @@
 //! A [`Delta`] as arrays of columns: one round trip for captures, a transaction of a few statements for what is rare.
 
-use domain::{Amount, Window};
+use domain::Amount;
 use sqlx::Connection;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
 
 use super::{money, text};
-use crate::batch::{CallChange, CallKey, Delta, KEPT_MILLIS, Owner, PaymentRow, WindowKey};
+use crate::batch::{CallChange, CallKey, Delta, KEPT_MILLIS, Owner, PaymentRow, WindowChange, WindowKey};
 use crate::books::holds::price;
 use crate::books::rows::headers;
+use crate::books::windows::{self, period, scope};
 
 pub(super) type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
 
@@ -53,13 +54,16 @@ async fn captures(connection: &mut PgConnection, delta: &Delta, epoch: i64) -> R
         .bind(column(&moved, |(account, _)| account.0))
         .bind(column(&moved, |(_, moved)| moved.debit))
         .bind(column(&moved, |(_, moved)| moved.credit));
-    let query = usage(calls(windows(query, delta), delta), delta);
+    let query = usage(calls(spent(query, delta), delta), delta);
     let keyed: Vec<_> = delta.payments.iter().filter_map(|row| Some((row, row.idempotency?))).collect();
     let query = query
         .bind(column(&keyed, |(_, key)| key.as_bytes().to_vec()))
         .bind(column(&keyed, |(row, _)| row.id.as_bytes().to_vec()))
         .bind(column(&keyed, |(row, _)| row.fingerprint.as_bytes().to_vec()))
-        .bind(column(&called(delta), |(_, change)| change.spent));
+        .bind(column(&called(delta), |(_, change)| change.spent))
+        .bind(column(&charged(delta), |(key, _)| scope(key.scope.as_ref())))
+        .bind(column(&delta.payments, |row| windows::charged(&row.windows)))
+        .bind(column(&delta.payments, |row| i64::from(row.free)));
     let query = if delta.has_holds() { holds(query, delta) } else { query };
     let row = query.fetch_one(connection).await?;
     sqlx::Row::try_get::<i64, _>(&row, 0).map(|written| written == 1)
@@ -96,7 +100,7 @@ fn holds<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
         .bind(column(rows, |row| row.provider_account.0))
         .bind(column(rows, |row| row.request.route.to_string()))
         .bind(column(rows, |row| price(&row.request.price)))
-        .bind(column(rows, |row| row.maximum.atomic()))
+        .bind(column(rows, |row| row.cost.maximum.atomic()))
         .bind(column(rows, |row| i64::from(row.request.revision)))
         .bind(column(rows, |row| i64::from(row.request.fee.get())))
         .bind(column(rows, |row| row.request.per_day.map(Amount::atomic)))
@@ -106,14 +110,19 @@ fn holds<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
         .bind(column(rows, |row| row.request.fingerprint.as_bytes().to_vec()))
         .bind(column(rows, |row| row.request.idempotency.map(|key| key.as_bytes().to_vec())))
         .bind(column(rows, |row| row.held_at.0))
+        .bind(column(rows, |row| windows::limits(&row.request.limits)))
+        .bind(column(rows, |row| i64::from(row.cost.free)))
 }
 
-fn windows<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
-    let charged = delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0);
-    let charged: Vec<_> = charged.collect();
+fn charged(delta: &Delta) -> Vec<(&WindowKey, &WindowChange)> {
+    delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0).collect()
+}
+
+fn spent<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
+    let charged = charged(delta);
     query
         .bind(column(&charged, |(key, _)| key.agent.as_bytes().to_vec()))
-        .bind(column(&charged, |(key, _)| period(key)))
+        .bind(column(&charged, |(key, _)| period(key.window)))
         .bind(column(&charged, |(key, _)| key.start.0))
         .bind(column(&charged, |(_, change)| change.spent))
         .bind(column(&charged, |(_, change)| change.limit))
@@ -211,9 +220,10 @@ fn given_back(delta: &Delta) -> Vec<Statement<'static>> {
     if !windows.is_empty() {
         let query = sqlx::query(text::WINDOWS_BACK)
             .bind(column(&windows, |(key, _)| key.agent.as_bytes().to_vec()))
-            .bind(column(&windows, |(key, _)| period(key)))
+            .bind(column(&windows, |(key, _)| period(key.window)))
             .bind(column(&windows, |(key, _)| key.start.0))
-            .bind(column(&windows, |(_, change)| change.returned));
+            .bind(column(&windows, |(_, change)| change.returned))
+            .bind(column(&windows, |(key, _)| scope(key.scope.as_ref())));
         statements.push(query);
     }
     if !calls.is_empty() {
@@ -241,11 +251,4 @@ pub(super) fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
 /// Counts stay far below 63 bits.
 pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn period(key: &WindowKey) -> i64 {
-    match key.window {
-        Window::Day => 0,
-        Window::Month => 1,
-    }
 }

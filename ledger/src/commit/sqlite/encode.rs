@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use domain::{Amount, Window};
+use domain::Amount;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, Encode, Sqlite, Type};
 
@@ -15,6 +15,7 @@ use crate::batch::{
 };
 use crate::books::holds::price;
 use crate::books::rows::{headers, hex_list};
+use crate::books::windows::{charged as charged_to, limits, period, scope};
 
 /// One JSON array of arrays, as it grows.
 struct Rows {
@@ -34,7 +35,7 @@ struct Values {
 
 /// How many rows of each kind there are to bind.
 pub(super) fn size(delta: &Delta) -> Size {
-    Size::of(delta.payments.len(), delta.balances.len(), charged(delta).count(), called(delta).count())
+    Size::of(delta.payments.len(), delta.balances.len(), always(delta).count(), called(delta).count())
 }
 
 /// The arguments, with rows bound for this size.
@@ -44,7 +45,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.rows(size.balances() * text::BALANCE_VALUES, delta.balances.iter(), |values, (account, moved)| {
         values.add(account.0).add(moved.debit).add(moved.credit);
     });
-    values.rows(size.windows() * text::WINDOW_VALUES, charged(delta), |values, (key, change)| {
+    values.rows(size.windows() * text::WINDOW_VALUES, always(delta), |values, (key, change)| {
         values.add(key.agent.as_bytes().as_slice()).add(period(key.window)).add(key.start.0);
         values.add(change.spent).add(change.limit);
     });
@@ -65,11 +66,24 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     for rows in settled(delta) {
         values.add(rows.finish());
     }
+    values.add(while_set(delta).finish());
     values.arguments
 }
 
 fn charged(delta: &Delta) -> impl Iterator<Item = (&WindowKey, &WindowChange)> {
     delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0)
+}
+
+/// Windows that every payment is charged to.
+fn always(delta: &Delta) -> impl Iterator<Item = (&WindowKey, &WindowChange)> {
+    charged(delta).filter(|(key, _)| key.is_always())
+}
+
+/// `$22`
+fn while_set(delta: &Delta) -> Rows {
+    Rows::of(charged(delta).filter(|(key, _)| !key.is_always()), |row, (key, change)| {
+        window(row, key).number(change.spent).number(change.limit);
+    })
 }
 
 fn called(delta: &Delta) -> impl Iterator<Item = (&CallKey, &CallChange)> {
@@ -86,7 +100,7 @@ fn payment(values: &mut Values, row: &PaymentRow) {
     values.add(row.digest.as_ref().map(|digest| digest.as_slice()));
     values.add(row.fingerprint.as_bytes().as_slice());
     values.add(row.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
-    values.add(row.held_at.0);
+    values.add(row.held_at.0).add(charged_to(&row.windows)).add(row.free);
 }
 
 /// `$3` and `$4`.
@@ -135,9 +149,10 @@ fn hold(mut row: Row<'_>, hold: &HoldRow) {
     let request = &hold.request;
     row.bytes(request.payment.as_bytes()).bytes(request.agent.as_bytes());
     row.number(hold.wallet_account.0).number(hold.provider_account.0);
-    row.text(&request.route).text(&price(&request.price)).number(hold.maximum.atomic());
+    row.text(&request.route).text(&price(&request.price)).number(hold.cost.maximum.atomic());
     row.number(request.revision).number(request.fee.get());
-    row.limit(request.per_day).limit(request.per_month);
+    row.limit(request.per_day).limit(request.per_month).text(&limits(&request.limits));
+    row.number(i32::from(hold.cost.free));
     row.optional(request.replay.as_ref().map(|key| key.as_bytes().as_slice()));
     row.optional(request.digest.as_ref().map(|digest| digest.as_slice()));
     row.bytes(request.fingerprint.as_bytes());
@@ -201,14 +216,8 @@ fn payout(mut row: Row<'_>, row_of: &PayoutRow) {
 
 fn window<'a>(mut row: Row<'a>, key: &WindowKey) -> Row<'a> {
     row.bytes(key.agent.as_bytes()).number(period(key.window)).number(key.start.0);
+    row.text(&scope(key.scope.as_ref()));
     row
-}
-
-const fn period(window: Window) -> i64 {
-    match window {
-        Window::Day => 0,
-        Window::Month => 1,
-    }
 }
 
 // === impl Values ===

@@ -6,7 +6,8 @@
 //! bytes in hex: `$1` holds that end, `$2` those that begin, `$3` usage, `$4` identifiers, `$5` accounts, `$6` refunds,
 //! `$7` transfers, `$8` responses, `$9` windows given back, `$10` calls given back, `$11` identifiers set free. And the
 //! batch's own: `$12` its number, `$13` time, `$14` open list, `$15` number of balances, `$16` last seq, `$17` gross so far,
-//! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid.
+//! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid, `$22` windows of limits that
+//! not every payment is charged to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub(super) struct Texts {
 }
 
 /// Values of a row that are bound.
-pub(super) const PAYMENT_VALUES: usize = 16;
+pub(super) const PAYMENT_VALUES: usize = 18;
 pub(super) const BALANCE_VALUES: usize = 3;
 pub(super) const WINDOW_VALUES: usize = 5;
 pub(super) const CALL_VALUES: usize = 5;
@@ -46,14 +47,15 @@ macro_rules! captures {
     () => {
         "
 insert into payment (seq, id, agent, wallet, provider, fee_account, route, gross, fee, revision, call, replay_key,
-    digest, fingerprint, idempotency, held_at, captured_at, batch)
+    digest, fingerprint, idempotency, held_at, windows, free, captured_at, batch)
   select *, $13, $12 from (values {payments}) where column1 is not null;
 update balance set debits = debits + m.column2, credits = credits + m.column3
   from (values {balances}) as m where balance.account = m.column1;
 update marker set batch = $12, at = $13, seq = $16, gross = $17, open = $14, unmatched = $15 - changes();
-insert into spend_window (agent, period, start, spent, lim)
-  select * from (values {windows}) where column1 is not null
-  on conflict (agent, period, start)
+insert into spend_window (agent, period, start, spent, lim, scope)
+  select *, '' from (values {windows}) where column1 is not null
+  union all select unhex(value->>0), value->>1, value->>2, value->>4, value->>5, value->>3 from json_each($22) where true
+  on conflict (agent, period, start, scope)
   do update set spent = spend_window.spent + excluded.spent, lim = max(spend_window.lim, excluded.lim);
 insert into call_count (agent, provider, month, calls, spent)
   select * from (values {calls}) where column1 is not null
@@ -88,10 +90,10 @@ macro_rules! holds {
 delete from hold where payment in (select unhex(value) from json_each($1));
 update marker set unmatched = json_array_length($1) - changes();
 insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
-    replay_key, digest, fingerprint, idempotency, held_at, batch)
+    limits, free, replay_key, digest, fingerprint, idempotency, held_at, batch)
   select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-    value->>8, value->>9, value->>10, unhex(value->>11), unhex(value->>12), unhex(value->>13), unhex(value->>14),
-    value->>15, $12
+    value->>8, value->>9, value->>10, value->>11, value->>12, unhex(value->>13), unhex(value->>14), unhex(value->>15),
+    unhex(value->>16), value->>17, $12
   from json_each($2);
 "
     };
@@ -136,9 +138,11 @@ insert into response (payment, status, headers, body, expires_at)
   select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $18 from json_each($8) where true
   on conflict (payment) do nothing;
 update spend_window set spent = spend_window.spent - r.amount
-  from (select unhex(value->>0) as agent, value->>1 as period, value->>2 as start, value->>3 as amount
+  from (select unhex(value->>0) as agent, value->>1 as period, value->>2 as start, value->>3 as scope,
+          value->>4 as amount
         from json_each($9)) as r
-  where spend_window.agent = r.agent and spend_window.period = r.period and spend_window.start = r.start;
+  where spend_window.agent = r.agent and spend_window.period = r.period and spend_window.start = r.start
+    and spend_window.scope = r.scope;
 update call_count set calls = call_count.calls - r.calls, spent = call_count.spent - r.amount
   from (select unhex(value->>0) as agent, value->>1 as provider, value->>2 as month, value->>3 as calls,
           value->>4 as amount
@@ -247,10 +251,10 @@ mod tests {
     fn numbered_parameters_stand_behind_those_of_the_rows() {
         let size = Size::of(2, 4, 4, 2);
         let text = Kind::Captures.text(size);
-        assert_eq!((size.values(), text.matches('?').count()), (77, 77));
-        assert!(text.contains("select *, $90, $89 from (values (?"), "{text}");
-        assert!(text.contains("update marker set batch = $89, at = $90, seq = $93"), "{text}");
-        assert!(Kind::Holds.text(size).contains("json_each($78)"));
+        assert_eq!((size.values(), text.matches('?').count()), (81, 81));
+        assert!(text.contains("select *, $94, $93 from (values (?"), "{text}");
+        assert!(text.contains("update marker set batch = $93, at = $94, seq = $97"), "{text}");
+        assert!(Kind::Holds.text(size).contains("json_each($82)"));
     }
 
     #[test]
@@ -264,6 +268,6 @@ mod tests {
         }
         // A batch of refunds alone moves three balances each.
         let most = Size::of(0, 3 * 256, 0, 0);
-        assert!(most.values() + 21 <= 32_766, "{most:?}");
+        assert!(most.values() + 22 <= 32_766, "{most:?}");
     }
 }

@@ -120,11 +120,11 @@ impl Model {
                 && paid.call.held().month == month
         };
         let number = self.payments.iter().filter(counted).count() as u64 + 1;
-        let gross = call.price().at_call(number).atomic();
+        let gross = if call.free { 0 } else { call.price().at_call(number).atomic() };
         if self.balance(call.wallet) < gross {
             return Said::Refused(Refusal::Funds);
         }
-        for window in [Window::Day, Window::Month] {
+        for window in [Window::Day, Window::Month, Window::Hour] {
             if self.over(call, window, gross) {
                 return Said::Refused(Refusal::Limit);
             }
@@ -136,11 +136,20 @@ impl Model {
 
     fn over(&self, call: &Call, window: Window, gross: i64) -> bool {
         let limit = |call: &Call| {
-            let limit = if window == Window::Day { call.per_day } else { call.per_month };
+            let limit = match window {
+                Window::Hour => call.per_hour,
+                Window::Day => call.per_day,
+                Window::Month => call.per_month,
+            };
             limit.unwrap_or(i64::MAX)
         };
-        let key = call.held().key(agent_id(call.agent), window);
-        let inside = |paid: &&Paid| paid.call.held().key(agent_id(paid.call.agent), window) == key;
+        // An hour counts only what was held while it had a limit.
+        let counts = |call: &Call| window != Window::Hour || call.per_hour.is_some();
+        if !counts(call) {
+            return false;
+        }
+        let of = |call: &Call| call.held().key(agent_id(call.agent), window, None);
+        let inside = |paid: &&Paid| counts(&paid.call) && of(&paid.call) == of(call);
         let spent: i64 = self.payments.iter().filter(inside).map(Paid::left).sum();
         let wall = self.payments.iter().filter(inside).map(|paid| limit(&paid.call)).max().unwrap_or(0);
         spent + gross > wall.max(limit(call))

@@ -4,7 +4,8 @@
 use domain::UnixMillis;
 
 use super::call::{Call, WALLETS};
-use super::model::{Attempt, DAY, Delivery, Model, Paid, Response, State, day, month};
+use super::kind::Kind;
+use super::model::{Attempt, DAY, Delivery, Model, Paid, Response, State, day};
 use crate::facts::REPLAY_KEEP_SECONDS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +13,8 @@ pub(super) enum Answer {
     Hold,
     /// What is available.
     Funds(i64),
-    /// What is left of the day's or the month's limit.
-    Day(i64),
-    Month(i64),
+    /// What is left of a limit.
+    Limit(Kind, i64),
     UnknownWallet,
     TooMany,
     Running,
@@ -159,6 +159,17 @@ impl Model {
         }
     }
 
+    /// Whether a call would be one of the day's free ones now.
+    pub(super) fn is_free_now(&self, own: usize) -> bool {
+        let Attempt { call, held_at, .. } = &self.attempts[own];
+        let same = |other: &Attempt| {
+            other.free && other.call.agent == call.agent && day(other.held_at) == day(*held_at)
+        };
+        let made = self.charged().filter(|(other, _)| same(other)).count();
+        let running = self.holding().filter(|other| same(other)).count();
+        made + running < call.free_per_day as usize
+    }
+
     /// What a call without an earlier payment is told.
     pub(super) fn funds(&self, own: usize, holds_max: u32) -> Answer {
         let Attempt { call, held_at, .. } = &self.attempts[own];
@@ -168,18 +179,16 @@ impl Model {
         if call.wallet() >= WALLETS {
             return Answer::UnknownWallet;
         }
-        let (most, available) = (call.cost.most(), self.available(call.wallet()));
+        let most = if self.is_free_now(own) { 0 } else { call.cost.most() };
+        let available = self.available(call.wallet());
         if available < most {
             return Answer::Funds(available);
         }
-        let left = |limit: Option<i64>, start| {
-            let used = self.spent(call.agent, start, *held_at) + self.held_in(call.agent, start, *held_at);
-            limit.map(|limit| (limit - used).max(0))
+        let short = |kind: Kind| {
+            let used = self.spent(call.agent, kind, *held_at) + self.held_in(call.agent, kind, *held_at);
+            let left = (kind.limit(call)? - used).max(0);
+            (left < most).then_some(Answer::Limit(kind, left))
         };
-        match (left(call.per_day, day), left(call.per_month, month)) {
-            (Some(left), _) if left < most => Answer::Day(left),
-            (_, Some(left)) if left < most => Answer::Month(left),
-            _ => Answer::Hold,
-        }
+        Kind::of(call).find_map(short).unwrap_or(Answer::Hold)
     }
 }

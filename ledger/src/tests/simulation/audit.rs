@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Amount, Window};
+use domain::Amount;
 
 use super::tables::{Calls, Sum, Tables};
 use crate::Refunded;
@@ -50,8 +50,8 @@ pub(super) fn books(tables: &Tables) {
         }
         let held = HeldAt::new(row.held_at);
         let stands = !tables.refunds_of(row).any(Refunded::is_whole);
-        for window in [Window::Day, Window::Month] {
-            *windows.entry(held.key(row.agent, window)).or_default() += left;
+        for key in row.windows() {
+            *windows.entry(key).or_default() += left;
         }
         let key = CallKey { agent: row.agent, provider: row.provider_account, month: held.month };
         let sum = calls.entry(key).or_default();
@@ -68,7 +68,9 @@ pub(super) fn books(tables: &Tables) {
     assert_eq!(balances, tables.balances, "balances are the sums of their rows");
     assert_eq!(usage, tables.usage, "usage is the sum of its rows");
     assert_eq!(calls, tables.calls, "calls are counted once");
-    let kept: BTreeMap<_, _> = tables.windows.iter().map(|(key, sum)| (*key, sum.spent)).collect();
+    // A limit of nothing, under which nothing was spent, needs no row.
+    windows.retain(|key, spent| *spent != 0 || tables.windows.contains_key(key));
+    let kept: BTreeMap<_, _> = tables.windows.iter().map(|(key, sum)| (key.clone(), sum.spent)).collect();
     assert_eq!(windows, kept, "windows are the sums of their rows");
     let Marker { seq, gross: kept, .. } = tables.marker;
     assert_eq!((seq, kept), (tables.payments.len() as i64, gross), "the marker is the last payment's");
@@ -77,7 +79,8 @@ pub(super) fn books(tables: &Tables) {
 /// Panics where memory keeps something else than the disk, between two batches.
 pub(super) fn memory(memory: &Memory, tables: &Tables) {
     let Memory { facts, holds, .. } = memory;
-    let rows: BTreeMap<_, _> = tables.holds.iter().map(|row| (row.request.payment, row.maximum)).collect();
+    let rows: BTreeMap<_, _> =
+        tables.holds.iter().map(|row| (row.request.payment, row.cost.maximum)).collect();
     let known: BTreeMap<_, _> =
         holds.recorded().iter().map(|(payment, (_, amount))| (*payment, *amount)).collect();
     assert_eq!(known, rows, "memory knows the holds on disk");
@@ -88,9 +91,15 @@ pub(super) fn memory(memory: &Memory, tables: &Tables) {
     }
     for (agent, known) in facts.agents.iter() {
         for window in &known.windows {
-            let key = WindowKey { agent: *agent, window: window.window, start: window.start };
+            let scope = window.scope.clone();
+            let key = WindowKey { agent: *agent, window: window.window, start: window.start, scope };
             let sum = tables.windows.get(&key).copied().unwrap_or_default();
             assert_eq!(Sum { spent: window.spent, limit: window.limit }, sum, "{key:?}");
+        }
+        let free = tables.free_of(*agent);
+        for (route, day, calls) in &known.free {
+            let stands = free.get(&(route.clone(), *day)).copied().unwrap_or_default();
+            assert_eq!(*calls, stands, "free calls of {agent} on {route}");
         }
         for (provider, month, calls) in &known.calls {
             let key = CallKey { agent: *agent, provider: *provider, month: *month };

@@ -6,6 +6,7 @@ use domain::{
     ReplayKey, WalletId,
 };
 
+use super::kind::limits;
 use crate::HoldRequest;
 
 /// Agents 0 and 1 share wallet 0, agent 2 has wallet 1; the wallet of agent 3 was never made.
@@ -27,6 +28,11 @@ pub(super) struct Call {
     /// The limits that the agent's policy has as the call comes.
     pub(super) per_day: Option<i64>,
     pub(super) per_month: Option<i64>,
+    pub(super) per_hour: Option<i64>,
+    /// On what it buys of its provider in a day.
+    pub(super) on_provider: Option<i64>,
+    /// Calls a day that the route gives each agent for nothing.
+    pub(super) free_per_day: u32,
 }
 
 /// A signed authorization: its nonce, and `validBefore` in Unix seconds.
@@ -112,6 +118,8 @@ impl Call {
             fee: BasisPoints::new(333).unwrap(),
             per_day: self.per_day.map(amount),
             per_month: self.per_month.map(amount),
+            limits: limits(self),
+            free_per_day: self.free_per_day,
             replay: self.replay(),
             digest: self.signed.map(|signed| B256::repeat_byte(signed.nonce)),
             idempotency: self.identifier(),

@@ -61,8 +61,8 @@ pub(super) struct Batch {
     pub(super) refunds: Vec<Refunded>,
     pub(super) transfers: Vec<TransferRow>,
     pub(super) responses: Vec<PaymentId>,
-    /// Rows of holds that it wrote and deleted.
-    pub(super) holds: Vec<PaymentId>,
+    /// Rows of holds that it wrote, with whether each is of a free call, and deleted.
+    pub(super) holds: Vec<(PaymentId, bool)>,
     pub(super) ended: Vec<PaymentId>,
     /// Those of them whose capture a wall had refused before.
     pub(super) refused: Vec<PaymentId>,
@@ -146,7 +146,7 @@ impl Disk {
             refunds: delta.refunds.iter().map(|row| row.refunded).collect(),
             transfers: delta.transfers.clone(),
             responses: delta.responses.iter().map(|(payment, _)| *payment).collect(),
-            holds: delta.holds.iter().map(|row| row.request.payment).collect(),
+            holds: delta.holds.iter().map(|row| (row.request.payment, row.cost.free)).collect(),
             ended: delta.ended.clone(),
             refused: delta.ended.iter().filter(|id| self.refused.contains(id)).copied().collect(),
         });
@@ -184,8 +184,10 @@ impl Disk {
             }
             _ => None,
         };
-        let found =
-            |row: &HoldRow| FoundHold { request: row.request.clone(), held: HeldAt::new(row.held_at) };
+        let found = |row: &HoldRow| {
+            let (request, held) = (row.request.clone(), HeldAt::new(row.held_at));
+            FoundHold { request, held, free: row.cost.free }
+        };
         let holds = tables.holds.iter().map(found);
         Start {
             asset: Asset {

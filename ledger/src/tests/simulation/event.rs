@@ -4,7 +4,7 @@ use domain::{Clock, Window};
 
 use super::actor::Stage;
 use super::call::{Call, Cost, PROVIDERS, Signed, WALLET_OF, WALLETS};
-use super::model::{DAY, HOUR};
+use super::model::{Attempt, DAY, HOUR, State};
 use super::world::World;
 
 #[derive(Clone, Debug)]
@@ -54,6 +54,9 @@ pub(super) struct Policy {
     pub(super) per_request: Option<i64>,
     pub(super) per_day: Option<i64>,
     pub(super) per_month: Option<i64>,
+    pub(super) per_hour: Option<i64>,
+    /// A day, on each provider.
+    pub(super) on_provider: Option<i64>,
 }
 
 /// How often each kind of event comes in this run: some runs never crash, some do little else.
@@ -138,7 +141,7 @@ impl World {
         let until = now - now % 60 + self.random.pick(&[60, 120, 600]);
         let signed = self.random.chance(50).then_some(Signed { nonce, until });
         let word = self.random.chance(30).then(|| self.random.number(self.names));
-        let Policy { per_day, per_month, .. } = self.policies[usize::from(agent)];
+        let Policy { per_day, per_month, per_hour, on_provider, .. } = self.policies[usize::from(agent)];
         let provider = self.random.number(PROVIDERS.len() as u8);
         let durable = self.random.chance(self.durable);
         Event::Ask(Call {
@@ -151,6 +154,9 @@ impl World {
             body: self.random.number(2),
             per_day,
             per_month,
+            per_hour,
+            on_provider,
+            free_per_day: self.free_per_day,
         })
     }
 
@@ -164,8 +170,9 @@ impl World {
         // Most come soon.
         let back = self.random.pick(&[1, 1, 2, 3, keyed.len()]).min(keyed.len());
         let mut call = keyed[keyed.len() - 1 - self.random.below(back)];
-        let Policy { per_day, per_month, .. } = self.policies[usize::from(call.agent)];
+        let Policy { per_day, per_month, per_hour, on_provider, .. } = self.policies[usize::from(call.agent)];
         (call.per_day, call.per_month) = (per_day, per_month);
+        (call.per_hour, call.on_provider) = (per_hour, on_provider);
         if self.random.chance(15) {
             call.body = 1 - call.body;
         }
@@ -201,7 +208,7 @@ impl World {
     fn time(&mut self) -> Option<i64> {
         let now = self.hands.now();
         let edge = self.random.pick(&[-1_000, -1, 0, 1, 1_000]);
-        let far = match self.random.below(10) {
+        let far = match self.random.below(11) {
             0..=3 => now.0 + self.random.between(1, 90_000),
             4 => return Some(now.0 - self.random.pick(&[1, 1_000, 31_000, HOUR])),
             5 | 6 => {
@@ -211,17 +218,32 @@ impl World {
             }
             7 => Window::Day.end(now).0 + edge,
             8 => Window::Month.end(now).0 + edge,
+            9 => Window::Hour.end(now).0 + edge,
             _ => now.0 + DAY + edge,
         };
-        // No request lives for days: each is over before the second window after its own.
+        // No request lives for days, and none waits for hours to be held: each is over before the second window after its own.
         let open = self.model.attempts.iter().filter(|attempt| attempt.state.is_running());
-        let oldest = open.map(|attempt| Window::Day.end(Window::Day.end(attempt.held_at)).0).min();
+        let longest = |attempt: &Attempt| {
+            if attempt.state == State::Asking { Window::Hour } else { Window::Day }
+        };
+        let end = |attempt: &Attempt| {
+            let window = longest(attempt);
+            window.end(window.end(attempt.held_at)).0
+        };
+        let oldest = open.map(end).min();
         (far > now.0 && oldest.is_none_or(|end| far < end)).then_some(far)
     }
 
     fn policy(&mut self) -> Policy {
         let agent = self.random.number(3);
-        let mut limit = |most| self.random.chance(60).then(|| self.random.between(0, most));
-        Policy { agent, per_request: limit(40), per_day: limit(90), per_month: limit(240) }
+        let mut limit = |percent, most| self.random.chance(percent).then(|| self.random.between(0, most));
+        Policy {
+            agent,
+            per_request: limit(60, 40),
+            per_day: limit(60, 90),
+            per_month: limit(60, 240),
+            per_hour: limit(30, 70),
+            on_provider: limit(30, 70),
+        }
     }
 }

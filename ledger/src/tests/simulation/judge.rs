@@ -1,12 +1,13 @@
 //! Every answer of the ledger before a commit, and its memory after every event, against the model. Next: [`super::outcomes`]
 //! for what is answered after one.
 
-use domain::{PolicyViolation, UnixMillis, Window};
+use domain::{PolicyViolation, UnixMillis};
 
 use super::actor::{Actor, Stage, Told};
 use super::answers::Answer;
 use super::call::{WALLETS, agent, wallet};
-use super::model::{DAY, Delivery, Response, State, agents, day, month};
+use super::kind::Kind;
+use super::model::{DAY, Delivery, Response, State, agents};
 use super::world::{World, response};
 use crate::health::Cause;
 use crate::shared::Phase;
@@ -148,6 +149,9 @@ impl World {
         assert!(fresh, "actor {}: {answer:?}, not one of {:?}", actor.number, actor.allowed);
         let expected = self.model.funds(attempt, self.settings.agent_holds_max);
         assert_eq!(answer, expected, "what actor {} is told of funds and limits", actor.number);
+        if answer == Answer::Hold {
+            self.model.attempts[attempt].free = self.model.is_free_now(attempt);
+        }
     }
 
     fn hear_held(&mut self, actor: &mut Actor, attempt: usize, held: Result<Held, HoldError>) {
@@ -276,11 +280,14 @@ impl World {
                 self.count("insufficient funds");
                 self.expect_now(actor, attempt, Answer::Funds(available.atomic()));
             }
-            (HoldError::SpendingLimit(PolicyViolation::Window { window, remaining, .. }), Some(attempt)) => {
+            (
+                HoldError::SpendingLimit(PolicyViolation::Window { window, scope, remaining, .. }),
+                Some(attempt),
+            ) => {
                 self.count("over a limit");
                 let left = remaining.atomic();
-                let answer = if *window == Window::Day { Answer::Day(left) } else { Answer::Month(left) };
-                self.expect_now(actor, attempt, answer);
+                let kind = Kind::find(*window, scope.as_ref());
+                self.expect_now(actor, attempt, Answer::Limit(kind, left));
             }
             (other, _) => panic!("actor {} was told {other:?}", actor.number),
         }
@@ -301,13 +308,14 @@ impl World {
         }
         let held_at = self.ledger.shared.held_at();
         for number in agents() {
-            for (window, start) in [(Window::Day, day as fn(_) -> _), (Window::Month, month)] {
-                let (spent, held) = memory.window(agent(number), window, &held_at);
-                let expected = self.model.held_in(number, start, held_at.at);
-                assert_eq!(held, expected, "what agent {number} holds in its {}", window.name());
+            for kind in Kind::ALL {
+                let key = held_at.key(agent(number), kind.window(), kind.scope());
+                let (spent, held) = memory.window(&key);
+                let expected = self.model.held_in(number, kind, held_at.at);
+                assert_eq!(held, expected, "what agent {number} holds in its {kind:?}");
                 let Some(spent) = spent else { continue };
-                let expected = self.model.spent(number, start, held_at.at);
-                assert_eq!(spent, expected, "what agent {number} spent in its {}", window.name());
+                let expected = self.model.spent(number, kind, held_at.at);
+                assert_eq!(spent, expected, "what agent {number} spent in its {kind:?}");
             }
         }
         let waiting = |attempt: &super::model::Attempt| attempt.response == Response::Queued;

@@ -8,12 +8,7 @@ use domain::{PaymentId, UnixMillis};
 
 use super::call::{Call, WALLET_OF, WALLETS};
 use super::disk::{Batch, moved};
-
-/// When the window of a point in time began, in milliseconds.
-type WindowStart = fn(UnixMillis) -> i64;
-
-/// What a call's policy allows in a window, in atomic units.
-type LimitOf = fn(&Call) -> Option<i64>;
+use super::kind::Kind;
 
 #[derive(Default)]
 pub(super) struct Model {
@@ -39,6 +34,8 @@ pub(super) struct Attempt {
     /// When its payment got its name.
     pub(super) named_at: UnixMillis,
     pub(super) held_at: UnixMillis,
+    /// Held as one of the day's free calls.
+    pub(super) free: bool,
     pub(super) state: State,
     pub(super) delivery: Delivery,
     pub(super) response: Response,
@@ -101,13 +98,13 @@ impl Model {
         })
     }
 
-    fn charged(&self) -> impl Iterator<Item = (&Attempt, i64)> {
+    pub(super) fn charged(&self) -> impl Iterator<Item = (&Attempt, i64)> {
         self.paid()
             .filter(|(_, paid)| !paid.refunded)
             .map(|(attempt, paid)| (attempt, paid.units - paid.back))
     }
 
-    fn holding(&self) -> impl Iterator<Item = &Attempt> {
+    pub(super) fn holding(&self) -> impl Iterator<Item = &Attempt> {
         let holds = |state: State| state.is_running() && state != State::Asking;
         self.attempts.iter().filter(move |attempt| holds(attempt.state))
     }
@@ -121,7 +118,7 @@ impl Model {
 
     pub(super) fn held(&self, wallet: u8) -> i64 {
         let holding = self.holding().filter(|attempt| attempt.call.wallet() == wallet);
-        holding.map(|attempt| attempt.call.cost.most()).sum()
+        holding.map(Attempt::most).sum()
     }
 
     pub(super) fn holds_of(&self, agent: u8) -> usize {
@@ -129,15 +126,13 @@ impl Model {
     }
 
     /// Spent in the window that `at` lies in.
-    pub(super) fn spent(&self, agent: u8, start: fn(UnixMillis) -> i64, at: UnixMillis) -> i64 {
-        let inside = |attempt: &Attempt| attempt.call.agent == agent && start(attempt.held_at) == start(at);
-        self.charged().filter(|(attempt, _)| inside(attempt)).map(|(_, units)| units).sum()
+    pub(super) fn spent(&self, agent: u8, kind: Kind, at: UnixMillis) -> i64 {
+        self.charged().filter(|(attempt, _)| attempt.is_in(agent, kind, at)).map(|(_, units)| units).sum()
     }
 
     /// Held in the window that `at` lies in.
-    pub(super) fn held_in(&self, agent: u8, start: fn(UnixMillis) -> i64, at: UnixMillis) -> i64 {
-        let inside = |attempt: &&Attempt| attempt.call.agent == agent && start(attempt.held_at) == start(at);
-        self.holding().filter(inside).map(|attempt| attempt.call.cost.most()).sum()
+    pub(super) fn held_in(&self, agent: u8, kind: Kind, at: UnixMillis) -> i64 {
+        self.holding().filter(|attempt| attempt.is_in(agent, kind, at)).map(Attempt::most).sum()
     }
 
     pub(super) fn find(&self, id: PaymentId) -> usize {
@@ -210,10 +205,16 @@ impl Model {
 
     /// Rows that a batch wrote and deleted. What is deleted unpaid is over.
     fn end_holds(&mut self, batch: &Batch) {
-        for id in &batch.holds {
+        for (id, free) in &batch.holds {
             let index = self.find(*id);
             let attempt = &mut self.attempts[index];
             assert!(attempt.call.durable, "payment {index} needs no row");
+            // Of a process that is gone nobody heard how it decided.
+            assert!(
+                attempt.free == *free || attempt.state == State::Asking,
+                "payment {index} is free: {free}"
+            );
+            attempt.free = *free;
             match attempt.state {
                 State::Recording => attempt.state = State::Held,
                 State::Abandoned => attempt.state = State::Voiding,
@@ -240,7 +241,7 @@ impl Model {
     }
 
     fn pay(&mut self, index: usize, took: (i64, u64), at: UnixMillis) {
-        let Attempt { call, held_at, .. } = &self.attempts[index];
+        let Attempt { call, held_at, free, .. } = &self.attempts[index];
         let twice =
             self.paid().any(|(other, _)| call.signed.is_some() && other.call.replay() == call.replay());
         assert!(!twice, "the signed payment of payment {index} was captured before");
@@ -249,7 +250,7 @@ impl Model {
                 && month(other.held_at) == month(*held_at)
         };
         let number = self.charged().filter(|(other, _)| this_month(other)).count() as u64 + 1;
-        let units = call.cost.of(number);
+        let units = if *free { 0 } else { call.cost.of(number) };
         assert_eq!(took, (units, number), "what payment {index} takes, as which call of the month");
         self.check_limits(index, units);
         let paid = Paid { units, at, back: 0, refunded: false };
@@ -261,15 +262,11 @@ impl Model {
     /// No window goes beyond the highest limit that one of its payments was accepted under.
     fn check_limits(&self, index: usize, units: i64) {
         let this = &self.attempts[index];
-        let windows: [(WindowStart, LimitOf); 2] =
-            [(day, |call| call.per_day), (month, |call| call.per_month)];
-        for (start, limit) in windows {
-            let inside = |other: &Attempt| {
-                other.call.agent == this.call.agent && start(other.held_at) == start(this.held_at)
-            };
-            let others = self.paid().filter(|(other, _)| inside(other)).map(|(other, _)| other);
-            let limits = others.chain([this]).map(|other| limit(&other.call).unwrap_or(i64::MAX));
-            let spent = self.spent(this.call.agent, start, this.held_at);
+        let (agent, at) = (this.call.agent, this.held_at);
+        for kind in Kind::of(&this.call) {
+            let others = self.paid().map(|(other, _)| other).filter(|other| other.is_in(agent, kind, at));
+            let limits = others.chain([this]).map(|other| kind.limit(&other.call).unwrap_or(i64::MAX));
+            let spent = self.spent(agent, kind, at);
             assert!(spent + units <= limits.max().unwrap(), "payment {index} goes beyond its limit");
         }
     }
@@ -350,6 +347,16 @@ impl State {
 // === impl Attempt ===
 
 impl Attempt {
+    /// The most that it can cost.
+    pub(super) const fn most(&self) -> i64 {
+        if self.free { 0 } else { self.call.cost.most() }
+    }
+
+    /// Whether it counts in this agent's window of this kind and time.
+    fn is_in(&self, agent: u8, kind: Kind, at: UnixMillis) -> bool {
+        self.call.agent == agent && kind.counts(&self.call) && kind.start(self.held_at) == kind.start(at)
+    }
+
     /// Whether what it is owed may have been forgotten: a day after its payment's name was made.
     pub(super) fn is_old(&self, latest: UnixMillis) -> bool {
         latest.0 - self.named_at.0 > DAY - 2 * HOUR
@@ -361,6 +368,11 @@ pub(super) const DAY: i64 = 24 * HOUR;
 
 /// 2026-11-01T00:00:00Z.
 const NOVEMBER: i64 = 1_793_491_200_000;
+
+/// Start of the hour.
+pub(super) const fn hour(at: UnixMillis) -> i64 {
+    at.0 - at.0 % HOUR
+}
 
 /// Start of the day.
 pub(super) const fn day(at: UnixMillis) -> i64 {

@@ -23,6 +23,9 @@ impl World {
                     panic!("told that payment {attempt} stands: {state:?}")
                 };
                 assert_eq!(receipt.record().amount.atomic(), paid.units, "what payment {attempt} took");
+                if self.model.attempts[attempt].free {
+                    self.count("captured for nothing");
+                }
                 actor.stage = Stage::Paid(attempt, receipt);
             }
             // It is made up for, now or later: only the disk ends it.

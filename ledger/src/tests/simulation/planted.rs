@@ -10,6 +10,8 @@ pub(super) enum Planted {
     DoubleCapture,
     /// The driver hands the ledger a limit that is one too high.
     LimitOffByOne,
+    /// The driver hands the ledger an allowance that is one call too high.
+    FreeOffByOne,
     /// The store does not keep the replay key of a payment.
     DroppedReplayKey,
     /// The store does not keep which deliveries are open.

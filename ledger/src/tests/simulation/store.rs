@@ -4,12 +4,12 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use async_trait::async_trait;
-use domain::{AgentId, IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId, Window};
+use domain::{IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId, Window};
 
 use super::disk::{Disk, Fault, Shelf};
 use super::planted::Planted;
 use super::tables::Tables;
-use crate::batch::{AccountId, Delta, GivenPayment, HeldAt, Owner};
+use crate::batch::{AccountId, Delta, GivenPayment, Owner, WindowKey};
 use crate::books::session::Connection;
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 use crate::facts::{AgentFacts, WalletFacts, WindowFacts};
@@ -119,20 +119,20 @@ fn load(tables: &Tables, wanted: &Wanted, at: UnixMillis) -> Loaded {
             loaded.wallets.push((*wallet, facts));
         }
     }
-    let day = Window::Day.start(Window::Day.start(at).plus(-1));
-    let month = Window::Month.start(Window::Month.start(at).plus(-1));
+    let (day, month) = (Window::Day.before(at), Window::Month.before(at));
     for agent in &wanted.agents {
         let mut facts = AgentFacts::default();
         for (key, sum) in tables.windows_of(*agent) {
-            let oldest = if key.window == Window::Day { day } else { month };
-            if key.start >= oldest {
-                let (window, start) = (key.window, key.start);
-                facts.windows.push(WindowFacts { window, start, spent: sum.spent, limit: sum.limit });
+            if key.start >= key.window.before(at) {
+                let (window, start, scope) = (key.window, key.start, key.scope.clone());
+                facts.windows.push(WindowFacts { window, start, scope, spent: sum.spent, limit: sum.limit });
             }
         }
         for (key, calls) in tables.calls.iter().filter(|(key, _)| key.agent == *agent && key.month >= month) {
             facts.calls.push((key.provider, key.month, calls.calls));
         }
+        let free = tables.free_of(*agent).into_iter().filter(|((_, start), _)| *start >= day);
+        facts.free.extend(free.map(|((route, start), calls)| (route, start, calls)));
         loaded.agents.push((*agent, facts));
     }
     for row in &tables.transfers {
@@ -193,9 +193,8 @@ impl Reads for Shelves {
         self.ask(|tables| wallet_facts(tables, wallet).map(|facts| facts.balance)).await
     }
 
-    async fn spent(&self, agent: AgentId, window: Window, held: &HeldAt) -> Result<i64, LedgerError> {
-        let key = held.key(agent, window);
-        self.ask(|tables| tables.windows.get(&key).map_or(0, |sum| sum.spent)).await
+    async fn spent(&self, key: &WindowKey) -> Result<i64, LedgerError> {
+        self.ask(|tables| tables.windows.get(key).map_or(0, |sum| sum.spent)).await
     }
 
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {

@@ -1,14 +1,15 @@
 //! [`Tables`]: what the simulated disk keeps, with the same walls as the schema in `migrations/`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, UnixMillis};
 
 use super::planted::Planted;
 use crate::Refunded;
 use crate::batch::{
-    AccountId, CallKey, Delta, EXTERNAL, GivenBack, HoldRow, KEPT_MILLIS, Marker, Movement, NewAccount,
-    Owner, PaymentRow, RefundRow, TransferRow, Usage, UsageKey, WindowKey,
+    AccountId, CallKey, Delta, EXTERNAL, GivenBack, HeldAt, HoldRow, KEPT_MILLIS, Marker, Movement,
+    NewAccount, Owner, PaymentRow, RefundRow, TransferRow, Usage, UsageKey, WindowKey,
 };
 use crate::receipt::StoredResponse;
 
@@ -144,7 +145,7 @@ impl Tables {
 
     fn sums(&mut self, delta: &Delta) -> Wall {
         for (key, change) in delta.windows.iter().filter(|(_, change)| change.limit > 0 || change.spent > 0) {
-            let sum = self.windows.entry(*key).or_default();
+            let sum = self.windows.entry(key.clone()).or_default();
             sum.spent += change.spent;
             sum.limit = sum.limit.max(change.limit);
             wall(sum.spent <= sum.limit, "a window over its limit")?;
@@ -223,6 +224,18 @@ impl Tables {
             let GivenBack { amount, fee } = back.unwrap_or_default();
             Some(GivenBack { amount: amount + refunded.amount.atomic(), fee: fee + refunded.fee.atomic() })
         })
+    }
+
+    /// The free calls of an agent, by route and day.
+    pub(super) fn free_of(&self, agent: AgentId) -> BTreeMap<(Arc<str>, UnixMillis), i64> {
+        let mut free = BTreeMap::new();
+        for row in self.payments.iter().filter(|row| row.free && row.agent == agent) {
+            if !self.refunds_of(row).any(Refunded::is_whole) {
+                let day = HeldAt::new(row.held_at).day;
+                *free.entry((Arc::clone(&row.route), day)).or_default() += 1;
+            }
+        }
+        free
     }
 
     pub(super) fn windows_of(&self, agent: AgentId) -> impl Iterator<Item = (&WindowKey, &Sum)> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use domain::policy::{Spending, SpendingPolicy};
-use domain::{Clock, PaymentId, UnixMillis};
+use domain::{Clock, PaymentId, Sold, UnixMillis};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,6 +44,8 @@ pub(super) struct World {
     pub(super) is_poor: bool,
     /// How many nonces and identifiers there are: few, so that they meet.
     pub(super) names: u8,
+    /// Calls a day that each agent has for nothing.
+    pub(super) free_per_day: u32,
     /// Percent of the calls whose hold is to outlive the process.
     pub(super) durable: u64,
     /// Percent of the events after which the writer does not get to work.
@@ -65,6 +67,8 @@ pub(super) struct Pause {
 
 /// The wall clock.
 pub(super) struct Hands(AtomicI64);
+
+const SOLD: Sold<'static> = Sold { route: "route", provider: "acme", category: None };
 
 // === impl World ===
 
@@ -88,6 +92,7 @@ impl World {
             is_poor: random.chance(40),
             names: random.pick(&[3, 6, 40]),
             durable: random.pick(&[0, 20, 60]),
+            free_per_day: random.pick(&[0, 0, 1, 4]),
             lag: random.pick(&[0, 30, 70]),
             random,
             log,
@@ -182,8 +187,7 @@ impl World {
         let per_request = self.policies[usize::from(call.agent)].per_request;
         let policy = SpendingPolicy { per_request: per_request.map(amount), ..SpendingPolicy::default() };
         let most = call.cost.most();
-        let spending =
-            Spending { amount: amount(most), route: "route", provider: "acme", at: self.hands.now() };
+        let spending = Spending { amount: amount(most), sold: SOLD, at: self.hands.now() };
         let allowed = policy.check(spending).is_ok();
         assert_eq!(allowed, per_request.is_none_or(|limit| most <= limit), "the limit of one request");
         if !allowed {
@@ -198,9 +202,13 @@ impl World {
             let more = |limit: i64| amount(limit + 1);
             (request.per_day, request.per_month) = (call.per_day.map(more), call.per_month.map(more));
         }
+        if self.planted == Planted::FreeOffByOne && call.free_per_day > 0 {
+            request.free_per_day += 1;
+        }
         let (named_at, held_at) = (self.hands.now(), self.ledger.time());
         let (state, delivery, response) = (State::Asking, Delivery::Over, Response::None);
-        self.model.attempts.push(Attempt { id, call, named_at, held_at, state, delivery, response });
+        let free = false;
+        self.model.attempts.push(Attempt { id, call, named_at, held_at, free, state, delivery, response });
         let ledger = self.ledger.clone();
         let answer = async move { ledger.hold(request).await };
         self.enter(Stage::Asking(self.model.attempts.len() - 1, Box::pin(answer)));

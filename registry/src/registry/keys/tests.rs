@@ -19,11 +19,13 @@ async fn r13_a_rotated_key_works_beside_the_new_one_until_its_overlap_ends() {
     let registry = open(&place, &clock).await;
     let agent = agent(&registry).await;
     let per_request = Amount::from_atomic(7).unwrap();
-    let new = NewKey { per_request, ..NewKey::default() };
+    let scopes = vec!["route:quotes".parse().unwrap(), "category:data".parse().unwrap()];
+    let new = NewKey { per_request, scopes: scopes.clone(), ..NewKey::default() };
     let old = registry.add_key(&OPERATOR, agent, new).await.unwrap();
     let made = registry.rotate_key(&OPERATOR, agent, old.grant.id, 1_000).await.unwrap();
-    assert_eq!(made.grant.per_request, per_request);
+    assert_eq!((made.grant.per_request, &made.grant.scopes), (per_request, &scopes));
     let known = registry.directory().by_key(&old.key).await.unwrap().unwrap();
+    assert_eq!(known.key.as_ref().unwrap().scopes, scopes);
     assert_eq!(known.key.as_ref().unwrap().expires_at, Some(clock.now().plus(1_000)));
     assert!(registry.directory().by_key(&made.key).await.unwrap().is_some());
 
