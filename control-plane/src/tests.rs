@@ -1,6 +1,7 @@
 //! The two routers over real sockets, with a real ledger and registry in a temporary directory.
 
 mod http;
+mod limits;
 mod named;
 mod ops;
 pub(crate) mod receiver;

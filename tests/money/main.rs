@@ -21,5 +21,6 @@ mod streams;
 mod tampering;
 mod told;
 mod traffic;
+mod trials;
 mod upstreams;
 mod windows;

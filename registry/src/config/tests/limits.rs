@@ -7,7 +7,8 @@ use super::{errors, parse};
 const SOLD: &str = "[[providers]]\nname = \"acme\"\n[providers.upstream]\naddresses = [\"http://127.0.0.1:9\"]\n\
     [[providers.routes]]\nname = \"quotes\"\npath = \"/q\"\nprice = \"$0.01\"\nfree_per_day = 5\ncategory = \"data\"\n";
 
-const KEY: &str = "key_ag7xzaqaaaaaaaaaaaaaaaaaaa:0000000000000000000000000000000000000000000000000000000000000000";
+const KEY: &str =
+    "key_ag7xzaqaaaaaaaaaaaaaaaaaaa:0000000000000000000000000000000000000000000000000000000000000000";
 
 #[test]
 fn limits_scopes_and_allowances_are_read() {
@@ -37,7 +38,7 @@ fn every_mistake_in_a_limit_is_told_with_its_place() {
         (limit("category:dtaa", "day", "$1"), "there is no category `dtaa`"),
         (limit("quotes", "day", "$1"), "a scope is route:NAME"),
         (limit("route:quotes", "week", "$1"), "hour"),
-        (limit("route:quotes", "day", "1"), "$"),
+        (limit("route:quotes", "day", "1e3"), "amount"),
         (limit("route:quotes", "day", "$1").repeat(2), "there is already a limit on route:quotes per day"),
     ] {
         let errors = errors(&format!("{SOLD}{agent}{limits}"));
