@@ -137,14 +137,23 @@ async fn create(
     let owner = owner(&caller, &mut fields, body.owner);
     let policy = policy(&state, &mut fields, "/policy", &body.policy);
     fields.finish()?;
-    // The wallet first, in the ledger, then the agent that names it: an agent never spends from a wallet that is not there.
-    let wallet = match &body.wallet {
-        Some(text) => crate::wallets::visible(&state, &caller, text).await?.id,
-        None => crate::wallets::make(&state, &caller, body.name.clone(), owner.clone()).await?.id,
+    // A name that is taken leaves no wallet behind.
+    state.registry.expect_new_agent(&body.name).await?;
+    let (name, actor) = (body.name, caller.actor());
+    let agent = match &body.wallet {
+        Some(text) => {
+            let wallet = crate::wallets::visible(&state, &caller, text).await?.id;
+            state.registry.create_agent(&actor, NewAgent { name, wallet, owner, policy }).await?
+        }
+        None => {
+            // In the ledger first: an agent never spends from a wallet that is not there.
+            let wallet = state.registry.new_wallet()?;
+            state.ledger.create_wallet(wallet).await?;
+            let new = NewAgent { name, wallet, owner, policy };
+            state.registry.create_agent_and_wallet(&actor, new).await?
+        }
     };
-    let new = NewAgent { name: body.name, wallet, owner, policy };
-    let agent = state.registry.create_agent(&caller.actor(), new).await?;
-    tracing::info!(agent.id = %agent.id, agent.name = %agent.name, wallet.id = %wallet, "agent created");
+    tracing::info!(agent.id = %agent.id, agent.name = %agent.name, wallet.id = %agent.wallet, "agent created");
     Ok((StatusCode::CREATED, Json(view(&state, &agent).await?)))
 }
 

@@ -1,9 +1,8 @@
 //! `/v1/providers/{name}/failures` and `/latency`: how a provider's routes did, from the gateway's own counts.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use domain::UnixMillis;
-use jiff::Timestamp;
 use registry::{Requests, RouteLatency};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -11,6 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::call::caller::Caller;
+use crate::call::csv::Row;
+use crate::call::listing::{Lister, Page};
+use crate::call::moment;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::problem::Problem;
@@ -23,14 +25,18 @@ const SPAN_MS: i64 = 24 * 60 * 60 * 1_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SpanQuery {
-    /// RFC 3339; a day before `to` where not given. Rounded down to its hour.
+    /// RFC 3339, or a day; a day before `to` where not given. Rounded down to its hour.
     from: Option<String>,
-    /// RFC 3339; now where not given. Rounded up to its hour.
+    /// RFC 3339, or a day; now where not given. Rounded up to its hour.
     to: Option<String>,
+    /// Rows of a page.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
 }
 
 /// How often something went wrong.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 struct FailureView {
     route: String,
     /// How the requests ended: `refused`, `voided`, `error`.
@@ -41,7 +47,7 @@ struct FailureView {
 }
 
 /// How long a route's answers took. A percentile is never below the truth, and less than 28% above it.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 struct LatencyView {
     route: String,
     answers: u64,
@@ -56,47 +62,42 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 
 /// What went wrong at a provider's routes, by reason.
 #[utoipa::path(get, path = "/v1/providers/{name}/failures", operation_id = "provider.failures", tag = "providers",
-    params(("name" = String, Path), SpanQuery), responses((status = 200, body = Vec<FailureView>)),
+    params(("name" = String, Path), SpanQuery), responses((status = 200, body = Page<FailureView>)),
     security(("management" = ["providers:read"])))]
 async fn failures(
     State(state): State<ControlState>,
     caller: Caller,
     Path(name): Path<String>,
+    lister: Lister,
     Query(query): Query<SpanQuery>,
-) -> Result<Json<Vec<FailureView>>, Problem> {
+) -> Result<Response, Problem> {
     visible(&caller, &name)?;
     let (from, to) = span(&query, state.ledger.time())?;
     let found = state.registry.failures(&name, from, to).await.map_err(registry::RegistryError::Store)?;
-    Ok(Json(found.into_iter().map(FailureView::new).collect()))
+    let rows = found.into_iter().map(FailureView::new).collect();
+    lister.answer_rows(query.limit, query.after.as_deref(), rows).await
 }
 
 /// How long the answers of a provider's routes took.
 #[utoipa::path(get, path = "/v1/providers/{name}/latency", operation_id = "provider.latency", tag = "providers",
-    params(("name" = String, Path), SpanQuery), responses((status = 200, body = Vec<LatencyView>)),
+    params(("name" = String, Path), SpanQuery), responses((status = 200, body = Page<LatencyView>)),
     security(("management" = ["providers:read"])))]
 async fn latency(
     State(state): State<ControlState>,
     caller: Caller,
     Path(name): Path<String>,
+    lister: Lister,
     Query(query): Query<SpanQuery>,
-) -> Result<Json<Vec<LatencyView>>, Problem> {
+) -> Result<Response, Problem> {
     visible(&caller, &name)?;
     let (from, to) = span(&query, state.ledger.time())?;
     let found = state.registry.latency(&name, from, to).await.map_err(registry::RegistryError::Store)?;
-    Ok(Json(found.into_iter().map(LatencyView::new).collect()))
+    let rows = found.into_iter().map(LatencyView::new).collect();
+    lister.answer_rows(query.limit, query.after.as_deref(), rows).await
 }
 
 fn span(query: &SpanQuery, now: UnixMillis) -> Result<(UnixMillis, UnixMillis), Problem> {
-    let moment = |text: &str| {
-        let read: Result<Timestamp, _> = text.parse();
-        let read = read.map(|moment| UnixMillis(moment.as_millisecond()));
-        read.map_err(|_| {
-            Problem::Parameter("from and to must be RFC 3339, such as 2027-01-31T00:00:00Z".to_owned())
-        })
-    };
-    let to = query.to.as_deref().map(moment).transpose()?.unwrap_or(now);
-    let from = query.from.as_deref().map(moment).transpose()?.unwrap_or_else(|| to.plus(-SPAN_MS));
-    if from < to { Ok((from, to)) } else { Err(Problem::Parameter("from must be before to".to_owned())) }
+    moment::span(query.from.as_deref(), query.to.as_deref(), (now, SPAN_MS))
 }
 
 // === impl FailureView ===
@@ -106,6 +107,10 @@ impl FailureView {
         let Requests { route, outcome, reason, requests } = counted;
         Self { route, outcome, reason, requests }
     }
+}
+
+impl Row for FailureView {
+    const COLUMNS: &'static [&'static str] = &["route", "outcome", "reason", "requests"];
 }
 
 // === impl LatencyView ===
@@ -121,4 +126,8 @@ impl LatencyView {
             p99_us: micros(measured.p99),
         }
     }
+}
+
+impl Row for LatencyView {
+    const COLUMNS: &'static [&'static str] = &["route", "answers", "p50_us", "p95_us", "p99_us"];
 }

@@ -9,5 +9,6 @@ pub(crate) mod csv;
 pub(crate) mod document;
 pub(crate) mod idempotent;
 pub(crate) mod listing;
+pub(crate) mod moment;
 pub(crate) mod operations;
 pub(crate) mod query;

@@ -19,8 +19,8 @@ pub(crate) struct ProviderBody {
     hosts: Option<Vec<String>>,
     /// What signed payments are made out to. Set by the operator.
     pay_to: Option<String>,
-    /// Calls of one consumer to all its routes, such as `100/s`.
-    rate_limit: Option<String>,
+    /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
+    rate_limit: Option<Map<String, Value>>,
     upstream: UpstreamBody,
 }
 
@@ -64,8 +64,8 @@ pub(crate) struct RouteBody {
     free_per_day: Option<u32>,
     /// What kind of thing it sells: policies allow and limit by it.
     category: Option<String>,
-    /// Calls of one consumer, such as `10/s`.
-    rate_limit: Option<String>,
+    /// Calls of one consumer: `{"calls": 100, "per": "1s", "burst": 200}`.
+    rate_limit: Option<Map<String, Value>>,
     /// What the offer says of it.
     description: Option<String>,
     /// The media type that the offer names.
@@ -86,8 +86,8 @@ pub(crate) struct ProviderPatch {
     fee: Option<String>,
     /// Hosts that its routes are served on. Set by the operator.
     hosts: Option<Vec<String>>,
-    /// Calls of one consumer to all its routes, such as `100/s`.
-    rate_limit: Option<String>,
+    /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
+    rate_limit: Option<Map<String, Value>>,
     /// Where the API is.
     upstream: Option<Map<String, Value>>,
 }
@@ -108,8 +108,8 @@ pub(crate) struct RoutePatch {
     free_per_day: Option<u32>,
     /// What kind of thing it sells.
     category: Option<String>,
-    /// Calls of one consumer, such as `10/s`.
-    rate_limit: Option<String>,
+    /// Calls of one consumer: `{"calls": 100, "per": "1s", "burst": 200}`.
+    rate_limit: Option<Map<String, Value>>,
     /// What the offer says of it.
     description: Option<String>,
     /// `after` or `before`.

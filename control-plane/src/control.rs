@@ -30,7 +30,7 @@ use crate::problem::Problem;
 use crate::webhooks::api as webhooks;
 use crate::{
     agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, payments, providers,
-    routes, signers, trials, wallets,
+    revenue, routes, signers, trials, wallets,
 };
 
 /// Longest a call may take, its body included. What reads all books has no such end.
@@ -102,6 +102,7 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(routes::router())
         .merge(catalogs::router())
         .merge(analytics::router())
+        .merge(revenue::router())
         .merge(api_keys::router())
         .merge(changes::router())
         .merge(events::router())

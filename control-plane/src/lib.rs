@@ -28,6 +28,7 @@ mod payments;
 mod policy;
 mod problem;
 mod providers;
+mod revenue;
 mod routes;
 pub mod sequencer;
 pub mod server;

@@ -25,4 +25,14 @@ impl Money {
             display: amount.to_string(),
         }
     }
+
+    /// Units that may be below zero: a balance of what came and what went.
+    pub(crate) fn signed(units: i64, asset: &Asset) -> Self {
+        let size = Amount::from_atomic(units.saturating_abs()).unwrap_or(Amount::ZERO);
+        let money = Self::new(size, asset);
+        if units >= 0 {
+            return money;
+        }
+        Self { amount: format!("-{}", money.amount), display: format!("-{}", money.display), ..money }
+    }
 }

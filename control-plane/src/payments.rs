@@ -1,4 +1,11 @@
-//! `GET /v1/payments/{id}`: a captured payment as it stands in the books.
+//! `/v1/payments`: captured payments as they stand in the books. [`list`] finds them, [`timeline`] tells what became of one,
+//! [`refund`] gives one back.
+//!
+//! Whose they are: a provider's who was paid, and an owner's whose agent or whose wallet paid. Anybody else's do not exist.
+
+mod list;
+mod refund;
+mod timeline;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,12 +17,22 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::call::caller::Caller;
+use crate::call::csv::Row;
 use crate::control::ControlState;
 use crate::money::Money;
 use crate::problem::Problem;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PaymentView {
+    #[serde(flatten)]
+    line: PaymentLine,
+    /// Each time, in order.
+    refunds: Vec<RefundView>,
+}
+
+/// A payment in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PaymentLine {
     id: String,
     /// `captured`, `partly_refunded` or `refunded`.
     state: &'static str,
@@ -34,21 +51,27 @@ pub(crate) struct PaymentView {
     /// What was given back so far.
     refunded: Money,
     refunded_fee: Money,
-    /// Each time, in order.
-    refunds: Vec<RefundView>,
 }
 
 #[derive(Serialize, ToSchema)]
-struct RefundView {
+pub(crate) struct RefundView {
     id: String,
+    payment: String,
     amount: Money,
+    /// The part of it that the platform gave.
     fee: Money,
+    /// What is left of the payment afterwards.
+    remains: Money,
     reason: &'static str,
     at: String,
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
-    OpenApiRouter::default().routes(routes!(get))
+    OpenApiRouter::default()
+        .routes(routes!(get))
+        .merge(list::router())
+        .merge(timeline::router())
+        .merge(refund::router())
 }
 
 /// One payment.
@@ -64,7 +87,7 @@ async fn get(
     Ok(Json(PaymentView::new(&payment, &refunds, state.ledger.asset())))
 }
 
-/// A payment that is the caller's business: of their agent, or to their provider.
+/// A payment that is the caller's business.
 pub(crate) async fn visible(
     state: &ControlState,
     caller: &Caller,
@@ -76,7 +99,9 @@ pub(crate) async fn visible(
         return Ok(payment);
     }
     let agent = state.registry.agent(payment.receipt.agent).await?;
-    let owned = agent.is_some_and(|agent| caller.owns(agent.owner.as_deref()));
+    let wallet = state.registry.wallet(payment.wallet).await?;
+    let owned = agent.is_some_and(|agent| caller.owns(agent.owner.as_deref()))
+        || wallet.is_some_and(|wallet| caller.owns(wallet.owner.as_deref()));
     if owned { Ok(payment) } else { Err(Problem::PaymentNotFound) }
 }
 
@@ -84,6 +109,15 @@ pub(crate) async fn visible(
 
 impl PaymentView {
     fn new(payment: &PaymentRecord, refunds: &[Refunded], asset: &Asset) -> Self {
+        let refunds = refunds.iter().map(|refund| RefundView::new(refund, asset)).collect();
+        Self { line: PaymentLine::new(payment, asset), refunds }
+    }
+}
+
+// === impl PaymentLine ===
+
+impl PaymentLine {
+    fn new(payment: &PaymentRecord, asset: &Asset) -> Self {
         let receipt = &payment.receipt;
         Self {
             id: receipt.payment.to_string(),
@@ -101,9 +135,29 @@ impl PaymentView {
             captured_at: receipt.captured_at.to_string(),
             refunded: Money::new(payment.refunded, asset),
             refunded_fee: Money::new(payment.refunded_fee, asset),
-            refunds: refunds.iter().map(|refund| RefundView::new(refund, asset)).collect(),
         }
     }
+}
+
+impl Row for PaymentLine {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "captured_at",
+        "state",
+        "provider",
+        "route",
+        "amount.display",
+        "fee.display",
+        "net.display",
+        "refunded.display",
+        "agent",
+        "wallet",
+        "refunded_fee.display",
+        "revision",
+        "held_at",
+        "transaction",
+        "amount.asset",
+    ];
 }
 
 // === impl RefundView ===
@@ -112,8 +166,10 @@ impl RefundView {
     fn new(refund: &Refunded, asset: &Asset) -> Self {
         Self {
             id: refund.id.to_string(),
+            payment: refund.payment.to_string(),
             amount: Money::new(refund.amount, asset),
             fee: Money::new(refund.fee, asset),
+            remains: Money::new(refund.remains, asset),
             reason: refund.reason.name(),
             at: refund.at.to_string(),
         }

@@ -2,8 +2,10 @@
 
 mod http;
 mod limits;
+mod money;
 mod named;
 mod ops;
+mod payments;
 pub(crate) mod receiver;
 mod tenants;
 mod told;
@@ -32,7 +34,7 @@ const TOKEN: &str = "token-of-the-tests";
 /// A clock that stands still.
 struct Still;
 
-/// Everything under one roof; `end` audits.
+/// Everything under one roof, on the database that `FAREGATE_TEST_DATABASE` names; `end` audits.
 struct House {
     _directory: TempDir,
     ledger: Ledger,
@@ -60,10 +62,9 @@ impl House {
 
     async fn open(router: impl FnOnce(Ledger, Registry) -> axum::Router) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let settings =
-            ledger::Settings::new(ledger::Database::Sqlite { directory: directory.path().to_owned() });
+        let (books, database) = databases(directory.path());
+        let settings = ledger::Settings::new(books);
         let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Silent)).unwrap();
-        let database = registry::Database::Sqlite { directory: directory.path().to_owned() };
         let registry = Registry::open(&database, Arc::new(Still)).await.unwrap();
         let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = socket.local_addr().unwrap();
@@ -141,6 +142,15 @@ impl House {
         drop(self.ledger);
         tokio::task::spawn_blocking(move || self.writer.close()).await.unwrap();
     }
+}
+
+fn databases(directory: &Path) -> (ledger::Database, registry::Database) {
+    if std::env::var("FAREGATE_TEST_DATABASE").is_ok_and(|name| name == "postgres") {
+        let url = Secret::new(test_postgres::fresh_database());
+        return (ledger::Database::Postgres { url: url.clone() }, registry::Database::Postgres { url });
+    }
+    let directory = directory.to_owned();
+    (ledger::Database::Sqlite { directory: directory.clone() }, registry::Database::Sqlite { directory })
 }
 
 fn text(value: &Value) -> String {

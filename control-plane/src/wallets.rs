@@ -1,11 +1,13 @@
-//! `/v1/wallets`: balances by name and owner, and the money that comes in from outside.
+//! `/v1/wallets`: balances by name and owner. What comes in and goes out stands in [`transfers`].
+
+mod transfers;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::WalletId;
-use ledger::Funding;
+use domain::{Amount, Asset, WalletId};
+use ledger::WalletBalance;
 use registry::agent::AGENT_NAME_BYTES_MAX;
 use registry::{Listing, Wallet};
 use serde::{Deserialize, Serialize};
@@ -17,16 +19,12 @@ use crate::agents::owner;
 use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
-use crate::call::idempotent::IdempotencyKey;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
 use crate::problem::Problem;
-
-/// Longest reference to what the money is outside, in bytes.
-const EXTERNAL_REFERENCE_BYTES_MAX: usize = 255;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -35,15 +33,6 @@ struct WalletBody {
     name: String,
     /// Whose it is to be; an owner's key always makes its own.
     owner: Option<String>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct FundBody {
-    /// Such as `$10`.
-    amount: String,
-    /// What the money is outside: a bank's or a processor's reference.
-    external_reference: String,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -65,6 +54,9 @@ struct WalletLine {
     name: String,
     owner: Option<String>,
     frozen: bool,
+    balance: Money,
+    /// What a new request may hold.
+    available: Money,
     created_at: String,
 }
 
@@ -84,22 +76,13 @@ struct WalletView {
     created_at: String,
 }
 
-#[derive(Serialize, ToSchema)]
-struct TransferView {
-    id: String,
-    wallet: String,
-    amount: Money,
-    external_reference: String,
-    at: String,
-}
-
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default()
         .routes(routes!(list, create))
         .routes(routes!(get))
-        .routes(routes!(fund))
         .routes(routes!(freeze))
         .routes(routes!(thaw))
+        .merge(transfers::router())
 }
 
 /// Wallets, newest first.
@@ -113,11 +96,18 @@ async fn list(
 ) -> Result<Response, Problem> {
     let owner = caller.only_owner().map(str::to_owned).or(query.owner);
     let fetch = move |range: Range<WalletId>| {
-        let (registry, listing) =
-            (state.registry.clone(), Listing { before: range.after, owner: owner.clone() });
+        let (state, listing) = (state.clone(), Listing { before: range.after, owner: owner.clone() });
         async move {
-            let wallets = registry.wallets(&listing, range.limit).await?;
-            Ok(wallets.into_iter().map(|wallet| (wallet.id, WalletLine::new(wallet))).collect())
+            let wallets = state.registry.wallets(&listing, range.limit).await?;
+            let ids: Vec<WalletId> = wallets.iter().map(|wallet| wallet.id).collect();
+            let balances = state.ledger.balances(&ids).await?;
+            let line = |(wallet, balance): (Wallet, Option<WalletBalance>)| {
+                // Without an account: nothing is in it.
+                let nothing =
+                    WalletBalance { balance: Amount::ZERO, held: Amount::ZERO, available: Amount::ZERO };
+                (wallet.id, WalletLine::new(wallet, balance.unwrap_or(nothing), state.ledger.asset()))
+            };
+            Ok(wallets.into_iter().zip(balances).map(line).collect())
         }
     };
     lister.answer(query.limit, query.after.as_deref(), fetch).await
@@ -135,7 +125,10 @@ async fn create(
     fields.text("/name", &body.name, AGENT_NAME_BYTES_MAX);
     let owner = owner(&caller, &mut fields, body.owner);
     fields.finish()?;
-    let wallet = make(&state, &caller, body.name, owner).await?;
+    // In the ledger first: what can be seen here can be funded.
+    let id = state.registry.new_wallet()?;
+    state.ledger.create_wallet(id).await?;
+    let wallet = state.registry.create_wallet(&caller.actor(), id, body.name, owner).await?;
     Ok((StatusCode::CREATED, Json(view(&state, wallet).await?)))
 }
 
@@ -149,36 +142,6 @@ async fn get(
 ) -> Result<Json<WalletView>, Problem> {
     let wallet = visible(&state, &caller, &id).await?;
     Ok(Json(view(&state, wallet).await?))
-}
-
-/// Brings money in. The same call under the same key answers with the first one's transfer.
-#[utoipa::path(post, path = "/v1/wallets/{id}/fund", operation_id = "wallet.fund", tag = "wallets",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = FundBody,
-    responses((status = 200, body = TransferView)), security(("management" = ["wallets:fund"])))]
-async fn fund(
-    State(state): State<ControlState>,
-    caller: Caller,
-    Path(id): Path<String>,
-    IdempotencyKey(key): IdempotencyKey,
-    Body(body): Body<FundBody>,
-) -> Result<Json<TransferView>, Problem> {
-    let wallet = visible(&state, &caller, &id).await?.id;
-    let mut fields = Fields::default();
-    let amount = fields.some_dollars("/amount", &body.amount);
-    fields.text("/external_reference", &body.external_reference, EXTERNAL_REFERENCE_BYTES_MAX);
-    fields.finish()?;
-
-    let (idempotency_key, external_reference) = (caller.word(&key), body.external_reference);
-    let funding = Funding { wallet, amount, idempotency_key, external_reference };
-    let transfer = state.ledger.fund(funding).await?;
-    tracing::info!(transfer.id = %transfer.id, wallet.id = %wallet, amount = %amount, "wallet funded");
-    Ok(Json(TransferView {
-        id: transfer.id.to_string(),
-        wallet: transfer.wallet.to_string(),
-        amount: Money::new(transfer.amount, state.ledger.asset()),
-        external_reference: transfer.external_reference,
-        at: transfer.at.to_string(),
-    }))
 }
 
 /// Lets no agent of this wallet pay until it is thawed.
@@ -221,18 +184,6 @@ pub(crate) async fn visible(state: &ControlState, caller: &Caller, id: &str) -> 
     wallet.filter(|wallet| caller.owns(wallet.owner.as_deref())).ok_or(Problem::WalletNotFound)
 }
 
-/// Makes a wallet, in the ledger first.
-pub(crate) async fn make(
-    state: &ControlState,
-    caller: &Caller,
-    name: String,
-    owner: Option<String>,
-) -> Result<Wallet, Problem> {
-    let id = state.registry.new_wallet()?;
-    state.ledger.create_wallet(id).await?;
-    Ok(state.registry.create_wallet(&caller.actor(), id, name, owner).await?)
-}
-
 async fn view(state: &ControlState, wallet: Wallet) -> Result<WalletView, Problem> {
     let money = |amount| Money::new(amount, state.ledger.asset());
     let held = state.ledger.wallet(wallet.id).await?.ok_or(Problem::WalletNotFound)?;
@@ -251,17 +202,20 @@ async fn view(state: &ControlState, wallet: Wallet) -> Result<WalletView, Proble
 // === impl WalletLine ===
 
 impl WalletLine {
-    fn new(wallet: Wallet) -> Self {
+    fn new(wallet: Wallet, money: WalletBalance, asset: &Asset) -> Self {
         Self {
             id: wallet.id.to_string(),
             name: wallet.name,
             owner: wallet.owner,
             frozen: wallet.frozen,
+            balance: Money::new(money.balance, asset),
+            available: Money::new(money.available, asset),
             created_at: wallet.created_at.to_string(),
         }
     }
 }
 
 impl Row for WalletLine {
-    const COLUMNS: &'static [&'static str] = &["id", "name", "owner", "frozen", "created_at"];
+    const COLUMNS: &'static [&'static str] =
+        &["id", "name", "owner", "balance.display", "available.display", "frozen", "created_at"];
 }

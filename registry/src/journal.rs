@@ -1,6 +1,8 @@
 //! The journal: every change that people make leaves one entry in the audit log and one event, written in the transaction
 //! that makes the change.
 //!
+//! Money that people move leaves an entry only ([`Registry::note_movement`]): its event comes from the books.
+//!
 //! All writes of the registry come one after the other, so an event's position is commit order: whoever has read one has
 //! read all before it. Entries are chained by their hashes ([`Registry::verify_changes`]). No secret may stand in a
 //! document that is recorded here. Next: `store::journal` for the SQL.
@@ -74,6 +76,21 @@ pub struct Entry<'a> {
     pub after: Option<Value>,
     /// When.
     pub at: UnixMillis,
+}
+
+/// Money that a person moved, for the audit log.
+#[derive(Clone, Debug)]
+pub struct Movement<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// What, as a type of event: `payment.refunded`.
+    pub action: &'static str,
+    /// Of what.
+    pub subject: Subject,
+    /// Whose.
+    pub tenant: Tenant,
+    /// What moved.
+    pub data: Value,
 }
 
 /// An event to be appended that no person's change made: money that moved.
@@ -161,8 +178,7 @@ pub struct Chain {
 
 /// Records a change inside its transaction; gives the event's position.
 pub(crate) async fn record(session: &mut Session<'_>, entry: &Entry<'_>) -> Result<u64, RegistryError> {
-    let id = ChangeId::generate(entry.at, random()?);
-    store::put_change(session, id, entry).await?;
+    note(session, entry).await?;
     let mut data = serde_json::json!({ "subject": entry.subject.id });
     for (name, document) in [("before", &entry.before), ("after", &entry.after)] {
         if let Some(document) = document {
@@ -177,6 +193,12 @@ pub(crate) async fn record(session: &mut Session<'_>, entry: &Entry<'_>) -> Resu
         data,
     };
     append(session, &event).await
+}
+
+/// Adds an entry to the audit log inside a transaction, and no event: money that moved has its event from the books.
+async fn note(session: &mut Session<'_>, entry: &Entry<'_>) -> Result<(), RegistryError> {
+    let id = ChangeId::generate(entry.at, random()?);
+    Ok(store::put_change(session, id, entry).await?)
 }
 
 /// Appends an event inside a transaction; gives its position.
@@ -237,6 +259,20 @@ impl Registry {
         let mut connection = self.shared.pool.acquire().await?;
         let before = before.unwrap_or(u64::MAX);
         Ok(store::changes_before(&mut connection.session(), before, limit.min(PAGE_MAX), filter).await?)
+    }
+
+    /// Notes in the audit log who moved money. Its event comes from the books, which it is in already: a process that ends
+    /// in between has moved it without a note, until the same call comes again.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn note_movement(&self, movement: Movement<'_>) -> Result<(), RegistryError> {
+        let Movement { actor, action, subject, tenant, data } = movement;
+        let (before, after, at) = (None, Some(data), self.now());
+        let mut writing = self.write().await?;
+        let entry = Entry { actor, action, subject, tenant, before, after, at };
+        note(&mut writing.session(), &entry).await?;
+        writing.commit().await
     }
 
     /// Reads the whole audit log and checks its chain.

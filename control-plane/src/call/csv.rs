@@ -43,7 +43,8 @@ fn text(value: &Value) -> String {
 
 /// A spreadsheet runs a cell that begins like a formula: whoever named an agent must not reach whoever opens the file.
 fn disarmed(text: &str) -> String {
-    let is_number = text.parse::<f64>().is_ok();
+    // Money below zero as well: `-$1.00`.
+    let is_number = text.strip_prefix("-$").unwrap_or(text).parse::<f64>().is_ok();
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number {
         format!("'{text}")
     } else {
@@ -69,10 +70,10 @@ mod tests {
         let rows = [
             Line(json!({ "id": "a,b", "amount": { "display": "$1.00" }, "names": ["x", "y"], "gone": null })),
             Line(json!({ "id": "=1+1", "amount": null })),
-            Line(json!({ "id": "-12" })),
+            Line(json!({ "id": "-12", "amount": { "display": "-$1.00" } })),
         ];
         let text = String::from_utf8(write(&rows, true).unwrap()).unwrap();
-        assert_eq!(text, "id,amount.display,names,gone\n\"a,b\",$1.00,x y,\n'=1+1,,,\n-12,,,\n");
+        assert_eq!(text, "id,amount.display,names,gone\n\"a,b\",$1.00,x y,\n'=1+1,,,\n-12,-$1.00,,\n");
         assert_eq!(write::<Line>(&[], true).unwrap(), b"id,amount.display,names,gone\n");
     }
 }

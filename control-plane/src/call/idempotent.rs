@@ -15,14 +15,14 @@ use registry::Registry;
 use registry::idempotency::{Answer, Call, Claimed};
 
 use super::caller::Caller;
-use crate::body::BODY_BYTES_MAX;
+use crate::body::bytes_max;
 use crate::problem::Problem;
 
 /// Longest `Idempotency-Key`, in bytes.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// Longest answer that is kept, in bytes.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// Longest answer that is kept, in bytes: what a whole setup changed.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Set on an answer that was given before.
 const REPLAYED: &str = "idempotency-replayed";
@@ -44,7 +44,7 @@ pub(crate) async fn once(
     let named = if request.method() == Method::POST { named(request.headers())? } else { None };
     let Some(name) = named else { return Ok(next.run(request).await) };
     let (parts, body) = request.into_parts();
-    let body = read(body, BODY_BYTES_MAX).await?;
+    let body = read(body, bytes_max(parts.uri.path())).await?;
     let call = Call {
         key: hash(&[caller.who().as_bytes(), parts.uri.path().as_bytes(), name.as_bytes()]),
         request: hash(&[parts.uri.query().unwrap_or_default().as_bytes(), &body]),

@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,12 +28,16 @@ const LIMIT: u32 = 50;
 /// Most rows of a page.
 pub(crate) const LIMIT_MAX: u32 = 500;
 
+/// Where the next page begins, of a page that is CSV.
+const NEXT: HeaderName = HeaderName::from_static("faregate-next");
+
 /// One page of a list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Page<T> {
     /// The rows, in the list's order.
     data: Vec<T>,
-    /// What to send as `after` to get the next page; null where this is the last one.
+    /// What to send as `after` to get the next page; null where this is the last one. A page may be short, or empty, with a
+    /// next one behind it.
     next: Option<String>,
     /// Whether there is a next page.
     has_more: bool,
@@ -47,8 +52,17 @@ pub(crate) struct Lister {
 pub(crate) struct Range<C> {
     /// Rows behind this one.
     pub(crate) after: Option<C>,
-    /// One more than the caller wants: whether it comes tells whether there is a next page.
+    /// How many. [`Lister::answer`] asks for one more than the caller wants: whether it comes tells whether there is a next
+    /// page.
     pub(crate) limit: u32,
+}
+
+/// A page as it was found. What was looked for among many others may be short, or empty, with more behind it.
+pub(crate) struct Found<C, T> {
+    /// In order.
+    pub(crate) rows: Vec<T>,
+    /// Where the next page begins; none: there is no more.
+    pub(crate) next: Option<C>,
 }
 
 // === impl Lister ===
@@ -68,20 +82,79 @@ impl Lister {
         F: Fn(Range<C>) -> Fetched + Send + Sync + 'static,
         Fetched: Future<Output = Result<Vec<(C, T)>, Problem>> + Send,
     {
+        let find = move |range: Range<C>| {
+            let Range { after, limit } = range;
+            let fetched = fetch(Range { after, limit: limit + 1 });
+            async move { Ok(Found::of(fetched.await?, limit)) }
+        };
+        self.answer_pages(limit, after, find).await
+    }
+
+    /// Answers with rows that are all there. Cursors are their places.
+    pub(crate) async fn answer_rows<T: Row + Clone + Send + Sync + 'static>(
+        self,
+        limit: Option<u32>,
+        after: Option<&str>,
+        rows: Vec<T>,
+    ) -> Result<Response, Problem> {
+        let fetch = move |range: Range<usize>| {
+            let rest =
+                rows.iter().cloned().enumerate().skip(range.after.map_or(0, |last| last.saturating_add(1)));
+            let rows: Vec<(usize, T)> = rest.take(range.limit as usize).collect();
+            async move { Ok(rows) }
+        };
+        self.answer(limit, after, fetch).await
+    }
+
+    /// As [`Self::answer`], where what finds a page also says where the next one begins.
+    pub(crate) async fn answer_pages<C, T, F, Finding>(
+        self,
+        limit: Option<u32>,
+        after: Option<&str>,
+        find: F,
+    ) -> Result<Response, Problem>
+    where
+        C: Display + FromStr + Send + 'static,
+        T: Row + Send + 'static,
+        F: Fn(Range<C>) -> Finding + Send + Sync + 'static,
+        Finding: Future<Output = Result<Found<C, T>, Problem>> + Send,
+    {
         let rows = limit.unwrap_or(LIMIT);
         if !(1..=LIMIT_MAX).contains(&rows) {
             return Err(Problem::Parameter(format!("limit must be from 1 to {LIMIT_MAX}")));
         }
         let after = after.map(decode).transpose()?;
         if self.is_csv && limit.is_none() {
-            return Ok(stream_csv(after, fetch));
+            return Ok(stream_csv(after, find));
         }
-        let (data, next) = page(&fetch, after, rows).await?;
+        let Found { rows: data, next } = find(Range { after, limit: rows }).await?;
         let next = next.map(|cursor: C| encode(&cursor));
         if self.is_csv {
-            return Ok((csv_type(), csv::write(&data, true)?).into_response());
+            let mut response = (csv_type(), csv::write(&data, true)?).into_response();
+            // A cursor is in base64.
+            if let Some(next) = next.and_then(|next| HeaderValue::try_from(next).ok()) {
+                response.headers_mut().insert(NEXT, next);
+            }
+            return Ok(response);
         }
         Ok(Json(Page { data, has_more: next.is_some(), next }).into_response())
+    }
+}
+
+// === impl Found ===
+
+impl<C, T> Found<C, T> {
+    /// Of one row more than the page has, where there are more.
+    fn of(mut found: Vec<(C, T)>, limit: u32) -> Self {
+        let has_more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        let (mut cursors, rows): (Vec<C>, Vec<T>) = found.into_iter().unzip();
+        Self { rows, next: cursors.pop().filter(|_| has_more) }
+    }
+
+    /// Nothing, and no more.
+    pub(crate) const fn nothing() -> Self {
+        Self { rows: Vec::new(), next: None }
     }
 }
 
@@ -95,57 +168,35 @@ impl<S: Sync> FromRequestParts<S> for Lister {
     }
 }
 
-/// One page, and the cursor of its last row where more follow.
-async fn page<C, T, F, Fetched>(
-    fetch: &F,
-    after: Option<C>,
-    rows: u32,
-) -> Result<(Vec<T>, Option<C>), Problem>
-where
-    F: Fn(Range<C>) -> Fetched,
-    Fetched: Future<Output = Result<Vec<(C, T)>, Problem>>,
-{
-    let mut found = fetch(Range { after, limit: rows + 1 }).await?;
-    let has_more = found.len() > rows as usize;
-    found.truncate(rows as usize);
-    let mut last = None;
-    let mut data = Vec::with_capacity(found.len());
-    for (cursor, row) in found {
-        last = Some(cursor);
-        data.push(row);
-    }
-    Ok((data, last.filter(|_| has_more)))
-}
-
 /// How far a streamed list is.
 enum Progress<C> {
     At { after: Option<C>, first: bool },
     Over,
 }
 
-fn stream_csv<C, T, F, Fetched>(after: Option<C>, fetch: F) -> Response
+fn stream_csv<C, T, F, Finding>(after: Option<C>, find: F) -> Response
 where
     C: Send + 'static,
     T: Row + Send + 'static,
-    F: Fn(Range<C>) -> Fetched + Send + Sync + 'static,
-    Fetched: Future<Output = Result<Vec<(C, T)>, Problem>> + Send,
+    F: Fn(Range<C>) -> Finding + Send + Sync + 'static,
+    Finding: Future<Output = Result<Found<C, T>, Problem>> + Send,
 {
-    let begin = (Progress::At { after, first: true }, fetch);
-    let pages = stream::try_unfold(begin, async |(progress, fetch)| {
+    let begin = (Progress::At { after, first: true }, find);
+    let pages = stream::try_unfold(begin, async |(progress, find)| {
         let Progress::At { after, first } = progress else { return Ok::<_, Problem>(None) };
-        let (data, next) = page(&fetch, after, LIMIT_MAX).await?;
-        let text = Bytes::from(csv::write(&data, first)?);
+        let Found { rows, next } = find(Range { after, limit: LIMIT_MAX }).await?;
+        let text = Bytes::from(csv::write(&rows, first)?);
         let progress = match next {
             Some(after) => Progress::At { after: Some(after), first: false },
             None => Progress::Over,
         };
-        Ok(Some((text, (progress, fetch))))
+        Ok(Some((text, (progress, find))))
     });
     // A page that fails breaks the answer off, so that nobody takes half a list for the whole.
     (csv_type(), Body::from_stream(pages)).into_response()
 }
 
-fn csv_type() -> [(axum::http::HeaderName, &'static str); 1] {
+fn csv_type() -> [(HeaderName, &'static str); 1] {
     [(CONTENT_TYPE, "text/csv; charset=utf-8; header=present")]
 }
 

@@ -52,6 +52,7 @@ const OWNER: &[&str] = &[
 const ADMIN: &[&str] = &[
     "providers:admin",
     "wallets:fund",
+    "wallets:withdraw",
     "settlements:write",
     "catalog:read",
     "catalog:write",

@@ -32,7 +32,7 @@ struct Victims {
 }
 
 impl House {
-    async fn key_of(&self, role: Role, read_only: bool) -> String {
+    pub(super) async fn key_of(&self, role: Role, read_only: bool) -> String {
         let actor = Actor::new(ActorKind::Token);
         let new =
             registry::NewApiKey { name: "k".to_owned(), role, read_only, scopes: None, expires_at: None };

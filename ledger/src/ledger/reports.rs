@@ -41,6 +41,16 @@ impl Ledger {
         report!(self, session => payments::list(session, filter, &page))
     }
 
+    /// How the database would look for a page of payments.
+    #[cfg(test)]
+    pub(crate) async fn payments_plan(
+        &self,
+        filter: &PaymentFilter,
+        page: Page<i64>,
+    ) -> Result<Vec<String>, LedgerError> {
+        report!(self, session => payments::plan(session, filter, &page))
+    }
+
     /// All that is known of a captured payment; `None` where nothing was captured under this name.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::{AgentId, SettlementId, UnixMillis, WalletId};
+use domain::{AgentId, Amount, SettlementId, UnixMillis, WalletId};
 use sqlx::AssertSqlSafe;
 
 use super::{Listed, Order, Page, accounts, seek};
@@ -13,11 +13,11 @@ use crate::account::{PaymentRecord, PaymentState};
 use crate::books::rows::{PaymentColumns, hex_list, payments};
 use crate::books::session::{Session, on_either};
 
-/// Rows looked at for one page, where no index has what is asked for.
-const SCAN_MAX: i64 = 20_000;
+/// Rows looked at for one page, where no index has what is asked for: in all places together. Each may be a read of the disk.
+const SCAN_MAX: i64 = 2_500;
 
 /// Agents that are looked up one by one.
-const AGENTS_MAX: usize = 32;
+const AGENTS_MAX: usize = 64;
 
 /// Which payments are wanted: those that fit all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct PaymentFilter {
     pub from: Option<UnixMillis>,
     /// Captured before this time.
     pub until: Option<UnixMillis>,
+    /// That took this much or more.
+    pub at_least: Option<Amount>,
 }
 
 /// Where to look: texts of conditions, of rows with a number above `low` and below `high`.
@@ -99,6 +101,42 @@ pub(crate) async fn list(
     let Listed { items: numbers, next } = page.listed(numbers, |number| *number);
     let items = load(session, &numbers, page.order).await?;
     Ok(Listed { items, next: next.or(end) })
+}
+
+/// How the database would look for a page: a line a step.
+#[cfg(test)]
+pub(crate) async fn plan(
+    session: &mut Session<'_>,
+    filter: &PaymentFilter,
+    page: &Page<i64>,
+) -> Result<Vec<String>, sqlx::Error> {
+    use sqlx::Row;
+
+    let Some(search) = Search::begin(session, filter, page).await? else { return Ok(Vec::new()) };
+    let mut lines = Vec::new();
+    for place in &search.places {
+        let (text, bounds) = (search.text(place, page), (search.low, search.high, search.scan(page)));
+        let route = search.route.as_deref().unwrap_or_default();
+        match session {
+            Session::Sqlite(connection) => {
+                let query = sqlx::query(AssertSqlSafe(format!("explain query plan {text}")));
+                let query = query.bind(bounds.0).bind(bounds.1).bind(bounds.2).bind(route);
+                let rows = query.fetch_all(&mut **connection).await?;
+                lines.extend(rows.iter().map(|row| row.get::<String, _>("detail")));
+            }
+            Session::Postgres(connection) => {
+                // Small tables are read whole where that is allowed, whatever indices they have.
+                for setting in ["set enable_seqscan = off", "set enable_bitmapscan = off"] {
+                    sqlx::query(setting).execute(&mut **connection).await?;
+                }
+                let text = text.replace("$1", &bounds.0.to_string()).replace("$2", &bounds.1.to_string());
+                let text = text.replace("$3", &bounds.2.to_string()).replace("$4", &format!("'{route}'"));
+                let query = sqlx::query_scalar(AssertSqlSafe(format!("explain {text}")));
+                lines.extend(query.fetch_all(&mut **connection).await?);
+            }
+        }
+    }
+    Ok(lines)
 }
 
 /// The rows of these numbers.
@@ -168,6 +206,9 @@ impl Search {
             let Some(account) = accounts::of_wallet(session, wallet).await? else { return Ok(None) };
             search.conditions.push(format!("p.wallet = {account}"));
         }
+        if let Some(amount) = filter.at_least {
+            search.ask(format!("p.gross >= {}", amount.atomic()));
+        }
         search.place(filter, provider);
         Ok(Some(search))
     }
@@ -218,6 +259,12 @@ impl Search {
         self.conditions.push(condition);
     }
 
+    /// Rows looked at in one place: each gets its share, and never less than a page.
+    fn scan(&self, page: &Page<i64>) -> i64 {
+        let places = i64::try_from(self.places.len().max(1)).unwrap_or(SCAN_MAX);
+        (SCAN_MAX / places).max(page.asked())
+    }
+
     /// The numbers of one page in one place.
     async fn look(
         &self,
@@ -225,15 +272,8 @@ impl Search {
         place: &Place,
         page: &Page<i64>,
     ) -> Result<Found, sqlx::Error> {
-        let scan = if self.conditions.is_empty() { page.asked() } else { SCAN_MAX };
-        let (rows, direction) = (place.rows(page.order), page.order.direction());
-        let conditions =
-            if self.conditions.is_empty() { "1 = 1".to_owned() } else { self.conditions.join(" and ") };
-        let text = format!(
-            "select p.seq from ({rows}) found join payment p on p.seq = found.seq where {conditions}
-             order by p.seq {direction} limit {}",
-            page.asked()
-        );
+        let scan = if self.conditions.is_empty() { page.asked() } else { self.scan(page) };
+        let text = self.text(place, page);
         let numbers: Vec<i64> = on_either!(session, c => {
             // Made of constants, numbers and hex digits; few texts come twice.
             let query = sqlx::query_scalar(AssertSqlSafe(text)).persistent(false);
@@ -247,9 +287,30 @@ impl Search {
         let end = match numbers.last() {
             Some(last) if full => Some(*last),
             _ if self.conditions.is_empty() => None,
-            _ => self.end(session, &rows, page.order).await?,
+            _ => self.end(session, &place.rows(page.order), (page.order, scan)).await?,
         };
         Ok(Found { numbers, end })
+    }
+
+    /// `$1` above, `$2` below, `$3` how many are looked at, `$4` the route. The rows come in their order, and the first that
+    /// fit are enough: nothing is sorted again.
+    fn text(&self, place: &Place, page: &Page<i64>) -> String {
+        let (rows, limit) = (place.rows(page.order), page.asked());
+        if self.conditions.is_empty() {
+            return rows;
+        }
+        let conditions = self.conditions.join(" and ");
+        match place {
+            // Row by row, which the offset makes PostgreSQL keep to: no join reads all payments.
+            Place::Refunds => format!(
+                "select found.seq from ({rows}) found where exists
+                 (select 1 from payment p where p.seq = found.seq and {conditions} limit 1 offset 0) limit {limit}"
+            ),
+            _ => {
+                let rows = rows.replacen("select seq", "select seq, agent, wallet, provider, route, gross", 1);
+                format!("select p.seq from ({rows}) p where {conditions} limit {limit}")
+            }
+        }
     }
 
     /// The last row that was looked at, where there are more.
@@ -257,15 +318,15 @@ impl Search {
         &self,
         session: &mut Session<'_>,
         rows: &str,
-        order: Order,
+        (order, scan): (Order, i64),
     ) -> Result<Option<i64>, sqlx::Error> {
         let last = if order == Order::Newest { "min" } else { "max" };
         let text = format!("select count(*), {last}(seq) from ({rows}) found");
         let (count, end): (i64, Option<i64>) = on_either!(session, c => {
             let query = sqlx::query_as(AssertSqlSafe(text)).persistent(false);
-            query.bind(self.low).bind(self.high).bind(SCAN_MAX).fetch_one(c)
+            query.bind(self.low).bind(self.high).bind(scan).fetch_one(c)
         })?;
-        Ok(end.filter(|_| count >= SCAN_MAX))
+        Ok(end.filter(|_| count >= scan))
     }
 }
 
@@ -278,14 +339,13 @@ impl Place {
         let ordered = |column: &str| {
             format!("and {column} > $1 and {column} < $2 order by {column} {direction} limit $3")
         };
+        let payments = |whose: &str| format!("select seq from payment where {whose} {}", ordered("seq"));
         match self {
-            Self::All => format!("select seq from payment where 1 = 1 {}", ordered("seq")),
-            Self::Provider(account) => {
-                format!("select seq from payment where provider = {account} {}", ordered("seq"))
-            }
+            Self::All => payments("1 = 1"),
+            Self::Provider(account) => payments(&format!("provider = {account}")),
             Self::Agent(agent) => {
                 let digits: String = agent.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("select seq from payment where agent = unhex('{digits}') {}", ordered("seq"))
+                payments(&format!("agent = unhex('{digits}')"))
             }
             Self::Refunds => {
                 format!("select distinct payment as seq from refund where 1 = 1 {}", ordered("payment"))

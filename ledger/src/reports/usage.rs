@@ -24,7 +24,7 @@ pub enum RevenueBy {
 }
 
 /// What was captured and given back in a day, on a route, or both; refunds count where they were made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revenue {
     /// Its midnight, where days are apart.
     pub day: Option<UnixMillis>,

@@ -76,6 +76,27 @@ impl Registry {
     /// # Errors
     /// The name is taken or none; the database does not work.
     pub async fn create_agent(&self, actor: &Actor, new: NewAgent) -> Result<Agent, RegistryError> {
+        self.make_agent(actor, new, false).await
+    }
+
+    /// Makes an agent together with its wallet, which is called like it and is there in the ledger: both or neither.
+    ///
+    /// # Errors
+    /// As [`Self::create_agent`].
+    pub async fn create_agent_and_wallet(
+        &self,
+        actor: &Actor,
+        new: NewAgent,
+    ) -> Result<Agent, RegistryError> {
+        self.make_agent(actor, new, true).await
+    }
+
+    async fn make_agent(
+        &self,
+        actor: &Actor,
+        new: NewAgent,
+        with_wallet: bool,
+    ) -> Result<Agent, RegistryError> {
         if new.name.is_empty() || new.name.len() > AGENT_NAME_BYTES_MAX {
             return Err(RegistryError::Name);
         }
@@ -84,6 +105,10 @@ impl Registry {
         let mut writing = self.write().await?;
         if agents::find_name(&mut writing.session(), &new.name).await?.is_some() {
             return Err(RegistryError::NameTaken(new.name));
+        }
+        if with_wallet {
+            let (name, owner) = (new.name.clone(), new.owner.clone());
+            super::wallets::put_new(&mut writing, actor, (new.wallet, name, owner), at).await?;
         }
         let owner = new.owner.as_deref();
         agents::put_agent(&mut writing.session(), (id, new.wallet), &new.name, owner, &new.policy, at)
@@ -190,6 +215,38 @@ impl Registry {
     pub async fn agents(&self, listing: &Listing, limit: u32) -> Result<Vec<Agent>, RegistryError> {
         let mut connection = self.shared.pool.acquire().await?;
         Ok(agents::page(&mut connection.session(), listing, limit.min(PAGE_MAX)).await?)
+    }
+
+    /// Agents whose payments an owner may see: their own, and those that pay from a wallet of theirs. At most `limit`.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agents_of_owner(&self, owner: &str, limit: u32) -> Result<Vec<AgentId>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(agents::of_owner(&mut connection.session(), owner, limit).await?)
+    }
+
+    /// Agents that pay from a wallet; at most `limit`.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agents_of_wallet(
+        &self,
+        wallet: WalletId,
+        limit: u32,
+    ) -> Result<Vec<AgentId>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(agents::of_wallet(&mut connection.session(), wallet, limit).await?)
+    }
+
+    /// Refuses a name that an agent has already.
+    ///
+    /// # Errors
+    /// It is taken; the database does not work.
+    pub async fn expect_new_agent(&self, name: &str) -> Result<(), RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        let known = agents::find_name(&mut connection.session(), name).await?;
+        known.map_or(Ok(()), |_| Err(RegistryError::NameTaken(name.to_owned())))
     }
 
     /// One agent.

@@ -8,6 +8,7 @@ use crate::agent::{AGENT_NAME_BYTES_MAX, Listing};
 use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
 use crate::store::wallets as store;
 use crate::wallet::Wallet;
+use crate::writing::Writing;
 
 // === impl Registry ===
 
@@ -34,11 +35,8 @@ impl Registry {
         if name.is_empty() || name.len() > AGENT_NAME_BYTES_MAX {
             return Err(RegistryError::Name);
         }
-        let at = self.now();
-        let wallet = Wallet { id, name, owner, frozen: false, created_at: at };
         let mut writing = self.write().await?;
-        store::put(&mut writing.session(), &wallet).await?;
-        writing.record(&entry(actor, "wallet.created", None, &wallet, at)).await?;
+        let wallet = put_new(&mut writing, actor, (id, name, owner), self.now()).await?;
         writing.commit().await?;
         Ok(wallet)
     }
@@ -90,6 +88,19 @@ impl Registry {
         let mut connection = self.shared.pool.acquire().await?;
         Ok(store::page(&mut connection.session(), listing, limit.min(PAGE_MAX)).await?)
     }
+}
+
+/// Adds a new wallet, with its entry.
+pub(super) async fn put_new(
+    writing: &mut Writing<'_>,
+    actor: &Actor,
+    (id, name, owner): (WalletId, String, Option<String>),
+    at: UnixMillis,
+) -> Result<Wallet, RegistryError> {
+    let wallet = Wallet { id, name, owner, frozen: false, created_at: at };
+    store::put(&mut writing.session(), &wallet).await?;
+    writing.record(&entry(actor, "wallet.created", None, &wallet, at)).await?;
+    Ok(wallet)
 }
 
 fn entry<'a>(

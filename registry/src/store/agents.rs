@@ -70,6 +70,34 @@ pub(crate) async fn find_name(session: &mut Session<'_>, name: &str) -> Result<O
     id.map(|id| array(&id).map(AgentId::from_bytes)).transpose()
 }
 
+/// Agents of an owner, or on a wallet of theirs; at most `limit`.
+pub(crate) async fn of_owner(
+    session: &mut Session<'_>,
+    owner: &str,
+    limit: u32,
+) -> Result<Vec<AgentId>, StoreError> {
+    const SQL: &str = "select id from agent where owner = $1
+         union select agent.id from wallet join agent on agent.wallet = wallet.id where wallet.owner = $1 limit $2";
+    let ids: Vec<Vec<u8>> = on_either!(session, c => {
+        sqlx::query_scalar(SQL).bind(owner).bind(i64::from(limit)).fetch_all(c)
+    })?;
+    ids.iter().map(|id| array(id).map(AgentId::from_bytes)).collect()
+}
+
+/// Agents on a wallet; at most `limit`.
+pub(crate) async fn of_wallet(
+    session: &mut Session<'_>,
+    wallet: WalletId,
+    limit: u32,
+) -> Result<Vec<AgentId>, StoreError> {
+    const SQL: &str = "select id from agent where wallet = $1 limit $2";
+    let wallet = &wallet.as_bytes()[..];
+    let ids: Vec<Vec<u8>> = on_either!(session, c => {
+        sqlx::query_scalar(SQL).bind(wallet).bind(i64::from(limit)).fetch_all(c)
+    })?;
+    ids.iter().map(|id| array(id).map(AgentId::from_bytes)).collect()
+}
+
 /// Freezes or thaws. False where there is no such agent.
 pub(crate) async fn set_frozen(
     session: &mut Session<'_>,

@@ -1,0 +1,103 @@
+//! `POST /v1/payments/{id}/refund`: gives a payment back, whole or in part.
+//!
+//! The provider may, since it is its revenue that goes, and the operator. The owner of the agent may not: they would undo what
+//! they bought. The fee returns in proportion.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use ledger::{PaymentRecord, RefundReason, RefundRequest, Refunded};
+use registry::Tenant;
+use registry::journal::{Movement, Subject};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{RefundView, visible};
+use crate::body::Body;
+use crate::call::caller::Caller;
+use crate::call::idempotent::IdempotencyKey;
+use crate::control::ControlState;
+use crate::fields::Fields;
+use crate::problem::Problem;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RefundBody {
+    /// How much, such as `$0.05`; all that is left of it where not given.
+    amount: Option<String>,
+    /// `requested` by the payer, `upstream_failed` after all, or `operator`: decided by the operator, who alone may say so.
+    /// Where not given, `operator` for the operator and `requested` for a provider.
+    reason: Option<String>,
+}
+
+pub(super) fn router() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::default().routes(routes!(refund))
+}
+
+/// Gives a payment back, whole or in part; the fee returns in proportion. The same call under the same key answers with the
+/// first one's refund.
+#[utoipa::path(post, path = "/v1/payments/{id}/refund", operation_id = "payment.refund", tag = "payments",
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = RefundBody,
+    responses((status = 200, body = RefundView)), security(("management" = ["payments:refund"])))]
+async fn refund(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(body): Body<RefundBody>,
+) -> Result<Json<RefundView>, Problem> {
+    let payment = visible(&state, &caller, &id).await?;
+    let mut fields = Fields::default();
+    let amount = body.amount.as_deref().map(|amount| fields.some_dollars("/amount", amount));
+    let reason = reason(&caller, &mut fields, body.reason.as_deref());
+    fields.finish()?;
+
+    let idempotency_key = caller.word(&key);
+    let request = RefundRequest { payment: payment.receipt.payment, amount, reason, idempotency_key };
+    let refunded = state.ledger.refund_part(request).await?;
+    tracing::info!(refund.id = %refunded.id, payment.id = %refunded.payment, amount = %refunded.amount, "payment refunded");
+    note(&state, &caller, &payment, &refunded).await?;
+    Ok(Json(RefundView::new(&refunded, state.ledger.asset())))
+}
+
+fn reason(caller: &Caller, fields: &mut Fields, word: Option<&str>) -> RefundReason {
+    let usual = if caller.is_admin() { RefundReason::Operator } else { RefundReason::Requested };
+    let Some(word) = word else { return usual };
+    match RefundReason::parse(word) {
+        Some(RefundReason::Operator) if !caller.is_admin() => {
+            fields.refuse("/reason", "only the operator decides so: say requested or upstream_failed");
+            usual
+        }
+        // How the gateway itself calls what it gives back.
+        None | Some(RefundReason::BrokenOff) => {
+            fields.refuse("/reason", "must be requested, upstream_failed or operator");
+            usual
+        }
+        Some(reason) => reason,
+    }
+}
+
+async fn note(
+    state: &ControlState,
+    caller: &Caller,
+    payment: &PaymentRecord,
+    refunded: &Refunded,
+) -> Result<(), Problem> {
+    let owner = state.registry.wallet(payment.wallet).await?.and_then(|wallet| wallet.owner);
+    let movement = Movement {
+        actor: &caller.actor(),
+        action: "payment.refunded",
+        subject: Subject::new("payment", refunded.payment),
+        tenant: Tenant { provider: Some(payment.receipt.provider.to_string()), owner },
+        data: json!({
+            "refund": refunded.id.to_string(),
+            "amount": refunded.amount.to_string(),
+            "fee": refunded.fee.to_string(),
+            "remains": refunded.remains.to_string(),
+            "reason": refunded.reason.name(),
+        }),
+    };
+    Ok(state.registry.note_movement(movement).await?)
+}
