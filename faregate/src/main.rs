@@ -20,6 +20,7 @@ mod logging;
 mod manage;
 mod output;
 mod pay;
+mod progress;
 mod random;
 mod run;
 mod service;

@@ -2,16 +2,19 @@
 //!
 //! The commands are made from the API's OpenAPI document, which is in this binary: an operation called `wallet.fund` is
 //! `faregate wallet fund`. What stands in its path is an argument, its parameters and the members of its body are flags, and
-//! its list is printed from its own CSV. A new call of the API is a new command by itself; nothing is written twice.
+//! its list is printed from its own CSV. A new call of the API is a new command by itself; nothing is written twice. Only
+//! `faregate export` and `faregate apply` ([`setup`]) have a line of their own.
 
 mod command;
 mod input;
+mod list;
 mod operation;
+mod setup;
 mod table;
 
 use anyhow::Context;
 use clap::ArgMatches;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -27,11 +30,19 @@ const URL: &str = "http://127.0.0.1:8403";
 
 /// Does what a command made by [`add_to`] says.
 pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) -> anyhow::Result<Verdict> {
+    match noun {
+        setup::EXPORT => return setup::export(matches).await,
+        setup::APPLY => return setup::apply(matches, format).await,
+        _ => {}
+    }
     let (verb, matches) = matches.subcommand().context("name what to do")?;
     let operations = operation::all();
-    let operation = operations.iter().find(|operation| operation.noun == noun && operation.verb == verb);
+    let named = |verb: &str| operations.iter().find(|known| known.noun == noun && known.verb == verb);
+    let is_export = verb == command::EXPORT && named(verb).is_none();
+    let operation = named(if is_export { command::LIST } else { verb });
     let operation = operation.context("there is no such command")?;
-    let input = Input::read(operation, matches)?;
+    let mut input = Input::read(operation, matches)?;
+    input.csv |= is_export;
     if input.dry_run && !operation.tries() {
         print_json(
             &json!({ "method": operation.method, "path": input.path_and_query(), "body": input.body }),
@@ -39,16 +50,26 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         return Ok(Verdict::Yes);
     }
     let api = Api::new(matches)?;
-    if let Some(name) = matches.get_one::<String>("field") {
-        let found = if operation.is_list { rows(&api, &input).await? } else { api.ask(&input).await? };
-        print_text(&table::field(&found, name)?);
+    if operation.is_stream {
+        list::follow(&api, &input, format).await?;
         return Ok(Verdict::Yes);
     }
-    match (format, operation.is_list) {
-        (Format::Json, true) => print_json(&rows(&api, &input).await?),
-        (Format::Text, true) => print_text(&table::of_csv(&list_csv(&api, &input).await?)?),
-        (Format::Json, false) => print_json(&api.ask(&input).await?),
-        (Format::Text, false) => print_text(&table::of_object(&api.ask(&input).await?)),
+    if operation.is_list {
+        list::print(&api, &input, format).await?;
+        return Ok(Verdict::Yes);
+    }
+    let text = api.text(&input).await?;
+    if let Some(name) = &input.field {
+        print_text(&table::field(&serde_json::from_str(&text).context("the answer is no JSON")?, name)?);
+        return Ok(Verdict::Yes);
+    }
+    match (format, serde_json::from_str(&text)) {
+        _ if text.is_empty() && format == Format::Text => print_text(&table::of_object(&Value::Null)),
+        _ if text.is_empty() => print_json(&Value::Null),
+        // What is no JSON was asked for as it is: TOML.
+        (_, Err(_)) => print_text(text.trim_end()),
+        (Format::Json, Ok(answer)) => print_json(&answer),
+        (Format::Text, Ok(answer)) => print_text(&table::of_object(&answer)),
     }
     Ok(Verdict::Yes)
 }
@@ -58,31 +79,6 @@ struct Api {
     client: Client,
     url: String,
     token: String,
-}
-
-/// The rows of every page, as one array.
-async fn rows(api: &Api, input: &Input) -> anyhow::Result<Value> {
-    let mut rows = Vec::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = api.ask(&input.after(after.as_deref())).await?;
-        rows.extend(page["data"].as_array().into_iter().flatten().cloned());
-        after = page["next"].as_str().map(str::to_owned);
-        // A page that was asked for is one page.
-        if after.is_none() || input.is_one_page {
-            break;
-        }
-    }
-    Ok(Value::Array(rows))
-}
-
-async fn list_csv(api: &Api, input: &Input) -> anyhow::Result<String> {
-    let request = api.request(input).header(ACCEPT, "text/csv");
-    let response = request.send().await.context("the management API cannot be reached")?;
-    if !response.status().is_success() {
-        return Err(refusal(response).await);
-    }
-    response.text().await.context("the management API broke off: what came is not the whole list")
 }
 
 /// What an API says no with, and which fields of the body it means.
@@ -123,17 +119,18 @@ impl Api {
         }
     }
 
-    /// The answer, null where it has none.
+    /// The answer as JSON.
     async fn ask(&self, input: &Input) -> anyhow::Result<Value> {
+        serde_json::from_str(&self.text(input).await?).context("the management API did not answer in JSON")
+    }
+
+    /// The answer, empty where it has none.
+    async fn text(&self, input: &Input) -> anyhow::Result<String> {
         let response = self.request(input).send().await.context("the management API cannot be reached")?;
         if !response.status().is_success() {
             return Err(refusal(response).await);
         }
-        let text = response.text().await.context("the management API broke off")?;
-        if text.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_str(&text).context("the management API did not answer in JSON")
+        response.text().await.context("the management API broke off")
     }
 }
 

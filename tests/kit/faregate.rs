@@ -121,6 +121,18 @@ impl Faregate {
         format!("http://{}", self.data())
     }
 
+    /// Where its management API is.
+    #[must_use]
+    pub fn control_url(&self) -> String {
+        format!("http://{}", self.control.address())
+    }
+
+    /// What opens all of it.
+    #[must_use]
+    pub const fn admin_token(&self) -> &'static str {
+        ADMIN_TOKEN
+    }
+
     /// The data directory.
     #[must_use]
     pub fn data_directory(&self) -> PathBuf {

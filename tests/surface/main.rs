@@ -11,6 +11,7 @@ mod forwarding;
 mod headers;
 mod http2;
 mod interim;
+mod manage;
 mod paths;
 mod paying;
 mod pipelining;

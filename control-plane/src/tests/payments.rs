@@ -61,6 +61,8 @@ impl House {
             fee: BasisPoints::new(250).unwrap(),
             per_day: None,
             per_month: None,
+            limits: Vec::new(),
+            free_per_day: 0,
             replay: None,
             digest: None,
             idempotency: None,

@@ -1,7 +1,7 @@
 //! An explanation as text and as JSON.
 
 use domain::router::Methods;
-use domain::{Amount, Capture, Price, ScopedLimit, SpendingPolicy};
+use domain::{Amount, Capture, Price, RateLimit, ScopedLimit, SpendingPolicy};
 use serde_json::{Value, json};
 
 use super::{Explanation, Found, Payer};
@@ -42,6 +42,7 @@ pub(super) fn object(explanation: &Explanation) -> Value {
             object["upstream"] = json!(upstreams(found));
             object["price"] = price(&found.route.price);
             object["capture"] = found.route.is_priced().then(|| capture(found.route.capture)).into();
+            object["rate_limits"] = rates(found).map(|(whose, limit)| rate(whose, limit)).collect();
             object["agent"] = found.payer.as_ref().map_or(Value::Null, payer);
         }
     }
@@ -72,12 +73,31 @@ fn found_lines(found: &Found) -> Vec<String> {
             "before it is forwarded: charged though the client leaves or the gateway crashes",
         ));
     }
+    for (whose, limit) in rates(found) {
+        lines.push(line("rate limit", &rate_words(whose, limit)));
+    }
     if let Some(payer) = &found.payer {
         lines.push(line("agent", &payer.name));
         lines.extend(policy_lines(&payer.policy));
         lines.push(line("verdict", &verdict(payer)));
     }
     lines
+}
+
+/// The limits that each consumer's calls are counted against, and where they were set.
+fn rates(found: &Found) -> impl Iterator<Item = (&'static str, RateLimit)> {
+    let limits = [("route", found.route.rate_limit), ("provider", found.provider.rate_limit)];
+    limits.into_iter().filter_map(|(whose, limit)| limit.map(|limit| (whose, limit)))
+}
+
+fn rate_words(whose: &str, limit: RateLimit) -> String {
+    let place = if whose == "route" { "here" } else { "at all routes of the provider" };
+    let (calls, seconds, burst) = (limit.calls(), limit.per().as_secs(), limit.burst());
+    format!("{calls} calls of one consumer in {seconds}s {place}, {burst} of them at once")
+}
+
+fn rate(whose: &str, limit: RateLimit) -> Value {
+    json!({ "of": whose, "calls": limit.calls(), "seconds": limit.per().as_secs(), "burst": limit.burst() })
 }
 
 fn policy_lines(policy: &SpendingPolicy) -> Vec<String> {

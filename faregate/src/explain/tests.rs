@@ -16,6 +16,7 @@ methods = [\"GET\"]
 path = \"/v1/Quotes/{symbol}\"
 tiers = [{ from = 1, price = \"$0.01\" }, { from = 11, price = \"$0.005\" }]
 capture = \"before\"
+rate_limit = { calls = 10, per = \"1m\" }
 [[providers.routes]]
 name = \"rest\"
 methods = [\"GET\"]
@@ -69,6 +70,10 @@ async fn a_route_is_shown_with_every_tier() {
     assert_eq!(shown["price"]["tiers"][0]["price"]["amount"], "10000");
     assert_eq!(shown["price"]["tiers"][1]["from_call"], 11);
     assert_eq!(shown["capture"], "before");
+    assert_eq!(
+        shown["rate_limits"],
+        serde_json::json!([{ "of": "route", "calls": 10, "seconds": 60, "burst": 10 }])
+    );
 }
 
 #[tokio::test]

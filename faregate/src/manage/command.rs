@@ -5,6 +5,13 @@ use std::collections::BTreeMap;
 use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::operation::{self, Kind, Member, Operation};
+use super::setup;
+
+/// The verb of what lists all of a kind.
+pub(super) const LIST: &str = "list";
+
+/// The verb that writes such a list as CSV.
+pub(super) const EXPORT: &str = "export";
 
 /// Adds a command for each thing that the API knows, with a command for each call below it.
 pub(crate) fn add_to(cli: Command) -> Command {
@@ -15,13 +22,22 @@ pub(crate) fn add_to(cli: Command) -> Command {
     let commands = nouns.into_iter().map(|(noun, operations)| {
         let about = format!("Manage each {noun} over the management API");
         let verbs = operations.iter().map(verb);
+        let export = export(&operations);
         Command::new(noun)
             .about(about)
             .subcommand_required(true)
             .arg_required_else_help(true)
             .subcommands(verbs)
+            .subcommands(export)
     });
-    cli.subcommands(commands)
+    cli.subcommands(commands).subcommands(setup::commands())
+}
+
+/// The list of all, as a file.
+fn export(operations: &[Operation]) -> Option<Command> {
+    let named = |name: &str| operations.iter().find(|operation| operation.verb == name);
+    let list = named(LIST).filter(|list| list.is_list && named(EXPORT).is_none())?;
+    Some(verb(list).name(EXPORT).about("Write the list as CSV, all of it"))
 }
 
 fn verb(operation: &Operation) -> Command {
@@ -33,7 +49,10 @@ fn verb(operation: &Operation) -> Command {
     let body = operation.body.iter().flatten().map(|member| flag("body", member));
     let command = Command::new(operation.verb.clone()).about(operation.about.clone());
     let command = common(command.args(arguments).args(query).args(body));
-    let command = if operation.method == "GET" { command } else { command.args(of_changes(operation)) };
+    let command = command.arg(field());
+    let command = if operation.is_list { command.args(of_lists()) } else { command };
+    let command =
+        if operation.method == "GET" { command } else { command.args(of_changes(&operation.method)) };
     if operation.body.is_some() { command.arg(whole_body()) } else { command }
 }
 
@@ -60,7 +79,7 @@ fn flag(place: &str, member: &Member) -> Arg {
     }
 }
 
-fn common(command: Command) -> Command {
+pub(super) fn common(command: Command) -> Command {
     command
         .next_help_heading("The management API")
         .arg(
@@ -82,12 +101,26 @@ fn common(command: Command) -> Command {
                 .hide_env_values(true)
                 .help("A key of the API (fgm_...), or the administrator's token"),
         )
-        .arg(Arg::new("field").long("field").value_name("NAME").help(
-            "Print this member alone, a nested one as a.b, as plain text for a script; of a list, a line a row",
-        ))
 }
 
-fn of_changes(operation: &Operation) -> Vec<Arg> {
+fn field() -> Arg {
+    Arg::new("field").long("field").value_name("NAME").help(
+        "Print this member alone, a nested one as a.b, as plain text for a script; of a list, a line a row",
+    )
+}
+
+fn of_lists() -> [Arg; 3] {
+    let all = Arg::new("all").long("all").action(ArgAction::SetTrue);
+    let csv = Arg::new("csv").long("csv").action(ArgAction::SetTrue);
+    let file = Arg::new("file").long("file").value_name("FILE");
+    [
+        all.help("Print all of it as a table, not a page"),
+        csv.help("Write all of it as CSV, or so many lines as --limit says"),
+        file.help("Write the CSV here, when it is whole; standard output where not given"),
+    ]
+}
+
+pub(super) fn of_changes(method: &str) -> Vec<Arg> {
     let dry_run = Arg::new("dry-run")
         .long("dry-run")
         .action(ArgAction::SetTrue)
@@ -96,7 +129,7 @@ fn of_changes(operation: &Operation) -> Vec<Arg> {
         .long("idempotency-key")
         .value_name("TEXT")
         .help("Your name for this call: repeated under the same name it is not made again");
-    if operation.method == "POST" { vec![dry_run, key] } else { vec![dry_run] }
+    if method == "POST" { vec![dry_run, key] } else { vec![dry_run] }
 }
 
 fn whole_body() -> Arg {

@@ -15,14 +15,24 @@ use crate::random;
 #[derive(Clone, Debug)]
 pub(super) struct Input {
     pub(super) method: Method,
-    path: String,
-    query: Vec<(String, String)>,
+    pub(super) path: String,
+    pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
     pub(super) idempotency_key: Option<String>,
     /// Nothing is to be changed.
     pub(super) dry_run: bool,
-    /// The caller says how long a page is, and wants one.
-    pub(super) is_one_page: bool,
+    /// How many rows of a list the caller wants.
+    pub(super) limit: Option<usize>,
+    /// Whether the list is given page by page.
+    pub(super) is_paged: bool,
+    /// All of a list, as a table.
+    pub(super) all: bool,
+    /// The one member of the answer that is wanted.
+    pub(super) field: Option<String>,
+    /// A list as CSV.
+    pub(super) csv: bool,
+    /// Where to.
+    pub(super) file: Option<String>,
 }
 
 // === impl Input ===
@@ -47,7 +57,7 @@ impl Input {
                 query.extend(value.map(|value| (parameter.name.clone(), plain(&value))));
             }
         }
-        let is_one_page = query.iter().any(|(name, _)| name == "limit");
+        let limit = query.iter().find(|(name, _)| name == "limit").map(|(_, rows)| rows.parse());
         let body = operation.body.as_deref().map(|members| body(members, matches)).transpose()?;
         let idempotency_key = if method == Method::POST {
             let given = matches.get_one::<String>("idempotency-key").cloned();
@@ -55,14 +65,48 @@ impl Input {
         } else {
             None
         };
-        Ok(Self { method, path, query, body, idempotency_key, dry_run, is_one_page })
+        let is_list = operation.is_list;
+        Ok(Self {
+            limit: limit.transpose().context("--limit is how many rows, 1 or more")?,
+            is_paged: operation.query.iter().any(|parameter| parameter.name == "after"),
+            all: is_list && matches.get_flag("all"),
+            field: matches.get_one::<String>("field").cloned(),
+            csv: is_list && matches.get_flag("csv"),
+            file: if is_list { matches.get_one::<String>("file").cloned() } else { None },
+            body,
+            idempotency_key,
+            dry_run,
+            ..Self::of(method, &path, query)
+        })
     }
 
-    /// The same, for the page behind a cursor.
-    pub(super) fn after(&self, cursor: Option<&str>) -> Self {
-        let mut next = self.clone();
-        next.query.extend(cursor.map(|cursor| ("after".to_owned(), cursor.to_owned())));
-        next
+    /// A call of this path, and nothing else.
+    pub(super) fn of(method: Method, path: &str, query: Vec<(String, String)>) -> Self {
+        Self {
+            method,
+            path: path.to_owned(),
+            query,
+            body: None,
+            idempotency_key: None,
+            dry_run: false,
+            limit: None,
+            is_paged: false,
+            all: false,
+            field: None,
+            csv: false,
+            file: None,
+        }
+    }
+
+    /// The same, for so many rows behind a cursor.
+    pub(super) fn page(&self, rows: Option<usize>, cursor: Option<&str>) -> Self {
+        let mut page = self.clone();
+        if let Some(rows) = rows {
+            page.query.retain(|(name, _)| name != "limit");
+            page.query.push(("limit".to_owned(), rows.to_string()));
+        }
+        page.query.extend(cursor.map(|cursor| ("after".to_owned(), cursor.to_owned())));
+        page
     }
 
     pub(super) fn path_and_query(&self) -> String {
@@ -75,7 +119,7 @@ impl Input {
 fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
     let file = matches.get_one::<String>("whole-body");
     let mut body = match file {
-        Some(file) => read_body(file)?,
+        Some(file) => read_body(file, false)?,
         None => Map::new(),
     };
     for member in members {
@@ -97,7 +141,8 @@ fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
     Ok(Value::Object(body))
 }
 
-fn read_body(file: &str) -> anyhow::Result<Map<String, Value>> {
+/// An object in a file: TOML where its name ends so, or where `toml` says it of standard input.
+pub(super) fn read_body(file: &str, toml: bool) -> anyhow::Result<Map<String, Value>> {
     let text = if file == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
@@ -105,7 +150,7 @@ fn read_body(file: &str) -> anyhow::Result<Map<String, Value>> {
     } else {
         std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?
     };
-    let is_toml = Path::new(file).extension().is_some_and(|extension| extension == "toml");
+    let is_toml = toml || Path::new(file).extension().is_some_and(|extension| extension == "toml");
     let read: Value = if is_toml {
         toml::from_str(&text).with_context(|| format!("{file} is not TOML"))?
     } else {
@@ -143,7 +188,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// RFC 3986: what is not unreserved is escaped, a slash too.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

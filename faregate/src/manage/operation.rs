@@ -23,6 +23,8 @@ pub(super) struct Operation {
     pub(super) body: Option<Vec<Member>>,
     /// Whether it answers a list page by page.
     pub(super) is_list: bool,
+    /// Whether it goes on answering: events as they come.
+    pub(super) is_stream: bool,
 }
 
 /// A parameter, or a member of a body.
@@ -73,6 +75,7 @@ fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Option
     let query = parameters.filter(|parameter| parameter["in"] == "query");
     let query: Vec<Member> = query.filter_map(|parameter| parameter_of(document, parameter)).collect();
     let schema = operation.pointer("/requestBody/content/application~1json/schema");
+    let is_stream = operation.pointer("/responses/200/content/text~1event-stream").is_some();
     let about = operation["summary"].as_str().or_else(|| operation["description"].as_str());
     Some(Operation {
         noun: noun.to_owned(),
@@ -81,7 +84,9 @@ fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Option
         path: path.to_owned(),
         about: about.unwrap_or_default().trim_end_matches('.').to_owned(),
         arguments: path.split(['{', '}']).skip(1).step_by(2).map(str::to_owned).collect(),
-        is_list: query.iter().any(|parameter| parameter.name == "after" || parameter.name == "limit"),
+        is_list: !is_stream
+            && query.iter().any(|parameter| parameter.name == "after" || parameter.name == "limit"),
+        is_stream,
         query,
         body: schema.map(|schema| members(document, resolve(document, schema))),
     })

@@ -1,29 +1,35 @@
 //! Answers as tables: columns for lists, a line a member for one thing.
 
 use anyhow::Context;
+use csv::StringRecord;
 use serde_json::Value;
 
 /// Widest column but the last, in characters.
 const WIDTH_MAX: usize = 48;
 
-/// A list, from its CSV. Columns in which nothing stands are left out.
-pub(super) fn of_csv(text: &str) -> anyhow::Result<String> {
+/// How a list stands in columns: as its first lines say.
+pub(super) struct Table {
+    /// Places of the columns that are shown.
+    columns: Vec<usize>,
+    widths: Vec<usize>,
+    /// The line of titles, until it is printed.
+    titles: Option<Vec<String>>,
+    /// Columns that find no room.
+    missing: usize,
+}
+
+/// The lines of a CSV text, its head first.
+pub(super) fn records(text: &str) -> anyhow::Result<Vec<StringRecord>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
-    let rows: Result<Vec<csv::StringRecord>, _> = reader.records().collect();
-    let rows = rows.context("the list cannot be read")?;
-    let Some((head, lines)) = rows.split_first() else { return Ok(String::new()) };
-    if lines.is_empty() {
-        return Ok("(nothing)".to_owned());
-    }
-    let filled = |column: &usize| lines.iter().any(|line| !line.get(*column).unwrap_or_default().is_empty());
-    let columns: Vec<usize> = (0..head.len()).filter(filled).collect();
-    let title =
-        |column: usize| head.get(column).unwrap_or_default().trim_end_matches(".display").to_uppercase();
-    let mut cells: Vec<Vec<String>> = vec![columns.iter().map(|column| title(*column)).collect()];
-    for line in lines {
-        cells.push(columns.iter().map(|column| line.get(*column).unwrap_or_default().to_owned()).collect());
-    }
-    Ok(aligned(&cells))
+    let rows: Result<Vec<StringRecord>, _> = reader.records().collect();
+    rows.context("the list cannot be read")
+}
+
+/// Characters in a line of the terminal, where there is one.
+pub(super) fn width() -> Option<usize> {
+    let terminal = console::Term::stdout();
+    let (_, width) = terminal.is_term().then(|| terminal.size_checked()).flatten()?;
+    Some(usize::from(width))
 }
 
 /// One thing: its members, nested ones by their path, money as people write it.
@@ -45,6 +51,31 @@ pub(super) fn field(value: &Value, name: &str) -> anyhow::Result<String> {
     let member = name.split('.').try_fold(value, |value, part| value.get(part));
     let member = member.with_context(|| format!("the answer has no member {name}"))?;
     Ok(member.as_str().map_or_else(|| member.to_string(), str::to_owned))
+}
+
+/// What came of a change of the catalog: a line for each thing that changed, with its old and new price.
+pub(super) fn of_changes(outcome: &Value) -> String {
+    let changes = outcome["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if changes.is_empty() {
+        return "nothing changes".to_owned();
+    }
+    let word = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let row = |change: &Value| {
+        let differences = change["differences"].as_array().into_iter().flatten();
+        let places: Vec<String> = differences.map(|difference| word(&difference["pointer"])).collect();
+        let price = match (&change["old_price"], &change["new_price"]) {
+            (Value::Null, Value::Null) => String::new(),
+            (old, Value::Null) => word(old),
+            (Value::Null, new) => word(new),
+            (old, new) => format!("{} -> {}", word(old), word(new)),
+        };
+        vec![word(&change["change"]), word(&change["kind"]), word(&change["name"]), price, places.join(" ")]
+    };
+    aligned(&changes.iter().map(row).collect::<Vec<_>>())
 }
 
 fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
@@ -72,17 +103,74 @@ fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
 }
 
 fn aligned(rows: &[Vec<String>]) -> String {
+    let widths = widths(rows);
+    rows.iter().map(|row| line(row, &widths)).collect::<Vec<_>>().join("\n")
+}
+
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |column: usize| {
         let lengths = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         lengths.max().unwrap_or(0).min(WIDTH_MAX)
     };
-    let widths: Vec<usize> = (0..columns).map(widest).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    (0..columns).map(widest).collect()
+}
+
+fn line(row: &[String], widths: &[usize]) -> String {
+    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+// === impl Table ===
+
+impl Table {
+    /// For a list that begins with these lines. Columns in which nothing stands are left out, unless more lines come; those
+    /// at the end that find no room in `width` are too.
+    pub(super) fn of(head: &StringRecord, lines: &[StringRecord], more: bool, width: Option<usize>) -> Self {
+        let filled = |column: &usize| {
+            more || lines.iter().any(|line| !line.get(*column).unwrap_or_default().is_empty())
+        };
+        let mut columns: Vec<usize> = (0..head.len()).filter(filled).collect();
+        let title = |column: &usize| {
+            head.get(*column).unwrap_or_default().trim_end_matches(".display").to_uppercase()
+        };
+        let mut titles: Vec<String> = columns.iter().map(title).collect();
+        let mut cells = vec![titles.clone()];
+        cells.extend(lines.iter().map(|line| of_columns(line, &columns)));
+        let mut widths = widths(&cells);
+        // Two spaces stand between columns; the first one is shown whatever it takes.
+        let ends = widths.iter().scan(0, |end, width| {
+            *end += width + 2;
+            Some(*end - 2)
+        });
+        let shown = ends.take_while(|end| width.is_none_or(|width| *end <= width)).count().max(1);
+        let missing = columns.len() - shown;
+        columns.truncate(shown);
+        titles.truncate(shown);
+        widths.truncate(shown);
+        Self { columns, widths, titles: Some(titles), missing }
+    }
+
+    /// These lines; the first ones under the titles.
+    pub(super) fn rows(&mut self, lines: &[StringRecord]) -> String {
+        let titles = self.titles.take().into_iter();
+        let rows = titles.chain(lines.iter().map(|row| of_columns(row, &self.columns)));
+        rows.map(|row| line(&row, &self.widths)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Tells whoever reads what they do not see, beside the table.
+    pub(super) fn say_what_is_missing(&self, has_more: bool) {
+        if self.missing > 0 {
+            eprintln!("({} more columns find no room here: -o json shows all)", self.missing);
+        }
+        if has_more {
+            eprintln!("(there is more: --all, or a larger --limit)");
+        }
+    }
+}
+
+fn of_columns(line: &StringRecord, columns: &[usize]) -> Vec<String> {
+    columns.iter().map(|column| line.get(*column).unwrap_or_default().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -91,11 +179,25 @@ mod tests {
 
     use super::*;
 
+    fn table(text: &str, more: bool, width: Option<usize>) -> (String, usize) {
+        let records = records(text).unwrap();
+        let mut table = Table::of(&records[0], &records[1..], more, width);
+        (table.rows(&records[1..]), table.missing)
+    }
+
     #[test]
     fn a_list_keeps_the_columns_in_which_something_stands() {
-        let table = of_csv("id,owner,balance.display\na,,$1.00\nbbb,,$20.00\n").unwrap();
-        assert_eq!(table, "ID   BALANCE\na    $1.00\nbbb  $20.00");
-        assert_eq!(of_csv("id,owner\n").unwrap(), "(nothing)");
+        let text = "id,owner,balance.display\na,,$1.00\nbbb,,$20.00\n";
+        assert_eq!(table(text, false, None).0, "ID   BALANCE\na    $1.00\nbbb  $20.00");
+        assert!(table(text, true, None).0.starts_with("ID   OWNER  BALANCE"), "who knows what comes");
+    }
+
+    #[test]
+    fn columns_that_find_no_room_are_left_out_from_the_end() {
+        let text = "id,name,place\na,bbbb,cccccc\n";
+        assert_eq!(table(text, false, Some(16)), ("ID  NAME  PLACE\na   bbbb  cccccc".to_owned(), 0));
+        assert_eq!(table(text, false, Some(15)), ("ID  NAME\na   bbbb".to_owned(), 1));
+        assert_eq!(table(text, false, Some(1)), ("ID\na".to_owned(), 2));
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn arguments_stand_in_the_path_and_flags_in_the_body() {
     assert!(call.idempotency_key.unwrap().starts_with("cli-"), "a change is named");
     let call = input("faregate wallet list --owner a&b --limit 5");
     assert_eq!(call.path_and_query(), "/v1/wallets?owner=a%26b&limit=5");
-    assert!(call.is_one_page);
+    assert_eq!(call.limit, Some(5));
 }
 
 #[test]
