@@ -55,7 +55,9 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(list))
 }
 
-/// Captured payments, newest first. What no index has is looked for among many: a page may be short with more behind it.
+/// Captured payments, newest first.
+///
+/// What no index has is looked for among so many rows a page: a page may be short, or empty, with a next one behind it.
 #[utoipa::path(get, path = "/v1/payments", operation_id = "payment.list", tag = "payments", params(PaymentQuery),
     responses((status = 200, body = Page<PaymentLine>)), security(("management" = ["payments:read"])))]
 async fn list(

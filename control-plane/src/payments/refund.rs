@@ -36,8 +36,9 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(refund))
 }
 
-/// Gives a payment back, whole or in part; the fee returns in proportion. The same call under the same key answers with the
-/// first one's refund.
+/// Gives a payment back, whole or in part; the fee returns in proportion.
+///
+/// The same call under the same key answers with the first one's refund.
 #[utoipa::path(post, path = "/v1/payments/{id}/refund", operation_id = "payment.refund", tag = "payments",
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = RefundBody,
     responses((status = 200, body = RefundView)), security(("management" = ["payments:refund"])))]

@@ -46,7 +46,9 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(get))
 }
 
-/// What became of a payment, oldest first. An owner is not told of the provider's settlements.
+/// What became of a payment, oldest first.
+///
+/// An owner is not told of the provider's settlements.
 #[utoipa::path(get, path = "/v1/payments/{id}/timeline", operation_id = "payment.timeline", tag = "payments",
     params(("id" = String, Path), TimelineQuery), responses((status = 200, body = Page<Step>)),
     security(("management" = ["payments:read"])))]

@@ -65,7 +65,9 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(fund)).routes(routes!(withdraw)).routes(routes!(list))
 }
 
-/// Brings money in. The same call under the same key answers with the first one's transfer.
+/// Brings money in.
+///
+/// The same call under the same key answers with the first one's transfer.
 #[utoipa::path(post, path = "/v1/wallets/{id}/fund", operation_id = "wallet.fund", tag = "wallets",
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = TransferBody,
     responses((status = 200, body = TransferView)), security(("management" = ["wallets:fund"])))]
@@ -86,8 +88,9 @@ async fn fund(
     Ok(Json(TransferView::new(transfer, state.ledger.asset())))
 }
 
-/// Takes money out, but nothing of what running requests hold. The same call under the same key answers with the first one's
-/// transfer; fundings and withdrawals share their keys.
+/// Takes money out, but nothing of what running requests hold.
+///
+/// The same call under the same key answers with the first one's transfer; fundings and withdrawals share their keys.
 #[utoipa::path(post, path = "/v1/wallets/{id}/withdraw", operation_id = "wallet.withdraw", tag = "wallets",
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = TransferBody,
     responses((status = 200, body = TransferView)), security(("management" = ["wallets:withdraw"])))]

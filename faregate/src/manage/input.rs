@@ -141,7 +141,7 @@ fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
     Ok(Value::Object(body))
 }
 
-/// An object in a file: TOML where its name ends so, or where `toml` says it of standard input.
+/// An object in a file, or on standard input: TOML where its name ends so or `toml` says so, else JSON.
 pub(super) fn read_body(file: &str, toml: bool) -> anyhow::Result<Map<String, Value>> {
     let text = if file == "-" {
         let mut text = String::new();

@@ -57,7 +57,7 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
         flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| (name.to_owned(), "true".to_owned()));
     let key = matches.get_one::<String>("idempotency-key").cloned();
     let api = Api::new(matches)?;
-    let mut setup = read_body(file, file == "-")?;
+    let mut setup = read_body(file, !file.ends_with(".json"))?;
     let agents = agents::take(&mut setup)?;
     let input = Input {
         body: Some(setup.into()),
