@@ -225,6 +225,24 @@ impl Faregate {
         Ok(line.with_context(|| format!("a scrape without {series}"))?.trim().parse()?)
     }
 
+    /// Lets the worker settle with the provider, which it does at its next look; how long it took until so many payments
+    /// were settled.
+    pub(crate) fn settle(&self, payments: u64) -> Result<Duration> {
+        let begun = Instant::now();
+        let destination = json!({ "rail": "manual", "reference": "a bank" });
+        self.control.change("PUT", "/v1/providers/bench/payout-destination", &destination)?;
+        loop {
+            let settlements = self.control.get("/v1/settlements?limit=500")?;
+            let settlements = settlements["data"].as_array().context("a list of settlements")?;
+            let settled: u64 = settlements.iter().filter_map(|found| found["payments"].as_u64()).sum();
+            if settled >= payments {
+                return Ok(begun.elapsed());
+            }
+            ensure!(begun.elapsed() < READY_MAX, "{settled} of {payments} are settled:\n{}", self.log_end());
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// The key of an agent whose limit is below the price: every call is refused where limits are counted.
     pub(crate) fn limited_key(&self) -> Result<String> {
         let policy = json!({ "name": "limited", "policy": { "per_day": "$0.0005" } });

@@ -31,6 +31,7 @@ mod response;
 mod row;
 mod run;
 mod scenario;
+mod settled;
 mod soak;
 mod suite;
 mod summary;

@@ -27,6 +27,8 @@ pub(crate) enum Meanwhile {
     Reprice(u32),
     /// The management API is called, so often a second.
     Manage(u32),
+    /// The worker settles so many payments. They are settled once, so this is for one measurement.
+    Settle(u64),
 }
 
 /// What happened.
@@ -64,7 +66,7 @@ impl Meanwhile {
     const fn callers(self) -> u32 {
         match self {
             Self::Nothing => 0,
-            Self::Reload | Self::Reprice(_) => 1,
+            Self::Reload | Self::Reprice(_) | Self::Settle(_) => 1,
             Self::Manage(_) => CALLERS,
         }
     }
@@ -75,6 +77,10 @@ impl Meanwhile {
             Self::Reload => {
                 thread::sleep(plan.warmup + plan.window / 4);
                 Ok(Happened { count: 1, longest: gateway.reload()? })
+            }
+            Self::Settle(payments) => {
+                thread::sleep(plan.warmup + plan.window / 4);
+                Ok(Happened { count: 1, longest: gateway.settle(payments)? })
             }
             Self::Reprice(rate) => at_rate(rate, plan, |turn| gateway.reprice(turn)),
             Self::Manage(rate) => at_rate(rate / CALLERS, plan, |turn| {

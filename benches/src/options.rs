@@ -20,8 +20,8 @@ pub(crate) struct Options {
     /// Where all runs and the machine's facts are written as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
-    /// Only these, in this order: table, refused, routes, agents, reload, payments, lists, reprice, manage, webhooks.
-    /// Default: table.
+    /// Only these, in this order: table, refused, routes, agents, reload, payments, lists, reprice, manage, webhooks,
+    /// settlements. Default: table.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// One short repeat: shows that everything works, its figures mean little.
@@ -61,6 +61,9 @@ pub(crate) struct Options {
     /// Payments that the ledger begins with in the scenarios `payments`, which this asks for, and `lists`.
     #[arg(long, default_value_t = 0)]
     pub(crate) payments_in_database: u64,
+    /// Payments that wait to be settled in the scenario `settlements`.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) payments_settled: u64,
 }
 
 /// A part of the bench.

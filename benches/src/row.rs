@@ -46,7 +46,7 @@ impl<'a> Row<'a> {
         self
     }
 
-    fn measure(&self, pace: Pace, repeat: usize, options: &Options) -> Result<(Run, Happened)> {
+    pub(crate) fn measure(&self, pace: Pace, repeat: usize, options: &Options) -> Result<(Run, Happened)> {
         let plan = options.plan(self.gateway.data, self.gateway.pid(), pace);
         let plan = Plan { refused: self.traffic.refused(), ..plan };
         let (measured, happened) = self.meanwhile.during(self.gateway, &plan, &mut self.requests())?;

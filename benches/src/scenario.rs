@@ -16,6 +16,7 @@ use crate::lists;
 use crate::meanwhile::Meanwhile;
 use crate::options::Options;
 use crate::row::{Row, Traffic, compare};
+use crate::settled;
 use crate::summary::thousands;
 use crate::told;
 
@@ -44,6 +45,8 @@ pub(crate) enum Scenario {
     Reload,
     /// Millions of payments in the ledger.
     Payments,
+    /// The worker settles a million payments while requests are served.
+    Settlements,
     /// Lists and reports of millions of payments.
     Lists,
     /// The price of the route that is called changes ten times a second.
@@ -65,6 +68,7 @@ impl Scenario {
             Self::Agents => agents(ground, options),
             Self::Reload => reload(ground, options),
             Self::Payments => payments(ground, options),
+            Self::Settlements => settled::measure(ground, options).map(|found| vec![found]),
             Self::Lists => lists::measure(ground, options).map(|found| vec![found]),
             Self::Reprice => reprice(ground, options),
             Self::Manage => manage(ground, options),

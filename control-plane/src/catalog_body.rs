@@ -21,6 +21,8 @@ pub(crate) struct ProviderBody {
     pay_to: Option<String>,
     /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
     rate_limit: Option<Map<String, Value>>,
+    /// What was agreed on its settlements: `schedule`, `amount_min`, `age_max`, `delay`. Set by the operator.
+    settlement: Option<Map<String, Value>>,
     upstream: UpstreamBody,
 }
 
@@ -88,6 +90,8 @@ pub(crate) struct ProviderPatch {
     hosts: Option<Vec<String>>,
     /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
     rate_limit: Option<Map<String, Value>>,
+    /// What was agreed on its settlements. Set by the operator.
+    settlement: Option<Map<String, Value>>,
     /// Where the API is.
     upstream: Option<Map<String, Value>>,
 }

@@ -29,8 +29,8 @@ use crate::metrics::{self, ControlMetrics};
 use crate::problem::Problem;
 use crate::webhooks::api as webhooks;
 use crate::{
-    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, payments, providers,
-    revenue, routes, signers, trials, wallets,
+    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, payments,
+    payout_destinations, payouts, providers, revenue, routes, settlements, signers, trials, wallets,
 };
 
 /// Longest a call may take, its body included. What reads all books has no such end.
@@ -99,6 +99,9 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(alerts::router())
         .merge(payments::router())
         .merge(providers::router())
+        .merge(payout_destinations::router())
+        .merge(settlements::router())
+        .merge(payouts::router())
         .merge(routes::router())
         .merge(catalogs::router())
         .merge(analytics::router())

@@ -59,6 +59,10 @@ pub(crate) enum Problem {
     WalletNotFound,
     #[error("no such payment")]
     PaymentNotFound,
+    #[error("no such settlement")]
+    SettlementNotFound,
+    #[error("no such payout")]
+    PayoutNotFound,
     #[error("no such provider")]
     ProviderNotFound,
     #[error("no such route")]
@@ -133,6 +137,8 @@ impl Problem {
             | Self::AgentNotFound
             | Self::WalletNotFound
             | Self::PaymentNotFound
+            | Self::SettlementNotFound
+            | Self::PayoutNotFound
             | Self::ProviderNotFound
             | Self::RouteNotFound
             | Self::RevisionNotFound
@@ -179,6 +185,8 @@ impl Problem {
             Self::AgentNotFound => "agent_not_found",
             Self::WalletNotFound => "wallet_not_found",
             Self::PaymentNotFound => "payment_not_found",
+            Self::SettlementNotFound => "settlement_not_found",
+            Self::PayoutNotFound => "payout_not_found",
             Self::ProviderNotFound => "provider_not_found",
             Self::RouteNotFound => "route_not_found",
             Self::RevisionNotFound => "revision_not_found",
@@ -212,6 +220,7 @@ impl From<LedgerError> for Problem {
         match error {
             LedgerError::UnknownWallet => Self::WalletNotFound,
             LedgerError::UnknownPayment => Self::PaymentNotFound,
+            LedgerError::UnknownPayout => Self::PayoutNotFound,
             LedgerError::Conflict => Self::IdempotencyKeyReused,
             LedgerError::Amount => Self::Fields(vec![FieldError::new(
                 "/amount",
@@ -219,8 +228,7 @@ impl From<LedgerError> for Problem {
             )]),
             LedgerError::Overloaded => Self::Overloaded,
             LedgerError::Unavailable => Self::LedgerUnavailable,
-            LedgerError::UnknownPayout
-            | LedgerError::UnknownProvider
+            LedgerError::UnknownProvider
             | LedgerError::RefundedBefore
             | LedgerError::RefundExceeds
             | LedgerError::Funds

@@ -6,6 +6,7 @@ mod money;
 mod named;
 mod ops;
 mod payments;
+mod payouts;
 pub(crate) mod receiver;
 mod tenants;
 mod told;
@@ -109,7 +110,9 @@ impl House {
 
     async fn pay_to(&self, provider: &str, agent: &str, wallet: &str, price: &str) -> PaymentId {
         self.ledger.open_provider(provider).await.unwrap();
-        let payment = PaymentId::generate(Still.now(), [3; 10]);
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).unwrap();
+        let payment = PaymentId::generate(Still.now(), random);
         let request = HoldRequest {
             payment,
             agent: agent.parse().unwrap(),

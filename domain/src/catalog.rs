@@ -18,6 +18,7 @@ use crate::rate::RateLimit;
 use crate::router::{Entry, Methods, RouteId, Router};
 use crate::scope::Sold;
 use crate::secret::Secret;
+use crate::settlement::SettlementRules;
 use crate::time::UnixMillis;
 
 /// One version of providers, routes and prices.
@@ -49,6 +50,8 @@ pub struct Provider {
     pub suspended: bool,
     /// How often one consumer may call it, all its routes together.
     pub rate_limit: Option<RateLimit>,
+    /// When it is settled with.
+    pub settlement: SettlementRules,
     /// Where its API is.
     pub upstream: Upstream,
 }

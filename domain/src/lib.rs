@@ -38,5 +38,5 @@ pub use replay::{Fingerprint, IdempotencyKey, ReplayKey};
 pub use router::RouteId;
 pub use scope::{Scope, Sold};
 pub use secret::Secret;
-pub use settlement::{PayoutDestination, Schedule, SettlementTerms};
+pub use settlement::{PayoutDestination, Schedule, SettlementRules, SettlementTerms};
 pub use time::{Clock, UnixMillis, Window};

@@ -1,4 +1,4 @@
-//! When a provider is settled with, and where its money goes: [`SettlementTerms`], [`Schedule`], [`PayoutDestination`].
+//! When a provider is settled with, and where its money goes: [`SettlementRules`], [`Schedule`], [`PayoutDestination`].
 //!
 //! Plain words: whoever edits providers writes them, the settlement worker reads them. When a settlement is due is decided
 //! there.
@@ -30,9 +30,9 @@ pub enum Schedule {
     Monthly,
 }
 
-/// What was agreed with a provider about its settlements.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettlementTerms {
+/// When settlements are made: the operator's rules for everybody, or what was agreed with one provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettlementRules {
     /// Less than this is carried over to the next date, unless it is too old.
     pub amount_min: Amount,
     /// A payment that waited longer is settled whatever the date and the amount, in milliseconds; none: it may wait.
@@ -41,6 +41,13 @@ pub struct SettlementTerms {
     pub schedule: Schedule,
     /// Only payments at least so old are settled, in milliseconds: automatic refunds come before.
     pub delay_ms: i64,
+}
+
+/// All that a settlement with a provider goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettlementTerms {
+    /// When it is made.
+    pub rules: SettlementRules,
     /// Where the money goes.
     pub destination: PayoutDestination,
 }
@@ -49,6 +56,29 @@ const DAY_MILLIS: i64 = 24 * 3600 * 1000;
 
 /// 1970-01-01 was a Thursday: the first Monday came four days later.
 const FIRST_MONDAY: i64 = 4 * DAY_MILLIS;
+
+// === impl SettlementRules ===
+
+impl Default for SettlementRules {
+    /// Daily, from a dollar on; what waited for a month whatever it is. A stream lives for an hour at most, and may be
+    /// refunded until its end.
+    fn default() -> Self {
+        Self {
+            amount_min: Amount::from_atomic(1_000_000).unwrap_or_default(),
+            age_max_ms: Some(30 * DAY_MILLIS),
+            schedule: Schedule::Daily,
+            delay_ms: 3600 * 1000,
+        }
+    }
+}
+
+impl SettlementRules {
+    /// A payment captured at `now` less the delay is old enough; those before this time, which is not included, all are.
+    #[must_use]
+    pub fn ripe_until(&self, now: UnixMillis) -> UnixMillis {
+        now.plus(-self.delay_ms).plus(1)
+    }
+}
 
 // === impl PayoutDestination ===
 

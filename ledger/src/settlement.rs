@@ -111,6 +111,30 @@ impl Closing {
         self.payments
     }
 
+    /// What they took.
+    #[must_use]
+    pub const fn gross(&self) -> Amount {
+        self.gross
+    }
+
+    /// The platform's part of it.
+    #[must_use]
+    pub const fn fee(&self) -> Amount {
+        self.fee
+    }
+
+    /// Given back of them, less the fee that returned.
+    #[must_use]
+    pub const fn refunds(&self) -> Amount {
+        self.refunds
+    }
+
+    /// Given back of payments that are settled, since the last settlement counted, less the fee that returned.
+    #[must_use]
+    pub const fn adjustments(&self) -> Amount {
+        self.adjustments
+    }
+
     /// What is left for the provider; `None` where refunds leave nothing, and nothing can be settled.
     #[must_use]
     pub fn net(&self) -> Option<Amount> {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, keccak256};
 use domain::{Catalog, Provider, Route};
 
-use crate::config::{ConfigError, Limits};
+use crate::config::{ConfigError, Limits, SettlementSettings};
 use crate::document::Document;
 
 pub use bundle::Bundle;
@@ -73,6 +73,8 @@ pub struct Terms {
     pub request_bytes_max: u64,
     /// Whether providers may name upstreams on the operator's own network.
     pub private_upstreams: bool,
+    /// When providers are settled with that agreed on nothing else.
+    pub settlement: SettlementSettings,
 }
 
 /// The address that payments to a provider are made out to where none is given: nobody has its key, and none
@@ -106,6 +108,10 @@ impl RawCatalog {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { request_bytes_max: Limits::default().request_bytes_max, private_upstreams: false }
+        Self {
+            request_bytes_max: Limits::default().request_bytes_max,
+            private_upstreams: false,
+            settlement: SettlementSettings::default(),
+        }
     }
 }

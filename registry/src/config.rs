@@ -18,6 +18,7 @@ mod rate;
 mod route;
 mod section;
 pub mod settings;
+mod settlement;
 mod source;
 mod tree;
 mod upstream;
@@ -37,8 +38,8 @@ use crate::database::Database;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use settings::{
-    ControlSettings, DataCare, DataListener, Limits, Listeners, ShutdownSettings, TlsFiles, WalletNetwork,
-    WebhookSettings,
+    ControlSettings, DataCare, DataListener, Limits, Listeners, SettlementSettings, ShutdownSettings,
+    TlsFiles, WalletNetwork, WebhookSettings,
 };
 
 /// Longest configuration file that is read, in bytes.
@@ -66,6 +67,8 @@ pub struct Config {
     pub control: ControlSettings,
     /// Where webhooks may be sent.
     pub webhooks: WebhookSettings,
+    /// When providers are settled with.
+    pub settlement: SettlementSettings,
     /// Providers and routes, revisions not assigned yet.
     pub catalog: RawCatalog,
     /// Agents to be upserted.
@@ -143,6 +146,7 @@ impl Config {
             ("wallet", self.network != in_force.network),
             ("control", self.control != in_force.control),
             ("webhooks", self.webhooks != in_force.webhooks),
+            ("settlement", self.settlement != in_force.settlement),
         ];
         changed.into_iter().filter(|(_, changed)| *changed).map(|(section, _)| section).collect()
     }
@@ -151,15 +155,19 @@ impl Config {
 fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Config {
     let root = report.root(table);
     let limits = section::limits(root.section("limits", true));
-    let providers = provider::Read::all(&root, limits.request_bytes_max);
+    let settlement = settlement::settings(root.section("settlement", true));
+    let providers = provider::Read::all(&root, limits.request_bytes_max, settlement.rules);
     let agents = agent::Read::all(&root);
     if providers.routes.is_empty() {
         report.warn(root.spot(), "there are no routes: every request will get 404");
     }
     let (data, care) = database::data(root.section("data", true));
     let control = section::control(root.section("control", true));
-    let terms =
-        Terms { request_bytes_max: limits.request_bytes_max, private_upstreams: control.private_upstreams };
+    let terms = Terms {
+        request_bytes_max: limits.request_bytes_max,
+        private_upstreams: control.private_upstreams,
+        settlement,
+    };
     let config = Config {
         public_url: section::public_url(&root),
         data,
@@ -170,6 +178,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         network: section::network(root.section("wallet", true)),
         control,
         webhooks: section::webhooks(root.section("webhooks", true)),
+        settlement,
         catalog: check::catalog(report, providers, &agents, terms),
         agents: agents.entries,
     };

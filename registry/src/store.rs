@@ -10,6 +10,7 @@ pub(crate) mod deliveries;
 pub(crate) mod idempotency;
 pub(crate) mod journal;
 pub(crate) mod notices;
+pub(crate) mod payouts;
 pub(crate) mod pool;
 pub(crate) mod revisions;
 mod rows;

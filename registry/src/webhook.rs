@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 39] = [
+pub const EVENT_TYPES: [&str; 40] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -34,6 +34,7 @@ pub const EVENT_TYPES: [&str; 39] = [
     "policy.updated",
     "provider.created",
     "provider.payout_destination_changed",
+    "provider.payout_destination_effective",
     "provider.removed",
     "provider.resumed",
     "provider.suspended",

@@ -3,7 +3,7 @@
 //! On a date of the schedule everything captured before it is settled, if there is enough of it; else it waits for the next
 //! date. What waited for too long is settled at once, whatever the date and the amount.
 
-use domain::{Amount, Schedule, SettlementTerms, UnixMillis};
+use domain::{Amount, Schedule, SettlementRules, UnixMillis};
 use ledger::Position;
 
 /// The answer.
@@ -22,28 +22,25 @@ pub enum Due {
 
 /// Decides for one provider at this ledger time.
 #[must_use]
-pub fn due(terms: &SettlementTerms, position: &Position, now: UnixMillis) -> Due {
-    // One that is exactly old enough is in.
-    let ripe = now.plus(-terms.delay_ms).plus(1);
+pub fn due(rules: &SettlementRules, position: &Position, now: UnixMillis) -> Due {
+    let ripe = rules.ripe_until(now);
     let Some(oldest) = position.oldest_at.filter(|oldest| *oldest < ripe) else { return Due::No };
-    if terms.age_max_ms.is_some_and(|age| now >= oldest.plus(age)) {
+    if rules.age_max_ms.is_some_and(|age| now >= oldest.plus(age)) {
         return Due::Yes { until: ripe, at_least: Amount::ZERO };
     }
-    let at_least = terms.amount_min;
-    if terms.schedule == Schedule::Continuous {
+    let at_least = rules.amount_min;
+    if rules.schedule == Schedule::Continuous {
         // All that was captured is more than what is old enough.
         let enough = position.net >= at_least.atomic();
         return if enough { Due::Yes { until: ripe, at_least } } else { Due::No };
     }
     // Settled once all that was captured before the date is old enough.
-    let date = terms.schedule.last_date(now.plus(-terms.delay_ms));
+    let date = rules.schedule.last_date(now.plus(-rules.delay_ms));
     if oldest < date { Due::Yes { until: date, at_least } } else { Due::No }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::PayoutDestination;
-
     use super::*;
 
     const HOUR: i64 = 3_600_000;
@@ -51,14 +48,8 @@ mod tests {
     /// 2026-11-22T12:00:00Z, a Sunday.
     const NOON: UnixMillis = UnixMillis(1_795_348_800_000);
 
-    fn terms(schedule: Schedule) -> SettlementTerms {
-        SettlementTerms {
-            amount_min: amount(100),
-            age_max_ms: None,
-            schedule,
-            delay_ms: HOUR,
-            destination: PayoutDestination::Manual("a bank".to_owned()),
-        }
+    fn rules(schedule: Schedule) -> SettlementRules {
+        SettlementRules { amount_min: amount(100), age_max_ms: None, schedule, delay_ms: HOUR }
     }
 
     fn amount(units: i64) -> Amount {
@@ -87,7 +78,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_that_is_not_there_or_not_old_enough() {
-        let continuous = terms(Schedule::Continuous);
+        let continuous = rules(Schedule::Continuous);
         assert_eq!(due(&continuous, &Position { oldest_at: None, ..position(2) }, NOON), Due::No);
         let young = Position { oldest_at: Some(NOON.plus(-HOUR + 1)), ..position(2) };
         assert_eq!(due(&continuous, &young, NOON), Due::No);
@@ -103,7 +94,7 @@ mod tests {
     #[test]
     fn a_date_takes_what_was_captured_before_it_and_no_more() {
         let midnight = NOON.plus(-12 * HOUR);
-        let daily = terms(Schedule::Daily);
+        let daily = rules(Schedule::Daily);
         assert_eq!(due(&daily, &position(11), NOON), Due::No, "all of it is of today");
         assert_eq!(due(&daily, &position(13), NOON), yes(midnight, 100));
         // In the first hour of the day some of yesterday is too young: it goes with the rest.
@@ -111,17 +102,17 @@ mod tests {
         assert_eq!(due(&daily, &position(13), one), yes(midnight, 100));
         assert_eq!(due(&daily, &position(13), one.plus(-1)), Due::No);
         assert_eq!(due(&daily, &position(40), one.plus(-1)), yes(midnight.plus(-24 * HOUR), 100));
-        let weekly = terms(Schedule::Weekly);
+        let weekly = rules(Schedule::Weekly);
         assert_eq!(due(&weekly, &position(6 * 24), NOON), Due::No);
         assert_eq!(due(&weekly, &position(7 * 24), NOON), yes(NOON.plus(-156 * HOUR), 100));
-        let monthly = terms(Schedule::Monthly);
+        let monthly = rules(Schedule::Monthly);
         assert_eq!(due(&monthly, &position(21 * 24), NOON), Due::No);
         assert_eq!(due(&monthly, &position(22 * 24), NOON), yes(NOON.plus(-(21 * 24 + 12) * HOUR), 100));
     }
 
     #[test]
     fn what_waited_for_too_long_is_due_whatever_its_date_and_amount() {
-        let old = |schedule| SettlementTerms { age_max_ms: Some(10 * HOUR), ..terms(schedule) };
+        let old = |schedule| SettlementRules { age_max_ms: Some(10 * HOUR), ..rules(schedule) };
         let little = Position { net: 1, ..position(10) };
         for schedule in [Schedule::Continuous, Schedule::Daily, Schedule::Monthly] {
             assert_eq!(due(&old(schedule), &little, NOON), yes(NOON.plus(-HOUR + 1), 0), "{schedule:?}");

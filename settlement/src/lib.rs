@@ -5,6 +5,7 @@
 //! ended, and the ledger refuses one that begins anywhere else. No request ever waits for any of it.
 //! Next: [`worker`] for the steps, [`due`] for the decision, `ledger::settlement` for what a settlement is.
 
+pub mod asked;
 pub mod books;
 pub mod due;
 pub mod terms;

@@ -9,6 +9,8 @@ use crate::worker::SettlementError;
 pub trait Watcher: Send + Sync + 'static {
     /// A provider was looked at, at this ledger time.
     fn looked(&self, position: &Position, at: UnixMillis);
+    /// Everybody was looked at.
+    fn finished(&self);
     /// A settlement stands.
     fn settled(&self, settlement: &Settlement);
     /// A provider could not be settled with, or nobody could, where none is named. It is tried again in the next round.
@@ -21,6 +23,7 @@ pub struct Unwatched;
 
 impl Watcher for Unwatched {
     fn looked(&self, _: &Position, _: UnixMillis) {}
+    fn finished(&self) {}
     fn settled(&self, _: &Settlement) {}
     fn failed(&self, _: Option<&str>, _: &SettlementError) {}
 }

@@ -19,7 +19,7 @@ use crate::terms::{TermsError, TermsSource};
 use crate::watcher::Watcher;
 
 /// How often a provider is tried in one round, where somebody else settles with it at the same time.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 
 /// Why a provider was not settled with in this round.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -103,6 +103,7 @@ impl<B: Books> Worker<B> {
                 }
             }
         }
+        self.watcher.finished();
         round
     }
 
@@ -135,7 +136,7 @@ impl<B: Books> Worker<B> {
         let Some(position) = self.books.position(name).await? else { return Ok(None) };
         let now = self.books.time();
         self.watcher.looked(&position, now);
-        let Due::Yes { until, at_least } = due(terms, &position, now) else {
+        let Due::Yes { until, at_least } = due(&terms.rules, &position, now) else {
             // What it has is still true, as long as nothing was settled.
             self.tallies.extend(kept.map(|kept| (Arc::clone(name), kept)));
             return Ok(None);

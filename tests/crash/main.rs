@@ -13,6 +13,7 @@ mod journal;
 mod load;
 mod moments;
 mod owners;
+mod settlements;
 mod storm;
 mod upgrade;
 mod visitors;

@@ -16,6 +16,7 @@ mod quotes;
 mod rates;
 mod replay;
 mod repriced;
+mod settlements;
 mod stored;
 mod streams;
 mod tampering;

@@ -52,6 +52,10 @@ allow_http = true
 [limits]
 workers = {workers}
 
+[settlement]
+schedule = "continuous"
+interval = "1s"
+
 [[providers]]
 name = "bench"
 

@@ -65,6 +65,15 @@ pub(crate) struct Found<C, T> {
     pub(crate) next: Option<C>,
 }
 
+// === impl Range ===
+
+impl<C> Range<C> {
+    /// As the ledger's lists ask for it.
+    pub(crate) fn page(self, order: ledger::Order) -> ledger::Page<C> {
+        ledger::Page { after: self.after, limit: self.limit as usize, order }
+    }
+}
+
 // === impl Lister ===
 
 impl Lister {

@@ -1,6 +1,7 @@
 //! O3, O4: every call of the API with every kind of key on what belongs to somebody else. The calls come from the OpenAPI
 //! document, so that a new one cannot be forgotten.
 
+use domain::{PayoutDestination, SettlementRules, SettlementTerms};
 use registry::Role;
 use registry::journal::{Actor, ActorKind};
 use serde_json::Map;
@@ -29,6 +30,7 @@ struct Victims {
     api_key: String,
     webhook: String,
     alert: String,
+    settlement: ledger::Settlement,
 }
 
 impl House {
@@ -49,6 +51,13 @@ impl House {
         .await
     }
 
+    /// All that a provider earned so far.
+    async fn settle(&self, provider: &str) -> ledger::Settlement {
+        let rules = SettlementRules { delay_ms: 0, ..SettlementRules::default() };
+        let terms = SettlementTerms { rules, destination: PayoutDestination::Manual(MARK.to_owned()) };
+        settlement::asked::settle(&self.ledger, provider, &terms).await.unwrap().unwrap()
+    }
+
     async fn victims(&self) -> Victims {
         self.registry.apply(&two_providers(), Still.now()).await.unwrap();
         let body = json!({ "name": format!("{MARK}-agent"), "owner": MARK });
@@ -57,6 +66,7 @@ impl House {
         let key = self.admin("POST", &format!("/v1/agents/{agent}/keys"), Some(json!({}))).await.expect(201);
         self.fund(&wallet, "f", json!({ "amount": "$1", "external_reference": MARK })).await.expect(200);
         let payment = self.pay_to(MARK, &agent, &wallet, "$0.10").await;
+        let settlement = self.settle(MARK).await;
         let body = json!({ "name": format!("{MARK}-key"), "role": "owner", "owner": MARK });
         let api_key = self.admin("POST", "/v1/api-keys", Some(body)).await.expect(201);
         let body = json!({ "url": format!("http://127.0.0.1:9/{MARK}"), "owner": MARK });
@@ -65,7 +75,7 @@ impl House {
         let alert = self.admin("POST", &path, Some(json!({ "amount": "$5" }))).await.expect(201);
         let (webhook, alert) = (text(&webhook["id"]), text(&alert["id"]));
         let (key, api_key) = (text(&key["id"]), text(&api_key["id"]));
-        Victims { agent, wallet, key, payment, api_key, webhook, alert }
+        Victims { agent, wallet, key, payment, api_key, webhook, alert, settlement }
     }
 }
 
@@ -93,6 +103,8 @@ impl Victims {
             "webhooks" => self.webhook.clone(),
             "deliveries" => domain::EventId::from_bytes([7; 16]).to_string(),
             "alerts" => self.alert.clone(),
+            "settlements" => self.settlement.id.to_string(),
+            "payouts" => self.settlement.payout.to_string(),
             "providers" | "routes" => MARK.to_owned(),
             other => panic!("{template}: say what a victim's `{other}` is called"),
         }
@@ -240,6 +252,10 @@ async fn a_tenant_reads_its_own() {
     for key in [&owner, &provider] {
         let payment = read(key, format!("/v1/payments/{}", victims.payment)).await;
         assert_eq!(payment["provider"], json!(MARK));
+    }
+    for path in ["/v1/settlements", "/v1/payouts"] {
+        let listed = read(&provider, path.to_owned()).await;
+        assert_eq!(listed["data"][0]["provider"], json!(MARK), "{path}");
     }
     assert!(!read(&owner, "/v1/changes".to_owned()).await["data"].as_array().unwrap().is_empty());
     house.end().await;

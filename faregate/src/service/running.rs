@@ -12,6 +12,7 @@ use control_plane::egress::Egress;
 use control_plane::events::Streams;
 use control_plane::ops::{self, DataPlane, OpsState};
 use control_plane::server;
+use control_plane::settling;
 use control_plane::watch::{DatabaseWatch, audit_every};
 use futures_util::future;
 use gateway::{Gateway, Listener, Metrics, Parts, Shutdown, StartError};
@@ -96,7 +97,7 @@ impl Running {
             streams: Streams::new(stop.subscribe()),
         };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());
-        let database = look_after(config, &base, &registry, &mut watchers).await;
+        let database = look_after(config, &base, &registry, &stop, &mut watchers).await;
         let plane = Plane::new(&base, registry.directory());
         let ops_router = ops::router(OpsState {
             ledger: base.ledger.clone(),
@@ -155,11 +156,12 @@ impl Running {
     }
 }
 
-/// Audits the books now and then, and follows what the database can lose.
+/// Audits the books now and then, follows what the database can lose, and settles with providers.
 async fn look_after(
     config: &Config,
     base: &Base,
     registry: &Registry,
+    stop: &watch::Sender<bool>,
     watchers: &mut Vec<JoinHandle<()>>,
 ) -> Arc<DatabaseWatch> {
     let database = Arc::new(DatabaseWatch::new(config.care.require_synchronous_standby));
@@ -167,6 +169,9 @@ async fn look_after(
     let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.control_metrics));
     watchers.push(tokio::spawn(audit_every(config.care.audit_interval, ledger, metrics)));
     watchers.push(tokio::spawn(Arc::clone(&database).follow(registry.clone())));
+    let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.control_metrics));
+    let (interval, stopped) = (config.settlement.interval, stop.subscribe());
+    watchers.push(tokio::spawn(settling::run(ledger, registry.clone(), metrics, interval, stopped)));
     database
 }
 

@@ -16,7 +16,7 @@ use crate::config::document as reader;
 use crate::document::{Document, Mistake};
 
 /// What only the operator sets of a provider.
-const OPERATORS: [&str; 4] = ["fee", "hosts", "pay_to", "suspended"];
+const OPERATORS: [&str; 5] = ["fee", "hosts", "pay_to", "settlement", "suspended"];
 
 /// Under `upstream`: files of the gateway's host. What one process reads there another one may not find, and whoever may
 /// write a document must not read the operator's disk.
@@ -54,7 +54,7 @@ impl Author {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let mut provider = reader::read_provider(&document)?;
+        let mut provider = reader::read_provider(&document, self.terms.settlement.rules)?;
         let is_same_place = before.is_some_and(|before| same_addresses(&before.provider, &provider));
         let trusted_upstream = match before {
             Some(before) if is_same_place => before.trusted_upstream,

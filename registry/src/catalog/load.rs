@@ -66,7 +66,7 @@ fn put_provider(setup: &mut Setup, row: &ProviderRow, terms: Terms) -> Result<()
     }
     let document = Document::parse(&row.document).ok_or(StoreError::Corrupt("provider"))?;
     let managed_by = ManagedBy::parse(&row.managed_by).ok_or(StoreError::Corrupt("provider"))?;
-    let provider = match document::read_provider(&document) {
+    let provider = match document::read_provider(&document, terms.settlement.rules) {
         Ok(provider) => provider,
         Err(mistakes) => return tell("provider", &row.name, &mistakes),
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{Provider, ProviderId, Route};
+use domain::{Provider, ProviderId, Route, SettlementRules};
 use toml::de::DeTable;
 
 use super::environment::Environment;
@@ -13,10 +13,10 @@ use super::tree::{Report, Section};
 use super::{provider, route, value};
 use crate::document::{Document, Mistake, text};
 
-/// A provider. Files that it names are opened: see that nobody names some who may not.
-pub(crate) fn read_provider(document: &Document) -> Result<Provider, Vec<Mistake>> {
+/// A provider; `rules` hold where it agrees on no others. Files that it names are opened: see that nobody names some who may not.
+pub(crate) fn read_provider(document: &Document, rules: SettlementRules) -> Result<Provider, Vec<Mistake>> {
     read(document, |section| {
-        let entry = provider::entry(&section);
+        let entry = provider::entry(&section, rules);
         section.finish();
         entry.provider
     })

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::{Provider, ProviderId};
+use domain::{Provider, ProviderId, SettlementRules};
 
 use super::rate;
 use super::route;
+use super::settlement;
 use super::tree::{Section, Spot};
 use super::upstream;
 use super::value;
@@ -40,22 +41,22 @@ pub(super) struct Entry {
 
 impl Read {
     /// All providers of a file.
-    pub(super) fn all(root: &Section<'_>, request_bytes_max: u64) -> Self {
+    pub(super) fn all(root: &Section<'_>, request_bytes_max: u64, rules: SettlementRules) -> Self {
         let mut read = Self::default();
         for (index, section) in root.sections("providers").into_iter().enumerate() {
             if index >= ENTRIES_MAX || read.route_names.len() >= ENTRIES_MAX {
                 root.report().fail(section.spot(), format!("more than {ENTRIES_MAX} providers or routes"));
                 break;
             }
-            read.provider(section, request_bytes_max);
+            read.provider(section, request_bytes_max, rules);
         }
         read
     }
 
-    fn provider(&mut self, section: Section<'_>, request_bytes_max: u64) {
+    fn provider(&mut self, section: Section<'_>, request_bytes_max: u64, rules: SettlementRules) {
         // Where this one will stand if nothing is wrong; if something is, no catalog is made.
         let id = ProviderId(u32::try_from(self.providers.len()).unwrap_or(u32::MAX));
-        let entry = entry(&section);
+        let entry = entry(&section, rules);
         for section in section.sections("routes") {
             let route_name = section.item("name").filter(|item| item.is_text());
             if let Some(item) = &route_name
@@ -78,8 +79,8 @@ impl Read {
     }
 }
 
-/// Reads all keys but `routes`. The section is not finished.
-pub(super) fn entry(section: &Section<'_>) -> Entry {
+/// Reads all keys but `routes`. The section is not finished. `rules` hold where it agrees on no others.
+pub(super) fn entry(section: &Section<'_>, rules: SettlementRules) -> Entry {
     let name_item = section.require("name", "give the provider a name; its accounts are kept under it");
     let name = name_item.as_ref().and_then(|item| item.parse(value::name));
     let pay_to = section.item("pay_to").and_then(|item| item.parse(value::address));
@@ -87,13 +88,14 @@ pub(super) fn entry(section: &Section<'_>) -> Entry {
     let hosts = hosts(section);
     let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
     let rate_limit = rate::read(section);
+    let settlement = settlement::agreed(section, rules);
     let upstream =
         section.require("upstream", "write [providers.upstream] with addresses = [\"https://...\"]");
     let upstream = upstream.and_then(|item| item.section()).and_then(upstream::read);
     let spot = name_item.map_or_else(|| section.spot().clone(), |item| item.spot());
     let provider = name.clone().zip(upstream).map(|(name, upstream)| {
         let pay_to = pay_to.unwrap_or_else(|| derived_pay_to(&name));
-        Provider { name: name.into(), pay_to, fee, hosts, suspended, rate_limit, upstream }
+        Provider { name: name.into(), pay_to, fee, hosts, suspended, rate_limit, settlement, upstream }
     });
     Entry { name, provider, spot }
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::Secret;
+use domain::{Secret, SettlementRules};
 
 /// The three kinds of listeners (DESIGN section 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +137,17 @@ pub struct WebhookSettings {
     pub allow_http: bool,
 }
 
+/// When providers are settled with, and how long a new destination of their payouts waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettlementSettings {
+    /// For providers that say nothing else.
+    pub rules: SettlementRules,
+    /// How often is looked who is to be settled with.
+    pub interval: Duration,
+    /// Until a destination that replaces another is in force: whoever got hold of a provider's key is noticed before.
+    pub payout_destination_delay: Duration,
+}
+
 /// The port agents call.
 pub const DATA_PORT: u16 = 8402;
 
@@ -214,6 +225,18 @@ impl Default for DataCare {
             audit_interval: Duration::from_secs(60 * 60),
             require_synchronous_standby: false,
             events_kept: Duration::from_secs(30 * 24 * 60 * 60),
+        }
+    }
+}
+
+// === impl SettlementSettings ===
+
+impl Default for SettlementSettings {
+    fn default() -> Self {
+        Self {
+            rules: SettlementRules::default(),
+            interval: Duration::from_secs(60),
+            payout_destination_delay: Duration::from_secs(3 * 24 * 60 * 60),
         }
     }
 }

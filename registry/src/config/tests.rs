@@ -6,6 +6,7 @@ mod examples;
 mod limits;
 mod lists;
 mod mutations;
+mod restart;
 
 use std::fs;
 use std::time::Duration;
@@ -80,6 +81,8 @@ fn the_documented_file_names_every_key_there_is() {
         ("[shutdown]\n", ""),
         ("[wallet]\n", ""),
         ("[control]\n", ""),
+        ("[settlement]\n", ""),
+        ("[[providers]]\n[providers.settlement]\n", ""),
         ("[[listen.data]]\n", ""),
         ("[[listen.data]]\n[listen.data.tls]\n", ""),
         ("[[providers]]\n", ""),
@@ -355,14 +358,6 @@ fn secrets_come_from_files_without_their_line_break() {
 fn a_file_that_is_not_there_is_one_clear_error() {
     let errors = Config::load(Path::new("/nowhere/faregate.toml")).unwrap_err();
     assert!(errors.to_string().starts_with("/nowhere/faregate.toml:1:1: cannot read the file: "), "{errors}");
-}
-
-#[test]
-fn sections_that_only_a_restart_reads_are_named() {
-    let (one, other) = (parse(SMALL).unwrap().config, parse(&format!("{SMALL}[shutdown]\ngrace = \"9s\"\n")));
-    assert_eq!(other.unwrap().config.needs_restart(&one), ["shutdown"]);
-    let repriced = parse(&SMALL.replace("$0.01", "$0.02")).unwrap().config;
-    assert!(repriced.needs_restart(&one).is_empty());
 }
 
 #[test]

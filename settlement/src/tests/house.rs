@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 use domain::{
     AgentId, Amount, BasisPoints, Capture, Clock, Fingerprint, PaymentId, PayoutDestination, Price, Schedule,
-    Secret, SettlementTerms, UnixMillis, WalletId,
+    Secret, SettlementRules, SettlementTerms, UnixMillis, WalletId,
 };
 use ledger::{
     Closing, Database, Funding, Held, HoldRequest, Ledger, LedgerError, Position, RefundReason,
@@ -37,6 +37,7 @@ pub(super) struct Terms(pub(super) Mutex<Result<Vec<(Arc<str>, SettlementTerms)>
 
 #[derive(Default)]
 pub(super) struct Seen {
+    pub(super) rounds: AtomicI64,
     pub(super) looked: Mutex<Vec<i64>>,
     pub(super) settled: Mutex<Vec<Settlement>>,
     pub(super) failed: Mutex<Vec<SettlementError>>,
@@ -166,13 +167,13 @@ pub(super) fn amount(units: i64) -> Amount {
 
 /// As soon as 100 are there that are an hour old.
 pub(super) fn continuous() -> SettlementTerms {
-    SettlementTerms {
+    let rules = SettlementRules {
         amount_min: amount(100),
         age_max_ms: None,
         schedule: Schedule::Continuous,
         delay_ms: HOUR,
-        destination: PayoutDestination::Manual("a bank".to_owned()),
-    }
+    };
+    SettlementTerms { rules, destination: PayoutDestination::Manual("a bank".to_owned()) }
 }
 
 // === impl Hands ===
@@ -199,6 +200,10 @@ impl TermsSource for Terms {
 impl Watcher for Seen {
     fn looked(&self, position: &Position, _: UnixMillis) {
         self.looked.lock().push(position.net);
+    }
+
+    fn finished(&self) {
+        self.rounds.fetch_add(1, Ordering::SeqCst);
     }
 
     fn settled(&self, settlement: &Settlement) {

@@ -1,13 +1,14 @@
 //! Rounds of the worker over a real ledger: what is settled when, what waits, and what goes on beside it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::{PayoutDestination, Schedule};
 use ledger::{LedgerError, Page};
 
 use super::house::{HOUR, House, NOON, amount, continuous, pay, wallet};
-use crate::{SettlementError, TermsError, Unwatched, Worker};
+use crate::{SettlementError, TermsError, Unwatched, Worker, asked};
 
 fn worker(house: &House) -> Worker<ledger::Ledger> {
     Worker::new(house.ledger.clone(), house.terms.clone(), house.seen.clone())
@@ -38,7 +39,7 @@ async fn what_is_not_enough_or_not_old_enough_waits_for_the_next_round() {
 #[tokio::test]
 async fn a_date_takes_its_days_and_carries_over_what_is_too_little() {
     let house = House::new(continuous()).await;
-    house.change_terms(|terms| terms.schedule = Schedule::Daily);
+    house.change_terms(|terms| terms.rules.schedule = Schedule::Daily);
     let mut worker = worker(&house);
     house.pay("acme", 60).await;
     // After midnight, when all of the day is old enough.
@@ -51,7 +52,7 @@ async fn a_date_takes_its_days_and_carries_over_what_is_too_little() {
     house.pay("acme", 1_000).await;
     let settled = worker.round().await.settled;
     assert_eq!((settled.len(), settled[0].payments, settled[0].net), (1, 2, amount(117)));
-    house.change_terms(|terms| terms.age_max_ms = Some(3 * HOUR));
+    house.change_terms(|terms| terms.rules.age_max_ms = Some(3 * HOUR));
     house.clock.set(NOON + 39 * HOUR);
     assert_eq!(worker.round().await.settled, []);
     house.clock.set(NOON + 40 * HOUR);
@@ -100,14 +101,42 @@ async fn one_provider_that_fails_stops_no_other() {
     let terms = std::mem::replace(&mut *house.terms.0.lock(), Err(TermsError("a test".to_owned())));
     assert_eq!(worker.round().await, crate::Round::default());
     assert_eq!(house.seen.failed.lock().len(), 2);
+    assert_eq!(house.seen.rounds.load(Ordering::SeqCst), 2, "nobody was looked at in the last one");
     *house.terms.0.lock() = terms;
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn who_asks_gets_a_settlement_of_all_that_is_old_enough_and_no_more() {
+    let house = House::new(continuous()).await;
+    let terms = continuous();
+    let preview = async || asked::preview(&house.ledger, "acme", &terms.rules).await.unwrap();
+    assert_eq!(
+        asked::settle(&house.ledger, "acme", &terms).await,
+        Ok(None),
+        "nobody of this name earned anything"
+    );
+    let first = house.pay("acme", 50).await;
+    assert_eq!(preview().await, None);
+    house.clock.set(NOON + HOUR);
+    house.pay("acme", 700).await;
+    let would_be = preview().await.unwrap();
+    assert_eq!((would_be.payments(), would_be.net()), (1, Some(amount(45))));
+    let settlement = asked::settle(&house.ledger, "acme", &terms).await.unwrap().unwrap();
+    assert_eq!((settlement.payments, settlement.net), (1, amount(45)));
+    assert_eq!(asked::settle(&house.ledger, "acme", &terms).await, Ok(None));
+    house.give_back(first, 50).await;
+    house.pay("acme", 10).await;
+    house.clock.set(NOON + 2 * HOUR);
+    let would_be = preview().await.unwrap();
+    assert_eq!((would_be.payments(), would_be.adjustments()), (2, amount(45)));
     house.finish().await;
 }
 
 #[tokio::test]
 async fn two_workers_beside_payments_and_refunds_settle_everything_once() {
     let house = House::new(continuous()).await;
-    house.change_terms(|terms| (terms.delay_ms, terms.amount_min) = (0, amount(1)));
+    house.change_terms(|terms| (terms.rules.delay_ms, terms.rules.amount_min) = (0, amount(1)));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..2 {

@@ -139,6 +139,7 @@ fn catalog() -> Arc<Catalog> {
         hosts: Vec::new(),
         suspended: false,
         rate_limit: None,
+        settlement: domain::SettlementRules::default(),
         upstream,
     };
     let route = Route {

@@ -17,7 +17,7 @@ fn a_document_has_the_keys_of_the_file() {
         "name": "acme", "fee": "2.5%", "hosts": ["api.example.com"],
         "upstream": { "addresses": ["https://a.example:8443"], "headers": { "X-Api-Key": "k" }, "read_timeout": "5s" },
     });
-    let provider = read_provider(&document(provider)).unwrap();
+    let provider = read_provider(&document(provider), SettlementRules::default()).unwrap();
     assert_eq!((&*provider.name, provider.upstream.addresses[0].port), ("acme", 8443));
     assert_eq!(provider.upstream.headers[0].0, "x-api-key");
     assert_eq!(provider.pay_to, crate::catalog::derived_pay_to("acme"));
@@ -39,12 +39,12 @@ fn every_mistake_comes_back_with_its_json_pointer() {
     let provider = json!({
         "name": "a b", "fees": "1%", "routes": [], "pay_to": null,
     });
-    assert_eq!(pointers(read_provider(&document(provider))), ["/pay_to"]);
+    assert_eq!(pointers(read_provider(&document(provider), SettlementRules::default())), ["/pay_to"]);
     let provider = json!({
         "name": "a b", "fees": "1%", "routes": [],
         "upstream": { "addresses": ["http://a", "b"], "headers": { "host": "x", "a b": "y" }, "health": { "interval": 5 } },
     });
-    let found = pointers(read_provider(&document(provider)));
+    let found = pointers(read_provider(&document(provider), SettlementRules::default()));
     for expected in [
         "/name",
         "/fees",

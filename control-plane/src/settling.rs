@@ -1,0 +1,87 @@
+//! The worker of the crate `settlement` as this process runs it: on the registry's terms, counted in the metrics of the
+//! control plane. No call and no payment waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{SettlementTerms, UnixMillis};
+use ledger::{Ledger, LedgerError, Position, Settlement};
+use registry::Registry;
+use settlement::{SettlementError, TermsError, TermsSource, Watcher, Worker};
+use tokio::sync::watch;
+
+use crate::metrics::{ControlMetrics, SettlementFailure};
+
+/// What the registry says.
+struct Terms(Registry);
+
+/// Counts.
+struct Counted {
+    metrics: Arc<ControlMetrics>,
+    /// The age of the oldest payment that this round saw, in milliseconds.
+    oldest_ms: AtomicI64,
+}
+
+/// Settles with whoever is due, every `interval`, until `stop` is true. A settlement that was begun is made or not, and the
+/// next worker goes on behind it.
+pub async fn run(
+    ledger: Ledger,
+    registry: Registry,
+    metrics: Arc<ControlMetrics>,
+    interval: Duration,
+    stop: watch::Receiver<bool>,
+) {
+    let counted = Counted { metrics, oldest_ms: AtomicI64::new(0) };
+    Worker::new(ledger, Arc::new(Terms(registry)), Arc::new(counted)).run(interval, stop).await;
+}
+
+// === impl Terms ===
+
+#[async_trait]
+impl TermsSource for Terms {
+    async fn terms(&self) -> Result<Vec<(Arc<str>, SettlementTerms)>, TermsError> {
+        if let Err(error) = self.0.announce_payout_destinations().await {
+            tracing::warn!(%error, "payout destinations that came into force are told of later");
+        }
+        self.0.settlement_terms().await.map_err(|error| TermsError(error.to_string()))
+    }
+}
+
+// === impl Counted ===
+
+impl Watcher for Counted {
+    fn looked(&self, position: &Position, at: UnixMillis) {
+        // Refunds that are more than what was earned wait for the next payments, and are nobody's failure.
+        if let Some(since) = position.oldest_at.filter(|_| position.net > 0) {
+            self.oldest_ms.fetch_max(at.0.saturating_sub(since.0), Ordering::Relaxed);
+        }
+    }
+
+    fn finished(&self) {
+        let oldest = self.oldest_ms.swap(0, Ordering::Relaxed);
+        self.metrics.set_unsettled(Duration::from_millis(u64::try_from(oldest).unwrap_or(0)));
+    }
+
+    fn settled(&self, _: &Settlement) {
+        self.metrics.settled();
+    }
+
+    fn failed(&self, _: Option<&str>, error: &SettlementError) {
+        self.metrics.settlement_failed(reason(error));
+    }
+}
+
+fn reason(error: &SettlementError) -> SettlementFailure {
+    match error {
+        SettlementError::Ledger(LedgerError::Stale) => SettlementFailure::Conflict,
+        // Its destination is a wallet that is not there.
+        SettlementError::Ledger(LedgerError::UnknownWallet) => SettlementFailure::Rail,
+        SettlementError::Terms(_)
+        | SettlementError::Ledger(
+            LedgerError::Overloaded | LedgerError::Unavailable | LedgerError::Read(_),
+        ) => SettlementFailure::Unavailable,
+        SettlementError::Ledger(_) => SettlementFailure::Refused,
+    }
+}
