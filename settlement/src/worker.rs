@@ -150,7 +150,7 @@ impl<B: Books> Worker<B> {
         let Some(closing) = self.books.close_tally(&tally).await? else {
             return if tally.payments() == 0 { Ok(None) } else { Err(LedgerError::Stale) };
         };
-        if !closing.net().is_some_and(|net| net >= at_least.max(ONE)) {
+        if closing.net().is_none_or(|net| net < at_least.max(ONE)) {
             self.tallies.insert(Arc::clone(name), Kept { tally, until });
             return Ok(None);
         }

@@ -33,7 +33,10 @@ pub(super) struct House {
 
 pub(super) struct Hands(AtomicI64);
 
-pub(super) struct Terms(pub(super) Mutex<Result<Vec<(Arc<str>, SettlementTerms)>, TermsError>>);
+/// With whom, on which terms.
+type Agreed = Vec<(Arc<str>, SettlementTerms)>;
+
+pub(super) struct Terms(pub(super) Mutex<Result<Agreed, TermsError>>);
 
 #[derive(Default)]
 pub(super) struct Seen {
@@ -192,7 +195,7 @@ impl Clock for Hands {
 
 #[async_trait]
 impl TermsSource for Terms {
-    async fn terms(&self) -> Result<Vec<(Arc<str>, SettlementTerms)>, TermsError> {
+    async fn terms(&self) -> Result<Agreed, TermsError> {
         self.0.lock().clone()
     }
 }
