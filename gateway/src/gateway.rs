@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::drain::Drain;
 use crate::health;
+use crate::last_uses;
 use crate::limits::Settings;
 use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
@@ -110,6 +111,8 @@ impl Gateway {
         let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(&clock), Arc::clone(&metrics));
         let (end, ends) = oneshot::channel();
         let bookkeeping = tokio::spawn(books.run(ends));
+        let (keys_end, keys_ends) = oneshot::channel();
+        let remembering = tokio::spawn(last_uses::keep(registry.clone(), keys_ends));
 
         let ending = settings.shutdown;
         let connections_max = settings.limits.connections_max;
@@ -144,9 +147,9 @@ impl Gateway {
         let drain = Drain { shutdown, settings: ending, workers, doors, connections, connections_max };
         drain.finish().await;
         registry.serves_no_more();
-        drop(end);
-        // Ends by itself, soon; what it could not hand in is lost, and only counts were.
-        let _ = bookkeeping.await;
+        drop((end, keys_end));
+        // They end by themselves, soon; what they could not hand in is lost, and only counts and times of use were.
+        let _ = tokio::join!(bookkeeping, remembering);
     }
 }
 

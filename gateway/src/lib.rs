@@ -19,6 +19,7 @@ mod gateway;
 mod header_clock;
 mod health;
 mod http_version;
+mod last_uses;
 mod leniency;
 mod limits;
 mod listener;

@@ -180,7 +180,7 @@ async fn a_receiver_that_is_gone_and_one_that_hangs_delay_nobody() {
     let gone_url = url(&gone);
     drop(gone);
     let gateway = Faregate::start(config(&upstream)).await;
-    let agent = Agent::new(&gateway, "$1").await;
+    let agent = Agent::new(&gateway, "$0").await;
     for dead in [&gone_url, &url(&hanging)] {
         hook(&gateway, dead, "wallet.funded").await;
     }

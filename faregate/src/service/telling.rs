@@ -10,7 +10,7 @@ use control_plane::egress::Egress;
 use control_plane::history::History;
 use control_plane::metrics::ControlMetrics;
 use control_plane::sequencer::Sequencer;
-use control_plane::upkeep::Upkeep;
+use control_plane::upkeep;
 use control_plane::webhooks::{Dispatcher, Parts};
 use futures_util::future;
 use registry::{Config, Registry};
@@ -49,13 +49,12 @@ impl Telling {
         });
         let dispatcher =
             dispatcher.map_err(|error| anyhow!("cannot make the sender of webhooks: {error}"))?;
-        let upkeep = Upkeep::new(registry.clone(), config.care.events_kept);
         let lag = follow_lag(sequencer.lag(), Arc::clone(&base.control_metrics));
         let tasks = vec![
             tokio::spawn(lag),
             tokio::spawn(sequencer.run(base.commits.moved(), stop.subscribe())),
             tokio::spawn(dispatcher.run(stop.subscribe())),
-            tokio::spawn(upkeep.run(stop.subscribe())),
+            tokio::spawn(upkeep::forget_events(registry.clone(), config.care.events_kept, stop.subscribe())),
         ];
         Ok(Self { tasks })
     }

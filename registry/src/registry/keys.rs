@@ -1,5 +1,7 @@
 //! Keys of agents: made, rotated with an overlap, ended; and when each was last used.
 
+use std::collections::BTreeMap;
+
 use domain::{AgentId, KeyId, UnixMillis};
 
 use super::agents::one;
@@ -9,6 +11,8 @@ use crate::agent_key::AgentKey;
 use crate::journal::{Actor, Entry, Subject, Tenant};
 use crate::store::Session;
 use crate::store::agents::{self, Source};
+
+const MINUTE_MS: i64 = 60_000;
 
 // === impl Registry ===
 
@@ -74,19 +78,22 @@ impl Registry {
         self.commit_agent(writing, agent.id).await
     }
 
-    /// Writes down which keys were used since the last time. To be called now and then: what is lost in a crash is a time
-    /// of use, and no more.
+    /// Writes down, to the minute, which keys were used since the last time. To be called now and then: what is lost in a
+    /// crash is a time of use, and no more.
     ///
     /// # Errors
     /// The database does not work; what was not written is written the next time.
     pub async fn save_last_uses(&self) -> Result<(), RegistryError> {
-        let used = self.shared.directory.take_last_uses();
-        if used.is_empty() {
+        let mut minutes: BTreeMap<UnixMillis, Vec<KeyId>> = BTreeMap::new();
+        for (key, at) in self.shared.directory.take_last_uses() {
+            minutes.entry(UnixMillis(at.0 - at.0.rem_euclid(MINUTE_MS))).or_default().push(key);
+        }
+        if minutes.is_empty() {
             return Ok(());
         }
         let mut writing = self.write().await?;
-        for (key, at) in used {
-            agents::key_used(&mut writing.session(), key, at).await?;
+        for (at, keys) in minutes {
+            agents::keys_used(&mut writing.session(), &keys, at).await?;
         }
         writing.commit().await
     }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use domain::{Address, AgentId, Amount, KeyId, SpendingPolicy, UnixMillis, WalletId};
 
 use super::pool::{execute, on_either};
-use super::rows::{AgentRow, KeyHolderRow, KeyRow, array, write_limits, write_names, write_scopes};
+use super::rows::{AgentRow, KeyHolderRow, KeyRow, array, hex_list, write_limits, write_names, write_scopes};
 use super::{Session, StoreError};
 use crate::access::Access;
 use crate::agent::{Agent, AgentEntry, KeyEntry, KeyGrant, Listing};
@@ -175,14 +175,17 @@ pub(crate) async fn expire_key(
     Ok(())
 }
 
-/// Writes down when a key was used.
-pub(crate) async fn key_used(
+/// Writes down that keys were used at this time, where they were not used later.
+pub(crate) async fn keys_used(
     session: &mut Session<'_>,
-    key: KeyId,
+    keys: &[KeyId],
     at: UnixMillis,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "update agent_key set last_used_at = $2 where id = $1";
-    execute!(session, sqlx::query(SQL).bind(&key.as_bytes()[..]).bind(at.0))?;
+    const SQL: &str =
+        "update agent_key set last_used_at = $2 where id in (select unhex(value) from json_each($1))
+         and (last_used_at is null or last_used_at < $2)";
+    let keys = hex_list(keys.iter().map(|key| &key.as_bytes()[..]));
+    execute!(session, sqlx::query(SQL).bind(&keys).bind(at.0))?;
     Ok(())
 }
 
