@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tests::process::{Said, run};
+use tests::wait::until;
 use tests::{Faregate, Request, World};
 
 /// A command that calls the gateway's management API; fails the test where it fails.
@@ -73,6 +74,15 @@ async fn payments_are_listed_exported_and_refunded_on_the_command_line() {
     let words: Vec<&str> =
         timeline.lines().skip(1).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
     assert_eq!(words, ["held", "captured", "refunded"]);
+    let told = until("the event of the refund", || async {
+        let events = json(gateway, "event list").await;
+        let of_refunds = |event: &&Value| event["type"] == "payment.refunded";
+        let told = events.as_array().unwrap().iter().filter(of_refunds).count();
+        (told > 0).then_some(told)
+    });
+    assert_eq!(told.await, 1, "one event, and one entry in the audit log");
+    let noted = json(gateway, &format!("change list --subject-kind payment --subject {}", ids[1])).await;
+    assert_eq!((noted.as_array().unwrap().len(), &noted[0]["action"]), (1, &"payment.refunded".into()));
     world.expect_balance(997_400).await;
     world.finish().await;
 }
@@ -118,6 +128,7 @@ price = \"$0.01\"
 name = \"reader\"
 owner = \"lab\"
 per_day = \"$1\"
+limits = [{ scope = \"route:tiles\", per = \"hour\", amount = \"$0.50\" }]
 routes = [\"tiles\"]
 signers = [\"0x00000000000000000000000000000000000000aa\"]
 ";
@@ -153,10 +164,10 @@ async fn the_whole_setup_is_applied_exported_and_applied_again() {
     let dearer = write("dearer.toml", &text.replace("$0.01", "$0.02"));
     let changed = say(gateway, &format!("apply {dearer}")).await.out;
     assert!(changed.contains("$0.01 -> $0.02"), "{changed}");
-    let strict = write("strict.toml", &text.replace("$1.00", "$0.50"));
+    let strict = write("strict.toml", &text.replace("$1.00", "$0.75"));
     let changed = say(gateway, &format!("apply {strict}")).await.out;
     assert!(changed.contains("reader") && changed.contains("/policy"), "{changed}");
-    assert_eq!(json(gateway, "agent list").await[0]["policy"]["per_day"]["display"], "$0.50");
+    assert_eq!(json(gateway, "agent list").await[0]["policy"]["per_day"]["display"], "$0.75");
     let wrong = try_say(gateway, &format!("apply {}", write("wrong.toml", "[[routes]]\nname = 5\n"))).await;
     assert!(wrong.code == Some(1) && wrong.err.contains("/routes/0"), "{}", wrong.err);
     let pruned = say(gateway, &format!("apply {} --prune", write("empty.toml", ""))).await.out;
