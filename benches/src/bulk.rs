@@ -57,10 +57,10 @@ const SUMS: [&str; 9] = [
      where account = s.wallet",
     "update balance set credits = credits + moved from (select provider, sum(gross) as moved from payment group by provider) s
      where account = s.provider",
-    "insert into spend_window (agent, period, start, spent, lim)
-     select agent, 0, held_at - held_at % 86400000, sum(gross), 9223372036854775807 from payment group by 1, 2, 3",
-    "insert into spend_window (agent, period, start, spent, lim)
-     select agent, 1, unixepoch(held_at / 1000, 'unixepoch', 'start of month') * 1000, sum(gross), 9223372036854775807
+    "insert into spend_window (agent, period, start, scope, spent, lim)
+     select agent, 0, held_at - held_at % 86400000, '', sum(gross), 9223372036854775807 from payment group by 1, 2, 3",
+    "insert into spend_window (agent, period, start, scope, spent, lim)
+     select agent, 1, unixepoch(held_at / 1000, 'unixepoch', 'start of month') * 1000, '', sum(gross), 9223372036854775807
      from payment group by 1, 2, 3",
     "insert into call_count (agent, provider, month, calls, spent)
      select agent, provider, unixepoch(held_at / 1000, 'unixepoch', 'start of month') * 1000, count(*), sum(gross)

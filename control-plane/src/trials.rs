@@ -116,6 +116,12 @@ struct Found {
     provider: Arc<Provider>,
 }
 
+/// Why a call is not served, whoever pays.
+struct Unfit {
+    code: &'static str,
+    detail: String,
+}
+
 /// What is asked about.
 struct Call<'a> {
     method: &'a str,
@@ -146,7 +152,7 @@ async fn simulate(
     let asset = state.ledger.asset();
     let found = match find(&state, &call) {
         Ok(found) => found,
-        Err(reason) => return Ok(Json(TrialView::unserved(reason))),
+        Err(reason) => return Ok(Json(TrialView::unserved(&reason))),
     };
     let mut reasons = Vec::new();
     if access.key.is_some() && !access.has_grant(state.ledger.time()) {
@@ -201,21 +207,29 @@ async fn access(state: &ControlState, agent: &Agent, key: Option<&str>) -> Resul
 }
 
 /// The route that serves a call, in the catalog that is in force.
-fn find(state: &ControlState, call: &Call<'_>) -> Result<Found, ReasonView> {
+fn find(state: &ControlState, call: &Call<'_>) -> Result<Found, Unfit> {
     if matches!(call.method, "TRACE" | "CONNECT") || call.method.bytes().any(|byte| byte.is_ascii_lowercase())
     {
-        return Err(ReasonView::new("method_not_allowed", format!("{} is never served", call.method)));
+        return Err(Unfit::new("method_not_allowed", format!("{} is never served", call.method)));
     }
     let path = call.path.split('?').next().unwrap_or_default();
     let path = CanonicalPath::parse(path.as_bytes())
-        .map_err(|error| ReasonView::new("ambiguous_path", error.to_string()))?;
+        .map_err(|error| Unfit::new("ambiguous_path", error.to_string()))?;
     let catalogs = state.registry.catalogs();
     let catalog: &Catalog = &catalogs.borrow();
     let host = call.host.unwrap_or_default().to_ascii_lowercase();
     let Served { route, provider, .. } = catalog
         .serve(&host, call.method, &path)
-        .map_err(|unserved| ReasonView::new(unserved.code(), unserved.to_string()))?;
+        .map_err(|unserved| Unfit::new(unserved.code(), unserved.to_string()))?;
     Ok(Found { route: Arc::clone(route), provider: Arc::clone(provider) })
+}
+
+// === impl Unfit ===
+
+impl Unfit {
+    fn new(code: &'static str, detail: impl ToString) -> Self {
+        Self { code, detail: detail.to_string() }
+    }
 }
 
 // === impl Found ===
@@ -260,7 +274,8 @@ impl TrialView {
         }
     }
 
-    fn unserved(reason: ReasonView) -> Self {
+    fn unserved(unfit: &Unfit) -> Self {
+        let reason = ReasonView::new(unfit.code, unfit.detail.as_str());
         Self {
             would_pass: false,
             price: None,

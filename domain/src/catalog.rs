@@ -3,12 +3,13 @@
 //! Made by `registry` from a file or from database rows, and only from what passed every check; nothing per agent
 //! stands here. The gateway builds its snapshot (challenges, upstreams) from it.
 
+mod serve;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use thiserror::Error;
 
 use crate::amount::BasisPoints;
 use crate::path::CanonicalPath;
@@ -20,6 +21,7 @@ use crate::scope::Sold;
 use crate::secret::Secret;
 use crate::settlement::SettlementRules;
 use crate::time::UnixMillis;
+pub use serve::{Served, Unserved};
 
 /// One version of providers, routes and prices.
 #[derive(Debug)]
@@ -211,31 +213,6 @@ pub struct ChargeOn {
     pub statuses: Option<Vec<u16>>,
 }
 
-/// A route that a request was found to ask for.
-#[derive(Clone, Copy, Debug)]
-pub struct Served<'a> {
-    /// Its place in its catalog.
-    pub id: RouteId,
-    /// The route.
-    pub route: &'a Arc<Route>,
-    /// Whose it is.
-    pub provider: &'a Arc<Provider>,
-}
-
-/// Why a request is not served, whoever pays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Unserved {
-    /// No route answers it.
-    #[error("no route answers this; nothing is forwarded")]
-    NotFound,
-    /// `%2F` where the route does not take it.
-    #[error("this route does not take an escaped slash (%2F)")]
-    EscapedSlash,
-    /// The provider is suspended.
-    #[error("the provider is suspended")]
-    Suspended,
-}
-
 // === impl Catalog ===
 
 impl Catalog {
@@ -318,40 +295,10 @@ impl Catalog {
         self.providers.get(id.0 as usize)
     }
 
-    /// The route that serves a request. `host` is lower case, without its port.
-    ///
-    /// # Errors
-    /// See [`Unserved`].
-    pub fn serve(&self, host: &str, method: &str, path: &CanonicalPath) -> Result<Served<'_>, Unserved> {
-        let id = self.find(host, method, path).ok_or(Unserved::NotFound)?;
-        let route = self.route(id).ok_or(Unserved::NotFound)?;
-        let provider = self.provider(route.provider).ok_or(Unserved::NotFound)?;
-        // `%2F` may stand only where the route says so, in its last parameter.
-        let allowed = |segment| route.escaped_slash && route.pattern.is_in_last_parameter(segment);
-        if path.escaped_slash().is_some_and(|segment| !allowed(segment)) {
-            return Err(Unserved::EscapedSlash);
-        }
-        if provider.suspended { Err(Unserved::Suspended) } else { Ok(Served { id, route, provider }) }
-    }
-
     /// The route that answers a request. `host` is lower case, without its port.
     #[must_use]
     pub fn find(&self, host: &str, method: &str, path: &CanonicalPath) -> Option<RouteId> {
         self.router.find(host, method, path)
-    }
-}
-
-// === impl Unserved ===
-
-impl Unserved {
-    /// A stable word for programs.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::NotFound => "route_not_found",
-            Self::EscapedSlash => "escaped_slash",
-            Self::Suspended => "provider_suspended",
-        }
     }
 }
 
