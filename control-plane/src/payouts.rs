@@ -78,7 +78,9 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(pay))
 }
 
-/// Payouts, newest first. As CSV, those that are open are a bank run.
+/// Payouts, newest first.
+///
+/// As CSV, those that are open are a bank run.
 #[utoipa::path(get, path = "/v1/payouts", operation_id = "payout.list", tag = "settlements", params(PayoutQuery),
     responses((status = 200, body = Page<PayoutView>)), security(("management" = ["settlements:read"])))]
 async fn list(
@@ -116,7 +118,9 @@ async fn get(
     Ok(Json(PayoutView::new(&payout, state.ledger.asset())))
 }
 
-/// Notes that a payout was paid. The same reference again is the first time again.
+/// Notes that a payout was paid.
+///
+/// The same reference again is the first time again.
 #[utoipa::path(post, path = "/v1/payouts/{id}/pay", operation_id = "payout.pay", tag = "settlements",
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = PayBody,
     responses((status = 200, body = PayoutView)), security(("management" = ["settlements:write"])))]
