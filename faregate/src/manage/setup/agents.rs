@@ -122,9 +122,9 @@ fn document(agent: &Value) -> Map<String, Value> {
 }
 
 fn policy_of(policy: &Value) -> Map<String, Value> {
-    let is_said =
-        |(name, value): &(&String, &Value)| !value.is_null() && !(*name == "limits" && **value == json!([]));
-    let said = policy.as_object().into_iter().flatten().filter(is_said);
+    let is_unset =
+        |(name, value): &(&String, &Value)| value.is_null() || *name == "limits" && **value == json!([]);
+    let said = policy.as_object().into_iter().flatten().filter(|member| !is_unset(member));
     said.map(|(name, value)| (name.clone(), written(value))).collect()
 }
 
