@@ -46,6 +46,8 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(crate) struct Faregate {
     process: Process,
     binary: PathBuf,
+    /// What it serves: `run` or `gateway`.
+    command: &'static str,
     folder: PathBuf,
     configuration: Configuration,
     control: Control,
@@ -79,34 +81,57 @@ impl Faregate {
         workers: usize,
         routes: usize,
     ) -> Result<Self> {
+        let configuration = Configuration::new(ground, workers, routes, database)?;
+        let mut made = Self::launched("run", ground, name, configuration)?;
+        for _ in 0..AGENTS {
+            made.add_agent()?;
+        }
+        Ok(made)
+    }
+
+    /// Two on one empty database. The second has no management API, and the first one's agents.
+    pub(crate) fn start_two(url: String, ground: &Ground, workers: usize) -> Result<(Self, Self)> {
+        let shared = || -> Result<Configuration> {
+            let configuration = Configuration::new(ground, workers, 0, Some(url.clone()))?;
+            Ok(Configuration { is_shared: true, ..configuration })
+        };
+        let mut first = Self::launched("run", ground, "first-of-two", shared()?)?;
+        let second = Self::launched("gateway", ground, "second-of-two", shared()?)?;
+        for _ in 0..AGENTS {
+            first.add_agent()?;
+        }
+        Ok((first, second))
+    }
+
+    fn launched(
+        command: &'static str,
+        ground: &Ground,
+        name: &str,
+        configuration: Configuration,
+    ) -> Result<Self> {
         let folder = ground.folder().join(name);
         std::fs::create_dir(&folder)?;
         let binary = binary()?;
-        let (data, ops) = (free_address()?, free_address()?);
         let control = Control { address: free_address()?, token: random_hex()? };
-        let upstream = ground.upstream();
-        let configuration = Configuration { data, ops, upstream, workers, routes, database };
         std::fs::write(folder.join("faregate.toml"), configuration.text(&folder, &control, 0))?;
         let (keys, signers, paid, reloads) = (Vec::new(), Vec::new(), AtomicU64::new(0), AtomicU64::new(0));
-        let process = launch(&binary, &folder, ops)?;
-        let agents = Vec::new();
-        let mut made = Self {
+        let (data, ops) = (configuration.data, configuration.ops);
+        let process = launch(&binary, command, &folder, ops)?;
+        let made = Self {
             process,
             binary,
+            command,
             folder,
             configuration,
             control,
             data,
             keys,
             signers,
-            agents,
+            agents: Vec::new(),
             paid,
             reloads,
         };
         made.wait_until_ready(Instant::now())?;
-        for _ in 0..AGENTS {
-            made.add_agent()?;
-        }
         Ok(made)
     }
 
@@ -165,7 +190,7 @@ impl Faregate {
     /// Starts it again after [`Self::stop`]; how long it took until it served.
     pub(crate) fn restart(&mut self) -> Result<Duration> {
         let begun = Instant::now();
-        self.process = launch(&self.binary, &self.folder, self.configuration.ops)?;
+        self.process = launch(&self.binary, self.command, &self.folder, self.configuration.ops)?;
         self.wait_until_ready(begun)
     }
 
@@ -292,9 +317,9 @@ impl Faregate {
     }
 }
 
-fn launch(binary: &Path, folder: &Path, ops: SocketAddr) -> Result<Process> {
+fn launch(binary: &Path, serve: &str, folder: &Path, ops: SocketAddr) -> Result<Process> {
     let mut command = Command::new(binary);
-    command.arg("run").arg("-c").arg(folder.join("faregate.toml"));
+    command.arg(serve).arg("-c").arg(folder.join("faregate.toml"));
     Process::listening(&mut command, ops, &folder.join("log"))
 }
 

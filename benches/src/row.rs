@@ -1,13 +1,16 @@
 //! [`Row`]: one line of a scenario, what is sent to which gateway, and what happens to it meanwhile.
 
-use anyhow::{Context, Result};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
 
 use crate::comparison::Comparison;
 use crate::faregate::{FREE_PATH, Faregate, LIVE_PATH, PAID_PATH};
 use crate::footprint::Footprint;
+use crate::load::Load;
 use crate::meanwhile::{Happened, Meanwhile};
 use crate::options::Options;
-use crate::plan::{Pace, Plan};
+use crate::plan::{Measured, Pace, Plan};
 use crate::requests::Requests;
 use crate::run::Run;
 use crate::summary::thousands;
@@ -18,6 +21,7 @@ pub(crate) struct Row<'a> {
     gateway: &'a Faregate,
     traffic: Traffic<'a>,
     meanwhile: Meanwhile,
+    other: Option<&'a Faregate>,
 }
 
 /// What is sent.
@@ -37,7 +41,7 @@ pub(crate) enum Traffic<'a> {
 
 impl<'a> Row<'a> {
     pub(crate) fn new(name: &str, gateway: &'a Faregate, traffic: Traffic<'a>) -> Self {
-        Self { name: name.to_owned(), gateway, traffic, meanwhile: Meanwhile::Nothing }
+        Self { name: name.to_owned(), gateway, traffic, meanwhile: Meanwhile::Nothing, other: None }
     }
 
     /// This happens during each measurement.
@@ -46,10 +50,19 @@ impl<'a> Row<'a> {
         self
     }
 
+    /// Another gateway on the same database is sent as much at the same time; it is not measured.
+    pub(crate) fn with(mut self, other: &'a Faregate) -> Self {
+        self.other = Some(other);
+        self
+    }
+
     pub(crate) fn measure(&self, pace: Pace, repeat: usize, options: &Options) -> Result<(Run, Happened)> {
         let plan = options.plan(self.gateway.data, self.gateway.pid(), pace);
         let plan = Plan { refused: self.traffic.refused(), ..plan };
-        let (measured, happened) = self.meanwhile.during(self.gateway, &plan, &mut self.requests())?;
+        let (measured, happened) = match self.other {
+            Some(other) => (self.load_both(&plan, other)?, Happened::default()),
+            None => self.meanwhile.during(self.gateway, &plan, &mut self.requests())?,
+        };
         if !matches!(self.traffic, Traffic::Free) {
             self.gateway.paid(measured.total);
         }
@@ -57,8 +70,23 @@ impl<'a> Row<'a> {
         Ok((Run::new(&self.name, pace, repeat, measured, after), happened))
     }
 
+    fn load_both(&self, plan: &Plan, other: &Faregate) -> Result<Measured> {
+        thread::scope(|scope| {
+            let theirs = Plan { target: other.data, pid: other.pid(), ..plan.clone() };
+            let beside = scope.spawn(move || Load::run(&theirs, &mut self.requests_to(other)));
+            let measured = Load::run(plan, &mut self.requests())?;
+            let beside = beside.join().map_err(|_| anyhow!("the other load panicked"))??;
+            self.gateway.paid(beside.total);
+            Ok(measured)
+        })
+    }
+
     fn requests(&self) -> Requests {
-        let target = self.gateway.data;
+        self.requests_to(self.gateway)
+    }
+
+    fn requests_to(&self, gateway: &Faregate) -> Requests {
+        let target = gateway.data;
         match self.traffic {
             Traffic::Free => Requests::same(target, FREE_PATH),
             Traffic::Keys(keys) | Traffic::SomeRefused(keys) => {

@@ -55,6 +55,8 @@ pub(crate) enum Scenario {
     Manage,
     /// Webhooks are sent, with a million events waiting.
     Webhooks,
+    /// Two gateways on one PostgreSQL, whose holds are rows, beside one that owns its books.
+    Several,
 }
 
 // === impl Scenario ===
@@ -73,6 +75,7 @@ impl Scenario {
             Self::Reprice => reprice(ground, options),
             Self::Manage => manage(ground, options),
             Self::Webhooks => told::webhooks(ground, options),
+            Self::Several => several(ground, options),
         };
         done.with_context(|| format!("{self:?}"))
     }
@@ -152,6 +155,21 @@ fn reload(ground: &Ground, options: &Options) -> Result<Vec<Comparison>> {
     ];
     let comparison = compare("A reload under load, paid by key", &rows, options)?;
     gateway.audit()?;
+    Ok(vec![comparison])
+}
+
+fn several(ground: &Ground, options: &Options) -> Result<Vec<Comparison>> {
+    let url = test_postgres::fresh_database;
+    let alone = Faregate::start_on(Some(url()), ground, "alone", options.workers, 0)?;
+    let (first, second) = Faregate::start_two(url(), ground, options.workers)?;
+    let rows = [
+        Row::new("one, holds in memory", &alone, Traffic::Keys(&alone.keys)),
+        Row::new("one of two, the other idle", &first, Traffic::Keys(&first.keys)),
+        Row::new("one of two, both called", &first, Traffic::Keys(&first.keys)).with(&second),
+    ];
+    let comparison = compare("Gateways on one PostgreSQL, paid by key", &rows, options)?;
+    alone.audit()?;
+    first.audit()?;
     Ok(vec![comparison])
 }
 

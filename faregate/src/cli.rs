@@ -5,7 +5,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::output::{Format, Verdict};
-use crate::service::Inherited;
+use crate::service::{Inherited, Role};
 use crate::{address, audit, check, completions, db, demo, doctor, explain, manage, pay, run};
 
 /// Threads for everything but the data plane and the ledger, which have their own.
@@ -26,6 +26,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve: the gateway, the management API, metrics and health.
     Run(run::Arguments),
+    /// Serve the gateway alone, one of several on a shared PostgreSQL, without the management API.
+    Gateway(run::Arguments),
+    /// Serve the management API alone, beside gateways on a shared PostgreSQL.
+    ControlPlane(run::Arguments),
     /// Check a configuration file and report every mistake with file, line and key.
     Check(check::Arguments),
     /// Show which route a request takes, what it costs and under which policy.
@@ -88,10 +92,9 @@ pub(crate) fn execute(asked: Asked, format: Format) -> anyhow::Result<Verdict> {
         Asked::Call(noun, matches) => return runtime()?.block_on(manage::execute(&noun, &matches, format)),
     };
     match command {
-        Command::Run(arguments) => {
-            let inherited = Inherited::take()?;
-            runtime()?.block_on(run::execute(arguments, inherited))
-        }
+        Command::Run(arguments) => serve(arguments, Role::Both),
+        Command::Gateway(arguments) => serve(arguments, Role::Gateway),
+        Command::ControlPlane(arguments) => serve(arguments, Role::ControlPlane),
         Command::Check(arguments) => Ok(check::execute(&arguments, format)),
         Command::Explain(arguments) => runtime()?.block_on(explain::execute(arguments, format)),
         Command::Pay(arguments) => runtime()?.block_on(pay::execute(arguments, format)),
@@ -102,6 +105,11 @@ pub(crate) fn execute(asked: Asked, format: Format) -> anyhow::Result<Verdict> {
         Command::Demo(arguments) => runtime()?.block_on(demo::execute(arguments, format)),
         Command::Completions(arguments) => Ok(completions::execute(&arguments)),
     }
+}
+
+fn serve(arguments: run::Arguments, role: Role) -> anyhow::Result<Verdict> {
+    let inherited = Inherited::take()?;
+    runtime()?.block_on(run::execute(arguments, role, inherited))
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

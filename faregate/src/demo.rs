@@ -22,7 +22,7 @@ use crate::demo::agent::DemoAgent;
 use crate::demo::file::DemoFile;
 use crate::demo::upstream::Upstream;
 use crate::output::{Format, Verdict, print_json, print_text};
-use crate::service::{Addresses, Inherited, Service};
+use crate::service::{Addresses, Inherited, Role, Service};
 
 /// Where, and whether anything is kept.
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     let path = file.write()?;
     let loaded = Config::load(&path)?;
     let network = loaded.config.network.clone();
-    let service = Service::start(loaded, path, Inherited::default()).await?;
+    let service = Service::start(loaded, path, Role::Both, Inherited::default()).await?;
     let made = introduce(&service, &upstream, file, network).await;
     match &made {
         Ok(demo) => match format {

@@ -1,10 +1,13 @@
-//! `faregate run`: serves until SIGINT or SIGTERM, or until another binary takes over.
+//! `faregate run`, `faregate gateway`, `faregate control-plane`: serves until SIGINT or SIGTERM, or until another binary takes
+//! over.
 
+use anyhow::ensure;
 use clap::Args;
+use registry::config::Coordination;
 
 use crate::config_file::ConfigFile;
 use crate::output::Verdict;
-use crate::service::{Inherited, Service};
+use crate::service::{Inherited, Role, Service};
 
 /// What to serve.
 #[derive(Debug, Args)]
@@ -14,9 +17,18 @@ pub(crate) struct Arguments {
 }
 
 /// Returns after the last request, listener and commit have ended; not at all where another binary then takes over.
-pub(crate) async fn execute(arguments: Arguments, inherited: Inherited) -> anyhow::Result<Verdict> {
+pub(crate) async fn execute(
+    arguments: Arguments,
+    role: Role,
+    inherited: Inherited,
+) -> anyhow::Result<Verdict> {
     let loaded = arguments.config.load()?;
-    let service = Service::start(loaded, arguments.config.path, inherited).await?;
+    ensure!(
+        role == Role::Both || loaded.config.care.coordination == Coordination::Db,
+        "`faregate {role}` shares its books with other processes: write `database` (a PostgreSQL) and coordination = \"db\" \
+         under [data], in the file of each of them; or start `faregate run`, which is both in one process"
+    );
+    let service = Service::start(loaded, arguments.config.path, role, inherited).await?;
     match service.end().await? {
         None => Ok(Verdict::Yes),
         Some(successor) => Err(successor.take_over()),

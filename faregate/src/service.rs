@@ -9,6 +9,7 @@ mod commits;
 mod inherited;
 mod notify;
 mod reload;
+mod role;
 mod running;
 pub(crate) mod settings;
 mod signals;
@@ -33,6 +34,7 @@ use crate::service::commits::Commits;
 use crate::service::running::Running;
 
 pub(crate) use inherited::Inherited;
+pub(crate) use role::Role;
 pub(crate) use sockets::Addresses;
 pub(crate) use successor::Successor;
 
@@ -61,7 +63,12 @@ impl Service {
     ///
     /// # Errors
     /// Whatever is in the way; nothing runs then.
-    pub(crate) async fn start(loaded: Loaded, path: PathBuf, inherited: Inherited) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        loaded: Loaded,
+        path: PathBuf,
+        role: Role,
+        inherited: Inherited,
+    ) -> anyhow::Result<Self> {
         if let Database::Sqlite { directory } = &loaded.config.data {
             make_private(directory)?;
         }
@@ -72,7 +79,7 @@ impl Service {
         let commits = Arc::new(Commits::new(Arc::clone(&metrics), shutdown.clone()));
         let (ledger, writer) = open(&loaded.config, Arc::clone(&commits)).await?;
         let base = Base { ledger, commits, metrics, control_metrics, prometheus, shutdown };
-        match Running::start(loaded, path, base, inherited).await {
+        match Running::start(loaded, (path, role), base, inherited).await {
             Ok(running) => Ok(Self { running, writer }),
             Err(error) => {
                 close(writer).await?;

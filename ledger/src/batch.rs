@@ -44,6 +44,8 @@ pub(crate) enum Operation<'a> {
         request: &'a HoldRequest,
         held: HeldAt,
         cost: Cost,
+        /// Whether it has a row, which ends with it.
+        recorded: bool,
     },
     /// Write the row of a hold.
     Hold {
@@ -264,6 +266,20 @@ pub(crate) struct Usage {
     pub(crate) refunds: i64,
     pub(crate) refunded: i64,
     pub(crate) refunded_fee: i64,
+}
+
+// === impl FoundHold ===
+
+impl FoundHold {
+    pub(crate) fn cost(&self) -> Cost {
+        Cost::new(&self.request, self.free)
+    }
+
+    /// How much of a window it holds.
+    pub(crate) fn counts_for(&self, key: &WindowKey) -> i64 {
+        let counts = self.held.limits(&self.request).any(|(counted, _)| counted == *key);
+        if counts { self.cost().maximum.atomic() } else { 0 }
+    }
 }
 
 // === impl Outcome ===

@@ -10,7 +10,7 @@ use crate::batch::{Operation, Refusal, SettlementNames};
 use crate::commit::Wanted;
 use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
 use crate::facts::Facts;
-use crate::hold::{Hold, Holding};
+use crate::hold::{Hold, Holding, Stage};
 use crate::receipt::{Receipt, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 use crate::withdrawal::Withdrawing;
@@ -124,7 +124,9 @@ impl Work {
     pub(crate) fn operation(&self) -> Operation<'_> {
         match self {
             Self::Capture { holding, .. } => {
-                Operation::Capture { request: &holding.request, held: holding.held, cost: holding.cost }
+                let recorded = holding.stage == Stage::Recorded;
+                let (held, cost) = (holding.held, holding.cost);
+                Operation::Capture { request: &holding.request, held, cost, recorded }
             }
             Self::Hold { holding, .. } => {
                 Operation::Hold { request: &holding.request, held: holding.held, cost: holding.cost }

@@ -4,27 +4,41 @@
 //! decides nothing. Tests put a failing, forgetful or slow one in front of the real one.
 
 pub(crate) mod postgres;
+pub(crate) mod shared;
 pub(crate) mod sqlite;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::{AgentId, Asset, PaymentId, PayoutId, UnixMillis, WalletId};
+use domain::{AgentId, Asset, IdempotencyKey, PaymentId, PayoutId, UnixMillis, WalletId};
 use thiserror::Error;
 
 use crate::batch::{Delta, FoundHold, Given, Marker};
 use crate::commit::postgres::PostgresStore;
+use crate::commit::shared::SharedStore;
 use crate::commit::sqlite::SqliteStore;
 use crate::facts::{AgentFacts, Captured, ProviderFacts, WalletFacts};
 use crate::health::Deadline;
+use crate::reads::Used;
 
 /// One writer's way to its database.
 pub(crate) trait CommitStore: 'static {
-    /// Reads facts that are not in memory. `at` says which windows are still open.
+    /// Reads facts that are not in memory. `at` says which windows are still open. Where others write too, the batch begins
+    /// with it: until it is committed or ended nobody else writes.
     async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError>;
 
     /// Writes a batch, all of it or nothing.
     async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError>;
+
+    /// Gives up a batch that began and has nothing to write.
+    async fn end(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Takes over what processes left that are gone, where there are several.
+    async fn orphans(&mut self) -> Result<Orphans, StoreError> {
+        Ok(Orphans::default())
+    }
 
     /// After an error that says neither: whether the batch of this number stands.
     async fn resolve(&mut self, batch: i64) -> Result<bool, StoreError>;
@@ -58,6 +72,8 @@ pub(crate) enum StoreError {
 pub(crate) enum Store {
     Sqlite(SqliteStore),
     Postgres(PostgresStore),
+    /// PostgreSQL too, with others.
+    Shared(SharedStore),
 }
 
 /// Facts that a batch or a hold needs.
@@ -72,6 +88,10 @@ pub(crate) struct Wanted {
     /// Where the settlements of these stand.
     pub(crate) providers: BTreeSet<Arc<str>>,
     pub(crate) payouts: BTreeSet<PayoutId>,
+    /// Whether something is to be held: then what others hold of the wallets, the agents and these keys is wanted too.
+    pub(crate) holds: bool,
+    pub(crate) identifiers: HashSet<IdempotencyKey>,
+    pub(crate) nonces: BTreeSet<[u8; 16]>,
 }
 
 /// What was found. An agent without rows has spent nothing; a wallet without a row does not exist.
@@ -80,6 +100,29 @@ pub(crate) struct Loaded {
     pub(crate) wallets: Vec<(WalletId, WalletFacts)>,
     pub(crate) agents: Vec<(AgentId, AgentFacts)>,
     pub(crate) given: Given,
+    /// None where nobody else writes.
+    pub(crate) others: Option<Others>,
+}
+
+/// What other processes wrote since, and what they hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Others {
+    pub(crate) marker: Marker,
+    pub(crate) next_account: i64,
+    /// Only where accounts were opened.
+    pub(crate) providers: Vec<(String, ProviderFacts)>,
+    pub(crate) replays: Vec<Captured>,
+    /// What the wanted identifiers were used for.
+    pub(crate) named: HashMap<IdempotencyKey, Used>,
+    /// What is held elsewhere of what is wanted.
+    pub(crate) holds: Vec<FoundHold>,
+}
+
+/// What a process left that is gone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Orphans {
+    pub(crate) holds: Vec<FoundHold>,
+    pub(crate) open: Vec<PaymentId>,
 }
 
 /// What a writer begins with.
@@ -107,6 +150,7 @@ impl CommitStore for Store {
         match self {
             Self::Sqlite(store) => store.load(wanted, at).await,
             Self::Postgres(store) => store.load(wanted, at).await,
+            Self::Shared(store) => store.load(wanted, at).await,
         }
     }
 
@@ -114,6 +158,21 @@ impl CommitStore for Store {
         match self {
             Self::Sqlite(store) => store.commit(delta).await,
             Self::Postgres(store) => store.commit(delta).await,
+            Self::Shared(store) => store.commit(delta).await,
+        }
+    }
+
+    async fn end(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(()),
+            Self::Shared(store) => store.end().await,
+        }
+    }
+
+    async fn orphans(&mut self) -> Result<Orphans, StoreError> {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(Orphans::default()),
+            Self::Shared(store) => store.orphans().await,
         }
     }
 
@@ -121,6 +180,7 @@ impl CommitStore for Store {
         match self {
             Self::Sqlite(store) => store.resolve(batch).await,
             Self::Postgres(store) => store.resolve(batch).await,
+            Self::Shared(store) => store.resolve(batch).await,
         }
     }
 
@@ -128,6 +188,7 @@ impl CommitStore for Store {
         match self {
             Self::Sqlite(store) => store.expire(at).await,
             Self::Postgres(store) => store.expire(at).await,
+            Self::Shared(store) => store.expire(at).await,
         }
     }
 
@@ -135,6 +196,7 @@ impl CommitStore for Store {
         match self {
             Self::Sqlite(store) => store.close().await,
             Self::Postgres(store) => store.close().await,
+            Self::Shared(store) => store.close().await,
         }
     }
 }

@@ -4,6 +4,16 @@ use std::path::PathBuf;
 
 use domain::Secret;
 
+/// Who writes the books.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coordination {
+    /// One process, whose memory is the authority; holds that need no row have none.
+    #[default]
+    Alone,
+    /// Several on one PostgreSQL: what they hold, spend and replay is decided in the database, and every hold has a row.
+    Several,
+}
+
 /// One of the two databases, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {

@@ -11,7 +11,7 @@ mod transfers;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::{Amount, Capture, PaymentId, UnixMillis, WalletId};
+use domain::{Amount, PaymentId, UnixMillis, WalletId};
 
 use crate::batch::{
     AccountId, CallKey, Charged, Cost, Delta, FreeKey, Given, HeldAt, HoldRow, NewAccount, Operation,
@@ -49,9 +49,9 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
         let outcome = match operation {
-            Operation::Capture { request, held, cost } => {
+            Operation::Capture { request, held, cost, recorded } => {
                 // Captured or refused: the hold is over with this batch.
-                if request.capture == Capture::Before {
+                if *recorded {
                     self.delta.ended.push(request.payment);
                 }
                 self.capture(request, *held, *cost)

@@ -64,6 +64,12 @@ impl Deliveries {
         Self { unconfirmed: open.into_iter().collect(), ..Self::default() }
     }
 
+    /// What a process left that is gone.
+    pub(crate) fn inherit(&mut self, open: impl IntoIterator<Item = PaymentId>) {
+        self.unconfirmed.extend(open);
+        self.changed = true;
+    }
+
     pub(crate) fn begin(&mut self, payment: PaymentId) {
         self.running.insert(payment);
         self.changed = true;

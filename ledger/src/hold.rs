@@ -1,8 +1,8 @@
 //! The life of a payment before its commit: [`HoldRequest`] -> [`Hold`] -> [`Capturing`] -> [`Receipt`].
 //!
-//! A hold ends exactly once: captured, or voided by being dropped. With [`Capture::After`] it is memory only: a crash
-//! voids it. With [`Capture::Before`] it is a row too, and nobody has the [`Hold`] before that row is committed: what was
-//! forwarded is then charged though we crash. Next: `writer::backlog` for how such a row is closed.
+//! A hold ends exactly once: captured, or voided by being dropped. With [`Capture::After`] it is memory only, unless several
+//! processes share the books: a crash voids it. With [`Capture::Before`] it is a row too, and nobody has the [`Hold`] before
+//! that row is committed: what was forwarded is then charged though we crash. Next: `writer::backlog` for how such a row is closed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -209,9 +209,23 @@ impl Holding {
         Self { shared, permit, request, held, cost, stage: Stage::Recorded }
     }
 
+    /// Whether it is charged though its capture did not come about: its row stands, and the upstream was paid for work that
+    /// nobody can take back.
+    pub(crate) fn outlives(&self) -> bool {
+        self.stage == Stage::Recorded && self.request.capture == Capture::Before
+    }
+
     /// What is known of a capture whose commit did not come about.
     pub(crate) fn lost(&self) -> CaptureError {
-        if self.stage == Stage::Recorded { CaptureError::Unknown } else { CaptureError::Failed }
+        if self.outlives() { CaptureError::Unknown } else { CaptureError::Failed }
+    }
+
+    /// Gives funds and limits back, and keeps the keys.
+    pub(crate) fn unreserve(&mut self, memory: &mut Memory) {
+        if self.stage == Stage::Reserved {
+            memory.holds.release(&self.request, &self.held, self.cost);
+            self.stage = Stage::Claimed;
+        }
     }
 
     /// Gives back what it holds, in a memory that is locked already.

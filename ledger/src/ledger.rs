@@ -7,6 +7,7 @@
 mod admission;
 mod money;
 mod reports;
+mod several;
 mod trial;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::account::{Funding, PaymentRecord, Spent, Transfer, WalletBalance, Win
 use crate::audit::AuditReport;
 use crate::batch::WindowKey;
 use crate::command::{Command, Reply, Work};
-use crate::database::Database;
+use crate::database::{Coordination, Database};
 use crate::error::{LedgerError, OpenError};
 use crate::health::Health;
 use crate::observer::Observer;
@@ -35,6 +36,8 @@ const LOADS_MAX: usize = 8;
 pub struct Settings {
     /// Where the books are.
     pub database: Database,
+    /// Whether other processes write them too; PostgreSQL only.
+    pub coordination: Coordination,
     /// The wallet network's chain id; fixed at first start.
     pub chain_id: u64,
     /// The EIP-712 name of the wallet asset; fixed at first start.
@@ -73,6 +76,7 @@ impl Settings {
     pub fn new(database: Database) -> Self {
         Self {
             database,
+            coordination: Coordination::Alone,
             chain_id: 402_402,
             asset_name: "Faregate USD".to_owned(),
             asset_version: "1".to_owned(),
@@ -180,6 +184,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Read`].
     pub async fn wallet(&self, wallet: WalletId) -> Result<Option<WalletBalance>, LedgerError> {
+        if self.shared.is_one_of_several() {
+            return self.shared_wallet(wallet).await;
+        }
         let known = self.shared.memory.lock().wallet(&wallet);
         let known = match known {
             Some(known) => Some(known),
@@ -224,7 +231,11 @@ impl Ledger {
     }
 
     async fn window_spent(&self, key: &WindowKey, at: UnixMillis) -> Result<WindowSpent, LedgerError> {
-        let (spent, reserved) = self.shared.memory.lock().window(key);
+        let (spent, reserved) = if self.shared.is_one_of_several() {
+            (None, self.shared.reads.window_held(key).await?)
+        } else {
+            self.shared.memory.lock().window(key)
+        };
         let spent = match spent {
             Some(spent) => spent,
             None => self.shared.reads.spent(key).await?,

@@ -39,7 +39,7 @@ pub use account::{
     TransferKind, WalletBalance, WindowSpent, Withdrawal,
 };
 pub use audit::{AuditReport, Finding, audit_database, audit_file};
-pub use database::Database;
+pub use database::{Coordination, Database};
 pub use deliveries::DeliveryState;
 pub use error::{CaptureError, HoldError, LedgerError, OpenError, VoidError};
 pub use health::Health;

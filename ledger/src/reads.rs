@@ -1,6 +1,7 @@
 //! [`Reads`]: the seam between the ledger and the committed rows that memory does not keep. [`SqlReads`] is a small pool
 //! of connections that cannot write.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use sqlx::{Executor, FromRow};
 
 use crate::account::PaymentRecord;
 use crate::batch::WindowKey;
+use crate::books::holds::{HoldColumns, holds};
 use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixed, hex_list};
 use crate::books::session::{Connection, answer, on_either};
 use crate::books::windows::{period, scope};
@@ -32,6 +34,14 @@ const WALLET: &str =
 const WINDOW: &str =
     "select spent from spend_window where agent = $1 and period = $2 and start = $3 and scope = $4";
 
+const HELD: &str = "
+select a.wallet, cast(sum(h.maximum) as bigint) from hold h join account a on a.id = h.wallet
+where a.wallet in (select unhex(value) from json_each($1)) group by a.wallet";
+
+const AGENT_HOLDS: &str = concat!(holds!(), "where h.agent = $1");
+
+const DELIVERING: &str = "select exists (select 1 from instance where position($1 in open) > 0)";
+
 const RESPONSE: &str = "select status, headers, body from response where payment = $1 and expires_at > $2";
 
 const REPLAY: &str = "select id as payment, fingerprint from payment where replay_key = $1";
@@ -46,6 +56,21 @@ pub(crate) trait Reads: Send + Sync + 'static {
 
     /// Spent in a window.
     async fn spent(&self, key: &WindowKey) -> Result<i64, LedgerError>;
+
+    /// Where several processes hold: what they hold of these wallets; a wallet without holds is left out.
+    async fn held(&self, _: &[WalletId]) -> Result<HashMap<WalletId, i64>, LedgerError> {
+        Ok(HashMap::new())
+    }
+
+    /// The same of an agent's window.
+    async fn window_held(&self, _: &WindowKey) -> Result<i64, LedgerError> {
+        Ok(0)
+    }
+
+    /// The same of a captured payment: whether one of them has its delivery.
+    async fn is_delivering(&self, _: PaymentId) -> Result<bool, LedgerError> {
+        Ok(false)
+    }
 
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError>;
 
@@ -97,7 +122,7 @@ pub(crate) struct Used {
 
 /// A payment's id and its fingerprint, as stored.
 #[derive(FromRow)]
-struct UsedColumns {
+pub(crate) struct UsedColumns {
     payment: Vec<u8>,
     fingerprint: Vec<u8>,
 }
@@ -176,6 +201,25 @@ impl Reads for SqlReads {
         Ok(spent.unwrap_or(0))
     }
 
+    async fn held(&self, wallets: &[WalletId]) -> Result<HashMap<WalletId, i64>, LedgerError> {
+        let keys = hex_list(wallets.iter().map(|wallet| wallet.as_bytes().as_slice()));
+        let rows: Vec<(Vec<u8>, i64)> = read!(self, c => sqlx::query_as(HELD).bind(keys).fetch_all(c))?;
+        let wallet = |(id, held): (Vec<u8>, i64)| Ok((WalletId::from_bytes(fixed(&id)?), held));
+        rows.into_iter().map(wallet).collect::<Result<_, Damaged>>().map_err(damaged)
+    }
+
+    async fn window_held(&self, key: &WindowKey) -> Result<i64, LedgerError> {
+        let agent = key.agent.as_bytes().to_vec();
+        let rows: Vec<HoldColumns> = read!(self, c => sqlx::query_as(AGENT_HOLDS).bind(agent).fetch_all(c))?;
+        let counted = |row: HoldColumns| row.read().map(|hold| hold.counts_for(key)).map_err(damaged);
+        rows.into_iter().map(counted).sum()
+    }
+
+    async fn is_delivering(&self, payment: PaymentId) -> Result<bool, LedgerError> {
+        let key = payment.as_bytes().to_vec();
+        read!(self, c => sqlx::query_scalar(DELIVERING).bind(key).fetch_one(c))
+    }
+
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
         let key = hex_list([payment.as_bytes().as_slice()].into_iter());
         let columns: Option<PaymentColumns> =
@@ -230,7 +274,7 @@ impl Reads for SqlReads {
 // === impl UsedColumns ===
 
 impl UsedColumns {
-    fn read(self) -> Result<Used, Damaged> {
+    pub(crate) fn read(self) -> Result<Used, Damaged> {
         Ok(Used {
             payment: PaymentId::from_bytes(fixed(&self.payment)?),
             fingerprint: Fingerprint::from_bytes(fixed(&self.fingerprint)?),

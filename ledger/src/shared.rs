@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::batch::{HeldAt, SettlementNames};
 use crate::command::Command;
 use crate::commit::Start;
+use crate::database::Coordination;
 use crate::deliveries::Deliveries;
 use crate::error::LedgerError;
 use crate::facts::Facts;
@@ -79,6 +80,11 @@ impl Shared {
             phase: AtomicU8::new(Phase::Running as u8),
             settings,
         }
+    }
+
+    /// Whether others write the books too: then the database decides, and memory only helps.
+    pub(crate) fn is_one_of_several(&self) -> bool {
+        self.settings.coordination == Coordination::Several
     }
 
     /// Ledger time: never goes back.

@@ -16,4 +16,5 @@ mod postgres;
 mod replay;
 mod reports;
 mod settlements;
+mod several;
 mod simulation;

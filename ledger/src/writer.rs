@@ -5,9 +5,11 @@
 //! that changes [`crate::facts::Facts`] happens on this thread, between two batches. Next: [`run`] for the loop.
 
 mod backlog;
+mod persist;
 mod round;
 mod run;
 mod settle;
+mod several;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +23,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::commit::postgres::PostgresStore;
 use crate::commit::postgres::lease::{Lease, lost};
+use crate::commit::shared::SharedStore;
 use crate::commit::sqlite::checkpoint::Checkpoints;
 use crate::commit::sqlite::{FILE, SqliteStore};
 use crate::commit::{CommitStore, Start, Store};
-use crate::database::Database;
+use crate::database::{Coordination, Database};
 use crate::error::OpenError;
 use crate::health::Cause;
 use crate::ledger::{Ledger, Settings};
@@ -99,6 +102,9 @@ fn own(directory: &Path) -> Result<Owner, OpenError> {
 
 async fn connect(settings: &Settings, now: UnixMillis) -> Result<Opened, OpenError> {
     match &settings.database {
+        Database::Sqlite { .. } if settings.coordination == Coordination::Several => {
+            Err(OpenError::System("several gateways need PostgreSQL: SQLite has one writer".to_owned()))
+        }
         Database::Sqlite { directory } => {
             let path = directory.join(FILE);
             let (store, start) = SqliteStore::open(path.clone(), settings, now).await?;
@@ -107,9 +113,18 @@ async fn connect(settings: &Settings, now: UnixMillis) -> Result<Opened, OpenErr
             Ok(Opened { store: Store::Sqlite(store), start, reads, chore })
         }
         Database::Postgres { url } => {
-            let (store, start, lease) = PostgresStore::open(url, settings, now).await?;
+            let (store, start, lease) = match settings.coordination {
+                Coordination::Alone => {
+                    let (store, start, lease) = PostgresStore::open(url, settings, now).await?;
+                    (Store::Postgres(store), start, lease)
+                }
+                Coordination::Several => {
+                    let (store, start, lease) = SharedStore::open(url, settings, now).await?;
+                    (Store::Shared(store), start, lease)
+                }
+            };
             let reads = SqlReads::postgres(lease.options().clone());
-            Ok(Opened { store: Store::Postgres(store), start, reads, chore: Chore::Lease(lease) })
+            Ok(Opened { store, start, reads, chore: Chore::Lease(lease) })
         }
     }
 }

@@ -38,8 +38,8 @@ use crate::database::Database;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use settings::{
-    ControlSettings, DataCare, DataListener, Limits, Listeners, SettlementSettings, ShutdownSettings,
-    TlsFiles, WalletNetwork, WebhookSettings,
+    ControlSettings, Coordination, DataCare, DataListener, Limits, Listeners, SettlementSettings,
+    ShutdownSettings, TlsFiles, WalletNetwork, WebhookSettings,
 };
 
 /// Longest configuration file that is read, in bytes.

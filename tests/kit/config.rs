@@ -22,6 +22,8 @@ pub struct Config {
     pub disk: Option<Disk>,
     /// Its sockets are bound and kept by the test, as systemd would.
     pub is_activated: bool,
+    /// What it serves; both planes where nothing is said.
+    pub command: Option<&'static str>,
     /// In order.
     pub providers: Vec<Provider>,
 }
@@ -58,6 +60,13 @@ impl Config {
     #[must_use]
     pub fn provider(mut self, provider: Provider) -> Self {
         self.providers.push(provider);
+        self
+    }
+
+    /// Serving what this command serves, such as `gateway`.
+    #[must_use]
+    pub fn serving(mut self, command: &'static str) -> Self {
+        self.command = Some(command);
         self
     }
 

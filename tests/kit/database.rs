@@ -12,6 +12,8 @@ pub enum Database {
     Sqlite,
     /// At a URL.
     Postgres(String),
+    /// At a URL, with other gateways.
+    Shared(String),
 }
 
 // === impl Database ===
@@ -36,6 +38,7 @@ impl Database {
         match self {
             Self::Sqlite => format!("[data]\ndirectory = \"{}\"\n", folder.display()),
             Self::Postgres(url) => format!("[data]\ndatabase = \"{url}\"\n"),
+            Self::Shared(url) => format!("[data]\ndatabase = \"{url}\"\ncoordination = \"db\"\n"),
         }
     }
 }

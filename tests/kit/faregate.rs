@@ -244,7 +244,8 @@ impl Faregate {
     pub async fn try_restart(&mut self) -> Option<ExitStatus> {
         assert!(self.process.is_none(), "it runs already");
         let environment = self.config.environment();
-        let mut process = Process::start(&self.config_path(), &self.log_path(), environment, &self.sockets);
+        let (serve, config) = (self.config.command.unwrap_or("run"), self.config_path());
+        let mut process = Process::start(serve, &config, &self.log_path(), environment, &self.sockets);
         let ops = self.ops.address();
         loop {
             if let Some(status) = process.ended() {
@@ -328,7 +329,9 @@ impl Faregate {
     pub async fn finish(mut self) {
         let runs = self.process.is_some();
         if runs {
-            audit::live(&self).await;
+            if self.config.command != Some("gateway") {
+                audit::live(&self).await;
+            }
             self.terminate().await;
         }
         let holds = audit::stopped(&self.audit_file()).await;

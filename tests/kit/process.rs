@@ -61,9 +61,10 @@ pub async fn run(arguments: &[&str]) -> Said {
 // === impl Process ===
 
 impl Process {
-    /// Starts `faregate run`, its output added to a file. `sockets`, at most three, are passed as systemd passes them.
+    /// Starts `faregate run` or another command that serves, its output added to a file. `sockets`, at most three, are passed as systemd passes them.
     #[must_use]
     pub fn start(
+        serve: &str,
         config: &Path,
         log: &Path,
         environment: Vec<(&'static str, PathBuf)>,
@@ -87,7 +88,7 @@ impl Process {
             }
             _ => panic!("a gateway has three sockets"),
         };
-        command.arg("run").arg("-c").arg(config).envs(environment).kill_on_drop(true);
+        command.arg(serve).arg("-c").arg(config).envs(environment).kill_on_drop(true);
         Self { child: command.spawn().expect("the binary starts"), log: log.to_owned() }
     }
 

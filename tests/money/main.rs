@@ -17,6 +17,7 @@ mod rates;
 mod replay;
 mod repriced;
 mod settlements;
+mod several;
 mod stored;
 mod streams;
 mod tampering;

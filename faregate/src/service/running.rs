@@ -1,12 +1,14 @@
 //! [`Running`]: everything but the ledger's writer, which outlives it.
 
 use std::io;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use control_plane::control::{self, ControlState};
 use control_plane::egress::Egress;
 use control_plane::events::Streams;
@@ -26,6 +28,7 @@ use crate::clock::{LedgerClock, SystemClock};
 use crate::service::inherited::Inherited;
 use crate::service::notify::{Stage, notify};
 use crate::service::reload::Reloader;
+use crate::service::role::Role;
 use crate::service::sockets::{Addresses, Sockets};
 use crate::service::successor::Successor;
 use crate::service::telling::Telling;
@@ -44,7 +47,8 @@ pub(super) struct Running {
     /// The management API and the ops listener.
     listeners: Vec<JoinHandle<io::Result<()>>>,
     /// Events and webhooks.
-    telling: Telling,
+    /// None where another process serves the management API: its webhooks are sent from there.
+    telling: Option<Telling>,
     /// Ends the listeners, and the telling.
     stop: watch::Sender<bool>,
     /// Signals and reloads.
@@ -66,12 +70,13 @@ impl Running {
     /// Binds before it loads, so that a taken port is found before anything is changed.
     pub(super) async fn start(
         loaded: Loaded,
-        path: PathBuf,
+        (path, role): (PathBuf, Role),
         base: Base,
         inherited: Inherited,
     ) -> anyhow::Result<Self> {
         let config = &loaded.config;
-        let Sockets { data, control, ops, addresses, copies } = Sockets::bind(&config.listeners, inherited)?;
+        let Sockets { data, control, ops, addresses, copies } =
+            Sockets::bind(&config.listeners, role, inherited)?;
         let successor = Arc::new(Successor::new(path.clone(), copies)?);
         let entries_max = config.limits.directory_entries_max;
         let registry =
@@ -88,7 +93,10 @@ impl Running {
         ];
         let stop = watch::Sender::new(false);
         let egress = Egress::new(settings::egress(config)).context("cannot make the way out for webhooks")?;
-        let telling = Telling::start(config, &base, &registry, egress.clone(), &stop).await?;
+        let telling = match role.serves_control() {
+            true => Some(Telling::start(config, &base, &registry, egress.clone(), &stop).await?),
+            false => None,
+        };
         let control_state = ControlState {
             ledger: base.ledger.clone(),
             registry: registry.clone(),
@@ -97,7 +105,7 @@ impl Running {
             streams: Streams::new(stop.subscribe()),
         };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());
-        let database = look_after(config, &base, &registry, &stop, &mut watchers).await;
+        let database = look_after((config, role), &base, &registry, &stop, &mut watchers).await;
         let plane = Plane::new(&base, registry.directory());
         let ops_router = ops::router(OpsState {
             ledger: base.ledger.clone(),
@@ -106,27 +114,18 @@ impl Running {
             database,
             data_plane: Arc::new(plane),
         });
-        let listeners = [(control, control_router), (ops, ops_router)];
-        let listeners = listeners.map(|(socket, router)| {
-            let mut stop = stop.subscribe();
-            let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
-            tokio::spawn(server::serve(socket, router, stopped))
-        });
-        let gateway = run_gateway(config, &base, &registry, data)?;
+        let control = control.map(|socket| (socket, control_router));
+        let listeners = control.into_iter().chain([(ops, ops_router)]);
+        let listeners = listeners.map(|(socket, router)| listen(socket, router, &stop)).collect();
+        let gateway = if role.serves_data() {
+            run_gateway(config, &base, &registry, data)?
+        } else {
+            without_gateway(base.shutdown.clone())
+        };
         tokio::spawn(tell(base.shutdown.clone(), Arc::clone(&successor)));
         let Addresses { data, control, ops } = addresses;
-        tracing::info!(listen.data = %data, listen.control = %control, listen.ops = %ops, "serving");
-        Ok(Self {
-            base,
-            addresses,
-            registry,
-            gateway,
-            listeners: listeners.into(),
-            telling,
-            stop,
-            watchers,
-            successor,
-        })
+        tracing::info!(%role, listen.data = %data, listen.control = %control, listen.ops = %ops, "serving");
+        Ok(Self { base, addresses, registry, gateway, listeners, telling, stop, watchers, successor })
     }
 
     pub(super) const fn addresses(&self) -> Addresses {
@@ -145,7 +144,9 @@ impl Running {
         if tokio::time::timeout(LISTENERS_END, listeners).await.is_err() {
             tracing::warn!("calls of the management API were cut off");
         }
-        self.telling.end().await;
+        if let Some(telling) = self.telling {
+            telling.end().await;
+        }
         // Last, so that a second signal still has someone to hear it.
         self.watchers.iter().for_each(JoinHandle::abort);
         self.registry.close().await;
@@ -156,9 +157,9 @@ impl Running {
     }
 }
 
-/// Audits the books now and then, follows what the database can lose, and settles with providers.
+/// Audits the books now and then, follows what the database can lose, and settles with providers where the management API is.
 async fn look_after(
-    config: &Config,
+    (config, role): (&Config, Role),
     base: &Base,
     registry: &Registry,
     stop: &watch::Sender<bool>,
@@ -169,9 +170,11 @@ async fn look_after(
     let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.control_metrics));
     watchers.push(tokio::spawn(audit_every(config.care.audit_interval, ledger, metrics)));
     watchers.push(tokio::spawn(Arc::clone(&database).follow(registry.clone())));
-    let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.control_metrics));
-    let (interval, stopped) = (config.settlement.interval, stop.subscribe());
-    watchers.push(tokio::spawn(settling::run(ledger, registry.clone(), metrics, interval, stopped)));
+    if role.serves_control() {
+        let (ledger, metrics) = (base.ledger.clone(), Arc::clone(&base.control_metrics));
+        let (interval, stopped) = (config.settlement.interval, stop.subscribe());
+        watchers.push(tokio::spawn(settling::run(ledger, registry.clone(), metrics, interval, stopped)));
+    }
     database
 }
 
@@ -209,6 +212,23 @@ fn run_gateway(
         .spawn(run)
         .context("cannot start the gateway's thread")?;
     Ok(end)
+}
+
+fn listen(socket: TcpListener, router: Router, stop: &watch::Sender<bool>) -> JoinHandle<io::Result<()>> {
+    let mut stop = stop.subscribe();
+    let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+    tokio::spawn(server::serve(socket, router, stopped))
+}
+
+/// Ends when it is asked for: there is nothing to drain.
+fn without_gateway(shutdown: Shutdown) -> oneshot::Receiver<Result<(), StartError>> {
+    let (ended, end) = oneshot::channel();
+    tokio::spawn(async move {
+        shutdown.drained().await;
+        // Nobody listens only where the process is going down already.
+        let _ = ended.send(Ok(()));
+    });
+    end
 }
 
 // === impl Plane ===

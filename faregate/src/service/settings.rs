@@ -1,5 +1,6 @@
 //! From the configuration's words to those of ledger and gateway.
 
+use registry::config::Coordination;
 use registry::{Config, Database};
 
 /// Where the ledger is: in the database that the registry is in.
@@ -7,6 +8,13 @@ pub(crate) fn books(database: &Database) -> ledger::Database {
     match database {
         Database::Sqlite { directory } => ledger::Database::Sqlite { directory: directory.clone() },
         Database::Postgres { url } => ledger::Database::Postgres { url: url.clone() },
+    }
+}
+
+const fn coordination(coordination: Coordination) -> ledger::Coordination {
+    match coordination {
+        Coordination::Owner => ledger::Coordination::Alone,
+        Coordination::Db => ledger::Coordination::Several,
     }
 }
 
@@ -26,6 +34,7 @@ pub(super) fn ledger(config: &Config) -> ledger::Settings {
         skew_ms_max: i64::try_from(limits.clock_skew_max.as_millis()).unwrap_or(i64::MAX),
         commit_age_max: limits.commit_age_max,
         accounts_max: limits.accounts_max,
+        coordination: coordination(config.care.coordination),
         ..ledger::Settings::new(books(&config.data))
     }
 }

@@ -8,11 +8,13 @@ use gateway::Listener;
 use registry::config::Listeners;
 
 use crate::service::inherited::Inherited;
+use crate::service::role::Role;
 
 /// Bound, not served yet: clients wait in the system's queue.
 pub(super) struct Sockets {
     pub(super) data: Vec<Listener>,
-    pub(super) control: TcpListener,
+    /// None where another process serves the management API.
+    pub(super) control: Option<TcpListener>,
     pub(super) ops: TcpListener,
     pub(super) addresses: Addresses,
     /// Copies of all of them, for whoever serves them after us.
@@ -22,9 +24,9 @@ pub(super) struct Sockets {
 /// Where it listens, with the real ports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Addresses {
-    /// The first data listener.
+    /// The first data listener; as configured, where another process serves it.
     pub(crate) data: SocketAddr,
-    /// The management API.
+    /// The management API; as configured, where another process serves it.
     pub(crate) control: SocketAddr,
     /// Metrics and health.
     pub(crate) ops: SocketAddr,
@@ -33,8 +35,8 @@ pub(crate) struct Addresses {
 // === impl Sockets ===
 
 impl Sockets {
-    /// Claims those that were passed to us and binds the others; port 0 takes a free one.
-    pub(super) fn bind(listeners: &Listeners, mut inherited: Inherited) -> anyhow::Result<Self> {
+    /// Claims those that were passed to us and binds the others, as far as `role` serves them; port 0 takes a free one.
+    pub(super) fn bind(listeners: &Listeners, role: Role, mut inherited: Inherited) -> anyhow::Result<Self> {
         let mut copies = Vec::new();
         let mut socket = |address: SocketAddr| -> anyhow::Result<TcpListener> {
             let mut open = || -> io::Result<TcpListener> {
@@ -45,15 +47,18 @@ impl Sockets {
             open().with_context(|| format!("cannot listen on {address}"))
         };
         let mut data = Vec::with_capacity(listeners.data.len());
-        for listener in &listeners.data {
+        for listener in listeners.data.iter().filter(|_| role.serves_data()) {
             data.push(Listener::new(listener, socket(listener.address)?));
         }
-        let control = socket(listeners.control)?;
+        let control = role.serves_control().then(|| socket(listeners.control)).transpose()?;
         let ops = socket(listeners.ops)?;
         inherited.expect_none_left()?;
-        let first = data.first().context("there is no data listener")?;
-        let addresses =
-            Addresses { data: first.local_addr()?, control: control.local_addr()?, ops: ops.local_addr()? };
+        let configured = listeners.data.first().context("there is no data listener")?.address;
+        let addresses = Addresses {
+            data: data.first().map_or(Ok(configured), Listener::local_addr)?,
+            control: control.as_ref().map_or(Ok(listeners.control), TcpListener::local_addr)?,
+            ops: ops.local_addr()?,
+        };
         Ok(Self { data, control, ops, addresses, copies })
     }
 }

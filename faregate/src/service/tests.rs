@@ -25,7 +25,7 @@ async fn c16_the_books_belong_to_one_service_until_it_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let (loaded, path) = file(folder.path(), "127.0.0.1:0");
-        let service = Service::start(loaded, path, Inherited::default()).await.unwrap();
+        let service = Service::start(loaded, path, Role::Both, Inherited::default()).await.unwrap();
         let client = crate::client::direct().unwrap();
         let url = format!("http://{}/q", service.addresses().data);
         assert_eq!(client.get(url).send().await.unwrap().status(), 402);
@@ -33,7 +33,8 @@ async fn c16_the_books_belong_to_one_service_until_it_has_ended() {
         let (loaded, path) = file(folder.path(), "127.0.0.1:0");
         let mode = std::fs::metadata(folder.path().join("data")).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "others may read the books");
-        let second = Service::start(loaded, path, Inherited::default()).await.err().unwrap().to_string();
+        let second =
+            Service::start(loaded, path, Role::Both, Inherited::default()).await.err().unwrap().to_string();
         assert!(second.contains("belongs to the running process"), "{second}");
         service.ask_to_end();
         service.end().await.unwrap();
@@ -45,11 +46,12 @@ async fn a_start_that_fails_lets_go_of_everything() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let (loaded, path) = file(folder.path(), &taken.local_addr().unwrap().to_string());
-    let error = Service::start(loaded, path, Inherited::default()).await.err().unwrap().to_string();
+    let error =
+        Service::start(loaded, path, Role::Both, Inherited::default()).await.err().unwrap().to_string();
     assert!(error.contains("cannot listen on"), "{error}");
 
     let (loaded, path) = file(folder.path(), "127.0.0.1:0");
-    let service = Service::start(loaded, path, Inherited::default()).await.unwrap();
+    let service = Service::start(loaded, path, Role::Both, Inherited::default()).await.unwrap();
     service.ask_to_end();
     service.end().await.unwrap();
 }

@@ -15,19 +15,27 @@ use super::windows::read_limits;
 use crate::batch::{FoundHold, HeldAt};
 use crate::hold::HoldRequest;
 
-const HOLDS: &str = "
-select h.payment, h.agent, w.wallet, o.provider, h.route, h.price, h.revision, h.fee_points, h.per_day, h.per_month,
-  h.limits, h.free, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at
-from hold h join account w on w.id = h.wallet join account o on o.id = h.provider";
+/// Holds; ends before its condition.
+macro_rules! holds {
+    () => {
+        "
+select h.payment, h.agent, w.wallet, o.provider, h.route, h.price, h.capture, h.revision, h.fee_points, h.per_day,
+  h.per_month, h.limits, h.free, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at
+from hold h join account w on w.id = h.wallet join account o on o.id = h.provider
+"
+    };
+}
+pub(crate) use holds;
 
 #[derive(Debug, FromRow)]
-struct HoldColumns {
+pub(crate) struct HoldColumns {
     payment: Vec<u8>,
     agent: Vec<u8>,
     wallet: Vec<u8>,
     provider: String,
     route: String,
     price: String,
+    capture: String,
     revision: i64,
     fee_points: i64,
     per_day: Option<i64>,
@@ -43,7 +51,7 @@ struct HoldColumns {
 
 /// Every hold on disk.
 pub(super) async fn found(session: &mut Session<'_>) -> Result<Vec<FoundHold>, sqlx::Error> {
-    let rows: Vec<HoldColumns> = on_either!(session, c => sqlx::query_as(HOLDS).fetch_all(c))?;
+    let rows: Vec<HoldColumns> = on_either!(session, c => sqlx::query_as(holds!()).fetch_all(c))?;
     rows.into_iter().map(|columns| Ok(columns.read()?)).collect()
 }
 
@@ -61,6 +69,19 @@ pub(crate) fn price(price: &Price) -> String {
     serde_json::to_string(&steps).unwrap_or_default()
 }
 
+/// When a hold is captured, as the table keeps it.
+pub(crate) const fn capture(capture: Capture) -> &'static str {
+    match capture {
+        Capture::Before => "before",
+        Capture::After => "after",
+    }
+}
+
+fn read_capture(text: &str) -> Result<Capture, Damaged> {
+    let known = [Capture::Before, Capture::After].into_iter().find(|known| capture(*known) == text);
+    known.ok_or(Damaged("capture"))
+}
+
 fn read_price(text: &str) -> Result<Price, Damaged> {
     let steps: Vec<(u64, i64)> = serde_json::from_str(text).map_err(|_| Damaged("price"))?;
     let tier = |(from_call, units): (u64, i64)| Ok(Tier { from_call, amount: amount(units)? });
@@ -74,7 +95,7 @@ fn read_price(text: &str) -> Result<Price, Damaged> {
 // === impl HoldColumns ===
 
 impl HoldColumns {
-    fn read(self) -> Result<FoundHold, Damaged> {
+    pub(crate) fn read(self) -> Result<FoundHold, Damaged> {
         let limit = |units: Option<i64>| units.map(amount).transpose();
         let fee = u16::try_from(self.fee_points).ok().and_then(BasisPoints::new).ok_or(Damaged("fee"))?;
         let request = HoldRequest {
@@ -84,7 +105,7 @@ impl HoldColumns {
             provider: Arc::from(self.provider),
             route: Arc::from(self.route),
             price: read_price(&self.price)?,
-            capture: Capture::Before,
+            capture: read_capture(&self.capture)?,
             revision: u32::try_from(self.revision).map_err(|_| Damaged("revision"))?,
             fee,
             per_day: limit(self.per_day)?,

@@ -18,9 +18,12 @@ const META: &str = "select chain_id, asset_name, asset_version, asset_address, s
 const FIRST: &str = "insert into meta (id, chain_id, asset_name, asset_version, asset_address, secret)
     values (1, $1, $2, $3, $4, $5) on conflict (id) do nothing";
 
-const PROVIDERS: &str = "
+/// Each with its fee account.
+pub(crate) const PROVIDERS: &str = "
 select p.provider, p.id, f.id from account p join account f on f.provider = p.provider and f.kind = 'fee'
 where p.kind = 'provider'";
+
+pub(crate) type ProviderColumns = (String, i64, i64);
 
 type MetaColumns = (i64, String, String, Vec<u8>, Vec<u8>);
 
@@ -89,11 +92,7 @@ async fn tail(
 
     let next_account: i64 =
         on_either!(session, c => sqlx::query_scalar("select max(id) + 1 from account").fetch_one(c))?;
-    let providers: Vec<(String, i64, i64)> =
-        on_either!(session, c => sqlx::query_as(PROVIDERS).fetch_all(c))?;
-    let provider = |(name, account, fee): (String, i64, i64)| {
-        (name, ProviderFacts { account: AccountId(account), fee: AccountId(fee) })
-    };
+    let providers: Vec<ProviderColumns> = on_either!(session, c => sqlx::query_as(PROVIDERS).fetch_all(c))?;
     let open = open.chunks(16).map(|id| Ok(PaymentId::from_bytes(fixed(id)?)));
     Ok(Start {
         asset,
@@ -107,6 +106,11 @@ async fn tail(
         holds: holds::found(session).await?,
         lease: None,
     })
+}
+
+/// A provider as memory has it.
+pub(crate) fn provider((name, account, fee): ProviderColumns) -> (String, ProviderFacts) {
+    (name, ProviderFacts { account: AccountId(account), fee: AccountId(fee) })
 }
 
 /// The tail of the index: every key that expires at `horizon` or later.

@@ -8,7 +8,7 @@ pub(crate) mod connect;
 pub(crate) mod lease;
 mod money;
 mod text;
-mod write;
+pub(crate) mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use domain::{Secret, UnixMillis};
 use sqlx::Connection;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use crate::batch::Delta;
 use crate::books::load::load;
@@ -26,15 +26,22 @@ use crate::commit::{CommitStore, Loaded, Start, StoreError, Wanted};
 use crate::error::OpenError;
 use crate::ledger::Settings;
 use lease::{Lease, Standing};
+pub(crate) use text::EXPIRE;
 
 /// How long the answer to a batch is waited for. Afterwards only the marker can tell what became of it.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Rows deleted in one call of [`CommitStore::expire`].
-const EXPIRED_MAX: i64 = 1000;
+pub(crate) const EXPIRED_MAX: i64 = 1000;
 
 /// Whether there is a schema, and whether books stand in it. Who may use a schema may not always make one.
 const MADE: &str = "select to_regnamespace('ledger') is not null, to_regclass('ledger.lease') is not null";
+
+/// One owner has one list of open deliveries.
+const GATHER_OPEN: &str = "
+with gone as (delete from instance returning open)
+update marker set open = marker.open || g.open from (select string_agg(open, ''::bytea) as open from gone) g
+where g.open is not null";
 
 pub(crate) struct PostgresStore {
     lease: Arc<Lease>,
@@ -58,17 +65,13 @@ impl PostgresStore {
             sqlx::query_as(MADE).fetch_one(&mut connection).await.map_err(database)?;
         // Before the schema where there is one: a start that is refused has changed nothing.
         let taken = if books { Some(Lease::take(options.clone(), &mut connection).await?) } else { None };
-        let mut migrator = sqlx::migrate!("../migrations/postgres/ledger");
-        if !schema {
-            // By the migrator, under its lock: two processes may start at once.
-            migrator.create_schema("ledger");
-        }
-        let migrated = migrator.run(&mut connection).await;
-        migrated.map_err(migrate_error)?;
+        migrate(&mut connection, schema).await?;
         let lease = match taken {
             Some(lease) => lease,
             None => Lease::take(options, &mut connection).await?,
         };
+        // Of several who had the books together and are gone.
+        sqlx::query(GATHER_OPEN).execute(&mut connection).await.map_err(database)?;
         let begun = start(&mut Session::Postgres(&mut connection), settings, now, database).await?;
         let start = Start { lease: Some(lease.deadline()), ..begun };
         Ok((Self { lease: Arc::clone(&lease), connection: Some(connection) }, start, lease))
@@ -172,6 +175,32 @@ impl CommitStore for PostgresStore {
     }
 }
 
+async fn migrate(connection: &mut PgConnection, has_schema: bool) -> Result<(), OpenError> {
+    let mut migrator = sqlx::migrate!("../migrations/postgres/ledger");
+    if !has_schema {
+        // By the migrator, under its lock: two processes may start at once.
+        migrator.create_schema("ledger");
+    }
+    migrator.run(connection).await.map_err(migrate_error)
+}
+
+/// Migrates for one of several. Books that never had several are one owner's, who may be running.
+pub(crate) async fn migrate_for_several(
+    options: &PgConnectOptions,
+    connection: &mut PgConnection,
+) -> Result<(), OpenError> {
+    let database = |error: sqlx::Error| OpenError::Database(error.to_string());
+    let (schema, books): (bool, bool) =
+        sqlx::query_as(MADE).fetch_one(&mut *connection).await.map_err(database)?;
+    let several = sqlx::query_scalar("select to_regclass('ledger.instance') is not null");
+    if books && !several.fetch_one(&mut *connection).await.map_err(database)? {
+        let lease = Lease::take(options.clone(), connection).await?;
+        migrate(connection, schema).await?;
+        return lease.release(connection).await.map_err(database);
+    }
+    migrate(connection, schema).await
+}
+
 /// The books lack what was committed: a replica that lagged was made the server, or a backup was put in its place. Memory
 /// holds what is gone; only a new start knows what they say.
 fn older(last: i64, batch: i64) -> StoreError {
@@ -192,7 +221,7 @@ fn migrate_error(error: MigrateError) -> OpenError {
 
 /// Sorts PostgreSQL's errors by what is known after them: class 23 is a constraint, and its batch was undone. All else
 /// may have come with a COMMIT that stands (a server that was told to stop, a line that broke), and the marker is asked.
-fn store_error(error: sqlx::Error) -> StoreError {
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     let words = error.to_string();
     let code = error.as_database_error().and_then(|error| error.code().map(|code| code.starts_with("23")));
     if code == Some(true) { StoreError::Refused(words) } else { StoreError::Broken(words) }

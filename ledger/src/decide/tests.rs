@@ -251,7 +251,10 @@ impl Owned {
             Self::Open(name) => Operation::OpenProvider(name),
             Self::Fund(funding, id) => Operation::Fund { funding, id: *id },
             Self::Withdraw(withdrawal, id) => Operation::Withdraw { withdrawal, id: *id, covered: true },
-            Self::Capture(request, held, cost) => Operation::Capture { request, held: *held, cost: *cost },
+            Self::Capture(request, held, cost) => {
+                let recorded = request.capture == domain::Capture::Before;
+                Operation::Capture { request, held: *held, cost: *cost, recorded }
+            }
             Self::Refund(payment, id, amount, key) => Operation::Refund {
                 payment: *payment,
                 id: *id,

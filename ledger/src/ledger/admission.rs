@@ -46,7 +46,7 @@ impl Ledger {
         prior.inspect(|held| self.count(held)).transpose()
     }
 
-    async fn try_prior(
+    pub(super) async fn try_prior(
         &self,
         replay: Option<ReplayKey>,
         identifier: Option<IdempotencyKey>,
@@ -61,7 +61,10 @@ impl Ledger {
             Some(key) => reads.identifier(&key, self.time()).await.map_err(|_| HoldError::Unavailable)?,
             None => None,
         };
-        let on_disk = |key: &ReplayKey| self.shared.memory.lock().facts.replays.may_be_on_disk(key);
+        // What others captured since the last batch of this process is on disk only.
+        let several = self.shared.is_one_of_several();
+        let on_disk =
+            |key: &ReplayKey| several || self.shared.memory.lock().facts.replays.may_be_on_disk(key);
         if let (None, Some(key)) = (&used, replay.filter(on_disk)) {
             used = reads.replay(&key).await.map_err(|_| HoldError::Unavailable)?;
         }
@@ -85,6 +88,9 @@ impl Ledger {
             return self.earlier(claim).await;
         }
         let mut holding = Box::new(Holding::claimed(&self.shared, permit, request));
+        if self.shared.is_one_of_several() {
+            return self.hold_among_several(holding).await;
+        }
         if let Some(used) = self.look_up(&holding.request).await.map_err(|_| HoldError::Unavailable)? {
             let claim = used.claim(holding.request.fingerprint);
             drop(holding);
@@ -98,7 +104,7 @@ impl Ledger {
     }
 
     /// Commits the row of a hold: only whoever has it afterwards may forward. Whoever leaves meanwhile leaves no row.
-    async fn record(&self, holding: Box<Holding>) -> Result<Hold, HoldError> {
+    pub(super) async fn record(&self, holding: Box<Holding>) -> Result<Hold, HoldError> {
         let payment = holding.request.payment;
         let (reply, answer) = oneshot::channel();
         let work = Work::Hold { holding, reply };
@@ -178,6 +184,10 @@ impl Ledger {
                 memory.deliveries.take(payment)
             }
         };
+        let is_settled = response.is_some() || refunded;
+        if over == Delivery::Over && !is_settled && self.is_delivered_elsewhere(payment).await? {
+            return Err(HoldError::InProgress);
+        }
         match over {
             Delivery::Running => Err(HoldError::InProgress),
             Delivery::Taken => Ok(Held::Redelivery(Redelivery::new(self.shared.clone(), record.receipt))),
@@ -214,7 +224,7 @@ impl Used {
     }
 }
 
-fn hold_error(error: LedgerError) -> HoldError {
+pub(super) fn hold_error(error: LedgerError) -> HoldError {
     match error {
         LedgerError::UnknownWallet => HoldError::UnknownWallet,
         LedgerError::Overloaded => HoldError::Overloaded,

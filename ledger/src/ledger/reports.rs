@@ -102,11 +102,15 @@ impl Ledger {
     /// [`LedgerError::Read`].
     pub async fn balances(&self, wallets: &[WalletId]) -> Result<Vec<Option<WalletBalance>>, LedgerError> {
         let read = report!(self, session => lists::balances(session, wallets))?;
+        let held = self.shared_holds(wallets).await?;
         let memory = self.shared.memory.lock();
         let known = |wallet: &WalletId| {
             // Memory is never behind what was read.
-            let (balance, held) =
-                memory.wallet(wallet).or_else(|| read.get(wallet).map(|balance| (*balance, 0)))?;
+            let read = read.get(wallet).map(|balance| (*balance, 0));
+            let (balance, held) = match &held {
+                None => memory.wallet(wallet).or(read)?,
+                Some(held) => (read?.0, held.get(wallet).copied().unwrap_or(0)),
+            };
             let available = amount(balance - held);
             Some(WalletBalance { balance: amount(balance), held: amount(held), available })
         };

@@ -35,6 +35,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::UnknownWallet`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
     pub async fn trial(&self, request: &HoldRequest) -> Result<Trial, LedgerError> {
+        if self.shared.is_one_of_several() {
+            // What memory knows is as old as this process's last batch of the agent.
+            self.read_accounts(request).await?;
+        }
         for _ in 0..super::LOADS_MAX {
             let held = self.shared.held_at();
             let trial = self.shared.memory.lock().trial(request, &held);

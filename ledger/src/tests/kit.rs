@@ -140,8 +140,7 @@ impl Books {
     pub(super) fn reopen(&mut self) {
         self.crash();
         let (ledger, writer) = open(&self.settings, &self.clock, &self.seen, &self.faults);
-        self.ledger = ledger;
-        self.writer = Some(writer);
+        (self.ledger, self.writer) = (ledger, Some(writer));
     }
 
     pub(super) fn close(&mut self) {
@@ -362,7 +361,9 @@ impl CommitStore for FaultyStore {
             Fault::Full => {
                 match &mut self.real {
                     Store::Sqlite(store) => store.forbid_growth().await.unwrap(),
-                    Store::Postgres(_) => panic!("PostgreSQL's files grow where the server wants"),
+                    Store::Postgres(_) | Store::Shared(_) => {
+                        panic!("PostgreSQL's files grow where the server wants")
+                    }
                 }
                 self.real.commit(delta).await
             }
@@ -381,6 +382,10 @@ impl CommitStore for FaultyStore {
             Some(error) => Err(error),
             None => self.real.resolve(batch).await,
         }
+    }
+
+    async fn end(&mut self) -> Result<(), StoreError> {
+        self.real.end().await
     }
 
     async fn expire(&mut self, at: UnixMillis) -> Result<(), StoreError> {

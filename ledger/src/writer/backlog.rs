@@ -1,10 +1,13 @@
 //! What nobody waits for and must stand: refunds, and the ends of holds on disk. Tried again until it does.
 //!
-//! A hold on disk that an earlier process left is captured, before anything else is done: its row was committed right
+//! A hold on disk that a process left which is gone is captured, before anything else is done: its row was committed right
 //! before the request was forwarded, and nobody can tell any more whether the upstream did the work. Whoever asks the
-//! same again gets it delivered free. Nothing is decided here. Next: [`super::run`].
+//! same again gets it delivered free. Where its route captures after the upstream's answer it is voided: no byte of the
+//! response went out before a capture. Nothing is decided here. Next: [`super::run`].
 
 use std::sync::Arc;
+
+use domain::Capture;
 
 use super::run::Run;
 use crate::batch::{Delta, FoundHold};
@@ -19,9 +22,12 @@ pub(super) fn found(shared: &Arc<Shared>, mut rows: Vec<FoundHold>) -> Vec<Work>
     // In the order in which they were held: tiers and windows follow it.
     rows.sort_by_key(|row| (row.held.at, row.request.payment));
     let mut memory = shared.memory.lock();
-    let capture =
-        |row| Work::Capture { holding: Box::new(Holding::found(shared, row, &mut memory)), reply: None };
-    rows.into_iter().map(capture).collect()
+    let end = |row: FoundHold| {
+        let is_charged = row.request.capture == Capture::Before;
+        let holding = Box::new(Holding::found(shared, row, &mut memory));
+        if is_charged { Work::Capture { holding, reply: None } } else { Work::Void { holding, reply: None } }
+    };
+    rows.into_iter().map(end).collect()
 }
 
 // === impl Run ===
@@ -54,6 +60,7 @@ impl<S: CommitStore> Run<S> {
                 Ok(given) => self.commit(round.works, &given).await,
                 Err(_) => self.backlog = round.works,
             }
+            self.end_batch().await;
             works = later;
         }
         self.backlog.extend(works);
@@ -72,6 +79,8 @@ impl<S: CommitStore> Run<S> {
                 _ => {}
             }
         }
+        // Where others write, the last batch is one after theirs.
+        let _ = self.read_facts(&mut Round::default()).await;
         let at = self.shared.time();
         let delta = {
             let mut memory = self.shared.memory.lock();
@@ -84,6 +93,7 @@ impl<S: CommitStore> Run<S> {
             self.shared.memory.lock().apply(&delta);
             self.shared.committed(delta.marker.at);
         }
+        self.end_batch().await;
         let left = self.shared.memory.lock().holds.recorded().len();
         if left > 0 {
             tracing::error!(

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::{Delta, FoundHold, Given, Operation, Outcome};
+use crate::batch::{Delta, FoundHold, Given, Marker, Operation, Outcome};
 use crate::command::{Command, Failure, Work};
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 use crate::decide::decide;
 use crate::error::LedgerError;
+use crate::facts::Facts;
 use crate::health::Cause;
+use crate::memory::Memory;
 use crate::observer::CommitFailure;
 use crate::shared::{Phase, Shared};
-use crate::writer::backlog;
 use crate::writer::round::Round;
+use crate::writer::{backlog, several};
 
 /// Ticks between two looks for expired rows.
 const EXPIRE_TICKS: u32 = 240;
@@ -26,18 +28,14 @@ const GATHER_STEP: Duration = Duration::from_micros(100);
 /// Operations from which on one more costs as little as it ever will.
 const GATHER_ENOUGH: usize = 128;
 
-/// How often a batch is begun anew when somebody holds the database. Each time waits for the lock by itself.
-const BUSY_TRIES: u32 = 4;
-
-/// Questions whether an ambiguous commit stands, one a tick, while closing; then the books must tell at the next start.
-const RESOLVE_TRIES_CLOSING: u32 = 8;
-
 pub(crate) struct Run<S> {
     pub(super) shared: Arc<Shared>,
-    store: S,
+    pub(super) store: S,
     queue: mpsc::UnboundedReceiver<Command>,
     /// How time passes for the writer: it looks after itself and asks again at each tick, and never sleeps.
-    ticks: mpsc::Receiver<()>,
+    pub(super) ticks: mpsc::Receiver<()>,
+    /// Where several processes write: no facts at all, so that all are read again for each batch.
+    nothing: Option<Facts>,
     /// Operations in the last batch: large ones make the next one gather.
     last_batch: usize,
     /// Places that were taken in the queue when the last batch was full: what a batch can be gathered from.
@@ -45,7 +43,7 @@ pub(crate) struct Run<S> {
     /// What nobody waits for and must stand: refunds, and the ends of holds on disk. Tried again until it does.
     pub(super) backlog: Vec<Work>,
     /// Something was written since the last tick.
-    wrote: bool,
+    pub(super) wrote: bool,
     /// Signed payments are not taken, because the wall clock was set back.
     is_ahead: bool,
 }
@@ -61,9 +59,11 @@ impl<S: CommitStore> Run<S> {
         found: Vec<FoundHold>,
     ) -> Self {
         let backlog = backlog::found(&shared, found);
+        let nothing = shared.is_one_of_several().then(|| Facts::new(Marker::default(), 0, 0, 0));
         Self {
             shared,
             store,
+            nothing,
             queue,
             ticks,
             last_batch: 0,
@@ -121,6 +121,7 @@ impl<S: CommitStore> Run<S> {
             }
         };
         self.commit(round.works, &given).await;
+        self.end_batch().await;
         let at = self.shared.time();
         self.shared.memory.lock().shrink(at);
         for pause in round.pauses {
@@ -159,25 +160,31 @@ impl<S: CommitStore> Run<S> {
         }
     }
 
+    /// Where others write: a batch that came to nothing keeps them out no longer.
+    pub(super) async fn end_batch(&mut self) {
+        if let Err(error) = self.store.end().await {
+            tracing::warn!(%error, "a batch could not be given up in order");
+        }
+    }
+
     /// Reads what the round needs and memory lacks, keeps it, and answers those who only wanted that. Nothing is
-    /// committed meanwhile, so nothing changes between the reading and the keeping.
+    /// committed meanwhile, so nothing changes between the reading and the keeping. Where others write, the batch begins
+    /// here, and new holds are judged.
     pub(super) async fn read_facts(&mut self, round: &mut Round) -> Result<Given, StoreError> {
         let mut wanted = Wanted::default();
         {
             let memory = self.shared.memory.lock();
-            for work in &round.works {
-                work.want(&memory.facts, &mut wanted);
+            match &self.nothing {
+                None => round.works.iter().for_each(|work| work.want(&memory.facts, &mut wanted)),
+                Some(nothing) => Self::want_all(&round.works, nothing, &mut wanted),
             }
             for (load, _) in &round.loads {
-                for wallet in &load.wallets {
-                    wanted.wallet(&memory.facts, *wallet);
-                }
-                for agent in &load.agents {
-                    wanted.agent(&memory.facts, *agent);
-                }
+                let known = self.nothing.as_ref().unwrap_or(&memory.facts);
+                load.wallets.iter().for_each(|wallet| wanted.wallet(known, *wallet));
+                load.agents.iter().for_each(|agent| wanted.agent(known, *agent));
             }
         }
-        let loaded = if wanted.is_empty() {
+        let loaded = if wanted.is_empty() && self.nothing.is_none() {
             Loaded::default()
         } else {
             // A hold that a crash left behind is charged to the windows of its own time.
@@ -192,9 +199,19 @@ impl<S: CommitStore> Run<S> {
         for (agent, facts) in loaded.agents {
             memory.facts.agents.insert(agent, facts);
         }
-        for work in &mut round.works {
-            if let Work::Withdraw { withdrawing, .. } = work {
-                withdrawing.cover(&mut memory);
+        let cover = |memory: &mut Memory, works: &mut Vec<Work>| {
+            for work in works {
+                if let Work::Withdraw { withdrawing, .. } = work {
+                    withdrawing.cover(memory);
+                }
+            }
+        };
+        match loaded.others {
+            None => cover(&mut memory, &mut round.works),
+            Some(others) => {
+                self.shared.committed(others.marker.at);
+                let agent_holds_max = self.shared.settings.agent_holds_max;
+                several::catch_up(&mut memory, others, &mut round.works, agent_holds_max, cover);
             }
         }
         for (load, reply) in round.loads.drain(..) {
@@ -230,10 +247,23 @@ impl<S: CommitStore> Run<S> {
             Ok(()) => self.settle(works, outcomes, &delta, began.elapsed()),
             Err(Failure::Refused) if works.len() > 1 => {
                 let rest = works.split_off(works.len() / 2);
-                Box::pin(self.commit(works, given)).await;
-                Box::pin(self.commit(rest, given)).await;
+                for half in [works, rest] {
+                    Box::pin(self.commit_half(half, given)).await;
+                }
             }
             Err(failure) => self.fail(works, failure),
+        }
+    }
+
+    /// Where others write, they may have since the facts were read.
+    async fn commit_half(&mut self, works: Vec<Work>, given: &Given) {
+        if self.nothing.is_none() {
+            return self.commit(works, given).await;
+        }
+        let mut round = Round { works, ..Round::default() };
+        match self.read_facts(&mut round).await {
+            Ok(given) => self.commit(round.works, &given).await,
+            Err(_) => self.fail(round.works, Failure::Failed),
         }
     }
 
@@ -247,94 +277,12 @@ impl<S: CommitStore> Run<S> {
         (outcomes, delta)
     }
 
-    /// Writes a delta until it is known whether it stands.
-    pub(super) async fn persist(&mut self, delta: &Delta, operations: usize) -> Result<(), Failure> {
-        if self.shared.gate.cause() == Some(Cause::Disk) {
-            return Err(Failure::Failed);
-        }
-        self.shared.gate.commit_begins();
-        let written = self.write(delta).await;
-        let standing = match written {
-            Ok(()) => Ok(()),
-            Err(error) => self.examine(delta, operations, error).await,
-        };
-        self.shared.gate.commit_ended();
-        if standing.is_ok() {
-            self.wrote = true;
-        }
-        standing
-    }
-
-    async fn write(&mut self, delta: &Delta) -> Result<(), StoreError> {
-        let mut tries = 1;
-        loop {
-            match self.store.commit(delta).await {
-                Ok(()) => {
-                    self.shared.gate.reopen();
-                    return Ok(());
-                }
-                // Nothing was begun: the same batch again.
-                Err(StoreError::Busy(_)) if tries < BUSY_TRIES => tries += 1,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// After a failed write: closes the gate, and asks the marker before anyone is answered.
-    async fn examine(&mut self, delta: &Delta, operations: usize, error: StoreError) -> Result<(), Failure> {
-        let words = error.to_string();
-        let standing = match error {
-            StoreError::Refused(_) => {
-                tracing::error!(operations, error = %words, "the last wall refused a batch of the ledger");
-                Err(Failure::Refused)
-            }
-            StoreError::Busy(_) => {
-                self.shared.gate.close(Cause::Commit, words.clone());
-                Err(Failure::Failed)
-            }
-            StoreError::Broken(_) => {
-                self.shared.gate.close(Cause::Commit, words.clone());
-                self.resolve(delta.marker.batch).await
-            }
-            // What a disk says after a failed sync proves nothing.
-            StoreError::Fatal(_) => {
-                self.shared.gate.close(Cause::Disk, words.clone());
-                Err(Failure::Unknown)
-            }
-        };
-        let fatal = self.shared.gate.cause() == Some(Cause::Disk);
-        if standing.is_err() && (operations > 0 || fatal) {
-            self.shared.observer.commit_failed(&CommitFailure { operations, error: &words, fatal });
-        }
-        standing
-    }
-
-    async fn resolve(&mut self, batch: i64) -> Result<(), Failure> {
-        let mut tries = 0;
-        loop {
-            match self.store.resolve(batch).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(Failure::Failed),
-                Err(StoreError::Fatal(words)) => {
-                    self.shared.gate.close(Cause::Disk, words);
-                    return Err(Failure::Unknown);
-                }
-                Err(error) => tracing::warn!(batch, %error, "cannot tell yet whether a batch was committed"),
-            }
-            tries += 1;
-            let phase = self.shared.phase();
-            let over = phase == Phase::Aborted || (phase == Phase::Closing && tries >= RESOLVE_TRIES_CLOSING);
-            if over || self.ticks.recv().await.is_none() {
-                // Memory may lack what stands: another batch of this number would be written over it.
-                self.shared.gate.close(Cause::Disk, format!("nobody knows whether batch {batch} stands"));
-                return Err(Failure::Unknown);
-            }
-        }
-    }
-
     /// Between the requests: a probe where commits failed, refunds that still must stand, the list of deliveries.
     async fn look_after(&mut self) {
         self.watch_clock();
+        if self.nothing.is_some() && self.shared.gate.cause().is_none() {
+            self.take_orphans().await;
+        }
         let wrote = std::mem::take(&mut self.wrote);
         if self.shared.gate.cause() == Some(Cause::Commit) {
             self.write_list().await;
@@ -364,6 +312,9 @@ impl<S: CommitStore> Run<S> {
 
     /// A batch of nothing but the marker.
     async fn write_list(&mut self) {
+        if let Err(error) = self.read_facts(&mut Round::default()).await {
+            return self.unreadable(&error, 0);
+        }
         let at = self.shared.time();
         let delta = {
             let mut memory = self.shared.memory.lock();
@@ -375,6 +326,7 @@ impl<S: CommitStore> Run<S> {
         } else {
             self.shared.memory.lock().deliveries.unwritten();
         }
+        self.end_batch().await;
     }
 
     async fn expire(&mut self) {

@@ -125,12 +125,16 @@ impl<S: CommitStore> Run<S> {
         reply: Option<oneshot::Sender<Result<Receipt, CaptureError>>>,
         failure: Failure,
     ) {
-        let error = if holding.stage == Stage::Recorded {
+        let error = if holding.outlives() {
             self.backlog.push(match failure {
                 Failure::Refused => Work::Void { holding, reply: None },
                 Failure::Failed | Failure::Unknown => Work::Capture { holding, reply: None },
             });
             CaptureError::Unknown
+        } else if holding.stage == Stage::Recorded && failure != Failure::Unknown {
+            // Nothing of the response went out: only its row has still to go.
+            self.backlog.push(Work::Void { holding, reply: None });
+            failure.into()
         } else {
             drop(holding);
             failure.into()

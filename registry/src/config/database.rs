@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::key_path::{did_you_mean, printable};
 use super::section::{duration, secret_file};
-use super::settings::DataCare;
+use super::settings::{Coordination, DataCare};
 use super::tree::Section;
 use crate::database::Database;
 
@@ -91,7 +91,22 @@ fn care(section: &Section<'_>, is_postgres: bool) -> DataCare {
         audit_interval: interval.unwrap_or(or.audit_interval),
         require_synchronous_standby: required,
         events_kept: kept.unwrap_or(or.events_kept),
+        coordination: coordination(section, is_postgres),
     }
+}
+
+fn coordination(section: &Section<'_>, is_postgres: bool) -> Coordination {
+    let Some(item) = section.item("coordination") else { return Coordination::default() };
+    let read = |text: &str| match text {
+        "owner" => Ok(Coordination::Owner),
+        "db" => Ok(Coordination::Db),
+        _ => Err("is \"owner\", one gateway owns the books, or \"db\", several share one PostgreSQL"),
+    };
+    let read = item.parse(read).unwrap_or_default();
+    if read == Coordination::Db && !is_postgres {
+        item.fail("needs PostgreSQL: write `database`, or leave it out, SQLite has one owner");
+    }
+    read
 }
 
 /// What is wrong with a URL, without its text.

@@ -117,6 +117,18 @@ pub struct DataCare {
     pub require_synchronous_standby: bool,
     /// How long events are kept.
     pub events_kept: Duration,
+    /// Who writes the books.
+    pub coordination: Coordination,
+}
+
+/// How many processes write the books.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coordination {
+    /// One: it owns them.
+    #[default]
+    Owner,
+    /// Several on one PostgreSQL, which decides between them.
+    Db,
 }
 
 /// The management API.
@@ -225,6 +237,7 @@ impl Default for DataCare {
             audit_interval: Duration::from_secs(60 * 60),
             require_synchronous_standby: false,
             events_kept: Duration::from_secs(30 * 24 * 60 * 60),
+            coordination: Coordination::Owner,
         }
     }
 }

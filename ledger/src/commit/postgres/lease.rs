@@ -3,7 +3,10 @@
 //! The row `lease` names the owner, its epoch and when it ends; the owner renews it. Taking over raises the epoch in the
 //! marker too, which every batch writes: that is the fence. The lease alone only says when taking over is polite.
 //! An advisory lock on the owner's connection tells a process that is gone from one that is merely silent. The owner's name
-//! is its alone: an epoch that it raised without hearing of it is recognised by it.
+//! is its alone: an epoch that it raised without hearing of it is recognised by it. Several processes own the books together
+//! in the same way ([`join`]): the lease is theirs, and each has a row of its own beside it.
+
+mod join;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -60,12 +63,14 @@ const OWNER: &str =
 /// The epoch is nobody's where marker and lease differ.
 const STANDING: &str = "select owner, lease.epoch, lease.epoch = marker.epoch from lease, marker";
 
-/// The lease of this process.
+/// The lease of this process, or of several of which it is one.
 #[derive(Debug)]
 pub(crate) struct Lease {
     options: PgConnectOptions,
     /// In the table, and nobody else's.
     owner: String,
+    /// The row of this process, where it is one of several.
+    instance: Option<i64>,
     epoch: AtomicI64,
     /// Until when this process may count on it.
     deadline: Arc<Deadline>,
@@ -79,6 +84,8 @@ struct Keeper {
     connection: PgConnection,
     /// Not at once where the last owner, or an earlier connection of ours, still has it: asked for until it is.
     locked: bool,
+    /// How it is asked for: alone, or together with others.
+    lock: &'static str,
 }
 
 /// Whose the books are.
@@ -104,7 +111,7 @@ impl Lease {
     ) -> Result<Arc<Self>, OpenError> {
         let database = |error: sqlx::Error| OpenError::Database(error.to_string());
         let owner = name()?;
-        let mut keeper = Keeper::connect(&options).await.map_err(database)?;
+        let mut keeper = Keeper::connect(&options, LOCK).await.map_err(database)?;
         let patience = Instant::now() + LASTS + MARGIN;
         let mut first_end = None;
         loop {
@@ -115,7 +122,7 @@ impl Lease {
             if let Some(epoch) = taken {
                 let deadline = Arc::new(Deadline::new(sent + LASTS - MARGIN));
                 let (epoch, keeper) = (AtomicI64::new(epoch), Mutex::new(Some(keeper)));
-                return Ok(Arc::new(Self { options, owner, epoch, deadline, keeper }));
+                return Ok(Arc::new(Self { options, owner, instance: None, epoch, deadline, keeper }));
             }
             let (owner, epoch, end): (String, i64, i64) =
                 sqlx::query_as(OWNER).fetch_one(&mut *connection).await.map_err(database)?;
@@ -158,12 +165,14 @@ impl Lease {
         let mut slot = self.keeper.lock().await;
         let mut keeper = match slot.take() {
             Some(keeper) => keeper,
-            None => Keeper::connect(&self.options).await?,
+            None => Keeper::connect(&self.options, self.lock()).await?,
         };
         answer(keeper.lock()).await?;
         loop {
             let sent = Instant::now();
-            let query = sqlx::query_scalar(RENEW).bind(self.epoch()).bind(LASTS.as_secs_f64());
+            let query = sqlx::query_scalar(if self.instance.is_some() { join::RENEW } else { RENEW });
+            let query = query.bind(self.epoch()).bind(LASTS.as_secs_f64());
+            let query = if let Some(instance) = self.instance { query.bind(instance) } else { query };
             let renewed: Option<i64> = answer(query.fetch_optional(&mut keeper.connection)).await?;
             if renewed.is_some() {
                 *slot = Some(keeper);
@@ -178,12 +187,21 @@ impl Lease {
         }
     }
 
+    fn lock(&self) -> &'static str {
+        if self.instance.is_some() { join::LOCK } else { LOCK }
+    }
+
     /// Whose the books are. An epoch that we raised and did not hear of is ours from here on.
     async fn standing(&self, connection: &mut PgConnection) -> Result<Standing, sqlx::Error> {
         let (owner, epoch, whole): (String, i64, bool) =
-            sqlx::query_as(STANDING).fetch_one(connection).await?;
+            sqlx::query_as(STANDING).fetch_one(&mut *connection).await?;
         if owner != self.owner || !whole {
             return Ok(Standing::Lost(owner));
+        }
+        if let Some(instance) = self.instance
+            && !join::is_in(connection, instance).await?
+        {
+            return Ok(Standing::Lost("another gateway, to which this one seemed dead".to_owned()));
         }
         self.epoch.fetch_max(epoch, Ordering::AcqRel);
         Ok(Standing::Ours)
@@ -215,14 +233,14 @@ impl Lease {
 // === impl Keeper ===
 
 impl Keeper {
-    async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
-        Ok(Self { connection: connect::writer(options).await?, locked: false })
+    async fn connect(options: &PgConnectOptions, lock: &'static str) -> Result<Self, sqlx::Error> {
+        Ok(Self { connection: connect::writer(options).await?, locked: false, lock })
     }
 
     /// Asks for the lock where it has not got it. Without it a healthy owner would be taken for gone.
     async fn lock(&mut self) -> Result<(), sqlx::Error> {
         if !self.locked {
-            self.locked = sqlx::query_scalar(LOCK).fetch_one(&mut self.connection).await?;
+            self.locked = sqlx::query_scalar(self.lock).fetch_one(&mut self.connection).await?;
         }
         Ok(())
     }

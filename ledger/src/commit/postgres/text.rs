@@ -66,7 +66,7 @@ named as (
     };
 }
 
-/// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$71`).
+/// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$72`), and whose they are (`$73`).
 macro_rules! holds {
     () => {
         ",
@@ -75,11 +75,12 @@ ended as (
   returning 1),
 held as (
   insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
-      replay_key, digest, fingerprint, idempotency, held_at, limits, free, batch)
-    select h.*, $2
+      replay_key, digest, fingerprint, idempotency, held_at, limits, free, capture,
+      instance, batch)
+    select h.*, $73, $2
     from unnest($54::bytea[], $55::bytea[], $56::bigint[], $57::bigint[], $58::text[], $59::text[], $60::bigint[],
       $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[], $65::bytea[], $66::bytea[], $67::bytea[],
-      $68::bytea[], $69::bigint[], $70::text[], $71::bigint[]) as h
+      $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[]) as h
     where exists (select 1 from fence))"
     };
 }
@@ -182,7 +183,7 @@ delete from idempotency using unnest($1::bytea[], $2::bytea[]) as r (key, paymen
 where idempotency.key = r.key and idempotency.payment = r.payment";
 
 /// Each: `$1` now, `$2` rows at most, `$3` epoch.
-pub(super) const EXPIRE: [&str; 2] = [
+pub(crate) const EXPIRE: [&str; 2] = [
     "delete from idempotency where key in (select key from idempotency where expires_at <= $1 limit $2)
        and exists (select 1 from marker where epoch = $3)",
     "delete from response where payment in (select payment from response where expires_at <= $1 limit $2)

@@ -7,11 +7,20 @@ use sqlx::query::Query;
 
 use super::{money, text};
 use crate::batch::{CallChange, CallKey, Delta, KEPT_MILLIS, Owner, PaymentRow, WindowChange, WindowKey};
-use crate::books::holds::price;
+use crate::books::holds::{capture, price};
 use crate::books::rows::headers;
 use crate::books::windows::{self, period, scope};
 
 pub(super) type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
+
+/// Who writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Author {
+    /// Of the lease.
+    pub(crate) epoch: i64,
+    /// Whose the holds are; 0: the one owner's, who keeps its open list in the marker.
+    pub(crate) instance: i64,
+}
 
 /// Writes everything or nothing. `false`: the fence held it back, nothing was written.
 pub(super) async fn write(
@@ -19,35 +28,48 @@ pub(super) async fn write(
     delta: &Delta,
     epoch: i64,
 ) -> Result<bool, sqlx::Error> {
+    let author = Author { epoch, instance: 0 };
     if !delta.is_rare() {
-        return captures(connection, delta, epoch).await;
+        return captures(connection, delta, author).await;
     }
     let mut transaction = connection.begin().await?;
-    // New accounts come first: their balances may move in the same batch.
-    if !delta.accounts.is_empty() {
-        accounts(delta).execute(&mut *transaction).await?;
-    }
-    if !captures(&mut transaction, delta, epoch).await? {
+    if !statements(&mut transaction, delta, author).await? {
         transaction.rollback().await?;
         return Ok(false);
-    }
-    for statement in rare(delta) {
-        statement.execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     Ok(true)
 }
 
-async fn captures(connection: &mut PgConnection, delta: &Delta, epoch: i64) -> Result<bool, sqlx::Error> {
+/// What a batch writes, inside a transaction. `false`: the fence held it back, and the rest is to be rolled back.
+pub(crate) async fn statements(
+    connection: &mut PgConnection,
+    delta: &Delta,
+    author: Author,
+) -> Result<bool, sqlx::Error> {
+    // New accounts come first: their balances may move in the same batch.
+    if !delta.accounts.is_empty() {
+        accounts(delta).execute(&mut *connection).await?;
+    }
+    if !captures(connection, delta, author).await? {
+        return Ok(false);
+    }
+    for statement in rare(delta) {
+        statement.execute(&mut *connection).await?;
+    }
+    Ok(true)
+}
+
+async fn captures(connection: &mut PgConnection, delta: &Delta, author: Author) -> Result<bool, sqlx::Error> {
     let marker = delta.marker;
-    let open: Vec<u8> = delta.open.iter().flat_map(|payment| *payment.as_bytes()).collect();
+    let open = if author.instance == 0 { open(delta) } else { Vec::new() };
     let balances = i64::try_from(delta.balances.len()).unwrap_or(i64::MAX);
     let query = sqlx::query(if delta.has_holds() { text::HOLDS } else { text::CAPTURES })
         .bind(marker.batch)
         .bind(marker.at.0)
         .bind(marker.seq)
         .bind(marker.gross);
-    let query = query.bind(open).bind(epoch).bind(marker.at.plus(KEPT_MILLIS).0).bind(balances);
+    let query = query.bind(open).bind(author.epoch).bind(marker.at.plus(KEPT_MILLIS).0).bind(balances);
     let query = payments(query, &delta.payments);
     let moved: Vec<_> = delta.balances.iter().collect();
     let query = query
@@ -64,9 +86,14 @@ async fn captures(connection: &mut PgConnection, delta: &Delta, epoch: i64) -> R
         .bind(column(&charged(delta), |(key, _)| scope(key.scope.as_ref())))
         .bind(column(&delta.payments, |row| windows::charged(&row.windows)))
         .bind(column(&delta.payments, |row| i64::from(row.free)));
-    let query = if delta.has_holds() { holds(query, delta) } else { query };
+    let query = if delta.has_holds() { holds(query, delta, author) } else { query };
     let row = query.fetch_one(connection).await?;
     sqlx::Row::try_get::<i64, _>(&row, 0).map(|written| written == 1)
+}
+
+/// The list of open deliveries as it is kept.
+pub(crate) fn open(delta: &Delta) -> Vec<u8> {
+    delta.open.iter().flat_map(|payment| *payment.as_bytes()).collect()
 }
 
 fn payments<'q>(query: Statement<'q>, rows: &[PaymentRow]) -> Statement<'q> {
@@ -90,7 +117,7 @@ fn payments<'q>(query: Statement<'q>, rows: &[PaymentRow]) -> Statement<'q> {
         .bind(column(rows, |row| row.held_at.0))
 }
 
-fn holds<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
+fn holds<'q>(query: Statement<'q>, delta: &Delta, author: Author) -> Statement<'q> {
     let rows = &delta.holds;
     query
         .bind(column(&delta.ended, |payment| payment.as_bytes().to_vec()))
@@ -112,6 +139,8 @@ fn holds<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
         .bind(column(rows, |row| row.held_at.0))
         .bind(column(rows, |row| windows::limits(&row.request.limits)))
         .bind(column(rows, |row| i64::from(row.cost.free)))
+        .bind(column(rows, |row| capture(row.request.capture)))
+        .bind(author.instance)
 }
 
 fn charged(delta: &Delta) -> Vec<(&WindowKey, &WindowChange)> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{errors, parse, parse_with, told};
 use crate::Database;
+use crate::config::Coordination;
 
 const GOOD: &str = "postgres://faregate:c4n4ry@db.internal/books?sslmode=verify-full";
 
@@ -62,6 +63,19 @@ fn the_url_comes_from_a_file_or_the_environment_too() {
     assert!(errors(&format!("{in_file}database = \"{GOOD}\"\n"))[0].contains("keep one of them"));
     let said = told(&parse_with("", &[("FAREGATE__DATA__DATABASE", "c4n4ry")]).unwrap_err());
     assert!(said[0].starts_with("env: data.database: is not a URL") && !said[0].contains("c4n4ry"));
+}
+
+#[test]
+fn several_gateways_need_postgresql() {
+    let coordination =
+        |text: &str| parse(text).unwrap_or_else(|errors| panic!("{errors}")).config.care.coordination;
+    assert_eq!(coordination(""), Coordination::Owner);
+    assert_eq!(coordination("[data]\ncoordination = \"owner\"\n"), Coordination::Owner);
+    assert_eq!(coordination(&format!("{}coordination = \"db\"\n", with(GOOD))), Coordination::Db);
+    let wrong = errors("[data]\ncoordination = \"db\"\n");
+    assert!(wrong[0].contains("needs PostgreSQL: write `database`"), "{wrong:?}");
+    let unknown = errors(&format!("{}coordination = \"lease\"\n", with(GOOD)));
+    assert!(unknown[0].contains("several share one PostgreSQL"), "{unknown:?}");
 }
 
 #[test]

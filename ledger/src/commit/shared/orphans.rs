@@ -1,0 +1,98 @@
+//! What a dead process left, taken over by whoever finds it: its holds and its open deliveries.
+//!
+//! Dead is who let its row run out and then did not renew it for as long as somebody looked: after an outage of the database
+//! all rows have run out, and each process gets the time to come back.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use domain::PaymentId;
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use super::begin;
+use crate::books::holds::{HoldColumns, holds};
+use crate::books::rows::fixed;
+use crate::commit::Orphans;
+
+/// For how long a row that ran out is looked at before its process counts as dead: more than two renewals, and the time
+/// to connect.
+const BENEFIT: Duration = Duration::from_secs(3);
+
+/// `$1` the instance that asks: who ran out, when, and whether it said good-bye.
+const RUN_OUT: &str = "
+select id, (extract(epoch from expires_at) * 1000)::bigint, expires_at = to_timestamp(0) from instance
+where id <> $1 and expires_at <= clock_timestamp()";
+
+/// `$1` the dead, `$2` the heir, only where it lives itself. Nobody renews meanwhile: the row is gone, or it was renewed.
+const BURY: &str = "
+delete from instance where id = any($1) and expires_at <= clock_timestamp()
+  and exists (select 1 from instance where id = $2 and expires_at > clock_timestamp())
+returning id, open";
+
+/// `$1` the dead, `$2` the heir.
+const INHERIT: &str = "update hold set instance = $2 where instance = any($1)";
+
+/// `$1` the dead.
+const LEFT: &str = concat!(holds!(), "where h.instance = any($1)");
+
+/// Whose rows ran out, until when they were good, and since when they are looked at.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    since: HashMap<i64, (i64, Instant)>,
+}
+
+// === impl Suspects ===
+
+impl Suspects {
+    /// Those who had their time.
+    fn dead(&mut self, rows: &[(i64, i64, bool)]) -> Vec<i64> {
+        let now = Instant::now();
+        self.since.retain(|id, (end, _)| rows.iter().any(|row| (row.0, row.1) == (*id, *end)));
+        let mut dead = Vec::new();
+        for (id, end, left) in rows {
+            let (_, since) = *self.since.entry(*id).or_insert((*end, now));
+            if *left || now.duration_since(since) >= BENEFIT {
+                dead.push(*id);
+            }
+        }
+        dead
+    }
+}
+
+/// Looks, and takes over what the dead left. In a transaction of its own: what is taken is this process's, whatever comes.
+pub(super) async fn take(
+    suspects: &mut Suspects,
+    connection: &mut PgConnection,
+    heir: i64,
+) -> Result<Orphans, sqlx::Error> {
+    let rows: Vec<(i64, i64, bool)> = sqlx::query_as(RUN_OUT).bind(heir).fetch_all(&mut *connection).await?;
+    let dead = suspects.dead(&rows);
+    if dead.is_empty() {
+        return Ok(Orphans::default());
+    }
+    begin(connection).await?;
+    let buried = sqlx::query(BURY).bind(&dead).bind(heir).fetch_all(&mut *connection).await?;
+    let mut found = Orphans::default();
+    let mut gone = Vec::with_capacity(buried.len());
+    for row in &buried {
+        gone.push(row.try_get::<i64, _>(0)?);
+        let open: Vec<u8> = row.try_get(1)?;
+        for id in open.chunks(16) {
+            found.open.push(PaymentId::from_bytes(fixed(id)?));
+        }
+    }
+    let holds: Vec<HoldColumns> = sqlx::query_as(LEFT).bind(&gone).fetch_all(&mut *connection).await?;
+    for row in holds {
+        found.holds.push(row.read()?);
+    }
+    sqlx::query(INHERIT).bind(&gone).bind(heir).execute(&mut *connection).await?;
+    sqlx::raw_sql("commit").execute(&mut *connection).await?;
+    Ok(found)
+}
+
+/// Says good-bye: what is left is the others' at once, or the next one's who starts.
+pub(super) async fn leave(connection: &mut PgConnection, instance: i64) -> Result<(), sqlx::Error> {
+    let row = "update instance set expires_at = to_timestamp(0) where id = $1";
+    sqlx::query(row).bind(instance).execute(connection).await.map(drop)
+}

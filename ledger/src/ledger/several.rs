@@ -1,0 +1,62 @@
+//! What the handle does otherwise where several processes share the books: holds are decided by the writer, in the
+//! database, and nothing that memory knows is passed on as the truth.
+
+use std::collections::HashMap;
+
+use domain::{PaymentId, WalletId};
+
+use super::admission::hold_error;
+use super::{Ledger, amount};
+use crate::account::WalletBalance;
+use crate::error::{HoldError, LedgerError};
+use crate::hold::{Held, Holding};
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// The keys are this process's own by now; the writer asks the others for them, for funds and for limits, and writes
+    /// the row of the hold, all in one batch.
+    pub(super) async fn hold_among_several(&self, holding: Box<Holding>) -> Result<Held, HoldError> {
+        self.open_provider(&holding.request.provider).await.map_err(hold_error)?;
+        let request = &holding.request;
+        let (replay, identifier, fingerprint) = (request.replay, request.idempotency, request.fingerprint);
+        let error = match self.record(holding).await {
+            Ok(hold) => return Ok(Held::Hold(hold)),
+            Err(error) => error,
+        };
+        // Whoever paid before must not hear that nothing was charged, and hears what became of it.
+        match self.try_prior(replay, identifier, fingerprint).await? {
+            Some(prior) => Ok(prior),
+            None => Err(error),
+        }
+    }
+
+    /// Whether another process has the delivery of a captured payment, under way or owed.
+    pub(super) async fn is_delivered_elsewhere(&self, payment: PaymentId) -> Result<bool, HoldError> {
+        if !self.shared.is_one_of_several() {
+            return Ok(false);
+        }
+        self.shared.reads.is_delivering(payment).await.map_err(|_| HoldError::Unavailable)
+    }
+
+    pub(super) async fn shared_wallet(&self, wallet: WalletId) -> Result<Option<WalletBalance>, LedgerError> {
+        let held = self.shared.reads.held(&[wallet]).await?.get(&wallet).copied().unwrap_or(0);
+        let balance = self.shared.reads.wallet(wallet).await?;
+        Ok(balance.map(|balance| WalletBalance {
+            balance: amount(balance),
+            held: amount(held),
+            available: amount(balance - held),
+        }))
+    }
+
+    /// What all processes hold of these wallets; `None` where memory knows.
+    pub(super) async fn shared_holds(
+        &self,
+        wallets: &[WalletId],
+    ) -> Result<Option<HashMap<WalletId, i64>>, LedgerError> {
+        if !self.shared.is_one_of_several() {
+            return Ok(None);
+        }
+        self.shared.reads.held(wallets).await.map(Some)
+    }
+}

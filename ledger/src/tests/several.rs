@@ -1,0 +1,99 @@
+//! Two ledgers on the same books, and what each of them may do.
+
+use std::time::Duration;
+
+use domain::Secret;
+
+use super::kit::{Books, agent, amount, clean, request, signed, wallet};
+use super::postgres::until;
+use crate::database::{Coordination, Database};
+use crate::{CaptureError, Held, HoldError, Ledger, Settings, Silent, Withdrawal, audit_database};
+
+fn settings(url: &str) -> Settings {
+    let database = Database::Postgres { url: Secret::new(url.to_owned()) };
+    Settings { coordination: Coordination::Several, ..Settings::new(database) }
+}
+
+fn two() -> (Books, Books, String) {
+    let url = test_postgres::fresh_database();
+    (Books::at(settings(&url)), Books::at(settings(&url)), url)
+}
+
+#[tokio::test]
+async fn what_one_writes_the_other_knows() {
+    let (one, other, _) = two();
+    one.fund(1, 100).await;
+    other.pay(signed(10, 7)).await.delivered();
+    one.pay(request(20)).await.delivered();
+    assert_eq!((one.balance(1).await, other.balance(1).await), (70, 70));
+    let spent = one.ledger.spending(agent(1)).await.unwrap();
+    assert_eq!(spent.today.spent, amount(30));
+    let held = other.hold(request(50)).await.unwrap();
+    assert_eq!(one.available(1).await, 20);
+    let refused = one.hold(request(30)).await.unwrap_err();
+    assert!(matches!(refused, HoldError::InsufficientFunds { available, .. } if available == amount(20)));
+    let withdrawal = |units, key: &str| Withdrawal {
+        wallet: wallet(1),
+        amount: amount(units),
+        idempotency_key: key.to_owned(),
+        external_reference: "bank".to_owned(),
+    };
+    assert!(one.ledger.withdraw(withdrawal(21, "a")).await.is_err(), "the other holds it");
+    one.ledger.withdraw(withdrawal(20, "b")).await.unwrap();
+    held.void().await.unwrap();
+    assert_eq!((one.available(1).await, other.available(1).await), (50, 50));
+    one.finish().await;
+    other.finish().await;
+}
+
+#[tokio::test]
+async fn r1_a_payment_that_one_has_is_not_the_others_while_it_runs_or_afterwards() {
+    let (one, other, _) = two();
+    one.fund(1, 100).await;
+    let held = one.hold(signed(10, 7)).await.unwrap();
+    assert_eq!(other.hold(signed(10, 7)).await.unwrap_err(), HoldError::InProgress);
+    let receipt = held.capture().await.unwrap();
+    assert_eq!(other.hold(signed(10, 7)).await.unwrap_err(), HoldError::InProgress, "on its way");
+    receipt.delivered();
+    let outcome = async || other.ledger.hold(signed(10, 7)).await;
+    for _ in 0..500 {
+        match outcome().await {
+            Ok(Held::Prior(prior)) => {
+                assert_eq!(prior.receipt.amount, amount(10));
+                assert_eq!(other.balance(1).await, 90);
+                one.finish().await;
+                return other.finish().await;
+            }
+            other => assert!(matches!(other, Err(HoldError::InProgress)), "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the other never heard that it was delivered");
+}
+
+#[tokio::test]
+async fn t3_whoever_the_others_think_dead_commits_nothing() {
+    let (one, other, url) = two();
+    one.fund(1, 100).await;
+    let held = one.hold(request(10)).await.unwrap();
+    // As a frozen process is seen: it does not renew.
+    let buried = "delete from ledger.instance where id = (select min(id) from ledger.instance where id > 0)";
+    assert_eq!(test_postgres::query(&url, buried), "");
+    let lost = held.capture().await.unwrap_err();
+    assert!(matches!(lost, CaptureError::Unknown | CaptureError::Failed), "{lost:?}");
+    until("its ledger to be closed", || one.seen.failures.lock().iter().any(|fatal| *fatal)).await;
+    assert_eq!(one.hold(request(1)).await.unwrap_err(), HoldError::Unavailable);
+    other.pay(request(5)).await.delivered();
+    assert_eq!(test_postgres::query(&url, "select count(*) from ledger.payment"), "1");
+    clean(&audit_database(&other.settings.database).await.unwrap());
+}
+
+#[test]
+fn sqlite_is_nobody_s_to_share() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::Sqlite { directory: folder.path().to_owned() };
+    let settings = Settings { coordination: Coordination::Several, ..Settings::new(database) };
+    let clock = std::sync::Arc::new(super::kit::TestClock::new());
+    let refused = Ledger::open(settings, clock, std::sync::Arc::new(Silent)).map(drop).unwrap_err();
+    assert!(refused.to_string().contains("PostgreSQL"), "{refused}");
+}

@@ -1,0 +1,65 @@
+//! [`Several`]: gateways and a control plane, each a process of its own, on one PostgreSQL.
+
+use crate::agent::Agent;
+use crate::config::{Config, Route};
+use crate::database::Database;
+use crate::faregate::Faregate;
+use crate::upstream::Upstream;
+use crate::wait::until;
+
+/// An upstream, its gateways, the management API beside them and one agent.
+pub struct Several {
+    /// The API.
+    pub upstream: Upstream,
+    database: String,
+    /// The management API.
+    pub control: Faregate,
+    /// In front of the API.
+    pub gateways: Vec<Faregate>,
+    /// With money.
+    pub agent: Agent,
+}
+
+// === impl Several ===
+
+impl Several {
+    /// So many gateways with these routes, an agent with so many dollars.
+    ///
+    /// # Panics
+    /// PostgreSQL is not installed.
+    pub async fn new(count: usize, dollars: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        let upstream = Upstream::start().await;
+        let database = test_postgres::fresh_database();
+        let config = Config::new(upstream.address(), routes).on(Database::Shared(database.clone()));
+        let control = Faregate::start(config.clone().serving("control-plane")).await;
+        let mut gateways = Vec::with_capacity(count);
+        for _ in 0..count {
+            gateways.push(Faregate::start(config.clone().serving("gateway")).await);
+        }
+        let agent = Agent::new(&control, dollars).await;
+        Self { upstream, database, control, gateways, agent }
+    }
+
+    /// Where they keep everything.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        self.database.clone()
+    }
+
+    /// Waits until nothing is held, and fails the test where the balance is another.
+    pub async fn expect_balance(&self, balance: i64) {
+        until("nothing to be held", || async {
+            (self.agent.money(&self.control).await.held == 0).then_some(())
+        })
+        .await;
+        self.agent.expect_balance(&self.control, balance).await;
+    }
+
+    /// Audits and ends all of them.
+    pub async fn finish(self) {
+        for gateway in self.gateways {
+            gateway.finish().await;
+        }
+        self.control.finish().await;
+    }
+}
