@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use domain::{Clock, UnixMillis};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::commit::postgres::PostgresStore;
@@ -47,6 +47,9 @@ pub struct Writer {
     /// Let go of after the thread ended.
     _owner: Option<Owner>,
 }
+
+/// How long a checkpoint that runs may take when the ledger closes.
+const CHORE_ENDS_MAX: Duration = Duration::from_secs(5);
 
 /// How often the writer looks after itself when nobody else wakes it: probes, lists, what has expired.
 const TICK: Duration = Duration::from_millis(250);
@@ -135,7 +138,7 @@ async fn work<S: CommitStore>(
     wrap: impl FnOnce(Store) -> S,
     ready: Ready,
 ) {
-    let Opened { store, start, reads, chore } = match connect(&settings, clock.now()).await {
+    let Opened { store, start, reads, mut chore } = match connect(&settings, clock.now()).await {
         Ok(opened) => opened,
         Err(error) => {
             // The opener waits for exactly this.
@@ -153,15 +156,25 @@ async fn work<S: CommitStore>(
     let _ = ready.send(Ok(Arc::clone(&shared)));
     let _alarm = Alarm { shared: Arc::clone(&shared) };
     let watched = Arc::clone(&shared);
+    let (last, until_last) = oneshot::channel::<()>();
     let chores = tokio::spawn(async move {
-        let error = chore.until_it_fails().await;
-        watched.gate.close(Cause::Disk, error.clone());
-        watched.observer.commit_failed(&CommitFailure { operations: 0, error: &error, fatal: true });
+        tokio::select! {
+            error = chore.until_it_fails() => {
+                watched.gate.close(Cause::Disk, error.clone());
+                watched.observer.commit_failed(&CommitFailure { operations: 0, error: &error, fatal: true });
+            }
+            _ = until_last => {}
+        }
+        chore.end().await;
     });
     let beats = tokio::spawn(keep_time(beat));
     let store = run.until_closed().await;
     beats.abort();
-    chores.abort();
+    // Whoever else has the file open lets go of it first: the last one to close it leaves nothing beside it.
+    drop(last);
+    if tokio::time::timeout(CHORE_ENDS_MAX, chores).await.is_err() {
+        tracing::warn!("a checkpoint goes on while the ledger closes");
+    }
     shared.reads.close().await;
     if let Some(store) = store
         && let Err(error) = store.close().await
@@ -219,10 +232,19 @@ impl Drop for Alarm {
 
 impl Chore {
     /// Why nothing may be written any more.
-    async fn until_it_fails(self) -> String {
+    async fn until_it_fails(&mut self) -> String {
         match self {
             Self::Checkpoint(checkpoints) => checkpoints.run().await.to_string(),
             Self::Lease(lease) => lost(&lease.keep().await),
+        }
+    }
+
+    /// Lets go of what it had open.
+    async fn end(&mut self) {
+        match self {
+            Self::Checkpoint(checkpoints) => checkpoints.end().await,
+            // Given up by whoever closes the store.
+            Self::Lease(_) => {}
         }
     }
 }

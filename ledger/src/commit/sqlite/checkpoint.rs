@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions, Connection};
 use tokio::time::MissedTickBehavior;
 
 use super::{store_error, writer_options};
@@ -41,7 +41,7 @@ impl Checkpoints {
     }
 
     /// Runs until dropped; returns only when the disk failed a sync.
-    pub(crate) async fn run(mut self) -> StoreError {
+    pub(crate) async fn run(&mut self) -> StoreError {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -54,6 +54,15 @@ impl Checkpoints {
                     self.connection = None;
                 }
             }
+        }
+    }
+
+    /// Lets go of the file.
+    pub(crate) async fn end(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "a connection to the ledger did not close");
         }
     }
 
