@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tests::wait::until;
-use tests::{Agent, Request, Route, Wire, World};
+use tests::{Agent, Faregate, Request, Route, Several, Upstream, Wire, World};
 use tokio::task::JoinSet;
 
 const PAYERS: usize = 6;
@@ -27,18 +27,18 @@ fn amount(text: &Value) -> i64 {
 }
 
 /// A provider and a route that are the API's, not the file's.
-async fn sell(world: &World) {
-    let upstream = json!({ "addresses": [format!("http://{}", world.upstream.address())] });
+async fn sell(control: &Faregate, upstream: &Upstream) {
+    let upstream = json!({ "addresses": [format!("http://{}", upstream.address())] });
     let provider = json!({ "name": "globex", "upstream": upstream });
-    world.gateway.ask("POST", "/v1/providers", Some(&provider)).await;
+    control.ask("POST", "/v1/providers", Some(&provider)).await;
     let route = json!({ "name": "live", "provider": "globex", "path": "/live", "price": price(0) });
-    world.gateway.ask("POST", "/v1/routes", Some(&route)).await;
+    control.ask("POST", "/v1/routes", Some(&route)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h1_prices_change_through_the_api_under_load_and_every_quote_is_honoured() {
     let world = World::new("$1000", [Route::new("/paid", "$0.001")]).await;
-    sell(&world).await;
+    sell(&world.gateway, &world.upstream).await;
     let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut payers = JoinSet::new();
     for payer in 0..PAYERS {
@@ -95,6 +95,33 @@ async fn h1_prices_change_through_the_api_under_load_and_every_quote_is_honoured
     let spent: i64 = charged.iter().map(|(_, amount)| amount).sum();
     world.expect_balance(1_000_000_000 - 1_000 - spent).await;
     world.finish().await;
+}
+
+/// Whichever of two processes has a new price first: the other one takes payments for it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn h1_a_quote_of_one_gateway_is_honoured_by_another_that_may_not_know_it_yet() {
+    let several = Several::new(2, "$1", [Route::new("/paid", "$0.001")]).await;
+    sell(&several.control, &several.upstream).await;
+    let mut spent = 0;
+    for change in 1..=30 {
+        let body = json!({ "price": price(change) });
+        several.control.ask("PATCH", "/v1/routes/live", Some(&body)).await;
+        let wanted = dollars(&body["price"]);
+        let (one, other) = (&several.gateways[change % 2], &several.gateways[(change + 1) % 2]);
+        let challenge = until("the new price", || async {
+            let challenge = one.call(&Request::get("/live")).await;
+            let is_new =
+                challenge.status == 402 && amount(&challenge.challenge()["accepts"][0]["amount"]) == wanted;
+            is_new.then_some(challenge)
+        })
+        .await;
+        let paying = Request::get("/live").paying(several.agent.payer.pay(&challenge).header());
+        let paid = other.call(&paying).await;
+        assert_eq!(amount(&paid.expect_status(200).receipt()["amount"]), wanted);
+        spent += wanted;
+    }
+    several.expect_balance(1_000_000 - spent).await;
+    several.finish().await;
 }
 
 /// One call, paid by key or by signing the 402: never refused, charged what was quoted.
