@@ -21,4 +21,5 @@ mod shipped;
 mod slow;
 mod smuggling;
 mod versions;
+mod walkthrough;
 mod watched;
