@@ -5,7 +5,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::{Asset, SettlementId};
 use ledger::{Closing, Order, PaymentFilter, PaymentRecord, Settlement};
+use registry::journal::{Movement, Subject, Tenant};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use settlement::asked;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -134,6 +136,7 @@ async fn list(
     request_body = RunBody, responses((status = 200, body = RunView)), security(("management" = ["settlements:write"])))]
 async fn run(
     State(state): State<ControlState>,
+    caller: Caller,
     Query(trial): Query<Trial>,
     Body(body): Body<RunBody>,
 ) -> Result<Json<RunView>, Problem> {
@@ -149,6 +152,7 @@ async fn run(
     {
         state.metrics.settled();
         tracing::info!(settlement.id = %settlement.id, provider.name = provider, "settled because somebody asked");
+        note(&state, &caller, &settlement).await?;
         return Ok(Json(RunView::made(&settlement, ledger.asset())));
     }
     let closing = asked::preview(ledger, provider, &terms.rules).await?;
@@ -190,6 +194,23 @@ async fn members(
         }
     };
     lister.answer_pages(query.limit, query.after.as_deref(), find).await
+}
+
+async fn note(state: &ControlState, caller: &Caller, settlement: &Settlement) -> Result<(), Problem> {
+    let movement = Movement {
+        actor: &caller.actor(),
+        action: "settlement.created",
+        subject: Subject::new("settlement", settlement.id),
+        tenant: Tenant::provider(&settlement.provider),
+        data: json!({
+            "payout": settlement.payout.to_string(),
+            "payments": settlement.payments,
+            "gross": settlement.gross.to_string(),
+            "fee": settlement.fee.to_string(),
+            "net": settlement.net.to_string(),
+        }),
+    };
+    Ok(state.registry.note_movement(movement).await?)
 }
 
 /// A settlement that is the caller's business; another one does not exist for them.

@@ -163,6 +163,43 @@ async fn who_asks_sees_what_would_be_settled_and_gets_it_once() {
 }
 
 #[tokio::test]
+async fn who_settled_and_who_paid_is_in_the_audit_log_once_and_its_provider_reads_it() {
+    let house = house().await;
+    let (agent, wallet) = house.agent("buyer").await;
+    house.fund(&wallet, "one", json!({ "amount": "$1", "external_reference": "x" })).await.expect(200);
+    house.pay(&agent, &wallet, "$0.40").await;
+    house.send_to(json!({ "rail": "manual", "reference": "IBAN" })).await.expect(200);
+    house.run("?dry_run=true").await.expect(200);
+    let made = house.run("").await.expect(200);
+    house.run("").await.expect(200);
+    let (settlement, payout) = (text(&made["settlement"]), text(&made["payout"]));
+    for key in ["a", "a", "b"] {
+        house.pay_out(&payout, key, "run 7").await.expect(200);
+    }
+    house.pay_out(&payout, "c", "run 8").await.expect_problem(409, "conflict");
+
+    for (kind, action, after) in [
+        (
+            "settlement",
+            "settlement.created",
+            json!({ "payout": payout, "payments": 1, "gross": "$0.40", "fee": "$0.01", "net": "$0.39" }),
+        ),
+        (
+            "payout",
+            "payout.paid",
+            json!({ "settlement": settlement, "amount": "$0.39", "reference": "run 7" }),
+        ),
+    ] {
+        let path = format!("/v1/changes?subject_kind={kind}");
+        let noted = house.as_acme("GET", &path, None).await.expect(200)["data"].clone();
+        assert_eq!(noted.as_array().unwrap().len(), 1, "{noted}");
+        assert_eq!((&noted[0]["action"], &noted[0]["after"]), (&json!(action), &after));
+        assert_eq!(noted[0]["subject"], made[kind]);
+    }
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_payout_into_a_wallet_is_paid_as_it_is_made_and_what_refunds_took_is_carried_over() {
     let house = house().await;
     let (agent, wallet) = house.agent("buyer").await;
