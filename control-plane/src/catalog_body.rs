@@ -23,7 +23,22 @@ pub(crate) struct ProviderBody {
     rate_limit: Option<Map<String, Value>>,
     /// What was agreed on its settlements: `schedule`, `amount_min`, `age_max`, `delay`. Set by the operator.
     settlement: Option<Map<String, Value>>,
+    profile: Option<ProfileBody>,
     upstream: UpstreamBody,
+}
+
+/// Who it is, for people.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that the registry reads")]
+struct ProfileBody {
+    /// What people call it, in at most 128 bytes.
+    display_name: Option<String>,
+    /// Its website: an http or https URL.
+    website: Option<String>,
+    /// Where it is reached, such as a mail address, in at most 256 bytes.
+    contact: Option<String>,
+    /// What it offers, in at most 1024 bytes on one line.
+    description: Option<String>,
 }
 
 /// Where the API is.
@@ -92,6 +107,7 @@ pub(crate) struct ProviderPatch {
     rate_limit: Option<Map<String, Value>>,
     /// What was agreed on its settlements. Set by the operator.
     settlement: Option<Map<String, Value>>,
+    profile: Option<ProfileBody>,
     /// Where the API is.
     upstream: Option<Map<String, Value>>,
 }

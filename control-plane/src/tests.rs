@@ -7,6 +7,7 @@ mod named;
 mod ops;
 mod payments;
 mod payouts;
+mod providers;
 pub(crate) mod receiver;
 mod tenants;
 mod told;

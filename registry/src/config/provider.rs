@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Provider, ProviderId, SettlementRules};
 
+use super::profile;
 use super::rate;
 use super::route;
 use super::settlement;
@@ -89,6 +90,7 @@ pub(super) fn entry(section: &Section<'_>, rules: SettlementRules) -> Entry {
     let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
     let rate_limit = rate::read(section);
     let settlement = settlement::agreed(section, rules);
+    profile::check(section);
     let upstream =
         section.require("upstream", "write [providers.upstream] with addresses = [\"https://...\"]");
     let upstream = upstream.and_then(|item| item.section()).and_then(upstream::read);

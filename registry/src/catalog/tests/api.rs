@@ -321,3 +321,34 @@ async fn who_asks_and_leaves_is_no_reason_to_forget_what_is_committed() {
     let found = catalogs.wait_for(|catalog| !catalog.routes().is_empty());
     tokio::time::timeout(std::time::Duration::from_secs(30), found).await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_provider_says_who_it_is_and_that_is_a_change_as_any_other_and_changes_no_price() {
+    let place = Place::new();
+    let (registry, _) = opened(&place).await;
+    registry.create_route(&operator(), route("a", "acme", "$1")).await.unwrap();
+    let before = registry.provider("acme").unwrap().provider.clone();
+    let profile = json!({ "display_name": "Acme", "website": "https://acme.example" });
+    let change = patch(json!({ "profile": profile }));
+    let changed = registry.update_provider(&tenant(), "acme", change.clone()).await.unwrap();
+    let told = serde_json::to_value(&changed.changes).unwrap();
+    assert_eq!(told[0]["differences"], json!([{ "pointer": "/profile", "new": profile }]));
+    assert_eq!(registry.update_provider(&tenant(), "acme", change).await.unwrap().changes.len(), 0);
+    let more = patch(json!({ "profile": { "website": null, "contact": "api@acme.example" } }));
+    registry.update_provider(&tenant(), "acme", more).await.unwrap();
+    let entry = registry.provider("acme").unwrap();
+    assert_eq!(entry.document()["profile"], json!({ "display_name": "Acme", "contact": "api@acme.example" }));
+    assert_eq!(entry.provider, before, "nothing that is served depends on it");
+    assert_eq!(registry.route("a").unwrap().route.revision, 1, "its prices stand");
+    let audit = registry.changes(None, 2, &Filter::default()).await.unwrap();
+    assert_eq!(audit[1].after.as_ref().unwrap()["profile"], profile);
+    assert_eq!(audit[0].before.as_ref().unwrap()["profile"], profile);
+
+    let wrong = patch(json!({ "profile": { "website": "acme.example", "phone": "1" } }));
+    let error = registry.update_provider(&tenant(), "acme", wrong).await.unwrap_err();
+    assert_eq!(pointers(error), ["/profile/phone", "/profile/website"]);
+    registry.update_provider(&tenant(), "acme", patch(json!({ "profile": null }))).await.unwrap();
+    assert_eq!(registry.provider("acme").unwrap().document().get("profile"), None);
+    let exported = registry.export().to_toml();
+    assert!(!exported.contains("profile"), "{exported}");
+}
