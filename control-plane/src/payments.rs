@@ -41,6 +41,8 @@ pub(crate) struct PaymentLine {
     provider: String,
     route: String,
     revision: u32,
+    /// Whether it was one of the day's free calls of its route.
+    free: bool,
     amount: Money,
     fee: Money,
     /// What the provider gets.
@@ -127,6 +129,7 @@ impl PaymentLine {
             provider: receipt.provider.to_string(),
             route: receipt.route.to_string(),
             revision: payment.revision,
+            free: payment.free,
             amount: Money::new(receipt.amount, asset),
             fee: Money::new(receipt.fee, asset),
             net: Money::new(receipt.amount.saturating_sub(receipt.fee), asset),
@@ -157,6 +160,7 @@ impl Row for PaymentLine {
         "held_at",
         "transaction",
         "amount.asset",
+        "free",
     ];
 }
 

@@ -147,6 +147,8 @@ pub struct PaymentRecord {
     pub revision: u32,
     /// Ledger time of the hold: the windows it was charged to are those of this moment.
     pub held_at: UnixMillis,
+    /// It was one of the day's free calls.
+    pub free: bool,
     /// Its place in the order of all captures, from 1 on, without gaps.
     pub number: i64,
     /// Whether it was given back.

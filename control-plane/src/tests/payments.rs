@@ -182,6 +182,24 @@ async fn payments_are_found_by_every_filter_page_by_page_and_the_csv_says_the_sa
 }
 
 #[tokio::test]
+async fn a_payment_says_whether_it_was_one_of_the_free_calls() {
+    let house = House::control().await;
+    let (agent, wallet) = house.rich("buyer", None).await;
+    for _ in 0..2 {
+        let request = house.hold_request(("acme", "quotes"), (&agent, &wallet), 1_000);
+        let request = HoldRequest { free_per_day: 1, ..request };
+        let Held::Hold(hold) = house.ledger.hold(request).await.unwrap() else { panic!("no hold") };
+        hold.capture().await.unwrap().delivered();
+    }
+    let listed = house.admin("GET", "/v1/payments", None).await.expect(200);
+    let told = [1, 0].map(|row| (&listed["data"][row]["free"], &listed["data"][row]["amount"]["amount"]));
+    assert_eq!(told, [(&json!(true), &json!("0")), (&json!(false), &json!("1000"))]);
+    let shown = house.admin("GET", &format!("/v1/payments/{}", text(&listed["data"][1]["id"])), None).await;
+    assert_eq!(shown.expect(200)["free"], true);
+    house.end().await;
+}
+
+#[tokio::test]
 async fn o3_each_lists_the_payments_that_are_their_business() {
     let scene = Scene::new().await;
     let provider = scene.house.key_of(Role::Provider("acme".to_owned()), true).await;

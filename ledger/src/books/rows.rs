@@ -123,6 +123,7 @@ impl PaymentRow {
             wallet: self.wallet,
             revision: self.revision,
             held_at: self.held_at,
+            free: self.free,
             number: self.seq,
             state,
             refunded: amount(back.amount)?,
