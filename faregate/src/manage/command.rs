@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::operation::{self, Kind, Member, Operation};
+use super::operation::{self, Argument, Kind, Member, Operation};
 use super::setup;
 
 /// The verb of what lists all of a kind.
@@ -41,8 +41,9 @@ fn export(operations: &[Operation]) -> Option<Command> {
 }
 
 fn verb(operation: &Operation) -> Command {
-    let arguments = operation.arguments.iter().map(|name| {
-        Arg::new(format!("path:{name}")).value_name(name.to_uppercase().replace('-', "_")).required(true)
+    let arguments = operation.arguments.iter().map(|Argument { name, about }| {
+        let argument = Arg::new(format!("path:{name}")).help(about.clone());
+        argument.value_name(name.to_uppercase().replace('-', "_")).required(true)
     });
     let query = operation.query.iter().filter(|parameter| !is_internal(parameter));
     let query = query.map(|parameter| flag("query", parameter));

@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use reqwest::Method;
 use serde_json::{Map, Value};
 
-use super::operation::{Kind, Member, Operation};
+use super::operation::{Argument, Kind, Member, Operation};
 use crate::random;
 
 /// A call that is ready to be made.
@@ -41,7 +41,7 @@ impl Input {
     pub(super) fn read(operation: &Operation, matches: &ArgMatches) -> anyhow::Result<Self> {
         let method = Method::from_bytes(operation.method.as_bytes())?;
         let mut path = operation.path.clone();
-        for name in &operation.arguments {
+        for Argument { name, .. } in &operation.arguments {
             let value =
                 matches.get_one::<String>(&format!("path:{name}")).context("an argument is missing")?;
             path = path.replace(&format!("{{{name}}}"), &escape(value));

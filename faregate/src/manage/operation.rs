@@ -15,8 +15,8 @@ pub(super) struct Operation {
     pub(super) path: String,
     /// The sentence that describes it.
     pub(super) about: String,
-    /// Names in the path, in order.
-    pub(super) arguments: Vec<String>,
+    /// What stands in the path, in order.
+    pub(super) arguments: Vec<Argument>,
     /// Parameters of the query.
     pub(super) query: Vec<Member>,
     /// Members of the body; none where it takes no body.
@@ -25,6 +25,15 @@ pub(super) struct Operation {
     pub(super) is_list: bool,
     /// Whether it goes on answering: events as they come.
     pub(super) is_stream: bool,
+}
+
+/// A name in a path.
+#[derive(Clone, Debug)]
+pub(super) struct Argument {
+    /// As the path calls it.
+    pub(super) name: String,
+    /// What it is, and where it is found.
+    pub(super) about: String,
 }
 
 /// A parameter, or a member of a body.
@@ -83,13 +92,33 @@ fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Option
         method: method.to_uppercase(),
         path: path.to_owned(),
         about: about.unwrap_or_default().trim_end_matches('.').to_owned(),
-        arguments: path.split(['{', '}']).skip(1).step_by(2).map(str::to_owned).collect(),
+        arguments: arguments(document, path),
         is_list: !is_stream
             && query.iter().any(|parameter| parameter.name == "after" || parameter.name == "limit"),
         is_stream,
         query,
         body: schema.map(|schema| members(document, resolve(document, schema))),
     })
+}
+
+/// What stands in a path is found in the list that the path before it is.
+fn arguments(document: &Value, path: &str) -> Vec<Argument> {
+    let places = path.match_indices("/{");
+    let argument = |(end, _): (usize, &str)| {
+        let (list, rest) = (path.get(..end)?, path.get(end..)?);
+        let name = rest.trim_start_matches("/{").split('}').next()?;
+        let things = list.rsplit('/').next()?;
+        let thing = things.strip_suffix('s').unwrap_or(things).replace('-', " ");
+        let what = match name {
+            "id" | "name" => format!("The {thing}'s {name}"),
+            _ if *name == *thing => format!("The {thing}'s id"),
+            _ => format!("The {name}"),
+        };
+        let found = document["paths"][list]["get"]["operationId"].as_str().map(|call| call.replace('.', " "));
+        let found = found.map(|call| format!(", as in `faregate {call}`")).unwrap_or_default();
+        Some(Argument { name: name.to_owned(), about: what + &found })
+    };
+    places.filter_map(argument).collect()
 }
 
 fn parameter_of(document: &Value, parameter: &Value) -> Option<Member> {

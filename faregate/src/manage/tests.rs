@@ -44,6 +44,28 @@ fn arguments_stand_in_the_path_and_flags_in_the_body() {
 }
 
 #[test]
+fn what_stands_in_a_path_says_where_it_is_found() {
+    let all = operation::all();
+    let about = |noun: &str, verb: &str| {
+        let found = all.iter().find(|call| (&*call.noun, &*call.verb) == (noun, verb)).unwrap();
+        found.arguments.iter().map(|argument| argument.about.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(about("key", "create"), ["The agent's id, as in `faregate agent list`"]);
+    assert_eq!(
+        about("key", "revoke"),
+        ["The agent's id, as in `faregate agent list`", "The key's id, as in `faregate key list`"]
+    );
+    assert_eq!(about("route", "show"), ["The route's name, as in `faregate route list`"]);
+    assert_eq!(about("webhook", "resend")[1], "The event, as in `faregate webhook deliveries`");
+    for call in &all {
+        for argument in &call.arguments {
+            assert!(argument.about.ends_with('`'), "{} {}: {}", call.noun, call.verb, argument.about);
+        }
+        assert_eq!(call.arguments.len(), call.path.matches('{').count());
+    }
+}
+
+#[test]
 fn a_body_is_read_from_a_file_and_flags_stand_above_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("agent.toml");
