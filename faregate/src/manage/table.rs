@@ -125,12 +125,17 @@ fn line(row: &[String], widths: &[usize]) -> String {
 
 impl Table {
     /// For a list that begins with these lines. Columns in which nothing stands are left out, unless more lines come; those
-    /// at the end that find no room in `width` are too.
+    /// at the end that find no room in `width` are too. Money is shown once, as people write it.
     pub(super) fn of(head: &StringRecord, lines: &[StringRecord], more: bool, width: Option<usize>) -> Self {
         let filled = |column: &usize| {
             more || lines.iter().any(|line| !line.get(*column).unwrap_or_default().is_empty())
         };
-        let mut columns: Vec<usize> = (0..head.len()).filter(filled).collect();
+        let is_shown_beside = |column: &usize| {
+            let money = head.get(*column).and_then(|name| name.strip_suffix(".amount"));
+            money.is_some_and(|money| head.iter().any(|name| name.strip_suffix(".display") == Some(money)))
+        };
+        let columns = (0..head.len()).filter(|column| !is_shown_beside(column));
+        let mut columns: Vec<usize> = columns.filter(filled).collect();
         let title = |column: &usize| {
             head.get(*column).unwrap_or_default().trim_end_matches(".display").to_uppercase()
         };
@@ -190,6 +195,12 @@ mod tests {
         let text = "id,owner,balance.display\na,,$1.00\nbbb,,$20.00\n";
         assert_eq!(table(text, false, None).0, "ID   BALANCE\na    $1.00\nbbb  $20.00");
         assert!(table(text, true, None).0.starts_with("ID   OWNER  BALANCE"), "who knows what comes");
+    }
+
+    #[test]
+    fn money_is_shown_once_as_people_write_it() {
+        let text = "net.display,net.amount,fee.amount\n$1.00,1000000,5\n";
+        assert_eq!(table(text, true, None).0, "NET    FEE.AMOUNT\n$1.00  5", "what is nowhere else stays");
     }
 
     #[test]
