@@ -231,6 +231,7 @@ impl From<LedgerError> for Problem {
             LedgerError::UnknownProvider
             | LedgerError::RefundedBefore
             | LedgerError::RefundExceeds
+            | LedgerError::Earnings
             | LedgerError::Funds
             | LedgerError::PaidBefore
             | LedgerError::Stale => Self::Conflict(error.to_string()),

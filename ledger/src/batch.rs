@@ -118,6 +118,8 @@ pub(crate) enum Refusal {
     RefundedBefore,
     /// Less is left of it than was asked for.
     RefundExceeds,
+    /// The provider was settled with for it.
+    Earnings,
     PaidBefore,
     /// Somebody settled with the provider in the meantime.
     Stale,

@@ -231,6 +231,7 @@ impl From<Refusal> for LedgerError {
             Refusal::UnknownProvider => Self::UnknownProvider,
             Refusal::RefundedBefore => Self::RefundedBefore,
             Refusal::RefundExceeds => Self::RefundExceeds,
+            Refusal::Earnings => Self::Earnings,
             Refusal::PaidBefore => Self::PaidBefore,
             Refusal::Stale => Self::Stale,
             Refusal::Conflict => Self::Conflict,

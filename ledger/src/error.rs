@@ -155,6 +155,11 @@ pub enum LedgerError {
     /// More is asked for than is left of the payment.
     #[error("the refund is more than what is left of the payment")]
     RefundExceeds,
+    /// The provider has not earned so much since it was settled with: only the operator gives back what was paid out.
+    #[error(
+        "the provider was settled with for it and has not earned as much since: the operator may give it back, with the reason `operator`"
+    )]
+    Earnings,
     /// The wallet has less than that, beside what running requests hold.
     #[error("the wallet does not have as much available")]
     Funds,

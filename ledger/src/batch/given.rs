@@ -18,6 +18,8 @@ pub(crate) struct Given {
     pub(crate) refunds: HashMap<String, Refunded>,
     /// Payments that the batch wants to refund.
     pub(crate) payments: HashMap<PaymentId, GivenPayment>,
+    /// What providers earned and were not settled with for: those that the batch settles with, or refunds payments of.
+    pub(crate) earned: HashMap<AccountId, i64>,
     /// Providers that the batch settles with.
     pub(crate) providers: HashMap<Arc<str>, GivenProvider>,
     /// Payouts that the batch pays.

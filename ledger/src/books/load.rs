@@ -35,6 +35,16 @@ where free = 1 and agent in (select unhex(value) from json_each($1)) and held_at
   and not exists (select 1 from refund where refund.payment = payment.seq and remains = 0)
 group by 1, 2, 3";
 
+/// What the providers of these payments earned and were not settled with for.
+const EARNED: &str = "
+select account, credits - debits from balance
+where account in (select provider from payment where id in (select unhex(value) from json_each($1)))";
+
+/// The same by their names.
+const EARNED_BY: &str = "
+select b.account, b.credits - b.debits from account a join balance b on b.account = a.id
+where a.kind = 'provider' and a.provider in (select value from json_each($1))";
+
 pub(crate) async fn load(
     session: &mut Session<'_>,
     wanted: &Wanted,
@@ -119,7 +129,10 @@ async fn moved(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) ->
     if !wanted.payments.is_empty() {
         let keys = hex_list(wanted.payments.iter().map(|payment| payment.as_bytes().as_slice()));
         let payments: Vec<PaymentColumns> =
-            on_either!(session, c => sqlx::query_as(PAYMENT).bind(keys).fetch_all(c))?;
+            on_either!(session, c => sqlx::query_as(PAYMENT).bind(&keys).fetch_all(c))?;
+        let earned: Vec<(i64, i64)> =
+            on_either!(session, c => sqlx::query_as(EARNED).bind(&keys).fetch_all(c))?;
+        given.earned.extend(earned.into_iter().map(|(account, earned)| (AccountId(account), earned)));
         for columns in payments {
             let (row, back) = columns.read()?;
             given.payments.insert(row.id, GivenPayment { row, back });
@@ -133,7 +146,10 @@ async fn settled(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) 
     if !wanted.providers.is_empty() {
         let names = text_list(&wanted.providers)?;
         let rows: Vec<LastColumns> =
-            on_either!(session, c => sqlx::query_as(LAST_SETTLEMENT).bind(names).fetch_all(c))?;
+            on_either!(session, c => sqlx::query_as(LAST_SETTLEMENT).bind(&names).fetch_all(c))?;
+        let earned: Vec<(i64, i64)> =
+            on_either!(session, c => sqlx::query_as(EARNED_BY).bind(&names).fetch_all(c))?;
+        given.earned.extend(earned.into_iter().map(|(account, earned)| (AccountId(account), earned)));
         for row in rows {
             given.providers.extend([row.given()?]);
         }

@@ -8,7 +8,7 @@ use domain::{Amount, PaymentId, TransferId};
 use super::{Draft, usage_key};
 use crate::account::{RefundReason, Refunded};
 use crate::batch::{
-    CallKey, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow, Refusal,
+    AccountId, CallKey, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow, Refusal,
 };
 
 /// What is to be given back.
@@ -19,6 +19,17 @@ pub(super) struct Asked<'a> {
     pub(super) reason: RefundReason,
     /// A person's word for it.
     pub(super) key: Option<&'a str>,
+}
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    /// Whether the provider gives it back, which can give no more than it has: money that was settled has left, and given
+    /// back as well it would be there twice. What the operator decides, and what the gateway itself gives back, the
+    /// platform stands in for until the provider earns again.
+    fn is_of_the_provider(&self) -> bool {
+        self.key.is_some() && self.reason != RefundReason::Operator
+    }
 }
 
 // === impl Draft ===
@@ -47,6 +58,9 @@ impl Draft<'_> {
             return Err(Refusal::Amount);
         }
         let fee = row.fee.pro_rata(row.gross.saturating_sub(remains), row.gross).saturating_sub(fee_back);
+        if asked.is_of_the_provider() && self.earned(row.provider_account) < amount.atomic() - fee.atomic() {
+            return Err(Refusal::Earnings);
+        }
         self.move_back(row, amount, fee);
         self.give_back(row, amount, remains.is_zero());
         let Asked { payment, reason, key, .. } = *asked;
@@ -58,6 +72,13 @@ impl Draft<'_> {
             idempotency_key: key.map(str::to_owned),
         });
         Ok(Outcome::Refunded(refunded))
+    }
+
+    /// What a provider earned and was not settled with for, this batch included.
+    pub(super) fn earned(&self, provider: AccountId) -> i64 {
+        let before = self.given.earned.get(&provider).copied().unwrap_or_default();
+        let own = self.delta.balances.get(&provider).copied().unwrap_or_default();
+        before.saturating_add(own.credit).saturating_sub(own.debit)
     }
 
     fn earlier_refund(&self, key: &str) -> Option<Refunded> {

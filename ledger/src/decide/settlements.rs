@@ -30,6 +30,10 @@ impl Draft<'_> {
             return Err(Refusal::Stale);
         }
         let net = closing.net().ok_or(Refusal::Amount)?;
+        // Given back since the sums were read: settled for all the same, it would be there twice.
+        if self.earned(provider.account) < net.atomic() {
+            return Err(Refusal::Stale);
+        }
         let wallet = match destination {
             PayoutDestination::Wallet(wallet) => {
                 Some((*wallet, self.facts.wallets.peek(wallet).ok_or(Refusal::UnknownWallet)?.account))

@@ -15,7 +15,7 @@ use crate::account::{Funding, RefundReason, Withdrawal};
 use crate::batch::SettlementNames;
 use crate::settlement::{Closing, PayoutPayment};
 use disk::Disk;
-use model::{Model, Said};
+use model::{Model, Said, is_of_the_provider};
 
 /// 2026-11-30T23:00:00Z; the second window of each kind begins an hour later.
 const EVENING: i64 = 1_796_079_600_000;
@@ -259,7 +259,10 @@ impl Owned {
                 payment: *payment,
                 id: *id,
                 amount: *amount,
-                reason: RefundReason::Operator,
+                reason: match key.as_deref().and_then(|key| key.parse().ok()) {
+                    Some(key) if is_of_the_provider(key) => RefundReason::Requested,
+                    _ => RefundReason::Operator,
+                },
                 key: key.as_deref(),
             },
             Self::Settle(closing, destination, names) => {

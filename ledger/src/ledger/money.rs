@@ -31,7 +31,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::UnknownPayment`], [`LedgerError::RefundedBefore`] where nothing is left,
-    /// [`LedgerError::RefundExceeds`], [`LedgerError::Amount`] for nothing, [`LedgerError::Conflict`] for other words under
+    /// [`LedgerError::RefundExceeds`], [`LedgerError::Earnings`] where the reason is not the operator's and the provider was
+    /// settled with, [`LedgerError::Amount`] for nothing, [`LedgerError::Conflict`] for other words under
     /// the same key, [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
     pub async fn refund_part(&self, request: RefundRequest) -> Result<Refunded, LedgerError> {
         let RefundRequest { payment, amount, reason, idempotency_key } = request;

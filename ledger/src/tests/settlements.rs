@@ -44,7 +44,7 @@ async fn give_back(books: &Books, payment: domain::PaymentId, units: i64) {
     let request = RefundRequest {
         payment,
         amount: Some(amount(units)),
-        reason: RefundReason::Requested,
+        reason: RefundReason::Operator,
         idempotency_key: format!("{payment} {units} {}", books.ledger.head().await.unwrap().batch),
     };
     books.ledger.refund_part(request).await.unwrap();
@@ -137,6 +137,40 @@ async fn more_given_back_than_earned_is_carried_over() {
     let settlement = settle(&books, NOON + HOUR, bank()).await;
     assert_eq!((settlement.payments, settlement.adjustments), (2, amount(975)));
     assert_eq!(settlement.net, amount(98 + 1_950 - 975));
+    books.finish().await;
+}
+
+/// Else whoever pays a provider of their own has the money twice: paid out, and given back.
+#[tokio::test]
+async fn a_provider_gives_back_nothing_that_it_was_settled_with_for() {
+    let books = Books::funded(100_000).await;
+    let payments = paid(&books, &[1_000, 1_000]).await;
+    let read = closing(&books, NOON + HOUR).await.unwrap();
+    let part = |payment: domain::PaymentId, units, key: &str| RefundRequest {
+        payment,
+        amount: Some(amount(units)),
+        reason: RefundReason::Requested,
+        idempotency_key: key.to_owned(),
+    };
+    books.ledger.refund_part(part(payments[0], 400, "before")).await.unwrap();
+    let stale = books.ledger.settle(read, bank()).await;
+    assert_eq!(stale, Err(LedgerError::Stale), "given back since the sums were read");
+    settle(&books, NOON + HOUR, bank()).await;
+    let refused = books.ledger.refund_part(part(payments[0], 600, "after")).await;
+    assert_eq!(refused, Err(LedgerError::Earnings));
+
+    paid(&books, &[700]).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..10 {
+        let (ledger, request) = (books.ledger.clone(), part(payments[1], 600, &number.to_string()));
+        tasks.spawn(async move { ledger.refund_part(request).await });
+    }
+    let done = tasks.join_all().await;
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
+    assert!(net(&books).await >= 0);
+    // The platform stands in for what its operator decides.
+    give_back(&books, payments[0], 600).await;
+    assert!(net(&books).await < 0);
     books.finish().await;
 }
 

@@ -114,7 +114,7 @@ impl House {
     }
 
     pub(super) async fn give_back(&self, payment: PaymentId, units: i64) {
-        let (reason, idempotency_key) = (RefundReason::Requested, format!("{payment} {units}"));
+        let (reason, idempotency_key) = (RefundReason::Operator, format!("{payment} {units}"));
         let request = RefundRequest { payment, amount: Some(amount(units)), reason, idempotency_key };
         self.ledger.refund_part(request).await.unwrap();
     }

@@ -33,6 +33,7 @@ impl Disk {
         assert_eq!(zero, 0, "a batch made or lost money");
         for (account, moved) in &delta.balances {
             *self.balances.entry(*account).or_default() += moved.credit - moved.debit;
+            self.given.earned.insert(*account, self.balances[account]);
         }
         for row in &delta.payments {
             self.given.payments.insert(row.id, GivenPayment { row: row.clone(), back: None });

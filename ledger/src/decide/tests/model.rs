@@ -164,7 +164,7 @@ impl Model {
         if number >= self.standing.0 {
             return Said::Refused(Refusal::UnknownPayment);
         }
-        let paid = &mut self.payments[number];
+        let paid = &self.payments[number];
         if paid.whole {
             return Said::Refused(Refusal::RefundedBefore);
         }
@@ -176,6 +176,12 @@ impl Model {
         if units == 0 && left > 0 {
             return Said::Refused(Refusal::Amount);
         }
+        let back = paid.gross - left;
+        let (provider, net) = (paid.call.provider, paid.net(back + units) - paid.net(back));
+        if key.is_some_and(is_of_the_provider) && self.earned(provider) < net {
+            return Said::Refused(Refusal::Earnings);
+        }
+        let paid = &mut self.payments[number];
         paid.back.push((units, batch));
         paid.whole = units == left;
         self.refunds.extend(key.map(|key| (key, (number, units))));
@@ -194,6 +200,9 @@ impl Model {
         }
         if net <= 0 {
             return Said::Refused(Refusal::Amount);
+        }
+        if self.earned(provider) < net {
+            return Said::Refused(Refusal::Stale);
         }
         if wallet.is_some_and(|wallet| !self.wallets.contains(&wallet)) {
             return Said::Refused(Refusal::UnknownWallet);
@@ -244,6 +253,11 @@ impl Model {
             |owed: &&Owed| owed.provider == provider && owed.wallet.is_none() && owed.paid.is_none();
         self.payouts.iter().filter(pending).map(|owed| owed.units).sum()
     }
+}
+
+/// Whether a refund under this key is the provider's, and not the operator's.
+pub(super) fn is_of_the_provider(key: u8) -> bool {
+    key % 2 == 1
 }
 
 // === impl Paid ===
