@@ -80,7 +80,7 @@ impl Proxy {
         let routed = route(snapshot, &request)?;
         context.route = routed.traffic().map(Arc::clone);
         if !routed.route.is_priced() {
-            rate::count(&routed, || rate::client(session), &mut context.counted, &self.metrics)?;
+            self.count_client(session, &routed, context).await?;
             return Ok(Decision::Forward(Box::new(Exchange::free(routed, request))));
         }
         self.admit_payment(session, context, &routed, request).await
@@ -117,7 +117,10 @@ impl Proxy {
             let credential = Credential::find(&session.req_header().headers)?;
             verify(credential, routed, offer, asset, at, &self.settings.limits)
         });
-        let claim = claim.map_err(|refusal| self.refused(refusal, session, routed, &request, context))?;
+        let claim = match claim {
+            Ok(claim) => claim,
+            Err(refusal) => return Err(self.refused(refusal, session, routed, &request, context).await),
+        };
 
         let started = Instant::now();
         let holder = Holder { ledger: &self.ledger, directory: &self.directory, metrics: &self.metrics };
@@ -137,8 +140,10 @@ impl Proxy {
         };
         let held: Result<_, Refusal> = held.await;
         context.times.hold = Some(started.elapsed());
-        let (admission, holding) =
-            held.map_err(|refusal| self.refused(refusal, session, routed, &request, context))?;
+        let (admission, holding) = match held {
+            Ok(held) => held,
+            Err(refusal) => return Err(self.refused(refusal, session, routed, &request, context).await),
+        };
         match admission {
             Admission::Paid(hold) => {
                 let mut exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
@@ -160,17 +165,28 @@ impl Proxy {
         }
     }
 
+    /// Counts a call on the client's address, unless it was counted.
+    async fn count_client(
+        &self,
+        session: &mut Session,
+        routed: &Routed,
+        context: &mut RequestContext,
+    ) -> Result<(), Refusal> {
+        let client = rate::client(session);
+        rate::count(routed, client, &self.ledger, &mut context.counted, &self.metrics).await
+    }
+
     /// Counts on the client's address what counted on no agent, and keeps what a 402 needs: the challenge of this route for
     /// this URL.
-    fn refused(
+    async fn refused(
         &self,
         refusal: Refusal,
-        session: &Session,
+        session: &mut Session,
         routed: &Routed,
         request: &Admitted,
         context: &mut RequestContext,
     ) -> Refusal {
-        let counted = rate::count(routed, || rate::client(session), &mut context.counted, &self.metrics);
+        let counted = self.count_client(session, routed, context).await;
         let refusal = counted.err().unwrap_or(refusal);
         if let (Refusal::PaymentRequired(unpaid), Some(offer)) = (&refusal, routed.offer()) {
             let base = self.settings.public_url.clone();

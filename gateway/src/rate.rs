@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use domain::{Catalog, RateLimit, RouteId};
+use ledger::{Ledger, LedgerError};
 
 use crate::snapshot::Snapshot;
 
@@ -34,10 +35,10 @@ pub(crate) struct Rates {
 /// By the name of what they limit.
 type Named = HashMap<Arc<str>, Arc<Limiter>>;
 
-/// The limits that a call of one route falls under: at least one of them is there.
+/// The limits that a call of one route falls under, each with the name of what it limits: the route's, then the provider's.
+/// At least one of them is there.
 pub(crate) struct RouteLimits {
-    route: Option<Arc<Limiter>>,
-    provider: Option<Arc<Limiter>>,
+    limiters: Vec<(Arc<str>, Arc<Limiter>)>,
 }
 
 // === impl Rates ===
@@ -54,12 +55,10 @@ impl Rates {
         let routes = named(routes, &before.routes, Scope::Route, &space);
         let of_route = |route: &domain::Route| {
             let provider = catalog.provider(route.provider)?;
-            let limits = RouteLimits {
-                route: routes.get(&route.name).cloned(),
-                provider: providers.get(&provider.name).cloned(),
-            };
-            let is_limited = limits.route.is_some() || limits.provider.is_some();
-            is_limited.then_some(limits)
+            let of = |named: &Named, name: &Arc<str>| Some((Arc::clone(name), named.get(name).cloned()?));
+            let limits = [of(&routes, &route.name), of(&providers, &provider.name)];
+            let limiters: Vec<_> = limits.into_iter().flatten().collect();
+            (!limiters.is_empty()).then_some(RouteLimits { limiters })
         };
         let limits = catalog.routes().iter().map(|route| of_route(route)).collect();
         Self { space, providers, routes, limits }
@@ -78,14 +77,10 @@ impl Rates {
 // === impl RouteLimits ===
 
 impl RouteLimits {
-    fn limiters(&self) -> impl Iterator<Item = &Arc<Limiter>> {
-        self.route.iter().chain(self.provider.iter())
-    }
-
     /// Counts a call under every limit, until one refuses it. What was counted before that stays counted.
     pub(crate) fn count(&self, consumer: Consumer) -> Vec<Standing> {
-        let mut standings = Vec::with_capacity(2);
-        for limiter in self.limiters() {
+        let mut standings = Vec::with_capacity(self.limiters.len());
+        for (_, limiter) in &self.limiters {
             let standing = limiter.count(consumer);
             let is_over = standing.wait.is_some();
             standings.push(standing);
@@ -94,6 +89,27 @@ impl RouteLimits {
             }
         }
         standings
+    }
+
+    /// The same with all other gateways together.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(crate) async fn count_together(
+        &self,
+        consumer: Consumer,
+        ledger: &Ledger,
+    ) -> Result<Vec<Standing>, LedgerError> {
+        let mut standings = Vec::with_capacity(self.limiters.len());
+        for (name, limiter) in &self.limiters {
+            let standing = limiter.count_together(name, consumer, ledger).await?;
+            let is_over = standing.wait.is_some();
+            standings.push(standing);
+            if is_over {
+                break;
+            }
+        }
+        Ok(standings)
     }
 }
 

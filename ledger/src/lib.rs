@@ -12,6 +12,7 @@ pub mod backup;
 mod batch;
 mod books;
 mod bounded;
+mod calls;
 mod command;
 mod commit;
 pub mod database;
@@ -39,6 +40,7 @@ pub use account::{
     TransferKind, WalletBalance, WindowSpent, Withdrawal,
 };
 pub use audit::{AuditReport, Finding, audit_database, audit_file};
+pub use calls::CallCount;
 pub use database::{Coordination, Database};
 pub use deliveries::DeliveryState;
 pub use error::{CaptureError, HoldError, LedgerError, OpenError, VoidError};

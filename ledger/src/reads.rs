@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Fingerprint, IdempotencyKey, PaymentId, ReplayKey, UnixMillis, WalletId};
+use domain::{Fingerprint, IdempotencyKey, PaymentId, RateLimit, ReplayKey, UnixMillis, WalletId};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{Executor, FromRow};
@@ -17,6 +17,7 @@ use crate::books::holds::{HoldColumns, holds};
 use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixed, hex_list};
 use crate::books::session::{Connection, answer, on_either};
 use crate::books::windows::{period, scope};
+use crate::calls::{CallCount, Calls};
 use crate::commit::postgres::connect::READER;
 use crate::commit::sqlite::reader_options;
 use crate::error::LedgerError;
@@ -72,6 +73,11 @@ pub(crate) trait Reads: Send + Sync + 'static {
         Ok(false)
     }
 
+    /// Where several processes count: one more call under a limit. The one thing that is written here; no book knows of it.
+    async fn count_call(&self, _: &str, _: RateLimit) -> Result<CallCount, LedgerError> {
+        Err(LedgerError::Unavailable)
+    }
+
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError>;
 
     /// The response kept for a payment, unless it has expired `at` this time.
@@ -104,6 +110,8 @@ pub(crate) trait Reads: Send + Sync + 'static {
 pub(crate) struct SqlReads {
     requests: Pool,
     reports: Pool,
+    /// Over PostgreSQL.
+    calls: Option<Calls>,
 }
 
 /// A pool of either database.
@@ -150,7 +158,7 @@ impl SqlReads {
                 .test_before_acquire(false);
             Pool::Sqlite(options.connect_lazy_with(reader_options(path)))
         };
-        Self { requests: pool(), reports: pool() }
+        Self { requests: pool(), reports: pool(), calls: None }
     }
 
     /// Connects when first used. Called on the writer's runtime.
@@ -162,7 +170,8 @@ impl SqlReads {
             })
         };
         let connect = |pool: PgPoolOptions| Pool::Postgres(pool.connect_lazy_with(options.clone()));
-        Self { requests: connect(pool()), reports: connect(pool()) }
+        let (requests, reports) = (connect(pool()), connect(pool()));
+        Self { requests, reports, calls: Some(Calls::new(options)) }
     }
 }
 
@@ -220,6 +229,10 @@ impl Reads for SqlReads {
         read!(self, c => sqlx::query_scalar(DELIVERING).bind(key).fetch_one(c))
     }
 
+    async fn count_call(&self, key: &str, limit: RateLimit) -> Result<CallCount, LedgerError> {
+        self.calls.as_ref().ok_or(LedgerError::Unavailable)?.count(key, limit).await
+    }
+
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
         let key = hex_list([payment.as_bytes().as_slice()].into_iter());
         let columns: Option<PaymentColumns> =
@@ -261,11 +274,14 @@ impl Reads for SqlReads {
     }
 
     async fn close(&self) {
-        let both = async {
+        let all = async {
             self.requests.close().await;
             self.reports.close().await;
+            if let Some(calls) = &self.calls {
+                calls.close().await;
+            }
         };
-        if tokio::time::timeout(PATIENCE, both).await.is_err() {
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
             tracing::warn!("a read goes on while the ledger closes");
         }
     }

@@ -3,6 +3,7 @@
 
 mod allowance;
 mod audit;
+mod calls;
 mod crash;
 mod durable;
 mod failures;

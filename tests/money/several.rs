@@ -176,6 +176,31 @@ async fn r7_a_balance_of_ten_units_takes_ten_of_a_hundred_calls_at_four_gateways
     several.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn r12_four_gateways_let_a_consumer_s_burst_through_once_and_disturb_no_other() {
+    let slow = Route::new("/paid", "$0.001").line("rate_limit = { calls = 5, per = \"1d\", burst = 5 }");
+    let several = Several::new(GATEWAYS, "$1", [slow]).await;
+    let key = several.agent.key(&several.control).await;
+    let responses = send_to_all(&several, vec![Request::get("/paid").key(&key); 50]).await;
+
+    assert_eq!((count(&responses, 200), count(&responses, 429)), (5, 45));
+    for refused in responses.iter().filter(|response| response.status == 429) {
+        refused.expect_refusal(429, "rate_limited");
+        let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=17_280).contains(&seconds), "{seconds}");
+        assert_eq!(refused.header("ratelimit"), Some("\"route\";r=0;t=86400"));
+        assert_eq!(refused.header("ratelimit-policy"), Some("\"route\";q=5;w=86400"));
+    }
+    assert_eq!(several.upstream.seen().len(), 5);
+    let other = Agent::new(&several.control, "$1").await;
+    let key = other.key(&several.control).await;
+    let others = send_to_all(&several, vec![Request::get("/paid").key(&key); 5]).await;
+    assert_eq!(count(&others, 200), 5);
+    other.expect_balance(&several.control, 995_000).await;
+    several.expect_balance(995_000).await;
+    several.finish().await;
+}
+
 /// What one gateway holds, another cannot: nothing is captured while all of them run.
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_what_runs_at_four_gateways_never_holds_more_than_the_balance() {

@@ -1,5 +1,6 @@
 //! [`Limiter`]: one limit, a bucket for each consumer (GCRA, by the crate `governor`). Time comes from its clock.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use domain::{AgentId, RateLimit};
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
+use ledger::{CallCount, Ledger, LedgerError};
 
 use crate::limits::RATE_BUCKETS_MAX;
 use crate::rate::buckets::{self, Buckets};
@@ -74,6 +76,15 @@ impl Consumer {
     }
 }
 
+impl fmt::Display for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(agent) => write!(f, "agent:{agent}"),
+            Self::Address(address) => write!(f, "address:{address}"),
+        }
+    }
+}
+
 // === impl Scope ===
 
 impl Scope {
@@ -133,6 +144,21 @@ impl<C: Clock + Clone> Limiter<C> {
             Err(until) => (0, Some(until.wait_time_from(self.clock.now()))),
         };
         Standing { scope: self.scope, limit: self.limit, remaining, wait }
+    }
+
+    /// Counts a call with all other gateways, in the database. What is counted there is not counted here. Other terms begin
+    /// anew.
+    pub(crate) async fn count_together(
+        &self,
+        name: &str,
+        consumer: Consumer,
+        ledger: &Ledger,
+    ) -> Result<Standing, LedgerError> {
+        let (scope, limit) = (self.scope, self.limit);
+        let terms = format!("{}/{}ms+{}", limit.calls(), limit.per().as_millis(), limit.burst());
+        let key = format!("{consumer} {} {terms} {name}", scope.name());
+        let CallCount { remaining, wait } = ledger.count_call(&key, limit).await?;
+        Ok(Standing { scope, limit, remaining, wait })
     }
 
     /// Lets go of buckets that are full.

@@ -97,8 +97,8 @@ impl Holder<'_> {
                 Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding }
             }
         };
-        let agent = || Consumer::Agent(holding.payer.agent);
-        let often = rate::count(routed, agent, counted, self.metrics);
+        let agent = Consumer::Agent(holding.payer.agent);
+        let often = rate::count(routed, agent, self.ledger, counted, self.metrics).await;
         holding.refusal = often.err().or(holding.refusal);
         if holding.refusal.is_none() {
             holding.refusal = rules(&holding.access, claim, routed, headers, at).err();

@@ -2,9 +2,13 @@
 //!
 //! A call counts once: on the agent as soon as its key or signature was verified, else on the client's address. A forged
 //! key or a bad signature therefore counts on whoever sends it, and spends nothing of the agent that it names.
+//!
+//! Several gateways count together, in the database. Where it does not answer, an agent is refused, as it is by the hold, and
+//! what comes from an address is counted by this gateway alone: it serves free routes and tells prices all the same.
 
 use std::time::Duration;
 
+use ledger::Ledger;
 use pingora::proxy::Session;
 
 use crate::metrics::Metrics;
@@ -21,15 +25,25 @@ pub(crate) struct Counted {
 /// Counts a call where its route has a limit, and where it was not counted yet.
 ///
 /// # Errors
-/// It is one too many.
-pub(crate) fn count(
+/// It is one too many, or nobody knows whether it is.
+pub(crate) async fn count(
     routed: &Routed,
-    consumer: impl FnOnce() -> Consumer,
+    consumer: Consumer,
+    ledger: &Ledger,
     counted: &mut Option<Counted>,
     metrics: &Metrics,
 ) -> Result<(), Refusal> {
     let Some(limits) = routed.limits().filter(|_| counted.is_none()) else { return Ok(()) };
-    let standings = limits.count(consumer());
+    let standings = match consumer {
+        _ if !ledger.is_one_of_several() => limits.count(consumer),
+        Consumer::Agent(_) => {
+            limits.count_together(consumer, ledger).await.map_err(|_| Refusal::LedgerUnavailable)?
+        }
+        Consumer::Address(_) => {
+            let counted = limits.count_together(consumer, ledger).await;
+            counted.unwrap_or_else(|_| limits.count(consumer))
+        }
+    };
     let over = standings.iter().find_map(|standing| Some((standing.scope, standing.wait?)));
     *counted = Some(Counted { standings });
     let Some((scope, wait)) = over else { return Ok(()) };

@@ -17,6 +17,7 @@ use sqlx::postgres::PgConnection;
 use crate::batch::{Delta, Marker};
 use crate::books::session::{Session, answer};
 use crate::books::start::start;
+use crate::calls;
 use crate::commit::postgres::connect;
 use crate::commit::postgres::lease::{self, Lease, Standing};
 use crate::commit::postgres::write::{self, Author};
@@ -242,7 +243,8 @@ impl CommitStore for SharedStore {
                     .execute(&mut connection)
                     .await?;
             }
-            sqlx::raw_sql("commit").execute(&mut connection).await.map(drop)
+            sqlx::raw_sql("commit").execute(&mut connection).await?;
+            sqlx::query(calls::EXPIRE).bind(EXPIRED_MAX).execute(&mut connection).await.map(drop)
         });
         expired.await.map_err(|error| StoreError::Broken(error.to_string()))?;
         self.connection = Some(connection);

@@ -3,17 +3,33 @@
 
 use std::collections::HashMap;
 
-use domain::{PaymentId, WalletId};
+use domain::{PaymentId, RateLimit, WalletId};
 
 use super::admission::hold_error;
 use super::{Ledger, amount};
 use crate::account::WalletBalance;
+use crate::calls::CallCount;
 use crate::error::{HoldError, LedgerError};
 use crate::hold::{Held, Holding};
 
 // === impl Ledger ===
 
 impl Ledger {
+    /// Whether other processes share the books: then calls are counted with them, by [`Self::count_call`].
+    #[must_use]
+    pub fn is_one_of_several(&self) -> bool {
+        self.shared.is_one_of_several()
+    }
+
+    /// Counts one more call of somebody under a limit, with all processes together. `key` names the two of them. A call
+    /// that is too many costs nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`] where the database does not answer, [`LedgerError::Unavailable`] where the process is alone.
+    pub async fn count_call(&self, key: &str, limit: RateLimit) -> Result<CallCount, LedgerError> {
+        self.shared.reads.count_call(key, limit).await
+    }
+
     /// The keys are this process's own by now; the writer asks the others for them, for funds and for limits, and writes
     /// the row of the hold, all in one batch.
     pub(super) async fn hold_among_several(&self, holding: Box<Holding>) -> Result<Held, HoldError> {

@@ -9,7 +9,7 @@ use super::postgres::until;
 use crate::database::{Coordination, Database};
 use crate::{CaptureError, Held, HoldError, Ledger, Settings, Silent, Withdrawal, audit_database};
 
-fn settings(url: &str) -> Settings {
+pub(super) fn settings(url: &str) -> Settings {
     let database = Database::Postgres { url: Secret::new(url.to_owned()) };
     Settings { coordination: Coordination::Several, ..Settings::new(database) }
 }
