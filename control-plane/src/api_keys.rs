@@ -119,6 +119,11 @@ async fn create(
             fields.refuse("/scopes", &format!("the role has no scope `{scope}`"));
         }
     }
+    if let Some(role) = &role
+        && !within(&caller, role, body.scopes.as_deref())
+    {
+        fields.refuse("/scopes", "your own key does not open all of them: name only scopes that it has");
+    }
     let expires_at = fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time());
     fields.finish()?;
     // Without a mistake there is a role.
@@ -143,6 +148,16 @@ async fn revoke(
     let grant = state.registry.revoke_api_key(&caller.actor(), id).await?;
     tracing::info!(key.id = %id, "key of the management API revoked");
     Ok(Json(ApiKeyView::new(grant)))
+}
+
+/// Whether all that a new key would open is open to its maker: else a key that only makes keys would open everything.
+fn within(caller: &Caller, role: &Role, scopes: Option<&[String]>) -> bool {
+    match scopes {
+        Some(scopes) => scopes.iter().all(|scope| caller.may(scope)),
+        None => operations::scopes()
+            .filter(|scope| operations::is_of_role(role, scope))
+            .all(|scope| caller.may(scope)),
+    }
 }
 
 fn role(state: &ControlState, fields: &mut Fields, body: &ApiKeyBody) -> Option<Role> {

@@ -9,6 +9,7 @@ mod payments;
 mod payouts;
 mod providers;
 pub(crate) mod receiver;
+mod rights;
 mod tenants;
 mod told;
 

@@ -102,6 +102,26 @@ impl PathPattern {
         }
         parts.next().is_none()
     }
+
+    /// Whether some path is matched by both, each alone.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (mut own, mut others) = (self.segments.iter(), other.segments.iter());
+        loop {
+            let fits = match (own.next(), others.next()) {
+                (None, None) => return true,
+                (Some(Segment::Rest(_)), Some(_)) | (Some(_), Some(Segment::Rest(_))) => return true,
+                (Some(Segment::Literal(one)), Some(Segment::Literal(other))) => one == other,
+                (Some(Segment::Literal(literal)), Some(Segment::Parameter(_)))
+                | (Some(Segment::Parameter(_)), Some(Segment::Literal(literal))) => !literal.is_empty(),
+                (Some(Segment::Parameter(_)), Some(Segment::Parameter(_))) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if !fits {
+                return false;
+            }
+        }
+    }
 }
 
 impl fmt::Display for PathPattern {
@@ -140,6 +160,27 @@ fn is_name(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_patterns_overlap_where_some_path_fits_both() {
+        let overlap = |one: &str, other: &str| {
+            let (one, other) = (PathPattern::parse(one).unwrap(), PathPattern::parse(other).unwrap());
+            assert_eq!(one.overlaps(&other), other.overlaps(&one));
+            one.overlaps(&other)
+        };
+        for (one, other) in [
+            ("/{a}", "/x"),
+            ("/x/{a}", "/{b}/y"),
+            ("/{*all}", "/x/y/z"),
+            ("/x/{*a}", "/{b}/{c}"),
+            ("/x", "/x"),
+        ] {
+            assert!(overlap(one, other), "{one} {other}");
+        }
+        for (one, other) in [("/x", "/y"), ("/{a}", "/x/y"), ("/x/{*a}", "/y/{*a}"), ("/x/", "/x/{a}")] {
+            assert!(!overlap(one, other), "{one} {other}");
+        }
+    }
 
     fn matches(pattern: &str, path: &str) -> bool {
         PathPattern::parse(pattern).unwrap().matches(&CanonicalPath::parse(path.as_bytes()).unwrap())

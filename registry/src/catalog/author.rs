@@ -11,7 +11,7 @@ use super::Terms;
 use super::edit::{ProviderDraft, RouteDraft};
 use super::editor::Rights;
 use super::load::public_only;
-use super::setup::{ManagedBy, ProviderEntry, RouteEntry};
+use super::setup::{ManagedBy, ProviderEntry, RouteEntry, Setup};
 use crate::config::document as reader;
 use crate::document::{Document, Mistake};
 
@@ -82,6 +82,33 @@ impl Author {
         }
         let (provider, route) = reader::read_route(&document, self.terms.request_bytes_max)?;
         Ok(RouteDraft { managed_by: ManagedBy::Api, document, provider, route: Arc::new(route) })
+    }
+
+    /// Whether a provider writes a route that could take calls from another one's: the most specific route wins, whosever it
+    /// is. Only the operator, who gives out hosts, decides that two providers share a path.
+    pub(crate) fn takes_nothing(
+        self,
+        setup: &Setup,
+        draft: &RouteDraft,
+        before: Option<&RouteEntry>,
+    ) -> Result<(), Vec<Mistake>> {
+        let is_the_same = before.is_some_and(|before| before.route.pattern == draft.route.pattern);
+        if self.rights == Rights::Operator || is_the_same {
+            return Ok(());
+        }
+        let hosts = |name: &str| setup.providers.get(name).map_or(&[][..], |entry| &entry.provider.hosts);
+        let own = hosts(&draft.provider);
+        let shares_hosts = |name: &str| {
+            let others = hosts(name);
+            (own.is_empty() && others.is_empty()) || own.iter().any(|host| others.contains(host))
+        };
+        let takes = setup.routes.values().any(|entry| {
+            entry.provider != draft.provider
+                && entry.route.pattern.overlaps(&draft.route.pattern)
+                && shares_hosts(&entry.provider)
+        });
+        let told = "could match calls of another provider's route: ask the operator for `hosts` of your own";
+        if takes { Err(vec![Mistake::at("/path".to_owned(), told)]) } else { Ok(()) }
     }
 
     /// What a provider would change though it is the operator's.

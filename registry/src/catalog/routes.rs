@@ -25,6 +25,7 @@ impl Registry {
         let author = self.author(editor);
         let plan: Plan = Box::new(move |setup| {
             let draft = author.route(document, None).map_err(RegistryError::Invalid)?;
+            author.takes_nothing(setup, &draft, None).map_err(RegistryError::Invalid)?;
             let name = Arc::clone(&draft.route.name);
             if setup.routes.contains_key(&name) {
                 return Err(RegistryError::Taken { kind: "route", name: name.to_string() });
@@ -50,6 +51,7 @@ impl Registry {
             let entry = of_the_api(setup, &name)?;
             let document = patched(&entry.document, &patch).map_err(RegistryError::Invalid)?;
             let draft = author.route(document, Some(entry)).map_err(RegistryError::Invalid)?;
+            author.takes_nothing(setup, &draft, Some(entry)).map_err(RegistryError::Invalid)?;
             Ok(vec![put(name.into(), draft)])
         });
         self.change(editor, self.now(), plan).await
@@ -84,6 +86,7 @@ impl Registry {
         let plan: Plan = Box::new(move |setup| {
             let entry = of_the_api(setup, &name)?;
             let draft = author.route(document, Some(entry)).map_err(RegistryError::Invalid)?;
+            author.takes_nothing(setup, &draft, Some(entry)).map_err(RegistryError::Invalid)?;
             Ok(vec![put(name.into(), draft)])
         });
         self.change(editor, self.now(), plan).await
