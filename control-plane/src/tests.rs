@@ -2,6 +2,7 @@
 
 mod http;
 mod limits;
+mod listeners;
 mod money;
 mod named;
 mod ops;
