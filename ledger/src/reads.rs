@@ -93,10 +93,10 @@ pub(crate) trait Reads: Send + Sync + 'static {
     /// What an identifier was used for, unless it has expired `at` this time.
     async fn identifier(&self, key: &IdempotencyKey, at: UnixMillis) -> Result<Option<Used>, LedgerError>;
 
-    /// A connection for the audit, which asks in SQL.
+    /// A connection for reads that a request waits for.
     async fn connection(&self) -> Result<Connection, LedgerError>;
 
-    /// A connection for lists and reports: they take a while, and no request waits for theirs.
+    /// A connection for lists, reports and the audit: they take a while, and no request waits for theirs.
     async fn report(&self) -> Result<Connection, LedgerError> {
         self.connection().await
     }
