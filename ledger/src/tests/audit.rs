@@ -110,19 +110,15 @@ async fn books_with_history() -> Books {
     let idempotency_key = "part".to_owned();
     let (payment, amount) = (receipt.record().payment, Some(amount(123)));
     receipt.delivered();
-    let part = RefundRequest { payment, amount, reason: RefundReason::Requested, idempotency_key };
+    let part = RefundRequest { payment, amount, reason: RefundReason::Operator, idempotency_key };
     books.ledger.refund_part(part).await.unwrap();
     let first = settle(&books).await;
     let reference = "bank 7".to_owned();
     let idempotency_key = "paid".to_owned();
     let paid = PayoutPayment { payout: first.payout, reference, idempotency_key };
     books.ledger.pay_out(paid).await.unwrap();
-    let late = RefundRequest {
-        payment,
-        amount,
-        reason: RefundReason::Requested,
-        idempotency_key: "late".to_owned(),
-    };
+    let late =
+        RefundRequest { payment, amount, reason: RefundReason::Operator, idempotency_key: "late".to_owned() };
     books.ledger.refund_part(late).await.unwrap();
     books.pay(request(900)).await.delivered();
     books.pay(request(900)).await.delivered();
