@@ -92,6 +92,7 @@ async fn snapshot_and_ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx
 
 /// Audits the books and the memory of a running ledger.
 pub(crate) async fn running(shared: &Arc<Shared>) -> Result<AuditReport, LedgerError> {
+    let _one = shared.audit.lock().await;
     let mut connection = shared.reads.report().await?;
     // Whoever waits for the audit may leave at any point of it.
     connection.close_on_drop();

@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Mutex<Memory>,
     pub(crate) gate: Gate,
     pub(crate) reads: Box<dyn Reads>,
+    /// Held by the audit that runs: each reads all there is, and two take no less time one beside the other.
+    pub(crate) audit: tokio::sync::Mutex<()>,
     /// Unbounded by itself: whoever sends brings a permit, or is the one reader of its answer.
     queue: mpsc::UnboundedSender<Command>,
     permits: Arc<Semaphore>,
@@ -74,6 +76,7 @@ impl Shared {
             memory: Mutex::new(memory),
             gate: Gate::new(settings.commit_age_max, start.lease),
             reads,
+            audit: tokio::sync::Mutex::default(),
             queue,
             permits: Arc::new(Semaphore::new(settings.queue_max)),
             committed_at: AtomicI64::new(start.marker.at.0),

@@ -21,17 +21,6 @@ pub(super) struct Asked<'a> {
     pub(super) key: Option<&'a str>,
 }
 
-// === impl Asked ===
-
-impl Asked<'_> {
-    /// Whether the provider gives it back, which can give no more than it has: money that was settled has left, and given
-    /// back as well it would be there twice. What the operator decides, and what the gateway itself gives back, the
-    /// platform stands in for until the provider earns again.
-    fn is_of_the_provider(&self) -> bool {
-        self.key.is_some() && self.reason != RefundReason::Operator
-    }
-}
-
 // === impl Draft ===
 
 impl Draft<'_> {
@@ -58,7 +47,7 @@ impl Draft<'_> {
             return Err(Refusal::Amount);
         }
         let fee = row.fee.pro_rata(row.gross.saturating_sub(remains), row.gross).saturating_sub(fee_back);
-        if asked.is_of_the_provider() && self.earned(row.provider_account) < amount.atomic() - fee.atomic() {
+        if !self.is_covered(asked, row, amount.atomic() - fee.atomic()) {
             return Err(Refusal::Earnings);
         }
         self.move_back(row, amount, fee);
@@ -72,6 +61,15 @@ impl Draft<'_> {
             idempotency_key: key.map(str::to_owned),
         });
         Ok(Outcome::Refunded(refunded))
+    }
+
+    /// Whether a provider has what is to be given back: money that was settled has left, and given back as well it would be
+    /// there twice. The operator may decide so all the same, and the platform stands in until the provider earns again; of
+    /// what it earns then the gateway gives back by itself, too, what an upstream broke off.
+    fn is_covered(&self, asked: &Asked<'_>, row: &PaymentRow, net: i64) -> bool {
+        let earned = self.earned(row.provider_account);
+        let is_decided = asked.reason == RefundReason::Operator || (asked.key.is_none() && earned < 0);
+        is_decided || earned >= net
     }
 
     /// What a provider earned and was not settled with for, this batch included.

@@ -259,9 +259,10 @@ impl Owned {
                 payment: *payment,
                 id: *id,
                 amount: *amount,
-                reason: match key.as_deref().and_then(|key| key.parse().ok()) {
-                    Some(key) if is_of_the_provider(key) => RefundReason::Requested,
-                    _ => RefundReason::Operator,
+                reason: match key.as_deref().map(str::parse) {
+                    Some(Ok(key)) if is_of_the_provider(key) => RefundReason::Requested,
+                    Some(_) => RefundReason::Operator,
+                    None => RefundReason::BrokenOff,
                 },
                 key: key.as_deref(),
             },

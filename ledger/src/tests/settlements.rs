@@ -168,6 +168,9 @@ async fn a_provider_gives_back_nothing_that_it_was_settled_with_for() {
     let done = tasks.join_all().await;
     assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
     assert!(net(&books).await >= 0);
+    settle(&books, NOON + 2 * HOUR, bank()).await;
+    let broken_off = books.ledger.refund(payments[1], RefundReason::BrokenOff).await;
+    assert_eq!(broken_off, Err(LedgerError::Earnings), "whoever sells and buys could break off on purpose");
     // The platform stands in for what its operator decides.
     give_back(&books, payments[0], 600).await;
     assert!(net(&books).await < 0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::run::Run;
-use crate::batch::{Delta, Outcome};
+use crate::batch::{Delta, Outcome, Refusal};
 use crate::command::{Failure, Reply, Work};
 use crate::commit::CommitStore;
 use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
@@ -183,6 +183,10 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         Work::Refund { reply, payment, .. } => match (reply, outcome) {
             (Some(reply), Outcome::Refunded(refunded)) => drop(reply.send(Ok(refunded))),
             (Some(reply), Outcome::Refused(refusal)) => drop(reply.send(Err(refusal.into()))),
+            (None, Outcome::Refused(Refusal::Earnings)) => {
+                tracing::error!(%payment, "broken off after its provider was settled with for it; refund by hand");
+                shared.memory.lock().deliveries.give_up(payment);
+            }
             (None, Outcome::Refused(refusal)) => tracing::warn!(%payment, ?refusal, "nothing to refund"),
             _ => {}
         },

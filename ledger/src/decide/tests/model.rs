@@ -178,7 +178,12 @@ impl Model {
         }
         let back = paid.gross - left;
         let (provider, net) = (paid.call.provider, paid.net(back + units) - paid.net(back));
-        if key.is_some_and(is_of_the_provider) && self.earned(provider) < net {
+        let earned = self.earned(provider);
+        let covered = match key {
+            Some(key) => !is_of_the_provider(key) || earned >= net,
+            None => earned < 0 || earned >= net,
+        };
+        if !covered {
             return Said::Refused(Refusal::Earnings);
         }
         let paid = &mut self.payments[number];

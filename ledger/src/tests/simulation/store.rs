@@ -147,13 +147,18 @@ fn load(tables: &Tables, wanted: &Wanted, at: UnixMillis) -> Loaded {
     let given =
         |row: &crate::batch::PaymentRow| (row.id, GivenPayment { row: row.clone(), back: tables.back(row) });
     loaded.given.payments = payments.map(given).collect();
+    let providers = loaded.given.payments.values().map(|given| given.row.provider_account);
+    loaded.given.earned = providers.map(|provider| (provider, balance(tables, provider))).collect();
     loaded
 }
 
 fn wallet_facts(tables: &Tables, wallet: WalletId) -> Option<WalletFacts> {
     let account = tables.accounts.iter().find(|account| account.owner == Owner::Wallet(wallet))?;
-    let balance = |account: AccountId| tables.balances[&account].credit - tables.balances[&account].debit;
-    Some(WalletFacts { account: account.id, balance: balance(account.id) })
+    Some(WalletFacts { account: account.id, balance: balance(tables, account.id) })
+}
+
+fn balance(tables: &Tables, account: AccountId) -> i64 {
+    tables.balances[&account].credit - tables.balances[&account].debit
 }
 
 // === impl Shelves ===
