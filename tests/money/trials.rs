@@ -183,8 +183,13 @@ async fn a_key_pays_only_for_what_it_is_for_and_so_does_the_one_that_follows_it(
         world.gateway.call(&Request::get("/dear").key(key)).await.expect_status(200);
         world.gateway.call(&Request::get("/other").key(key)).await.expect_refusal(403, "key_scope");
     }
+    // Nor is it told what another key of its agent paid for.
+    let (_, other) = key(&world.gateway, &world.agent, json!({ "scopes": ["route:other"] })).await;
+    let named = |key: &str| Request::get("/other").key(key).with("Idempotency-Key", "one");
+    world.gateway.call(&named(&other)).await.expect_status(200);
+    world.gateway.call(&named(&first)).await.expect_refusal(403, "key_scope");
     // A signature is not a key.
     world.buy(&Request::get("/other")).await.expect_status(200);
-    world.expect_balance(1_000_000 - 2 * 51_000 - 3_000).await;
+    world.expect_balance(1_000_000 - 2 * 51_000 - 2 * 3_000).await;
     world.finish().await;
 }

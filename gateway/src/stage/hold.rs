@@ -97,6 +97,11 @@ impl Holder<'_> {
                 Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding }
             }
         };
+        // What a key is not for it does not learn either: not the answer that another key of the agent paid for.
+        let sold = routed.route.sold(&routed.provider.name);
+        if let Some(key) = holding.access.key.as_ref().filter(|key| !key.is_for(&sold)) {
+            return Err(self.counted(Refusal::KeyScope { key: key.id }));
+        }
         let agent = Consumer::Agent(holding.payer.agent);
         let often = rate::count(routed, agent, self.ledger, counted, self.metrics).await;
         holding.refusal = often.err().or(holding.refusal);
