@@ -85,6 +85,8 @@ pub struct Webhook {
     pub types: Option<Vec<String>>,
     /// Whose events it gets; everybody's where nobody's.
     pub tenant: Tenant,
+    /// It is the operator's own, whosever events it gets.
+    pub of_operator: bool,
     /// What is signed with.
     pub secret: SigningSecret,
     /// What is signed with as well, until then.
@@ -119,6 +121,8 @@ pub struct NewWebhook {
     pub types: Option<Vec<String>>,
     /// Whose events it gets.
     pub tenant: Tenant,
+    /// Whether it is the operator's own; else it is the tenant's.
+    pub of_operator: bool,
 }
 
 /// What is changed of a receiver; none stays as it is.
@@ -202,6 +206,12 @@ impl fmt::Debug for SigningSecret {
 // === impl Webhook ===
 
 impl Webhook {
+    /// Whose it is: who sees it and may change it beside the operator. Not whose events it gets.
+    #[must_use]
+    pub fn keeper(&self) -> Tenant {
+        if self.of_operator { Tenant::default() } else { self.tenant.clone() }
+    }
+
     /// What deliveries of this time are signed with: the new secret first.
     pub fn secrets(&self, at: UnixMillis) -> impl Iterator<Item = &SigningSecret> {
         let previous = self.previous.as_ref().filter(|(_, until)| at < *until);

@@ -51,3 +51,64 @@ async fn a_key_makes_no_key_that_opens_more_than_it_does() {
     keyed(&house, &maker, "POST", "/v1/api-keys", body).await.expect(201);
     house.end().await;
 }
+
+#[tokio::test]
+async fn a_webhook_of_the_operator_is_nobody_elses_whosever_events_it_hears() {
+    let house = House::control().await;
+    let body = json!({ "name": "acme", "upstream": { "addresses": ["https://api.example.com"] } });
+    house.admin("POST", "/v1/providers", Some(body)).await.expect(201);
+    let acme = key(&house, json!({ "name": "a", "role": "provider", "provider": "acme" })).await;
+    let hook = |path: &str| json!({ "url": format!("http://127.0.0.1:9/{path}"), "provider": "acme" });
+    let operators = house.admin("POST", "/v1/webhooks", Some(hook("operator"))).await.expect(201);
+    let own = keyed(&house, &acme, "POST", "/v1/webhooks", hook("own")).await.expect(201);
+    let path = format!("/v1/webhooks/{}", text(&operators["id"]));
+    for (method, path) in [
+        ("GET", path.clone()),
+        ("PATCH", path.clone()),
+        ("DELETE", path.clone()),
+        ("POST", format!("{path}/rotate-secret")),
+        ("GET", format!("{path}/deliveries")),
+    ] {
+        keyed(&house, &acme, method, &path, json!({})).await.expect_problem(404, "webhook_not_found");
+    }
+    let listed = keyed(&house, &acme, "GET", "/v1/webhooks", Value::Null).await.expect(200);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["data"][0]["id"], own["id"]);
+    for log in ["/v1/changes", "/v1/events"] {
+        let told = keyed(&house, &acme, "GET", log, Value::Null).await.expect(200);
+        assert!(!told.to_string().contains("operator"), "{log}: {told}");
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_hears_no_more_on_the_stream_that_it_opened() {
+    let house = House::control().await;
+    let (_, wallet) = house.agent("buyer").await;
+    let made = house.admin("POST", "/v1/api-keys", Some(json!({ "name": "r", "role": "admin" }))).await;
+    let made = made.expect(201);
+    let log = house.admin("GET", "/v1/events?limit=500", None).await.expect(200);
+    let last = text(&log["data"].as_array().unwrap().last().unwrap()["cursor"]);
+    let stream = Call::new("GET", "/v1/events/stream").with("Last-Event-ID", &last);
+    let stream = stream.with("Authorization", &format!("Bearer {}", text(&made["key"])));
+    let revoke = async {
+        // It was let in when its use is written down.
+        while house.registry.api_keys(None, 1).await.unwrap()[0].last_used_at.is_none() {
+            tokio::task::yield_now().await;
+        }
+        let path = format!("/v1/api-keys/{}/revoke", text(&made["id"]));
+        house.admin("POST", &path, None).await.expect(200);
+        house.admin("POST", &format!("/v1/wallets/{wallet}/freeze"), None).await.expect(200);
+    };
+    let (answer, ()) = tokio::join!(house.call(stream), revoke);
+    assert_eq!(answer.status, 200);
+    assert!(!answer.body.contains("wallet.frozen"), "{}", answer.body);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_stands_in_a_path_and_is_no_text_is_a_problem_too() {
+    let house = House::control().await;
+    house.admin("GET", "/v1/providers/%ff", None).await.expect_problem(400, "invalid_parameter");
+    house.end().await;
+}

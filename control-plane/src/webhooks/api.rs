@@ -2,7 +2,7 @@
 
 mod deliveries;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -21,6 +21,7 @@ use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, Range};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::egress::Target;
@@ -36,7 +37,7 @@ struct WebhookBody {
     url: String,
     /// What it wants to hear of, such as `wallet.low_balance`; everything where not given.
     types: Option<Vec<String>>,
-    /// Only this provider's events; a provider's key always makes its own.
+    /// Only this provider's events. A provider's key always makes its own; what the operator makes is the operator's.
     provider: Option<String>,
     /// Only this owner's events; an owner's key always makes its own.
     owner: Option<String>,
@@ -148,7 +149,7 @@ async fn create(
     let tenant = if caller.is_admin() { Tenant { provider: body.provider, owner: body.owner } } else { own };
     let url = check(&state, &mut fields, &body.url).await;
     fields.finish()?;
-    let new = NewWebhook { url, types: body.types, tenant };
+    let new = NewWebhook { url, types: body.types, tenant, of_operator: caller.is_admin() };
     let webhook = state.registry.create_webhook(&caller.actor(), new).await?;
     tracing::info!(webhook.id = %webhook.id, "webhook created");
     Ok(shown(StatusCode::CREATED, webhook))
@@ -238,7 +239,7 @@ async fn enable(
 async fn visible(state: &ControlState, caller: &Caller, id: &str) -> Result<Webhook, Problem> {
     let webhook = state.registry.webhook(id.parse()?).await?.ok_or(Problem::WebhookNotFound)?;
     let own = tenant(caller);
-    if caller.is_admin() || webhook.tenant == own { Ok(webhook) } else { Err(Problem::WebhookNotFound) }
+    if caller.is_admin() || webhook.keeper() == own { Ok(webhook) } else { Err(Problem::WebhookNotFound) }
 }
 
 /// Whose webhooks the caller has; everybody's where nobody's.

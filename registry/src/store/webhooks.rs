@@ -18,6 +18,7 @@ struct Row {
     types: Option<String>,
     provider: Option<String>,
     owner: Option<String>,
+    of_operator: bool,
     secret: Vec<u8>,
     previous_secret: Option<Vec<u8>>,
     previous_until: Option<i64>,
@@ -28,8 +29,9 @@ struct Row {
 }
 
 pub(crate) async fn put(session: &mut Session<'_>, webhook: &Webhook) -> Result<(), StoreError> {
-    const SQL: &str = "insert into webhook (id, url, types, provider, owner, secret, position, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    const SQL: &str =
+        "insert into webhook (id, url, types, provider, owner, secret, position, created_at, of_operator)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     execute!(
         session,
         sqlx::query(SQL)
@@ -41,6 +43,7 @@ pub(crate) async fn put(session: &mut Session<'_>, webhook: &Webhook) -> Result<
             .bind(webhook.secret.expose())
             .bind(signed(webhook.position))
             .bind(webhook.created_at.0)
+            .bind(webhook.of_operator)
     )?;
     Ok(())
 }
@@ -78,7 +81,7 @@ pub(crate) async fn get(session: &mut Session<'_>, id: WebhookId) -> Result<Opti
     row.map(Row::read).transpose()
 }
 
-/// Receivers of a tenant, all where it is nobody, newest first.
+/// Receivers that are a tenant's, all where it is nobody, newest first.
 pub(crate) async fn list(
     session: &mut Session<'_>,
     tenant: &Tenant,
@@ -86,7 +89,8 @@ pub(crate) async fn list(
     limit: u32,
 ) -> Result<Vec<Webhook>, StoreError> {
     const SQL: &str = "select * from webhook where id < $1
-         and (cast($3 as text) is null or provider = $3) and (cast($4 as text) is null or owner = $4)
+         and (cast($3 as text) is null or (provider = $3 and not of_operator))
+         and (cast($4 as text) is null or (owner = $4 and not of_operator))
          order by id desc limit $2";
     let before = before.map_or([u8::MAX; 16], |id| *id.as_bytes());
     let rows: Vec<Row> = on_either!(session, c => sqlx::query_as(SQL)
@@ -104,12 +108,16 @@ pub(crate) async fn enabled(session: &mut Session<'_>) -> Result<Vec<Webhook>, S
     rows.into_iter().map(Row::read).collect()
 }
 
-/// How many a tenant has of its own.
-pub(crate) async fn count(session: &mut Session<'_>, tenant: &Tenant) -> Result<u64, StoreError> {
+/// How many a tenant has of its own, or the operator for it.
+pub(crate) async fn count(
+    session: &mut Session<'_>,
+    tenant: &Tenant,
+    of_operator: bool,
+) -> Result<u64, StoreError> {
     const SQL: &str = "select count(*) from webhook
-         where coalesce(provider, '') = coalesce($1, '') and coalesce(owner, '') = coalesce($2, '')";
+         where of_operator = $3 and coalesce(provider, '') = coalesce($1, '') and coalesce(owner, '') = coalesce($2, '')";
     let count: i64 = on_either!(session, c =>
-        sqlx::query_scalar(SQL).bind(&tenant.provider).bind(&tenant.owner).fetch_one(c))?;
+        sqlx::query_scalar(SQL).bind(&tenant.provider).bind(&tenant.owner).bind(of_operator).fetch_one(c))?;
     number(count)
 }
 
@@ -180,6 +188,7 @@ impl Row {
             url: self.url,
             types: types.map_err(|_| StoreError::Corrupt("webhook"))?,
             tenant: Tenant { provider: self.provider, owner: self.owner },
+            of_operator: self.of_operator,
             secret: SigningSecret::from_bytes(self.secret),
             previous: previous.zip(self.previous_until.map(UnixMillis)),
             position: number(self.position)?,

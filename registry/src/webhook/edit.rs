@@ -24,7 +24,7 @@ impl Registry {
         let (id, secret) = (WebhookId::generate(at, random()?), SigningSecret::generate()?);
         let mut writing = self.write().await?;
         let session = &mut writing.session();
-        if store::count(session, &new.tenant).await? >= u64::from(WEBHOOKS_MAX) {
+        if store::count(session, &new.tenant, new.of_operator).await? >= u64::from(WEBHOOKS_MAX) {
             return Err(RegistryError::TooMany("webhooks", WEBHOOKS_MAX));
         }
         let position = crate::store::journal::last_position(session).await?;
@@ -33,6 +33,7 @@ impl Registry {
             url: new.url,
             types: new.types,
             tenant: new.tenant,
+            of_operator: new.of_operator,
             secret,
             previous: None,
             position,
@@ -222,7 +223,7 @@ pub(super) fn entry<'a>(
             kind: "webhook",
             id: known.map(|webhook| webhook.id.to_string()).unwrap_or_default(),
         },
-        tenant: known.map(|webhook| webhook.tenant.clone()).unwrap_or_default(),
+        tenant: known.map(Webhook::keeper).unwrap_or_default(),
         before: before.map(Webhook::document),
         after: after.map(Webhook::document),
         at,

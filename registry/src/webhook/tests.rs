@@ -30,7 +30,8 @@ impl House {
 
     async fn webhook(&self, types: Option<&[&str]>, tenant: Tenant) -> Webhook {
         let types = types.map(|types| types.iter().map(ToString::to_string).collect());
-        let new = NewWebhook { url: "https://example.com/hooks".to_owned(), types, tenant };
+        let new =
+            NewWebhook { url: "https://example.com/hooks".to_owned(), types, tenant, of_operator: false };
         self.registry.create_webhook(&OPERATOR, new).await.unwrap()
     }
 
@@ -135,6 +136,7 @@ async fn an_unknown_type_and_one_too_many_are_refused() {
         url: "https://example.com/".to_owned(),
         types,
         tenant: Tenant::provider("acme"),
+        of_operator: false,
     };
     let typo = house.registry.create_webhook(&OPERATOR, new(Some(vec!["wallet.low".to_owned()]))).await;
     assert!(matches!(typo, Err(RegistryError::UnknownEventType(_))));

@@ -135,7 +135,12 @@ impl House {
     /// Money's events to this receiver, none of the house's own.
     pub(super) async fn webhook(&self, receiver: &Receiver) -> Webhook {
         let types = ["wallet.funded", "payment.captured.batch"].map(str::to_owned).to_vec();
-        let new = NewWebhook { url: receiver.url(), types: Some(types), tenant: Tenant::default() };
+        let new = NewWebhook {
+            url: receiver.url(),
+            types: Some(types),
+            tenant: Tenant::default(),
+            of_operator: true,
+        };
         self.registry.create_webhook(&OPERATOR, new).await.unwrap()
     }
 
