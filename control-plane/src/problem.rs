@@ -251,7 +251,7 @@ impl From<RegistryError> for Problem {
             RegistryError::UnknownRoute(_) => Self::RouteNotFound,
             RegistryError::UnknownRevision { .. } => Self::RevisionNotFound,
             RegistryError::ManagedByFile { .. } => Self::ManagedByFile(error.to_string()),
-            RegistryError::Taken { .. } => Self::Conflict(error.to_string()),
+            RegistryError::Taken { .. } | RegistryError::EndedKey(_) => Self::Conflict(error.to_string()),
             RegistryError::Invalid(mistakes) => {
                 let field = |mistake: Mistake| FieldError::new(mistake.pointer, mistake.message);
                 Self::Fields(mistakes.into_iter().map(field).collect())

@@ -103,6 +103,9 @@ pub enum RegistryError {
     /// No such key.
     #[error("there is no key {0}")]
     UnknownKey(KeyId),
+    /// The key's time is over: another one cannot take its place.
+    #[error("the key {0} has ended: make a new one")]
+    EndedKey(KeyId),
     /// No such wallet.
     #[error("there is no wallet {0}")]
     UnknownWallet(WalletId),

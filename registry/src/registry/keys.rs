@@ -53,6 +53,9 @@ impl Registry {
         let mut writing = self.write().await?;
         let agent = one(&mut writing.session(), agent).await?;
         let old = own_key(&agent, key)?;
+        if old.expires_at.is_some_and(|end| end <= at) {
+            return Err(RegistryError::EndedKey(key));
+        }
         let end = at.plus(overlap_ms.max(0));
         let end = old.expires_at.map_or(end, |earlier| earlier.min(end));
         agents::expire_key(&mut writing.session(), key, end).await?;
