@@ -1,6 +1,6 @@
 //! `/v1/agents/{id}/keys`: what an agent pays with in one round trip. Made, rotated with an overlap, ended at once.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -16,6 +16,7 @@ use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::idempotent::ShowsSecret;
+use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;

@@ -1,7 +1,7 @@
 //! `/v1/wallets/{id}/alerts`: balances below which somebody wants to hear of a wallet.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{AlertId, WalletId};
@@ -15,6 +15,7 @@ use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;

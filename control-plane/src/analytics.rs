@@ -1,6 +1,6 @@
 //! `/v1/providers/{name}/failures` and `/latency`: how a provider's routes did, from the gateway's own counts.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::UnixMillis;
 use registry::{Requests, RouteLatency};
@@ -13,6 +13,7 @@ use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page};
 use crate::call::moment;
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::problem::Problem;

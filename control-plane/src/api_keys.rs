@@ -1,6 +1,6 @@
 //! `/v1/api-keys`: who may call this API besides the holder of the administrator's token.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -18,6 +18,7 @@ use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::operations;
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;

@@ -11,4 +11,5 @@ pub(crate) mod idempotent;
 pub(crate) mod listing;
 pub(crate) mod moment;
 pub(crate) mod operations;
+pub(crate) mod path;
 pub(crate) mod query;

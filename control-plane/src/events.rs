@@ -4,19 +4,19 @@
 //! The stream is the same log as server-sent events: an event's `id` is its cursor, so that a reader that lost its connection
 //! goes on with `Last-Event-ID`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use domain::ApiKeyId;
 use futures_util::{Stream, stream};
 use registry::Registry;
 use registry::journal::{Event, Filter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -27,10 +27,11 @@ use crate::call::csv::Row;
 use crate::call::listing::{self, Lister, Page, Range};
 use crate::call::query::Query;
 use crate::control::ControlState;
+use crate::places::{Place, Places, Shares};
 use crate::problem::Problem;
 
 /// Streams open at once: the control listener has 256 connections for all.
-const STREAMS_MAX: usize = 64;
+const STREAMS: Shares = Shares { all: 64, operator: 8, tenant: 8 };
 
 /// How long one stream lasts. Whoever reads on comes again, and is asked again who it is.
 const STREAM_MAX: Duration = Duration::from_secs(600);
@@ -50,7 +51,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// Those who read events as they come.
 #[derive(Clone, Debug)]
 pub struct Streams {
-    places: Arc<Semaphore>,
+    places: Places,
     stop: watch::Receiver<bool>,
     lasting: Duration,
 }
@@ -59,6 +60,8 @@ pub struct Streams {
 struct Reading {
     registry: Registry,
     filter: Filter,
+    /// What was shown; none is the administrator's token.
+    key: Option<ApiKeyId>,
     positions: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     /// The position of the last event that was sent.
@@ -66,7 +69,7 @@ struct Reading {
     /// Read, not sent.
     waiting: std::vec::IntoIter<Event>,
     until: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -146,9 +149,10 @@ async fn follow(
         None => state.registry.last_position().await?,
     };
     let Streams { places, stop, lasting } = state.streams;
-    let Ok(place) = places.try_acquire_owned() else { return Err(Problem::Overloaded) };
+    let place = places.take((!caller.is_admin()).then(|| caller.who())).ok_or(Problem::Overloaded)?;
     let reading = Reading {
         filter: visible(&caller),
+        key: caller.key(),
         positions: state.registry.positions(),
         registry: state.registry,
         stop,
@@ -180,7 +184,7 @@ impl Streams {
     }
 
     pub(crate) fn lasting(stop: watch::Receiver<bool>, lasting: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(STREAMS_MAX)), stop, lasting }
+        Self { places: Places::new(STREAMS), stop, lasting }
     }
 }
 
@@ -205,6 +209,9 @@ impl Reading {
             let read = self.registry.events_after(self.after, READ_MAX, &self.filter).await;
             let read = read.inspect_err(|error| tracing::warn!(%error, "a stream of events broke off"));
             self.waiting = read.ok()?.into_iter();
+            if self.waiting.len() > 0 && !self.is_still_let_in().await {
+                return None;
+            }
             if self.waiting.len() == 0 {
                 tokio::select! {
                     () = tokio::time::sleep_until(self.until) => return None,
@@ -215,6 +222,13 @@ impl Reading {
                 }
             }
         }
+    }
+
+    /// A key may have been revoked, or have ended, since the stream began.
+    async fn is_still_let_in(&self) -> bool {
+        let Some(key) = self.key else { return true };
+        let good = self.registry.is_good_api_key(key).await;
+        good.inspect_err(|error| tracing::warn!(%error, "a stream of events broke off")).unwrap_or(false)
     }
 }
 

@@ -27,6 +27,7 @@ pub mod ops;
 mod payments;
 mod payout_destinations;
 mod payouts;
+mod places;
 mod policy;
 mod problem;
 mod providers;

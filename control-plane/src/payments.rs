@@ -8,7 +8,7 @@ mod refund;
 mod timeline;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::{Asset, PaymentId};
 use ledger::{PaymentRecord, Refunded};
 use serde::Serialize;
@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
+use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::money::Money;
 use crate::problem::Problem;

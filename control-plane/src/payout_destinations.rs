@@ -1,7 +1,7 @@
 //! `/v1/providers/{name}/payout-destination`: where a provider's money goes, and what was asked for and waits.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::{PayoutDestination, WalletId};
 use registry::payout::{DestinationEntry, PayoutDestinations, REFERENCE_BYTES_MAX};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::problem::Problem;

@@ -1,7 +1,7 @@
 //! `/v1/payouts`: what leaves for providers. One into a wallet is paid as it is made; any other a person pays, and says so.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, PayoutDestination, PayoutId};
 use ledger::{Order, Payout, PayoutFilter, PayoutPayment};
@@ -17,6 +17,7 @@ use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::listing::{Lister, Page, Range};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;

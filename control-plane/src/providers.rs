@@ -1,7 +1,7 @@
 //! `/v1/providers`: who is paid. Registered and priced by the operator, kept up by themselves.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::BasisPoints;
@@ -16,6 +16,7 @@ use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::catalog_body::{OutcomeView, ProviderBody, ProviderPatch, Trial};
 use crate::control::ControlState;

@@ -1,6 +1,6 @@
 //! `/v1/providers/{name}/revenue` and `/consumers`: what a provider earned, from the sums that every commit keeps.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, UnixMillis};
 use jiff::civil::Date;
@@ -14,6 +14,7 @@ use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page};
 use crate::call::moment;
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::money::Money;

@@ -1,7 +1,7 @@
 //! `/v1/routes`: what is sold, for how much, and what it was before.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use registry::RouteEntry;
@@ -17,6 +17,7 @@ use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::catalog_body::{OutcomeView, RouteBody, RoutePatch, Trial};
 use crate::control::ControlState;

@@ -1,7 +1,7 @@
 //! `/v1/settlements`: what was settled with providers, of which payments; and a settlement at once, where somebody asks.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, SettlementId};
 use ledger::{Closing, Order, PaymentFilter, PaymentRecord, Settlement};
@@ -17,6 +17,7 @@ use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::listing::{Found, Lister, Page, Range};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::catalog_body::Trial;
 use crate::control::ControlState;

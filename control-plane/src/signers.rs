@@ -2,7 +2,7 @@
 //! with it (EIP-191); the administrator may name one without.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::problem::Problem;

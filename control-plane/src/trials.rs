@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::catalog::{Provider, Route, Served};
 use domain::policy::Spending;
 use domain::{
@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;

@@ -3,7 +3,7 @@
 mod transfers;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{Amount, Asset, WalletId};
@@ -20,6 +20,7 @@ use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;

@@ -242,6 +242,16 @@ impl Registry {
         Ok(Some(grant))
     }
 
+    /// Whether a key opens anything now: it was not revoked, and its time is not over.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn is_good_api_key(&self, id: ApiKeyId) -> Result<bool, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        let known = store::get(&mut connection.session(), id).await?;
+        Ok(known.is_some_and(|(grant, _)| grant.is_good(self.now())))
+    }
+
     /// Keys, newest first, those before `before` where given.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use domain::Secret;
+use domain::{ApiKeyId, Secret};
 use registry::journal::{Actor, ActorKind};
 use registry::{ApiKey, ApiKeyGrant, Registry, Role};
 use subtle::ConstantTimeEq;
@@ -99,6 +99,14 @@ impl Caller {
     /// As the journal names them.
     pub(crate) fn actor(&self) -> Actor {
         Actor { kind: self.kind, request: Some(self.request.to_string()) }
+    }
+
+    /// The key that was shown; none for the administrator's token.
+    pub(crate) fn key(&self) -> Option<ApiKeyId> {
+        match self.kind {
+            ActorKind::Key(id) => Some(id),
+            ActorKind::Token | ActorKind::File | ActorKind::System => None,
+        }
     }
 
     pub(crate) fn is_admin(&self) -> bool {

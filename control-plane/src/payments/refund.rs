@@ -4,7 +4,7 @@
 //! they bought. The fee returns in proportion.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use ledger::{PaymentRecord, RefundReason, RefundRequest, Refunded};
 use registry::Tenant;
 use registry::journal::{Movement, Subject};
@@ -18,6 +18,7 @@ use super::{RefundView, visible};
 use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::idempotent::IdempotencyKey;
+use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::problem::Problem;

@@ -1,6 +1,6 @@
 //! `GET /v1/payments/{id}/timeline`: what became of a payment, in order.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, UnixMillis};
 use ledger::Timeline;
@@ -13,6 +13,7 @@ use super::visible;
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::money::Money;

@@ -4,7 +4,7 @@
 //! owner who could note a withdrawal would lose a balance and get nothing for it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, TransferId};
 use ledger::{Funding, Order, Transfer, Withdrawal};
@@ -22,6 +22,7 @@ use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::listing::{Found, Lister, Page, Range};
+use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
