@@ -13,6 +13,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest a call of our own listeners may take; an audit reads all books.
 const CALL_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// What to look at where nobody answers.
+pub(crate) const UNREACHABLE: &str = "the management API cannot be reached: does the gateway run, and is its control listener \
+    there? --api, or FAREGATE_URL, says where commands look for it";
+
 /// A client that follows no redirect: a payment goes to the place it was made for and to no other.
 ///
 /// # Errors
@@ -34,7 +38,7 @@ pub(crate) fn direct() -> anyhow::Result<Client> {
 /// # Errors
 /// It cannot be reached, or refuses: with its words.
 pub(crate) async fn ask(request: RequestBuilder) -> anyhow::Result<Value> {
-    let response = request.send().await.context("the management API cannot be reached")?;
+    let response = request.send().await.context(UNREACHABLE)?;
     let status = response.status();
     let text = response.text().await.context("the management API broke off")?;
     let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);

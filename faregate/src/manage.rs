@@ -126,7 +126,7 @@ impl Api {
 
     /// The answer, empty where it has none.
     async fn text(&self, input: &Input) -> anyhow::Result<String> {
-        let response = self.request(input).send().await.context("the management API cannot be reached")?;
+        let response = self.request(input).send().await.context(client::UNREACHABLE)?;
         if !response.status().is_success() {
             return Err(refusal(response).await);
         }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::input::Input;
 use super::table::{self, Table};
 use super::{Api, refusal};
+use crate::client;
 use crate::output::{Format, print_text};
 use crate::progress::Progress;
 
@@ -108,7 +109,7 @@ async fn table(api: &Api, input: &Input) -> anyhow::Result<()> {
 /// All of it, as it comes.
 async fn export(api: &Api, input: &Input) -> anyhow::Result<()> {
     let request = api.request(input).header(ACCEPT, "text/csv").timeout(EXPORT_TIMEOUT);
-    let mut response = request.send().await.context("the management API cannot be reached")?;
+    let mut response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
@@ -137,7 +138,7 @@ async fn export(api: &Api, input: &Input) -> anyhow::Result<()> {
 /// Events as they come, until the API ends it: as they are, or as one object on a line each.
 pub(super) async fn follow(api: &Api, input: &Input, format: Format) -> anyhow::Result<()> {
     let request = api.request(input).header(ACCEPT, "text/event-stream").timeout(STREAM_TIMEOUT);
-    let mut response = request.send().await.context("the management API cannot be reached")?;
+    let mut response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
@@ -163,7 +164,7 @@ pub(super) async fn follow(api: &Api, input: &Input, format: Format) -> anyhow::
 /// One page as CSV, and where the next one begins.
 async fn csv_page(api: &Api, input: &Input) -> anyhow::Result<(String, Option<String>)> {
     let request = api.request(input).header(ACCEPT, "text/csv");
-    let response = request.send().await.context("the management API cannot be reached")?;
+    let response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
