@@ -167,7 +167,9 @@ fn text(value: &Value) -> String {
 fn state(ledger: Ledger, registry: Registry) -> ControlState {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let egress = Egress::new(Rules { allow_private: true, allow_http: true }).unwrap();
-    let (_, stop) = watch::channel(false);
+    let (keep, stop) = watch::channel(false);
+    // Gone, it would end every stream at once.
+    Box::leak(Box::new(keep));
     let streams = Streams::lasting(stop, std::time::Duration::from_millis(200));
     ControlState { ledger, registry, metrics: metrics(), egress, streams }
 }
