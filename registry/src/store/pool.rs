@@ -229,6 +229,11 @@ impl Transaction {
     }
 }
 
+/// Of every connection to PostgreSQL. Whoever writes has the others wait: a process that freezes in between is put out sooner
+/// than they give up, or it would keep its successor from starting.
+const SESSION: &str = "
+set search_path to registry; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s'";
+
 async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(directory.join(FILE))
@@ -248,11 +253,7 @@ async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(WAIT_MAX)
         // Not a parameter of the connection: poolers refuse those.
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute("set search_path to registry; set lock_timeout to '5s'").await.map(drop)
-            })
-        });
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }));
     Ok(pool.connect_with(options).await?)
 }
 

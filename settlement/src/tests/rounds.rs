@@ -172,7 +172,12 @@ async fn two_workers_beside_payments_and_refunds_settle_everything_once() {
         }
     }
     let position = house.ledger.position("acme").await.unwrap().unwrap();
-    assert_eq!((payments, position.payments), (160, 0));
+    assert_eq!(payments + position.payments, 160);
+    // What the last ones earned may be less than what was given back since.
+    assert!(
+        position.payments == 0 || position.net <= 0,
+        "carried over though there was something: {position:?}"
+    );
     let earned: i64 = (1..=40).map(|units| units - units / 10).sum::<i64>() * 4;
     let back: i64 = (1..=40).step_by(5).map(|units| units - units / 10).sum::<i64>() * 4;
     assert_eq!(net + position.net, earned - back);

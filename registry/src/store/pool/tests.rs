@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL, as `sslmode` in the URL asks for it. On this one database alone, whatever the others run on.
+//! PostgreSQL alone, whatever the others run on: TLS as `sslmode` in the URL asks for it, and a writer that freezes.
 
 use domain::Secret;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -75,4 +75,14 @@ async fn a_primary_that_waits_for_a_standby_is_told_from_one_that_does_not() {
         tokio::task::yield_now().await;
     }
     pool.close().await;
+}
+
+#[tokio::test]
+async fn a_writer_that_freezes_does_not_keep_its_successor_from_writing() {
+    let database = Database::Postgres { url: Secret::new(test_postgres::fresh_database()) };
+    let frozen = Pool::open(&database).await.unwrap();
+    let next = Pool::open(&database).await.unwrap();
+    let held = frozen.begin().await.unwrap();
+    next.begin().await.expect("the lock of a writer that says nothing").commit().await.unwrap();
+    held.commit().await.expect_err("it was put out");
 }
