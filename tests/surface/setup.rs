@@ -122,6 +122,7 @@ async fn made(gateway: &Faregate, upstream: &Upstream, folder: &Folder) {
         "webhook create --url http://127.0.0.1:9/ops --types wallet.low_balance --types payout.paid",
         "webhook create --url http://127.0.0.1:9/all",
         "webhook create --url http://127.0.0.1:9/maps --provider maps",
+        "webhook create --url http://127.0.0.1:9/maps --provider maps --of-tenant",
         "api-key create --name books --role admin --read-only",
         "api-key create --name maps --role provider --provider maps --scopes routes:read --scopes payments:read",
         "provider set-payout-destination acme --rail manual --reference IBAN-1",
@@ -175,6 +176,7 @@ async fn a_setup_makes_another_gateway_the_same() {
         "reference = \"IBAN-1\"",
         "types = [\"payout.paid\", \"wallet.low_balance\"]",
         "enabled = false",
+        "of_tenant = true",
         "[[agent_keys]]",
         "[[api_keys]]",
     ] {
@@ -197,7 +199,7 @@ async fn a_setup_makes_another_gateway_the_same() {
     let tried = say(&second, &format!("apply {whole} --dry-run")).await;
     let applied = say(&second, &format!("apply {whole}")).await;
     let secrets: Vec<&str> = applied.out.lines().filter(|line| line.contains("whsec_")).collect();
-    assert_eq!(secrets.len(), 3, "each new secret is shown once: {}", applied.out);
+    assert_eq!(secrets.len(), 4, "each new secret is shown once: {}", applied.out);
     assert!(applied.out.ends_with(&*tried.out), "{}\n{}", tried.out, applied.out);
     assert_eq!(without_keys(&export(&second).await), without_keys(&text));
 
@@ -268,7 +270,7 @@ async fn what_differs_is_changed_and_nothing_else() {
         "what is not named stays"
     );
     let pruned = say(&gateway, &format!("apply {file} --prune")).await.out;
-    assert_eq!(pruned.lines().filter(|line| line.starts_with("removed")).count(), 3, "{pruned}");
+    assert_eq!(pruned.lines().filter(|line| line.starts_with("removed")).count(), 4, "{pruned}");
     assert_eq!(json(&gateway, "webhook list").await.as_array().unwrap().len(), 0);
     gateway.finish().await;
 }

@@ -163,20 +163,20 @@ async fn the_operator_makes_a_webhook_for_a_tenant_and_says_whose_it_is() {
     let post = async |body: Value| house.admin("POST", "/v1/webhooks", Some(body)).await;
     let url = "http://127.0.0.1:9/";
     let own = post(json!({ "url": url, "owner": "lab" })).await.expect(201);
-    assert_eq!(own["of_operator"], json!(true));
-    let theirs = post(json!({ "url": url, "owner": "lab", "of_operator": false })).await.expect(201);
-    assert_eq!(theirs["of_operator"], json!(false));
-    let nobodys = post(json!({ "url": url, "of_operator": false })).await;
-    assert_eq!(nobodys.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/of_operator");
+    assert_eq!(own["of_tenant"], json!(false));
+    let theirs = post(json!({ "url": url, "owner": "lab", "of_tenant": true })).await.expect(201);
+    assert_eq!(theirs["of_tenant"], json!(true));
+    let nobodys = post(json!({ "url": url, "of_tenant": true })).await;
+    assert_eq!(nobodys.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/of_tenant");
 
     let key = house.key_of(registry::Role::Owner("lab".to_owned()), false).await;
     let call =
         |method: &str| Call::new(method, "/v1/webhooks").with("Authorization", &format!("Bearer {key}"));
     let seen = house.call(call("GET")).await.expect(200);
     assert_eq!((seen["data"].as_array().unwrap().len(), &seen["data"][0]["id"]), (1, &theirs["id"]));
-    let body = json!({ "url": url, "of_operator": true });
-    let refused = house.call(call("POST").with("Idempotency-Key", "w").json(&body)).await;
-    assert_eq!(refused.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/of_operator");
+    let made =
+        house.call(call("POST").with("Idempotency-Key", "w").json(&json!({ "url": url }))).await.expect(201);
+    assert_eq!((&made["owner"], &made["of_tenant"]), (&json!("lab"), &json!(true)));
     house.end().await;
 }
 

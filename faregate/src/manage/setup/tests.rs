@@ -27,7 +27,7 @@ wallet = "lab (2)"
 [[webhooks]]
 url = "https://example.com/hook"
 enabled = true
-of_operator = false
+of_tenant = true
 owner = "lab"
 types = ["payout.paid"]
 
@@ -71,6 +71,17 @@ fn a_setup_in_json_is_the_same() {
     let (setup, _) = read("setup.json", &json!({ "wallets": wallets }).to_string()).unwrap();
     let written = "[[wallets]]\nname = \"lab\"\nalerts = [\"$5.00\"]\n\n";
     assert_eq!(table("wallets", &setup.wallets[0]).unwrap(), written);
+}
+
+#[test]
+fn an_end_may_stand_without_quotes_as_in_the_configuration_file() {
+    let text = "[[agents]]\nname = \"x\"\nexpires_at = 2099-01-01T01:00:00+01:00\n";
+    let (setup, _) = read("setup.toml", text).unwrap();
+    let written = "[[agents]]\nname = \"x\"\nexpires_at = \"2099-01-01T00:00:00.000Z\"\n\n";
+    assert_eq!(table("agents", &setup.agents[0]).unwrap(), written);
+    let local = text.replace("+01:00", "");
+    let error = format!("{:#}", read("setup.toml", &local).map(drop).unwrap_err());
+    assert!(error.contains("RFC 3339") && error.contains("line 3"), "{error}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use domain::{Amount, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use toml::value::Datetime;
 
 /// Members that stand before the others of a table, in this order.
 const FIRST: [&str; 4] = ["name", "agent", "url", "provider"];
@@ -16,8 +17,16 @@ pub(super) struct Dollars(pub(super) Amount);
 
 /// A moment: `2027-01-31T00:00:00Z` and the same in another offset are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Written", into = "String")]
 pub(super) struct Moment(pub(super) UnixMillis);
+
+/// A moment in quotes, or as TOML has it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Date(Datetime),
+}
 
 /// What the API shows of a thing as a file has it: money as people write it, and only these members, where they say something.
 pub(super) fn shown(view: &Value, members: &[&str]) -> Map<String, Value> {
@@ -95,10 +104,14 @@ impl fmt::Display for Dollars {
 
 // === impl Moment ===
 
-impl TryFrom<String> for Moment {
+impl TryFrom<Written> for Moment {
     type Error = &'static str;
 
-    fn try_from(text: String) -> Result<Self, &'static str> {
+    fn try_from(written: Written) -> Result<Self, &'static str> {
+        let text = match written {
+            Written::Text(text) => text,
+            Written::Date(date) => date.to_string(),
+        };
         UnixMillis::parse(&text).map(Self).ok_or("must be RFC 3339, such as 2027-01-31T00:00:00Z")
     }
 }

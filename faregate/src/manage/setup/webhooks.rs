@@ -13,7 +13,7 @@ use super::plan::{Call, Plan, Thing, change};
 use super::value::{shown, table};
 use crate::manage::Api;
 
-const MEMBERS: [&str; 6] = ["url", "provider", "owner", "of_operator", "types", "enabled"];
+const MEMBERS: [&str; 6] = ["url", "provider", "owner", "of_tenant", "types", "enabled"];
 
 /// A webhook of a file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -22,8 +22,8 @@ pub(super) struct Webhook {
     url: String,
     provider: Option<String>,
     owner: Option<String>,
-    /// True where not given.
-    of_operator: Option<bool>,
+    /// False where not given.
+    of_tenant: Option<bool>,
     /// Everything where not given.
     types: Option<Vec<String>>,
     /// Stays as it is where not given.
@@ -89,7 +89,7 @@ impl Webhook {
     /// What it is known by. URLs that are the same are spelled the same.
     fn identity(&self) -> (String, Option<String>, Option<String>, bool) {
         let url = Url::parse(&self.url).map_or_else(|_| self.url.clone(), |url| url.to_string());
-        (url, self.provider.clone(), self.owner.clone(), self.of_operator.unwrap_or(true))
+        (url, self.provider.clone(), self.owner.clone(), self.of_tenant.unwrap_or(false))
     }
 
     /// In any order they are the same.
@@ -100,14 +100,13 @@ impl Webhook {
     }
 
     fn exported(&self) -> Self {
-        let of_operator = self.of_operator.filter(|of_operator| !of_operator);
-        Self { types: self.types(), of_operator, ..self.clone() }
+        Self { types: self.types(), of_tenant: self.of_tenant.filter(|is| *is), ..self.clone() }
     }
 
     fn creation(&self, thing: &Thing) -> Vec<Call> {
         let body = json!({
             "url": self.url, "types": self.types, "provider": self.provider, "owner": self.owner,
-            "of_operator": self.of_operator,
+            "of_tenant": self.of_tenant.unwrap_or(false),
         });
         let mut calls = vec![Call::new(Method::POST, "/v1/webhooks").body(body).makes(thing)];
         if self.enabled == Some(false) {
