@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tests::process::run;
 use tests::{Config, Faregate, Request, Route, Upstream, World};
 
 use crate::manage::{json, say, try_say};
@@ -346,4 +347,30 @@ async fn an_apply_that_stops_says_what_was_done_and_goes_on_from_there() {
         (0, 2)
     );
     world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_exports_and_applies_what_is_its_own() {
+    let (upstream, folder) = (Upstream::start().await, Folder::new());
+    let gateway = gateway(&upstream).await;
+    made(&gateway, &upstream, &folder).await;
+    say(&gateway, "agent create --name stranger --owner else").await;
+    let key = say(&gateway, "api-key create --name lab --role owner --owner lab --field key").await.out;
+    let api = gateway.control_url();
+    let own = async |words: &[&str]| {
+        let said = run(&[words, &["--api", &api, "--token", key.trim()]].concat()).await;
+        assert_eq!(said.code, Some(0), "{words:?}: {}", said.err);
+        said.out
+    };
+    let text = own(&["export"]).await;
+    assert!(
+        text.contains("may not read it: providers and routes, payout destinations, keys of the API.\n"),
+        "{text}"
+    );
+    assert_eq!((text.matches("[[agents]]").count(), text.matches("[[wallets]]").count()), (2, 3), "{text}");
+    assert!(!text.contains("stranger") && text.contains("[[agent_keys]]"), "{text}");
+    let file = folder.write("own.toml", &text.replace("frozen = true", "frozen = false"));
+    assert_eq!(own(&["apply", &file]).await.trim(), "changed  wallet  lab (2)    /frozen");
+    assert_eq!(own(&["apply", &file]).await.trim(), "nothing changes");
+    gateway.finish().await;
 }

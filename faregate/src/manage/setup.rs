@@ -18,7 +18,7 @@ mod webhooks;
 
 use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::command::{common, of_changes};
@@ -43,6 +43,12 @@ const HEAD: &str = "# The setup of a Faregate: `faregate apply` makes another on
 /// Names of what was not done that an error lists.
 const NAMES_MAX: usize = 20;
 
+/// What the key that is shown may read. A tenant exports what is its own.
+#[derive(Default)]
+struct Readable {
+    left_out: Vec<&'static str>,
+}
+
 pub(super) fn commands() -> [Command; 2] {
     let file = Arg::new("file")
         .long("file")
@@ -65,15 +71,18 @@ pub(super) fn commands() -> [Command; 2] {
 /// `faregate export`.
 pub(super) async fn export(matches: &ArgMatches) -> anyhow::Result<Verdict> {
     let api = Api::new(matches)?;
-    let format = vec![("format".to_owned(), "toml".to_owned())];
-    let mut text = HEAD.to_owned() + &api.text(&Input::of(Method::GET, "/v1/catalog/export", format)).await?;
-    let wallets = wallets::read(&api).await?;
-    let (agents, keys) = agents::export(&api, &wallets).await?;
-    text.push_str(&wallets::export(&wallets)?);
-    text.push_str(&destinations::export(&api, &wallets).await?);
-    text.push_str(&agents);
-    text.push_str(&webhooks::export(webhooks::read(&api).await?)?);
-    text.push_str(&keys::export(&api, &keys).await?);
+    let mut readable = Readable::default();
+    let toml = vec![("format".to_owned(), "toml".to_owned())];
+    let catalog = api.text(&Input::of(Method::GET, "/v1/catalog/export", toml)).await;
+    let catalog = readable.read("providers and routes", catalog)?;
+    let wallets = readable.read("wallets", wallets::read(&api).await)?;
+    let destinations = readable.read("payout destinations", destinations::export(&api, &wallets).await)?;
+    let (agents, agent_keys) = readable.read("agents", agents::export(&api, &wallets).await)?;
+    let webhooks = webhooks::export(readable.read("webhooks", webhooks::read(&api).await)?)?;
+    let keys = agent_keys + &readable.read("keys of the API", keys::export(&api).await)?;
+    let keys = if keys.is_empty() { keys } else { format!("{}{keys}", keys::NOTE) };
+    let parts = [HEAD, &readable.told(), &catalog, &wallets::export(&wallets)?, &destinations, &agents];
+    let text = parts.concat() + &webhooks + &keys;
     let text = text.trim();
     match matches.get_one::<String>("file") {
         Some(file) => {
@@ -199,6 +208,31 @@ fn told(error: anyhow::Error, done: &[Value], left: &[Value]) -> anyhow::Error {
         done.len() + left.len(),
         names.join(", ")
     ))
+}
+
+// === impl Readable ===
+
+impl Readable {
+    /// Nothing in place of what may not be read.
+    fn read<T: Default>(&mut self, what: &'static str, read: anyhow::Result<T>) -> anyhow::Result<T> {
+        let is_forbidden = |error: &anyhow::Error| {
+            error.downcast_ref().is_some_and(|refusal: &Refusal| refusal.status == StatusCode::FORBIDDEN)
+        };
+        match read {
+            Err(error) if is_forbidden(&error) => {
+                self.left_out.push(what);
+                Ok(T::default())
+            }
+            read => read,
+        }
+    }
+
+    fn told(&self) -> String {
+        if self.left_out.is_empty() {
+            return String::new();
+        }
+        format!("# Not in it either, because the key may not read it: {}.\n\n", self.left_out.join(", "))
+    }
 }
 
 #[cfg(test)]

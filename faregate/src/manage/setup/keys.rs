@@ -16,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::manage::Api;
 
 /// Stands before the keys of a file.
-const NOTE: &str = "# Keys cannot be copied: `faregate apply` says which of these are missing, and the command that makes each.\n";
+pub(super) const NOTE: &str = "# Keys cannot be copied: `faregate apply` says which of these are missing, and the command that makes each.\n";
 
 const OF_AGENTS: [&str; 3] = ["per_request", "scopes", "expires_at"];
 const OF_THE_API: [&str; 7] = ["name", "role", "provider", "owner", "read_only", "scopes", "expires_at"];
@@ -53,12 +53,9 @@ pub(super) struct Missing {
     api_keys: Vec<ApiKey>,
 }
 
-/// All keys that have not ended, as TOML: those of agents as [`super::agents::export`] has them.
-pub(super) async fn export(api: &Api, of_agents: &str) -> anyhow::Result<String> {
-    let of_the_api = of_the_api(api).await?;
-    let tables: anyhow::Result<String> = of_the_api.iter().map(|key| table("api_keys", key)).collect();
-    let toml = of_agents.to_owned() + &tables?;
-    Ok(if toml.is_empty() { toml } else { format!("{NOTE}{toml}") })
+/// All keys of the API that have not ended, as TOML. Those of agents come with the agents.
+pub(super) async fn export(api: &Api) -> anyhow::Result<String> {
+    of_the_api(api).await?.iter().map(|key| table("api_keys", key)).collect()
 }
 
 /// What is missing of the keys that a file names. Agents are planned before.
