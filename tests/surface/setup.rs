@@ -108,8 +108,9 @@ async fn a_setup_of_thousands_of_routes_is_applied_at_once() {
         .collect();
     let (folder, provider) = (Folder::new(), SETUP.split("[[routes]]").next().unwrap_or_default());
     let file = folder.write("large.toml", &format!("{provider}{routes}"));
-    let applied = say(&world.gateway, &format!("apply {file}")).await.out;
-    assert_eq!(applied.lines().count(), 2_001);
+    let applied = say(&world.gateway, &format!("apply {file}")).await;
+    assert_eq!(applied.out.lines().count(), 2_001);
+    assert_eq!(applied.err, "faregate: 2001 changes so far\n", "what takes long says how far it is");
     world.finish().await;
 }
 
@@ -298,6 +299,12 @@ async fn what_cannot_be_applied_is_told_with_its_line_before_anything_is_changed
         (
             agent("[[payout_destinations]]\nprovider = \"x\"\nrail = \"manual\""),
             "line 7, /payout_destinations/0/provider: ",
+        ),
+        (agent("signers = [\"0x12\"]"), "line 6"),
+        (agent("[[payout_destinations]]\nprovider = \"maps\"\nrail = \"post\""), "line 8"),
+        (
+            agent("[[payout_destinations]]\nprovider = \"maps\"\nrail = \"manual\"\nwallet = \"new\""),
+            "line 6, /payout_destinations/0: ",
         ),
         (agent("[[agent_keys]]\nagent = \"x\"\nper_request = \"$1\""), "line 7, /agent_keys/0/agent: "),
         (

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::keys::of_agent;
 use super::lists;
 use super::plan::{Call, Plan, Thing, change};
-use super::value::{Dollars, Moment, shown, table};
+use super::value::{Dollars, Moment, Signer, shown, table};
 use super::wallets::Known as KnownWallet;
 use crate::clock::SystemClock;
 use crate::manage::Api;
@@ -36,7 +36,7 @@ pub(super) struct Agent {
     owner: Option<String>,
     wallet: Option<String>,
     frozen: Option<bool>,
-    signers: Option<Vec<String>>,
+    signers: Option<Vec<Signer>>,
     per_request: Option<Dollars>,
     per_hour: Option<Dollars>,
     per_day: Option<Dollars>,
@@ -53,8 +53,17 @@ pub(super) struct Agent {
 #[serde(deny_unknown_fields)]
 struct Limit {
     scope: String,
-    per: String,
+    per: Per,
     amount: Dollars,
+}
+
+/// The calendar window that a limit counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Per {
+    Hour,
+    Day,
+    Month,
 }
 
 /// Agents that are there, by name.
@@ -121,12 +130,8 @@ fn path(id: &str) -> String {
     format!("/v1/agents/{}", escape(id))
 }
 
-fn sign(thing: &Thing, address: &str) -> Call {
-    Call::new(Method::POST, "/v1/agents/{}/signers").about(thing).body(json!({ "address": address }))
-}
-
-fn has(listed: &[String], address: &str) -> bool {
-    listed.iter().any(|known| known.eq_ignore_ascii_case(address))
+fn sign(thing: &Thing, signer: Signer) -> Call {
+    Call::new(Method::POST, "/v1/agents/{}/signers").about(thing).body(json!({ "address": signer }))
 }
 
 // === impl Known ===
@@ -179,7 +184,7 @@ impl Agent {
         if self.frozen == Some(true) {
             calls.push(Call::new(Method::POST, "/v1/agents/{}/freeze").about(thing));
         }
-        calls.extend(self.signers.iter().flatten().map(|address| sign(thing, address)));
+        calls.extend(self.signers.iter().flatten().map(|signer| sign(thing, *signer)));
         Ok(calls)
     }
 
@@ -208,11 +213,11 @@ impl Agent {
         if let Some(wanted) = &self.signers {
             let listed = there.signers.unwrap_or_default();
             let before = calls.len();
-            let new = wanted.iter().filter(|address| !has(&listed, address));
-            calls.extend(new.map(|address| sign(thing, address)));
-            let old = listed.iter().filter(|address| !has(wanted, address));
-            calls.extend(old.map(|address| {
-                Call::new(Method::DELETE, format!("/v1/agents/{{}}/signers/{address}")).about(thing)
+            let new = wanted.iter().filter(|signer| !listed.contains(signer));
+            calls.extend(new.map(|signer| sign(thing, *signer)));
+            let old = listed.iter().filter(|signer| !wanted.contains(signer));
+            calls.extend(old.map(|signer| {
+                Call::new(Method::DELETE, format!("/v1/agents/{{}}/signers/{signer}")).about(thing)
             }));
             places.extend((calls.len() > before).then_some("/signers"));
         }

@@ -20,12 +20,21 @@ use crate::manage::refusal::Refusal;
 #[serde(deny_unknown_fields)]
 pub(super) struct Destination {
     provider: String,
-    /// `ledger` or `manual`.
-    rail: String,
+    rail: Rail,
     /// The label of a wallet, with the rail `ledger`.
     wallet: Option<String>,
     /// What whoever pays has to read, with the rail `manual`.
     reference: Option<String>,
+}
+
+/// How it is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Rail {
+    /// Into a wallet.
+    Ledger,
+    /// By a person's hand.
+    Manual,
 }
 
 /// All destinations as TOML.
@@ -56,6 +65,11 @@ pub(super) async fn plan(
         if wanted.iter().take(place).any(|earlier| earlier.provider == *name) {
             plan.mistakes.add(format!("{at}/provider"), format!("`{name}` stands here twice"));
             continue;
+        }
+        if destination.wallet.is_some() != (destination.rail == Rail::Ledger)
+            || destination.reference.is_some() != (destination.rail == Rail::Manual)
+        {
+            plan.mistakes.add(&at, "the rail `ledger` takes a `wallet`, `manual` a `reference`");
         }
         if let Some(label) = &destination.wallet {
             plan.expect_wallet(label, format!("{at}/wallet"));

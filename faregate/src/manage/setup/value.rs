@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::{Amount, UnixMillis};
+use domain::{Address, Amount, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use toml::value::Datetime;
@@ -27,6 +27,11 @@ enum Written {
     Text(String),
     Date(Datetime),
 }
+
+/// An address that signs: `0x` and 40 hexadecimal digits, in any case the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct Signer(Address);
 
 /// What the API shows of a thing as a file has it: money as people write it, and only these members, where they say something.
 pub(super) fn shown(view: &Value, members: &[&str]) -> Map<String, Value> {
@@ -125,5 +130,28 @@ impl From<Moment> for String {
 impl fmt::Display for Moment {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(out)
+    }
+}
+
+// === impl Signer ===
+
+impl TryFrom<String> for Signer {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let address = text.parse().ok().filter(|_| text.len() == 42 && text.starts_with("0x"));
+        address.map(Self).ok_or("must be an address: 0x and 40 hexadecimal digits")
+    }
+}
+
+impl From<Signer> for String {
+    fn from(signer: Signer) -> Self {
+        signer.to_string()
+    }
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.to_checksum(None))
     }
 }
