@@ -320,9 +320,13 @@ impl Row for MemberLine {
         "payment",
         "route",
         "agent",
+        "amount.display",
         "amount.amount",
+        "fee.display",
         "fee.amount",
+        "refunded.display",
         "refunded.amount",
+        "refunded_fee.display",
         "refunded_fee.amount",
         "captured_at",
     ];

@@ -52,7 +52,7 @@ struct Patient {
 /// Exit code 1 where anything is wrong.
 pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
     let mut findings = Vec::new();
-    let loaded = arguments.config.as_ref().map(Config::load);
+    let loaded = arguments.config.as_deref().map(Config::load);
     if let Some(loaded) = &loaded {
         let wrong = loaded.as_ref().err().map(ToString::to_string);
         findings.push(Finding { what: "configuration", wrong });
