@@ -54,8 +54,11 @@ fn verb(operation: &Operation) -> Command {
     let command = common(command.args(arguments).args(query).args(body));
     let command = command.arg(field());
     let command = if operation.is_list { command.args(of_lists()) } else { command };
-    let command =
-        if operation.method == "GET" { command } else { command.args(of_changes(&operation.method, operation.tries())) };
+    let command = if operation.method == "GET" {
+        command
+    } else {
+        command.args(of_changes(&operation.method, operation.tries()))
+    };
     if operation.body.is_some() { command.arg(whole_body()) } else { command }
 }
 

@@ -199,7 +199,8 @@ impl Outcome {
 /// A receipt that says that no value moved.
 fn unsettled(receipt: SettlementResponse) -> Settled {
     let code = receipt.error_reason.unwrap_or_else(|| "not_settled".to_owned());
-    let message = receipt.error_message.unwrap_or_else(|| "the receipt says that it was not settled".to_owned());
+    let message =
+        receipt.error_message.unwrap_or_else(|| "the receipt says that it was not settled".to_owned());
     Settled::No { code, message }
 }
 

@@ -177,7 +177,10 @@ pub(crate) async fn find_events(
 }
 
 /// The position of the first event after another position, where there is one.
-pub(crate) async fn position_after(session: &mut Session<'_>, position: u64) -> Result<Option<u64>, StoreError> {
+pub(crate) async fn position_after(
+    session: &mut Session<'_>,
+    position: u64,
+) -> Result<Option<u64>, StoreError> {
     const SQL: &str = "select min(position) from event where position > $1";
     let first: Option<i64> =
         on_either!(session, c => sqlx::query_scalar(SQL).bind(signed(position)).fetch_one(c))?;

@@ -56,7 +56,10 @@ async fn said_of(status: u16, fields: &[(&str, &str)], body: &'static str) -> (V
 #[tokio::test]
 async fn a_failure_whose_payment_was_voided_charged_nothing() {
     let (lines, report) = said_of(500, &[("faregate-payment-status", "voided")], "{\"error\":null}").await;
-    assert_eq!(&lines[..2], ["HTTP 500 Internal Server Error", "nothing was charged: the payment was voided"]);
+    assert_eq!(
+        &lines[..2],
+        ["HTTP 500 Internal Server Error", "nothing was charged: the payment was voided"]
+    );
     assert_eq!((&report["paid"], &report["charged"]), (&json!(false), &json!("$0.00")));
     let receipt = SettlementResponse {
         success: false,
@@ -69,7 +72,10 @@ async fn a_failure_whose_payment_was_voided_charged_nothing() {
         extra: None,
     };
     let (lines, report) = said_of(502, &[("payment-response", &receipt.to_header())], "").await;
-    assert!(lines[1].starts_with("nothing was charged: ") && lines[1].contains("insufficient_funds"), "{lines:?}");
+    assert!(
+        lines[1].starts_with("nothing was charged: ") && lines[1].contains("insufficient_funds"),
+        "{lines:?}"
+    );
     assert_eq!(report["paid"], json!(false));
     for fields in [&[][..], &[("faregate-payment-status", "captured")]] {
         let (lines, report) = said_of(500, fields, "").await;
