@@ -79,7 +79,6 @@ struct Reading {
 struct EventQuery {
     /// Only those of this type, such as `wallet.low_balance`.
     #[serde(rename = "type")]
-    #[param(rename = "type")]
     kind: Option<String>,
     /// Only those that tell of this thing, by its id or name.
     subject: Option<String>,

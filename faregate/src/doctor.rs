@@ -207,7 +207,7 @@ mod tests {
 
     fn patient(line: &[&str], file: &str) -> Patient {
         let config = Config::parse(Path::new("f.toml"), file, &Environment::default()).unwrap().config;
-        let mut arguments = Line::parse_from([&["doctor"], line].concat()).arguments;
+        let mut arguments = Line::parse_from([&["doctor"][..], line].concat()).arguments;
         // What the environment of the tests says is not what is tested.
         arguments.url = arguments.url.filter(|_| line.contains(&"--url"));
         arguments.token = None;

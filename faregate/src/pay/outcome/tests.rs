@@ -41,7 +41,7 @@ async fn said_of(status: u16, fields: &[(&str, &str)], body: &'static str) -> (V
     let offer = json!({
         "scheme": "exact", "network": "eip155:402402", "amount": "2500", "maxTimeoutSeconds": 60,
         "asset": "0x00000000000000000000000000000000000000aa",
-        "payTo": "0x00000000000000000000000000000000000000bb",
+        "payTo": "0x00000000000000000000000000000000000000bb", "extra": {},
     });
     let payment = Payment {
         header: String::new(),
@@ -77,7 +77,8 @@ async fn a_failure_whose_payment_was_voided_charged_nothing() {
         "{lines:?}"
     );
     assert_eq!(report["paid"], json!(false));
-    for fields in [&[][..], &[("faregate-payment-status", "captured")]] {
+    let unproven: [&[(&str, &str)]; 2] = [&[], &[("faregate-payment-status", "captured")]];
+    for fields in unproven {
         let (lines, report) = said_of(500, fields, "").await;
         assert!(lines[1].starts_with("IT MAY HAVE BEEN CHARGED"), "{lines:?}");
         assert_eq!(report["paid"], Value::Null);
