@@ -110,7 +110,7 @@ async fn explain_sees_what_came_through_the_api_and_the_doctor_looks_where_the_f
         assert_eq!(explained["found"], true, "{route}: {explained}");
         assert_eq!(explained["not_seen"], Value::Null, "{explained}");
     }
-    let said = run(&["doctor", "-c", &config, "--token", gateway.admin_token(), "-o", "json"]).await;
+    let said = run(&["doctor", "-c", &config, "-o", "json"]).await;
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     world.finish().await;
 }
