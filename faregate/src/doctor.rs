@@ -206,6 +206,8 @@ mod tests {
     }
 
     fn patient(line: &[&str], file: &str) -> Patient {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let config = Config::parse(Path::new("f.toml"), file, &Environment::default()).unwrap().config;
         let mut arguments = Line::parse_from([&["doctor"][..], line].concat()).arguments;
         // What the environment of the tests says is not what is tested.

@@ -22,7 +22,6 @@ use serde_json::Value;
 use crate::client;
 use crate::output::{Format, Verdict, print_json, print_text};
 use input::Input;
-use operation::Operation;
 
 pub(crate) use command::add_to;
 
