@@ -11,7 +11,7 @@ async fn a_price_is_taken_away_for_tiers_and_a_policy_keeps_what_is_not_named() 
     let world = World::paid().await;
     let gateway = &world.gateway;
     say(gateway, "provider create --name maps --addresses http://127.0.0.1:9").await;
-    say(gateway, "route create --name tiles --provider maps --path /tiles --methods GET,HEAD --price $0.01")
+    say(gateway, "route create --name tiles --provider maps --path /tiles --methods GET,POST --price $0.01")
         .await;
     let tiers = "[{\"from\":1,\"price\":\"$0.02\"}]";
     say(gateway, &format!("route update tiles --price null --methods null --tiers {tiers}")).await;
@@ -36,8 +36,7 @@ async fn a_webhook_is_switched_off_and_its_change_is_found_among_the_events() {
     let world = World::paid().await;
     let gateway = &world.gateway;
     let made =
-        json(gateway, "webhook create --url https://example.com/hook --types agent.frozen,agent.thawed")
-            .await;
+        json(gateway, "webhook create --url https://1.1.1.1/hook --types agent.frozen,agent.thawed").await;
     let id = made["id"].as_str().unwrap();
     let off = json(gateway, &format!("webhook update {id} --enabled=false")).await;
     assert_eq!((&off["enabled"], &off["disabled_reason"]), (&json!(false), &json!("asked")));
