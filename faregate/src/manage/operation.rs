@@ -177,7 +177,7 @@ fn is(schema: &Value, name: &str) -> bool {
 }
 
 fn may_be_null(schema: &Value) -> bool {
-    is(schema, "null") || schema["oneOf"].as_array().into_iter().flatten().any(|choice| may_be_null(choice))
+    is(schema, "null") || schema["oneOf"].as_array().into_iter().flatten().any(may_be_null)
 }
 
 fn kind(document: &Value, schema: &Value) -> Kind {

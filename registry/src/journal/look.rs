@@ -41,13 +41,24 @@ impl Registry {
         filter: &Filter,
         wanted: &Wanted,
     ) -> Result<Sighting, RegistryError> {
+        self.look_through(position, (limit, LOOK_MAX), filter, wanted).await
+    }
+
+    /// Goes through at most `look_max` positions.
+    pub(super) async fn look_through(
+        &self,
+        position: u64,
+        (limit, look_max): (u32, u64),
+        filter: &Filter,
+        wanted: &Wanted,
+    ) -> Result<Sighting, RegistryError> {
         let mut connection = self.shared.pool.acquire().await?;
         let (session, limit) = (&mut connection.session(), limit.min(PAGE_MAX));
         // First: what is committed later lies behind it, what lies before it is committed.
         let last = store::last_position(session).await?;
         // The log loses its beginning, and nobody looks for what is gone.
         let first = store::position_after(session, position).await?.unwrap_or(last);
-        let end = first.saturating_add(LOOK_MAX).min(last);
+        let end = first.saturating_add(look_max).min(last);
         let events = store::find_events(session, (position, end), limit, filter, wanted).await?;
         let full = u32::try_from(events.len()).is_ok_and(|count| count == limit);
         let end = events.last().filter(|_| full).map_or(end, |event| event.position);
