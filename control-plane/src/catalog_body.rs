@@ -124,7 +124,7 @@ pub(crate) struct RoutePatch {
     methods: Option<Vec<String>>,
     /// Such as `$0.0025`, or `free`.
     price: Option<String>,
-    /// Volume tiers instead of a price; take `price` away with null in the same patch.
+    /// Volume tiers instead of a price, which has to be taken away in the same patch.
     tiers: Option<Vec<Map<String, Value>>>,
     /// Calls a day that cost an agent nothing.
     free_per_day: Option<u32>,

@@ -24,7 +24,8 @@ pub(super) fn command() -> Command {
     let about = "Let the address of a private key sign for an agent: signs the text of `signer challenge`, and adds the address";
     let agent = Arg::new("agent").value_name("AGENT").required(true);
     let agent = agent.help("The agent's id or name, as in `faregate agent list`");
-    common(KeySource::augment_args(Command::new(VERB).about(about).arg(agent)))
+    // The key's arguments bring words of their own, which are not this command's.
+    common(KeySource::augment_args(Command::new(VERB).arg(agent)).about(about))
 }
 
 /// Says which address signs for which agent.
