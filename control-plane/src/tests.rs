@@ -6,6 +6,7 @@ mod listeners;
 mod money;
 mod named;
 mod ops;
+mod parts;
 mod payments;
 mod payouts;
 mod providers;

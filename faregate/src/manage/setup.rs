@@ -65,7 +65,7 @@ pub(super) fn commands() -> [Command; 2] {
     );
     let apply =
         Command::new(APPLY).about("Make the setup what a document says; applied again it changes nothing");
-    [common(export.arg(file)), common(apply.args([document, prune]).args(of_changes("PUT")))]
+    [common(export.arg(file)), common(apply.args([document, prune]).args(of_changes("PUT", true)))]
 }
 
 /// `faregate export`.
