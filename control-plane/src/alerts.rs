@@ -1,4 +1,4 @@
-//! `/v1/wallets/{id}/alerts`: balances below which somebody wants to hear of a wallet.
+//! `/v1/wallets/{id}/alerts`, and `/v1/alerts` for all wallets: balances below which somebody wants to hear of a wallet.
 
 use axum::Json;
 use axum::extract::State;
@@ -55,7 +55,27 @@ struct AlertView {
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
-    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(remove))
+    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(remove)).routes(routes!(list_all))
+}
+
+/// Alerts of all wallets, oldest first.
+#[utoipa::path(get, path = "/v1/alerts", operation_id = "alert.list", tag = "wallets", params(AlertQuery),
+    responses((status = 200, body = Page<AlertView>)), security(("management" = ["wallets:read"])))]
+async fn list_all(
+    State(state): State<ControlState>,
+    caller: Caller,
+    lister: Lister,
+    Query(query): Query<AlertQuery>,
+) -> Result<Response, Problem> {
+    let owner = caller.only_owner().map(str::to_owned);
+    let fetch = move |range: Range<AlertId>| {
+        let (state, owner) = (state.clone(), owner.clone());
+        async move {
+            let alerts = state.registry.all_alerts(owner.as_deref(), range.after, range.limit).await?;
+            Ok(alerts.into_iter().map(|alert| (alert.id, AlertView::new(&alert, &state))).collect())
+        }
+    };
+    lister.answer(query.limit, query.after.as_deref(), fetch).await
 }
 
 /// Alerts of a wallet, oldest first.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use domain::{Address, Amount, UnixMillis};
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -60,9 +59,7 @@ impl Fields {
         now: UnixMillis,
     ) -> Option<UnixMillis> {
         let parse = |text: &str| {
-            let moment: Timestamp =
-                text.parse().map_err(|_| "must be RFC 3339, such as 2027-01-31T00:00:00Z")?;
-            let moment = UnixMillis(moment.as_millisecond());
+            let moment = UnixMillis::parse(text).ok_or("must be RFC 3339, such as 2027-01-31T00:00:00Z")?;
             if moment > now { Ok(moment) } else { Err("has passed") }
         };
         self.keep(pointer, text.map(parse))

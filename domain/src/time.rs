@@ -51,6 +51,12 @@ impl UnixMillis {
         self.0.div_euclid(60_000)
     }
 
+    /// Reads RFC 3339, such as `2027-01-31T00:00:00Z`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(|moment: Timestamp| Self(moment.as_millisecond()))
+    }
+
     fn date(self) -> Date {
         let timestamp = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
         TimeZone::UTC.to_datetime(timestamp).date()

@@ -10,18 +10,20 @@ mod input;
 mod list;
 mod operation;
 mod prove;
+mod refusal;
 mod setup;
 mod table;
 
 use anyhow::Context;
 use clap::ArgMatches;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
 use crate::client;
 use crate::output::{Format, Verdict, print_json, print_text};
 use input::Input;
+use refusal::Refusal;
 
 pub(crate) use command::add_to;
 
@@ -83,20 +85,6 @@ struct Api {
     token: String,
 }
 
-/// What an API says no with, and which fields of the body it means.
-async fn refusal(response: Response) -> anyhow::Error {
-    let status = response.status();
-    let text = response.text().await.unwrap_or_default();
-    let problem: Value = serde_json::from_str(&text).unwrap_or_default();
-    let mut said = problem["detail"].as_str().unwrap_or("no reason given").to_owned();
-    for error in problem["errors"].as_array().into_iter().flatten() {
-        let word = |name: &str| error[name].as_str().unwrap_or_default();
-        said.push_str(&format!("\n  {}: {}", word("pointer"), word("detail")));
-    }
-    let code = problem["code"].as_str().map(|code| format!(" {code}")).unwrap_or_default();
-    anyhow::anyhow!("{}{code}: {said}", status.as_u16())
-}
-
 // === impl Api ===
 
 impl Api {
@@ -130,7 +118,7 @@ impl Api {
     async fn text(&self, input: &Input) -> anyhow::Result<String> {
         let response = self.request(input).send().await.context(client::UNREACHABLE)?;
         if !response.status().is_success() {
-            return Err(refusal(response).await);
+            return Err(Refusal::read(response).await.into());
         }
         response.text().await.context("the management API broke off")
     }

@@ -8,13 +8,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often the line on a terminal is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Items between two plain lines.
+/// Items between two plain lines, where nobody says otherwise.
 const PLAIN_STEP: u64 = 100_000;
 
 /// Work under way. What ends before its first plain line says nothing.
 pub(crate) struct Progress {
     what: &'static str,
     done: u64,
+    /// Items between two plain lines.
+    step: u64,
     bar: Option<ProgressBar>,
 }
 
@@ -34,16 +36,22 @@ impl Progress {
             bar.enable_steady_tick(TICK);
             bar
         });
-        Self { what, done: 0, bar }
+        Self { what, done: 0, step: PLAIN_STEP, bar }
+    }
+
+    /// The same with a plain line for so many items.
+    pub(crate) fn told_every(mut self, step: u64) -> Self {
+        self.step = step.max(1);
+        self
     }
 
     /// So many more.
     pub(crate) fn add(&mut self, count: u64) {
-        let before = self.done / PLAIN_STEP;
+        let before = self.done / self.step;
         self.done += count;
         match &self.bar {
             Some(bar) => bar.inc(count),
-            None if self.done / PLAIN_STEP > before => {
+            None if self.done / self.step > before => {
                 eprintln!("faregate: {} {} so far", self.done, self.what)
             }
             None => {}

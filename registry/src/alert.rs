@@ -6,7 +6,7 @@
 use domain::{AlertId, Amount, UnixMillis, WalletId};
 use serde_json::{Value, json};
 
-use crate::journal::{Actor, Entry, NewEvent, Subject, Tenant};
+use crate::journal::{Actor, Entry, NewEvent, PAGE_MAX, Subject, Tenant};
 use crate::registry::{Registry, RegistryError, random};
 use crate::store::{alerts as store, wallets};
 
@@ -142,6 +142,20 @@ impl Registry {
     pub async fn alerts(&self, wallet: WalletId) -> Result<Vec<Alert>, RegistryError> {
         let mut connection = self.shared.pool.acquire().await?;
         Ok(store::list(&mut connection.session(), wallet).await?)
+    }
+
+    /// Alerts of all wallets, of one owner's where given, in the order of their ids, those behind `after`.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn all_alerts(
+        &self,
+        owner: Option<&str>,
+        after: Option<AlertId>,
+        limit: u32,
+    ) -> Result<Vec<Alert>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(store::all(&mut connection.session(), owner, after, limit.min(PAGE_MAX)).await?)
     }
 
     /// Wallets that have alerts, in the order of their ids, those behind `after`.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use domain::UnixMillis;
-use jiff::Timestamp;
 
 use crate::problem::Problem;
 
@@ -11,9 +10,7 @@ use crate::problem::Problem;
 pub(crate) fn parse(text: &str) -> Result<UnixMillis, Problem> {
     let is_day = text.len() == "2027-01-31".len();
     let text = if is_day { Cow::Owned(format!("{text}T00:00:00Z")) } else { Cow::Borrowed(text) };
-    let moment: Result<Timestamp, _> = text.parse();
-    let moment = moment.map(|moment| UnixMillis(moment.as_millisecond()));
-    moment.map_err(|_| {
+    UnixMillis::parse(&text).ok_or_else(|| {
         Problem::Parameter(
             "a time must be RFC 3339, such as 2027-01-31T00:00:00Z, or a day, such as 2027-01-31".to_owned(),
         )

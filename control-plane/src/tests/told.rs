@@ -150,8 +150,57 @@ async fn an_alert_that_is_below_already_is_told_at_once_and_taken_away() {
     };
     assert_eq!(listed["data"].as_array().unwrap().len(), 2);
     assert_eq!((armed(&made["id"]), armed(&of_percent["id"])), (json!(false), json!(true)));
+    assert_eq!(house.admin("GET", "/v1/alerts", None).await.expect(200)["data"], listed["data"]);
     let one = format!("{path}/{}", text(&made["id"]));
     assert_eq!(house.admin("DELETE", &one, None).await.status, 204);
     house.admin("DELETE", &one, None).await.expect_problem(404, "alert_not_found");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn the_operator_makes_a_webhook_for_a_tenant_and_says_whose_it_is() {
+    let house = House::control().await;
+    let post = async |body: Value| house.admin("POST", "/v1/webhooks", Some(body)).await;
+    let url = "http://127.0.0.1:9/";
+    let own = post(json!({ "url": url, "owner": "lab" })).await.expect(201);
+    assert_eq!(own["of_tenant"], json!(false));
+    let theirs = post(json!({ "url": url, "owner": "lab", "of_tenant": true })).await.expect(201);
+    assert_eq!(theirs["of_tenant"], json!(true));
+    let nobodys = post(json!({ "url": url, "of_tenant": true })).await;
+    assert_eq!(nobodys.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/of_tenant");
+
+    let key = house.key_of(registry::Role::Owner("lab".to_owned()), false).await;
+    let call =
+        |method: &str| Call::new(method, "/v1/webhooks").with("Authorization", &format!("Bearer {key}"));
+    let seen = house.call(call("GET")).await.expect(200);
+    assert_eq!((seen["data"].as_array().unwrap().len(), &seen["data"][0]["id"]), (1, &theirs["id"]));
+    let made =
+        house.call(call("POST").with("Idempotency-Key", "w").json(&json!({ "url": url }))).await.expect(201);
+    assert_eq!((&made["owner"], &made["of_tenant"]), (&json!("lab"), &json!(true)));
+    house.end().await;
+}
+
+#[tokio::test]
+async fn an_owner_reads_the_alerts_of_its_own_wallets_page_by_page() {
+    let house = House::control().await;
+    let wallet = async |owner: &str| {
+        let body = json!({ "name": "w", "owner": owner });
+        text(&house.admin("POST", "/v1/wallets", Some(body)).await.expect(201)["id"])
+    };
+    let (own, other) = (wallet("lab").await, wallet("else").await);
+    for (wallet, percent) in [(&own, 10), (&other, 20), (&own, 30)] {
+        let path = format!("/v1/wallets/{wallet}/alerts");
+        house.admin("POST", &path, Some(json!({ "percent": percent }))).await.expect(201);
+    }
+    let key = house.key_of(registry::Role::Owner("lab".to_owned()), true).await;
+    let read = async |query: &str| {
+        let call = Call::new("GET", &format!("/v1/alerts?limit=1{query}"));
+        house.call(call.with("Authorization", &format!("Bearer {key}"))).await.expect(200)
+    };
+    let first = read("").await;
+    let second = read(&format!("&after={}", text(&first["next"]))).await;
+    let mut told: Vec<_> = [&first, &second].map(|page| page["data"][0]["percent"].as_u64().unwrap()).into();
+    told.sort_unstable();
+    assert_eq!((told, &second["has_more"]), (vec![10, 30], &json!(false)));
     house.end().await;
 }

@@ -41,6 +41,10 @@ struct WebhookBody {
     provider: Option<String>,
     /// Only this owner's events; an owner's key always makes its own.
     owner: Option<String>,
+    /// Gives it to the provider or owner whose events it hears, who then see it and change it. A provider's or owner's key always
+    /// makes its own; what the operator makes is the operator's, where this is not said.
+    #[serde(default)]
+    of_tenant: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -82,6 +86,8 @@ struct WebhookView {
     types: Option<Vec<String>>,
     provider: Option<String>,
     owner: Option<String>,
+    /// Whether it is that provider's or owner's own, who see it and change it; else it is the operator's.
+    of_tenant: bool,
     enabled: bool,
     /// Why it is not: `asked`, `gone` (it answered 410) or `failing` (nothing but failures for five days).
     disabled_reason: Option<&'static str>,
@@ -149,10 +155,14 @@ async fn create(
     if body.provider.is_some() && body.owner.is_some() {
         fields.refuse("/owner", "give either this or `provider`");
     }
+    let is_of_tenant = body.of_tenant || !caller.is_admin();
+    if body.of_tenant && caller.is_admin() && body.provider.is_none() && body.owner.is_none() {
+        fields.refuse("/of_tenant", "say whose it is: `provider` or `owner`");
+    }
     let tenant = if caller.is_admin() { Tenant { provider: body.provider, owner: body.owner } } else { own };
     let url = check(&state, &mut fields, &body.url).await;
     fields.finish()?;
-    let new = NewWebhook { url, types: body.types, tenant, of_operator: caller.is_admin() };
+    let new = NewWebhook { url, types: body.types, tenant, of_operator: !is_of_tenant };
     let webhook = state.registry.create_webhook(&caller.actor(), new).await?;
     tracing::info!(webhook.id = %webhook.id, "webhook created");
     Ok(shown(StatusCode::CREATED, webhook))
@@ -272,10 +282,12 @@ fn shown(status: StatusCode, webhook: Webhook) -> Response {
 
 impl WebhookView {
     fn new(webhook: Webhook) -> Self {
+        let of_tenant = webhook.keeper() != Tenant::default();
         Self {
             id: webhook.id.to_string(),
             url: webhook.url,
             types: webhook.types,
+            of_tenant,
             provider: webhook.tenant.provider,
             owner: webhook.tenant.owner,
             enabled: webhook.disabled.is_none(),
@@ -294,6 +306,7 @@ impl Row for WebhookView {
         "types",
         "provider",
         "owner",
+        "of_tenant",
         "enabled",
         "disabled_reason",
         "failing_since",

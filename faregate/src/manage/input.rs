@@ -122,7 +122,7 @@ impl Input {
 fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
     let file = matches.get_one::<String>("whole-body");
     let mut body = match file {
-        Some(file) => read_body(file, false)?,
+        Some(file) => read_body(file)?,
         None => Map::new(),
     };
     for member in members {
@@ -144,16 +144,20 @@ fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
     Ok(Value::Object(body))
 }
 
-/// An object in a file, or on standard input: TOML where its name ends so or `toml` says so, else JSON.
-pub(super) fn read_body(file: &str, toml: bool) -> anyhow::Result<Map<String, Value>> {
-    let text = if file == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        text
-    } else {
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?
-    };
-    let is_toml = toml || Path::new(file).extension().is_some_and(|extension| extension == "toml");
+/// A file, or standard input where it is `-`.
+pub(super) fn read_text(file: &str) -> anyhow::Result<String> {
+    if file != "-" {
+        return std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"));
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+    Ok(text)
+}
+
+/// An object in a file, or on standard input: TOML where its name ends so, else JSON.
+fn read_body(file: &str) -> anyhow::Result<Map<String, Value>> {
+    let text = read_text(file)?;
+    let is_toml = Path::new(file).extension().is_some_and(|extension| extension == "toml");
     let read: Value = if is_toml {
         toml::from_str(&text).with_context(|| format!("{file} is not TOML"))?
     } else {

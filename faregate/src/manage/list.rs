@@ -11,9 +11,10 @@ use csv::StringRecord;
 use reqwest::header::ACCEPT;
 use serde_json::Value;
 
+use super::Api;
 use super::input::Input;
+use super::refusal::Refusal;
 use super::table::{self, Table};
-use super::{Api, refusal};
 use crate::client;
 use crate::output::Format;
 use crate::progress::Progress;
@@ -116,7 +117,7 @@ async fn export(api: &Api, input: &Input) -> anyhow::Result<()> {
     let request = api.request(input).header(ACCEPT, "text/csv").timeout(EXPORT_TIMEOUT);
     let mut response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
-        return Err(refusal(response).await);
+        return Err(Refusal::read(response).await.into());
     }
     let mut out = Out::of(input)?;
     let mut progress = Progress::of("lines");
@@ -142,7 +143,7 @@ pub(super) async fn follow(api: &Api, input: &Input, format: Format) -> anyhow::
     let request = api.request(input).header(ACCEPT, "text/event-stream").timeout(STREAM_TIMEOUT);
     let mut response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
-        return Err(refusal(response).await);
+        return Err(Refusal::read(response).await.into());
     }
     let (mut out, mut rest) = (Out::of(input)?, Vec::new());
     while let Some(bytes) = response.chunk().await.context("the management API broke off")? {
@@ -168,7 +169,7 @@ async fn csv_page(api: &Api, input: &Input) -> anyhow::Result<(String, Option<St
     let request = api.request(input).header(ACCEPT, "text/csv");
     let response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
-        return Err(refusal(response).await);
+        return Err(Refusal::read(response).await.into());
     }
     let next = response.headers().get(NEXT).and_then(|next| next.to_str().ok()).map(str::to_owned);
     let text = response.text().await.context("the management API broke off")?;

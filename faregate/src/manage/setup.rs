@@ -1,20 +1,34 @@
 //! `faregate export` and `faregate apply FILE`: the whole setup as one document, as people keep it in a repository: providers
-//! and routes that came through the API, in one version, then [`agents`].
+//! and routes that came through the API, wallets, payout destinations, agents with their policies and signers, webhooks, and
+//! what keys there are.
 //!
-//! Values that are secrets are not exported: `[secret]` stands in their place, and applied to the same Faregate it means that
-//! they stay as they are.
+//! Neither money nor secrets stand in it. `[secret]` stands in place of the value of an upstream header, and applied to the same
+//! Faregate it means that it stays as it is. [`file`] is what is read, [`plan`] what is to be done; each other module is one
+//! kind of thing. Everything that can be known to be wrong is told before anything is changed.
 
 mod agents;
+mod destinations;
+mod file;
+mod keys;
+mod lists;
+mod plan;
+mod value;
+mod wallets;
+mod webhooks;
 
 use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 
 use super::command::{common, of_changes};
-use super::input::{Input, read_body};
+use super::input::Input;
+use super::refusal::Refusal;
 use super::{Api, table};
 use crate::output::{Format, Verdict, print_json, print_text};
 use crate::random;
+use file::{Setup, Source};
+use plan::{Outcome, Plan, Step};
 
 /// Writes it.
 pub(super) const EXPORT: &str = "export";
@@ -22,29 +36,59 @@ pub(super) const EXPORT: &str = "export";
 /// Makes what is there what a document says.
 pub(super) const APPLY: &str = "apply";
 
+/// Begins an exported file.
+const HEAD: &str = "# The setup of a Faregate: `faregate apply` makes another one the same. What its configuration file brings, money and\n\
+                    # secrets are not in it.\n\n";
+
+/// Names of what was not done that an error lists.
+const NAMES_MAX: usize = 20;
+
+/// What the key that is shown may read. A tenant exports what is its own.
+#[derive(Default)]
+struct Readable {
+    left_out: Vec<&'static str>,
+}
+
 pub(super) fn commands() -> [Command; 2] {
     let file = Arg::new("file")
         .long("file")
         .value_name("FILE")
         .help("Write it here; standard output where not given");
-    let export = Command::new(EXPORT)
-        .about("Write providers and routes that came through the management API, and agents, as TOML");
+    let export = Command::new(EXPORT).about(
+        "Write the whole setup that came through the management API as TOML, without money and secrets",
+    );
     let document = Arg::new("document").value_name("FILE").required(true);
     let document = document.help("TOML, or JSON where its name ends so; - for TOML on standard input");
     let prune = Arg::new("prune").long("prune").action(ArgAction::SetTrue);
-    let prune = prune.help("Take away what came through the API and does not stand in the document");
-    let apply = Command::new(APPLY).about("Make providers, routes and agents what a document says");
-    [common(export.arg(file)), common(apply.args([document, prune]).args(of_changes("POST", true)))]
+    let prune = prune.help(
+        "Take away providers, routes and webhooks that came through the API and do not stand in the document",
+    );
+    let apply =
+        Command::new(APPLY).about("Make the setup what a document says; applied again it changes nothing");
+    [common(export.arg(file)), common(apply.args([document, prune]).args(of_changes("PUT", true)))]
 }
 
 /// `faregate export`.
 pub(super) async fn export(matches: &ArgMatches) -> anyhow::Result<Verdict> {
-    let input = Input::of(Method::GET, "/v1/catalog/export", vec![("format".to_owned(), "toml".to_owned())]);
     let api = Api::new(matches)?;
-    let text = api.text(&input).await? + &agents::export(&api).await?;
+    let mut readable = Readable::default();
+    let toml = vec![("format".to_owned(), "toml".to_owned())];
+    let catalog = api.text(&Input::of(Method::GET, "/v1/catalog/export", toml)).await;
+    let catalog = readable.read("providers and routes", catalog)?;
+    let wallets = readable.read("wallets", wallets::read(&api).await)?;
+    let destinations = readable.read("payout destinations", destinations::export(&api, &wallets).await)?;
+    let (agents, agent_keys) = readable.read("agents", agents::export(&api, &wallets).await)?;
+    let webhooks = webhooks::export(readable.read("webhooks", webhooks::read(&api).await)?)?;
+    let keys = agent_keys + &readable.read("keys of the API", keys::export(&api).await)?;
+    let keys = if keys.is_empty() { keys } else { format!("{}{keys}", keys::NOTE) };
+    let parts = [HEAD, &readable.told(), &catalog, &wallets::export(&wallets)?, &destinations, &agents];
+    let text = parts.concat() + &webhooks + &keys;
+    let text = text.trim();
     match matches.get_one::<String>("file") {
-        Some(file) => std::fs::write(file, text).with_context(|| format!("cannot write {file}"))?,
-        None => print_text(text.trim()),
+        Some(file) => {
+            std::fs::write(file, format!("{text}\n")).with_context(|| format!("cannot write {file}"))?
+        }
+        None => print_text(text),
     }
     Ok(Verdict::Yes)
 }
@@ -52,26 +96,144 @@ pub(super) async fn export(matches: &ArgMatches) -> anyhow::Result<Verdict> {
 /// `faregate apply FILE`.
 pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Result<Verdict> {
     let file = matches.get_one::<String>("document").context("name the document")?;
-    let flags = [("dry_run", matches.get_flag("dry-run")), ("prune", matches.get_flag("prune"))];
-    let query =
-        flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| (name.to_owned(), "true".to_owned()));
-    let key = matches.get_one::<String>("idempotency-key").cloned();
+    let (dry_run, prune) = (matches.get_flag("dry-run"), matches.get_flag("prune"));
     let api = Api::new(matches)?;
-    let mut setup = read_body(file, !file.ends_with(".json"))?;
-    let agents = agents::take(&mut setup)?;
-    let input = Input {
-        body: Some(setup.into()),
-        idempotency_key: Some(key.map_or_else(|| random::hex().map(|hex| format!("cli-{hex}")), Ok)?),
-        ..Input::of(Method::POST, "/v1/catalog/apply", query.collect())
-    };
-    let mut outcome = api.ask(&input).await?;
-    let changed = agents::apply(&api, agents, matches.get_flag("dry-run")).await?;
-    if let Some(changes) = outcome["changes"].as_array_mut() {
-        changes.extend(changed);
+    let (setup, source) = Source::read(file)?;
+    let mut plan = Plan::default();
+    let version = plan_catalog(&api, &setup, prune, &mut plan).await?;
+    if !setup.wallets.is_empty() {
+        wallets::plan(&setup.wallets, &wallets::read(&api).await?, &mut plan);
     }
-    match format {
-        Format::Json => print_json(&outcome),
-        Format::Text => print_text(&table::of_changes(&outcome)),
+    destinations::plan(&api, &setup.payout_destinations, &setup.providers, &mut plan).await?;
+    let agents = agents::Known::read(&api, setup.agent_names()).await?;
+    agents::plan(&setup.agents, &agents, &mut plan)?;
+    if prune || !setup.webhooks.is_empty() {
+        webhooks::plan(&setup.webhooks, webhooks::read(&api).await?, prune, &mut plan);
     }
-    Ok(Verdict::Yes)
+    let keys = keys::missing(&api, (setup.agent_keys, setup.api_keys), &agents, &mut plan).await?;
+    source.expect_none(&plan.mistakes)?;
+
+    let outcome =
+        if dry_run { plan.tried() } else { plan.run(&api, |secret| say_secret(secret, format)).await };
+    say(outcome, &version, &keys.told(&plan, &agents), format)
 }
+
+/// Tries providers and routes, which then are applied as a whole, in one version: the version that is in force.
+async fn plan_catalog(api: &Api, setup: &Setup, prune: bool, plan: &mut Plan) -> anyhow::Result<Value> {
+    if setup.providers.is_empty() && setup.routes.is_empty() && !prune {
+        return Ok(Value::Null);
+    }
+    let body = json!({ "providers": setup.providers, "routes": setup.routes });
+    let set = |name: &str| (name.to_owned(), "true".to_owned());
+    let mut query = vec![set("dry_run")];
+    query.extend(prune.then(|| set("prune")));
+    let trial = Input {
+        body: Some(body.clone()),
+        idempotency_key: Some(format!("cli-{}", random::hex()?)),
+        ..Input::of(Method::POST, "/v1/catalog/apply", query)
+    };
+    let mut tried = match api.ask(&trial).await {
+        Ok(tried) => tried,
+        Err(error) => match error.downcast::<Refusal>() {
+            Ok(refusal) if !refusal.fields.is_empty() => {
+                refusal.fields.into_iter().for_each(|(at, message)| plan.mistakes.add(at, message));
+                return Ok(Value::Null);
+            }
+            Ok(refusal) => return Err(refusal.into()),
+            Err(error) => return Err(error),
+        },
+    };
+    let changes = tried["changes"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    if !changes.is_empty() {
+        let path = if prune { "/v1/catalog/apply?prune=true" } else { "/v1/catalog/apply" };
+        let calls = vec![plan::Call::new(Method::POST, path).body(body)];
+        plan.steps.push(Step { changes, calls });
+    }
+    Ok(tried["version"].take())
+}
+
+/// A secret as soon as it is there: whoever is interrupted has it.
+fn say_secret(secret: &Value, format: Format) {
+    let word = |name: &str| secret[name].as_str().unwrap_or_default();
+    if format == Format::Text {
+        print_text(&format!(
+            "secret of the webhook {} ({}), shown here and never again: {}",
+            word("webhook"),
+            word("url"),
+            word("secret")
+        ));
+    }
+}
+
+fn say(outcome: Outcome, version: &Value, keys: &[Value], format: Format) -> anyhow::Result<Verdict> {
+    let Outcome { done, left, secrets, stopped } = outcome;
+    let stopped = stopped.map(|error| told(error, &done, &left));
+    if format == Format::Json {
+        let is_whole = stopped.is_none();
+        print_json(&json!({
+            "version": version, "changes": done, "not_done": left, "webhook_secrets": secrets,
+            "keys_not_made": keys, "error": stopped.map(|error| format!("{error:#}")),
+        }));
+        return Ok(is_whole.into());
+    }
+    if stopped.is_none() || !done.is_empty() {
+        print_text(&table::of_changes(&json!({ "changes": done })));
+    }
+    if !keys.is_empty() {
+        eprintln!(
+            "faregate: {} keys of the file are not there, and were not made: nobody can copy a key. These commands make new \
+             ones, each of which is shown once:",
+            keys.len()
+        );
+        keys.iter().for_each(|key| eprintln!("  {}", key["command"].as_str().unwrap_or_default()));
+    }
+    stopped.map_or(Ok(Verdict::Yes), Err)
+}
+
+/// Where an apply stopped, and what is left.
+fn told(error: anyhow::Error, done: &[Value], left: &[Value]) -> anyhow::Error {
+    let name = |change: &Value| {
+        let word = |name: &str| change[name].as_str().unwrap_or_default();
+        format!("{} {}", word("kind"), word("name"))
+    };
+    let mut names: Vec<String> = left.iter().take(NAMES_MAX).map(name).collect();
+    if left.len() > NAMES_MAX {
+        names.push(format!("{} more", left.len() - NAMES_MAX));
+    }
+    let first = names.first().cloned().unwrap_or_default();
+    error.context(format!(
+        "stopped at {first}, which may be done in part. Done: {} of {} changes. Not done: {}. Applied again, the file goes on from \
+         here",
+        done.len(),
+        done.len() + left.len(),
+        names.join(", ")
+    ))
+}
+
+// === impl Readable ===
+
+impl Readable {
+    /// Nothing in place of what may not be read.
+    fn read<T: Default>(&mut self, what: &'static str, read: anyhow::Result<T>) -> anyhow::Result<T> {
+        let is_forbidden = |error: &anyhow::Error| {
+            error.downcast_ref().is_some_and(|refusal: &Refusal| refusal.status == StatusCode::FORBIDDEN)
+        };
+        match read {
+            Err(error) if is_forbidden(&error) => {
+                self.left_out.push(what);
+                Ok(T::default())
+            }
+            read => read,
+        }
+    }
+
+    fn told(&self) -> String {
+        if self.left_out.is_empty() {
+            return String::new();
+        }
+        format!("# Not in it either, because the key may not read it: {}.\n\n", self.left_out.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests;

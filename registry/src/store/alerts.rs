@@ -61,6 +61,27 @@ pub(crate) async fn list(session: &mut Session<'_>, wallet: WalletId) -> Result<
     rows.into_iter().map(Row::read).collect()
 }
 
+/// Alerts of all wallets, or of one owner's, behind one.
+pub(crate) async fn all(
+    session: &mut Session<'_>,
+    owner: Option<&str>,
+    after: Option<AlertId>,
+    limit: u32,
+) -> Result<Vec<Alert>, StoreError> {
+    const ALL: &str = "select * from alert where id > $1 order by id limit $2";
+    const OWNED: &str = "select alert.* from alert join wallet w on w.id = alert.wallet
+         where w.owner = $3 and alert.id > $1 order by alert.id limit $2";
+    let after = after.map_or_else(Vec::new, |alert| alert.as_bytes().to_vec());
+    let limit = i64::from(limit);
+    let rows: Vec<Row> = match owner {
+        None => on_either!(session, c => sqlx::query_as(ALL).bind(&after).bind(limit).fetch_all(c))?,
+        Some(owner) => {
+            on_either!(session, c => sqlx::query_as(OWNED).bind(&after).bind(limit).bind(owner).fetch_all(c))?
+        }
+    };
+    rows.into_iter().map(Row::read).collect()
+}
+
 /// Wallets with alerts behind one.
 pub(crate) async fn wallets(
     session: &mut Session<'_>,

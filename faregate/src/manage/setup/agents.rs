@@ -1,232 +1,235 @@
-//! `[[agents]]` of a setup: names, owners, signers and what they may spend, with the keys of the configuration file.
+//! `[[agents]]` of a setup: names, owners, wallets, signers and what they may spend, with the keys of the configuration file.
 //!
-//! Keys are secrets and money is no setup: neither stands here. A new agent gets a wallet of its own. Agents are never taken
-//! away, since payments name them.
+//! Agents are never taken away, since payments name them. An agent without a `wallet` gets one of its own, called like it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 
-use anyhow::Context;
-use domain::Amount;
+use domain::Clock;
+use futures_util::{StreamExt, TryStreamExt};
 use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::keys::of_agent;
+use super::lists;
+use super::plan::{Call, Plan, Thing, change};
+use super::value::{Dollars, Moment, Signer, shown, table};
+use super::wallets::Known as KnownWallet;
+use crate::clock::SystemClock;
 use crate::manage::Api;
-use crate::manage::input::{Input, escape};
+use crate::manage::input::escape;
 use crate::progress::Progress;
-use crate::random;
 
-/// Members of a document that are no policy.
-const OWN: [&str; 4] = ["name", "owner", "frozen", "signers"];
+/// Members of an agent that are no policy.
+const OWN: [&str; 5] = ["name", "owner", "wallet", "frozen", "signers"];
 
-/// An agent of a document.
-struct Wanted {
-    name: String,
-    document: Map<String, Value>,
+/// Members of a policy.
+const POLICY: [&str; 8] =
+    ["per_request", "per_hour", "per_day", "per_month", "limits", "routes", "providers", "expires_at"];
+
+/// An agent of a file. Its policy is whole; what else it does not say stays as it is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Agent {
+    pub(super) name: String,
+    owner: Option<String>,
+    wallet: Option<String>,
+    frozen: Option<bool>,
+    signers: Option<Vec<Signer>>,
+    per_request: Option<Dollars>,
+    per_hour: Option<Dollars>,
+    per_day: Option<Dollars>,
+    per_month: Option<Dollars>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<Limit>,
+    routes: Option<Vec<String>>,
+    providers: Option<Vec<String>>,
+    expires_at: Option<Moment>,
 }
 
-/// All agents as TOML.
-pub(super) async fn export(api: &Api) -> anyhow::Result<String> {
+/// The most that may be spent on a part of what is sold.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    scope: String,
+    per: Per,
+    amount: Dollars,
+}
+
+/// The calendar window that a limit counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Per {
+    Hour,
+    Day,
+    Month,
+}
+
+/// Agents that are there, by name.
+#[derive(Default)]
+pub(super) struct Known {
+    ids: BTreeMap<String, String>,
+    /// As the API shows them: those that a file names.
+    views: HashMap<String, Value>,
+}
+
+/// All agents as TOML, then their keys.
+pub(super) async fn export(api: &Api, wallets: &[KnownWallet]) -> anyhow::Result<(String, String)> {
+    let labels: HashMap<&str, &str> =
+        wallets.iter().map(|wallet| (wallet.id.as_str(), wallet.label.as_str())).collect();
     let mut progress = Progress::of("agents");
-    let mut toml = String::new();
-    for (_, id) in ids(api).await? {
-        let keys = document(&show(api, &id).await?);
-        let lines = keys.iter().map(|(key, value)| format!("{key} = {}\n", inline(value)));
-        toml.push_str(&format!("\n[[agents]]\n{}", lines.collect::<String>()));
+    let (mut agents, mut keys) = (String::new(), String::new());
+    let ids = ids(api).await?;
+    let mut views = pin!(lists::each(api, ids.values().map(|id| path(id))));
+    while let Some(view) = views.next().await {
+        let view = view?;
+        let mut agent = Agent::of(&view)?;
+        agent.wallet = agent.wallet.and_then(|id| labels.get(id.as_str()).map(|label| (*label).to_owned()));
+        agents.push_str(&table("agents", &agent)?);
+        for key in of_agent(&agent.name, &view)? {
+            keys.push_str(&table("agent_keys", &key)?);
+        }
         progress.add(1);
     }
-    Ok(toml)
+    Ok((agents, keys))
 }
 
-/// Takes the agents out of a setup.
-pub(super) fn take(setup: &mut Map<String, Value>) -> anyhow::Result<Vec<Map<String, Value>>> {
-    let Some(agents) = setup.remove("agents") else { return Ok(Vec::new()) };
-    let objects = agents.as_array().context("agents must be a list")?.iter();
-    objects.map(|agent| agent.as_object().cloned().context("each of agents must be a table")).collect()
-}
-
-/// Makes agents what their documents say; what changed, as the API tells of providers and routes.
-pub(super) async fn apply(
-    api: &Api,
-    documents: Vec<Map<String, Value>>,
-    dry_run: bool,
-) -> anyhow::Result<Vec<Value>> {
-    let wanted: Vec<Wanted> = documents.into_iter().map(Wanted::read).collect::<anyhow::Result<_>>()?;
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known: HashMap<String, String> = ids(api).await?.into_iter().collect();
-    let (mut progress, mut changes) = (Progress::of("agents"), Vec::new());
-    for agent in wanted {
-        let places = match known.get(&agent.name) {
-            None => agent.create(api, dry_run).await.map(|()| Vec::new()),
-            Some(id) => agent.change(api, id, dry_run).await,
-        };
-        let places = places.with_context(|| format!("the agent {}", agent.name))?;
-        progress.add(1);
-        if known.contains_key(&agent.name) && places.is_empty() {
+/// Makes agents what their documents say.
+pub(super) fn plan(wanted: &[Agent], known: &Known, plan: &mut Plan) -> anyhow::Result<()> {
+    for (place, agent) in wanted.iter().enumerate() {
+        let at = format!("/agents/{place}");
+        let thing = Thing::Agent(agent.name.clone());
+        if plan.things.contains_key(&thing) {
+            plan.mistakes.add(format!("{at}/name"), format!("`{}` stands here twice", agent.name));
             continue;
         }
-        let change = if known.contains_key(&agent.name) { "changed" } else { "added" };
-        let differences: Vec<Value> = places.iter().map(|place| json!({ "pointer": place })).collect();
-        changes.push(
-            json!({ "kind": "agent", "name": agent.name, "change": change, "differences": differences }),
-        );
-    }
-    Ok(changes)
-}
-
-/// Names and ids, oldest first.
-async fn ids(api: &Api) -> anyhow::Result<Vec<(String, String)>> {
-    let list = Input::of(Method::GET, "/v1/agents", Vec::new());
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let page = api.ask(&list.page(Some(500), after.as_deref())).await?;
-        for agent in page["data"].as_array().into_iter().flatten() {
-            let text = |name: &str| agent[name].as_str().unwrap_or_default().to_owned();
-            found.push((text("name"), text("id")));
+        if let Some(label) = &agent.wallet {
+            plan.expect_wallet(label, format!("{at}/wallet"));
         }
-        after = page["next"].as_str().map(str::to_owned);
-        if after.is_none() {
-            found.reverse();
-            return Ok(found);
+        plan.things.insert(thing.clone(), known.id(&agent.name).map(str::to_owned));
+        match known.view(&agent.name) {
+            Some(view) => agent.plan_changes(&at, view, &thing, plan)?,
+            None => {
+                agent.expect_lasting(&at, plan);
+                plan.add(change("agent", &agent.name, "added", &[]), agent.creation(&thing)?);
+            }
         }
     }
+    Ok(())
 }
 
-async fn show(api: &Api, id: &str) -> anyhow::Result<Value> {
-    api.ask(&Input::of(Method::GET, &format!("/v1/agents/{}", escape(id)), Vec::new())).await
+/// Ids by name.
+async fn ids(api: &Api) -> anyhow::Result<BTreeMap<String, String>> {
+    let rows: Vec<Value> = lists::all(api, "/v1/agents").await?;
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    Ok(rows.iter().map(|row| (text(row, "name"), text(row, "id"))).collect())
 }
 
-async fn send(api: &Api, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-    let key = if method == Method::POST { Some(format!("cli-{}", random::hex()?)) } else { None };
-    let input = Input { body, idempotency_key: key, ..Input::of(method, path, Vec::new()) };
-    let text = api.text(&input).await?;
-    if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
+fn path(id: &str) -> String {
+    format!("/v1/agents/{}", escape(id))
 }
 
-/// An agent as the API shows it, as a document: what is not set is left out, money is as people write it.
-fn document(agent: &Value) -> Map<String, Value> {
-    let mut keys = Map::new();
-    for name in OWN {
-        let is_said = match &agent[name] {
-            Value::Null | Value::Bool(false) => false,
-            Value::Array(items) => !items.is_empty(),
-            _ => true,
-        };
-        if is_said {
-            keys.insert(name.to_owned(), agent[name].clone());
+fn sign(thing: &Thing, signer: Signer) -> Call {
+    Call::new(Method::POST, "/v1/agents/{}/signers").about(thing).body(json!({ "address": signer }))
+}
+
+// === impl Known ===
+
+impl Known {
+    /// All agents, those of these names as the API shows them.
+    pub(super) async fn read(api: &Api, names: BTreeSet<&str>) -> anyhow::Result<Self> {
+        if names.is_empty() {
+            return Ok(Self::default());
         }
+        let ids = ids(api).await?;
+        let wanted: Vec<(&str, String)> =
+            names.into_iter().filter_map(|name| Some((name, path(ids.get(name)?)))).collect();
+        let paths: Vec<String> = wanted.iter().map(|(_, path)| path.clone()).collect();
+        let views: Vec<Value> = lists::each(api, paths).try_collect().await?;
+        let views = wanted.into_iter().map(|(name, _)| name.to_owned()).zip(views).collect();
+        Ok(Self { ids, views })
     }
-    keys.extend(policy_of(&agent["policy"]));
-    keys
-}
 
-fn policy_of(policy: &Value) -> Map<String, Value> {
-    let is_unset =
-        |(name, value): &(&String, &Value)| value.is_null() || *name == "limits" && **value == json!([]);
-    let said = policy.as_object().into_iter().flatten().filter(|member| !is_unset(member));
-    said.map(|(name, value)| (name.clone(), written(value))).collect()
-}
+    pub(super) fn id(&self, name: &str) -> Option<&str> {
+        self.ids.get(name).map(String::as_str)
+    }
 
-/// Money by what people write, at any depth, and everything else as it is.
-fn written(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => match (members.get("display"), members.get("asset")) {
-            (Some(display), Some(_)) => display.clone(),
-            _ => policy_of(value).into(),
-        },
-        Value::Array(items) => items.iter().map(written).collect(),
-        // `$1` is `$1.00`.
-        Value::String(text) => {
-            let amount =
-                Some(text).filter(|text| text.starts_with('$')).map(|text| Amount::parse_dollars(text));
-            amount.and_then(Result::ok).map_or_else(|| value.clone(), |amount| amount.to_string().into())
-        }
-        other => other.clone(),
+    /// An agent as the API shows it; none where there is none.
+    pub(super) fn view(&self, name: &str) -> Option<&Value> {
+        self.views.get(name)
     }
 }
 
-/// A value as TOML on one line. What JSON escapes in a text, TOML reads.
-fn inline(value: &Value) -> String {
-    match value {
-        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
-        Value::Object(members) => {
-            let members = members.iter().map(|(name, value)| format!("{name} = {}", inline(value)));
-            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+// === impl Agent ===
+
+impl Agent {
+    /// As the API shows one; its wallet is the id.
+    fn of(view: &Value) -> anyhow::Result<Self> {
+        let mut members = shown(view, &OWN);
+        members.extend(shown(&view["policy"], &POLICY));
+        Ok(serde_json::from_value(members.into())?)
+    }
+
+    /// What it may spend, as the API takes it.
+    fn policy(&self) -> anyhow::Result<Map<String, Value>> {
+        Ok(shown(&serde_json::to_value(self)?, &POLICY))
+    }
+
+    fn creation(&self, thing: &Thing) -> anyhow::Result<Vec<Call>> {
+        let body = json!({ "name": self.name, "owner": self.owner, "policy": self.policy()? });
+        let create =
+            Call::new(Method::POST, "/v1/agents").body(body).wallet(self.wallet.as_ref()).makes(thing);
+        let mut calls = vec![create];
+        if self.frozen == Some(true) {
+            calls.push(Call::new(Method::POST, "/v1/agents/{}/freeze").about(thing));
         }
-        other => other.to_string(),
-    }
-}
-
-// === impl Wanted ===
-
-impl Wanted {
-    fn read(document: Map<String, Value>) -> anyhow::Result<Self> {
-        let name = document.get("name").and_then(Value::as_str).context("each of agents must have a name")?;
-        Ok(Self { name: name.to_owned(), document })
+        calls.extend(self.signers.iter().flatten().map(|signer| sign(thing, *signer)));
+        Ok(calls)
     }
 
-    fn policy(&self) -> Map<String, Value> {
-        let rest = self.document.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
-        rest.map(|(name, value)| (name.clone(), written(value))).collect()
-    }
-
-    fn signers(&self) -> Vec<String> {
-        let listed = self.document.get("signers").and_then(Value::as_array).into_iter().flatten();
-        listed.filter_map(Value::as_str).map(str::to_owned).collect()
-    }
-
-    async fn create(&self, api: &Api, dry_run: bool) -> anyhow::Result<()> {
-        if dry_run {
-            return Ok(());
+    fn plan_changes(&self, at: &str, view: &Value, thing: &Thing, plan: &mut Plan) -> anyhow::Result<()> {
+        let there = Self::of(view)?;
+        if self.owner.is_some() && self.owner != there.owner {
+            plan.mistakes.add(format!("{at}/owner"), "its owner is another one, and stays: leave it out");
         }
-        let mut body = json!({ "name": self.name, "policy": self.policy() });
-        if let Some(owner) = self.document.get("owner") {
-            body["owner"] = owner.clone();
+        let wallet = self.wallet.clone().map(Thing::Wallet);
+        if wallet.is_some_and(|wallet| plan.id(&wallet) != there.wallet.as_deref()) {
+            plan.mistakes.add(format!("{at}/wallet"), "its wallet is another one, and stays: leave it out");
         }
-        let made = send(api, Method::POST, "/v1/agents", Some(body)).await?;
-        let id = made["id"].as_str().context("the API names no agent")?;
-        self.change(api, id, false).await.map(drop)
-    }
-
-    /// Makes the agent what the document says; where it was something else.
-    async fn change(&self, api: &Api, id: &str, dry_run: bool) -> anyhow::Result<Vec<String>> {
-        let agent = show(api, id).await?;
-        let path = format!("/v1/agents/{}", escape(id));
-        let said = |name: &str| self.document.get(name);
-        let owner = said("owner").unwrap_or(&agent["owner"]);
-        anyhow::ensure!(*owner == agent["owner"], "its owner is another one, and stays");
-        let mut calls: Vec<(&str, Method, String, Option<Value>)> = Vec::new();
-        if self.policy() != policy_of(&agent["policy"]) {
-            calls.push(("/policy", Method::PUT, format!("{path}/policy"), Some(self.policy().into())));
+        let (mut calls, mut places) = (Vec::new(), Vec::new());
+        let policy = self.policy()?;
+        if policy != there.policy()? {
+            self.expect_lasting(at, plan);
+            let set = Call::new(Method::PUT, "/v1/agents/{}/policy");
+            calls.push(set.about(thing).body(policy.into()));
+            places.push("/policy");
         }
-        let frozen = said("frozen").and_then(Value::as_bool).unwrap_or(false);
-        if said("frozen").is_some() && agent["frozen"] != frozen {
+        if let Some(frozen) = self.frozen.filter(|frozen| Some(*frozen) != there.frozen) {
             let verb = if frozen { "freeze" } else { "thaw" };
-            calls.push(("/frozen", Method::POST, format!("{path}/{verb}"), None));
+            calls.push(Call::new(Method::POST, format!("/v1/agents/{{}}/{verb}")).about(thing));
+            places.push("/frozen");
         }
-        if said("signers").is_some() {
-            let listed = agent["signers"].as_array().into_iter().flatten();
-            let there: Vec<&str> = listed.filter_map(Value::as_str).collect();
-            let wanted = self.signers();
-            let is = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
-            for new in wanted.iter().filter(|new| !there.iter().any(|old| is(old, new))) {
-                let body = Some(json!({ "address": new }));
-                calls.push(("/signers", Method::POST, format!("{path}/signers"), body));
-            }
-            for old in there.iter().filter(|old| !wanted.iter().any(|new| is(old, new))) {
-                calls.push(("/signers", Method::DELETE, format!("{path}/signers/{old}"), None));
-            }
+        if let Some(wanted) = &self.signers {
+            let listed = there.signers.unwrap_or_default();
+            let before = calls.len();
+            let new = wanted.iter().filter(|signer| !listed.contains(signer));
+            calls.extend(new.map(|signer| sign(thing, *signer)));
+            let old = listed.iter().filter(|signer| !wanted.contains(signer));
+            calls.extend(old.map(|signer| {
+                Call::new(Method::DELETE, format!("/v1/agents/{{}}/signers/{signer}")).about(thing)
+            }));
+            places.extend((calls.len() > before).then_some("/signers"));
         }
-        let mut places: Vec<String> = Vec::new();
-        for (place, method, path, body) in calls {
-            if !dry_run {
-                send(api, method, &path, body).await?;
-            }
-            if places.last().is_none_or(|last| last != place) {
-                places.push(place.to_owned());
-            }
+        plan.add(change("agent", &self.name, "changed", &places), calls);
+        Ok(())
+    }
+
+    /// A policy that has ended is not given to anyone: the API refuses it, and better before anything is changed.
+    fn expect_lasting(&self, at: &str, plan: &mut Plan) {
+        if self.expires_at.is_some_and(|end| end.0 <= SystemClock.now()) {
+            let told = "has passed: leave the agent out, or give it a later end";
+            plan.mistakes.add(format!("{at}/expires_at"), told);
         }
-        Ok(places)
     }
 }

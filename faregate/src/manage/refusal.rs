@@ -1,0 +1,50 @@
+//! [`Refusal`]: what the API says no with, and which fields of the body it means.
+
+use std::fmt;
+
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+/// A call that the API did not make.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    code: Option<String>,
+    detail: String,
+    /// JSON pointers into the body, each with what is wrong there.
+    pub(super) fields: Vec<(String, String)>,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    pub(super) async fn read(response: Response) -> Self {
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        let problem: Value = serde_json::from_str(&text).unwrap_or_default();
+        let word = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
+        let fields = problem["errors"].as_array().into_iter().flatten();
+        let field = |error: &Value| {
+            (word(error, "pointer").unwrap_or_default(), word(error, "detail").unwrap_or_default())
+        };
+        Self {
+            status,
+            code: word(&problem, "code"),
+            detail: word(&problem, "detail").unwrap_or_else(|| "no reason given".to_owned()),
+            fields: fields.map(field).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.status.as_u16())?;
+        if let Some(code) = &self.code {
+            write!(out, " {code}")?;
+        }
+        write!(out, ": {}", self.detail)?;
+        self.fields.iter().try_for_each(|(pointer, detail)| write!(out, "\n  {pointer}: {detail}"))
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,130 @@
+//! `[[payout_destinations]]` of a setup: where the money of each provider goes, those of the configuration file too.
+//!
+//! What was asked for last counts, also while it waits: another Faregate, which paid nobody yet, begins with it. Where one is in
+//! force already a new one waits there as well. None is taken away.
+
+use reqwest::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::lists;
+use super::plan::{Call, Plan, Thing, change};
+use super::value::{shown, table};
+use super::wallets::Known as KnownWallet;
+use crate::manage::Api;
+use crate::manage::input::{Input, escape};
+use crate::manage::refusal::Refusal;
+
+/// A destination of a file.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Destination {
+    provider: String,
+    rail: Rail,
+    /// The label of a wallet, with the rail `ledger`.
+    wallet: Option<String>,
+    /// What whoever pays has to read, with the rail `manual`.
+    reference: Option<String>,
+}
+
+/// How it is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Rail {
+    /// Into a wallet.
+    Ledger,
+    /// By a person's hand.
+    Manual,
+}
+
+/// All destinations as TOML.
+pub(super) async fn export(api: &Api, wallets: &[KnownWallet]) -> anyhow::Result<String> {
+    let mut toml = String::new();
+    for provider in lists::all::<Value>(api, "/v1/providers").await? {
+        let name = provider["name"].as_str().unwrap_or_default();
+        if let Some(mut there) = Destination::read(api, name).await? {
+            let label = |id: &String| wallets.iter().find(|wallet| wallet.id == *id);
+            there.wallet =
+                there.wallet.as_ref().and_then(label).map(|wallet| wallet.label.clone()).or(there.wallet);
+            toml.push_str(&table("payout_destinations", &there)?);
+        }
+    }
+    Ok(toml)
+}
+
+/// Sends payouts where their documents say. A provider that is not there yet must come with the file.
+pub(super) async fn plan(
+    api: &Api,
+    wanted: &[Destination],
+    providers: &[Map<String, Value>],
+    plan: &mut Plan,
+) -> anyhow::Result<()> {
+    for (place, destination) in wanted.iter().enumerate() {
+        let at = format!("/payout_destinations/{place}");
+        let name = &destination.provider;
+        if wanted.iter().take(place).any(|earlier| earlier.provider == *name) {
+            plan.mistakes.add(format!("{at}/provider"), format!("`{name}` stands here twice"));
+            continue;
+        }
+        if destination.wallet.is_some() != (destination.rail == Rail::Ledger)
+            || destination.reference.is_some() != (destination.rail == Rail::Manual)
+        {
+            plan.mistakes.add(&at, "the rail `ledger` takes a `wallet`, `manual` a `reference`");
+        }
+        if let Some(label) = &destination.wallet {
+            plan.expect_wallet(label, format!("{at}/wallet"));
+        }
+        let there = match Destination::read(api, name).await {
+            Ok(there) => there,
+            Err(error) if is_unknown(&error) => {
+                if !providers.iter().any(|provider| provider.get("name") == Some(&json!(name))) {
+                    plan.mistakes.add(format!("{at}/provider"), format!("there is no provider `{name}`"));
+                }
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let id = |label: &String| plan.id(&Thing::Wallet(label.clone())).map(str::to_owned);
+        let is_there = there.as_ref().is_some_and(|there| {
+            (&there.rail, &there.reference) == (&destination.rail, &destination.reference)
+                && there.wallet == destination.wallet.as_ref().and_then(id)
+        });
+        if !is_there {
+            let word = if there.is_some() { "changed" } else { "added" };
+            plan.add(change("payout destination", name, word, &[]), vec![destination.call()]);
+        }
+    }
+    Ok(())
+}
+
+fn is_unknown(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|refusal: &Refusal| refusal.status == StatusCode::NOT_FOUND)
+}
+
+fn path(provider: &str) -> String {
+    format!("/v1/providers/{}/payout-destination", escape(provider))
+}
+
+// === impl Destination ===
+
+impl Destination {
+    /// What was asked for last, with the id of its wallet.
+    async fn read(api: &Api, provider: &str) -> anyhow::Result<Option<Self>> {
+        let both = api.ask(&Input::of(Method::GET, &path(provider), Vec::new())).await?;
+        let Some(last) = [&both["pending"], &both["current"]].into_iter().find(|entry| !entry.is_null())
+        else {
+            return Ok(None);
+        };
+        let mut members = shown(last, &["rail", "wallet", "reference"]);
+        members.insert("provider".to_owned(), provider.into());
+        Ok(Some(serde_json::from_value(members.into())?))
+    }
+
+    fn call(&self) -> Call {
+        let mut body = json!({ "rail": self.rail });
+        if let Some(reference) = &self.reference {
+            body["reference"] = reference.as_str().into();
+        }
+        Call::new(Method::PUT, path(&self.provider)).body(body).wallet(self.wallet.as_ref())
+    }
+}

@@ -1,0 +1,133 @@
+//! `[[webhooks]]` of a setup: who is told of events. Never their secrets: a webhook that is made gets one of its own, which is
+//! shown then and never again.
+//!
+//! A webhook is known by its URL and by whose events it gets, and whose it is; of several that share all that, the one with
+//! the same types is meant, else the oldest that no other document means.
+
+use reqwest::{Method, Url};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::lists;
+use super::plan::{Call, Plan, Thing, change};
+use super::value::{shown, table};
+use crate::manage::Api;
+
+const MEMBERS: [&str; 6] = ["url", "provider", "owner", "of_tenant", "types", "enabled"];
+
+/// A webhook of a file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    url: String,
+    provider: Option<String>,
+    owner: Option<String>,
+    /// False where not given.
+    of_tenant: Option<bool>,
+    /// Everything where not given.
+    types: Option<Vec<String>>,
+    /// Stays as it is where not given.
+    enabled: Option<bool>,
+}
+
+/// A webhook that is there.
+pub(super) struct Known {
+    id: String,
+    webhook: Webhook,
+}
+
+/// All webhooks, by URL, whose they are, and age.
+pub(super) async fn read(api: &Api) -> anyhow::Result<Vec<Known>> {
+    let mut known = Vec::new();
+    for view in lists::all::<Value>(api, "/v1/webhooks").await? {
+        let webhook = serde_json::from_value(shown(&view, &MEMBERS).into())?;
+        known.push(Known { id: view["id"].as_str().unwrap_or_default().to_owned(), webhook });
+    }
+    // The list is newest first. Texts of ids are in no order.
+    known.reverse();
+    known.sort_by_cached_key(|known| known.webhook.identity());
+    Ok(known)
+}
+
+/// Webhooks as TOML, in an order that does not hang on when they were made.
+pub(super) fn export(known: Vec<Known>) -> anyhow::Result<String> {
+    let mut webhooks: Vec<Webhook> = known.into_iter().map(|known| known.webhook).collect();
+    webhooks.sort_by_cached_key(|webhook| (webhook.identity(), webhook.types(), webhook.enabled));
+    webhooks.iter().map(|webhook| table("webhooks", &webhook.exported())).collect()
+}
+
+/// Makes webhooks what their documents say; `prune` takes away those that have none.
+pub(super) fn plan(wanted: &[Webhook], mut known: Vec<Known>, prune: bool, plan: &mut Plan) {
+    let mut found: Vec<Option<Known>> = Vec::new();
+    for webhook in wanted {
+        let same = |known: &Known| known.webhook.identity() == webhook.identity();
+        let is_it = |known: &Known| same(known) && known.webhook.types() == webhook.types();
+        found.push(known.iter().position(is_it).map(|place| known.remove(place)));
+    }
+    for (place, (webhook, there)) in wanted.iter().zip(found).enumerate() {
+        let same = |known: &Known| known.webhook.identity() == webhook.identity();
+        let there = there.or_else(|| known.iter().position(same).map(|place| known.remove(place)));
+        let thing = Thing::Webhook(place);
+        match there {
+            Some(Known { id, webhook: there }) => {
+                let (calls, places) = webhook.changes(&there, &thing);
+                plan.things.insert(thing, Some(id));
+                plan.add(change("webhook", &webhook.url, "changed", &places), calls);
+            }
+            None => plan.add(change("webhook", &webhook.url, "added", &[]), webhook.creation(&thing)),
+        }
+    }
+    for Known { id, webhook } in known.into_iter().filter(|_| prune) {
+        let remove = Call::new(Method::DELETE, format!("/v1/webhooks/{id}"));
+        plan.add(change("webhook", &webhook.url, "removed", &[]), vec![remove]);
+    }
+}
+
+// === impl Webhook ===
+
+impl Webhook {
+    /// What it is known by. URLs that are the same are spelled the same.
+    fn identity(&self) -> (String, Option<String>, Option<String>, bool) {
+        let url = Url::parse(&self.url).map_or_else(|_| self.url.clone(), |url| url.to_string());
+        (url, self.provider.clone(), self.owner.clone(), self.of_tenant.unwrap_or(false))
+    }
+
+    /// In any order they are the same.
+    fn types(&self) -> Option<Vec<String>> {
+        let mut types = self.types.clone()?;
+        types.sort_unstable();
+        Some(types)
+    }
+
+    fn exported(&self) -> Self {
+        Self { types: self.types(), of_tenant: self.of_tenant.filter(|is| *is), ..self.clone() }
+    }
+
+    fn creation(&self, thing: &Thing) -> Vec<Call> {
+        let body = json!({
+            "url": self.url, "types": self.types, "provider": self.provider, "owner": self.owner,
+            "of_tenant": self.of_tenant.unwrap_or(false),
+        });
+        let mut calls = vec![Call::new(Method::POST, "/v1/webhooks").body(body).makes(thing)];
+        if self.enabled == Some(false) {
+            let disable = Call::new(Method::PATCH, "/v1/webhooks/{}");
+            calls.push(disable.about(thing).body(json!({ "enabled": false })));
+        }
+        calls
+    }
+
+    fn changes(&self, there: &Self, thing: &Thing) -> (Vec<Call>, Vec<&'static str>) {
+        let mut body = serde_json::Map::new();
+        let mut places = Vec::new();
+        if self.types() != there.types() {
+            body.insert("types".to_owned(), json!(self.types));
+            places.push("/types");
+        }
+        if self.enabled.is_some() && self.enabled != there.enabled {
+            body.insert("enabled".to_owned(), json!(self.enabled));
+            places.push("/enabled");
+        }
+        let change = Call::new(Method::PATCH, "/v1/webhooks/{}").about(thing).body(body.into());
+        (if places.is_empty() { Vec::new() } else { vec![change] }, places)
+    }
+}
