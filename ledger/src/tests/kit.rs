@@ -1,7 +1,8 @@
 //! [`Books`]: a ledger of its own, with a clock that stands until it is moved. `FAREGATE_TEST_DATABASE` names the database;
 //! tests about the file itself ask for [`Books::sqlite`].
 
-use std::collections::VecDeque;
+mod faults;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -12,15 +13,15 @@ use domain::{
 };
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
 
-use crate::batch::Delta;
-use crate::commit::{CommitStore, Loaded, Store, StoreError, Wanted};
 use crate::database::Database;
 use crate::{
     AuditReport, BatchReport, Collision, CommitFailure, Funding, Held, Hold, HoldError, HoldRequest, Ledger,
     Observer, Receipt, Settings, Writer, audit_database,
 };
+
+use faults::FaultyStore;
+pub(super) use faults::{Fault, Faults};
 
 /// 2026-11-22T12:00:00Z, a Sunday noon.
 pub(super) const NOON: i64 = 1_795_348_800_000;
@@ -47,34 +48,6 @@ pub(super) struct Seen {
     pub(super) largest: AtomicU64,
     pub(super) failures: Mutex<Vec<bool>>,
     pub(super) collisions: Mutex<Vec<Collision>>,
-}
-
-/// What the store does wrong, in order; then it works.
-pub(super) struct Faults {
-    commits: Mutex<VecDeque<Fault>>,
-    resolves: Mutex<VecDeque<StoreError>>,
-    /// Commits wait here for [`Fault::Wait`].
-    gate: Semaphore,
-    /// Commits that reached [`Fault::Wait`].
-    waiting: Semaphore,
-}
-
-#[derive(Clone)]
-pub(super) enum Fault {
-    /// Nothing is written.
-    Before(StoreError),
-    /// Written, and then not acknowledged.
-    After(StoreError),
-    /// The real thing: SQLite is told that its file may not grow, and fails by itself.
-    Full,
-    /// Waits for a permit of the gate first.
-    Wait,
-    Nothing,
-}
-
-struct FaultyStore {
-    real: Store,
-    faults: Arc<Faults>,
 }
 
 // === impl Books ===
@@ -311,92 +284,5 @@ impl Observer for Seen {
 
     fn collision(&self, kind: Collision) {
         self.collisions.lock().push(kind);
-    }
-}
-
-// === impl Faults ===
-
-impl Faults {
-    fn none() -> Self {
-        let (commits, resolves) = (Mutex::default(), Mutex::default());
-        Self { commits, resolves, gate: Semaphore::new(0), waiting: Semaphore::new(0) }
-    }
-
-    pub(super) fn commit(&self, fault: Fault) {
-        self.commits.lock().push_back(fault);
-    }
-
-    /// Nothing goes wrong any more.
-    pub(super) fn heal(&self) {
-        self.commits.lock().clear();
-        self.resolves.lock().clear();
-    }
-
-    pub(super) fn resolve(&self, error: StoreError) {
-        self.resolves.lock().push_back(error);
-    }
-
-    /// Until a commit stands at the gate.
-    pub(super) async fn until_waiting(&self) {
-        self.waiting.acquire().await.unwrap().forget();
-    }
-
-    pub(super) fn let_go(&self) {
-        self.gate.add_permits(1);
-    }
-}
-
-impl CommitStore for FaultyStore {
-    async fn begin(&mut self) -> Result<(), StoreError> {
-        self.real.begin().await
-    }
-
-    async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError> {
-        self.real.load(wanted, at).await
-    }
-
-    async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError> {
-        // A probe or a list is not what a test's fault is meant for.
-        let counts = !delta.is_empty();
-        let fault = if counts { self.faults.commits.lock().pop_front() } else { None };
-        match fault.unwrap_or(Fault::Nothing) {
-            Fault::Before(error) => Err(error),
-            Fault::After(error) => self.real.commit(delta).await.and(Err(error)),
-            Fault::Full => {
-                match &mut self.real {
-                    Store::Sqlite(store) => store.forbid_growth().await.unwrap(),
-                    Store::Postgres(_) | Store::Shared(_) => {
-                        panic!("PostgreSQL's files grow where the server wants")
-                    }
-                }
-                self.real.commit(delta).await
-            }
-            Fault::Wait => {
-                self.faults.waiting.add_permits(1);
-                self.faults.gate.acquire().await.unwrap().forget();
-                self.real.commit(delta).await
-            }
-            Fault::Nothing => self.real.commit(delta).await,
-        }
-    }
-
-    async fn resolve(&mut self, batch: i64) -> Result<bool, StoreError> {
-        let fault = self.faults.resolves.lock().pop_front();
-        match fault {
-            Some(error) => Err(error),
-            None => self.real.resolve(batch).await,
-        }
-    }
-
-    async fn end(&mut self) -> Result<(), StoreError> {
-        self.real.end().await
-    }
-
-    async fn expire(&mut self, at: UnixMillis) -> Result<(), StoreError> {
-        self.real.expire(at).await
-    }
-
-    async fn close(self) -> Result<(), StoreError> {
-        self.real.close().await
     }
 }
