@@ -90,12 +90,12 @@ select ?1, span, start, 'route-' || r, outcome, reason, count(*) * 100 from each
 
 /// The same routes' latencies, twenty steps each.
 const LATENCIES: &str = "
-insert into traffic_latency (provider, span, start, route, until_us, answers)
+insert into traffic_latency (provider, span, start, route, steps)
 with
   series(step) as (values (100), (125), (160), (200), (250), (315), (400), (500), (630), (800)),
   decade(times) as (values (10), (100))
-select provider, span, start, route, step * times, requests from traffic_request, series, decade
-where outcome = 'paid' and provider = ?1";
+select provider, span, start, route, json_group_array(json_array(step * times, requests)) from traffic_request, series, decade
+where outcome = 'paid' and provider = ?1 group by 1, 2, 3, 4";
 
 /// Fundings that nobody was told of.
 const EVENTS: &str = "

@@ -25,6 +25,7 @@ use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
+use crate::policy::patch::PolicyPatch;
 use crate::policy::{LimitSpentView, PolicyBody, PolicyView, policy};
 use crate::problem::Problem;
 
@@ -101,7 +102,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
         .routes(routes!(get))
         .routes(routes!(freeze))
         .routes(routes!(thaw))
-        .routes(routes!(get_policy, set_policy))
+        .routes(routes!(get_policy, set_policy, update_policy))
 }
 
 /// Agents, newest first.
@@ -170,7 +171,8 @@ async fn get(
     Ok(Json(view(&state, &agent).await?))
 }
 
-/// Lets an agent pay nothing more until it is thawed. Requests that run go on.
+/// Lets an agent pay nothing more until it is thawed. Requests that run go on. Agents are never removed, since payments name
+/// them: freeze one for good, revoke its keys and withdraw what is left in its wallet.
 #[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn freeze(
@@ -204,7 +206,8 @@ async fn get_policy(
     Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
 }
 
-/// Replaces what an agent may spend, for requests decided from now on.
+/// Replaces all of what an agent may spend, for requests decided from now on: what is not given is not limited any more.
+/// `policy update` changes a part.
 #[utoipa::path(put, path = "/v1/agents/{id}/policy", operation_id = "policy.set", tag = "agents", params(("id" = String, Path)),
     request_body = PolicyBody, responses((status = 200, body = PolicyView)), security(("management" = ["agents:write"])))]
 async fn set_policy(
@@ -221,6 +224,23 @@ async fn set_policy(
     Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
 }
 
+/// Changes what is given of what an agent may spend, for requests decided from now on; the rest stays.
+#[utoipa::path(patch, path = "/v1/agents/{id}/policy", operation_id = "policy.update", tag = "agents", params(("id" = String, Path)),
+    request_body = PolicyPatch, responses((status = 200, body = PolicyView)), security(("management" = ["agents:write"])))]
+async fn update_policy(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(patch): Body<PolicyPatch>,
+) -> Result<Json<PolicyView>, Problem> {
+    let agent = visible(&state, &caller, &id).await?;
+    let mut fields = Fields::default();
+    let change = patch.read(&state, &mut fields);
+    fields.finish()?;
+    let agent = state.registry.change_policy(&caller.actor(), agent.id, change).await?;
+    Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
+}
+
 async fn set_frozen(
     state: &ControlState,
     caller: &Caller,
@@ -232,11 +252,14 @@ async fn set_frozen(
     Ok(Json(view(state, &agent).await?))
 }
 
-/// An agent that is the caller's business; another one does not exist for them.
-pub(crate) async fn visible(state: &ControlState, caller: &Caller, id: &str) -> Result<Agent, Problem> {
-    let id: AgentId = id.parse()?;
-    let agent = state.registry.agent(id).await?;
-    agent.filter(|agent| caller.owns(agent.owner.as_deref())).ok_or(Problem::AgentNotFound)
+/// An agent that is the caller's business, by its id or its name; another one does not exist for them.
+pub(crate) async fn visible(state: &ControlState, caller: &Caller, called: &str) -> Result<Agent, Problem> {
+    let (agent, unknown) = match called.parse::<AgentId>() {
+        Ok(id) => (state.registry.agent(id).await?, Problem::AgentNotFound),
+        // Whether somebody else's agent has this name is not told.
+        Err(error) => (state.registry.agent_named(called).await?, error.into()),
+    };
+    agent.filter(|agent| caller.owns(agent.owner.as_deref())).ok_or(unknown)
 }
 
 /// Whose a new thing is to be: the caller's own, or whose the administrator says.

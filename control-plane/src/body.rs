@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 use crate::problem::Problem;
 
@@ -23,6 +23,13 @@ pub(crate) struct Body<T>(pub(crate) T);
 /// Longest body of a call, by its path.
 pub(crate) fn bytes_max(path: &str) -> usize {
     if path == WHOLE_SETUP { SETUP_BYTES_MAX } else { BODY_BYTES_MAX }
+}
+
+/// Tells null from what is not there, in a body that changes a part.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    given: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(given).map(Some)
 }
 
 // === impl Body ===

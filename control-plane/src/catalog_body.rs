@@ -110,6 +110,7 @@ pub(crate) struct ProviderPatch {
     settlement: Option<Map<String, Value>>,
     profile: Option<ProfileBody>,
     /// Where the API is.
+    #[schema(nullable = false)]
     upstream: Option<Map<String, Value>>,
 }
 
@@ -118,12 +119,13 @@ pub(crate) struct ProviderPatch {
 #[expect(dead_code, reason = "describes a body that the registry reads")]
 pub(crate) struct RoutePatch {
     /// Such as `/v1/quotes/{symbol}`.
+    #[schema(nullable = false)]
     path: Option<String>,
-    /// Methods answered.
+    /// Methods answered; all where none.
     methods: Option<Vec<String>>,
     /// Such as `$0.0025`, or `free`.
     price: Option<String>,
-    /// Volume tiers instead of a price; take `price` away with null in the same patch.
+    /// Volume tiers instead of a price, which has to be taken away in the same patch.
     tiers: Option<Vec<Map<String, Value>>>,
     /// Calls a day that cost an agent nothing.
     free_per_day: Option<u32>,
@@ -133,8 +135,14 @@ pub(crate) struct RoutePatch {
     rate_limit: Option<Map<String, Value>>,
     /// What the offer says of it.
     description: Option<String>,
+    /// The media type that the offer names.
+    mime_type: Option<String>,
     /// `after` or `before`.
     capture: Option<String>,
+    /// `never` or `safe`.
+    retry: Option<String>,
+    /// Statuses that are charged, instead of 2xx, 101 and 304.
+    charge_on: Option<Vec<u16>>,
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -13,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use domain::ApiKeyId;
 use futures_util::{Stream, stream};
 use registry::Registry;
-use registry::journal::{Event, Filter};
+use registry::journal::{Event, Filter, Wanted};
+use registry::webhook::EVENT_TYPES;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -24,7 +25,7 @@ use utoipa_axum::routes;
 
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
-use crate::call::listing::{self, Lister, Page, Range};
+use crate::call::listing::{self, Found, Lister, Page, Range};
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::places::{Place, Places, Shares};
@@ -76,6 +77,11 @@ struct Reading {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct EventQuery {
+    /// Only those of this type, such as `wallet.low_balance`.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// Only those that tell of this thing, by its id or name.
+    subject: Option<String>,
     /// Rows of a page.
     limit: Option<u32>,
     /// `next` of the page before, or the `cursor` of the last event that was seen.
@@ -121,6 +127,23 @@ async fn list(
     Query(query): Query<EventQuery>,
 ) -> Result<Response, Problem> {
     let filter = visible(&caller);
+    let EventQuery { kind, subject, limit, after } = query;
+    if let Some(unknown) = kind.as_deref().filter(|kind| !EVENT_TYPES.contains(kind)) {
+        return Err(Problem::Parameter(format!("no event is of the type `{unknown}`")));
+    }
+    let wanted = Wanted { kind, subject };
+    if wanted != Wanted::default() {
+        let find = move |range: Range<u64>| {
+            let (registry, filter, wanted) = (state.registry.clone(), filter.clone(), wanted.clone());
+            async move {
+                let after = range.after.unwrap_or(0);
+                let sighting = registry.find_events(after, range.limit, &filter, &wanted).await?;
+                let rows = sighting.events.into_iter().map(EventView::new).collect();
+                Ok(Found { rows, next: sighting.next })
+            }
+        };
+        return lister.answer_pages(limit, after.as_deref(), find).await;
+    }
     let fetch = move |range: Range<u64>| {
         let (registry, filter) = (state.registry.clone(), filter.clone());
         async move {
@@ -128,7 +151,7 @@ async fn list(
             Ok(events.into_iter().map(|event| (event.position, EventView::new(event))).collect())
         }
     };
-    lister.answer(query.limit, query.after.as_deref(), fetch).await
+    lister.answer(limit, after.as_deref(), fetch).await
 }
 
 /// Events as they come (server-sent events), each with its cursor as `id` and its type as `event`. The stream ends after ten

@@ -1,4 +1,7 @@
-//! Spending policies as the API writes them: read with every mistake told, and shown. The calls stand in [`crate::agents`].
+//! Spending policies as the API writes them: read with every mistake told, and shown. The calls stand in [`crate::agents`],
+//! changes of a part in [`patch`].
+
+pub(crate) mod patch;
 
 use std::sync::Arc;
 

@@ -119,7 +119,8 @@ async fn update(
     Ok(Json(outcome.into()))
 }
 
-/// Stops selling for a provider: its quotes end at once, its routes answer 503.
+/// Stops selling for a provider: its quotes end at once, its routes answer 503. One that is to go for good stays suspended,
+/// since its accounts keep its name: settle what it earned with `settlement run`.
 #[utoipa::path(post, path = "/v1/providers/{name}/suspend", operation_id = "provider.suspend", tag = "providers",
     params(("name" = String, Path), Trial), responses((status = 200, body = OutcomeView)),
     security(("management" = ["providers:admin"])))]

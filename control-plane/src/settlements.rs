@@ -300,10 +300,28 @@ impl Row for MemberLine {
         "payment",
         "route",
         "agent",
+        "amount.display",
         "amount.amount",
+        "fee.display",
         "fee.amount",
+        "refunded.display",
         "refunded.amount",
+        "refunded_fee.display",
         "refunded_fee.amount",
         "captured_at",
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_stands_in_tables_as_people_write_it() {
+        for columns in [SettlementView::COLUMNS, MemberLine::COLUMNS] {
+            for money in columns.iter().filter_map(|name| name.strip_suffix(".amount")) {
+                assert!(columns.contains(&&*format!("{money}.display")), "{money} in {columns:?}");
+            }
+        }
+    }
 }

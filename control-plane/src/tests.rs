@@ -7,6 +7,7 @@ mod money;
 mod moved;
 mod named;
 mod ops;
+mod parts;
 mod payments;
 mod payouts;
 mod providers;

@@ -46,7 +46,7 @@ struct TrialBody {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct PreviewQuery {
-    /// The agent that would pay.
+    /// The agent that would pay: its id, or its name where it is yours.
     payer: String,
     /// Such as `GET`.
     method: String,
@@ -178,17 +178,25 @@ async fn simulate(
     }))
 }
 
-/// What would this payer pay for this call now?
+/// What would this payer pay for this call now? A provider asks for its own routes, and for any payer, of whom it learns
+/// nothing but what it is told of each payment.
 #[utoipa::path(get, path = "/v1/prices/preview", operation_id = "price.preview", tag = "agents", params(PreviewQuery),
-    responses((status = 200, body = PreviewView)), security(("management" = ["agents:read"])))]
+    responses((status = 200, body = PreviewView)), security(("management" = ["prices:read"])))]
 async fn preview(
     State(state): State<ControlState>,
     caller: Caller,
     Query(query): Query<PreviewQuery>,
 ) -> Result<Json<PreviewView>, Problem> {
-    let agent = visible(&state, &caller, &query.payer).await?;
     let call = Call { method: &query.method, host: query.host.as_deref(), path: &query.path };
     let found = find(&state, &call).map_err(|reason| Problem::Parameter(reason.detail))?;
+    let agent = if caller.only_provider().is_some() {
+        if !caller.provides(&found.provider.name) {
+            return Err(Problem::RouteNotFound);
+        }
+        state.registry.agent(query.payer.parse()?).await?.ok_or(Problem::AgentNotFound)?
+    } else {
+        visible(&state, &caller, &query.payer).await?
+    };
     let access = Access::of(&agent, None, false);
     let trial = state.ledger.trial(&found.request(&access)).await?;
     Ok(Json(PreviewView::new(&found, &trial, &state.ledger)))

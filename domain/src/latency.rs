@@ -76,6 +76,11 @@ impl LatencyHistogram {
         }
     }
 
+    /// Answers of each step, in the order of [`STEPS_US`].
+    pub fn counts(&self) -> impl Iterator<Item = u64> {
+        self.counts.iter().copied()
+    }
+
     /// All answers.
     #[must_use]
     pub fn total(&self) -> u64 {

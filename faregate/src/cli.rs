@@ -32,7 +32,7 @@ pub(crate) enum Command {
     ControlPlane(run::Arguments),
     /// Check a configuration file and report every mistake with file, line and key.
     Check(check::Arguments),
-    /// Show which route a request takes, what it costs and under which policy.
+    /// Show which route a request takes, what it costs and under which policy: by the file and what is stored.
     Explain(explain::Arguments),
     /// A curl that pays: reads the 402, signs if it is not too dear, and shows the receipt.
     Pay(pay::Arguments),

@@ -1,6 +1,7 @@
 //! `faregate doctor`: is everything as it should be? Looks at the configuration, a running process, its books and its audit
 //! log, and says for each what to do where it is not. Changes nothing.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -19,15 +20,15 @@ const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
 /// What is looked at.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The configuration file, to be checked as well.
+    /// The configuration file, to be checked as well. Its listeners and its token are used where no flag names others.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The management API.
-    #[arg(long, value_name = "URL", env = "FAREGATE_URL", default_value = "http://127.0.0.1:8403")]
-    url: String,
-    /// The ops listener.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8404")]
-    ops: String,
+    /// The management API; http://127.0.0.1:8403 where neither this nor a file says so.
+    #[arg(long, value_name = "URL", env = "FAREGATE_URL")]
+    url: Option<String>,
+    /// The ops listener; http://127.0.0.1:8404 where neither this nor a file says so.
+    #[arg(long, value_name = "URL")]
+    ops: Option<String>,
     /// A key of the management API, or the administrator's token.
     #[arg(long, value_name = "TOKEN", env = "FAREGATE_ADMIN_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -51,17 +52,13 @@ struct Patient {
 /// Exit code 1 where anything is wrong.
 pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
     let mut findings = Vec::new();
-    if let Some(path) = &arguments.config {
-        let wrong = Config::load(path).err().map(|errors| errors.to_string());
+    let loaded = arguments.config.as_deref().map(Config::load);
+    if let Some(loaded) = &loaded {
+        let wrong = loaded.as_ref().err().map(ToString::to_string);
         findings.push(Finding { what: "configuration", wrong });
     }
-    let trimmed = |url: &str| url.trim_end_matches('/').to_owned();
-    let patient = Patient {
-        client: client::direct()?,
-        url: trimmed(&arguments.url),
-        ops: trimmed(&arguments.ops),
-        token: arguments.token,
-    };
+    let config = loaded.and_then(Result::ok).map(|loaded| loaded.config);
+    let patient = Patient::new(arguments, config.as_ref())?;
     patient.examine(&mut findings).await;
     match format {
         Format::Json => print_json(&as_json(&findings)),
@@ -84,9 +81,32 @@ fn as_text(findings: &[Finding]) -> String {
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// A listener as it is called from its own machine.
+fn url(mut address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    format!("http://{address}")
+}
+
 // === impl Patient ===
 
 impl Patient {
+    /// By what the command line says, else by the file, else where it is by default.
+    fn new(arguments: Arguments, config: Option<&Config>) -> anyhow::Result<Self> {
+        let listeners = config.map(|config| config.listeners.clone()).unwrap_or_default();
+        let trimmed = |url: String| url.trim_end_matches('/').to_owned();
+        let token = || config?.control.admin_token.as_ref().map(|token| token.expose().to_owned());
+        Ok(Self {
+            client: client::direct()?,
+            url: trimmed(arguments.url.unwrap_or_else(|| url(listeners.control))),
+            ops: trimmed(arguments.ops.unwrap_or_else(|| url(listeners.ops))),
+            token: arguments.token.or_else(token),
+        })
+    }
+
     async fn examine(&self, findings: &mut Vec<Finding>) {
         findings.push(Finding { what: "readiness", wrong: self.unready().await });
         let access = self.closed().await;
@@ -167,5 +187,45 @@ impl Patient {
     async fn ask(&self, path: &str) -> anyhow::Result<Value> {
         let request = self.client.get(format!("{}{path}", self.url));
         client::ask(request.bearer_auth(self.token.as_deref().unwrap_or_default())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+    use registry::Environment;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn patient(line: &[&str], file: &str) -> Patient {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = Config::parse(Path::new("f.toml"), file, &Environment::default()).unwrap().config;
+        let mut arguments = Line::parse_from([&["doctor"][..], line].concat()).arguments;
+        // What the environment of the tests says is not what is tested.
+        arguments.url = arguments.url.filter(|_| line.contains(&"--url"));
+        arguments.token = None;
+        Patient::new(arguments, Some(&config)).unwrap()
+    }
+
+    #[test]
+    fn the_doctor_looks_where_the_file_says_unless_a_flag_says_otherwise() {
+        let file = "[listen]\ncontrol = \"0.0.0.0:9403\"\nops = \"[::]:9404\"\n\
+                    [control]\nadmin_token = \"0123456789abcdef\"\n";
+        let filed = patient(&[], file);
+        assert_eq!((&*filed.url, &*filed.ops), ("http://127.0.0.1:9403", "http://[::1]:9404"));
+        assert_eq!(filed.token.as_deref(), Some("0123456789abcdef"));
+        let flagged = patient(&["--url", "http://a:1/", "--ops", "http://b:2/"], file);
+        assert_eq!((&*flagged.url, &*flagged.ops), ("http://a:1", "http://b:2"));
+        let silent = patient(&[], "");
+        assert_eq!((&*silent.url, &*silent.ops), ("http://127.0.0.1:8403", "http://127.0.0.1:8404"));
     }
 }

@@ -1,4 +1,5 @@
-//! `faregate explain`: what the gateway would make of a request, without sending one.
+//! `faregate explain`: what the gateway would make of a request, without sending one. Looks at the routes of the file and, where
+//! the database can be read, at those that came through the management API.
 //!
 //! Uses the same canonical path, router and policy check as the gateway; the order of the refusals is the gateway's too.
 
@@ -13,6 +14,7 @@ use clap::Args;
 use domain::catalog::{Catalog, Provider, Route, Served, Unserved};
 use domain::policy::Spending;
 use domain::{CanonicalPath, Clock, PolicyViolation, SpendingPolicy};
+use registry::{Config, Registry};
 
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
@@ -39,6 +41,8 @@ struct Explanation {
     host: String,
     path: String,
     outcome: Result<Found, Refused>,
+    /// Why routes that came through the management API were not looked at; none where they were.
+    unseen: Option<String>,
 }
 
 /// The request has a route.
@@ -69,8 +73,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     let target = Target::parse(&arguments.url)
         .context("write the URL as http://host/path, or a path from its `/` on")?;
     let config = arguments.config.load()?.config;
-    let catalog = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone())
-        .map_err(|_| anyhow::anyhow!("two routes answer the same requests; `faregate check` says which"))?;
+    let (catalog, unseen) = catalog(&config).await?;
     let mut outcome = find(&catalog, &arguments.method, &target);
     if let (Ok(found), Some(name)) = (&mut outcome, &arguments.agent) {
         let (name, policy, frozen) = agent::find(&config, name).await?;
@@ -78,12 +81,25 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         found.payer = Some(Payer { name, policy, frozen, violation });
     }
     let Target { host, path } = target;
-    let explanation = Explanation { method: arguments.method, host, path, outcome };
+    let explanation = Explanation { method: arguments.method, host, path, outcome, unseen };
     match format {
         Format::Json => print_json(&print::object(&explanation)),
         Format::Text => print_text(&print::text(&explanation)),
     }
     Ok(explanation.is_served().into())
+}
+
+/// What is served, and why only the file's part of it is known, where that is so.
+async fn catalog(config: &Config) -> anyhow::Result<(Catalog, Option<String>)> {
+    let filed = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone())
+        .map_err(|_| anyhow::anyhow!("two routes answer the same requests; `faregate check` says which"))?;
+    let stored = Registry::stored_catalog(&config.data, Arc::new(SystemClock), &config.catalog);
+    Ok(match stored.await {
+        Ok(Some(all)) => (all, None),
+        // Nothing ever came through the API.
+        Ok(None) => (filed, None),
+        Err(error) => (filed, Some(error.to_string())),
+    })
 }
 
 fn find(catalog: &Catalog, method: &str, target: &Target) -> Result<Found, Refused> {

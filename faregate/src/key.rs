@@ -1,5 +1,5 @@
-//! [`KeySource`]: where the private key that signs payments comes from, for `pay` and `address`. Never on the command line,
-//! which every process of the machine can read. It is never printed.
+//! [`KeySource`]: where the private key that signs payments comes from, for `pay`, `address` and `signer prove`. Never on the
+//! command line, which every process of the machine can read. It is never printed.
 
 use std::path::PathBuf;
 

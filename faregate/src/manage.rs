@@ -3,12 +3,13 @@
 //! The commands are made from the API's OpenAPI document, which is in this binary: an operation called `wallet.fund` is
 //! `faregate wallet fund`. What stands in its path is an argument, its parameters and the members of its body are flags, and
 //! its list is printed from its own CSV. A new call of the API is a new command by itself; nothing is written twice. Only
-//! `faregate export` and `faregate apply` ([`setup`]) have a line of their own.
+//! `faregate export` and `faregate apply` ([`setup`]) and `faregate signer prove` ([`prove`]) have lines of their own.
 
 mod command;
 mod input;
 mod list;
 mod operation;
+mod prove;
 mod setup;
 mod table;
 
@@ -16,12 +17,11 @@ use anyhow::Context;
 use clap::ArgMatches;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::client;
 use crate::output::{Format, Verdict, print_json, print_text};
 use input::Input;
-use operation::Operation;
 
 pub(crate) use command::add_to;
 
@@ -36,6 +36,9 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         _ => {}
     }
     let (verb, matches) = matches.subcommand().context("name what to do")?;
+    if (noun, verb) == (prove::NOUN, prove::VERB) {
+        return prove::execute(matches, format).await;
+    }
     let operations = operation::all();
     let named = |verb: &str| operations.iter().find(|known| known.noun == noun && known.verb == verb);
     let is_export = verb == command::EXPORT && named(verb).is_none();
@@ -44,10 +47,9 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
     let mut input = Input::read(operation, matches)?;
     input.csv |= is_export;
     if input.dry_run && !operation.tries() {
-        print_json(
-            &json!({ "method": operation.method, "path": input.path_and_query(), "body": input.body }),
-        );
-        return Ok(Verdict::Yes);
+        let body = input.body.as_ref().map(|body| format!(" {body}")).unwrap_or_default();
+        let (method, path) = (&operation.method, input.path_and_query());
+        anyhow::bail!("this call cannot be tried; nothing was sent. It would be {method} {path}{body}");
     }
     let api = Api::new(matches)?;
     if operation.is_stream {
@@ -131,15 +133,6 @@ impl Api {
             return Err(refusal(response).await);
         }
         response.text().await.context("the management API broke off")
-    }
-}
-
-// === impl Operation ===
-
-impl Operation {
-    /// Whether the API itself can try the call without making it.
-    fn tries(&self) -> bool {
-        self.query.iter().any(|parameter| parameter.name == "dry_run")
     }
 }
 

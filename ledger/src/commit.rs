@@ -23,8 +23,13 @@ use crate::reads::Used;
 
 /// One writer's way to its database.
 pub(crate) trait CommitStore: 'static {
-    /// Reads facts that are not in memory. `at` says which windows are still open. Where others write too, the batch begins
-    /// with it: until it is committed or ended nobody else writes.
+    /// Where others write too: waits for their batch and begins one. Until it is committed or ended nobody else writes.
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Reads facts that are not in memory. `at` says which windows are still open. Where others write too, it begins the batch
+    /// that was not begun.
     async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError>;
 
     /// Writes a batch, all of it or nothing.
@@ -151,6 +156,13 @@ impl CommitStore for Store {
             Self::Sqlite(store) => store.load(wanted, at).await,
             Self::Postgres(store) => store.load(wanted, at).await,
             Self::Shared(store) => store.load(wanted, at).await,
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(()),
+            Self::Shared(store) => CommitStore::begin(store).await,
         }
     }
 

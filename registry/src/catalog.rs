@@ -17,6 +17,7 @@ mod load;
 mod providers;
 mod routes;
 mod setup;
+mod stored;
 
 use std::sync::Arc;
 

@@ -6,7 +6,9 @@
 //!
 //! All writes of the registry come one after the other, so an event's position is commit order: whoever has read one has
 //! read all before it. Entries are chained by their hashes ([`Registry::verify_changes`]). No secret may stand in a
-//! document that is recorded here. Next: `store::journal` for the SQL.
+//! document that is recorded here. Next: `store::journal` for the SQL, `look` for events that somebody looks for.
+
+mod look;
 
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use tokio::sync::watch;
 pub use crate::actor::{Actor, ActorKind};
 use crate::registry::{Registry, RegistryError, random};
 use crate::store::{Session, journal as store};
+
+pub use look::{Sighting, Wanted};
 
 /// Most entries or events that are read at once.
 pub const PAGE_MAX: u32 = 1_000;

@@ -164,7 +164,19 @@ impl Registry {
         clock: Arc<dyn Clock>,
         directory_entries_max: usize,
     ) -> Result<Self, RegistryError> {
-        let pool = Pool::open(database).await?;
+        Ok(Self::over(Pool::open(database).await?, clock, directory_entries_max))
+    }
+
+    /// The database as it is; none where no registry was made there. Makes and migrates nothing.
+    pub(crate) async fn open_existing(
+        database: &Database,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>, RegistryError> {
+        let pool = Pool::open_existing(database).await?;
+        Ok(pool.map(|pool| Self::over(pool, clock, crate::directory::ENTRIES_MAX)))
+    }
+
+    fn over(pool: Pool, clock: Arc<dyn Clock>, directory_entries_max: usize) -> Self {
         let directory = Directory::new(pool.clone(), Arc::clone(&clock), directory_entries_max);
         let state = change::empty();
         let shared = Shared {
@@ -179,7 +191,7 @@ impl Registry {
             writing: Mutex::new(()),
             positions: watch::Sender::new(0),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// The agents of a registry as they are; none where no registry was made there. Makes and migrates nothing.

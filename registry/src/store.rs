@@ -9,6 +9,7 @@ pub(crate) mod api_keys;
 pub(crate) mod deliveries;
 pub(crate) mod idempotency;
 pub(crate) mod journal;
+pub(crate) mod latency;
 pub(crate) mod notices;
 pub(crate) mod payouts;
 pub(crate) mod pool;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::{LatencyHistogram, LatencyStep, UnixMillis};
 
 use crate::registry::Registry;
-use crate::store::{StoreError, traffic as stored};
+use crate::store::{StoreError, latency, traffic as stored};
 
 /// How long sums by hour are kept.
 pub const HOURS_KEPT_DAYS: i64 = 90;
@@ -154,7 +154,7 @@ impl Registry {
         to: UnixMillis,
     ) -> Result<Vec<RouteLatency>, StoreError> {
         let mut connection = self.shared.pool.acquire().await?;
-        let routes = stored::latency(&mut connection.session(), provider, Parts::of(from, to)).await?;
+        let routes = latency::of_provider(&mut connection.session(), provider, Parts::of(from, to)).await?;
         Ok(routes.into_iter().filter_map(|(route, histogram)| percentiles(route, &histogram)).collect())
     }
 }

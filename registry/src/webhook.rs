@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 40] = [
+pub const EVENT_TYPES: [&str; 41] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -45,6 +45,7 @@ pub const EVENT_TYPES: [&str; 40] = [
     "route.updated",
     "settlement.created",
     "signer.added",
+    "signer.removed",
     "wallet.created",
     "wallet.frozen",
     "wallet.funded",

@@ -1,5 +1,7 @@
 //! The management API on the command line: what people type, and what they read.
 
+mod changes;
+
 use serde_json::Value;
 use tests::process::{Said, run};
 use tests::wait::until;
@@ -46,7 +48,9 @@ async fn payments_are_listed_exported_and_refunded_on_the_command_line() {
     assert_eq!(first, ids);
     let page = say(gateway, "payment list --limit 2").await;
     assert_eq!(page.out.lines().count(), 3, "{}", page.out);
-    assert!(page.err.contains("there is more"), "{}", page.err);
+    let after = page.err.trim().trim_end_matches(')').rsplit_once("--after ").expect("where it goes on").1;
+    let rest = json(gateway, &format!("payment list --after {after}")).await;
+    assert_eq!((rest.as_array().unwrap().len(), &rest[0]["id"]), (1, &Value::from(ids[2])));
     assert_eq!(json(gateway, "payment list --limit 1").await[0]["id"], *ids[0]);
     assert_eq!(say(gateway, "payment list --all").await.out.lines().count(), 4);
 
@@ -59,10 +63,18 @@ async fn payments_are_listed_exported_and_refunded_on_the_command_line() {
     let said = say(gateway, &format!("payment list --csv --file {}", file.display())).await;
     assert_eq!((&*said.out, std::fs::read_to_string(&file).unwrap()), ("", csv.out));
     assert!(said.err.contains("4 lines"), "{}", said.err);
+    for format in ["", " -o json", " --field id"] {
+        let printed = say(gateway, &format!("payment list{format}")).await.out;
+        let said = say(gateway, &format!("payment list{format} --file {}", file.display())).await;
+        assert_eq!((&*said.out, std::fs::read_to_string(&file).unwrap()), ("", printed), "{format}");
+    }
 
     let refund = format!("payment refund {} --amount $0.0004 --idempotency-key k", ids[1]);
-    let tried = json(gateway, &format!("{refund} --dry-run")).await;
-    assert_eq!(tried["path"], format!("/v1/payments/{}/refund", ids[1]));
+    let tried = try_say(gateway, &format!("{refund} --dry-run")).await;
+    assert_eq!((tried.code, &*tried.out), (Some(1), ""), "{}", tried.err);
+    assert!(tried.err.contains("this call cannot be tried; nothing was sent"), "{}", tried.err);
+    let call = format!("POST /v1/payments/{}/refund", ids[1]);
+    assert!(tried.err.contains(&call), "{}", tried.err);
     for _ in 0..2 {
         assert_eq!(json(gateway, &refund).await["remains"]["display"], "$0.0006");
     }

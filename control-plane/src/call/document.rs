@@ -10,6 +10,9 @@ use utoipa::openapi::{
 use super::operations::SCHEME;
 use crate::problem::ProblemView;
 
+/// What is about one agent.
+const AGENT: &str = "/v1/agents/{id}";
+
 /// The document's head; paths come from the routers.
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -36,9 +39,14 @@ pub(crate) fn complete(document: &mut OpenApi) {
     ));
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert(SCHEME.to_owned(), RefOr::T(SecurityScheme::Http(scheme.build())));
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        operations.into_iter().flatten().for_each(add_problem);
+        for operation in operations.into_iter().flatten() {
+            add_problem(operation);
+            if path.starts_with(AGENT) {
+                name_agent(operation);
+            }
+        }
         if let Some(operation) = &mut item.post {
             add_name(operation);
         }
@@ -52,6 +60,17 @@ fn add_problem(operation: &mut Operation) {
         .description("A problem; nothing was changed unless its `code` is `timeout`.")
         .content("application/problem+json", content);
     operation.responses.responses.insert("default".to_owned(), RefOr::T(response.build()));
+}
+
+fn name_agent(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.parameter_in == ParameterIn::Path
+            && parameter.name == "id"
+        {
+            parameter.description = Some("The agent's id or name".to_owned());
+        }
+    }
 }
 
 fn add_name(operation: &mut Operation) {

@@ -10,13 +10,13 @@ use domain::WebhookId;
 use registry::journal::Tenant;
 use registry::webhook::{Disabled, OVERLAP_MS, OVERLAP_MS_MAX};
 use registry::{NewWebhook, Webhook, WebhookChange};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::signature;
-use crate::body::Body;
+use crate::body::{Body, given};
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
@@ -46,11 +46,14 @@ struct WebhookBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WebhookChangeBody {
+    /// Where events are sent from now on.
+    #[schema(nullable = false)]
     url: Option<String>,
-    /// Null is everything.
+    /// What it wants to hear of; everything where nothing is named.
     #[serde(default, deserialize_with = "given")]
     types: Option<Option<Vec<String>>>,
-    /// Enabled again, it goes on where it stopped.
+    /// False: nothing is sent, and all waits. Enabled again, it goes on where it stopped.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
 }
 
@@ -263,11 +266,6 @@ fn shown(status: StatusCode, webhook: Webhook) -> Response {
     let secret = signature::shown(webhook.secret.expose());
     let view = ShownWebhookView { secret, webhook: WebhookView::new(webhook) };
     (status, Extension(ShowsSecret), Json(view)).into_response()
-}
-
-/// Tells null from what is not there.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(given: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(given).map(Some)
 }
 
 // === impl WebhookView ===

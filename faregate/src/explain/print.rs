@@ -20,13 +20,17 @@ pub(super) fn text(explanation: &Explanation) -> String {
         }
         Ok(found) => lines.extend(found_lines(found)),
     }
+    let unseen = |why: &String| line("not seen", &format!("routes of the management API: {why}"));
+    lines.extend(explanation.unseen.as_ref().map(unseen));
     lines.join("\n")
 }
 
 /// One object.
 pub(super) fn object(explanation: &Explanation) -> Value {
-    let Explanation { method, host, path, outcome } = explanation;
-    let mut object = json!({ "method": method, "host": host, "path": path, "found": outcome.is_ok() });
+    let Explanation { method, host, path, outcome, unseen } = explanation;
+    let mut object = json!({
+        "method": method, "host": host, "path": path, "found": outcome.is_ok(), "not_seen": unseen,
+    });
     match outcome {
         Err(refused) => {
             object["status"] = json!(refused.status);

@@ -54,8 +54,13 @@ async fn explain(method: &str, url: &str, agent: Option<&str>) -> Value {
         let violation = violation(found, &policy);
         found.payer = Some(Payer { name, policy, frozen, violation });
     }
-    let explanation =
-        Explanation { method: method.to_owned(), host: target.host, path: target.path, outcome };
+    let explanation = Explanation {
+        method: method.to_owned(),
+        host: target.host,
+        path: target.path,
+        outcome,
+        unseen: None,
+    };
     let object = print::object(&explanation);
     assert!(!print::text(&explanation).is_empty());
     object

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, Command};
 
 use super::operation::{self, Argument, Kind, Member, Operation};
-use super::setup;
+use super::{prove, setup};
 
 /// The verb of what lists all of a kind.
 pub(super) const LIST: &str = "list";
@@ -23,12 +23,14 @@ pub(crate) fn add_to(cli: Command) -> Command {
         let about = format!("Manage each {noun} over the management API");
         let verbs = operations.iter().map(verb);
         let export = export(&operations);
+        let prove = (noun == prove::NOUN).then(prove::command);
         Command::new(noun)
             .about(about)
             .subcommand_required(true)
             .arg_required_else_help(true)
             .subcommands(verbs)
             .subcommands(export)
+            .subcommands(prove)
     });
     cli.subcommands(commands).subcommands(setup::commands())
 }
@@ -52,31 +54,37 @@ fn verb(operation: &Operation) -> Command {
     let command = common(command.args(arguments).args(query).args(body));
     let command = command.arg(field());
     let command = if operation.is_list { command.args(of_lists()) } else { command };
-    let command =
-        if operation.method == "GET" { command } else { command.args(of_changes(&operation.method)) };
+    let command = if operation.method == "GET" {
+        command
+    } else {
+        command.args(of_changes(&operation.method, operation.tries()))
+    };
     if operation.body.is_some() { command.arg(whole_body()) } else { command }
 }
 
-/// Pages are turned by the command itself.
+/// `--dry-run` is a flag of every change.
 fn is_internal(parameter: &Member) -> bool {
-    matches!(&*parameter.name, "after" | "dry_run")
+    parameter.name == "dry_run"
 }
 
 fn flag(place: &str, member: &Member) -> Arg {
     let long = member.name.replace('_', "-");
     let inside = member.inside.as_deref().unwrap_or_default();
-    let arg = Arg::new(format!("{place}:{inside}:{}", member.name)).long(long).help(member.about.clone());
-    let arg = arg.value_name(match member.kind {
-        Kind::Text | Kind::Texts => "TEXT",
-        Kind::Number => "N",
-        Kind::Flag => "",
-        Kind::Json => "JSON",
-    });
+    let reader = member.clone();
+    let arg = Arg::new(format!("{place}:{inside}:{}", member.name))
+        .long(long)
+        .help(member.help())
+        .value_parser(move |text: &str| reader.read(text));
     match member.kind {
-        Kind::Flag => arg.action(ArgAction::SetTrue),
-        Kind::Number => arg.value_parser(value_parser!(i64)).allow_negative_numbers(true),
-        Kind::Texts => arg.action(ArgAction::Append),
-        Kind::Text | Kind::Json => arg,
+        Kind::Text => arg.value_name("TEXT"),
+        Kind::Number => arg.value_name("N").allow_negative_numbers(true),
+        // `--enabled`, `--enabled=false`: a word behind a space is an argument.
+        Kind::Flag => {
+            arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
+        }
+        Kind::Texts => arg.value_name("TEXT").action(ArgAction::Append).value_delimiter(','),
+        Kind::Numbers => arg.value_name("N").action(ArgAction::Append).value_delimiter(','),
+        Kind::Json => arg.value_name("JSON"),
     }
 }
 
@@ -117,15 +125,17 @@ fn of_lists() -> [Arg; 3] {
     [
         all.help("Print all of it as a table, not a page"),
         csv.help("Write all of it as CSV, or so many lines as --limit says"),
-        file.help("Write the CSV here, when it is whole; standard output where not given"),
+        file.help("Write here what would be printed, when it is whole"),
     ]
 }
 
-pub(super) fn of_changes(method: &str) -> Vec<Arg> {
-    let dry_run = Arg::new("dry-run")
-        .long("dry-run")
-        .action(ArgAction::SetTrue)
-        .help("Change nothing: say what would be changed, or print the call where the API cannot try it");
+/// `tries`: the API can try the call.
+pub(super) fn of_changes(method: &str, tries: bool) -> Vec<Arg> {
+    let dry_run = Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue).help(if tries {
+        "Change nothing: say what would be changed"
+    } else {
+        "Send nothing: this call cannot be tried, and the command says so and fails"
+    });
     let key = Arg::new("idempotency-key")
         .long("idempotency-key")
         .value_name("TEXT")

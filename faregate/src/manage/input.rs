@@ -31,7 +31,7 @@ pub(super) struct Input {
     pub(super) field: Option<String>,
     /// A list as CSV.
     pub(super) csv: bool,
-    /// Where to.
+    /// The file that it is written to.
     pub(super) file: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Input {
         let is_change = method != Method::GET;
         let dry_run = is_change && matches.get_flag("dry-run");
         let mut query = Vec::new();
-        for parameter in operation.query.iter().filter(|parameter| parameter.name != "after") {
+        for parameter in &operation.query {
             if parameter.name == "dry_run" {
                 query.extend(dry_run.then(|| ("dry_run".to_owned(), "true".to_owned())));
             } else {
@@ -105,7 +105,10 @@ impl Input {
             page.query.retain(|(name, _)| name != "limit");
             page.query.push(("limit".to_owned(), rows.to_string()));
         }
-        page.query.extend(cursor.map(|cursor| ("after".to_owned(), cursor.to_owned())));
+        if let Some(cursor) = cursor {
+            page.query.retain(|(name, _)| name != "after");
+            page.query.push(("after".to_owned(), cursor.to_owned()));
+        }
         page
     }
 
@@ -165,21 +168,16 @@ pub(super) fn read_body(file: &str, toml: bool) -> anyhow::Result<Map<String, Va
 /// What a flag says, if it was given.
 fn value(place: &str, member: &Member, matches: &ArgMatches) -> anyhow::Result<Option<Value>> {
     let id = format!("{place}:{}:{}", member.inside.as_deref().unwrap_or_default(), member.name);
-    let text = || matches.get_one::<String>(&id);
+    let Some(given) = matches.get_many::<Value>(&id) else { return Ok(None) };
+    let mut given: Vec<Value> = given.cloned().collect();
+    let is_null = given.iter().any(Value::is_null);
     Ok(match member.kind {
-        Kind::Flag => matches.get_flag(&id).then_some(Value::Bool(true)),
-        Kind::Number => matches.get_one::<i64>(&id).map(|number| Value::from(*number)),
-        Kind::Text => text().map(|text| Value::from(text.as_str())),
-        Kind::Texts => {
-            let texts = matches.get_many::<String>(&id);
-            texts.map(|texts| texts.map(|text| Value::from(text.as_str())).collect())
+        Kind::Texts | Kind::Numbers if is_null => {
+            anyhow::ensure!(given.len() == 1, "--{} is either null or a list", member.name);
+            Some(Value::Null)
         }
-        Kind::Json => {
-            let parse = |text: &String| {
-                serde_json::from_str(text).with_context(|| format!("--{} takes JSON", member.name))
-            };
-            text().map(parse).transpose()?
-        }
+        Kind::Texts | Kind::Numbers => Some(Value::Array(given)),
+        Kind::Text | Kind::Number | Kind::Flag | Kind::Json => given.pop(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Lists on the command line: a table of one page or all, all as JSON, or all as CSV into a file.
+//! Lists on the command line: a table of one page or all, all as JSON, or all as CSV; printed, or written to a file.
 //!
 //! Nothing is kept but the page at hand: a list may be longer than memory.
 
@@ -15,7 +15,7 @@ use super::input::Input;
 use super::table::{self, Table};
 use super::{Api, refusal};
 use crate::client;
-use crate::output::{Format, print_text};
+use crate::output::Format;
 use crate::progress::Progress;
 
 /// Rows of a table where nobody says.
@@ -37,7 +37,7 @@ const NEXT: &str = "faregate-next";
 pub(super) async fn print(api: &Api, input: &Input, format: Format) -> anyhow::Result<()> {
     if let Some(name) = &input.field {
         let line = |row: &Value| Ok(table::field(row, name)? + "\n");
-        return pages(api, input, line).await.map(drop);
+        return pages(api, input, line).await?.keep();
     }
     match format {
         _ if input.csv => export(api, input).await,
@@ -51,7 +51,8 @@ async fn json(api: &Api, input: &Input) -> anyhow::Result<()> {
     let mut separator = "[";
     let mut out =
         pages(api, input, |row| Ok(format!("{}{row}", std::mem::replace(&mut separator, ",")))).await?;
-    out.write(if separator == "[" { b"[]\n" } else { b"]\n" })
+    out.write(if separator == "[" { b"[]\n" } else { b"]\n" })?;
+    out.keep()
 }
 
 /// Writes a text for each row of every page, or of the one that was asked for.
@@ -60,7 +61,7 @@ async fn pages(
     input: &Input,
     mut text: impl FnMut(&Value) -> anyhow::Result<String>,
 ) -> anyhow::Result<Out> {
-    let mut out = Out::stdout();
+    let mut out = Out::of(input)?;
     let mut after: Option<String> = None;
     loop {
         let asked = input.limit.or_else(|| input.is_paged.then_some(PAGE_ROWS));
@@ -70,6 +71,7 @@ async fn pages(
         out.write(texts?.as_bytes())?;
         after = page["next"].as_str().map(str::to_owned);
         if after.is_none() || input.limit.is_some() || out.is_gone {
+            table::say_that_there_is_more(after.as_deref().filter(|_| !out.is_gone));
             return Ok(out);
         }
     }
@@ -81,8 +83,10 @@ async fn table(api: &Api, input: &Input) -> anyhow::Result<()> {
     let mut after: Option<String> = None;
     let (mut lines, mut shown): (Vec<StringRecord>, usize) = (Vec::new(), 0);
     let mut printed: Option<Table> = None;
+    let mut out = Out::of(input)?;
+    let width = if input.file.is_some() { None } else { table::width() };
     loop {
-        let asked = input.is_paged.then_some((wanted - shown).min(PAGE_ROWS)).or(input.limit);
+        let asked = input.is_paged.then_some((wanted - shown - lines.len()).min(PAGE_ROWS)).or(input.limit);
         let (text, next) = csv_page(api, &input.page(asked, after.as_deref())).await?;
         let mut records = table::records(&text)?.into_iter();
         let head = records.next().unwrap_or_default();
@@ -92,18 +96,19 @@ async fn table(api: &Api, input: &Input) -> anyhow::Result<()> {
         // The first lines say how wide the columns are.
         if !lines.is_empty() && (is_enough || input.all) {
             shown += lines.len();
-            let table = printed.get_or_insert_with(|| Table::of(&head, &lines, input.all, table::width()));
-            print_text(&table.rows(&std::mem::take(&mut lines)));
+            let table = printed.get_or_insert_with(|| Table::of(&head, &lines, input.all, width));
+            out.write((table.rows(&std::mem::take(&mut lines)) + "\n").as_bytes())?;
         }
-        if is_enough {
+        if is_enough || out.is_gone {
             break;
         }
     }
     match printed {
-        None => print_text("(nothing)"),
-        Some(table) => table.say_what_is_missing(after.is_some()),
+        None => out.write(b"(nothing)\n")?,
+        Some(table) => table.say_what_is_missing(),
     }
-    Ok(())
+    table::say_that_there_is_more(after.as_deref().filter(|_| !out.is_gone));
+    out.keep()
 }
 
 /// All of it, as it comes.
@@ -113,10 +118,7 @@ async fn export(api: &Api, input: &Input) -> anyhow::Result<()> {
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
-    let mut out = match &input.file {
-        Some(file) => Out::file(file)?,
-        None => Out::stdout(),
-    };
+    let mut out = Out::of(input)?;
     let mut progress = Progress::of("lines");
     let broken = "the management API broke off: what came is not the whole list";
     while let Some(bytes) = response.chunk().await.context(broken)? {
@@ -142,7 +144,7 @@ pub(super) async fn follow(api: &Api, input: &Input, format: Format) -> anyhow::
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
-    let (mut out, mut rest) = (Out::stdout(), Vec::new());
+    let (mut out, mut rest) = (Out::of(input)?, Vec::new());
     while let Some(bytes) = response.chunk().await.context("the management API broke off")? {
         rest.extend_from_slice(&bytes);
         let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -183,15 +185,13 @@ struct Out {
 // === impl Out ===
 
 impl Out {
-    fn stdout() -> Self {
-        Self { file: None, is_gone: false }
-    }
-
-    fn file(path: &str) -> anyhow::Result<Self> {
+    /// The file that is named, or standard output.
+    fn of(input: &Input) -> anyhow::Result<Self> {
+        let Some(path) = &input.file else { return Ok(Self { file: None, is_gone: false }) };
         let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
         let file = file.with_context(|| format!("cannot write beside {path}"))?;
-        Ok(Self { file: Some((file, path.to_owned())), is_gone: false })
+        Ok(Self { file: Some((file, path.clone())), is_gone: false })
     }
 
     fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {

@@ -47,6 +47,8 @@ pub(super) struct Member {
     pub(super) kind: Kind,
     /// Whether it must be there.
     pub(super) required: bool,
+    /// Whether null takes it away: in a change of what is there.
+    pub(super) nullable: bool,
     /// The sentence that describes it.
     pub(super) about: String,
 }
@@ -58,10 +60,12 @@ pub(super) enum Kind {
     Text,
     /// A whole number.
     Number,
-    /// Given or not.
+    /// True, or false.
     Flag,
     /// Several texts.
     Texts,
+    /// Several whole numbers.
+    Numbers,
     /// JSON.
     Json,
 }
@@ -92,28 +96,33 @@ fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Option
         method: method.to_uppercase(),
         path: path.to_owned(),
         about: about.unwrap_or_default().trim_end_matches('.').to_owned(),
-        arguments: arguments(document, path),
+        arguments: arguments(document, path, operation),
         is_list: !is_stream
             && query.iter().any(|parameter| parameter.name == "after" || parameter.name == "limit"),
         is_stream,
         query,
-        body: schema.map(|schema| members(document, resolve(document, schema))),
+        body: schema.map(|schema| members(document, resolve(document, schema), method == "patch")),
     })
 }
 
 /// What stands in a path is found in the list that the path before it is.
-fn arguments(document: &Value, path: &str) -> Vec<Argument> {
+fn arguments(document: &Value, path: &str, operation: &Value) -> Vec<Argument> {
+    let described = |name: &str| {
+        let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+        let found = parameters.find(|parameter| parameter["in"] == "path" && parameter["name"] == name)?;
+        Some(sentence(found)).filter(|about| !about.is_empty())
+    };
     let places = path.match_indices("/{");
     let argument = |(end, _): (usize, &str)| {
         let (list, rest) = (path.get(..end)?, path.get(end..)?);
         let name = rest.trim_start_matches("/{").split('}').next()?;
         let things = list.rsplit('/').next()?;
         let thing = things.strip_suffix('s').unwrap_or(things).replace('-', " ");
-        let what = match name {
+        let what = described(name).unwrap_or_else(|| match name {
             "id" | "name" => format!("The {thing}'s {name}"),
             _ if *name == *thing => format!("The {thing}'s id"),
             _ => format!("The {name}"),
-        };
+        });
         let found = document["paths"][list]["get"]["operationId"].as_str().map(|call| call.replace('.', " "));
         let found = found.map(|call| format!(", as in `faregate {call}`")).unwrap_or_default();
         Some(Argument { name: name.to_owned(), about: what + &found })
@@ -127,12 +136,14 @@ fn parameter_of(document: &Value, parameter: &Value) -> Option<Member> {
         inside: None,
         kind: kind(document, &parameter["schema"]),
         required: parameter["required"] == Value::Bool(true),
+        nullable: false,
         about: sentence(parameter),
     })
 }
 
-/// The members of an object; those of an object in it stand beside them where no name is taken.
-fn members(document: &Value, schema: &Value) -> Vec<Member> {
+/// The members of an object; those of an object in it stand beside them where no name is taken. What a `patch` takes may be
+/// null where its schema says so: elsewhere null is no more than not given.
+fn members(document: &Value, schema: &Value, patch: bool) -> Vec<Member> {
     let required = |name: &str| {
         let mut listed = schema["required"].as_array().into_iter().flatten();
         listed.any(|listed| listed == name)
@@ -142,7 +153,7 @@ fn members(document: &Value, schema: &Value) -> Vec<Member> {
         let inner = resolve(document, property);
         if inner["properties"].is_object() {
             let taken = |member: &Member| schema["properties"].get(&member.name).is_some();
-            let members = members(document, inner).into_iter().filter(|member| !taken(member));
+            let members = members(document, inner, patch).into_iter().filter(|member| !taken(member));
             let place = |member: Member| Member { inside: Some(name.clone()), required: false, ..member };
             found.extend(members.filter(|member| member.inside.is_none()).map(place));
             continue;
@@ -152,18 +163,26 @@ fn members(document: &Value, schema: &Value) -> Vec<Member> {
             inside: None,
             kind: kind(document, property),
             required: required(name),
+            nullable: patch && may_be_null(property),
             about: sentence(property),
         });
     }
     found
 }
 
+/// Whether a schema is of this type, or of this one among others.
+fn is(schema: &Value, name: &str) -> bool {
+    schema["type"] == name
+        || schema["type"].as_array().is_some_and(|types| types.iter().any(|known| known == name))
+}
+
+fn may_be_null(schema: &Value) -> bool {
+    is(schema, "null") || schema["oneOf"].as_array().into_iter().flatten().any(may_be_null)
+}
+
 fn kind(document: &Value, schema: &Value) -> Kind {
     let schema = resolve(document, schema);
-    let is = |name: &str| {
-        schema["type"] == name
-            || schema["type"].as_array().is_some_and(|types| types.iter().any(|known| known == name))
-    };
+    let is = |name: &str| is(schema, name);
     let items = resolve(document, &schema["items"]);
     if is("boolean") {
         Kind::Flag
@@ -173,6 +192,8 @@ fn kind(document: &Value, schema: &Value) -> Kind {
         Kind::Text
     } else if is("array") && items["type"] == "string" {
         Kind::Texts
+    } else if is("array") && items["type"] == "integer" {
+        Kind::Numbers
     } else {
         Kind::Json
     }
@@ -188,6 +209,51 @@ fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     match (some.next(), some.next()) {
         (Some(only), None) => resolve(document, only),
         _ => schema,
+    }
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// Whether the API itself can try the call without making it.
+    pub(super) fn tries(&self) -> bool {
+        self.query.iter().any(|parameter| parameter.name == "dry_run")
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    /// What stands behind its flag, as the API takes it; of several values, one.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub(super) fn read(&self, text: &str) -> Result<Value, String> {
+        if self.nullable && text == "null" {
+            return Ok(Value::Null);
+        }
+        match self.kind {
+            Kind::Text | Kind::Texts => Ok(Value::from(text)),
+            Kind::Number | Kind::Numbers => {
+                let number = text.parse::<i64>();
+                number.map(Value::from).map_err(|_| "write a whole number".to_owned())
+            }
+            Kind::Flag => {
+                let flag = text.parse::<bool>();
+                flag.map(Value::from).map_err(|_| "write true or false".to_owned())
+            }
+            Kind::Json => serde_json::from_str(text).map_err(|error| format!("write JSON ({error})")),
+        }
+    }
+
+    /// What its help says: what it is, and how it is written where that is not plain.
+    pub(super) fn help(&self) -> String {
+        let several = match self.kind {
+            Kind::Texts | Kind::Numbers => "; repeat it for more, or write commas between them",
+            Kind::Text | Kind::Number | Kind::Flag | Kind::Json => "",
+        };
+        let null = if self.nullable { "; null takes it away" } else { "" };
+        format!("{}{several}{null}", self.about)
     }
 }
 

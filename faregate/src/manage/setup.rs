@@ -34,7 +34,7 @@ pub(super) fn commands() -> [Command; 2] {
     let prune = Arg::new("prune").long("prune").action(ArgAction::SetTrue);
     let prune = prune.help("Take away what came through the API and does not stand in the document");
     let apply = Command::new(APPLY).about("Make providers, routes and agents what a document says");
-    [common(export.arg(file)), common(apply.args([document, prune]).args(of_changes("POST")))]
+    [common(export.arg(file)), common(apply.args([document, prune]).args(of_changes("POST", true)))]
 }
 
 /// `faregate export`.

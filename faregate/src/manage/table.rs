@@ -78,6 +78,13 @@ pub(super) fn of_changes(outcome: &Value) -> String {
     aligned(&changes.iter().map(row).collect::<Vec<_>>())
 }
 
+/// Tells whoever reads where a list goes on, beside it.
+pub(super) fn say_that_there_is_more(after: Option<&str>) {
+    if let Some(after) = after {
+        eprintln!("(there is more: --all, a larger --limit, or --after {after})");
+    }
+}
+
 fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     let below = |member: &str| if name.is_empty() { member.to_owned() } else { format!("{name}.{member}") };
     match value {
@@ -164,12 +171,9 @@ impl Table {
     }
 
     /// Tells whoever reads what they do not see, beside the table.
-    pub(super) fn say_what_is_missing(&self, has_more: bool) {
+    pub(super) fn say_what_is_missing(&self) {
         if self.missing > 0 {
             eprintln!("({} more columns find no room here: -o json shows all)", self.missing);
-        }
-        if has_more {
-            eprintln!("(there is more: --all, or a larger --limit)");
         }
     }
 }

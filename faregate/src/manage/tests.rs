@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::json;
+
 use super::*;
 
 fn input(line: &str) -> Input {
@@ -50,10 +52,10 @@ fn what_stands_in_a_path_says_where_it_is_found() {
         let found = all.iter().find(|call| (&*call.noun, &*call.verb) == (noun, verb)).unwrap();
         found.arguments.iter().map(|argument| argument.about.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(about("key", "create"), ["The agent's id, as in `faregate agent list`"]);
+    assert_eq!(about("key", "create"), ["The agent's id or name, as in `faregate agent list`"]);
     assert_eq!(
         about("key", "revoke"),
-        ["The agent's id, as in `faregate agent list`", "The key's id, as in `faregate key list`"]
+        ["The agent's id or name, as in `faregate agent list`", "The key's id, as in `faregate key list`"]
     );
     assert_eq!(about("route", "show"), ["The route's name, as in `faregate route list`"]);
     assert_eq!(about("webhook", "resend")[1], "The event, as in `faregate webhook deliveries`");
@@ -84,6 +86,83 @@ fn what_must_be_there_is_missed() {
     let fund = operations.iter().find(|known| known.noun == "wallet" && known.verb == "fund").unwrap();
     let error = Input::read(fund, rest).unwrap_err().to_string();
     assert!(error.contains("--amount is missing"), "{error}");
+}
+
+/// What the command line says against a line that makes no sense.
+fn refused(line: &str) -> String {
+    match crate::cli::command().try_get_matches_from(line.split(' ')) {
+        Ok(matches) => panic!("{line}: {matches:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_flag_takes_away_what_a_change_may_leave_out() {
+    let call =
+        input("faregate route update r --price null --free-per-day null --methods null --category null");
+    let gone = json!({ "price": null, "free_per_day": null, "methods": null, "category": null });
+    assert_eq!(call.body, Some(gone));
+    let call = input("faregate provider update p --contact null --rate-limit null");
+    assert_eq!(call.body, Some(json!({ "profile": { "contact": null }, "rate_limit": null })));
+    let call = input("faregate policy update a --per-day null --routes null --per-hour $1");
+    assert_eq!(call.body, Some(json!({ "per_day": null, "routes": null, "per_hour": "$1" })));
+    assert_eq!(input("faregate webhook update w --types null").body, Some(json!({ "types": null })));
+    // Where nothing is there yet, and where there must be one, it is a text like any other.
+    assert_eq!(input("faregate agent create --name null").body.unwrap()["name"], "null");
+    assert_eq!(input("faregate agent create --name x --owner null").body.unwrap()["owner"], "null");
+    assert_eq!(input("faregate route update r --path null").body, Some(json!({ "path": "null" })));
+    assert!(refused("faregate route create --free-per-day null").contains("write a whole number"));
+}
+
+#[test]
+fn what_null_does_stands_in_the_help_where_it_does_it() {
+    let help = |noun: &str, verb: &str| {
+        let mut command = crate::cli::command();
+        let noun = command.find_subcommand_mut(noun).unwrap();
+        noun.find_subcommand_mut(verb).unwrap().render_help().to_string()
+    };
+    let route = help("route", "update");
+    let line = |flag: &str| route.lines().find(|line| line.contains(flag)).unwrap_or_default();
+    assert!(line("--price <").ends_with("null takes it away"), "{route}");
+    assert!(line("--methods <").contains("repeat it for more, or write commas"), "{route}");
+    assert!(!line("--path <").contains("null"), "{route}");
+    assert!(!help("route", "create").contains("null takes"));
+    assert!(help("policy", "set").contains("what is not given is not limited any more"));
+    assert!(help("signer", "prove").starts_with("Let the address of a private key sign"));
+    assert!(help("agent", "freeze").contains("never removed"));
+    assert!(help("wallet", "fund").contains("cannot be tried") && !route.contains("cannot be tried"));
+}
+
+#[test]
+fn what_is_on_is_switched_off_by_a_flag() {
+    let on = |line: &str| input(line).body.unwrap()["enabled"].clone();
+    assert_eq!(on("faregate webhook update w --enabled"), true);
+    assert_eq!(on("faregate webhook update w --enabled=false"), false);
+    assert!(refused("faregate webhook update w --enabled=no").contains("write true or false"));
+    assert!(refused("faregate webhook update w --enabled false").contains("unexpected argument 'false'"));
+}
+
+#[test]
+fn several_values_are_repeated_or_stand_between_commas() {
+    let call = input("faregate route update r --methods GET,HEAD --methods POST --charge-on 200,404");
+    assert_eq!(call.body, Some(json!({ "methods": ["GET", "HEAD", "POST"], "charge_on": [200, 404] })));
+    let line = "faregate webhook update w --types a,null";
+    let matches = crate::cli::command().try_get_matches_from(line.split(' ')).unwrap();
+    let (_, rest) = matches.subcommand().unwrap();
+    let (_, rest) = rest.subcommand().unwrap();
+    let operations = operation::all();
+    let update = operations.iter().find(|known| known.noun == "webhook" && known.verb == "update").unwrap();
+    let error = Input::read(update, rest).unwrap_err().to_string();
+    assert!(error.contains("--types is either null or a list"), "{error}");
+}
+
+#[test]
+fn a_list_is_filtered_and_begins_behind_a_cursor() {
+    let call = input("faregate event list --type wallet.low_balance --subject w --after c --limit 5");
+    assert_eq!(call.path_and_query(), "/v1/events?type=wallet.low_balance&subject=w&limit=5&after=c");
+    let next = call.page(Some(7), Some("d"));
+    assert_eq!(next.path_and_query(), "/v1/events?type=wallet.low_balance&subject=w&limit=7&after=d");
+    assert_eq!(input("faregate event stream --after c").path_and_query(), "/v1/events/stream?after=c");
 }
 
 /// Code between backticks.

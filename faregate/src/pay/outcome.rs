@@ -14,8 +14,14 @@ use serde_json::{Map, Value, json};
 use super::purchase::{self, Payment};
 use crate::output::{Format, Verdict, print_json};
 
+/// The gateway's word on a payment, which no upstream can forge: `captured` or `voided`.
+const PAYMENT_STATUS: &str = "faregate-payment-status";
+
 /// What many refusals say themselves.
 const UNCHARGED: &str = "nothing was charged";
+
+/// What came of a payment that was let go of.
+const VOIDED: &str = "the payment was voided";
 
 /// Longest body that is put into a JSON report, in bytes. Text output has no such limit: it streams.
 const REPORTED_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -37,6 +43,8 @@ pub(super) enum Settled {
     Yes(Box<SettlementResponse>),
     /// Nothing was charged.
     No { code: String, message: String },
+    /// The answer is the upstream's, and nothing was charged for it: the gateway let go of the payment.
+    Voided,
     /// It may have been charged, and must not be paid again before that is known.
     Unknown { code: String, message: String, payment: Option<String> },
 }
@@ -70,14 +78,15 @@ impl Outcome {
         let status = response.status();
         let receipt = response.headers().get(PAYMENT_RESPONSE);
         let receipt = receipt.and_then(|value| SettlementResponse::parse(value.as_bytes()).ok().flatten());
-        if let Some(receipt) = receipt.filter(|receipt| receipt.success) {
-            let settled = Settled::Yes(Box::new(receipt));
-            return Self {
-                status: Some(status),
-                settled,
-                payment: Some(payment),
-                body: Body::Coming(response),
-            };
+        let is_voided = response.headers().get(PAYMENT_STATUS).is_some_and(|word| word == "voided");
+        let proven = match receipt {
+            Some(receipt) if receipt.success => Some(Settled::Yes(Box::new(receipt))),
+            Some(receipt) => Some(unsettled(receipt)),
+            None => is_voided.then_some(Settled::Voided),
+        };
+        if let Some(settled) = proven {
+            let body = Body::Coming(response);
+            return Self { status: Some(status), settled, payment: Some(payment), body };
         }
         let refusal = response.headers().get(PAYMENT_REQUIRED).cloned();
         let body = response.bytes().await.unwrap_or_default().to_vec();
@@ -123,6 +132,7 @@ impl Outcome {
                 lines.push(format!("paid {amount} on {}", receipt.network));
                 lines.push(format!("payment {} transaction {}", payment_id(receipt), receipt.transaction));
             }
+            Settled::Voided => lines.push(format!("{UNCHARGED}: {VOIDED}")),
             Settled::No { code, message } if message.contains(UNCHARGED) => {
                 lines.push(format!("{message} ({code})"));
             }
@@ -162,6 +172,10 @@ impl Outcome {
                 put("error", json!(code));
                 put("message", json!(message));
             }
+            Settled::Voided => {
+                put("paid", json!(false));
+                put("message", json!(VOIDED));
+            }
             Settled::Unknown { code, message, payment } => {
                 put("paid", Value::Null);
                 put("error", json!(code));
@@ -175,11 +189,19 @@ impl Outcome {
     /// In dollars; none where nobody said.
     fn charged(&self) -> Option<String> {
         match &self.settled {
-            Settled::Free | Settled::No { .. } => Some(Amount::ZERO.to_string()),
+            Settled::Free | Settled::No { .. } | Settled::Voided => Some(Amount::ZERO.to_string()),
             Settled::Yes(receipt) => charged(receipt),
             Settled::Unknown { .. } => None,
         }
     }
+}
+
+/// A receipt that says that no value moved.
+fn unsettled(receipt: SettlementResponse) -> Settled {
+    let code = receipt.error_reason.unwrap_or_else(|| "not_settled".to_owned());
+    let message =
+        receipt.error_message.unwrap_or_else(|| "the receipt says that it was not settled".to_owned());
+    Settled::No { code, message }
 }
 
 /// What an answer without a receipt means. 409 says that this payment was seen before; 503 with `outcome_unknown` that the

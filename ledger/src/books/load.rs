@@ -1,7 +1,6 @@
 //! The facts that a batch or a hold wants, read on the writer's connection, between two batches.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use domain::{AgentId, UnixMillis, WalletId, Window};
 
@@ -18,22 +17,25 @@ const WALLETS: &str = "
 select a.wallet, a.id, b.credits - b.debits from account a join balance b on b.account = a.id
 where a.wallet in (select unhex(value) from json_each($1))";
 
-/// `$2` the hour before, `$3` the day before, `$4` the month before: what a running hold may still be charged to.
-const WINDOWS: &str = "
+/// What agents have used up, as one list of three kinds: windows by their period, [`CALLS`], [`FREE`]. `$2` the hour before,
+/// `$3` the day before, `$4` the month before: what a running hold may still be charged to. A free call that was given back
+/// is no longer one.
+const USED: &str = "
+with asked as (select unhex(value) as agent from json_each($1))
 select agent, period, start, scope, spent, lim from spend_window
-where agent in (select unhex(value) from json_each($1))
-  and start >= case period when 2 then $2 when 0 then $3 else $4 end";
-
-const CALLS: &str = "
-select agent, provider, month, calls from call_count
-where agent in (select unhex(value) from json_each($1)) and month >= $2";
-
-/// `$2` the day before. A free call that was given back is no longer one.
-const FREE: &str = "
-select agent, route, held_at - held_at % 86400000, count(*) from payment
-where free = 1 and agent in (select unhex(value) from json_each($1)) and held_at >= $2
+where agent in (select agent from asked) and start >= case period when 2 then $2 when 0 then $3 else $4 end
+union all
+select agent, 100, month, cast(provider as text), calls, 0 from call_count
+where agent in (select agent from asked) and month >= $4
+union all
+select agent, 101, held_at - held_at % 86400000, route, count(*), 0 from payment
+where free = 1 and agent in (select agent from asked) and held_at >= $3
   and not exists (select 1 from refund where refund.payment = payment.seq and remains = 0)
-group by 1, 2, 3";
+group by 1, 3, 4";
+
+/// Kinds in [`USED`], beyond all periods: calls of a month at a provider, free calls of a day on a route.
+const CALLS: i64 = 100;
+const FREE: i64 = 101;
 
 /// What the providers of these payments earned and were not settled with for.
 const EARNED: &str = "
@@ -86,26 +88,25 @@ async fn agents(
     let mut agents: BTreeMap<AgentId, AgentFacts> =
         wanted.agents.iter().map(|agent| (*agent, AgentFacts::default())).collect();
 
-    let windows: Vec<(Vec<u8>, i64, i64, String, i64, i64)> = on_either!(session, c =>
-        sqlx::query_as(WINDOWS).bind(&keys).bind(hour.0).bind(day.0).bind(month.0).fetch_all(c))?;
-    for (agent, period, start, scope, spent, limit) in windows {
-        let (window, scope) = (window(period)?, read_scope(&scope)?);
-        let facts = WindowFacts { window, start: UnixMillis(start), scope, spent, limit };
-        agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().windows.push(facts);
-    }
-    let calls: Vec<(Vec<u8>, i64, i64, i64)> =
-        on_either!(session, c => sqlx::query_as(CALLS).bind(&keys).bind(month.0).fetch_all(c))?;
-    for (agent, provider, month, calls) in calls {
-        let facts = (AccountId(provider), UnixMillis(month), u64::try_from(calls).unwrap_or(0));
-        agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().calls.push(facts);
-    }
-    let free: Vec<(Vec<u8>, String, i64, i64)> =
-        on_either!(session, c => sqlx::query_as(FREE).bind(&keys).bind(day.0).fetch_all(c))?;
-    for (agent, route, day, calls) in free {
-        let facts = (Arc::from(route), UnixMillis(day), calls);
-        agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default().free.push(facts);
+    let rows: Vec<(Vec<u8>, i64, i64, String, i64, i64)> = on_either!(session, c =>
+        sqlx::query_as(USED).bind(&keys).bind(hour.0).bind(day.0).bind(month.0).fetch_all(c))?;
+    for (agent, kind, start, name, used, limit) in rows {
+        let facts = agents.entry(AgentId::from_bytes(fixed(&agent)?)).or_default();
+        let start = UnixMillis(start);
+        match kind {
+            CALLS => facts.calls.push((account(&name)?, start, u64::try_from(used).unwrap_or(0))),
+            FREE => facts.free.push((name.into(), start, used)),
+            period => {
+                let (window, scope) = (window(period)?, read_scope(&name)?);
+                facts.windows.push(WindowFacts { window, start, scope, spent: used, limit });
+            }
+        }
     }
     Ok(agents.into_iter().collect())
+}
+
+fn account(number: &str) -> Result<AccountId, sqlx::Error> {
+    number.parse().map(AccountId).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Payments that are to be refunded, and what stands under idempotency keys.

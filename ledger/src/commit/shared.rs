@@ -11,8 +11,8 @@ mod orphans;
 use std::sync::Arc;
 
 use domain::{Secret, UnixMillis};
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Row};
 
 use crate::batch::{Delta, Marker};
 use crate::books::session::{Session, answer};
@@ -28,8 +28,18 @@ use crate::ledger::Settings;
 use facts::Known;
 use orphans::Suspects;
 
-/// Begins a batch: from here on nobody else writes.
+/// Locks the marker in a transaction of its own: from here on nobody else writes.
 const BEGIN: &str = "begin; select batch, at, seq, gross from marker where id = 1 for update";
+
+/// The same, then as a statement of its own, which sees what the others wrote until then: the number of the next account, and
+/// whether this process, `instance`, still counts as alive. One round trip for all.
+fn begin_as(instance: i64) -> String {
+    format!(
+        "{BEGIN};
+select (select max(id) + 1 from account),
+  exists (select 1 from instance where id = {instance} and expires_at > clock_timestamp())"
+    )
+}
 
 /// A process that falls silent inside a batch keeps the others waiting: for this long.
 const IMPATIENT: &str = "set idle_in_transaction_session_timeout to '2s'";
@@ -39,13 +49,22 @@ pub(crate) struct SharedStore {
     instance: i64,
     /// None after a failure: the next use opens a new one.
     connection: Option<PgConnection>,
-    /// The marker that a batch in progress has locked.
-    begun: Option<Marker>,
+    /// What a batch in progress found when it had locked the marker.
+    begun: Option<Begun>,
     /// Up to which payment the replay keys of others are known.
     seen: i64,
     /// The number of the next account when the providers were read last.
     accounts: i64,
     suspects: Suspects,
+}
+
+/// How a batch finds the books.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    marker: Marker,
+    next_account: i64,
+    /// Whether this process counts as alive.
+    is_alive: bool,
 }
 
 // === impl SharedStore ===
@@ -91,23 +110,28 @@ impl SharedStore {
     }
 
     /// Locks the marker, unless this batch has it.
-    async fn begin(&mut self, connection: &mut PgConnection) -> Result<Marker, sqlx::Error> {
-        if let Some(marker) = self.begun {
-            return Ok(marker);
+    async fn lock(&mut self, connection: &mut PgConnection) -> Result<Begun, sqlx::Error> {
+        if let Some(begun) = self.begun {
+            return Ok(begun);
         }
-        let marker = begin(connection).await?;
-        self.begun = Some(marker);
-        Ok(marker)
+        // Numbers only.
+        let sql = sqlx::AssertSqlSafe(begin_as(self.instance));
+        let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
+        let [found, standing] = rows.as_slice() else { return Err(sqlx::Error::RowNotFound) };
+        let (next_account, is_alive) = (standing.try_get(0)?, standing.try_get(1)?);
+        let begun = Begun { marker: marker(found)?, next_account, is_alive };
+        self.begun = Some(begun);
+        Ok(begun)
     }
 
     /// Writes and commits. `false`: the fence held the batch back, nothing was written.
     async fn write(&mut self, connection: &mut PgConnection, delta: &Delta) -> Result<bool, sqlx::Error> {
-        self.begin(connection).await?;
+        self.lock(connection).await?;
         let author = Author { epoch: self.lease.epoch(), instance: self.instance };
         let written = write::statements(connection, delta, author).await?;
-        self.begun = None;
         if !written {
             sqlx::raw_sql("rollback").execute(connection).await?;
+            self.begun = None;
             return Ok(false);
         }
         let open: String = write::open(delta).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -116,6 +140,7 @@ impl SharedStore {
         let end =
             format!("update instance set batch = {batch}, open = '\\x{open}' where id = {instance}; commit");
         sqlx::raw_sql(sqlx::AssertSqlSafe(end)).execute(connection).await?;
+        self.begun = None;
         Ok(true)
     }
 
@@ -132,13 +157,24 @@ impl SharedStore {
 }
 
 impl CommitStore for SharedStore {
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        // Dropped with its connection, the transaction is undone.
+        answer(self.lock(&mut connection)).await.map_err(|error| StoreError::Busy(error.to_string()))?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
     /// Begins the batch and reads all that it wants, as it stands now.
     async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError> {
         let mut connection = self.connection().await?;
         let loaded = answer(async {
-            let marker = self.begin(&mut connection).await?;
+            let begun = self.lock(&mut connection).await?;
+            if !begun.is_alive {
+                return Ok(None);
+            }
             let known = Known { instance: self.instance, seen: self.seen, accounts: self.accounts };
-            facts::load(&mut connection, known, marker, (wanted, at)).await
+            facts::load(&mut connection, known, begun, (wanted, at)).await.map(Some)
         });
         match loaded.await {
             Ok(Some(loaded)) => {
@@ -179,7 +215,6 @@ impl CommitStore for SharedStore {
             }
             Err(StoreError::Refused(words)) => {
                 self.connection = Some(connection);
-                self.begun = Some(delta.marker);
                 self.end().await?;
                 Err(StoreError::Refused(words))
             }
@@ -264,7 +299,10 @@ impl CommitStore for SharedStore {
 
 /// Locks the marker, in a transaction of its own.
 async fn begin(connection: &mut PgConnection) -> Result<Marker, sqlx::Error> {
-    let row = sqlx::raw_sql(BEGIN).fetch_one(connection).await?;
-    let number = |column| sqlx::Row::try_get::<i64, usize>(&row, column);
+    marker(&sqlx::raw_sql(BEGIN).fetch_one(connection).await?)
+}
+
+fn marker(row: &PgRow) -> Result<Marker, sqlx::Error> {
+    let number = |column| row.try_get::<i64, usize>(column);
     Ok(Marker { batch: number(0)?, at: UnixMillis(number(1)?), seq: number(2)?, gross: number(3)? })
 }

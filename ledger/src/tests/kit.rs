@@ -347,6 +347,10 @@ impl Faults {
 }
 
 impl CommitStore for FaultyStore {
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        self.real.begin().await
+    }
+
     async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError> {
         self.real.load(wanted, at).await
     }

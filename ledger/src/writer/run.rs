@@ -108,9 +108,10 @@ impl<S: CommitStore> Run<S> {
 
     async fn round(&mut self, first: Command) {
         let mut round = self.gather(first);
+        let begun = self.begin(&mut round).await;
         // Only the size of what is committed says whether the cores are busy.
         self.last_batch = round.works.len();
-        let given = match self.read_facts(&mut round).await {
+        let given = match begun {
             Ok(given) => given,
             Err(error) => {
                 self.unreadable(&error, round.works.len());
@@ -131,6 +132,15 @@ impl<S: CommitStore> Run<S> {
                 let _ = resumed.await;
             }
         }
+    }
+
+    /// Where others write, what came while their batch was waited for goes with this one.
+    async fn begin(&mut self, round: &mut Round) -> Result<Given, StoreError> {
+        if self.nothing.is_some() {
+            self.store.begin().await?;
+            self.drain(round);
+        }
+        self.read_facts(round).await
     }
 
     /// What the queue has; after a large batch also what comes for a moment, up to half of what was at work when the last

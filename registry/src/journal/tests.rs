@@ -91,3 +91,29 @@ async fn an_entry_that_was_tampered_with_breaks_the_chain() {
     place.force("delete from change where seq = 3").await;
     assert_eq!(registry.verify_changes().await.unwrap().broken_at, Some(3));
 }
+
+#[tokio::test]
+async fn a_look_for_some_events_goes_through_a_stretch_and_the_next_one_goes_on() {
+    let place = Place::new();
+    let registry = open(&place, &TestClock::new()).await;
+    let old = Entry { at: UnixMillis(1), ..entry("route.created", "a", Tenant::default()) };
+    for _ in 0..7 {
+        write(&registry, &old).await;
+    }
+    for action in ["a.b", "x.y", "a.b", "a.b", "a.b", "x.y"] {
+        write(&registry, &entry(action, "a", Tenant::provider("acme"))).await;
+    }
+    // The log lost its beginning: nobody looks through what is gone.
+    assert_eq!(registry.forget_events(UnixMillis(2)).await.unwrap(), 7);
+    let wanted = Wanted { kind: Some("x.y".to_owned()), subject: None };
+    let look = async |after, limit, provider: &str| {
+        let filter = Filter { provider: Some(provider.to_owned()), ..Filter::default() };
+        let seen = registry.look_through(after, (limit, 2), &filter, &wanted).await.unwrap();
+        (seen.events.iter().map(|event| event.position).collect::<Vec<_>>(), seen.next)
+    };
+    assert_eq!(look(0, 10, "acme").await, (vec![9], Some(10)));
+    assert_eq!(look(0, 1, "acme").await, (vec![9], Some(9)));
+    assert_eq!(look(10, 10, "acme").await, (vec![13], None));
+    assert_eq!(look(13, 10, "acme").await, (vec![], None));
+    assert_eq!(look(10, 10, "globex").await, (vec![], None));
+}

@@ -170,11 +170,26 @@ impl Registry {
         agent: AgentId,
         policy: &SpendingPolicy,
     ) -> Result<Agent, RegistryError> {
+        self.change_policy(actor, agent, |known| known.clone_from(policy)).await
+    }
+
+    /// Changes an agent's policy as it is when nobody else does, for requests decided from now on.
+    ///
+    /// # Errors
+    /// No such agent; the database does not work.
+    pub async fn change_policy(
+        &self,
+        actor: &Actor,
+        agent: AgentId,
+        change: impl FnOnce(&mut SpendingPolicy),
+    ) -> Result<Agent, RegistryError> {
         let at = self.now();
         let mut writing = self.write().await?;
         let before = one(&mut writing.session(), agent).await?;
+        let mut policy = before.policy.clone();
+        change(&mut policy);
         let owner = before.owner.as_deref();
-        agents::put_agent(&mut writing.session(), (agent, before.wallet), &before.name, owner, policy, at)
+        agents::put_agent(&mut writing.session(), (agent, before.wallet), &before.name, owner, &policy, at)
             .await?;
         let after = one(&mut writing.session(), agent).await?;
         writing.record(&entry_of(actor, "policy.updated", Some(&before), Some(&after), at)).await?;
@@ -271,6 +286,17 @@ impl Registry {
     pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>, RegistryError> {
         let mut connection = self.shared.pool.acquire().await?;
         Ok(agents::list(&mut connection.session(), Some(id)).await?.pop())
+    }
+
+    /// One agent, by its name.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agent_named(&self, name: &str) -> Result<Option<Agent>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        let session = &mut connection.session();
+        let Some(id) = agents::find_name(session, name).await? else { return Ok(None) };
+        Ok(agents::list(session, Some(id)).await?.pop())
     }
 
     pub(super) async fn commit_agent(

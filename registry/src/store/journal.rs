@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use super::pool::{execute, on_either};
 use super::rows::array;
 use super::{Session, StoreError};
-use crate::journal::{Chain, Change, Entry, Event, Filter, NewEvent, Tenant};
+use crate::journal::{Chain, Change, Entry, Event, Filter, NewEvent, Tenant, Wanted};
 
 /// Rows that the whole log is read in at a time.
 const VERIFIED_AT_ONCE: u32 = 1_000;
@@ -148,6 +148,43 @@ pub(crate) async fn events_after(
         }
     };
     rows.into_iter().map(EventRow::read).collect()
+}
+
+/// Events after a position and up to another one that somebody looks for.
+pub(crate) async fn find_events(
+    session: &mut Session<'_>,
+    (after, end): (u64, u64),
+    limit: u32,
+    filter: &Filter,
+    wanted: &Wanted,
+) -> Result<Vec<Event>, StoreError> {
+    // Each condition is off where its value is null.
+    const SQL: &str = "select * from event where position > $1 and position <= $2
+         and ($4 is null or provider = $4) and ($5 is null or owner = $5)
+         and ($6 is null or type = $6) and ($7 is null or subject = $7) order by position limit $3";
+    let (provider, owner) = (filter.provider.as_deref(), filter.owner.as_deref());
+    let (kind, subject) = (wanted.kind.as_deref(), wanted.subject.as_deref());
+    let rows: Vec<EventRow> = on_either!(session, c => sqlx::query_as(SQL)
+        .bind(signed(after))
+        .bind(signed(end))
+        .bind(i64::from(limit))
+        .bind(provider)
+        .bind(owner)
+        .bind(kind)
+        .bind(subject)
+        .fetch_all(c))?;
+    rows.into_iter().map(EventRow::read).collect()
+}
+
+/// The position of the first event after another position, where there is one.
+pub(crate) async fn position_after(
+    session: &mut Session<'_>,
+    position: u64,
+) -> Result<Option<u64>, StoreError> {
+    const SQL: &str = "select min(position) from event where position > $1";
+    let first: Option<i64> =
+        on_either!(session, c => sqlx::query_scalar(SQL).bind(signed(position)).fetch_one(c))?;
+    first.map(number).transpose()
 }
 
 /// The position of the last event ever appended.

@@ -243,7 +243,9 @@ async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
         // A revision that a client was quoted must not be given to another price after a power loss.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(WAIT_MAX);
-    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(WAIT_MAX);
+    // A file does not hang up: nothing is asked before a connection is used.
+    let pool = SqlitePoolOptions::new().test_before_acquire(false);
+    let pool = pool.max_connections(CONNECTIONS_MAX).acquire_timeout(WAIT_MAX);
     Ok(pool.connect_with(options).await?)
 }
 

@@ -1,13 +1,10 @@
-//! Rows of `traffic_request`, `traffic_latency` and `traffic_source`.
+//! Rows of `traffic_request` and `traffic_source`. Next: [`super::latency`] for how long answers took.
 
-use std::collections::BTreeMap;
-
-use domain::latency::STEPS_US;
-use domain::{LatencyHistogram, LatencyStep, UnixMillis};
+use domain::UnixMillis;
 use serde_json::{Value, json};
 
 use super::pool::{execute, on_either};
-use super::{Session, StoreError};
+use super::{Session, StoreError, latency};
 use crate::traffic::{Parts, Requests, TrafficSums};
 
 /// Rows of one statement.
@@ -29,6 +26,7 @@ macro_rules! of_parts {
             .bind($parts.after.1)
     };
 }
+pub(super) use of_parts;
 
 /// Adds rows of a list; each database has its own word for unpacking one.
 macro_rules! add_requests {
@@ -39,18 +37,6 @@ macro_rules! add_requests {
             $rows,
             " where true on conflict (provider, span, start, route, outcome, reason)
              do update set requests = traffic_request.requests + excluded.requests"
-        )
-    };
-}
-
-macro_rules! add_answers {
-    ($rows:literal) => {
-        concat!(
-            "insert into traffic_latency (provider, span, start, route, until_us, answers)
-             select value->>0, $2, $3, value->>1, cast(value->>2 as bigint), cast(value->>3 as bigint) from ",
-            $rows,
-            " where true on conflict (provider, span, start, route, until_us)
-             do update set answers = traffic_latency.answers + excluded.answers"
         )
     };
 }
@@ -74,36 +60,28 @@ pub(crate) async fn add(
     span: &'static str,
     start: i64,
 ) -> Result<(), StoreError> {
-    let (requests_sql, answers_sql) = match session {
-        Session::Sqlite(_) => (add_requests!("json_each($1)"), add_answers!("json_each($1)")),
-        Session::Postgres(_) => (
-            add_requests!("json_array_elements($1::json) as row(value)"),
-            add_answers!("json_array_elements($1::json) as row(value)"),
-        ),
+    let sql = match session {
+        Session::Sqlite(_) => add_requests!("json_each($1)"),
+        Session::Postgres(_) => add_requests!("json_array_elements($1::json) as row(value)"),
     };
     let mut routes: Vec<_> = sums.routes.iter().collect();
     routes.sort_by_key(|route| (&route.provider, &route.route));
     let mut requests = Vec::new();
-    let mut answers = Vec::new();
-    for route in routes {
+    for route in &routes {
         let mut ends = route.requests.clone();
         ends.sort_unstable();
         let names = (&*route.provider, &*route.route);
         requests.extend(
             ends.iter().map(|(outcome, reason, count)| json!([names.0, names.1, outcome, reason, count])),
         );
-        let mut steps = route.answers.clone();
-        steps.sort_unstable();
-        answers.extend(
-            steps.iter().filter_map(|(step, count)| {
-                Some(json!([names.0, names.1, STEPS_US.get(step.index())?, count]))
-            }),
-        );
     }
-    for (sql, rows) in [(requests_sql, requests), (answers_sql, answers)] {
-        for rows in rows.chunks(ROWS_MAX) {
-            let list = Value::from(rows).to_string();
-            execute!(session, sqlx::query(sql).bind(&list).bind(span).bind(start))?;
+    for rows in requests.chunks(ROWS_MAX) {
+        let list = Value::from(rows).to_string();
+        execute!(session, sqlx::query(sql).bind(&list).bind(span).bind(start))?;
+    }
+    for routes in routes.chunk_by(|one, next| one.provider == next.provider) {
+        if let Some(first) = routes.first() {
+            latency::add(session, &first.provider, routes, (span, start)).await?;
         }
     }
     Ok(())
@@ -142,28 +120,6 @@ pub(crate) async fn requests(
         Ok(Requests { route, outcome, reason, requests: count(requests)? })
     };
     rows.into_iter().map(row).collect()
-}
-
-pub(crate) async fn latency(
-    session: &mut Session<'_>,
-    provider: &str,
-    parts: Parts,
-) -> Result<BTreeMap<String, LatencyHistogram>, StoreError> {
-    const SQL: &str = "select route, until_us, cast(sum(answers) as bigint) from (
-             select route, until_us, answers from traffic_latency where provider = $1 and span = 'day' and start >= $2 and start < $3
-             union all
-             select route, until_us, answers from traffic_latency where provider = $1 and span = 'hour' and start >= $4 and start < $5
-             union all
-             select route, until_us, answers from traffic_latency where provider = $1 and span = 'hour' and start >= $6 and start < $7) part
-         group by route, until_us";
-    let rows: Vec<(String, i64, i64)> =
-        on_either!(session, c => of_parts!(SQL, provider, parts).fetch_all(c))?;
-    let mut routes: BTreeMap<String, LatencyHistogram> = BTreeMap::new();
-    for (route, end, answers) in rows {
-        let step = LatencyStep::ending_at(count(end)?).ok_or(StoreError::Corrupt("step of a latency"))?;
-        routes.entry(route).or_default().add(step, count(answers)?);
-    }
-    Ok(routes)
 }
 
 fn count(number: i64) -> Result<u64, StoreError> {

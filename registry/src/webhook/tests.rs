@@ -228,6 +228,26 @@ async fn w8_days_of_nothing_but_failure_end_it_with_an_event_and_it_goes_on_wher
 }
 
 #[tokio::test]
+async fn one_that_is_switched_off_is_sent_nothing_and_keeps_its_queue() {
+    let house = House::new().await;
+    let webhook = house.webhook(Some(&["agent.frozen"]), Tenant::default()).await;
+    let before = house.event("agent.frozen", Tenant::default()).await;
+    let switch = async |enabled| {
+        let change = WebhookChange { enabled: Some(enabled), ..WebhookChange::default() };
+        house.registry.update_webhook(&OPERATOR, webhook.id, change).await.unwrap().disabled
+    };
+    assert_eq!(switch(false).await, Some(Disabled::Asked));
+    assert!(house.registry.take_turn(webhook.id, &ME, TURN_MS).await.unwrap().is_none());
+    assert!(house.registry.enabled_webhooks().await.unwrap().is_empty());
+    let meanwhile = house.event("agent.frozen", Tenant::default()).await;
+    assert_eq!(switch(true).await, None);
+    assert_eq!(house.untold(&webhook).await, [before, meanwhile]);
+    let noted = house.registry.changes(None, 2, &Filter::default()).await.unwrap();
+    let disabled = |change: &crate::journal::Change| change.after.as_ref().unwrap()["disabled"].clone();
+    assert_eq!(noted.iter().map(disabled).collect::<Vec<_>>(), [serde_json::Value::Null, json!("asked")]);
+}
+
+#[tokio::test]
 async fn one_all_dead_or_everything_after_a_position_is_sent_again() {
     let house = House::new().await;
     let webhook = house.webhook(Some(&["agent.frozen"]), Tenant::owner(Some("lab"))).await;

@@ -31,3 +31,56 @@ fn what_may_have_been_charged_is_never_called_uncharged() {
     assert!(matches!(judged(502, &Value::Null), Settled::Unknown { .. }));
     assert!(matches!(judged(200, &json!({ "data": 1 })), Settled::Unknown { .. }));
 }
+
+/// What is said of an answer with these fields to a payment.
+async fn said_of(status: u16, fields: &[(&str, &str)], body: &'static str) -> (Vec<String>, Value) {
+    let mut answer = axum::http::Response::builder().status(status);
+    for (name, value) in fields {
+        answer = answer.header(*name, *value);
+    }
+    let offer = json!({
+        "scheme": "exact", "network": "eip155:402402", "amount": "2500", "maxTimeoutSeconds": 60,
+        "asset": "0x00000000000000000000000000000000000000aa",
+        "payTo": "0x00000000000000000000000000000000000000bb", "extra": {},
+    });
+    let payment = Payment {
+        header: String::new(),
+        offer: serde_json::from_value(offer).unwrap(),
+        digest: domain::B256::ZERO,
+        signer: domain::Address::ZERO,
+    };
+    let outcome = Outcome::paid(answer.body(body).unwrap().into(), payment).await;
+    (outcome.lines(), outcome.report())
+}
+
+#[tokio::test]
+async fn a_failure_whose_payment_was_voided_charged_nothing() {
+    let (lines, report) = said_of(500, &[("faregate-payment-status", "voided")], "{\"error\":null}").await;
+    assert_eq!(
+        &lines[..2],
+        ["HTTP 500 Internal Server Error", "nothing was charged: the payment was voided"]
+    );
+    assert_eq!((&report["paid"], &report["charged"]), (&json!(false), &json!("$0.00")));
+    let receipt = SettlementResponse {
+        success: false,
+        error_reason: Some("insufficient_funds".to_owned()),
+        error_message: None,
+        payer: None,
+        transaction: String::new(),
+        network: "eip155:402402".to_owned(),
+        amount: None,
+        extra: None,
+    };
+    let (lines, report) = said_of(502, &[("payment-response", &receipt.to_header())], "").await;
+    assert!(
+        lines[1].starts_with("nothing was charged: ") && lines[1].contains("insufficient_funds"),
+        "{lines:?}"
+    );
+    assert_eq!(report["paid"], json!(false));
+    let unproven: [&[(&str, &str)]; 2] = [&[], &[("faregate-payment-status", "captured")]];
+    for fields in unproven {
+        let (lines, report) = said_of(500, fields, "").await;
+        assert!(lines[1].starts_with("IT MAY HAVE BEEN CHARGED"), "{lines:?}");
+        assert_eq!(report["paid"], Value::Null);
+    }
+}

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use domain::{Fingerprint, IdempotencyKey, PaymentId, ReplayKey, UnixMillis};
 use sqlx::postgres::PgConnection;
 
-use crate::batch::{FoundHold, Marker};
+use super::Begun;
+use crate::batch::FoundHold;
 use crate::books::holds::{HoldColumns, holds};
 use crate::books::load::load as load_facts;
 use crate::books::rows::fixed;
@@ -15,11 +16,6 @@ use crate::commit::{Loaded, Others, Wanted};
 use crate::facts::{Captured, REPLAY_KEEP_SECONDS};
 use crate::reads::{Used, UsedColumns};
 
-/// `$1` the instance: the number of the next account, and whether this process still counts as alive.
-const STANDING: &str = "
-select (select max(id) + 1 from account),
-  exists (select 1 from instance where id = $1 and expires_at > clock_timestamp())";
-
 /// `$1` payments that are known, `$2` the first key that may still come again.
 const CAPTURED: &str = "
 select replay_key, id, fingerprint from payment where seq > $1 and replay_key >= $2";
@@ -28,11 +24,18 @@ select replay_key, id, fingerprint from payment where seq > $1 and replay_key >=
 const NAMED: &str = "
 select key, payment, fingerprint from idempotency where key = any($1) and expires_at > $2";
 
-/// `$1` the instance, `$2` wallets, `$3` agents, `$4` identifiers, `$5` nonces: of others, what holds something of these.
+/// `$1` the instance, `$2` wallets, `$3` agents, `$4` identifiers, `$5` nonces: of others, what holds something of these. One
+/// index after the other: holds come and go with every batch, and only such a scan marks the rows that are gone, so that the
+/// next one passes over them.
 const HELD: &str = concat!(
+    "
+with theirs as (
+  select payment from hold where wallet = any($2) and instance <> $1
+  union select payment from hold where agent = any($3) and instance <> $1
+  union select payment from hold where idempotency = any($4) and instance <> $1
+  union select payment from hold where substr(replay_key, 9) = any($5) and instance <> $1)",
     holds!(),
-    "where h.instance <> $1 and (h.wallet = any($2) or h.agent = any($3) or h.idempotency = any($4)
-       or substr(h.replay_key, 9) = any($5))"
+    "where h.payment in (select payment from theirs)"
 );
 
 /// What this process knows already.
@@ -45,18 +48,13 @@ pub(super) struct Known {
     pub(super) accounts: i64,
 }
 
-/// `None`: the others think this process dead, or will.
 pub(super) async fn load(
     connection: &mut PgConnection,
     known: Known,
-    marker: Marker,
+    begun: Begun,
     (wanted, at): (&Wanted, UnixMillis),
-) -> Result<Option<Loaded>, sqlx::Error> {
-    let (next_account, is_alive): (i64, bool) =
-        sqlx::query_as(STANDING).bind(known.instance).fetch_one(&mut *connection).await?;
-    if !is_alive {
-        return Ok(None);
-    }
+) -> Result<Loaded, sqlx::Error> {
+    let Begun { marker, next_account, .. } = begun;
     let mut loaded = load_facts(&mut Session::Postgres(connection), wanted, at).await?;
     let mut others = Others { marker, next_account, ..Others::default() };
     if next_account != known.accounts {
@@ -73,7 +71,7 @@ pub(super) async fn load(
         others.holds = held(connection, known.instance, wanted, &loaded).await?;
     }
     loaded.others = Some(others);
-    Ok(Some(loaded))
+    Ok(loaded)
 }
 
 async fn captured(

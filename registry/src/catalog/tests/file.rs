@@ -106,3 +106,26 @@ async fn a_file_that_a_provider_names_is_read_again_with_the_file() {
     assert_eq!(versions, [1, 1, 2]);
     assert_eq!(registry.provider("filed").unwrap().provider.upstream.headers[0].1.expose(), "two");
 }
+
+#[tokio::test]
+async fn a_file_is_seen_together_with_what_came_through_the_api_and_nothing_is_written() {
+    let place = Place::new();
+    let seen = async |filed: &RawCatalog| {
+        let seen = Registry::stored_catalog(&place.database, TestClock::new(), filed).await.unwrap()?;
+        let of = |route: &Arc<Route>| {
+            (route.name.to_string(), seen.provider(route.provider).unwrap().name.to_string())
+        };
+        Some(seen.routes().iter().map(of).collect::<Vec<_>>())
+    };
+    assert_eq!(seen(&file(&[])).await, None);
+    let (registry, _) = opened(&place).await;
+    for (name, provider) in [("sold", "acme"), ("taken", "acme")] {
+        registry.create_route(&operator(), route(name, provider, "$0.01")).await.unwrap();
+    }
+    let version = registry.catalogs().borrow().version();
+    let pair = |route: &str, provider: &str| (route.to_owned(), provider.to_owned());
+    let filed = file(&[("new", "$1"), ("taken", "$2")]);
+    let expected = [pair("new", "filed"), pair("taken", "filed"), pair("sold", "acme")];
+    assert_eq!(seen(&filed).await.unwrap(), expected);
+    assert_eq!(registry.catalogs().borrow().version(), version);
+}

@@ -1,0 +1,58 @@
+//! What a gateway would serve that read a file now: its providers and routes, and those that came through the API. Reads the
+//! database as it is, and changes nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use domain::{Catalog, Clock, Provider, ProviderId, Route};
+
+use super::RawCatalog;
+use super::setup::{ManagedBy, Setup};
+use crate::database::Database;
+use crate::registry::{Registry, RegistryError};
+
+// === impl Registry ===
+
+impl Registry {
+    /// The catalog of a file together with what is stored; none where no registry was made there.
+    ///
+    /// # Errors
+    /// [`RegistryError::Stored`] where the two do not go together; the database does not work, or is of another version.
+    pub async fn stored_catalog(
+        database: &Database,
+        clock: Arc<dyn Clock>,
+        file: &RawCatalog,
+    ) -> Result<Option<Catalog>, RegistryError> {
+        let Some(registry) = Self::open_existing(database, clock).await? else { return Ok(None) };
+        registry.shared.terms.get_or_init(|| file.terms);
+        let stored = registry.stored_setup().await;
+        registry.close().await;
+        let (providers, routes) = beside(file, &stored?);
+        Catalog::new(0, providers, routes).map(Some).map_err(|_| RegistryError::Stored)
+    }
+
+    async fn stored_setup(&self) -> Result<Setup, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(self.newer(&mut connection.session(), &Setup::default()).await?.unwrap_or_default())
+    }
+}
+
+/// The file's, and behind them those of the API. One of the API whose name the file takes is left out: such a file is refused
+/// when it is read.
+fn beside(file: &RawCatalog, stored: &Setup) -> (Vec<Arc<Provider>>, Vec<Arc<Route>>) {
+    let (mut providers, mut routes) = (file.providers.clone(), file.routes.clone());
+    let taken: HashSet<&str> = file.providers.iter().map(|provider| &*provider.name).collect();
+    let of_api = stored.in_order().into_iter().filter(|entry| entry.managed_by == ManagedBy::Api);
+    let free = of_api.filter(|entry| !taken.contains(&*entry.provider.name));
+    providers.extend(free.map(|entry| Arc::clone(&entry.provider)));
+    let places: HashMap<&str, ProviderId> =
+        providers.iter().zip(0..).map(|(provider, place)| (&*provider.name, ProviderId(place))).collect();
+    let taken: HashSet<&str> = file.routes.iter().map(|route| &*route.name).collect();
+    let of_api = stored.routes.values().filter(|entry| entry.managed_by == ManagedBy::Api);
+    for entry in of_api.filter(|entry| !taken.contains(&*entry.route.name)) {
+        if let Some(provider) = places.get(&*entry.provider) {
+            routes.push(Arc::new(Route { provider: *provider, ..(*entry.route).clone() }));
+        }
+    }
+    (providers, routes)
+}
