@@ -2,7 +2,7 @@
 //! and routes that came through the API, in one version, then [`agents`].
 //!
 //! Values that are secrets are not exported: `[secret]` stands in their place, and applied to the same Faregate it means that
-//! they stay as they are. Where an upstream's address changes they must be written again.
+//! they stay as they are.
 
 mod agents;
 
