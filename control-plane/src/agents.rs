@@ -139,8 +139,8 @@ async fn create(
     let owner = owner(&caller, &mut fields, body.owner);
     let policy = policy(&state, &mut fields, "/policy", &body.policy);
     fields.finish()?;
-    // A name that is taken leaves no wallet behind.
-    state.registry.expect_new_agent(&body.name).await?;
+    // A name that is taken, or one agent too many, leaves no wallet behind.
+    state.registry.expect_new_agent(&body.name, owner.as_deref()).await?;
     let (name, actor) = (body.name, caller.actor());
     let agent = match &body.wallet {
         Some(text) => {

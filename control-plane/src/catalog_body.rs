@@ -51,7 +51,8 @@ struct UpstreamBody {
     base_path: Option<String>,
     /// The `Host` to send.
     host: Option<String>,
-    /// Fields set on every request: the provider's own API key. Never shown again.
+    /// Fields set on every request: the provider's own API key. Never shown again: `[secret]` stands for what is there, and
+    /// keeps it where it is given. A change that sends requests to another place must say the values again.
     headers: Option<Map<String, Value>>,
     /// How long a connection may take, such as `2s`.
     connect_timeout: Option<String>,

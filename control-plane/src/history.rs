@@ -6,6 +6,8 @@ use ledger::{
     CapturedRange, Ledger, LedgerError, Order, Page, Paid, PaymentFilter, PaymentRecord, Payout,
     RefundChange, Settlement, Transfer, TransferKind,
 };
+use registry::Actor;
+use registry::actor::NobodyError;
 use registry::alert::Balance;
 use serde::Serialize;
 use serde_json::Value;
@@ -75,14 +77,20 @@ impl Movements for History {
     async fn changes(&self, after: u64, upto: u64, limit: u32) -> Result<Changes, ReadError> {
         let changes = self.0.changes((signed(after), signed(upto)), limit).await?;
         let mut items: Vec<(i64, Movement)> = Vec::new();
-        items.extend(changes.transfers.into_iter().map(|(batch, transfer)| (batch, transferred(transfer))));
-        items.extend(changes.refunds.into_iter().map(|change| (change.batch, refunded(&change))));
-        items.extend(changes.settlements.into_iter().map(|(batch, made)| (batch, settled(&made))));
-        let made = changes.payouts.into_iter().map(|(batch, made)| (batch, payout(&made, None)));
-        items.extend(made);
+        let who = |name: &[u8; 16]| changes.movers.get(name).map(|who| who.parse::<Actor>()).transpose();
+        for (batch, transfer) in changes.transfers {
+            items.push((batch, transferred(who(transfer.id.as_bytes())?, transfer)));
+        }
+        for change in changes.refunds {
+            items.push((change.batch, refunded(who(change.refunded.id.as_bytes())?, &change)));
+        }
+        for (batch, settlement) in changes.settlements {
+            items.push((batch, settled(who(settlement.id.as_bytes())?, &settlement)));
+        }
+        items.extend(changes.payouts.into_iter().map(|(batch, made)| (batch, payout(None, &made, None))));
         for (batch, made) in changes.paid {
-            let paid = made.paid.clone();
-            items.extend(paid.map(|paid| (batch, payout(&made, Some(paid)))));
+            let Some(paid) = made.paid.clone() else { continue };
+            items.push((batch, payout(who(paid.transfer.as_bytes())?, &made, Some(paid))));
         }
         // Stable: within a batch what came of another thing stays behind it.
         items.sort_by_key(|(batch, _)| *batch);
@@ -128,13 +136,14 @@ impl Members for History {
     }
 }
 
-fn transferred(transfer: Transfer) -> Movement {
+fn transferred(who: Option<Actor>, transfer: Transfer) -> Movement {
     let Transfer { id, kind, wallet, amount, external_reference, at } = transfer;
     let incoming = kind != TransferKind::Withdrawal;
-    Movement { at, what: What::Transferred { id, wallet, amount, incoming, reference: external_reference } }
+    let what = What::Transferred { id, wallet, amount, incoming, reference: external_reference };
+    Movement { at, who, what }
 }
 
-fn refunded(change: &RefundChange) -> Movement {
+fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
     let refund = &change.refunded;
     let what = What::Refunded {
         id: refund.id,
@@ -145,10 +154,10 @@ fn refunded(change: &RefundChange) -> Movement {
         fee: refund.fee,
         reason: refund.reason.name(),
     };
-    Movement { at: refund.at, what }
+    Movement { at: refund.at, who, what }
 }
 
-fn settled(settlement: &Settlement) -> Movement {
+fn settled(who: Option<Actor>, settlement: &Settlement) -> Movement {
     let what = What::Settled {
         id: settlement.id,
         provider: settlement.provider.to_string(),
@@ -159,11 +168,11 @@ fn settled(settlement: &Settlement) -> Movement {
         adjustments: settlement.adjustments,
         net: settlement.net,
     };
-    Movement { at: settlement.at, what }
+    Movement { at: settlement.at, who, what }
 }
 
 /// Made, or with `paid` paid.
-fn payout(payout: &Payout, paid: Option<Paid>) -> Movement {
+fn payout(who: Option<Actor>, payout: &Payout, paid: Option<Paid>) -> Movement {
     let at = paid.as_ref().map_or(payout.at, |paid| paid.at);
     let what = What::Payout {
         id: payout.id,
@@ -173,7 +182,7 @@ fn payout(payout: &Payout, paid: Option<Paid>) -> Movement {
         amount: payout.amount,
         paid: paid.map(|paid| paid.reference),
     };
-    Movement { at, what }
+    Movement { at, who, what }
 }
 
 /// Numbers of batches and payments are never negative.
@@ -205,6 +214,13 @@ impl From<CapturedRange> for Captured {
 
 impl From<LedgerError> for ReadError {
     fn from(error: LedgerError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<NobodyError> for ReadError {
+    /// Nobody is made up: events wait for whoever mends it.
+    fn from(error: NobodyError) -> Self {
         Self(error.to_string())
     }
 }

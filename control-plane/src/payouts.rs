@@ -5,9 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, PayoutDestination, PayoutId};
 use ledger::{Order, Payout, PayoutFilter, PayoutPayment};
-use registry::journal::{Movement, Subject, Tenant};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -143,25 +141,10 @@ async fn pay(
         return Ok(Json(PayoutView::new(&payout, asset)));
     }
     let (payout, reference, idempotency_key) = (payout.id, body.reference, caller.word(&key));
-    let payout = state.ledger.pay_out(PayoutPayment { payout, reference, idempotency_key }).await?;
+    let payment = PayoutPayment { payout, reference, idempotency_key };
+    let payout = caller.moving(&state.ledger).pay_out(payment).await?;
     tracing::info!(payout.id = %payout.id, provider.name = %payout.provider, amount = %payout.amount, "payout paid");
-    note(&state, &caller, &payout).await?;
     Ok(Json(PayoutView::new(&payout, asset)))
-}
-
-async fn note(state: &ControlState, caller: &Caller, payout: &Payout) -> Result<(), Problem> {
-    let movement = Movement {
-        actor: &caller.actor(),
-        action: "payout.paid",
-        subject: Subject::new("payout", payout.id),
-        tenant: Tenant::provider(&payout.provider),
-        data: json!({
-            "settlement": payout.settlement.to_string(),
-            "amount": payout.amount.to_string(),
-            "reference": payout.paid.as_ref().map(|paid| &*paid.reference),
-        }),
-    };
-    Ok(state.registry.note_movement(movement).await?)
 }
 
 /// A payout that is the caller's business; another one does not exist for them.

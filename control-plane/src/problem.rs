@@ -85,6 +85,8 @@ pub(crate) enum Problem {
     Signature(&'static str),
     #[error("{0}")]
     Conflict(String),
+    #[error("{0}")]
+    TooMany(String),
     #[error("too much is queued; nothing was done, try again")]
     Overloaded,
     #[error("the ledger cannot commit at the moment; nothing was done, try again")]
@@ -148,9 +150,11 @@ impl Problem {
             | Self::EventNotFound
             | Self::AlertNotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(_) | Self::ManagedByFile(_) | Self::InProgress | Self::ShownBefore => {
-                StatusCode::CONFLICT
-            }
+            Self::Conflict(_)
+            | Self::TooMany(_)
+            | Self::ManagedByFile(_)
+            | Self::InProgress
+            | Self::ShownBefore => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Fields(_) | Self::IdempotencyKeyReused | Self::Signature(_) => {
@@ -198,6 +202,7 @@ impl Problem {
             Self::AlertNotFound => "alert_not_found",
             Self::Signature(_) => "invalid_signature",
             Self::Conflict(_) => "conflict",
+            Self::TooMany(_) => "too_many",
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::Timeout => "timeout",
@@ -262,9 +267,8 @@ impl From<RegistryError> for Problem {
             RegistryError::UnknownEventType(_) => {
                 Self::Fields(vec![FieldError::new("/types", error.to_string())])
             }
-            RegistryError::NameTaken(_) | RegistryError::SignerTaken(_) | RegistryError::TooMany(..) => {
-                Self::Conflict(error.to_string())
-            }
+            RegistryError::NameTaken(_) | RegistryError::SignerTaken(_) => Self::Conflict(error.to_string()),
+            RegistryError::TooMany(..) => Self::TooMany(error.to_string()),
             RegistryError::Name => Self::Fields(vec![FieldError::new("/name", error.to_string())]),
             _ => Self::internal(&error),
         }

@@ -1,4 +1,5 @@
-//! [`Sequencer`]: makes events of what the ledger committed, and watches balances.
+//! [`Sequencer`]: makes events of what the ledger committed, and entries of the audit log of what somebody asked for; watches
+//! balances.
 //!
 //! It reads behind the place that the registry keeps, appends, and moves the place in the same transaction: each movement
 //! becomes an event once, whatever is killed, and however many sequencers run. Payments go into the log a batch at a time, at
@@ -143,7 +144,7 @@ impl Sequencer {
     }
 
     /// One look at the ledger; whether there is more at once.
-    async fn look(&mut self) -> Result<bool, Trouble> {
+    pub(crate) async fn look(&mut self) -> Result<bool, Trouble> {
         let head = self.movements.head().await?;
         if self.watched_to.is_none() {
             self.begin(head).await?;
@@ -195,8 +196,10 @@ impl Sequencer {
         };
         let wallets: Vec<WalletId> = items.iter().filter_map(Movement::wallet).collect();
         let owners = self.registry.wallet_owners(&wallets).await?;
-        let mut made: Vec<_> = captured.iter().map(|batch| events::captured(batch, &self.asset)).collect();
-        made.extend(items.iter().map(|movement| events::moved(movement, &owners, &self.asset)));
+        let captured = captured.iter().map(|batch| (events::captured(batch, &self.asset), None));
+        let moved = items.iter();
+        let moved = moved.map(|item| (events::moved(item, &owners, &self.asset), item.who.clone()));
+        let made: Vec<_> = captured.chain(moved).collect();
         let funded: Vec<_> = items.iter().filter_map(Movement::funded).collect();
         if !self.registry.advance((from, to), &made, &funded).await? {
             return Ok(false);

@@ -5,9 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, SettlementId};
 use ledger::{Closing, Order, PaymentFilter, PaymentRecord, Settlement};
-use registry::journal::{Movement, Subject, Tenant};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use settlement::asked;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -149,11 +147,10 @@ async fn run(
     let no_destination = || Problem::Conflict(format!("`{provider}` has no payout destination yet"));
     let terms = terms.ok_or_else(no_destination)?;
     if !trial.dry_run
-        && let Some(settlement) = asked::settle(ledger, provider, &terms).await?
+        && let Some(settlement) = asked::settle(&caller.moving(ledger), provider, &terms).await?
     {
         state.metrics.settled();
         tracing::info!(settlement.id = %settlement.id, provider.name = provider, "settled because somebody asked");
-        note(&state, &caller, &settlement).await?;
         return Ok(Json(RunView::made(&settlement, ledger.asset())));
     }
     let closing = asked::preview(ledger, provider, &terms.rules).await?;
@@ -195,23 +192,6 @@ async fn members(
         }
     };
     lister.answer_pages(query.limit, query.after.as_deref(), find).await
-}
-
-async fn note(state: &ControlState, caller: &Caller, settlement: &Settlement) -> Result<(), Problem> {
-    let movement = Movement {
-        actor: &caller.actor(),
-        action: "settlement.created",
-        subject: Subject::new("settlement", settlement.id),
-        tenant: Tenant::provider(&settlement.provider),
-        data: json!({
-            "payout": settlement.payout.to_string(),
-            "payments": settlement.payments,
-            "gross": settlement.gross.to_string(),
-            "fee": settlement.fee.to_string(),
-            "net": settlement.net.to_string(),
-        }),
-    };
-    Ok(state.registry.note_movement(movement).await?)
 }
 
 /// A settlement that is the caller's business; another one does not exist for them.

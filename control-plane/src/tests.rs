@@ -4,6 +4,7 @@ mod http;
 mod limits;
 mod listeners;
 mod money;
+mod moved;
 mod named;
 mod ops;
 mod parts;

@@ -186,7 +186,11 @@ impl Proxy {
         request: &Admitted,
         context: &mut RequestContext,
     ) -> Refusal {
-        let counted = self.count_client(session, routed, context).await;
+        let counted = match refusal {
+            // Nobody's fault but ours: who comes back when it works again must not hear that they called too often.
+            Refusal::LedgerUnavailable => Ok(()),
+            _ => self.count_client(session, routed, context).await,
+        };
         let refusal = counted.err().unwrap_or(refusal);
         if let (Refusal::PaymentRequired(unpaid), Some(offer)) = (&refusal, routed.offer()) {
             let base = self.settings.public_url.clone();

@@ -5,6 +5,7 @@
 
 mod free;
 mod given;
+mod mover;
 mod settlement;
 mod transfer;
 mod window;
@@ -23,6 +24,7 @@ use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
+pub(crate) use mover::MoverRow;
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
 pub(crate) use window::{Charged, HeldAt, WindowChange, WindowKey};
@@ -151,6 +153,8 @@ pub(crate) struct Delta {
     pub(crate) payouts: Vec<PayoutRow>,
     /// Payouts of earlier batches that are paid.
     pub(crate) paid: Vec<PaidRow>,
+    /// Who asked for what moves.
+    pub(crate) movers: Vec<MoverRow>,
     pub(crate) balances: BTreeMap<AccountId, Movement>,
     /// Net change of wallet balances: `balances` by wallet, for the memory.
     pub(crate) wallets: HashMap<WalletId, i64>,

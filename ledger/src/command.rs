@@ -61,6 +61,8 @@ pub(crate) enum Work {
         reason: RefundReason,
         /// A person's word for it.
         key: Option<String>,
+        /// Who asks; none where the gateway gives it back by itself. The same below.
+        who: Option<Arc<str>>,
         /// None: nobody waits, and it is tried again until it stands.
         reply: Option<Reply<Refunded>>,
         _permit: Option<OwnedSemaphorePermit>,
@@ -68,12 +70,14 @@ pub(crate) enum Work {
     Fund {
         funding: Funding,
         id: TransferId,
+        who: Option<Arc<str>>,
         reply: Reply<Transfer>,
         _permit: OwnedSemaphorePermit,
     },
     Withdraw {
         withdrawing: Withdrawing,
         id: TransferId,
+        who: Option<Arc<str>>,
         reply: Reply<Transfer>,
         _permit: OwnedSemaphorePermit,
     },
@@ -81,12 +85,14 @@ pub(crate) enum Work {
         closing: Box<Closing>,
         destination: PayoutDestination,
         names: SettlementNames,
+        who: Option<Arc<str>>,
         reply: Reply<Settlement>,
         _permit: OwnedSemaphorePermit,
     },
     Pay {
         payment: PayoutPayment,
         id: TransferId,
+        who: Option<Arc<str>>,
         reply: Reply<Payout>,
         _permit: OwnedSemaphorePermit,
     },

@@ -9,7 +9,7 @@ use std::hash::Hash;
 
 use domain::{AgentId, Amount, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, WalletId};
 
-use crate::batch::{Cost, Delta, FreeKey, HeldAt, WindowKey};
+use crate::batch::{Cost, Delta, FoundHold, FreeKey, HeldAt, WindowKey};
 use crate::hold::HoldRequest;
 
 #[derive(Debug, Default)]
@@ -105,6 +105,16 @@ impl Holds {
         for (key, _) in held.limits(request) {
             take(&mut self.windows, key, amount);
         }
+    }
+
+    /// Reserves what other processes hold, for the moment of judging.
+    pub(crate) fn enter(&mut self, elsewhere: &[FoundHold]) {
+        elsewhere.iter().for_each(|hold| self.reserve(&hold.request, &hold.held, hold.cost()));
+    }
+
+    /// Lets go of what [`Self::enter`] took.
+    pub(crate) fn leave(&mut self, elsewhere: &[FoundHold]) {
+        elsewhere.iter().for_each(|hold| self.release(&hold.request, &hold.held, hold.cost()));
     }
 
     /// Holds funds for a withdrawal, and nothing else.

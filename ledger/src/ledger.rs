@@ -66,6 +66,8 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
+    /// In whose name it moves money.
+    who: Option<Arc<str>>,
 }
 
 // === impl Settings ===
@@ -105,6 +107,17 @@ impl Ledger {
         observer: Arc<dyn Observer>,
     ) -> Result<(Self, Writer), OpenError> {
         writer::open(settings, clock, observer, |store| store)
+    }
+
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, who: None }
+    }
+
+    /// The same ledger for somebody who asks: what they move through it is written down with this name, in the commit that
+    /// moves it. Whoever gives the name reads it again ([`crate::Changes::movers`]); here it means nothing.
+    #[must_use]
+    pub fn asked_by(&self, who: &str) -> Self {
+        Self { shared: Arc::clone(&self.shared), who: Some(who.into()) }
     }
 
     /// The wallet asset. Its address was made at random at first start.
@@ -175,8 +188,8 @@ impl Ledger {
     /// [`LedgerError::Conflict`] for other words under the same key, [`LedgerError::UnknownWallet`],
     /// [`LedgerError::Amount`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
     pub async fn fund(&self, funding: Funding) -> Result<Transfer, LedgerError> {
-        let id = self.shared.new_transfer()?;
-        self.work(|reply, permit| Work::Fund { funding, id, reply, _permit: permit }).await
+        let (id, who) = (self.shared.new_transfer()?, self.who.clone());
+        self.work(|reply, permit| Work::Fund { funding, id, who, reply, _permit: permit }).await
     }
 
     /// A wallet's balance and what is held of it; `None` where there is no such wallet.

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Fingerprint, IdempotencyKey, PaymentId, RateLimit, ReplayKey, UnixMillis, WalletId};
+use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, RateLimit, ReplayKey, UnixMillis, WalletId};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{Executor, FromRow};
 
 use crate::account::PaymentRecord;
-use crate::batch::WindowKey;
+use crate::batch::{FoundHold, WindowKey};
 use crate::books::holds::{HoldColumns, holds};
 use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixed, hex_list};
 use crate::books::session::{Connection, answer, on_either};
@@ -41,6 +41,9 @@ where a.wallet in (select unhex(value) from json_each($1)) group by a.wallet";
 
 const AGENT_HOLDS: &str = concat!(holds!(), "where h.agent = $1");
 
+const HOLDS_OF: &str =
+    concat!(holds!(), "where h.agent = $1 or h.wallet = (select id from account where wallet = $2)");
+
 const DELIVERING: &str = "select exists (select 1 from instance where position($1 in open) > 0)";
 
 const RESPONSE: &str = "select status, headers, body from response where payment = $1 and expires_at > $2";
@@ -66,6 +69,11 @@ pub(crate) trait Reads: Send + Sync + 'static {
     /// The same of an agent's window.
     async fn window_held(&self, _: &WindowKey) -> Result<i64, LedgerError> {
         Ok(0)
+    }
+
+    /// The same: each hold of this agent, or on this wallet.
+    async fn holds_of(&self, _: AgentId, _: WalletId) -> Result<Vec<FoundHold>, LedgerError> {
+        Ok(Vec::new())
     }
 
     /// The same of a captured payment: whether one of them has its delivery.
@@ -222,6 +230,13 @@ impl Reads for SqlReads {
         let rows: Vec<HoldColumns> = read!(self, c => sqlx::query_as(AGENT_HOLDS).bind(agent).fetch_all(c))?;
         let counted = |row: HoldColumns| row.read().map(|hold| hold.counts_for(key)).map_err(damaged);
         rows.into_iter().map(counted).sum()
+    }
+
+    async fn holds_of(&self, agent: AgentId, wallet: WalletId) -> Result<Vec<FoundHold>, LedgerError> {
+        let (agent, wallet) = (agent.as_bytes().to_vec(), wallet.as_bytes().to_vec());
+        let rows: Vec<HoldColumns> =
+            read!(self, c => sqlx::query_as(HOLDS_OF).bind(agent).bind(wallet).fetch_all(c))?;
+        rows.into_iter().map(HoldColumns::read).collect::<Result<_, _>>().map_err(damaged)
     }
 
     async fn is_delivering(&self, payment: PaymentId) -> Result<bool, LedgerError> {

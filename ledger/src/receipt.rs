@@ -125,7 +125,8 @@ impl Receipt {
             return;
         };
         let (payment, _permit) = (self.record.payment, self.permit.take());
-        let work = Work::Refund { payment, id, amount: None, reason, key: None, reply: None, _permit };
+        let work =
+            Work::Refund { payment, id, amount: None, reason, key: None, who: None, reply: None, _permit };
         self.delivery.over = self.delivery.shared.send(Command::Operation(work)).is_ok();
     }
 }

@@ -94,7 +94,7 @@ pub(crate) fn open<S: CommitStore>(
         Ok(shared) => shared?,
         Err(_) => return Err(OpenError::System("the writer's thread ended before it was ready".to_owned())),
     };
-    Ok((Ledger { shared: Arc::clone(&shared) }, Writer { shared, thread: Some(thread), _owner: owner }))
+    Ok((Ledger::new(Arc::clone(&shared)), Writer { shared, thread: Some(thread), _owner: owner }))
 }
 
 fn own(directory: &Path) -> Result<Owner, OpenError> {

@@ -67,13 +67,15 @@ pub(crate) struct Source {
     pub(crate) place: ConfigError,
 }
 
-/// What the operator's file says to documents that do not stand in it.
+/// What the operator's file says to what does not stand in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Longest body of a request where its route says nothing, in bytes.
     pub request_bytes_max: u64,
     /// Whether providers may name upstreams on the operator's own network.
     pub private_upstreams: bool,
+    /// Agents of one owner at most.
+    pub agents_per_owner_max: u32,
     /// When providers are settled with that agreed on nothing else.
     pub settlement: SettlementSettings,
 }
@@ -112,6 +114,7 @@ impl Default for Terms {
         Self {
             request_bytes_max: Limits::default().request_bytes_max,
             private_upstreams: false,
+            agents_per_owner_max: Limits::default().agents_per_owner_max,
             settlement: SettlementSettings::default(),
         }
     }

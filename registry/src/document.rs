@@ -94,16 +94,33 @@ impl Document {
     /// What may be shown, and stand in the journal: [`SECRET`] for every secret.
     #[must_use]
     pub fn shown(&self) -> Value {
-        let mut document = self.clone();
-        document.each_secret(|_, _, value| *value = Value::from(SECRET));
-        Value::from(document.0)
+        Value::from(self.hidden().0)
     }
 
-    /// With the changes of a JSON merge patch (RFC 7396): null takes a key away.
+    /// With [`SECRET`] in place of every secret.
+    fn hidden(&self) -> Self {
+        let mut document = self.clone();
+        document.each_secret(|_, _, value| *value = Value::from(SECRET));
+        document
+    }
+
+    /// With the changes of a JSON merge patch (RFC 7396): null takes a key away. [`SECRET`] stands for the secrets that the patch
+    /// leaves alone ([`Self::restored`]).
     pub(crate) fn merged(&self, patch: &Map<String, Value>) -> Self {
-        let mut merged = self.clone();
+        let mut merged = self.hidden();
         merge(&mut merged.0, patch);
         merged
+    }
+
+    /// Where [`SECRET`] stands: what is to be kept as it was.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let mut kept = Vec::new();
+        self.clone().each_secret(|table, name, value| {
+            if value.as_str() == Some(SECRET) {
+                kept.push(pointer(&["upstream", table, name]));
+            }
+        });
+        kept
     }
 
     /// With the secrets that stood in `before` where [`SECRET`] was written; a mistake where none did.

@@ -1,7 +1,8 @@
 //! The journal: every change that people make leaves one entry in the audit log and one event, written in the transaction
 //! that makes the change.
 //!
-//! Money that people move leaves an entry only ([`Registry::note_movement`]): its event comes from the books.
+//! Money that people move has its event from the books, and its entry with the event ([`Registry::advance`]): the books say who
+//! asked.
 //!
 //! All writes of the registry come one after the other, so an event's position is commit order: whoever has read one has
 //! read all before it. Entries are chained by their hashes ([`Registry::verify_changes`]). No secret may stand in a
@@ -11,10 +12,11 @@ mod look;
 
 use std::time::Duration;
 
-use domain::{ApiKeyId, ChangeId, Clock, EventId, RequestId, UnixMillis};
+use domain::{ChangeId, Clock, EventId, RequestId, UnixMillis};
 use serde_json::Value;
 use tokio::sync::watch;
 
+pub use crate::actor::{Actor, ActorKind};
 use crate::registry::{Registry, RegistryError, random};
 use crate::store::{Session, journal as store};
 
@@ -22,28 +24,6 @@ pub use look::{Sighting, Wanted};
 
 /// Most entries or events that are read at once.
 pub const PAGE_MAX: u32 = 1_000;
-
-/// Who makes a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// Which kind.
-    pub kind: ActorKind,
-    /// The id of the call that asked for it, if one did.
-    pub request: Option<String>,
-}
-
-/// The kinds of those who change something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActorKind {
-    /// Whoever holds the administrator's token of the configuration.
-    Token,
-    /// Whoever holds this key of the management API.
-    Key(ApiKeyId),
-    /// The configuration file.
-    File,
-    /// Faregate itself, by a rule that somebody set before.
-    System,
-}
 
 /// Whose business something is: they may read of it. Neither is the operator's alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -80,21 +60,6 @@ pub struct Entry<'a> {
     pub after: Option<Value>,
     /// When.
     pub at: UnixMillis,
-}
-
-/// Money that a person moved, for the audit log.
-#[derive(Clone, Debug)]
-pub struct Movement<'a> {
-    /// Who.
-    pub actor: &'a Actor,
-    /// What, as a type of event: `payment.refunded`.
-    pub action: &'static str,
-    /// Of what.
-    pub subject: Subject,
-    /// Whose.
-    pub tenant: Tenant,
-    /// What moved.
-    pub data: Value,
 }
 
 /// An event to be appended that no person's change made: money that moved.
@@ -199,10 +164,30 @@ pub(crate) async fn record(session: &mut Session<'_>, entry: &Entry<'_>) -> Resu
     append(session, &event).await
 }
 
-/// Adds an entry to the audit log inside a transaction, and no event: money that moved has its event from the books.
+/// Adds an entry to the audit log inside a transaction.
 async fn note(session: &mut Session<'_>, entry: &Entry<'_>) -> Result<(), RegistryError> {
     let id = ChangeId::generate(entry.at, random()?);
     Ok(store::put_change(session, id, entry).await?)
+}
+
+/// Adds an entry to the audit log inside a transaction: who asked for what an event tells of.
+pub(crate) async fn note_event(
+    session: &mut Session<'_>,
+    actor: &Actor,
+    event: &NewEvent,
+) -> Result<(), RegistryError> {
+    // A type of event begins with the word for what it is about.
+    let kind = event.kind.split_once('.').map_or(event.kind, |(kind, _)| kind);
+    let entry = Entry {
+        actor,
+        action: event.kind,
+        subject: Subject::new(kind, &event.subject),
+        tenant: event.tenant.clone(),
+        before: None,
+        after: Some(event.data.clone()),
+        at: event.at,
+    };
+    note(session, &entry).await
 }
 
 /// Appends an event inside a transaction; gives its position.
@@ -265,20 +250,6 @@ impl Registry {
         Ok(store::changes_before(&mut connection.session(), before, limit.min(PAGE_MAX), filter).await?)
     }
 
-    /// Notes in the audit log who moved money. Its event comes from the books, which it is in already: a process that ends
-    /// in between has moved it without a note, until the same call comes again.
-    ///
-    /// # Errors
-    /// The database does not work.
-    pub async fn note_movement(&self, movement: Movement<'_>) -> Result<(), RegistryError> {
-        let Movement { actor, action, subject, tenant, data } = movement;
-        let (before, after, at) = (None, Some(data), self.now());
-        let mut writing = self.write().await?;
-        let entry = Entry { actor, action, subject, tenant, before, after, at };
-        note(&mut writing.session(), &entry).await?;
-        writing.commit().await
-    }
-
     /// Reads the whole audit log and checks its chain.
     ///
     /// # Errors
@@ -329,26 +300,6 @@ impl Registry {
     pub(crate) fn now(&self) -> UnixMillis {
         let clock: &dyn Clock = &*self.shared.clock;
         clock.now()
-    }
-}
-
-// === impl Actor ===
-
-impl Actor {
-    /// One that no call asked.
-    #[must_use]
-    pub const fn new(kind: ActorKind) -> Self {
-        Self { kind, request: None }
-    }
-
-    /// The kind as a word, and who of it.
-    pub(crate) fn words(&self) -> (&'static str, String) {
-        match self.kind {
-            ActorKind::Token => ("token", String::new()),
-            ActorKind::Key(id) => ("key", id.to_string()),
-            ActorKind::File => ("file", String::new()),
-            ActorKind::System => ("system", String::new()),
-        }
     }
 }
 

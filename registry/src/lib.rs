@@ -6,6 +6,7 @@
 //! numbers the prices and hands the [`domain::Catalog`] out; agents are looked up through the [`Directory`].
 
 pub mod access;
+pub mod actor;
 pub mod agent;
 pub mod agent_key;
 pub mod alert;
@@ -33,6 +34,7 @@ mod store;
 mod writing;
 
 pub use access::{Access, Objection};
+pub use actor::{Actor, ActorKind};
 pub use agent::{Agent, KeyGrant, Listing, NewAgent, NewKey, ShownKey};
 pub use agent_key::{AgentKey, AgentKeyError, KeyHash};
 pub use alert::{Alert, Threshold};
@@ -43,7 +45,7 @@ pub use catalog::{
 pub use config::{Config, ConfigErrors, Environment};
 pub use database::Database;
 pub use directory::{Directory, DirectoryError};
-pub use journal::{Actor, ActorKind, Tenant};
+pub use journal::Tenant;
 pub use payout::{DestinationEntry, PayoutDestinations};
 pub use registry::{Registry, RegistryError};
 pub use store::StoreError;

@@ -218,7 +218,7 @@ impl Registry {
         self.shared.pool.close().await;
     }
 
-    /// What the operator set for documents; the defaults until a file said so.
+    /// What the operator set; the defaults until a file said so.
     pub(crate) fn terms(&self) -> Terms {
         self.shared.terms.get().copied().unwrap_or_default()
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use domain::{Amount, UnixMillis, WalletId};
 
-use crate::journal::NewEvent;
+use crate::journal::{Actor, NewEvent};
 use crate::registry::{Registry, RegistryError};
 use crate::store::{sequence as store, wallets};
 
@@ -68,23 +68,26 @@ impl Registry {
         writing.commit().await
     }
 
-    /// Appends the events of a stretch of the ledger's history and moves on. False, and nothing is written, where another
-    /// sequencer was first.
+    /// Appends the events of a stretch of the ledger's history and moves on; those that somebody asked for stand in the audit
+    /// log too. False, and nothing is written, where another sequencer was first.
     ///
     /// # Errors
     /// The database does not work.
     pub async fn advance(
         &self,
         (from, to): (Reached, Reached),
-        events: &[NewEvent],
+        events: &[(NewEvent, Option<Actor>)],
         funded: &[Funded],
     ) -> Result<bool, RegistryError> {
         let mut writing = self.write().await?;
         if !store::advance(&mut writing.session(), from, to).await? {
             return Ok(false);
         }
-        for event in events {
+        for (event, actor) in events {
             writing.append(event).await?;
+            if let Some(actor) = actor {
+                writing.note(actor, event).await?;
+            }
         }
         for funding in funded {
             store::put_funding(&mut writing.session(), funding).await?;

@@ -2,7 +2,7 @@
 
 use tokio::sync::MutexGuard;
 
-use crate::journal::{self, Entry, NewEvent};
+use crate::journal::{self, Actor, Entry, NewEvent};
 use crate::registry::{Registry, RegistryError};
 use crate::store::{Session, Transaction, notices};
 
@@ -44,6 +44,11 @@ impl Writing<'_> {
         let position = journal::append(&mut self.transaction.session(), event).await?;
         self.position = Some(position);
         Ok(position)
+    }
+
+    /// Notes in the audit log who asked for what an event tells of.
+    pub(crate) async fn note(&mut self, actor: &Actor, event: &NewEvent) -> Result<(), RegistryError> {
+        journal::note_event(&mut self.transaction.session(), actor, event).await
     }
 
     /// Tells the other processes on this database, once it is committed.

@@ -12,6 +12,7 @@ mod ending;
 mod journal;
 mod load;
 mod moments;
+mod movers;
 mod owners;
 mod settlements;
 mod storm;

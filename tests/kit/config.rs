@@ -12,6 +12,8 @@ use crate::disk::Disk;
 pub struct Config {
     /// Whole sections, before the providers.
     pub sections: String,
+    /// Lines of `[data]` beside the database.
+    pub data: String,
     /// TLS: certificate and key files of the data listener.
     pub tls: Option<(String, String)>,
     /// What it keeps its books in; a fresh database of the kind that the environment names where there is none.
@@ -82,6 +84,14 @@ impl Config {
     pub fn section(mut self, text: &str) -> Self {
         self.sections.push_str(text);
         self.sections.push('\n');
+        self
+    }
+
+    /// With a line more in `[data]`.
+    #[must_use]
+    pub fn data_line(mut self, line: &str) -> Self {
+        self.data.push_str(line);
+        self.data.push('\n');
         self
     }
 

@@ -1,6 +1,7 @@
 //! [`Database`]: what a gateway keeps its books in. `FAREGATE_TEST_DATABASE` chooses for tests that do not.
 
 use std::path::Path;
+use std::process::Command;
 
 /// The variable that chooses: `sqlite` (default) or `postgres`.
 const VARIABLE: &str = "FAREGATE_TEST_DATABASE";
@@ -29,6 +30,26 @@ impl Database {
             Err(_) | Ok("sqlite") => Self::Sqlite,
             Ok("postgres") => Self::Postgres(test_postgres::fresh_database()),
             Ok(other) => panic!("{VARIABLE} is sqlite or postgres, not {other}"),
+        }
+    }
+
+    /// Runs SQL on the ledger's tables, as whoever tampers with them would.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub fn tamper(&self, folder: &Path, sql: &str) {
+        const SCRIPT: &str = "import sqlite3, sys\n\
+            books = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)\n\
+            books.execute(sys.argv[2])\n";
+        match self {
+            Self::Sqlite => {
+                let mut python = Command::new("python3");
+                python.args(["-c", SCRIPT]).arg(folder.join("ledger.db")).arg(sql);
+                assert!(python.status().expect("python3").success(), "{sql}");
+            }
+            Self::Postgres(url) | Self::Shared(url) => {
+                let _ = test_postgres::query(url, &format!("set search_path to ledger; {sql}"));
+            }
         }
     }
 

@@ -357,13 +357,13 @@ impl Faregate {
     /// The whole file.
     #[must_use]
     pub fn config_text(&self) -> String {
-        let Config { sections, tls, .. } = &self.config;
+        let Config { sections, data: data_lines, tls, .. } = &self.config;
         let (data, control, ops) = (self.data.address(), self.control.address(), self.ops.address());
         let tls = tls.as_ref().map_or_else(String::new, |(certificate, key)| {
             format!("tls = {{ certificate = \"{certificate}\", key = \"{key}\" }}\n")
         });
         format!(
-            "{}\n[listen]\ncontrol = \"{control}\"\nops = \"{ops}\"\n\n\
+            "{}{data_lines}\n[listen]\ncontrol = \"{control}\"\nops = \"{ops}\"\n\n\
              [[listen.data]]\naddress = \"{data}\"\nhttp2 = true\n{tls}\n\
              [control]\nadmin_token = \"{ADMIN_TOKEN}\"\n\n{sections}\n{}",
             self.database.section(&self.data_directory()),

@@ -28,8 +28,17 @@ impl Several {
     /// # Panics
     /// PostgreSQL is not installed.
     pub async fn new(count: usize, dollars: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        Self::on(test_postgres::fresh_database(), count, dollars, routes).await
+    }
+
+    /// The same on this database, which is empty.
+    pub async fn on(
+        database: String,
+        count: usize,
+        dollars: &str,
+        routes: impl IntoIterator<Item = Route>,
+    ) -> Self {
         let upstream = Upstream::start().await;
-        let database = test_postgres::fresh_database();
         let config = Config::new(upstream.address(), routes).on(Database::Shared(database.clone()));
         let control = Faregate::start(config.clone().serving("control-plane")).await;
         let mut gateways = Vec::with_capacity(count);

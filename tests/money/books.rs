@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde_json::json;
-use tests::{Agent, Config, Faregate, Provider, Request, Response, Route, Script, Upstream, Wire};
+use tests::wait::until;
+use tests::{
+    Agent, Clock, Config, Database, Faregate, Provider, Request, Response, Route, Script, Upstream, Wire,
+    World,
+};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,3 +181,58 @@ const CODES: [&str; 5] = [
     "already_delivered",
     "payment_in_progress",
 ];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_running_books_are_audited_again_and_again_and_what_is_broken_is_told_until_it_is_mended() {
+    let database = Database::fresh();
+    let world = World::with("$1", |upstream| {
+        let config = Config::new(upstream, [Route::new("/paid", "$0.001")]);
+        config.on(database.clone()).data_line("audit_interval = \"50ms\"")
+    })
+    .await;
+    world.buy(&Request::get("/paid")).await.expect_status(200);
+    world.expect_balance(999_000).await;
+    let (gateway, folder) = (&world.gateway, world.gateway.data_directory());
+    let broken = async || gateway.metrics().await.count("faregate_ledger_invariants_broken", &[]);
+    gateway.counted("faregate_ledger_audits_total", &[("result", "clean")], 2).await;
+    assert_eq!(broken().await, 0);
+
+    database.tamper(&folder, "update usage_minute set gross = gross + 1");
+    gateway.counted("faregate_ledger_audits_total", &[("result", "broken")], 2).await;
+    assert!(broken().await > 0);
+    gateway.counted("faregate_ledger_invariant_failures_total", &[], 2).await;
+    let told = gateway.logged("the books do not balance").await;
+    assert!(told.contains("usage"), "{told}");
+
+    database.tamper(&folder, "update usage_minute set gross = gross - 1");
+    until("an audit to find the books sound again", || async { (broken().await == 0).then_some(()) }).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_too_old_are_gone_after_a_start_and_the_audit_log_is_not() {
+    const DAY: i64 = 24 * 3_600;
+    let clock = Clock::new();
+    let mut world = World::with("$1", |upstream| {
+        let config = Config::new(upstream, [Route::new("/paid", "$0.001")]).clock(&clock);
+        config.data_line("events_kept = \"2d\"")
+    })
+    .await;
+    let funded = async |gateway: &Faregate, log: &str| {
+        let rows = gateway.ask("GET", &format!("/v1/{log}?limit=500"), None).await["data"].clone();
+        let names = rows.as_array().unwrap().iter();
+        names.filter(|row| row["type"] == "wallet.funded" || row["action"] == "wallet.funded").count()
+    };
+    until("the funding to be told", || async { (funded(&world.gateway, "events").await == 1).then_some(()) })
+        .await;
+    world.gateway.terminate().await;
+    clock.step(3 * DAY);
+    world.gateway.restart().await;
+    until("the funding to be forgotten", || async {
+        (funded(&world.gateway, "events").await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(funded(&world.gateway, "changes").await, 1);
+    world.agent.expect_balance(&world.gateway, 1_000_000).await;
+    world.finish().await;
+}

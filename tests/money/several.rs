@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
+use test_postgres::Cluster;
 use tests::crowd::{answers, begin_all, count, send_all};
 use tests::wait::until;
 use tests::{Agent, Gate, Request, Response, Route, Script, Several, Wire};
@@ -198,6 +199,49 @@ async fn r12_four_gateways_let_a_consumer_s_burst_through_once_and_disturb_no_ot
     assert_eq!(count(&others, 200), 5);
     other.expect_balance(&several.control, 995_000).await;
     several.expect_balance(995_000).await;
+    several.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r12_while_the_database_is_away_agents_are_refused_and_addresses_counted_by_each_gateway() {
+    const BURST: usize = 3;
+    let cluster = Cluster::start();
+    let limit = "rate_limit = { calls = 3, per = \"1d\", burst = 3 }";
+    let routes = [
+        Route::new("/paid", "$0.001").line(limit),
+        Route::free("/free").line(limit),
+        Route::new("/again", "$0.001"),
+    ];
+    let several = Several::on(cluster.fresh_database(), 2, "$1", routes).await;
+    let key = several.agent.key(&several.control).await;
+    // Known to both, so that only the count is missing.
+    for gateway in &several.gateways {
+        gateway.call(&get("/paid").key(&key)).await.expect_status(200);
+    }
+
+    cluster.stop_fast();
+    for gateway in &several.gateways {
+        for _ in 0..2 * BURST {
+            gateway.call(&get("/paid").key(&key)).await.expect_refusal(503, "ledger_unavailable");
+        }
+        let free = send_all(gateway.data(), vec![get("/free"); 2 * BURST], 1).await;
+        assert_eq!((count(&free, 200), count(&free, 429)), (BURST, BURST));
+    }
+    assert_eq!(several.upstream.calls("/paid").len(), 2, "refused means not forwarded");
+
+    cluster.start_again();
+    for gateway in &several.gateways {
+        until("the gateway to take payments again", || async {
+            (gateway.call(&get("/again").key(&key)).await.status == 200).then_some(())
+        })
+        .await;
+    }
+    // What was counted before it went is still counted, and what was refused cost no call.
+    let calls = vec![get("/paid").key(&key); 4 * BURST];
+    let answers = send_to_all(&several, calls).await;
+    assert_eq!((count(&answers, 200), count(&answers, 429)), (BURST - 2, 3 * BURST + 2));
+    let paid = BURST + several.gateways.len();
+    several.expect_balance(1_000_000 - 1_000 * i64::try_from(paid).unwrap()).await;
     several.finish().await;
 }
 

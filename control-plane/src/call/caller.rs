@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::{ApiKeyId, Secret};
+use ledger::Ledger;
 use registry::journal::{Actor, ActorKind};
 use registry::{ApiKey, ApiKeyGrant, Registry, Role};
 use subtle::ConstantTimeEq;
@@ -99,6 +100,11 @@ impl Caller {
     /// As the journal names them.
     pub(crate) fn actor(&self) -> Actor {
         Actor { kind: self.kind, request: Some(self.request.to_string()) }
+    }
+
+    /// The ledger as it moves money in the caller's name: who asked stands in the commit, and from there in the audit log.
+    pub(crate) fn moving(&self, ledger: &Ledger) -> Ledger {
+        ledger.asked_by(&self.actor().to_string())
     }
 
     /// The key that was shown; none for the administrator's token.

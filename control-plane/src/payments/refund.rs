@@ -5,11 +5,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use ledger::{PaymentRecord, RefundReason, RefundRequest, Refunded};
-use registry::Tenant;
-use registry::journal::{Movement, Subject};
+use ledger::{RefundReason, RefundRequest};
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -58,9 +55,8 @@ async fn refund(
 
     let idempotency_key = caller.word(&key);
     let request = RefundRequest { payment: payment.receipt.payment, amount, reason, idempotency_key };
-    let refunded = state.ledger.refund_part(request).await?;
+    let refunded = caller.moving(&state.ledger).refund_part(request).await?;
     tracing::info!(refund.id = %refunded.id, payment.id = %refunded.payment, amount = %refunded.amount, "payment refunded");
-    note(&state, &caller, &payment, &refunded).await?;
     Ok(Json(RefundView::new(&refunded, state.ledger.asset())))
 }
 
@@ -79,27 +75,4 @@ fn reason(caller: &Caller, fields: &mut Fields, word: Option<&str>) -> RefundRea
         }
         Some(reason) => reason,
     }
-}
-
-async fn note(
-    state: &ControlState,
-    caller: &Caller,
-    payment: &PaymentRecord,
-    refunded: &Refunded,
-) -> Result<(), Problem> {
-    let owner = state.registry.wallet(payment.wallet).await?.and_then(|wallet| wallet.owner);
-    let movement = Movement {
-        actor: &caller.actor(),
-        action: "payment.refunded",
-        subject: Subject::new("payment", refunded.payment),
-        tenant: Tenant { provider: Some(payment.receipt.provider.to_string()), owner },
-        data: json!({
-            "refund": refunded.id.to_string(),
-            "amount": refunded.amount.to_string(),
-            "fee": refunded.fee.to_string(),
-            "remains": refunded.remains.to_string(),
-            "reason": refunded.reason.name(),
-        }),
-    };
-    Ok(state.registry.note_movement(movement).await?)
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{Amount, PaymentId, PayoutId, SettlementId, TransferId, UnixMillis, WalletId};
+use registry::Actor;
 use registry::alert::Balance;
 use registry::sequence::Funded;
 use thiserror::Error;
@@ -39,6 +40,8 @@ pub struct Captured {
 pub struct Movement {
     /// When it was committed.
     pub at: UnixMillis,
+    /// Who asked for it; none where a rule moved it.
+    pub who: Option<Actor>,
     /// What it was.
     pub what: What,
 }

@@ -55,7 +55,7 @@ impl Books {
         let id = TransferId::from_bytes([9; 16]);
         let reference = "bank".to_owned();
         let what = What::Transferred { id, wallet, amount: units(amount), incoming: true, reference };
-        self.commit(Batch { movements: vec![Movement { at: START, what }], ..Batch::default() });
+        self.commit(Batch { movements: vec![Movement { at: START, who: None, what }], ..Batch::default() });
     }
 
     fn pay(&self, provider: &'static str, wallet: Wallet, amount: i64) {
@@ -233,7 +233,7 @@ async fn movements_become_events_of_their_tenants() {
         fee: units(5),
         reason: "requested",
     };
-    let movements = vec![Movement { at: START, what: refund }];
+    let movements = vec![Movement { at: START, who: Some(OPERATOR), what: refund }];
     house.books.commit(Batch { payments: vec![("acme", wallet, 2_500), ("globex", wallet, 1)], movements });
     assert!(!sequencer.look().await.unwrap());
 
@@ -243,6 +243,9 @@ async fn movements_become_events_of_their_tenants() {
     let refunded = &house.of_kind("payment.refunded").await[0];
     let tenant = (refunded.tenant.provider.as_deref(), refunded.tenant.owner.as_deref());
     assert_eq!(tenant, (Some("acme"), Some("lab")));
+    let noted = &house.registry.changes(None, 1, &Filter::default()).await.unwrap()[0];
+    assert_eq!((noted.action.as_str(), noted.subject_kind.as_str()), ("payment.refunded", "payment"));
+    assert_eq!((&noted.after, &noted.tenant), (&Some(refunded.data.clone()), &refunded.tenant));
     let batches = house.of_kind("payment.captured.batch").await;
     assert_eq!(batches.len(), 2);
     assert_eq!((number(&batches[0], "first_seq"), number(&batches[0], "count")), (1, 1));

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const FEW_AGENTS: &str = "[limits]\nagents_per_owner_max = 2\n";
+
 fn sold() -> RawCatalog {
     let text = "[[providers]]\nname = \"acme\"\n[providers.upstream]\naddresses = [\"http://127.0.0.1:9\"]\n\
         [[providers.routes]]\nname = \"quotes\"\npath = \"/q\"\nprice = \"$0.01\"\ncategory = \"data\"\n\
@@ -103,5 +105,37 @@ async fn a_simulation_of_what_is_not_served_or_costs_nothing_says_so() {
     let asked =
         json!({ "method": "GET", "path": "/q", "key_id": domain::KeyId::from_bytes([7; 16]).to_string() });
     simulate(asked).await.expect_problem(404, "key_not_found");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn an_owner_has_so_many_agents_and_so_many_times_what_a_route_gives_each_for_nothing() {
+    let house = House::control().await;
+    let config = Config::parse(Path::new("test.toml"), FEW_AGENTS, &Environment::default()).unwrap().config;
+    house.registry.apply(&config.catalog, Still.now()).await.unwrap();
+    let desk = house.key_of(registry::Role::Owner("lab".to_owned()), false).await;
+    let make = async |key: &str, body: Value| {
+        let call = Call::new("POST", "/v1/agents").with("Authorization", &format!("Bearer {key}"));
+        house.call(call.json(&body)).await
+    };
+    make(&desk, json!({ "name": "one" })).await.expect(201);
+    let two = make(TOKEN, json!({ "name": "two", "owner": "lab" })).await.expect(201);
+    // A wallet that is shared makes no difference, nor who asks; a frozen agent is one too.
+    house.admin("POST", &format!("/v1/agents/{}/freeze", text(&two["id"])), None).await.expect(200);
+    let wallets = house.rows(TOKEN, "/v1/wallets").await.len();
+    for (key, body) in [
+        (&*desk, json!({ "name": "three" })),
+        (&*desk, json!({ "name": "three", "wallet": two["wallet"] })),
+        (TOKEN, json!({ "name": "three", "owner": "lab" })),
+    ] {
+        let problem = make(key, body).await.expect_problem(409, "too_many");
+        assert!(text(&problem["detail"]).contains("2 agents of this owner"), "{problem}");
+    }
+    assert_eq!(house.rows(TOKEN, "/v1/wallets").await.len(), wallets, "none was left behind");
+    // Others, and the operator's own, are not the owner's.
+    make(TOKEN, json!({ "name": "three", "owner": "rival" })).await.expect(201);
+    for name in ["four", "five", "six"] {
+        make(TOKEN, json!({ "name": name })).await.expect(201);
+    }
     house.end().await;
 }

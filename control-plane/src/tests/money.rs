@@ -12,7 +12,7 @@ impl House {
     }
 
     /// A list as a tenant, or the administrator, reads it.
-    async fn rows(&self, key: &str, path: &str) -> Vec<Value> {
+    pub(super) async fn rows(&self, key: &str, path: &str) -> Vec<Value> {
         let call = Call::new("GET", path).with("Authorization", &format!("Bearer {key}"));
         self.call(call).await.expect(200)["data"].as_array().unwrap().clone()
     }
@@ -37,6 +37,7 @@ async fn a_withdrawal_never_takes_what_a_running_request_holds() {
         (&listed[0]["balance"]["display"], &listed[0]["available"]["amount"]),
         (&json!("$0.00"), &json!("0"))
     );
+    house.tell().await;
     let noted = house.rows(TOKEN, &format!("/v1/changes?subject_kind=wallet&subject={wallet}")).await;
     let actions: Vec<_> = noted.iter().map(|change| text(&change["action"])).collect();
     assert_eq!(actions, ["wallet.withdrawn", "wallet.funded", "wallet.created"]);

@@ -8,10 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, TransferId};
 use ledger::{Funding, Order, Transfer, Withdrawal};
-use registry::Wallet;
-use registry::journal::{Movement, Subject, Tenant};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -83,9 +80,8 @@ async fn fund(
     let (amount, external_reference) = read(body)?;
     let (wallet_id, idempotency_key) = (wallet.id, caller.word(&key));
     let funding = Funding { wallet: wallet_id, amount, idempotency_key, external_reference };
-    let transfer = state.ledger.fund(funding).await?;
+    let transfer = caller.moving(&state.ledger).fund(funding).await?;
     tracing::info!(transfer.id = %transfer.id, wallet.id = %wallet_id, amount = %amount, "wallet funded");
-    note(&state, &caller, (&wallet, "wallet.funded"), &transfer).await?;
     Ok(Json(TransferView::new(transfer, state.ledger.asset())))
 }
 
@@ -106,9 +102,8 @@ async fn withdraw(
     let (amount, external_reference) = read(body)?;
     let (wallet_id, idempotency_key) = (wallet.id, caller.word(&key));
     let withdrawal = Withdrawal { wallet: wallet_id, amount, idempotency_key, external_reference };
-    let transfer = state.ledger.withdraw(withdrawal).await?;
+    let transfer = caller.moving(&state.ledger).withdraw(withdrawal).await?;
     tracing::info!(transfer.id = %transfer.id, wallet.id = %wallet_id, amount = %amount, "wallet withdrawn from");
-    note(&state, &caller, (&wallet, "wallet.withdrawn"), &transfer).await?;
     Ok(Json(TransferView::new(transfer, state.ledger.asset())))
 }
 
@@ -142,26 +137,6 @@ fn read(body: TransferBody) -> Result<(domain::Amount, String), Problem> {
     fields.text("/external_reference", &body.external_reference, EXTERNAL_REFERENCE_BYTES_MAX);
     fields.finish()?;
     Ok((amount, body.external_reference))
-}
-
-async fn note(
-    state: &ControlState,
-    caller: &Caller,
-    (wallet, action): (&Wallet, &'static str),
-    transfer: &Transfer,
-) -> Result<(), Problem> {
-    let movement = Movement {
-        actor: &caller.actor(),
-        action,
-        subject: Subject::new("wallet", wallet.id),
-        tenant: Tenant::owner(wallet.owner.as_deref()),
-        data: json!({
-            "transfer": transfer.id.to_string(),
-            "amount": transfer.amount.to_string(),
-            "external_reference": transfer.external_reference,
-        }),
-    };
-    Ok(state.registry.note_movement(movement).await?)
 }
 
 // === impl TransferView ===

@@ -20,6 +20,9 @@ use tokio::task::JoinHandle;
 use crate::clock::SystemClock;
 use crate::service::Base;
 
+/// How often old events are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// Tasks that run until they are told to stop.
 pub(super) struct Telling {
     tasks: Vec<JoinHandle<()>>,
@@ -54,7 +57,12 @@ impl Telling {
             tokio::spawn(lag),
             tokio::spawn(sequencer.run(base.commits.moved(), stop.subscribe())),
             tokio::spawn(dispatcher.run(stop.subscribe())),
-            tokio::spawn(upkeep::forget_events(registry.clone(), config.care.events_kept, stop.subscribe())),
+            tokio::spawn(upkeep::forget_events(
+                registry.clone(),
+                config.care.events_kept,
+                FORGET_EVERY,
+                stop.subscribe(),
+            )),
         ];
         Ok(Self { tasks })
     }

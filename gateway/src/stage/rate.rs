@@ -3,8 +3,8 @@
 //! A call counts once: on the agent as soon as its key or signature was verified, else on the client's address. A forged
 //! key or a bad signature therefore counts on whoever sends it, and spends nothing of the agent that it names.
 //!
-//! Several gateways count together, in the database. Where it does not answer, an agent is refused, as it is by the hold, and
-//! what comes from an address is counted by this gateway alone: it serves free routes and tells prices all the same.
+//! Several gateways count together, in the database. Where it does not answer, an agent is refused, as it is by the hold, which
+//! counts nowhere, and what comes from an address is counted by this gateway alone: it serves free routes and tells prices all the same.
 
 use std::time::Duration;
 

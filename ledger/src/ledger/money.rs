@@ -46,10 +46,10 @@ impl Ledger {
         reason: RefundReason,
         key: Option<String>,
     ) -> Result<Refunded, LedgerError> {
-        let id = self.shared.new_transfer()?;
+        let (id, who) = (self.shared.new_transfer()?, self.who.clone());
         self.work(|reply, permit| {
             let (reply, _permit) = (Some(reply), Some(permit));
-            Work::Refund { payment, id, amount, reason, key, reply, _permit }
+            Work::Refund { payment, id, amount, reason, key, who, reply, _permit }
         })
         .await
     }
@@ -62,9 +62,9 @@ impl Ledger {
     /// [`LedgerError::UnknownWallet`], [`LedgerError::Amount`], [`LedgerError::Overloaded`],
     /// [`LedgerError::Unavailable`].
     pub async fn withdraw(&self, withdrawal: Withdrawal) -> Result<Transfer, LedgerError> {
-        let id = self.shared.new_transfer()?;
+        let (id, who) = (self.shared.new_transfer()?, self.who.clone());
         let withdrawing = Withdrawing::new(&self.shared, withdrawal);
-        self.work(|reply, permit| Work::Withdraw { withdrawing, id, reply, _permit: permit }).await
+        self.work(|reply, permit| Work::Withdraw { withdrawing, id, who, reply, _permit: permit }).await
     }
 
     /// Makes a settlement of what was read, and its one payout. Into a wallet it is paid at once; else a person pays it
@@ -79,8 +79,9 @@ impl Ledger {
         closing: Closing,
         destination: PayoutDestination,
     ) -> Result<Settlement, LedgerError> {
-        let (names, closing) = (self.shared.new_settlement()?, Box::new(closing));
-        self.work(|reply, permit| Work::Settle { closing, destination, names, reply, _permit: permit }).await
+        let (names, closing, who) = (self.shared.new_settlement()?, Box::new(closing), self.who.clone());
+        self.work(|reply, permit| Work::Settle { closing, destination, names, who, reply, _permit: permit })
+            .await
     }
 
     /// Notes that a payout of the rail `manual` was paid. The same idempotency key with the same words is the first time
@@ -90,7 +91,7 @@ impl Ledger {
     /// [`LedgerError::UnknownPayout`], [`LedgerError::PaidBefore`], [`LedgerError::Conflict`] for other words under the
     /// same key, [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
     pub async fn pay_out(&self, payment: PayoutPayment) -> Result<Payout, LedgerError> {
-        let id = self.shared.new_transfer()?;
-        self.work(|reply, permit| Work::Pay { payment, id, reply, _permit: permit }).await
+        let (id, who) = (self.shared.new_transfer()?, self.who.clone());
+        self.work(|reply, permit| Work::Pay { payment, id, who, reply, _permit: permit }).await
     }
 }

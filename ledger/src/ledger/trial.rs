@@ -5,7 +5,7 @@ use domain::{Amount, Window};
 use tokio::sync::oneshot;
 
 use super::Ledger;
-use crate::batch::{CallKey, HeldAt};
+use crate::batch::{CallKey, FoundHold, HeldAt};
 use crate::command::Command;
 use crate::error::{HoldError, LedgerError};
 use crate::hold::HoldRequest;
@@ -30,18 +30,20 @@ pub struct Trial {
 
 impl Ledger {
     /// What asking for a hold would be told now, by what judges holds. Payments that were made before under the same keys are
-    /// not looked for.
+    /// not looked for. Where several processes share the books, what all of them hold counts, as it was a moment ago.
     ///
     /// # Errors
-    /// [`LedgerError::UnknownWallet`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::UnknownWallet`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Read`].
     pub async fn trial(&self, request: &HoldRequest) -> Result<Trial, LedgerError> {
+        let mut rows = Vec::new();
         if self.shared.is_one_of_several() {
-            // What memory knows is as old as this process's last batch of the agent.
+            // What memory knows is as old as this process's last batch of the agent, and of its own holds only.
             self.read_accounts(request).await?;
+            rows = self.shared.reads.holds_of(request.agent, request.wallet).await?;
         }
         for _ in 0..super::LOADS_MAX {
             let held = self.shared.held_at();
-            let trial = self.shared.memory.lock().trial(request, &held);
+            let trial = self.shared.memory.lock().trial_among(&rows, request, &held);
             match trial {
                 Some(trial) => return Ok(trial),
                 None => self.read_accounts(request).await?,
@@ -62,6 +64,16 @@ impl Ledger {
 // === impl Memory ===
 
 impl Memory {
+    /// A trial with what stands in these rows of holds, of which some may be this process's own.
+    fn trial_among(&mut self, rows: &[FoundHold], request: &HoldRequest, held: &HeldAt) -> Option<Trial> {
+        let is_elsewhere = |hold: &&FoundHold| !self.holds.recorded().contains_key(&hold.request.payment);
+        let elsewhere: Vec<_> = rows.iter().filter(is_elsewhere).cloned().collect();
+        self.holds.enter(&elsewhere);
+        let trial = self.trial(request, held);
+        self.holds.leave(&elsewhere);
+        trial
+    }
+
     fn trial(&self, request: &HoldRequest, held: &HeldAt) -> Option<Trial> {
         let judgement = self.judge(request, held)?;
         let agent = self.facts.agents.peek(&request.agent)?;

@@ -3,6 +3,7 @@
 //! Batches are numbered in commit order and are written whole. A reader that keeps the last number it has seen misses nothing
 //! and sees nothing twice.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::{Amount, UnixMillis, WalletId};
@@ -42,6 +43,9 @@ pub struct Changes {
     pub payouts: Vec<(i64, Payout)>,
     /// Paid.
     pub paid: Vec<(i64, Payout)>,
+    /// Who asked for it ([`crate::Ledger::asked_by`]), by the bytes of its name: a refund's, a transfer's (also of the one that
+    /// paid a payout), a settlement's. What a rule moved is not in it.
+    pub movers: HashMap<[u8; 16], String>,
 }
 
 /// A refund, and whom it concerns.
@@ -167,6 +171,7 @@ pub(crate) async fn between(
         settlements: settlements(session, stretch).await?,
         payouts: payouts(session, stretch).await?,
         paid: paid(session, stretch).await?,
+        movers: movers(session, stretch).await?,
     })
 }
 
@@ -247,6 +252,16 @@ async fn paid(
     let rows: Vec<PayoutColumns> =
         on_either!(session, c => sqlx::query_as(text).bind(after).bind(upto).fetch_all(c))?;
     rows.into_iter().map(|row| Ok((row.paid_batch.unwrap_or(row.batch), row.read()?))).collect()
+}
+
+async fn movers(
+    session: &mut Session<'_>,
+    (after, upto): (i64, i64),
+) -> Result<HashMap<[u8; 16], String>, sqlx::Error> {
+    let text = "select moved, who from mover where batch > $1 and batch <= $2";
+    let rows: Vec<(Vec<u8>, String)> =
+        on_either!(session, c => sqlx::query_as(text).bind(after).bind(upto).fetch_all(c))?;
+    rows.into_iter().map(|(moved, who)| Ok((fixed(&moved)?, who))).collect()
 }
 
 // === impl RangeColumns ===

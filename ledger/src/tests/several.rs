@@ -7,7 +7,9 @@ use domain::Secret;
 use super::kit::{Books, agent, amount, clean, request, signed, wallet};
 use super::postgres::until;
 use crate::database::{Coordination, Database};
-use crate::{CaptureError, Held, HoldError, Ledger, Settings, Silent, Withdrawal, audit_database};
+use crate::{
+    CaptureError, Held, HoldError, HoldRequest, Ledger, Settings, Silent, Withdrawal, audit_database,
+};
 
 pub(super) fn settings(url: &str) -> Settings {
     let database = Database::Postgres { url: Secret::new(url.to_owned()) };
@@ -42,6 +44,38 @@ async fn what_one_writes_the_other_knows() {
     one.ledger.withdraw(withdrawal(20, "b")).await.unwrap();
     held.void().await.unwrap();
     assert_eq!((one.available(1).await, other.available(1).await), (50, 50));
+    one.finish().await;
+    other.finish().await;
+}
+
+#[tokio::test]
+async fn a_trial_counts_what_all_of_them_hold_and_each_hold_once() {
+    let (one, other, _) = two();
+    one.fund(1, 100).await;
+    let limited = |units| HoldRequest { per_day: Some(amount(90)), free_per_day: 2, ..request(units) };
+    let free = one.hold(limited(10)).await.unwrap();
+    let again = other.hold(limited(10)).await.unwrap();
+    let held = one.hold(limited(50)).await.unwrap();
+    assert_eq!(held.maximum(), amount(50));
+    for books in [&one, &other] {
+        let passes = books.ledger.trial(&limited(40)).await.unwrap();
+        assert_eq!((passes.free, passes.free_left, passes.objections), (false, 0, Vec::new()));
+        let refused = books.ledger.trial(&limited(51)).await.unwrap().objections;
+        let [HoldError::InsufficientFunds { available, .. }, HoldError::SpendingLimit(limit)] = &refused[..]
+        else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(*available, amount(50));
+        assert!(limit.to_string().contains("$0.00004 left"), "{limit}");
+    }
+    // Nothing of it stays in the memory that holds are judged by.
+    free.void().await.unwrap();
+    again.void().await.unwrap();
+    held.void().await.unwrap();
+    for books in [&one, &other] {
+        let trial = books.ledger.trial(&limited(51)).await.unwrap();
+        assert_eq!((trial.free, trial.free_left, trial.objections), (true, 2, Vec::new()));
+    }
     one.finish().await;
     other.finish().await;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::{Delta, FoundHold, Given, Marker, Operation, Outcome};
+use crate::batch::{Delta, FoundHold, Given, Marker, MoverRow, Operation, Outcome};
 use crate::command::{Command, Failure, Work};
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 use crate::decide::decide;
@@ -282,6 +282,8 @@ impl<S: CommitStore> Run<S> {
         let mut memory = self.shared.memory.lock();
         let operations: Vec<Operation<'_>> = works.iter().map(Work::operation).collect();
         let (outcomes, mut delta) = decide(&memory.facts, given, &operations, at);
+        let decided = works.iter().zip(&outcomes);
+        delta.movers = decided.filter_map(|(work, outcome)| MoverRow::of(work, outcome)).collect();
         delta.open = memory.deliveries.list();
         delta.open.extend(delta.payments.iter().filter(|row| row.is_keyed()).map(|row| row.id));
         (outcomes, delta)

@@ -88,7 +88,7 @@ pub(super) fn catch_up(
     facts.providers.extend(providers.into_iter().map(|(name, provider)| (name.into(), provider)));
     replays.into_iter().for_each(|captured| facts.replays.insert(captured));
     let elsewhere = Elsewhere::new(holds, named);
-    elsewhere.enter(memory);
+    memory.holds.enter(&elsewhere.holds);
     let mut kept = Vec::with_capacity(works.len());
     for work in works.drain(..) {
         match work {
@@ -107,7 +107,7 @@ pub(super) fn catch_up(
     }
     *works = kept;
     judged(memory, works);
-    elsewhere.leave(memory);
+    memory.holds.leave(&elsewhere.holds);
 }
 
 // === impl Elsewhere ===
@@ -119,18 +119,6 @@ impl Elsewhere {
         let identifiers = requests().filter_map(|(at, request)| Some((request.idempotency?, at)));
         let (nonces, identifiers) = (nonces.collect(), identifiers.collect());
         Self { holds, nonces, identifiers, named }
-    }
-
-    fn enter(&self, memory: &mut Memory) {
-        for hold in &self.holds {
-            memory.holds.reserve(&hold.request, &hold.held, hold.cost());
-        }
-    }
-
-    fn leave(&self, memory: &mut Memory) {
-        for hold in &self.holds {
-            memory.holds.release(&hold.request, &hold.held, hold.cost());
-        }
     }
 
     /// Whether a request may be held. Its keys are this process's own already.

@@ -122,6 +122,7 @@ async fn events_of_a_stretch_are_appended_once_whoever_comes_second() {
     let (start, next) = (Reached::default(), Reached { batch: 4, seq: 9 });
     assert_eq!(registry.reached().await.unwrap(), start);
     let before = registry.last_position().await.unwrap();
+    let event = (event, None);
     assert!(registry.advance((start, next), &[event.clone(), event.clone()], &[]).await.unwrap());
     assert!(!registry.advance((start, next), &[event], &[]).await.unwrap());
     assert_eq!(registry.reached().await.unwrap(), next);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::Provider;
+use domain::catalog::Upstream;
 use domain::internet::is_public;
 use serde_json::{Map, Value};
 
@@ -39,6 +40,7 @@ impl Author {
         before: Option<&ProviderEntry>,
     ) -> Result<ProviderDraft, Vec<Mistake>> {
         let known = before.map(|before| &before.document);
+        let kept = document.kept();
         let document = document.restored(known)?;
         let mut mistakes = unchanged(&document, known, "name");
         if self.rights == Rights::Provider {
@@ -55,6 +57,9 @@ impl Author {
             return Err(mistakes);
         }
         let mut provider = reader::read_provider(&document, self.terms.settlement.rules)?;
+        if before.is_some_and(|before| reaches_others(&before.provider.upstream, &provider.upstream)) {
+            stay_here(kept)?;
+        }
         let is_same_place = before.is_some_and(|before| same_addresses(&before.provider, &provider));
         let trusted_upstream = match before {
             Some(before) if is_same_place => before.trusted_upstream,
@@ -135,6 +140,20 @@ fn unchanged(document: &Document, before: Option<&Document>, key: &str) -> Vec<M
 
 fn same_addresses(one: &Provider, other: &Provider) -> bool {
     one.upstream.addresses == other.upstream.addresses
+}
+
+/// Whether requests come to somebody to whom they did not come before.
+fn reaches_others(before: &Upstream, after: &Upstream) -> bool {
+    let who = |upstream: &Upstream| (upstream.tls.clone(), upstream.host.clone(), upstream.base_path.clone());
+    let is_new = |address| !before.addresses.contains(address);
+    after.addresses.iter().any(is_new) || who(before) != who(after)
+}
+
+/// A secret that was written for one place is not sent to another one by whoever cannot say it.
+fn stay_here(kept: Vec<String>) -> Result<(), Vec<Mistake>> {
+    let told = "was written for the place where the upstream was: write its value again for the new one, or take it away (null)";
+    let mistakes: Vec<_> = kept.into_iter().map(|pointer| Mistake::at(pointer, told)).collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }
 
 /// Addresses that say themselves that they are not public. What names lead to is judged where it is connected to.

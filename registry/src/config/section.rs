@@ -108,6 +108,11 @@ pub(super) fn limits(from: Section<'_>) -> Limits {
             16..=10_000_000,
             or.directory_entries_max,
         ),
+        agents_per_owner_max: from
+            .item("agents_per_owner_max")
+            .and_then(|item| item.integer(1..=1_000_000))
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(or.agents_per_owner_max),
     };
     if limits.payment_header_bytes_max > limits.header_bytes_max {
         from.report().fail(

@@ -84,6 +84,8 @@ pub struct Limits {
     pub accounts_max: usize,
     /// Agents that the cache in front of the registry keeps.
     pub directory_entries_max: usize,
+    /// Agents of one owner: what a route gives each agent for nothing is bounded for each owner by it.
+    pub agents_per_owner_max: u32,
 }
 
 /// How long the end may take.
@@ -217,6 +219,7 @@ impl Default for Limits {
             commit_age_max: Duration::from_secs(5),
             accounts_max: 65_536,
             directory_entries_max: 65_536,
+            agents_per_owner_max: 100,
         }
     }
 }

@@ -74,7 +74,7 @@ impl Registry {
     /// Makes an agent. Its wallet is there, in the ledger and here.
     ///
     /// # Errors
-    /// The name is taken or none; the database does not work.
+    /// The name is taken or none; its owner has all the agents that one may have; the database does not work.
     pub async fn create_agent(&self, actor: &Actor, new: NewAgent) -> Result<Agent, RegistryError> {
         self.make_agent(actor, new, false).await
     }
@@ -103,9 +103,7 @@ impl Registry {
         let at = self.now();
         let id = AgentId::generate(at, random()?);
         let mut writing = self.write().await?;
-        if agents::find_name(&mut writing.session(), &new.name).await?.is_some() {
-            return Err(RegistryError::NameTaken(new.name));
-        }
+        self.expect_room(&mut writing.session(), &new.name, new.owner.as_deref()).await?;
         if with_wallet {
             let (name, owner) = (new.name.clone(), new.owner.clone());
             super::wallets::put_new(&mut writing, actor, (new.wallet, name, owner), at).await?;
@@ -254,14 +252,31 @@ impl Registry {
         Ok(agents::of_wallet(&mut connection.session(), wallet, limit).await?)
     }
 
-    /// Refuses a name that an agent has already.
+    /// Refuses a name that an agent has already, and one agent more than its owner may have.
     ///
     /// # Errors
-    /// It is taken; the database does not work.
-    pub async fn expect_new_agent(&self, name: &str) -> Result<(), RegistryError> {
+    /// [`RegistryError::NameTaken`], [`RegistryError::TooMany`]; the database does not work.
+    pub async fn expect_new_agent(&self, name: &str, owner: Option<&str>) -> Result<(), RegistryError> {
         let mut connection = self.shared.pool.acquire().await?;
-        let known = agents::find_name(&mut connection.session(), name).await?;
-        known.map_or(Ok(()), |_| Err(RegistryError::NameTaken(name.to_owned())))
+        self.expect_room(&mut connection.session(), name, owner).await
+    }
+
+    async fn expect_room(
+        &self,
+        session: &mut Session<'_>,
+        name: &str,
+        owner: Option<&str>,
+    ) -> Result<(), RegistryError> {
+        if agents::find_name(session, name).await?.is_some() {
+            return Err(RegistryError::NameTaken(name.to_owned()));
+        }
+        let most = self.terms().agents_per_owner_max;
+        match owner {
+            Some(owner) if agents::count_of_owner(session, owner).await? >= u64::from(most) => {
+                Err(RegistryError::TooMany("agents of this owner", most))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// One agent.

@@ -70,6 +70,13 @@ pub(crate) async fn find_name(session: &mut Session<'_>, name: &str) -> Result<O
     id.map(|id| array(&id).map(AgentId::from_bytes)).transpose()
 }
 
+/// How many agents an owner has.
+pub(crate) async fn count_of_owner(session: &mut Session<'_>, owner: &str) -> Result<u64, StoreError> {
+    const SQL: &str = "select count(*) from agent where owner = $1";
+    let count: i64 = on_either!(session, c => sqlx::query_scalar(SQL).bind(owner).fetch_one(c))?;
+    u64::try_from(count).map_err(|_| StoreError::Corrupt("count"))
+}
+
 /// Agents of an owner, or on a wallet of theirs; at most `limit`.
 pub(crate) async fn of_owner(
     session: &mut Session<'_>,

@@ -252,9 +252,9 @@ pub(crate) async fn verify(session: &mut Session<'_>) -> Result<Chain, StoreErro
 
 /// Deletes old events.
 pub(crate) async fn delete_events(session: &mut Session<'_>, before: UnixMillis) -> Result<u64, StoreError> {
-    // By position, so that the log loses its beginning and nothing in between.
+    // By position, so that the log loses its beginning and nothing in between; all of it where nothing is newer.
     const SQL: &str = "delete from event where position <
-         (select coalesce(min(position), 0) from event where at >= $1)";
+         coalesce((select min(position) from event where at >= $1), (select position + 1 from journal))";
     execute!(session, sqlx::query(SQL).bind(before.0))
 }
 

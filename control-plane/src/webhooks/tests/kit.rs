@@ -178,7 +178,8 @@ impl House {
     async fn append(&self, events: &[NewEvent]) {
         let batch = self.batch.fetch_add(1, Ordering::Relaxed);
         let (from, to) = (Reached { batch, seq: 0 }, Reached { batch: batch + 1, seq: 0 });
-        assert!(self.registry.advance((from, to), events, &[]).await.unwrap());
+        let events: Vec<_> = events.iter().cloned().map(|event| (event, None)).collect();
+        assert!(self.registry.advance((from, to), &events, &[]).await.unwrap());
         self.last.store(self.registry.last_position().await.unwrap(), Ordering::Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! What moves money and is no capture, as arrays of columns: refunds, transfers, settlements, payouts.
+//! What moves money and is no capture, as arrays of columns: refunds, transfers, settlements, payouts, and who asked.
 
 use super::text;
 use super::write::{Statement, column, number};
@@ -75,5 +75,12 @@ pub(super) fn paid(delta: &Delta) -> Statement<'static> {
     sqlx::query(text::PAID)
         .bind(column(&delta.paid, |row| row.payout.as_bytes().to_vec()))
         .bind(column(&delta.paid, |row| row.transfer.as_bytes().to_vec()))
+        .bind(delta.marker.batch)
+}
+
+pub(super) fn movers(delta: &Delta) -> Statement<'static> {
+    sqlx::query(text::MOVERS)
+        .bind(column(&delta.movers, |row| row.moved.to_vec()))
+        .bind(column(&delta.movers, |row| row.who.to_string()))
         .bind(delta.marker.batch)
 }

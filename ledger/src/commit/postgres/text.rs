@@ -158,6 +158,10 @@ pub(super) const PAID: &str = "
 update payout set transfer = r.transfer, paid_batch = $3
 from unnest($1::bytea[], $2::bytea[]) as r (payout, transfer) where payout.id = r.payout";
 
+/// `$1` what moved, `$2` who asked for it, `$3` batch.
+pub(super) const MOVERS: &str = "
+insert into mover (moved, who, batch) select m.*, $3 from unnest($1::bytea[], $2::text[]) as m";
+
 /// `$1` payments, `$2` statuses, `$3` headers, `$4` bodies, `$5` when they expire.
 pub(super) const RESPONSES: &str = "
 insert into response (payment, status, headers, body, expires_at)

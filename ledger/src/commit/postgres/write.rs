@@ -223,6 +223,9 @@ fn rare(delta: &Delta) -> Vec<Statement<'static>> {
     if !delta.paid.is_empty() {
         statements.push(money::paid(delta));
     }
+    if !delta.movers.is_empty() {
+        statements.push(money::movers(delta));
+    }
     if !delta.responses.is_empty() {
         statements.push(responses(delta));
     }

@@ -79,7 +79,7 @@ fn always(delta: &Delta) -> impl Iterator<Item = (&WindowKey, &WindowChange)> {
     charged(delta).filter(|(key, _)| key.is_always())
 }
 
-/// `$22`
+/// `$23`
 fn while_set(delta: &Delta) -> Rows {
     Rows::of(charged(delta).filter(|(key, _)| !key.is_always()), |row, (key, change)| {
         window(row, key).number(change.spent).number(change.limit);
@@ -185,13 +185,16 @@ fn transfer(mut row: Row<'_>, transfer: &TransferRow) {
     row.word(transfer.idempotency_key.as_deref()).text(&transfer.external_reference);
 }
 
-/// `$19` to `$21`.
-fn settled(delta: &Delta) -> [Rows; 3] {
+/// `$19` to `$22`.
+fn settled(delta: &Delta) -> [Rows; 4] {
     [
         Rows::of(delta.settlements.iter(), settlement),
         Rows::of(delta.payouts.iter(), payout),
         Rows::of(delta.paid.iter(), |mut row, paid| {
             row.bytes(paid.payout.as_bytes()).bytes(paid.transfer.as_bytes());
+        }),
+        Rows::of(delta.movers.iter(), |mut row, mover| {
+            row.bytes(&mover.moved).text(&mover.who);
         }),
     ]
 }

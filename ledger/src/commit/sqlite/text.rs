@@ -6,8 +6,8 @@
 //! bytes in hex: `$1` holds that end, `$2` those that begin, `$3` usage, `$4` identifiers, `$5` accounts, `$6` refunds,
 //! `$7` transfers, `$8` responses, `$9` windows given back, `$10` calls given back, `$11` identifiers set free. And the
 //! batch's own: `$12` its number, `$13` time, `$14` open list, `$15` number of balances, `$16` last seq, `$17` gross so far,
-//! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid, `$22` windows of limits that
-//! not every payment is charged to.
+//! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid,
+//! `$22` who asked for what moves, `$23` windows of limits that not every payment is charged to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ update balance set debits = debits + m.column2, credits = credits + m.column3
 update marker set batch = $12, at = $13, seq = $16, gross = $17, open = $14, unmatched = $15 - changes();
 insert into spend_window (agent, period, start, spent, lim, scope)
   select *, '' from (values {windows}) where column1 is not null
-  union all select unhex(value->>0), value->>1, value->>2, value->>4, value->>5, value->>3 from json_each($22) where true
+  union all select unhex(value->>0), value->>1, value->>2, value->>4, value->>5, value->>3 from json_each($23) where true
   on conflict (agent, period, start, scope)
   do update set spent = spend_window.spent + excluded.spent, lim = max(spend_window.lim, excluded.lim);
 insert into call_count (agent, provider, month, calls, spent)
@@ -134,6 +134,7 @@ insert into payout (id, settlement, provider, payable, rail, wallet, destination
 update payout set transfer = r.transfer, paid_batch = $12
   from (select unhex(value->>0) as payout, unhex(value->>1) as transfer from json_each($21)) as r
   where payout.id = r.payout;
+insert into mover (moved, who, batch) select unhex(value->>0), value->>1, $12 from json_each($22);
 insert into response (payment, status, headers, body, expires_at)
   select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $18 from json_each($8) where true
   on conflict (payment) do nothing;
@@ -268,6 +269,6 @@ mod tests {
         }
         // A batch of refunds alone moves three balances each.
         let most = Size::of(0, 3 * 256, 0, 0);
-        assert!(most.values() + 22 <= 32_766, "{most:?}");
+        assert!(most.values() + 23 <= 32_766, "{most:?}");
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn start(settings: &Settings, hands: &Arc<Hands>, disk: &Shelf) -> Pr
         let _ = run.close_found().await;
         run.until_closed().await
     };
-    (Ledger { shared }, Box::pin(work), beat)
+    (Ledger::new(shared), Box::pin(work), beat)
 }
 
 // === impl World ===
