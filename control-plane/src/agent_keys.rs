@@ -15,8 +15,11 @@ use utoipa_axum::routes;
 use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
+use crate::call::listing::{Lister, Page, PageQuery};
 use crate::call::path::Path;
+use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
@@ -50,7 +53,7 @@ struct RotationBody {
 }
 
 /// What a key allows. Its secret is not known any more.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct KeyView {
     id: String,
     agent: String,
@@ -79,16 +82,19 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// The keys of an agent, oldest first.
-#[utoipa::path(get, path = "/v1/agents/{id}/keys", operation_id = "key.list", tag = "agents", params(("id" = String, Path)),
-    responses((status = 200, body = Vec<KeyView>)), security(("management" = ["agents:read"])))]
+#[utoipa::path(get, path = "/v1/agents/{id}/keys", operation_id = "key.list", tag = "agents", params(("id" = String, Path), PageQuery),
+    responses((status = 200, body = Page<KeyView>)), security(("management" = ["agents:read"])))]
 async fn list(
     State(state): State<ControlState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Vec<KeyView>>, Problem> {
+    lister: Lister,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Problem> {
     let agent = visible(&state, &caller, &id).await?;
     let asset = state.ledger.asset();
-    Ok(Json(agent.keys.iter().map(|key| KeyView::new(agent.id, key, asset)).collect()))
+    let rows = agent.keys.iter().map(|key| KeyView::new(agent.id, key, asset)).collect();
+    lister.answer_rows(query.limit, query.after.as_deref(), rows).await
 }
 
 /// Makes a key. Its text is shown in this answer and never again.
@@ -184,6 +190,11 @@ fn show(agent: AgentId, shown: &ShownKey, asset: &Asset) -> Response {
 }
 
 // === impl KeyView ===
+
+impl Row for KeyView {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "agent", "per_request.display", "scopes", "expires_at", "last_used_at"];
+}
 
 impl KeyView {
     pub(crate) fn new(agent: AgentId, key: &KeyGrant, asset: &Asset) -> Self {

@@ -179,5 +179,6 @@ impl AlertView {
 }
 
 impl Row for AlertView {
-    const COLUMNS: &'static [&'static str] = &["id", "wallet", "amount", "percent", "armed", "created_at"];
+    const COLUMNS: &'static [&'static str] =
+        &["id", "wallet", "amount.display", "percent", "armed", "created_at"];
 }

@@ -8,7 +8,7 @@ use domain::ApiKeyId;
 use registry::api_key::API_KEY_NAME_BYTES_MAX;
 use registry::{ApiKeyGrant, NewApiKey, Role};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,7 +16,7 @@ use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
-use crate::call::listing::{Lister, Page, Range};
+use crate::call::listing::{Lister, Page, PageQuery, Range};
 use crate::call::operations;
 use crate::call::path::Path;
 use crate::call::query::Query;
@@ -42,16 +42,6 @@ struct ApiKeyBody {
     scopes: Option<Vec<String>>,
     /// From when on it is refused.
     expires_at: Option<String>,
-}
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ApiKeyQuery {
-    /// Rows of a page.
-    limit: Option<u32>,
-    /// `next` of the page before.
-    after: Option<String>,
 }
 
 /// A key, without its secret.
@@ -86,12 +76,12 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// Keys of the API, newest first.
-#[utoipa::path(get, path = "/v1/api-keys", operation_id = "api-key.list", tag = "access", params(ApiKeyQuery),
+#[utoipa::path(get, path = "/v1/api-keys", operation_id = "api-key.list", tag = "access", params(PageQuery),
     responses((status = 200, body = Page<ApiKeyView>)), security(("management" = ["api_keys:read"])))]
 async fn list(
     State(state): State<ControlState>,
     lister: Lister,
-    Query(query): Query<ApiKeyQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let fetch = move |range: Range<ApiKeyId>| {
         let registry = state.registry.clone();

@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{Address, AgentId, UnixMillis};
@@ -17,7 +18,10 @@ use utoipa_axum::routes;
 use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::csv::Row;
+use crate::call::listing::{Lister, Page, PageQuery};
 use crate::call::path::Path;
+use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::problem::Problem;
@@ -51,7 +55,7 @@ struct SignerBody {
     signature: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 struct SignerView {
     agent: String,
     address: String,
@@ -62,15 +66,18 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 }
 
 /// The addresses that sign for an agent.
-#[utoipa::path(get, path = "/v1/agents/{id}/signers", operation_id = "signer.list", tag = "agents", params(("id" = String, Path)),
-    responses((status = 200, body = Vec<SignerView>)), security(("management" = ["agents:read"])))]
+#[utoipa::path(get, path = "/v1/agents/{id}/signers", operation_id = "signer.list", tag = "agents", params(("id" = String, Path), PageQuery),
+    responses((status = 200, body = Page<SignerView>)), security(("management" = ["agents:read"])))]
 async fn list(
     State(state): State<ControlState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Vec<SignerView>>, Problem> {
+    lister: Lister,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Problem> {
     let agent = visible(&state, &caller, &id).await?;
-    Ok(Json(agent.signers.iter().map(|address| SignerView::new(agent.id, *address)).collect()))
+    let rows = agent.signers.iter().map(|address| SignerView::new(agent.id, *address)).collect();
+    lister.answer_rows(query.limit, query.after.as_deref(), rows).await
 }
 
 /// A text that proves an address once it is signed.
@@ -108,7 +115,11 @@ async fn add(
     match (&body.message, &body.signature) {
         (Some(text), Some(signature)) => prove(&state, agent, address, text, signature)?,
         (None, None) if caller.is_admin() => {}
-        _ => return Err(Problem::Signature("sign the message of .../signers/challenge, and send both")),
+        _ => {
+            return Err(Problem::Signature(
+                "sign the message of .../signers/challenge and send both: `faregate signer prove` does it",
+            ));
+        }
     }
     state.registry.add_signer(&caller.actor(), agent, address).await?;
     tracing::info!(agent.id = %agent, signer = %address, "signer added");
@@ -162,6 +173,10 @@ fn prove(
 }
 
 // === impl SignerView ===
+
+impl Row for SignerView {
+    const COLUMNS: &'static [&'static str] = &["agent", "address"];
+}
 
 impl SignerView {
     fn new(agent: AgentId, address: Address) -> Self {

@@ -3,6 +3,7 @@
 mod http;
 mod limits;
 mod listeners;
+mod lists;
 mod money;
 mod moved;
 mod named;

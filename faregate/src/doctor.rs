@@ -1,6 +1,7 @@
 //! `faregate doctor`: is everything as it should be? Looks at the configuration, a running process, its books and its audit
 //! log, and says for each what to do where it is not. Changes nothing.
 
+use std::env;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -23,14 +24,15 @@ pub(crate) struct Arguments {
     /// The configuration file, to be checked as well. Its listeners and its token are used where no flag names others.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The management API; http://127.0.0.1:8403 where neither this nor a file says so.
-    #[arg(long, value_name = "URL", env = "FAREGATE_URL")]
+    /// The management API; where neither this nor a file says so, what FAREGATE_URL says, else http://127.0.0.1:8403.
+    #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The ops listener; http://127.0.0.1:8404 where neither this nor a file says so.
     #[arg(long, value_name = "URL")]
     ops: Option<String>,
-    /// A key of the management API, or the administrator's token.
-    #[arg(long, value_name = "TOKEN", env = "FAREGATE_ADMIN_TOKEN", hide_env_values = true)]
+    /// A key of the management API, or the administrator's token; where neither this nor a file says so, what
+    /// FAREGATE_ADMIN_TOKEN says.
+    #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
 }
 
@@ -94,14 +96,19 @@ fn url(mut address: SocketAddr) -> String {
 // === impl Patient ===
 
 impl Patient {
-    /// By what the command line says, else by the file, else where it is by default.
+    /// By what the command line says, else by the file, else by the environment, else where it is by default: whoever names
+    /// a file means the Faregate of that file.
     fn new(arguments: Arguments, config: Option<&Config>) -> anyhow::Result<Self> {
         let listeners = config.map(|config| config.listeners.clone()).unwrap_or_default();
         let trimmed = |url: String| url.trim_end_matches('/').to_owned();
-        let token = || config?.control.admin_token.as_ref().map(|token| token.expose().to_owned());
+        let filed = config.and_then(|config| config.control.admin_token.as_ref());
+        let token =
+            || filed.map(|token| token.expose().to_owned()).or_else(|| env::var("FAREGATE_ADMIN_TOKEN").ok());
+        let elsewhere = || env::var("FAREGATE_URL").ok().filter(|_| config.is_none());
+        let control = || elsewhere().unwrap_or_else(|| url(listeners.control));
         Ok(Self {
             client: client::direct()?,
-            url: trimmed(arguments.url.unwrap_or_else(|| url(listeners.control))),
+            url: trimmed(arguments.url.unwrap_or_else(control)),
             ops: trimmed(arguments.ops.unwrap_or_else(|| url(listeners.ops))),
             token: arguments.token.or_else(token),
         })
@@ -209,10 +216,7 @@ mod tests {
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = Config::parse(Path::new("f.toml"), file, &Environment::default()).unwrap().config;
-        let mut arguments = Line::parse_from([&["doctor"][..], line].concat()).arguments;
-        // What the environment of the tests says is not what is tested.
-        arguments.url = arguments.url.filter(|_| line.contains(&"--url"));
-        arguments.token = None;
+        let arguments = Line::parse_from([&["doctor"][..], line].concat()).arguments;
         Patient::new(arguments, Some(&config)).unwrap()
     }
 

@@ -160,7 +160,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
     let providers = provider::Read::all(&root, limits.request_bytes_max, settlement.rules);
     let agents = agent::Read::all(&root);
     if providers.routes.is_empty() {
-        report.warn(root.spot(), "there are no routes: every request will get 404");
+        report.warn(root.spot(), "there are no routes in the file: only those that are made through the API answer, any other request gets 404");
     }
     let (data, care) = database::data(root.section("data", true));
     let control = section::control(root.section("control", true));

@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::stream;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::csv::{self, Row};
 use crate::problem::Problem;
@@ -30,6 +30,17 @@ pub(crate) const LIMIT_MAX: u32 = 500;
 
 /// Where the next page begins, of a page that is CSV.
 const NEXT: HeaderName = HeaderName::from_static("faregate-next");
+
+/// What a list without filters is asked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// Rows of a page.
+    pub(crate) limit: Option<u32>,
+    /// `next` of the page before.
+    pub(crate) after: Option<String>,
+}
 
 /// One page of a list.
 #[derive(Serialize, ToSchema)]

@@ -25,7 +25,7 @@ pub enum TargetError {
     #[error("must be a URL of at most {URL_BYTES_MAX} bytes, such as https://example.com/hooks")]
     Url,
     /// Another scheme.
-    #[error("must begin with https://")]
+    #[error("must begin with https://, unless the operator sets [webhooks] allow_http")]
     Scheme,
     /// A name or a password before the host.
     #[error("must not hold a name or a password: what is sent is signed")]

@@ -42,7 +42,7 @@ pub(super) fn of_object(value: &Value) -> String {
     aligned(&lines.into_iter().map(|(name, text)| vec![name, text]).collect::<Vec<_>>())
 }
 
-/// One member of one thing, or of each of a list, a line each: a text as it is, anything else as JSON.
+/// One member of one thing, or of each of a list, a line each: a text as it is, money as it is shown, anything else as JSON.
 pub(super) fn field(value: &Value, name: &str) -> anyhow::Result<String> {
     if let Value::Array(rows) = value {
         let lines: anyhow::Result<Vec<String>> = rows.iter().map(|row| field(row, name)).collect();
@@ -50,7 +50,8 @@ pub(super) fn field(value: &Value, name: &str) -> anyhow::Result<String> {
     }
     let member = name.split('.').try_fold(value, |value, part| value.get(part));
     let member = member.with_context(|| format!("the answer has no member {name}"))?;
-    Ok(member.as_str().map_or_else(|| member.to_string(), str::to_owned))
+    let shown = member.as_str().or_else(|| member.get("display")?.as_str());
+    Ok(shown.map_or_else(|| member.to_string(), str::to_owned))
 }
 
 /// What came of a change of the catalog: a line for each thing that changed, with its old and new price.
@@ -219,6 +220,7 @@ mod tests {
     fn a_member_alone_is_plain_text() {
         let row = json!({ "id": "a", "balance": { "display": "$1.00" }, "calls": 5 });
         assert_eq!(field(&row, "balance.display").unwrap(), "$1.00");
+        assert_eq!(field(&row, "balance").unwrap(), "$1.00");
         assert_eq!(field(&json!([row, row]), "id").unwrap(), "a\na");
         assert_eq!(field(&row, "calls").unwrap(), "5");
         let missing = field(&row, "balance.amount").unwrap_err().to_string();

@@ -158,8 +158,8 @@ impl<'a> Draft<'a> {
             return;
         }
         let told = format!(
-            "provider `{name}` is to go, but has routes that were made through the API ({}): remove them first, or keep the \
-             provider",
+            "provider `{name}` is to go, but has routes that were made through the API ({}): keep the provider in the file \
+             until they are removed (`faregate route remove`)",
             left.join(", ")
         );
         wrong.tell(origin, "", told);

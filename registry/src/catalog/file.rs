@@ -66,8 +66,14 @@ impl RawCatalog {
 
     fn refuse_taken(kind: &str, name: &str, known: Option<ManagedBy>, source: &Source, wrong: &mut Wrong) {
         if known == Some(ManagedBy::Api) {
+            let way_out = match kind {
+                "route" => format!(
+                    ", or leave it out of the file, start, and remove that one first (`faregate route remove {name}`)"
+                ),
+                _ => String::new(),
+            };
             let told = format!(
-                "there is already a {kind} `{name}`, made through the API: choose another name, or remove that one first"
+                "there is already a {kind} `{name}`, made through the API: choose another name{way_out}"
             );
             wrong.tell(&Origin::File(source.place.clone()), "", told);
         }
