@@ -330,7 +330,7 @@ impl ReasonView {
     fn of_violation(self, violation: &PolicyViolation, asset: &Asset) -> Self {
         let money = |amount: Amount| Some(Money::new(amount, asset));
         match violation {
-            PolicyViolation::PerRequest { limit, .. } => {
+            PolicyViolation::PerRequest { limit, .. } | PolicyViolation::PerRequestOfKey { limit, .. } => {
                 Self { limit: money(*limit), window: Some("request".to_owned()), ..self }
             }
             PolicyViolation::Window { window, scope, limit, remaining, .. } => Self {

@@ -92,6 +92,14 @@ pub enum PolicyViolation {
         /// What the call would cost.
         price: Amount,
     },
+    /// The call costs more than one call with this key may.
+    #[error("the call costs {price}, above this key's own limit of {limit} per request")]
+    PerRequestOfKey {
+        /// The limit.
+        limit: Amount,
+        /// What the call would cost.
+        price: Amount,
+    },
     /// The window's limit would be exceeded.
     #[error("the limit of {limit} per {}{} has {remaining} left, the call costs {price}", window.name(), on(scope.as_ref()))]
     Window {
@@ -124,7 +132,9 @@ impl PolicyViolation {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::PerRequest { .. } | Self::Window { .. } => "spending_limit_exceeded",
+            Self::PerRequest { .. } | Self::PerRequestOfKey { .. } | Self::Window { .. } => {
+                "spending_limit_exceeded"
+            }
             Self::Route(_) => "route_not_allowed",
             Self::Provider(_) => "provider_not_allowed",
             Self::Expired(_) => "policy_expired",

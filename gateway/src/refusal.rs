@@ -218,7 +218,11 @@ impl Refusal {
 
     fn details(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::Policy { violation: PolicyViolation::PerRequest { limit, price } } => {
+            Self::Policy {
+                violation:
+                    PolicyViolation::PerRequest { limit, price }
+                    | PolicyViolation::PerRequestOfKey { limit, price },
+            } => {
                 vec![("limit", money(*limit)), ("price", money(*price)), ("window", Value::from("request"))]
             }
             Self::Policy {

@@ -94,7 +94,7 @@ impl Access {
             let above = above.map(|maximum| Objection::AboveMaximum { maximum, price });
             let scope = (!key.is_for(&spending.sold)).then_some(Objection::KeyScope(key.id));
             let limit = Some(key.per_request).filter(|limit| price > *limit);
-            let violation = limit.map(|limit| PolicyViolation::PerRequest { limit, price });
+            let violation = limit.map(|limit| PolicyViolation::PerRequestOfKey { limit, price });
             [above, scope, violation.map(Objection::Policy)]
         });
         let of_policy = self.policy.violations(spending).map(Objection::Policy);

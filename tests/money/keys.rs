@@ -87,6 +87,7 @@ async fn a_key_pays_ten_cents_a_request_at_most_unless_told_otherwise() {
     let response = world.gateway.call(&Request::get("/dear").key(&key)).await;
     response.expect_refusal(403, "spending_limit_exceeded");
     assert_eq!(response.json()["limit"]["display"], "$0.10");
+    assert!(response.text().contains("this key's own limit of $0.10 per request"), "{}", response.text());
     world.gateway.call(&Request::get("/fair").key(&key)).await.expect_status(200);
     world.expect_balance(900_000).await;
     world.finish().await;

@@ -181,7 +181,7 @@ impl Holder<'_> {
     fn counted(&self, refusal: Refusal) -> Refusal {
         match &refusal {
             Refusal::Policy { violation } => self.metrics.violated(match violation {
-                PolicyViolation::PerRequest { .. } => "per_request",
+                PolicyViolation::PerRequest { .. } | PolicyViolation::PerRequestOfKey { .. } => "per_request",
                 PolicyViolation::Window { scope: Some(scope), .. } => scope.kind(),
                 PolicyViolation::Window { window, .. } => window.name(),
                 PolicyViolation::Route(_) | PolicyViolation::Provider(_) => "scope",
