@@ -68,6 +68,18 @@ pub enum Trouble {
     /// The registry's database does not work.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The ledger lacks what was told of it: what it commits from now on would be taken for told, and never get its events and
+    /// its entries of the audit log.
+    #[error(
+        "the ledger ends at batch {head}, but the registry has told of it up to batch {reached}: an older ledger stands beside \
+         a newer registry. Restore both of one backup"
+    )]
+    Older {
+        /// The ledger's last batch.
+        head: u64,
+        /// The registry's place.
+        reached: u64,
+    },
 }
 
 // === impl Sequencer ===
@@ -95,12 +107,18 @@ impl Sequencer {
     /// nothing is taken for history that is not.
     ///
     /// # Errors
-    /// The ledger or the registry does not work.
+    /// The ledger or the registry does not work, or they are not of one moment.
     pub async fn prepare(&self) -> Result<(), Trouble> {
-        if self.registry.has_begun().await? {
-            return Ok(());
-        }
         let head = self.movements.head().await?;
+        if self.registry.has_begun().await? {
+            let reached = self.registry.reached().await?;
+            let is_older = head.batch < reached.batch || head.seq < reached.seq;
+            return if is_older {
+                Err(Trouble::Older { head: head.batch, reached: reached.batch })
+            } else {
+                Ok(())
+            };
+        }
         let (mut funded, mut upto) = (HashMap::<WalletId, Funded>::new(), 0);
         while upto < head.batch {
             let changes = self.movements.changes(upto, head.batch, MOVEMENTS_MAX).await?;

@@ -101,7 +101,9 @@ impl Patient {
     fn new(arguments: Arguments, config: Option<&Config>) -> anyhow::Result<Self> {
         let listeners = config.map(|config| config.listeners.clone()).unwrap_or_default();
         let trimmed = |url: String| url.trim_end_matches('/').to_owned();
-        let filed = config.and_then(|config| config.control.admin_token.as_ref());
+        // The file's token is shown to nobody but the file's Faregate.
+        let filed =
+            config.and_then(|config| config.control.admin_token.as_ref()).filter(|_| arguments.url.is_none());
         let token =
             || filed.map(|token| token.expose().to_owned()).or_else(|| env::var("FAREGATE_ADMIN_TOKEN").ok());
         let elsewhere = || env::var("FAREGATE_URL").ok().filter(|_| config.is_none());
@@ -229,6 +231,11 @@ mod tests {
         assert_eq!(filed.token.as_deref(), Some("0123456789abcdef"));
         let flagged = patient(&["--url", "http://a:1/", "--ops", "http://b:2/"], file);
         assert_eq!((&*flagged.url, &*flagged.ops), ("http://a:1", "http://b:2"));
+        assert_ne!(
+            flagged.token.as_deref(),
+            Some("0123456789abcdef"),
+            "no other host is shown the file's token"
+        );
         let silent = patient(&[], "");
         assert_eq!((&*silent.url, &*silent.ops), ("http://127.0.0.1:8403", "http://127.0.0.1:8404"));
     }

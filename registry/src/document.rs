@@ -139,7 +139,11 @@ impl Document {
                 )),
             }
         });
-        if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        // The secrets were not in what was given.
+        Self::given(Value::Object(self.0)).map_err(|mistake| vec![mistake])
     }
 
     /// Where another document differs from this one, both as they may be shown.

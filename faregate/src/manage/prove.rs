@@ -3,6 +3,7 @@
 
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use domain::AgentId;
 use protocol::sign::sign_message;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -34,11 +35,12 @@ pub(super) async fn execute(matches: &ArgMatches, format: Format) -> anyhow::Res
     let key = KeySource::from_arg_matches(matches)?.read()?;
     let address = key.address().to_checksum(None);
     let api = Api::new(matches)?;
-    let path = format!("/v1/agents/{}/signers", escape(agent));
+    let agent = id(&api, agent).await?;
+    let path = format!("/v1/agents/{}/signers", escape(&agent));
     let challenge = api.ask(&post(&format!("{path}/challenge"), json!({ "address": address }))?).await?;
     let message = challenge["message"].as_str().context("the management API gave no text to sign")?;
-    // Whoever answers at this URL gets no other text signed.
-    let is_ours = message.starts_with(&format!("Let {address} sign payments for the agent "));
+    // Whoever answers at this URL gets no other text signed, and no other agent this address.
+    let is_ours = message.starts_with(&format!("Let {address} sign payments for the agent {agent} of "));
     anyhow::ensure!(is_ours, "the management API wants another text signed: {message}");
     let proof = json!({ "address": address, "message": message, "signature": sign_message(&key, message) });
     let added = api.ask(&post(&path, proof)?).await?;
@@ -47,6 +49,16 @@ pub(super) async fn execute(matches: &ArgMatches, format: Format) -> anyhow::Res
         Format::Text => print_text(&table::of_object(&added)),
     }
     Ok(Verdict::Yes)
+}
+
+/// The agent's id, where it is named.
+async fn id(api: &Api, agent: &str) -> anyhow::Result<String> {
+    if agent.parse::<AgentId>().is_ok() {
+        return Ok(agent.to_owned());
+    }
+    let named =
+        api.ask(&Input::of(Method::GET, &format!("/v1/agents/{}", escape(agent)), Vec::new())).await?;
+    named["id"].as_str().map(str::to_owned).context("the management API gave no id of the agent")
 }
 
 fn post(path: &str, body: Value) -> anyhow::Result<Input> {

@@ -19,8 +19,9 @@ use crate::shared::{Phase, Shared};
 use crate::writer::round::Round;
 use crate::writer::{backlog, several};
 
-/// Ticks between two looks for expired rows.
-const EXPIRE_TICKS: u32 = 240;
+/// Ticks between two looks for expired rows. What one look deletes is bounded, so that no commit waits for it long: they must
+/// be so many that no traffic names more in a day than is forgotten.
+const EXPIRE_TICKS: u32 = 4;
 
 /// A gathering batch looks at the queue this often.
 const GATHER_STEP: Duration = Duration::from_micros(100);

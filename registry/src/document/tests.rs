@@ -22,6 +22,15 @@ fn o5_secrets_are_never_shown_and_kept_where_they_are_not_written() {
 }
 
 #[test]
+fn a_document_is_measured_with_the_secrets_that_it_keeps() {
+    let half = "x".repeat(DOCUMENT_BYTES_MAX / 2);
+    let before = document(json!({ "upstream": { "headers": { "one": half } } }));
+    let kept = json!({ "upstream": { "headers": { "one": SECRET, "two": half } } });
+    let mistakes = document(kept).restored(Some(&before)).unwrap_err();
+    assert!(mistakes[0].to_string().contains("is longer than"), "{}", mistakes[0]);
+}
+
+#[test]
 fn a_merge_patch_sets_replaces_and_takes_away() {
     let before = document(json!({ "a": 1, "b": { "c": 1, "d": [1, 2] }, "e": "x" }));
     let patch = json!({ "a": null, "b": { "c": 2, "f": { "g": 1 } }, "e": { "h": 1, "i": null } });

@@ -40,3 +40,18 @@ async fn shares_are_of_the_last_funding_also_where_it_is_history() {
     sequencer.look().await.unwrap();
     assert_eq!(house.of_kind("wallet.low_balance").await[0].data["threshold"]["amount"], "50");
 }
+
+#[tokio::test]
+async fn beside_an_older_ledger_nothing_begins_since_what_it_commits_would_pass_for_told() {
+    let house = House::new().await;
+    let wallet = house.wallet(None).await;
+    let mut sequencer = house.sequencer(&house.registry);
+    sequencer.prepare().await.unwrap();
+    house.books.fund(wallet, 1);
+    house.books.fund(wallet, 2);
+    sequencer.look().await.unwrap();
+    // Restored alone, from a backup.
+    house.books.batches.lock().unwrap().pop();
+    let refused = house.sequencer(&house.registry).prepare().await.unwrap_err();
+    assert!(matches!(refused, Trouble::Older { head: 1, reached: 2 }), "{refused}");
+}

@@ -1,7 +1,7 @@
 //! `[[payout_destinations]]` of a setup: where the money of each provider goes, those of the configuration file too.
 //!
-//! What was asked for last counts, also while it waits: another Faregate, which paid nobody yet, begins with it. Where one is in
-//! force already a new one waits there as well. None is taken away.
+//! Only what is in force travels. One that still waits stays where it was asked for: the delay is there so that somebody looks
+//! at it, and a copy would be in force at once. None is taken away.
 
 use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -37,12 +37,21 @@ enum Rail {
     Manual,
 }
 
+/// What a provider has, with the ids of wallets.
+#[derive(Default)]
+struct Known {
+    /// In force.
+    current: Option<Destination>,
+    /// Asked for, and waiting.
+    pending: Option<Destination>,
+}
+
 /// All destinations as TOML.
 pub(super) async fn export(api: &Api, wallets: &[KnownWallet]) -> anyhow::Result<String> {
     let mut toml = String::new();
     for provider in lists::all::<Value>(api, "/v1/providers").await? {
         let name = provider["name"].as_str().unwrap_or_default();
-        if let Some(mut there) = Destination::read(api, name).await? {
+        if let Some(mut there) = Destination::read(api, name).await?.current {
             let label = |id: &String| wallets.iter().find(|wallet| wallet.id == *id);
             there.wallet =
                 there.wallet.as_ref().and_then(label).map(|wallet| wallet.label.clone()).or(there.wallet);
@@ -74,23 +83,24 @@ pub(super) async fn plan(
         if let Some(label) = &destination.wallet {
             plan.expect_wallet(label, format!("{at}/wallet"));
         }
-        let there = match Destination::read(api, name).await {
-            Ok(there) => there,
+        let Known { current, pending } = match Destination::read(api, name).await {
+            Ok(known) => known,
             Err(error) if is_unknown(&error) => {
                 if !providers.iter().any(|provider| provider.get("name") == Some(&json!(name))) {
                     plan.mistakes.add(format!("{at}/provider"), format!("there is no provider `{name}`"));
                 }
-                None
+                Known::default()
             }
             Err(error) => return Err(error),
         };
         let id = |label: &String| plan.id(&Thing::Wallet(label.clone())).map(str::to_owned);
-        let is_there = there.as_ref().is_some_and(|there| {
+        // What waits is asked for already.
+        let is_there = [&current, &pending].into_iter().flatten().any(|there| {
             (&there.rail, &there.reference) == (&destination.rail, &destination.reference)
                 && there.wallet == destination.wallet.as_ref().and_then(id)
         });
         if !is_there {
-            let word = if there.is_some() { "changed" } else { "added" };
+            let word = if current.is_some() { "changed" } else { "added" };
             plan.add(change("payout destination", name, word, &[]), vec![destination.call()]);
         }
     }
@@ -108,16 +118,17 @@ fn path(provider: &str) -> String {
 // === impl Destination ===
 
 impl Destination {
-    /// What was asked for last, with the id of its wallet.
-    async fn read(api: &Api, provider: &str) -> anyhow::Result<Option<Self>> {
+    async fn read(api: &Api, provider: &str) -> anyhow::Result<Known> {
         let both = api.ask(&Input::of(Method::GET, &path(provider), Vec::new())).await?;
-        let Some(last) = [&both["pending"], &both["current"]].into_iter().find(|entry| !entry.is_null())
-        else {
-            return Ok(None);
+        let read = |entry: &Value| -> anyhow::Result<Option<Self>> {
+            if entry.is_null() {
+                return Ok(None);
+            }
+            let mut members = shown(entry, &["rail", "wallet", "reference"]);
+            members.insert("provider".to_owned(), provider.into());
+            Ok(Some(serde_json::from_value(members.into())?))
         };
-        let mut members = shown(last, &["rail", "wallet", "reference"]);
-        members.insert("provider".to_owned(), provider.into());
-        Ok(Some(serde_json::from_value(members.into())?))
+        Ok(Known { current: read(&both["current"])?, pending: read(&both["pending"])? })
     }
 
     fn call(&self) -> Call {

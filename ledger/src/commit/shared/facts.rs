@@ -16,9 +16,10 @@ use crate::commit::{Loaded, Others, Wanted};
 use crate::facts::{Captured, REPLAY_KEEP_SECONDS};
 use crate::reads::{Used, UsedColumns};
 
-/// `$1` payments that are known, `$2` the first key that may still come again.
+/// `$1` payments that are known. Nothing is asked of the key: most payments have none, and a plan that is made once would walk
+/// the index of all keys for the few that are new.
 const CAPTURED: &str = "
-select replay_key, id, fingerprint from payment where seq > $1 and replay_key >= $2";
+select replay_key, id, fingerprint from payment where seq > $1";
 
 /// `$1` identifiers, `$2` now.
 const NAMED: &str = "
@@ -80,9 +81,11 @@ async fn captured(
     at: UnixMillis,
 ) -> Result<Vec<Captured>, sqlx::Error> {
     let horizon = u64::try_from(at.seconds()).unwrap_or(0).saturating_sub(REPLAY_KEEP_SECONDS);
-    let from = horizon.to_be_bytes().to_vec();
-    let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> =
-        sqlx::query_as(CAPTURED).bind(seen).bind(from).fetch_all(connection).await?;
+    // A key that was too old to come again would only be kept for nothing.
+    let from = horizon.to_be_bytes();
+    let rows: Vec<(Option<Vec<u8>>, Vec<u8>, Vec<u8>)> =
+        sqlx::query_as(CAPTURED).bind(seen).fetch_all(connection).await?;
+    let rows = rows.into_iter().filter_map(|(key, payment, fingerprint)| Some((key?, payment, fingerprint)));
     let captured = |(key, payment, fingerprint): (Vec<u8>, Vec<u8>, Vec<u8>)| {
         Ok(Captured {
             key: ReplayKey::from_bytes(fixed(&key)?),
@@ -90,7 +93,7 @@ async fn captured(
             fingerprint: Fingerprint::from_bytes(fixed(&fingerprint)?),
         })
     };
-    rows.into_iter().map(captured).collect()
+    rows.filter(|(key, ..)| key.as_slice() >= &from[..]).map(captured).collect()
 }
 
 async fn named(
