@@ -5,6 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::path::no_nul;
 use crate::problem::Problem;
 
 /// Extracts a query; its type refuses unknown fields.
@@ -16,6 +17,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        no_nul(parts)?;
         let read: Result<axum::extract::Query<T>, QueryRejection> =
             axum::extract::Query::from_request_parts(parts, state).await;
         read.map(|query| Self(query.0)).map_err(|rejection| {

@@ -109,6 +109,8 @@ async fn a_key_that_is_revoked_hears_no_more_on_the_stream_that_it_opened() {
 #[tokio::test]
 async fn what_stands_in_a_path_and_is_no_text_is_a_problem_too() {
     let house = House::control().await;
-    house.admin("GET", "/v1/providers/%ff", None).await.expect_problem(400, "invalid_parameter");
+    for path in ["/v1/providers/%ff", "/v1/agents/%00", "/v1/events?subject=a%00"] {
+        house.admin("GET", path, None).await.expect_problem(400, "invalid_parameter");
+    }
     house.end().await;
 }
