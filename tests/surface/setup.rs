@@ -295,6 +295,10 @@ async fn what_cannot_be_applied_is_told_with_its_line_before_anything_is_changed
         (agent("wallet = \"none\""), "line 6, /agents/0/wallet: "),
         (agent("wallet = \"new\""), "line 6, /agents/0/wallet: "),
         (agent("owner = \"else\""), "line 6, /agents/0/owner: "),
+        (
+            "[[agents]]\nname = \"reader\"\n".to_owned(),
+            "line 2, /agents/0/name: an agent of this name is the owner `lab`'s",
+        ),
         (agent("expires_at = \"2020-01-01T00:00:00Z\""), "line 6, /agents/0/expires_at: "),
         (agent("[[agents]]\nname = \"reader\""), "line 7, /agents/1/name: "),
         (

@@ -190,8 +190,14 @@ impl Agent {
 
     fn plan_changes(&self, at: &str, view: &Value, thing: &Thing, plan: &mut Plan) -> anyhow::Result<()> {
         let there = Self::of(view)?;
-        if self.owner.is_some() && self.owner != there.owner {
-            plan.mistakes.add(format!("{at}/owner"), "its owner is another one, and stays: leave it out");
+        // A tenant took the name first: what is meant for an agent of one's own must not land on theirs.
+        let is_named = self.owner.is_some() || self.wallet.is_some();
+        if let Some(owner) = there.owner.as_ref().filter(|_| !is_named) {
+            let told =
+                format!("an agent of this name is the owner `{owner}`'s: write its `owner`, or another name");
+            plan.mistakes.add(format!("{at}/name"), told);
+        } else if self.owner.is_some() && self.owner != there.owner {
+            plan.mistakes.add(format!("{at}/owner"), "its owner is another one, and stays");
         }
         let wallet = self.wallet.clone().map(Thing::Wallet);
         if wallet.is_some_and(|wallet| plan.id(&wallet) != there.wallet.as_deref()) {
