@@ -15,10 +15,15 @@ use registry::{ApiKey, ApiKeyGrant, Registry, Role};
 use subtle::ConstantTimeEq;
 
 use super::operations;
+use crate::places::{Places, Shares};
 use crate::problem::Problem;
 
 /// The field that names the call in the answer, in the log and in the audit log.
 const REQUEST_ID: &str = "faregate-request-id";
+
+/// Calls under way at once: the control listener has 256 connections for all, of which streams take some. Whoever sends bodies
+/// slowly keeps others of one's own out, and nobody keeps the operator out.
+const CALLS: Shares = Shares { all: 192, operator: 64, tenant: 64 };
 
 /// What opens the API.
 #[derive(Clone)]
@@ -26,6 +31,7 @@ pub(crate) struct Door {
     /// The digest of the administrator's token.
     token: Option<[u8; 32]>,
     registry: Registry,
+    calls: Places,
 }
 
 /// Who calls, and what they may. What they may not see does not exist for them.
@@ -42,7 +48,8 @@ pub(crate) struct Caller {
 
 impl Door {
     pub(crate) fn new(token: Option<&Secret>, registry: Registry) -> Self {
-        Self { token: token.map(|token| digest(token.expose().as_bytes())), registry }
+        let token = token.map(|token| digest(token.expose().as_bytes()));
+        Self { token, registry, calls: Places::new(CALLS) }
     }
 
     async fn open(&self, headers: &HeaderMap, request: Arc<str>) -> Result<Caller, Problem> {
@@ -73,6 +80,9 @@ pub(crate) async fn require(
 ) -> Result<Response, Problem> {
     let id: Arc<str> = door.registry.new_request()?.to_string().into();
     let caller = door.open(request.headers(), Arc::clone(&id)).await?;
+    // Until there is an answer, its stream aside.
+    let who = (!caller.is_admin()).then(|| caller.who());
+    let _place = door.calls.take(who).ok_or(Problem::Overloaded)?;
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
     if let Ok(value) = id.parse() {

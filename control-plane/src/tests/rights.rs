@@ -1,6 +1,7 @@
 //! What a key does not open, however it is tried: calls that another provider sells, and keys that are more than their maker.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::http::{Answer, Call};
 use super::{House, text};
@@ -112,5 +113,33 @@ async fn what_stands_in_a_path_and_is_no_text_is_a_problem_too() {
     for path in ["/v1/providers/%ff", "/v1/agents/%00", "/v1/events?subject=a%00"] {
         house.admin("GET", path, None).await.expect_problem(400, "invalid_parameter");
     }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn one_tenant_s_slow_calls_keep_neither_others_nor_the_operator_out() {
+    let house = House::control().await;
+    let lab = key(&house, json!({ "name": "l", "role": "owner", "owner": "lab" })).await;
+    let rival = key(&house, json!({ "name": "r", "role": "owner", "owner": "rival" })).await;
+    let head = format!(
+        "POST /v1/agents HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {lab}\r\nContent-Type: application/json\r\n\
+         Content-Length: 60000\r\nExpect: 100-continue\r\n\r\n"
+    );
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        let mut socket = tokio::net::TcpStream::connect(house.address).await.unwrap();
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut told = [0; 12];
+        socket.read_exact(&mut told).await.unwrap();
+        assert_eq!(&told, b"HTTP/1.1 100", "its body is waited for");
+        slow.push(socket);
+    }
+    let list = async |key: &str| {
+        house.call(Call::new("GET", "/v1/agents").with("Authorization", &format!("Bearer {key}"))).await
+    };
+    list(&lab).await.expect_problem(503, "overloaded");
+    list(&rival).await.expect(200);
+    house.admin("GET", "/v1/agents", None).await.expect(200);
+    drop(slow);
     house.end().await;
 }
