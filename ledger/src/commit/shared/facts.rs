@@ -75,6 +75,9 @@ pub(super) async fn load(
     Ok(loaded)
 }
 
+/// Replay key, payment, fingerprint.
+type CapturedColumns = (Option<Vec<u8>>, Vec<u8>, Vec<u8>);
+
 async fn captured(
     connection: &mut PgConnection,
     seen: i64,
@@ -83,8 +86,7 @@ async fn captured(
     let horizon = u64::try_from(at.seconds()).unwrap_or(0).saturating_sub(REPLAY_KEEP_SECONDS);
     // A key that was too old to come again would only be kept for nothing.
     let from = horizon.to_be_bytes();
-    let rows: Vec<(Option<Vec<u8>>, Vec<u8>, Vec<u8>)> =
-        sqlx::query_as(CAPTURED).bind(seen).fetch_all(connection).await?;
+    let rows: Vec<CapturedColumns> = sqlx::query_as(CAPTURED).bind(seen).fetch_all(connection).await?;
     let rows = rows.into_iter().filter_map(|(key, payment, fingerprint)| Some((key?, payment, fingerprint)));
     let captured = |(key, payment, fingerprint): (Vec<u8>, Vec<u8>, Vec<u8>)| {
         Ok(Captured {
