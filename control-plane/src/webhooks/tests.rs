@@ -88,14 +88,14 @@ async fn w3_killed_between_sending_and_settling_it_is_sent_again_under_the_same_
     let house = House::idle().await;
     let receiver = Receiver::start(|_| Reply::Late(Duration::from_millis(300), 200)).await;
     let webhook = house.webhook(&receiver).await;
-    let killed = house.dispatcher_of_its_own();
+    let killed = house.dispatcher_of_its_own().await;
     let ids = house.events(3).await;
     receiver.wait(3).await;
     // The receiver has them; whoever sent them never hears so.
     killed.kill();
     assert_eq!(delivered(&house, &webhook).await, 0);
     house.clock.advance(super::turn::TURN_MS);
-    let next = house.dispatcher_of_its_own();
+    let next = house.dispatcher_of_its_own().await;
     house.settled(&webhook, DeliveryState::Delivered, 3).await;
     let mut counts: HashMap<String, usize> = HashMap::new();
     receiver.ids().into_iter().for_each(|id| *counts.entry(id).or_default() += 1);
@@ -205,7 +205,7 @@ async fn of_two_processes_on_one_database_one_sends() {
     let house = House::idle().await;
     let receiver = Receiver::of(200).await;
     let webhook = house.webhook(&receiver).await;
-    let both = [house.dispatcher_of_its_own(), house.dispatcher_of_its_own()];
+    let both = [house.dispatcher_of_its_own().await, house.dispatcher_of_its_own().await];
     for _ in 0..4 {
         house.events(COUNT / 4).await;
     }

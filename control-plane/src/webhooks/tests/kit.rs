@@ -34,6 +34,7 @@ pub(super) struct Numbers {
 
 pub(super) struct House {
     _files: Option<TempDir>,
+    database: Database,
     pub(super) registry: Registry,
     pub(super) clock: Arc<TestClock>,
     pub(super) members: Arc<Numbers>,
@@ -80,7 +81,7 @@ impl Members for Numbers {
 impl House {
     pub(super) async fn new() -> Self {
         let mut house = Self::idle().await;
-        let dispatcher = house.dispatcher();
+        let dispatcher = house.dispatcher(house.registry.clone());
         house.running = Some(tokio::spawn(dispatcher.run(house.stop.subscribe())));
         house
     }
@@ -101,6 +102,7 @@ impl House {
         let registry = Registry::open(&database, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
         Self {
             _files: files,
+            database,
             registry,
             clock,
             members: Arc::default(),
@@ -112,10 +114,10 @@ impl House {
         }
     }
 
-    fn dispatcher(&self) -> Dispatcher {
+    fn dispatcher(&self, registry: Registry) -> Dispatcher {
         let rules = Rules { allow_private: true, allow_http: true };
         Dispatcher::new(Parts {
-            registry: self.registry.clone(),
+            registry,
             egress: Egress::new(rules).unwrap(),
             members: Arc::clone(&self.members) as Arc<dyn Members>,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
@@ -124,11 +126,14 @@ impl House {
         .unwrap()
     }
 
-    /// One that can be killed.
-    pub(super) fn dispatcher_of_its_own(&self) -> Own {
+    /// One that can be killed: with a registry of its own, since connections die with the runtime that made them.
+    pub(super) async fn dispatcher_of_its_own(&self) -> Own {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        runtime.spawn(self.dispatcher().run(self.stop.subscribe()));
+        let (database, clock) = (self.database.clone(), Arc::clone(&self.clock));
+        let registry = runtime.spawn(async move { Registry::open(&database, clock).await.unwrap() });
+        let dispatcher = self.dispatcher(registry.await.unwrap());
+        runtime.spawn(dispatcher.run(self.stop.subscribe()));
         Own(runtime)
     }
 
