@@ -14,7 +14,7 @@ const FAILURES_MAX: u32 = 5;
 
 /// The first pause of an open breaker, and the longest; each is twice the one before.
 const PAUSE_MS: i64 = 1_000;
-const PAUSE_MS_MAX: i64 = 60_000;
+pub(super) const PAUSE_MS_MAX: i64 = 60_000;
 
 /// How one receiver does.
 #[derive(Debug)]

@@ -214,12 +214,17 @@ impl House {
         .await;
     }
 
-    /// Waits until a receiver was told everything that could be told at this time.
+    /// Waits until a receiver was told everything that could be told at this time. An attempt that was under way when the
+    /// clock was moved may fail only now, and then pauses by the new time: the clock goes on until the pauses are over.
     pub(super) async fn idle_until_due(&self, webhook: &Webhook) {
         self.until(async || {
             let (due, _) = self.registry.pending(webhook.id, 1).await.unwrap();
             let position = self.registry.webhook(webhook.id).await.unwrap().unwrap().position;
-            position >= self.last_event() && due.is_none_or(|due| due.0 > self.clock.now_ms())
+            let is_idle = position >= self.last_event() && due.is_none_or(|due| due.0 > self.clock.now_ms());
+            if !is_idle {
+                self.later(webhook, super::super::pace::PAUSE_MS_MAX).await;
+            }
+            is_idle
         })
         .await;
     }
