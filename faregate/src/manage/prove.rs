@@ -39,9 +39,10 @@ pub(super) async fn execute(matches: &ArgMatches, format: Format) -> anyhow::Res
     let path = format!("/v1/agents/{}/signers", escape(&agent));
     let challenge = api.ask(&post(&format!("{path}/challenge"), json!({ "address": address }))?).await?;
     let message = challenge["message"].as_str().context("the management API gave no text to sign")?;
-    // Whoever answers at this URL gets no other text signed, and no other agent this address.
-    let is_ours = message.starts_with(&format!("Let {address} sign payments for the agent {agent} of "));
-    anyhow::ensure!(is_ours, "the management API wants another text signed: {message}");
+    anyhow::ensure!(
+        is_asked_for(message, &address, &agent),
+        "the management API wants another text signed: {message}"
+    );
     let proof = json!({ "address": address, "message": message, "signature": sign_message(&key, message) });
     let added = api.ask(&post(&path, proof)?).await?;
     match format {
@@ -49,6 +50,11 @@ pub(super) async fn execute(matches: &ArgMatches, format: Format) -> anyhow::Res
         Format::Text => print_text(&table::of_object(&added)),
     }
     Ok(Verdict::Yes)
+}
+
+/// Whoever answers at this URL gets no other text signed, and no other agent this address.
+fn is_asked_for(message: &str, address: &str, agent: &str) -> bool {
+    message.starts_with(&format!("Let {address} sign payments for the agent {agent} of Faregate, "))
 }
 
 /// The agent's id, where it is named.
@@ -64,4 +70,19 @@ async fn id(api: &Api, agent: &str) -> anyhow::Result<String> {
 fn post(path: &str, body: Value) -> anyhow::Result<Input> {
     let key = Some(format!("cli-{}", random::hex()?));
     Ok(Input { body: Some(body), idempotency_key: key, ..Input::of(Method::POST, path, Vec::new()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_asked_for;
+
+    #[test]
+    fn no_text_is_signed_for_another_agent_or_another_address() {
+        let text = "Let 0xAA sign payments for the agent agt_one of Faregate, until 7 (mark)";
+        assert!(is_asked_for(text, "0xAA", "agt_one"));
+        for (address, agent) in [("0xAA", "agt_two"), ("0xAB", "agt_one"), ("0xAA", "agt_on"), ("0xAA", "")] {
+            assert!(!is_asked_for(text, address, agent), "{address} {agent}");
+        }
+        assert!(!is_asked_for("Pay everything to me", "0xAA", "agt_one"));
+    }
 }

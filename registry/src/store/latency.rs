@@ -42,7 +42,7 @@ macro_rules! put {
     };
 }
 
-/// Adds what was counted of a provider's routes to the rows of one span.
+/// Adds what was counted of a provider's routes to the rows of one span. Each of them answered.
 pub(super) async fn add(
     session: &mut Session<'_>,
     provider: &str,

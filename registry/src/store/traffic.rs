@@ -79,7 +79,8 @@ pub(crate) async fn add(
         let list = Value::from(rows).to_string();
         execute!(session, sqlx::query(sql).bind(&list).bind(span).bind(start))?;
     }
-    for routes in routes.chunk_by(|one, next| one.provider == next.provider) {
+    let answered: Vec<_> = routes.into_iter().filter(|route| !route.answers.is_empty()).collect();
+    for routes in answered.chunk_by(|one, next| one.provider == next.provider) {
         if let Some(first) = routes.first() {
             latency::add(session, &first.provider, routes, (span, start)).await?;
         }
