@@ -183,7 +183,7 @@ async fn freeze(
     set_frozen(&state, &caller, &id, true).await
 }
 
-/// Lets a frozen agent pay again.
+/// Lets a frozen agent pay again. What the operator froze only the operator thaws.
 #[utoipa::path(post, path = "/v1/agents/{id}/thaw", operation_id = "agent.thaw", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn thaw(
@@ -248,7 +248,7 @@ async fn set_frozen(
     frozen: bool,
 ) -> Result<Json<AgentView>, Problem> {
     let agent = visible(state, caller, id).await?;
-    let agent = state.registry.set_frozen(&caller.actor(), agent.id, frozen).await?;
+    let agent = state.registry.set_frozen((&caller.actor(), caller.freezer()), agent.id, frozen).await?;
     Ok(Json(view(state, &agent).await?))
 }
 

@@ -256,6 +256,7 @@ impl From<RegistryError> for Problem {
             RegistryError::UnknownRoute(_) => Self::RouteNotFound,
             RegistryError::UnknownRevision { .. } => Self::RevisionNotFound,
             RegistryError::ManagedByFile { .. } => Self::ManagedByFile(error.to_string()),
+            RegistryError::FrozenByOperator => Self::Forbidden(error.to_string()),
             RegistryError::Taken { .. } | RegistryError::EndedKey(_) => Self::Conflict(error.to_string()),
             RegistryError::Invalid(mistakes) => {
                 let field = |mistake: Mistake| FieldError::new(mistake.pointer, mistake.message);

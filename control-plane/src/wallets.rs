@@ -156,7 +156,7 @@ async fn freeze(
     set_frozen(&state, &caller, &id, true).await
 }
 
-/// Lets the agents of a frozen wallet pay again.
+/// Lets the agents of a frozen wallet pay again. What the operator froze only the operator thaws.
 #[utoipa::path(post, path = "/v1/wallets/{id}/thaw", operation_id = "wallet.thaw", tag = "wallets", params(("id" = String, Path)),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn thaw(
@@ -174,7 +174,8 @@ async fn set_frozen(
     frozen: bool,
 ) -> Result<Json<WalletView>, Problem> {
     let wallet = visible(state, caller, id).await?;
-    let wallet = state.registry.set_wallet_frozen(&caller.actor(), wallet.id, frozen).await?;
+    let wallet =
+        state.registry.set_wallet_frozen((&caller.actor(), caller.freezer()), wallet.id, frozen).await?;
     Ok(Json(view(state, wallet).await?))
 }
 

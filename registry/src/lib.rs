@@ -18,6 +18,7 @@ pub mod database;
 pub mod directory;
 pub mod document;
 pub mod follow;
+pub mod frost;
 pub mod idempotency;
 pub mod journal;
 pub mod payout;
@@ -45,6 +46,7 @@ pub use catalog::{
 pub use config::{Config, ConfigErrors, Environment};
 pub use database::Database;
 pub use directory::{Directory, DirectoryError};
+pub use frost::Freezer;
 pub use journal::Tenant;
 pub use payout::{DestinationEntry, PayoutDestinations};
 pub use registry::{Registry, RegistryError};

@@ -106,6 +106,9 @@ pub enum RegistryError {
     /// The key's time is over: another one cannot take its place.
     #[error("the key {0} has ended: make a new one")]
     EndedKey(KeyId),
+    /// It is the operator's to thaw.
+    #[error("the operator froze it: only the operator thaws it")]
+    FrozenByOperator,
     /// No such wallet.
     #[error("there is no wallet {0}")]
     UnknownWallet(WalletId),

@@ -11,7 +11,7 @@ use axum::response::Response;
 use domain::{ApiKeyId, Secret};
 use ledger::Ledger;
 use registry::journal::{Actor, ActorKind};
-use registry::{ApiKey, ApiKeyGrant, Registry, Role};
+use registry::{ApiKey, ApiKeyGrant, Freezer, Registry, Role};
 use subtle::ConstantTimeEq;
 
 use super::operations;
@@ -127,6 +127,11 @@ impl Caller {
 
     pub(crate) fn is_admin(&self) -> bool {
         self.role == Role::Admin
+    }
+
+    /// As whom it freezes and thaws.
+    pub(crate) fn freezer(&self) -> Freezer {
+        if self.is_admin() { Freezer::Operator } else { Freezer::Owner }
     }
 
     /// The one provider that the caller may see; none: every one, or, for an owner, what all may see of them.

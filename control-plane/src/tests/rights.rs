@@ -143,3 +143,30 @@ async fn one_tenant_s_slow_calls_keep_neither_others_nor_the_operator_out() {
     drop(slow);
     house.end().await;
 }
+
+#[tokio::test]
+async fn what_the_operator_froze_its_owner_does_not_thaw() {
+    let house = House::control().await;
+    let lab = key(&house, json!({ "name": "l", "role": "owner", "owner": "lab" })).await;
+    let body = json!({ "name": "buyer" });
+    let agent = keyed(&house, &lab, "POST", "/v1/agents", body).await.expect(201);
+    for kind in ["agents", "wallets"] {
+        let id = text(&agent[if kind == "agents" { "id" } else { "wallet" }]);
+        let owner = async |verb: &str| {
+            keyed(&house, &lab, "POST", &format!("/v1/{kind}/{id}/{verb}"), json!({})).await
+        };
+        let operator = async |verb: &str| house.admin("POST", &format!("/v1/{kind}/{id}/{verb}"), None).await;
+        // Its own frost it takes away.
+        owner("freeze").await.expect(200);
+        assert_eq!(owner("thaw").await.expect(200)["frozen"], false);
+        // Also where the owner was first, and where it freezes once more.
+        owner("freeze").await.expect(200);
+        operator("freeze").await.expect(200);
+        owner("freeze").await.expect(200);
+        owner("thaw").await.expect_problem(403, "forbidden");
+        assert_eq!(operator("thaw").await.expect(200)["frozen"], false);
+        owner("freeze").await.expect(200);
+        assert_eq!(owner("thaw").await.expect(200)["frozen"], false);
+    }
+    house.end().await;
+}

@@ -88,7 +88,7 @@ async fn r8_r13_what_is_written_holds_for_the_next_request() {
     let policy = SpendingPolicy { per_request: Amount::from_atomic(7), ..SpendingPolicy::default() };
     rig.registry.set_policy(&OPERATOR, rig.agent, &policy).await.unwrap();
     assert_eq!(by_key().await.unwrap().policy, policy);
-    rig.registry.set_frozen(&OPERATOR, rig.agent, true).await.unwrap();
+    rig.registry.set_frozen((&OPERATOR, crate::Freezer::Operator), rig.agent, true).await.unwrap();
     assert!(by_key().await.unwrap().frozen);
     rig.registry.revoke_key(&OPERATOR, rig.agent, shown.grant.id).await.unwrap();
     assert!(by_key().await.is_none());

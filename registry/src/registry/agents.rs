@@ -8,8 +8,10 @@ use domain::{Address, AgentId, SpendingPolicy, UnixMillis, WalletId};
 use super::keys::put_key;
 use super::{Registry, RegistryError, random};
 use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, AgentEntry, Listing, NewAgent};
+use crate::frost::Freezer;
 use crate::journal::{Actor, ActorKind, Entry, PAGE_MAX, Subject, Tenant};
 use crate::store::agents::{self, Source};
+use crate::store::frost::{self, Table};
 use crate::store::{Session, wallets};
 use crate::writing::Writing;
 
@@ -200,20 +202,23 @@ impl Registry {
     /// Freezes an agent, which then pays nothing, or thaws it; again is no error.
     ///
     /// # Errors
-    /// No such agent; the database does not work.
+    /// No such agent; [`RegistryError::FrozenByOperator`]; the database does not work.
     pub async fn set_frozen(
         &self,
-        actor: &Actor,
+        (actor, who): (&Actor, Freezer),
         agent: AgentId,
         frozen: bool,
     ) -> Result<Agent, RegistryError> {
         let at = self.now();
         let mut writing = self.write().await?;
         let before = one(&mut writing.session(), agent).await?;
-        if before.frozen == frozen {
+        let found = frost::get(&mut writing.session(), Table::Agent, agent.as_bytes()).await?;
+        let found = found.ok_or(RegistryError::UnknownAgent(agent))?;
+        let then = found.then(frozen, who)?;
+        if then == found {
             return Ok(before);
         }
-        agents::set_frozen(&mut writing.session(), agent, frozen).await?;
+        frost::set(&mut writing.session(), Table::Agent, agent.as_bytes(), then).await?;
         let after = one(&mut writing.session(), agent).await?;
         let action = if frozen { "agent.frozen" } else { "agent.thawed" };
         writing.record(&entry_of(actor, action, Some(&before), Some(&after), at)).await?;

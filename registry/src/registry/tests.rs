@@ -317,7 +317,7 @@ async fn a_policy_survives_the_database() {
         Err(RegistryError::UnknownAgent(_))
     ));
     assert!(matches!(
-        registry.set_frozen(&OPERATOR, unknown, true).await,
+        registry.set_frozen((&OPERATOR, crate::Freezer::Operator), unknown, true).await,
         Err(RegistryError::UnknownAgent(_))
     ));
 }

@@ -5,7 +5,9 @@ use domain::{UnixMillis, WalletId};
 
 use super::{Registry, RegistryError, random};
 use crate::agent::{AGENT_NAME_BYTES_MAX, Listing};
+use crate::frost::Freezer;
 use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
+use crate::store::frost::{self, Table};
 use crate::store::wallets as store;
 use crate::wallet::Wallet;
 use crate::writing::Writing;
@@ -44,10 +46,10 @@ impl Registry {
     /// Freezes a wallet, whose agents then pay nothing, or thaws it; again is no error.
     ///
     /// # Errors
-    /// No such wallet; the database does not work.
+    /// No such wallet; [`RegistryError::FrozenByOperator`]; the database does not work.
     pub async fn set_wallet_frozen(
         &self,
-        actor: &Actor,
+        (actor, who): (&Actor, Freezer),
         id: WalletId,
         frozen: bool,
     ) -> Result<Wallet, RegistryError> {
@@ -55,10 +57,13 @@ impl Registry {
         let mut writing = self.write().await?;
         let before = store::get(&mut writing.session(), id).await?;
         let before = before.ok_or(RegistryError::UnknownWallet(id))?;
-        if before.frozen == frozen {
+        let found = frost::get(&mut writing.session(), Table::Wallet, id.as_bytes()).await?;
+        let found = found.ok_or(RegistryError::UnknownWallet(id))?;
+        let then = found.then(frozen, who)?;
+        if then == found {
             return Ok(before);
         }
-        store::set_frozen(&mut writing.session(), id, frozen).await?;
+        frost::set(&mut writing.session(), Table::Wallet, id.as_bytes(), then).await?;
         let after = Wallet { frozen, ..before.clone() };
         let action = if frozen { "wallet.frozen" } else { "wallet.thawed" };
         writing.record(&entry(actor, action, Some(&before), &after, at)).await?;

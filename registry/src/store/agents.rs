@@ -105,16 +105,6 @@ pub(crate) async fn of_wallet(
     ids.iter().map(|id| array(id).map(AgentId::from_bytes)).collect()
 }
 
-/// Freezes or thaws. False where there is no such agent.
-pub(crate) async fn set_frozen(
-    session: &mut Session<'_>,
-    agent: AgentId,
-    frozen: bool,
-) -> Result<bool, StoreError> {
-    const SQL: &str = "update agent set frozen = $2 where id = $1";
-    Ok(execute!(session, sqlx::query(SQL).bind(&agent.as_bytes()[..]).bind(frozen))? == 1)
-}
-
 /// Adds a signer; the agent it belongs to afterwards, which is another one where the address was taken.
 pub(crate) async fn put_signer(
     session: &mut Session<'_>,

@@ -54,16 +54,6 @@ pub(crate) async fn get(session: &mut Session<'_>, id: WalletId) -> Result<Optio
     row.map(Row::read).transpose()
 }
 
-pub(crate) async fn set_frozen(
-    session: &mut Session<'_>,
-    id: WalletId,
-    frozen: bool,
-) -> Result<(), StoreError> {
-    const SQL: &str = "update wallet set frozen = $2 where id = $1";
-    execute!(session, sqlx::query(SQL).bind(&id.as_bytes()[..]).bind(frozen))?;
-    Ok(())
-}
-
 pub(crate) async fn page(
     session: &mut Session<'_>,
     listing: &Listing<WalletId>,
