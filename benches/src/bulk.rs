@@ -52,7 +52,7 @@ from each join payer on payer.place = i % (select count(*) from payer),
   join account f on f.provider = p.provider and f.kind = 'fee'";
 
 /// The sums beside the payments, as commits would have left them.
-const SUMS: [&str; 9] = [
+const SUMS: [&str; 10] = [
     "update balance set debits = debits + moved from (select wallet, sum(gross) as moved from payment group by wallet) s
      where account = s.wallet",
     "update balance set credits = credits + moved from (select provider, sum(gross) as moved from payment group by provider) s
@@ -69,7 +69,8 @@ const SUMS: [&str; 9] = [
      select captured_at / 60000, provider, route, count(*), sum(gross), 0, 0, 0, 0 from payment group by 1, 2, 3",
     "insert into usage_day (provider, day, route, payments, gross, fee, refunds, refunded, refunded_fee)
      select provider, minute / 1440, route, sum(payments), sum(gross), sum(fee), 0, 0, 0 from usage_minute group by 1, 2, 3",
-    "update marker set batch = batch + 1, seq = p.seq, gross = p.gross
+    "insert into agent_payment (agent, payment) select agent, seq from payment order by agent, seq",
+    "update marker set batch = batch + 1, seq = p.seq, gross = p.gross, entered = p.seq
      from (select max(seq) as seq, sum(gross) as gross from payment) p",
     "pragma wal_checkpoint(truncate)",
 ];

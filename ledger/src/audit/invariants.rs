@@ -169,6 +169,13 @@ pub(super) const INVARIANTS: &[Invariant] = &[
               or sum(refunds) <> 0 or sum(refunded) <> 0 or sum(refunded_fee) <> 0) unequal",
     },
     Invariant {
+        name: "agents_have_their_payments",
+        meaning: "every payment is listed once, as its agent's",
+        sql: "select abs((select count(*) from payment) - (select count(*) from payment_of_agent))
+          + (select count(*) from payment_of_agent)
+          - (select count(*) from payment_of_agent a join payment p on p.seq = a.seq and p.agent = a.agent)",
+    },
+    Invariant {
         name: "times_follow_numbers",
         meaning: "a payment with a later number was not captured earlier",
         sql: "select count(*) from (select captured_at, lag(captured_at) over (order by seq) as before,

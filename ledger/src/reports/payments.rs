@@ -302,7 +302,7 @@ impl Search {
         let conditions = self.conditions.join(" and ");
         match place {
             // Row by row, which the offset makes PostgreSQL keep to: no join reads all payments.
-            Place::Refunds => format!(
+            Place::Refunds | Place::Agent(_) => format!(
                 "select found.seq from ({rows}) found where exists
                  (select 1 from payment p where p.seq = found.seq and {conditions} limit 1 offset 0) limit {limit}"
             ),
@@ -345,7 +345,10 @@ impl Place {
             Self::Provider(account) => payments(&format!("provider = {account}")),
             Self::Agent(agent) => {
                 let digits: String = agent.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-                payments(&format!("agent = unhex('{digits}')"))
+                format!(
+                    "select seq from payment_of_agent where agent = unhex('{digits}') {}",
+                    ordered("seq")
+                )
             }
             Self::Refunds => {
                 format!("select distinct payment as seq from refund where 1 = 1 {}", ordered("payment"))

@@ -57,6 +57,8 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("update usage_day set refunded = refunded + 1", &["days_match_minutes"]),
     ("update call_count set spent = spent + 1", &["calls_match_payments"]),
     ("update payment set captured_at = captured_at + 1 where seq = 1", &["times_follow_numbers"]),
+    ("update marker set entered = entered + 1", &["agents_have_their_payments"]),
+    ("insert into agent_payment select agent, seq from payment where seq = 2", &["agents_have_their_payments"]),
     ("update marker set gross = gross + 1", &["batches_are_gapless"]),
     ("delete from balance where account = 3", &["accounts_are_whole"]),
     (

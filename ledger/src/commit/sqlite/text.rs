@@ -42,7 +42,8 @@ pub(super) const BALANCE_VALUES: usize = 3;
 pub(super) const WINDOW_VALUES: usize = 5;
 pub(super) const CALL_VALUES: usize = 5;
 
-/// What every batch writes. The marker follows the balances at once: `changes()` counts the rows just moved.
+/// What every batch writes. The marker follows the balances at once: `changes()` counts the rows just moved. Every 64th batch
+/// enters the payments of all since then under their agents.
 macro_rules! captures {
     () => {
         "
@@ -79,6 +80,9 @@ insert into idempotency (key, payment, fingerprint, expires_at)
   select unhex(value->>0), unhex(value->>1), unhex(value->>2), $18 from json_each($4) where true
   on conflict (key)
   do update set payment = excluded.payment, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at;
+insert into agent_payment (agent, payment)
+  select agent, seq from payment where $12 % 64 = 0 and seq > (select entered from marker) order by agent, seq;
+update marker set entered = seq where $12 % 64 = 0;
 "
     };
 }
