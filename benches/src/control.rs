@@ -1,6 +1,6 @@
 //! [`Control`]: the management API of the Faregate that is measured, as its operator calls it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
 use anyhow::{Result, bail};
 use serde_json::Value;
@@ -14,6 +14,13 @@ pub(crate) struct Control {
     pub(crate) address: SocketAddr,
     /// What lets us in.
     pub(crate) token: String,
+}
+
+/// Somebody who calls it again and again.
+pub(crate) struct Client<'c> {
+    control: &'c Control,
+    /// None before the first call, and where the answer to the last one ended it.
+    connection: Option<TcpStream>,
 }
 
 // === impl Control ===
@@ -35,9 +42,39 @@ impl Control {
         self.send("GET", path, "", "")
     }
 
+    /// A client that calls often, on a connection that it keeps.
+    pub(crate) const fn client(&self) -> Client<'_> {
+        Client { control: self, connection: None }
+    }
+
     fn send(&self, method: &str, path: &str, fields: &str, body: &str) -> Result<Value> {
-        let fields = format!("authorization: Bearer {}\r\n{fields}", self.token);
-        let exchange = Exchange::new(self.address, method, path, &fields, body)?;
+        self.client().send(method, path, fields, body)
+    }
+}
+
+// === impl Client ===
+
+impl Client<'_> {
+    /// As [`Control::change`].
+    pub(crate) fn change(&mut self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        self.send(method, path, "content-type: application/json\r\n", &body.to_string())
+    }
+
+    /// As [`Control::get`].
+    pub(crate) fn get(&mut self, path: &str) -> Result<Value> {
+        self.send("GET", path, "", "")
+    }
+
+    fn send(&mut self, method: &str, path: &str, fields: &str, body: &str) -> Result<Value> {
+        let fields = format!("authorization: Bearer {}\r\n{fields}", self.control.token);
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Exchange::connect(self.control.address)?,
+        };
+        let exchange = Exchange::on(&mut connection, method, path, &fields, body)?;
+        if !exchange.is_last() {
+            self.connection = Some(connection);
+        }
         if !(200..300).contains(&exchange.status()) {
             bail!("{method} {path}: {}", exchange.text());
         }

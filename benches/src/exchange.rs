@@ -1,4 +1,4 @@
-//! [`Exchange`]: one request and its answer on a connection of its own. Blocking, not measured.
+//! [`Exchange`]: one request and its answer. Blocking, not measured.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -29,9 +29,25 @@ impl Exchange {
         fields: &str,
         body: &str,
     ) -> Result<Self> {
-        let mut socket = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
+        Self::on(&mut Self::connect(address)?, method, path, fields, body)
+    }
+
+    /// A connection for requests one after the other.
+    pub(crate) fn connect(address: SocketAddr) -> Result<TcpStream> {
+        let socket = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
         socket.set_read_timeout(Some(ANSWER_MAX))?;
-        let length = body.len();
+        Ok(socket)
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) fn on(
+        socket: &mut TcpStream,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: &str,
+    ) -> Result<Self> {
+        let (address, length) = (socket.peer_addr()?, body.len());
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{fields}\r\n"
         );
@@ -46,6 +62,11 @@ impl Exchange {
                 return Ok(Self { response, input });
             }
         }
+    }
+
+    /// Whether the connection goes on after it.
+    pub(crate) fn is_last(&self) -> bool {
+        self.response.closes
     }
 
     pub(crate) fn status(&self) -> u16 {

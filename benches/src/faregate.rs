@@ -18,7 +18,7 @@ use protocol::header::PAYMENT_REQUIRED;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 
-use crate::control::Control;
+use crate::control::{Client, Control};
 use crate::exchange::Exchange;
 use crate::ground::Ground;
 use crate::process::{Process, free_address};
@@ -226,14 +226,19 @@ impl Faregate {
         self.control.change("PATCH", "/v1/routes/live", &price).map(drop)
     }
 
-    /// One call of the management API about one of the agents: a new policy, or what its wallet holds.
-    pub(crate) fn manage(&self, turn: u32, writes: bool) -> Result<()> {
+    /// Somebody who calls the management API often.
+    pub(crate) const fn client(&self) -> Client<'_> {
+        self.control.client()
+    }
+
+    /// One call of theirs about one of the agents: a new policy, or what its wallet holds.
+    pub(crate) fn manage(&self, client: &mut Client<'_>, turn: u32, writes: bool) -> Result<()> {
         let (agent, wallet) = self.agents.get(turn as usize % self.agents.len()).context("an agent")?;
         let done = if writes {
             let policy = json!({ "per_day": format!("${}", 1_000_000 + turn) });
-            self.control.change("PUT", &format!("/v1/agents/{agent}/policy"), &policy)
+            client.change("PUT", &format!("/v1/agents/{agent}/policy"), &policy)
         } else {
-            self.control.get(&format!("/v1/wallets/{wallet}"))
+            client.get(&format!("/v1/wallets/{wallet}"))
         };
         done.map(drop)
     }

@@ -25,7 +25,7 @@ pub(crate) enum Meanwhile {
     Reload,
     /// The route that is called gets another price, so often a second.
     Reprice(u32),
-    /// The management API is called, so often a second.
+    /// The management API is called, so often a second, on a few connections.
     Manage(u32),
     /// The worker settles so many payments. They are settled once, so this is for one measurement.
     Settle(u64),
@@ -83,15 +83,18 @@ impl Meanwhile {
                 Ok(Happened { count: 1, longest: gateway.settle(payments)? })
             }
             Self::Reprice(rate) => at_rate(rate, plan, |turn| gateway.reprice(turn)),
-            Self::Manage(rate) => at_rate(rate / CALLERS, plan, |turn| {
-                gateway.manage(caller + turn * CALLERS, turn.is_multiple_of(WRITES))
-            }),
+            Self::Manage(rate) => {
+                let mut client = gateway.client();
+                at_rate(rate / CALLERS, plan, |turn| {
+                    gateway.manage(&mut client, caller + turn * CALLERS, turn.is_multiple_of(WRITES))
+                })
+            }
         }
     }
 }
 
 /// So many a second from the beginning of the load to its end, evenly. One that took long delays the next, none is left out.
-fn at_rate(rate: u32, plan: &Plan, act: impl Fn(u32) -> Result<()>) -> Result<Happened> {
+fn at_rate(rate: u32, plan: &Plan, mut act: impl FnMut(u32) -> Result<()>) -> Result<Happened> {
     let begun = Instant::now();
     let (end, between) = (plan.warmup + plan.window, Duration::from_secs(1) / rate.max(1));
     let mut happened = Happened::default();

@@ -117,6 +117,9 @@ impl Dispatcher {
             events.iter().for_each(|event| self.wake(event));
             seen = last;
             self.seen = Some(seen);
+            if events.len() < PAGE_MAX as usize {
+                break;
+            }
         }
         if self.is_stale || self.refreshed_at.elapsed() >= REFRESH {
             self.refresh().await?;

@@ -345,10 +345,7 @@ impl Place {
             Self::Provider(account) => payments(&format!("provider = {account}")),
             Self::Agent(agent) => {
                 let digits: String = agent.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-                format!(
-                    "select seq from payment_of_agent where agent = unhex('{digits}') {}",
-                    ordered("seq")
-                )
+                format!("select seq from payment_of_agent where agent = unhex('{digits}') {}", ordered("seq"))
             }
             Self::Refunds => {
                 format!("select distinct payment as seq from refund where 1 = 1 {}", ordered("payment"))

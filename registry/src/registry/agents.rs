@@ -193,7 +193,7 @@ impl Registry {
         let owner = before.owner.as_deref();
         agents::put_agent(&mut writing.session(), (agent, before.wallet), &before.name, owner, &policy, at)
             .await?;
-        let after = one(&mut writing.session(), agent).await?;
+        let after = Agent { policy, ..before.clone() };
         writing.record(&entry_of(actor, "policy.updated", Some(&before), Some(&after), at)).await?;
         self.commit_agent(writing, agent).await?;
         Ok(after)
