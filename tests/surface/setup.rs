@@ -382,6 +382,11 @@ async fn an_owner_exports_and_applies_what_is_its_own() {
     assert_eq!((text.matches("[[agents]]").count(), text.matches("[[wallets]]").count()), (2, 3), "{text}");
     assert!(!text.contains("stranger") && text.contains("[[agent_keys]]"), "{text}");
     let file = folder.write("own.toml", &text.replace("frozen = true", "frozen = false"));
+    let refused = run(&["apply", &file, "--api", &api, "--token", key.trim()]).await;
+    assert!(refused.err.contains("may not do that: the operator froze it"), "{}", refused.err);
+    say(&gateway, &format!("apply {file}")).await;
+    let frozen = folder.write("frozen.toml", &text);
+    assert_eq!(own(&["apply", &frozen]).await.trim(), "changed  wallet  lab (2)    /frozen");
     assert_eq!(own(&["apply", &file]).await.trim(), "changed  wallet  lab (2)    /frozen");
     assert_eq!(own(&["apply", &file]).await.trim(), "nothing changes");
     gateway.finish().await;

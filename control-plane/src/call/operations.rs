@@ -103,7 +103,7 @@ pub(crate) async fn demand(
     let demands = operations.known.get(&(method.clone(), path.as_str().to_owned()));
     let demands = demands.ok_or(Problem::Method)?;
     if !caller.may(&demands.scope) {
-        return Err(Problem::Forbidden(demands.scope.clone()));
+        return Err(Problem::Forbidden(format!("it lacks the scope `{}`", demands.scope)));
     }
     for pair in request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split('=').next().unwrap_or_default();
