@@ -282,7 +282,8 @@ async fn what_differs_is_changed_and_nothing_else() {
 async fn what_cannot_be_applied_is_told_with_its_line_before_anything_is_changed() {
     let (upstream, folder) = (Upstream::start().await, Folder::new());
     let gateway = gateway(&upstream).await;
-    say(&gateway, &format!("apply {}", folder.write("made.toml", SETUP))).await;
+    let hook = "[[webhooks]]\nurl = \"http://127.0.0.1:9/made\"\n";
+    say(&gateway, &format!("apply {}", folder.write("made.toml", &format!("{SETUP}\n{hook}")))).await;
     let before = export(&gateway).await;
     let agent =
         |lines: &str| format!("[[wallets]]\nname = \"new\"\n\n[[agents]]\nname = \"reader\"\n{lines}\n");
@@ -316,12 +317,28 @@ async fn what_cannot_be_applied_is_told_with_its_line_before_anything_is_changed
             agent("[[routes]]\nname = \"tiles\"\nprovider = \"maps\"\npaht = \"/x\""),
             "line 9, /routes/0/paht: ",
         ),
+        (
+            agent("[[webhooks]]\nurl = \"http://127.0.0.1:9/\"\ntypes = [\"wallet.empty\"]"),
+            "line 8, /webhooks/0/types: no event is of the type `wallet.empty`",
+        ),
+        (
+            agent(
+                "[[webhooks]]\nurl = \"http://127.0.0.1:9/a\"\n[[webhooks]]\nurl = \"gopher://127.0.0.1/\"",
+            ),
+            "line 9, /webhooks/1/url: ",
+        ),
+        (
+            agent("[[webhooks]]\nurl = \"http://127.0.0.1:9/made\"\ntypes = [\"wallet.empty\"]"),
+            "line 8, /webhooks/0/types: ",
+        ),
     ];
     for (number, (text, place)) in wrong.iter().enumerate() {
         let file = folder.write(&format!("wrong-{number}.toml"), text);
-        let said = try_say(&gateway, &format!("apply {file}")).await;
-        assert!(said.code == Some(1) && said.err.contains(place), "no {place}: {}\n{text}", said.err);
-        assert!(said.out.is_empty(), "{}", said.out);
+        for line in [format!("apply {file} --dry-run"), format!("apply {file}")] {
+            let said = try_say(&gateway, &line).await;
+            assert!(said.code == Some(1) && said.err.contains(place), "no {place}: {}\n{text}", said.err);
+            assert!(said.out.is_empty(), "{}", said.out);
+        }
     }
     let json = "{\n\"agents\": [{\"name\": \"x\",\n\"balance\": 5}]}";
     let said = try_say(&gateway, &format!("apply {}", folder.write("wrong.json", json))).await;

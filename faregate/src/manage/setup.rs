@@ -26,9 +26,8 @@ use super::input::Input;
 use super::refusal::Refusal;
 use super::{Api, table};
 use crate::output::{Format, Verdict, print_json, print_text};
-use crate::random;
 use file::{Setup, Source};
-use plan::{Outcome, Plan, Step};
+use plan::{Outcome, Plan, Step, Trial};
 
 /// Writes it.
 pub(super) const EXPORT: &str = "export";
@@ -108,7 +107,10 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
     let agents = agents::Known::read(&api, setup.agent_names()).await?;
     agents::plan(&setup.agents, &agents, &mut plan)?;
     if prune || !setup.webhooks.is_empty() {
-        webhooks::plan(&setup.webhooks, webhooks::read(&api).await?, prune, &mut plan);
+        let trials = webhooks::plan(&setup.webhooks, webhooks::read(&api).await?, prune, &mut plan);
+        for trial in trials {
+            trial.run(&api, &mut plan.mistakes).await?;
+        }
     }
     let keys = keys::missing(&api, (setup.agent_keys, setup.api_keys), &agents, &mut plan).await?;
     source.expect_none(&plan.mistakes)?;
@@ -124,25 +126,9 @@ async fn plan_catalog(api: &Api, setup: &Setup, prune: bool, plan: &mut Plan) ->
         return Ok(Value::Null);
     }
     let body = json!({ "providers": setup.providers, "routes": setup.routes });
-    let set = |name: &str| (name.to_owned(), "true".to_owned());
-    let mut query = vec![set("dry_run")];
-    query.extend(prune.then(|| set("prune")));
-    let trial = Input {
-        body: Some(body.clone()),
-        idempotency_key: Some(format!("cli-{}", random::hex()?)),
-        ..Input::of(Method::POST, "/v1/catalog/apply", query)
-    };
-    let mut tried = match api.ask(&trial).await {
-        Ok(tried) => tried,
-        Err(error) => match error.downcast::<Refusal>() {
-            Ok(refusal) if !refusal.fields.is_empty() => {
-                refusal.fields.into_iter().for_each(|(at, message)| plan.mistakes.add(at, message));
-                return Ok(Value::Null);
-            }
-            Ok(refusal) => return Err(refusal.into()),
-            Err(error) => return Err(error),
-        },
-    };
+    let trial = Trial::new(Method::POST, "/v1/catalog/apply", body.clone(), String::new());
+    let trial = if prune { trial.set("prune") } else { trial };
+    let Some(mut tried) = trial.run(api, &mut plan.mistakes).await? else { return Ok(Value::Null) };
     let changes = tried["changes"].as_array_mut().map(std::mem::take).unwrap_or_default();
     if !changes.is_empty() {
         let path = if prune { "/v1/catalog/apply?prune=true" } else { "/v1/catalog/apply" };
