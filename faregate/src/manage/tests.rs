@@ -157,6 +157,17 @@ fn what_null_does_stands_in_the_help_where_it_does_it() {
 }
 
 #[test]
+fn what_keeps_money_from_being_moved_twice_stands_where_it_is_moved() {
+    for verb in ["fund", "withdraw"] {
+        let help = refused(&format!("faregate wallet {verb} --help"));
+        let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = "only a call repeated under its own `Idempotency-Key` (on the command line `--idempotency-key`) moves the \
+                    money once";
+        assert!(words.contains(told), "{help}");
+    }
+}
+
+#[test]
 fn what_is_on_is_switched_off_by_a_flag() {
     let on = |line: &str| input(line).body.unwrap()["enabled"].clone();
     assert_eq!(on("faregate webhook update w --enabled"), true);
