@@ -157,7 +157,8 @@ pub(crate) struct Trial {
 /// What came of a change.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OutcomeView {
-    /// The version of the catalog from which on it holds: in force in this process now, elsewhere within a second.
+    /// The version of the catalog from which on it holds: in force in this process now, elsewhere within a second. Of a dry run
+    /// the one that would be next.
     version: u64,
     /// What changed, with old and new prices.
     #[schema(value_type = Vec<Value>)]

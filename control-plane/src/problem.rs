@@ -53,7 +53,7 @@ pub(crate) enum Problem {
         "this call was made, and its answer showed a secret, which is shown once; revoke what it made and make another"
     )]
     ShownBefore,
-    #[error("no such agent")]
+    #[error("there is no agent of this id or name")]
     AgentNotFound,
     #[error("no such wallet")]
     WalletNotFound,
