@@ -319,15 +319,7 @@ async fn bad_calls_are_refused_with_a_stable_code() {
     get("/v1/nothing".to_owned()).await.expect_problem(404, "not_found");
     get("/v1/wallets/x/fund".to_owned()).await.expect_problem(405, "method_not_allowed");
     get(format!("/v1/agents/{nobody}")).await.expect_problem(404, "agent_not_found");
-    let unnamed = get("/v1/agents/nobody".to_owned()).await.expect_problem(404, "agent_not_found");
-    assert_eq!(unnamed["detail"], "there is no agent of this id or name");
     get(format!("/v1/wallets/{nobody}")).await.expect_problem(400, "invalid_identifier");
-    let diff = get("/v1/routes/x/diff?limit=1".to_owned()).await.expect_problem(400, "invalid_parameter");
-    assert_eq!(diff["detail"], "this call takes no parameter `limit`");
-    let diff = get("/v1/routes/x/diff".to_owned()).await.expect_problem(400, "invalid_parameter");
-    assert_eq!(diff["detail"], "this call needs the parameters `from`, `to`");
-    let diff = get("/v1/routes/x/diff?to=1".to_owned()).await.expect_problem(400, "invalid_parameter");
-    assert_eq!(diff["detail"], "this call needs the parameter `from`");
     get(format!("/v1/agents/{id}?expand=all")).await.expect_problem(400, "invalid_parameter");
     get(format!("/v1/wallets/{wallet}")).await.expect_problem(404, "wallet_not_found");
     get(format!("/v1/payments/{payment}")).await.expect_problem(404, "payment_not_found");

@@ -122,10 +122,8 @@ impl Metrics {
             requests_in_flight: made
                 .gauge("requests_in_flight", "Requests between their header and their line in the log.")?,
             reloads: made.counters("reloads_total", "Reloads of the catalog.", &["result"])?,
-            last_reload_failed: made.gauge(
-                "last_reload_failed",
-                "1 where the file on disk was refused and the one before it is in force, else 0.",
-            )?,
+            last_reload_failed: made
+                .gauge("last_reload_failed", "1 while the file on disk is refused, else 0.")?,
             catalog_version: made.gauge("catalog_version", "The catalog that serves.")?,
             connections_refused: made
                 .counter("connections_refused_total", "Connections closed over the limit.")?,
