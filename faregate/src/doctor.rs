@@ -99,6 +99,11 @@ fn as_text(findings: &[Finding]) -> String {
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+fn refused_reload(metrics: &str) -> Option<String> {
+    let words = "the file on disk was refused, and the one before it is in force: the log says why, and `faregate check` does";
+    metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
+}
+
 /// A listener as it is called from its own machine.
 fn url(mut address: SocketAddr) -> String {
     match address.ip() {
@@ -142,7 +147,9 @@ impl Patient {
 
     async fn examine(&self, findings: &mut Vec<Finding>) {
         findings.push(Finding::new("readiness", self.unready().await));
-        findings.push(Finding::new("last reload", self.refused_reload().await));
+        if let Ok(metrics) = self.metrics().await {
+            findings.push(Finding::new("last reload", refused_reload(&metrics)));
+        }
         let access = self.closed().await;
         let is_open = access.is_none();
         findings.push(Finding::new("management API", access));
@@ -167,12 +174,8 @@ impl Patient {
         }
     }
 
-    /// That nobody answers at all is told by the readiness.
-    async fn refused_reload(&self) -> Option<String> {
-        let response = self.client.get(format!("{}/metrics", self.ops)).send().await.ok()?;
-        let metrics = response.text().await.ok()?;
-        let words = "the file on disk was refused, and the one before it is in force: the log says why, and `faregate check` does";
-        metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
+    async fn metrics(&self) -> reqwest::Result<String> {
+        self.client.get(format!("{}/metrics", self.ops)).send().await?.text().await
     }
 
     async fn unready(&self) -> Option<String> {

@@ -131,7 +131,10 @@ impl Pool {
     pub(crate) async fn open_existing(database: &Database) -> Result<Option<Self>, StoreError> {
         match database {
             Database::Sqlite { directory } if directory.join(FILE).exists() => {
-                let options = SqliteConnectOptions::new().filename(directory.join(FILE)).read_only(true);
+                let (file, log) = (directory.join(FILE), directory.join(format!("{FILE}-wal")));
+                // Where nobody has it open there is no log, and a reader that expected writers would make one.
+                let options =
+                    SqliteConnectOptions::new().filename(file).read_only(true).immutable(!log.exists());
                 Ok(Some(Self::Sqlite(sqlite(options).await?)))
             }
             Database::Sqlite { .. } => Ok(None),

@@ -1,6 +1,7 @@
 //! The file beside the API.
 
 use super::*;
+use crate::Database;
 
 #[tokio::test]
 async fn the_api_adds_to_what_the_file_brings_and_changes_nothing_of_it() {
@@ -156,6 +157,14 @@ async fn a_file_is_tried_beside_what_came_through_the_api_and_refused_as_the_sta
     let writing = registry.begin().await.unwrap();
     assert!(tried(&text("free", "/free")).await.unwrap());
     drop(writing);
+    registry.close().await;
+    let files = || match &place.database {
+        Database::Sqlite { directory } => std::fs::read_dir(directory).unwrap().count(),
+        Database::Postgres { .. } => 0,
+    };
+    let before = files();
+    assert!(tried(&text("free", "/free")).await.unwrap());
+    assert_eq!(files(), before, "nor does it leave a file behind where no gateway runs");
     let open = open(&place, &TestClock::new()).await;
     let catalog = open.apply(&file(&[]), open.now()).await.unwrap();
     assert_eq!((catalog.version(), catalog.routes().len()), (version, 2));
