@@ -254,12 +254,12 @@ async fn set_frozen(
 
 /// An agent that is the caller's business, by its id or its name; another one does not exist for them.
 pub(crate) async fn visible(state: &ControlState, caller: &Caller, called: &str) -> Result<Agent, Problem> {
-    let (agent, unknown) = match called.parse::<AgentId>() {
-        Ok(id) => (state.registry.agent(id).await?, Problem::AgentNotFound),
-        // Whether somebody else's agent has this name is not told.
-        Err(error) => (state.registry.agent_named(called).await?, error.into()),
+    let agent = match called.parse::<AgentId>() {
+        Ok(id) => state.registry.agent(id).await?,
+        Err(_) => state.registry.agent_named(called).await?,
     };
-    agent.filter(|agent| caller.owns(agent.owner.as_deref())).ok_or(unknown)
+    // Whether somebody else's agent is called so is not told.
+    agent.filter(|agent| caller.owns(agent.owner.as_deref())).ok_or(Problem::AgentNotFound)
 }
 
 /// Whose a new thing is to be: the caller's own, or whose the administrator says.

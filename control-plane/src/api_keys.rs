@@ -64,11 +64,10 @@ struct ApiKeyView {
 /// A key at the one moment its text is known.
 #[derive(Serialize, ToSchema)]
 struct ShownApiKeyView {
-    id: String,
     /// Shown here and nowhere else.
     key: String,
-    name: String,
-    role: &'static str,
+    #[serde(flatten)]
+    grant: ApiKeyView,
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
@@ -122,8 +121,7 @@ async fn create(
     let new = NewApiKey { name: body.name, role, read_only: body.read_only, scopes: body.scopes, expires_at };
     let (key, grant) = state.registry.create_api_key(&caller.actor(), new).await?;
     tracing::info!(key.id = %grant.id, key.role = grant.role.name(), "key of the management API created");
-    let (id, role) = (grant.id.to_string(), grant.role.name());
-    let view = ShownApiKeyView { id, key: key.reveal(), name: grant.name, role };
+    let view = ShownApiKeyView { key: key.reveal(), grant: ApiKeyView::new(grant) };
     Ok((StatusCode::CREATED, Extension(ShowsSecret), Json(view)).into_response())
 }
 

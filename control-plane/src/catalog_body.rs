@@ -72,7 +72,7 @@ pub(crate) struct RouteBody {
     provider: String,
     /// Such as `/v1/quotes/{symbol}`.
     path: String,
-    /// Methods answered; all where not given.
+    /// Methods of IANA's registry that are answered; all where not given.
     methods: Option<Vec<String>>,
     /// Such as `$0.0025`, or `free`.
     price: Option<String>,
@@ -121,7 +121,7 @@ pub(crate) struct RoutePatch {
     /// Such as `/v1/quotes/{symbol}`.
     #[schema(nullable = false)]
     path: Option<String>,
-    /// Methods answered; all where none.
+    /// Methods of IANA's registry that are answered; all where none.
     methods: Option<Vec<String>>,
     /// Such as `$0.0025`, or `free`.
     price: Option<String>,
@@ -157,7 +157,8 @@ pub(crate) struct Trial {
 /// What came of a change.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OutcomeView {
-    /// The version of the catalog from which on it holds: in force in this process now, elsewhere within a second.
+    /// The version of the catalog from which on it holds: in force in this process now, elsewhere within a second. Of a dry run
+    /// the one that would be next.
     version: u64,
     /// What changed, with old and new prices.
     #[schema(value_type = Vec<Value>)]

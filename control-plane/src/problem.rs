@@ -21,7 +21,7 @@ pub(crate) enum Problem {
     Unauthorized,
     #[error("the management API is closed: set control.admin_token or control.admin_token_file")]
     Closed,
-    #[error("this key may not do that: it lacks the scope `{0}`")]
+    #[error("this key may not do that: {0}")]
     Forbidden(String),
     #[error("there is nothing at this path")]
     NotFound,
@@ -53,7 +53,7 @@ pub(crate) enum Problem {
         "this call was made, and its answer showed a secret, which is shown once; revoke what it made and make another"
     )]
     ShownBefore,
-    #[error("no such agent")]
+    #[error("there is no agent of this id or name")]
     AgentNotFound,
     #[error("no such wallet")]
     WalletNotFound,

@@ -319,7 +319,7 @@ async fn bad_calls_are_refused_with_a_stable_code() {
     get("/v1/nothing".to_owned()).await.expect_problem(404, "not_found");
     get("/v1/wallets/x/fund".to_owned()).await.expect_problem(405, "method_not_allowed");
     get(format!("/v1/agents/{nobody}")).await.expect_problem(404, "agent_not_found");
-    get(format!("/v1/agents/{wallet}")).await.expect_problem(400, "invalid_identifier");
+    get(format!("/v1/wallets/{nobody}")).await.expect_problem(400, "invalid_identifier");
     get(format!("/v1/agents/{id}?expand=all")).await.expect_problem(400, "invalid_parameter");
     get(format!("/v1/wallets/{wallet}")).await.expect_problem(404, "wallet_not_found");
     get(format!("/v1/payments/{payment}")).await.expect_problem(404, "payment_not_found");

@@ -1,9 +1,14 @@
-//! `faregate check`: every mistake of a configuration at once, for people, editors and pipelines.
+//! `faregate check`: every mistake of a configuration at once, for people, editors and pipelines. Where the database that the
+//! file names can be read, what came through the management API and would keep a start with this file from working as well.
+
+use std::sync::Arc;
 
 use clap::Args;
-use registry::config::{ConfigError, Loaded, Place};
+use registry::config::{ConfigError, ConfigErrors, Loaded, Place};
+use registry::{Config, Registry, RegistryError};
 use serde_json::{Value, json};
 
+use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
 use crate::output::{Format, Verdict, print_json, print_text};
 
@@ -14,30 +19,42 @@ pub(crate) struct Arguments {
     config: ConfigFile,
 }
 
-/// Reads nothing but the file, the files it names and the environment. Starts nothing.
-pub(crate) fn execute(arguments: &Arguments, format: Format) -> Verdict {
+/// What was found.
+#[derive(Default)]
+struct Findings {
+    errors: Vec<Mistake>,
+    warnings: Vec<ConfigError>,
+    /// Why nothing is said about what came through the management API; none where it was looked at, or not worth a look.
+    unseen: Option<String>,
+}
+
+/// What is wrong, with its place in the file where it has one.
+enum Mistake {
+    Placed(ConfigError),
+    Unplaced(String),
+}
+
+/// Reads the file, the files it names and the environment, and the database as it is. Starts nothing, changes nothing.
+pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
     let loaded = arguments.config.load();
-    let errors: Vec<&ConfigError> =
-        loaded.as_ref().err().into_iter().flat_map(|errors| errors.iter()).collect();
-    let warnings = loaded.as_ref().map_or(&[][..], |loaded| &loaded.warnings);
+    let findings = match &loaded {
+        Ok(loaded) => {
+            Findings { warnings: loaded.warnings.clone(), ..Findings::beside(&loaded.config).await }
+        }
+        Err(errors) => Findings { errors: placed(errors), ..Findings::default() },
+    };
     match format {
-        Format::Json => print_json(&json!({
-            "ok": loaded.is_ok(),
-            "errors": errors.iter().map(|error| object(error)).collect::<Vec<_>>(),
-            "warnings": warnings.iter().map(object).collect::<Vec<_>>(),
-        })),
+        Format::Json => print_json(&findings.object()),
         Format::Text => {
-            let lines = errors.iter().map(ToString::to_string);
-            let lines = lines.chain(warnings.iter().map(|warning| format!("warning: {warning}")));
-            let last = match &loaded {
-                Ok(loaded) => summary(arguments, loaded),
-                Err(errors) if errors.iter().len() == 1 => "1 mistake".to_owned(),
-                Err(errors) => format!("{} mistakes", errors.iter().len()),
+            let last = match (&loaded, findings.errors.len()) {
+                (Ok(loaded), 0) => summary(arguments, loaded),
+                (_, 1) => "1 mistake".to_owned(),
+                (_, mistakes) => format!("{mistakes} mistakes"),
             };
-            print_text(&lines.chain([last]).collect::<Vec<_>>().join("\n"));
+            print_text(&findings.lines().chain([last]).collect::<Vec<_>>().join("\n"));
         }
     }
-    loaded.is_ok().into()
+    findings.errors.is_empty().into()
 }
 
 fn summary(arguments: &Arguments, loaded: &Loaded) -> String {
@@ -46,6 +63,10 @@ fn summary(arguments: &Arguments, loaded: &Loaded) -> String {
         (catalog.providers.len(), catalog.routes.len(), loaded.config.agents.len());
     let file = arguments.config.path.display();
     format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents})")
+}
+
+fn placed(errors: &ConfigErrors) -> Vec<Mistake> {
+    errors.iter().cloned().map(Mistake::Placed).collect()
 }
 
 fn object(error: &ConfigError) -> Value {
@@ -57,6 +78,54 @@ fn object(error: &ConfigError) -> Value {
     object["key"] = json!(error.key);
     object["message"] = json!(error.message);
     object
+}
+
+// === impl Findings ===
+
+impl Findings {
+    /// A file without mistakes, beside what is stored.
+    async fn beside(config: &Config) -> Self {
+        let tried = Registry::try_file(&config.data, Arc::new(SystemClock), &config.catalog).await;
+        let errors = match tried {
+            Ok(true) => return Self::default(),
+            Ok(false) => return Self::unseen("there is no database yet"),
+            Err(RegistryError::File(errors)) => placed(&errors),
+            Err(RegistryError::Invalid(mistakes)) => {
+                mistakes.iter().map(|mistake| Mistake::Unplaced(mistake.to_string())).collect()
+            }
+            Err(error) => return Self::unseen(error),
+        };
+        Self { errors, ..Self::default() }
+    }
+
+    fn unseen(why: impl ToString) -> Self {
+        Self { unseen: Some(why.to_string()), ..Self::default() }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let errors = self.errors.iter().map(|error| match error {
+            Mistake::Placed(error) => error.to_string(),
+            Mistake::Unplaced(message) => message.clone(),
+        });
+        let warnings = self.warnings.iter().map(|warning| format!("warning: {warning}"));
+        let unseen = self.unseen.iter();
+        errors.chain(warnings).chain(
+            unseen.map(|why| format!("not seen: routes and providers of the management API, because {why}")),
+        )
+    }
+
+    fn object(&self) -> Value {
+        let errors = self.errors.iter().map(|error| match error {
+            Mistake::Placed(error) => object(error),
+            Mistake::Unplaced(message) => json!({ "key": "", "message": message }),
+        });
+        json!({
+            "ok": self.errors.is_empty(),
+            "errors": errors.collect::<Vec<_>>(),
+            "warnings": self.warnings.iter().map(object).collect::<Vec<_>>(),
+            "not_seen": self.unseen,
+        })
+    }
 }
 
 #[cfg(test)]

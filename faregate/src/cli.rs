@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Gateway(run::Arguments),
     /// Serve the management API alone, beside gateways on a shared PostgreSQL.
     ControlPlane(run::Arguments),
-    /// Check a configuration file and report every mistake with file, line and key.
+    /// Check a configuration file and report every mistake with file, line and key, and what of the database is in its way.
     Check(check::Arguments),
     /// Show which route a request takes, what it costs and under which policy: by the file and what is stored.
     Explain(explain::Arguments),
@@ -95,7 +95,7 @@ pub(crate) fn execute(asked: Asked, format: Format) -> anyhow::Result<Verdict> {
         Command::Run(arguments) => serve(arguments, Role::Both),
         Command::Gateway(arguments) => serve(arguments, Role::Gateway),
         Command::ControlPlane(arguments) => serve(arguments, Role::ControlPlane),
-        Command::Check(arguments) => Ok(check::execute(&arguments, format)),
+        Command::Check(arguments) => Ok(runtime()?.block_on(check::execute(&arguments, format))),
         Command::Explain(arguments) => runtime()?.block_on(explain::execute(arguments, format)),
         Command::Pay(arguments) => runtime()?.block_on(pay::execute(arguments, format)),
         Command::Address(arguments) => address::execute(&arguments, format),

@@ -1,5 +1,7 @@
-//! `faregate doctor`: is everything as it should be? Looks at the configuration, a running process, its books and its audit
-//! log, and says for each what to do where it is not. Changes nothing.
+//! `faregate doctor`: is everything as it should be? Looks at the configuration, a running process, its last reload, its books,
+//! its audit log and the upstreams, and says for each what to do where it is not. Changes nothing.
+
+mod upstreams;
 
 use std::env;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,9 +16,16 @@ use serde_json::{Value, json};
 
 use crate::client;
 use crate::output::{Format, Verdict, print_json, print_text};
+use upstreams::Upstream;
 
 /// How far this machine's clock and the gateway's may be apart: signed payments live for a minute.
 const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
+
+/// What the ops listener says where the last reload was refused.
+const RELOAD_REFUSED: &str = "faregate_last_reload_failed 1";
+
+/// Providers of a page.
+const PAGE: usize = 500;
 
 /// What is looked at.
 #[derive(Debug, Args)]
@@ -38,7 +47,7 @@ pub(crate) struct Arguments {
 
 /// One thing that was looked at.
 struct Finding {
-    what: &'static str,
+    what: String,
     /// None where all is well; else what is wrong and what to do.
     wrong: Option<String>,
 }
@@ -57,11 +66,17 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     let loaded = arguments.config.as_deref().map(Config::load);
     if let Some(loaded) = &loaded {
         let wrong = loaded.as_ref().err().map(ToString::to_string);
-        findings.push(Finding { what: "configuration", wrong });
+        findings.push(Finding::new("configuration", wrong));
     }
     let config = loaded.and_then(Result::ok).map(|loaded| loaded.config);
     let patient = Patient::new(arguments, config.as_ref())?;
     patient.examine(&mut findings).await;
+    let upstreams = match patient.upstreams().await {
+        Ok(upstreams) => upstreams,
+        // Who it is that does not answer was said above.
+        Err(_) => config.as_ref().map(upstreams::of_file).unwrap_or_default(),
+    };
+    findings.extend(upstreams::examine(upstreams).await);
     match format {
         Format::Json => print_json(&as_json(&findings)),
         Format::Text => print_text(&as_text(&findings)),
@@ -76,11 +91,17 @@ fn as_json(findings: &[Finding]) -> Value {
 }
 
 fn as_text(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|finding| finding.what.len()).max().unwrap_or_default();
     let line = |finding: &Finding| match &finding.wrong {
-        None => format!("{:<16} ok", finding.what),
-        Some(wrong) => format!("{:<16} WRONG: {}", finding.what, wrong.replace('\n', "\n    ")),
+        None => format!("{:<width$}  ok", finding.what),
+        Some(wrong) => format!("{:<width$}  WRONG: {}", finding.what, wrong.replace('\n', "\n    ")),
     };
     findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn refused_reload(metrics: &str) -> Option<String> {
+    let words = "the file on disk was refused, and the one before it is in force: the log says why, and `faregate check` does";
+    metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
 }
 
 /// A listener as it is called from its own machine.
@@ -91,6 +112,14 @@ fn url(mut address: SocketAddr) -> String {
         IpAddr::V4(_) | IpAddr::V6(_) => {}
     }
     format!("http://{address}")
+}
+
+// === impl Finding ===
+
+impl Finding {
+    fn new(what: &str, wrong: Option<String>) -> Self {
+        Self { what: what.to_owned(), wrong }
+    }
 }
 
 // === impl Patient ===
@@ -117,16 +146,36 @@ impl Patient {
     }
 
     async fn examine(&self, findings: &mut Vec<Finding>) {
-        findings.push(Finding { what: "readiness", wrong: self.unready().await });
+        findings.push(Finding::new("readiness", self.unready().await));
+        if let Ok(metrics) = self.metrics().await {
+            findings.push(Finding::new("last reload", refused_reload(&metrics)));
+        }
         let access = self.closed().await;
         let is_open = access.is_none();
-        findings.push(Finding { what: "management API", wrong: access });
+        findings.push(Finding::new("management API", access));
         if !is_open {
             return;
         }
-        findings.push(Finding { what: "clock", wrong: self.skewed().await });
-        findings.push(Finding { what: "books", wrong: self.unbalanced().await });
-        findings.push(Finding { what: "audit log", wrong: self.tampered().await });
+        findings.push(Finding::new("clock", self.skewed().await));
+        findings.push(Finding::new("books", self.unbalanced().await));
+        findings.push(Finding::new("audit log", self.tampered().await));
+    }
+
+    /// Where all providers' servers are, however they came.
+    async fn upstreams(&self) -> anyhow::Result<Vec<Upstream>> {
+        let (mut found, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.ask(&format!("/v1/providers?limit={PAGE}{after}")).await?;
+            found.extend(upstreams::of_page(&page));
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    async fn metrics(&self) -> reqwest::Result<String> {
+        self.client.get(format!("{}/metrics", self.ops)).send().await?.text().await
     }
 
     async fn unready(&self) -> Option<String> {

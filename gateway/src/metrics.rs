@@ -48,6 +48,7 @@ pub struct Metrics {
     commits: CommitMetrics,
     requests_in_flight: IntGauge,
     reloads: IntCounterVec,
+    last_reload_failed: IntGauge,
     catalog_version: IntGauge,
     connections_refused: IntCounter,
     traffic_failures: IntCounter,
@@ -121,6 +122,8 @@ impl Metrics {
             requests_in_flight: made
                 .gauge("requests_in_flight", "Requests between their header and their line in the log.")?,
             reloads: made.counters("reloads_total", "Reloads of the catalog.", &["result"])?,
+            last_reload_failed: made
+                .gauge("last_reload_failed", "1 while the file on disk is refused, else 0.")?,
             catalog_version: made.gauge("catalog_version", "The catalog that serves.")?,
             connections_refused: made
                 .counter("connections_refused_total", "Connections closed over the limit.")?,
@@ -154,6 +157,7 @@ impl Metrics {
     /// Counts a reload of the catalog: `ok` or `failed`.
     pub fn reloaded(&self, ok: bool) {
         self.reloads.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
+        self.last_reload_failed.set(i64::from(!ok));
     }
 
     /// Takes over what others count themselves; to be called before each scrape.

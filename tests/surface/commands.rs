@@ -30,7 +30,7 @@ const MUTATIONS: [(&str, &str); 25] = [
     ("price = \"$0.001\"", "price = [{ from = 5, price = \"$1\" }]"),
     ("name = \"one\"", "name = \"two\""),
     ("[control]", "[controll]"),
-    ("directory = ", "directry = "),
+    ("[data]", "[dta]"),
     ("control = \"127", "control = \"427"),
     ("http2 = true", "http2 = \"yes\""),
 ];

@@ -1,8 +1,9 @@
 //! The whole setup as one file: exported, applied to another gateway, applied again, and refused where it cannot be.
 
+mod tenants;
+
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::process::run;
 use tests::{Config, Faregate, Request, Route, Upstream, World};
 
 use crate::manage::{json, say, try_say};
@@ -282,7 +283,8 @@ async fn what_differs_is_changed_and_nothing_else() {
 async fn what_cannot_be_applied_is_told_with_its_line_before_anything_is_changed() {
     let (upstream, folder) = (Upstream::start().await, Folder::new());
     let gateway = gateway(&upstream).await;
-    say(&gateway, &format!("apply {}", folder.write("made.toml", SETUP))).await;
+    let hook = "[[webhooks]]\nurl = \"http://127.0.0.1:9/made\"\n";
+    say(&gateway, &format!("apply {}", folder.write("made.toml", &format!("{SETUP}\n{hook}")))).await;
     let before = export(&gateway).await;
     let agent =
         |lines: &str| format!("[[wallets]]\nname = \"new\"\n\n[[agents]]\nname = \"reader\"\n{lines}\n");
@@ -316,12 +318,28 @@ async fn what_cannot_be_applied_is_told_with_its_line_before_anything_is_changed
             agent("[[routes]]\nname = \"tiles\"\nprovider = \"maps\"\npaht = \"/x\""),
             "line 9, /routes/0/paht: ",
         ),
+        (
+            agent("[[webhooks]]\nurl = \"http://127.0.0.1:9/\"\ntypes = [\"wallet.empty\"]"),
+            "line 8, /webhooks/0/types: no event is of the type `wallet.empty`",
+        ),
+        (
+            agent(
+                "[[webhooks]]\nurl = \"http://127.0.0.1:9/a\"\n[[webhooks]]\nurl = \"gopher://127.0.0.1/\"",
+            ),
+            "line 9, /webhooks/1/url: ",
+        ),
+        (
+            agent("[[webhooks]]\nurl = \"http://127.0.0.1:9/made\"\ntypes = [\"wallet.empty\"]"),
+            "line 8, /webhooks/0/types: ",
+        ),
     ];
     for (number, (text, place)) in wrong.iter().enumerate() {
         let file = folder.write(&format!("wrong-{number}.toml"), text);
-        let said = try_say(&gateway, &format!("apply {file}")).await;
-        assert!(said.code == Some(1) && said.err.contains(place), "no {place}: {}\n{text}", said.err);
-        assert!(said.out.is_empty(), "{}", said.out);
+        for line in [format!("apply {file} --dry-run"), format!("apply {file}")] {
+            let said = try_say(&gateway, &line).await;
+            assert!(said.code == Some(1) && said.err.contains(place), "no {place}: {}\n{text}", said.err);
+            assert!(said.out.is_empty(), "{}", said.out);
+        }
     }
     let json = "{\n\"agents\": [{\"name\": \"x\",\n\"balance\": 5}]}";
     let said = try_say(&gateway, &format!("apply {}", folder.write("wrong.json", json))).await;
@@ -359,30 +377,4 @@ async fn an_apply_that_stops_says_what_was_done_and_goes_on_from_there() {
         (0, 2)
     );
     world.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_owner_exports_and_applies_what_is_its_own() {
-    let (upstream, folder) = (Upstream::start().await, Folder::new());
-    let gateway = gateway(&upstream).await;
-    made(&gateway, &upstream, &folder).await;
-    say(&gateway, "agent create --name stranger --owner else").await;
-    let key = say(&gateway, "api-key create --name lab --role owner --owner lab --field key").await.out;
-    let api = gateway.control_url();
-    let own = async |words: &[&str]| {
-        let said = run(&[words, &["--api", &api, "--token", key.trim()]].concat()).await;
-        assert_eq!(said.code, Some(0), "{words:?}: {}", said.err);
-        said.out
-    };
-    let text = own(&["export"]).await;
-    assert!(
-        text.contains("may not read it: providers and routes, payout destinations, keys of the API.\n"),
-        "{text}"
-    );
-    assert_eq!((text.matches("[[agents]]").count(), text.matches("[[wallets]]").count()), (2, 3), "{text}");
-    assert!(!text.contains("stranger") && text.contains("[[agent_keys]]"), "{text}");
-    let file = folder.write("own.toml", &text.replace("frozen = true", "frozen = false"));
-    assert_eq!(own(&["apply", &file]).await.trim(), "changed  wallet  lab (2)    /frozen");
-    assert_eq!(own(&["apply", &file]).await.trim(), "nothing changes");
-    gateway.finish().await;
 }

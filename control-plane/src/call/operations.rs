@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use registry::Role;
 use utoipa::openapi::path::{Operation, ParameterIn};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::{OpenApi, RefOr, Required};
 
 use super::caller::Caller;
 use crate::problem::Problem;
@@ -74,6 +74,8 @@ struct Demands {
     scope: String,
     /// Query parameters that it takes.
     query: HashSet<String>,
+    /// Those that it needs.
+    needed: Vec<String>,
 }
 
 /// Every scope there is.
@@ -103,14 +105,9 @@ pub(crate) async fn demand(
     let demands = operations.known.get(&(method.clone(), path.as_str().to_owned()));
     let demands = demands.ok_or(Problem::Method)?;
     if !caller.may(&demands.scope) {
-        return Err(Problem::Forbidden(demands.scope.clone()));
+        return Err(Problem::Forbidden(format!("it lacks the scope `{}`", demands.scope)));
     }
-    for pair in request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        let name = pair.split('=').next().unwrap_or_default();
-        if !demands.query.contains(name) {
-            return Err(Problem::Parameter(format!("this call takes no parameter `{}`", clip(name))));
-        }
-    }
+    demands.meet(request.uri().query().unwrap_or_default())?;
     Ok(next.run(request).await)
 }
 
@@ -148,10 +145,31 @@ impl Demands {
     fn of(operation: &Operation) -> Option<Self> {
         let security = serde_json::to_value(operation.security.as_ref()?).ok()?;
         let scope = security.pointer(&format!("/0/{SCHEME}/0"))?.as_str()?.to_owned();
-        let query = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
-            RefOr::T(known) if known.parameter_in == ParameterIn::Query => Some(known.name.clone()),
+        let parameters = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+            RefOr::T(known) if known.parameter_in == ParameterIn::Query => Some(known),
             _ => None,
         });
-        Some(Self { scope, query: query.collect() })
+        let needed = parameters.clone().filter(|known| known.required == Required::True);
+        Some(Self {
+            scope,
+            needed: needed.map(|known| known.name.clone()).collect(),
+            query: parameters.map(|known| known.name.clone()).collect(),
+        })
+    }
+
+    /// Nothing stands in a query that the call does not take, and all that it needs does.
+    fn meet(&self, query: &str) -> Result<(), Problem> {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let given: Vec<&str> = pairs.map(|pair| pair.split('=').next().unwrap_or_default()).collect();
+        if let Some(name) = given.iter().find(|name| !self.query.contains(**name)) {
+            return Err(Problem::Parameter(format!("this call takes no parameter `{}`", clip(name))));
+        }
+        let missing = self.needed.iter().filter(|name| !given.contains(&name.as_str()));
+        let missing: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
+        let several = if missing.len() > 1 { "s" } else { "" };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::Parameter(format!("this call needs the parameter{several} {}", missing.join(", "))))
     }
 }

@@ -56,13 +56,28 @@ async fn o3_an_agent_s_name_opens_it_to_its_owner_and_tells_nobody_else_that_it_
         get(&house, &lab, path).await.expect(200);
         let foreign = get(&house, &other, path).await;
         let missing = get(&house, &other, &path.replace("reader", "raeder")).await;
-        assert_eq!(
-            (foreign.status, &foreign.body),
-            (400, &missing.body.replace("raeder", "reader")),
-            "{path}"
-        );
+        assert_eq!((foreign.status, &foreign.body), (404, &missing.body), "{path}");
     }
     assert_eq!(get(&house, &lab, "/v1/agents/reader").await.expect(200), agent);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn who_is_not_there_and_what_a_call_needs_is_told() {
+    let house = House::control().await;
+    let detail = async |path: &str, status: u16, code: &str| {
+        let problem = house.admin("GET", path, None).await.expect_problem(status, code);
+        text(&problem["detail"])
+    };
+    let nobody = detail("/v1/agents/nobody", 404, "agent_not_found").await;
+    assert_eq!(nobody, "there is no agent of this id or name");
+    for (query, told) in [
+        ("", "this call needs the parameters `from`, `to`"),
+        ("?to=1", "this call needs the parameter `from`"),
+        ("?from=1&to=2&limit=1", "this call takes no parameter `limit`"),
+    ] {
+        assert_eq!(detail(&format!("/v1/routes/x/diff{query}"), 400, "invalid_parameter").await, told);
+    }
     house.end().await;
 }
 

@@ -54,6 +54,22 @@ async fn a_key_makes_no_key_that_opens_more_than_it_does() {
 }
 
 #[tokio::test]
+async fn a_new_key_is_shown_with_all_that_it_may() {
+    let house = House::control().await;
+    let body = json!({
+        "name": "books", "role": "owner", "owner": "lab", "read_only": true, "scopes": ["agents:read"],
+        "expires_at": "2099-01-01T00:00:00Z",
+    });
+    let mut made = house.admin("POST", "/v1/api-keys", Some(body)).await.expect(201);
+    let key = made.as_object_mut().unwrap().remove("key").unwrap();
+    assert!(text(&key).starts_with("fgm_"));
+    assert_eq!((&made["read_only"], &made["scopes"]), (&json!(true), &json!(["agents:read"])));
+    let listed = house.admin("GET", "/v1/api-keys", None).await.expect(200);
+    assert_eq!(listed["data"][0], made);
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_webhook_of_the_operator_is_nobody_elses_whosever_events_it_hears() {
     let house = House::control().await;
     let body = json!({ "name": "acme", "upstream": { "addresses": ["https://api.example.com"] } });

@@ -72,6 +72,35 @@ async fn an_unknown_type_and_another_tenants_name_are_refused() {
 }
 
 #[tokio::test]
+async fn a_webhook_is_tried_and_nothing_of_it_is_kept() {
+    let house = House::control().await;
+    let url = "http://127.0.0.1:9/";
+    let body = json!({ "url": url, "types": ["wallet.funded"], "owner": "lab", "of_tenant": true });
+    let tried = house.admin("POST", "/v1/webhooks?dry_run=true", Some(body.clone())).await.expect(200);
+    let expected = json!({ "url": url, "types": ["wallet.funded"], "provider": null, "owner": "lab", "of_tenant": true });
+    assert_eq!(tried, expected);
+    let nothing = house.admin("GET", "/v1/webhooks", None).await.expect(200);
+    assert_eq!(nothing["data"], json!([]));
+
+    let made = house.admin("POST", "/v1/webhooks", Some(body)).await.expect(201);
+    let path = format!("/v1/webhooks/{}", text(&made["id"]));
+    let before = house.admin("GET", &path, None).await.expect(200);
+    let trial = format!("{path}?dry_run=true");
+    let change = json!({ "types": null, "enabled": false });
+    let tried = house.admin("PATCH", &trial, Some(change)).await.expect(200);
+    assert_eq!((&tried["types"], &tried["disabled_reason"]), (&Value::Null, &json!("asked")));
+    assert_eq!(house.admin("GET", &path, None).await.expect(200), before);
+    for (method, path) in [("POST", "/v1/webhooks?dry_run=true"), ("PATCH", &trial)] {
+        let typo =
+            house.admin(method, path, Some(json!({ "url": url, "types": ["wallet.lowbalance"] }))).await;
+        assert_eq!(typo.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/types");
+    }
+    let log = house.admin("GET", "/v1/events?type=webhook.created", None).await.expect(200);
+    assert_eq!(log["data"].as_array().unwrap().len(), 1, "a trial tells nobody");
+    house.end().await;
+}
+
+#[tokio::test]
 async fn deliveries_are_listed_and_sent_again() {
     let house = House::control().await;
     let body = json!({ "url": "http://127.0.0.1:9/" });

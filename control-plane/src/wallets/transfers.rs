@@ -34,7 +34,8 @@ const EXTERNAL_REFERENCE_BYTES_MAX: usize = 255;
 struct TransferBody {
     /// Such as `$10`.
     amount: String,
-    /// What the money is outside: a bank's or a processor's reference.
+    /// What the money is outside: a bank's or a processor's reference. A note, that may be given again: only a call repeated
+    /// under its own `Idempotency-Key` (on the command line `--idempotency-key`) moves the money once.
     external_reference: String,
 }
 

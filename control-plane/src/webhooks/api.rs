@@ -23,6 +23,7 @@ use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
 use crate::call::query::Query;
+use crate::catalog_body::Trial;
 use crate::control::ControlState;
 use crate::egress::Target;
 use crate::fields::Fields;
@@ -107,6 +108,18 @@ struct ShownWebhookView {
     webhook: WebhookView,
 }
 
+/// A webhook as it would be made. Its id and its secret are made with it.
+#[derive(Serialize, ToSchema)]
+struct TriedWebhookView {
+    url: String,
+    /// Null is everything.
+    types: Option<Vec<String>>,
+    provider: Option<String>,
+    owner: Option<String>,
+    /// Whether it would be that provider's or owner's own; else the operator's.
+    of_tenant: bool,
+}
+
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default()
         .routes(routes!(list, create))
@@ -136,11 +149,14 @@ async fn list(
 }
 
 /// Makes a webhook, which hears of what happens from now on. Its secret is shown in this answer and never again.
-#[utoipa::path(post, path = "/v1/webhooks", operation_id = "webhook.create", tag = "webhooks", request_body = WebhookBody,
-    responses((status = 201, body = ShownWebhookView)), security(("management" = ["webhooks:write"])))]
+#[utoipa::path(post, path = "/v1/webhooks", operation_id = "webhook.create", tag = "webhooks", params(Trial),
+    request_body = WebhookBody,
+    responses((status = 201, body = ShownWebhookView), (status = 200, description = "A dry run", body = TriedWebhookView)),
+    security(("management" = ["webhooks:write"])))]
 async fn create(
     State(state): State<ControlState>,
     caller: Caller,
+    Query(trial): Query<Trial>,
     Body(body): Body<WebhookBody>,
 ) -> Result<Response, Problem> {
     let own = tenant(&caller);
@@ -163,6 +179,10 @@ async fn create(
     let url = check(&state, &mut fields, &body.url).await;
     fields.finish()?;
     let new = NewWebhook { url, types: body.types, tenant, of_operator: !is_of_tenant };
+    if trial.dry_run {
+        let tried = TriedWebhookView::new(state.registry.try_webhook(new).await?);
+        return Ok(Json(tried).into_response());
+    }
     let webhook = state.registry.create_webhook(&caller.actor(), new).await?;
     tracing::info!(webhook.id = %webhook.id, "webhook created");
     Ok(shown(StatusCode::CREATED, webhook))
@@ -181,12 +201,13 @@ async fn get(
 
 /// Changes what is given of a webhook.
 #[utoipa::path(patch, path = "/v1/webhooks/{id}", operation_id = "webhook.update", tag = "webhooks",
-    params(("id" = String, Path)), request_body = WebhookChangeBody,
+    params(("id" = String, Path), Trial), request_body = WebhookChangeBody,
     responses((status = 200, body = WebhookView)), security(("management" = ["webhooks:write"])))]
 async fn change(
     State(state): State<ControlState>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(trial): Query<Trial>,
     Body(body): Body<WebhookChangeBody>,
 ) -> Result<Json<WebhookView>, Problem> {
     let id = visible(&state, &caller, &id).await?.id;
@@ -197,7 +218,12 @@ async fn change(
     };
     fields.finish()?;
     let change = WebhookChange { url, types: body.types, enabled: body.enabled };
-    Ok(Json(WebhookView::new(state.registry.update_webhook(&caller.actor(), id, change).await?)))
+    let webhook = if trial.dry_run {
+        state.registry.try_webhook_change(id, change).await?
+    } else {
+        state.registry.update_webhook(&caller.actor(), id, change).await?
+    };
+    Ok(Json(WebhookView::new(webhook)))
 }
 
 /// Takes a webhook away, with all that is still to be sent to it.
@@ -276,6 +302,16 @@ fn shown(status: StatusCode, webhook: Webhook) -> Response {
     let secret = signature::shown(webhook.secret.expose());
     let view = ShownWebhookView { secret, webhook: WebhookView::new(webhook) };
     (status, Extension(ShowsSecret), Json(view)).into_response()
+}
+
+// === impl TriedWebhookView ===
+
+impl TriedWebhookView {
+    fn new(webhook: Webhook) -> Self {
+        let of_tenant = webhook.keeper() != Tenant::default();
+        let Tenant { provider, owner } = webhook.tenant;
+        Self { url: webhook.url, types: webhook.types, provider, owner, of_tenant }
+    }
 }
 
 // === impl WebhookView ===

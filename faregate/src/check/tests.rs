@@ -42,16 +42,34 @@ fn a_mistake_in_the_environment_names_its_variable() {
     assert_eq!(first.get("line"), None);
 }
 
-#[test]
-fn the_exit_code_says_whether_the_file_may_be_used() {
+#[tokio::test]
+async fn the_exit_code_says_whether_the_file_may_be_used() {
     let folder = tempfile::tempdir().unwrap();
-    let verdict = |text: &str| {
+    let verdict = async |text: &str| {
         let path = folder.path().join("f.toml");
         std::fs::write(&path, text).unwrap();
-        execute(&Arguments { config: ConfigFile { path } }, Format::Json)
+        execute(&Arguments { config: ConfigFile { path } }, Format::Json).await
     };
-    assert_eq!(verdict("[limits]\nworkers = 2\n"), Verdict::Yes);
-    assert_eq!(verdict(WRONG), Verdict::No);
+    let data = format!("[data]\ndirectory = \"{}/data\"\n", folder.path().display());
+    assert_eq!(verdict(&data).await, Verdict::Yes);
+    assert!(!folder.path().join("data").exists(), "a look makes no database");
+    assert_eq!(verdict(WRONG).await, Verdict::No);
     let missing = Arguments { config: ConfigFile { path: folder.path().join("none.toml") } };
-    assert_eq!(execute(&missing, Format::Text), Verdict::No);
+    assert_eq!(execute(&missing, Format::Text).await, Verdict::No);
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_read_is_told_and_keeps_nobody_from_using_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = format!("[data]\ndirectory = \"{}\"\n", folder.path().display());
+    let config = Config::parse(Path::new("f.toml"), &data, &Environment::default()).unwrap().config;
+    let none = Findings::beside(&config).await;
+    assert_eq!(none.unseen.as_deref(), Some("there is no database yet"));
+    std::fs::write(folder.path().join("registry.db"), "this is no database, however long it is read")
+        .unwrap();
+    let broken = Findings::beside(&config).await;
+    assert!(broken.errors.is_empty());
+    let lines: Vec<String> = broken.lines().collect();
+    assert!(lines.len() == 1 && lines[0].starts_with("not seen: "), "{lines:?}");
+    assert_eq!(broken.object()["ok"], true);
 }

@@ -10,6 +10,9 @@ use super::{prove, setup};
 /// The verb of what lists all of a kind.
 pub(super) const LIST: &str = "list";
 
+/// The flag that names a file with the whole body.
+pub(super) const WHOLE_BODY: &str = "whole-body";
+
 /// The verb that writes such a list as CSV.
 pub(super) const EXPORT: &str = "export";
 
@@ -48,8 +51,11 @@ fn verb(operation: &Operation) -> Command {
         argument.value_name(name.to_uppercase().replace('-', "_")).required(true)
     });
     let query = operation.query.iter().filter(|parameter| !is_internal(parameter));
-    let query = query.map(|parameter| flag("query", parameter));
-    let body = operation.body.iter().flatten().map(|member| flag("body", member));
+    let query = query.map(|parameter| flag("query", parameter).required(parameter.required));
+    let body = operation.body.iter().flatten().map(|member| {
+        let flag = flag("body", member);
+        if member.required { flag.required_unless_present(WHOLE_BODY) } else { flag }
+    });
     let command = Command::new(operation.verb.clone()).about(operation.about.clone());
     let command = common(command.args(arguments).args(query).args(body));
     let command = command.arg(field());
@@ -144,7 +150,7 @@ pub(super) fn of_changes(method: &str, tries: bool) -> Vec<Arg> {
 }
 
 fn whole_body() -> Arg {
-    Arg::new("whole-body")
+    Arg::new(WHOLE_BODY)
         .long("body")
         .value_name("FILE")
         .help("Read the body from a JSON or TOML file, or - for standard input; flags stand above it")

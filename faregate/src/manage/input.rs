@@ -8,6 +8,7 @@ use clap::ArgMatches;
 use reqwest::Method;
 use serde_json::{Map, Value};
 
+use super::command::WHOLE_BODY;
 use super::operation::{Argument, Kind, Member, Operation};
 use crate::random;
 
@@ -120,15 +121,21 @@ impl Input {
 }
 
 fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
-    let file = matches.get_one::<String>("whole-body");
+    let file = matches.get_one::<String>(WHOLE_BODY);
     let mut body = match file {
         Some(file) => read_body(file)?,
         None => Map::new(),
     };
+    let mut missing = Vec::new();
     for member in members {
         let Some(value) = value("body", member, matches)? else {
-            let missing = member.required && !body.contains_key(&member.name);
-            anyhow::ensure!(!missing, "--{} is missing", member.name.replace('_', "-"));
+            let outer = match &member.inside {
+                None => Some(&body),
+                Some(outer) => body.get(outer).and_then(Value::as_object),
+            };
+            if member.required && outer.is_none_or(|outer| !outer.contains_key(&member.name)) {
+                missing.push(format!("--{}", member.name.replace('_', "-")));
+            }
             continue;
         };
         match &member.inside {
@@ -141,6 +148,7 @@ fn body(members: &[Member], matches: &ArgMatches) -> anyhow::Result<Value> {
             }
         }
     }
+    anyhow::ensure!(missing.is_empty(), "neither in the body nor as a flag: {}", missing.join(", "));
     Ok(Value::Object(body))
 }
 

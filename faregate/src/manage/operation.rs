@@ -154,7 +154,11 @@ fn members(document: &Value, schema: &Value, patch: bool) -> Vec<Member> {
         if inner["properties"].is_object() {
             let taken = |member: &Member| schema["properties"].get(&member.name).is_some();
             let members = members(document, inner, patch).into_iter().filter(|member| !taken(member));
-            let place = |member: Member| Member { inside: Some(name.clone()), required: false, ..member };
+            let place = |member: Member| Member {
+                inside: Some(name.clone()),
+                required: required(name) && member.required,
+                ..member
+            };
             found.extend(members.filter(|member| member.inside.is_none()).map(place));
             continue;
         }

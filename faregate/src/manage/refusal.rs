@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A call that the API did not make.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+    status: StatusCode,
     code: Option<String>,
     detail: String,
     /// JSON pointers into the body, each with what is wrong there.
@@ -33,6 +33,11 @@ impl Refusal {
             detail: word(&problem, "detail").unwrap_or_else(|| "no reason given".to_owned()),
             fields: fields.map(field).collect(),
         }
+    }
+
+    /// Whether an error is a refusal of this kind.
+    pub(super) fn is(status: StatusCode, error: &anyhow::Error) -> bool {
+        error.downcast_ref().is_some_and(|refusal: &Self| refusal.status == status)
     }
 }
 

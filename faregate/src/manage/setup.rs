@@ -7,6 +7,7 @@
 //! kind of thing. Everything that can be known to be wrong is told before anything is changed.
 
 mod agents;
+mod catalog;
 mod destinations;
 mod file;
 mod keys;
@@ -18,17 +19,15 @@ mod webhooks;
 
 use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::command::{common, of_changes};
-use super::input::Input;
 use super::refusal::Refusal;
 use super::{Api, table};
 use crate::output::{Format, Verdict, print_json, print_text};
-use crate::random;
-use file::{Setup, Source};
-use plan::{Outcome, Plan, Step};
+use file::Source;
+use plan::{Outcome, Plan};
 
 /// Writes it.
 pub(super) const EXPORT: &str = "export";
@@ -72,9 +71,7 @@ pub(super) fn commands() -> [Command; 2] {
 pub(super) async fn export(matches: &ArgMatches) -> anyhow::Result<Verdict> {
     let api = Api::new(matches)?;
     let mut readable = Readable::default();
-    let toml = vec![("format".to_owned(), "toml".to_owned())];
-    let catalog = api.text(&Input::of(Method::GET, "/v1/catalog/export", toml)).await;
-    let catalog = readable.read("providers and routes", catalog)?;
+    let catalog = readable.read("providers and routes", catalog::export(&api).await)?;
     let wallets = readable.read("wallets", wallets::read(&api).await)?;
     let destinations = readable.read("payout destinations", destinations::export(&api, &wallets).await)?;
     let (agents, agent_keys) = readable.read("agents", agents::export(&api, &wallets).await)?;
@@ -100,7 +97,7 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
     let api = Api::new(matches)?;
     let (setup, source) = Source::read(file)?;
     let mut plan = Plan::default();
-    let version = plan_catalog(&api, &setup, prune, &mut plan).await?;
+    let version = catalog::plan(&api, &setup, prune, &mut plan).await?;
     if !setup.wallets.is_empty() {
         wallets::plan(&setup.wallets, &wallets::read(&api).await?, &mut plan);
     }
@@ -108,7 +105,10 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
     let agents = agents::Known::read(&api, setup.agent_names()).await?;
     agents::plan(&setup.agents, &agents, &mut plan)?;
     if prune || !setup.webhooks.is_empty() {
-        webhooks::plan(&setup.webhooks, webhooks::read(&api).await?, prune, &mut plan);
+        let trials = webhooks::plan(&setup.webhooks, webhooks::read(&api).await?, prune, &mut plan);
+        for trial in trials {
+            trial.run(&api, &mut plan.mistakes).await?;
+        }
     }
     let keys = keys::missing(&api, (setup.agent_keys, setup.api_keys), &agents, &mut plan).await?;
     source.expect_none(&plan.mistakes)?;
@@ -116,40 +116,6 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
     let outcome =
         if dry_run { plan.tried() } else { plan.run(&api, |secret| say_secret(secret, format)).await };
     say(outcome, &version, &keys.told(&plan, &agents), format)
-}
-
-/// Tries providers and routes, which then are applied as a whole, in one version: the version that is in force.
-async fn plan_catalog(api: &Api, setup: &Setup, prune: bool, plan: &mut Plan) -> anyhow::Result<Value> {
-    if setup.providers.is_empty() && setup.routes.is_empty() && !prune {
-        return Ok(Value::Null);
-    }
-    let body = json!({ "providers": setup.providers, "routes": setup.routes });
-    let set = |name: &str| (name.to_owned(), "true".to_owned());
-    let mut query = vec![set("dry_run")];
-    query.extend(prune.then(|| set("prune")));
-    let trial = Input {
-        body: Some(body.clone()),
-        idempotency_key: Some(format!("cli-{}", random::hex()?)),
-        ..Input::of(Method::POST, "/v1/catalog/apply", query)
-    };
-    let mut tried = match api.ask(&trial).await {
-        Ok(tried) => tried,
-        Err(error) => match error.downcast::<Refusal>() {
-            Ok(refusal) if !refusal.fields.is_empty() => {
-                refusal.fields.into_iter().for_each(|(at, message)| plan.mistakes.add(at, message));
-                return Ok(Value::Null);
-            }
-            Ok(refusal) => return Err(refusal.into()),
-            Err(error) => return Err(error),
-        },
-    };
-    let changes = tried["changes"].as_array_mut().map(std::mem::take).unwrap_or_default();
-    if !changes.is_empty() {
-        let path = if prune { "/v1/catalog/apply?prune=true" } else { "/v1/catalog/apply" };
-        let calls = vec![plan::Call::new(Method::POST, path).body(body)];
-        plan.steps.push(Step { changes, calls });
-    }
-    Ok(tried["version"].take())
 }
 
 /// A secret as soon as it is there: whoever is interrupted has it.
@@ -215,11 +181,8 @@ fn told(error: anyhow::Error, done: &[Value], left: &[Value]) -> anyhow::Error {
 impl Readable {
     /// Nothing in place of what may not be read.
     fn read<T: Default>(&mut self, what: &'static str, read: anyhow::Result<T>) -> anyhow::Result<T> {
-        let is_forbidden = |error: &anyhow::Error| {
-            error.downcast_ref().is_some_and(|refusal: &Refusal| refusal.status == StatusCode::FORBIDDEN)
-        };
         match read {
-            Err(error) if is_forbidden(&error) => {
+            Err(error) if Refusal::is(StatusCode::FORBIDDEN, &error) => {
                 self.left_out.push(what);
                 Ok(T::default())
             }

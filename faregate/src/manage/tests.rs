@@ -7,12 +7,16 @@ use serde_json::json;
 use super::*;
 
 fn input(line: &str) -> Input {
+    read(line).unwrap()
+}
+
+fn read(line: &str) -> anyhow::Result<Input> {
     let matches = crate::cli::command().try_get_matches_from(line.split(' ')).unwrap();
     let (noun, rest) = matches.subcommand().unwrap();
     let (verb, rest) = rest.subcommand().unwrap();
     let operations = operation::all();
     let wanted = operations.iter().find(|operation| operation.noun == noun && operation.verb == verb);
-    Input::read(wanted.unwrap(), rest).unwrap()
+    Input::read(wanted.unwrap(), rest)
 }
 
 #[test]
@@ -77,15 +81,34 @@ fn a_body_is_read_from_a_file_and_flags_stand_above_it() {
 }
 
 #[test]
-fn what_must_be_there_is_missed() {
-    let matches =
-        crate::cli::command().try_get_matches_from(["faregate", "wallet", "fund", "wal_1"]).unwrap();
-    let (_, rest) = matches.subcommand().unwrap();
-    let (_, rest) = rest.subcommand().unwrap();
-    let operations = operation::all();
-    let fund = operations.iter().find(|known| known.noun == "wallet" && known.verb == "fund").unwrap();
-    let error = Input::read(fund, rest).unwrap_err().to_string();
-    assert!(error.contains("--amount is missing"), "{error}");
+fn all_that_must_be_there_is_missed_at_once() {
+    let fund = refused("faregate wallet fund");
+    for missing in ["<ID>", "--amount <TEXT>", "--external-reference <TEXT>"] {
+        assert!(fund.contains(missing), "no {missing}: {fund}");
+    }
+    let preview = refused("faregate price preview");
+    for missing in ["--payer <TEXT>", "--method <TEXT>", "--path <TEXT>"] {
+        assert!(preview.contains(missing), "no {missing}: {preview}");
+    }
+    let provider = refused("faregate provider create");
+    for missing in ["--name <TEXT>", "--addresses <TEXT>"] {
+        assert!(provider.contains(missing), "no {missing}: {provider}");
+    }
+}
+
+#[test]
+fn all_that_a_body_lacks_is_missed_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("body.json");
+    let error = |line: &str, body: &str| {
+        std::fs::write(&file, body).unwrap();
+        let line = format!("faregate {line} --body {}", file.display());
+        read(&line).unwrap_err().to_string()
+    };
+    let fund = error("wallet fund wal_1", "{}");
+    assert_eq!(fund, "neither in the body nor as a flag: --amount, --external-reference");
+    let provider = error("provider create --name x", "{\"upstream\": {}}");
+    assert_eq!(provider, "neither in the body nor as a flag: --addresses");
 }
 
 /// What the command line says against a line that makes no sense.
@@ -131,6 +154,17 @@ fn what_null_does_stands_in_the_help_where_it_does_it() {
     assert!(help("signer", "prove").starts_with("Let the address of a private key sign"));
     assert!(help("agent", "freeze").contains("never removed"));
     assert!(help("wallet", "fund").contains("cannot be tried") && !route.contains("cannot be tried"));
+}
+
+#[test]
+fn what_keeps_money_from_being_moved_twice_stands_where_it_is_moved() {
+    for verb in ["fund", "withdraw"] {
+        let help = refused(&format!("faregate wallet {verb} --help"));
+        let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = "only a call repeated under its own `Idempotency-Key` (on the command line `--idempotency-key`) moves the \
+                    money once";
+        assert!(words.contains(told), "{help}");
+    }
 }
 
 #[test]

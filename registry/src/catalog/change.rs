@@ -40,11 +40,13 @@ impl Registry {
         at: UnixMillis,
         plan: Plan,
     ) -> Result<Outcome, RegistryError> {
-        let (registry, editor) = (self.clone(), editor.clone());
+        let (registry, editor, dry_run) = (self.clone(), editor.clone(), editor.dry_run);
         // A task of its own: who asked may leave, and what is committed must be put in force all the same.
         let change = tokio::spawn(async move { registry.make(&editor, at, plan).await });
         let outcome = change.await.map_err(|_| RegistryError::Interrupted)??;
-        self.served(outcome.version).await;
+        if !dry_run {
+            self.served(outcome.version).await;
+        }
         Ok(outcome)
     }
 
@@ -73,7 +75,7 @@ impl Registry {
         writer.number(&mut draft).await?;
         let Checked { setup, catalog, changes } = draft.check(&state.catalog, editor.is_operator())?;
         if editor.dry_run {
-            return Ok(Outcome { version: known.version, changes });
+            return Ok(Outcome { version, changes });
         }
         writer.write(&known, &setup, &changes).await?;
         writing.notify(&format!("catalog {version}")).await?;

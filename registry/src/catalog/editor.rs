@@ -30,8 +30,8 @@ pub enum Rights {
 /// What came of a change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// The version of the catalog from which on it holds. That one is in force in this process; of a dry run, and where
-    /// nothing changed, the one that was in force before.
+    /// The version of the catalog from which on it holds. That one is in force in this process; of a dry run it is the one
+    /// that would be made, and where nothing changes the one that is in force.
     pub version: u64,
     /// What changed.
     pub changes: Vec<EntryChange>,

@@ -35,7 +35,8 @@ impl Registry {
 // === impl RawCatalog ===
 
 impl RawCatalog {
-    fn plan(&self, setup: &Setup) -> Result<Vec<Edit>, RegistryError> {
+    /// What is to be changed so that the file's part of a setup is what the file says.
+    pub(crate) fn plan(&self, setup: &Setup) -> Result<Vec<Edit>, RegistryError> {
         let mut wrong = Wrong::default();
         let mut edits = Vec::with_capacity(self.routes.len() + self.providers.len());
         for (provider, source) in self.providers.iter().zip(&self.provider_sources) {

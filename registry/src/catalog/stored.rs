@@ -7,6 +7,8 @@ use std::sync::Arc;
 use domain::{Catalog, Clock, Provider, ProviderId, Route};
 
 use super::RawCatalog;
+use super::draft::Draft;
+use super::edit::Edit;
 use super::setup::{ManagedBy, Setup};
 use crate::database::Database;
 use crate::registry::{Registry, RegistryError};
@@ -23,17 +25,46 @@ impl Registry {
         clock: Arc<dyn Clock>,
         file: &RawCatalog,
     ) -> Result<Option<Catalog>, RegistryError> {
-        let Some(registry) = Self::open_existing(database, clock).await? else { return Ok(None) };
-        registry.shared.terms.get_or_init(|| file.terms);
-        let stored = registry.stored_setup().await;
-        registry.close().await;
-        let (providers, routes) = beside(file, &stored?);
+        let Some(stored) = Self::stored_setup(database, clock, file).await? else { return Ok(None) };
+        let (providers, routes) = beside(file, &stored);
         Catalog::new(0, providers, routes).map(Some).map_err(|_| RegistryError::Stored)
     }
 
-    async fn stored_setup(&self) -> Result<Setup, RegistryError> {
-        let mut connection = self.shared.pool.acquire().await?;
-        Ok(self.newer(&mut connection.session(), &Setup::default()).await?.unwrap_or_default())
+    /// Whether a start with this file would find it in order beside what is stored; false where no registry was made there.
+    ///
+    /// # Errors
+    /// What the start would be refused with, as [`Self::apply`] says it; the database does not work, or is of another version.
+    pub async fn try_file(
+        database: &Database,
+        clock: Arc<dyn Clock>,
+        file: &RawCatalog,
+    ) -> Result<bool, RegistryError> {
+        let at = clock.now();
+        let Some(stored) = Self::stored_setup(database, clock, file).await? else { return Ok(false) };
+        let mut edits = file.plan(&stored)?;
+        edits.retain(|edit| !edit.is_done(&stored));
+        edits.sort_by_key(Edit::turn);
+        let mut draft = Draft::new(&stored, stored.version, at);
+        draft.apply(edits, true)?;
+        draft.check(&Catalog::empty(), true)?;
+        Ok(true)
+    }
+
+    async fn stored_setup(
+        database: &Database,
+        clock: Arc<dyn Clock>,
+        file: &RawCatalog,
+    ) -> Result<Option<Setup>, RegistryError> {
+        let Some(registry) = Self::open_existing(database, clock).await? else { return Ok(None) };
+        registry.shared.terms.get_or_init(|| file.terms);
+        let stored = registry.read_setup().await;
+        registry.close().await;
+        stored.map(Some)
+    }
+
+    async fn read_setup(&self) -> Result<Setup, RegistryError> {
+        let mut snapshot = self.shared.pool.snapshot().await?;
+        Ok(self.newer(&mut snapshot.session(), &Setup::default()).await?.unwrap_or_default())
     }
 }
 

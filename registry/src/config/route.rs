@@ -21,8 +21,14 @@ const TIERS_MAX: usize = 64;
 /// Methods of one route.
 const METHODS_MAX: usize = 16;
 
-/// Those of RFC 9110 and RFC 5789 that are forwarded. Others are taken, but may be a slip of the pen.
-const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/// Those of IANA's registry that a route may name. Another one is a slip of the pen, or answered where a route names none.
+#[rustfmt::skip]
+const METHODS: [&str; 36] = [
+    "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "DELETE", "GET", "LABEL", "LINK", "LOCK", "MERGE",
+    "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "OPTIONS", "ORDERPATCH", "PATCH", "POST",
+    "PROPFIND", "PROPPATCH", "PUT", "QUERY", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK",
+    "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL",
+];
 
 /// Most statuses that a route lists.
 const STATUSES_MAX: usize = 400;
@@ -176,31 +182,28 @@ fn methods(item: &Item<'_>) -> Option<Methods> {
         if methods.contains(&name) {
             item.fail(format!("names {name} twice"));
         }
-        if !METHODS.contains(&name.as_str()) {
-            let near = did_you_mean(&name, METHODS);
-            if !near.is_empty() {
-                item.warn(format!("{name} is no method that clients know{near}"));
-            }
-        }
         methods.push(name);
     }
     Some(Methods::Only(methods))
 }
 
 fn method(text: &str) -> Result<String, String> {
-    match text {
+    let capitals = text.to_ascii_uppercase();
+    match capitals.as_str() {
         "HEAD" => Err("HEAD is answered wherever GET is: write GET".to_owned()),
-        "CONNECT" | "TRACE" => Err(format!("{text} is never forwarded: take it out")),
-        _ if text.is_empty()
-            || text.len() > 32
-            || !text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') =>
-        {
-            Err(format!("`{}` is not a method: write GET, POST and so on", printable(text)))
+        "CONNECT" | "TRACE" => Err(format!("{capitals} is never forwarded: take it out")),
+        known if METHODS.contains(&known) => {
+            if known == text {
+                Ok(capitals)
+            } else {
+                Err(format!("methods have a case: write {capitals}"))
+            }
         }
-        _ if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
-            Err(format!("methods have a case: write {}", text.to_ascii_uppercase()))
+        _ => {
+            let near = did_you_mean(&capitals, METHODS);
+            let near = if near.is_empty() { "; a route that lists none answers all" } else { &near };
+            Err(format!("`{}` is no registered method of HTTP{near}", printable(text)))
         }
-        _ => Ok(text.to_owned()),
     }
 }
 

@@ -127,11 +127,15 @@ impl Pool {
         }
     }
 
-    /// Opens the database as it is; none where no registry was made there.
+    /// Opens the database as it is, to read only; none where no registry was made there.
     pub(crate) async fn open_existing(database: &Database) -> Result<Option<Self>, StoreError> {
         match database {
             Database::Sqlite { directory } if directory.join(FILE).exists() => {
-                Ok(Some(Self::Sqlite(connect_sqlite(directory).await?)))
+                let (file, log) = (directory.join(FILE), directory.join(format!("{FILE}-wal")));
+                // Where nobody has it open there is no log, and a reader that expected writers would make one.
+                let options =
+                    SqliteConnectOptions::new().filename(file).read_only(true).immutable(!log.exists());
+                Ok(Some(Self::Sqlite(sqlite(options).await?)))
             }
             Database::Sqlite { .. } => Ok(None),
             Database::Postgres { url } => {
@@ -241,12 +245,15 @@ async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         // A revision that a client was quoted must not be given to another price after a power loss.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(WAIT_MAX);
+        .synchronous(SqliteSynchronous::Full);
+    sqlite(options).await
+}
+
+async fn sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
     // A file does not hang up: nothing is asked before a connection is used.
     let pool = SqlitePoolOptions::new().test_before_acquire(false);
     let pool = pool.max_connections(CONNECTIONS_MAX).acquire_timeout(WAIT_MAX);
-    Ok(pool.connect_with(options).await?)
+    Ok(pool.connect_with(options.busy_timeout(WAIT_MAX)).await?)
 }
 
 async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {

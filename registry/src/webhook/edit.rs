@@ -19,6 +19,19 @@ impl Registry {
     /// # Errors
     /// An unknown type, too many of one tenant; the database does not work.
     pub async fn create_webhook(&self, actor: &Actor, new: NewWebhook) -> Result<Webhook, RegistryError> {
+        self.make_webhook(Some(actor), new).await
+    }
+
+    /// What [`Self::create_webhook`] would make, but for its id and its secret. Nothing is kept.
+    ///
+    /// # Errors
+    /// As [`Self::create_webhook`].
+    pub async fn try_webhook(&self, new: NewWebhook) -> Result<Webhook, RegistryError> {
+        self.make_webhook(None, new).await
+    }
+
+    /// Without an actor nothing is kept.
+    async fn make_webhook(&self, actor: Option<&Actor>, new: NewWebhook) -> Result<Webhook, RegistryError> {
         check_types(new.types.as_deref())?;
         let at = self.now();
         let (id, secret) = (WebhookId::generate(at, random()?), SigningSecret::generate()?);
@@ -41,6 +54,7 @@ impl Registry {
             failing_since: None,
             created_at: at,
         };
+        let Some(actor) = actor else { return Ok(made) };
         store::put(session, &made).await?;
         let entry = entry(actor, "webhook.created", (None, Some(&made)), at);
         writing.record(&entry).await?;
@@ -59,16 +73,22 @@ impl Registry {
         change: WebhookChange,
     ) -> Result<Webhook, RegistryError> {
         check_types(change.types.as_ref().and_then(Option::as_deref))?;
-        self.change_webhook(actor, id, |webhook| {
-            webhook.url = change.url.unwrap_or_else(|| webhook.url.clone());
-            webhook.types = change.types.unwrap_or_else(|| webhook.types.clone());
-            match change.enabled {
-                Some(true) => (webhook.disabled, webhook.failing_since) = (None, None),
-                Some(false) => webhook.disabled = webhook.disabled.or(Some(Disabled::Asked)),
-                None => (),
-            }
-        })
-        .await
+        self.change_webhook(actor, id, |webhook| webhook.take(change)).await
+    }
+
+    /// What [`Self::update_webhook`] would make of a receiver. Nothing is kept.
+    ///
+    /// # Errors
+    /// As [`Self::update_webhook`].
+    pub async fn try_webhook_change(
+        &self,
+        id: WebhookId,
+        change: WebhookChange,
+    ) -> Result<Webhook, RegistryError> {
+        check_types(change.types.as_ref().and_then(Option::as_deref))?;
+        let mut webhook = self.webhook(id).await?.ok_or(RegistryError::UnknownWebhook(id))?;
+        webhook.take(change);
+        Ok(webhook)
     }
 
     /// Gives a receiver a new secret; deliveries are signed with both for `overlap_ms`, at most [`OVERLAP_MS_MAX`].
@@ -196,6 +216,24 @@ impl Registry {
         writing.record(&entry).await?;
         writing.commit().await?;
         Ok(after)
+    }
+}
+
+// === impl Webhook ===
+
+impl Webhook {
+    fn take(&mut self, change: WebhookChange) {
+        if let Some(url) = change.url {
+            self.url = url;
+        }
+        if let Some(types) = change.types {
+            self.types = types;
+        }
+        match change.enabled {
+            Some(true) => (self.disabled, self.failing_since) = (None, None),
+            Some(false) => self.disabled = self.disabled.or(Some(Disabled::Asked)),
+            None => (),
+        }
     }
 }
 

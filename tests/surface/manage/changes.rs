@@ -109,8 +109,30 @@ async fn explain_sees_what_came_through_the_api_and_the_doctor_looks_where_the_f
         assert_eq!(explained["found"], true, "{route}: {explained}");
         assert_eq!(explained["not_seen"], Value::Null, "{explained}");
     }
-    let said = run(&["doctor", "-c", &config, "-o", "json"]).await;
-    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    let examined = async || {
+        let said = run(&["doctor", "-c", &config, "-o", "json"]).await;
+        let report: Value = serde_json::from_str(&said.out).expect("JSON");
+        let findings = report["findings"].as_array().expect("findings").iter();
+        let wrong = findings.filter(|finding| finding["ok"] == false);
+        (said.code, wrong.map(|finding| finding["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(examined().await, (Some(1), vec!["upstream maps 127.0.0.1:9".to_owned()]));
+    say(gateway, "provider suspend maps").await;
+    assert_eq!(examined().await, (Some(0), Vec::new()), "nothing is sent there");
+    let good = gateway.config_text();
+    gateway.overwrite(&good.replace("name = \"acme\"", "name = \"maps\""));
+    gateway.signal(nix::sys::signal::Signal::SIGHUP);
+    gateway.counted("faregate_reloads_total", &[("result", "failed")], 1).await;
+    assert_eq!(examined().await.1, ["last reload"]);
+    let said = run(&["check", "-c", &config]).await;
+    let told = "there is already a provider `maps`, made through the API";
+    assert!(said.code == Some(1) && said.out.contains(told), "{}{}", said.out, said.err);
+    gateway.overwrite(&good);
+    gateway.signal(nix::sys::signal::Signal::SIGHUP);
+    gateway.counted("faregate_reloads_total", &[("result", "ok")], 1).await;
+    assert_eq!(examined().await, (Some(0), Vec::new()));
+    let said = run(&["check", "-c", &config]).await;
+    assert!(said.code == Some(0) && !said.out.contains("not seen"), "{}{}", said.out, said.err);
     world.finish().await;
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn plan(
         }
         let Known { current, pending } = match Destination::read(api, name).await {
             Ok(known) => known,
-            Err(error) if is_unknown(&error) => {
+            Err(error) if Refusal::is(StatusCode::NOT_FOUND, &error) => {
                 if !providers.iter().any(|provider| provider.get("name") == Some(&json!(name))) {
                     plan.mistakes.add(format!("{at}/provider"), format!("there is no provider `{name}`"));
                 }
@@ -105,10 +105,6 @@ pub(super) async fn plan(
         }
     }
     Ok(())
-}
-
-fn is_unknown(error: &anyhow::Error) -> bool {
-    error.downcast_ref().is_some_and(|refusal: &Refusal| refusal.status == StatusCode::NOT_FOUND)
 }
 
 fn path(provider: &str) -> String {

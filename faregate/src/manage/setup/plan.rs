@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::file::Mistakes;
 use crate::manage::Api;
 use crate::manage::input::{Input, escape};
+use crate::manage::refusal::Refusal;
 use crate::progress::Progress;
 use crate::random;
 
@@ -39,6 +40,13 @@ pub(super) struct Call {
     wallet: Option<Thing>,
     /// Whose id the answer holds.
     makes: Option<Thing>,
+}
+
+/// A call that the API tries without making it.
+pub(super) struct Trial {
+    input: Input,
+    /// Where in the file its body comes from, as a JSON pointer.
+    place: String,
 }
 
 /// One change and the calls that make it.
@@ -102,6 +110,38 @@ impl Call {
 
     pub(super) fn makes(self, thing: &Thing) -> Self {
         Self { makes: Some(thing.clone()), ..self }
+    }
+}
+
+// === impl Trial ===
+
+impl Trial {
+    pub(super) fn new(method: Method, path: &str, body: Value, place: String) -> Self {
+        let dry_run = vec![("dry_run".to_owned(), "true".to_owned())];
+        Self { input: Input { body: Some(body), ..Input::of(method, path, dry_run) }, place }
+    }
+
+    /// With this parameter as well.
+    pub(super) fn set(mut self, name: &str) -> Self {
+        self.input.query.push((name.to_owned(), "true".to_owned()));
+        self
+    }
+
+    /// What the API answers; none where it refuses, and why is among the mistakes.
+    ///
+    /// # Errors
+    /// The API cannot be asked, or refuses for a reason that is not in the file.
+    pub(super) async fn run(self, api: &Api, mistakes: &mut Mistakes) -> anyhow::Result<Option<Value>> {
+        let refusal = match api.ask(&self.input).await {
+            Ok(tried) => return Ok(Some(tried)),
+            Err(error) => error.downcast::<Refusal>()?,
+        };
+        if refusal.fields.is_empty() {
+            return Err(refusal.into());
+        }
+        let fields = refusal.fields.into_iter();
+        fields.for_each(|(at, message)| mistakes.add(format!("{}{at}", self.place), message));
+        Ok(None)
     }
 }
 

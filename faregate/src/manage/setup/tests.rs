@@ -1,5 +1,5 @@
 use super::*;
-use file::Mistakes;
+use file::{Mistakes, Setup};
 use value::{quoted, table};
 
 const WHOLE: &str = r#"[[wallets]]

@@ -68,11 +68,17 @@ fn inline(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(members) => {
-            let members = members.iter().map(|(name, value)| format!("{name} = {}", inline(value)));
+            let members = members.iter().map(|(name, value)| format!("{} = {}", key(name), inline(value)));
             format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),
     }
+}
+
+fn key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let bare = !name.is_empty() && name.bytes().all(is_bare);
+    if bare { name.to_owned() } else { Value::from(name).to_string() }
 }
 
 /// A word of a command line, as a shell reads it.

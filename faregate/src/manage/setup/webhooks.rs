@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::lists;
-use super::plan::{Call, Plan, Thing, change};
+use super::plan::{Call, Plan, Thing, Trial, change};
 use super::value::{shown, table};
 use crate::manage::Api;
 
@@ -56,31 +56,44 @@ pub(super) fn export(known: Vec<Known>) -> anyhow::Result<String> {
     webhooks.iter().map(|webhook| table("webhooks", &webhook.exported())).collect()
 }
 
-/// Makes webhooks what their documents say; `prune` takes away those that have none.
-pub(super) fn plan(wanted: &[Webhook], mut known: Vec<Known>, prune: bool, plan: &mut Plan) {
+/// Makes webhooks what their documents say; `prune` takes away those that have none. What has to be tried before any of it is
+/// done.
+pub(super) fn plan(wanted: &[Webhook], mut known: Vec<Known>, prune: bool, plan: &mut Plan) -> Vec<Trial> {
     let mut found: Vec<Option<Known>> = Vec::new();
     for webhook in wanted {
         let same = |known: &Known| known.webhook.identity() == webhook.identity();
         let is_it = |known: &Known| same(known) && known.webhook.types() == webhook.types();
         found.push(known.iter().position(is_it).map(|place| known.remove(place)));
     }
+    let mut trials = Vec::new();
     for (place, (webhook, there)) in wanted.iter().zip(found).enumerate() {
         let same = |known: &Known| known.webhook.identity() == webhook.identity();
         let there = there.or_else(|| known.iter().position(same).map(|place| known.remove(place)));
         let thing = Thing::Webhook(place);
         match there {
             Some(Known { id, webhook: there }) => {
-                let (calls, places) = webhook.changes(&there, &thing);
+                let (body, places) = webhook.changes(&there);
+                let path = format!("/v1/webhooks/{id}");
+                let mut calls = Vec::new();
+                if !places.is_empty() {
+                    trials.push(Trial::new(Method::PATCH, &path, body.clone(), format!("/webhooks/{place}")));
+                    calls.push(Call::new(Method::PATCH, path).body(body));
+                }
                 plan.things.insert(thing, Some(id));
                 plan.add(change("webhook", &webhook.url, "changed", &places), calls);
             }
-            None => plan.add(change("webhook", &webhook.url, "added", &[]), webhook.creation(&thing)),
+            None => {
+                let (at, body) = (format!("/webhooks/{place}"), webhook.made());
+                trials.push(Trial::new(Method::POST, "/v1/webhooks", body, at));
+                plan.add(change("webhook", &webhook.url, "added", &[]), webhook.creation(&thing));
+            }
         }
     }
     for Known { id, webhook } in known.into_iter().filter(|_| prune) {
         let remove = Call::new(Method::DELETE, format!("/v1/webhooks/{id}"));
         plan.add(change("webhook", &webhook.url, "removed", &[]), vec![remove]);
     }
+    trials
 }
 
 // === impl Webhook ===
@@ -103,12 +116,15 @@ impl Webhook {
         Self { types: self.types(), of_tenant: self.of_tenant.filter(|is| *is), ..self.clone() }
     }
 
-    fn creation(&self, thing: &Thing) -> Vec<Call> {
-        let body = json!({
+    fn made(&self) -> Value {
+        json!({
             "url": self.url, "types": self.types, "provider": self.provider, "owner": self.owner,
             "of_tenant": self.of_tenant.unwrap_or(false),
-        });
-        let mut calls = vec![Call::new(Method::POST, "/v1/webhooks").body(body).makes(thing)];
+        })
+    }
+
+    fn creation(&self, thing: &Thing) -> Vec<Call> {
+        let mut calls = vec![Call::new(Method::POST, "/v1/webhooks").body(self.made()).makes(thing)];
         if self.enabled == Some(false) {
             let disable = Call::new(Method::PATCH, "/v1/webhooks/{}");
             calls.push(disable.about(thing).body(json!({ "enabled": false })));
@@ -116,7 +132,8 @@ impl Webhook {
         calls
     }
 
-    fn changes(&self, there: &Self, thing: &Thing) -> (Vec<Call>, Vec<&'static str>) {
+    /// The body that makes it so, and the places that differ.
+    fn changes(&self, there: &Self) -> (Value, Vec<&'static str>) {
         let mut body = serde_json::Map::new();
         let mut places = Vec::new();
         if self.types() != there.types() {
@@ -127,7 +144,6 @@ impl Webhook {
             body.insert("enabled".to_owned(), json!(self.enabled));
             places.push("/enabled");
         }
-        let change = Call::new(Method::PATCH, "/v1/webhooks/{}").about(thing).body(body.into());
-        (if places.is_empty() { Vec::new() } else { vec![change] }, places)
+        (body.into(), places)
     }
 }

@@ -200,11 +200,13 @@ async fn a_dry_run_says_what_would_be_and_changes_nothing() {
     let (version, events_before) = (registry.catalogs().borrow().version(), events(&registry).await);
     let dry = Editor { dry_run: true, ..operator() };
     let would = registry.create_route(&dry, route("a", "acme", "$1")).await.unwrap();
-    assert_eq!((would.version, would.changes[0].change), (version, "added"));
+    assert_eq!((would.version, would.changes[0].change), (version + 1, "added"));
     assert!(registry.route("a").is_none());
     assert_eq!(events(&registry).await, events_before);
     let made = registry.create_route(&operator(), route("a", "acme", "$1")).await.unwrap();
-    assert_eq!(made.version, version + 1, "no number was used up");
+    assert_eq!(made.version, would.version, "no number was used up");
+    let nothing = registry.update_route(&dry, "a", patch(json!({ "price": "$1" }))).await.unwrap();
+    assert_eq!((nothing.version, nothing.changes.len()), (made.version, 0));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The file beside the API.
 
 use super::*;
+use crate::Database;
 
 #[tokio::test]
 async fn the_api_adds_to_what_the_file_brings_and_changes_nothing_of_it() {
@@ -128,4 +129,43 @@ async fn a_file_is_seen_together_with_what_came_through_the_api_and_nothing_is_w
     let expected = [pair("new", "filed"), pair("taken", "filed"), pair("sold", "acme")];
     assert_eq!(seen(&filed).await.unwrap(), expected);
     assert_eq!(registry.catalogs().borrow().version(), version);
+}
+
+#[tokio::test]
+async fn a_file_is_tried_beside_what_came_through_the_api_and_refused_as_the_start_would() {
+    let place = Place::new();
+    let text = |name: &str, path: &str| {
+        format!(
+            "[[providers]]\nname = \"filed\"\nupstream = {{ addresses = [\"http://127.0.0.1:1\"] }}\n\
+             [[providers.routes]]\nname = \"{name}\"\npath = \"{path}\"\nprice = \"$1\"\n"
+        )
+    };
+    let tried =
+        async |text: &str| Registry::try_file(&place.database, TestClock::new(), &config(text).catalog).await;
+    assert!(!tried(&text("a", "/a")).await.unwrap(), "nothing is there yet, and nothing was made");
+    assert!(!tried("").await.unwrap());
+    let (registry, _) = opened(&place).await;
+    registry.create_route(&operator(), route("taken", "acme", "$1")).await.unwrap();
+    registry.create_route(&operator(), route("added", "filed", "$1")).await.unwrap();
+    let version = registry.catalogs().borrow().version();
+    assert!(tried(&text("free", "/free")).await.unwrap());
+    for refused in [text("taken", "/t"), text("twin", "/taken"), String::new()] {
+        let at_start = registry.apply(&config(&refused).catalog, registry.now()).await.unwrap_err();
+        assert_eq!(tried(&refused).await.unwrap_err().to_string(), at_start.to_string());
+    }
+    // A gateway that is writing keeps nobody from looking, and the look changes nothing.
+    let writing = registry.begin().await.unwrap();
+    assert!(tried(&text("free", "/free")).await.unwrap());
+    drop(writing);
+    registry.close().await;
+    let files = || match &place.database {
+        Database::Sqlite { directory } => std::fs::read_dir(directory).unwrap().count(),
+        Database::Postgres { .. } => 0,
+    };
+    let before = files();
+    assert!(tried(&text("free", "/free")).await.unwrap());
+    assert_eq!(files(), before, "nor does it leave a file behind where no gateway runs");
+    let open = open(&place, &TestClock::new()).await;
+    let catalog = open.apply(&file(&[]), open.now()).await.unwrap();
+    assert_eq!((catalog.version(), catalog.routes().len()), (version, 2));
 }

@@ -57,6 +57,9 @@ fn every_mistake_comes_back_with_its_json_pointer() {
         assert!(found.iter().any(|pointer| pointer == expected), "{expected} is not in {found:?}");
     }
     let route =
+        json!({ "name": "r", "provider": "a", "path": "/x", "price": "free", "methods": ["PUT", "GTE"] });
+    assert_eq!(pointers(read_route(&document(route), 7)), ["/methods/1"]);
+    let route =
         json!({ "name": "r", "path": "x", "tiers": [{ "from": 0, "price": "$1" }], "charge_on": [1.5] });
     let found = pointers(read_route(&document(route), 7));
     assert_eq!(found.len(), 4, "{found:?}");
