@@ -8,8 +8,9 @@ use crate::output::{Format, Verdict};
 use crate::service::{Inherited, Role};
 use crate::{address, audit, check, completions, db, demo, doctor, explain, manage, pay, run};
 
-/// Threads for everything but the data plane and the ledger, which have their own.
-const WORKERS: usize = 2;
+/// Threads for everything but the data plane and the ledger, which have their own. With a second one a call of the management API
+/// costs a fifth more, for waking it, and takes it from a core that serves paid requests.
+const WORKERS: usize = 1;
 
 /// A reverse proxy that gets paid.
 #[derive(Debug, Parser)]
