@@ -13,6 +13,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::fields::FieldError;
+use crate::wallets::opening::OpeningError;
 
 /// Why a call failed. Nothing was changed, but for what [`Problem::Timeout`] says.
 #[derive(Debug, Error)]
@@ -241,6 +242,15 @@ impl From<LedgerError> for Problem {
             | LedgerError::PaidBefore
             | LedgerError::Stale => Self::Conflict(error.to_string()),
             LedgerError::Read(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<OpeningError> for Problem {
+    fn from(error: OpeningError) -> Self {
+        match error {
+            OpeningError::Ledger(error) => error.into(),
+            OpeningError::Registry(error) => error.into(),
         }
     }
 }
