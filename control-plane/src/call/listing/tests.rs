@@ -29,7 +29,7 @@ async fn read(exports: &Places, tenant: &str, fails: bool) -> Result<Response, P
 }
 
 async fn expect_taken(exports: &Places, tenant: &str) {
-    let refused = read(exports, tenant, false).await.err().expect("there is no place left");
+    let refused = read(exports, tenant, false).await.expect_err("there is no place left");
     let response = refused.into_response();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().contains_key("retry-after"));
