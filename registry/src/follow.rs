@@ -1,22 +1,27 @@
 //! Follows what other processes write on the same database: at once by their notices, and by a look every second, since a
 //! notice may be lost.
 //!
-//! A notice is a word for its kind and what it is about, such as `catalog 42`. A new kind is one more arm in
-//! [`Registry::follow`]'s `hear`.
+//! A notice is a word for its kind and what it is about, such as `catalog 42` or `agent agt_...`. A new kind is one more arm in
+//! [`Registry::follow`]'s `hear`. What notices would have said of agents and wallets a look finds in the audit log, which every
+//! change of them is in.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Catalog;
+use domain::{AgentId, Catalog, WalletId};
+use tokio::time::Instant;
 
 use crate::catalog::Terms;
 use crate::catalog::force::State;
 use crate::registry::{Registry, RegistryError};
 use crate::store::notices::Notices;
-use crate::store::revisions;
+use crate::store::{journal, revisions};
 
 /// Between two looks, whatever was heard.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Changes read one by one in a look; where there were more, everyone is forgotten.
+const CHANGES_MAX: u32 = 256;
 
 // === impl Registry ===
 
@@ -60,45 +65,97 @@ impl Registry {
     /// Follows until it is dropped.
     pub async fn follow(self) {
         let mut notices = None;
+        let mut seen = None;
         let mut works = true;
+        let mut look_at = Instant::now();
         loop {
             if notices.is_none() {
                 // Without them a look every second is all there is, as on SQLite.
                 notices = Notices::listen(&self.shared.pool).await.unwrap_or_default();
             }
+            // However many notices there are, the time to look comes.
             let heard = match &mut notices {
-                Some(listening) => tokio::time::timeout(LOOK_EVERY, listening.next()).await,
+                Some(listening) => tokio::time::timeout_at(look_at, listening.next()).await,
                 None => {
-                    tokio::time::sleep(LOOK_EVERY).await;
+                    tokio::time::sleep_until(look_at).await;
                     Ok(Ok(None))
                 }
             };
-            let looked = match heard {
+            let followed = match heard {
                 Ok(Ok(Some(notice))) => self.hear(&notice).await,
-                Ok(Ok(None)) | Err(_) => self.look().await,
+                Ok(Ok(None)) | Err(_) => {
+                    look_at = Instant::now() + LOOK_EVERY;
+                    self.look(&mut seen).await
+                }
                 Ok(Err(error)) => {
                     notices = None;
                     tokio::time::sleep(LOOK_EVERY).await;
                     Err(error.into())
                 }
             };
-            if let (Err(error), true) = (&looked, works) {
+            if let (Err(error), true) = (&followed, works) {
                 tracing::error!(%error, "what other processes write cannot be followed, the last known stays");
             }
-            works = looked.is_ok();
+            works = followed.is_ok();
         }
     }
 
     async fn hear(&self, notice: &str) -> Result<(), RegistryError> {
         match notice.split_once(' ') {
             Some(("catalog", _)) => self.refresh().await.map(drop),
+            Some(("agent", id)) => {
+                self.forget_agent(id);
+                Ok(())
+            }
+            Some(("wallet", id)) => {
+                self.forget_wallet(id);
+                Ok(())
+            }
             // Of a newer version of this program.
             _ => Ok(()),
         }
     }
 
-    async fn look(&self) -> Result<(), RegistryError> {
+    /// Takes in what was written since the change `seen`; everything where nothing was seen before.
+    async fn look(&self, seen: &mut Option<u64>) -> Result<(), RegistryError> {
         self.refresh().await?;
+        self.forget_changed(seen).await?;
         self.last_position().await.map(drop)
     }
+
+    async fn forget_changed(&self, seen: &mut Option<u64>) -> Result<(), RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        let session = &mut connection.session();
+        let last = journal::last_change(session).await?;
+        match *seen {
+            Some(after) if last.saturating_sub(after) <= u64::from(CHANGES_MAX) => {
+                for change in journal::changes_between(session, after, last).await? {
+                    match &*change.subject_kind {
+                        "agent" => self.forget_agent(&change.subject),
+                        "agent_key" => self.forget_agent(change.agent().unwrap_or_default()),
+                        "wallet" => self.forget_wallet(&change.subject),
+                        _ => {}
+                    }
+                }
+            }
+            _ => self.shared.directory.forget_all(),
+        }
+        *seen = Some(last);
+        Ok(())
+    }
+
+    /// Everyone where the text names no one.
+    fn forget_agent(&self, id: &str) {
+        let directory = &self.shared.directory;
+        id.parse::<AgentId>().map_or_else(|_| directory.forget_all(), |id| directory.forget(id));
+    }
+
+    /// Everyone where the text names none.
+    fn forget_wallet(&self, id: &str) {
+        let directory = &self.shared.directory;
+        id.parse::<WalletId>().map_or_else(|_| directory.forget_all(), |id| directory.forget_wallet(id));
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -303,6 +303,15 @@ impl Registry {
     }
 }
 
+// === impl Change ===
+
+impl Change {
+    /// The agent whose key was changed, in text.
+    pub(crate) fn agent(&self) -> Option<&str> {
+        self.after.as_ref().or(self.before.as_ref())?.get("agent")?.as_str()
+    }
+}
+
 // === impl Tenant ===
 
 impl Tenant {

@@ -1,7 +1,7 @@
 //! Agents, their signers and policies: made, changed, listed. Keys stand in [`super::keys`], wallets in [`super::wallets`].
 //!
 //! After each commit the [`crate::Directory`] forgets whom the change is about, in this order: what is read in between is
-//! forgotten too.
+//! forgotten too. Those of other processes are told with the commit.
 
 use domain::{Address, AgentId, SpendingPolicy, UnixMillis, WalletId};
 
@@ -34,6 +34,7 @@ impl Registry {
         for entry in entries {
             listed.push(self.upsert(&mut writing, entry, at).await?);
         }
+        writing.notify("agent *").await?;
         writing.commit().await?;
         self.shared.directory.forget_all();
         Ok(listed)
@@ -298,9 +299,10 @@ impl Registry {
 
     pub(super) async fn commit_agent(
         &self,
-        writing: Writing<'_>,
+        mut writing: Writing<'_>,
         agent: AgentId,
     ) -> Result<(), RegistryError> {
+        writing.notify(&format!("agent {agent}")).await?;
         writing.commit().await?;
         self.shared.directory.forget(agent);
         Ok(())

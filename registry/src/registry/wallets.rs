@@ -108,6 +108,7 @@ impl Registry {
         let after = Wallet { frozen, ..before.clone() };
         let action = if frozen { "wallet.frozen" } else { "wallet.thawed" };
         writing.record(&entry(actor, action, Some(&before), &after, at)).await?;
+        writing.notify(&format!("wallet {id}")).await?;
         writing.commit().await?;
         self.shared.directory.forget_wallet(id);
         Ok(after)

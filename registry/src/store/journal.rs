@@ -226,6 +226,25 @@ pub(crate) async fn changes_before(
     rows.into_iter().map(ChangeRow::read).collect()
 }
 
+/// The number of the last change.
+pub(crate) async fn last_change(session: &mut Session<'_>) -> Result<u64, StoreError> {
+    const SQL: &str = "select change from journal";
+    let change: i64 = on_either!(session, c => sqlx::query_scalar(SQL).fetch_one(c))?;
+    number(change)
+}
+
+/// Changes after a number and up to another one, in order.
+pub(crate) async fn changes_between(
+    session: &mut Session<'_>,
+    after: u64,
+    last: u64,
+) -> Result<Vec<Change>, StoreError> {
+    let sql = "select * from change where seq > $1 and seq <= $2 order by seq";
+    let rows: Vec<ChangeRow> = on_either!(session, c =>
+        sqlx::query_as(sql).bind(signed(after)).bind(signed(last)).fetch_all(c))?;
+    rows.into_iter().map(ChangeRow::read).collect()
+}
+
 /// Follows the chain from its beginning to its head.
 pub(crate) async fn verify(session: &mut Session<'_>) -> Result<Chain, StoreError> {
     const SQL: &str = "select * from change where seq > $1 order by seq limit $2";
