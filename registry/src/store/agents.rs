@@ -11,6 +11,14 @@ use crate::access::Access;
 use crate::agent::{Agent, AgentEntry, KeyEntry, KeyGrant, Listing};
 use crate::agent_key::KeyHash;
 
+/// Columns of an [`AgentRow`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! columns {
+    () => {
+        "agent.id, agent.name, agent.wallet, agent.per_request, agent.per_hour, agent.per_day, agent.per_month,
+         agent.limits, agent.routes, agent.providers, agent.expires_at, agent.frozen, agent.owner"
+    };
+}
+
 /// Who brought a signer or a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -228,7 +236,7 @@ pub(crate) async fn list(session: &mut Session<'_>, one: Option<AgentId>) -> Res
         "select agent, address from signer where agent between $1 and $2 order by created_at, address";
     const KEYS: &str = "select agent, id as key_id, secret_hash, per_request as key_per_request,
          scopes as key_scopes, expires_at as key_expires_at, last_used_at from agent_key where agent between $1 and $2 order by id";
-    const AGENTS: &str = "select * from agent where id between $1 and $2 order by id";
+    const AGENTS: &str = concat!("select ", columns!(), " from agent where id between $1 and $2 order by id");
     // A range, so that the indices serve one among a million as well as all.
     let (first, last) = one.map_or(([0; 16], [u8::MAX; 16]), |id| (*id.as_bytes(), *id.as_bytes()));
     let (first, last) = (&first[..], &last[..]);
@@ -261,8 +269,9 @@ pub(crate) async fn page(
     listing: &Listing,
     limit: u32,
 ) -> Result<Vec<Agent>, StoreError> {
-    const ALL: &str = "select * from agent where id < $1 order by id desc limit $2";
-    const OWNED: &str = "select * from agent where owner = $3 and id < $1 order by id desc limit $2";
+    const ALL: &str = concat!("select ", columns!(), " from agent where id < $1 order by id desc limit $2");
+    const OWNED: &str =
+        concat!("select ", columns!(), " from agent where owner = $3 and id < $1 order by id desc limit $2");
     let before = listing.before.map_or([u8::MAX; 16], |id| *id.as_bytes());
     let (before, limit) = (&before[..], i64::from(limit));
     let rows: Vec<AgentRow> = match &listing.owner {
@@ -276,12 +285,15 @@ pub(crate) async fn page(
 
 /// Whom a key belongs to.
 pub(crate) async fn find_key(session: &mut Session<'_>, key: KeyId) -> Result<Option<Found>, StoreError> {
-    const SQL: &str =
-        "select agent.*, wallet.frozen as wallet_frozen, agent_key.id as key_id, agent_key.agent,
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        ", wallet.frozen as wallet_frozen, agent_key.id as key_id, agent_key.agent,
          agent_key.secret_hash, agent_key.per_request as key_per_request,
          agent_key.scopes as key_scopes, agent_key.expires_at as key_expires_at,
          agent_key.last_used_at from agent_key join agent on agent.id = agent_key.agent
-         left join wallet on wallet.id = agent.wallet where agent_key.id = $1";
+         left join wallet on wallet.id = agent.wallet where agent_key.id = $1"
+    );
     let row: Option<KeyHolderRow> =
         on_either!(session, c => sqlx::query_as(SQL).bind(&key.as_bytes()[..]).fetch_optional(c))?;
     let Some(KeyHolderRow { agent, key }) = row else { return Ok(None) };
@@ -295,9 +307,12 @@ pub(crate) async fn find_signer(
     session: &mut Session<'_>,
     address: Address,
 ) -> Result<Option<Found>, StoreError> {
-    const SQL: &str =
-        "select agent.*, wallet.frozen as wallet_frozen from signer join agent on agent.id = signer.agent
-         left join wallet on wallet.id = agent.wallet where signer.address = $1";
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        ", wallet.frozen as wallet_frozen from signer join agent on agent.id = signer.agent
+         left join wallet on wallet.id = agent.wallet where signer.address = $1"
+    );
     let row: Option<AgentRow> =
         on_either!(session, c => sqlx::query_as(SQL).bind(address.as_slice()).fetch_optional(c))?;
     row.map(|row| Ok(Found { access: row.access(None)?, hash: None })).transpose()

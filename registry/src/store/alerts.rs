@@ -9,6 +9,13 @@ use super::rows::{array, hex_list};
 use super::{Session, StoreError};
 use crate::alert::{Alert, Threshold, Watched};
 
+/// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! columns {
+    () => {
+        "alert.id, alert.wallet, alert.amount, alert.percent, alert.armed, alert.created_at"
+    };
+}
+
 #[derive(Debug, FromRow)]
 struct Row {
     id: Vec<u8>,
@@ -55,7 +62,7 @@ pub(crate) async fn remove(session: &mut Session<'_>, id: AlertId) -> Result<(),
 
 /// Alerts of a wallet, oldest first.
 pub(crate) async fn list(session: &mut Session<'_>, wallet: WalletId) -> Result<Vec<Alert>, StoreError> {
-    const SQL: &str = "select * from alert where wallet = $1 order by id";
+    const SQL: &str = concat!("select ", columns!(), " from alert where wallet = $1 order by id");
     let rows: Vec<Row> =
         on_either!(session, c => sqlx::query_as(SQL).bind(&wallet.as_bytes()[..]).fetch_all(c))?;
     rows.into_iter().map(Row::read).collect()
@@ -68,9 +75,13 @@ pub(crate) async fn all(
     after: Option<AlertId>,
     limit: u32,
 ) -> Result<Vec<Alert>, StoreError> {
-    const ALL: &str = "select * from alert where id > $1 order by id limit $2";
-    const OWNED: &str = "select alert.* from alert join wallet w on w.id = alert.wallet
-         where w.owner = $3 and alert.id > $1 order by alert.id limit $2";
+    const ALL: &str = concat!("select ", columns!(), " from alert where id > $1 order by id limit $2");
+    const OWNED: &str = concat!(
+        "select ",
+        columns!(),
+        " from alert join wallet w on w.id = alert.wallet
+         where w.owner = $3 and alert.id > $1 order by alert.id limit $2"
+    );
     let after = after.map_or_else(Vec::new, |alert| alert.as_bytes().to_vec());
     let limit = i64::from(limit);
     let rows: Vec<Row> = match owner {
@@ -112,9 +123,13 @@ pub(crate) async fn watched(
     session: &mut Session<'_>,
     wallets: &[WalletId],
 ) -> Result<Vec<Watched>, StoreError> {
-    const SQL: &str = "select alert.*, f.amount as funding, w.owner as owner from alert
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        ", f.amount as funding, w.owner as owner from alert
          left join wallet_funding f on f.wallet = alert.wallet left join wallet w on w.id = alert.wallet
-         where alert.wallet in (select unhex(value) from json_each($1)) order by alert.id";
+         where alert.wallet in (select unhex(value) from json_each($1)) order by alert.id"
+    );
     let wallets = hex_list(wallets.iter().map(|wallet| &wallet.as_bytes()[..]));
     let rows: Vec<WatchedRow> = on_either!(session, c => sqlx::query_as(SQL).bind(&wallets).fetch_all(c))?;
     rows.into_iter()

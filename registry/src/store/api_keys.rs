@@ -9,6 +9,13 @@ use super::{Session, StoreError};
 use crate::api_key::{ApiKeyGrant, Role};
 use crate::key_text::SecretHash;
 
+/// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! columns {
+    () => {
+        "id, name, secret_hash, role, subject, read_only, scopes, expires_at, revoked_at, last_used_at, created_at"
+    };
+}
+
 #[derive(Debug, FromRow)]
 struct Row {
     id: Vec<u8>,
@@ -53,7 +60,7 @@ pub(crate) async fn get(
     session: &mut Session<'_>,
     id: ApiKeyId,
 ) -> Result<Option<(ApiKeyGrant, SecretHash)>, StoreError> {
-    const SQL: &str = "select * from api_key where id = $1";
+    const SQL: &str = concat!("select ", columns!(), " from api_key where id = $1");
     let row: Option<Row> =
         on_either!(session, c => sqlx::query_as(SQL).bind(&id.as_bytes()[..]).fetch_optional(c))?;
     row.map(Row::read).transpose()
@@ -64,7 +71,7 @@ pub(crate) async fn list(
     before: Option<ApiKeyId>,
     limit: u32,
 ) -> Result<Vec<ApiKeyGrant>, StoreError> {
-    const SQL: &str = "select * from api_key where id < $1 order by id desc limit $2";
+    const SQL: &str = concat!("select ", columns!(), " from api_key where id < $1 order by id desc limit $2");
     let before = before.map_or([u8::MAX; 16], |id| *id.as_bytes());
     let rows: Vec<Row> = on_either!(session, c =>
         sqlx::query_as(SQL).bind(&before[..]).bind(i64::from(limit)).fetch_all(c))?;

@@ -3,13 +3,20 @@
 use domain::{EventId, UnixMillis, WebhookId};
 use sqlx::{FromRow, QueryBuilder};
 
-use super::journal::{EventRow, number, signed};
+use super::journal::{EventRow, event_columns, number, signed};
 use super::pool::{execute, on_either};
 use super::rows::array;
 use super::{Session, StoreError};
 use crate::journal::Event;
 use crate::webhook::queue::{Backlog, Due};
 use crate::webhook::{Delivery, DeliveryState, Webhook};
+
+/// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! columns {
+    () => {
+        "position, event, type, state, attempts, at, status, error"
+    };
+}
 
 #[derive(Debug, FromRow)]
 struct Row {
@@ -62,11 +69,11 @@ pub(crate) async fn untold(
     (after, last): (u64, u64),
     limit: u32,
 ) -> Result<Vec<Event>, StoreError> {
-    const SQL: &str = "select * from event where position > $1 and position <= $2
+    const SQL: &str = concat!("select ", event_columns!(), " from event where position > $1 and position <= $2
          and (cast($3 as text) is null or provider = $3) and (cast($4 as text) is null or owner = $4)
          and (cast($5 as text) is null or type in (select value from json_each($5)))
          and not exists (select 1 from webhook_delivery d where d.webhook = $6 and d.position = event.position)
-         order by position limit $7";
+         order by position limit $7");
     let types = webhook.types.as_ref().and_then(|types| serde_json::to_string(types).ok());
     let rows: Vec<EventRow> = on_either!(session, c => sqlx::query_as(SQL)
         .bind(signed(after))
@@ -87,11 +94,19 @@ pub(crate) async fn due(
     at: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
-    const ROWS: &str = "select * from webhook_delivery where webhook = $1 and state = 'pending' and at <= $2
-         order by at, position limit $3";
-    const EVENTS: &str = "select * from event where position in
+    const ROWS: &str = concat!(
+        "select ",
+        columns!(),
+        " from webhook_delivery where webhook = $1 and state = 'pending' and at <= $2
+         order by at, position limit $3"
+    );
+    const EVENTS: &str = concat!(
+        "select ",
+        event_columns!(),
+        " from event where position in
          (select position from webhook_delivery where webhook = $1 and state = 'pending' and at <= $2
-          order by at, position limit $3)";
+          order by at, position limit $3)"
+    );
     let (key, limit) = (&id.as_bytes()[..], i64::from(limit));
     let rows: Vec<Row> =
         on_either!(session, c => sqlx::query_as(ROWS).bind(key).bind(at.0).bind(limit).fetch_all(c))?;
@@ -142,10 +157,17 @@ pub(crate) async fn list(
     before: u64,
     limit: u32,
 ) -> Result<Vec<Delivery>, StoreError> {
-    const ALL: &str =
-        "select * from webhook_delivery where webhook = $1 and position < $2 order by position desc limit $3";
-    const STATE: &str = "select * from webhook_delivery where webhook = $1 and state = $4 and position < $2
-         order by position desc limit $3";
+    const ALL: &str = concat!(
+        "select ",
+        columns!(),
+        " from webhook_delivery where webhook = $1 and position < $2 order by position desc limit $3"
+    );
+    const STATE: &str = concat!(
+        "select ",
+        columns!(),
+        " from webhook_delivery where webhook = $1 and state = $4 and position < $2
+         order by position desc limit $3"
+    );
     let (key, before, limit) = (&id.as_bytes()[..], signed(before), i64::from(limit));
     let rows: Vec<Row> = match state {
         None => on_either!(session, c =>
@@ -158,7 +180,7 @@ pub(crate) async fn list(
 
 /// An event of the log by its id.
 pub(crate) async fn event(session: &mut Session<'_>, id: EventId) -> Result<Option<Event>, StoreError> {
-    const SQL: &str = "select * from event where id = $1";
+    const SQL: &str = concat!("select ", event_columns!(), " from event where id = $1");
     let row: Option<EventRow> =
         on_either!(session, c => sqlx::query_as(SQL).bind(&id.as_bytes()[..]).fetch_optional(c))?;
     row.map(EventRow::read).transpose()

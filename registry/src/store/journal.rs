@@ -12,6 +12,13 @@ use crate::journal::{Chain, Change, Entry, Event, Filter, NewEvent, Tenant, Want
 /// Rows that the whole log is read in at a time.
 const VERIFIED_AT_ONCE: u32 = 1_000;
 
+/// Columns of a [`ChangeRow`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! change_columns {
+    () => {
+        "seq, id, at, actor_kind, actor, action, subject_kind, subject, provider, owner, before, after, request, hash"
+    };
+}
+
 /// A row of `change`.
 #[derive(Debug, FromRow)]
 struct ChangeRow {
@@ -30,6 +37,15 @@ struct ChangeRow {
     request: Option<String>,
     hash: Vec<u8>,
 }
+
+/// Columns of an [`EventRow`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! event_columns {
+    () => {
+        "position, id, type, at, provider, owner, subject, data"
+    };
+}
+
+pub(super) use event_columns;
 
 /// A row of `event`.
 #[derive(Debug, FromRow)]
@@ -130,10 +146,18 @@ pub(crate) async fn events_after(
     limit: u32,
     filter: &Filter,
 ) -> Result<Vec<Event>, StoreError> {
-    const ALL: &str = "select * from event where position > $1 order by position limit $2";
-    const PROVIDER: &str =
-        "select * from event where provider = $3 and position > $1 order by position limit $2";
-    const OWNER: &str = "select * from event where owner = $3 and position > $1 order by position limit $2";
+    const ALL: &str =
+        concat!("select ", event_columns!(), " from event where position > $1 order by position limit $2");
+    const PROVIDER: &str = concat!(
+        "select ",
+        event_columns!(),
+        " from event where provider = $3 and position > $1 order by position limit $2"
+    );
+    const OWNER: &str = concat!(
+        "select ",
+        event_columns!(),
+        " from event where owner = $3 and position > $1 order by position limit $2"
+    );
     let after = signed(position);
     let (text, tenant) = match (&filter.provider, &filter.owner) {
         (Some(provider), _) => (PROVIDER, Some(provider)),
@@ -159,9 +183,13 @@ pub(crate) async fn find_events(
     wanted: &Wanted,
 ) -> Result<Vec<Event>, StoreError> {
     // Each condition is off where its value is null.
-    const SQL: &str = "select * from event where position > $1 and position <= $2
+    const SQL: &str = concat!(
+        "select ",
+        event_columns!(),
+        " from event where position > $1 and position <= $2
          and ($4 is null or provider = $4) and ($5 is null or owner = $5)
-         and ($6 is null or type = $6) and ($7 is null or subject = $7) order by position limit $3";
+         and ($6 is null or type = $6) and ($7 is null or subject = $7) order by position limit $3"
+    );
     let (provider, owner) = (filter.provider.as_deref(), filter.owner.as_deref());
     let (kind, subject) = (wanted.kind.as_deref(), wanted.subject.as_deref());
     let rows: Vec<EventRow> = on_either!(session, c => sqlx::query_as(SQL)
@@ -202,11 +230,18 @@ pub(crate) async fn changes_before(
     filter: &Filter,
 ) -> Result<Vec<Change>, StoreError> {
     // Each condition is off where its value is null; the subject's comes with an index of its own.
-    const SQL: &str =
-        "select * from change where seq < $1 and ($3 is null or provider = $3) and ($4 is null or owner = $4)
-         and ($5 is null or subject_kind = $5) order by seq desc limit $2";
-    const SUBJECT: &str = "select * from change where subject_kind = $5 and subject = $6 and seq < $1
-         and ($3 is null or provider = $3) and ($4 is null or owner = $4) order by seq desc limit $2";
+    const SQL: &str = concat!(
+        "select ",
+        change_columns!(),
+        " from change where seq < $1 and ($3 is null or provider = $3) and ($4 is null or owner = $4)
+         and ($5 is null or subject_kind = $5) order by seq desc limit $2"
+    );
+    const SUBJECT: &str = concat!(
+        "select ",
+        change_columns!(),
+        " from change where subject_kind = $5 and subject = $6 and seq < $1
+         and ($3 is null or provider = $3) and ($4 is null or owner = $4) order by seq desc limit $2"
+    );
     let (kind, subject) = match &filter.subject {
         Some((kind, subject)) => (Some(kind.as_str()), subject.as_deref()),
         None => (None, None),
@@ -239,15 +274,17 @@ pub(crate) async fn changes_between(
     after: u64,
     last: u64,
 ) -> Result<Vec<Change>, StoreError> {
-    let sql = "select * from change where seq > $1 and seq <= $2 order by seq";
+    const SQL: &str =
+        concat!("select ", change_columns!(), " from change where seq > $1 and seq <= $2 order by seq");
     let rows: Vec<ChangeRow> = on_either!(session, c =>
-        sqlx::query_as(sql).bind(signed(after)).bind(signed(last)).fetch_all(c))?;
+        sqlx::query_as(SQL).bind(signed(after)).bind(signed(last)).fetch_all(c))?;
     rows.into_iter().map(ChangeRow::read).collect()
 }
 
 /// Follows the chain from its beginning to its head.
 pub(crate) async fn verify(session: &mut Session<'_>) -> Result<Chain, StoreError> {
-    const SQL: &str = "select * from change where seq > $1 order by seq limit $2";
+    const SQL: &str =
+        concat!("select ", change_columns!(), " from change where seq > $1 order by seq limit $2");
     const END: &str = "select change, head from journal";
     let (mut previous, mut last) = (vec![0; 32], 0_i64);
     loop {

@@ -10,6 +10,13 @@ use super::rows::array;
 use super::{Session, StoreError};
 use crate::payout::{DestinationEntry, PayoutDestinations};
 
+/// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! columns {
+    () => {
+        "provider, wallet, reference, requested_at, effective_at"
+    };
+}
+
 #[derive(Debug, FromRow)]
 struct Row {
     provider: String,
@@ -25,10 +32,18 @@ pub(crate) async fn of_provider(
     provider: &str,
     now: UnixMillis,
 ) -> Result<PayoutDestinations, StoreError> {
-    const IN_FORCE: &str = "select * from payout_destination
-         where provider = $1 and cancelled_at is null and effective_at <= $2 order by number desc limit 1";
-    const WAITING: &str = "select * from payout_destination
-         where provider = $1 and cancelled_at is null and effective_at > $2 order by number desc limit 1";
+    const IN_FORCE: &str = concat!(
+        "select ",
+        columns!(),
+        " from payout_destination
+         where provider = $1 and cancelled_at is null and effective_at <= $2 order by number desc limit 1"
+    );
+    const WAITING: &str = concat!(
+        "select ",
+        columns!(),
+        " from payout_destination
+         where provider = $1 and cancelled_at is null and effective_at > $2 order by number desc limit 1"
+    );
     let current: Option<Row> =
         on_either!(session, c => sqlx::query_as(IN_FORCE).bind(provider).bind(now.0).fetch_optional(c))?;
     let pending: Option<Row> =
@@ -42,7 +57,7 @@ pub(crate) async fn in_force(
     session: &mut Session<'_>,
     now: UnixMillis,
 ) -> Result<Vec<(Arc<str>, PayoutDestination)>, StoreError> {
-    const SQL: &str = "select d.* from payout_destination d join (
+    const SQL: &str = "select d.provider, d.wallet, d.reference, d.requested_at, d.effective_at from payout_destination d join (
            select provider, max(number) as number from payout_destination
            where cancelled_at is null and effective_at <= $1 group by provider) last
          on last.provider = d.provider and last.number = d.number order by d.provider";
@@ -96,8 +111,12 @@ pub(crate) async fn unannounced(
     session: &mut Session<'_>,
     now: UnixMillis,
 ) -> Result<Vec<(String, DestinationEntry)>, StoreError> {
-    const SQL: &str = "select * from payout_destination
-         where not announced and cancelled_at is null and effective_at <= $1 order by effective_at, provider";
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from payout_destination
+         where not announced and cancelled_at is null and effective_at <= $1 order by effective_at, provider"
+    );
     let rows: Vec<Row> = on_either!(session, c => sqlx::query_as(SQL).bind(now.0).fetch_all(c))?;
     rows.into_iter().map(|row| Ok((row.provider.clone(), row.read()?))).collect()
 }

@@ -13,6 +13,13 @@ const HISTORY_MAX: u32 = 1_000;
 /// Versions whose differences are kept.
 const VERSIONS_MAX: u64 = 10_000;
 
+/// Columns of a [`ProviderRow`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! provider_columns {
+    () => {
+        "name, managed_by, document, trusted_upstream, version, created_at, updated_at, removed_at"
+    };
+}
+
 /// A row of `provider`.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct ProviderRow {
@@ -24,6 +31,13 @@ pub(crate) struct ProviderRow {
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     pub(crate) removed_at: Option<i64>,
+}
+
+/// Columns of a [`RouteRow`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! route_columns {
+    () => {
+        "name, provider, managed_by, document, version, created_at, updated_at, removed_at"
+    };
 }
 
 /// A row of `route`.
@@ -60,13 +74,14 @@ pub(crate) struct ChangeRow {
 
 /// Providers that changed after a version, those that were removed too.
 pub(crate) async fn providers(session: &mut Session<'_>, after: u64) -> Result<Vec<ProviderRow>, StoreError> {
-    const SQL: &str = "select * from provider where version > $1 order by name";
+    const SQL: &str =
+        concat!("select ", provider_columns!(), " from provider where version > $1 order by name");
     on_either!(session, c => sqlx::query_as(SQL).bind(signed(after)).fetch_all(c))
 }
 
 /// Routes that changed after a version, those that were removed too.
 pub(crate) async fn routes(session: &mut Session<'_>, after: u64) -> Result<Vec<RouteRow>, StoreError> {
-    const SQL: &str = "select * from route where version > $1 order by name";
+    const SQL: &str = concat!("select ", route_columns!(), " from route where version > $1 order by name");
     on_either!(session, c => sqlx::query_as(SQL).bind(signed(after)).fetch_all(c))
 }
 
@@ -170,7 +185,7 @@ pub(crate) async fn changes(
     before: u64,
     limit: u32,
 ) -> Result<Vec<ChangeRow>, StoreError> {
-    const SQL: &str = "select * from catalog_change where version < $1 order by version desc limit $2";
+    const SQL: &str = "select version, at, actor_kind, actor, difference from catalog_change where version < $1 order by version desc limit $2";
     on_either!(session, c => sqlx::query_as(SQL).bind(signed(before)).bind(i64::from(limit)).fetch_all(c))
 }
 

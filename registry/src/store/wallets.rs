@@ -11,6 +11,13 @@ use super::{Session, StoreError};
 use crate::agent::Listing;
 use crate::wallet::Wallet;
 
+/// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! columns {
+    () => {
+        "id, name, owner, frozen, opened, created_at"
+    };
+}
+
 #[derive(Debug, FromRow)]
 struct Row {
     id: Vec<u8>,
@@ -73,7 +80,7 @@ pub(crate) async fn count_of_owner(session: &mut Session<'_>, owner: &str) -> Re
 }
 
 pub(crate) async fn get(session: &mut Session<'_>, id: WalletId) -> Result<Option<Wallet>, StoreError> {
-    const SQL: &str = "select * from wallet where id = $1";
+    const SQL: &str = concat!("select ", columns!(), " from wallet where id = $1");
     let row: Option<Row> =
         on_either!(session, c => sqlx::query_as(SQL).bind(&id.as_bytes()[..]).fetch_optional(c))?;
     row.map(Row::read).transpose()
@@ -84,8 +91,9 @@ pub(crate) async fn page(
     listing: &Listing<WalletId>,
     limit: u32,
 ) -> Result<Vec<Wallet>, StoreError> {
-    const ALL: &str = "select * from wallet where id < $1 order by id desc limit $2";
-    const OWNED: &str = "select * from wallet where owner = $3 and id < $1 order by id desc limit $2";
+    const ALL: &str = concat!("select ", columns!(), " from wallet where id < $1 order by id desc limit $2");
+    const OWNED: &str =
+        concat!("select ", columns!(), " from wallet where owner = $3 and id < $1 order by id desc limit $2");
     let before = listing.before.map_or([u8::MAX; 16], |id| *id.as_bytes());
     let (before, limit) = (&before[..], i64::from(limit));
     let rows: Vec<Row> = match &listing.owner {

@@ -11,6 +11,13 @@ use crate::journal::Tenant;
 use crate::webhook::queue::{Sender, Settled};
 use crate::webhook::{Disabled, SigningSecret, Webhook};
 
+/// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! columns {
+    () => {
+        "id, url, types, provider, owner, of_operator, secret, previous_secret, previous_until, position, disabled, failing_since, created_at"
+    };
+}
+
 #[derive(Debug, FromRow)]
 struct Row {
     id: Vec<u8>,
@@ -75,7 +82,7 @@ pub(crate) async fn remove(session: &mut Session<'_>, id: WebhookId) -> Result<(
 }
 
 pub(crate) async fn get(session: &mut Session<'_>, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
-    const SQL: &str = "select * from webhook where id = $1";
+    const SQL: &str = concat!("select ", columns!(), " from webhook where id = $1");
     let row: Option<Row> =
         on_either!(session, c => sqlx::query_as(SQL).bind(&id.as_bytes()[..]).fetch_optional(c))?;
     row.map(Row::read).transpose()
@@ -88,10 +95,14 @@ pub(crate) async fn list(
     before: Option<WebhookId>,
     limit: u32,
 ) -> Result<Vec<Webhook>, StoreError> {
-    const SQL: &str = "select * from webhook where id < $1
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from webhook where id < $1
          and (cast($3 as text) is null or (provider = $3 and not of_operator))
          and (cast($4 as text) is null or (owner = $4 and not of_operator))
-         order by id desc limit $2";
+         order by id desc limit $2"
+    );
     let before = before.map_or([u8::MAX; 16], |id| *id.as_bytes());
     let rows: Vec<Row> = on_either!(session, c => sqlx::query_as(SQL)
         .bind(&before[..])
@@ -103,7 +114,7 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn enabled(session: &mut Session<'_>) -> Result<Vec<Webhook>, StoreError> {
-    const SQL: &str = "select * from webhook where disabled is null order by id";
+    const SQL: &str = concat!("select ", columns!(), " from webhook where disabled is null order by id");
     let rows: Vec<Row> = on_either!(session, c => sqlx::query_as(SQL).fetch_all(c))?;
     rows.into_iter().map(Row::read).collect()
 }
@@ -128,8 +139,11 @@ pub(crate) async fn take_turn(
     sender: &Sender,
     (at, until): (UnixMillis, UnixMillis),
 ) -> Result<Option<Webhook>, StoreError> {
-    const SQL: &str = "update webhook set sender = $2, sender_until = $4 where id = $1 and disabled is null
-         and (sender is null or sender = $2 or sender_until <= $3) returning *";
+    const SQL: &str = concat!(
+        "update webhook set sender = $2, sender_until = $4 where id = $1 and disabled is null
+         and (sender is null or sender = $2 or sender_until <= $3) returning ",
+        columns!()
+    );
     let row: Option<Row> = on_either!(session, c => sqlx::query_as(SQL)
         .bind(&id.as_bytes()[..])
         .bind(&sender[..])
@@ -157,9 +171,9 @@ pub(crate) async fn settle(
     settled: &Settled<'_>,
     at: UnixMillis,
 ) -> Result<Option<Webhook>, StoreError> {
-    const SQL: &str = "update webhook set position = $4, sender_until = $5,
+    const SQL: &str = concat!("update webhook set position = $4, sender_until = $5,
          failing_since = case when $6 then null when $7 then coalesce(failing_since, $8) else failing_since end
-         where id = $1 and sender = $2 and position = $3 returning *";
+         where id = $1 and sender = $2 and position = $3 returning ", columns!());
     let row: Option<Row> = on_either!(session, c => sqlx::query_as(SQL)
         .bind(&id.as_bytes()[..])
         .bind(&sender[..])
