@@ -6,6 +6,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use protocol::header::{PAYMENT_SIGNATURE, X_PAYMENT};
 use registry::agent_key::AgentKey;
+use registry::{agent_key, api_key};
 
 use crate::refusal::Refusal;
 
@@ -48,11 +49,21 @@ impl<'a> Credential<'a> {
 /// Whether an `Authorization` is meant for us, and must not be seen by an upstream: an agent key in any form, or a signed
 /// challenge.
 pub(crate) fn is_for_us(value: &HeaderValue) -> bool {
-    let bytes = value.as_bytes();
-    let scheme = bytes.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
-    let mut words =
-        bytes.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'=' | b','));
-    scheme.eq_ignore_ascii_case(b"faregate") || words.any(|word| word.starts_with(b"fg_"))
+    let scheme = value.as_bytes().split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"faregate") || has_key(value, agent_key::PREFIX)
+}
+
+/// Whether a key of the management API came where an agent key belongs. It opens more than a wallet, and a route may be
+/// anybody's: it is refused before anything is forwarded.
+pub(crate) fn has_management_key(headers: &HeaderMap) -> bool {
+    let places = headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(AGENT_KEY));
+    places.into_iter().any(|value| has_key(value, api_key::PREFIX))
+}
+
+/// Whether a word of a field is a key, or begins like one.
+fn has_key(value: &HeaderValue, prefix: &str) -> bool {
+    let is_between = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'=' | b',');
+    value.as_bytes().split(is_between).any(|word| word.starts_with(prefix.as_bytes()))
 }
 
 /// What the caller will pay at most, where it says so.
@@ -159,6 +170,20 @@ mod tests {
         let headers = headers(&[("authorization", "Bearer sk-abc")]);
         assert!(matches!(Credential::find(&headers), Ok(Credential::None)));
         assert_eq!(refused(&[("agent-key", "sk-abc")]), Some("invalid_agent_key"));
+    }
+
+    #[test]
+    fn a_management_key_is_found_wherever_a_key_belongs_and_an_agent_key_is_none() {
+        let has = |name, value| has_management_key(&headers(&[(name, value)]));
+        for value in ["Bearer fgm_x", "fgm_x", "bearer\tfgm_x", "Token token=\"fgm_x\""] {
+            assert!(has("authorization", value), "{value}");
+        }
+        assert!(has("agent-key", "fgm_x"));
+        assert!(has_management_key(&headers(&[
+            ("authorization", "Basic x"),
+            ("authorization", "Bearer fgm_x")
+        ])));
+        assert!(!has("authorization", "Bearer fg_mx") && !has("agent-key", "fg_mx"));
     }
 
     #[test]

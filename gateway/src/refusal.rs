@@ -43,6 +43,10 @@ pub(crate) enum Refusal {
     MalformedField(String),
     #[error("this agent key is not valid; ask the agent's owner for a new one")]
     AgentKey,
+    #[error(
+        "this is a key of the management API (fgm_...), which pays for nothing; send an agent key (fg_...)"
+    )]
+    ManagementKey,
     #[error("the agent is frozen; ask its owner")]
     Frozen,
     #[error("{0}")]
@@ -121,7 +125,7 @@ impl Refusal {
             | Self::TwoPayments
             | Self::MalformedPayment(_)
             | Self::MalformedField(_) => 400,
-            Self::AgentKey | Self::SignIn(_) => 401,
+            Self::AgentKey | Self::ManagementKey | Self::SignIn(_) => 401,
             Self::PaymentRequired(_) => 402,
             Self::Frozen | Self::Policy { .. } | Self::KeyScope { .. } => 403,
             Self::NotFound => 404,
@@ -169,6 +173,7 @@ impl Refusal {
             Self::MalformedPayment(_) => "invalid_payload",
             Self::MalformedField(_) => "invalid_field",
             Self::AgentKey => "invalid_agent_key",
+            Self::ManagementKey => "management_key",
             Self::Frozen => "agent_frozen",
             Self::PaymentRequired(unpaid) => unpaid.code(),
             Self::Policy { violation } => violation.code(),

@@ -43,6 +43,28 @@ async fn a_key_is_stripped_on_free_routes_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_management_api_is_refused_on_every_route_and_seen_by_no_upstream() {
+    let world = World::new("$1", [Route::free("/free"), Route::new("/paid", "$0.001")]).await;
+    let key = json!({ "name": "of an owner", "role": "owner", "owner": "lab" });
+    let key = world.gateway.ask("POST", "/v1/api-keys", Some(&key)).await["key"].clone();
+    let key = key.as_str().unwrap();
+    assert!(key.starts_with("fgm_"));
+    for path in ["/free", "/paid", "/not-there", "/.well-known/faregate/balance"] {
+        for request in [
+            Request::get(path).key(key),
+            Request::get(path).with("Agent-Key", key),
+            Request::get(path)
+                .with("Authorization", "Basic x")
+                .with("Authorization", format!("Bearer {key}")),
+        ] {
+            world.gateway.call(&request).await.expect_refusal(401, "management_key");
+        }
+    }
+    assert!(world.upstream.seen().is_empty());
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_and_a_payment_in_one_request_are_refused() {
     let world = World::paid().await;
     let key = world.agent.key(&world.gateway).await;

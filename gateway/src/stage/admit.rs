@@ -5,6 +5,7 @@ use http::header::{CONTENT_LENGTH, HOST};
 use pingora::http::RequestHeader;
 use registry::config::Limits;
 
+use crate::credential;
 use crate::refusal::Refusal;
 
 /// A request that can be read in one way only.
@@ -44,6 +45,9 @@ pub(crate) fn admit(request: &RequestHeader, limits: &Limits) -> Result<Admitted
     let size: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > limits.header_bytes_max {
         return Err(Refusal::HeadersTooLarge(limits.header_bytes_max));
+    }
+    if credential::has_management_key(&request.headers) {
+        return Err(Refusal::ManagementKey);
     }
     let method = request.method.as_str();
     // Methods are case-sensitive (RFC 9110 section 9.1), and not every server knows: `get` must not be another method
