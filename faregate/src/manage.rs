@@ -68,12 +68,15 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         return Ok(Verdict::Yes);
     }
     match (format, serde_json::from_str(&text)) {
-        _ if text.is_empty() && format == Format::Text => print_text(&table::of_object(&Value::Null)),
+        _ if text.is_empty() && format == Format::Text => print_text(operation.nothing()),
         _ if text.is_empty() => print_json(&Value::Null),
         // What is no JSON was asked for as it is: TOML.
         (_, Err(_)) => print_text(text.trim_end()),
         (Format::Json, Ok(answer)) => print_json(&answer),
-        (Format::Text, Ok(answer)) => print_text(&table::of_object(&answer)),
+        (Format::Text, Ok(answer)) => match table::of_object(&answer) {
+            lines if lines.is_empty() => print_text(operation.nothing()),
+            lines => print_text(&lines),
+        },
     }
     Ok(Verdict::Yes)
 }

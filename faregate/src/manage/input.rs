@@ -60,6 +60,12 @@ impl Input {
         }
         let limit = query.iter().find(|(name, _)| name == "limit").map(|(_, rows)| rows.parse());
         let body = operation.body.as_deref().map(|members| body(members, matches)).transpose()?;
+        let is_empty = body.as_ref().and_then(Value::as_object).is_some_and(Map::is_empty);
+        // A `PUT` replaces all there is: nothing given by oversight would take everything away.
+        anyhow::ensure!(
+            !(method == Method::PUT && is_empty) || matches.contains_id(WHOLE_BODY),
+            "this replaces all there is, and nothing was given: give a flag, or `--body FILE` with {{}} in the file"
+        );
         let idempotency_key = if method == Method::POST {
             let given = matches.get_one::<String>("idempotency-key").cloned();
             Some(given.map_or_else(|| random::hex().map(|hex| format!("cli-{hex}")), Ok)?)

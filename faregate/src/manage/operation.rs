@@ -223,6 +223,11 @@ impl Operation {
     pub(super) fn tries(&self) -> bool {
         self.query.iter().any(|parameter| parameter.name == "dry_run")
     }
+
+    /// What an answer in which nothing stands means.
+    pub(super) fn nothing(&self) -> &'static str {
+        if self.noun == "policy" { "no limits" } else { "done" }
+    }
 }
 
 // === impl Member ===

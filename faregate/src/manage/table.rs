@@ -32,13 +32,10 @@ pub(super) fn width() -> Option<usize> {
     Some(usize::from(width))
 }
 
-/// One thing: its members, nested ones by their path, money as people write it.
+/// One thing: its members, nested ones by their path, money as people write it. Empty where none of them says anything.
 pub(super) fn of_object(value: &Value) -> String {
     let mut lines = Vec::new();
     flatten("", value, &mut lines);
-    if lines.is_empty() {
-        return "done".to_owned();
-    }
     aligned(&lines.into_iter().map(|(name, text)| vec![name, text]).collect::<Vec<_>>())
 }
 
@@ -232,6 +229,6 @@ mod tests {
         let money = json!({ "amount": "1", "asset": "x", "display": "$0.000001" });
         let value = json!({ "id": "a", "policy": { "per_day": money, "routes": ["x", "y"] }, "owner": null });
         assert_eq!(of_object(&value), "id              a\npolicy.per_day  $0.000001\npolicy.routes   x y");
-        assert_eq!(of_object(&Value::Null), "done");
+        assert_eq!(of_object(&json!({ "per_day": null, "limits": [] })), "");
     }
 }

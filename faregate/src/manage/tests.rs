@@ -50,6 +50,30 @@ fn arguments_stand_in_the_path_and_flags_in_the_body() {
 }
 
 #[test]
+fn what_replaces_all_there_is_wants_to_be_told_with_what() {
+    let refused = read("faregate policy set agt_1").unwrap_err().to_string();
+    assert!(refused.contains("--body"), "{refused}");
+    let refused = read("faregate policy set agt_1 --dry-run").unwrap_err().to_string();
+    assert!(refused.contains("--body"), "{refused}");
+    assert_eq!(input("faregate policy set agt_1 --per-day $1").body, Some(json!({ "per_day": "$1" })));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("none.json");
+    std::fs::write(&file, "{}").unwrap();
+    assert_eq!(input(&format!("faregate policy set agt_1 --body {}", file.display())).body, Some(json!({})));
+    assert_eq!(input("faregate policy update agt_1").body, Some(json!({})), "which changes nothing");
+}
+
+#[test]
+fn an_answer_without_a_word_is_said_in_words() {
+    let all = operation::all();
+    let nothing = |noun: &str, verb: &str| {
+        let found = all.iter().find(|call| (&*call.noun, &*call.verb) == (noun, verb)).unwrap();
+        found.nothing()
+    };
+    assert_eq!((nothing("policy", "show"), nothing("key", "revoke")), ("no limits", "done"));
+}
+
+#[test]
 fn what_stands_in_a_path_says_where_it_is_found() {
     let all = operation::all();
     let about = |noun: &str, verb: &str| {
