@@ -333,11 +333,11 @@ impl ReasonView {
             PolicyViolation::PerRequest { limit, .. } | PolicyViolation::PerRequestOfKey { limit, .. } => {
                 Self { limit: money(*limit), window: Some("request".to_owned()), ..self }
             }
-            PolicyViolation::Window { window, scope, limit, remaining, .. } => Self {
+            PolicyViolation::Window { window, scope, limit, spent, remaining, .. } => Self {
                 window: Some(window.name().to_owned()),
                 scope: scope.as_ref().map(Scope::to_string),
                 limit: money(*limit),
-                spent: money(limit.saturating_sub(*remaining)),
+                spent: money(*spent),
                 remaining: money(*remaining),
                 ..self
             },

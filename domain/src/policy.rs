@@ -109,7 +109,9 @@ pub enum PolicyViolation {
         scope: Option<Scope>,
         /// The limit.
         limit: Amount,
-        /// What is left of it, holds of running calls taken off.
+        /// What counts against it, holds of running calls added: more than the limit where that was lowered.
+        spent: Amount,
+        /// What is left of it.
         remaining: Amount,
         /// What the call would cost.
         price: Amount,

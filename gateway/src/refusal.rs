@@ -231,7 +231,7 @@ impl Refusal {
                 vec![("limit", money(*limit)), ("price", money(*price)), ("window", Value::from("request"))]
             }
             Self::Policy {
-                violation: PolicyViolation::Window { window, scope, limit, remaining, price },
+                violation: PolicyViolation::Window { window, scope, limit, remaining, price, .. },
             } => {
                 let mut details = vec![
                     ("limit", money(*limit)),

@@ -131,7 +131,8 @@ impl Memory {
             let remaining = Amount::from_atomic(limit.atomic() - used).unwrap_or_default();
             if price > remaining {
                 let WindowKey { window, scope, .. } = key;
-                let violation = PolicyViolation::Window { window, scope, limit, remaining, price };
+                let spent = Amount::from_atomic(used).unwrap_or_default();
+                let violation = PolicyViolation::Window { window, scope, limit, spent, remaining, price };
                 objections.push(HoldError::SpendingLimit(violation));
             }
         }

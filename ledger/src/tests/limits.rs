@@ -28,7 +28,8 @@ async fn r6_exactly_the_limit_is_accepted_and_one_more_is_told_what_is_left() {
     }
     let refused: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     let (window, limit, remaining, price) = (Window::Day, amount(1_000), amount(0), amount(1));
-    assert_eq!(refused, [PolicyViolation::Window { window, scope: None, limit, remaining, price }]);
+    let spent = limit;
+    assert_eq!(refused, [PolicyViolation::Window { window, scope: None, limit, spent, remaining, price }]);
     let spent = books.ledger.spending(agent(1)).await.unwrap();
     assert_eq!((spent.today.spent, spent.today.held), (amount(1_000), amount(0)));
     books.finish().await;
