@@ -77,6 +77,22 @@ struct ShownKeyView {
     expires_at: Option<String>,
 }
 
+/// A key that takes another one's place, at the one moment its text is known.
+#[derive(Serialize, ToSchema)]
+struct RotatedKeyView {
+    #[serde(flatten)]
+    new: ShownKeyView,
+    old_key: OldKeyView,
+}
+
+/// The key whose place is taken.
+#[derive(Serialize, ToSchema)]
+struct OldKeyView {
+    id: String,
+    /// Until then it goes on beside the new one: `key revoke` ends it at once.
+    ends_at: String,
+}
+
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(rotate)).routes(routes!(revoke))
 }
@@ -118,13 +134,14 @@ async fn create(
 
     let shown = state.registry.add_key(&caller.actor(), agent, new).await?;
     tracing::info!(agent.id = %agent, key.id = %shown.grant.id, "agent key created");
-    Ok(show(agent, &shown, state.ledger.asset()))
+    Ok(show(ShownKeyView::new(agent, &shown, state.ledger.asset())))
 }
 
-/// Makes a key of the same terms; the old one goes on for the overlap, so that nobody is cut off.
+/// Makes a key of the same terms; the old one goes on for the overlap, so that nobody is cut off: a key that was stolen is ended
+/// by `key revoke`.
 #[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/rotate", operation_id = "key.rotate", tag = "agents",
     params(("id" = String, Path), ("key" = String, Path)), request_body = RotationBody,
-    responses((status = 201, body = ShownKeyView)), security(("management" = ["agents:write"])))]
+    responses((status = 201, body = RotatedKeyView)), security(("management" = ["agents:write"])))]
 async fn rotate(
     State(state): State<ControlState>,
     caller: Caller,
@@ -141,9 +158,10 @@ async fn rotate(
     }
     fields.finish()?;
     let overlap_ms = overlap_ms.unwrap_or(OVERLAP_MS);
-    let shown = state.registry.rotate_key(&caller.actor(), agent, key, overlap_ms).await?;
+    let (shown, end) = state.registry.rotate_key(&caller.actor(), agent, key, overlap_ms).await?;
     tracing::info!(agent.id = %agent, key.id = %key, key.next = %shown.grant.id, "agent key rotated");
-    Ok(show(agent, &shown, state.ledger.asset()))
+    let old_key = OldKeyView { id: key.to_string(), ends_at: end.to_string() };
+    Ok(show(RotatedKeyView { new: ShownKeyView::new(agent, &shown, state.ledger.asset()), old_key }))
 }
 
 /// Ends a key at once.
@@ -177,16 +195,23 @@ fn texts(grant: &KeyGrant) -> Vec<String> {
     grant.scopes.iter().map(Scope::to_string).collect()
 }
 
-fn show(agent: AgentId, shown: &ShownKey, asset: &Asset) -> Response {
-    let view = ShownKeyView {
-        id: shown.grant.id.to_string(),
-        agent: agent.to_string(),
-        key: shown.key.reveal(),
-        per_request: Money::new(shown.grant.per_request, asset),
-        scopes: texts(&shown.grant),
-        expires_at: shown.grant.expires_at.map(|end| end.to_string()),
-    };
+fn show(view: impl Serialize) -> Response {
     (StatusCode::CREATED, Extension(ShowsSecret), Json(view)).into_response()
+}
+
+// === impl ShownKeyView ===
+
+impl ShownKeyView {
+    fn new(agent: AgentId, shown: &ShownKey, asset: &Asset) -> Self {
+        Self {
+            id: shown.grant.id.to_string(),
+            agent: agent.to_string(),
+            key: shown.key.reveal(),
+            per_request: Money::new(shown.grant.per_request, asset),
+            scopes: texts(&shown.grant),
+            expires_at: shown.grant.expires_at.map(|end| end.to_string()),
+        }
+    }
 }
 
 // === impl KeyView ===

@@ -56,7 +56,12 @@ async fn limits_and_scopes_are_written_read_and_refused_with_their_place() {
     let key = house.admin("POST", &keys, Some(body.clone())).await.expect(201);
     assert_eq!(key["scopes"], body["scopes"]);
     let rotate = format!("{keys}/{}/rotate", text(&key["id"]));
-    assert_eq!(house.admin("POST", &rotate, Some(json!({}))).await.expect(201)["scopes"], body["scopes"]);
+    let rotated = house.admin("POST", &rotate, Some(json!({}))).await.expect(201);
+    assert_eq!(rotated["scopes"], body["scopes"]);
+    let agent = house.admin("GET", &format!("/v1/agents/{}", text(&made["id"])), None).await.expect(200);
+    let old = agent["keys"].as_array().unwrap().iter().find(|known| known["id"] == key["id"]).unwrap();
+    assert!(old["expires_at"].is_string());
+    assert_eq!(rotated["old_key"], json!({ "id": old["id"], "ends_at": old["expires_at"] }));
     let wrong = json!({ "scopes": ["category:dtaa"] });
     let problem = house.admin("POST", &keys, Some(wrong)).await.expect_problem(422, "invalid_field");
     assert_eq!(problem["errors"][0]["pointer"], "/scopes");
@@ -105,6 +110,23 @@ async fn a_simulation_of_what_is_not_served_or_costs_nothing_says_so() {
     let asked =
         json!({ "method": "GET", "path": "/q", "key_id": domain::KeyId::from_bytes([7; 16]).to_string() });
     simulate(asked).await.expect_problem(404, "key_not_found");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_simulation_says_what_was_spent_also_where_that_is_more_than_a_limit_that_was_lowered() {
+    let house = house().await;
+    let (id, wallet) = house.agent("buyer").await;
+    house.fund(&wallet, "f", json!({ "amount": "$1", "external_reference": "x" })).await.expect(200);
+    house.pay(&id, &wallet, "$0.10").await;
+    let policy = json!({ "per_day": "$0.05" });
+    house.admin("PUT", &format!("/v1/agents/{id}/policy"), Some(policy)).await.expect(200);
+    let asked = json!({ "method": "GET", "path": "/q" });
+    let told = house.admin("POST", &format!("/v1/agents/{id}/simulate"), Some(asked)).await.expect(200);
+    let reason = &told["reasons"][0];
+    assert_eq!((&reason["code"], &reason["window"]), (&json!("spending_limit_exceeded"), &json!("day")));
+    assert_eq!((&reason["limit"]["amount"], &reason["spent"]["amount"]), (&json!("50000"), &json!("100000")));
+    assert_eq!(reason["remaining"]["amount"], "0");
     house.end().await;
 }
 

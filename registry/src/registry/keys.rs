@@ -37,7 +37,8 @@ impl Registry {
         Ok(ShownKey { grant, key })
     }
 
-    /// Makes a key of the same terms, and lets the old one live for `overlap_ms` more at most.
+    /// Makes a key of the same terms, and lets the old one live for `overlap_ms` more at most. The new one, and when the old
+    /// one ends.
     ///
     /// # Errors
     /// No such key of this agent; the database does not work.
@@ -47,7 +48,7 @@ impl Registry {
         agent: AgentId,
         key: KeyId,
         overlap_ms: i64,
-    ) -> Result<ShownKey, RegistryError> {
+    ) -> Result<(ShownKey, UnixMillis), RegistryError> {
         let at = self.now();
         let made = AgentKey::generate(at, random()?);
         let mut writing = self.write().await?;
@@ -64,7 +65,7 @@ impl Registry {
         let grant = put_new(&mut writing.session(), agent.id, &made, new, at).await?;
         writing.record(&entry(actor, "agent_key.rotated", &agent, Some(old), Some(&grant), at)).await?;
         self.commit_agent(writing, agent.id).await?;
-        Ok(ShownKey { grant, key: made })
+        Ok((ShownKey { grant, key: made }, end))
     }
 
     /// Ends a key at once.

@@ -22,7 +22,8 @@ async fn r13_a_rotated_key_works_beside_the_new_one_until_its_overlap_ends() {
     let scopes = vec!["route:quotes".parse().unwrap(), "category:data".parse().unwrap()];
     let new = NewKey { per_request, scopes: scopes.clone(), ..NewKey::default() };
     let old = registry.add_key(&OPERATOR, agent, new).await.unwrap();
-    let made = registry.rotate_key(&OPERATOR, agent, old.grant.id, 1_000).await.unwrap();
+    let (made, end) = registry.rotate_key(&OPERATOR, agent, old.grant.id, 1_000).await.unwrap();
+    assert_eq!(end, clock.now().plus(1_000));
     assert_eq!((made.grant.per_request, &made.grant.scopes), (per_request, &scopes));
     let known = registry.directory().by_key(&old.key).await.unwrap().unwrap();
     assert_eq!(known.key.as_ref().unwrap().scopes, scopes);
@@ -30,7 +31,8 @@ async fn r13_a_rotated_key_works_beside_the_new_one_until_its_overlap_ends() {
     assert!(registry.directory().by_key(&made.key).await.unwrap().is_some());
 
     // Rotated again, the old one does not live longer.
-    registry.rotate_key(&OPERATOR, agent, old.grant.id, 60_000).await.unwrap();
+    let (_, end) = registry.rotate_key(&OPERATOR, agent, old.grant.id, 60_000).await.unwrap();
+    assert_eq!(end, clock.now().plus(1_000));
     let known = registry.agent(agent).await.unwrap().unwrap();
     let old_now = known.keys.iter().find(|key| key.id == old.grant.id).unwrap();
     assert_eq!(old_now.expires_at, Some(clock.now().plus(1_000)));
