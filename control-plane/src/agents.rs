@@ -75,6 +75,9 @@ pub(crate) struct AgentView {
     owner: Option<String>,
     /// Pays nothing while set.
     frozen: bool,
+    /// Where frozen: whether only the operator thaws it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frozen_by_operator: Option<bool>,
     policy: PolicyView,
     spending: SpendingView,
     /// Addresses that sign for it.
@@ -169,8 +172,9 @@ async fn get(
     Ok(Json(view(&state, &agent).await?))
 }
 
-/// Lets an agent pay nothing more until it is thawed. Requests that run go on. Agents are never removed, since payments name
-/// them: freeze one for good, revoke its keys and withdraw what is left in its wallet.
+/// Lets an agent pay nothing more until it is thawed. Requests that run go on. Another agent on the same wallet still pays: to
+/// stop an owner, freeze the wallet. Agents are never removed, since payments name them: freeze one for good, revoke its keys and
+/// withdraw what is left in its wallet.
 #[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path)),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn freeze(
@@ -282,6 +286,7 @@ async fn view(state: &ControlState, agent: &Agent) -> Result<AgentView, Problem>
         wallet: agent.wallet.to_string(),
         owner: agent.owner.clone(),
         frozen: agent.frozen,
+        frozen_by_operator: agent.frozen.then_some(agent.frozen_by_operator),
         policy: PolicyView::new(&agent.policy, asset),
         spending: SpendingView {
             today: WindowView::new(&spent.today, asset),

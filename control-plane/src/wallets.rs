@@ -74,6 +74,9 @@ struct WalletView {
     owner: Option<String>,
     /// Its agents pay nothing while set.
     frozen: bool,
+    /// Where frozen: whether only the operator thaws it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frozen_by_operator: Option<bool>,
     balance: Money,
     /// Held by running requests.
     held: Money,
@@ -198,6 +201,7 @@ async fn view(state: &ControlState, wallet: Wallet) -> Result<WalletView, Proble
         name: wallet.name,
         owner: wallet.owner,
         frozen: wallet.frozen,
+        frozen_by_operator: wallet.frozen.then_some(wallet.frozen_by_operator),
         balance: money(held.balance),
         held: money(held.held),
         available: money(held.available),

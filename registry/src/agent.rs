@@ -33,6 +33,8 @@ pub struct Agent {
     pub policy: SpendingPolicy,
     /// Pays nothing while set.
     pub frozen: bool,
+    /// Only the operator thaws it; never without `frozen`.
+    pub frozen_by_operator: bool,
     /// The addresses that sign for it.
     pub signers: Vec<Address>,
     /// Its keys, without their secrets.

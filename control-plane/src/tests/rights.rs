@@ -174,11 +174,12 @@ async fn what_the_operator_froze_its_owner_does_not_thaw() {
         let operator = async |verb: &str| house.admin("POST", &format!("/v1/{kind}/{id}/{verb}"), None).await;
         // Its own frost it takes away.
         owner("freeze").await.expect(200);
-        assert_eq!(owner("thaw").await.expect(200)["frozen"], false);
+        let thawed = owner("thaw").await.expect(200);
+        assert_eq!((&thawed["frozen"], thawed.get("frozen_by_operator")), (&json!(false), None));
         // Also where the owner was first, and where it freezes once more.
-        owner("freeze").await.expect(200);
-        operator("freeze").await.expect(200);
-        owner("freeze").await.expect(200);
+        assert_eq!(owner("freeze").await.expect(200)["frozen_by_operator"], false);
+        assert_eq!(operator("freeze").await.expect(200)["frozen_by_operator"], true);
+        assert_eq!(owner("freeze").await.expect(200)["frozen_by_operator"], true);
         owner("thaw").await.expect_problem(403, "forbidden");
         assert_eq!(operator("thaw").await.expect(200)["frozen"], false);
         owner("freeze").await.expect(200);

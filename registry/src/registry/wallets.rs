@@ -59,7 +59,15 @@ impl Registry {
                 return Err(RegistryError::TooMany("wallets of this owner", most));
             }
         }
-        let wallet = Wallet { id, name, owner, frozen: false, opened: false, created_at: at };
+        let wallet = Wallet {
+            id,
+            name,
+            owner,
+            frozen: false,
+            frozen_by_operator: false,
+            opened: false,
+            created_at: at,
+        };
         store::put(&mut writing.session(), &wallet).await?;
         writing.record(&entry(actor, "wallet.created", None, &wallet, at)).await?;
         Ok(wallet)
@@ -105,7 +113,7 @@ impl Registry {
             return Ok(before);
         }
         frost::set(&mut writing.session(), Table::Wallet, id.as_bytes(), then).await?;
-        let after = Wallet { frozen, ..before.clone() };
+        let after = Wallet { frozen, frozen_by_operator: then.by_operator, ..before.clone() };
         let action = if frozen { "wallet.frozen" } else { "wallet.thawed" };
         writing.record(&entry(actor, action, Some(&before), &after, at)).await?;
         writing.notify(&format!("wallet {id}")).await?;

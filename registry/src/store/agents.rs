@@ -15,7 +15,8 @@ use crate::agent_key::KeyHash;
 macro_rules! columns {
     () => {
         "agent.id, agent.name, agent.wallet, agent.per_request, agent.per_hour, agent.per_day, agent.per_month,
-         agent.limits, agent.routes, agent.providers, agent.expires_at, agent.frozen, agent.owner"
+         agent.limits, agent.routes, agent.providers, agent.expires_at, agent.frozen, agent.frozen_by_operator,
+         agent.owner"
     };
 }
 

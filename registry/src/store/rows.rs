@@ -27,6 +27,7 @@ pub(super) struct AgentRow {
     providers: Option<String>,
     expires_at: Option<i64>,
     frozen: bool,
+    frozen_by_operator: bool,
     owner: Option<String>,
     /// Where the wallet was joined and is known.
     #[sqlx(default)]
@@ -67,8 +68,18 @@ impl AgentRow {
     pub(super) fn agent(self, signers: Vec<Address>, keys: Vec<KeyGrant>) -> Result<Agent, StoreError> {
         let policy = self.policy()?;
         let (id, wallet) = (self.id()?, WalletId::from_bytes(array(&self.wallet)?));
-        let (name, frozen, owner) = (self.name.into(), self.frozen, self.owner);
-        Ok(Agent { id, name, wallet, owner, policy, frozen, signers, keys })
+        let Self { frozen, frozen_by_operator, owner, .. } = self;
+        Ok(Agent {
+            id,
+            name: self.name.into(),
+            wallet,
+            owner,
+            policy,
+            frozen,
+            frozen_by_operator,
+            signers,
+            keys,
+        })
     }
 
     pub(super) fn id(&self) -> Result<AgentId, StoreError> {

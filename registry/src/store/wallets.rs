@@ -14,7 +14,7 @@ use crate::wallet::Wallet;
 /// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
 macro_rules! columns {
     () => {
-        "id, name, owner, frozen, opened, created_at"
+        "id, name, owner, frozen, frozen_by_operator, opened, created_at"
     };
 }
 
@@ -24,6 +24,7 @@ struct Row {
     name: String,
     owner: Option<String>,
     frozen: bool,
+    frozen_by_operator: bool,
     opened: bool,
     created_at: i64,
 }
@@ -122,7 +123,8 @@ pub(crate) async fn owners(
 impl Row {
     fn read(self) -> Result<Wallet, StoreError> {
         let id = WalletId::from_bytes(array(&self.id)?);
-        let Self { name, owner, frozen, opened, .. } = self;
-        Ok(Wallet { id, name, owner, frozen, opened, created_at: UnixMillis(self.created_at) })
+        let Self { name, owner, frozen, frozen_by_operator, opened, .. } = self;
+        let created_at = UnixMillis(self.created_at);
+        Ok(Wallet { id, name, owner, frozen, frozen_by_operator, opened, created_at })
     }
 }
