@@ -20,6 +20,7 @@ mod settlements;
 mod several;
 mod stored;
 mod streams;
+mod taken;
 mod tampering;
 mod told;
 mod traffic;
