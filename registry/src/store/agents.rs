@@ -194,6 +194,23 @@ pub(crate) async fn remove_key(session: &mut Session<'_>, key: KeyId) -> Result<
     agent.map(|agent| array(&agent).map(AgentId::from_bytes)).transpose()
 }
 
+/// The agent that an address signs for because the API said so.
+pub(crate) async fn signs_by_api(
+    session: &mut Session<'_>,
+    address: Address,
+) -> Result<Option<String>, StoreError> {
+    const SQL: &str = "select name from signer join agent on agent.id = signer.agent
+         where address = $1 and source = 'api'";
+    Ok(on_either!(session, c => sqlx::query_scalar(SQL).bind(address.as_slice()).fetch_optional(c))?)
+}
+
+/// The agent that has a key because the API gave it.
+pub(crate) async fn has_by_api(session: &mut Session<'_>, key: KeyId) -> Result<Option<String>, StoreError> {
+    const SQL: &str = "select name from agent_key join agent on agent.id = agent_key.agent
+         where agent_key.id = $1 and source = 'api'";
+    Ok(on_either!(session, c => sqlx::query_scalar(SQL).bind(&key.as_bytes()[..]).fetch_optional(c))?)
+}
+
 /// Takes away what an earlier file brought and this one does not name.
 pub(crate) async fn remove_unlisted(
     session: &mut Session<'_>,
