@@ -177,6 +177,28 @@ fn limit_document(limit: &ScopedLimit) -> Value {
     json!({ "scope": scope, "per": limit.window.name(), "amount": amount })
 }
 
+// === impl AgentEntry ===
+
+impl AgentEntry {
+    /// BLAKE3 of all that it says but its name, however it is written.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let key = |key: &KeyEntry| {
+            json!({
+                "hash": key.hash.to_string(),
+                "per_request": key.per_request.atomic(),
+                "scopes": key.scopes.iter().map(Scope::to_string).collect::<Vec<_>>(),
+                "expires_at": key.expires_at.map(|end| end.0),
+            })
+        };
+        let document = json!({
+            "policy": policy_document(&self.policy),
+            "signers": self.signers.iter().map(|signer| signer.to_checksum(None)).collect::<Vec<_>>(),
+            "keys": self.keys.iter().map(key).collect::<Vec<_>>(),
+        });
+        *blake3::hash(document.to_string().as_bytes()).as_bytes()
+    }
+}
+
 // === impl AgentPlaces ===
 
 impl PartialEq for AgentPlaces {

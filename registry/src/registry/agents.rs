@@ -6,7 +6,6 @@
 
 use domain::{Address, AgentId, SpendingPolicy, UnixMillis, WalletId};
 
-use super::keys::put_key;
 use super::{Registry, RegistryError, random};
 use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, Listing, NewAgent};
 use crate::frost::Freezer;

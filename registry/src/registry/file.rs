@@ -18,7 +18,8 @@ const FILE: Actor = Actor { kind: ActorKind::File, request: None };
 
 impl Registry {
     /// Brings the agents of a file up to date: found by name, made at first sight with an id and a wallet
-    /// that stay. Signers and keys that an earlier file brought and this one does not name are taken away.
+    /// that stay. One of whom the file says what it said before stays as it is, with all that was changed since. Signers and keys
+    /// that an earlier file brought and this one does not name are taken away.
     /// All or nothing. The caller makes their wallets in the ledger.
     ///
     /// # Errors
@@ -48,6 +49,11 @@ impl Registry {
             Some(id) => Some(one(&mut writing.session(), id).await?),
             None => None,
         };
+        if let Some(before) = &before
+            && is_applied(&mut writing.session(), entry).await?
+        {
+            return Ok(before.clone());
+        }
         let made = (AgentId::generate(at, random()?), WalletId::generate(at, random()?));
         let id =
             agents::put_agent(&mut writing.session(), made, &entry.name, None, &entry.policy, at).await?;
@@ -57,6 +63,7 @@ impl Registry {
         for key in &entry.keys {
             put_key(&mut writing.session(), id, key, Source::File, at).await?;
         }
+        agents::set_file_entry(&mut writing.session(), &entry.name, Some(entry.digest())).await?;
         let after = one(&mut writing.session(), id).await?;
         wallets::put_unnamed(&mut writing.session(), after.wallet, &entry.name, at).await?;
         match &before {
@@ -84,6 +91,9 @@ pub(crate) async fn expect_free(
         wrong.push(ConfigError { message, ..place.clone() });
     };
     for entry in entries {
+        if is_applied(session, entry).await? {
+            continue;
+        }
         let (name, places) = (&entry.name, &entry.places);
         let owner = match agents::find_name(session, name).await? {
             Some(id) => one(session, id).await?.owner,
@@ -120,6 +130,11 @@ pub(crate) async fn expect_free(
         }
     }
     ConfigErrors::new(wrong).map_or(Ok(()), |errors| Err(RegistryError::File(errors)))
+}
+
+/// Whether the file said the same of this agent when it was applied last.
+async fn is_applied(session: &mut Session<'_>, entry: &AgentEntry) -> Result<bool, RegistryError> {
+    Ok(agents::file_entry(session, &entry.name).await? == Some(entry.digest()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use domain::{Address, SpendingPolicy};
+use domain::{Address, Amount, SpendingPolicy};
 
 use super::*;
-use crate::Config;
 use crate::agent::{NewAgent, NewKey};
 use crate::registry::tests::{OPERATOR, Place, TestClock, agents, config, open};
+use crate::{AgentKey, Config};
 
 /// An agent that the API made.
 async fn made(registry: &Registry, name: &str, owner: Option<&str>) -> AgentId {
@@ -73,4 +73,43 @@ async fn signers_and_keys_that_the_api_gave_to_another_agent_are_refused_at_thei
         assert!(Registry::try_file(&config, Arc::clone(&clock) as _).await.unwrap());
         registry.upsert_agents(&agents(&good)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_restart_with_the_same_words_undoes_nothing_that_was_changed_since() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    let signer = Address::repeat_byte(0x11);
+    let key = AgentKey::generate(registry.now(), [5; 42]);
+    let text = |limit: &str| {
+        format!(
+            "[[agents]]\nname = \"x\"\nper_day = \"{limit}\"\nsigners = [\"{signer}\"]\nkeys = [{{ hash = \"{}\" }}]\n",
+            key.hash()
+        )
+    };
+    let agent = registry.upsert_agents(&agents(&text("$5"))).await.unwrap().remove(0);
+    let tight = SpendingPolicy { per_day: Amount::from_atomic(1), ..SpendingPolicy::default() };
+    registry.set_policy(&OPERATOR, agent.id, &tight).await.unwrap();
+    registry.remove_signer(&OPERATOR, agent.id, signer).await.unwrap();
+    registry.revoke_key(&OPERATOR, agent.id, key.id()).await.unwrap();
+    let other = made(&registry, "other", None).await;
+    registry.add_signer(&OPERATOR, other, signer).await.unwrap();
+    registry.close().await;
+
+    let registry = open(&place, &clock).await;
+    let config = Config { data: place.database.clone(), ..config(&text("$5")) };
+    assert!(Registry::try_file(&config, Arc::clone(&clock) as _).await.unwrap());
+    let moved = "[[agents]]\nname = \"new\"\n\n".to_owned() + &text("$5.00");
+    let kept = registry.upsert_agents(&agents(&moved)).await.unwrap().remove(1);
+    assert_eq!((&kept.policy, kept.signers.len(), kept.keys.len()), (&tight, 0, 0));
+
+    // Other words are applied, and so are the same ones after they were gone.
+    registry.remove_signer(&OPERATOR, other, signer).await.unwrap();
+    let changed = registry.upsert_agents(&agents(&text("$6"))).await.unwrap().remove(0);
+    assert_eq!(changed.policy.per_day.unwrap().to_string(), "$6.00");
+    assert_eq!((changed.signers.len(), changed.keys.len()), (1, 1));
+    registry.set_policy(&OPERATOR, agent.id, &tight).await.unwrap();
+    registry.upsert_agents(&[]).await.unwrap();
+    let back = registry.upsert_agents(&agents(&text("$6"))).await.unwrap().remove(0);
+    assert_eq!(back.policy.per_day.unwrap().to_string(), "$6.00");
 }
