@@ -230,6 +230,17 @@ impl Registry {
         Ok(agents::list(&mut connection.session(), Some(id)).await?.pop())
     }
 
+    /// The agent that an address signs for.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agent_signed_by(&self, address: Address) -> Result<Option<Agent>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        let session = &mut connection.session();
+        let Some(found) = agents::find_signer(session, address).await? else { return Ok(None) };
+        Ok(agents::list(session, Some(found.access.agent)).await?.pop())
+    }
+
     /// One agent, by its name.
     ///
     /// # Errors
