@@ -333,22 +333,6 @@ async fn what_cannot_be_applied_is_told_with_its_line_before_anything_is_changed
             agent("[[webhooks]]\nurl = \"http://127.0.0.1:9/made\"\ntypes = [\"wallet.empty\"]"),
             "line 8, /webhooks/0/types: ",
         ),
-        (agent("routes = [\"tiles\", \"none\"]"), "line 6, /agents/0/routes/1: there is no route `none`"),
-        (agent("providers = [\"none\"]"), "line 6, /agents/0/providers/0: "),
-        (
-            agent("limits = [{ scope = \"category:none\", per = \"day\", amount = \"$1\" }]"),
-            "line 6, /agents/0/limits/0/scope: there is no category `none`",
-        ),
-        (
-            "[[agents]]\nname = \"x\"\nsigners = [\"0x00000000000000000000000000000000000000aa\"]\n"
-                .to_owned(),
-            "line 3, /agents/0/signers/0: already signs for the agent `reader`",
-        ),
-        (format!("{hook}provider = \"none\"\n"), "line 3, /webhooks/0/provider: there is no provider `none`"),
-        (
-            (0..50).map(|number| hook.replace("made", &number.to_string())).collect(),
-            "line 99, /webhooks/49: 50 webhooks are all",
-        ),
     ];
     for (number, (text, place)) in wrong.iter().enumerate() {
         let file = folder.write(&format!("wrong-{number}.toml"), text);
