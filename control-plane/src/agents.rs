@@ -49,6 +49,8 @@ pub(crate) struct AgentBody {
 pub(crate) struct AgentQuery {
     /// Only this owner's.
     owner: Option<String>,
+    /// Only the one that this address signs for.
+    signer: Option<String>,
     /// Rows of a page.
     limit: Option<u32>,
     /// `next` of the page before.
@@ -56,7 +58,7 @@ pub(crate) struct AgentQuery {
 }
 
 /// An agent in a list.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct AgentLine {
     id: String,
     name: String,
@@ -119,6 +121,16 @@ async fn list(
     Query(query): Query<AgentQuery>,
 ) -> Result<Response, Problem> {
     let owner = caller.only_owner().map(str::to_owned).or(query.owner);
+    if let Some(signer) = &query.signer {
+        let mut fields = Fields::default();
+        let address = fields.address("/signer", signer);
+        fields.finish()?;
+        let found = state.registry.agent_signed_by(address).await?;
+        let is_asked = |agent: &Agent| owner.is_none() || agent.owner == owner;
+        let asset = state.ledger.asset();
+        let rows = found.filter(is_asked).iter().map(|agent| AgentLine::new(agent, asset)).collect();
+        return lister.answer_rows(query.limit, query.after.as_deref(), rows).await;
+    }
     let fetch = move |range: Range<AgentId>| {
         let (state, listing) = (state.clone(), Listing { before: range.after, owner: owner.clone() });
         async move {

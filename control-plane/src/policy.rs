@@ -50,7 +50,7 @@ struct LimitBody {
     amount: String,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct PolicyView {
     per_request: Option<Money>,
     per_hour: Option<Money>,
@@ -64,7 +64,7 @@ pub(crate) struct PolicyView {
     expires_at: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 struct LimitView {
     /// `route:NAME`, `provider:NAME` or `category:NAME`.
     scope: String,

@@ -85,7 +85,7 @@ fn object(error: &ConfigError) -> Value {
 impl Findings {
     /// A file without mistakes, beside what is stored.
     async fn beside(config: &Config) -> Self {
-        let tried = Registry::try_file(&config.data, Arc::new(SystemClock), &config.catalog).await;
+        let tried = Registry::try_file(config, Arc::new(SystemClock)).await;
         let errors = match tried {
             Ok(true) => return Self::default(),
             Ok(false) => return Self::unseen("there is no database yet"),
@@ -109,9 +109,9 @@ impl Findings {
         });
         let warnings = self.warnings.iter().map(|warning| format!("warning: {warning}"));
         let unseen = self.unseen.iter();
-        errors.chain(warnings).chain(
-            unseen.map(|why| format!("not seen: routes and providers of the management API, because {why}")),
-        )
+        errors.chain(warnings).chain(unseen.map(|why| {
+            format!("not seen: routes, providers and agents of the management API, because {why}")
+        }))
     }
 
     fn object(&self) -> Value {

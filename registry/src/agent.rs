@@ -8,6 +8,7 @@ use domain::{
 use serde_json::{Map, Value, json};
 
 use crate::agent_key::{AgentKey, KeyHash};
+use crate::config::ConfigError;
 
 /// What one key may spend on one call where nothing else was said: $0.10.
 pub const KEY_PER_REQUEST: i64 = 100_000;
@@ -109,6 +110,18 @@ pub struct AgentEntry {
     pub signers: Vec<Address>,
     /// Its keys, as hashes.
     pub keys: Vec<KeyEntry>,
+    /// Where all that stands.
+    pub(crate) places: AgentPlaces,
+}
+
+/// Mistakes at what an entry says, still without words. Entries that differ in nothing else are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentPlaces {
+    pub(crate) name: ConfigError,
+    /// In the order of the signers.
+    pub(crate) signers: Vec<ConfigError>,
+    /// In the order of the keys.
+    pub(crate) keys: Vec<ConfigError>,
 }
 
 /// A key as the configuration file has it.
@@ -165,6 +178,38 @@ fn limit_document(limit: &ScopedLimit) -> Value {
     let (scope, amount) = (limit.scope.to_string(), limit.limit.to_string());
     json!({ "scope": scope, "per": limit.window.name(), "amount": amount })
 }
+
+// === impl AgentEntry ===
+
+impl AgentEntry {
+    /// BLAKE3 of all that it says but its name, however it is written.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let key = |key: &KeyEntry| {
+            json!({
+                "hash": key.hash.to_string(),
+                "per_request": key.per_request.atomic(),
+                "scopes": key.scopes.iter().map(Scope::to_string).collect::<Vec<_>>(),
+                "expires_at": key.expires_at.map(|end| end.0),
+            })
+        };
+        let document = json!({
+            "policy": policy_document(&self.policy),
+            "signers": self.signers.iter().map(|signer| signer.to_checksum(None)).collect::<Vec<_>>(),
+            "keys": self.keys.iter().map(key).collect::<Vec<_>>(),
+        });
+        *blake3::hash(document.to_string().as_bytes()).as_bytes()
+    }
+}
+
+// === impl AgentPlaces ===
+
+impl PartialEq for AgentPlaces {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for AgentPlaces {}
 
 // === impl KeyGrant ===
 

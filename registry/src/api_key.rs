@@ -12,6 +12,7 @@ use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
 use crate::key_text::{KeyText, KeyTextError, SECRET_BYTES, SecretHash};
 use crate::registry::{Registry, RegistryError, random};
 use crate::store::api_keys as store;
+use crate::writing::Writing;
 
 /// What every key begins with; secret scanners look for it.
 pub const PREFIX: &str = "fgm_";
@@ -264,6 +265,21 @@ impl Registry {
         let mut connection = self.shared.pool.acquire().await?;
         Ok(store::list(&mut connection.session(), before, limit.min(PAGE_MAX)).await?)
     }
+}
+
+/// Ends every key of a provider.
+pub(crate) async fn revoke_of_provider(
+    writing: &mut Writing<'_>,
+    actor: &Actor,
+    provider: &str,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    for grant in store::of_provider(&mut writing.session(), provider).await? {
+        store::revoke(&mut writing.session(), grant.id, at).await?;
+        let grant = ApiKeyGrant { revoked_at: Some(at), ..grant };
+        writing.record(&entry(actor, "api_key.revoked", &grant, at)).await?;
+    }
+    Ok(())
 }
 
 fn entry<'a>(actor: &'a Actor, action: &'static str, grant: &ApiKeyGrant, at: UnixMillis) -> Entry<'a> {

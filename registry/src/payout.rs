@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::journal::{Actor, Entry, NewEvent, Subject, Tenant};
 use crate::registry::{Registry, RegistryError};
 use crate::store::payouts as store;
+use crate::writing::Writing;
 
 /// Longest text of a destination that a person pays, in bytes.
 pub const REFERENCE_BYTES_MAX: usize = 255;
@@ -170,6 +171,21 @@ impl Registry {
         let delay = self.terms().settlement.payout_destination_delay;
         i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)
     }
+}
+
+/// Takes away what is in force and what waits, where anything is.
+pub(crate) async fn clear(
+    writing: &mut Writing<'_>,
+    actor: &Actor,
+    provider: &str,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    let before = store::of_provider(&mut writing.session(), provider, at).await?;
+    if before == PayoutDestinations::default() {
+        return Ok(());
+    }
+    store::clear(&mut writing.session(), provider, at).await?;
+    writing.record(&entry(actor, provider, (&before, &PayoutDestinations::default()), at)).await
 }
 
 fn entry<'a>(

@@ -3,6 +3,7 @@
 //! Every write goes through here, so that the [`Directory`] forgets what changed the moment it is committed.
 
 mod agents;
+pub(crate) mod file;
 mod keys;
 mod wallets;
 
@@ -58,7 +59,7 @@ pub enum RegistryError {
     /// Documents that are wrong, or do not go with what is there.
     #[error("{}", lines(.0))]
     Invalid(Vec<Mistake>),
-    /// A file that does not go with what came through the API.
+    /// A file that does not go with what came through the API: providers, routes or agents.
     #[error(transparent)]
     File(ConfigErrors),
     /// What the file brings only the file changes.

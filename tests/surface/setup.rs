@@ -1,8 +1,9 @@
 //! The whole setup as one file: exported, applied to another gateway, applied again, and refused where it cannot be.
 
+mod keys;
+mod stops;
 mod tenants;
 
-use serde_json::Value;
 use tempfile::TempDir;
 use tests::{Config, Faregate, Request, Route, Upstream, World};
 
@@ -346,35 +347,4 @@ async fn what_cannot_be_applied_is_told_with_its_line_before_anything_is_changed
     assert!(said.code == Some(1) && said.err.contains("line 3 column 9"), "{}", said.err);
     assert_eq!(export(&gateway).await, before, "nothing was changed");
     gateway.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_apply_that_stops_says_what_was_done_and_goes_on_from_there() {
-    let world = World::paid().await;
-    let (gateway, folder) = (&world.gateway, Folder::new());
-    let taken = world.agent.payer.address().to_checksum(None);
-    let agent =
-        |name: &str, signer: &str| format!("[[agents]]\nname = \"{name}\"\nsigners = [\"{signer}\"]\n\n");
-    let free = |digit: &str| format!("0x{}", digit.repeat(40));
-    let agents = |second: &str| agent("a", &free("a")) + &agent("b", second) + &agent("c", &free("c"));
-    let stops = try_say(gateway, &format!("apply {}", folder.write("stops.toml", &agents(&taken)))).await;
-    assert_eq!((stops.code, stops.out.trim()), (Some(1), "added  agent  a"), "{}", stops.err);
-    for told in ["stopped at agent b", "Done: 1 of 3 changes", "Not done: agent b, agent c", "signs for"] {
-        assert!(stops.err.contains(told), "no `{told}`: {}", stops.err);
-    }
-    let file = folder.write("goes-on.toml", &agents(&free("b")));
-    let goes_on = say(gateway, &format!("apply {file}")).await.out;
-    let rows: Vec<Vec<&str>> = goes_on.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows, [vec!["changed", "agent", "b", "/signers"], vec!["added", "agent", "c"]]);
-    assert_eq!(say(gateway, &format!("apply {file}")).await.out.trim(), "nothing changes");
-    let stops = agents(&taken).replace("\"c\"", "\"d\"");
-    let stops = format!("apply {} -o json", folder.write("stops.toml", &stops));
-    let said = try_say(gateway, &stops).await;
-    let told: Value = serde_json::from_str(&said.out).unwrap();
-    assert!(said.code == Some(1) && told["error"].as_str().unwrap().contains("signs for"), "{told}");
-    assert_eq!(
-        (told["changes"].as_array().unwrap().len(), told["not_done"].as_array().unwrap().len()),
-        (0, 2)
-    );
-    world.finish().await;
 }

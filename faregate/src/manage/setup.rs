@@ -12,7 +12,9 @@ mod destinations;
 mod file;
 mod keys;
 mod lists;
+mod names;
 mod plan;
+mod signers;
 mod value;
 mod wallets;
 mod webhooks;
@@ -98,12 +100,14 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
     let (setup, source) = Source::read(file)?;
     let mut plan = Plan::default();
     let version = catalog::plan(&api, &setup, prune, &mut plan).await?;
+    plan.names = names::Names::read(&api, &setup, prune).await?;
     if !setup.wallets.is_empty() {
         wallets::plan(&setup.wallets, &wallets::read(&api).await?, &mut plan);
     }
     destinations::plan(&api, &setup.payout_destinations, &setup.providers, &mut plan).await?;
     let agents = agents::Known::read(&api, setup.agent_names()).await?;
     agents::plan(&setup.agents, &agents, &mut plan)?;
+    signers::expect_free(&api, &setup.agents, &mut plan.mistakes).await?;
     if prune || !setup.webhooks.is_empty() {
         let trials = webhooks::plan(&setup.webhooks, webhooks::read(&api).await?, prune, &mut plan);
         for trial in trials {
@@ -115,7 +119,7 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
 
     let outcome =
         if dry_run { plan.tried() } else { plan.run(&api, |secret| say_secret(secret, format)).await };
-    say(outcome, &version, &keys.told(&plan, &agents), format)
+    say(outcome, &version, &keys.told(), format)
 }
 
 /// A secret as soon as it is there: whoever is interrupted has it.

@@ -19,6 +19,7 @@ use crate::revision::{self, Moment, Wanted};
 use crate::store::setup::{self as rows, HistoryRow, ProviderRow, RouteRow, signed};
 use crate::store::{StoreError, revisions};
 use crate::writing::Writing;
+use crate::{api_key, payout};
 
 /// Says what is to change, given what there is.
 pub(crate) type Plan = Box<dyn FnOnce(&Setup) -> Result<Vec<Edit>, RegistryError> + Send>;
@@ -146,10 +147,25 @@ impl Writer<'_, '_> {
         }
         for change in changes {
             self.record(change, before, after).await?;
+            if change.kind == "provider" {
+                self.part(&change.name, before, after).await?;
+            }
         }
         let difference = serde_json::json!({ "entries": changes }).to_string();
         let Moment { at, version } = self.moment;
         rows::put_change(&mut self.writing.session(), version, at, self.actor, &difference).await?;
+        Ok(())
+    }
+
+    /// Nobody gets hold of what was another's of the same name. Keys end with their provider. Where its money goes stays in
+    /// force, since it is settled with for what it earned, until a provider of the same name comes.
+    async fn part(&mut self, name: &str, before: &Setup, after: &Setup) -> Result<(), RegistryError> {
+        let at = self.moment.at;
+        if !after.providers.contains_key(name) {
+            api_key::revoke_of_provider(self.writing, self.actor, name, at).await?;
+        } else if !before.providers.contains_key(name) {
+            payout::clear(self.writing, self.actor, name, at).await?;
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! What a gateway would serve that read a file now: its providers and routes, and those that came through the API. Reads the
+//! What a gateway would serve that read a file now: its providers, routes and agents, and those that came through the API. Reads the
 //! database as it is, and changes nothing.
 
 use std::collections::{HashMap, HashSet};
@@ -10,7 +10,10 @@ use super::RawCatalog;
 use super::draft::Draft;
 use super::edit::Edit;
 use super::setup::{ManagedBy, Setup};
+use crate::agent::AgentEntry;
+use crate::config::Config;
 use crate::database::Database;
+use crate::registry::file::expect_free;
 use crate::registry::{Registry, RegistryError};
 
 // === impl Registry ===
@@ -33,15 +36,18 @@ impl Registry {
     /// Whether a start with this file would find it in order beside what is stored; false where no registry was made there.
     ///
     /// # Errors
-    /// What the start would be refused with, as [`Self::apply`] says it; the database does not work, or is of another version.
-    pub async fn try_file(
-        database: &Database,
-        clock: Arc<dyn Clock>,
-        file: &RawCatalog,
-    ) -> Result<bool, RegistryError> {
+    /// What the start would be refused with, as [`Self::upsert_agents`] and [`Self::apply`] say it, in their order; the database
+    /// does not work, or is of another version.
+    pub async fn try_file(config: &Config, clock: Arc<dyn Clock>) -> Result<bool, RegistryError> {
         let at = clock.now();
-        let Some(stored) = Self::stored_setup(database, clock, file).await? else { return Ok(false) };
-        let mut edits = file.plan(&stored)?;
+        let Some(registry) = Self::open_existing(&config.data, clock).await? else { return Ok(false) };
+        registry.shared.terms.get_or_init(|| config.catalog.terms);
+        let tried = registry.try_agents(&config.agents).await;
+        let stored = registry.read_setup().await;
+        registry.close().await;
+        tried?;
+        let stored = stored?;
+        let mut edits = config.catalog.plan(&stored)?;
         edits.retain(|edit| !edit.is_done(&stored));
         edits.sort_by_key(Edit::turn);
         let mut draft = Draft::new(&stored, stored.version, at);
@@ -60,6 +66,11 @@ impl Registry {
         let stored = registry.read_setup().await;
         registry.close().await;
         stored.map(Some)
+    }
+
+    async fn try_agents(&self, entries: &[AgentEntry]) -> Result<(), RegistryError> {
+        let mut snapshot = self.shared.pool.snapshot().await?;
+        expect_free(&mut snapshot.session(), entries).await
     }
 
     async fn read_setup(&self) -> Result<Setup, RegistryError> {

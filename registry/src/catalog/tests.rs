@@ -2,6 +2,7 @@
 
 mod api;
 mod file;
+mod gone;
 mod several;
 
 use serde_json::{Map, Value, json};

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use domain::policy::ScopedLimitsError;
 use domain::{Address, Amount, KeyId, Scope, ScopedLimit, ScopedLimits, SpendingPolicy, UnixMillis, Window};
 
+use super::error::ConfigError;
 use super::section::secret_file;
 use super::tree::{Item, Section, Spot};
 use super::value::{self, one_of};
-use crate::agent::{AgentEntry, KEY_SCOPES_MAX, KeyEntry, NewKey};
+use crate::agent::{AgentEntry, AgentPlaces, KEY_SCOPES_MAX, KeyEntry, NewKey};
 use crate::agent_key::{AgentKey, KeyHash};
 
 /// Signers, keys, or names in a policy, of one agent.
@@ -47,7 +48,7 @@ impl Read {
         {
             item.fail(format!("there is already an agent `{name}`: choose another name"));
         }
-        let signers = self.signers(&section);
+        let (signers, signer_places) = self.signers(&section).into_iter().unzip();
         let amount = |key| section.item(key).and_then(|item| item.parse(Amount::parse_dollars));
         let (per_request, per_hour) = (amount("per_request"), amount("per_hour"));
         let (per_day, per_month) = (amount("per_day"), amount("per_month"));
@@ -66,9 +67,12 @@ impl Read {
         };
         self.routes.extend(routes.into_iter().flatten());
         self.providers.extend(providers.into_iter().flatten());
-        let keys = section.sections("keys").into_iter().filter_map(|section| self.key(section)).collect();
+        let (keys, key_places) =
+            section.sections("keys").into_iter().filter_map(|section| self.key(section)).unzip();
         section.finish();
-        self.entries.extend(name.map(|name| AgentEntry { name, policy, signers, keys }));
+        let (Some(name), Some(item)) = (name, item) else { return };
+        let places = AgentPlaces { name: item.spot().error(""), signers: signer_places, keys: key_places };
+        self.entries.push(AgentEntry { name, policy, signers, keys, places });
     }
 
     /// Limits on routes, providers and categories.
@@ -108,7 +112,7 @@ impl Read {
         Some(scope)
     }
 
-    fn signers(&mut self, section: &Section<'_>) -> Vec<Address> {
+    fn signers(&mut self, section: &Section<'_>) -> Vec<(Address, ConfigError)> {
         let Some(item) = section.item("signers") else { return Vec::new() };
         let mut signers = Vec::new();
         for item in bounded(&item) {
@@ -116,12 +120,12 @@ impl Read {
             if self.signers.insert(address, item.spot()).is_some() {
                 item.fail(format!("{address} already signs for an agent: each address belongs to one"));
             }
-            signers.push(address);
+            signers.push((address, item.spot().error("")));
         }
         signers
     }
 
-    fn key(&mut self, section: Section<'_>) -> Option<KeyEntry> {
+    fn key(&mut self, section: Section<'_>) -> Option<(KeyEntry, ConfigError)> {
         let given = section.item("hash");
         let in_file = section.item("file");
         let item = match (&given, &in_file) {
@@ -152,7 +156,7 @@ impl Read {
             report.fail(&spot, format!("{} is named twice", hash.id()));
         }
         let per_request = per_request.unwrap_or(NewKey::default().per_request);
-        Some(KeyEntry { hash, per_request, scopes, expires_at })
+        Some((KeyEntry { hash, per_request, scopes, expires_at }, spot.error("")))
     }
 }
 

@@ -1,79 +1,23 @@
-//! Agents, their signers and policies: made, changed, listed. Keys stand in [`super::keys`], wallets in [`super::wallets`].
+//! Agents, their signers and policies: made, changed, listed. Keys stand in [`super::keys`], wallets in
+//! [`super::wallets`], the agents of the file in [`super::file`].
 //!
 //! After each commit the [`crate::Directory`] forgets whom the change is about, in this order: what is read in between is
 //! forgotten too. Those of other processes are told with the commit.
 
 use domain::{Address, AgentId, SpendingPolicy, UnixMillis, WalletId};
 
-use super::keys::put_key;
 use super::{Registry, RegistryError, random};
-use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, AgentEntry, Listing, NewAgent};
+use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, Listing, NewAgent};
 use crate::frost::Freezer;
-use crate::journal::{Actor, ActorKind, Entry, PAGE_MAX, Subject, Tenant};
+use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
+use crate::store::Session;
 use crate::store::agents::{self, Source};
 use crate::store::frost::{self, Table};
-use crate::store::{Session, wallets};
 use crate::writing::Writing;
-
-const FILE: Actor = Actor { kind: ActorKind::File, request: None };
 
 // === impl Registry ===
 
 impl Registry {
-    /// Brings the agents of a file up to date: found by name, made at first sight with an id and a wallet
-    /// that stay. Signers and keys that an earlier file brought and this one does not name are taken away.
-    /// All or nothing. The caller makes their wallets in the ledger.
-    ///
-    /// # Errors
-    /// A signer or key belongs to another agent; the database does not work.
-    pub async fn upsert_agents(&self, entries: &[AgentEntry]) -> Result<Vec<Agent>, RegistryError> {
-        let at = self.now();
-        let mut writing = self.write().await?;
-        agents::remove_unlisted(&mut writing.session(), entries).await?;
-        let mut listed = Vec::with_capacity(entries.len());
-        for entry in entries {
-            listed.push(self.upsert(&mut writing, entry, at).await?);
-        }
-        writing.notify("agent *").await?;
-        writing.commit().await?;
-        self.shared.directory.forget_all();
-        Ok(listed)
-    }
-
-    async fn upsert(
-        &self,
-        writing: &mut Writing<'_>,
-        entry: &AgentEntry,
-        at: UnixMillis,
-    ) -> Result<Agent, RegistryError> {
-        let known = agents::find_name(&mut writing.session(), &entry.name).await?;
-        let before = match known {
-            Some(id) => Some(one(&mut writing.session(), id).await?),
-            None => None,
-        };
-        let made = (AgentId::generate(at, random()?), WalletId::generate(at, random()?));
-        let owner = before.as_ref().and_then(|agent| agent.owner.clone());
-        let id =
-            agents::put_agent(&mut writing.session(), made, &entry.name, owner.as_deref(), &entry.policy, at)
-                .await?;
-        for signer in &entry.signers {
-            put_signer(&mut writing.session(), id, *signer, Source::File, at).await?;
-        }
-        for key in &entry.keys {
-            put_key(&mut writing.session(), id, key, Source::File, at).await?;
-        }
-        let after = one(&mut writing.session(), id).await?;
-        wallets::put_unnamed(&mut writing.session(), after.wallet, &entry.name, at).await?;
-        match &before {
-            None => writing.record(&entry_of(&FILE, "agent.created", None, Some(&after), at)).await?,
-            Some(before) if *before != after => {
-                writing.record(&entry_of(&FILE, "agent.updated", Some(before), Some(&after), at)).await?;
-            }
-            Some(_) => {}
-        }
-        Ok(after)
-    }
-
     /// Makes an agent. Its wallet is there, in the ledger and here.
     ///
     /// # Errors
@@ -286,6 +230,17 @@ impl Registry {
         Ok(agents::list(&mut connection.session(), Some(id)).await?.pop())
     }
 
+    /// The agent that an address signs for.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn agent_signed_by(&self, address: Address) -> Result<Option<Agent>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        let session = &mut connection.session();
+        let Some(found) = agents::find_signer(session, address).await? else { return Ok(None) };
+        Ok(agents::list(session, Some(found.access.agent)).await?.pop())
+    }
+
     /// One agent, by its name.
     ///
     /// # Errors
@@ -314,7 +269,7 @@ pub(super) async fn one(session: &mut Session<'_>, id: AgentId) -> Result<Agent,
     agents::list(session, Some(id)).await?.pop().ok_or(RegistryError::UnknownAgent(id))
 }
 
-async fn put_signer(
+pub(super) async fn put_signer(
     session: &mut Session<'_>,
     agent: AgentId,
     address: Address,

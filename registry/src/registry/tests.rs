@@ -134,7 +134,7 @@ pub(crate) const fn operator() -> Editor {
     Editor::operator(OPERATOR)
 }
 
-fn agents(text: &str) -> Vec<AgentEntry> {
+pub(crate) fn agents(text: &str) -> Vec<AgentEntry> {
     config(text).agents
 }
 
@@ -266,7 +266,7 @@ async fn a_signer_moves_between_agents_of_the_file_but_is_not_taken_from_another
     let taken = Address::repeat_byte(0x33);
     registry.add_signer(&OPERATOR, other.id, taken).await.unwrap();
     let text = format!("[[agents]]\nname = \"y\"\nsigners = [\"{taken}\"]\n");
-    assert!(matches!(registry.upsert_agents(&agents(&text)).await, Err(RegistryError::SignerTaken(_))));
+    assert!(matches!(registry.upsert_agents(&agents(&text)).await, Err(RegistryError::File(_))));
     // All or nothing.
     assert_eq!(registry.agent(moved[0].id).await.unwrap().unwrap().signers, [signer]);
 }
@@ -280,7 +280,7 @@ async fn the_id_of_a_key_belongs_to_one_agent() {
     let owner = registry.create_agent(&OPERATOR, new).await.unwrap().id;
     let shown = registry.add_key(&OPERATOR, owner, NewKey::default()).await.unwrap();
     let text = format!("[[agents]]\nname = \"y\"\nkeys = [{{ hash = \"{}\" }}]\n", shown.key.hash());
-    assert!(matches!(registry.upsert_agents(&agents(&text)).await, Err(RegistryError::KeyTaken(_))));
+    assert!(matches!(registry.upsert_agents(&agents(&text)).await, Err(RegistryError::File(_))));
     assert_eq!(registry.directory().by_key(&shown.key).await.unwrap().unwrap().agent, owner);
 }
 

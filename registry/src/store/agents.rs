@@ -203,6 +203,45 @@ pub(crate) async fn remove_key(session: &mut Session<'_>, key: KeyId) -> Result<
     agent.map(|agent| array(&agent).map(AgentId::from_bytes)).transpose()
 }
 
+/// What the file said of an agent of this name when it was applied last, as [`AgentEntry::digest`].
+pub(crate) async fn file_entry(
+    session: &mut Session<'_>,
+    name: &str,
+) -> Result<Option<[u8; 32]>, StoreError> {
+    const SQL: &str = "select file_entry from agent where name = $1 and file_entry is not null";
+    let digest: Option<Vec<u8>> =
+        on_either!(session, c => sqlx::query_scalar(SQL).bind(name).fetch_optional(c))?;
+    digest.map(|digest| array(&digest)).transpose()
+}
+
+/// Writes down what the file says of an agent.
+pub(crate) async fn set_file_entry(
+    session: &mut Session<'_>,
+    name: &str,
+    digest: Option<[u8; 32]>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "update agent set file_entry = $2 where name = $1";
+    execute!(session, sqlx::query(SQL).bind(name).bind(digest.as_ref().map(|digest| &digest[..])))?;
+    Ok(())
+}
+
+/// The agent that an address signs for because the API said so.
+pub(crate) async fn signs_by_api(
+    session: &mut Session<'_>,
+    address: Address,
+) -> Result<Option<String>, StoreError> {
+    const SQL: &str = "select name from signer join agent on agent.id = signer.agent
+         where address = $1 and source = 'api'";
+    Ok(on_either!(session, c => sqlx::query_scalar(SQL).bind(address.as_slice()).fetch_optional(c))?)
+}
+
+/// The agent that has a key because the API gave it.
+pub(crate) async fn has_by_api(session: &mut Session<'_>, key: KeyId) -> Result<Option<String>, StoreError> {
+    const SQL: &str = "select name from agent_key join agent on agent.id = agent_key.agent
+         where agent_key.id = $1 and source = 'api'";
+    Ok(on_either!(session, c => sqlx::query_scalar(SQL).bind(&key.as_bytes()[..]).fetch_optional(c))?)
+}
+
 /// Takes away what an earlier file brought and this one does not name.
 pub(crate) async fn remove_unlisted(
     session: &mut Session<'_>,
@@ -211,6 +250,12 @@ pub(crate) async fn remove_unlisted(
     const SIGNERS: &str =
         "select address, name from signer join agent on agent.id = signer.agent where source = 'file'";
     const KEYS: &str = "select agent_key.id, name from agent_key join agent on agent.id = agent_key.agent where source = 'file'";
+    const NAMES: &str = "select name from agent where file_entry is not null";
+    let names: HashSet<&str> = entries.iter().map(|entry| &*entry.name).collect();
+    let rows: Vec<String> = on_either!(session, c => sqlx::query_scalar(NAMES).fetch_all(c))?;
+    for name in rows.iter().filter(|name| !names.contains(name.as_str())) {
+        set_file_entry(session, name, None).await?;
+    }
     let signers: HashSet<(&str, Address)> =
         entries.iter().flat_map(|entry| entry.signers.iter().map(|signer| (&*entry.name, *signer))).collect();
     let keys: HashSet<(&str, KeyId)> =

@@ -78,6 +78,20 @@ pub(crate) async fn list(
     rows.into_iter().map(|row| Ok(row.read()?.0)).collect()
 }
 
+/// Keys of a provider that were not revoked.
+pub(crate) async fn of_provider(
+    session: &mut Session<'_>,
+    provider: &str,
+) -> Result<Vec<ApiKeyGrant>, StoreError> {
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from api_key where role = 'provider' and subject = $1 and revoked_at is null order by id"
+    );
+    let rows: Vec<Row> = on_either!(session, c => sqlx::query_as(SQL).bind(provider).fetch_all(c))?;
+    rows.into_iter().map(|row| Ok(row.read()?.0)).collect()
+}
+
 pub(crate) async fn revoke(
     session: &mut Session<'_>,
     id: ApiKeyId,

@@ -106,6 +106,18 @@ pub(crate) async fn cancel(
     Ok(())
 }
 
+/// Takes back all there are.
+pub(crate) async fn clear(
+    session: &mut Session<'_>,
+    provider: &str,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    const SQL: &str =
+        "update payout_destination set cancelled_at = $2 where provider = $1 and cancelled_at is null";
+    execute!(session, sqlx::query(SQL).bind(provider).bind(now.0))?;
+    Ok(())
+}
+
 /// Those that came into force and were not told of, each with its provider.
 pub(crate) async fn unannounced(
     session: &mut Session<'_>,

@@ -111,7 +111,7 @@ pub(super) fn plan(wanted: &[Agent], known: &Known, plan: &mut Plan) -> anyhow::
         match known.view(&agent.name) {
             Some(view) => agent.plan_changes(&at, view, &thing, plan)?,
             None => {
-                agent.expect_lasting(&at, plan);
+                agent.expect_policy(&at, plan);
                 plan.add(change("agent", &agent.name, "added", &[]), agent.creation(&thing)?);
             }
         }
@@ -171,6 +171,15 @@ impl Agent {
         Ok(serde_json::from_value(members.into())?)
     }
 
+    pub(super) fn signers(&self) -> &[Signer] {
+        self.signers.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it says who signs for it, and this address is not among them.
+    pub(super) fn leaves(&self, signer: &str) -> bool {
+        self.signers.as_ref().is_some_and(|listed| listed.iter().all(|listed| listed.to_string() != signer))
+    }
+
     /// What it may spend, as the API takes it.
     fn policy(&self) -> anyhow::Result<Map<String, Value>> {
         Ok(shown(&serde_json::to_value(self)?, &POLICY))
@@ -206,7 +215,7 @@ impl Agent {
         let (mut calls, mut places) = (Vec::new(), Vec::new());
         let policy = self.policy()?;
         if policy != there.policy()? {
-            self.expect_lasting(at, plan);
+            self.expect_policy(at, plan);
             let set = Call::new(Method::PUT, "/v1/agents/{}/policy");
             calls.push(set.about(thing).body(policy.into()));
             places.push("/policy");
@@ -231,11 +240,29 @@ impl Agent {
         Ok(())
     }
 
-    /// A policy that has ended is not given to anyone: the API refuses it, and better before anything is changed.
-    fn expect_lasting(&self, at: &str, plan: &mut Plan) {
+    /// A policy that has ended, or that names what is not there, is not given to anyone: the API refuses it, and better before
+    /// anything is changed.
+    fn expect_policy(&self, at: &str, plan: &mut Plan) {
+        let Plan { names, mistakes, .. } = plan;
         if self.expires_at.is_some_and(|end| end.0 <= SystemClock.now()) {
             let told = "has passed: leave the agent out, or give it a later end";
-            plan.mistakes.add(format!("{at}/expires_at"), told);
+            mistakes.add(format!("{at}/expires_at"), told);
+        }
+        let Some(names) = names else { return };
+        for (place, name) in self.routes.iter().flatten().enumerate() {
+            if !names.has_route(name) {
+                mistakes.add(format!("{at}/routes/{place}"), format!("there is no route `{name}`"));
+            }
+        }
+        for (place, name) in self.providers.iter().flatten().enumerate() {
+            if !names.has_provider(name) {
+                mistakes.add(format!("{at}/providers/{place}"), format!("there is no provider `{name}`"));
+            }
+        }
+        for (place, limit) in self.limits.iter().enumerate() {
+            if let Err(told) = names.expect_scope(&limit.scope) {
+                mistakes.add(format!("{at}/limits/{place}/scope"), told);
+            }
         }
     }
 }

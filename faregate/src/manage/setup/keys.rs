@@ -77,9 +77,12 @@ pub(super) async fn missing(
             plan.mistakes.add(format!("/agent_keys/{place}/agent"), told);
         }
     }
-    let agent_keys = without(agent_keys.into_iter().map(AgentKey::sorted), there);
+    // What has ended since, such as the old half of a rotation, is not made again.
+    let lasting = agent_keys.into_iter().filter(|key| is_alive(key.expires_at));
+    let agent_keys = without(lasting.map(AgentKey::sorted), there);
     let there = if api_keys.is_empty() { Vec::new() } else { of_the_api(api).await? };
-    Ok(Missing { agent_keys, api_keys: without(api_keys.into_iter().map(ApiKey::sorted), there) })
+    let lasting = api_keys.into_iter().filter(|key| is_alive(key.expires_at));
+    Ok(Missing { agent_keys, api_keys: without(lasting.map(ApiKey::sorted), there) })
 }
 
 /// Each of `there` stands for one of `wanted`.
@@ -137,12 +140,10 @@ fn command(words: &[&str], flags: &[(&str, Option<&String>)], scopes: &[String])
 // === impl Missing ===
 
 impl Missing {
-    /// Whose each is, and the command that makes it. An agent that is still to be made has no id.
-    pub(super) fn told(&self, plan: &Plan, agents: &Agents) -> Vec<Value> {
-        let of_agents = self.agent_keys.iter().map(|key| {
-            let known = plan.id(&Thing::Agent(key.agent.clone())).or_else(|| agents.id(&key.agent));
-            json!({ "agent": key.agent, "command": key.command(known.unwrap_or("AGENT")) })
-        });
+    /// Whose each is, and the command that makes it.
+    pub(super) fn told(&self) -> Vec<Value> {
+        let of_agents =
+            self.agent_keys.iter().map(|key| json!({ "agent": key.agent, "command": key.command() }));
         let of_the_api =
             self.api_keys.iter().map(|key| json!({ "api_key": key.name, "command": key.command() }));
         of_agents.chain(of_the_api).collect()
@@ -158,10 +159,10 @@ impl AgentKey {
         self
     }
 
-    fn command(&self, agent: &str) -> String {
+    fn command(&self) -> String {
         let (per_request, end) = (self.per_request.to_string(), self.expires_at.map(|end| end.to_string()));
         let flags = [("per-request", Some(&per_request)), ("expires-at", end.as_ref())];
-        command(&["key", "create", agent], &flags, &self.scopes)
+        command(&["key", "create", &quoted(&self.agent)], &flags, &self.scopes)
     }
 }
 

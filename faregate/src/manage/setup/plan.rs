@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::file::Mistakes;
+use super::names::Names;
 use crate::manage::Api;
 use crate::manage::input::{Input, escape};
 use crate::manage::refusal::Refusal;
@@ -63,6 +64,8 @@ pub(super) struct Plan {
     /// What the file names, with the id where there is one yet.
     pub(super) things: HashMap<Thing, Option<String>>,
     pub(super) mistakes: Mistakes,
+    /// What may be named; none where it is not known.
+    pub(super) names: Option<Names>,
 }
 
 /// What came of a plan.

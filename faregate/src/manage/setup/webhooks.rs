@@ -4,6 +4,9 @@
 //! A webhook is known by its URL and by whose events it gets, and whose it is; of several that share all that, the one with
 //! the same types is meant, else the oldest that no other document means.
 
+use std::collections::HashMap;
+
+use registry::webhook::WEBHOOKS_MAX;
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,6 +15,9 @@ use super::lists;
 use super::plan::{Call, Plan, Thing, Trial, change};
 use super::value::{shown, table};
 use crate::manage::Api;
+
+/// Whose events a webhook gets, and whether it is theirs.
+type Keeper = (Option<String>, Option<String>, bool);
 
 const MEMBERS: [&str; 6] = ["url", "provider", "owner", "of_tenant", "types", "enabled"];
 
@@ -65,26 +71,42 @@ pub(super) fn plan(wanted: &[Webhook], mut known: Vec<Known>, prune: bool, plan:
         let is_it = |known: &Known| same(known) && known.webhook.types() == webhook.types();
         found.push(known.iter().position(is_it).map(|place| known.remove(place)));
     }
+    for (webhook, there) in wanted.iter().zip(&mut found).filter(|(_, there)| there.is_none()) {
+        let same = |known: &Known| known.webhook.identity() == webhook.identity();
+        *there = known.iter().position(same).map(|place| known.remove(place));
+    }
+    let mut of_keepers: HashMap<Keeper, u32> = HashMap::new();
+    let there = known.iter().chain(found.iter().flatten());
+    there.for_each(|known| *of_keepers.entry(known.webhook.keeper()).or_default() += 1);
     let mut trials = Vec::new();
     for (place, (webhook, there)) in wanted.iter().zip(found).enumerate() {
-        let same = |known: &Known| known.webhook.identity() == webhook.identity();
-        let there = there.or_else(|| known.iter().position(same).map(|place| known.remove(place)));
-        let thing = Thing::Webhook(place);
+        let (thing, at) = (Thing::Webhook(place), format!("/webhooks/{place}"));
         match there {
             Some(Known { id, webhook: there }) => {
                 let (body, places) = webhook.changes(&there);
                 let path = format!("/v1/webhooks/{id}");
                 let mut calls = Vec::new();
                 if !places.is_empty() {
-                    trials.push(Trial::new(Method::PATCH, &path, body.clone(), format!("/webhooks/{place}")));
+                    trials.push(Trial::new(Method::PATCH, &path, body.clone(), at));
                     calls.push(Call::new(Method::PATCH, path).body(body));
                 }
                 plan.things.insert(thing, Some(id));
                 plan.add(change("webhook", &webhook.url, "changed", &places), calls);
             }
             None => {
-                let (at, body) = (format!("/webhooks/{place}"), webhook.made());
-                trials.push(Trial::new(Method::POST, "/v1/webhooks", body, at));
+                webhook.expect_provider(&at, plan);
+                let number = of_keepers.entry(webhook.keeper()).or_default();
+                *number += 1;
+                if *number > WEBHOOKS_MAX {
+                    plan.mistakes.add(
+                        &at,
+                        format!(
+                            "{WEBHOOKS_MAX} webhooks are all that one may have, with those that are to go"
+                        ),
+                    );
+                } else {
+                    trials.push(Trial::new(Method::POST, "/v1/webhooks", webhook.made(), at));
+                }
                 plan.add(change("webhook", &webhook.url, "added", &[]), webhook.creation(&thing));
             }
         }
@@ -103,6 +125,19 @@ impl Webhook {
     fn identity(&self) -> (String, Option<String>, Option<String>, bool) {
         let url = Url::parse(&self.url).map_or_else(|_| self.url.clone(), |url| url.to_string());
         (url, self.provider.clone(), self.owner.clone(), self.of_tenant.unwrap_or(false))
+    }
+
+    /// Who keeps it, and may have so many.
+    fn keeper(&self) -> Keeper {
+        (self.provider.clone(), self.owner.clone(), self.of_tenant.unwrap_or(false))
+    }
+
+    /// Nothing happens to a provider that is not there.
+    fn expect_provider(&self, at: &str, plan: &mut Plan) {
+        let Some(name) = &self.provider else { return };
+        if plan.names.as_ref().is_some_and(|names| !names.has_provider(name)) {
+            plan.mistakes.add(format!("{at}/provider"), format!("there is no provider `{name}`"));
+        }
     }
 
     /// In any order they are the same.

@@ -1,7 +1,7 @@
 //! The file beside the API.
 
 use super::*;
-use crate::Database;
+use crate::{Config, Database};
 
 #[tokio::test]
 async fn the_api_adds_to_what_the_file_brings_and_changes_nothing_of_it() {
@@ -140,8 +140,10 @@ async fn a_file_is_tried_beside_what_came_through_the_api_and_refused_as_the_sta
              [[providers.routes]]\nname = \"{name}\"\npath = \"{path}\"\nprice = \"$1\"\n"
         )
     };
-    let tried =
-        async |text: &str| Registry::try_file(&place.database, TestClock::new(), &config(text).catalog).await;
+    let tried = async |text: &str| {
+        let config = Config { data: place.database.clone(), ..config(text) };
+        Registry::try_file(&config, TestClock::new()).await
+    };
     assert!(!tried(&text("a", "/a")).await.unwrap(), "nothing is there yet, and nothing was made");
     assert!(!tried("").await.unwrap());
     let (registry, _) = opened(&place).await;

@@ -1,0 +1,44 @@
+//! A provider that goes, and another one that takes its name.
+
+use domain::PayoutDestination;
+
+use super::*;
+use crate::api_key::{NewApiKey, Role};
+use crate::payout::PayoutDestinations;
+use crate::registry::tests::OPERATOR;
+
+async fn key_of(registry: &Registry, provider: &str) -> crate::ApiKey {
+    let role = Role::Provider(provider.to_owned());
+    let new = NewApiKey { name: "books".to_owned(), role, read_only: false, scopes: None, expires_at: None };
+    registry.create_api_key(&OPERATOR, new).await.unwrap().0
+}
+
+#[tokio::test]
+async fn who_takes_the_name_of_a_provider_that_is_gone_gets_neither_its_keys_nor_its_money() {
+    let place = Place::new();
+    let (registry, _) = opened(&place).await;
+    registry.apply(&file(&[]), registry.now()).await.unwrap();
+    for name in ["acme", "filed"] {
+        let (key, other) = (key_of(&registry, name).await, key_of(&registry, "another").await);
+        let destination = PayoutDestination::Manual("IBAN of the first one".to_owned());
+        registry.set_payout_destination(&OPERATOR, name, destination).await.unwrap();
+        let kept = registry.payout_destinations(name).await.unwrap();
+        match name {
+            "acme" => drop(registry.apply_bundle(&operator(), Bundle::default(), true).await.unwrap()),
+            _ => drop(registry.apply(&config("").catalog, registry.now()).await.unwrap()),
+        }
+        assert!(registry.open_with_key(&key).await.unwrap().is_none(), "{name}");
+        assert!(registry.open_with_key(&other).await.unwrap().is_some());
+        assert_eq!(registry.payout_destinations(name).await.unwrap(), kept, "it earned what it earned");
+        match name {
+            "acme" => drop(registry.create_provider(&operator(), provider(name)).await.unwrap()),
+            _ => drop(registry.apply(&file(&[]), registry.now()).await.unwrap()),
+        }
+        assert_eq!(registry.payout_destinations(name).await.unwrap(), PayoutDestinations::default());
+        assert!(registry.open_with_key(&key).await.unwrap().is_none());
+    }
+    let told = events(&registry).await;
+    let count = |kind: &str| told.iter().filter(|told| told.starts_with(kind)).count();
+    assert_eq!(count("api_key.revoked"), 2, "{told:?}");
+    assert_eq!(count("provider.payout_destination_changed"), 4, "{told:?}");
+}
