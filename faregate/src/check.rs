@@ -93,6 +93,9 @@ impl Findings {
             Err(RegistryError::Invalid(mistakes)) => {
                 mistakes.iter().map(|mistake| Mistake::Unplaced(mistake.to_string())).collect()
             }
+            Err(RegistryError::Unreadable(told)) => {
+                told.lines().map(|line| Mistake::Unplaced(line.to_owned())).collect()
+            }
             Err(error) => return Self::unseen(error),
         };
         Self { errors, ..Self::default() }

@@ -55,10 +55,11 @@ impl Registry {
         let state = self.shared.state.load_full();
         let newer = self.newer(&mut writing.session(), &state.setup).await?;
         let known = newer.unwrap_or_else(|| state.setup.clone());
+        known.readable(editor.is_file())?;
         let mut edits = plan(&known)?;
         edits.retain(|edit| !edit.is_done(&known));
         // The first version is made even of nothing: who waits for one must not wait for ever.
-        if edits.is_empty() && known.version > 0 {
+        if edits.is_empty() && known.version > 0 && known.unread.is_empty() {
             let version = known.version;
             if version > state.setup.version {
                 let catalog = known.catalog(&state.catalog).map_err(|_| RegistryError::Stored)?;
@@ -72,6 +73,7 @@ impl Registry {
         draft.apply(edits, editor.is_operator())?;
         let mut writer =
             Writer { writing: &mut writing, actor: &editor.actor, moment: Moment { at, version } };
+        writer.retire(&draft.retired).await?;
         writer.number(&mut draft).await?;
         let Checked { setup, catalog, changes } = draft.check(&state.catalog, editor.is_operator())?;
         if editor.dry_run {
@@ -88,6 +90,17 @@ impl Registry {
 // === impl Writer ===
 
 impl Writer<'_, '_> {
+    /// Takes away what cannot be read and the file does not name any more.
+    async fn retire(&mut self, retired: &[(bool, Arc<str>)]) -> Result<(), StoreError> {
+        for (is_provider, name) in retired {
+            let kind = if *is_provider { "provider" } else { "route" };
+            tracing::warn!(kind, name = %name, "what the file brought before could not be read, and is taken away");
+            let Moment { at, version } = self.moment;
+            rows::remove(&mut self.writing.session(), *is_provider, name, version, at).await?;
+        }
+        Ok(())
+    }
+
     /// Numbers every route whose terms change.
     async fn number(&mut self, draft: &mut Draft<'_>) -> Result<(), RegistryError> {
         let touched: Vec<_> =

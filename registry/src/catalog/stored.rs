@@ -26,6 +26,7 @@ impl Registry {
         file: &RawCatalog,
     ) -> Result<Option<Catalog>, RegistryError> {
         let Some(stored) = Self::stored_setup(database, clock, file).await? else { return Ok(None) };
+        stored.readable(true)?;
         let (providers, routes) = beside(file, &stored);
         Catalog::new(0, providers, routes).map(Some).map_err(|_| RegistryError::Stored)
     }
@@ -41,6 +42,7 @@ impl Registry {
     ) -> Result<bool, RegistryError> {
         let at = clock.now();
         let Some(stored) = Self::stored_setup(database, clock, file).await? else { return Ok(false) };
+        stored.readable(true)?;
         let mut edits = file.plan(&stored)?;
         edits.retain(|edit| !edit.is_done(&stored));
         edits.sort_by_key(Edit::turn);

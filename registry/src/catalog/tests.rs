@@ -3,6 +3,7 @@
 mod api;
 mod file;
 mod several;
+mod unread;
 
 use serde_json::{Map, Value, json};
 
