@@ -100,7 +100,8 @@ fn as_text(findings: &[Finding]) -> String {
 }
 
 fn refused_reload(metrics: &str) -> Option<String> {
-    let words = "the file on disk was refused, and the one before it is in force: the log says why, and `faregate check` does";
+    let words = "the file on disk is not in force, but the one before it: it was refused (`faregate check` says why), or the database did \
+                 not work (it is tried again by itself); the log says which";
     metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
 }
 
