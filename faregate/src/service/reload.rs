@@ -112,17 +112,7 @@ impl Reloader {
     }
 
     fn name_what_waits(&self, config: &Config) {
-        let started = &self.started;
-        let sections = [
-            ("public_url", started.public_url == config.public_url),
-            ("data", started.data == config.data && started.care == config.care),
-            ("listen", started.listeners == config.listeners),
-            ("limits", started.limits == config.limits),
-            ("shutdown", started.shutdown == config.shutdown),
-            ("wallet", started.network == config.network),
-            ("control", started.control == config.control),
-        ];
-        for (section, _) in sections.iter().filter(|(_, same)| !same) {
+        for section in config.needs_restart(&self.started) {
             tracing::warn!(section, "this section changed and waits for a restart");
         }
     }

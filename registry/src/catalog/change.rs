@@ -157,7 +157,7 @@ impl Writer<'_, '_> {
         {
             self.put_provider(name, entry, gone).await?;
         }
-        for change in changes {
+        for change in changes.iter().filter(|change| differs(change, before, after)) {
             self.record(change, before, after).await?;
         }
         let difference = serde_json::json!({ "entries": changes }).to_string();
@@ -247,6 +247,17 @@ impl Writer<'_, '_> {
         let (tenant, at) = (Tenant::provider(&change.provider), self.moment.at);
         self.writing.record(&Entry { actor: self.actor, action, subject, tenant, before, after, at }).await
     }
+}
+
+/// Whether something else is written than before; what a named file holds may change without.
+fn differs(change: &EntryChange, before: &Setup, after: &Setup) -> bool {
+    let name = change.name.as_str();
+    if change.kind == "provider" {
+        let document = |setup: &Setup| setup.providers.get(name).map(|entry| entry.document.clone());
+        return document(before) != document(after);
+    }
+    let document = |setup: &Setup| setup.routes.get(name).map(|entry| entry.document.clone());
+    document(before) != document(after)
 }
 
 /// Nothing at all.
