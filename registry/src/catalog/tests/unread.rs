@@ -48,7 +48,7 @@ async fn a_stored_route_with_a_method_that_nobody_registered_is_still_sold_and_j
 }
 
 #[tokio::test]
-async fn h2_a_stored_route_that_cannot_be_read_refuses_the_start_and_keeps_its_name() {
+async fn a_stored_route_that_cannot_be_read_refuses_the_start_and_keeps_its_name() {
     let place = Place::new();
     let clock = with_a_priced_route(&place).await;
     rewrite(&place, "route", "priced", "PUT", "P T").await;
