@@ -52,7 +52,7 @@ async fn a_stored_route_that_cannot_be_read_refuses_the_start_and_keeps_its_name
     let place = Place::new();
     let clock = with_a_priced_route(&place).await;
     rewrite(&place, "route", "priced", "PUT", "P T").await;
-    let refused = restart(&place, &clock, &file(&[])).await.err().expect("refused").to_string();
+    let refused = restart(&place, &clock, &file(&[])).await.err().unwrap().to_string();
     assert!(refused.contains("`priced`") && refused.contains("faregate route remove priced"), "{refused}");
     let tried = Registry::try_file(&place.database, clock.clone(), &file(&[])).await;
     assert!(matches!(tried, Err(RegistryError::Unreadable(_))), "check says what the start would");
@@ -92,7 +92,7 @@ async fn what_the_file_brought_and_cannot_be_read_is_written_again_by_the_file_o
         rewrite(&place, table, name, "name", "mane").await;
     }
     assert!(open(&place, &clock).await.load(Terms::default()).await.is_err(), "whoever only follows waits");
-    let gone = restart(&place, &clock, &config("").catalog).await.err().expect("refused").to_string();
+    let gone = restart(&place, &clock, &config("").catalog).await.err().unwrap().to_string();
     assert!(gone.contains("`filed`") && gone.contains("(added)"), "{gone}");
 
     let registry = restart(&place, &clock, &file(&[("b", "$1")])).await.unwrap();
