@@ -9,7 +9,7 @@ use registry::Config;
 use serde_json::Value;
 
 use crate::client;
-use crate::output::{Format, Verdict, print_json, print_text};
+use crate::output::{Format, Verdict, absolute, print_json, print_text};
 use crate::service::settings::books;
 
 /// The ledger's database in a data directory.
@@ -61,8 +61,9 @@ async fn of_process(url: &str, token: Option<String>) -> anyhow::Result<Value> {
 }
 
 async fn of_directory(directory: &Path) -> anyhow::Result<Value> {
-    let file = directory.join(LEDGER_FILE);
-    anyhow::ensure!(file.exists(), "there is no {}: name the data directory", file.display());
+    let file = absolute(directory).join(LEDGER_FILE);
+    let exists = file.try_exists().with_context(|| format!("cannot look for {}", file.display()))?;
+    anyhow::ensure!(exists, "there is no {}: name the data directory", file.display());
     let report =
         ledger::audit_file(&file).await.with_context(|| format!("cannot audit {}", file.display()))?;
     Ok(control_plane::audit::view(&report))

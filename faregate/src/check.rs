@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use registry::config::{ConfigError, ConfigErrors, Loaded, Place};
-use registry::{Config, Registry, RegistryError};
+use registry::{Config, Database, Registry, RegistryError};
 use serde_json::{Value, json};
 
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
-use crate::output::{Format, Verdict, print_json, print_text};
+use crate::output::{Format, Verdict, absolute, print_json, print_text};
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -65,6 +65,14 @@ fn summary(arguments: &Arguments, loaded: &Loaded) -> String {
     format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents})")
 }
 
+/// Where the database is, to be read after what was found there.
+fn place(config: &Config) -> String {
+    match &config.data {
+        Database::Sqlite { directory } => format!(" ({})", absolute(directory).display()),
+        Database::Postgres { .. } => String::new(),
+    }
+}
+
 fn placed(errors: &ConfigErrors) -> Vec<Mistake> {
     errors.iter().cloned().map(Mistake::Placed).collect()
 }
@@ -88,12 +96,15 @@ impl Findings {
         let tried = Registry::try_file(config, Arc::new(SystemClock)).await;
         let errors = match tried {
             Ok(true) => return Self::default(),
-            Ok(false) => return Self::unseen("there is no database yet"),
+            Ok(false) => return Self::unseen(format!("there is no database yet{}", place(config))),
             Err(RegistryError::File(errors)) => placed(&errors),
             Err(RegistryError::Invalid(mistakes)) => {
                 mistakes.iter().map(|mistake| Mistake::Unplaced(mistake.to_string())).collect()
             }
-            Err(error) => return Self::unseen(error),
+            Err(RegistryError::Unreadable(told)) => {
+                told.lines().map(|line| Mistake::Unplaced(line.to_owned())).collect()
+            }
+            Err(error) => return Self::unseen(format!("{error}{}", place(config))),
         };
         Self { errors, ..Self::default() }
     }

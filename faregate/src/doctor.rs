@@ -50,6 +50,8 @@ struct Finding {
     what: String,
     /// None where all is well; else what is wrong and what to do.
     wrong: Option<String>,
+    /// Whether the exit code is about it: what the API's providers look after is theirs.
+    decides: bool,
 }
 
 /// A running process.
@@ -81,13 +83,16 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         Format::Json => print_json(&as_json(&findings)),
         Format::Text => print_text(&as_text(&findings)),
     }
-    Ok(findings.iter().all(|finding| finding.wrong.is_none()).into())
+    Ok(healthy(&findings).into())
+}
+
+fn healthy(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.wrong.is_none() || !finding.decides)
 }
 
 fn as_json(findings: &[Finding]) -> Value {
-    let finding = |finding: &Finding| json!({ "what": finding.what, "ok": finding.wrong.is_none(), "wrong": finding.wrong });
-    let healthy = findings.iter().all(|finding| finding.wrong.is_none());
-    json!({ "healthy": healthy, "findings": findings.iter().map(finding).collect::<Vec<_>>() })
+    let finding = |finding: &Finding| json!({ "what": finding.what, "ok": finding.wrong.is_none(), "wrong": finding.wrong, "decides": finding.decides });
+    json!({ "healthy": healthy(findings), "findings": findings.iter().map(finding).collect::<Vec<_>>() })
 }
 
 fn as_text(findings: &[Finding]) -> String {
@@ -100,7 +105,8 @@ fn as_text(findings: &[Finding]) -> String {
 }
 
 fn refused_reload(metrics: &str) -> Option<String> {
-    let words = "the file on disk was refused, and the one before it is in force: the log says why, and `faregate check` does";
+    let words = "the file on disk is not in force, but the one before it: it was refused (`faregate check` says why), or the database did \
+                 not work (it is tried again by itself); the log says which";
     metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
 }
 
@@ -118,7 +124,7 @@ fn url(mut address: SocketAddr) -> String {
 
 impl Finding {
     fn new(what: &str, wrong: Option<String>) -> Self {
-        Self { what: what.to_owned(), wrong }
+        Self { what: what.to_owned(), wrong, decides: true }
     }
 }
 

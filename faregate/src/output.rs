@@ -1,6 +1,7 @@
 //! What commands say on standard output, and how they end. Logs go to standard error.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -53,4 +54,9 @@ pub(crate) fn print_text(text: &str) {
     let mut out = std::io::stdout().lock();
     // Whoever read has left; there is nobody to tell.
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// A path that means the same from every working directory.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

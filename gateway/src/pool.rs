@@ -26,6 +26,9 @@ use thiserror::Error;
 /// How long an address that refused a connection is passed over while others are left.
 const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 
+/// One failure of an upstream is told in so many milliseconds.
+const TELL_EVERY_MS: i64 = 60_000;
+
 /// Streams of one HTTP/2 connection to an upstream.
 const HTTP2_STREAMS_MAX: usize = 100;
 
@@ -34,6 +37,8 @@ pub(crate) struct Pool {
     upstream: Upstream,
     members: Vec<Member>,
     turn: AtomicUsize,
+    /// Milliseconds after the pool's start until which no failure is told.
+    told_until: AtomicI64,
     /// What every connection to this upstream is made with.
     options: PeerOptions,
     server_name: String,
@@ -76,8 +81,8 @@ impl Pool {
         let options = options(&upstream)?;
         let server_name = upstream.tls.as_ref().map_or_else(String::new, |tls| tls.server_name.clone());
         let fields = fields(&upstream);
-        let (turn, since) = (AtomicUsize::new(0), Instant::now());
-        Ok(Self { upstream, members, turn, options, server_name, fields, since })
+        let (turn, told_until, since) = (AtomicUsize::new(0), AtomicI64::new(0), Instant::now());
+        Ok(Self { upstream, members, turn, told_until, options, server_name, fields, since })
     }
 
     /// What an address is called by, in `Host`.
@@ -116,6 +121,15 @@ impl Pool {
         let resolved = self.members[index].resolved.load();
         let address = resolved.get(start / self.members.len().max(1) % resolved.len().max(1))?;
         Some((index, *address))
+    }
+
+    /// Whether a failure is to be told in the log: the first one in a minute is.
+    pub(crate) fn tells(&self) -> bool {
+        let now = self.millis();
+        let until = self.told_until.load(Ordering::Relaxed);
+        let next = now.saturating_add(TELL_EVERY_MS);
+        now >= until
+            && self.told_until.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Passes over an address for a moment: no connection could be made.

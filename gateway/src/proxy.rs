@@ -344,6 +344,16 @@ impl ProxyHttp for Proxy {
             // The client is gone; what that means for its money is decided in `logging`.
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
+        if let Some(exchange) =
+            context.exchange.as_ref().filter(|_| *error.esource() == ErrorSource::Upstream)
+            && exchange.routed.pool.tells()
+        {
+            tracing::warn!(
+                provider.name = %exchange.routed.provider.name,
+                %error,
+                "an upstream failed; no more is said of it for a minute"
+            );
+        }
         let refusal = self.void(context, refusal).await;
         let status = refusal.status();
         session.set_keepalive(None);

@@ -55,6 +55,7 @@ impl Registry {
         let Some(setup) = self.newer(&mut snapshot.session(), &state.setup).await? else {
             return Ok(version);
         };
+        setup.readable(false)?;
         let version = setup.version;
         let catalog = setup.catalog(&state.catalog).map_err(|_| RegistryError::Stored)?;
         self.shared.state.store(Arc::new(State { setup, catalog: Arc::new(catalog) }));

@@ -95,6 +95,9 @@ pub enum RegistryError {
     /// What is stored makes no catalog.
     #[error("the stored providers and routes make no catalog")]
     Stored,
+    /// What is stored was written by another version, or names files that are not here; with names and what to do.
+    #[error("{0}")]
+    Unreadable(String),
     /// A change was broken off.
     #[error("the change was broken off")]
     Interrupted,

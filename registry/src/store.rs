@@ -32,6 +32,14 @@ pub enum StoreError {
     /// The data directory cannot be made.
     #[error("cannot make the data directory: {0}")]
     Directory(#[from] std::io::Error),
+    /// It cannot be seen whether there is a database.
+    #[error("cannot look for {}: {cause}", file.display())]
+    Unseen {
+        /// The file.
+        file: std::path::PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
     /// The database cannot be brought to this version's schema.
     #[error("cannot migrate the registry: {0}")]
     Migrate(#[source] MigrateError),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time;
 
 use crate::config::{self, Config, ConfigErrors, Environment, Loaded};
@@ -30,6 +30,8 @@ pub struct Settings {
     /// Between the two readings that must be equal before a change counts: half-written files are not
     /// applied.
     pub settle: Duration,
+    /// Before a file is tried again that could not be put in force for no mistake of its own.
+    pub again: Duration,
 }
 
 /// The watch itself. Runs until its receiver is gone.
@@ -40,8 +42,10 @@ pub struct Watch {
     events: mpsc::Sender<Event>,
     /// The text last applied or refused, by its hash; none where the file could not be read.
     seen: Option<[u8; 32]>,
-    /// Names of the routes of the file last applied.
+    /// Names of the routes of the file in force.
     routes: HashSet<Arc<str>>,
+    /// Set while the file last read is to be tried again: whether somebody asked for it.
+    again: Option<bool>,
 }
 
 /// Asks for a reload at once; for SIGHUP.
@@ -50,11 +54,29 @@ pub struct Reload {
     asked: Arc<Notify>,
 }
 
+/// A file that passed every check here, and whether somebody asked for it.
+#[derive(Debug)]
+struct Found {
+    loaded: Box<Loaded>,
+    explicit: bool,
+}
+
+/// What became of a file that passed every check of the watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in force.
+    InForce,
+    /// It does not go with what came through the API: another file is waited for.
+    Refused,
+    /// Something else did not work, as the database: it is tried again.
+    Again,
+}
+
 /// What came of a change. Count both for the metrics of reloads.
 #[derive(Debug)]
 pub enum Event {
-    /// A file that passed every check, to be put in force.
-    Loaded(Box<Loaded>),
+    /// A file that passed every check, to be put in force. The watch waits until it is told what became of it.
+    Loaded(Box<Loaded>, oneshot::Sender<Verdict>),
     /// A file that must not be put in force: keep the last good one, say why. Told once for each content.
     Refused(Refusal),
 }
@@ -86,10 +108,12 @@ pub enum Refusal {
 // === impl Settings ===
 
 impl Settings {
-    /// Looks every second, and counts a change after 200 ms.
+    /// Looks every second, counts a change after 200 ms, and tries again after 5 s.
     #[must_use]
     pub fn new(path: PathBuf, environment: Environment) -> Self {
-        Self { path, environment, interval: Duration::from_secs(1), settle: Duration::from_millis(200) }
+        let (interval, settle, again) =
+            (Duration::from_secs(1), Duration::from_millis(200), Duration::from_secs(5));
+        Self { path, environment, interval, settle, again }
     }
 }
 
@@ -104,42 +128,58 @@ impl Watch {
         let asked = Arc::new(Notify::new());
         let reload = Reload { asked: Arc::clone(&asked) };
         let seen = Some(in_force.text_hash);
-        let watch = Self { settings, asked, events, seen, routes: route_names(&in_force.config) };
+        let watch =
+            Self { settings, asked, events, seen, routes: route_names(&in_force.config), again: None };
         (watch, reload, receiver)
     }
 
     /// Watches until the receiver of the events is dropped.
     pub async fn run(mut self) {
         loop {
+            let pause = self.again.map_or(self.settings.interval, |_| self.settings.again);
             let explicit = tokio::select! {
                 () = self.asked.notified() => true,
-                () = time::sleep(self.settings.interval) => false,
+                () = time::sleep(pause) => false,
                 () = self.events.closed() => return,
             };
-            let event = if explicit { self.reload().await } else { self.look().await };
-            if let Some(event) = event
-                && self.events.send(event).await.is_err()
+            let found = if explicit { Some(self.reload().await) } else { self.look().await };
+            if let Some(found) = found
+                && self.offer(found).await.is_err()
             {
                 return;
             }
         }
     }
 
-    /// Applies the file as it is, whatever it lost; also where only the files it names have changed.
-    async fn reload(&mut self) -> Option<Event> {
-        Some(match self.read().await {
-            Ok(text) => self.load(&text, true),
-            Err(refusal) => {
-                self.seen = None;
-                Event::Refused(refusal)
-            }
-        })
+    /// Gives what was found away, and waits for what becomes of it: the next file is compared with what is in force then.
+    async fn offer(&mut self, found: Result<Found, Refusal>) -> Result<(), mpsc::error::SendError<Event>> {
+        let Found { loaded, explicit } = match found {
+            Ok(found) => found,
+            Err(refusal) => return self.events.send(Event::Refused(refusal)).await,
+        };
+        let routes = route_names(&loaded.config);
+        let (verdict, told) = oneshot::channel();
+        self.events.send(Event::Loaded(loaded, verdict)).await?;
+        match told.await {
+            Ok(Verdict::InForce) => self.routes = routes,
+            Ok(Verdict::Again) => self.again = Some(explicit),
+            Ok(Verdict::Refused) | Err(_) => {}
+        }
+        Ok(())
     }
 
-    /// Applies the file if it has changed and then stayed the same for a moment.
-    async fn look(&mut self) -> Option<Event> {
+    /// The file as it is, whatever it lost; also where only the files it names have changed.
+    async fn reload(&mut self) -> Result<Found, Refusal> {
+        match self.read().await {
+            Ok(text) => self.load(&text, true),
+            Err(refusal) => Err(self.unseen(refusal)),
+        }
+    }
+
+    /// The file if it has changed and then stayed the same for a moment, or is to be tried again.
+    async fn look(&mut self) -> Option<Result<Found, Refusal>> {
         let first = self.read().await;
-        if first.as_deref().ok().map(hash) == self.seen {
+        if first.as_deref().ok().map(hash) == self.seen && self.again.is_none() {
             return None;
         }
         time::sleep(self.settings.settle).await;
@@ -148,31 +188,37 @@ impl Watch {
     }
 
     /// What two readings a moment apart say.
-    fn judge(&mut self, first: Result<String, Refusal>, second: Result<String, Refusal>) -> Option<Event> {
+    fn judge(
+        &mut self,
+        first: Result<String, Refusal>,
+        second: Result<String, Refusal>,
+    ) -> Option<Result<Found, Refusal>> {
         match (first, second) {
-            (Ok(first), Ok(second)) if first == second => Some(self.load(&second, false)),
-            (Err(_), Err(refusal)) => {
-                self.seen = None;
-                Some(Event::Refused(refusal))
+            (Ok(first), Ok(second)) if first == second => {
+                let explicit = self.again == Some(true) && self.seen == Some(hash(&second));
+                Some(self.load(&second, explicit))
             }
+            (Err(_), Err(refusal)) => Some(Err(self.unseen(refusal))),
             // Still being written: the next look will see.
             _ => None,
         }
     }
 
-    fn load(&mut self, text: &str, explicit: bool) -> Event {
-        self.seen = Some(hash(text));
-        let loaded = match Config::parse(&self.settings.path, text, &self.settings.environment) {
-            Ok(loaded) => loaded,
-            Err(errors) => return Event::Refused(Refusal::Invalid(errors)),
-        };
+    fn unseen(&mut self, refusal: Refusal) -> Refusal {
+        (self.seen, self.again) = (None, None);
+        refusal
+    }
+
+    fn load(&mut self, text: &str, explicit: bool) -> Result<Found, Refusal> {
+        (self.seen, self.again) = (Some(hash(text)), None);
+        let loaded =
+            Config::parse(&self.settings.path, text, &self.settings.environment).map_err(Refusal::Invalid)?;
         let routes = route_names(&loaded.config);
         let (lost, before) = (self.routes.difference(&routes).count(), self.routes.len());
         if !explicit && lost * 2 > before {
-            return Event::Refused(Refusal::LostRoutes { lost, before });
+            return Err(Refusal::LostRoutes { lost, before });
         }
-        self.routes = routes;
-        Event::Loaded(Box::new(loaded))
+        Ok(Found { loaded: Box::new(loaded), explicit })
     }
 
     async fn read(&self) -> Result<String, Refusal> {

@@ -64,7 +64,14 @@ async fn a_database_that_cannot_be_read_is_told_and_keeps_nobody_from_using_the_
     let data = format!("[data]\ndirectory = \"{}\"\n", folder.path().display());
     let config = Config::parse(Path::new("f.toml"), &data, &Environment::default()).unwrap().config;
     let none = Findings::beside(&config).await;
-    assert_eq!(none.unseen.as_deref(), Some("there is no database yet"));
+    let told = format!("there is no database yet ({})", folder.path().display());
+    assert_eq!(none.unseen, Some(told));
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let below = format!("[data]\ndirectory = \"{}/below\"\n", file.display());
+    let config_below = Config::parse(Path::new("f.toml"), &below, &Environment::default()).unwrap().config;
+    let unseen = Findings::beside(&config_below).await.unseen.unwrap();
+    assert!(unseen.contains("cannot look for") && unseen.contains("Not a directory"), "{unseen}");
     std::fs::write(folder.path().join("registry.db"), "this is no database, however long it is read")
         .unwrap();
     let broken = Findings::beside(&config).await;

@@ -16,7 +16,7 @@ use registry::Database;
 use serde_json::json;
 
 use crate::config_file::ConfigFile;
-use crate::output::{Format, Verdict, print_json, print_text};
+use crate::output::{Format, Verdict, absolute, print_json, print_text};
 
 /// The ledger's database in a data directory.
 const LEDGER_FILE: &str = "ledger.db";
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
     let loaded = arguments.config.load()?;
     let source = match &loaded.config.data {
-        Database::Sqlite { directory } => directory,
+        Database::Sqlite { directory } => absolute(directory),
         Database::Postgres { .. } => anyhow::bail!(
             "the data is in PostgreSQL: back it up there, with pg_dump or by archiving its log (docs/operations.md, backup)"
         ),
@@ -45,7 +45,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     let unfinished = unfinished(target)?;
     let made = DirBuilder::new().mode(0o700).create(&unfinished);
     made.with_context(|| format!("cannot make {}", unfinished.display()))?;
-    let copied = copy(source, &unfinished, target).await;
+    let copied = copy(&source, &unfinished, target).await;
     if copied.is_err() {
         // What could not be finished is of no use to anybody; the error says why.
         let _ = fs::remove_dir_all(&unfinished);

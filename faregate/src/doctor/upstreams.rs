@@ -24,6 +24,8 @@ pub(super) struct Upstream {
     provider: String,
     host: String,
     port: u16,
+    /// It stands in the configuration file, and not only in a provider's own document.
+    of_file: bool,
 }
 
 /// Those of a file. Nothing is sent to a provider that is suspended, and nobody looks.
@@ -34,6 +36,7 @@ pub(super) fn of_file(config: &Config) -> Vec<Upstream> {
             provider: provider.name.to_string(),
             host: address.host.clone(),
             port: address.port,
+            of_file: true,
         })
     });
     upstreams.collect()
@@ -49,7 +52,8 @@ pub(super) fn of_page(page: &Value) -> Vec<Upstream> {
             let url = Url::parse(address.as_str()?).ok()?;
             let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
             let name = provider["name"].as_str()?.to_owned();
-            Some(Upstream { provider: name, host, port: url.port_or_known_default()? })
+            let of_file = provider["managed_by"] == "file";
+            Some(Upstream { provider: name, host, port: url.port_or_known_default()?, of_file })
         })
     });
     upstreams.collect()
@@ -64,7 +68,7 @@ pub(super) async fn examine(upstreams: Vec<Upstream>) -> Vec<Finding> {
 
 impl Upstream {
     async fn finding(self) -> Finding {
-        let Self { provider, host, port } = &self;
+        let Self { provider, host, port, of_file } = &self;
         let connected = timeout(CONNECT_MAX, TcpStream::connect((host.as_str(), *port))).await;
         let reason = match connected {
             Ok(Ok(_)) => None,
@@ -75,7 +79,7 @@ impl Upstream {
         let wrong = reason.map(|error| {
             format!("no connection from here ({error}): does it run, and does the provider's document name the right address?")
         });
-        Finding { what: format!("upstream {provider} {shown}"), wrong }
+        Finding { what: format!("upstream {provider} {shown}"), wrong, decides: *of_file }
     }
 }
 
@@ -91,7 +95,7 @@ mod tests {
     use super::*;
 
     fn upstream(provider: &str, host: &str, port: u16) -> Upstream {
-        Upstream { provider: provider.to_owned(), host: host.to_owned(), port }
+        Upstream { provider: provider.to_owned(), host: host.to_owned(), port, of_file: true }
     }
 
     #[test]
@@ -100,7 +104,7 @@ mod tests {
                     [[providers]]\nname = \"b\"\nsuspended = true\nupstream = { addresses = [\"http://127.0.0.1:7\"] }\n";
         let config = Config::parse(Path::new("f.toml"), file, &Environment::default()).unwrap().config;
         assert_eq!(of_file(&config), [upstream("a", "::1", 9), upstream("a", "x.example", 80)]);
-        let provider = |name: &str, suspended: bool, address: &str| json!({ "name": name, "suspended": suspended, "document": { "upstream": { "addresses": [address] } } });
+        let provider = |name: &str, suspended: bool, address: &str| json!({ "name": name, "managed_by": "file", "suspended": suspended, "document": { "upstream": { "addresses": [address] } } });
         let page = json!({ "data": [
             provider("a", false, "https://x.example"), provider("b", true, "http://x.example"),
             provider("c", false, "http://[::1]:9"),
@@ -124,5 +128,9 @@ mod tests {
         let port = silent.local_addr().unwrap().port();
         let ill = examine(vec![upstream("acme", "127.0.0.1", port)]).await.remove(0);
         assert!(ill.wrong.unwrap().starts_with("no connection from here"));
+        for (of_file, well) in [(true, false), (false, true)] {
+            let findings = examine(vec![Upstream { of_file, ..upstream("acme", "127.0.0.1", port) }]).await;
+            assert_eq!((findings[0].wrong.is_some(), super::super::healthy(&findings)), (true, well));
+        }
     }
 }

@@ -1,18 +1,19 @@
 //! [`Reloader`]: SIGHUP or a changed file puts new routes, prices and agents in force, without dropping a request.
 //!
 //! A bad file changes nothing: the last good catalog stays, the log says why, and it counts. What a running process cannot
-//! change (listeners, limits, data directory, network) is named in the log and waits for a restart.
+//! change (listeners, limits, data directory, network) is named in the log and waits for a restart. A file that met a database
+//! that did not work is tried again.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use gateway::Metrics;
-use ledger::Ledger;
+use ledger::{Ledger, LedgerError};
 use registry::agent::AgentEntry;
 use registry::config::Loaded;
-use registry::watch::{Event, Settings, Watch};
-use registry::{Config, Environment, Registry};
+use registry::watch::{Event, Settings, Verdict, Watch};
+use registry::{Config, Environment, Registry, RegistryError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::service::Base;
@@ -90,31 +91,41 @@ impl Reloader {
 
     async fn take(&mut self, event: Event) {
         let done = match event {
-            Event::Loaded(loaded) => {
+            Event::Loaded(loaded, told) => {
                 self.name_what_waits(&loaded.config);
-                self.put_in_force(&loaded).await
+                let done = self.put_in_force(&loaded).await;
+                // Nobody waits only where the process is going down.
+                let _ = told.send(verdict(&done));
+                done
             }
             Event::Refused(refusal) => Err(refusal.into()),
         };
         if let Err(error) = &done {
-            tracing::error!(error = format!("{error:#}"), "reload failed, the last good configuration stays");
+            let again = verdict(&done) == Verdict::Again;
+            tracing::error!(
+                error = format!("{error:#}"),
+                again,
+                "reload failed, the last good configuration stays"
+            );
         }
         self.metrics.reloaded(done.is_ok());
     }
 
     fn name_what_waits(&self, config: &Config) {
-        let started = &self.started;
-        let sections = [
-            ("public_url", started.public_url == config.public_url),
-            ("data", started.data == config.data && started.care == config.care),
-            ("listen", started.listeners == config.listeners),
-            ("limits", started.limits == config.limits),
-            ("shutdown", started.shutdown == config.shutdown),
-            ("wallet", started.network == config.network),
-            ("control", started.control == config.control),
-        ];
-        for (section, _) in sections.iter().filter(|(_, same)| !same) {
+        for section in config.needs_restart(&self.started) {
             tracing::warn!(section, "this section changed and waits for a restart");
         }
     }
 }
+
+/// What a database that does not work stopped is tried again; a mistake is not.
+fn verdict(done: &anyhow::Result<()>) -> Verdict {
+    let Err(error) = done else { return Verdict::InForce };
+    let is_stored = error.downcast_ref().is_some_and(|error| {
+        matches!(error, RegistryError::Store(_) | RegistryError::Interrupted | RegistryError::Random(_))
+    });
+    if is_stored || error.is::<LedgerError>() { Verdict::Again } else { Verdict::Refused }
+}
+
+#[cfg(test)]
+mod tests;

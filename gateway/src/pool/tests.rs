@@ -32,3 +32,13 @@ async fn an_upstream_that_may_only_be_public_never_leads_to_this_host() {
     }
     assert!(Pool::new(upstream("8.8.8.8", true)).unwrap().is_available());
 }
+
+#[tokio::test]
+async fn failures_of_an_upstream_are_told_once_a_minute_for_each() {
+    let pool = Pool::new(upstream("127.0.0.1", false)).unwrap();
+    assert_eq!([pool.tells(), pool.tells(), pool.tells()], [true, false, false]);
+    let until = pool.told_until.load(Ordering::Relaxed);
+    pool.told_until.store(until - TELL_EVERY_MS, Ordering::Relaxed);
+    assert_eq!([pool.tells(), pool.tells()], [true, false], "a minute later");
+    assert!(Pool::new(upstream("127.0.0.1", false)).unwrap().tells(), "another one is told of");
+}

@@ -56,10 +56,11 @@ impl Registry {
         let state = self.shared.state.load_full();
         let newer = self.newer(&mut writing.session(), &state.setup).await?;
         let known = newer.unwrap_or_else(|| state.setup.clone());
+        known.readable(editor.is_file())?;
         let mut edits = plan(&known)?;
         edits.retain(|edit| !edit.is_done(&known));
         // The first version is made even of nothing: who waits for one must not wait for ever.
-        if edits.is_empty() && known.version > 0 {
+        if edits.is_empty() && known.version > 0 && known.unread.is_empty() {
             let version = known.version;
             if version > state.setup.version {
                 let catalog = known.catalog(&state.catalog).map_err(|_| RegistryError::Stored)?;
@@ -73,6 +74,7 @@ impl Registry {
         draft.apply(edits, editor.is_operator())?;
         let mut writer =
             Writer { writing: &mut writing, actor: &editor.actor, moment: Moment { at, version } };
+        writer.retire(&draft.retired).await?;
         writer.number(&mut draft).await?;
         let Checked { setup, catalog, changes } = draft.check(&state.catalog, editor.is_operator())?;
         if editor.dry_run {
@@ -89,6 +91,17 @@ impl Registry {
 // === impl Writer ===
 
 impl Writer<'_, '_> {
+    /// Takes away what cannot be read and the file does not name any more.
+    async fn retire(&mut self, retired: &[(bool, Arc<str>)]) -> Result<(), StoreError> {
+        for (is_provider, name) in retired {
+            let kind = if *is_provider { "provider" } else { "route" };
+            tracing::warn!(kind, name = %name, "what the file brought before could not be read, and is taken away");
+            let Moment { at, version } = self.moment;
+            rows::remove(&mut self.writing.session(), *is_provider, name, version, at).await?;
+        }
+        Ok(())
+    }
+
     /// Numbers every route whose terms change.
     async fn number(&mut self, draft: &mut Draft<'_>) -> Result<(), RegistryError> {
         let touched: Vec<_> =
@@ -145,7 +158,7 @@ impl Writer<'_, '_> {
         {
             self.put_provider(name, entry, gone).await?;
         }
-        for change in changes {
+        for change in changes.iter().filter(|change| differs(change, before, after)) {
             self.record(change, before, after).await?;
             if change.kind == "provider" {
                 self.part(&change.name, before, after).await?;
@@ -250,6 +263,17 @@ impl Writer<'_, '_> {
         let (tenant, at) = (Tenant::provider(&change.provider), self.moment.at);
         self.writing.record(&Entry { actor: self.actor, action, subject, tenant, before, after, at }).await
     }
+}
+
+/// Whether something else is written than before; what a named file holds may change without.
+fn differs(change: &EntryChange, before: &Setup, after: &Setup) -> bool {
+    let name = change.name.as_str();
+    if change.kind == "provider" {
+        let document = |setup: &Setup| setup.providers.get(name).map(|entry| entry.document.clone());
+        return document(before) != document(after);
+    }
+    let document = |setup: &Setup| setup.routes.get(name).map(|entry| entry.document.clone());
+    document(before) != document(after)
 }
 
 /// Nothing at all.

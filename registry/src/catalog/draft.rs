@@ -20,6 +20,8 @@ pub(crate) struct Draft<'a> {
     /// Routes whose numbers may change, and whether they must: something of their offer did.
     pub(crate) touched: BTreeMap<Arc<str>, bool>,
     edited: BTreeMap<(bool, Arc<str>), Origin>,
+    /// What cannot be read and no edit wrote again, by whether it is a provider.
+    pub(crate) retired: Vec<(bool, Arc<str>)>,
     at: UnixMillis,
 }
 
@@ -36,7 +38,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn new(before: &'a Setup, version: u64, at: UnixMillis) -> Self {
         let mut next = before.clone();
         next.version = version;
-        Self { before, next, touched: BTreeMap::new(), edited: BTreeMap::new(), at }
+        Self { before, next, touched: BTreeMap::new(), edited: BTreeMap::new(), retired: Vec::new(), at }
     }
 
     /// Puts edits in, in their turns.
@@ -50,8 +52,10 @@ impl<'a> Draft<'a> {
                 Target::NoRoute => self.remove_route(&name),
                 Target::NoProvider => self.remove_provider(&name, &mut wrong, &origin),
             }
+            self.next.unread.remove(&(is_provider, Arc::clone(&name)));
             self.edited.insert((is_provider, name), origin);
         }
+        self.retire(&mut wrong);
         let most = self.next.providers.len().max(self.next.routes.len());
         if let (true, Some(origin)) = (most > ENTRIES_MAX, self.edited.values().next()) {
             wrong.tell(origin, "", format!("there would be more than {ENTRIES_MAX} providers or routes"));
@@ -148,6 +152,19 @@ impl<'a> Draft<'a> {
         if let Some(entry) = self.next.routes.remove(name) {
             self.next.reserved.insert(Arc::clone(name), Arc::clone(&entry.provider));
             self.touched.insert(Arc::clone(name), false);
+        }
+    }
+
+    /// What cannot be read and stands in the way of nothing is let go of.
+    fn retire(&mut self, wrong: &mut Wrong) {
+        for ((is_provider, name), unread) in std::mem::take(&mut self.next.unread) {
+            if is_provider {
+                self.remove_provider(&name, wrong, &Origin::Absence);
+            } else {
+                self.next.reserved.insert(Arc::clone(&name), unread.provider);
+                self.touched.insert(Arc::clone(&name), false);
+            }
+            self.retired.push((is_provider, name));
         }
     }
 

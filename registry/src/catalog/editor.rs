@@ -79,6 +79,10 @@ impl Editor {
         Self::operator(Actor::new(ActorKind::File))
     }
 
+    pub(crate) fn is_file(&self) -> bool {
+        self.actor.kind == ActorKind::File
+    }
+
     pub(crate) fn is_operator(&self) -> bool {
         self.rights == Rights::Operator
     }

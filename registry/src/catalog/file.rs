@@ -9,7 +9,8 @@ use super::change::Plan;
 use super::edit::{Edit, Origin, ProviderDraft, RouteDraft, Target, Wrong};
 use super::editor::Editor;
 use super::setup::{ManagedBy, Setup};
-use super::{RawCatalog, Source};
+use super::{RawCatalog, Source, Terms};
+use crate::config::document;
 use crate::registry::{Registry, RegistryError};
 
 // === impl Registry ===
@@ -23,7 +24,7 @@ impl Registry {
     /// in force stays.
     pub async fn apply(&self, raw: &RawCatalog, at: UnixMillis) -> Result<Arc<Catalog>, RegistryError> {
         self.shared.terms.get_or_init(|| raw.terms);
-        let file = raw.clone();
+        let file = raw.clone().on_terms(self.terms());
         let plan: Plan = Box::new(move |setup| file.plan(setup));
         let outcome = self.change(&Editor::file(), at, plan).await?;
         let mut catalogs = self.catalogs();
@@ -35,6 +36,19 @@ impl Registry {
 // === impl RawCatalog ===
 
 impl RawCatalog {
+    /// On the terms of this process, which wait for a restart as `[settlement]` does: no provider's own are new before the others'.
+    fn on_terms(mut self, terms: Terms) -> Self {
+        if self.terms.settlement.rules == terms.settlement.rules {
+            return self;
+        }
+        for (provider, source) in self.providers.iter_mut().zip(&self.provider_sources) {
+            if let Ok(read) = document::read_provider(&source.document, terms.settlement.rules) {
+                *provider = Arc::new(Provider { settlement: read.settlement, ..(**provider).clone() });
+            }
+        }
+        self
+    }
+
     /// What is to be changed so that the file's part of a setup is what the file says.
     pub(crate) fn plan(&self, setup: &Setup) -> Result<Vec<Edit>, RegistryError> {
         let mut wrong = Wrong::default();

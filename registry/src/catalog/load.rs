@@ -1,13 +1,14 @@
 //! Rows of the database become a [`Setup`]: all of them, or those that changed after a version.
 //!
-//! What cannot be read here (a file that a document names is missing on this host) stays as it was, and is told.
+//! What cannot be read here (another version wrote it, or a file that it names is missing on this host) is kept by name in
+//! [`Setup::unread`]: nothing is put in force with it, and nobody takes its name.
 
 use std::sync::Arc;
 
-use domain::{Provider, Route, UnixMillis};
+use domain::{Route, UnixMillis};
 
 use super::Terms;
-use super::setup::{ManagedBy, ProviderEntry, RouteEntry, Setup};
+use super::setup::{ManagedBy, ProviderEntry, RouteEntry, Setup, Unread};
 use crate::config::document;
 use crate::document::{Document, Mistake};
 use crate::registry::{Registry, RegistryError};
@@ -60,17 +61,23 @@ pub(crate) fn numbered(route: &Route, assigned: Assigned) -> Route {
 }
 
 fn put_provider(setup: &mut Setup, row: &ProviderRow, terms: Terms) -> Result<(), StoreError> {
+    let name: Arc<str> = row.name.as_str().into();
+    setup.unread.remove(&(true, Arc::clone(&name)));
+    setup.providers.remove(&name);
     if row.removed_at.is_some() {
-        setup.providers.remove(row.name.as_str());
         return Ok(());
     }
-    let document = Document::parse(&row.document).ok_or(StoreError::Corrupt("provider"))?;
     let managed_by = ManagedBy::parse(&row.managed_by).ok_or(StoreError::Corrupt("provider"))?;
-    let provider = match document::read_provider(&document, terms.settlement.rules) {
-        Ok(provider) => provider,
-        Err(mistakes) => return tell("provider", &row.name, &mistakes),
+    let read = parsed(&row.document).and_then(|document| {
+        document::read_provider(&document, terms.settlement.rules).map(|provider| (document, provider))
+    });
+    let (document, mut provider) = match read {
+        Ok(read) => read,
+        Err(mistakes) => {
+            setup.unread.insert((true, Arc::clone(&name)), Unread { provider: name, managed_by, mistakes });
+            return Ok(());
+        }
     };
-    let mut provider: Provider = provider;
     provider.upstream.public_only = public_only(row.trusted_upstream, terms);
     let entry = ProviderEntry {
         managed_by,
@@ -80,23 +87,30 @@ fn put_provider(setup: &mut Setup, row: &ProviderRow, terms: Terms) -> Result<()
         document,
         trusted_upstream: row.trusted_upstream,
     };
-    setup.providers.insert(row.name.as_str().into(), Arc::new(entry));
+    setup.providers.insert(name, Arc::new(entry));
     Ok(())
 }
 
 fn put_route(setup: &mut Setup, row: &RouteRow, assigned: Assigned, terms: Terms) -> Result<(), StoreError> {
     let name: Arc<str> = row.name.as_str().into();
+    setup.unread.remove(&(false, Arc::clone(&name)));
+    setup.routes.remove(&name);
     if row.removed_at.is_some() {
-        setup.routes.remove(&name);
         setup.reserved.insert(name, row.provider.as_str().into());
         return Ok(());
     }
     setup.reserved.remove(&name);
-    let document = Document::parse(&row.document).ok_or(StoreError::Corrupt("route"))?;
     let managed_by = ManagedBy::parse(&row.managed_by).ok_or(StoreError::Corrupt("route"))?;
-    let (provider, route) = match document::read_route(&document, terms.request_bytes_max) {
+    let read = parsed(&row.document).and_then(|document| {
+        document::read_stored_route(&document, terms.request_bytes_max).map(|read| (document, read))
+    });
+    let (document, (provider, route)) = match read {
         Ok(read) => read,
-        Err(mistakes) => return tell("route", &row.name, &mistakes),
+        Err(mistakes) => {
+            let provider = row.provider.as_str().into();
+            setup.unread.insert((false, name), Unread { provider, managed_by, mistakes });
+            return Ok(());
+        }
     };
     let entry = RouteEntry {
         managed_by,
@@ -110,9 +124,6 @@ fn put_route(setup: &mut Setup, row: &RouteRow, assigned: Assigned, terms: Terms
     Ok(())
 }
 
-fn tell(kind: &str, name: &str, mistakes: &[Mistake]) -> Result<(), StoreError> {
-    for mistake in mistakes {
-        tracing::error!(kind, name, %mistake, "what is stored cannot be read here and stays as it was");
-    }
-    Ok(())
+fn parsed(text: &str) -> Result<Document, Vec<Mistake>> {
+    Document::parse(text).ok_or_else(|| vec![Mistake::at("", "is no JSON object")])
 }

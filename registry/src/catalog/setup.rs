@@ -9,7 +9,8 @@ use std::sync::Arc;
 use domain::{Catalog, Provider, ProviderId, Route, UnixMillis};
 use serde_json::Value;
 
-use crate::document::Document;
+use crate::document::{Document, Mistake};
+use crate::registry::RegistryError;
 
 /// All there is for sale. Cheap to clone: entries are shared.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,18 @@ pub(crate) struct Setup {
     pub(crate) routes: BTreeMap<Arc<str>, Arc<RouteEntry>>,
     /// Names of routes that are gone, with the provider whose they were and to whom they are kept.
     pub(crate) reserved: BTreeMap<Arc<str>, Arc<str>>,
+    /// What is stored and cannot be read here, by whether it is a provider, and by name. Nothing is put in force with it: a
+    /// wider route would sell what it sells.
+    pub(crate) unread: BTreeMap<(bool, Arc<str>), Unread>,
+}
+
+/// A stored provider or route that cannot be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Unread {
+    /// Whose it is; a provider is its own.
+    pub(crate) provider: Arc<str>,
+    pub(crate) managed_by: ManagedBy,
+    pub(crate) mistakes: Vec<Mistake>,
 }
 
 /// Who brought an entry, and alone may change it.
@@ -72,7 +85,18 @@ impl Setup {
         providers
     }
 
-    /// Gives each route the place of its provider. Routes without one are let go of.
+    /// Refuses what cannot be read; what the file brought is the file's to write again.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unreadable`].
+    pub(crate) fn readable(&self, is_file: bool) -> Result<(), RegistryError> {
+        let bad = self.unread.iter().filter(|(_, unread)| !is_file || unread.managed_by == ManagedBy::Api);
+        let told: Vec<String> =
+            bad.map(|((is_provider, name), unread)| unread.told(*is_provider, name)).collect();
+        if told.is_empty() { Ok(()) } else { Err(RegistryError::Unreadable(told.join("\n"))) }
+    }
+
+    /// Gives each route the place of its provider. Routes without one are let go of, but not where it only cannot be read.
     pub(crate) fn place(&mut self) {
         let places: BTreeMap<Arc<str>, ProviderId> = self
             .in_order()
@@ -82,6 +106,9 @@ impl Setup {
             .collect();
         self.routes.retain(|name, entry| {
             let Some(place) = places.get(&entry.provider) else {
+                if self.unread.contains_key(&(true, Arc::clone(&entry.provider))) {
+                    return true;
+                }
                 tracing::error!(route.name = %name, provider.name = %entry.provider, "a route without its provider is not served");
                 return false;
             };
@@ -111,6 +138,26 @@ impl Setup {
     /// Routes of a provider.
     pub(crate) fn routes_of(&self, provider: &str) -> impl Iterator<Item = (&Arc<str>, &Arc<RouteEntry>)> {
         self.routes.iter().filter(move |(_, entry)| &*entry.provider == provider)
+    }
+}
+
+// === impl Unread ===
+
+impl Unread {
+    fn told(&self, is_provider: bool, name: &str) -> String {
+        let kind = if is_provider { "provider" } else { "route" };
+        let what_to_do = match self.managed_by {
+            ManagedBy::Api => format!(
+                "start the version of Faregate that wrote it, and change or remove it there (`faregate {kind} remove {name}`)"
+            ),
+            ManagedBy::File => {
+                "the configuration file brought it: put the files that it names on this host, or take it out there".to_owned()
+            }
+        };
+        let mistakes = self.mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        format!(
+            "the stored {kind} `{name}` cannot be read, and nothing is put in force without it: {mistakes}; {what_to_do}"
+        )
     }
 }
 

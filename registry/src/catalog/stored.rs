@@ -29,6 +29,7 @@ impl Registry {
         file: &RawCatalog,
     ) -> Result<Option<Catalog>, RegistryError> {
         let Some(stored) = Self::stored_setup(database, clock, file).await? else { return Ok(None) };
+        stored.readable(true)?;
         let (providers, routes) = beside(file, &stored);
         Catalog::new(0, providers, routes).map(Some).map_err(|_| RegistryError::Stored)
     }
@@ -47,6 +48,7 @@ impl Registry {
         registry.close().await;
         tried?;
         let stored = stored?;
+        stored.readable(true)?;
         let mut edits = config.catalog.plan(&stored)?;
         edits.retain(|edit| !edit.is_done(&stored));
         edits.sort_by_key(Edit::turn);

@@ -4,6 +4,7 @@ mod api;
 mod file;
 mod gone;
 mod several;
+mod unread;
 
 use serde_json::{Map, Value, json};
 

@@ -8,6 +8,7 @@ use toml::de::DeTable;
 
 use super::environment::Environment;
 use super::key_path;
+use super::route::Judge;
 use super::source::Source;
 use super::tree::{Report, Section};
 use super::{provider, route, value};
@@ -22,15 +23,31 @@ pub(crate) fn read_provider(document: &Document, rules: SettlementRules) -> Resu
     })
 }
 
-/// A route, and the name of its provider.
+/// A route that somebody writes, and the name of its provider.
 pub(crate) fn read_route(
     document: &Document,
     request_bytes_max: u64,
 ) -> Result<(Arc<str>, Route), Vec<Mistake>> {
+    any_route(document, request_bytes_max, Judge::New)
+}
+
+/// A route that was written before, and the name of its provider.
+pub(crate) fn read_stored_route(
+    document: &Document,
+    request_bytes_max: u64,
+) -> Result<(Arc<str>, Route), Vec<Mistake>> {
+    any_route(document, request_bytes_max, Judge::Stored)
+}
+
+fn any_route(
+    document: &Document,
+    request_bytes_max: u64,
+    judge: Judge,
+) -> Result<(Arc<str>, Route), Vec<Mistake>> {
     read(document, |section| {
         let item = section.require("provider", "name the provider whose route it is");
         let provider = item.and_then(|item| item.parse(value::name));
-        let read = route::read(section, ProviderId(0), request_bytes_max)?;
+        let read = route::read(section, ProviderId(0), request_bytes_max, judge)?;
         Some((provider?.into(), read.route))
     })
 }

@@ -6,7 +6,7 @@ use domain::{Provider, ProviderId, SettlementRules};
 
 use super::profile;
 use super::rate;
-use super::route;
+use super::route::{self, Judge};
 use super::settlement;
 use super::tree::{Section, Spot};
 use super::upstream;
@@ -68,7 +68,7 @@ impl Read {
             let mut document = section.document(&[]);
             document.set("provider", entry.name.as_deref().unwrap_or_default());
             self.route_documents.push(document);
-            self.routes.extend(route::read(section, id, request_bytes_max));
+            self.routes.extend(route::read(section, id, request_bytes_max, Judge::New));
         }
         let document = section.document(&["routes"]);
         section.finish();

@@ -39,17 +39,31 @@ const STREAM_BYTES_MIN: u64 = 64 * 1024;
 /// Where the gateway answers payers itself.
 const RESERVED: &str = "/.well-known/faregate";
 
+/// Which methods a route may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judge {
+    /// Somebody writes it now: registered ones.
+    New,
+    /// It is sold already: whatever was ever taken, or a newer version of this program would take a route away.
+    Stored,
+}
+
 /// A route and where it stands.
 pub(super) struct Read {
     pub(super) route: Route,
     pub(super) spot: Spot,
 }
 
-pub(super) fn read(section: Section<'_>, provider: ProviderId, request_bytes_max: u64) -> Option<Read> {
+pub(super) fn read(
+    section: Section<'_>,
+    provider: ProviderId,
+    request_bytes_max: u64,
+    judge: Judge,
+) -> Option<Read> {
     let name = section
         .require("name", "give the route a name for metrics and policies")
         .and_then(|item| item.parse(value::name));
-    let methods = section.item("methods").and_then(|item| methods(&item));
+    let methods = section.item("methods").and_then(|item| methods(&item, judge));
     let path_item =
         section.require("path", "write which paths it answers, such as path = \"/v1/quotes/{symbol}\"");
     let pattern = path_item.as_ref().and_then(|item| item.parse(pattern));
@@ -173,12 +187,12 @@ fn read_tier(section: Section<'_>) -> Option<Tier> {
     Some(Tier { from_call: from_call?, amount: amount? })
 }
 
-fn methods(item: &Item<'_>) -> Option<Methods> {
+fn methods(item: &Item<'_>, judge: Judge) -> Option<Methods> {
     let told = format!("must list 1 to {METHODS_MAX} methods, such as [\"GET\"]; leave it out to answer all");
     let listed = item.filled_list(METHODS_MAX, told)?;
     let mut methods: Vec<String> = Vec::new();
     for item in &listed {
-        let Some(name) = item.parse(method) else { continue };
+        let Some(name) = item.parse(|text| method(text, judge)) else { continue };
         if methods.contains(&name) {
             item.fail(format!("names {name} twice"));
         }
@@ -187,7 +201,7 @@ fn methods(item: &Item<'_>) -> Option<Methods> {
     Some(Methods::Only(methods))
 }
 
-fn method(text: &str) -> Result<String, String> {
+fn method(text: &str, judge: Judge) -> Result<String, String> {
     let capitals = text.to_ascii_uppercase();
     match capitals.as_str() {
         "HEAD" => Err("HEAD is answered wherever GET is: write GET".to_owned()),
@@ -199,12 +213,19 @@ fn method(text: &str) -> Result<String, String> {
                 Err(format!("methods have a case: write {capitals}"))
             }
         }
+        _ if judge == Judge::Stored && is_token(text) => Ok(text.to_owned()),
         _ => {
             let near = did_you_mean(&capitals, METHODS);
             let near = if near.is_empty() { "; a route that lists none answers all" } else { &near };
             Err(format!("`{}` is no registered method of HTTP{near}", printable(text)))
         }
     }
+}
+
+/// A token of RFC 9110, 5.6.2.
+fn is_token(text: &str) -> bool {
+    let is_sign = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
 }
 
 fn pattern(text: &str) -> Result<PathPattern, String> {

@@ -130,14 +130,18 @@ impl Pool {
     /// Opens the database as it is, to read only; none where no registry was made there.
     pub(crate) async fn open_existing(database: &Database) -> Result<Option<Self>, StoreError> {
         match database {
-            Database::Sqlite { directory } if directory.join(FILE).exists() => {
+            Database::Sqlite { directory } => {
+                let file = directory.join(FILE);
+                let exists = file.try_exists();
+                if !exists.map_err(|cause| StoreError::Unseen { file: file.clone(), cause })? {
+                    return Ok(None);
+                }
                 let (file, log) = (directory.join(FILE), directory.join(format!("{FILE}-wal")));
                 // Where nobody has it open there is no log, and a reader that expected writers would make one.
                 let options =
                     SqliteConnectOptions::new().filename(file).read_only(true).immutable(!log.exists());
                 Ok(Some(Self::Sqlite(sqlite(options).await?)))
             }
-            Database::Sqlite { .. } => Ok(None),
             Database::Postgres { url } => {
                 let pool = connect_postgres(url.expose()).await?;
                 let exists: bool = answer(

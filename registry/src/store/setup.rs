@@ -85,6 +85,21 @@ pub(crate) async fn routes(session: &mut Session<'_>, after: u64) -> Result<Vec<
     on_either!(session, c => sqlx::query_as(SQL).bind(signed(after)).fetch_all(c))
 }
 
+/// Takes away a row whose document nobody can read.
+pub(crate) async fn remove(
+    session: &mut Session<'_>,
+    is_provider: bool,
+    name: &str,
+    version: u64,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    const PROVIDER: &str = "update provider set version = $2, removed_at = $3 where name = $1";
+    const ROUTE: &str = "update route set version = $2, removed_at = $3 where name = $1";
+    let sql = if is_provider { PROVIDER } else { ROUTE };
+    execute!(session, sqlx::query(sql).bind(name).bind(signed(version)).bind(at.0))?;
+    Ok(())
+}
+
 pub(crate) async fn put_provider(session: &mut Session<'_>, row: &ProviderRow) -> Result<(), StoreError> {
     const SQL: &str =
         "insert into provider (name, managed_by, document, trusted_upstream, version, created_at, updated_at, removed_at)

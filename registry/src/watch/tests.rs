@@ -38,6 +38,7 @@ impl Rig {
         let mut settings = Settings::new(path.clone(), Environment::default());
         settings.interval = Duration::from_millis(5);
         settings.settle = Duration::from_millis(100);
+        settings.again = Duration::from_millis(5);
         let loaded = Config::load_with(&path, &settings.environment).unwrap();
         let (watch, reload, events) = Watch::new(settings, &loaded);
         tokio::spawn(watch.run());
@@ -54,15 +55,25 @@ impl Rig {
 
     async fn price(&mut self) -> String {
         match self.event().await {
-            Event::Loaded(loaded) => loaded.config.catalog.routes[0].price.maximum().unwrap().to_string(),
+            Event::Loaded(loaded, verdict) => {
+                verdict.send(Verdict::InForce).unwrap();
+                loaded.config.catalog.routes[0].price.maximum().unwrap().to_string()
+            }
             Event::Refused(refusal) => panic!("{refusal}"),
         }
+    }
+
+    /// The routes of a file of which this became.
+    async fn routes(&mut self, verdict: Verdict) -> usize {
+        let Event::Loaded(loaded, told) = self.event().await else { panic!("refused") };
+        told.send(verdict).unwrap();
+        loaded.config.catalog.routes.len()
     }
 
     async fn refusal(&mut self) -> Refusal {
         match self.event().await {
             Event::Refused(refusal) => refusal,
-            Event::Loaded(_) => panic!("applied"),
+            Event::Loaded(..) => panic!("applied"),
         }
     }
 
@@ -125,13 +136,13 @@ async fn what_was_told_is_not_told_again_until_the_file_changes() {
     let (mut watch, _reload, _events) = Watch::new(settings, &loaded);
     assert!(watch.look().await.is_none());
     fs::write(&path, "nonsense").unwrap();
-    assert!(matches!(watch.look().await, Some(Event::Refused(Refusal::Invalid(_)))));
+    assert!(matches!(watch.look().await, Some(Err(Refusal::Invalid(_)))));
     assert!(watch.look().await.is_none());
     fs::remove_file(&path).unwrap();
-    assert!(matches!(watch.look().await, Some(Event::Refused(Refusal::Unreadable { .. }))));
+    assert!(matches!(watch.look().await, Some(Err(Refusal::Unreadable { .. }))));
     assert!(watch.look().await.is_none());
     fs::write(&path, one("$2")).unwrap();
-    assert!(matches!(watch.look().await, Some(Event::Loaded(_))));
+    assert!(matches!(watch.look().await, Some(Ok(_))));
     assert!(watch.look().await.is_none());
 }
 
@@ -147,7 +158,7 @@ fn h5_a_file_that_is_still_being_written_is_not_applied() {
     assert!(watch.judge(Ok(one("$2")), Ok(text(&["a", "b"], "$2"))).is_none());
     assert!(watch.judge(Err(gone()), Ok(one("$2"))).is_none());
     assert!(watch.judge(Ok(one("$2")), Err(gone())).is_none());
-    assert!(matches!(watch.judge(Ok(one("$2")), Ok(one("$2"))), Some(Event::Loaded(_))));
+    assert!(matches!(watch.judge(Ok(one("$2")), Ok(one("$2"))), Some(Ok(_))));
 }
 
 #[tokio::test]
@@ -168,8 +179,37 @@ async fn a_file_that_lost_more_than_half_of_its_routes_waits_for_sighup() {
     fs::write(&rig.path, "").unwrap();
     assert_eq!(rig.refusal().await, Refusal::LostRoutes { lost: 2, before: 2 });
     rig.reload.now();
-    let Event::Loaded(loaded) = rig.event().await else { panic!("refused") };
+    let Event::Loaded(loaded, _) = rig.event().await else { panic!("refused") };
     assert!(loaded.config.catalog.routes.is_empty());
+}
+
+#[tokio::test]
+async fn a_file_is_compared_with_what_is_in_force_not_with_what_was_refused() {
+    let mut rig = Rig::with(&one("$1"));
+    fs::write(&rig.path, text(&["a", "b", "c"], "$1")).unwrap();
+    assert_eq!(rig.routes(Verdict::Refused).await, 3);
+    fs::write(&rig.path, one("$1")).unwrap();
+    assert_eq!(rig.routes(Verdict::InForce).await, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_met_a_database_that_did_not_work_is_tried_again_until_it_is_in_force() {
+    let mut rig = Rig::with(&text(&["a", "b", "c"], "$1"));
+    // What was asked for stays asked for.
+    fs::write(&rig.path, one("$2")).unwrap();
+    assert!(matches!(rig.refusal().await, Refusal::LostRoutes { lost: 2, before: 3 }));
+    rig.reload.now();
+    assert_eq!(rig.routes(Verdict::Again).await, 1);
+    assert_eq!(rig.routes(Verdict::Again).await, 1);
+    assert_eq!(rig.routes(Verdict::InForce).await, 1);
+    // But not that of another file, whose turn it is now.
+    fs::write(&rig.path, text(&["a", "b", "c", "d"], "$2")).unwrap();
+    assert_eq!(rig.routes(Verdict::Again).await, 4);
+    fs::write(&rig.path, one("$3")).unwrap();
+    while rig.routes(Verdict::InForce).await != 1 {
+        assert!(matches!(rig.refusal().await, Refusal::LostRoutes { lost: 3, before: 4 }));
+        rig.reload.now();
+    }
 }
 
 #[tokio::test]
@@ -180,7 +220,7 @@ async fn sighup_reads_again_what_the_file_names() {
     let mut rig = Rig::with(&format!("[control]\nadmin_token_file = \"{}\"\n", token.display()));
     fs::write(&token, "the-second-admin-token").unwrap();
     rig.reload.now();
-    let Event::Loaded(loaded) = rig.event().await else { panic!("refused") };
+    let Event::Loaded(loaded, _) = rig.event().await else { panic!("refused") };
     assert_eq!(loaded.config.control.admin_token.unwrap().expose(), "the-second-admin-token");
 }
 

@@ -116,7 +116,11 @@ async fn explain_sees_what_came_through_the_api_and_the_doctor_looks_where_the_f
         let wrong = findings.filter(|finding| finding["ok"] == false);
         (said.code, wrong.map(|finding| finding["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
     };
-    assert_eq!(examined().await, (Some(1), vec!["upstream maps 127.0.0.1:9".to_owned()]));
+    assert_eq!(
+        examined().await,
+        (Some(0), vec!["upstream maps 127.0.0.1:9".to_owned()]),
+        "told, and the provider's to mend"
+    );
     say(gateway, "provider suspend maps").await;
     assert_eq!(examined().await, (Some(0), Vec::new()), "nothing is sent there");
     let good = gateway.config_text();

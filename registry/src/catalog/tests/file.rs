@@ -171,3 +171,45 @@ async fn a_file_is_tried_beside_what_came_through_the_api_and_refused_as_the_sta
     let catalog = open.apply(&file(&[]), open.now()).await.unwrap();
     assert_eq!((catalog.version(), catalog.routes().len()), (version, 2));
 }
+
+#[tokio::test]
+async fn other_rules_of_settlement_wait_for_a_restart_for_providers_of_either_kind_and_tell_no_event() {
+    let place = Place::new();
+    let (registry, clock) = opened(&place).await;
+    registry.apply(&file(&[]), registry.now()).await.unwrap();
+    let ages = |registry: &Registry| -> Vec<Option<i64>> {
+        ["acme", "filed"].map(|name| registry.provider(name).unwrap().provider.settlement.age_max_ms).to_vec()
+    };
+    let (before, told) = (ages(&registry), events(&registry).await);
+    let text = "[settlement]\nage_max = \"3d\"\n[[providers]]\nname = \"filed\"\n\
+                upstream = { addresses = [\"http://127.0.0.1:1\"] }\n";
+    let changed = config(text).catalog;
+    registry.apply(&changed, registry.now()).await.unwrap();
+    assert_eq!((ages(&registry), events(&registry).await), (before, told.clone()));
+
+    let restarted = open(&place, &clock).await;
+    restarted.apply(&changed, restarted.now()).await.unwrap();
+    assert_eq!(ages(&restarted), [Some(3 * 86_400_000), Some(3 * 86_400_000)]);
+    assert_eq!(events(&restarted).await, told);
+}
+
+#[tokio::test]
+async fn what_a_named_file_holds_changes_what_is_sent_and_tells_no_event_with_twice_the_same() {
+    let place = Place::new();
+    let (registry, _) = opened(&place).await;
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    let text = format!(
+        "[[providers]]\nname = \"filed\"\nupstream = {{ addresses = [\"http://127.0.0.1:1\"], \
+         headers_file = {{ \"x-api-key\" = \"{}\" }} }}\n",
+        key.display()
+    );
+    let apply = async |secret: &str| {
+        std::fs::write(&key, secret).unwrap();
+        registry.apply(&config(&text).catalog, registry.now()).await.unwrap().version()
+    };
+    let first = apply("one").await;
+    let told = events(&registry).await;
+    assert!(apply("two").await > first);
+    assert_eq!(events(&registry).await, told);
+}
