@@ -8,6 +8,7 @@
 pub mod asked;
 pub mod books;
 pub mod due;
+pub mod facilitator;
 pub mod terms;
 pub mod watcher;
 pub mod worker;
