@@ -175,6 +175,4 @@ async fn whole(answered: Result<Response, reqwest::Error>) -> Result<(StatusCode
 }
 
 #[cfg(test)]
-mod mock;
-#[cfg(test)]
 mod tests;

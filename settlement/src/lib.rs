@@ -7,6 +7,7 @@
 
 pub mod asked;
 pub mod books;
+pub mod chain;
 pub mod due;
 pub mod facilitator;
 pub mod terms;
@@ -19,5 +20,7 @@ pub use terms::{TermsError, TermsSource};
 pub use watcher::{Unwatched, Watcher};
 pub use worker::{Round, SettlementError, Worker};
 
+#[cfg(test)]
+mod mock;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,8 @@ use domain::{Amount, Asset};
 use reqwest::header::HeaderValue;
 use serde_json::json;
 
-use super::mock::{Act, Mock};
 use super::*;
+use crate::mock::{Act, Mock};
 
 const TRANSACTION: &str = "0x730522cc269d9dc866a72da41b419a23da8522fc08f3006d27a93d09357f7f15";
 

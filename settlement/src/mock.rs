@@ -1,4 +1,4 @@
-//! A facilitator that misbehaves on purpose (notes/reliability.md, section 2).
+//! Somebody who is called over HTTP, a facilitator or a node, and misbehaves on purpose (notes/reliability.md, section 2).
 
 use std::sync::Arc;
 
@@ -9,11 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// What it does with a call, once it has read all of it.
-#[derive(Clone, Debug)]
-pub(super) enum Act {
+#[derive(Clone)]
+pub(crate) enum Act {
     /// Answers this status with this body.
     Answer(u16, String),
-    /// The same, saying that there is more than it sends.
+    /// Answers 200 with what it makes of the call's body.
+    Reply(Arc<dyn Fn(&Value) -> String + Send + Sync>),
+    /// Answers, saying that there is more than it sends.
     Cut(u16, String),
     /// Sends somebody else's address.
     Redirect(String),
@@ -25,14 +27,14 @@ pub(super) enum Act {
 
 /// One call as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// The request line and the header, in lower case.
-    pub(super) head: String,
-    pub(super) body: Option<Value>,
+    pub(crate) head: String,
+    pub(crate) body: Option<Value>,
 }
 
-pub(super) struct Mock {
-    pub(super) url: String,
+pub(crate) struct Mock {
+    pub(crate) url: String,
     calls: Arc<Mutex<Vec<Call>>>,
     act: watch::Sender<Act>,
 }
@@ -40,7 +42,7 @@ pub(super) struct Mock {
 // === impl Mock ===
 
 impl Mock {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
@@ -54,23 +56,23 @@ impl Mock {
         Self { url, calls, act }
     }
 
-    pub(super) fn does(&self, act: Act) {
+    pub(crate) fn does(&self, act: Act) {
         self.act.send_replace(act);
     }
 
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().clone()
     }
 }
 
 async fn serve(mut stream: TcpStream, calls: Arc<Mutex<Vec<Call>>>, acts: watch::Receiver<Act>) {
     while let Some(call) = read(&mut stream).await {
+        let body = call.body.clone().unwrap_or_default();
         calls.lock().push(call);
         let act = acts.borrow().clone();
         let answer = match act {
-            Act::Answer(status, body) => {
-                format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-            }
+            Act::Answer(status, body) => said(status, &body),
+            Act::Reply(reply) => said(200, &reply(&body)),
             Act::Cut(status, body) => {
                 let more = body.len() + 1;
                 let answer = format!("HTTP/1.1 {status} Said\r\ncontent-length: {more}\r\n\r\n{body}");
@@ -91,6 +93,10 @@ async fn serve(mut stream: TcpStream, calls: Arc<Mutex<Vec<Call>>>, acts: watch:
             return;
         }
     }
+}
+
+fn said(status: u16, body: &str) -> String {
+    format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 async fn read(stream: &mut TcpStream) -> Option<Call> {
