@@ -94,7 +94,7 @@ async fn a_nonce_that_is_unused_in_what_counts_is_unused_as_of_then() {
 }
 
 #[tokio::test]
-async fn a12_a_nonce_that_is_used_without_an_event_paid_nobody() {
+async fn a_nonce_that_is_used_without_an_event_paid_nobody() {
     let (_mock, chain) = chain(Node { used: true, logs: json!([]), receipt: Value::Null }, 2).await;
     assert_eq!(chain.evidence(TOKEN, &signed(), 0).await, Ok(Evidence::Void));
 }

@@ -110,7 +110,7 @@ async fn a_refusal_is_one_where_nothing_can_have_moved() {
 }
 
 #[tokio::test]
-async fn d7_a_server_that_failed_has_refused_nothing() {
+async fn a_server_that_failed_has_refused_nothing() {
     let refused = json!({"success": false, "errorReason": "insufficient_funds", "transaction": ""});
     assert!(matches!(answered(500, refused).await, Err(Unknown::Undecided(_))));
     assert_eq!(settled(Act::Answer(502, "<html>".to_owned())).await, Err(Unknown::Malformed { status: 502 }));
@@ -118,7 +118,7 @@ async fn d7_a_server_that_failed_has_refused_nothing() {
 }
 
 #[tokio::test]
-async fn d8_an_answer_that_is_late_or_lost_is_unknown_and_not_refused() {
+async fn an_answer_that_is_late_or_lost_is_unknown_and_not_refused() {
     assert_eq!(settled(Act::Hang).await, Err(Unknown::Timeout));
     assert_eq!(settled(Act::Reset).await, Err(Unknown::Broken));
     assert_eq!(settled(Act::Cut(200, success().to_string())).await, Err(Unknown::Broken));
@@ -128,7 +128,7 @@ async fn d8_an_answer_that_is_late_or_lost_is_unknown_and_not_refused() {
 }
 
 #[tokio::test]
-async fn d5_a_facilitator_that_is_not_there_was_not_asked() {
+async fn a_facilitator_that_is_not_there_was_not_asked() {
     let (mock, facilitator) = client().await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -142,7 +142,7 @@ async fn d5_a_facilitator_that_is_not_there_was_not_asked() {
 }
 
 #[tokio::test]
-async fn d11_an_answer_about_another_payment_is_none_about_this_one() {
+async fn an_answer_about_another_payment_is_none_about_this_one() {
     let other = |field: &str, value: &str| {
         let mut answer = success();
         answer[field] = json!(value);
@@ -171,7 +171,7 @@ async fn d11_an_answer_about_another_payment_is_none_about_this_one() {
 }
 
 #[tokio::test]
-async fn d12_what_is_huge_deep_or_no_answer_is_unknown() {
+async fn what_is_huge_deep_or_no_answer_is_unknown() {
     let huge = format!("{{\"success\":true,\"x\":\"{}\"}}", "a".repeat(ANSWER_BYTES_MAX));
     assert_eq!(settled(Act::Answer(200, huge)).await, Err(Unknown::TooLong));
     let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));

@@ -63,7 +63,7 @@ fn captured_payments_of_stock_clients_are_verified() {
 }
 
 #[test]
-fn a6_a_permit_of_other_terms_is_refused_with_its_code() {
+fn a_permit_of_other_terms_is_refused_with_its_code() {
     let other = json!("0x0000000000000000000000000000000000000001");
     let signed = |pointer: &str, value: &Value| {
         let place = format!("/payload/permit2Authorization{pointer}");
@@ -116,7 +116,7 @@ fn the_way_is_the_one_that_was_offered() {
 }
 
 #[test]
-fn t2_a_payment_that_ends_before_it_could_be_settled_is_refused_and_can_be_looked_up() {
+fn a_payment_that_ends_before_it_could_be_settled_is_refused_and_can_be_looked_up() {
     let last = SIGNED.plus(300_000 - i64::try_from(MARGIN).unwrap() * 1000);
     let verified = permit(last, |_| {}).unwrap();
     let late = permit(last.plus(1000), |_| {}).unwrap_err();

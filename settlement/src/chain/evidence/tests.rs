@@ -56,14 +56,14 @@ fn the_transfer_beside_the_use_of_our_nonce_is_proof() {
 }
 
 #[test]
-fn a12_a_nonce_that_is_used_without_a_transfer_paid_nobody() {
+fn a_nonce_that_is_used_without_a_transfer_paid_nobody() {
     assert_eq!(judged(5, &[used(5)]), Evidence::Void);
     assert_eq!(judged(5, &[moved()]), Evidence::Void);
     assert_eq!(judged(5, &[]), Evidence::Void);
 }
 
 #[test]
-fn d10_a_transaction_that_failed_or_moved_something_else_is_no_proof() {
+fn a_transaction_that_failed_or_moved_something_else_is_no_proof() {
     assert_eq!(judged_with("0x0", 5, &[used(5), moved()]), Evidence::Void);
     let Authorization { from, to, value, .. } = signed(5);
     let one = U256::from(1);
