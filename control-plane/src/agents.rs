@@ -28,6 +28,7 @@ use crate::money::Money;
 use crate::policy::patch::PolicyPatch;
 use crate::policy::{LimitSpentView, PolicyBody, PolicyView, policy};
 use crate::problem::Problem;
+use crate::wallets::opening::open_new;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,8 +140,6 @@ async fn create(
     let owner = owner(&caller, &mut fields, body.owner);
     let policy = policy(&state, &mut fields, "/policy", &body.policy);
     fields.finish()?;
-    // A name that is taken, or one agent too many, leaves no wallet behind.
-    state.registry.expect_new_agent(&body.name, owner.as_deref()).await?;
     let (name, actor) = (body.name, caller.actor());
     let agent = match &body.wallet {
         Some(text) => {
@@ -148,11 +147,10 @@ async fn create(
             state.registry.create_agent(&actor, NewAgent { name, wallet, owner, policy }).await?
         }
         None => {
-            // In the ledger first: an agent never spends from a wallet that is not there.
-            let wallet = state.registry.new_wallet()?;
-            state.ledger.create_wallet(wallet).await?;
-            let new = NewAgent { name, wallet, owner, policy };
-            state.registry.create_agent_and_wallet(&actor, new).await?
+            let new = NewAgent { name, wallet: state.registry.new_wallet()?, owner, policy };
+            let agent = state.registry.create_agent_and_wallet(&actor, new).await?;
+            open_new(&state, agent.wallet).await;
+            agent
         }
     };
     tracing::info!(agent.id = %agent.id, agent.name = %agent.name, wallet.id = %agent.wallet, "agent created");

@@ -50,7 +50,7 @@ pub struct ControlState {
     pub metrics: Arc<ControlMetrics>,
     /// Asked whether a webhook may be called where it wants to be.
     pub egress: Egress,
-    /// Those who read events as they come.
+    /// Those who read events as they come, and those who read a list whole.
     pub streams: Streams,
 }
 

@@ -25,14 +25,14 @@ use utoipa_axum::routes;
 
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
-use crate::call::listing::{self, Found, Lister, Page, Range};
+use crate::call::listing::{self, EXPORTS, Found, Lister, Page, Range};
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::places::{Place, Places, Shares};
 use crate::problem::Problem;
 
 /// Streams open at once: the control listener has 256 connections for all.
-const STREAMS: Shares = Shares { all: 64, operator: 8, tenant: 8 };
+const STREAMS: Shares = Shares { all: 56, operator: 8, tenant: 8 };
 
 /// How long one stream lasts. Whoever reads on comes again, and is asked again who it is.
 const STREAM_MAX: Duration = Duration::from_secs(600);
@@ -49,10 +49,11 @@ const READ_MAX: u32 = 100;
 /// The field that a reader goes on by.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Those who read events as they come.
+/// Those whose answers are long: who read events as they come, and who read a list whole.
 #[derive(Clone, Debug)]
 pub struct Streams {
     places: Places,
+    exports: Places,
     stop: watch::Receiver<bool>,
     lasting: Duration,
 }
@@ -171,8 +172,8 @@ async fn follow(
         Some(cursor) => listing::decode(cursor)?,
         None => state.registry.last_position().await?,
     };
-    let Streams { places, stop, lasting } = state.streams;
-    let place = places.take((!caller.is_admin()).then(|| caller.who())).ok_or(Problem::Overloaded)?;
+    let Streams { places, stop, lasting, .. } = state.streams;
+    let place = places.take(caller.tenant()).ok_or(Problem::Overloaded)?;
     let reading = Reading {
         filter: visible(&caller),
         key: caller.key(),
@@ -207,7 +208,12 @@ impl Streams {
     }
 
     pub(crate) fn lasting(stop: watch::Receiver<bool>, lasting: Duration) -> Self {
-        Self { places: Places::new(STREAMS), stop, lasting }
+        Self { places: Places::new(STREAMS), exports: Places::new(EXPORTS), stop, lasting }
+    }
+
+    /// The places of those who read a list whole.
+    pub(crate) const fn exports(&self) -> &Places {
+        &self.exports
     }
 }
 

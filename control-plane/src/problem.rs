@@ -13,6 +13,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::fields::FieldError;
+use crate::wallets::opening::OpeningError;
 
 /// Why a call failed. Nothing was changed, but for what [`Problem::Timeout`] says.
 #[derive(Debug, Error)]
@@ -89,6 +90,10 @@ pub(crate) enum Problem {
     TooMany(String),
     #[error("too much is queued; nothing was done, try again")]
     Overloaded,
+    #[error(
+        "as many lists are being read whole as CSV as may be at once: try again when one is done, or read page by page with `limit`"
+    )]
+    ExportsTaken,
     #[error("the ledger cannot commit at the moment; nothing was done, try again")]
     LedgerUnavailable,
     #[error("this took too long; whether it was done is not known, ask before you repeat it")]
@@ -161,7 +166,9 @@ impl Problem {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Overloaded | Self::LedgerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::ExportsTaken | Self::LedgerUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -203,7 +210,7 @@ impl Problem {
             Self::Signature(_) => "invalid_signature",
             Self::Conflict(_) => "conflict",
             Self::TooMany(_) => "too_many",
-            Self::Overloaded => "overloaded",
+            Self::Overloaded | Self::ExportsTaken => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::Timeout => "timeout",
             Self::Internal => "internal_error",
@@ -213,7 +220,7 @@ impl Problem {
     /// Seconds, where trying again can help.
     const fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Overloaded | Self::InProgress => Some(1),
+            Self::Overloaded | Self::ExportsTaken | Self::InProgress => Some(1),
             Self::LedgerUnavailable => Some(5),
             _ => None,
         }
@@ -241,6 +248,15 @@ impl From<LedgerError> for Problem {
             | LedgerError::PaidBefore
             | LedgerError::Stale => Self::Conflict(error.to_string()),
             LedgerError::Read(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<OpeningError> for Problem {
+    fn from(error: OpeningError) -> Self {
+        match error {
+            OpeningError::Ledger(error) => error.into(),
+            OpeningError::Registry(error) => error.into(),
         }
     }
 }

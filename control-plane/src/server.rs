@@ -1,7 +1,7 @@
 //! [`serve`]: a router on a socket that the caller bound, until the caller says stop.
 //!
-//! A place is for those who get on: a connection that asks nothing, and one whose client does not read its answer, lose
-//! theirs after a while; where all are taken, an answered connection gives its own up at once.
+//! Connections are for those who get on: one that asks nothing, and one whose client does not read its answer, are ended
+//! after a while; where as many are open as may be, each is closed with its next answer.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -26,10 +26,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
-/// What a listener gives its clients.
+/// How many connections a listener has, and how long they wait for their clients.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Places {
-    /// Connections open at once; the next one waits in the system's queue.
+pub(crate) struct Connections {
+    /// Open at once; the next one waits in the system's queue.
     pub(crate) count: usize,
     /// How long a connection may take for its next request's header, its first byte included.
     pub(crate) asking: Duration,
@@ -37,8 +37,8 @@ pub(crate) struct Places {
     pub(crate) reading: Duration,
 }
 
-const PLACES: Places =
-    Places { count: 256, asking: Duration::from_secs(10), reading: Duration::from_secs(60) };
+const CONNECTIONS: Connections =
+    Connections { count: 256, asking: Duration::from_secs(10), reading: Duration::from_secs(60) };
 
 /// A connection that breaks off when nothing of its answer is read for too long.
 struct Watched {
@@ -53,19 +53,19 @@ struct Watched {
 /// # Errors
 /// When the socket cannot be used.
 pub async fn serve(socket: StdListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
-    serve_in(PLACES, socket, router, stop).await
+    serve_in(CONNECTIONS, socket, router, stop).await
 }
 
-/// The same with other places.
+/// The same with other limits.
 pub(crate) async fn serve_in(
-    places: Places,
+    limits: Connections,
     socket: StdListener,
     router: Router,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let mut listener = TcpListener::from_std(socket)?;
-    let room = Arc::new(Semaphore::new(places.count));
+    let room = Arc::new(Semaphore::new(limits.count));
     let router = router.layer(middleware::from_fn_with_state(Arc::clone(&room), give_up));
     let stopping = watch::Sender::new(false);
     let mut connections = JoinSet::new();
@@ -73,11 +73,11 @@ pub(crate) async fn serve_in(
     loop {
         tokio::select! {
             () = &mut stop => break,
-            (stream, place) = next(&mut listener, &room) => {
-                let answered = answer(stream, router.clone(), places, stopping.subscribe());
+            (stream, permit) = next(&mut listener, &room) => {
+                let answered = answer(stream, router.clone(), limits, stopping.subscribe());
                 connections.spawn(async move {
                     answered.await;
-                    drop(place);
+                    drop(permit);
                 });
             }
             Some(_) = connections.join_next() => {}
@@ -95,17 +95,17 @@ async fn next(
     room: &Arc<Semaphore>,
 ) -> (TcpStream, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed.
-    let place = Arc::clone(room).acquire_owned().await.ok();
+    let permit = Arc::clone(room).acquire_owned().await.ok();
     let (stream, _) = Listener::accept(listener).await;
-    (stream, place)
+    (stream, permit)
 }
 
 /// Answers what a connection asks, until it ends or the listener stops.
-async fn answer(stream: TcpStream, router: Router, places: Places, mut stopping: watch::Receiver<bool>) {
-    let stream = Watched { stream, patience: places.reading, unread: None };
+async fn answer(stream: TcpStream, router: Router, limits: Connections, mut stopping: watch::Receiver<bool>) {
+    let stream = Watched { stream, patience: limits.reading, unread: None };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(places.asking)
+        .header_read_timeout(limits.asking)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let stopped = async {
@@ -124,7 +124,7 @@ async fn answer(stream: TcpStream, router: Router, places: Places, mut stopping:
     }
 }
 
-/// Where all places are taken, an answer is its connection's last.
+/// Where as many connections are open as may be, an answer is its connection's last.
 async fn give_up(State(room): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if room.available_permits() == 0 {

@@ -16,6 +16,7 @@ pub(crate) mod receiver;
 mod rights;
 mod tenants;
 mod told;
+mod wallets;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,9 +1,12 @@
-//! What the registry must have done now and then: old events are forgotten.
+//! What must be done now and then: old events are forgotten, and wallets whose making broke off are opened.
 
 use std::time::Duration;
 
+use ledger::Ledger;
 use registry::Registry;
 use tokio::sync::watch;
+
+use crate::wallets::opening;
 
 /// Forgets events that are older than `kept`, at once and every so often, until `stop` is true.
 pub async fn forget_events(
@@ -18,11 +21,37 @@ pub async fn forget_events(
             Ok(gone) => tracing::info!(events = gone, "old events were forgotten"),
             Err(error) => tracing::warn!(%error, "old events could not be forgotten"),
         }
-        tokio::select! {
-            () = tokio::time::sleep(every) => (),
-            // An error is the end of the process as well.
-            _ = stop.wait_for(|stop| *stop) => return,
+        if is_over(every, &mut stop).await {
+            return;
         }
+    }
+}
+
+/// Has the ledger open the wallets that it may not have opened, at once and every so often, until `stop` is true.
+pub async fn open_wallets(
+    ledger: Ledger,
+    registry: Registry,
+    every: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        match opening::open_all(&ledger, &registry).await {
+            Ok(0) => (),
+            Ok(opened) => tracing::info!(wallets = opened, "wallets were opened"),
+            Err(error) => tracing::warn!(%error, "wallets could not be opened"),
+        }
+        if is_over(every, &mut stop).await {
+            return;
+        }
+    }
+}
+
+/// Waits for the next time; true: there is none.
+async fn is_over(every: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(every) => false,
+        // An error is the end of the process as well.
+        _ = stop.wait_for(|stop| *stop) => true,
     }
 }
 

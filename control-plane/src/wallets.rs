@@ -1,5 +1,6 @@
 //! `/v1/wallets`: balances by name and owner. What comes in and goes out stands in [`transfers`].
 
+pub(crate) mod opening;
 mod transfers;
 
 use axum::Json;
@@ -26,6 +27,10 @@ use crate::control::ControlState;
 use crate::fields::Fields;
 use crate::money::Money;
 use crate::problem::Problem;
+
+/// What is in a wallet that was not opened yet.
+const NOTHING: WalletBalance =
+    WalletBalance { balance: Amount::ZERO, held: Amount::ZERO, available: Amount::ZERO };
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -103,10 +108,7 @@ async fn list(
             let ids: Vec<WalletId> = wallets.iter().map(|wallet| wallet.id).collect();
             let balances = state.ledger.balances(&ids).await?;
             let line = |(wallet, balance): (Wallet, Option<WalletBalance>)| {
-                // Without an account: nothing is in it.
-                let nothing =
-                    WalletBalance { balance: Amount::ZERO, held: Amount::ZERO, available: Amount::ZERO };
-                (wallet.id, WalletLine::new(wallet, balance.unwrap_or(nothing), state.ledger.asset()))
+                (wallet.id, WalletLine::new(wallet, balance.unwrap_or(NOTHING), state.ledger.asset()))
             };
             Ok(wallets.into_iter().zip(balances).map(line).collect())
         }
@@ -126,10 +128,9 @@ async fn create(
     fields.text("/name", &body.name, AGENT_NAME_BYTES_MAX);
     let owner = owner(&caller, &mut fields, body.owner);
     fields.finish()?;
-    // In the ledger first: what can be seen here can be funded.
     let id = state.registry.new_wallet()?;
-    state.ledger.create_wallet(id).await?;
     let wallet = state.registry.create_wallet(&caller.actor(), id, body.name, owner).await?;
+    opening::open_new(&state, id).await;
     Ok((StatusCode::CREATED, Json(view(&state, wallet).await?)))
 }
 
@@ -179,16 +180,19 @@ async fn set_frozen(
     Ok(Json(view(state, wallet).await?))
 }
 
-/// A wallet that is the caller's business; another one does not exist for them.
+/// A wallet that is the caller's business, open in the ledger; another one does not exist for them.
 pub(crate) async fn visible(state: &ControlState, caller: &Caller, id: &str) -> Result<Wallet, Problem> {
     let id: WalletId = id.parse()?;
     let wallet = state.registry.wallet(id).await?;
-    wallet.filter(|wallet| caller.owns(wallet.owner.as_deref())).ok_or(Problem::WalletNotFound)
+    let wallet = wallet.filter(|wallet| caller.owns(wallet.owner.as_deref()));
+    let wallet = wallet.ok_or(Problem::WalletNotFound)?;
+    opening::ensure(state, &wallet).await?;
+    Ok(wallet)
 }
 
 async fn view(state: &ControlState, wallet: Wallet) -> Result<WalletView, Problem> {
     let money = |amount| Money::new(amount, state.ledger.asset());
-    let held = state.ledger.wallet(wallet.id).await?.ok_or(Problem::WalletNotFound)?;
+    let held = state.ledger.wallet(wallet.id).await?.unwrap_or(NOTHING);
     Ok(WalletView {
         id: wallet.id.to_string(),
         name: wallet.name,

@@ -6,12 +6,17 @@ use std::time::Duration;
 use domain::RateLimit;
 use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use tokio::sync::Semaphore;
 
 use crate::error::LedgerError;
 use crate::reads::read_error;
 
 /// Connections at most.
 const CONNECTIONS: u32 = 4;
+
+/// Calls of addresses that have one of them, or wait for one, at once: whoever has an address can send any number of them, and
+/// agents are never behind more than these.
+const OF_ADDRESSES: usize = 2;
 
 /// How long a call waits to be counted.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,6 +43,15 @@ with clock as (select (extract(epoch from clock_timestamp()) * 1000000)::bigint 
 delete from rate where until < (select now from clock)
 and key in (select key from rate where until < (select now from clock) limit $1)";
 
+/// Whose calls are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallsOf {
+    /// Those who were verified.
+    Agents,
+    /// Everybody else, who has the smaller share of the counter.
+    Addresses,
+}
+
 /// What came of a call under a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallCount {
@@ -51,6 +65,7 @@ pub struct CallCount {
 #[derive(Debug)]
 pub(crate) struct Calls {
     pool: PgPool,
+    addresses: Semaphore,
 }
 
 // === impl Calls ===
@@ -62,11 +77,23 @@ impl Calls {
         let pool = pool.after_connect(|connection, _| {
             Box::pin(async move { connection.execute(COUNTER).await.map(drop) })
         });
-        Self { pool: pool.connect_lazy_with(options) }
+        Self { pool: pool.connect_lazy_with(options), addresses: Semaphore::new(OF_ADDRESSES) }
     }
 
-    pub(crate) async fn count(&self, key: &str, limit: RateLimit) -> Result<CallCount, LedgerError> {
-        let counted = async { count(&mut *self.pool.acquire().await?, key, limit, None).await };
+    pub(crate) async fn count(
+        &self,
+        of: CallsOf,
+        key: &str,
+        limit: RateLimit,
+    ) -> Result<CallCount, LedgerError> {
+        let counted = async {
+            let _share = match of {
+                CallsOf::Agents => None,
+                // Never closed.
+                CallsOf::Addresses => self.addresses.acquire().await.ok(),
+            };
+            count(&mut *self.pool.acquire().await?, key, limit, None).await
+        };
         let counted = tokio::time::timeout(PATIENCE, counted).await;
         counted.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(read_error)
     }

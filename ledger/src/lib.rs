@@ -40,7 +40,7 @@ pub use account::{
     TransferKind, WalletBalance, WindowSpent, Withdrawal,
 };
 pub use audit::{AuditReport, Finding, audit_database, audit_file};
-pub use calls::CallCount;
+pub use calls::{CallCount, CallsOf};
 pub use database::{Coordination, Database};
 pub use deliveries::DeliveryState;
 pub use error::{CaptureError, HoldError, LedgerError, OpenError, VoidError};

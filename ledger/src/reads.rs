@@ -17,7 +17,7 @@ use crate::books::holds::{HoldColumns, holds};
 use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixed, hex_list};
 use crate::books::session::{Connection, answer, on_either};
 use crate::books::windows::{period, scope};
-use crate::calls::{CallCount, Calls};
+use crate::calls::{CallCount, Calls, CallsOf};
 use crate::commit::postgres::connect::READER;
 use crate::commit::sqlite::reader_options;
 use crate::error::LedgerError;
@@ -82,7 +82,7 @@ pub(crate) trait Reads: Send + Sync + 'static {
     }
 
     /// Where several processes count: one more call under a limit. The one thing that is written here; no book knows of it.
-    async fn count_call(&self, _: &str, _: RateLimit) -> Result<CallCount, LedgerError> {
+    async fn count_call(&self, _: CallsOf, _: &str, _: RateLimit) -> Result<CallCount, LedgerError> {
         Err(LedgerError::Unavailable)
     }
 
@@ -244,8 +244,8 @@ impl Reads for SqlReads {
         read!(self, c => sqlx::query_scalar(DELIVERING).bind(key).fetch_one(c))
     }
 
-    async fn count_call(&self, key: &str, limit: RateLimit) -> Result<CallCount, LedgerError> {
-        self.calls.as_ref().ok_or(LedgerError::Unavailable)?.count(key, limit).await
+    async fn count_call(&self, of: CallsOf, key: &str, limit: RateLimit) -> Result<CallCount, LedgerError> {
+        self.calls.as_ref().ok_or(LedgerError::Unavailable)?.count(of, key, limit).await
     }
 
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {

@@ -5,6 +5,7 @@
 //! that changes [`crate::facts::Facts`] happens on this thread, between two batches. Next: [`run`] for the loop.
 
 mod backlog;
+mod mover;
 mod persist;
 mod round;
 mod run;

@@ -44,7 +44,7 @@ pub struct Agent {
 pub struct NewAgent {
     /// Unique, 1 to [`AGENT_NAME_BYTES_MAX`] bytes.
     pub name: String,
-    /// Its wallet, made in the ledger first; see [`crate::Registry::new_wallet`].
+    /// Its wallet; see [`crate::Registry::new_wallet`].
     pub wallet: WalletId,
     /// Whose it is to be.
     pub owner: Option<String>,

@@ -76,6 +76,8 @@ pub struct Terms {
     pub private_upstreams: bool,
     /// Agents of one owner at most.
     pub agents_per_owner_max: u32,
+    /// Wallets of one owner at most.
+    pub wallets_per_owner_max: u32,
     /// When providers are settled with that agreed on nothing else.
     pub settlement: SettlementSettings,
 }
@@ -115,6 +117,7 @@ impl Default for Terms {
             request_bytes_max: Limits::default().request_bytes_max,
             private_upstreams: false,
             agents_per_owner_max: Limits::default().agents_per_owner_max,
+            wallets_per_owner_max: Limits::default().wallets_per_owner_max,
             settlement: SettlementSettings::default(),
         }
     }

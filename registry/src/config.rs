@@ -168,6 +168,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         request_bytes_max: limits.request_bytes_max,
         private_upstreams: control.private_upstreams,
         agents_per_owner_max: limits.agents_per_owner_max,
+        wallets_per_owner_max: limits.wallets_per_owner_max,
         settlement,
     };
     let config = Config {

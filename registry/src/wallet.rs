@@ -14,6 +14,8 @@ pub struct Wallet {
     pub owner: Option<String>,
     /// Its agents pay nothing while set.
     pub frozen: bool,
+    /// Whether the ledger is known to have opened it: it is made here first.
+    pub opened: bool,
     /// When it was made.
     pub created_at: UnixMillis,
 }

@@ -21,7 +21,7 @@ use crate::problem::Problem;
 /// The field that names the call in the answer, in the log and in the audit log.
 const REQUEST_ID: &str = "faregate-request-id";
 
-/// Calls under way at once: the control listener has 256 connections for all, of which streams take some. Whoever sends bodies
+/// Calls under way at once: the control listener has 256 connections for all, of which streams and exports take some. Whoever sends bodies
 /// slowly keeps others of one's own out, and nobody keeps the operator out.
 const CALLS: Shares = Shares { all: 192, operator: 64, tenant: 64 };
 
@@ -81,8 +81,7 @@ pub(crate) async fn require(
     let id: Arc<str> = door.registry.new_request()?.to_string().into();
     let caller = door.open(request.headers(), Arc::clone(&id)).await?;
     // Until there is an answer, its stream aside.
-    let who = (!caller.is_admin()).then(|| caller.who());
-    let _place = door.calls.take(who).ok_or(Problem::Overloaded)?;
+    let _place = door.calls.take(caller.tenant()).ok_or(Problem::Overloaded)?;
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
     if let Ok(value) = id.parse() {
@@ -182,6 +181,11 @@ impl Caller {
             None => key.to_owned(),
             Some(subject) => format!("{} {subject} {key}", self.role.name()),
         }
+    }
+
+    /// Whose share of what only so many may have the caller takes; none: the operator's.
+    pub(crate) fn tenant(&self) -> Option<String> {
+        (!self.is_admin()).then(|| self.who())
     }
 
     /// A name that is the same for all keys of one tenant.

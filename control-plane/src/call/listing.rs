@@ -1,5 +1,7 @@
 //! [`Lister`]: answers a list: one page of it as JSON, or as CSV (`Accept: text/csv`) all of it, streamed page by page.
 //!
+//! What is read whole may be a long work, and a filter may leave nothing of it to send: only so many are read at once ([`EXPORTS`]).
+//!
 //! A list is stable under its cursor: `after` names the last row that was seen, so that rows that come meanwhile move
 //! nothing. Cursors are opaque to callers; what is in them is a row's own name or number.
 
@@ -19,8 +21,14 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::caller::Caller;
 use super::csv::{self, Row};
+use crate::control::ControlState;
+use crate::places::{Place, Places, Shares};
 use crate::problem::Problem;
+
+/// Lists that are read whole at once. Each reads page after page on one of the databases' few connections.
+pub(crate) const EXPORTS: Shares = Shares { all: 8, operator: 4, tenant: 2 };
 
 /// Rows of a page where the caller does not say.
 const LIMIT: u32 = 50;
@@ -57,6 +65,10 @@ pub(crate) struct Page<T> {
 /// How a list is to be answered: from where, how much of it, in which form.
 pub(crate) struct Lister {
     is_csv: bool,
+    /// What a list that is read whole needs one of.
+    exports: Places,
+    /// Whose it is then.
+    tenant: Option<String>,
 }
 
 /// Where a page begins, and how long it is.
@@ -145,7 +157,8 @@ impl Lister {
         }
         let after = after.map(decode).transpose()?;
         if self.is_csv && limit.is_none() {
-            return Ok(stream_csv(after, find));
+            let place = self.exports.take(self.tenant).ok_or(Problem::ExportsTaken)?;
+            return Ok(stream_csv(after, find, place));
         }
         let Found { rows: data, next } = find(Range { after, limit: rows }).await?;
         let next = next.map(|cursor: C| encode(&cursor));
@@ -178,13 +191,15 @@ impl<C, T> Found<C, T> {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Lister {
+impl FromRequestParts<ControlState> for Lister {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &ControlState) -> Result<Self, Problem> {
+        let tenant = Caller::from_request_parts(parts, state).await?.tenant();
         let accepted = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let first = accepted.split([',', ';']).next().unwrap_or_default();
-        Ok(Self { is_csv: first.trim().eq_ignore_ascii_case("text/csv") })
+        let is_csv = first.trim().eq_ignore_ascii_case("text/csv");
+        Ok(Self { is_csv, exports: state.streams.exports().clone(), tenant })
     }
 }
 
@@ -194,15 +209,16 @@ enum Progress<C> {
     Over,
 }
 
-fn stream_csv<C, T, F, Finding>(after: Option<C>, find: F) -> Response
+/// The place is given back at the list's end, where it breaks off, and where its reader goes.
+fn stream_csv<C, T, F, Finding>(after: Option<C>, find: F, place: Place) -> Response
 where
     C: Send + 'static,
     T: Row + Send + 'static,
     F: Fn(Range<C>) -> Finding + Send + Sync + 'static,
     Finding: Future<Output = Result<Found<C, T>, Problem>> + Send,
 {
-    let begin = (Progress::At { after, first: true }, find);
-    let pages = stream::try_unfold(begin, async |(progress, find)| {
+    let begin = (Progress::At { after, first: true }, find, place);
+    let pages = stream::try_unfold(begin, async |(progress, find, place)| {
         let Progress::At { after, first } = progress else { return Ok::<_, Problem>(None) };
         let Found { rows, next } = find(Range { after, limit: LIMIT_MAX }).await?;
         let text = Bytes::from(csv::write(&rows, first)?);
@@ -210,7 +226,7 @@ where
             Some(after) => Progress::At { after: Some(after), first: false },
             None => Progress::Over,
         };
-        Ok(Some((text, (progress, find))))
+        Ok(Some((text, (progress, find, place))))
     });
     // A page that fails breaks the answer off, so that nobody takes half a list for the whole.
     (csv_type(), Body::from_stream(pages)).into_response()
@@ -232,3 +248,6 @@ pub(crate) fn decode<C: FromStr>(text: &str) -> Result<C, Problem> {
     let cursor = text.and_then(|text| text.parse().ok());
     cursor.ok_or_else(|| Problem::Parameter("after must be the `next` of an earlier page".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Who takes a place on a listener and does nothing with it loses it.
+//! Who takes a connection of a listener and does nothing with it loses it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::http::Call;
-use crate::server::{self, Places};
+use crate::server::{self, Connections};
 
 /// Longer than any test takes.
 const NEVER: Duration = Duration::from_secs(3600);
 const SOON: Duration = Duration::from_millis(20);
 
-/// A listener with few places.
+/// A listener with few connections.
 struct Listening {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -27,7 +27,7 @@ struct Listening {
 }
 
 impl Listening {
-    fn on(places: Places) -> Self {
+    fn on(limits: Connections) -> Self {
         let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = socket.local_addr().unwrap();
         let endless =
@@ -38,7 +38,7 @@ impl Listening {
             .route("/endless", get(async move || endless()));
         let (stop, stopped) = oneshot::channel();
         let serving =
-            tokio::spawn(server::serve_in(places, socket, router, async { stopped.await.unwrap() }));
+            tokio::spawn(server::serve_in(limits, socket, router, async { stopped.await.unwrap() }));
         Self { address, stop, serving }
     }
 
@@ -59,8 +59,8 @@ impl Listening {
 }
 
 #[tokio::test]
-async fn who_asks_nothing_loses_the_place() {
-    let listening = Listening::on(Places { count: 2, asking: SOON, reading: NEVER });
+async fn who_asks_nothing_loses_the_connection() {
+    let listening = Listening::on(Connections { count: 2, asking: SOON, reading: NEVER });
     let _idle = TcpStream::connect(listening.address).await.unwrap();
     let mut half = TcpStream::connect(listening.address).await.unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
@@ -69,8 +69,8 @@ async fn who_asks_nothing_loses_the_place() {
 }
 
 #[tokio::test]
-async fn who_asks_nothing_more_loses_the_place() {
-    let listening = Listening::on(Places { count: 3, asking: SOON, reading: NEVER });
+async fn who_asks_nothing_more_loses_the_connection() {
+    let listening = Listening::on(Connections { count: 3, asking: SOON, reading: NEVER });
     let mut kept = listening.ask("/").await;
     let mut answer = String::new();
     kept.read_to_string(&mut answer).await.unwrap();
@@ -79,16 +79,16 @@ async fn who_asks_nothing_more_loses_the_place() {
 }
 
 #[tokio::test]
-async fn an_answer_is_the_last_where_all_places_are_taken() {
-    let listening = Listening::on(Places { count: 1, asking: NEVER, reading: NEVER });
+async fn an_answer_is_the_last_where_as_many_are_open_as_may_be() {
+    let listening = Listening::on(Connections { count: 1, asking: NEVER, reading: NEVER });
     let _answered = listening.ask("/").await;
     listening.is_answered().await;
     listening.end().await;
 }
 
 #[tokio::test]
-async fn who_does_not_read_the_answer_loses_the_place() {
-    let listening = Listening::on(Places { count: 1, asking: NEVER, reading: SOON });
+async fn who_does_not_read_the_answer_loses_the_connection() {
+    let listening = Listening::on(Connections { count: 1, asking: NEVER, reading: SOON });
     let _deaf = listening.ask("/endless").await;
     listening.is_answered().await;
     listening.end().await;
@@ -96,7 +96,7 @@ async fn who_does_not_read_the_answer_loses_the_place() {
 
 #[tokio::test]
 async fn an_answer_may_take_longer_than_the_question() {
-    let listening = Listening::on(Places { count: 1, asking: SOON, reading: SOON });
+    let listening = Listening::on(Connections { count: 1, asking: SOON, reading: SOON });
     let mut answer = String::new();
     listening.ask("/slow").await.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -39,3 +39,33 @@ async fn an_agent_s_keys_and_signers_are_pages_and_csv() {
     assert_eq!(read.body, format!("agent,address\n{id},{signer}\n"));
     house.end().await;
 }
+
+#[tokio::test]
+async fn a_tenant_whose_exports_are_all_taken_reads_no_list_whole_and_still_reads_pages() {
+    let mut exports = None;
+    let house = House::open(|ledger, registry| {
+        let state = state(ledger, registry);
+        exports = Some(state.streams.exports().clone());
+        control::router(state, Some(&Secret::new(TOKEN.to_owned())))
+    });
+    let (house, exports) = (house.await, exports.unwrap());
+    let keys = ["lab", "rival"].map(|owner| registry::Role::Owner(owner.to_owned()));
+    let [lab, rival] = [house.key_of(keys[0].clone(), true).await, house.key_of(keys[1].clone(), true).await];
+    let read = async |key: &str, path: &str| {
+        let call = Call::new("GET", path).with("Authorization", &format!("Bearer {key}"));
+        house.call(call.with("Accept", "text/csv")).await
+    };
+    let lists = ["/v1/events?type=agent.created", "/v1/events", "/v1/payments", "/v1/agents", "/v1/wallets"];
+    for path in lists {
+        assert_eq!(read(&lab, path).await.status, 200, "{path}");
+    }
+    let taken: Vec<_> = std::iter::from_fn(|| exports.take(Some("owner lab".to_owned()))).collect();
+    for path in lists {
+        read(&lab, path).await.expect_problem(503, "overloaded");
+        assert_eq!(read(&rival, path).await.status, 200, "{path}");
+    }
+    assert_eq!(read(&lab, "/v1/events?limit=1&type=agent.created").await.status, 200);
+    drop(taken);
+    assert_eq!(read(&lab, lists[0]).await.status, 200);
+    house.end().await;
+}

@@ -69,26 +69,6 @@ async fn an_owner_reads_the_transfers_of_their_wallet_and_withdraws_nothing() {
 }
 
 #[tokio::test]
-async fn an_agent_that_cannot_be_made_leaves_no_wallet_behind() {
-    let house = House::control().await;
-    house.agent("buyer").await;
-    let body = json!({ "name": "buyer" });
-    house.admin("POST", "/v1/agents", Some(body)).await.expect_problem(409, "conflict");
-    assert_eq!(house.rows(TOKEN, "/v1/wallets").await.len(), 1);
-    let page = ledger::Page::first(10);
-    assert_eq!(house.ledger.wallets(page).await.unwrap().items.len(), 1);
-
-    // Two at once: the one that comes second in the registry leaves no wallet there either.
-    let wallet = house.registry.new_wallet().unwrap();
-    let policy = domain::SpendingPolicy::default();
-    let new = registry::NewAgent { name: "buyer".to_owned(), wallet, owner: None, policy };
-    let actor = registry::Actor::new(registry::ActorKind::Token);
-    assert!(house.registry.create_agent_and_wallet(&actor, new).await.is_err());
-    assert!(house.registry.wallet(wallet).await.unwrap().is_none());
-    house.end().await;
-}
-
-#[tokio::test]
 async fn revenue_is_what_was_captured_less_fee_and_refunds() {
     let house = House::control().await;
     let (agent, wallet) = house.rich("buyer", None).await;

@@ -1,8 +1,8 @@
 //! `faregate db backup`: a directory that can be put in place of the data directory.
 //!
 //! Each database is copied as it stands at one moment, on a connection that only reads: nobody's commit waits for it. The
-//! registry goes first: an agent's wallet is made in the ledger before the agent, so every agent in the copy has its wallet
-//! there. What is not whole never has the name that was asked for.
+//! registry goes first: a wallet that it knows to be open is in the ledger's later copy, and others are opened after a start.
+//! What is not whole never has the name that was asked for.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;

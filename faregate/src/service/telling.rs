@@ -1,4 +1,5 @@
-//! [`Telling`]: what happened is told: the ledger's movements become events, webhooks are sent, and what grows old is forgotten.
+//! [`Telling`]: what happened is told: the ledger's movements become events, webhooks are sent, what grows old is forgotten, and
+//! wallets whose making broke off are opened.
 //!
 //! No request waits for any of it, and nothing of it is lost by a crash: each part goes on from the place that the registry keeps.
 
@@ -22,6 +23,9 @@ use crate::service::Base;
 
 /// How often old events are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How often wallets are looked for whose making broke off.
+const OPEN_EVERY: Duration = Duration::from_secs(5);
 
 /// Tasks that run until they are told to stop.
 pub(super) struct Telling {
@@ -61,6 +65,12 @@ impl Telling {
                 registry.clone(),
                 config.care.events_kept,
                 FORGET_EVERY,
+                stop.subscribe(),
+            )),
+            tokio::spawn(upkeep::open_wallets(
+                base.ledger.clone(),
+                registry.clone(),
+                OPEN_EVERY,
                 stop.subscribe(),
             )),
         ];

@@ -9,7 +9,7 @@ use domain::{AgentId, RateLimit};
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
-use ledger::{CallCount, Ledger, LedgerError};
+use ledger::{CallCount, CallsOf, Ledger, LedgerError};
 
 use crate::limits::RATE_BUCKETS_MAX;
 use crate::rate::buckets::{self, Buckets};
@@ -73,6 +73,14 @@ impl Consumer {
             Some(address) => address,
             None => std::net::Ipv4Addr::UNSPECIFIED.into(),
         })
+    }
+
+    /// Whose share of the counter of several gateways its calls take.
+    pub(super) const fn of(self) -> CallsOf {
+        match self {
+            Self::Agent(_) => CallsOf::Agents,
+            Self::Address(_) => CallsOf::Addresses,
+        }
     }
 }
 
@@ -157,7 +165,7 @@ impl<C: Clock + Clone> Limiter<C> {
         let (scope, limit) = (self.scope, self.limit);
         let terms = format!("{}/{}ms+{}", limit.calls(), limit.per().as_millis(), limit.burst());
         let key = format!("{consumer} {} {terms} {name}", scope.name());
-        let CallCount { remaining, wait } = ledger.count_call(&key, limit).await?;
+        let CallCount { remaining, wait } = ledger.count_call(consumer.of(), &key, limit).await?;
         Ok(Standing { scope, limit, remaining, wait })
     }
 

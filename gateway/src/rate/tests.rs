@@ -29,6 +29,12 @@ fn accepted(limiter: &Limiter<FakeRelativeClock>, consumer: Consumer, calls: usi
 }
 
 #[test]
+fn only_who_was_verified_takes_the_share_of_agents_in_what_gateways_count_together() {
+    assert_eq!(agent(1).of(), ledger::CallsOf::Agents);
+    assert_eq!(address("192.0.2.1").of(), ledger::CallsOf::Addresses);
+}
+
+#[test]
 fn r12_ten_times_the_burst_is_let_through_as_rate_and_burst_say_and_at_any_time() {
     let clock = FakeRelativeClock::default();
     let limiter = limiter(&clock, 10);

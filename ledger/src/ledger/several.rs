@@ -8,7 +8,7 @@ use domain::{PaymentId, RateLimit, WalletId};
 use super::admission::hold_error;
 use super::{Ledger, amount};
 use crate::account::WalletBalance;
-use crate::calls::CallCount;
+use crate::calls::{CallCount, CallsOf};
 use crate::error::{HoldError, LedgerError};
 use crate::hold::{Held, Holding};
 
@@ -26,8 +26,13 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Read`] where the database does not answer, [`LedgerError::Unavailable`] where the process is alone.
-    pub async fn count_call(&self, key: &str, limit: RateLimit) -> Result<CallCount, LedgerError> {
-        self.shared.reads.count_call(key, limit).await
+    pub async fn count_call(
+        &self,
+        of: CallsOf,
+        key: &str,
+        limit: RateLimit,
+    ) -> Result<CallCount, LedgerError> {
+        self.shared.reads.count_call(of, key, limit).await
     }
 
     /// The keys are this process's own by now; the writer asks the others for them, for funds and for limits, and writes

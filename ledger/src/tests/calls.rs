@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use domain::RateLimit;
+use sqlx::Connection;
 
 use super::kit::Books;
 use super::several::settings;
-use crate::CallCount;
 use crate::calls::count;
 use crate::commit::postgres::connect;
+use crate::{CallCount, CallsOf};
 
 const SECOND: i64 = 1_000_000;
 
@@ -53,7 +54,9 @@ async fn r12_two_processes_get_the_burst_together_and_full_buckets_are_let_go_of
     let mut calls = tokio::task::JoinSet::new();
     for number in 0..50 {
         let ledger = books[number % 2].ledger.clone();
-        calls.spawn(async move { ledger.count_call("one", limit).await.unwrap().wait.is_none() });
+        calls.spawn(
+            async move { ledger.count_call(CallsOf::Agents, "one", limit).await.unwrap().wait.is_none() },
+        );
     }
     let accepted = calls.join_all().await.into_iter().filter(|accepted| *accepted).count();
     assert_eq!(accepted, 5);
@@ -65,4 +68,39 @@ async fn r12_two_processes_get_the_burst_together_and_full_buckets_are_let_go_of
     for books in books {
         books.finish().await;
     }
+}
+
+#[tokio::test]
+async fn r12_agents_are_counted_while_addresses_wait_for_the_counter() {
+    let url = test_postgres::fresh_database();
+    let books = Books::at(settings(&url));
+    let limit = RateLimit::new(1, Duration::from_secs(3_600), 50).unwrap();
+    // Whoever counts on this address waits for its row.
+    let mut keeper = connect::writer(&connect::options(&url).unwrap()).await.unwrap();
+    let mut kept = keeper.begin().await.unwrap();
+    count(&mut kept, "address", limit, None).await.unwrap();
+    let mut addresses = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let ledger = books.ledger.clone();
+        addresses.spawn(async move { ledger.count_call(CallsOf::Addresses, "address", limit).await });
+    }
+    const WAITING: &str = "select count(*) from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock'";
+    // Of a connection of its own: within a transaction the view stands still.
+    let mut watcher = connect::writer(&connect::options(&url).unwrap()).await.unwrap();
+    let waiting = async {
+        let mut waiting = 0_i64;
+        while waiting < 2 {
+            waiting = sqlx::query_scalar(WAITING).fetch_one(&mut watcher).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("addresses wait for the row");
+    for left in [49, 48, 47] {
+        let counted = books.ledger.count_call(CallsOf::Agents, "agent", limit).await.unwrap();
+        assert_eq!(counted, accepted(left));
+    }
+    assert!(addresses.try_join_next().is_none(), "agents waited for addresses");
+    kept.rollback().await.unwrap();
+    addresses.join_all().await;
+    books.finish().await;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::{Delta, FoundHold, Given, Marker, MoverRow, Operation, Outcome};
+use crate::batch::{Delta, FoundHold, Given, Marker, Operation, Outcome};
 use crate::command::{Command, Failure, Work};
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 use crate::decide::decide;
@@ -17,7 +17,7 @@ use crate::memory::Memory;
 use crate::observer::CommitFailure;
 use crate::shared::{Phase, Shared};
 use crate::writer::round::Round;
-use crate::writer::{backlog, several};
+use crate::writer::{backlog, mover, several};
 
 /// Ticks between two looks for expired rows. What one look deletes is bounded, so that no commit waits for it long: they must
 /// be so many that no traffic names more in a day than is forgotten.
@@ -284,7 +284,7 @@ impl<S: CommitStore> Run<S> {
         let operations: Vec<Operation<'_>> = works.iter().map(Work::operation).collect();
         let (outcomes, mut delta) = decide(&memory.facts, given, &operations, at);
         let decided = works.iter().zip(&outcomes);
-        delta.movers = decided.filter_map(|(work, outcome)| MoverRow::of(work, outcome)).collect();
+        delta.movers = decided.filter_map(|(work, outcome)| mover::of(work, outcome)).collect();
         delta.open = memory.deliveries.list();
         delta.open.extend(delta.payments.iter().filter(|row| row.is_keyed()).map(|row| row.id));
         (outcomes, delta)

@@ -1,5 +1,5 @@
 -- The payments of an agent, for lists. An index of `payment` would write a page for each payment, since those of a batch are of many
--- agents; here they are entered many batches at a time, in order. Those after `marker.entered` are not yet: the view knows both.
+-- agents; here they are entered a thousand at a time, in order. Those after `marker.entered` are not yet: the view knows both.
 drop index payment_agent;
 
 create table agent_payment (

@@ -108,11 +108,8 @@ pub(super) fn limits(from: Section<'_>) -> Limits {
             16..=10_000_000,
             or.directory_entries_max,
         ),
-        agents_per_owner_max: from
-            .item("agents_per_owner_max")
-            .and_then(|item| item.integer(1..=1_000_000))
-            .and_then(|number| u32::try_from(number).ok())
-            .unwrap_or(or.agents_per_owner_max),
+        agents_per_owner_max: per_owner(&from, "agents_per_owner_max", or.agents_per_owner_max),
+        wallets_per_owner_max: per_owner(&from, "wallets_per_owner_max", or.wallets_per_owner_max),
     };
     if limits.payment_header_bytes_max > limits.header_bytes_max {
         from.report().fail(
@@ -290,6 +287,11 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
 fn count(section: &Section<'_>, key: &'static str, range: RangeInclusive<u64>, default: usize) -> usize {
     let number = section.item(key).and_then(|item| item.integer(range));
     number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
+}
+
+fn per_owner(section: &Section<'_>, key: &'static str, default: u32) -> u32 {
+    let number = section.item(key).and_then(|item| item.integer(1..=1_000_000));
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
 }
 
 fn bytes(section: &Section<'_>, key: &'static str, range: RangeInclusive<u64>, default: usize) -> usize {

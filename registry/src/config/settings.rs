@@ -86,6 +86,8 @@ pub struct Limits {
     pub directory_entries_max: usize,
     /// Agents of one owner: what a route gives each agent for nothing is bounded for each owner by it.
     pub agents_per_owner_max: u32,
+    /// Wallets of one owner.
+    pub wallets_per_owner_max: u32,
 }
 
 /// How long the end may take.
@@ -220,6 +222,7 @@ impl Default for Limits {
             accounts_max: 65_536,
             directory_entries_max: 65_536,
             agents_per_owner_max: 100,
+            wallets_per_owner_max: 200,
         }
     }
 }

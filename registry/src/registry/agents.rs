@@ -76,12 +76,12 @@ impl Registry {
     /// Makes an agent. Its wallet is there, in the ledger and here.
     ///
     /// # Errors
-    /// The name is taken or none; its owner has all the agents that one may have; the database does not work.
+    /// The name is taken or none; its owner has all the agents, or wallets, that one may have; the database does not work.
     pub async fn create_agent(&self, actor: &Actor, new: NewAgent) -> Result<Agent, RegistryError> {
         self.make_agent(actor, new, false).await
     }
 
-    /// Makes an agent together with its wallet, which is called like it and is there in the ledger: both or neither.
+    /// Makes an agent together with its wallet, which is called like it and is for the ledger to open: both or neither.
     ///
     /// # Errors
     /// As [`Self::create_agent`].
@@ -108,7 +108,7 @@ impl Registry {
         self.expect_room(&mut writing.session(), &new.name, new.owner.as_deref()).await?;
         if with_wallet {
             let (name, owner) = (new.name.clone(), new.owner.clone());
-            super::wallets::put_new(&mut writing, actor, (new.wallet, name, owner), at).await?;
+            self.put_new_wallet(&mut writing, actor, (new.wallet, name, owner), at).await?;
         }
         let owner = new.owner.as_deref();
         agents::put_agent(&mut writing.session(), (id, new.wallet), &new.name, owner, &new.policy, at)
@@ -258,14 +258,6 @@ impl Registry {
     }
 
     /// Refuses a name that an agent has already, and one agent more than its owner may have.
-    ///
-    /// # Errors
-    /// [`RegistryError::NameTaken`], [`RegistryError::TooMany`]; the database does not work.
-    pub async fn expect_new_agent(&self, name: &str, owner: Option<&str>) -> Result<(), RegistryError> {
-        let mut connection = self.shared.pool.acquire().await?;
-        self.expect_room(&mut connection.session(), name, owner).await
-    }
-
     async fn expect_room(
         &self,
         session: &mut Session<'_>,

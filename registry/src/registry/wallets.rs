@@ -1,5 +1,7 @@
-//! Wallets as people know them: a name, an owner, frozen or not. Their balances are the ledger's, which makes a wallet
-//! before it is made here.
+//! Wallets as people know them: a name, an owner, frozen or not. Their balances are the ledger's.
+//!
+//! A wallet is made here first and opened in the ledger after: what may not be made leaves nothing there. Until it is known to be
+//! open it is listed ([`Registry::unopened_wallets`]), so that one whose making broke off is opened later.
 
 use domain::{UnixMillis, WalletId};
 
@@ -15,7 +17,7 @@ use crate::writing::Writing;
 // === impl Registry ===
 
 impl Registry {
-    /// A wallet's identifier, to be made in the ledger before it is made here, and before the agent that names it.
+    /// A wallet's identifier, for one to be made.
     ///
     /// # Errors
     /// The system gives no random bytes.
@@ -23,10 +25,10 @@ impl Registry {
         Ok(WalletId::generate(self.now(), random()?))
     }
 
-    /// Makes a wallet that the ledger has made.
+    /// Makes a wallet, for the ledger to open.
     ///
     /// # Errors
-    /// The name is none; the database does not work.
+    /// The name is none; its owner has all the wallets that one may have; the database does not work.
     pub async fn create_wallet(
         &self,
         actor: &Actor,
@@ -38,9 +40,48 @@ impl Registry {
             return Err(RegistryError::Name);
         }
         let mut writing = self.write().await?;
-        let wallet = put_new(&mut writing, actor, (id, name, owner), self.now()).await?;
+        let wallet = self.put_new_wallet(&mut writing, actor, (id, name, owner), self.now()).await?;
         writing.commit().await?;
         Ok(wallet)
+    }
+
+    /// Adds a new wallet, with its entry.
+    pub(super) async fn put_new_wallet(
+        &self,
+        writing: &mut Writing<'_>,
+        actor: &Actor,
+        (id, name, owner): (WalletId, String, Option<String>),
+        at: UnixMillis,
+    ) -> Result<Wallet, RegistryError> {
+        if let Some(owner) = &owner {
+            let most = self.terms().wallets_per_owner_max;
+            if store::count_of_owner(&mut writing.session(), owner).await? >= u64::from(most) {
+                return Err(RegistryError::TooMany("wallets of this owner", most));
+            }
+        }
+        let wallet = Wallet { id, name, owner, frozen: false, opened: false, created_at: at };
+        store::put(&mut writing.session(), &wallet).await?;
+        writing.record(&entry(actor, "wallet.created", None, &wallet, at)).await?;
+        Ok(wallet)
+    }
+
+    /// Notes that the ledger has opened a wallet; again is no error.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn set_wallet_opened(&self, id: WalletId) -> Result<(), RegistryError> {
+        let mut writing = self.write().await?;
+        store::set_opened(&mut writing.session(), id).await?;
+        writing.commit().await
+    }
+
+    /// Wallets that the ledger may not have opened, oldest first; at most `limit`.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn unopened_wallets(&self, limit: u32) -> Result<Vec<WalletId>, RegistryError> {
+        let mut connection = self.shared.pool.acquire().await?;
+        Ok(store::unopened(&mut connection.session(), limit).await?)
     }
 
     /// Freezes a wallet, whose agents then pay nothing, or thaws it; again is no error.
@@ -93,19 +134,6 @@ impl Registry {
         let mut connection = self.shared.pool.acquire().await?;
         Ok(store::page(&mut connection.session(), listing, limit.min(PAGE_MAX)).await?)
     }
-}
-
-/// Adds a new wallet, with its entry.
-pub(super) async fn put_new(
-    writing: &mut Writing<'_>,
-    actor: &Actor,
-    (id, name, owner): (WalletId, String, Option<String>),
-    at: UnixMillis,
-) -> Result<Wallet, RegistryError> {
-    let wallet = Wallet { id, name, owner, frozen: false, created_at: at };
-    store::put(&mut writing.session(), &wallet).await?;
-    writing.record(&entry(actor, "wallet.created", None, &wallet, at)).await?;
-    Ok(wallet)
 }
 
 fn entry<'a>(

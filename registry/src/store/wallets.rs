@@ -17,11 +17,13 @@ struct Row {
     name: String,
     owner: Option<String>,
     frozen: bool,
+    opened: bool,
     created_at: i64,
 }
 
 pub(crate) async fn put(session: &mut Session<'_>, wallet: &Wallet) -> Result<(), StoreError> {
-    const SQL: &str = "insert into wallet (id, name, owner, frozen, created_at) values ($1, $2, $3, $4, $5)";
+    const SQL: &str =
+        "insert into wallet (id, name, owner, frozen, opened, created_at) values ($1, $2, $3, $4, $5, $6)";
     execute!(
         session,
         sqlx::query(SQL)
@@ -29,6 +31,7 @@ pub(crate) async fn put(session: &mut Session<'_>, wallet: &Wallet) -> Result<()
             .bind(&wallet.name)
             .bind(&wallet.owner)
             .bind(wallet.frozen)
+            .bind(wallet.opened)
             .bind(wallet.created_at.0)
     )?;
     Ok(())
@@ -45,6 +48,28 @@ pub(crate) async fn put_unnamed(
         "insert into wallet (id, name, created_at) values ($1, $2, $3) on conflict (id) do nothing";
     execute!(session, sqlx::query(SQL).bind(&id.as_bytes()[..]).bind(name).bind(at.0))?;
     Ok(())
+}
+
+/// Notes that the ledger has opened a wallet.
+pub(crate) async fn set_opened(session: &mut Session<'_>, id: WalletId) -> Result<(), StoreError> {
+    const SQL: &str = "update wallet set opened = $2 where id = $1";
+    execute!(session, sqlx::query(SQL).bind(&id.as_bytes()[..]).bind(true))?;
+    Ok(())
+}
+
+/// Wallets that the ledger may not have opened, oldest first; at most `limit`.
+pub(crate) async fn unopened(session: &mut Session<'_>, limit: u32) -> Result<Vec<WalletId>, StoreError> {
+    const SQL: &str = "select id from wallet where not opened order by id limit $1";
+    let limit = i64::from(limit);
+    let ids: Vec<Vec<u8>> = on_either!(session, c => sqlx::query_scalar(SQL).bind(limit).fetch_all(c))?;
+    ids.iter().map(|id| array(id).map(WalletId::from_bytes)).collect()
+}
+
+/// How many wallets an owner has.
+pub(crate) async fn count_of_owner(session: &mut Session<'_>, owner: &str) -> Result<u64, StoreError> {
+    const SQL: &str = "select count(*) from wallet where owner = $1";
+    let count: i64 = on_either!(session, c => sqlx::query_scalar(SQL).bind(owner).fetch_one(c))?;
+    u64::try_from(count).map_err(|_| StoreError::Corrupt("count"))
 }
 
 pub(crate) async fn get(session: &mut Session<'_>, id: WalletId) -> Result<Option<Wallet>, StoreError> {
@@ -89,7 +114,7 @@ pub(crate) async fn owners(
 impl Row {
     fn read(self) -> Result<Wallet, StoreError> {
         let id = WalletId::from_bytes(array(&self.id)?);
-        let created_at = UnixMillis(self.created_at);
-        Ok(Wallet { id, name: self.name, owner: self.owner, frozen: self.frozen, created_at })
+        let Self { name, owner, frozen, opened, .. } = self;
+        Ok(Wallet { id, name, owner, frozen, opened, created_at: UnixMillis(self.created_at) })
     }
 }

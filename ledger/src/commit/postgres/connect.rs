@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const WRITER: &str = "set search_path to ledger; set synchronous_commit to on; set statement_timeout to '8s';
     set lock_timeout to 0; set idle_in_transaction_session_timeout to '5s';
     set plan_cache_mode to force_generic_plan; set enable_seqscan to off; set enable_bitmapscan to off;
-    set enable_hashjoin to off; set enable_mergejoin to off; set session characteristics as transaction isolation level read committed";
+    set enable_hashjoin to off; set enable_mergejoin to off;
+    set session characteristics as transaction isolation level read committed";
 
 /// Said first on a connection that reads.
 pub(crate) const READER: &str = "set search_path to ledger; set default_transaction_read_only to on";

@@ -42,8 +42,10 @@ pub(super) const BALANCE_VALUES: usize = 3;
 pub(super) const WINDOW_VALUES: usize = 5;
 pub(super) const CALL_VALUES: usize = 5;
 
-/// What every batch writes. The marker follows the balances at once: `changes()` counts the rows just moved. Every 64th batch
-/// enters the payments of all since then under their agents.
+/// So many payments are entered under their agents at once: a list of an agent reads one by one those that are not. Few in tests.
+const UNENTERED_MAX: u32 = if cfg!(test) { 16 } else { 1024 };
+
+/// What every batch writes. The marker follows the balances at once: `changes()` counts the rows just moved.
 macro_rules! captures {
     () => {
         "
@@ -81,8 +83,9 @@ insert into idempotency (key, payment, fingerprint, expires_at)
   on conflict (key)
   do update set payment = excluded.payment, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at;
 insert into agent_payment (agent, payment)
-  select agent, seq from payment where $12 % 64 = 0 and seq > (select entered from marker) order by agent, seq;
-update marker set entered = seq where $12 % 64 = 0;
+  select agent, seq from payment
+  where $16 - (select entered from marker) >= {unentered} and seq > (select entered from marker) order by agent, seq;
+update marker set entered = seq where seq - entered >= {unentered};
 "
     };
 }
@@ -220,6 +223,7 @@ impl Kind {
             Self::Everything => EVERYTHING,
         };
         let text = template
+            .replace("{unentered}", &UNENTERED_MAX.to_string())
             .replace("{payments}", &rows(size.payments(), PAYMENT_VALUES))
             .replace("{balances}", &rows(size.balances(), BALANCE_VALUES))
             .replace("{windows}", &rows(size.windows(), WINDOW_VALUES))

@@ -1,0 +1,26 @@
+//! Who asked for what a work moved.
+
+use crate::batch::{MoverRow, Outcome};
+use crate::command::Work;
+
+/// The row of one work, once it is decided; none where nobody asked, where nothing moved, and where it had moved before.
+pub(super) fn of(work: &Work, outcome: &Outcome) -> Option<MoverRow> {
+    let (who, asked) = match work {
+        Work::Refund { who, id, .. }
+        | Work::Fund { who, id, .. }
+        | Work::Withdraw { who, id, .. }
+        | Work::Pay { who, id, .. } => (who, *id.as_bytes()),
+        Work::Settle { who, names, .. } => (who, *names.settlement.as_bytes()),
+        _ => return None,
+    };
+    let moved = match outcome {
+        Outcome::Refunded(refunded) => *refunded.id.as_bytes(),
+        Outcome::Moved(transfer) => *transfer.id.as_bytes(),
+        Outcome::PaidOut(payout) => *payout.paid.as_ref()?.transfer.as_bytes(),
+        Outcome::Settled(settlement) => *settlement.id.as_bytes(),
+        Outcome::Captured(_) | Outcome::Done | Outcome::Refused(_) => return None,
+    };
+    // The same word again has the first one's name.
+    let who = who.clone().filter(|_| moved == asked)?;
+    Some(MoverRow { moved, who })
+}
