@@ -7,17 +7,23 @@ pub mod authorization;
 pub mod challenge;
 pub mod eip712;
 pub mod header;
+pub mod network;
 pub mod offer;
 pub mod payload;
+pub mod permit;
 pub mod quote;
 pub mod receipt;
 pub mod sign;
 pub mod signature;
+pub mod transfer;
 pub mod verify;
 
 #[cfg(test)]
 mod captures;
 mod wire;
 
-/// The version of x402 that is spoken.
+/// The version of x402 that is spoken first.
 pub const X402_VERSION: u64 = 2;
+
+/// The version before: read from payments, and written for clients that know no other.
+pub const X402_VERSION_1: u64 = 1;

@@ -7,8 +7,17 @@ use serde_json::{Map, Value};
 /// How long a payment may be valid, in seconds. It bounds how many replay keys are live at once.
 pub const MAX_TIMEOUT_SECONDS: u64 = 60;
 
-/// The only scheme of the wallet rail.
+/// What is authorized is paid: the only scheme of the wallet rail.
 pub const SCHEME_EXACT: &str = "exact";
+
+/// What is authorized is the most that is paid.
+pub const SCHEME_UPTO: &str = "upto";
+
+/// The key of `extra` that says how value moves; absent: by EIP-3009.
+pub const TRANSFER_METHOD: &str = "assetTransferMethod";
+
+/// Its value for Permit2.
+pub const PERMIT2_METHOD: &str = "permit2";
 
 /// The key of `extra` that carries our quote.
 pub const QUOTE: &str = "quote";

@@ -8,12 +8,15 @@ use domain::{Address, B256};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::X402_VERSION;
 use crate::authorization::Authorization;
 use crate::header::{self, HeaderError};
+use crate::network;
 use crate::offer::{Offer, QUOTE};
+use crate::permit::{Permit, Witness};
 use crate::signature::{Signature, SignatureError};
-use crate::wire::{self, Extensions, Fields, Text, Wire};
+use crate::transfer::Transfer;
+use crate::wire::{self, Extensions, Fields, Payload, PermitFields, Text, Wire};
+use crate::{X402_VERSION, X402_VERSION_1};
 
 /// Shortest and longest payment identifier, in characters.
 const IDENTIFIER_LENGTH: std::ops::RangeInclusive<usize> = 16..=128;
@@ -24,10 +27,23 @@ const JSON_ERROR_MAX: usize = 160;
 /// A payment as its client wrote it.
 #[derive(Debug)]
 pub struct PaymentPayload {
-    pub(crate) accepted: Offer,
-    pub(crate) authorization: Authorization,
+    pub(crate) terms: Terms,
+    pub(crate) transfer: Transfer,
     pub(crate) signature: Signature,
     identifier: Option<String>,
+}
+
+/// What the client says that it accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Terms {
+    /// v2: all of an offer.
+    Offer(Offer),
+    /// v1: no more than this.
+    Named {
+        scheme: String,
+        /// CAIP-2 of v1's name, or the name as it is where v1 has none such.
+        network: String,
+    },
 }
 
 /// Why a header is no payment.
@@ -62,24 +78,31 @@ impl PaymentPayload {
     /// See [`Malformed`].
     pub fn parse(header: &[u8]) -> Result<Self, Malformed> {
         let json = header::decode(header)?;
-        let wire: Wire<'_> = serde_json::from_slice(&json).map_err(|error| Malformed::json(&error))?;
-        match wire.x402_version {
-            Some(X402_VERSION) => {}
-            Some(other) => return Err(Malformed::Version(other)),
-            None => return Err(Malformed::Field("x402Version")),
-        }
-        let accepted = wire.accepted.ok_or(Malformed::Field("accepted"))?;
+        let mut wire: Wire<'_> = serde_json::from_slice(&json).map_err(|error| Malformed::json(&error))?;
+        let terms = terms(&mut wire)?;
         let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
-        let signature = payload.signature.ok_or(Malformed::Field("signature"))?;
-        let authorization = authorization(&payload.authorization.ok_or(Malformed::Field("authorization"))?)?;
+        let signature = payload.signature.as_ref().ok_or(Malformed::Field("signature"))?;
+        let transfer = transfer(&payload)?;
         let identifier = identifier(wire.extensions)?;
-        Ok(Self { accepted, authorization, signature: Signature::parse(&signature.0)?, identifier })
+        Ok(Self { terms, transfer, signature: Signature::parse(&signature.0)?, identifier })
+    }
+
+    /// The version of x402 that it is written in, and is to be answered in.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        match self.terms {
+            Terms::Offer(_) => X402_VERSION,
+            Terms::Named { .. } => X402_VERSION_1,
+        }
     }
 
     /// Our quote, where the client echoes one. Anybody may have written it.
     #[must_use]
     pub fn quote(&self) -> Option<&str> {
-        self.accepted.extra.get(QUOTE).and_then(Value::as_str)
+        match &self.terms {
+            Terms::Offer(accepted) => accepted.extra.get(QUOTE).and_then(Value::as_str),
+            Terms::Named { .. } => None,
+        }
     }
 
     /// The client's name for this request, where it set one.
@@ -95,6 +118,52 @@ impl Malformed {
     fn json(error: &serde_json::Error) -> Self {
         Self::Json(error.to_string().chars().take(JSON_ERROR_MAX).collect())
     }
+}
+
+fn terms(wire: &mut Wire<'_>) -> Result<Terms, Malformed> {
+    match wire.x402_version {
+        Some(X402_VERSION) => wire.accepted.take().map(Terms::Offer).ok_or(Malformed::Field("accepted")),
+        Some(X402_VERSION_1) => {
+            let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.0.to_string());
+            let network = text(&wire.network).ok_or(Malformed::Field("network"))?;
+            Ok(Terms::Named {
+                scheme: text(&wire.scheme).ok_or(Malformed::Field("scheme"))?,
+                network: network::of_v1_name(&network).map_or(network, str::to_owned),
+            })
+        }
+        Some(other) => Err(Malformed::Version(other)),
+        None => Err(Malformed::Field("x402Version")),
+    }
+}
+
+fn transfer(payload: &Payload<'_>) -> Result<Transfer, Malformed> {
+    match (&payload.authorization, &payload.permit2_authorization) {
+        (Some(fields), None) => authorization(fields).map(Transfer::Authorization),
+        (None, Some(fields)) => permit(fields).map(Transfer::Permit),
+        _ => Err(Malformed::Field("authorization")),
+    }
+}
+
+fn permit(fields: &PermitFields<'_>) -> Result<Permit, Malformed> {
+    let permitted = fields.permitted.as_ref().ok_or(Malformed::Field("permit2Authorization.permitted"))?;
+    let witness = fields.witness.as_ref().ok_or(Malformed::Field("permit2Authorization.witness"))?;
+    let nonce = fields.nonce.as_ref().and_then(|text| wire::nonce(&text.0));
+    let named = |facilitator: &Text<'_>| {
+        wire::address(&facilitator.0).ok_or(Malformed::Field("permit2Authorization.witness.facilitator"))
+    };
+    Ok(Permit {
+        from: address(fields.from.as_ref(), "permit2Authorization.from")?,
+        token: address(permitted.token.as_ref(), "permit2Authorization.permitted.token")?,
+        amount: number(permitted.amount.as_ref(), "permit2Authorization.permitted.amount")?,
+        spender: address(fields.spender.as_ref(), "permit2Authorization.spender")?,
+        nonce: nonce.ok_or(Malformed::Field("permit2Authorization.nonce"))?,
+        deadline: number(fields.deadline.as_ref(), "permit2Authorization.deadline")?,
+        witness: Witness {
+            to: address(witness.to.as_ref(), "permit2Authorization.witness.to")?,
+            valid_after: number(witness.valid_after.as_ref(), "permit2Authorization.witness.validAfter")?,
+            facilitator: witness.facilitator.as_ref().map(named).transpose()?,
+        },
+    })
 }
 
 fn authorization(fields: &Fields<'_>) -> Result<Authorization, Malformed> {

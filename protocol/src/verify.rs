@@ -5,16 +5,17 @@
 
 use alloy_primitives::U256;
 use domain::{Address, Amount, Asset, B256, ReplayKey, UnixMillis};
-use serde_json::Value;
 
 use crate::eip712::Domain;
-use crate::offer::{MAX_TIMEOUT_SECONDS, Offer, QUOTE, SCHEME_EXACT};
 use crate::payload::PaymentPayload;
-use crate::wire;
+use crate::permit::PermitDomain;
+use crate::transfer::Transfer;
 
 mod rejection;
+mod terms;
 
 pub use rejection::Rejection;
+use terms::{agrees, is_ours, matching_quote};
 
 /// How far a client's clock may be ahead of ours, in seconds.
 pub const SKEW_SECONDS: u64 = 30;
@@ -30,15 +31,30 @@ pub struct Quote<'a> {
     pub quote: &'a str,
 }
 
+/// How value is asked to move, and with whose words it is signed for.
+#[derive(Clone, Copy, Debug)]
+pub enum Method<'a> {
+    /// Scheme `exact` by EIP-3009: the token's own domain.
+    Authorization(&'a Domain),
+    /// Scheme `exact` by Permit2.
+    Permit(&'a PermitDomain),
+    /// Scheme `upto` by Permit2: the price is the most that may be taken, and only this facilitator takes it.
+    Upto(&'a PermitDomain, Address),
+}
+
 /// What a payment must agree with.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// What is paid in.
     pub asset: &'a Asset,
-    /// The same asset's EIP-712 domain.
-    pub domain: &'a Domain,
+    /// By which way.
+    pub method: Method<'a>,
     /// Who must be paid.
     pub pay_to: Address,
+    /// `maxTimeoutSeconds` of the offer.
+    pub max_timeout_seconds: u64,
+    /// How many seconds of its time a payment must have left: what it takes to settle it. 0 where nothing has to be sent.
+    pub margin_seconds: u64,
     /// Prices that may be paid, the current one first.
     pub quotes: &'a [Quote<'a>],
     /// Ledger time.
@@ -95,87 +111,45 @@ impl VerifiedPayment {
 /// # Errors
 /// See [`Rejection`].
 pub fn verify(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<VerifiedPayment, Rejection> {
-    is_ours(&payment.accepted, expected.asset)?;
-    let authorization = &payment.authorization;
+    judge(payment, expected).map_err(|rejection| match payment.transfer {
+        Transfer::Authorization(_) => rejection,
+        Transfer::Permit(_) => Rejection::OfPermit(Box::new(rejection)),
+    })
+}
+
+fn judge(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<VerifiedPayment, Rejection> {
+    is_ours(payment, expected)?;
+    let transfer = &payment.transfer;
+    let digest = match (transfer, expected.method) {
+        (Transfer::Authorization(signed), Method::Authorization(domain)) => domain.digest(signed),
+        (Transfer::Permit(signed), Method::Permit(domain) | Method::Upto(domain, _)) => domain.digest(signed),
+        _ => return Err(Rejection::Method),
+    };
     // What pays no price of this route may have paid before the price or the recipient changed, or for another route: it
     // is judged to the end, so that its earlier outcome can be found.
     let quote = agrees(payment, expected).and_then(|()| matching_quote(payment, expected.quotes));
     let now = U256::from(expected.at.seconds().unsigned_abs());
-    if authorization.valid_after > now {
+    if transfer.valid_after() > now {
         return Err(quote.err().unwrap_or(Rejection::NotYetValid));
     }
-    if authorization.valid_before > now + U256::from(MAX_TIMEOUT_SECONDS + SKEW_SECONDS) {
-        return Err(quote.err().unwrap_or(Rejection::ValidTooLong));
+    let longest = expected.max_timeout_seconds.saturating_add(SKEW_SECONDS);
+    if transfer.valid_before() > now + U256::from(longest) {
+        let offered = expected.max_timeout_seconds;
+        return Err(quote.err().unwrap_or(Rejection::ValidTooLong(offered)));
     }
-    let digest = expected.domain.digest(authorization);
+    let payer = transfer.from();
     match payment.signature.recover(digest) {
-        Ok(signer) if signer == authorization.from => {}
+        Ok(signer) if signer == payer => {}
         _ => return Err(quote.err().unwrap_or(Rejection::Signature)),
     }
-    // Fits: it is at most a minute and a half from now.
-    let valid_before = authorization.valid_before.saturating_to::<u64>();
-    let (network, payer) = (&expected.asset.network, authorization.from);
-    let replay_key =
-        ReplayKey::new(valid_before, network, expected.asset.address, payer, authorization.nonce);
-    if authorization.valid_before <= now {
+    // Fits: it is at most `longest` from now.
+    let replay_key = transfer.replay_key(expected.asset, transfer.valid_before().saturating_to());
+    if transfer.valid_before() <= now + U256::from(expected.margin_seconds) {
         return Err(Rejection::Expired { replay_key, payer });
     }
     let quote =
         quote.map_err(|reason| Rejection::Unpriced { reason: Box::new(reason), replay_key, payer })?;
     Ok(VerifiedPayment { payer, amount: quote.price, revision: quote.revision, replay_key, digest })
-}
-
-/// Scheme, network and asset: with any other, the signature is over something else.
-fn is_ours(accepted: &Offer, asset: &Asset) -> Result<(), Rejection> {
-    if accepted.scheme != SCHEME_EXACT {
-        return Err(Rejection::Scheme(accepted.scheme.chars().take(32).collect()));
-    }
-    if accepted.network != *asset.network {
-        return Err(Rejection::Network(accepted.network.chars().take(64).collect()));
-    }
-    if wire::address(&accepted.asset) != Some(asset.address) {
-        return Err(Rejection::Asset);
-    }
-    Ok(())
-}
-
-/// Field by field, as the public SDKs compare since 2.13: every field equal, `extra` a superset of ours. The amount
-/// and the quote are [`matching_quote`]'s.
-fn agrees(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<(), Rejection> {
-    let (accepted, asset) = (&payment.accepted, expected.asset);
-    if payment.authorization.to != expected.pay_to || wire::address(&accepted.pay_to) != Some(expected.pay_to)
-    {
-        return Err(Rejection::Recipient);
-    }
-    if accepted.max_timeout_seconds != MAX_TIMEOUT_SECONDS {
-        return Err(Rejection::Offer("maxTimeoutSeconds"));
-    }
-    for (key, ours) in [("name", &asset.name), ("version", &asset.version)] {
-        if accepted.extra.get(key).and_then(Value::as_str) != Some(&**ours) {
-            return Err(Rejection::Offer("extra"));
-        }
-    }
-    Ok(())
-}
-
-/// The price that is paid: the one whose quote was echoed, or without an echo the first of the same amount.
-fn matching_quote<'a>(payment: &PaymentPayload, quotes: &'a [Quote<'a>]) -> Result<&'a Quote<'a>, Rejection> {
-    let accepted = &payment.accepted;
-    let amount = Amount::parse_atomic(&accepted.amount);
-    let has_amount = |quote: &&Quote<'_>| amount == Some(quote.price);
-    let quote = match accepted.extra.get(QUOTE) {
-        None | Some(Value::Null) => quotes.iter().find(has_amount),
-        Some(Value::String(text)) => {
-            let quote = quotes.iter().find(|quote| quote.quote == text).ok_or(Rejection::Quote)?;
-            Some(quote).filter(has_amount)
-        }
-        Some(_) => return Err(Rejection::Quote),
-    };
-    let quote = quote.ok_or(Rejection::Offer("amount"))?;
-    if payment.authorization.value != U256::from(quote.price.atomic().unsigned_abs()) {
-        return Err(Rejection::Value);
-    }
-    Ok(quote)
 }
 
 #[cfg(test)]

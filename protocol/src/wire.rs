@@ -15,25 +15,33 @@ use crate::offer::Offer;
 /// Decimal digits of 2^256 - 1.
 const NUMBER_DIGITS_MAX: usize = 78;
 
-/// x402 v2's `PaymentPayload`. `resource` is not read: it is unsigned.
+/// x402's `PaymentPayload`: with `accepted` in v2, with `scheme` and `network` in v1. `resource` is not read: it is unsigned.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub(crate) struct Wire<'a> {
     pub(crate) x402_version: Option<u64>,
     pub(crate) accepted: Option<Offer>,
     #[serde(borrow)]
+    pub(crate) scheme: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) network: Option<Text<'a>>,
+    #[serde(borrow)]
     pub(crate) payload: Option<Payload<'a>>,
     pub(crate) extensions: Option<Extensions>,
 }
 
-/// `payload` of scheme `exact` by EIP-3009.
+/// `payload` on EVM networks: with one of the two.
 #[derive(Deserialize)]
-#[serde(expecting = "an object")]
+#[serde(rename_all = "camelCase", expecting = "an object")]
 pub(crate) struct Payload<'a> {
     #[serde(borrow)]
     pub(crate) signature: Option<Text<'a>>,
+    /// By EIP-3009.
     #[serde(borrow)]
     pub(crate) authorization: Option<Fields<'a>>,
+    /// By Permit2.
+    #[serde(borrow)]
+    pub(crate) permit2_authorization: Option<PermitFields<'a>>,
 }
 
 /// `payload.authorization`.
@@ -52,6 +60,46 @@ pub(crate) struct Fields<'a> {
     pub(crate) valid_before: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) nonce: Option<Text<'a>>,
+}
+
+/// `payload.permit2Authorization`.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+pub(crate) struct PermitFields<'a> {
+    #[serde(borrow)]
+    pub(crate) from: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) permitted: Option<Permitted<'a>>,
+    #[serde(borrow)]
+    pub(crate) spender: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) nonce: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) deadline: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) witness: Option<WitnessFields<'a>>,
+}
+
+/// `permitted` of a permit.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+pub(crate) struct Permitted<'a> {
+    #[serde(borrow)]
+    pub(crate) token: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) amount: Option<Text<'a>>,
+}
+
+/// `witness` of a permit.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct WitnessFields<'a> {
+    #[serde(borrow)]
+    pub(crate) to: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) facilitator: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) valid_after: Option<Text<'a>>,
 }
 
 /// A string that is only copied where JSON escapes stand in it. serde borrows a bare `Cow`, but none in an `Option`.
@@ -100,6 +148,13 @@ pub(crate) fn number(text: &str) -> Option<U256> {
     U256::from_str_radix(text, 10).ok()
 }
 
+/// A number in decimal, or `0x` and up to 64 hexadecimal digits: clients write the nonce of a permit in either way.
+pub(crate) fn nonce(text: &str) -> Option<U256> {
+    let Some(digits) = text.strip_prefix("0x") else { return number(text) };
+    let fits = (1..=64).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    fits.then(|| U256::from_str_radix(digits, 16).ok()).flatten()
+}
+
 /// The digits after `0x`, where there are exactly so many bytes of them.
 fn hexadecimal(text: &str, digits: usize) -> Option<&str> {
     text.strip_prefix("0x").filter(|rest| rest.len() == digits)
@@ -134,5 +189,17 @@ mod tests {
         assert_eq!(word(&format!("0x{}", "Ab".repeat(32))), Some(B256::repeat_byte(0xab)));
         assert_eq!(word(&format!("0x{}", "ab".repeat(31))), None);
         assert_eq!(word(&format!("0x{}", "g".repeat(64))), None);
+    }
+
+    #[test]
+    fn a_nonce_is_the_same_number_in_either_form() {
+        assert_eq!(nonce("255"), Some(U256::from(255)));
+        for text in ["0xff", "0xFF", "0x00ff"] {
+            assert_eq!(nonce(text), Some(U256::from(255)), "{text}");
+        }
+        assert_eq!(nonce(&format!("0x{}", "f".repeat(64))), Some(U256::MAX));
+        for text in ["", "0x", "0x_f", "0xfg", "ff", "-0xf", "0x-f", &format!("0x{}", "0".repeat(65))] {
+            assert_eq!(nonce(text), None, "{text}");
+        }
     }
 }

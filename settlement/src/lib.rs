@@ -7,7 +7,9 @@
 
 pub mod asked;
 pub mod books;
+pub mod chain;
 pub mod due;
+pub mod facilitator;
 pub mod terms;
 pub mod watcher;
 pub mod worker;
@@ -18,5 +20,7 @@ pub use terms::{TermsError, TermsSource};
 pub use watcher::{Unwatched, Watcher};
 pub use worker::{Round, SettlementError, Worker};
 
+#[cfg(test)]
+mod mock;
 #[cfg(test)]
 mod tests;

@@ -28,9 +28,7 @@ pub(crate) struct Running {
 impl Client {
     /// npm `@x402/fetch`.
     pub(crate) fn fetch() -> Self {
-        let own = folder().join("venv/bin/node");
-        let interpreter = if own.exists() { own } else { PathBuf::from("node") };
-        Self { interpreter, script: folder().join("pay.mjs") }
+        Self { interpreter: node(), script: folder().join("pay.mjs") }
     }
 
     /// PyPI `x402` with httpx.
@@ -77,7 +75,7 @@ impl Running {
 }
 
 /// Where the packages are; installs them where `make test` has not.
-fn folder() -> &'static Path {
+pub(crate) fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("setup.sh");
@@ -90,13 +88,21 @@ fn folder() -> &'static Path {
         assert!(output.status.success(), "tests/setup.sh could not install the stock clients");
         let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         // Node looks for packages beside the script. Renamed into place, so that nobody reads half of it.
-        let fresh = folder.join(format!("pay-{}.mjs", std::process::id()));
-        std::fs::copy(source("pay.mjs"), &fresh).expect("a copy of the script");
-        std::fs::rename(fresh, folder.join("pay.mjs")).expect("the script in its place");
+        for script in ["pay.mjs", "chain.mjs"] {
+            let fresh = folder.join(format!("{}-{script}", std::process::id()));
+            std::fs::copy(source(script), &fresh).expect("a copy of the script");
+            std::fs::rename(fresh, folder.join(script)).expect("the script in its place");
+        }
         folder
     })
 }
 
-fn source(name: &str) -> PathBuf {
+/// Node: its own where the system's is too old.
+pub(crate) fn node() -> PathBuf {
+    let own = folder().join("venv/bin/node");
+    if own.exists() { own } else { PathBuf::from("node") }
+}
+
+pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
 }

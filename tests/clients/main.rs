@@ -1,6 +1,7 @@
 //! The stock clients, unmodified, from their registries: what people run today pays through the real binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod chain;
 mod client;
 
 use client::Client;

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use domain::{Address, Amount, Asset, B256, UnixMillis};
 use protocol::eip712::Domain;
 use protocol::header::encode;
+use protocol::offer::MAX_TIMEOUT_SECONDS;
 use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
-use protocol::verify::{Expected, Quote, verify};
+use protocol::verify::{Expected, Method, Quote, verify};
 
 /// When the payment in the corpus was signed.
 const SIGNED_AT: UnixMillis = UnixMillis(1_795_349_701_000);
@@ -66,7 +67,15 @@ fn judge(payment: &PaymentPayload) -> Option<(Address, B256)> {
     let price = Amount::from_atomic(1_000).expect("an amount");
     let quotes = [Quote { price, revision: 2, quote: "2.current" }];
     let Terms { asset, domain, pay_to, .. } = &*TERMS;
-    let expected = Expected { asset, domain, pay_to: *pay_to, quotes: &quotes, at: SIGNED_AT };
+    let expected = Expected {
+        asset,
+        method: Method::Authorization(domain),
+        pay_to: *pay_to,
+        max_timeout_seconds: MAX_TIMEOUT_SECONDS,
+        margin_seconds: 0,
+        quotes: &quotes,
+        at: SIGNED_AT,
+    };
     let verified = verify(payment, &expected).ok()?;
     Some((verified.payer(), verified.digest()))
 }

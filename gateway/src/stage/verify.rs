@@ -3,8 +3,10 @@
 //! Our own offers are what a payment is judged by, never the client's copy of them (DESIGN section 2).
 
 use domain::{Amount, Price, UnixMillis};
-use protocol::payload::PaymentPayload;
-use protocol::verify::{Expected, Quote, Rejection, VerifiedPayment, verify as verify_payment};
+use protocol::X402_VERSION;
+use protocol::offer::MAX_TIMEOUT_SECONDS;
+use protocol::payload::{Malformed, PaymentPayload};
+use protocol::verify::{Expected, Method, Quote, Rejection, VerifiedPayment, verify as verify_payment};
 use registry::agent_key::AgentKey;
 use registry::config::Limits;
 
@@ -69,6 +71,11 @@ pub(crate) fn verify(
             }
             let payload = PaymentPayload::parse(header.as_bytes())
                 .map_err(|malformed| Refusal::MalformedPayment(malformed.to_string()))?;
+            // Nothing is offered in version 1: it has no name for the wallet rail's network.
+            if payload.version() != X402_VERSION {
+                let malformed = Malformed::Version(payload.version());
+                return Err(Refusal::MalformedPayment(malformed.to_string()));
+            }
             signed(&payload, routed, offer, asset, at)
         }
     }
@@ -90,8 +97,10 @@ fn signed(
         .collect();
     let expected = Expected {
         asset,
-        domain: routed.snapshot.domain(),
+        method: Method::Authorization(routed.snapshot.domain()),
         pay_to: routed.provider.pay_to,
+        max_timeout_seconds: MAX_TIMEOUT_SECONDS,
+        margin_seconds: 0,
         quotes: &quotes,
         at,
     };

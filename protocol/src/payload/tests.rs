@@ -1,11 +1,18 @@
 use serde_json::json;
 
 use super::*;
-use crate::captures::{self, PAYER, PAYMENT, PAYMENT_REORDERED, PAYMENT_V1};
+use crate::captures::{self, PAYER, PAYMENT, PAYMENT_PERMIT, PAYMENT_REORDERED, PAYMENT_V1};
 use crate::header::{PAYMENT_HEADER_BYTES_MAX, encode};
 
 fn parse(json: &str) -> Result<PaymentPayload, Malformed> {
     PaymentPayload::parse(encode(json.as_bytes()).as_bytes())
+}
+
+fn accepted(payment: &PaymentPayload) -> &Offer {
+    match &payment.terms {
+        Terms::Offer(accepted) => accepted,
+        Terms::Named { .. } => panic!("{payment:?}"),
+    }
 }
 
 fn captured() -> Value {
@@ -22,13 +29,13 @@ fn refused(change: impl FnOnce(&mut Value)) -> String {
 #[test]
 fn the_captured_payment_is_read_field_by_field() {
     let payment = parse(PAYMENT).unwrap();
-    let authorization = payment.authorization;
+    let Transfer::Authorization(authorization) = payment.transfer else { panic!("{payment:?}") };
     assert_eq!(authorization.from, captures::address(PAYER));
     assert_eq!(authorization.to, captures::address("0x90F79bf6EB2c4f870365E785982E1f101E93b906"));
     assert_eq!(authorization.value, U256::from(1000));
     assert_eq!(authorization.valid_after, U256::ZERO);
     assert_eq!(authorization.valid_before, U256::from(1_795_349_761_u64));
-    assert_eq!(payment.accepted.max_timeout_seconds, 300);
+    assert_eq!(accepted(&payment).max_timeout_seconds, 300);
     assert_eq!(payment.payment_identifier(), None);
 }
 
@@ -38,9 +45,9 @@ fn order_case_nulls_and_escapes_do_not_matter() {
     let escaped = PAYMENT.replace("\"1000\"", "\"\\u0031000\"").replace("\"exact\"", "\"e\\u0078act\"");
     for text in [PAYMENT_REORDERED, &escaped] {
         let second = parse(text).unwrap();
-        assert_eq!(first.authorization, second.authorization);
-        assert_eq!(first.accepted.scheme, second.accepted.scheme);
-        assert_eq!(first.accepted.extra, second.accepted.extra);
+        assert_eq!(first.transfer, second.transfer);
+        assert_eq!(accepted(&first).scheme, accepted(&second).scheme);
+        assert_eq!(accepted(&first).extra, accepted(&second).extra);
     }
 }
 
@@ -87,13 +94,53 @@ fn a6_numbers_in_another_form_are_malformed() {
 }
 
 #[test]
-fn other_versions_and_other_methods_are_refused() {
-    assert!(matches!(parse(PAYMENT_V1), Err(Malformed::Version(1))));
+fn a_payment_of_v1_names_its_network_and_is_of_v1() {
+    let payment = parse(PAYMENT_V1).unwrap();
+    let network = "eip155:84532".to_owned();
+    assert_eq!(payment.terms, Terms::Named { scheme: "exact".to_owned(), network });
+    assert_eq!((payment.version(), payment.quote()), (1, None));
+    let unknown = parse(&PAYMENT_V1.replace("base-sepolia", "elsewhere")).unwrap();
+    assert!(matches!(unknown.terms, Terms::Named { network, .. } if network == "elsewhere"));
+    for name in ["scheme", "network"] {
+        let error = parse(&PAYMENT_V1.replace(&format!("\"{name}\""), "\"other\"")).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
     assert!(refused(|payment| payment["x402Version"] = json!(3)).contains("version 3"));
-    let permit2 = refused(|payment| {
-        payment["payload"] = json!({"signature": "0x", "permit2Authorization": {}});
-    });
-    assert!(permit2.contains("authorization"), "{permit2}");
+}
+
+#[test]
+fn a_permit_is_read_field_by_field_and_what_is_missing_is_named() {
+    let payment = parse(PAYMENT_PERMIT).unwrap();
+    let Transfer::Permit(permit) = payment.transfer else { panic!("{payment:?}") };
+    assert_eq!((permit.amount, permit.witness.facilitator), (U256::from(1000), None));
+    assert_eq!(payment.transfer.valid_before(), U256::from(1_795_947_326_u64));
+    let change = |pointer: &str, value: Value| {
+        let mut payment: Value = serde_json::from_str(PAYMENT_PERMIT).unwrap();
+        *payment.pointer_mut(&format!("/payload/permit2Authorization{pointer}")).unwrap() = value;
+        parse(&payment.to_string())
+    };
+    for pointer in [
+        "/from",
+        "/permitted",
+        "/permitted/token",
+        "/permitted/amount",
+        "/spender",
+        "/nonce",
+        "/deadline",
+        "/witness",
+        "/witness/to",
+        "/witness/validAfter",
+    ] {
+        let error = change(pointer, Value::Null).unwrap_err().to_string();
+        assert!(error.contains(&pointer.replace('/', ".")[1..]), "{pointer}: {error}");
+    }
+    let error = change("/witness", json!({"to": PAYER, "validAfter": "0", "facilitator": "me"})).unwrap_err();
+    assert!(error.to_string().contains("facilitator"), "{error}");
+    // Neither of the two, and both of them.
+    assert!(refused(|payment| payment["payload"]["authorization"] = Value::Null).contains("authorization"));
+    let mut both: Value = serde_json::from_str(PAYMENT_PERMIT).unwrap();
+    both["payload"]["authorization"] = captured()["payload"]["authorization"].clone();
+    assert!(parse(&both.to_string()).is_err());
 }
 
 #[test]

@@ -4,6 +4,8 @@ use serde_json::Map;
 use super::*;
 use crate::captures::{CHALLENGE, address};
 use crate::payload::PaymentPayload;
+use crate::payload::Terms;
+use crate::transfer::Transfer;
 
 const AT: UnixMillis = UnixMillis(1_795_349_701_000);
 
@@ -101,8 +103,8 @@ proptest! {
         });
         let header = header::encode(payment.to_string().as_bytes());
         let parsed = PaymentPayload::parse(header.as_bytes()).unwrap();
-        prop_assert_eq!(parsed.authorization, authorization);
-        prop_assert_eq!(&parsed.accepted, &challenge().accepts[0]);
+        prop_assert_eq!(parsed.transfer, Transfer::Authorization(authorization));
+        prop_assert_eq!(&parsed.terms, &Terms::Offer(challenge().accepts[0].clone()));
         prop_assert_eq!(parsed.signature.recover(authorization.nonce), Ok(key().address()));
         prop_assert_eq!(parsed.payment_identifier(), Some(&*id));
     }

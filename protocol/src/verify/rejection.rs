@@ -3,8 +3,6 @@
 use domain::{Address, ReplayKey};
 use thiserror::Error;
 
-use crate::offer::MAX_TIMEOUT_SECONDS;
-
 /// Why a payment is refused: nothing is charged for it now. One that is [`Rejection::signed`] may have paid before.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
@@ -33,11 +31,11 @@ pub enum Rejection {
     #[error("the authorization is not valid yet; check the clock")]
     NotYetValid,
     /// Valid for longer than was asked for.
-    #[error("the authorization is valid for longer than the {MAX_TIMEOUT_SECONDS} seconds that were offered")]
-    ValidTooLong,
-    /// Its time is over, and it is made out to us and signed. Whether its price is still one of ours does not matter:
+    #[error("the authorization is valid for longer than the {0} seconds that were offered")]
+    ValidTooLong(u64),
+    /// Its time is over, or too short to settle it, and it is made out to us and signed. Whether its price is still one of ours does not matter:
     /// it may have paid while it was.
-    #[error("the authorization has expired; sign a new one")]
+    #[error("the authorization has expired, or ends before it could be settled; sign a new one")]
     Expired {
         /// By which its earlier outcome can be found.
         replay_key: ReplayKey,
@@ -57,6 +55,21 @@ pub enum Rejection {
     /// Not signed by its payer.
     #[error("the signature is not the payer's")]
     Signature,
+    /// Signed for another way than the one that was offered.
+    #[error("the payment moves value in another way than the offer asks for (`assetTransferMethod`)")]
+    Method,
+    /// A permit for another token.
+    #[error("the permit is for another token than the offer's")]
+    Token,
+    /// A permit that somebody else than x402's proxy could use.
+    #[error("the permit's spender is not the proxy of this scheme")]
+    Spender,
+    /// A permit that another facilitator would settle.
+    #[error("the permit names another facilitator than the one that was offered")]
+    Facilitator,
+    /// What is wrong with a payment by Permit2.
+    #[error("{0}")]
+    OfPermit(Box<Rejection>),
 }
 
 // === impl Rejection ===
@@ -70,6 +83,7 @@ impl Rejection {
             Self::Expired { replay_key, payer } | Self::Unpriced { replay_key, payer, .. } => {
                 Some((*replay_key, *payer))
             }
+            Self::OfPermit(reason) => reason.signed(),
             _ => None,
         }
     }
@@ -85,11 +99,29 @@ impl Rejection {
             Self::Recipient => "invalid_exact_evm_recipient_mismatch",
             Self::Value => "invalid_exact_evm_authorization_value",
             Self::NotYetValid => "invalid_exact_evm_payload_authorization_valid_after",
-            Self::ValidTooLong | Self::Expired { .. } => {
+            Self::ValidTooLong(_) | Self::Expired { .. } => {
                 "invalid_exact_evm_payload_authorization_valid_before"
             }
             Self::Unpriced { reason, .. } => reason.code(),
             Self::Signature => "invalid_exact_evm_signature",
+            Self::Method => "unsupported_payload_type",
+            Self::Token => "permit2_token_mismatch",
+            Self::Spender => "invalid_permit2_spender",
+            Self::Facilitator => "upto_facilitator_mismatch",
+            Self::OfPermit(reason) => reason.code_of_permit(),
+        }
+    }
+
+    /// The same for what Permit2 has words of its own for.
+    fn code_of_permit(&self) -> &'static str {
+        match self {
+            Self::Recipient => "invalid_permit2_recipient_mismatch",
+            Self::Value => "permit2_amount_mismatch",
+            Self::NotYetValid => "permit2_not_yet_valid",
+            Self::ValidTooLong(_) | Self::Expired { .. } => "permit2_deadline_expired",
+            Self::Signature => "invalid_permit2_signature",
+            Self::Unpriced { reason, .. } => reason.code_of_permit(),
+            other => other.code(),
         }
     }
 }

@@ -1,12 +1,16 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::authorization::Authorization;
 use crate::captures::{self, PAYMENT, usdc};
 use crate::challenge::PaymentRequired;
 use crate::header;
+use crate::offer::{MAX_TIMEOUT_SECONDS, Offer};
 use crate::sign::sign_offer;
 use crate::signature::SigningKey;
+
+mod on_chain;
 
 const NOW: UnixMillis = UnixMillis(1_795_349_701_000);
 
@@ -17,8 +21,15 @@ fn units(units: i64) -> Amount {
 /// Signs the authorization as it stands.
 fn sign(payment: &mut Value) {
     let parsed = PaymentPayload::parse(header::encode(payment.to_string().as_bytes()).as_bytes()).unwrap();
-    let digest = Domain::new(&usdc()).digest(&parsed.authorization);
+    let digest = Domain::new(&usdc()).digest(&authorization(&parsed));
     payment["payload"]["signature"] = json!(alloy_primitives::hex::encode_prefixed(key().sign(digest)));
+}
+
+fn authorization(payment: &PaymentPayload) -> Authorization {
+    match payment.transfer {
+        Transfer::Authorization(authorization) => authorization,
+        Transfer::Permit(permit) => panic!("{permit:?}"),
+    }
 }
 
 fn key() -> SigningKey {
@@ -46,7 +57,16 @@ fn judged(at: UnixMillis, change: impl FnOnce(&mut Value)) -> Result<VerifiedPay
         Quote { price: units(900), revision: 1, quote: "1.before" },
     ];
     let domain = Domain::new(&asset);
-    verify(&payment, &Expected { asset: &asset, domain: &domain, pay_to, quotes: &quotes, at })
+    let expected = Expected {
+        asset: &asset,
+        method: Method::Authorization(&domain),
+        pay_to,
+        max_timeout_seconds: MAX_TIMEOUT_SECONDS,
+        margin_seconds: 0,
+        quotes: &quotes,
+        at,
+    };
+    verify(&payment, &expected)
 }
 
 fn code(change: impl FnOnce(&mut Value)) -> &'static str {
@@ -56,7 +76,7 @@ fn code(change: impl FnOnce(&mut Value)) -> &'static str {
 #[test]
 fn a_signature_of_the_stock_typescript_client_is_recovered() {
     let payment = PaymentPayload::parse(header::encode(PAYMENT.as_bytes()).as_bytes()).unwrap();
-    let digest = Domain::new(&usdc()).digest(&payment.authorization);
+    let digest = Domain::new(&usdc()).digest(&authorization(&payment));
     assert_eq!(digest, captures::word(captures::PAYMENT_DIGEST));
     assert_eq!(payment.signature.recover(digest).unwrap(), captures::address(captures::PAYER));
 }
@@ -162,7 +182,7 @@ fn the_window_is_the_one_that_was_offered() {
     assert!(matches!(judged(NOW.plus(60_000), |_| {}), Err(Rejection::Expired { .. })));
     // A client whose clock is ahead by no more than the skew.
     assert!(judged(NOW.plus(-30_000), |_| {}).is_ok());
-    assert_eq!(judged(NOW.plus(-31_000), |_| {}).unwrap_err(), Rejection::ValidTooLong);
+    assert_eq!(judged(NOW.plus(-31_000), |_| {}).unwrap_err(), Rejection::ValidTooLong(60));
 }
 
 #[test]

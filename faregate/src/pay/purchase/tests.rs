@@ -1,7 +1,8 @@
 use domain::{Address, Asset};
 use protocol::eip712::Domain;
+use protocol::offer::MAX_TIMEOUT_SECONDS;
 use protocol::payload::PaymentPayload;
-use protocol::verify::{Expected, Quote, verify};
+use protocol::verify::{Expected, Method, Quote, verify};
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
@@ -66,8 +67,15 @@ fn what_is_signed_is_what_was_offered_under_a_nonce_of_its_own() {
     };
     let domain = Domain::new(&asset);
     let quotes = [Quote { price: Amount::parse_dollars("$0.0025").unwrap(), revision: 1, quote: "" }];
-    let expected =
-        Expected { asset: &asset, domain: &domain, pay_to, quotes: &quotes, at: SystemClock.now() };
+    let expected = Expected {
+        asset: &asset,
+        method: Method::Authorization(&domain),
+        pay_to,
+        max_timeout_seconds: MAX_TIMEOUT_SECONDS,
+        margin_seconds: 0,
+        quotes: &quotes,
+        at: SystemClock.now(),
+    };
 
     let sign = || choose(&[offer("eip155:402402", "2500", named())], "$1").unwrap().sign(&key).unwrap();
     let (first, second) = (sign(), sign());

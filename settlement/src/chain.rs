@@ -1,0 +1,124 @@
+//! [`Chain`]: one public EVM network as its nodes show it: what became of a signed payment, by evidence alone.
+//!
+//! Read only; who sends is elsewhere. A node that does not answer, or answers something else, has shown nothing ([`RpcError`]).
+//! Next: [`evidence`] for what counts as proof, [`rpc`] for the nodes.
+
+mod contracts;
+mod evidence;
+mod rpc;
+
+use alloy_primitives::{Address, B256, U256};
+use alloy_sol_types::{SolCall, SolEvent};
+use protocol::authorization::Authorization;
+use serde_json::{Value, json};
+
+use contracts::Token;
+
+pub use evidence::Evidence;
+pub use rpc::{Log, Nodes, RpcError};
+
+/// A network and how deep a block must lie before it counts.
+pub struct Chain {
+    nodes: Nodes,
+    /// Blocks on top of one that is final for us. 0: the last one is.
+    confirmations: u64,
+}
+
+/// A block as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its height.
+    pub number: u64,
+    /// Its time, in Unix seconds.
+    pub time: u64,
+}
+
+// === impl Chain ===
+
+impl Chain {
+    /// A network by its nodes.
+    #[must_use]
+    pub const fn new(nodes: Nodes, confirmations: u64) -> Self {
+        Self { nodes, confirmations }
+    }
+
+    /// The number in the EIP-712 domains of its tokens.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn id(&self) -> Result<u64, RpcError> {
+        self.quantity("eth_chainId", json!([])).await
+    }
+
+    /// The last block that counts.
+    ///
+    /// # Errors
+    /// See [`RpcError`]; a chain that is shorter than its confirmations has none.
+    pub async fn settled_block(&self) -> Result<Block, RpcError> {
+        let last = self.quantity("eth_blockNumber", json!([])).await?;
+        let number = last.checked_sub(self.confirmations).ok_or(RpcError::Malformed("eth_blockNumber"))?;
+        let block: Value = self.nodes.call("eth_getBlockByNumber", json!([hex(number), false])).await?;
+        let time = block["timestamp"].as_str().and_then(rpc::quantity);
+        Ok(Block { number, time: time.ok_or(RpcError::Malformed("eth_getBlockByNumber"))? })
+    }
+
+    /// Atomic units of a token that an address has, in the last block.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn balance(&self, token: Address, owner: Address) -> Result<U256, RpcError> {
+        let call = Token::balanceOfCall { owner };
+        self.read(token, &call, "latest".into()).await
+    }
+
+    /// What became of an authorization for this token, looked for from a block on that is older than it.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn evidence(
+        &self,
+        token: Address,
+        signed: &Authorization,
+        from_block: u64,
+    ) -> Result<Evidence, RpcError> {
+        let until = self.settled_block().await?;
+        let call = Token::authorizationStateCall { authorizer: signed.from, nonce: signed.nonce };
+        if !self.read(token, &call, hex(until.number).into()).await? {
+            return Ok(Evidence::Unused { at: until.time });
+        }
+        let topics = json!([
+            Token::AuthorizationUsed::SIGNATURE_HASH,
+            B256::left_padding_from(signed.from.as_slice()),
+            signed.nonce
+        ]);
+        let range = json!([{
+            "address": token, "topics": topics, "fromBlock": hex(from_block), "toBlock": hex(until.number)
+        }]);
+        let used: Vec<Log> = self.nodes.call("eth_getLogs", range).await?;
+        let Some(used) = used.into_iter().find(|log| log.address == token && !log.removed) else {
+            return Ok(Evidence::Void);
+        };
+        let receipt: rpc::Receipt =
+            self.nodes.call("eth_getTransactionReceipt", json!([used.transaction_hash])).await?;
+        Ok(evidence::judge(token, signed, &receipt))
+    }
+
+    async fn read<C: SolCall>(&self, to: Address, call: &C, block: Value) -> Result<C::Return, RpcError> {
+        let data = alloy_primitives::hex::encode_prefixed(call.abi_encode());
+        let answer: String = self.nodes.call("eth_call", json!([{ "to": to, "data": data }, block])).await?;
+        let bytes = alloy_primitives::hex::decode(answer).map_err(|_| RpcError::Malformed("eth_call"))?;
+        C::abi_decode_returns(&bytes).map_err(|_| RpcError::Malformed("eth_call"))
+    }
+
+    async fn quantity(&self, method: &'static str, parameters: Value) -> Result<u64, RpcError> {
+        let text: String = self.nodes.call(method, parameters).await?;
+        rpc::quantity(&text).ok_or(RpcError::Malformed(method))
+    }
+}
+
+fn hex(number: u64) -> String {
+    format!("0x{number:x}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! [`Evidence`]: what the chain shows of an authorization. A facilitator's word is none, and neither is a transaction that succeeded:
+//! what counts is the token's own transfer, made by the use of our nonce.
+
+use alloy_primitives::{Address, B256, LogData};
+use alloy_sol_types::SolEvent;
+use protocol::authorization::Authorization;
+
+use super::contracts::Token;
+use super::rpc::{Log, Receipt};
+
+/// What became of an authorization, in blocks that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Its nonce was not used until then, in Unix seconds of the chain: past its `validBefore` it never will be.
+    Unused {
+        /// Time of the last block that counts.
+        at: u64,
+    },
+    /// It moved its value to whom it was made out to.
+    Moved {
+        /// By which transaction.
+        transaction: B256,
+        /// In which block.
+        block: u64,
+    },
+    /// Its nonce is used, and paid nobody we know of: cancelled by its payer, or used by a token that moves nothing (A12).
+    Void,
+}
+
+/// Whether the receipt shows the transfer of this authorization: one log beside the use of its nonce, since a batch may move the same
+/// amount between the same two several times.
+pub(super) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -> Evidence {
+    let logs: Vec<&Log> = receipt.logs.iter().filter(|log| log.address == token).collect();
+    let is_use = |log: &&Log| {
+        read::<Token::AuthorizationUsed>(log)
+            .is_some_and(|used| used.authorizer == signed.from && used.nonce == signed.nonce)
+    };
+    let is_transfer = |log: Option<&&Log>| {
+        log.and_then(|log| read::<Token::Transfer>(log)).is_some_and(|moved| {
+            (moved.from, moved.to, moved.value) == (signed.from, signed.to, signed.value)
+        })
+    };
+    let Some(place) = logs.iter().position(is_use).filter(|_| receipt.succeeded()) else {
+        return Evidence::Void;
+    };
+    // The reference implementation tells of the use first. One that tells of it last has its own transfer before it, not another's.
+    let after = logs.get(place + 1);
+    let before = place.checked_sub(1).and_then(|place| logs.get(place));
+    let others = place.checked_sub(2).and_then(|place| logs.get(place));
+    let is_others = others.is_some_and(|log| read::<Token::AuthorizationUsed>(log).is_some());
+    if is_transfer(after) || (is_transfer(before) && !is_others) {
+        Evidence::Moved { transaction: receipt.transaction_hash, block: receipt.block() }
+    } else {
+        Evidence::Void
+    }
+}
+
+fn read<E: SolEvent>(log: &Log) -> Option<E> {
+    let data = LogData::new(log.topics.clone(), log.data.clone())?;
+    E::decode_log_data(&data).ok()
+}
+
+#[cfg(test)]
+mod tests;

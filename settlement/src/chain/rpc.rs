@@ -1,0 +1,176 @@
+//! [`Nodes`]: JSON-RPC over HTTP to the nodes of one network, one after the other until one answers (EIP-1474).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes};
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+/// Most bytes of an answer that are read: receipts of a full block's transaction fit.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Longest message of a node that is kept, in characters.
+const MESSAGE_MAX: usize = 160;
+
+/// The nodes of one network, the preferred one first.
+pub struct Nodes {
+    client: Client,
+    urls: Vec<String>,
+    next_id: AtomicU64,
+}
+
+/// Why nothing was shown.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RpcError {
+    /// The system has no TLS.
+    #[error("no client for the nodes of a network")]
+    Client,
+    /// No node answered in time, or with HTTP's own success.
+    #[error("no node of the network answers")]
+    Unreachable,
+    /// A node answered what is no answer to this method.
+    #[error("a node's answer to `{0}` cannot be read")]
+    Malformed(&'static str),
+    /// A node refused.
+    #[error("a node refused `{method}`: {code} {message}")]
+    Refused {
+        /// What was asked.
+        method: &'static str,
+        /// JSON-RPC's code.
+        code: i64,
+        /// In the node's words.
+        message: String,
+    },
+}
+
+/// An event of a contract.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Log {
+    /// Of the contract.
+    pub address: Address,
+    /// The event and its indexed fields.
+    pub topics: Vec<B256>,
+    /// Its other fields.
+    pub data: Bytes,
+    /// What caused it.
+    pub transaction_hash: B256,
+    /// Its block is no longer in the chain.
+    #[serde(default)]
+    pub removed: bool,
+}
+
+/// What a transaction did.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Receipt {
+    pub(super) transaction_hash: B256,
+    #[serde(deserialize_with = "from_quantity")]
+    block_number: u64,
+    #[serde(deserialize_with = "from_quantity")]
+    status: u64,
+    pub(super) logs: Vec<Log>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    result: Option<Value>,
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: i64,
+    #[serde(default)]
+    message: String,
+}
+
+// === impl Nodes ===
+
+impl Nodes {
+    /// Nodes by their URLs, with connections of their own; a call takes `timeout` at each of them at most.
+    ///
+    /// # Errors
+    /// [`RpcError::Client`].
+    pub fn new(urls: Vec<String>, timeout: Duration) -> Result<Self, RpcError> {
+        let client = Client::builder().redirect(Policy::none()).referer(false).no_proxy().timeout(timeout);
+        let client = client.build().map_err(|_| RpcError::Client)?;
+        Ok(Self { client, urls, next_id: AtomicU64::new(1) })
+    }
+
+    /// Asks. A refusal is an answer: the next node is asked only where one says nothing that can be read.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        parameters: Value,
+    ) -> Result<T, RpcError> {
+        let mut said = RpcError::Unreachable;
+        for url in &self.urls {
+            match self.ask(url, method, &parameters).await {
+                Ok(found) => return Ok(found),
+                Err(refused @ RpcError::Refused { .. }) => return Err(refused),
+                Err(other) => said = other,
+            }
+        }
+        Err(said)
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        method: &'static str,
+        parameters: &Value,
+    ) -> Result<T, RpcError> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let question = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters });
+        let request =
+            self.client.post(url).header("content-type", "application/json").body(question.to_string());
+        let mut response = request.send().await.map_err(|_| RpcError::Unreachable)?;
+        if !response.status().is_success() {
+            return Err(RpcError::Unreachable);
+        }
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|_| RpcError::Unreachable)? {
+            if body.len() + piece.len() > ANSWER_BYTES_MAX {
+                return Err(RpcError::Malformed(method));
+            }
+            body.extend_from_slice(&piece);
+        }
+        let answer: Answer = serde_json::from_slice(&body).map_err(|_| RpcError::Malformed(method))?;
+        if let Some(Refusal { code, message }) = answer.error {
+            let message = message.chars().take(MESSAGE_MAX).collect();
+            return Err(RpcError::Refused { method, code, message });
+        }
+        let result = answer.result.ok_or(RpcError::Malformed(method))?;
+        serde_json::from_value(result).map_err(|_| RpcError::Malformed(method))
+    }
+}
+
+// === impl Receipt ===
+
+impl Receipt {
+    pub(super) const fn succeeded(&self) -> bool {
+        self.status == 1
+    }
+
+    pub(super) const fn block(&self) -> u64 {
+        self.block_number
+    }
+}
+
+/// A number as JSON-RPC writes it: `0x` and hexadecimal digits.
+pub(super) fn quantity(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("0x")?;
+    let is_hexadecimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hexadecimal.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+}
+
+fn from_quantity<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    quantity(&text).ok_or_else(|| serde::de::Error::custom("no quantity"))
+}

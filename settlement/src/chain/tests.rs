@@ -1,0 +1,132 @@
+use std::sync::Arc;
+
+use alloy_primitives::hex;
+
+use super::*;
+use crate::mock::{Act, Mock};
+
+/// A node with a token in which one nonce was used in block 12, out of 20.
+struct Node {
+    used: bool,
+    logs: Value,
+    receipt: Value,
+}
+
+fn signed() -> Authorization {
+    Authorization {
+        from: Address::repeat_byte(3),
+        to: Address::repeat_byte(2),
+        value: U256::from(1000),
+        valid_after: U256::ZERO,
+        valid_before: U256::from(100),
+        nonce: B256::repeat_byte(5),
+    }
+}
+
+const TOKEN: Address = Address::repeat_byte(1);
+
+fn used() -> Value {
+    let Authorization { from: authorizer, nonce, .. } = signed();
+    let data = Token::AuthorizationUsed { authorizer, nonce }.encode_log_data();
+    json!({ "address": TOKEN, "topics": data.topics(), "data": data.data, "transactionHash": B256::repeat_byte(7) })
+}
+
+fn moved() -> Value {
+    let Authorization { from, to, value, .. } = signed();
+    let data = Token::Transfer { from, to, value }.encode_log_data();
+    json!({ "address": TOKEN, "topics": data.topics(), "data": data.data, "transactionHash": B256::repeat_byte(7) })
+}
+
+fn receipt() -> Value {
+    json!({ "transactionHash": B256::repeat_byte(7), "blockNumber": "0xc", "status": "0x1", "logs": [used(), moved()] })
+}
+
+impl Node {
+    fn answer(&self, question: &Value) -> Value {
+        let result = match question["method"].as_str().unwrap() {
+            "eth_chainId" => json!("0x14a34"),
+            "eth_blockNumber" => json!("0x14"),
+            "eth_getBlockByNumber" => json!({ "number": "0x12", "timestamp": "0x64" }),
+            "eth_call" => json!(hex::encode_prefixed(B256::left_padding_from(&[u8::from(self.used)]))),
+            "eth_getLogs" => self.logs.clone(),
+            "eth_getTransactionReceipt" => self.receipt.clone(),
+            other => panic!("{other}"),
+        };
+        json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })
+    }
+}
+
+async fn chain(node: Node, confirmations: u64) -> (Mock, Chain) {
+    let mock = Mock::start().await;
+    // Fails where another test was faster.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    mock.does(Act::Reply(Arc::new(move |question| node.answer(question).to_string())));
+    let nodes = Nodes::new(vec![mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
+    (mock, Chain::new(nodes, confirmations))
+}
+
+#[tokio::test]
+async fn what_the_nodes_show_is_read() {
+    let node = Node { used: true, logs: json!([used()]), receipt: receipt() };
+    let (mock, chain) = chain(node, 2).await;
+    assert_eq!(chain.id().await, Ok(84_532));
+    assert_eq!(chain.settled_block().await, Ok(Block { number: 18, time: 100 }));
+    assert_eq!(chain.balance(TOKEN, Address::ZERO).await, Ok(U256::from(1)));
+    let found = chain.evidence(TOKEN, &signed(), 3).await;
+    assert_eq!(found, Ok(Evidence::Moved { transaction: B256::repeat_byte(7), block: 12 }));
+    let asked = |method: &str| {
+        let calls = mock.calls();
+        let bodies = calls.iter().filter_map(|call| call.body.clone());
+        bodies.filter(|body| body["method"] == method).last().unwrap()["params"].clone()
+    };
+    // Only blocks that count, and only this nonce of this payer.
+    assert_eq!(asked("eth_getBlockByNumber"), json!(["0x12", false]));
+    assert_eq!(asked("eth_call")[1], json!("0x12"));
+    let range = &asked("eth_getLogs")[0];
+    assert_eq!((&range["fromBlock"], &range["toBlock"]), (&json!("0x3"), &json!("0x12")));
+    assert_eq!(range["topics"][2], json!(signed().nonce));
+}
+
+#[tokio::test]
+async fn a_nonce_that_is_unused_in_what_counts_is_unused_as_of_then() {
+    let (_mock, chain) = chain(Node { used: false, logs: json!([]), receipt: Value::Null }, 2).await;
+    assert_eq!(chain.evidence(TOKEN, &signed(), 0).await, Ok(Evidence::Unused { at: 100 }));
+}
+
+#[tokio::test]
+async fn a_nonce_that_is_used_without_an_event_paid_nobody() {
+    let (_mock, chain) = chain(Node { used: true, logs: json!([]), receipt: Value::Null }, 2).await;
+    assert_eq!(chain.evidence(TOKEN, &signed(), 0).await, Ok(Evidence::Void));
+}
+
+#[tokio::test]
+async fn a_node_that_says_nothing_useful_shows_nothing_and_the_next_one_is_asked() {
+    let broken = Mock::start().await;
+    let node = Node { used: true, logs: json!([used()]), receipt: receipt() };
+    let (mock, _) = chain(node, 2).await;
+    let nodes =
+        Nodes::new(vec![broken.url.clone(), mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
+    let both = Chain::new(nodes, 2);
+    let wrong = json!({ "jsonrpc": "2.0", "id": 1, "result": "0xzz" }).to_string();
+    let acts = [
+        Act::Reset,
+        Act::Answer(502, String::new()),
+        Act::Answer(200, "<html>".to_owned()),
+        Act::Answer(200, json!({ "jsonrpc": "2.0", "id": 1, "result": null }).to_string()),
+        Act::Answer(200, wrong.clone()),
+    ];
+    for (number, act) in acts.into_iter().enumerate() {
+        broken.does(act.clone());
+        let alone = Nodes::new(vec![broken.url.clone()], std::time::Duration::from_secs(5)).unwrap();
+        assert!(Chain::new(alone, 2).id().await.is_err(), "{number}");
+        // What reads as an answer is one, whatever it says: another node is not asked for a better one.
+        let is_answer = matches!(act, Act::Answer(200, ref text) if *text == wrong);
+        let expected = if is_answer { Err(RpcError::Malformed("eth_chainId")) } else { Ok(84_532) };
+        assert_eq!(both.id().await, expected, "{number}");
+    }
+    let refused =
+        json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32005, "message": "too many blocks" } });
+    broken.does(Act::Answer(200, refused.to_string()));
+    let said = both.evidence(TOKEN, &signed(), 0).await.unwrap_err();
+    assert_eq!(said.to_string(), "a node refused `eth_blockNumber`: -32005 too many blocks");
+}

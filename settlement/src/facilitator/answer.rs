@@ -1,0 +1,207 @@
+//! What a facilitator's answers mean. Absent and `null` are the same, unknown fields are ignored, codes are open words.
+
+use std::str::FromStr;
+
+use domain::{Address, B256};
+use protocol::offer::Offer;
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::Shown;
+
+/// Codes of a refused settlement that are none: the nonce is used, perhaps by this very payment, or a transaction is on its way.
+const NO_REFUSAL: [&str; 6] = [
+    "nonce_already_used",
+    "invalid_exact_evm_nonce_already_used",
+    "duplicate_settlement",
+    "settlement_pending",
+    "invalid_transaction_state",
+    "invalid_exact_evm_transaction_failed",
+];
+
+/// Longest word of somebody else that is kept, in characters.
+const WORD_MAX: usize = 128;
+
+/// The verdict on a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// It would be settled.
+    Valid,
+    /// It would not; the facilitator's code for why.
+    Invalid(String),
+}
+
+/// What became of a settlement, where the facilitator knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It says that value moved in this transaction. The chain has the last word.
+    Moved {
+        /// The hash on an EVM network, a signature on others.
+        transaction: String,
+    },
+    /// Nothing was sent, and nothing will be; the facilitator's code for why.
+    Refused(String),
+}
+
+/// Why nothing is known. Value may have moved.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unknown {
+    /// The question could not be written down.
+    #[error("the payment cannot be shown to the facilitator")]
+    Unsent,
+    /// No connection: nothing was asked.
+    #[error("the facilitator cannot be reached")]
+    Unreachable,
+    /// No answer in time.
+    #[error("the facilitator did not answer in time")]
+    Timeout,
+    /// The connection broke.
+    #[error("the facilitator broke off its answer")]
+    Broken,
+    /// More than is read.
+    #[error("the facilitator's answer is too long")]
+    TooLong,
+    /// Not what x402 says that it answers.
+    #[error("the facilitator answered {status} without an x402 answer")]
+    Malformed {
+        /// Of the answer.
+        status: u16,
+    },
+    /// About another payment, or another amount.
+    #[error("the facilitator's answer is about another payment: its {0} differs")]
+    Other(&'static str),
+    /// It does not know itself.
+    #[error("the facilitator does not know: {0}")]
+    Undecided(String),
+}
+
+/// `GET /supported`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Supported {
+    /// What it settles.
+    #[serde(default)]
+    pub kinds: Vec<Kind>,
+}
+
+/// One way of paying that a facilitator settles.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kind {
+    /// Of x402.
+    pub x402_version: u64,
+    /// `exact`, `upto`...
+    pub scheme: String,
+    /// CAIP-2, or v1's name.
+    pub network: String,
+    /// What clients must find in an offer to sign it.
+    #[serde(default)]
+    pub extra: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VerifyResponse {
+    is_valid: bool,
+    invalid_reason: Option<String>,
+    payer: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SettleResponse {
+    success: bool,
+    error_reason: Option<String>,
+    payer: Option<String>,
+    transaction: Option<String>,
+    network: Option<String>,
+    amount: Option<String>,
+}
+
+pub(super) fn verified(body: &[u8], payer: Address) -> Result<Verified, Unknown> {
+    let answer: VerifyResponse = read(StatusCode::OK, body)?;
+    if !answer.is_valid {
+        return Ok(Verified::Invalid(word(answer.invalid_reason)));
+    }
+    is_payer(answer.payer.as_deref(), payer)?;
+    Ok(Verified::Valid)
+}
+
+/// A refusal is one only where no transaction stands beside it and the server did not fail; success only where all that is told
+/// is of this payment.
+pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Result<Settled, Unknown> {
+    let answer: SettleResponse = read(status, body)?;
+    let transaction = answer.transaction.filter(|transaction| !transaction.is_empty());
+    if !answer.success {
+        let reason = word(answer.error_reason);
+        let is_refusal =
+            transaction.is_none() && !status.is_server_error() && !NO_REFUSAL.contains(&&*reason);
+        return if is_refusal { Ok(Settled::Refused(reason)) } else { Err(Unknown::Undecided(reason)) };
+    }
+    if !status.is_success() {
+        return Err(Unknown::Malformed { status: status.as_u16() });
+    }
+    is_payer(answer.payer.as_deref(), shown.payer)?;
+    is_of(answer.network.as_deref(), answer.amount.as_deref(), shown.requirements)?;
+    let is_evm = shown.requirements.network.starts_with("eip155:");
+    let transaction = transaction.filter(|text| !is_evm || B256::from_str(text).is_ok());
+    let transaction = transaction.ok_or(Unknown::Other("transaction"))?;
+    Ok(Settled::Moved { transaction: transaction.chars().take(WORD_MAX).collect() })
+}
+
+pub(super) fn supported(body: &[u8]) -> Result<Supported, Unknown> {
+    read(StatusCode::OK, body)
+}
+
+fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Unknown> {
+    serde_json::from_slice(body).map_err(|_| Unknown::Malformed { status: status.as_u16() })
+}
+
+/// Where it is told, it must be ours.
+fn is_payer(told: Option<&str>, payer: Address) -> Result<(), Unknown> {
+    match told.filter(|text| !text.is_empty()).map(Address::from_str) {
+        None => Ok(()),
+        Some(Ok(address)) if address == payer => Ok(()),
+        Some(_) => Err(Unknown::Other("payer")),
+    }
+}
+
+fn is_of(network: Option<&str>, amount: Option<&str>, requirements: &Offer) -> Result<(), Unknown> {
+    let ours = &*requirements.network;
+    let is_ours = |told: &str| told == ours || protocol::network::of_v1_name(told) == Some(ours);
+    if network.is_some_and(|told| !is_ours(told)) {
+        return Err(Unknown::Other("network"));
+    }
+    if amount.is_some_and(|told| told != requirements.amount) {
+        return Err(Unknown::Other("amount"));
+    }
+    Ok(())
+}
+
+/// Somebody else's word, no longer than is kept.
+fn word(text: Option<String>) -> String {
+    let text = text.unwrap_or_else(|| "unspecified".to_owned());
+    text.chars().filter(|character| !character.is_control()).take(WORD_MAX).collect()
+}
+
+// === impl Unknown ===
+
+impl Unknown {
+    /// Whether the question certainly never left.
+    #[must_use]
+    pub const fn was_not_asked(&self) -> bool {
+        matches!(self, Self::Unsent | Self::Unreachable)
+    }
+
+    pub(super) fn from_transport(error: &reqwest::Error) -> Self {
+        if error.is_connect() {
+            Self::Unreachable
+        } else if error.is_timeout() {
+            Self::Timeout
+        } else {
+            Self::Broken
+        }
+    }
+}
