@@ -1,6 +1,7 @@
 //! What is stored and cannot be read: it stands in the way of everything, and is never passed over.
 
 use super::*;
+use crate::Config;
 
 /// Writes over the document of a route or a provider, as an older version of this program could have written it.
 async fn rewrite(place: &Place, table: &str, name: &str, from: &str, to: &str) {
@@ -54,7 +55,8 @@ async fn a_stored_route_that_cannot_be_read_refuses_the_start_and_keeps_its_name
     rewrite(&place, "route", "priced", "PUT", "P T").await;
     let refused = restart(&place, &clock, &file(&[])).await.err().unwrap().to_string();
     assert!(refused.contains("`priced`") && refused.contains("faregate route remove priced"), "{refused}");
-    let tried = Registry::try_file(&place.database, clock.clone(), &file(&[])).await;
+    let config = Config { data: place.database.clone(), ..config("") };
+    let tried = Registry::try_file(&config, clock.clone()).await;
     assert!(matches!(tried, Err(RegistryError::Unreadable(_))), "check says what the start would");
 
     let follower = open(&place, &clock).await;
