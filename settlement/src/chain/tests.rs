@@ -77,7 +77,7 @@ async fn what_the_nodes_show_is_read() {
     let asked = |method: &str| {
         let calls = mock.calls();
         let bodies = calls.iter().filter_map(|call| call.body.clone());
-        bodies.filter(|body| body["method"] == method).last().unwrap()["params"].clone()
+        bodies.rev().find(|body| body["method"] == method).unwrap()["params"].clone()
     };
     // Only blocks that count, and only this nonce of this payer.
     assert_eq!(asked("eth_getBlockByNumber"), json!(["0x12", false]));
