@@ -4,7 +4,6 @@
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::U256;
 use domain::{Address, Amount, Asset, B256, UnixMillis};
 use protocol::challenge::PaymentRequired;
 use protocol::eip712::Domain;
@@ -79,6 +78,23 @@ fn now() -> UnixMillis {
     UnixMillis(i64::try_from(now.as_millis()).expect("a time"))
 }
 
+/// Who pays, where we would take it.
+fn verified(payment: &str, (asset, pay_to, price): (&Asset, Address, Amount), at: UnixMillis) -> Address {
+    let quotes = [Quote { price, revision: 1, quote: "" }];
+    let domain = Domain::new(asset);
+    let expected = Expected {
+        asset,
+        method: Method::Authorization(&domain),
+        pay_to,
+        max_timeout_seconds: MAX_TIMEOUT_SECONDS,
+        margin_seconds: 6,
+        quotes: &quotes,
+        at,
+    };
+    let parsed = PaymentPayload::parse(payment.as_bytes()).expect("a payment");
+    verify(&parsed, &expected).expect("a right one").payer()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_facilitator_settles_what_we_verified_and_the_chain_shows_it() {
     let key = SigningKey::from_hex(&"42".repeat(32)).expect("a key");
@@ -105,20 +121,9 @@ async fn the_official_facilitator_settles_what_we_verified_and_the_chain_shows_i
     let pay = |nonce: u8| sign_offer(&key, &challenge, 0, B256::repeat_byte(nonce), at).expect("a payment");
     let signed = |nonce: u8| authorize(&key, &offer, B256::repeat_byte(nonce), at).expect("an authorization");
     let payment = pay(1);
-    let quotes = [Quote { price, revision: 1, quote: "" }];
-    let domain = Domain::new(&asset);
-    let expected = Expected {
-        asset: &asset,
-        method: Method::Authorization(&domain),
-        pay_to,
-        max_timeout_seconds: MAX_TIMEOUT_SECONDS,
-        margin_seconds: 6,
-        quotes: &quotes,
-        at,
-    };
-    let parsed = PaymentPayload::parse(payment.as_bytes()).expect("a payment");
-    let payer = verify(&parsed, &expected).expect("a right one").payer();
+    let payer = verified(&payment, (&asset, pay_to, price), at);
 
+    let paid = async || chain.balance(asset.address, pay_to).await.expect("a balance").to_string();
     let evidence = async |nonce: u8| chain.evidence(asset.address, &signed(nonce), begun).await;
     assert!(matches!(evidence(1).await, Ok(Evidence::Unused { .. })));
     let whole = |payment: &str| -> Value {
@@ -130,7 +135,7 @@ async fn the_official_facilitator_settles_what_we_verified_and_the_chain_shows_i
     let Ok(Settled::Moved { transaction }) = facilitator.settle(shown).await else { panic!("not settled") };
     let Ok(Evidence::Moved { transaction: seen, .. }) = evidence(1).await else { panic!("not on chain") };
     assert_eq!(seen.to_string(), transaction);
-    assert_eq!(chain.balance(asset.address, pay_to).await, Ok(U256::from(1_000)));
+    assert_eq!(paid().await, "1000");
 
     // Again: whatever it answers, nothing more moves and the chain says the same.
     let again = facilitator.settle(shown).await;
@@ -138,7 +143,7 @@ async fn the_official_facilitator_settles_what_we_verified_and_the_chain_shows_i
         !matches!(&again, Ok(Settled::Moved { transaction: other }) if *other != transaction),
         "{again:?}"
     );
-    assert_eq!(chain.balance(asset.address, pay_to).await, Ok(U256::from(1_000)));
+    assert_eq!(paid().await, "1000");
     assert!(matches!(evidence(1).await, Ok(Evidence::Moved { .. })));
 
     // A second payment that the payer has no money for.

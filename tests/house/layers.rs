@@ -17,8 +17,8 @@ const DIRECTION: [(&str, &[&str]); 12] = [
     ("gateway", &["domain", "protocol", "ledger", "registry", "settlement", "test-postgres"]),
     ("control-plane", &["domain", "protocol", "ledger", "registry", "settlement", "test-postgres"]),
     ("faregate", &["domain", "protocol", "ledger", "registry", "settlement", "gateway", "control-plane"]),
-    // These know the product from outside: words, wire formats and the binary.
-    ("tests", &["domain", "protocol", "test-postgres"]),
+    // These know the product from outside: words, wire formats and the binary; and what it says to others outside.
+    ("tests", &["domain", "protocol", "settlement", "test-postgres"]),
     ("test-postgres", &[]),
     // Calls the parsers themselves.
     ("test-fuzz", &["domain", "protocol", "registry"]),
@@ -32,7 +32,7 @@ const PLACES: [(&str, &[&str]); 5] = [
     ("sqlx", &["ledger", "registry", "benches"]),
     ("axum", &["control-plane", "tests", "benches", "faregate"]),
     ("secp256k1", &["protocol"]),
-    ("alloy-primitives", &["domain", "protocol", "registry"]),
+    ("alloy-primitives", &["domain", "protocol", "registry", "settlement"]),
 ];
 
 /// Packages that must appear nowhere: ring is the one TLS provider.
