@@ -119,9 +119,11 @@ impl Registry {
 
     /// Takes in what was written since the change `seen`; everything where nothing was seen before.
     async fn look(&self, seen: &mut Option<u64>) -> Result<(), RegistryError> {
-        self.refresh().await?;
-        self.forget_changed(seen).await?;
-        self.last_position().await.map(drop)
+        // Each whatever became of the others: where no catalog can be read, those who were frozen pay nothing all the same.
+        let forgotten = self.forget_changed(seen).await;
+        let refreshed = self.refresh().await;
+        self.last_position().await?;
+        forgotten.and(refreshed.map(drop))
     }
 
     async fn forget_changed(&self, seen: &mut Option<u64>) -> Result<(), RegistryError> {

@@ -95,7 +95,7 @@ impl Chain {
             "address": token, "topics": topics, "fromBlock": hex(from_block), "toBlock": hex(until.number)
         }]);
         let used: Vec<Log> = self.nodes.call("eth_getLogs", range).await?;
-        let Some(used) = used.into_iter().find(|log| log.address == token && !log.removed) else {
+        let Some(used) = used.into_iter().find(|log| log.address == token) else {
             return Ok(Evidence::Void);
         };
         let receipt: rpc::Receipt =

@@ -1,11 +1,12 @@
 //! Two processes on one database; the clock stands still, so nothing is forgotten for its age.
 
 use domain::{Amount, SpendingPolicy};
+use serde_json::json;
 
 use super::*;
 use crate::Freezer;
 use crate::agent::{NewAgent, NewKey, ShownKey};
-use crate::registry::tests::{OPERATOR, Place, TestClock, open};
+use crate::registry::tests::{OPERATOR, Place, TestClock, open, operator};
 
 const BY: (&crate::journal::Actor, Freezer) = (&OPERATOR, Freezer::Operator);
 
@@ -15,7 +16,7 @@ struct Rig {
     agent: AgentId,
     wallet: WalletId,
     shown: ShownKey,
-    _place: Place,
+    place: Place,
 }
 
 /// What can be taken from a key.
@@ -36,7 +37,7 @@ impl Rig {
         let new = NewAgent { name: "x".to_owned(), wallet, owner: None, policy: SpendingPolicy::default() };
         let agent = writer.create_agent_and_wallet(&OPERATOR, new).await.unwrap().id;
         let shown = writer.add_key(&OPERATOR, agent, NewKey::default()).await.unwrap();
-        Self { writer, follower, agent, wallet, shown, _place: place }
+        Self { writer, follower, agent, wallet, shown, place }
     }
 
     async fn take(&self, taken: Taken) {
@@ -80,6 +81,21 @@ async fn what_was_taken_from_an_agent_is_found_by_a_look_where_the_notice_was_lo
         assert!(!rig.pays().await, "{taken:?}");
         assert_eq!(seen, Some(journal_end(&rig.writer).await));
     }
+}
+
+#[tokio::test]
+async fn what_was_taken_from_an_agent_is_found_where_the_catalog_beside_it_cannot_be_read() {
+    let rig = Rig::over(Place::new()).await;
+    let provider = json!({ "name": "acme", "upstream": { "addresses": ["https://acme.example.com"] } });
+    rig.writer.load(Terms::default()).await.unwrap();
+    rig.writer.create_provider(&operator(), provider).await.unwrap();
+    rig.place.force("update provider set document = '7'").await;
+    let mut seen = None;
+    assert!(rig.follower.look(&mut seen).await.is_err(), "a catalog that cannot be read");
+    assert!(rig.pays().await);
+    rig.take(Taken::Agent).await;
+    assert!(rig.follower.look(&mut seen).await.is_err());
+    assert!(!rig.pays().await);
 }
 
 #[tokio::test]

@@ -61,4 +61,4 @@ fn read<E: SolEvent>(log: &Log) -> Option<E> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -60,9 +60,6 @@ pub struct Log {
     pub data: Bytes,
     /// What caused it.
     pub transaction_hash: B256,
-    /// Its block is no longer in the chain.
-    #[serde(default)]
-    pub removed: bool,
 }
 
 /// What a transaction did.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use alloy_primitives::hex;
 
 use super::*;
+use crate::chain::evidence::tests::TOKEN;
 use crate::mock::{Act, Mock};
 
 /// A node with a token in which one nonce was used in block 12, out of 20.
@@ -12,18 +13,10 @@ struct Node {
     receipt: Value,
 }
 
+/// The authorization whose nonce was used.
 fn signed() -> Authorization {
-    Authorization {
-        from: Address::repeat_byte(3),
-        to: Address::repeat_byte(2),
-        value: U256::from(1000),
-        valid_after: U256::ZERO,
-        valid_before: U256::from(100),
-        nonce: B256::repeat_byte(5),
-    }
+    evidence::tests::signed(5)
 }
-
-const TOKEN: Address = Address::repeat_byte(1);
 
 fn used() -> Value {
     let Authorization { from: authorizer, nonce, .. } = signed();
@@ -85,6 +78,16 @@ async fn what_the_nodes_show_is_read() {
     let range = &asked("eth_getLogs")[0];
     assert_eq!((&range["fromBlock"], &range["toBlock"]), (&json!("0x3"), &json!("0x12")));
     assert_eq!(range["topics"][2], json!(signed().nonce));
+}
+
+#[tokio::test]
+async fn a_node_that_shows_more_than_was_asked_for_is_read_by_the_token() {
+    let mut elsewhere = used();
+    elsewhere["address"] = json!(Address::repeat_byte(8));
+    let node = Node { used: true, logs: json!([elsewhere]), receipt: receipt() };
+    assert_eq!(chain(node, 2).await.1.evidence(TOKEN, &signed(), 3).await, Ok(Evidence::Void));
+    let node = Node { used: true, logs: json!([elsewhere, used()]), receipt: receipt() };
+    assert!(matches!(chain(node, 2).await.1.evidence(TOKEN, &signed(), 3).await, Ok(Evidence::Moved { .. })));
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const TOKEN: Address = Address::repeat_byte(1);
+pub(in crate::chain) const TOKEN: Address = Address::repeat_byte(1);
 const TRANSACTION: B256 = B256::repeat_byte(0x73);
 
-fn signed(nonce: u8) -> Authorization {
+/// 1,000 units, from one to another.
+pub(in crate::chain) fn signed(nonce: u8) -> Authorization {
     Authorization {
         from: Address::repeat_byte(3),
         to: Address::repeat_byte(2),
