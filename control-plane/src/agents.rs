@@ -230,11 +230,12 @@ async fn set_policy(
     Path(id): Path<String>,
     Body(body): Body<PolicyBody>,
 ) -> Result<Json<PolicyView>, Problem> {
-    let agent = visible(&state, &caller, &id).await?;
+    let id = meant(&state, &caller, &id).await?;
     let mut fields = Fields::default();
     let policy = policy(&state, &mut fields, "", &body);
     fields.finish()?;
-    let agent = state.registry.set_policy(&caller.actor(), agent.id, &policy).await?;
+    let theirs = |agent: &Agent| caller.owns(agent.owner.as_deref());
+    let agent = state.registry.set_policy(&caller.actor(), (id, theirs), &policy).await?;
     Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
 }
 
@@ -247,11 +248,12 @@ async fn update_policy(
     Path(id): Path<String>,
     Body(patch): Body<PolicyPatch>,
 ) -> Result<Json<PolicyView>, Problem> {
-    let agent = visible(&state, &caller, &id).await?;
+    let id = meant(&state, &caller, &id).await?;
     let mut fields = Fields::default();
     let change = patch.read(&state, &mut fields);
     fields.finish()?;
-    let agent = state.registry.change_policy(&caller.actor(), agent.id, change).await?;
+    let theirs = |agent: &Agent| caller.owns(agent.owner.as_deref());
+    let agent = state.registry.change_policy(&caller.actor(), (id, theirs), change).await?;
     Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
 }
 
@@ -274,6 +276,14 @@ pub(crate) async fn visible(state: &ControlState, caller: &Caller, called: &str)
     };
     // Whether somebody else's agent is called so is not told.
     agent.filter(|agent| caller.owns(agent.owner.as_deref())).ok_or(Problem::AgentNotFound)
+}
+
+/// Which agent is meant, for a change that itself refuses one that is not the caller's business.
+async fn meant(state: &ControlState, caller: &Caller, called: &str) -> Result<AgentId, Problem> {
+    match called.parse() {
+        Ok(id) => Ok(id),
+        Err(_) => Ok(visible(state, caller, called).await?.id),
+    }
 }
 
 /// Whose a new thing is to be: the caller's own, or whose the administrator says.

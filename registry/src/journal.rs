@@ -147,7 +147,6 @@ pub struct Chain {
 
 /// Records a change inside its transaction; gives the event's position.
 pub(crate) async fn record(session: &mut Session<'_>, entry: &Entry<'_>) -> Result<u64, RegistryError> {
-    note(session, entry).await?;
     let mut data = serde_json::json!({ "subject": entry.subject.id });
     for (name, document) in [("before", &entry.before), ("after", &entry.after)] {
         if let Some(document) = document {
@@ -161,7 +160,8 @@ pub(crate) async fn record(session: &mut Session<'_>, entry: &Entry<'_>) -> Resu
         subject: entry.subject.id.clone(),
         data,
     };
-    append(session, &event).await
+    let ids = (ChangeId::generate(entry.at, random()?), EventId::generate(entry.at, random()?));
+    Ok(store::put_change_and_event(session, ids, entry, &event).await?)
 }
 
 /// Adds an entry to the audit log inside a transaction.

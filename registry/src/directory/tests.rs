@@ -86,7 +86,7 @@ async fn r8_r13_what_is_written_holds_for_the_next_request() {
     assert_eq!(by_key().await.unwrap().key.as_ref().unwrap().per_request.to_string(), "$0.10");
 
     let policy = SpendingPolicy { per_request: Amount::from_atomic(7), ..SpendingPolicy::default() };
-    rig.registry.set_policy(&OPERATOR, rig.agent, &policy).await.unwrap();
+    rig.registry.set_policy(&OPERATOR, (rig.agent, |_| true), &policy).await.unwrap();
     assert_eq!(by_key().await.unwrap().policy, policy);
     rig.registry.set_frozen((&OPERATOR, crate::Freezer::Operator), rig.agent, true).await.unwrap();
     assert!(by_key().await.unwrap().frozen);

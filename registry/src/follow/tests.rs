@@ -47,7 +47,7 @@ impl Rig {
             Taken::Wallet => drop(writer.set_wallet_frozen(BY, self.wallet, true).await.unwrap()),
             Taken::Policy => {
                 let policy = SpendingPolicy { per_request: Amount::from_atomic(1), ..<_>::default() };
-                drop(writer.set_policy(&OPERATOR, agent, &policy).await.unwrap());
+                drop(writer.set_policy(&OPERATOR, (agent, |_| true), &policy).await.unwrap());
             }
             Taken::Rotated => drop(writer.rotate_key(&OPERATOR, agent, key, 0).await.unwrap()),
             Taken::Revoked => writer.revoke_key(&OPERATOR, agent, key).await.unwrap(),

@@ -110,29 +110,32 @@ impl Registry {
     /// Gives an agent another policy, for requests decided from now on.
     ///
     /// # Errors
-    /// No such agent; the database does not work.
+    /// No such agent, or `is_theirs` denies it; the database does not work.
     pub async fn set_policy(
         &self,
         actor: &Actor,
-        agent: AgentId,
+        (agent, is_theirs): (AgentId, impl FnOnce(&Agent) -> bool),
         policy: &SpendingPolicy,
     ) -> Result<Agent, RegistryError> {
-        self.change_policy(actor, agent, |known| known.clone_from(policy)).await
+        self.change_policy(actor, (agent, is_theirs), |known| known.clone_from(policy)).await
     }
 
     /// Changes an agent's policy as it is when nobody else does, for requests decided from now on.
     ///
     /// # Errors
-    /// No such agent; the database does not work.
+    /// No such agent, or `is_theirs` denies it; the database does not work.
     pub async fn change_policy(
         &self,
         actor: &Actor,
-        agent: AgentId,
+        (agent, is_theirs): (AgentId, impl FnOnce(&Agent) -> bool),
         change: impl FnOnce(&mut SpendingPolicy),
     ) -> Result<Agent, RegistryError> {
         let at = self.now();
         let mut writing = self.write().await?;
         let before = one(&mut writing.session(), agent).await?;
+        if !is_theirs(&before) {
+            return Err(RegistryError::UnknownAgent(agent));
+        }
         let mut policy = before.policy.clone();
         change(&mut policy);
         let owner = before.owner.as_deref();

@@ -309,7 +309,7 @@ async fn a_policy_survives_the_database() {
     assert_eq!(agent.policy, policy);
     let unknown = AgentId::from_bytes([9; 16]);
     assert!(matches!(
-        registry.set_policy(&OPERATOR, unknown, &policy).await,
+        registry.set_policy(&OPERATOR, (unknown, |_| true), &policy).await,
         Err(RegistryError::UnknownAgent(_))
     ));
     assert!(matches!(

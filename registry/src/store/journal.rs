@@ -61,22 +61,68 @@ pub(super) struct EventRow {
     data: String,
 }
 
+/// Where the next entry and the next event stand.
+#[derive(FromRow)]
+struct Next {
+    change: i64,
+    /// The hash of the entry before.
+    head: Vec<u8>,
+    position: i64,
+}
+
 /// Adds an entry at the end of the chain.
 pub(crate) async fn put_change(
     session: &mut Session<'_>,
     id: ChangeId,
     entry: &Entry<'_>,
 ) -> Result<(), StoreError> {
-    const NEXT: &str = "update journal set change = change + 1 returning change, head";
+    let next = next(session, (1, 0)).await?;
+    insert_change(session, &next, id, entry).await
+}
+
+/// Appends an event; its position.
+pub(crate) async fn put_event(
+    session: &mut Session<'_>,
+    id: EventId,
+    event: &NewEvent,
+) -> Result<u64, StoreError> {
+    let next = next(session, (0, 1)).await?;
+    insert_event(session, &next, id, event).await
+}
+
+/// Both of one change; the event's position.
+pub(crate) async fn put_change_and_event(
+    session: &mut Session<'_>,
+    (change, event): (ChangeId, EventId),
+    entry: &Entry<'_>,
+    told: &NewEvent,
+) -> Result<u64, StoreError> {
+    let next = next(session, (1, 1)).await?;
+    insert_change(session, &next, change, entry).await?;
+    insert_event(session, &next, event, told).await
+}
+
+/// Takes the numbers of so many entries and events, none or one of each. Whoever else writes waits from here on.
+async fn next(session: &mut Session<'_>, (changes, events): (i64, i64)) -> Result<Next, StoreError> {
+    const SQL: &str = "update journal set change = change + $1, position = position + $2
+         returning change, head, position";
+    on_either!(session, c => sqlx::query_as(SQL).bind(changes).bind(events).fetch_one(c))
+}
+
+async fn insert_change(
+    session: &mut Session<'_>,
+    next: &Next,
+    id: ChangeId,
+    entry: &Entry<'_>,
+) -> Result<(), StoreError> {
     const PUT: &str =
         "insert into change (seq, id, at, actor_kind, actor, action, subject_kind, subject, provider, owner,
          before, after, request, hash) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     const HEAD: &str = "update journal set head = $1";
-    let (seq, head): (i64, Vec<u8>) = on_either!(session, c => sqlx::query_as(NEXT).fetch_one(c))?;
     let (actor_kind, actor) = entry.actor.words();
     let text = |document: &Option<Value>| document.as_ref().map(Value::to_string);
     let row = ChangeRow {
-        seq,
+        seq: next.change,
         id: id.as_bytes().to_vec(),
         at: entry.at.0,
         actor_kind: actor_kind.to_owned(),
@@ -91,7 +137,7 @@ pub(crate) async fn put_change(
         request: entry.actor.request.clone(),
         hash: Vec::new(),
     };
-    let hash = row.chained(&head);
+    let hash = row.chained(&next.head);
     execute!(
         session,
         sqlx::query(PUT)
@@ -114,20 +160,18 @@ pub(crate) async fn put_change(
     Ok(())
 }
 
-/// Appends an event; its position.
-pub(crate) async fn put_event(
+async fn insert_event(
     session: &mut Session<'_>,
+    next: &Next,
     id: EventId,
     event: &NewEvent,
 ) -> Result<u64, StoreError> {
-    const NEXT: &str = "update journal set position = position + 1 returning position";
     const PUT: &str = "insert into event (position, id, type, at, provider, owner, subject, data)
          values ($1, $2, $3, $4, $5, $6, $7, $8)";
-    let position: i64 = on_either!(session, c => sqlx::query_scalar(NEXT).fetch_one(c))?;
     execute!(
         session,
         sqlx::query(PUT)
-            .bind(position)
+            .bind(next.position)
             .bind(&id.as_bytes()[..])
             .bind(event.kind)
             .bind(event.at.0)
@@ -136,7 +180,7 @@ pub(crate) async fn put_event(
             .bind(&event.subject)
             .bind(event.data.to_string())
     )?;
-    number(position)
+    number(next.position)
 }
 
 /// Events after a position.
