@@ -1,0 +1,164 @@
+//! Rows of `event`: what was told to streams and webhooks, in the order of its positions.
+
+use domain::{EventId, UnixMillis};
+use sqlx::FromRow;
+
+use super::{Next, document, number, signed};
+use crate::journal::{Event, Filter, NewEvent, Tenant, Wanted};
+use crate::store::pool::{execute, on_either};
+use crate::store::rows::array;
+use crate::store::{Session, StoreError};
+
+/// Columns of an [`EventRow`]. Named one by one: a newer process adds columns while this one runs.
+macro_rules! event_columns {
+    () => {
+        "position, id, type, at, provider, owner, subject, data"
+    };
+}
+
+pub(in crate::store) use event_columns;
+
+/// A row of `event`.
+#[derive(Debug, FromRow)]
+pub(in crate::store) struct EventRow {
+    position: i64,
+    id: Vec<u8>,
+    #[sqlx(rename = "type")]
+    kind: String,
+    at: i64,
+    provider: Option<String>,
+    owner: Option<String>,
+    subject: String,
+    data: String,
+}
+
+/// Appends an event, under the position taken for it; the position.
+pub(super) async fn insert(
+    session: &mut Session<'_>,
+    next: &Next,
+    id: EventId,
+    event: &NewEvent,
+) -> Result<u64, StoreError> {
+    const PUT: &str = "insert into event (position, id, type, at, provider, owner, subject, data)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    execute!(
+        session,
+        sqlx::query(PUT)
+            .bind(next.position)
+            .bind(&id.as_bytes()[..])
+            .bind(event.kind)
+            .bind(event.at.0)
+            .bind(&event.tenant.provider)
+            .bind(&event.tenant.owner)
+            .bind(&event.subject)
+            .bind(event.data.to_string())
+    )?;
+    number(next.position)
+}
+
+/// Events after a position.
+pub(crate) async fn events_after(
+    session: &mut Session<'_>,
+    position: u64,
+    limit: u32,
+    filter: &Filter,
+) -> Result<Vec<Event>, StoreError> {
+    const ALL: &str =
+        concat!("select ", event_columns!(), " from event where position > $1 order by position limit $2");
+    const PROVIDER: &str = concat!(
+        "select ",
+        event_columns!(),
+        " from event where provider = $3 and position > $1 order by position limit $2"
+    );
+    const OWNER: &str = concat!(
+        "select ",
+        event_columns!(),
+        " from event where owner = $3 and position > $1 order by position limit $2"
+    );
+    let after = signed(position);
+    let (text, tenant) = match (&filter.provider, &filter.owner) {
+        (Some(provider), _) => (PROVIDER, Some(provider)),
+        (None, Some(owner)) => (OWNER, Some(owner)),
+        (None, None) => (ALL, None),
+    };
+    let limit = i64::from(limit);
+    let rows: Vec<EventRow> = match tenant {
+        None => on_either!(session, c => sqlx::query_as(text).bind(after).bind(limit).fetch_all(c))?,
+        Some(tenant) => {
+            on_either!(session, c => sqlx::query_as(text).bind(after).bind(limit).bind(tenant).fetch_all(c))?
+        }
+    };
+    rows.into_iter().map(EventRow::read).collect()
+}
+
+/// Events after a position and up to another one that somebody looks for.
+pub(crate) async fn find_events(
+    session: &mut Session<'_>,
+    (after, end): (u64, u64),
+    limit: u32,
+    filter: &Filter,
+    wanted: &Wanted,
+) -> Result<Vec<Event>, StoreError> {
+    // Each condition is off where its value is null.
+    const SQL: &str = concat!(
+        "select ",
+        event_columns!(),
+        " from event where position > $1 and position <= $2
+         and ($4 is null or provider = $4) and ($5 is null or owner = $5)
+         and ($6 is null or type = $6) and ($7 is null or subject = $7) order by position limit $3"
+    );
+    let (provider, owner) = (filter.provider.as_deref(), filter.owner.as_deref());
+    let (kind, subject) = (wanted.kind.as_deref(), wanted.subject.as_deref());
+    let rows: Vec<EventRow> = on_either!(session, c => sqlx::query_as(SQL)
+        .bind(signed(after))
+        .bind(signed(end))
+        .bind(i64::from(limit))
+        .bind(provider)
+        .bind(owner)
+        .bind(kind)
+        .bind(subject)
+        .fetch_all(c))?;
+    rows.into_iter().map(EventRow::read).collect()
+}
+
+/// The position of the first event after another position, where there is one.
+pub(crate) async fn position_after(
+    session: &mut Session<'_>,
+    position: u64,
+) -> Result<Option<u64>, StoreError> {
+    const SQL: &str = "select min(position) from event where position > $1";
+    let first: Option<i64> =
+        on_either!(session, c => sqlx::query_scalar(SQL).bind(signed(position)).fetch_one(c))?;
+    first.map(number).transpose()
+}
+
+/// The position of the last event ever appended.
+pub(crate) async fn last_position(session: &mut Session<'_>) -> Result<u64, StoreError> {
+    const SQL: &str = "select position from journal";
+    let position: i64 = on_either!(session, c => sqlx::query_scalar(SQL).fetch_one(c))?;
+    number(position)
+}
+
+/// Deletes old events.
+pub(crate) async fn delete_events(session: &mut Session<'_>, before: UnixMillis) -> Result<u64, StoreError> {
+    // By position, so that the log loses its beginning and nothing in between; all of it where nothing is newer.
+    const SQL: &str = "delete from event where position <
+         coalesce((select min(position) from event where at >= $1), (select position + 1 from journal))";
+    execute!(session, sqlx::query(SQL).bind(before.0))
+}
+
+// === impl EventRow ===
+
+impl EventRow {
+    pub(in crate::store) fn read(self) -> Result<Event, StoreError> {
+        Ok(Event {
+            position: number(self.position)?,
+            id: EventId::from_bytes(array(&self.id)?),
+            kind: self.kind,
+            at: UnixMillis(self.at),
+            tenant: Tenant { provider: self.provider, owner: self.owner },
+            subject: self.subject,
+            data: document(Some(self.data))?.unwrap_or_default(),
+        })
+    }
+}
