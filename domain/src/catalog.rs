@@ -12,6 +12,7 @@ use std::time::Duration;
 use alloy_primitives::Address;
 
 use crate::amount::BasisPoints;
+use crate::chain::{OfferOrder, Payee, Settle};
 use crate::path::CanonicalPath;
 use crate::pattern::PathPattern;
 use crate::price::Price;
@@ -44,6 +45,8 @@ pub struct Provider {
     pub name: Arc<str>,
     /// What signed payments must be made out to; one per provider, so that a payment for one is void at another.
     pub pay_to: Address,
+    /// How it is paid on public networks; not at all where not set.
+    pub payee: Option<Payee>,
     /// The platform's share of each payment.
     pub fee: BasisPoints,
     /// Hosts its routes are served on, lower case, without port; none means every host nobody else names.
@@ -155,6 +158,10 @@ pub struct Route {
     pub charge_on: ChargeOn,
     /// When a call's money is made safe against a crash and a client that leaves.
     pub capture: Capture,
+    /// When a payment on a public network is settled.
+    pub settle: Settle,
+    /// Which of its offers stand first.
+    pub offer_order: OfferOrder,
     /// A captured payment whose delivery is unconfirmed may be forwarded once more, whatever the method.
     pub redeliver: bool,
     /// `%2F` may stand in the last parameter.

@@ -6,6 +6,7 @@
 pub mod amount;
 pub mod asset;
 pub mod catalog;
+pub mod chain;
 pub mod identifier;
 pub mod internet;
 pub mod latency;
@@ -25,6 +26,7 @@ pub use alloy_primitives::{Address, B256};
 pub use amount::{Amount, BasisPoints};
 pub use asset::Asset;
 pub use catalog::{Capture, Catalog, Provider, ProviderId, Route};
+pub use chain::{Network, OfferOrder, Payee, Settle};
 pub use identifier::{
     AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, PaymentId, PayoutId, RequestId, SettlementId,
     TransferId, WalletId, WebhookId,

@@ -13,6 +13,7 @@ pub(crate) mod document;
 pub mod environment;
 mod error;
 mod key_path;
+mod payee;
 mod profile;
 mod provider;
 mod rate;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Provider, ProviderId, SettlementRules};
 
+use super::payee;
 use super::profile;
 use super::rate;
 use super::route::{self, Judge};
@@ -85,6 +86,7 @@ pub(super) fn entry(section: &Section<'_>, rules: SettlementRules) -> Entry {
     let name_item = section.require("name", "give the provider a name; its accounts are kept under it");
     let name = name_item.as_ref().and_then(|item| item.parse(value::name));
     let pay_to = section.item("pay_to").and_then(|item| item.parse(value::address));
+    let payee = payee::read(section);
     let fee = section.item("fee").and_then(|item| item.parse(value::share)).unwrap_or_default();
     let hosts = hosts(section);
     let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
@@ -97,7 +99,7 @@ pub(super) fn entry(section: &Section<'_>, rules: SettlementRules) -> Entry {
     let spot = name_item.map_or_else(|| section.spot().clone(), |item| item.spot());
     let provider = name.clone().zip(upstream).map(|(name, upstream)| {
         let pay_to = pay_to.unwrap_or_else(|| derived_pay_to(&name));
-        Provider { name: name.into(), pay_to, fee, hosts, suspended, rate_limit, settlement, upstream }
+        Provider { name: name.into(), pay_to, payee, fee, hosts, suspended, rate_limit, settlement, upstream }
     });
     Entry { name, provider, spot }
 }

@@ -7,6 +7,7 @@ use domain::router::Methods;
 use domain::{Amount, Price, ProviderId, Route};
 
 use super::key_path::{did_you_mean, printable};
+use super::payee;
 use super::rate;
 use super::section::{size, words};
 use super::tree::{Item, Section, Spot};
@@ -81,6 +82,9 @@ pub(super) fn read(
     let retry = section.item("retry").and_then(|item| item.parse(retry)).unwrap_or_default();
     let charge_on = section.item("charge_on").map(|item| charge_on(&item)).unwrap_or_default();
     let capture = capture(&section, price.as_ref());
+    let settle = section.item("settle").and_then(|item| item.parse(payee::settle)).unwrap_or_default();
+    let offer_order =
+        section.item("offer_order").and_then(|item| item.parse(payee::offer_order)).unwrap_or_default();
     let flag = |key| section.item(key).and_then(|item| item.boolean()).unwrap_or(false);
     let (redeliver, cacheable) = (flag("redeliver"), flag("cacheable"));
     let escaped_item = section.item("escaped_slash");
@@ -113,6 +117,8 @@ pub(super) fn read(
         retry,
         charge_on,
         capture,
+        settle,
+        offer_order,
         redeliver,
         escaped_slash,
         cacheable,

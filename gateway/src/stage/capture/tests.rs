@@ -135,6 +135,7 @@ fn catalog() -> Arc<Catalog> {
     let provider = Provider {
         name: "acme".into(),
         pay_to: Address::repeat_byte(3),
+        payee: None,
         fee: BasisPoints::new(250).unwrap(),
         hosts: Vec::new(),
         suspended: false,
@@ -163,6 +164,8 @@ fn catalog() -> Arc<Catalog> {
         cacheable: false,
         request_bytes_max: 1024,
         stream_bytes_min: 0,
+        settle: domain::Settle::After,
+        offer_order: domain::OfferOrder::ChainFirst,
         rate_limit: None,
     };
     let catalog = Catalog::new(1, vec![Arc::new(provider)], vec![Arc::new(route)]).unwrap();

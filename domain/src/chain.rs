@@ -1,0 +1,108 @@
+//! Payment on public networks: [`Network`], [`Payee`], and when a call's value is moved ([`Settle`]).
+//!
+//! Plain words of the configuration. How a payment is judged stands in `protocol`, how value moves in `settlement`.
+
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+
+use crate::asset::Asset;
+
+/// Decimal places of every token that is taken: those of a dollar in the books, so that a price is the same number in both.
+pub const TOKEN_DECIMALS: u8 = 6;
+
+/// A public network on which payments are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// CAIP-2: `eip155:<chain id>`.
+    pub id: Arc<str>,
+    /// What is taken there, the preferred one first. Each has [`TOKEN_DECIMALS`].
+    pub tokens: Vec<Asset>,
+    /// How long a payment may be valid, in seconds: `maxTimeoutSeconds` of its offers.
+    pub max_timeout_seconds: u64,
+    /// How many seconds of its time a payment must have left when it comes: what it takes to settle it.
+    pub margin_seconds: u64,
+    /// Our own address there, where providers leave the money with us.
+    pub treasury: Option<Address>,
+}
+
+/// Who receives what is paid to a provider on public networks: `payTo` of its offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Payee {
+    /// Custody `direct`: the provider's own address, on every network. It has the money at once, owes the platform's share,
+    /// and gives refunds itself.
+    Direct(Address),
+    /// Custody `treasury`: ours ([`Network::treasury`]). The provider is settled with and paid out as for payments from wallets.
+    Treasury,
+}
+
+/// When the value of a call that is paid on a public network is moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Settle {
+    /// Once the upstream has answered, before the first byte goes to the client.
+    #[default]
+    After,
+    /// Before the request is forwarded; given back where the upstream fails.
+    Before,
+    /// Later, in a batch, before the payment's time is over: the answer does not wait for it.
+    Deferred,
+}
+
+/// Which offers of a 402 stand first: a stock client at its defaults takes the first one that it can pay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfferOrder {
+    /// Those on public networks.
+    #[default]
+    ChainFirst,
+    /// That of the wallet rail.
+    WalletFirst,
+}
+
+// === impl Payee ===
+
+impl Payee {
+    /// `direct` or `treasury`: the word for its custody in configurations, the API and the books.
+    #[must_use]
+    pub const fn custody(&self) -> &'static str {
+        match self {
+            Self::Direct(_) => "direct",
+            Self::Treasury => "treasury",
+        }
+    }
+
+    /// Its address on a network; none where we have none there.
+    #[must_use]
+    pub fn address(&self, network: &Network) -> Option<Address> {
+        match self {
+            Self::Direct(address) => Some(*address),
+            Self::Treasury => network.treasury,
+        }
+    }
+}
+
+// === impl Settle ===
+
+impl Settle {
+    /// Its word in configurations, the API and the books.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::After => "after",
+            Self::Before => "before",
+            Self::Deferred => "deferred",
+        }
+    }
+}
+
+// === impl OfferOrder ===
+
+impl OfferOrder {
+    /// Its word in configurations and the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ChainFirst => "chain-first",
+            Self::WalletFirst => "wallet-first",
+        }
+    }
+}

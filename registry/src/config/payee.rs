@@ -1,0 +1,46 @@
+//! Reads how a provider is paid on public networks, and how a route settles such payments.
+
+use domain::{OfferOrder, Payee, Settle};
+
+use super::tree::Section;
+use super::value::{self, one_of};
+
+/// `custody` and `address` of a provider; without both, it is not paid on public networks.
+pub(super) fn read(section: &Section<'_>) -> Option<Payee> {
+    let word = |text: &str| match text {
+        "direct" => Ok(true),
+        "treasury" => Ok(false),
+        _ => Err(one_of(text, &["direct", "treasury"]).to_string()),
+    };
+    let custody_item = section.item("custody");
+    let is_direct = custody_item.as_ref().map_or(Some(true), |item| item.parse(word))?;
+    let address_item = section.item("address");
+    match (address_item, is_direct) {
+        (Some(item), true) => item.parse(value::address).map(Payee::Direct),
+        (Some(item), false) => {
+            item.fail("stands beside custody = \"treasury\", where payments are made out to the operator: leave it out");
+            None
+        }
+        (None, false) => Some(Payee::Treasury),
+        (None, true) => {
+            if let Some(item) = custody_item {
+                item.fail(
+                    "is \"direct\", and no address is given: write address = \"0x...\", the provider's own",
+                );
+            }
+            None
+        }
+    }
+}
+
+pub(super) fn settle(text: &str) -> Result<Settle, String> {
+    let words = [Settle::After, Settle::Before, Settle::Deferred];
+    let known = words.into_iter().find(|word| word.name() == text);
+    known.ok_or_else(|| one_of(text, &words.map(Settle::name)).to_string())
+}
+
+pub(super) fn offer_order(text: &str) -> Result<OfferOrder, String> {
+    let words = [OfferOrder::ChainFirst, OfferOrder::WalletFirst];
+    let known = words.into_iter().find(|word| word.name() == text);
+    known.ok_or_else(|| one_of(text, &words.map(OfferOrder::name)).to_string())
+}
