@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use domain::{Amount, Capture, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse, Voiding};
 
+use crate::challenge::Asking;
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
 use crate::shutdown::InFlight;
@@ -31,8 +32,8 @@ pub(crate) struct RequestContext {
     pub(crate) exchange: Option<Exchange>,
     /// What a failed phase will be answered with.
     pub(crate) refusal: Option<Refusal>,
-    /// The `PAYMENT-REQUIRED` header of a 402 that is going to be sent.
-    pub(crate) challenge: Option<String>,
+    /// What a 402 that is going to be sent asks for.
+    pub(crate) challenge: Option<Asking>,
     /// What was counted under the route's rate limits, where it has some.
     pub(crate) counted: Option<Counted>,
     pub(crate) times: Times,

@@ -13,11 +13,11 @@ use crate::credential::Credential;
 use crate::metrics::Outcome;
 use crate::payer_view::PayerView;
 use crate::proxy::Proxy;
+use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::reply::Reply;
 use crate::snapshot::Snapshot;
 use crate::stage::admit::{Admitted, admit};
-use crate::stage::capture::receipt_header;
 use crate::stage::hold::{Admission, Holder, Payer, body_digest};
 use crate::stage::rate;
 use crate::stage::route::{Routed, route};
@@ -112,10 +112,9 @@ impl Proxy {
     ) -> Result<Decision, Refusal> {
         let offer = routed.offer().ok_or(Refusal::Internal)?;
         let at = self.ledger.time();
-        let asset = self.ledger.asset();
         let claim = record::timed(&mut context.times.verify, || {
             let credential = Credential::find(&session.req_header().headers)?;
-            verify(credential, routed, offer, asset, at, &self.settings.limits)
+            verify(credential, &routed.route, offer, at, &self.settings.limits)
         });
         let claim = match claim {
             Ok(claim) => claim,
@@ -156,11 +155,11 @@ impl Proxy {
                 Ok(Decision::Forward(Box::new(exchange)))
             }
             Admission::Redelivery(redelivery) => {
-                let reply = self.already_delivered(redelivery.record(), &holding.payer);
+                let reply = already_delivered(redelivery.record(), &holding.payer);
                 Ok(Decision::Answer(reply, Outcome::Replayed))
             }
             Admission::Replay(prior) => {
-                Ok(Decision::Answer(self.replay(prior, &holding.payer), Outcome::Replayed))
+                Ok(Decision::Answer(replay(prior, &holding.payer), Outcome::Replayed))
             }
         }
     }
@@ -192,35 +191,20 @@ impl Proxy {
             _ => self.count_client(session, routed, context).await,
         };
         let refusal = counted.err().unwrap_or(refusal);
-        if let (Refusal::PaymentRequired(unpaid), Some(offer)) = (&refusal, routed.offer()) {
-            let base = self.settings.public_url.clone();
-            let base =
-                base.unwrap_or_else(|| format!("{}://{}", forward::scheme(session), request.authority));
-            let url = format!("{}{}", base.trim_end_matches('/'), request.path.as_str());
-            context.challenge = Some(offer.challenge.header(&url, unpaid.code()));
-            if matches!(unpaid, Unpaid::Missing { .. }) {
-                context.outcome = Outcome::Challenged;
-            }
+        let Some(offer) = routed.offer() else { return refusal };
+        let Refusal::PaymentRequired(unpaid) = refusal else { return refusal };
+        context.challenge = Some(offer.challenge.asking(&self.url(session, request), unpaid.code()));
+        if matches!(unpaid, Unpaid::Missing { .. }) {
+            context.outcome = Outcome::Challenged;
         }
-        refusal
+        Refusal::PaymentRequired(unpaid.pointing(offer.is_on_chain()))
     }
 
-    /// The stored answer again, or the receipt with 409 where the answer was not stored.
-    fn replay(&self, prior: ledger::Prior, payer: &Payer) -> Reply {
-        match prior.response {
-            Some(stored) => Reply::stored(stored.status, stored.headers, stored.body)
-                .with("payment-response", receipt_header(&prior.receipt, payer, self.ledger.asset()))
-                .with("idempotency-replayed", "true"),
-            None if prior.refunded => Reply::refusal(&Refusal::Refunded(Box::new(prior.receipt))),
-            None => self.already_delivered(&prior.receipt, payer),
-        }
-    }
-
-    fn already_delivered(&self, record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
-        let refusal = Refusal::AlreadyDelivered(Box::new(record.clone()));
-        Reply::refusal(&refusal)
-            .with("payment-response", receipt_header(record, payer, self.ledger.asset()))
-            .with("faregate-payment-id", record.payment.to_string())
+    /// What the client called, without its query.
+    fn url(&self, session: &Session, request: &Admitted) -> String {
+        let base = self.settings.public_url.clone();
+        let base = base.unwrap_or_else(|| format!("{}://{}", forward::scheme(session), request.authority));
+        format!("{}{}", base.trim_end_matches('/'), request.path.as_str())
     }
 
     fn payment_id(&self) -> Result<PaymentId, Refusal> {
@@ -228,6 +212,27 @@ impl Proxy {
         getrandom::fill(&mut random).map_err(|_| Refusal::Internal)?;
         Ok(PaymentId::generate(self.clock.now(), random))
     }
+}
+
+/// The stored answer again, or the receipt with 409 where the answer was not stored.
+fn replay(prior: ledger::Prior, payer: &Payer) -> Reply {
+    match prior.response {
+        Some(stored) => {
+            let (name, receipt) = receipt::field(&prior.receipt, payer);
+            Reply::stored(stored.status, stored.headers, stored.body)
+                .with(name.as_str(), receipt)
+                .with("idempotency-replayed", "true")
+        }
+        None if prior.refunded => Reply::refusal(&Refusal::Refunded(Box::new(prior.receipt))),
+        None => already_delivered(&prior.receipt, payer),
+    }
+}
+
+fn already_delivered(record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
+    let (name, receipt) = receipt::field(record, payer);
+    Reply::refusal(&Refusal::AlreadyDelivered(Box::new(record.clone())))
+        .with(name.as_str(), receipt)
+        .with("faregate-payment-id", record.payment.to_string())
 }
 
 /// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.

@@ -18,6 +18,9 @@ pub(crate) static PRICE: HeaderName = HeaderName::from_static("faregate-price");
 /// The receipt (x402 v2): to the client.
 pub(crate) static PAYMENT_RESPONSE: HeaderName = HeaderName::from_static("payment-response");
 
+/// The receipt for who pays in v1.
+pub(crate) static X_PAYMENT_RESPONSE: HeaderName = HeaderName::from_static("x-payment-response");
+
 /// What is left under the rate limits: to the client.
 pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 

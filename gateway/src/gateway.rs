@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::currency::Currencies;
 use crate::drain::Drain;
 use crate::health;
 use crate::last_uses;
@@ -96,13 +97,15 @@ impl Gateway {
         let Parts { ledger, registry, settings, metrics, clock } = self.parts;
         let traffic = Arc::new(Traffic::default());
         let catalog = registry.catalogs().borrow().clone();
-        let first = Snapshot::build(catalog, &ledger, &traffic, None).await;
+        let currencies = Currencies::new(ledger.asset(), &settings.networks);
+        let first = Snapshot::build(catalog, &ledger, &currencies, &traffic, None).await;
         let snapshot = Arc::new(ArcSwap::from_pointee(first));
         metrics.set_queue_max(settings.limits.holds_max);
         tokio::spawn(snapshot::follow(
             registry.clone(),
             Arc::clone(&snapshot),
             ledger.clone(),
+            currencies,
             Arc::clone(&traffic),
             Arc::clone(&metrics),
         ));

@@ -96,12 +96,13 @@ impl Proxy {
             // Nobody can say where the next request begins.
             session.set_keepalive(None);
         }
-        let mut reply = Reply::refusal(refusal).counted(context.counted.as_ref());
+        let reply = match context.challenge.take() {
+            Some(asking) => Reply::asking(refusal, asking),
+            None => Reply::refusal(refusal),
+        };
+        let mut reply = reply.counted(context.counted.as_ref());
         if let (Refusal::RateLimited { .. }, Some(counted)) = (refusal, &context.counted) {
             reply = reply.with("ratelimit-policy", counted.policy_field());
-        }
-        if let Some(header) = context.challenge.take() {
-            reply = reply.with(protocol::header::PAYMENT_REQUIRED, header);
         }
         reply.send(session).await
     }
@@ -251,8 +252,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else {
             return Err(Self::fail(context, Refusal::Internal));
         };
-        let asset = self.ledger.asset();
-        match capture(exchange, response, asset, &self.metrics, &mut context.times).await {
+        match capture(exchange, response, &self.metrics, &mut context.times).await {
             Ok(outcome) => {
                 context.outcome = outcome;
                 context.answered = Some(context.started.elapsed());

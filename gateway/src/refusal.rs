@@ -103,10 +103,12 @@ pub(crate) enum Unpaid {
     Missing { price: Amount },
     #[error("{message}")]
     Rejected { code: &'static str, message: String },
-    #[error("the wallet has {available}, the call costs {price}")]
-    Funds { available: Amount, price: Amount },
-    #[error("no agent is registered for the address that signed, {}", address.to_checksum(None))]
-    UnknownSigner { address: Address },
+    #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
+    Funds { available: Amount, price: Amount, on_chain: bool },
+    #[error(
+        "no agent is registered for the address that signed, {}{}", address.to_checksum(None), elsewhere(*on_chain)
+    )]
+    UnknownSigner { address: Address, on_chain: bool },
     #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
     AboveMaximum { maximum: Amount, price: Amount },
 }
@@ -244,13 +246,13 @@ impl Refusal {
             }
             Self::KeyScope { key } => vec![("key", Value::from(key.to_string()))],
             Self::PaymentRequired(Unpaid::Missing { price }) => vec![("price", money(*price))],
-            Self::PaymentRequired(Unpaid::Funds { available, price }) => {
+            Self::PaymentRequired(Unpaid::Funds { available, price, .. }) => {
                 vec![("available", money(*available)), ("price", money(*price))]
             }
             Self::PaymentRequired(Unpaid::AboveMaximum { maximum, price }) => {
                 vec![("maximum", money(*maximum)), ("price", money(*price))]
             }
-            Self::PaymentRequired(Unpaid::UnknownSigner { address }) => {
+            Self::PaymentRequired(Unpaid::UnknownSigner { address, .. }) => {
                 vec![("address", Value::from(address.to_checksum(None)))]
             }
             Self::RateLimited { scope, retry_after } => {
@@ -278,6 +280,15 @@ impl Unpaid {
             Self::Rejected { code, .. } => code,
             Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
             Self::AboveMaximum { .. } => "price_above_maximum",
+        }
+    }
+
+    /// Says as well whether the call can be paid on a public network.
+    pub(crate) fn pointing(self, is_on_chain: bool) -> Self {
+        match self {
+            Self::Funds { available, price, .. } => Self::Funds { available, price, on_chain: is_on_chain },
+            Self::UnknownSigner { address, .. } => Self::UnknownSigner { address, on_chain: is_on_chain },
+            other => other,
         }
     }
 }
@@ -309,7 +320,7 @@ impl From<HoldError> for Refusal {
     fn from(error: HoldError) -> Self {
         match error {
             HoldError::InsufficientFunds { available, price } => {
-                Self::PaymentRequired(Unpaid::Funds { available, price })
+                Self::PaymentRequired(Unpaid::Funds { available, price, on_chain: false })
             }
             HoldError::SpendingLimit(violation) => Self::Policy { violation },
             HoldError::InProgress => Self::InProgress,
@@ -322,7 +333,26 @@ impl From<HoldError> for Refusal {
     }
 }
 
+/// Where else who has no wallet with us can pay.
+const fn elsewhere(on_chain: bool) -> &'static str {
+    if on_chain { "; without a wallet here, pay by one of the other offers, on a public network" } else { "" }
+}
+
 /// An amount as programs and people read it.
 pub(crate) fn money(amount: Amount) -> Value {
     json!({ "amount": amount.atomic().to_string(), "display": amount.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_wallet_is_pointed_to_the_public_networks_where_they_are_offered() {
+        let unpaid = || Unpaid::UnknownSigner { address: Address::repeat_byte(1), on_chain: false };
+        let said = |is_on_chain| Refusal::PaymentRequired(unpaid().pointing(is_on_chain)).body();
+        assert!(said(true).contains("on a public network") && !said(false).contains("on a public network"));
+        let poor = Unpaid::Funds { available: Amount::ZERO, price: Amount::ZERO, on_chain: false };
+        assert!(poor.pointing(true).to_string().ends_with("on a public network"));
+    }
 }

@@ -3,17 +3,15 @@
 
 use std::time::Instant;
 
-use domain::Asset;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
-use ledger::{CaptureError, ReceiptRecord};
+use ledger::CaptureError;
 use pingora::http::ResponseHeader;
-use protocol::receipt::SettlementResponse;
 
 use crate::context::{Exchange, Money, Recording, Times};
 use crate::field;
 use crate::metrics::{Metrics, Outcome, Stage};
+use crate::receipt;
 use crate::refusal::Refusal;
-use crate::stage::hold::Payer;
 
 /// Fields that only we may say, beside all that begin with `faregate-`.
 const FORGEABLE: [&str; 4] =
@@ -23,7 +21,6 @@ const FORGEABLE: [&str; 4] =
 pub(crate) async fn capture(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
-    asset: &Asset,
     metrics: &Metrics,
     times: &mut Times,
 ) -> Result<Outcome, Refusal> {
@@ -58,7 +55,7 @@ pub(crate) async fn capture(
             metrics.stage(Stage::Commit, started.elapsed());
             exchange.charged = Some(receipt.record().amount);
             exchange.money = Money::Captured(receipt);
-            mark(exchange, response, asset)?;
+            mark(exchange, response)?;
             if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
                 exchange.recording = Some(Recording::new(status, stored_fields(response), bytes_max));
             }
@@ -74,7 +71,7 @@ pub(crate) async fn capture(
         }
         money @ (Money::Redelivery(_) | Money::Captured(_) | Money::Done) => {
             exchange.money = money;
-            mark(exchange, response, asset)?;
+            mark(exchange, response)?;
             if !exchange.routed.route.charge_on.charges(status) {
                 // Paid for and still not delivered: letting go of the redelivery leaves it open for the next try.
                 exchange.money = Money::Done;
@@ -82,13 +79,6 @@ pub(crate) async fn capture(
             Ok(Outcome::Replayed)
         }
     }
-}
-
-/// The `PAYMENT-RESPONSE` header of a receipt: what stock clients read as the settlement of their payment.
-pub(crate) fn receipt_header(record: &ReceiptRecord, payer: &Payer, asset: &Asset) -> String {
-    let payer = payer.address.map_or_else(|| payer.agent.to_string(), |address| address.to_checksum(None));
-    SettlementResponse::settled(&asset.network, &payer, record.transaction.0, record.amount, record.payment)
-        .to_header()
 }
 
 /// Takes off what only we may say: an upstream cannot forge a receipt or a demand, under no spelling of its name.
@@ -104,13 +94,14 @@ pub(crate) fn scrub(response: &mut ResponseHeader) {
 }
 
 /// Puts the receipt on the answer, and keeps shared caches from giving it to those who did not pay.
-fn mark(exchange: &Exchange, response: &mut ResponseHeader, asset: &Asset) -> Result<(), Refusal> {
+fn mark(exchange: &Exchange, response: &mut ResponseHeader) -> Result<(), Refusal> {
     let (Some(record), Some(payer)) = (exchange.receipt(), &exchange.payer) else { return Ok(()) };
     let mut insert = |name: &'static HeaderName, value: HeaderValue| {
         response.insert_header(name, value).map_err(|_| Refusal::Internal)
     };
     let value = |text: String| HeaderValue::try_from(text).map_err(|_| Refusal::Internal);
-    insert(&field::PAYMENT_RESPONSE, value(receipt_header(record, payer, asset))?)?;
+    let (name, receipt) = receipt::field(record, payer);
+    insert(name, value(receipt)?)?;
     insert(&field::PAYMENT_ID, value(record.payment.to_string())?)?;
     insert(&field::PAYMENT_STATUS, HeaderValue::from_static("captured"))?;
     if !exchange.routed.route.cacheable {

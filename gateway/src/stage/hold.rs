@@ -6,10 +6,12 @@ use std::sync::Arc;
 use domain::policy::Spending;
 use domain::replay::FingerprintParts;
 use domain::{
-    Address, AgentId, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis,
+    Address, AgentId, Asset, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey,
+    UnixMillis,
 };
 use http::HeaderMap;
 use ledger::{Held, Hold, HoldRequest, Ledger, Prior, Redelivery};
+use protocol::X402_VERSION;
 use protocol::verify::Rejection;
 use registry::{Access, Directory};
 use sha2::{Digest, Sha256};
@@ -40,6 +42,10 @@ pub(crate) struct Payer {
     pub(crate) agent: AgentId,
     /// The address that signed, where one did.
     pub(crate) address: Option<Address>,
+    /// CAIP-2 of the network that was paid on, which is the wallet's for who pays from one.
+    pub(crate) network: Arc<str>,
+    /// The version of x402 that it speaks.
+    pub(crate) version: u64,
 }
 
 /// A request that is going to be held for.
@@ -75,25 +81,30 @@ impl Holder<'_> {
         counted: &mut Option<Counted>,
     ) -> Result<Holding, Refusal> {
         let identifier = identifier(headers, claim.identifier.clone())?;
+        let asset = self.ledger.asset();
         let mut holding = match &claim.claimant {
             Claimant::Key(key) => {
                 let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
                 let access = access.filter(|access| access.has_grant(at)).ok_or(Refusal::AgentKey)?;
-                Holding::new(access, None, identifier)
+                Holding::new(access, None, identifier, asset)
             }
             Claimant::Signature(payment) => {
                 let access = self.signer(payment.payer()).await?;
-                let holding = Holding::new(access, Some(payment.payer()), identifier);
+                let holding = Holding::new(access, Some(payment.payer()), identifier, asset);
                 Holding { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding }
             }
-            Claimant::Earlier { rejection } => {
+            Claimant::OnChain(_) => return Err(Refusal::LedgerUnavailable),
+            Claimant::Earlier { rejection, way, .. } if way.currency.network.is_some() => {
+                return Err(refuse(rejection));
+            }
+            Claimant::Earlier { rejection, .. } => {
                 let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
                 let access = self.signer(payer).await.map_err(|refusal| match refusal {
                     Refusal::PaymentRequired(_) => refuse(rejection),
                     // Nobody knows whether it was captured: not the time to ask for another one.
                     unknown => unknown,
                 })?;
-                let holding = Holding::new(access, Some(payer), identifier);
+                let holding = Holding::new(access, Some(payer), identifier, asset);
                 Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding }
             }
         };
@@ -167,7 +178,7 @@ impl Holder<'_> {
 
     async fn signer(&self, address: Address) -> Result<Arc<Access>, Refusal> {
         let access = self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner { address }))
+        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner { address, on_chain: false }))
     }
 
     /// What has expired by the books' time may be good by the clock's, where the clock was set back. It is not asked for
@@ -194,11 +205,21 @@ impl Holder<'_> {
     }
 }
 
+// === impl Payer ===
+
+impl Payer {
+    /// What a receipt calls it.
+    pub(crate) fn name(&self) -> String {
+        self.address.map_or_else(|| self.agent.to_string(), |address| address.to_checksum(None))
+    }
+}
+
 // === impl Holding ===
 
 impl Holding {
-    fn new(access: Arc<Access>, address: Option<Address>, identifier: Option<String>) -> Self {
-        let payer = Payer { agent: access.agent, address };
+    fn new(access: Arc<Access>, address: Option<Address>, identifier: Option<String>, asset: &Asset) -> Self {
+        let network = Arc::clone(&asset.network);
+        let payer = Payer { agent: access.agent, address, network, version: X402_VERSION };
         Self { access, payer, identifier, replay: None, digest: None, refusal: None }
     }
 }
@@ -221,7 +242,7 @@ fn rules(
 ) -> Result<(), Refusal> {
     let maximum = match claim.claimant {
         Claimant::Key(_) => credential::maximum_price(headers)?,
-        Claimant::Signature(_) | Claimant::Earlier { .. } => None,
+        Claimant::Signature(_) | Claimant::OnChain(_) | Claimant::Earlier { .. } => None,
     };
     let sold = routed.route.sold(&routed.provider.name);
     let spending = Spending { amount: claim.maximum(), sold, at };
