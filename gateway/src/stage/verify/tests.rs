@@ -91,7 +91,7 @@ fn a_payment_of_v1_is_judged_against_the_offers_on_chain() {
 }
 
 #[test]
-fn v1_has_no_word_for_the_wallets_network() {
+fn the_wallets_network_has_no_word_in_v1() {
     for networks in [vec![], vec![samples::network()]] {
         let offer = offered(&networks);
         let wallet = offer.ways.len() - 1;
