@@ -6,6 +6,7 @@
 
 use domain::Route;
 use domain::router::Methods;
+use http::HeaderName;
 use protocol::challenge::{PAYMENT_IDENTIFIER, payment_identifier_extension};
 use protocol::header;
 use protocol::offer::Offer;
@@ -27,6 +28,8 @@ pub(crate) struct Asking {
     pub(crate) header: String,
     /// The members of the body that v1 clients read, without braces; none where there is nothing to offer them.
     pub(crate) v1: Option<String>,
+    /// What became of a payment that was refused where it was to be settled: a field and its value.
+    pub(crate) refused: Option<(&'static HeaderName, String)>,
 }
 
 // === impl Challenge ===
@@ -62,7 +65,7 @@ impl Challenge {
         let offers: Vec<String> = self.v1.iter().map(|offer| offer.json(url)).collect();
         let v1 =
             (!offers.is_empty()).then(|| format!("\"x402Version\":1,\"accepts\":[{}]", offers.join(",")));
-        Asking { header: header::encode(header.as_bytes()), v1 }
+        Asking { header: header::encode(header.as_bytes()), v1, refused: None }
     }
 }
 

@@ -7,10 +7,12 @@ use domain::PaymentId;
 use http::header::EXPECT;
 use pingora::proxy::Session;
 
+use crate::challenge::Asking;
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::credential::Credential;
 use crate::metrics::Outcome;
+use crate::offer::RouteOffer;
 use crate::payer_view::PayerView;
 use crate::proxy::Proxy;
 use crate::receipt;
@@ -122,7 +124,12 @@ impl Proxy {
         };
 
         let started = Instant::now();
-        let holder = Holder { ledger: &self.ledger, directory: &self.directory, metrics: &self.metrics };
+        let holder = Holder {
+            ledger: &self.ledger,
+            directory: &self.directory,
+            public: self.public.as_deref(),
+            metrics: &self.metrics,
+        };
         let held = async {
             let headers = &session.req_header().headers;
             let mut holding = holder.identify(&claim, routed, headers, at, &mut context.counted).await?;
@@ -145,10 +152,12 @@ impl Proxy {
         };
         match admission {
             Admission::Paid(hold) => {
-                let mut exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
-                exchange.records =
-                    holding.identifier.as_ref().map(|_| self.settings.limits.stored_response_bytes_max);
-                Ok(Decision::Forward(Box::new(exchange)))
+                let exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
+                Ok(self.forward(exchange, holding.identifier.is_some()))
+            }
+            Admission::Signed(signed) => {
+                let exchange = Exchange::signed(routed.clone(), request, signed, holding.payer);
+                Ok(self.forward(exchange, holding.identifier.is_some()))
             }
             Admission::Redelivery(redelivery) if request.is_safe() || routed.route.redeliver => {
                 let exchange = Exchange::redelivered(routed.clone(), request, redelivery, holding.payer);
@@ -162,6 +171,12 @@ impl Proxy {
                 Ok(Decision::Answer(replay(prior, &holding.payer), Outcome::Replayed))
             }
         }
+    }
+
+    /// Its answer is stored where the client named the request.
+    fn forward(&self, mut exchange: Exchange, is_named: bool) -> Decision {
+        exchange.records = is_named.then_some(self.settings.limits.stored_response_bytes_max);
+        Decision::Forward(Box::new(exchange))
     }
 
     /// Counts a call on the client's address, unless it was counted.
@@ -191,13 +206,25 @@ impl Proxy {
             _ => self.count_client(session, routed, context).await,
         };
         let refusal = counted.err().unwrap_or(refusal);
-        let Some(offer) = routed.offer() else { return refusal };
         let Refusal::PaymentRequired(unpaid) = refusal else { return refusal };
-        context.challenge = Some(offer.challenge.asking(&self.url(session, request), unpaid.code()));
+        context.challenge = self.asking(session, routed, request, &unpaid);
         if matches!(unpaid, Unpaid::Missing { .. }) {
             context.outcome = Outcome::Challenged;
         }
-        Refusal::PaymentRequired(unpaid.pointing(offer.is_on_chain()))
+        let is_on_chain = routed.offer().is_some_and(RouteOffer::is_on_chain);
+        Refusal::PaymentRequired(unpaid.pointing(is_on_chain))
+    }
+
+    /// What a 402 of this route asks for.
+    pub(crate) fn asking(
+        &self,
+        session: &Session,
+        routed: &Routed,
+        request: &Admitted,
+        unpaid: &Unpaid,
+    ) -> Option<Asking> {
+        let offer = routed.offer()?;
+        Some(offer.challenge.asking(&self.url(session, request), unpaid.code()))
     }
 
     /// What the client called, without its query.

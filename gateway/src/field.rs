@@ -9,7 +9,7 @@ pub(crate) static PAYMENT_ID: HeaderName = HeaderName::from_static("faregate-pay
 /// `captured` or `voided`: to the client.
 pub(crate) static PAYMENT_STATUS: HeaderName = HeaderName::from_static("faregate-payment-status");
 
-/// The agent that pays: to the upstream.
+/// The agent that pays, or the address that pays on a public network: to the upstream.
 pub(crate) static PAYER: HeaderName = HeaderName::from_static("faregate-payer");
 
 /// What it pays at most: to the upstream.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::catalog::{Provider, Route};
-use domain::{Address, Amount, OfferOrder, Payee, Price, UnixMillis};
+use domain::{Address, Amount, OfferOrder, Payee, Price, Settle, UnixMillis};
 use protocol::offer::Offer;
 use protocol::quote::QuoteKey;
 use registry::catalog::QUOTE_TTL_MS;
@@ -88,10 +88,12 @@ impl Way {
     }
 }
 
-/// The wallet, and every token of every network where the provider can be paid.
+/// The wallet, and every token of every network where the provider can be paid. Nobody gives back what moved there, so that a route
+/// that would take the money before its upstream answered offers none.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
     let wallet = Way { currency: Arc::clone(&currencies.wallet), pay_to: provider.pay_to, payee: None };
-    let tokens = currencies.tokens.iter().filter_map(|currency| {
+    let needs_refunds = route.settle == Settle::Before;
+    let tokens = currencies.tokens.iter().filter(|_| !needs_refunds).filter_map(|currency| {
         let (payee, network) = (provider.payee?, currency.network.as_ref()?);
         let pay_to = payee.address(network)?;
         Some(Way { currency: Arc::clone(currency), pay_to, payee: Some(payee) })

@@ -75,6 +75,14 @@ pub(crate) enum Refusal {
         "it is not known whether the payment was recorded; send the same payment again, it is charged at most once"
     )]
     OutcomeUnknown(PaymentId),
+    #[error("payments on this network cannot be settled right now; nothing was charged, pay in another way or try again")]
+    RailUnavailable,
+    #[error("this payer has too much that is not settled yet, with this call more than {most}; nothing was charged, try again")]
+    Unsettled { most: Amount },
+    #[error(
+        "it is not known yet whether the payment was settled; send the same payment again, it is charged at most once"
+    )]
+    SettlementUnknown(PaymentId),
     #[error("the clock is being set; signed payments are not taken for a moment, nothing was charged")]
     ClockAhead,
     #[error("the upstream asks for a payment of its own; nothing was charged")]
@@ -109,6 +117,8 @@ pub(crate) enum Unpaid {
         "no agent is registered for the address that signed, {}{}", address.to_checksum(None), elsewhere(*on_chain)
     )]
     UnknownSigner { address: Address, on_chain: bool },
+    #[error("the payment could not be settled ({reason}); nothing was charged, sign a new one")]
+    NotSettled { reason: String },
     #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
     AboveMaximum { maximum: Amount, price: Amount },
 }
@@ -134,7 +144,7 @@ impl Refusal {
             Self::Method(_) => 405,
             Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) | Self::Refunded(_) => 409,
             Self::BodyTooLarge(_) => 413,
-            Self::RateLimited { .. } | Self::TooManyViews => 429,
+            Self::RateLimited { .. } | Self::TooManyViews | Self::Unsettled { .. } => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Internal => 500,
             Self::Upstream | Self::UpstreamPaymentRequired => 502,
@@ -143,6 +153,8 @@ impl Refusal {
             | Self::Overloaded
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown(_)
+            | Self::RailUnavailable
+            | Self::SettlementUnknown(_)
             | Self::ClockAhead => 503,
             Self::UpstreamTimeout => 504,
         }
@@ -189,6 +201,9 @@ impl Refusal {
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::RailUnavailable => "settlement_unavailable",
+            Self::SettlementUnknown(_) => "settlement_unknown",
+            Self::Unsettled { .. } => "unsettled_payments",
             Self::ClockAhead => "clock_ahead",
             Self::UpstreamPaymentRequired => "upstream_payment_required",
             Self::Upstream => "upstream_failed",
@@ -204,7 +219,13 @@ impl Refusal {
     pub(crate) fn retry_after(&self) -> Option<u32> {
         match self {
             Self::InProgress | Self::Overloaded => Some(1),
-            Self::NoUpstream | Self::LedgerUnavailable | Self::OutcomeUnknown(_) | Self::Suspended => Some(5),
+            Self::NoUpstream
+            | Self::LedgerUnavailable
+            | Self::OutcomeUnknown(_)
+            | Self::RailUnavailable
+            | Self::SettlementUnknown(_)
+            | Self::Unsettled { .. }
+            | Self::Suspended => Some(5),
             Self::ClockAhead => Some(30),
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::TooManyViews => Some(60),
@@ -258,7 +279,8 @@ impl Refusal {
             Self::RateLimited { scope, retry_after } => {
                 vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
-            Self::OutcomeUnknown(payment) => vec![("payment", Value::from(payment.to_string()))],
+            Self::Unsettled { most } => vec![("limit", money(*most))],
+            Self::OutcomeUnknown(payment) | Self::SettlementUnknown(payment) => vec![("payment", Value::from(payment.to_string()))],
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
             Self::AlreadyDelivered(receipt) | Self::Refunded(receipt) => vec![
                 ("payment", Value::from(receipt.payment.to_string())),
@@ -279,6 +301,7 @@ impl Unpaid {
             Self::Missing { .. } => "payment_required",
             Self::Rejected { code, .. } => code,
             Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
+            Self::NotSettled { .. } => "settlement_failed",
             Self::AboveMaximum { .. } => "price_above_maximum",
         }
     }
@@ -324,6 +347,7 @@ impl From<HoldError> for Refusal {
             }
             HoldError::SpendingLimit(violation) => Self::Policy { violation },
             HoldError::InProgress => Self::InProgress,
+            HoldError::Unsettled(payment) => Self::SettlementUnknown(payment),
             HoldError::Reused => Self::Reused,
             HoldError::Overloaded => Self::Overloaded,
             HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,

@@ -61,7 +61,11 @@ impl Reply {
             body.truncate(body.len().saturating_sub(1));
             body = format!("{body},{members}}}");
         }
-        Self::of(refusal, body).with(PAYMENT_REQUIRED, asking.header)
+        let reply = Self::of(refusal, body).with(PAYMENT_REQUIRED, asking.header);
+        match asking.refused {
+            Some((name, receipt)) => reply.with(name.as_str(), receipt),
+            None => reply,
+        }
     }
 
     fn of(refusal: &Refusal, body: String) -> Self {

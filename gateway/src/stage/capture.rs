@@ -4,14 +4,16 @@
 use std::time::Instant;
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
-use ledger::CaptureError;
+use domain::PaymentId;
+use ledger::{CaptureError, Receipt, Voiding};
 use pingora::http::ResponseHeader;
 
 use crate::context::{Exchange, Money, Recording, Times};
 use crate::field;
 use crate::metrics::{Metrics, Outcome, Stage};
 use crate::receipt;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Unpaid};
+use crate::signed_hold::NotPaid;
 
 /// Fields that only we may say, beside all that begin with `faregate-`.
 const FORGEABLE: [&str; 4] =
@@ -45,29 +47,22 @@ pub(crate) async fn capture(
             Ok(Outcome::Free)
         }
         Money::Held(hold) if exchange.routed.route.charge_on.charges(status) => {
-            let started = Instant::now();
-            let payment = hold.payment();
-            let receipt = hold.capture().await.map_err(|error| match error {
-                CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
-                CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,
-            })?;
-            times.commit = Some(started.elapsed());
-            metrics.stage(Stage::Commit, started.elapsed());
-            exchange.charged = Some(receipt.record().amount);
-            exchange.money = Money::Captured(receipt);
-            mark(exchange, response)?;
-            if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
-                exchange.recording = Some(Recording::new(status, stored_fields(response), bytes_max));
-            }
-            Ok(Outcome::Paid)
+            let (started, payment) = (Instant::now(), hold.payment());
+            let captured = hold.capture().await.map_err(|error| uncaptured(&error, payment));
+            paid(exchange, response, captured?, started, metrics, times)
+        }
+        Money::Signed(signed) if exchange.routed.route.charge_on.charges(status) => {
+            let (started, payment) = (Instant::now(), signed.payment());
+            let captured = signed.pay().await.map_err(|not_paid| unpaid(not_paid, payment));
+            paid(exchange, response, captured?, started, metrics, times)
         }
         Money::Held(hold) => {
             let payment = hold.payment();
-            hold.void().await.map_err(|_| Refusal::OutcomeUnknown(payment))?;
-            metrics.voided();
-            let voided = HeaderValue::from_static("voided");
-            response.insert_header(&field::PAYMENT_STATUS, voided).map_err(|_| Refusal::Internal)?;
-            Ok(Outcome::Voided)
+            voided(hold.void(), payment, response, metrics).await
+        }
+        Money::Signed(signed) => {
+            let payment = signed.payment();
+            voided(signed.void(), payment, response, metrics).await
         }
         money @ (Money::Redelivery(_) | Money::Captured(_) | Money::Done) => {
             exchange.money = money;
@@ -78,6 +73,58 @@ pub(crate) async fn capture(
             }
             Ok(Outcome::Replayed)
         }
+    }
+}
+
+/// What a capture leaves on the exchange and on its answer.
+fn paid(
+    exchange: &mut Exchange,
+    response: &mut ResponseHeader,
+    receipt: Receipt,
+    started: Instant,
+    metrics: &Metrics,
+    times: &mut Times,
+) -> Result<Outcome, Refusal> {
+    times.commit = Some(started.elapsed());
+    metrics.stage(Stage::Commit, started.elapsed());
+    exchange.charged = Some(receipt.record().amount);
+    exchange.money = Money::Captured(receipt);
+    mark(exchange, response)?;
+    if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
+        let recording = Recording::new(response.status.as_u16(), stored_fields(response), bytes_max);
+        exchange.recording = Some(recording);
+    }
+    Ok(Outcome::Paid)
+}
+
+async fn voided(
+    voiding: Voiding,
+    payment: PaymentId,
+    response: &mut ResponseHeader,
+    metrics: &Metrics,
+) -> Result<Outcome, Refusal> {
+    voiding.await.map_err(|_| Refusal::OutcomeUnknown(payment))?;
+    metrics.voided();
+    let voided = HeaderValue::from_static("voided");
+    response.insert_header(&field::PAYMENT_STATUS, voided).map_err(|_| Refusal::Internal)?;
+    Ok(Outcome::Voided)
+}
+
+fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
+    match error {
+        CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
+        CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,
+    }
+}
+
+/// What is said where value did not move, or nobody knows. Only where it is certain that it did not, a payment is asked for again.
+fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
+    match not_paid {
+        NotPaid::Refused(reason) => Refusal::PaymentRequired(Unpaid::NotSettled { reason }),
+        NotPaid::Unavailable => Refusal::RailUnavailable,
+        NotPaid::Unknown => Refusal::SettlementUnknown(payment),
+        NotPaid::Unvoided => Refusal::OutcomeUnknown(payment),
+        NotPaid::Books(error) => uncaptured(&error, payment),
     }
 }
 
