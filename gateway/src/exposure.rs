@@ -173,8 +173,7 @@ impl Open {
             *number < next && first.is_none_or(|first| *valid_before < first)
         };
         let upto = (first.unwrap_or(u64::MAX), u64::MAX);
-        let settled: Vec<_> =
-            self.deferred.range(..=upto).map(|(key, _)| *key).filter(is_settled).collect();
+        let settled: Vec<_> = self.deferred.range(..=upto).map(|(key, _)| *key).filter(is_settled).collect();
         for key in settled {
             if let Some(share) = self.deferred.remove(&key) {
                 self.remove(&share);

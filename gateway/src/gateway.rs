@@ -133,8 +133,16 @@ impl Gateway {
         let header_timeout = settings.limits.client_header_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(&settings, threads.count()));
-        let proxy =
-            Proxy::new(ledger, &registry, settings, snapshot, Arc::clone(&metrics), clock, shutdown.clone(), public);
+        let proxy = Proxy::new(
+            ledger,
+            &registry,
+            settings,
+            snapshot,
+            Arc::clone(&metrics),
+            clock,
+            shutdown.clone(),
+            public,
+        );
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(idle_timeout);

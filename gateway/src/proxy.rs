@@ -26,7 +26,7 @@ use crate::header_clock::HeaderClock;
 use crate::http_version::speak;
 use crate::leniency::Leniency;
 use crate::limits::Settings;
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::Metrics;
 use crate::newer::Newer;
 use crate::payer_view::PayerView;
 use crate::rail::Public;

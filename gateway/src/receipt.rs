@@ -12,8 +12,7 @@ use crate::stage::hold::Payer;
 pub(crate) fn field(record: &ReceiptRecord, payer: &Payer) -> (&'static HeaderName, String) {
     let (name, transaction) = (payer.name(), record.transaction.0);
     let network = record.on_chain.as_ref().map_or(&payer.network, |paid| &paid.network);
-    let mut receipt =
-        SettlementResponse::settled(network, &name, transaction, record.amount, record.payment);
+    let mut receipt = SettlementResponse::settled(network, &name, transaction, record.amount, record.payment);
     if let Some(paid) = &record.on_chain {
         // None yet where it is settled later.
         receipt.transaction = paid.transaction.map(|hash| hash.to_string()).unwrap_or_default();

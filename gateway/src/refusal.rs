@@ -75,14 +75,18 @@ pub(crate) enum Refusal {
         "it is not known whether the payment was recorded; send the same payment again, it is charged at most once"
     )]
     OutcomeUnknown(PaymentId),
-    #[error("payments on this network cannot be settled right now; nothing was charged, pay in another way or try again")]
+    #[error(
+        "payments on this network cannot be settled right now; nothing was charged, pay in another way or try again"
+    )]
     RailUnavailable,
-    #[error("this payer has too much that is not settled yet, with this call more than {most}; nothing was charged, try again")]
-    Unsettled { most: Amount },
+    #[error(
+        "this payer has too much that is not settled yet, with this call more than {most}; nothing was charged, try again"
+    )]
+    OpenPayments { most: Amount },
     #[error(
         "it is not known yet whether the payment was settled; send the same payment again, it is charged at most once"
     )]
-    SettlementUnknown(PaymentId),
+    Unsettled(PaymentId),
     #[error("the clock is being set; signed payments are not taken for a moment, nothing was charged")]
     ClockAhead,
     #[error("the upstream asks for a payment of its own; nothing was charged")]
@@ -144,7 +148,7 @@ impl Refusal {
             Self::Method(_) => 405,
             Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) | Self::Refunded(_) => 409,
             Self::BodyTooLarge(_) => 413,
-            Self::RateLimited { .. } | Self::TooManyViews | Self::Unsettled { .. } => 429,
+            Self::RateLimited { .. } | Self::TooManyViews | Self::OpenPayments { .. } => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Internal => 500,
             Self::Upstream | Self::UpstreamPaymentRequired => 502,
@@ -154,7 +158,7 @@ impl Refusal {
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown(_)
             | Self::RailUnavailable
-            | Self::SettlementUnknown(_)
+            | Self::Unsettled(_)
             | Self::ClockAhead => 503,
             Self::UpstreamTimeout => 504,
         }
@@ -202,8 +206,8 @@ impl Refusal {
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::OutcomeUnknown(_) => "outcome_unknown",
             Self::RailUnavailable => "settlement_unavailable",
-            Self::SettlementUnknown(_) => "settlement_unknown",
-            Self::Unsettled { .. } => "unsettled_payments",
+            Self::Unsettled(_) => "settlement_unknown",
+            Self::OpenPayments { .. } => "unsettled_payments",
             Self::ClockAhead => "clock_ahead",
             Self::UpstreamPaymentRequired => "upstream_payment_required",
             Self::Upstream => "upstream_failed",
@@ -223,8 +227,8 @@ impl Refusal {
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown(_)
             | Self::RailUnavailable
-            | Self::SettlementUnknown(_)
-            | Self::Unsettled { .. }
+            | Self::Unsettled(_)
+            | Self::OpenPayments { .. }
             | Self::Suspended => Some(5),
             Self::ClockAhead => Some(30),
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
@@ -279,8 +283,10 @@ impl Refusal {
             Self::RateLimited { scope, retry_after } => {
                 vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
-            Self::Unsettled { most } => vec![("limit", money(*most))],
-            Self::OutcomeUnknown(payment) | Self::SettlementUnknown(payment) => vec![("payment", Value::from(payment.to_string()))],
+            Self::OpenPayments { most } => vec![("limit", money(*most))],
+            Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => {
+                vec![("payment", Value::from(payment.to_string()))]
+            }
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
             Self::AlreadyDelivered(receipt) | Self::Refunded(receipt) => vec![
                 ("payment", Value::from(receipt.payment.to_string())),
@@ -347,7 +353,7 @@ impl From<HoldError> for Refusal {
             }
             HoldError::SpendingLimit(violation) => Self::Policy { violation },
             HoldError::InProgress => Self::InProgress,
-            HoldError::Unsettled(payment) => Self::SettlementUnknown(payment),
+            HoldError::Unsettled(payment) => Self::Unsettled(payment),
             HoldError::Reused => Self::Reused,
             HoldError::Overloaded => Self::Overloaded,
             HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,

@@ -84,7 +84,7 @@ impl Proxy {
             self.metrics.voided();
             context.outcome = Outcome::Voided;
         }
-        if moved_nothing || matches!(refusal, Refusal::SettlementUnknown(_)) {
+        if moved_nothing || matches!(refusal, Refusal::Unsettled(_)) {
             self.metrics.failed(refusal.code());
         }
         Self::fail(context, refusal)

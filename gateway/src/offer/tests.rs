@@ -50,7 +50,11 @@ fn a_network_where_nobody_can_be_paid_is_not_offered() {
     assert!(offer.is_on_chain());
     let before = Route { settle: Settle::Before, ..samples::route() };
     let treasury = Network { treasury: Some(Address::repeat_byte(6)), ..samples::network() };
-    assert_eq!(networks(&offered(&before, &provider, &[treasury])), wallet_alone, "nobody could give it back");
+    assert_eq!(
+        networks(&offered(&before, &provider, &[treasury])),
+        wallet_alone,
+        "nobody could give it back"
+    );
     provider.payee = None;
     let offer = offered(&route, &provider, &[samples::network()]);
     assert_eq!((networks(&offer), offer.is_on_chain()), (wallet_alone.to_vec(), false));

@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
 use domain::PaymentId;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
 use ledger::{CaptureError, Receipt, Voiding};
 use pingora::http::ResponseHeader;
 
@@ -122,7 +122,7 @@ fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
     match not_paid {
         NotPaid::Refused(reason) => Refusal::PaymentRequired(Unpaid::NotSettled { reason }),
         NotPaid::Unavailable => Refusal::RailUnavailable,
-        NotPaid::Unknown => Refusal::SettlementUnknown(payment),
+        NotPaid::Unknown => Refusal::Unsettled(payment),
         NotPaid::Unvoided => Refusal::OutcomeUnknown(payment),
         NotPaid::Books(error) => uncaptured(&error, payment),
     }

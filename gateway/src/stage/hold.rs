@@ -103,7 +103,9 @@ impl Holder<'_> {
         let mut holding = self.claimant(claim, identifier, at).await?;
         // What a key is not for it does not learn either: not the answer that another key of the agent paid for.
         let sold = routed.route.sold(&routed.provider.name);
-        if let Some(key) = holding.access().and_then(|access| access.key.as_ref()).filter(|key| !key.is_for(&sold)) {
+        if let Some(key) =
+            holding.access().and_then(|access| access.key.as_ref()).filter(|key| !key.is_for(&sold))
+        {
             return Err(self.counted(Refusal::KeyScope { key: key.id }));
         }
         let agent = Consumer::Agent(holding.payer.agent);

@@ -71,6 +71,7 @@ impl Books {
     async fn hold(&self, number: u8) -> Hold {
         let (routed, _) = self.routed();
         let request = HoldRequest {
+            intent: None,
             payment: PaymentId::generate(Standing.now(), [number; 10]),
             agent: AgentId::from_bytes([1; 16]),
             wallet: wallet(),
@@ -102,6 +103,7 @@ impl Books {
             address: None,
             network: Arc::clone(&self.ledger.asset().network),
             version: 2,
+            on_chain: false,
         };
         Exchange::paid(routed, request, self.hold(number).await, payer)
     }

@@ -47,7 +47,7 @@ impl Holder<'_> {
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
-        let (exposed, total) = taken.ok_or(Refusal::Unsettled { most })?;
+        let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
         // What is open is not gone from the account yet, and will be.
         let lack = rail.lack(&signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
         if let Some(lack) = lack {
