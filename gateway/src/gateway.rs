@@ -101,6 +101,8 @@ impl Gateway {
         let Parts { ledger, registry, settings, metrics, clock, public } = self.parts;
         let traffic = Arc::new(Traffic::default());
         let catalog = registry.catalogs().borrow().clone();
+        // What one of several gateways leaves unknown the others could not close.
+        let public = public.filter(|_| !ledger.is_one_of_several());
         let networks = if public.is_some() { settings.networks.as_slice() } else { &[] };
         let currencies = Currencies::new(ledger.asset(), networks);
         let first = Snapshot::build(catalog, &ledger, &currencies, &traffic, None).await;

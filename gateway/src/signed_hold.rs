@@ -97,3 +97,6 @@ impl SignedHold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
