@@ -20,7 +20,7 @@ fn code<T>(answer: Result<T, Refusal>) -> &'static str {
     answer.err().map_or("none", |refusal| refusal.code())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_that_moved_is_captured_with_its_transaction_before_the_answer_leaves() {
     let rig = Rig::new(Settle::After).await;
     let header = rig.payment(1, 2);
@@ -36,7 +36,7 @@ async fn a_payment_that_moved_is_captured_with_its_transaction_before_the_answer
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_of_v1_is_answered_in_v1() {
     let rig = Rig::new(Settle::After).await;
     let mut exchange = rig.admitted(&rig.payment(1, 1)).await;
@@ -47,7 +47,7 @@ async fn a_payment_of_v1_is_answered_in_v1() {
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_does_not_deliver_is_not_settled_for() {
     let rig = Rig::new(Settle::After).await;
     let header = rig.payment(1, 2);
@@ -58,7 +58,7 @@ async fn an_upstream_that_does_not_deliver_is_not_settled_for() {
     rig.finish(rig.admitted(&header).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_that_its_network_refuses_is_asked_for_again() {
     let rig = Rig::new(Settle::After).await;
     rig.rail.does(Settling::Refused("insufficient_funds".to_owned()));
@@ -70,7 +70,7 @@ async fn a_payment_that_its_network_refuses_is_asked_for_again() {
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_can_settle_nothing_is_charged_and_the_same_payment_may_come_again() {
     let rig = Rig::new(Settle::After).await;
     rig.rail.does(Settling::Unavailable("nobody".to_owned()));
@@ -85,7 +85,7 @@ async fn where_nobody_can_settle_nothing_is_charged_and_the_same_payment_may_com
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_knows_stays_held_is_told_by_its_name_and_is_closed_by_evidence() {
     let rig = Rig::new(Settle::After).await;
     rig.rail.does(Settling::Unknown("timeout".to_owned()));
@@ -108,7 +108,7 @@ async fn what_nobody_knows_stays_held_is_told_by_its_name_and_is_closed_by_evide
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_settled_later_is_captured_at_once_and_due() {
     let rig = Rig::new(Settle::Deferred).await;
     let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
@@ -122,7 +122,7 @@ async fn what_is_settled_later_is_captured_at_once_and_due() {
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn once_its_settlement_was_asked_for_the_outcome_is_written_down_whoever_still_waits() {
     let rig = Rig::new(Settle::After).await;
     let gate = rig.rail.holds_back();
@@ -140,7 +140,7 @@ async fn once_its_settlement_was_asked_for_the_outcome_is_written_down_whoever_s
     assert!(matches!(admission, Admission::Redelivery(_)), "its delivery is owed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_a_safe_request_before_its_settlement_was_asked_for_pays_nothing() {
     let rig = Rig::new(Settle::After).await;
     let header = rig.payment(1, 2);
@@ -153,7 +153,7 @@ async fn a_client_that_leaves_a_safe_request_before_its_settlement_was_asked_for
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_work_that_was_done_pays_for_it() {
     let rig = Rig::new(Settle::After).await;
     let gate = rig.rail.holds_back();
@@ -170,7 +170,7 @@ async fn a_client_that_leaves_work_that_was_done_pays_for_it() {
     rig.until_captured(payment).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_broke_off_is_owed_and_not_given_back_in_the_books() {
     let rig = Rig::new(Settle::After).await;
     let header = rig.payment(1, 2);
@@ -187,7 +187,7 @@ async fn a_body_that_broke_off_is_owed_and_not_given_back_in_the_books() {
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_that_was_delivered_is_told_its_outcome_though_its_payer_has_nothing_left() {
     let rig = Rig::new(Settle::After).await;
     let header = rig.payment(1, 2);
@@ -208,7 +208,7 @@ async fn a_payment_that_was_delivered_is_told_its_outcome_though_its_payer_has_n
     rig.finish(exchange).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn free_calls_and_tiers_are_for_agents() {
     let rig = Rig::with(|route| route.free_per_day = 10).await;
     let exchange = rig.admitted(&rig.payment(1, 2)).await;

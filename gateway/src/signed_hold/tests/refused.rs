@@ -5,7 +5,7 @@ use settlement::RailError;
 use super::rig::Rig;
 use super::*;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_has_too_little_is_asked_again_and_nothing_is_held() {
     let rig = Rig::new(Settle::After).await;
     rig.rail.leaves(crate::samples::PRICE - 1);
@@ -14,7 +14,7 @@ async fn who_has_too_little_is_asked_again_and_nothing_is_held() {
     assert!(rig.ledger.unknown().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_open_is_counted_against_what_the_payer_has() {
     let rig = Rig::new(Settle::After).await;
     rig.rail.leaves(crate::samples::PRICE);
@@ -25,7 +25,7 @@ async fn what_is_open_is_counted_against_what_the_payer_has() {
     rig.finish(second).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payer_has_no_more_open_than_is_said() {
     let rig = Rig::new(Settle::Deferred).await;
     for nonce in 1..=3 {
@@ -37,7 +37,7 @@ async fn a_payer_has_no_more_open_than_is_said() {
     assert!(refusal.retry_after().is_some());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_cannot_be_used_takes_no_payments() {
     let rig = Rig::new(Settle::After).await;
     let header = rig.payment(1, 2);
@@ -48,7 +48,7 @@ async fn a_network_that_cannot_be_used_takes_no_payments() {
     rig.finish(rig.admitted(&header).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_payment_while_it_runs_waits_and_for_another_request_is_refused() {
     let rig = Rig::new(Settle::After).await;
     let header = rig.payment(1, 2);
