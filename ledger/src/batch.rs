@@ -373,10 +373,15 @@ impl PaymentRow {
             route: Arc::clone(&self.route),
             amount: self.gross,
             fee: self.fee,
-            transaction: self.digest.unwrap_or_else(|| self.id.digest()),
+            transaction: self.transaction(),
             captured_at: self.captured_at,
             on_chain: self.on_chain.clone(),
         }
+    }
+
+    fn transaction(&self) -> B256 {
+        let moved = self.on_chain.as_ref().and_then(|on_chain| on_chain.transaction);
+        moved.or(self.digest).unwrap_or_else(|| self.id.digest())
     }
 
     /// Whether the same request can be recognised when it comes again.
