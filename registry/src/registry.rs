@@ -227,7 +227,7 @@ impl Registry {
 
     /// What the operator set; the defaults until a file said so.
     pub(crate) fn terms(&self) -> Terms {
-        self.shared.terms.get().copied().unwrap_or_default()
+        self.shared.terms.get().cloned().unwrap_or_default()
     }
 
     /// The cached way to agents.
