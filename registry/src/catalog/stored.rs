@@ -54,7 +54,7 @@ impl Registry {
         edits.sort_by_key(Edit::turn);
         let mut draft = Draft::new(&stored, stored.version, at);
         draft.apply(edits, true)?;
-        draft.check(&Catalog::empty(), true)?;
+        draft.check(&Catalog::empty(), &config.networks, true)?;
         Ok(true)
     }
 

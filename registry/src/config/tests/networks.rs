@@ -14,6 +14,49 @@ fn networks(text: &str) -> Vec<NetworkSettings> {
     parse(text).unwrap_or_else(|errors| panic!("{errors}")).config.networks.to_vec()
 }
 
+/// Keys of a network, tables below it, and what is told of which key.
+const WRONG: &[(&str, &str, &str, &str)] = &[
+    ("rpc_file = \"/x\"", FACILITATOR, "networks[0].rpc", "stands beside rpc_file"),
+    ("confirmations = -1", FACILITATOR, "networks[0].confirmations", "from 0 to 10000"),
+    ("max_timeout = \"2h\"", FACILITATOR, "networks[0].max_timeout", "from 1s to 1h"),
+    ("max_timeout = \"1500ms\"\nmargin = \"0s\"", FACILITATOR, "networks[0].max_timeout", "whole seconds"),
+    ("margin = \"60s\"", FACILITATOR, "networks[0].margin", "must be shorter than max_timeout (60s)"),
+    ("max_timeout = \"10s\"", FACILITATOR, "networks[0].max_timeout", "every payment would come too late"),
+    ("treasury = \"0x1\"", FACILITATOR, "networks[0].treasury", "is not an address"),
+    ("payer_unsettled_max = \"$0\"", FACILITATOR, "networks[0].payer_unsettled_max", "nobody could pay"),
+    ("settler = \"other\"", FACILITATOR, "networks[0].settler", "none of \"facilitator\", \"evm\""),
+    ("settler = \"evm\"", FACILITATOR, "networks[0].facilitators", "keep one"),
+    ("settler = \"evm\"", "", "networks[0]", "write [networks.evm] with key_file"),
+    ("", "", "networks[0]", "write [[networks.facilitators]] with a url"),
+    ("", "[networks.evm]", "networks[0].evm", "keep one"),
+    ("", "[[networks.facilitators]]\nurl = \"ftp://f\"", "networks[0].facilitators[0].url", "must be a URL"),
+    (
+        "",
+        "[[networks.facilitators]]\nurl = \"https://f?c4n4ry\"",
+        "networks[0].facilitators[0].url",
+        "must be a URL",
+    ),
+    (
+        "",
+        "[[networks.facilitators]]\nurl = \"https://u:c4n4ry@f\"",
+        "networks[0].facilitators[0].url",
+        "holds a user",
+    ),
+    (
+        "",
+        "[[networks.facilitators]]\nurl = \"https://f\"\nweight = 0",
+        "networks[0].facilitators[0].weight",
+        "from 1 to",
+    ),
+    ("tokens = []", FACILITATOR, "networks[0].tokens", "must list 1 to 8 tokens"),
+    (
+        "tokens = [{ address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"T\", version = \"1\", decimals = 18 }]",
+        FACILITATOR,
+        "networks[0].tokens[0].decimals",
+        "never rounded",
+    ),
+];
+
 /// A file with Base, where `keys` are its own and `tables` stand below it.
 fn base(keys: &str, tables: &str) -> String {
     format!("{BASE}{keys}\n{tables}\n")
@@ -123,62 +166,7 @@ fn nodes_keys_and_tokens_of_facilitators_come_from_files_and_are_shown_nowhere()
 
 #[test]
 fn what_is_no_network_says_what_to_write() {
-    for (keys, tables, key, told) in [
-        ("rpc_file = \"/x\"", FACILITATOR, "networks[0].rpc", "stands beside rpc_file"),
-        ("confirmations = -1", FACILITATOR, "networks[0].confirmations", "from 0 to 10000"),
-        ("max_timeout = \"2h\"", FACILITATOR, "networks[0].max_timeout", "from 1s to 1h"),
-        (
-            "max_timeout = \"1500ms\"\nmargin = \"0s\"",
-            FACILITATOR,
-            "networks[0].max_timeout",
-            "whole seconds",
-        ),
-        ("margin = \"60s\"", FACILITATOR, "networks[0].margin", "must be shorter than max_timeout (60s)"),
-        (
-            "max_timeout = \"10s\"",
-            FACILITATOR,
-            "networks[0].max_timeout",
-            "every payment would come too late",
-        ),
-        ("treasury = \"0x1\"", FACILITATOR, "networks[0].treasury", "is not an address"),
-        ("payer_unsettled_max = \"$0\"", FACILITATOR, "networks[0].payer_unsettled_max", "nobody could pay"),
-        ("settler = \"other\"", FACILITATOR, "networks[0].settler", "none of \"facilitator\", \"evm\""),
-        ("settler = \"evm\"", FACILITATOR, "networks[0].facilitators", "keep one"),
-        ("settler = \"evm\"", "", "networks[0]", "write [networks.evm] with key_file"),
-        ("", "", "networks[0]", "write [[networks.facilitators]] with a url"),
-        ("", "[networks.evm]", "networks[0].evm", "keep one"),
-        (
-            "",
-            "[[networks.facilitators]]\nurl = \"ftp://f\"",
-            "networks[0].facilitators[0].url",
-            "must be a URL",
-        ),
-        (
-            "",
-            "[[networks.facilitators]]\nurl = \"https://f?c4n4ry\"",
-            "networks[0].facilitators[0].url",
-            "must be a URL",
-        ),
-        (
-            "",
-            "[[networks.facilitators]]\nurl = \"https://u:c4n4ry@f\"",
-            "networks[0].facilitators[0].url",
-            "holds a user",
-        ),
-        (
-            "",
-            "[[networks.facilitators]]\nurl = \"https://f\"\nweight = 0",
-            "networks[0].facilitators[0].weight",
-            "from 1 to",
-        ),
-        ("tokens = []", FACILITATOR, "networks[0].tokens", "must list 1 to 8 tokens"),
-        (
-            "tokens = [{ address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"T\", version = \"1\", decimals = 18 }]",
-            FACILITATOR,
-            "networks[0].tokens[0].decimals",
-            "never rounded",
-        ),
-    ] {
+    for (keys, tables, key, told) in WRONG {
         assert_told(&base(keys, tables), key, told);
     }
     let same =
