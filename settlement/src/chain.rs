@@ -6,6 +6,7 @@
 mod contracts;
 mod evidence;
 mod rpc;
+mod sending;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
@@ -16,6 +17,9 @@ use contracts::Token;
 
 pub use evidence::Evidence;
 pub use rpc::{Log, Nodes, RpcError};
+
+pub(crate) use evidence::{judge, read};
+pub(crate) use rpc::Receipt;
 
 /// A network and how deep a block must lie before it counts.
 pub struct Chain {

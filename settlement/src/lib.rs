@@ -9,6 +9,7 @@ pub mod asked;
 pub mod books;
 pub mod chain;
 pub mod due;
+pub mod evm;
 pub mod facilitator;
 pub mod terms;
 pub mod watcher;
