@@ -3,6 +3,7 @@
 
 mod chain;
 mod client;
+mod ground;
 
 use client::Client;
 use serde_json::json;
