@@ -87,6 +87,18 @@ impl PaymentPayload {
         Ok(Self { terms, transfer, signature: Signature::parse(&signature.0)?, identifier })
     }
 
+    /// How value moves, as its payer signed it.
+    #[must_use]
+    pub const fn transfer(&self) -> &Transfer {
+        &self.transfer
+    }
+
+    /// The payer's signature of that.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// The version of x402 that it is written in, and is to be answered in.
     #[must_use]
     pub const fn version(&self) -> u64 {

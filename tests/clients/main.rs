@@ -3,6 +3,8 @@
 
 mod chain;
 mod client;
+mod outbox;
+mod settler;
 mod ground;
 
 use client::Client;
