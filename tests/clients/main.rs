@@ -3,9 +3,9 @@
 
 mod chain;
 mod client;
+mod ground;
 mod outbox;
 mod settler;
-mod ground;
 
 use client::Client;
 use serde_json::json;

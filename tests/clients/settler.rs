@@ -13,7 +13,7 @@ use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 use settlement::chain::{Chain, Nodes};
-use settlement::evm::{EvmSettler, Member, Settings, Settling};
+use settlement::evm::{EvmSettler, Member, Order, Settings, Settling};
 use tests::chain::{CHAIN_ID, Network, SETTLER_KEY, usdc};
 use tests::{Payer, within};
 use tokio::sync::watch;
@@ -38,7 +38,12 @@ impl Settler {
         Self::start_with(network, outbox, confirmations, settings())
     }
 
-    pub(crate) fn start_with(network: &Network, outbox: &Memory, confirmations: u64, settings: Settings) -> Self {
+    pub(crate) fn start_with(
+        network: &Network,
+        outbox: &Memory,
+        confirmations: u64,
+        settings: Settings,
+    ) -> Self {
         // Fails where another test was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let nodes = Nodes::new(vec![network.url()], Duration::from_secs(20)).expect("a client");
@@ -86,6 +91,11 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// Waits until all that a test asks for has come.
+pub(crate) fn gathering() -> Settings {
+    Settings { gather: Duration::from_secs(1), ..settings() }
+}
+
 pub(crate) async fn answered(answer: JoinHandle<Settling>) -> Settling {
     within("a settlement", answer).await.expect("an answer")
 }
@@ -113,4 +123,10 @@ pub(crate) fn transaction(settling: &Settling) -> B256 {
         Settling::Moved(transaction) => *transaction,
         other => panic!("not moved: {other:?}"),
     }
+}
+
+/// Waits until a transaction is recorded.
+pub(crate) async fn on_its_way(outbox: &Memory) {
+    let waiting = async || (outbox.open().len() == 1).then_some(());
+    tests::wait::until("a transaction on its way", waiting).await;
 }

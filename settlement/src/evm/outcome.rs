@@ -68,11 +68,11 @@ impl<O: Outbox> Task<O> {
             && member.is_personal()
         {
             let call = member.call();
-            return match self.chain.call(self.us, (call.target, &call.data), None).await {
-                Ok(_) => Ok(vec![Ok(())]),
-                Err(failure) if failure.is_revert() => Ok(vec![Err(failure.to_string())]),
-                Err(failure) => Err(failure.into()),
+            let Err(failure) = self.chain.call(self.us, (call.target, &call.data), None).await else {
+                return Ok(vec![Ok(())]);
             };
+            let reason = failure.revert().map(str::to_owned).ok_or(failure)?;
+            return Ok(vec![Err(reason)]);
         }
         let all = batch::all(members.iter().map(Member::call), MULTICALL3);
         let answer = self.chain.call(self.us, (all.target, &all.data), None).await?;
