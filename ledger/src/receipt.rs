@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::account::RefundReason;
 use crate::command::{Command, Work};
+use crate::intent::OnChain;
 use crate::shared::Shared;
 
 /// What a captured payment was.
@@ -32,6 +33,8 @@ pub struct ReceiptRecord {
     pub transaction: B256,
     /// Ledger time of the commit.
     pub captured_at: UnixMillis,
+    /// Where it was paid on a public network.
+    pub on_chain: Option<OnChain>,
 }
 
 /// A response kept for 24 hours, to answer the same request with the same bytes.

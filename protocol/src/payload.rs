@@ -124,6 +124,15 @@ impl PaymentPayload {
     }
 }
 
+/// What the payer of a payment signed: for whoever settles one that was verified, from its JSON.
+///
+/// # Errors
+/// See [`Malformed`]. Its signature is not looked at.
+pub fn signed(json: &[u8]) -> Result<Transfer, Malformed> {
+    let wire: Wire<'_> = serde_json::from_slice(json).map_err(|error| Malformed::json(&error))?;
+    transfer(&wire.payload.ok_or(Malformed::Field("payload"))?)
+}
+
 // === impl Malformed ===
 
 impl Malformed {

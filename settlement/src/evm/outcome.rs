@@ -7,8 +7,9 @@ use super::judge::{self, Shown};
 use super::member::{Member, Order};
 use super::outbox::{Landed, Outbox, Recorded};
 use super::task::{Failure, Task};
-use super::{MULTICALL3, Settling, batch};
+use super::{MULTICALL3, batch};
 use crate::chain::{Receipt, RpcError};
+use crate::rail::Settling;
 
 /// How often a member goes into a transaction, where its call failed though a node had said that it would not.
 const TRIES: u32 = 3;
