@@ -2,6 +2,7 @@
 
 mod crashes;
 mod gas;
+mod load;
 mod members;
 
 use std::sync::Arc;
