@@ -10,6 +10,7 @@ pub mod asked;
 pub mod books;
 pub mod chain;
 pub mod due;
+pub mod evm;
 pub mod facilitator;
 pub mod rail;
 pub mod signed;

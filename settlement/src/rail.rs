@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::U256;
-use domain::{Amount, B256, Clock, Network, PaymentId};
+use domain::{Amount, B256, Clock, Network, PaymentId, UnixMillis};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -35,6 +35,9 @@ pub use pool::{Member, Pool};
 pub enum Settling {
     /// Value moved, as the chain shows in blocks that count, in this transaction.
     Moved(B256),
+    /// Value moved, as the chain shows in a block that does not count yet, in this transaction. It may be served; it is due until
+    /// the block counts.
+    Shown(B256),
     /// Nothing moved: the payment is not worth it, and the code says why.
     Refused(String),
     /// Nothing moved: nobody could be asked to settle it. The same payment may come again.
@@ -166,20 +169,24 @@ impl Rail {
     /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler and the network's
     /// confirmations do; whoever gives up waiting knows nothing: the payment is unknown then.
     pub async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
+        let began = self.inner.clock.now();
+        let settling = self.settle_in_turn(payment, signed, amount).await;
+        self.tell(payment, signed, &settling, began);
+        settling
+    }
+
+    fn tell(&self, payment: PaymentId, signed: &Signed, settling: &Settling, began: UnixMillis) {
         let Inner { clock, observer, .. } = &*self.inner;
-        let began = clock.now();
-        let settling = self.settle_in_turn(signed, amount).await;
-        match &settling {
-            Settling::Moved(transaction) => {
+        match settling {
+            Settling::Moved(transaction) | Settling::Shown(transaction) => {
                 tracing::debug!(%payment, network = %signed.network, %transaction, "value moved");
             }
             other => tracing::info!(%payment, network = %signed.network, outcome = ?other, "not settled"),
         }
-        observer.settled(&signed.network, &settling, clock.now().0.saturating_sub(began.0));
-        settling
+        observer.settled(&signed.network, settling, clock.now().0.saturating_sub(began.0));
     }
 
-    async fn settle_in_turn(&self, signed: &Signed, amount: Amount) -> Settling {
+    async fn settle_in_turn(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
         let Inner { payers, wait_max, clock, observer, .. } = &*self.inner;
         let line = match self.line(&signed.network) {
             Ok(line) => line,
@@ -188,7 +195,7 @@ impl Rail {
         let Ok(_turn) = tokio::time::timeout(*wait_max, payers.turn(signed.payer())).await else {
             return Settling::Unavailable("too many payments of this payer are being settled".to_owned());
         };
-        line.settle(signed, amount, (&**clock, &**observer)).await
+        line.settle(payment, signed, amount, (&**clock, &**observer)).await
     }
 
     fn line(&self, network: &str) -> Result<&Line, RailError> {

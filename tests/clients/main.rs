@@ -4,6 +4,8 @@
 mod chain;
 mod client;
 mod ground;
+mod outbox;
+mod settler;
 
 use client::Client;
 use serde_json::json;

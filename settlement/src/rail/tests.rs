@@ -48,10 +48,19 @@ struct World {
 
 /// What stands on the chain.
 struct State {
+    /// The last block, and its time.
+    block: u64,
     time: u64,
     balance: u64,
-    /// By nonce: whether the value moved.
-    used: HashMap<B256, bool>,
+    used: HashMap<B256, Use>,
+}
+
+/// How a nonce was used.
+#[derive(Clone, Copy)]
+struct Use {
+    /// Whether value moved by it.
+    moved: bool,
+    block: u64,
 }
 
 struct Hands(AtomicI64);
@@ -72,9 +81,15 @@ impl World {
 
     /// Facilitators take so many settlements at once, and so long for each call at most.
     async fn with(facilitators: usize, running_max: usize, timeout: Duration) -> Self {
+        Self::deep(facilitators, running_max, timeout, 0).await
+    }
+
+    /// Blocks count with so many on top.
+    async fn deep(facilitators: usize, running_max: usize, timeout: Duration, confirmations: u64) -> Self {
         // Fails where another test was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let chain = Arc::new(Mutex::new(State { time: 1_000, balance: 1_000_000, used: HashMap::new() }));
+        let chain =
+            Arc::new(Mutex::new(State { block: 20, time: 1_000, balance: 1_000_000, used: HashMap::new() }));
         let (clock, seen) = (Arc::new(Hands(AtomicI64::new(1_000_000))), Arc::new(Seen::default()));
         let (node, shown) = (Mock::start().await, Arc::clone(&chain));
         node.does(Act::Reply(Arc::new(move |question| shown.lock().answer(question).to_string())));
@@ -92,10 +107,10 @@ impl World {
             members.push(Member { name: index.to_string().into(), facilitator, weight: 1, running_max });
             mocks.push(mock);
         }
-        let nodes = Chain::new(Nodes::new(vec![node.url.clone()], LONG).unwrap(), 0);
+        let nodes = Chain::new(Nodes::new(vec![node.url.clone()], LONG).unwrap(), confirmations);
         let settler = Settler::Facilitators(Pool::new(members, LONG));
         let looks = (Duration::from_millis(10), Duration::from_millis(5));
-        let line = Line::new(network(), nodes, settler, looks);
+        let line = Line::new(network(), Arc::new(nodes), settler, looks);
         let share = Share { running_max: 8, wait_max: LONG };
         let rail = Rail::new(vec![line], share, Arc::clone(&clock) as _, Arc::clone(&seen) as _);
         Self { chain, node, facilitators: mocks, clock, seen, rail }
@@ -164,30 +179,40 @@ impl State {
     fn answer(&self, question: &Value) -> Value {
         let parameters = &question["params"];
         let result = match question["method"].as_str().unwrap() {
-            "eth_blockNumber" => json!("0x14"),
+            "eth_blockNumber" => json!(format!("{:#x}", self.block)),
             "eth_getBlockByNumber" => json!({ "timestamp": format!("{:#x}", self.time) }),
-            "eth_call" => json!(hex::encode_prefixed(B256::from(self.call(&parameters[0])))),
+            "eth_call" => json!(hex::encode_prefixed(B256::from(self.call(parameters)))),
             "eth_getLogs" => {
                 let nonce: B256 = serde_json::from_value(parameters[0]["topics"][2].clone()).unwrap();
                 json!(self.used.contains_key(&nonce).then(|| use_of(nonce)).into_iter().collect::<Vec<_>>())
             }
             "eth_getTransactionReceipt" => {
                 let hash: B256 = serde_json::from_value(parameters[0].clone()).unwrap();
-                let (nonce, is_moved) =
-                    self.used.iter().find(|(nonce, _)| transaction(**nonce) == hash).unwrap();
-                let logs = [Some(use_of(*nonce)), is_moved.then(|| transfer_of(*nonce))];
-                let logs: Vec<Value> = logs.into_iter().flatten().collect();
-                json!({ "transactionHash": hash, "blockNumber": "0x10", "status": "0x1", "logs": logs })
+                let (nonce, used) = self.used.iter().find(|(nonce, _)| transaction(**nonce) == hash).unwrap();
+                let logs = [Some(use_of(*nonce)), used.moved.then(|| transfer_of(*nonce))];
+                let (logs, block): (Vec<Value>, _) = (logs.into_iter().flatten().collect(), used.block);
+                json!({
+                    "transactionHash": hash, "blockNumber": format!("{block:#x}"), "status": "0x1", "gasUsed": "0x1",
+                    "logs": logs
+                })
             }
             other => panic!("{other}"),
         };
         json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })
     }
 
-    fn call(&self, call: &Value) -> U256 {
-        let data = hex::decode(call["data"].as_str().unwrap()).unwrap();
+    /// Uses a nonce in the last block.
+    fn use_up(&mut self, nonce: B256, moved: bool) {
+        self.used.insert(nonce, Use { moved, block: self.block });
+    }
+
+    fn call(&self, parameters: &Value) -> U256 {
+        let data = hex::decode(parameters[0]["data"].as_str().unwrap()).unwrap();
+        let block = parameters[1].as_str().unwrap().strip_prefix("0x");
+        let block = block.map_or(self.block, |digits| u64::from_str_radix(digits, 16).unwrap());
         if let Ok(call) = Usdc::authorizationStateCall::abi_decode(&data) {
-            return U256::from(u8::from(self.used.contains_key(&call.nonce)));
+            let is_used = self.used.get(&call.nonce).is_some_and(|used| used.block <= block);
+            return U256::from(u8::from(is_used));
         }
         assert!(Usdc::balanceOfCall::abi_decode(&data).is_ok());
         U256::from(self.balance)
@@ -211,7 +236,7 @@ fn log(nonce: B256, event: &impl SolEvent) -> Value {
 fn honest(chain: &Arc<Mutex<State>>) -> Act {
     let chain = Arc::clone(chain);
     settling(move |nonce| {
-        chain.lock().used.insert(nonce, true);
+        chain.lock().use_up(nonce, true);
         success(transaction(nonce))
     })
 }
@@ -306,4 +331,13 @@ async fn the_last_block_is_known_once_it_was_read() {
     world.rail.refresh().await;
     assert_eq!(world.rail.last_block(NETWORK), Some(20));
     assert_eq!(world.rail.last_block("eip155:1"), None);
+}
+
+#[tokio::test]
+async fn a_success_in_a_block_that_does_not_count_yet_is_shown_and_not_moved() {
+    let world = World::deep(1, 8, LONG, 2).await;
+    let Settling::Moved(transaction) = moved(1) else { panic!() };
+    assert_eq!(world.settle(1).await, Settling::Shown(transaction));
+    world.rail.refresh().await;
+    assert_eq!(world.rail.last_block(NETWORK), Some(18));
 }
