@@ -93,6 +93,12 @@ impl PaymentPayload {
         &self.transfer
     }
 
+    /// The payer's signature of that.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// The version of x402 that it is written in, and is to be answered in.
     #[must_use]
     pub const fn version(&self) -> u64 {
@@ -137,13 +143,16 @@ impl PaymentPayload {
     }
 }
 
-/// What the payer of a payment signed: for whoever settles one that was verified, from its JSON.
+/// What the payer of a payment signed, and the signature where it is an ordinary one: for whoever settles a payment that was
+/// verified, from its JSON.
 ///
 /// # Errors
-/// See [`Malformed`]. Its signature is not looked at.
-pub fn signed(json: &[u8]) -> Result<Transfer, Malformed> {
+/// See [`Malformed`].
+pub fn signed(json: &[u8]) -> Result<(Transfer, Option<Signature>), Malformed> {
     let wire: Wire<'_> = serde_json::from_slice(json).map_err(|error| Malformed::json(&error))?;
-    transfer(&wire.payload.ok_or(Malformed::Field("payload"))?)
+    let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
+    let signature = payload.signature.as_ref().and_then(|text| Signature::parse(&text.0).ok());
+    Ok((transfer(&payload)?, signature))
 }
 
 // === impl Malformed ===
