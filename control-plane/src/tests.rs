@@ -122,6 +122,7 @@ impl House {
         getrandom::fill(&mut random).unwrap();
         let payment = PaymentId::generate(Still.now(), random);
         let request = HoldRequest {
+            intent: None,
             payment,
             agent: agent.parse().unwrap(),
             wallet: wallet.parse().unwrap(),

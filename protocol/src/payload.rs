@@ -87,6 +87,12 @@ impl PaymentPayload {
         Ok(Self { terms, transfer, signature: Signature::parse(&signature.0)?, identifier })
     }
 
+    /// How value moves, as its payer signed it.
+    #[must_use]
+    pub const fn transfer(&self) -> &Transfer {
+        &self.transfer
+    }
+
     /// The version of x402 that it is written in, and is to be answered in.
     #[must_use]
     pub const fn version(&self) -> u64 {
@@ -110,6 +116,15 @@ impl PaymentPayload {
     pub fn payment_identifier(&self) -> Option<&str> {
         self.identifier.as_deref()
     }
+}
+
+/// What the payer of a payment signed: for whoever settles one that was verified, from its JSON.
+///
+/// # Errors
+/// See [`Malformed`]. Its signature is not looked at.
+pub fn signed(json: &[u8]) -> Result<Transfer, Malformed> {
+    let wire: Wire<'_> = serde_json::from_slice(json).map_err(|error| Malformed::json(&error))?;
+    transfer(&wire.payload.ok_or(Malformed::Field("payload"))?)
 }
 
 // === impl Malformed ===

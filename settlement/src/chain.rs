@@ -5,17 +5,23 @@
 
 mod contracts;
 mod evidence;
+mod permit;
 mod rpc;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use protocol::authorization::Authorization;
+use protocol::permit::PERMIT2;
+use protocol::transfer::Transfer;
 use serde_json::{Value, json};
 
 use contracts::Token;
 
 pub use evidence::Evidence;
 pub use rpc::{Log, Nodes, RpcError};
+
+/// Blocks whose logs are asked for at once: what nodes commonly allow.
+const LOG_BLOCKS_MAX: u64 = 1_000;
 
 /// A network and how deep a block must lie before it counts.
 pub struct Chain {
@@ -71,6 +77,46 @@ impl Chain {
         self.read(token, &call, "latest".into()).await
     }
 
+    /// Atomic units of a token that Permit2 may move for an address, in the last block.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn allowance(&self, token: Address, owner: Address) -> Result<U256, RpcError> {
+        let call = Token::allowanceCall { owner, spender: PERMIT2 };
+        self.read(token, &call, "latest".into()).await
+    }
+
+    /// Whether the nonce of a payment is used in the last block, however shallow.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn is_used(&self, token: Address, signed: &Transfer) -> Result<bool, RpcError> {
+        match signed {
+            Transfer::Authorization(signed) => {
+                let call = Token::authorizationStateCall { authorizer: signed.from, nonce: signed.nonce };
+                self.read(token, &call, "latest".into()).await
+            }
+            Transfer::Permit(signed) => permit::is_used(self, signed, "latest".into()).await,
+        }
+    }
+
+    /// What became of a payment of so much of this token, looked for from a block on that is older than it.
+    ///
+    /// # Errors
+    /// See [`RpcError`]. The nodes must still know the state of the block in which a Permit2 payment moved.
+    pub async fn look(
+        &self,
+        token: Address,
+        signed: &Transfer,
+        amount: U256,
+        from_block: u64,
+    ) -> Result<Evidence, RpcError> {
+        match signed {
+            Transfer::Authorization(signed) => self.evidence(token, signed, from_block).await,
+            Transfer::Permit(signed) => permit::evidence(self, token, (signed, amount), from_block).await,
+        }
+    }
+
     /// What became of an authorization for this token, looked for from a block on that is older than it.
     ///
     /// # Errors
@@ -91,16 +137,33 @@ impl Chain {
             B256::left_padding_from(signed.from.as_slice()),
             signed.nonce
         ]);
-        let range = json!([{
-            "address": token, "topics": topics, "fromBlock": hex(from_block), "toBlock": hex(until.number)
+        for (first, last) in ranges(from_block, until.number) {
+            let used = self.logs(token, &topics, (first, last)).await?;
+            if let Some(used) = used.first() {
+                let receipt = self.receipt(used.transaction_hash).await?;
+                return Ok(evidence::judge(token, signed, &receipt));
+            }
+        }
+        Ok(Evidence::Void)
+    }
+
+    /// The events of a contract by their topics, in blocks of a range.
+    async fn logs(
+        &self,
+        contract: Address,
+        topics: &Value,
+        (first, last): (u64, u64),
+    ) -> Result<Vec<Log>, RpcError> {
+        let filter = json!([{
+            "address": contract, "topics": topics, "fromBlock": hex(first), "toBlock": hex(last)
         }]);
-        let used: Vec<Log> = self.nodes.call("eth_getLogs", range).await?;
-        let Some(used) = used.into_iter().find(|log| log.address == token) else {
-            return Ok(Evidence::Void);
-        };
-        let receipt: rpc::Receipt =
-            self.nodes.call("eth_getTransactionReceipt", json!([used.transaction_hash])).await?;
-        Ok(evidence::judge(token, signed, &receipt))
+        let mut logs: Vec<Log> = self.nodes.call("eth_getLogs", filter).await?;
+        logs.retain(|log| log.address == contract);
+        Ok(logs)
+    }
+
+    async fn receipt(&self, transaction: B256) -> Result<rpc::Receipt, RpcError> {
+        self.nodes.call("eth_getTransactionReceipt", json!([transaction])).await
     }
 
     async fn read<C: SolCall>(&self, to: Address, call: &C, block: Value) -> Result<C::Return, RpcError> {
@@ -114,6 +177,17 @@ impl Chain {
         let text: String = self.nodes.call(method, parameters).await?;
         rpc::quantity(&text).ok_or(RpcError::Malformed(method))
     }
+}
+
+/// The blocks of a range, in parts that nodes give the logs of.
+fn ranges(first: u64, last: u64) -> impl Iterator<Item = (u64, u64)> {
+    let mut next = Some(first).filter(|first| *first <= last);
+    std::iter::from_fn(move || {
+        let first = next?;
+        let end = first.saturating_add(LOG_BLOCKS_MAX - 1).min(last);
+        next = end.checked_add(1).filter(|next| *next <= last);
+        Some((first, end))
+    })
 }
 
 fn hex(number: u64) -> String {

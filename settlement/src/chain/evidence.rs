@@ -55,7 +55,7 @@ pub(super) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -
     }
 }
 
-fn read<E: SolEvent>(log: &Log) -> Option<E> {
+pub(super) fn read<E: SolEvent>(log: &Log) -> Option<E> {
     let data = LogData::new(log.topics.clone(), log.data.clone())?;
     E::decode_log_data(&data).ok()
 }
