@@ -4,6 +4,7 @@
 mod chain;
 mod client;
 mod ground;
+mod stock;
 
 use client::Client;
 use serde_json::json;
