@@ -244,6 +244,7 @@ impl From<LedgerError> for Problem {
             | LedgerError::RefundedBefore
             | LedgerError::RefundExceeds
             | LedgerError::Earnings
+            | LedgerError::OnChain
             | LedgerError::Funds
             | LedgerError::PaidBefore
             | LedgerError::Stale => Self::Conflict(error.to_string()),

@@ -7,6 +7,7 @@ mod lists;
 mod money;
 mod moved;
 mod named;
+mod networks;
 mod ops;
 mod parts;
 mod payments;
@@ -121,6 +122,7 @@ impl House {
         getrandom::fill(&mut random).unwrap();
         let payment = PaymentId::generate(Still.now(), random);
         let request = HoldRequest {
+            intent: None,
             payment,
             agent: agent.parse().unwrap(),
             wallet: wallet.parse().unwrap(),

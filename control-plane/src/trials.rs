@@ -265,6 +265,7 @@ impl Found {
             digest: None,
             idempotency: None,
             fingerprint: Fingerprint::from_bytes([0; 16]),
+            intent: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use data_encoding::{Encoding, Specification};
 use thiserror::Error;
 use uuid::{Builder, Uuid};
@@ -140,6 +140,33 @@ impl PaymentId {
     pub fn digest(&self) -> B256 {
         B256::from(*blake3::hash(self.as_bytes()).as_bytes())
     }
+}
+
+// === impl AgentId ===
+
+impl AgentId {
+    /// How the books name who pays on public networks by an address: no agent that anybody registered.
+    #[must_use]
+    pub fn of_payer(payer: &Address) -> Self {
+        Self::from_bytes(short("faregate: a payer on public networks", payer.as_slice()))
+    }
+}
+
+// === impl WalletId ===
+
+impl WalletId {
+    /// How the books name where money on public networks comes from. `token` is CAIP-2, a slash, and its address.
+    #[must_use]
+    pub fn of_token(token: &str) -> Self {
+        Self::from_bytes(short("faregate: a token on a public network", token.as_bytes()))
+    }
+}
+
+/// Sixteen bytes that stand for others; `context` says for what.
+fn short(context: &str, bytes: &[u8]) -> [u8; 16] {
+    let mut name = [0; 16];
+    blake3::Hasher::new_derive_key(context).update(bytes).finalize_xof().fill(&mut name);
+    name
 }
 
 fn parse(text: &str, prefix: &'static str) -> Result<Uuid, IdentifierError> {

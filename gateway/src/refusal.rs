@@ -75,6 +75,10 @@ pub(crate) enum Refusal {
         "it is not known whether the payment was recorded; send the same payment again, it is charged at most once"
     )]
     OutcomeUnknown(PaymentId),
+    #[error(
+        "it is not known yet whether the payment was settled; send the same payment again in a moment, it is charged at most once"
+    )]
+    Unsettled(PaymentId),
     #[error("the clock is being set; signed payments are not taken for a moment, nothing was charged")]
     ClockAhead,
     #[error("the upstream asks for a payment of its own; nothing was charged")]
@@ -141,6 +145,7 @@ impl Refusal {
             | Self::Overloaded
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown(_)
+            | Self::Unsettled(_)
             | Self::ClockAhead => 503,
             Self::UpstreamTimeout => 504,
         }
@@ -187,6 +192,7 @@ impl Refusal {
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::Unsettled(_) => "settlement_pending",
             Self::ClockAhead => "clock_ahead",
             Self::UpstreamPaymentRequired => "upstream_payment_required",
             Self::Upstream => "upstream_failed",
@@ -202,7 +208,11 @@ impl Refusal {
     pub(crate) fn retry_after(&self) -> Option<u32> {
         match self {
             Self::InProgress | Self::Overloaded => Some(1),
-            Self::NoUpstream | Self::LedgerUnavailable | Self::OutcomeUnknown(_) | Self::Suspended => Some(5),
+            Self::NoUpstream
+            | Self::LedgerUnavailable
+            | Self::OutcomeUnknown(_)
+            | Self::Unsettled(_)
+            | Self::Suspended => Some(5),
             Self::ClockAhead => Some(30),
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::TooManyViews => Some(60),
@@ -256,7 +266,9 @@ impl Refusal {
             Self::RateLimited { scope, retry_after } => {
                 vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
-            Self::OutcomeUnknown(payment) => vec![("payment", Value::from(payment.to_string()))],
+            Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => {
+                vec![("payment", Value::from(payment.to_string()))]
+            }
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
             Self::AlreadyDelivered(receipt) | Self::Refunded(receipt) => vec![
                 ("payment", Value::from(receipt.payment.to_string())),
@@ -318,6 +330,7 @@ impl From<HoldError> for Refusal {
             HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,
             HoldError::ClockAhead => Self::ClockAhead,
             HoldError::Unknown(payment) => Self::OutcomeUnknown(payment),
+            HoldError::Unsettled(payment) => Self::Unsettled(payment),
         }
     }
 }

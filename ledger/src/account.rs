@@ -69,6 +69,8 @@ pub enum RefundReason {
     Operator,
     /// The payer asked the provider for it.
     Requested,
+    /// It was to come from a public network, and never can: nobody paid.
+    WrittenOff,
 }
 
 /// What a person wants to give back of a captured payment.
@@ -181,13 +183,14 @@ impl RefundReason {
             Self::UpstreamFailed => "upstream_failed",
             Self::Operator => "operator",
             Self::Requested => "requested",
+            Self::WrittenOff => "written_off",
         }
     }
 
     /// The reason of this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::BrokenOff, Self::UpstreamFailed, Self::Operator, Self::Requested]
+        [Self::BrokenOff, Self::UpstreamFailed, Self::Operator, Self::Requested, Self::WrittenOff]
             .into_iter()
             .find(|reason| reason.name() == text)
     }

@@ -5,6 +5,7 @@
 
 mod free;
 mod given;
+mod intent;
 mod mover;
 mod settlement;
 mod transfer;
@@ -20,10 +21,12 @@ use domain::{
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
 use crate::hold::HoldRequest;
+use crate::intent::{OnChain, Token};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
+pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
@@ -48,6 +51,8 @@ pub(crate) enum Operation<'a> {
         cost: Cost,
         /// Whether it has a row, which ends with it.
         recorded: bool,
+        /// What the chain shows of it, where it has an intent.
+        moved: Option<End>,
     },
     /// Write the row of a hold.
     Hold {
@@ -55,8 +60,16 @@ pub(crate) enum Operation<'a> {
         held: HeldAt,
         cost: Cost,
     },
-    /// Delete it.
-    Void(PaymentId),
+    /// Delete it, and its intent where it has one.
+    Void {
+        payment: PaymentId,
+        signed: bool,
+    },
+    /// The value of a captured payment moved, in this transaction.
+    CloseIntent {
+        payment: PaymentId,
+        transaction: B256,
+    },
     Refund {
         payment: PaymentId,
         id: TransferId,
@@ -86,6 +99,9 @@ pub(crate) enum Operation<'a> {
     },
     CreateWallet(WalletId),
     OpenProvider(&'a Arc<str>),
+    /// The accounts of a provider that is paid at its own address.
+    OpenDirect(&'a Arc<str>),
+    OpenToken(&'a Token),
     Store {
         payment: PaymentId,
         response: &'a StoredResponse,
@@ -127,6 +143,8 @@ pub(crate) enum Refusal {
     Stale,
     /// The idempotency key says something else.
     Conflict,
+    /// What came from a public network goes back there, and only what never came is written off.
+    OnChain,
     /// Zero, or past the ledger's 63 bits.
     Amount,
 }
@@ -170,6 +188,12 @@ pub(crate) struct Delta {
     pub(crate) holds: Vec<HoldRow>,
     /// Rows of holds that are over, captured or voided.
     pub(crate) ended: Vec<PaymentId>,
+    /// Intents that begin with their holds.
+    pub(crate) intents: Vec<IntentRow>,
+    /// What the chain shows of earlier ones.
+    pub(crate) closed: Vec<ClosedRow>,
+    /// Earlier ones that went with a hold that was voided.
+    pub(crate) unsigned: Vec<PaymentId>,
     /// Payments whose delivery is unconfirmed as this batch is written, its own included.
     pub(crate) open: Vec<PaymentId>,
 }
@@ -187,6 +211,12 @@ pub(crate) enum Owner {
     Fee(Arc<str>),
     /// What a provider was promised and not paid yet.
     Payable(Arc<str>),
+    /// What came in a token on a public network.
+    Chain(Token),
+    /// What a provider was paid at its own address.
+    Direct(Arc<str>),
+    /// The platform's share of that.
+    Receivable(Arc<str>),
 }
 
 /// A row of `payment`.
@@ -215,6 +245,8 @@ pub(crate) struct PaymentRow {
     pub(crate) windows: Vec<Charged>,
     /// It was one of the day's free calls.
     pub(crate) free: bool,
+    /// Where it was paid, if on a public network.
+    pub(crate) on_chain: Option<OnChain>,
 }
 
 /// A row of `hold`: all that is needed to capture it without a catalog.
@@ -317,7 +349,7 @@ impl Delta {
 
     /// Whether holds on disk begin or end in it.
     pub(crate) fn has_holds(&self) -> bool {
-        !(self.holds.is_empty() && self.ended.is_empty())
+        !(self.holds.is_empty() && self.ended.is_empty() && self.closed.is_empty())
     }
 
     /// Whether there is more than captures and holds in it.
@@ -341,9 +373,15 @@ impl PaymentRow {
             route: Arc::clone(&self.route),
             amount: self.gross,
             fee: self.fee,
-            transaction: self.digest.unwrap_or_else(|| self.id.digest()),
+            transaction: self.transaction(),
             captured_at: self.captured_at,
+            on_chain: self.on_chain.clone(),
         }
+    }
+
+    fn transaction(&self) -> B256 {
+        let moved = self.on_chain.as_ref().and_then(|on_chain| on_chain.transaction);
+        moved.or(self.digest).unwrap_or_else(|| self.id.digest())
     }
 
     /// Whether the same request can be recognised when it comes again.

@@ -4,6 +4,7 @@
 //! PostgreSQL migration makes one of that name. What is written differs and stands in [`crate::commit`].
 
 pub(crate) mod holds;
+pub(crate) mod intents;
 pub(crate) mod load;
 pub(crate) mod rows;
 pub(crate) mod session;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{AgentId, Amount, PaymentId, PayoutDestination, TransferId, UnixMillis, WalletId};
+use domain::{AgentId, Amount, B256, PaymentId, PayoutDestination, TransferId, UnixMillis, WalletId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer};
@@ -11,6 +11,7 @@ use crate::commit::Wanted;
 use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
 use crate::facts::Facts;
 use crate::hold::{Hold, Holding, Stage};
+use crate::intent::Token;
 use crate::receipt::{Receipt, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 use crate::withdrawal::Withdrawing;
@@ -106,6 +107,24 @@ pub(crate) enum Work {
         reply: Reply<()>,
         _permit: OwnedSemaphorePermit,
     },
+    /// The accounts of a provider that is paid at its own address.
+    OpenDirect {
+        name: Arc<str>,
+        reply: Reply<()>,
+        _permit: OwnedSemaphorePermit,
+    },
+    OpenToken {
+        token: Token,
+        reply: Reply<()>,
+        _permit: OwnedSemaphorePermit,
+    },
+    /// The value of a captured payment moved.
+    CloseIntent {
+        payment: PaymentId,
+        transaction: B256,
+        reply: Reply<()>,
+        _permit: OwnedSemaphorePermit,
+    },
     Store {
         payment: PaymentId,
         response: StoredResponse,
@@ -132,12 +151,15 @@ impl Work {
             Self::Capture { holding, .. } => {
                 let recorded = holding.stage == Stage::Recorded;
                 let (held, cost) = (holding.held, holding.cost);
-                Operation::Capture { request: &holding.request, held, cost, recorded }
+                Operation::Capture { request: &holding.request, held, cost, recorded, moved: holding.moved }
             }
             Self::Hold { holding, .. } => {
                 Operation::Hold { request: &holding.request, held: holding.held, cost: holding.cost }
             }
-            Self::Void { holding, .. } => Operation::Void(holding.request.payment),
+            Self::Void { holding, .. } => {
+                let request = &holding.request;
+                Operation::Void { payment: request.payment, signed: request.intent.is_some() }
+            }
             Self::Refund { payment, id, amount, reason, key, .. } => {
                 let (amount, reason, key) = (*amount, *reason, key.as_deref());
                 Operation::Refund { payment: *payment, id: *id, amount, reason, key }
@@ -153,6 +175,11 @@ impl Work {
             Self::Pay { payment, id, .. } => Operation::Pay { payment, id: *id },
             Self::CreateWallet { wallet, .. } => Operation::CreateWallet(*wallet),
             Self::OpenProvider { name, .. } => Operation::OpenProvider(name),
+            Self::OpenDirect { name, .. } => Operation::OpenDirect(name),
+            Self::OpenToken { token, .. } => Operation::OpenToken(token),
+            Self::CloseIntent { payment, transaction, .. } => {
+                Operation::CloseIntent { payment: *payment, transaction: *transaction }
+            }
             Self::Store { payment, response, .. } => Operation::Store { payment: *payment, response },
         }
     }
@@ -195,7 +222,12 @@ impl Work {
                 wanted.transfers.insert(payment.idempotency_key.clone());
             }
             Self::CreateWallet { wallet, .. } => wanted.wallet(facts, *wallet),
-            Self::OpenProvider { .. } | Self::Store { .. } | Self::Void { .. } => {}
+            Self::OpenToken { token, .. } => wanted.wallet(facts, token.wallet),
+            Self::OpenProvider { .. }
+            | Self::OpenDirect { .. }
+            | Self::CloseIntent { .. }
+            | Self::Store { .. }
+            | Self::Void { .. } => {}
         }
     }
 }
@@ -243,6 +275,7 @@ impl From<Refusal> for LedgerError {
             Refusal::Conflict => Self::Conflict,
             Refusal::Amount => Self::Amount,
             Refusal::Funds => Self::Funds,
+            Refusal::OnChain => Self::OnChain,
             // Only captures are refused for these, and they have their own error.
             Refusal::Duplicate | Refusal::Limit => Self::Unavailable,
         }

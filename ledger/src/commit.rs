@@ -138,6 +138,8 @@ pub(crate) struct Start {
     pub(crate) marker: Marker,
     pub(crate) next_account: i64,
     pub(crate) providers: Vec<(String, ProviderFacts)>,
+    /// Those that are paid at their own address.
+    pub(crate) direct: Vec<(String, ProviderFacts)>,
     /// Captured replay keys that expire at `horizon` (Unix seconds) or later.
     pub(crate) replays: Vec<Captured>,
     pub(crate) horizon: u64,

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use domain::{Amount, PaymentId, UnixMillis, WalletId};
 
 use crate::batch::{
-    AccountId, CallKey, Charged, Cost, Delta, FreeKey, Given, HeldAt, HoldRow, NewAccount, Operation,
-    Outcome, Owner, PaymentRow, Refusal, UsageKey, WindowKey,
+    AccountId, CallKey, Charged, ClosedRow, Cost, Delta, End, FreeKey, Given, HeldAt, HoldRow, IntentRow,
+    NewAccount, Operation, Outcome, Owner, PaymentRow, Refusal, UsageKey, WindowKey,
 };
 use crate::facts::{Facts, ProviderFacts, WalletFacts};
 use crate::hold::HoldRequest;
+use crate::intent::Token;
 use crate::receipt::StoredResponse;
 
 /// Decides every operation, and what the commit changes. `at` is the batch's ledger time.
@@ -49,15 +50,18 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
         let outcome = match operation {
-            Operation::Capture { request, held, cost, recorded } => {
+            Operation::Capture { request, held, cost, recorded, moved } => {
                 // Captured or refused: the hold is over with this batch.
                 if *recorded {
                     self.delta.ended.push(request.payment);
                 }
-                self.capture(request, *held, *cost)
+                self.capture(request, *held, *cost, *moved)
             }
             Operation::Hold { request, held, cost } => self.hold(request, *held, *cost),
-            Operation::Void(payment) => Ok(self.void(*payment)),
+            Operation::Void { payment, signed } => Ok(self.void(*payment, *signed)),
+            Operation::CloseIntent { payment, transaction } => {
+                Ok(self.close_intent(*payment, End::Settled(*transaction)))
+            }
             Operation::Refund { payment, id, amount, reason, key } => self.refund(
                 &refunds::Asked { payment: *payment, amount: *amount, reason: *reason, key: *key },
                 *id,
@@ -68,6 +72,8 @@ impl Draft<'_> {
             Operation::Pay { payment, id } => self.pay(payment, *id),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),
+            Operation::OpenDirect(name) => Ok(self.open_direct(name)),
+            Operation::OpenToken(token) => Ok(self.open_token(token)),
             Operation::Store { payment, response } => Ok(self.store(*payment, response)),
         };
         outcome.unwrap_or_else(Outcome::Refused)
@@ -79,7 +85,13 @@ impl Draft<'_> {
             return Err(Refusal::Duplicate);
         }
         let wallet = self.facts.wallets.peek(&request.wallet).ok_or(Refusal::UnknownWallet)?;
-        let provider = self.facts.providers.get(&request.provider).ok_or(Refusal::UnknownProvider)?;
+        let provider = self.facts.payee(request).ok_or(Refusal::UnknownProvider)?;
+        self.delta.intents.extend(request.intent.as_ref().map(|intent| IntentRow {
+            payment: request.payment,
+            intent: Arc::clone(intent),
+            amount: cost.maximum,
+            held_at: held.at,
+        }));
         self.delta.holds.push(HoldRow {
             request: request.clone(),
             wallet_account: wallet.account,
@@ -90,8 +102,16 @@ impl Draft<'_> {
         Ok(Outcome::Done)
     }
 
-    fn void(&mut self, payment: PaymentId) -> Outcome {
+    fn void(&mut self, payment: PaymentId, signed: bool) -> Outcome {
         self.delta.ended.push(payment);
+        if signed {
+            self.delta.unsigned.push(payment);
+        }
+        Outcome::Done
+    }
+
+    fn close_intent(&mut self, payment: PaymentId, end: End) -> Outcome {
+        self.delta.closed.push(ClosedRow { payment, end });
         Outcome::Done
     }
 
@@ -103,16 +123,22 @@ impl Draft<'_> {
 
     /// A tier is assigned here, in the order of the captures; that a call is free was decided when it was held, because
     /// whoever has no funds may make it.
-    fn capture(&mut self, request: &HoldRequest, held: HeldAt, cost: Cost) -> Result<Outcome, Refusal> {
+    fn capture(
+        &mut self,
+        request: &HoldRequest,
+        held: HeldAt,
+        cost: Cost,
+        moved: Option<End>,
+    ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);
         }
         let wallet = *self.facts.wallets.peek(&request.wallet).ok_or(Refusal::UnknownWallet)?;
-        let provider = *self.facts.providers.get(&request.provider).ok_or(Refusal::UnknownProvider)?;
+        let provider = *self.facts.payee(request).ok_or(Refusal::UnknownProvider)?;
         let calls = CallKey { agent: request.agent, provider: provider.account, month: held.month };
         let call = self.calls(&calls) + 1;
         let gross = if cost.free { Amount::ZERO } else { request.price.at_call(call) };
-        if self.balance(request.wallet, &wallet) < gross.atomic() {
+        if wallet.floor && self.balance(request.wallet, &wallet) < gross.atomic() {
             return Err(Refusal::Funds);
         }
         for (key, limit) in held.limits(request) {
@@ -132,7 +158,12 @@ impl Draft<'_> {
         if cost.free {
             *self.delta.free.entry(FreeKey::of(request, &held)).or_default() += 1;
         }
-        let row = self.payment_row(request, held, (wallet, provider), (gross, call), cost.free);
+        if let Some(end) = moved {
+            self.close_intent(request.payment, end);
+        }
+        let mut row = self.payment_row(request, held, (wallet, provider), (gross, call), cost.free);
+        row.on_chain =
+            request.intent.as_ref().map(|intent| intent.on_chain(moved.and_then(End::transaction)));
         self.move_payment(&row);
         let receipt = row.receipt();
         self.delta.payments.push(row);
@@ -169,6 +200,7 @@ impl Draft<'_> {
             captured_at: self.delta.marker.at,
             windows: request.limits.iter().map(Charged::from).collect(),
             free,
+            on_chain: None,
         }
     }
 
@@ -199,6 +231,26 @@ impl Draft<'_> {
         if !self.facts.providers.contains_key(name) && !self.delta.accounts.iter().any(opened) {
             self.open_account(owner);
             self.open_account(Owner::Fee(Arc::clone(name)));
+        }
+        Outcome::Done
+    }
+
+    /// Opened as a provider's own two.
+    fn open_direct(&mut self, name: &Arc<str>) -> Outcome {
+        let owner = Owner::Direct(Arc::clone(name));
+        let opened = |account: &NewAccount| account.owner == owner;
+        if !self.facts.direct.contains_key(name) && !self.delta.accounts.iter().any(opened) {
+            self.open_account(owner);
+            self.open_account(Owner::Receivable(Arc::clone(name)));
+        }
+        Outcome::Done
+    }
+
+    fn open_token(&mut self, token: &Token) -> Outcome {
+        let owner = Owner::Chain(token.clone());
+        let opened = |account: &NewAccount| account.owner == owner;
+        if !self.facts.wallets.contains(&token.wallet) && !self.delta.accounts.iter().any(opened) {
+            self.open_account(owner);
         }
         Outcome::Done
     }

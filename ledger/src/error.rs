@@ -94,6 +94,9 @@ pub enum HoldError {
     /// The same payment or request is still running.
     #[error("this payment is in progress")]
     InProgress,
+    /// The same payment was sent to a public network, and nobody knows yet what became of it there.
+    #[error("it is not known yet whether this payment was settled")]
+    Unsettled(PaymentId),
     /// The same payment or identifier was used for another request.
     #[error("this payment was used for another request")]
     Reused,
@@ -160,6 +163,9 @@ pub enum LedgerError {
         "the provider was settled with for it and has not earned as much since: the operator may give it back, with the reason `operator`"
     )]
     Earnings,
+    /// The payment was made on a public network: only its recipient gives it back, there.
+    #[error("the payment was made on a public network, and is given back there, by its recipient")]
+    OnChain,
     /// The wallet has less than that, beside what running requests hold.
     #[error("the wallet does not have as much available")]
     Funds,

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use domain::{AgentId, Fingerprint, PaymentId, ReplayKey, Scope, UnixMillis, WalletId, Window};
+use domain::{AgentId, Fingerprint, Payee, PaymentId, ReplayKey, Scope, UnixMillis, WalletId, Window};
 
 use crate::batch::{AccountId, CallKey, Delta, FreeKey, Marker, Owner, WindowKey};
 use crate::bounded::Bounded;
+use crate::hold::HoldRequest;
 
 /// For how long after its expiry a replay key stays in memory, in seconds.
 pub(crate) const REPLAY_KEEP_SECONDS: u64 = 120;
@@ -20,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) marker: Marker,
     pub(crate) next_account: i64,
     pub(crate) providers: HashMap<Arc<str>, ProviderFacts>,
+    /// The accounts of those that are paid at their own address.
+    pub(crate) direct: HashMap<Arc<str>, ProviderFacts>,
     pub(crate) wallets: Bounded<WalletId, WalletFacts>,
     pub(crate) agents: Bounded<AgentId, AgentFacts>,
     pub(crate) replays: Replays,
@@ -34,8 +37,10 @@ pub(crate) struct ProviderFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WalletFacts {
     pub(crate) account: AccountId,
-    /// Committed; never negative.
+    /// Committed; never negative where it has a floor.
     pub(crate) balance: i64,
+    /// Whether it must have what is taken from it. A token's account has what its payers have, which only the chain knows.
+    pub(crate) floor: bool,
 }
 
 /// An agent's sums. What is not listed is zero: everything since the hour, day and month before the reading is here.
@@ -83,9 +88,18 @@ impl Facts {
             marker,
             next_account,
             providers: HashMap::new(),
+            direct: HashMap::new(),
             wallets: Bounded::new(limit),
             agents: Bounded::new(limit),
             replays: Replays { horizon, ..Replays::default() },
+        }
+    }
+
+    /// Who is credited for what is held.
+    pub(crate) fn payee(&self, request: &HoldRequest) -> Option<&ProviderFacts> {
+        match request.intent.as_ref().map(|intent| intent.payee) {
+            Some(Payee::Direct(_)) => self.direct.get(&request.provider),
+            Some(Payee::Treasury) | None => self.providers.get(&request.provider),
         }
     }
 
@@ -126,14 +140,23 @@ impl Facts {
             self.next_account = self.next_account.max(account.id.0 + 1);
             match &account.owner {
                 Owner::Wallet(wallet) => {
-                    self.wallets.insert(*wallet, WalletFacts { account: account.id, balance: 0 });
+                    let facts = WalletFacts { account: account.id, balance: 0, floor: true };
+                    self.wallets.insert(*wallet, facts);
+                }
+                Owner::Chain(token) => {
+                    let facts = WalletFacts { account: account.id, balance: 0, floor: false };
+                    self.wallets.insert(token.wallet, facts);
                 }
                 // A provider's fee account follows its own.
                 Owner::Provider(name) => {
                     let facts = ProviderFacts { account: account.id, fee: AccountId(account.id.0 + 1) };
                     self.providers.insert(Arc::clone(name), facts);
                 }
-                Owner::Fee(_) | Owner::Payable(_) => {}
+                Owner::Direct(name) => {
+                    let facts = ProviderFacts { account: account.id, fee: AccountId(account.id.0 + 1) };
+                    self.direct.insert(Arc::clone(name), facts);
+                }
+                Owner::Fee(_) | Owner::Payable(_) | Owner::Receivable(_) => {}
             }
         }
     }

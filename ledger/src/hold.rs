@@ -15,9 +15,10 @@ use domain::{
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::batch::{Cost, FoundHold, HeldAt};
+use crate::batch::{Cost, End, FoundHold, HeldAt};
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, VoidError};
+use crate::intent::Intent;
 use crate::memory::Memory;
 use crate::receipt::{Prior, Receipt, Redelivery};
 use crate::shared::Shared;
@@ -59,6 +60,9 @@ pub struct HoldRequest {
     pub idempotency: Option<IdempotencyKey>,
     /// What was asked.
     pub fingerprint: Fingerprint,
+    /// What was signed, where it is for a public network. Then agent and wallet are those of the intent, and the hold is always a
+    /// row.
+    pub intent: Option<Arc<Intent>>,
 }
 
 /// What asking for a hold gives.
@@ -95,6 +99,8 @@ pub(crate) struct Holding {
     pub(crate) held: HeldAt,
     pub(crate) cost: Cost,
     pub(crate) stage: Stage,
+    /// What the chain shows of it, where it has an intent.
+    pub(crate) moved: Option<End>,
 }
 
 /// How much a [`Holding`] holds.
@@ -148,31 +154,31 @@ impl Hold {
     /// Hands the hold to the writer before it returns. From here on the payment is charged, whether or not anyone
     /// waits, unless its batch fails; a hold on disk is charged even then, later.
     pub fn capture(mut self) -> Capturing {
-        let (reply, answer) = oneshot::channel();
+        self.holding.take().map_or_else(Capturing::lost, Holding::capture)
+    }
+
+    /// The same for one with an intent whose value moved in this transaction, as the chain shows now. It stays due until
+    /// [`crate::Ledger::settled`] says that this is for good.
+    pub fn capture_settled(mut self, transaction: B256) -> Capturing {
+        let holding = self.holding.take();
+        holding.map_or_else(Capturing::lost, |mut holding| {
+            holding.moved = Some(End::Seen(transaction));
+            holding.capture()
+        })
+    }
+
+    /// Lets go of one with an intent, without saying what became of it: nobody knows whether its value moved. It stays held, and
+    /// its keys stay taken, until [`crate::Ledger::close`] is told.
+    pub fn leave_unknown(mut self) {
         if let Some(holding) = self.holding.take() {
-            let lost = holding.lost();
-            let shared = Arc::clone(&holding.shared);
-            let work = Work::Capture { holding, reply: Some(reply) };
-            if let Err(refused) = shared.send(Command::Operation(work))
-                && let Command::Operation(Work::Capture { reply: Some(reply), .. }) = *refused
-            {
-                let _ = reply.send(Err(lost));
-            }
+            holding.park();
         }
-        Capturing { answer }
     }
 
     /// Lets everything go: what is only in memory at once, a row with the next commit. The same as dropping it, for those
     /// who have to know.
     pub fn void(mut self) -> Voiding {
-        let Some(holding) = self.holding.take().filter(|holding| holding.stage == Stage::Recorded) else {
-            return Voiding { answer: None };
-        };
-        let (reply, answer) = oneshot::channel();
-        let shared = Arc::clone(&holding.shared);
-        // Where the writer is gone the answer is lost with the work: then only the books know.
-        let _ = shared.send(Command::Operation(Work::Void { holding, reply: Some(reply) }));
-        Voiding { answer: Some(answer) }
+        self.holding.take().map_or(Voiding { answer: None }, Holding::void)
     }
 
     /// The holding of one that nobody took: whoever dropped it would have voided it.
@@ -183,9 +189,11 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(holding) = self.holding.take().filter(|holding| holding.stage == Stage::Recorded) {
-            let shared = Arc::clone(&holding.shared);
-            let _ = shared.send(Command::Operation(Work::Void { holding, reply: None }));
+        match self.holding.take().filter(|holding| holding.stage == Stage::Recorded) {
+            // Whoever dropped it may have asked for its settlement: only they could say that it was not.
+            Some(holding) if holding.request.intent.is_some() => holding.park(),
+            Some(holding) => drop(holding.void()),
+            None => {}
         }
     }
 }
@@ -197,7 +205,7 @@ impl Holding {
     pub(crate) fn claimed(shared: &Arc<Shared>, permit: OwnedSemaphorePermit, request: HoldRequest) -> Self {
         let (held, cost) = (shared.held_at(), Cost::new(&request, false));
         let shared = Arc::clone(shared);
-        Self { shared, permit: Some(permit), request, held, cost, stage: Stage::Claimed }
+        Self { shared, permit: Some(permit), request, held, cost, stage: Stage::Claimed, moved: None }
     }
 
     /// Of a row that an earlier process left, with all that it held then.
@@ -206,13 +214,47 @@ impl Holding {
         let cost = Cost::new(&request, free);
         memory.holds.restore(&request, &held, cost);
         let (shared, permit) = (Arc::clone(shared), shared.permit());
-        Self { shared, permit, request, held, cost, stage: Stage::Recorded }
+        Self { shared, permit, request, held, cost, stage: Stage::Recorded, moved: None }
+    }
+
+    /// Hands it to the writer to be captured.
+    pub(crate) fn capture(self: Box<Self>) -> Capturing {
+        let (reply, answer) = oneshot::channel();
+        let (lost, shared) = (self.lost(), Arc::clone(&self.shared));
+        let work = Work::Capture { holding: self, reply: Some(reply) };
+        if let Err(refused) = shared.send(Command::Operation(work))
+            && let Command::Operation(Work::Capture { reply: Some(reply), .. }) = *refused
+        {
+            let _ = reply.send(Err(lost));
+        }
+        Capturing { answer }
+    }
+
+    /// Lets it go; what has a row, with the next commit.
+    pub(crate) fn void(self: Box<Self>) -> Voiding {
+        if self.stage != Stage::Recorded {
+            return Voiding { answer: None };
+        }
+        let (reply, answer) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        // Where the writer is gone the answer is lost with the work: then only the books know.
+        let _ = shared.send(Command::Operation(Work::Void { holding: self, reply: Some(reply) }));
+        Voiding { answer: Some(answer) }
+    }
+
+    /// Keeps it until somebody knows. Its place in the queue is free for others: what is unknown does not end soon.
+    pub(crate) fn park(mut self: Box<Self>) {
+        self.permit = None;
+        let shared = Arc::clone(&self.shared);
+        shared.parked.put(self);
     }
 
     /// Whether it is charged though its capture did not come about: its row stands, and the upstream was paid for work that
     /// nobody can take back.
     pub(crate) fn outlives(&self) -> bool {
-        self.stage == Stage::Recorded && self.request.capture == Capture::Before
+        let is_paid_for = self.moved.is_some()
+            || (self.request.intent.is_none() && self.request.capture == Capture::Before);
+        self.stage == Stage::Recorded && is_paid_for
     }
 
     /// What is known of a capture whose commit did not come about.
@@ -250,6 +292,13 @@ impl Drop for Holding {
 }
 
 // === impl Capturing ===
+
+impl Capturing {
+    /// Of a hold that was handed over before.
+    fn lost() -> Self {
+        Self { answer: oneshot::channel().1 }
+    }
+}
 
 impl Future for Capturing {
     type Output = Result<Receipt, CaptureError>;

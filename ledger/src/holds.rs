@@ -3,8 +3,8 @@
 //! Funds and windows are held for the most a call can cost; keys are held by the first request that brings them.
 //! Entries leave at zero, so that an idle ledger holds nothing and forgets its idle accounts.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use domain::{AgentId, Amount, Fingerprint, IdempotencyKey, PaymentId, ReplayKey, WalletId};
@@ -23,6 +23,8 @@ pub(crate) struct Holds {
     identifiers: HashMap<IdempotencyKey, Fingerprint>,
     /// Holds whose row stands: whose, and how much.
     recorded: HashMap<PaymentId, (WalletId, Amount)>,
+    /// Those of them with an intent.
+    signed: HashSet<PaymentId>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,6 +135,7 @@ impl Holds {
         let _ = self.claim(request);
         self.reserve(request, held, cost);
         self.recorded.insert(request.payment, (request.wallet, cost.maximum));
+        self.signed.extend(request.intent.is_some().then_some(request.payment));
     }
 
     /// Takes over which rows a commit wrote and deleted.
@@ -140,9 +143,16 @@ impl Holds {
         for row in &delta.holds {
             self.recorded.insert(row.request.payment, (row.request.wallet, row.cost.maximum));
         }
+        self.signed.extend(delta.intents.iter().map(|row| row.payment));
         for payment in &delta.ended {
             self.recorded.remove(payment);
+            self.signed.remove(payment);
         }
+    }
+
+    /// Holds whose row stands, and by which no value can move.
+    pub(crate) fn unsigned(&self) -> impl Iterator<Item = PaymentId> {
+        self.recorded.keys().filter(|payment| !self.signed.contains(payment)).copied()
     }
 
     /// Every hold whose row stands.

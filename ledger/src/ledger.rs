@@ -9,6 +9,7 @@ mod money;
 mod reports;
 mod several;
 mod trial;
+mod unknown;
 
 use std::sync::Arc;
 use std::time::Duration;

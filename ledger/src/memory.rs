@@ -101,7 +101,7 @@ impl Memory {
         }
         let known = self.facts.wallets.get_mut(&request.wallet).is_some()
             && self.facts.agents.get_mut(&request.agent).is_some()
-            && self.facts.providers.contains_key(&request.provider);
+            && self.facts.payee(request).is_some();
         let Some(Judgement { cost, objections }) = self.judge(request, held).filter(|_| known) else {
             return Reservation::Missing;
         };
@@ -121,7 +121,7 @@ impl Memory {
         let price = cost.maximum;
         let mut objections = Vec::new();
         let available = wallet.balance - self.holds.on_wallet(&request.wallet);
-        if available < price.atomic() {
+        if wallet.floor && available < price.atomic() {
             let available = Amount::from_atomic(available).unwrap_or_default();
             objections.push(HoldError::InsufficientFunds { available, price });
         }

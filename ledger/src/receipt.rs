@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::account::RefundReason;
 use crate::command::{Command, Work};
+use crate::intent::OnChain;
 use crate::shared::Shared;
 
 /// What a captured payment was.
@@ -28,10 +29,13 @@ pub struct ReceiptRecord {
     pub amount: Amount,
     /// The platform's part of it.
     pub fee: Amount,
-    /// The digest of the signed authorization; where an agent key paid, that of the payment's name.
+    /// The digest of the signed authorization; where an agent key paid, that of the payment's name; on a public network the
+    /// transaction that moved its value, once that is known.
     pub transaction: B256,
     /// Ledger time of the commit.
     pub captured_at: UnixMillis,
+    /// Where it was paid on a public network.
+    pub on_chain: Option<OnChain>,
 }
 
 /// A response kept for 24 hours, to answer the same request with the same bytes.

@@ -7,6 +7,7 @@
 mod accounts;
 pub(crate) mod changes;
 pub(crate) mod closing;
+pub(crate) mod intents;
 pub(crate) mod lists;
 pub(crate) mod payments;
 pub(crate) mod position;

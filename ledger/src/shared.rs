@@ -20,6 +20,7 @@ use crate::holds::Holds;
 use crate::ledger::Settings;
 use crate::memory::Memory;
 use crate::observer::Observer;
+use crate::parked::Parked;
 use crate::reads::Reads;
 
 pub(crate) struct Shared {
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) memory: Mutex<Memory>,
+    /// Holds whose outcome nobody knows.
+    pub(crate) parked: Parked,
     pub(crate) gate: Gate,
     pub(crate) reads: Box<dyn Reads>,
     /// Held by the audit that runs: each reads all there is, and two take no less time one beside the other.
@@ -64,6 +67,7 @@ impl Shared {
     ) -> Self {
         let mut facts = Facts::new(start.marker, start.next_account, settings.accounts_max, start.horizon);
         facts.providers.extend(start.providers.into_iter().map(|(name, provider)| (name.into(), provider)));
+        facts.direct.extend(start.direct.into_iter().map(|(name, provider)| (name.into(), provider)));
         for captured in start.replays {
             facts.replays.insert(captured);
         }
@@ -74,6 +78,7 @@ impl Shared {
             clock,
             observer,
             memory: Mutex::new(memory),
+            parked: Parked::default(),
             gate: Gate::new(settings.commit_age_max, start.lease),
             reads,
             audit: tokio::sync::Mutex::default(),

@@ -12,6 +12,7 @@ mod lease;
 mod limits;
 mod money;
 mod moving;
+mod onchain;
 mod opening;
 mod postgres;
 mod replay;

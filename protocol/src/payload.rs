@@ -87,6 +87,18 @@ impl PaymentPayload {
         Ok(Self { terms, transfer, signature: Signature::parse(&signature.0)?, identifier })
     }
 
+    /// How value moves, as its payer signed it.
+    #[must_use]
+    pub const fn transfer(&self) -> &Transfer {
+        &self.transfer
+    }
+
+    /// The payer's signature of that.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// The version of x402 that it is written in, and is to be answered in.
     #[must_use]
     pub const fn version(&self) -> u64 {
@@ -110,6 +122,18 @@ impl PaymentPayload {
     pub fn payment_identifier(&self) -> Option<&str> {
         self.identifier.as_deref()
     }
+}
+
+/// What the payer of a payment signed, and the signature where it is an ordinary one: for whoever settles a payment that was
+/// verified, from its JSON.
+///
+/// # Errors
+/// See [`Malformed`].
+pub fn signed(json: &[u8]) -> Result<(Transfer, Option<Signature>), Malformed> {
+    let wire: Wire<'_> = serde_json::from_slice(json).map_err(|error| Malformed::json(&error))?;
+    let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
+    let signature = payload.signature.as_ref().and_then(|text| Signature::parse(&text.0).ok());
+    Ok((transfer(&payload)?, signature))
 }
 
 // === impl Malformed ===

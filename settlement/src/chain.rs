@@ -5,11 +5,15 @@
 
 mod contracts;
 mod evidence;
+mod permit;
 mod rpc;
+mod sending;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use protocol::authorization::Authorization;
+use protocol::permit::PERMIT2;
+use protocol::transfer::Transfer;
 use serde_json::{Value, json};
 
 use contracts::Token;
@@ -17,11 +21,26 @@ use contracts::Token;
 pub use evidence::Evidence;
 pub use rpc::{Log, Nodes, RpcError};
 
+pub(crate) use evidence::{judge, read};
+pub(crate) use rpc::Receipt;
+
+/// Blocks whose logs are asked for at once: what nodes commonly allow.
+const LOG_BLOCKS_MAX: u64 = 1_000;
+
 /// A network and how deep a block must lie before it counts.
 pub struct Chain {
     nodes: Nodes,
     /// Blocks on top of one that is final for us. 0: the last one is.
     confirmations: u64,
+}
+
+/// Which blocks are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// All of them: what they show may be taken back.
+    Last,
+    /// Those that count.
+    Counts,
 }
 
 /// A block as far as it matters here.
@@ -55,11 +74,26 @@ impl Chain {
     /// # Errors
     /// See [`RpcError`]; a chain that is shorter than its confirmations has none.
     pub async fn settled_block(&self) -> Result<Block, RpcError> {
+        self.block(Depth::Counts).await
+    }
+
+    async fn block(&self, depth: Depth) -> Result<Block, RpcError> {
         let last = self.quantity("eth_blockNumber", json!([])).await?;
-        let number = last.checked_sub(self.confirmations).ok_or(RpcError::Malformed("eth_blockNumber"))?;
+        let number = match depth {
+            Depth::Last => last,
+            Depth::Counts => {
+                last.checked_sub(self.confirmations).ok_or(RpcError::Malformed("eth_blockNumber"))?
+            }
+        };
         let block: Value = self.nodes.call("eth_getBlockByNumber", json!([hex(number), false])).await?;
         let time = block["timestamp"].as_str().and_then(rpc::quantity);
         Ok(Block { number, time: time.ok_or(RpcError::Malformed("eth_getBlockByNumber"))? })
+    }
+
+    /// Whether the last block counts.
+    #[must_use]
+    pub const fn is_final_at_once(&self) -> bool {
+        self.confirmations == 0
     }
 
     /// Atomic units of a token that an address has, in the last block.
@@ -69,6 +103,49 @@ impl Chain {
     pub async fn balance(&self, token: Address, owner: Address) -> Result<U256, RpcError> {
         let call = Token::balanceOfCall { owner };
         self.read(token, &call, "latest".into()).await
+    }
+
+    /// Atomic units of a token that Permit2 may move for an address, in the last block.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn allowance(&self, token: Address, owner: Address) -> Result<U256, RpcError> {
+        let call = Token::allowanceCall { owner, spender: PERMIT2 };
+        self.read(token, &call, "latest".into()).await
+    }
+
+    /// Whether the nonce of a payment is used in the last block, however shallow.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn is_used(&self, token: Address, signed: &Transfer) -> Result<bool, RpcError> {
+        match signed {
+            Transfer::Authorization(signed) => {
+                let call = Token::authorizationStateCall { authorizer: signed.from, nonce: signed.nonce };
+                self.read(token, &call, "latest".into()).await
+            }
+            Transfer::Permit(signed) => permit::is_used(self, signed, "latest".into()).await,
+        }
+    }
+
+    /// What became of a payment of so much of this token, looked for from a block on that is older than it.
+    ///
+    /// # Errors
+    /// See [`RpcError`]. The nodes must still know the state of the block in which a Permit2 payment moved.
+    pub async fn look(
+        &self,
+        token: Address,
+        (signed, amount): (&Transfer, U256),
+        from_block: u64,
+        depth: Depth,
+    ) -> Result<Evidence, RpcError> {
+        let until = self.block(depth).await?;
+        match signed {
+            Transfer::Authorization(signed) => self.authorization(token, signed, from_block, until).await,
+            Transfer::Permit(signed) => {
+                permit::evidence(self, token, (signed, amount), (from_block, until)).await
+            }
+        }
     }
 
     /// What became of an authorization for this token, looked for from a block on that is older than it.
@@ -82,6 +159,16 @@ impl Chain {
         from_block: u64,
     ) -> Result<Evidence, RpcError> {
         let until = self.settled_block().await?;
+        self.authorization(token, signed, from_block, until).await
+    }
+
+    async fn authorization(
+        &self,
+        token: Address,
+        signed: &Authorization,
+        from_block: u64,
+        until: Block,
+    ) -> Result<Evidence, RpcError> {
         let call = Token::authorizationStateCall { authorizer: signed.from, nonce: signed.nonce };
         if !self.read(token, &call, hex(until.number).into()).await? {
             return Ok(Evidence::Unused { at: until.time });
@@ -91,16 +178,34 @@ impl Chain {
             B256::left_padding_from(signed.from.as_slice()),
             signed.nonce
         ]);
-        let range = json!([{
-            "address": token, "topics": topics, "fromBlock": hex(from_block), "toBlock": hex(until.number)
+        for (first, last) in ranges(from_block, until.number) {
+            let used = self.logs(token, &topics, (first, last)).await?;
+            if let Some(used) = used.first() {
+                let receipt = self.receipt_of(used.transaction_hash).await?;
+                return Ok(judge(token, signed, &receipt));
+            }
+        }
+        Ok(Evidence::Void)
+    }
+
+    /// The events of a contract by their topics, in blocks of a range.
+    async fn logs(
+        &self,
+        contract: Address,
+        topics: &Value,
+        (first, last): (u64, u64),
+    ) -> Result<Vec<Log>, RpcError> {
+        let filter = json!([{
+            "address": contract, "topics": topics, "fromBlock": hex(first), "toBlock": hex(last)
         }]);
-        let used: Vec<Log> = self.nodes.call("eth_getLogs", range).await?;
-        let Some(used) = used.into_iter().find(|log| log.address == token) else {
-            return Ok(Evidence::Void);
-        };
-        let receipt: rpc::Receipt =
-            self.nodes.call("eth_getTransactionReceipt", json!([used.transaction_hash])).await?;
-        Ok(evidence::judge(token, signed, &receipt))
+        let mut logs: Vec<Log> = self.nodes.call("eth_getLogs", filter).await?;
+        logs.retain(|log| log.address == contract);
+        Ok(logs)
+    }
+
+    /// The receipt of a transaction whose logs were shown.
+    async fn receipt_of(&self, transaction: B256) -> Result<Receipt, RpcError> {
+        self.receipt(transaction).await?.ok_or(RpcError::Malformed("eth_getTransactionReceipt"))
     }
 
     async fn read<C: SolCall>(&self, to: Address, call: &C, block: Value) -> Result<C::Return, RpcError> {
@@ -114,6 +219,17 @@ impl Chain {
         let text: String = self.nodes.call(method, parameters).await?;
         rpc::quantity(&text).ok_or(RpcError::Malformed(method))
     }
+}
+
+/// The blocks of a range, in parts that nodes give the logs of.
+fn ranges(first: u64, last: u64) -> impl Iterator<Item = (u64, u64)> {
+    let mut next = Some(first).filter(|first| *first <= last);
+    std::iter::from_fn(move || {
+        let first = next?;
+        let end = first.saturating_add(LOG_BLOCKS_MAX - 1).min(last);
+        next = end.checked_add(1).filter(|next| *next <= last);
+        Some((first, end))
+    })
 }
 
 fn hex(number: u64) -> String {

@@ -3,19 +3,27 @@
 //! A [`Worker`] looks at each provider now and then, decides by its terms ([`due`]), reads the sums beside the ledger's writer
 //! and asks the ledger for the settlement. It keeps nothing that a crash could lose: the books say where the last settlement
 //! ended, and the ledger refuses one that begins anywhere else. No request ever waits for any of it.
+//! On public networks value moves by a facilitator or by ourselves, and is believed when the chain shows it: [`rail`].
 //! Next: [`worker`] for the steps, [`due`] for the decision, `ledger::settlement` for what a settlement is.
 
 pub mod asked;
 pub mod books;
 pub mod chain;
 pub mod due;
+pub mod evm;
 pub mod facilitator;
+pub mod rail;
+pub mod reconciler;
+pub mod signed;
 pub mod terms;
 pub mod watcher;
 pub mod worker;
 
 pub use books::Books;
 pub use due::{Due, due};
+pub use rail::{Rail, RailError, Settling};
+pub use reconciler::Reconciler;
+pub use signed::{Signed, SignedError};
 pub use terms::{TermsError, TermsSource};
 pub use watcher::{Unwatched, Watcher};
 pub use worker::{Round, SettlementError, Worker};

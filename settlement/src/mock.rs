@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// What it does with a call, once it has read all of it.
 #[derive(Clone)]
@@ -15,6 +15,10 @@ pub(crate) enum Act {
     Answer(u16, String),
     /// Answers 200 with what it makes of the call's body.
     Reply(Arc<dyn Fn(&Value) -> String + Send + Sync>),
+    /// What it makes of the whole call.
+    By(Arc<dyn Fn(&Call) -> Act + Send + Sync>),
+    /// Does that once the gate is open.
+    When(Arc<Semaphore>, Box<Act>),
     /// Answers, saying that there is more than it sends.
     Cut(u16, String),
     /// Sends somebody else's address.
@@ -68,8 +72,22 @@ impl Mock {
 async fn serve(mut stream: TcpStream, calls: Arc<Mutex<Vec<Call>>>, acts: watch::Receiver<Act>) {
     while let Some(call) = read(&mut stream).await {
         let body = call.body.clone().unwrap_or_default();
-        calls.lock().push(call);
-        let act = acts.borrow().clone();
+        let mut act = acts.borrow().clone();
+        calls.lock().push(call.clone());
+        loop {
+            act = match act {
+                Act::By(decide) => decide(&call),
+                Act::When(gate, then) => {
+                    // Open for everybody from the first permit on.
+                    drop(gate.acquire().await.unwrap());
+                    *then
+                }
+                other => {
+                    act = other;
+                    break;
+                }
+            };
+        }
         let answer = match act {
             Act::Answer(status, body) => said(status, &body),
             Act::Reply(reply) => said(200, &reply(&body)),
@@ -87,7 +105,7 @@ async fn serve(mut stream: TcpStream, calls: Arc<Mutex<Vec<Call>>>, acts: watch:
                 let _ = stream.read(&mut [0; 1]).await;
                 return;
             }
-            Act::Reset => return,
+            Act::Reset | Act::By(_) | Act::When(..) => return,
         };
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;

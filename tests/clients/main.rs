@@ -4,6 +4,8 @@
 mod chain;
 mod client;
 mod ground;
+mod outbox;
+mod settler;
 mod stock;
 
 use client::Client;

@@ -69,7 +69,7 @@ fn reason(caller: &Caller, fields: &mut Fields, word: Option<&str>) -> RefundRea
             usual
         }
         // How the gateway itself calls what it gives back.
-        None | Some(RefundReason::BrokenOff) => {
+        None | Some(RefundReason::BrokenOff | RefundReason::WrittenOff) => {
             fields.refuse("/reason", "must be requested, upstream_failed or operator");
             usual
         }

@@ -50,6 +50,7 @@ impl House {
         units: i64,
     ) -> HoldRequest {
         HoldRequest {
+            intent: None,
             payment: PaymentId::generate(Still.now(), [MADE.fetch_add(1, Ordering::Relaxed); 10]),
             agent: agent.parse().unwrap(),
             wallet: wallet.parse().unwrap(),

@@ -161,6 +161,7 @@ impl Holder<'_> {
                 .as_ref()
                 .map(|text| IdempotencyKey::new(holding.payer.agent, text)),
             fingerprint,
+            intent: None,
         };
         self.ledger.hold(asked).await.map(admission).map_err(|error| self.counted(error.into()))
     }

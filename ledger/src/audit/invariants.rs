@@ -42,12 +42,14 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "accounts_are_whole",
-        meaning: "every account has its balance, and every payment moves between a wallet, a provider and its fee account",
+        meaning: "every account has its balance, and every payment moves between a wallet or a token, a provider and its fee account",
         sql: "select (select count(*) from account where id not in (select account from balance))
           + (select count(*) from payment p where
-               not exists (select 1 from account a where a.id = p.wallet and a.kind = 'wallet')
-               or not exists (select 1 from account a join account f on f.provider = a.provider and f.kind = 'fee'
-                              where a.id = p.provider and a.kind = 'provider' and f.id = p.fee_account))",
+               not exists (select 1 from account a where a.id = p.wallet and a.kind in ('wallet', 'chain'))
+               or not exists (select 1 from account a join account f on f.provider = a.provider
+                              where a.id = p.provider and f.id = p.fee_account
+                                and (a.kind = 'provider' and f.kind = 'fee'
+                                  or a.kind = 'direct' and f.kind = 'receivable')))",
     },
     Invariant {
         name: "captured_once",
@@ -134,10 +136,25 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         name: "holds_are_covered",
         meaning: "the holds on disk are a provider's to have, and their wallet has the money",
         sql: "select (select count(*) from hold h where
-               not exists (select 1 from account a where a.id = h.wallet and a.kind = 'wallet')
-               or not exists (select 1 from account a where a.id = h.provider and a.kind = 'provider'))
-          + (select count(*) from (select 1 from hold h join balance b on b.account = h.wallet
+               not exists (select 1 from account a where a.id = h.wallet and a.kind in ('wallet', 'chain'))
+               or not exists (select 1 from account a where a.id = h.provider and a.kind in ('provider', 'direct')))
+          + (select count(*) from (select 1 from hold h join balance b on b.account = h.wallet and b.floor = 1
                group by h.wallet, b.credits, b.debits having sum(h.maximum) > b.credits - b.debits) uncovered)",
+    },
+    Invariant {
+        name: "intents_match_payments",
+        meaning: "what came from public networks was signed for, once: captured, or held for as long as nobody knows",
+        sql: "select (select count(*) from intent i left join payment p on p.id = i.payment
+                  left join hold h on h.payment = i.payment
+               where (p.seq is null) = (h.payment is null) or (i.closed is not null and p.seq is null)
+                 or (p.seq is not null and p.gross <> i.amount))
+          + (select count(*) from payment p join account w on w.id = p.wallet and w.kind = 'chain'
+               left join intent i on i.payment = p.id where i.payment is null)
+          + (select count(*) from hold h join account w on w.id = h.wallet and w.kind = 'chain'
+               left join intent i on i.payment = h.payment where i.payment is null)
+          + (select count(*) from intent i join payment p on p.id = i.payment
+               left join refund r on r.payment = p.seq and r.reason = 'written_off'
+               where (i.closed is not null and i.closed = 'written_off') <> (r.id is not null))",
     },
     Invariant {
         name: "usage_matches_payments",

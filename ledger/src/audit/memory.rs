@@ -109,7 +109,7 @@ impl Snapshot {
 
     async fn balances(&self, session: &mut Session<'_>) -> Result<u64, sqlx::Error> {
         let text = "select a.wallet, b.credits - b.debits from account a join balance b on b.account = a.id
-            where a.kind = 'wallet'";
+            where a.kind in ('wallet', 'chain')";
         let rows: Vec<(Vec<u8>, i64)> = on_either!(session, c => sqlx::query_as(text).fetch_all(c))?;
         let mut missing = self.wallets.len();
         let mut wrong = 0;

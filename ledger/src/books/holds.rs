@@ -1,5 +1,6 @@
 //! Rows of `hold`, as a start finds them: what a crash left on its way to the upstream.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::price::{Tier, Tiers};
@@ -9,11 +10,13 @@ use domain::{
 };
 use sqlx::FromRow;
 
+use super::intents::{IntentColumns, intents};
 use super::rows::{Damaged, amount, fixed};
 use super::session::{Session, on_either};
 use super::windows::read_limits;
 use crate::batch::{FoundHold, HeldAt};
 use crate::hold::HoldRequest;
+use crate::intent::Intent;
 
 /// Holds; ends before its condition.
 macro_rules! holds {
@@ -49,10 +52,21 @@ pub(crate) struct HoldColumns {
     held_at: i64,
 }
 
-/// Every hold on disk.
+/// Intents of holds.
+const SIGNED: &str = concat!(intents!(), "where i.payment in (select payment from hold)");
+
+/// Every hold on disk, with its intent where it has one.
 pub(super) async fn found(session: &mut Session<'_>) -> Result<Vec<FoundHold>, sqlx::Error> {
     let rows: Vec<HoldColumns> = on_either!(session, c => sqlx::query_as(holds!()).fetch_all(c))?;
-    rows.into_iter().map(|columns| Ok(columns.read()?)).collect()
+    let signed: Vec<IntentColumns> = on_either!(session, c => sqlx::query_as(SIGNED).fetch_all(c))?;
+    let signed = signed.into_iter().map(|columns| columns.read().map(|open| (open.payment, open.intent)));
+    let mut signed: HashMap<PaymentId, Arc<Intent>> = signed.collect::<Result<_, Damaged>>()?;
+    let with_intent = |columns: HoldColumns| {
+        let mut hold = columns.read()?;
+        hold.request.intent = signed.remove(&hold.request.payment);
+        Ok(hold)
+    };
+    rows.into_iter().map(with_intent).collect()
 }
 
 /// A price as the table keeps it.
@@ -116,6 +130,7 @@ impl HoldColumns {
             replay: self.replay_key.as_deref().map(fixed).transpose()?.map(ReplayKey::from_bytes),
             digest: self.digest.as_deref().map(fixed).transpose()?.map(B256::new),
             fingerprint: Fingerprint::from_bytes(fixed(&self.fingerprint)?),
+            intent: None,
             idempotency: self.idempotency.as_deref().map(fixed).transpose()?.map(IdempotencyKey::from_bytes),
         };
         Ok(FoundHold { request, held: HeldAt::new(UnixMillis(self.held_at)), free: self.free == 1 })

@@ -14,7 +14,7 @@ use crate::commit::{Loaded, Wanted};
 use crate::facts::{AgentFacts, WalletFacts, WindowFacts};
 
 const WALLETS: &str = "
-select a.wallet, a.id, b.credits - b.debits from account a join balance b on b.account = a.id
+select a.wallet, a.id, b.credits - b.debits, b.floor from account a join balance b on b.account = a.id
 where a.wallet in (select unhex(value) from json_each($1))";
 
 /// What agents have used up, as one list of three kinds: windows by their period, [`CALLS`], [`FREE`]. `$2` the hour before,
@@ -69,10 +69,10 @@ async fn wallets(
     wanted: &Wanted,
 ) -> Result<Vec<(WalletId, WalletFacts)>, sqlx::Error> {
     let keys = hex_list(wanted.wallets.iter().map(|wallet| wallet.as_bytes().as_slice()));
-    let rows: Vec<(Vec<u8>, i64, i64)> =
+    let rows: Vec<(Vec<u8>, i64, i64, i64)> =
         on_either!(session, c => sqlx::query_as(WALLETS).bind(keys).fetch_all(c))?;
-    let wallet = |(id, account, balance): (Vec<u8>, i64, i64)| {
-        let facts = WalletFacts { account: AccountId(account), balance };
+    let wallet = |(id, account, balance, floor): (Vec<u8>, i64, i64, i64)| {
+        let facts = WalletFacts { account: AccountId(account), balance, floor: floor == 1 };
         Ok((WalletId::from_bytes(fixed(&id)?), facts))
     };
     rows.into_iter().map(wallet).collect()

@@ -7,6 +7,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
+use super::intents::on_chain;
 use super::windows::read_charged;
 use crate::account::{PaymentRecord, PaymentState};
 use crate::batch::{AccountId, GivenBack, PaymentRow};
@@ -18,10 +19,11 @@ macro_rules! payments {
         "
 select p.seq, p.id, p.agent, w.wallet, w.id as wallet_account, o.provider, o.id as provider_account, p.fee_account,
   p.route, p.gross, p.fee, p.revision, p.call, p.replay_key, p.digest, p.fingerprint, p.idempotency, p.held_at,
-  p.captured_at, p.windows, p.free,
+  p.captured_at, p.windows, p.free, i.network, i.custody, i.payer, i.hash,
   (select cast(sum(r.amount) as bigint) from refund r where r.payment = p.seq) as refunded,
   (select cast(sum(r.fee) as bigint) from refund r where r.payment = p.seq) as refunded_fee
 from payment p join account w on w.id = p.wallet join account o on o.id = p.provider
+  left join intent i on i.payment = p.id
 "
     };
 }
@@ -58,6 +60,10 @@ pub(crate) struct PaymentColumns {
     captured_at: i64,
     windows: Option<String>,
     free: i64,
+    network: Option<String>,
+    custody: Option<String>,
+    payer: Option<Vec<u8>>,
+    hash: Option<Vec<u8>>,
     refunded: Option<i64>,
     refunded_fee: Option<i64>,
 }
@@ -96,6 +102,12 @@ impl PaymentColumns {
             captured_at: UnixMillis(self.captured_at),
             windows: read_charged(self.windows.as_deref())?,
             free: self.free == 1,
+            on_chain: on_chain(
+                self.network,
+                self.custody.as_deref(),
+                self.payer.as_deref(),
+                self.hash.as_deref(),
+            )?,
         };
         let back = self.refunded.map(|amount| GivenBack { amount, fee: self.refunded_fee.unwrap_or(0) });
         Ok((row, back))

@@ -23,6 +23,11 @@ pub(crate) const PROVIDERS: &str = "
 select p.provider, p.id, f.id from account p join account f on f.provider = p.provider and f.kind = 'fee'
 where p.kind = 'provider'";
 
+/// The same of those that are paid at their own address.
+const DIRECT: &str = "
+select p.provider, p.id, f.id from account p join account f on f.provider = p.provider and f.kind = 'receivable'
+where p.kind = 'direct'";
+
 pub(crate) type ProviderColumns = (String, i64, i64);
 
 type MetaColumns = (i64, String, String, Vec<u8>, Vec<u8>);
@@ -93,6 +98,7 @@ async fn tail(
     let next_account: i64 =
         on_either!(session, c => sqlx::query_scalar("select max(id) + 1 from account").fetch_one(c))?;
     let providers: Vec<ProviderColumns> = on_either!(session, c => sqlx::query_as(PROVIDERS).fetch_all(c))?;
+    let direct: Vec<ProviderColumns> = on_either!(session, c => sqlx::query_as(DIRECT).fetch_all(c))?;
     let open = open.chunks(16).map(|id| Ok(PaymentId::from_bytes(fixed(id)?)));
     Ok(Start {
         asset,
@@ -100,6 +106,7 @@ async fn tail(
         marker,
         next_account,
         providers: providers.into_iter().map(provider).collect(),
+        direct: direct.into_iter().map(provider).collect(),
         replays: replays(session, horizon).await?,
         horizon,
         open: open.collect::<Result<_, sqlx::Error>>()?,

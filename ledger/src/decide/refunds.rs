@@ -8,7 +8,8 @@ use domain::{Amount, PaymentId, TransferId};
 use super::{Draft, usage_key};
 use crate::account::{RefundReason, Refunded};
 use crate::batch::{
-    AccountId, CallKey, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow, Refusal,
+    AccountId, CallKey, End, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow,
+    Refusal,
 };
 
 /// What is to be given back.
@@ -32,6 +33,10 @@ impl Draft<'_> {
         }
         let given = self.given.payments.get(&asked.payment).ok_or(Refusal::UnknownPayment)?;
         let row = &given.row;
+        let is_written_off = asked.reason == RefundReason::WrittenOff;
+        if row.on_chain.is_some() != is_written_off {
+            return Err(Refusal::OnChain);
+        }
         let (left, fee_back) = match self.back(given) {
             None => (row.gross, Amount::ZERO),
             Some(back) => {
@@ -49,6 +54,9 @@ impl Draft<'_> {
         let fee = row.fee.pro_rata(row.gross.saturating_sub(remains), row.gross).saturating_sub(fee_back);
         if !self.is_covered(asked, row, amount.atomic() - fee.atomic()) {
             return Err(Refusal::Earnings);
+        }
+        if is_written_off {
+            self.close_intent(row.id, End::WrittenOff);
         }
         self.move_back(row, amount, fee);
         self.give_back(row, amount, remains.is_zero());
@@ -68,7 +76,8 @@ impl Draft<'_> {
     /// what it earns then the gateway gives back by itself, too, what an upstream broke off.
     fn is_covered(&self, asked: &Asked<'_>, row: &PaymentRow, net: i64) -> bool {
         let earned = self.earned(row.provider_account);
-        let is_decided = asked.reason == RefundReason::Operator || (asked.key.is_none() && earned < 0);
+        let is_decided = matches!(asked.reason, RefundReason::Operator | RefundReason::WrittenOff)
+            || (asked.key.is_none() && earned < 0);
         is_decided || earned >= net
     }
 

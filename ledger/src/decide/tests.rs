@@ -166,6 +166,7 @@ impl Call {
             replay,
             digest: None,
             idempotency: None,
+            intent: None,
             fingerprint: Fingerprint::from_bytes([0; 16]),
         }
     }
@@ -253,7 +254,7 @@ impl Owned {
             Self::Withdraw(withdrawal, id) => Operation::Withdraw { withdrawal, id: *id, covered: true },
             Self::Capture(request, held, cost) => {
                 let recorded = request.capture == domain::Capture::Before;
-                Operation::Capture { request, held: *held, cost: *cost, recorded }
+                Operation::Capture { request, held: *held, cost: *cost, recorded, moved: None }
             }
             Self::Refund(payment, id, amount, key) => Operation::Refund {
                 payment: *payment,

@@ -54,7 +54,7 @@ impl Ledger {
     ) -> Result<Option<Held>, HoldError> {
         let known = self.shared.memory.lock().known(replay.as_ref(), identifier.as_ref(), fingerprint);
         if let Some(claim) = known {
-            return self.earlier(claim).await.map(Some);
+            return self.earlier(self.unsettled(claim, replay.as_ref())?).await.map(Some);
         }
         let reads = &self.shared.reads;
         let mut used = match identifier {
@@ -85,11 +85,15 @@ impl Ledger {
         };
         let claim = self.shared.memory.lock().claim(&request);
         if claim != Claim::Taken {
-            return self.earlier(claim).await;
+            return self.earlier(self.unsettled(claim, request.replay.as_ref())?).await;
         }
         let mut holding = Box::new(Holding::claimed(&self.shared, permit, request));
         if self.shared.is_one_of_several() {
-            return self.hold_among_several(holding).await;
+            // What one of them leaves unknown the others could not close.
+            return match holding.request.intent {
+                Some(_) => Err(HoldError::Unavailable),
+                None => self.hold_among_several(holding).await,
+            };
         }
         if let Some(used) = self.look_up(&holding.request).await.map_err(|_| HoldError::Unavailable)? {
             let claim = used.claim(holding.request.fingerprint);
@@ -97,10 +101,17 @@ impl Ledger {
             return self.earlier(claim).await;
         }
         self.reserve(&mut holding).await?;
-        match holding.request.capture {
-            Capture::After => Ok(Held::Hold(Hold::new(holding))),
-            Capture::Before => self.record(holding).await.map(Held::Hold),
+        let is_durable = holding.request.capture == Capture::Before || holding.request.intent.is_some();
+        if !is_durable {
+            return Ok(Held::Hold(Hold::new(holding)));
         }
+        self.record(holding).await.map(Held::Hold)
+    }
+
+    /// A payment that is held for may be one whose outcome nobody knows: then nobody is at work on it.
+    fn unsettled(&self, claim: Claim, replay: Option<&ReplayKey>) -> Result<Claim, HoldError> {
+        let unknown = replay.filter(|_| claim == Claim::Running).and_then(|key| self.shared.parked.find(key));
+        unknown.map_or(Ok(claim), |payment| Err(HoldError::Unsettled(payment)))
     }
 
     /// Commits the row of a hold: only whoever has it afterwards may forward. Whoever leaves meanwhile leaves no row.
@@ -156,7 +167,10 @@ impl Ledger {
 
     /// Has the writer read the wallet and the agent, and open the provider's accounts, between two batches.
     async fn load(&self, request: &HoldRequest) -> Result<(), HoldError> {
-        self.open_provider(&request.provider).await.map_err(hold_error)?;
+        match &request.intent {
+            None => self.open_provider(&request.provider).await.map_err(hold_error)?,
+            Some(intent) => self.open_chain(intent, &request.provider).await.map_err(hold_error)?,
+        }
         self.read_accounts(request).await.map_err(hold_error)
     }
 

@@ -59,7 +59,11 @@ impl Ledger {
         let Some(payment) = self.payment(id).await? else { return Ok(None) };
         let refunds = self.refunds_of(id).await?;
         let (provider, number) = (&payment.receipt.provider, payment.number);
-        let settlement = report!(self, session => lists::settlement_of(session, provider, number))?;
+        let is_direct = payment.receipt.on_chain.as_ref().is_some_and(|on_chain| on_chain.direct);
+        let settlement = match is_direct {
+            true => None,
+            false => report!(self, session => lists::settlement_of(session, provider, number))?,
+        };
         let payout = match &settlement {
             Some(settlement) => self.payout(settlement.payout).await?,
             None => None,

@@ -9,6 +9,18 @@ pub(super) async fn of_provider(session: &mut Session<'_>, name: &str) -> Result
     on_either!(session, c => sqlx::query_scalar(text).bind(name).fetch_optional(c))
 }
 
+/// All that it earns on: from wallets, and at its own address on public networks.
+pub(super) async fn earning(session: &mut Session<'_>, name: &str) -> Result<Vec<i64>, sqlx::Error> {
+    let text = "select id from account where kind in ('provider', 'direct') and provider = $1 order by id";
+    on_either!(session, c => sqlx::query_scalar(text).bind(name).fetch_all(c))
+}
+
+/// Numbers for a condition; they are accounts', so that a text of them is safe.
+pub(super) fn listed(accounts: &[i64]) -> String {
+    let numbers: Vec<String> = accounts.iter().map(i64::to_string).collect();
+    numbers.join(", ")
+}
+
 pub(super) async fn of_wallet(
     session: &mut Session<'_>,
     wallet: WalletId,

@@ -183,19 +183,19 @@ impl Search {
             (None, _) => {}
         }
         let mut provider = match &filter.provider {
-            Some(name) => match accounts::of_provider(session, name).await? {
-                Some(account) => Some(account),
-                None => return Ok(None),
-            },
+            Some(name) => Some(accounts::earning(session, name).await?),
             None => None,
         };
+        if provider.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(None);
+        }
         if let Some(settlement) = filter.settlement {
             let text = "select provider, since, cut from settlement where id = $1";
             let key = settlement.as_bytes().to_vec();
             let found: Option<(i64, i64, i64)> =
                 on_either!(session, c => sqlx::query_as(text).bind(key).fetch_optional(c))?;
             let Some((account, since, cut)) = found else { return Ok(None) };
-            if provider.replace(account).is_some_and(|provider| provider != account) {
+            if provider.replace(vec![account]).is_some_and(|own| !own.contains(&account)) {
                 return Ok(None);
             }
             (low, high) = (low.max(since), high.min(cut.saturating_add(1)));
@@ -209,12 +209,12 @@ impl Search {
         if let Some(amount) = filter.at_least {
             search.ask(format!("p.gross >= {}", amount.atomic()));
         }
-        search.place(filter, provider);
+        search.place(filter, provider.as_deref());
         Ok(Some(search))
     }
 
     /// The place that has the fewest rows to look at; all else becomes a condition.
-    fn place(&mut self, filter: &PaymentFilter, provider: Option<i64>) {
+    fn place(&mut self, filter: &PaymentFilter, provider: Option<&[i64]>) {
         match filter.state {
             None => {}
             Some(PaymentState::Captured) => {
@@ -238,13 +238,13 @@ impl Search {
             self.places.push(Place::Refunds);
         } else if !filter.agents.is_empty() && !many {
             self.places.extend(filter.agents.iter().copied().map(Place::Agent));
-        } else if let Some(account) = provider {
-            self.places.push(Place::Provider(account));
+        } else if let Some(accounts) = provider {
+            self.places.extend(accounts.iter().copied().map(Place::Provider));
         } else {
             self.places.push(Place::All);
         }
-        if let Some(account) = provider.filter(|_| !matches!(self.places[..], [Place::Provider(_)])) {
-            self.ask(format!("p.provider = {account}"));
+        if let Some(accounts) = provider.filter(|_| !matches!(self.places[..], [Place::Provider(_), ..])) {
+            self.ask(format!("p.provider in ({})", accounts::listed(accounts)));
         }
         if !filter.agents.is_empty() && !matches!(self.places[..], [Place::Agent(_), ..]) {
             let list = hex_list(filter.agents.iter().map(|agent| agent.as_bytes().as_slice()));

@@ -81,14 +81,18 @@ pub(crate) async fn revenue(
     };
     let sum = |column: &str| format!("cast(sum({column}) as bigint) as {column}");
     let sums = ["payments", "gross", "fee", "refunds", "refunded", "refunded_fee"].map(sum).join(", ");
+    let accounts = accounts::earning(session, provider).await?;
+    if accounts.is_empty() {
+        return Ok(Vec::new());
+    }
     let text = format!(
-        "select {keys}, {sums} from usage_day where provider = $1 and day >= $2 and day <= $3 group by {order} order by {order}"
+        "select {keys}, {sums} from usage_day where provider in ({}) and day >= $1 and day <= $2 group by {order} order by {order}",
+        accounts::listed(&accounts)
     );
-    let Some(account) = accounts::of_provider(session, provider).await? else { return Ok(Vec::new()) };
     let (from, until) = (from.0.div_euclid(DAY_MILLIS), until.0.div_euclid(DAY_MILLIS));
     let rows: Vec<RevenueColumns> = on_either!(session, c => {
-        // One of three texts.
-        sqlx::query_as(AssertSqlSafe(text)).bind(account).bind(from).bind(until).fetch_all(c)
+        // One of three texts, with numbers.
+        sqlx::query_as(AssertSqlSafe(text)).bind(from).bind(until).fetch_all(c)
     })?;
     rows.into_iter().map(RevenueColumns::read).collect()
 }
@@ -100,12 +104,19 @@ pub(crate) async fn consumers(
     at: UnixMillis,
     limit: i64,
 ) -> Result<Vec<Consumer>, sqlx::Error> {
-    let text = "select agent, calls, spent from call_count where provider = $1 and month = $2 and calls > 0
-        order by spent desc, calls desc, agent limit $3";
-    let Some(account) = accounts::of_provider(session, provider).await? else { return Ok(Vec::new()) };
+    let accounts = accounts::earning(session, provider).await?;
+    if accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Who pays from a wallet does not pay by an address: nobody is in two of the accounts.
+    let text = format!(
+        "select agent, calls, spent from call_count where provider in ({}) and month = $1 and calls > 0
+        order by spent desc, calls desc, agent limit $2",
+        accounts::listed(&accounts)
+    );
     let month = Window::Month.start(at).0;
     let rows: Vec<(Vec<u8>, i64, i64)> = on_either!(session, c => {
-        sqlx::query_as(text).bind(account).bind(month).bind(limit).fetch_all(c)
+        sqlx::query_as(AssertSqlSafe(text)).bind(month).bind(limit).fetch_all(c)
     })?;
     let consumer = |(agent, calls, spent): (Vec<u8>, i64, i64)| {
         let agent = AgentId::from_bytes(fixed(&agent)?);

@@ -217,6 +217,7 @@ pub(super) fn request(units: i64) -> HoldRequest {
         digest: None,
         idempotency: None,
         fingerprint: Fingerprint::from_bytes([1; 16]),
+        intent: None,
     }
 }
 

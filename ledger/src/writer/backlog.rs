@@ -22,6 +22,11 @@ pub(super) fn found(shared: &Arc<Shared>, mut rows: Vec<FoundHold>) -> Vec<Work>
     // In the order in which they were held: tiers and windows follow it.
     rows.sort_by_key(|row| (row.held.at, row.request.payment));
     let mut memory = shared.memory.lock();
+    let (unknown, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.request.intent.is_some());
+    for row in unknown {
+        // Whether it was settled, only the chain knows.
+        shared.parked.put(Box::new(Holding::found(shared, row, &mut memory)));
+    }
     let end = |row: FoundHold| {
         let is_charged = row.request.capture == Capture::Before;
         let holding = Box::new(Holding::found(shared, row, &mut memory));
@@ -84,7 +89,7 @@ impl<S: CommitStore> Run<S> {
         let at = self.shared.time();
         let delta = {
             let mut memory = self.shared.memory.lock();
-            let rows = memory.holds.recorded().keys().copied();
+            let rows = memory.holds.unsigned();
             let ended = rows.filter(|payment| !kept.contains(payment)).collect();
             let open = memory.deliveries.list();
             Delta { ended, open, ..Delta::after(memory.facts.marker, at) }
@@ -94,7 +99,9 @@ impl<S: CommitStore> Run<S> {
             self.shared.committed(delta.marker.at);
         }
         self.end_batch().await;
-        let left = self.shared.memory.lock().holds.recorded().len();
+        let left = self.shared.memory.lock().holds.unsigned().count();
+        // They hold what the ledger is made of.
+        drop(self.shared.parked.drain());
         if left > 0 {
             tracing::error!(
                 left,

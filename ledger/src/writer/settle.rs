@@ -108,7 +108,11 @@ impl<S: CommitStore> Run<S> {
                 }
                 Work::Settle { reply, .. } => refuse(reply),
                 Work::Pay { reply, .. } => refuse(reply),
-                Work::CreateWallet { reply, .. } | Work::OpenProvider { reply, .. } => refuse(reply),
+                Work::CreateWallet { reply, .. }
+                | Work::OpenProvider { reply, .. }
+                | Work::OpenDirect { reply, .. }
+                | Work::OpenToken { reply, .. }
+                | Work::CloseIntent { reply, .. } => refuse(reply),
             }
         }
     }
@@ -126,13 +130,20 @@ impl<S: CommitStore> Run<S> {
         failure: Failure,
     ) {
         let error = if holding.outlives() {
-            self.backlog.push(match failure {
-                Failure::Refused => Work::Void { holding, reply: None },
-                Failure::Failed | Failure::Unknown => Work::Capture { holding, reply: None },
-            });
+            match failure {
+                Failure::Refused if holding.request.intent.is_some() => {
+                    let payment = holding.request.payment;
+                    tracing::error!(%payment, "the books refuse a payment whose value moved; its outcome is left unknown");
+                    holding.park();
+                }
+                Failure::Refused => self.backlog.push(Work::Void { holding, reply: None }),
+                Failure::Failed | Failure::Unknown => {
+                    self.backlog.push(Work::Capture { holding, reply: None })
+                }
+            }
             CaptureError::Unknown
         } else if holding.stage == Stage::Recorded && failure != Failure::Unknown {
-            // Nothing of the response went out: only its row has still to go.
+            // Nothing of the response went out, and nothing moved: only its row has still to go.
             self.backlog.push(Work::Void { holding, reply: None });
             failure.into()
         } else {
@@ -204,7 +215,11 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
             Outcome::PaidOut(payout) => Ok(*payout),
             other => Err(other),
         }),
-        Work::CreateWallet { reply, .. } | Work::OpenProvider { reply, .. } => {
+        Work::CreateWallet { reply, .. }
+        | Work::OpenProvider { reply, .. }
+        | Work::OpenDirect { reply, .. }
+        | Work::OpenToken { reply, .. }
+        | Work::CloseIntent { reply, .. } => {
             let _ = reply.send(Ok(()));
         }
         Work::Store { .. } => {}

@@ -106,6 +106,51 @@ pub fn share(text: &str) -> Result<BasisPoints, String> {
     u16::try_from(points).ok().and_then(BasisPoints::new).ok_or_else(malformed)
 }
 
+/// A price of gas such as `"1.5gwei"`, in wei.
+///
+/// # Errors
+/// What to write instead.
+pub fn gwei(text: &str) -> Result<u128, String> {
+    let malformed = || {
+        format!(
+            "`{}` is not a price of gas: write it as \"2gwei\" or \"0.05gwei\", above zero",
+            printable(text)
+        )
+    };
+    let number = text.strip_suffix("gwei").ok_or_else(malformed)?.trim_end_matches(' ');
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str, most| {
+        !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !digits(whole, 9) || !digits(part, 9) {
+        return Err(malformed());
+    }
+    let wei: u128 = format!("{whole}{part:0<9}").parse().map_err(|_| malformed())?;
+    if wei == 0 { Err(malformed()) } else { Ok(wei) }
+}
+
+/// Where something is reached by HTTP, calls below it; without the slash at its end.
+///
+/// # Errors
+/// What to write instead.
+pub fn base_url(text: &str) -> Result<String, String> {
+    let malformed =
+        || "must be a URL without `?` and `#`, such as \"https://facilitator.example\"".to_owned();
+    let rest =
+        text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(malformed)?;
+    // Not repeated in the message: what stands before the sign is a password.
+    if rest.contains('@') {
+        return Err(
+            "holds a user or a password: send them as a header instead, see `headers_file`".to_owned()
+        );
+    }
+    let plain = rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains(['?', '#', '\\']);
+    if plain && !rest.is_empty() && !rest.starts_with(['/', ':']) {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err(malformed())
+}
+
 /// A point in time with its offset, such as `2027-01-01T00:00:00Z`.
 ///
 /// # Errors

@@ -133,3 +133,13 @@ async fn a_node_that_says_nothing_useful_shows_nothing_and_the_next_one_is_asked
     let said = both.evidence(TOKEN, &signed(), 0).await.unwrap_err();
     assert_eq!(said.to_string(), "a node refused `eth_blockNumber`: -32005 too many blocks");
 }
+
+#[test]
+fn logs_are_asked_for_in_parts_that_cover_the_range_once() {
+    let parts = |first, last| ranges(first, last).collect::<Vec<_>>();
+    assert_eq!(parts(5, 4), []);
+    assert_eq!(parts(5, 5), [(5, 5)]);
+    assert_eq!(parts(1, 2_500), [(1, 1_000), (1_001, 2_000), (2_001, 2_500)]);
+    assert_eq!(parts(1, 1_000), [(1, 1_000)]);
+    assert_eq!(parts(u64::MAX - 1, u64::MAX), [(u64::MAX - 1, u64::MAX)]);
+}

@@ -171,7 +171,7 @@ async fn an_answer_about_another_payment_is_none_about_this_one() {
 }
 
 #[tokio::test]
-async fn what_is_huge_deep_or_no_answer_is_unknown() {
+async fn d12_what_is_huge_deep_or_no_answer_is_unknown() {
     let huge = format!("{{\"success\":true,\"x\":\"{}\"}}", "a".repeat(ANSWER_BYTES_MAX));
     assert_eq!(settled(Act::Answer(200, huge)).await, Err(Unknown::TooLong));
     let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));

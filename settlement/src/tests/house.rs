@@ -135,6 +135,7 @@ pub(super) async fn pay(ledger: &Ledger, provider: &str, units: i64) -> PaymentI
     let mut random = [0; 10];
     getrandom::fill(&mut random).unwrap();
     let request = HoldRequest {
+        intent: None,
         payment: PaymentId::generate(ledger.time(), random),
         agent: AgentId::from_bytes([1; 16]),
         wallet: wallet(1),

@@ -71,6 +71,7 @@ impl Books {
     async fn hold(&self, number: u8) -> Hold {
         let (routed, _) = self.routed();
         let request = HoldRequest {
+            intent: None,
             payment: PaymentId::generate(Standing.now(), [number; 10]),
             agent: AgentId::from_bytes([1; 16]),
             wallet: wallet(),

@@ -66,7 +66,8 @@ named as (
     };
 }
 
-/// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$72`), and whose they are (`$73`).
+/// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$72`), and whose they are (`$73`). The columns of
+/// intents that begin (`$74` to `$86`), those that go with a hold that is voided (`$87`), and those that are closed (`$88` to `$90`).
 macro_rules! holds {
     () => {
         ",
@@ -81,7 +82,21 @@ held as (
     from unnest($54::bytea[], $55::bytea[], $56::bigint[], $57::bigint[], $58::text[], $59::text[], $60::bigint[],
       $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[], $65::bytea[], $66::bytea[], $67::bytea[],
       $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[]) as h
-    where exists (select 1 from fence))"
+    where exists (select 1 from fence)),
+signed as (
+  insert into intent (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
+      requirements, held_at)
+    select i.* from unnest($74::bytea[], $75::text[], $76::bytea[], $77::bytea[], $78::bytea[], $79::text[], $80::text[],
+      $81::bigint[], $82::bigint[], $83::bigint[], $84::text[], $85::text[], $86::bigint[]) as i
+    where exists (select 1 from fence)),
+unsigned as (
+  delete from intent where payment = any($87::bytea[]) and closed is null and exists (select 1 from fence)
+  returning 1),
+closed as (
+  update intent set closed = c.closed, hash = c.hash, closed_at = case when c.closed is not null then $2 end
+  from unnest($88::bytea[], $89::text[], $90::bytea[]) as c (payment, closed, hash)
+  where intent.payment = c.payment and intent.closed is null and exists (select 1 from fence)
+  returning 1)"
     };
 }
 
@@ -109,15 +124,17 @@ pub(super) const HOLDS: &str = concat!(
     holds!(),
     written!(
         "
-  when (select count(*) from ended) <> cardinality($53::bytea[]) then refuse('a hold that a batch ends is not there')"
+  when (select count(*) from ended) <> cardinality($53::bytea[]) then refuse('a hold that a batch ends is not there')
+  when (select count(*) from unsigned) <> cardinality($87::bytea[])
+    or (select count(*) from closed) <> cardinality($88::bytea[]) then refuse('an intent that a batch ends is not open')"
     )
 );
 
-/// `$1` ids, `$2` kinds, `$3` wallets, `$4` providers, `$5` time.
+/// `$1` ids, `$2` kinds, `$3` wallets, `$4` providers, `$5` time, `$6` tokens.
 pub(super) const ACCOUNTS: &str = "
 with opened as (
-  insert into account (id, kind, wallet, provider, created_at)
-    select a.*, $5 from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[]) as a
+  insert into account (id, kind, wallet, provider, token, created_at)
+    select a.*, $5 from unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $6::text[]) as a
   returning id, kind)
 insert into balance (account, floor, debits, credits) select id, case when kind in ('wallet', 'payable') then 1 else 0 end, 0, 0 from opened";
 

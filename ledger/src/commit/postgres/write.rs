@@ -10,6 +10,7 @@ use crate::batch::{CallChange, CallKey, Delta, KEPT_MILLIS, Owner, PaymentRow, W
 use crate::books::holds::{capture, price};
 use crate::books::rows::headers;
 use crate::books::windows::{self, period, scope};
+use crate::intent::Token;
 
 pub(super) type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
 
@@ -119,7 +120,7 @@ fn payments<'q>(query: Statement<'q>, rows: &[PaymentRow]) -> Statement<'q> {
 
 fn holds<'q>(query: Statement<'q>, delta: &Delta, author: Author) -> Statement<'q> {
     let rows = &delta.holds;
-    query
+    let query = query
         .bind(column(&delta.ended, |payment| payment.as_bytes().to_vec()))
         .bind(column(rows, |row| row.request.payment.as_bytes().to_vec()))
         .bind(column(rows, |row| row.request.agent.as_bytes().to_vec()))
@@ -140,7 +141,30 @@ fn holds<'q>(query: Statement<'q>, delta: &Delta, author: Author) -> Statement<'
         .bind(column(rows, |row| windows::limits(&row.request.limits)))
         .bind(column(rows, |row| i64::from(row.cost.free)))
         .bind(column(rows, |row| capture(row.request.capture)))
-        .bind(author.instance)
+        .bind(author.instance);
+    intents(query, delta)
+}
+
+fn intents<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
+    let rows = &delta.intents;
+    query
+        .bind(column(rows, |row| row.payment.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.intent.network.to_string()))
+        .bind(column(rows, |row| row.intent.token.to_vec()))
+        .bind(column(rows, |row| row.intent.payer.to_vec()))
+        .bind(column(rows, |row| row.intent.pay_to.to_vec()))
+        .bind(column(rows, |row| row.intent.payee.custody()))
+        .bind(column(rows, |row| row.intent.settle.name()))
+        .bind(column(rows, |row| row.amount.atomic()))
+        .bind(column(rows, |row| number(row.intent.valid_before)))
+        .bind(column(rows, |row| number(row.intent.since_block)))
+        .bind(column(rows, |row| row.intent.payload.to_string()))
+        .bind(column(rows, |row| row.intent.requirements.to_string()))
+        .bind(column(rows, |row| row.held_at.0))
+        .bind(column(&delta.unsigned, |payment| payment.as_bytes().to_vec()))
+        .bind(column(&delta.closed, |row| row.payment.as_bytes().to_vec()))
+        .bind(column(&delta.closed, |row| row.end.name()))
+        .bind(column(&delta.closed, |row| row.end.transaction().map(|hash| hash.to_vec())))
 }
 
 fn charged(delta: &Delta) -> Vec<(&WindowKey, &WindowChange)> {
@@ -191,14 +215,25 @@ fn accounts(delta: &Delta) -> Statement<'static> {
         Owner::Provider(_) => "provider",
         Owner::Fee(_) => "fee",
         Owner::Payable(_) => "payable",
+        Owner::Chain(_) => "chain",
+        Owner::Direct(_) => "direct",
+        Owner::Receivable(_) => "receivable",
     };
     let wallet = |owner: &Owner| match owner {
-        Owner::Wallet(wallet) => Some(wallet.as_bytes().to_vec()),
-        Owner::Provider(_) | Owner::Fee(_) | Owner::Payable(_) => None,
+        Owner::Wallet(wallet) | Owner::Chain(Token { wallet, .. }) => Some(wallet.as_bytes().to_vec()),
+        _ => None,
     };
     let provider = |owner: &Owner| match owner {
-        Owner::Wallet(_) => None,
-        Owner::Provider(name) | Owner::Fee(name) | Owner::Payable(name) => Some(name.to_string()),
+        Owner::Wallet(_) | Owner::Chain(_) => None,
+        Owner::Provider(name)
+        | Owner::Fee(name)
+        | Owner::Payable(name)
+        | Owner::Direct(name)
+        | Owner::Receivable(name) => Some(name.to_string()),
+    };
+    let token = |owner: &Owner| match owner {
+        Owner::Chain(token) => Some(token.name.to_string()),
+        _ => None,
     };
     sqlx::query(text::ACCOUNTS)
         .bind(column(rows, |row| row.id.0))
@@ -206,6 +241,7 @@ fn accounts(delta: &Delta) -> Statement<'static> {
         .bind(column(rows, |row| wallet(&row.owner)))
         .bind(column(rows, |row| provider(&row.owner)))
         .bind(delta.marker.at.0)
+        .bind(column(rows, |row| token(&row.owner)))
 }
 
 /// What a batch seldom has; only what it does have.

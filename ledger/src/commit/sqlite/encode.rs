@@ -10,10 +10,10 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 
 use super::text::{self, Size};
 use crate::batch::{
-    AccountId, CallChange, CallKey, Delta, HoldRow, KEPT_MILLIS, NewAccount, Owner, PaymentRow, PayoutRow,
-    RefundRow, SettlementRow, TransferRow, WindowChange, WindowKey,
+    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MILLIS, NewAccount, Owner,
+    PaymentRow, PayoutRow, RefundRow, SettlementRow, TransferRow, WindowChange, WindowKey,
 };
-use crate::books::holds::price;
+use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
 use crate::books::windows::{charged as charged_to, limits, period, scope};
 
@@ -67,6 +67,9 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
         values.add(rows.finish());
     }
     values.add(while_set(delta).finish());
+    values.add(Rows::of(delta.intents.iter(), intent).finish());
+    values.add(hex_list(delta.unsigned.iter().map(|payment| payment.as_bytes().as_slice())));
+    values.add(Rows::of(delta.closed.iter(), closed).finish());
     values.arguments
 }
 
@@ -157,7 +160,23 @@ fn hold(mut row: Row<'_>, hold: &HoldRow) {
     row.optional(request.digest.as_ref().map(|digest| digest.as_slice()));
     row.bytes(request.fingerprint.as_bytes());
     row.optional(request.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
-    row.number(hold.held_at.0);
+    row.number(hold.held_at.0).text(capture(request.capture));
+}
+
+/// `$24`
+fn intent(mut row: Row<'_>, begun: &IntentRow) {
+    let intent = &begun.intent;
+    row.bytes(begun.payment.as_bytes()).text(&intent.network).bytes(intent.token.as_slice());
+    row.bytes(intent.payer.as_slice()).bytes(intent.pay_to.as_slice());
+    row.text(intent.payee.custody()).text(intent.settle.name()).number(begun.amount.atomic());
+    row.number(intent.valid_before).number(intent.since_block);
+    row.text(&intent.payload).text(&intent.requirements).number(begun.held_at.0);
+}
+
+/// `$26`
+fn closed(mut row: Row<'_>, closed: &ClosedRow) {
+    row.bytes(closed.payment.as_bytes()).word(closed.end.name());
+    row.optional(closed.end.transaction().as_ref().map(|hash| hash.as_slice()));
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {
@@ -167,6 +186,13 @@ fn account(mut row: Row<'_>, account: &NewAccount) {
         Owner::Provider(name) => row.text("provider").null().text(name),
         Owner::Fee(name) => row.text("fee").null().text(name),
         Owner::Payable(name) => row.text("payable").null().text(name),
+        Owner::Chain(token) => row.text("chain").bytes(token.wallet.as_bytes()).null(),
+        Owner::Direct(name) => row.text("direct").null().text(name),
+        Owner::Receivable(name) => row.text("receivable").null().text(name),
+    };
+    match &account.owner {
+        Owner::Chain(token) => row.text(&token.name),
+        _ => row.null(),
     };
 }
 

@@ -7,7 +7,8 @@
 //! `$7` transfers, `$8` responses, `$9` windows given back, `$10` calls given back, `$11` identifiers set free. And the
 //! batch's own: `$12` its number, `$13` time, `$14` open list, `$15` number of balances, `$16` last seq, `$17` gross so far,
 //! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid,
-//! `$22` who asked for what moves, `$23` windows of limits that not every payment is charged to.
+//! `$22` who asked for what moves, `$23` windows of limits that not every payment is charged to, `$24` intents that begin, `$25` those that
+//! go with a hold that is voided, `$26` those that are closed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,11 +98,22 @@ macro_rules! holds {
 delete from hold where payment in (select unhex(value) from json_each($1));
 update marker set unmatched = json_array_length($1) - changes();
 insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
-    limits, free, replay_key, digest, fingerprint, idempotency, held_at, batch)
+    limits, free, replay_key, digest, fingerprint, idempotency, held_at, capture, batch)
   select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
     value->>8, value->>9, value->>10, value->>11, value->>12, unhex(value->>13), unhex(value->>14), unhex(value->>15),
-    unhex(value->>16), value->>17, $12
+    unhex(value->>16), value->>17, value->>18, $12
   from json_each($2);
+insert into intent (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
+    requirements, held_at)
+  select unhex(value->>0), value->>1, unhex(value->>2), unhex(value->>3), unhex(value->>4), value->>5, value->>6,
+    value->>7, value->>8, value->>9, value->>10, value->>11, value->>12
+  from json_each($24);
+delete from intent where payment in (select unhex(value) from json_each($25)) and closed is null;
+update marker set unmatched = json_array_length($25) - changes();
+update intent set closed = c.closed, hash = c.hash, closed_at = iif(c.closed is null, null, $13)
+  from (select unhex(value->>0) as payment, value->>1 as closed, unhex(value->>2) as hash from json_each($26)) as c
+  where intent.payment = c.payment and intent.closed is null;
+update marker set unmatched = json_array_length($26) - changes();
 "
     };
 }
@@ -113,8 +125,8 @@ const HOLDS: &str = concat!(holds!(), captures!());
 /// New accounts come first: their balances may move in the next batch.
 const EVERYTHING: &str = concat!(
     "
-insert into account (id, kind, wallet, provider, created_at)
-  select value->>0, value->>1, unhex(value->>2), value->>3, $13 from json_each($5);
+insert into account (id, kind, wallet, provider, token, created_at)
+  select value->>0, value->>1, unhex(value->>2), value->>3, value->>4, $13 from json_each($5);
 insert into balance (account, floor, debits, credits)
   select value->>0, value->>1 in ('wallet', 'payable'), 0, 0 from json_each($5);
 ",
@@ -277,6 +289,6 @@ mod tests {
         }
         // A batch of refunds alone moves three balances each.
         let most = Size::of(0, 3 * 256, 0, 0);
-        assert!(most.values() + 23 <= 32_766, "{most:?}");
+        assert!(most.values() + 26 <= 32_766, "{most:?}");
     }
 }

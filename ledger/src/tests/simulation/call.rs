@@ -123,6 +123,7 @@ impl Call {
             replay: self.replay(),
             digest: self.signed.map(|signed| B256::repeat_byte(signed.nonce)),
             idempotency: self.identifier(),
+            intent: None,
             fingerprint: self.fingerprint(),
         }
     }

@@ -201,6 +201,7 @@ impl Disk {
             marker: tables.marker,
             next_account: tables.accounts.iter().map(|account| account.id.0).max().unwrap_or(EXTERNAL.0) + 1,
             providers: tables.accounts.iter().filter_map(provider).collect(),
+            direct: Vec::new(),
             replays: captured.collect(),
             horizon,
             open: tables.open.clone(),

@@ -154,7 +154,7 @@ fn load(tables: &Tables, wanted: &Wanted, at: UnixMillis) -> Loaded {
 
 fn wallet_facts(tables: &Tables, wallet: WalletId) -> Option<WalletFacts> {
     let account = tables.accounts.iter().find(|account| account.owner == Owner::Wallet(wallet))?;
-    Some(WalletFacts { account: account.id, balance: balance(tables, account.id) })
+    Some(WalletFacts { account: account.id, balance: balance(tables, account.id), floor: true })
 }
 
 fn balance(tables: &Tables, account: AccountId) -> i64 {

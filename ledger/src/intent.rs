@@ -1,0 +1,107 @@
+//! [`Intent`]: what a payer signed for a public network, and all that is needed to settle it later, whoever asks.
+//!
+//! It is committed with its hold before anything is forwarded, and it outlives the process: value may move by it whatever becomes of
+//! us. A hold with an intent is voided only where it is certain that nothing moved ([`crate::Hold::void`]); where nobody knows it
+//! stays held ([`crate::Hold::leave_unknown`]), until somebody who has seen the chain closes it ([`crate::Ledger::close`]).
+//! Nothing here asks a chain. Next: `ledger::unknown` for the handle.
+
+use std::sync::Arc;
+
+use domain::{Address, AgentId, Amount, B256, Payee, PaymentId, Settle, UnixMillis, WalletId};
+
+/// A payment on a public network, as it is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// CAIP-2.
+    pub network: Arc<str>,
+    /// The token's address.
+    pub token: Address,
+    /// Who signed.
+    pub payer: Address,
+    /// Who is paid.
+    pub pay_to: Address,
+    /// Whose the recipient's address is.
+    pub payee: Payee,
+    /// When value is to move.
+    pub settle: Settle,
+    /// The first Unix second at which the signature is void.
+    pub valid_before: u64,
+    /// A block that is older than the payment: where evidence of it is looked for.
+    pub since_block: u64,
+    /// The payment as it came, JSON.
+    pub payload: Arc<str>,
+    /// What was asked for, JSON.
+    pub requirements: Arc<str>,
+}
+
+/// An intent by which value may still move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenIntent {
+    /// Its payment.
+    pub payment: PaymentId,
+    /// Atomic units of its token; the most that may move.
+    pub amount: Amount,
+    /// Ledger time of the hold.
+    pub held_at: UnixMillis,
+    /// The transaction in which the chain showed that its value moved, in a block that may still be undone.
+    pub seen: Option<B256>,
+    /// What was signed.
+    pub intent: Arc<Intent>,
+}
+
+/// What the chain shows of a payment whose outcome was unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// Its value moved for good, in this transaction.
+    Moved(B256),
+    /// It did not, and never will.
+    Void,
+}
+
+/// A payment on a public network, for its receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnChain {
+    /// CAIP-2.
+    pub network: Arc<str>,
+    /// Who paid.
+    pub payer: Address,
+    /// The transaction that moved its value; none while it is still to be settled.
+    pub transaction: Option<B256>,
+    /// Whether it was made out to the provider's own address: no settlement of ours has it.
+    pub direct: bool,
+}
+
+/// The account of a token on a network, as the books name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Token {
+    pub(crate) wallet: WalletId,
+    /// CAIP-2, a slash, its address.
+    pub(crate) name: Arc<str>,
+}
+
+// === impl Intent ===
+
+impl Intent {
+    /// Who pays, as the books name an address: no agent that anybody registered.
+    #[must_use]
+    pub fn agent(&self) -> AgentId {
+        AgentId::of_payer(&self.payer)
+    }
+
+    /// Where the money comes from, as the books name it: the token on its network.
+    #[must_use]
+    pub fn wallet(&self) -> WalletId {
+        self.account().wallet
+    }
+
+    pub(crate) fn account(&self) -> Token {
+        let name = format!("{}/{}", self.network, self.token.to_checksum(None));
+        Token { wallet: WalletId::of_token(&name), name: name.into() }
+    }
+
+    /// For a receipt.
+    pub(crate) fn on_chain(&self, transaction: Option<B256>) -> OnChain {
+        let direct = matches!(self.payee, Payee::Direct(_));
+        OnChain { network: Arc::clone(&self.network), payer: self.payer, transaction, direct }
+    }
+}

@@ -1,0 +1,118 @@
+//! Payments on public networks by which value may still move: who asks for them, and who says what the chain shows.
+
+use std::sync::Arc;
+
+use domain::{B256, Payee, PaymentId, TransferId};
+use tokio::sync::oneshot;
+
+use super::Ledger;
+use crate::account::{RefundReason, Refunded};
+use crate::batch::End;
+use crate::command::{Command, Work};
+use crate::error::{CaptureError, LedgerError};
+use crate::intent::{Close, Intent, OpenIntent};
+use crate::reports;
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Holds of which nobody knows whether their value moved: what was left by [`crate::Hold::leave_unknown`], and all that a crash
+    /// left, the earliest to expire first.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<OpenIntent> {
+        let mut unknown = self.shared.parked.list(|holding| {
+            let intent = Arc::clone(holding.request.intent.as_ref()?);
+            let (payment, amount) = (holding.request.payment, holding.cost.maximum);
+            Some(OpenIntent { payment, amount, held_at: holding.held.at, seen: None, intent })
+        });
+        unknown.sort_by_key(|open| (open.intent.valid_before, open.payment));
+        unknown
+    }
+
+    /// Closes one of them by what the chain shows: captured, or never charged. Its delivery is owed then: the same request may
+    /// come once more, free.
+    ///
+    /// # Errors
+    /// [`LedgerError::UnknownPayment`] where it is none of them; [`LedgerError::Unavailable`] where it could not be written: it is
+    /// one of them still, or will be at the next start.
+    pub async fn close(&self, payment: PaymentId, evidence: Close) -> Result<(), LedgerError> {
+        let mut holding = self.shared.parked.take(&payment).ok_or(LedgerError::UnknownPayment)?;
+        match evidence {
+            Close::Void => holding.void().await.map_err(|_| LedgerError::Unavailable),
+            Close::Moved(transaction) => {
+                holding.moved = Some(End::Settled(transaction));
+                match holding.capture().await {
+                    Ok(receipt) => {
+                        drop(receipt);
+                        Ok(())
+                    }
+                    Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Unknown) => {
+                        Err(LedgerError::Unavailable)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Captured payments that are still to be settled, or whose settlement may still be undone, the earliest to expire first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn due(&self, limit: u32) -> Result<Vec<OpenIntent>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let due = reports::intents::due(&mut connection.session(), limit).await;
+        due.map_err(crate::reads::read_error)
+    }
+
+    /// Writes down that the value of a captured payment moved for good, in this transaction.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Overloaded`].
+    pub async fn settled(&self, payment: PaymentId, transaction: B256) -> Result<(), LedgerError> {
+        self.work(|reply, permit| Work::CloseIntent { payment, transaction, reply, _permit: permit }).await
+    }
+
+    /// Writes down that the value of a captured payment can never move any more: it is given back in the books, because nobody
+    /// paid it.
+    ///
+    /// # Errors
+    /// [`LedgerError::OnChain`] where it was not to come from a public network, [`LedgerError::UnknownPayment`],
+    /// [`LedgerError::RefundedBefore`], [`LedgerError::Unavailable`], [`LedgerError::Overloaded`].
+    pub async fn write_off(&self, payment: PaymentId) -> Result<Refunded, LedgerError> {
+        let permit = self.shared.permit().ok_or(LedgerError::Overloaded)?;
+        let id: TransferId = self.shared.new_transfer()?;
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Refund {
+            payment,
+            id,
+            amount: None,
+            reason: RefundReason::WrittenOff,
+            key: None,
+            who: None,
+            reply: Some(reply),
+            _permit: Some(permit),
+        };
+        self.shared.send(Command::Operation(work)).map_err(|_| LedgerError::Unavailable)?;
+        answer.await.unwrap_or(Err(LedgerError::Unavailable))
+    }
+
+    /// Opens what a payment on a public network moves between.
+    pub(super) async fn open_chain(&self, intent: &Intent, provider: &str) -> Result<(), LedgerError> {
+        let token = intent.account();
+        let (has_token, has_direct) = {
+            let memory = self.shared.memory.lock();
+            (memory.facts.wallets.peek(&token.wallet).is_some(), memory.facts.direct.contains_key(provider))
+        };
+        if !has_token {
+            self.work(|reply, permit| Work::OpenToken { token, reply, _permit: permit }).await?;
+        }
+        match intent.payee {
+            Payee::Treasury => self.open_provider(provider).await,
+            Payee::Direct(_) if has_direct => Ok(()),
+            Payee::Direct(_) => {
+                let name = Arc::from(provider);
+                self.work(|reply, permit| Work::OpenDirect { name, reply, _permit: permit }).await
+            }
+        }
+    }
+}

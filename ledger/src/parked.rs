@@ -1,0 +1,41 @@
+//! [`Parked`]: holds of which nobody knows whether their value moved. They keep what they hold until evidence closes them.
+
+use std::collections::HashMap;
+
+use domain::{PaymentId, ReplayKey};
+use parking_lot::Mutex;
+
+use crate::hold::Holding;
+
+#[derive(Debug, Default)]
+pub(crate) struct Parked {
+    holdings: Mutex<HashMap<PaymentId, Box<Holding>>>,
+}
+
+// === impl Parked ===
+
+impl Parked {
+    pub(crate) fn put(&self, holding: Box<Holding>) {
+        self.holdings.lock().insert(holding.request.payment, holding);
+    }
+
+    pub(crate) fn take(&self, payment: &PaymentId) -> Option<Box<Holding>> {
+        self.holdings.lock().remove(payment)
+    }
+
+    /// The payment that a signature was given for, where nobody knows of it.
+    pub(crate) fn find(&self, key: &ReplayKey) -> Option<PaymentId> {
+        let holdings = self.holdings.lock();
+        holdings.iter().find(|(_, holding)| holding.request.replay == Some(*key)).map(|(payment, _)| *payment)
+    }
+
+    /// What `look` makes of each.
+    pub(crate) fn list<T>(&self, look: impl Fn(&Holding) -> Option<T>) -> Vec<T> {
+        self.holdings.lock().values().filter_map(|holding| look(holding)).collect()
+    }
+
+    /// All of them, out of it.
+    pub(crate) fn drain(&self) -> Vec<Box<Holding>> {
+        self.holdings.lock().drain().map(|(_, holding)| holding).collect()
+    }
+}

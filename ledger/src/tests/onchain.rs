@@ -1,0 +1,197 @@
+//! Payments on public networks: an intent stands before anything is forwarded, what nobody knows stays held until evidence closes
+//! it, and what was captured stays due until its value moved.
+
+use std::sync::Arc;
+
+use domain::{Address, B256, Payee, PaymentId, ReplayKey, Settle};
+
+use super::kit::{Books, NOON, amount, clean, request};
+use crate::{
+    Close, Held, HoldError, HoldRequest, Intent, LedgerError, RefundReason, RefundRequest, Revenue, RevenueBy,
+};
+
+const TRANSACTION: B256 = B256::repeat_byte(0xaa);
+
+fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
+    Intent {
+        network: "eip155:84532".into(),
+        token: Address::repeat_byte(5),
+        payer: Address::repeat_byte(payer),
+        pay_to: Address::repeat_byte(7),
+        payee,
+        settle,
+        valid_before: u64::try_from(NOON / 1000 + 60).unwrap(),
+        since_block: 41,
+        payload: r#"{"x402Version":2,"payload":"it's \"quoted\""}"#.into(),
+        requirements: r#"{"scheme":"exact"}"#.into(),
+    }
+}
+
+const DIRECT: Payee = Payee::Direct(Address::repeat_byte(7));
+
+/// A payment of ten cents, that `nonce` names.
+fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
+    let intent = intent(1, payee, settle);
+    let replay = ReplayKey::new(
+        intent.valid_before,
+        &intent.network,
+        intent.token,
+        intent.payer,
+        B256::repeat_byte(nonce),
+    );
+    HoldRequest {
+        agent: intent.agent(),
+        wallet: intent.wallet(),
+        replay: Some(replay),
+        digest: Some(B256::repeat_byte(nonce)),
+        intent: Some(Arc::new(intent)),
+        ..request(100_000)
+    }
+}
+
+async fn captured(books: &Books, payment: PaymentId) -> Option<Option<B256>> {
+    let record = books.ledger.payment(payment).await.unwrap()?;
+    Some(record.receipt.on_chain.unwrap().transaction)
+}
+
+async fn revenue(books: &Books) -> Revenue {
+    let day = domain::UnixMillis(NOON);
+    books.ledger.revenue("acme", (day, day), RevenueBy::Day).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn what_was_settled_is_captured_with_its_transaction_and_no_settlement_of_ours_has_it() {
+    let books = Books::new();
+    let request = onchain(1, DIRECT, Settle::After);
+    let hold = books.hold(request.clone()).await.unwrap();
+    clean(&books.ledger.audit().await.unwrap());
+    let receipt = hold.capture_settled(TRANSACTION).await.unwrap();
+    let on_chain = receipt.record().on_chain.clone().unwrap();
+    assert_eq!((on_chain.payer, on_chain.transaction), (Address::repeat_byte(1), Some(TRANSACTION)));
+    receipt.delivered();
+    assert_eq!(captured(&books, request.payment).await, Some(Some(TRANSACTION)));
+    assert_eq!(revenue(&books).await.gross, amount(100_000));
+    // A block may still be undone: it is settled once somebody says that it is for good.
+    assert_eq!(books.ledger.due(10).await.unwrap()[0].seen, Some(TRANSACTION));
+    books.ledger.settled(request.payment, TRANSACTION).await.unwrap();
+    assert_eq!(books.ledger.due(10).await.unwrap(), []);
+    assert!(
+        books.ledger.begin_tally("acme").await.unwrap().is_none(),
+        "a provider that earned nothing from wallets"
+    );
+    assert!(books.ledger.timeline(request.payment).await.unwrap().unwrap().settlement.is_none());
+    // The same payment again is the same payment.
+    assert!(matches!(books.ledger.hold(request).await, Ok(Held::Prior(_))));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_certainly_did_not_move_is_voided_and_can_be_used_again() {
+    let books = Books::new();
+    let request = onchain(1, DIRECT, Settle::After);
+    books.hold(request.clone()).await.unwrap().void().await.unwrap();
+    assert_eq!(books.ledger.unknown(), []);
+    books.hold(request).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn d8_what_nobody_knows_stays_held_over_a_crash_until_evidence_closes_it() {
+    let mut books = Books::new();
+    let (moved, void) = (onchain(1, DIRECT, Settle::After), onchain(2, Payee::Treasury, Settle::After));
+    books.hold(moved.clone()).await.unwrap().leave_unknown();
+    // Nobody said what became of it: it may have been asked for.
+    drop(books.hold(void.clone()).await.unwrap());
+    for _ in 0..2 {
+        let unknown: Vec<_> = books.ledger.unknown().into_iter().map(|open| open.payment).collect();
+        let mut both = [moved.payment, void.payment];
+        both.sort();
+        assert_eq!(unknown, both);
+        for request in [&moved, &void] {
+            let again = HoldRequest { payment: onchain(9, DIRECT, Settle::After).payment, ..request.clone() };
+            assert_eq!(books.ledger.hold(again).await.unwrap_err(), HoldError::Unsettled(request.payment));
+        }
+        clean(&books.ledger.audit().await.unwrap());
+        books.reopen();
+    }
+    let open = books.ledger.unknown().into_iter().find(|open| open.payment == moved.payment).unwrap();
+    assert_eq!((open.amount, Some(&open.intent)), (amount(100_000), moved.intent.as_ref()));
+
+    books.ledger.close(moved.payment, Close::Moved(TRANSACTION)).await.unwrap();
+    books.ledger.close(void.payment, Close::Void).await.unwrap();
+    let again = books.ledger.close(void.payment, Close::Void).await;
+    assert_eq!(again, Err(LedgerError::UnknownPayment));
+    assert_eq!(captured(&books, moved.payment).await, Some(Some(TRANSACTION)));
+    assert_eq!(captured(&books, void.payment).await, None);
+    // It was never delivered: once more, free.
+    match books.ledger.hold(moved).await.unwrap() {
+        Held::Redelivery(redelivery) => redelivery.delivered(),
+        other => panic!("a redelivery was expected, not {other:?}"),
+    }
+    books.hold(void).await.unwrap().void().await.unwrap();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_closes_leaves_what_nobody_knows_to_the_next_start() {
+    let mut books = Books::new();
+    let request = onchain(1, DIRECT, Settle::After);
+    let running = books.hold(request.clone()).await.unwrap();
+    books.close();
+    drop(running);
+    books.reopen();
+    assert_eq!(books.ledger.unknown().len(), 1);
+    books.ledger.close(request.payment, Close::Void).await.unwrap();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_can() {
+    let mut books = Books::new();
+    let (paid, lost) = (onchain(1, Payee::Treasury, Settle::Deferred), onchain(2, DIRECT, Settle::Deferred));
+    for request in [&paid, &lost] {
+        books.hold(request.clone()).await.unwrap().capture().await.unwrap().delivered();
+        assert_eq!(captured(&books, request.payment).await, Some(None));
+    }
+    books.reopen();
+    assert_eq!(books.ledger.unknown(), []);
+    let due = books.ledger.due(10).await.unwrap();
+    let mut both = vec![paid.payment, lost.payment];
+    both.sort();
+    assert_eq!(due.iter().map(|open| open.payment).collect::<Vec<_>>(), both);
+    assert_eq!(due.iter().filter(|open| Some(&open.intent) == paid.intent.as_ref()).count(), 1);
+    assert_eq!(books.ledger.due(1).await.unwrap().len(), 1);
+
+    books.ledger.settled(paid.payment, TRANSACTION).await.unwrap();
+    assert_eq!(captured(&books, paid.payment).await, Some(Some(TRANSACTION)));
+    // Once: another transaction of it would be another payment.
+    let again = books.ledger.settled(paid.payment, B256::repeat_byte(0xbb)).await;
+    assert_eq!(again, Err(LedgerError::Unavailable));
+    let written_off = books.ledger.write_off(lost.payment).await.unwrap();
+    assert_eq!((written_off.amount, written_off.reason), (amount(100_000), RefundReason::WrittenOff));
+    assert!(books.ledger.write_off(lost.payment).await.is_err());
+    assert_eq!(books.ledger.due(10).await.unwrap(), []);
+    assert_eq!(revenue(&books).await.refunded, amount(100_000));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn only_its_recipient_gives_back_what_came_from_a_public_network() {
+    let books = Books::new();
+    let request = onchain(1, Payee::Treasury, Settle::After);
+    books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
+    let asked = RefundRequest {
+        payment: request.payment,
+        amount: None,
+        reason: RefundReason::Operator,
+        idempotency_key: "once".to_owned(),
+    };
+    assert_eq!(books.ledger.refund_part(asked).await, Err(LedgerError::OnChain));
+    // And what came from a wallet is not written off.
+    books.fund(1, 1_000).await;
+    let receipt = books.pay(super::kit::request(10)).await;
+    let payment = receipt.record().payment;
+    receipt.delivered();
+    assert_eq!(books.ledger.write_off(payment).await, Err(LedgerError::OnChain));
+    books.finish().await;
+}

@@ -1,0 +1,267 @@
+//! [`Rail`]: the one thing that is asked about public networks: what a payer has there, and whether value moved.
+//!
+//! Whatever a facilitator says, the chain has the last word: a success that it does not show is not booked, and a refusal whose nonce is
+//! used is none. A network that cannot be read, or nobody who settles there: payments are refused before anything is forwarded.
+//! Next: [`pool`] for who settles, [`crate::chain`] for what counts as evidence.
+
+mod breaker;
+mod funds;
+mod line;
+mod memory;
+mod observer;
+mod payers;
+pub mod pool;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::U256;
+use domain::{Address, Amount, B256, Clock, Network, PaymentId, UnixMillis};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::chain::{Depth, Evidence, RpcError};
+use crate::signed::Signed;
+use funds::Purses;
+use memory::Memory;
+use payers::Payers;
+
+pub use funds::{Funds, Lack};
+pub use line::{Line, Settler};
+pub use observer::{Closed, RailObserver, Unobserved};
+pub use pool::{Member, Pool};
+
+/// What became of a payment that was to be settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settling {
+    /// Value moved, as the chain shows in blocks that count, in this transaction.
+    Moved(B256),
+    /// Value moved, as the chain shows in a block that does not count yet, in this transaction. It may be served; it is due until
+    /// the block counts.
+    Shown(B256),
+    /// Nothing moved: the payment is not worth it, and the code says why.
+    Refused(String),
+    /// Nothing moved: nobody could be asked to settle it. The same payment may come again.
+    Unavailable(String),
+    /// It may have moved, or still may. Only evidence closes it.
+    Unknown(String),
+}
+
+/// Why a network cannot be used now.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RailError {
+    /// No payments are taken there.
+    #[error("no payments are taken on {0}")]
+    NoNetwork(Arc<str>),
+    /// It cannot be read.
+    #[error("the network cannot be read: {0}")]
+    Nodes(#[from] RpcError),
+    /// Its nodes failed a moment ago, again and again.
+    #[error("the nodes of the network are left alone after failures")]
+    NodesLeftAlone,
+    /// Nobody settles there now.
+    #[error("nobody settles payments on the network now")]
+    Settler,
+}
+
+/// What one payer may take of everybody's settlers.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Settlements at once; more of the same payer wait.
+    pub running_max: usize,
+    /// How long they wait for the payer's others.
+    pub wait_max: Duration,
+}
+
+/// Payments on public networks. Cheap to clone.
+#[derive(Clone)]
+pub struct Rail {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    networks: Vec<Network>,
+    lines: Vec<Line>,
+    purses: Purses,
+    payers: Payers,
+    wait_max: Duration,
+    memory: Memory,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn RailObserver>,
+}
+
+// === impl Rail ===
+
+impl Rail {
+    /// Over these networks.
+    #[must_use]
+    pub fn new(
+        lines: Vec<Line>,
+        payer: Share,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn RailObserver>,
+    ) -> Self {
+        let networks = lines.iter().map(|line| line.network.clone()).collect();
+        let (purses, payers) = (Purses::default(), Payers::new(payer.running_max));
+        let (wait_max, memory) = (payer.wait_max, Memory::default());
+        Self { inner: Arc::new(Inner { networks, lines, purses, payers, wait_max, memory, clock, observer }) }
+    }
+
+    /// On which payments are taken, as the operator ordered them.
+    #[must_use]
+    pub fn networks(&self) -> &[Network] {
+        &self.inner.networks
+    }
+
+    /// The last block that counted when it was last looked: any settlement from now on lies behind it. None before the
+    /// network was first read.
+    #[must_use]
+    pub fn last_block(&self, network: &str) -> Option<u64> {
+        self.line(network).ok()?.last_block()
+    }
+
+    /// Looks at every network, an interval after the other, until `stop` says so.
+    pub async fn follow(self, interval: Duration, mut stop: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                // Whoever would say so may be gone.
+                stopped = stop.wait_for(|stopped| *stopped) => {
+                    let _ = stopped;
+                    return;
+                }
+                _ = ticks.tick() => {}
+            }
+            self.refresh().await;
+        }
+    }
+
+    /// Looks at every network once.
+    pub async fn refresh(&self) {
+        for line in &self.inner.lines {
+            line.refresh(&*self.inner.clock, &*self.inner.observer).await;
+        }
+    }
+
+    /// Whether a payment could be settled there now, by what was last heard. Asks nobody.
+    ///
+    /// # Errors
+    /// [`RailError::NoNetwork`], [`RailError::NodesLeftAlone`], [`RailError::Settler`].
+    pub fn ready(&self, network: &str) -> Result<(), RailError> {
+        self.line(network)?.ready(&*self.inner.clock)
+    }
+
+    /// What the payer has there, and has allowed Permit2 where that is to move it: as read at most 10 s ago where it covers
+    /// `amount`, else at most a second ago. Whoever has payments under way counts them in.
+    ///
+    /// # Errors
+    /// [`RailError::NoNetwork`], [`RailError::Nodes`], [`RailError::NodesLeftAlone`].
+    pub async fn funds(&self, signed: &Signed, amount: Amount) -> Result<Funds, RailError> {
+        let Inner { purses, clock, observer, .. } = &*self.inner;
+        let line = self.line(&signed.network)?;
+        let by_permit = signed.is_permit();
+        let (token, payer) = (signed.token, signed.payer());
+        let owner = (Arc::clone(&signed.network), token, payer, by_permit);
+        let read = line.funds(token, payer, by_permit, (&**clock, &**observer));
+        purses.get(owner, amount, &**clock, read).await
+    }
+
+    /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler does; whoever gives up
+    /// waiting knows nothing: the payment is unknown then.
+    pub async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
+        let Inner { payers, wait_max, .. } = &*self.inner;
+        let began = self.now();
+        let settling = match tokio::time::timeout(*wait_max, payers.turn(signed.payer())).await {
+            Ok(_turn) => self.settle_now(payment, signed, amount).await,
+            Err(_) => Settling::Unavailable("too many payments of this payer are being settled".to_owned()),
+        };
+        self.tell(payment, signed, &settling, began);
+        settling
+    }
+
+    /// Whether a payer paid all that it was served for: whoever did not is served only after it has paid. Forgotten with the
+    /// process.
+    #[must_use]
+    pub fn is_trusted(&self, payer: Address) -> bool {
+        self.inner.memory.trusts(&payer)
+    }
+
+    /// The same for what is settled behind the requests, by the order of its deadlines.
+    pub(crate) async fn collect(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
+        let began = self.now();
+        let settling = self.settle_now(payment, signed, amount).await;
+        self.tell(payment, signed, &settling, began);
+        settling
+    }
+
+    /// What became of a payment, in blocks that count.
+    pub(crate) async fn evidence(&self, signed: &Signed, amount: Amount) -> Result<Evidence, RailError> {
+        Ok(self.line(&signed.network)?.evidence(signed, amount, Depth::Counts).await?)
+    }
+
+    /// Whether the nonce of a payment is used, in whichever block.
+    pub(crate) async fn is_used(&self, signed: &Signed) -> Result<bool, RailError> {
+        Ok(self.line(&signed.network)?.is_used(signed).await?)
+    }
+
+    /// Whether this process had a payment settled and does not know what became of it.
+    pub(crate) fn was_asked(&self, payment: &PaymentId) -> bool {
+        self.inner.memory.was_asked(payment)
+    }
+
+    pub(crate) fn forget(&self, payment: &PaymentId) {
+        self.inner.memory.forget(payment);
+    }
+
+    pub(crate) fn distrust(&self, payer: Address) {
+        self.inner.memory.distrust(payer);
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn observer(&self) -> &dyn RailObserver {
+        &*self.inner.observer
+    }
+
+    fn tell(&self, payment: PaymentId, signed: &Signed, settling: &Settling, began: UnixMillis) {
+        match settling {
+            Settling::Moved(transaction) | Settling::Shown(transaction) => {
+                tracing::debug!(%payment, network = %signed.network, %transaction, "value moved");
+            }
+            other => tracing::info!(%payment, network = %signed.network, outcome = ?other, "not settled"),
+        }
+        let took_ms = self.now().0.saturating_sub(began.0);
+        self.inner.observer.settled(&signed.network, settling, took_ms);
+    }
+
+    async fn settle_now(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
+        let Inner { memory, clock, observer, .. } = &*self.inner;
+        let line = match self.line(&signed.network) {
+            Ok(line) => line,
+            Err(error) => return Settling::Unavailable(error.to_string()),
+        };
+        let settling = line.settle(payment, signed, amount, (&**clock, &**observer)).await;
+        if matches!(settling, Settling::Unknown(_)) {
+            memory.ask(payment, signed.valid_before(), clock.now());
+        }
+        settling
+    }
+
+    fn line(&self, network: &str) -> Result<&Line, RailError> {
+        let line = self.inner.lines.iter().find(|line| *line.network.id == *network);
+        line.ok_or_else(|| RailError::NoNetwork(network.into()))
+    }
+}
+
+/// Atomic units, as a token counts them.
+fn units(amount: Amount) -> U256 {
+    U256::from(amount.atomic().unsigned_abs())
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,118 @@
+//! [`Funds`]: what a payer has on chain, as a node showed it a moment ago.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use alloy_primitives::U256;
+use domain::{Address, Amount, Clock, UnixMillis};
+use parking_lot::Mutex;
+
+use super::RailError;
+
+/// How long an answer stands that suffices.
+const FRESH_MS: i64 = 10_000;
+
+/// How long one stands that does not, and how long nobody asks again after a failure.
+const SHORT_MS: i64 = 1_000;
+
+/// Payers that are kept; the older half is forgotten.
+const PAYERS_MAX: usize = 65_536;
+
+/// What a payer could pay with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funds {
+    /// Atomic units of the token.
+    pub balance: U256,
+    /// Atomic units of it that Permit2 may move; none where it is not asked.
+    pub allowance: Option<U256>,
+}
+
+/// What is too little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// The payer has not so much.
+    Balance,
+    /// The payer has not allowed Permit2 to move so much.
+    Allowance,
+}
+
+/// Whose funds: the network, the token, the payer, and whether Permit2 moves them.
+pub(super) type Owner = (Arc<str>, Address, Address, bool);
+
+type Answer = Result<Funds, RailError>;
+
+/// What is remembered of one payer; locked while it is asked for, so that it is asked for once.
+type Entry = Arc<tokio::sync::Mutex<Option<(UnixMillis, Answer)>>>;
+
+/// Answers, and for how long they stand.
+#[derive(Default)]
+pub(super) struct Purses {
+    kept: Mutex<Kept>,
+}
+
+/// Two halves: where the younger is full, it becomes the older.
+#[derive(Default)]
+struct Kept {
+    young: HashMap<Owner, Entry>,
+    old: HashMap<Owner, Entry>,
+}
+
+// === impl Funds ===
+
+impl Funds {
+    /// What does not cover this amount.
+    #[must_use]
+    pub fn lack(&self, amount: Amount) -> Option<Lack> {
+        let amount = U256::from(amount.atomic().unsigned_abs());
+        if self.balance < amount {
+            Some(Lack::Balance)
+        } else {
+            self.allowance.filter(|allowance| *allowance < amount).map(|_| Lack::Allowance)
+        }
+    }
+}
+
+// === impl Purses ===
+
+impl Purses {
+    /// What is remembered, or else is read now.
+    pub(super) async fn get(
+        &self,
+        owner: Owner,
+        amount: Amount,
+        clock: &dyn Clock,
+        read: impl Future<Output = Answer>,
+    ) -> Answer {
+        let entry = self.kept.lock().entry(owner);
+        let mut remembered = entry.lock().await;
+        let now = clock.now();
+        if let Some((at, answer)) = &*remembered {
+            let suffices = answer.as_ref().is_ok_and(|funds| funds.lack(amount).is_none());
+            let age_max = if suffices { FRESH_MS } else { SHORT_MS };
+            // A clock that was set back makes nothing fresher.
+            if (0..age_max).contains(&now.0.saturating_sub(at.0)) {
+                return answer.clone();
+            }
+        }
+        let answer = read.await;
+        *remembered = Some((now, answer.clone()));
+        answer
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn entry(&mut self, owner: Owner) -> Entry {
+        if let Some(entry) = self.young.get(&owner) {
+            return Arc::clone(entry);
+        }
+        let entry = self.old.remove(&owner).unwrap_or_default();
+        if self.young.len() >= PAYERS_MAX / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(owner, Arc::clone(&entry));
+        entry
+    }
+}

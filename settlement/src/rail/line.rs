@@ -1,0 +1,244 @@
+//! [`Line`]: one network of the rail: its nodes, and who settles there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::{Address, Amount, B256, Clock, Network, PaymentId};
+use parking_lot::Mutex;
+use protocol::X402_VERSION;
+
+use super::breaker::Breaker;
+use super::funds::Funds;
+use super::observer::RailObserver;
+use super::pool::{Heard, Pool};
+use super::{RailError, Settling, units};
+use crate::chain::{Chain, Depth, Evidence, RpcError};
+use crate::evm::{self, EvmSettler, Member};
+use crate::facilitator::Shown;
+use crate::signed::Signed;
+
+/// No block was read yet.
+const NO_BLOCK: u64 = u64::MAX;
+
+/// Who moves value there.
+pub enum Settler {
+    /// Somebody else.
+    Facilitators(Pool),
+    /// We do.
+    Evm(EvmSettler),
+}
+
+/// Who watches the time, and who counts.
+type Watched<'a> = (&'a dyn Clock, &'a dyn RailObserver);
+
+/// A network that payments are taken on.
+pub struct Line {
+    pub(super) network: Network,
+    chain: Arc<Chain>,
+    settler: Settler,
+    /// How often the chain is looked at for a settlement that it does not show yet, and the pause between two looks.
+    looks: (u32, Duration),
+    nodes: Mutex<Breaker>,
+    last_block: AtomicU64,
+}
+
+// === impl Line ===
+
+impl Line {
+    /// A settlement that the chain does not show is looked for every `pause`, for `patience` in all; then it is unknown.
+    #[must_use]
+    pub fn new(
+        network: Network,
+        chain: Arc<Chain>,
+        settler: Settler,
+        (patience, pause): (Duration, Duration),
+    ) -> Self {
+        let looks = patience.as_millis().checked_div(pause.as_millis()).unwrap_or_default();
+        let looks = u32::try_from(looks).unwrap_or(u32::MAX).saturating_add(1);
+        let (nodes, last_block) = (Mutex::new(Breaker::default()), AtomicU64::new(NO_BLOCK));
+        Self { network, chain, settler, looks: (looks, pause), nodes, last_block }
+    }
+
+    pub(super) fn last_block(&self) -> Option<u64> {
+        Some(self.last_block.load(Ordering::Relaxed)).filter(|block| *block != NO_BLOCK)
+    }
+
+    pub(super) async fn refresh(&self, clock: &dyn Clock, observer: &dyn RailObserver) {
+        let read = self.chain.settled_block().await;
+        if let Ok(block) = self.note(read, (clock, observer)) {
+            self.last_block.store(block.number, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn ready(&self, clock: &dyn Clock) -> Result<(), RailError> {
+        if self.nodes.lock().is_open(clock.now()) {
+            return Err(RailError::NodesLeftAlone);
+        }
+        match &self.settler {
+            Settler::Facilitators(pool) if !pool.is_available(clock) => Err(RailError::Settler),
+            Settler::Facilitators(_) | Settler::Evm(_) => Ok(()),
+        }
+    }
+
+    pub(super) async fn funds(
+        &self,
+        token: Address,
+        payer: Address,
+        by_permit: bool,
+        watched: Watched<'_>,
+    ) -> Result<Funds, RailError> {
+        if !self.nodes.lock().admits(watched.0.now()) {
+            return Err(RailError::NodesLeftAlone);
+        }
+        let balance = self.chain.balance(token, payer);
+        if !by_permit {
+            let balance = self.note(balance.await, watched)?;
+            return Ok(Funds { balance, allowance: None });
+        }
+        let (balance, allowance) = tokio::join!(balance, self.chain.allowance(token, payer));
+        let (balance, allowance) = (self.note(balance, watched)?, self.note(allowance, watched)?);
+        Ok(Funds { balance, allowance: Some(allowance) })
+    }
+
+    /// Has it settled, by whoever settles here, and believes the chain.
+    pub(super) async fn settle(
+        &self,
+        payment: PaymentId,
+        signed: &Signed,
+        amount: Amount,
+        watched: Watched<'_>,
+    ) -> Settling {
+        let Some(requirements) = signed.requirements(amount) else {
+            return Settling::Refused("amount".to_owned());
+        };
+        match &self.settler {
+            Settler::Facilitators(pool) => {
+                let (version, payment, payer) = (X402_VERSION, signed.payment(), signed.payer());
+                let shown = Shown { version, payment, requirements: &requirements, payer };
+                let heard = pool.settle(shown, watched.0, watched.1).await;
+                self.heard(signed, amount, heard).await
+            }
+            Settler::Evm(settler) => self.by_ourselves(settler, payment, signed, amount).await,
+        }
+    }
+
+    async fn heard(&self, signed: &Signed, amount: Amount, heard: Heard) -> Settling {
+        let (named, said) = match heard {
+            Heard::Nobody(why) => return Settling::Unavailable(why),
+            Heard::Invalid(reason) | Heard::Refused(reason) => return self.refused(signed, reason).await,
+            Heard::Moved(transaction) => {
+                (Some(transaction), "the chain does not show the settlement yet".to_owned())
+            }
+            Heard::Unknown(unknown) => (None, unknown.to_string()),
+        };
+        let settling = self.seen(signed, amount, said).await;
+        if let (Some(named), Settling::Moved(seen) | Settling::Shown(seen)) = (named, &settling)
+            && named != seen.to_string()
+        {
+            tracing::warn!(network = %self.network.id, named, %seen, "the facilitator named another transaction");
+        }
+        settling
+    }
+
+    async fn by_ourselves(
+        &self,
+        settler: &EvmSettler,
+        payment: PaymentId,
+        signed: &Signed,
+        amount: Amount,
+    ) -> Settling {
+        let Some(signature) = signed.signature() else {
+            return Settling::Refused("unsupported_signature".to_owned());
+        };
+        let moves = (signed.token, *signed.transfer(), units(amount));
+        let member = Member::payment(payment.to_string().into(), moves, signature, signed.since_block);
+        let settled = async {
+            match settler.settle(member).await {
+                evm::Settling::Moved(transaction) => Settling::Moved(transaction),
+                evm::Settling::Refused(why) => Settling::Refused(why),
+                evm::Settling::Unknown(why) => Settling::Unknown(why),
+            }
+        };
+        if self.chain.is_final_at_once() {
+            return settled.await;
+        }
+        // It answers when its block counts: until then, what stands in a block may be told.
+        tokio::select! {
+            settling = settled => settling,
+            transaction = self.shown(signed, amount) => Settling::Shown(transaction),
+        }
+    }
+
+    /// Ends when the last blocks show that it moved.
+    async fn shown(&self, signed: &Signed, amount: Amount) -> B256 {
+        loop {
+            tokio::time::sleep(self.looks.1).await;
+            if let Ok(true) = self.is_used(signed).await
+                && let Ok(Evidence::Moved { transaction, .. }) =
+                    self.evidence(signed, amount, Depth::Last).await
+            {
+                return transaction;
+            }
+        }
+    }
+
+    /// What the last blocks show of it, looked for again and again.
+    async fn seen(&self, signed: &Signed, amount: Amount, mut said: String) -> Settling {
+        let (looks, pause) = self.looks;
+        let is_final = self.chain.is_final_at_once();
+        for look in 0..looks {
+            if look > 0 {
+                tokio::time::sleep(pause).await;
+            }
+            match self.evidence(signed, amount, Depth::Last).await {
+                Ok(Evidence::Moved { transaction, .. }) if is_final => return Settling::Moved(transaction),
+                Ok(Evidence::Moved { transaction, .. }) => return Settling::Shown(transaction),
+                // A node that lags behind another shows the same for a moment.
+                Ok(Evidence::Void) => "the nonce is used, and no transfer is shown".clone_into(&mut said),
+                Ok(Evidence::Unused { at }) if is_final && at >= signed.valid_before() => {
+                    return Settling::Refused("expired".to_owned());
+                }
+                Ok(Evidence::Unused { .. }) => {}
+                Err(error) => said = error.to_string(),
+            }
+        }
+        Settling::Unknown(said)
+    }
+
+    /// What became of a payment, by the chain alone.
+    pub(super) async fn evidence(
+        &self,
+        signed: &Signed,
+        amount: Amount,
+        depth: Depth,
+    ) -> Result<Evidence, RpcError> {
+        let moves = (signed.transfer(), units(amount));
+        self.chain.look(signed.token, moves, signed.since_block, depth).await
+    }
+
+    /// Whether the nonce of a payment is used, however shallow.
+    pub(super) async fn is_used(&self, signed: &Signed) -> Result<bool, RpcError> {
+        self.chain.is_used(signed.token, signed.transfer()).await
+    }
+
+    /// A refusal of a nonce that is used is none, and neither is one that nobody can look after: it may have been settled before,
+    /// or by who refuses it.
+    async fn refused(&self, signed: &Signed, reason: String) -> Settling {
+        match self.is_used(signed).await {
+            Ok(false) => Settling::Refused(reason),
+            Ok(true) => Settling::Unknown(reason),
+            Err(error) => Settling::Unknown(format!("{reason}; {error}")),
+        }
+    }
+
+    fn note<T>(&self, read: Result<T, RpcError>, (clock, observer): Watched<'_>) -> Result<T, RailError> {
+        let mut nodes = self.nodes.lock();
+        let changed = if read.is_ok() { nodes.succeeded() } else { nodes.failed(clock.now()) };
+        drop(nodes);
+        if changed {
+            observer.nodes(&self.network.id, read.is_ok());
+        }
+        Ok(read?)
+    }
+}

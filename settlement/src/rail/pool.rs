@@ -1,0 +1,218 @@
+//! [`Pool`]: the facilitators of one network: whose turn it is, who is left alone, and who may be asked after whom.
+//!
+//! A payment is verified where it is settled: the official facilitator does not try a settlement before it sends it, and what fails on
+//! chain ends unknown. Verification may always be asked of another one; settlement only where the question certainly never left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Clock;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::breaker::Breaker;
+use super::observer::RailObserver;
+use crate::facilitator::{Facilitator, Settled, Shown, Unknown, Verified};
+
+/// One facilitator in a pool.
+pub struct Member {
+    /// What it is called in logs and metrics.
+    pub name: Arc<str>,
+    /// How it is reached.
+    pub facilitator: Facilitator,
+    /// How often it is the first, beside the others' weights. 0: only where the others fail.
+    pub weight: u32,
+    /// Settlements at once; more wait.
+    pub running_max: usize,
+}
+
+/// The facilitators of a network.
+pub struct Pool {
+    seats: Vec<Seat>,
+    /// How long a settlement may wait for a place.
+    wait_max: Duration,
+    /// Smooth weighted round robin: what each of them is owed.
+    owed: Mutex<Vec<i64>>,
+}
+
+struct Seat {
+    member: Member,
+    places: Semaphore,
+    breaker: Mutex<Breaker>,
+}
+
+/// What was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// One says that value moved.
+    Moved(String),
+    /// One would not settle it: nobody was asked to.
+    Invalid(String),
+    /// One was asked to settle it, and says that it did not.
+    Refused(String),
+    /// One was asked to settle it, and may have.
+    Unknown(Unknown),
+    /// Nobody was asked to settle it; why the last one was not.
+    Nobody(String),
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// The preferred one first, where weights are the same.
+    #[must_use]
+    pub fn new(members: Vec<Member>, wait_max: Duration) -> Self {
+        let owed = Mutex::new(vec![0; members.len()]);
+        let seat = |member: Member| Seat {
+            places: Semaphore::new(member.running_max),
+            breaker: Mutex::new(Breaker::default()),
+            member,
+        };
+        Self { seats: members.into_iter().map(seat).collect(), wait_max, owed }
+    }
+
+    /// Whether anybody could be asked now.
+    pub(super) fn is_available(&self, clock: &dyn Clock) -> bool {
+        self.seats.iter().any(|seat| !seat.breaker.lock().is_open(clock.now()))
+    }
+
+    /// Has a payment verified and settled, by one of them.
+    pub(super) async fn settle(
+        &self,
+        shown: Shown<'_>,
+        clock: &dyn Clock,
+        observer: &dyn RailObserver,
+    ) -> Heard {
+        let mut said = "every facilitator is left alone after failures".to_owned();
+        for index in self.order() {
+            let Some(seat) = self.seats.get(index) else { continue };
+            if seat.breaker.lock().is_open(clock.now()) {
+                continue;
+            }
+            let Some(_place) = self.place(seat).await else {
+                "every facilitator is busy".clone_into(&mut said);
+                continue;
+            };
+            // It may have been left alone while this one waited.
+            if !seat.breaker.lock().admits(clock.now()) {
+                continue;
+            }
+            match seat.ask(shown).await {
+                Heard::Nobody(why) => {
+                    seat.note(false, clock, observer);
+                    said = why;
+                }
+                heard @ Heard::Unknown(_) => {
+                    seat.note(matches!(heard, Heard::Unknown(Unknown::Undecided(_))), clock, observer);
+                    return heard;
+                }
+                heard => {
+                    seat.note(true, clock, observer);
+                    return heard;
+                }
+            }
+        }
+        Heard::Nobody(said)
+    }
+
+    /// Whose turn it is, then the others in their order; who has no place left comes last.
+    fn order(&self) -> Vec<usize> {
+        let weight = |index: usize| self.seats.get(index).map_or(0, |seat| i64::from(seat.member.weight));
+        let total: i64 = (0..self.seats.len()).map(weight).sum();
+        let mut owed = self.owed.lock();
+        for (index, owed) in owed.iter_mut().enumerate() {
+            *owed += weight(index);
+        }
+        let weighted = owed.iter().enumerate().filter(|(index, _)| weight(*index) > 0);
+        // The first of those that are owed most.
+        let first = weighted.rev().max_by_key(|(_, owed)| **owed).map(|(index, _)| index);
+        if let Some(owed) = first.and_then(|index| owed.get_mut(index)) {
+            *owed -= total;
+        }
+        drop(owed);
+        let mut order: Vec<usize> = (0..self.seats.len()).collect();
+        order.sort_by_key(|index| {
+            let is_full = self.seats.get(*index).is_none_or(|seat| seat.places.available_permits() == 0);
+            (is_full, Some(*index) != first, std::cmp::Reverse(weight(*index)))
+        });
+        order
+    }
+
+    /// A place, after the others who wait for one.
+    async fn place<'a>(&self, seat: &'a Seat) -> Option<SemaphorePermit<'a>> {
+        if let Ok(place) = seat.places.try_acquire() {
+            return Some(place);
+        }
+        tokio::time::timeout(self.wait_max, seat.places.acquire()).await.ok()?.ok()
+    }
+}
+
+// === impl Seat ===
+
+impl Seat {
+    async fn ask(&self, shown: Shown<'_>) -> Heard {
+        let facilitator = &self.member.facilitator;
+        match facilitator.verify(shown).await {
+            Ok(Verified::Valid) => {}
+            Ok(Verified::Invalid(reason)) => return Heard::Invalid(reason),
+            Err(unknown) => return Heard::Nobody(unknown.to_string()),
+        }
+        match facilitator.settle(shown).await {
+            Ok(Settled::Moved { transaction }) => Heard::Moved(transaction),
+            Ok(Settled::Refused(reason)) => Heard::Refused(reason),
+            Err(unknown) if unknown.was_not_asked() => Heard::Nobody(unknown.to_string()),
+            Err(unknown) => Heard::Unknown(unknown),
+        }
+    }
+
+    fn note(&self, answered: bool, clock: &dyn Clock, observer: &dyn RailObserver) {
+        let mut breaker = self.breaker.lock();
+        let changed = if answered { breaker.succeeded() } else { breaker.failed(clock.now()) };
+        drop(breaker);
+        if changed {
+            let name = &*self.member.name;
+            if answered {
+                tracing::info!(facilitator = name, "the facilitator answers again");
+            } else {
+                tracing::warn!(
+                    facilitator = name,
+                    "the facilitator failed again and again: it is left alone for a while"
+                );
+            }
+            observer.facilitator(name, answered);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facilitator::{Configuration, Headers};
+
+    fn pool(weights: &[u32]) -> Pool {
+        // Fails where another test was faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let member = |weight: &u32| {
+            let (verify_timeout, settle_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
+            let (url, headers) = (String::new(), Headers::default());
+            let configuration = Configuration { url, headers, verify_timeout, settle_timeout };
+            let facilitator = Facilitator::new(configuration).unwrap();
+            Member { name: "one".into(), facilitator, weight: *weight, running_max: 1 }
+        };
+        Pool::new(weights.iter().map(member).collect(), Duration::from_secs(1))
+    }
+
+    #[test]
+    fn each_is_the_first_as_often_as_its_weight_says_and_the_others_follow() {
+        let pool = pool(&[3, 1, 0]);
+        let orders: Vec<_> = (0..8).map(|_| pool.order()).collect();
+        let firsts = |index| orders.iter().filter(|order| order[0] == index).count();
+        assert_eq!((firsts(0), firsts(1), firsts(2)), (6, 2, 0));
+        assert!(orders.iter().all(|order| order[2] == 2 && order[0] + order[1] == 1), "{orders:?}");
+        // Whoever is full comes last.
+        let _place = pool.seats[0].places.try_acquire().unwrap();
+        assert_eq!(pool.order(), [1, 2, 0]);
+        assert_eq!(super::tests::pool(&[0, 0]).order(), [0, 1]);
+        assert!(super::tests::pool(&[]).order().is_empty());
+    }
+}

@@ -1,0 +1,153 @@
+//! Facilitators that fail, lie or hang: what is booked is what the chain shows.
+
+use super::*;
+
+fn is_unknown(settling: &Settling) -> bool {
+    matches!(settling, Settling::Unknown(_))
+}
+
+#[tokio::test]
+async fn d5_a_facilitator_that_is_down_is_left_alone_and_tried_again_after_a_pause() {
+    let world = World::new(1).await;
+    world.facilitators[0].does(Act::Answer(502, "<html>".to_owned()));
+    for nonce in 1..=3 {
+        assert!(world.rail.ready(NETWORK).is_ok());
+        assert!(matches!(world.settle(nonce).await, Settling::Unavailable(_)), "{nonce}");
+    }
+    // Nobody forwards anything from now on, and nobody asks.
+    assert_eq!(world.rail.ready(NETWORK), Err(RailError::Settler));
+    assert!(matches!(world.settle(4).await, Settling::Unavailable(_)));
+    assert_eq!((world.asked(0, "verify"), world.asked(0, "settle")), (3, 0));
+    world.facilitators[0].does(honest(&world.chain));
+    world.later(1_000);
+    assert!(world.rail.ready(NETWORK).is_ok());
+    assert_eq!(world.settle(5).await, moved(5));
+    assert_eq!(*world.seen.facilitators.lock(), [("0".to_owned(), false), ("0".to_owned(), true)]);
+}
+
+#[tokio::test]
+async fn d5_another_facilitator_settles_what_one_was_not_asked_to() {
+    let world = World::new(2).await;
+    world.facilitators[0].does(Act::Reset);
+    for nonce in 1..=8 {
+        assert_eq!(world.settle(nonce).await, moved(nonce));
+    }
+    assert_eq!((world.asked(0, "verify"), world.asked(0, "settle")), (3, 0), "then it is left alone");
+    assert_eq!(world.asked(1, "settle"), 8);
+}
+
+#[tokio::test]
+async fn d6_a_facilitator_that_is_slow_holds_up_its_own_places_only() {
+    let world = World::with(2, 1, LONG).await;
+    let (gate, slow) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (opened, told, chain) = (Arc::clone(&gate), Arc::clone(&slow), Arc::clone(&world.chain));
+    world.facilitators[0].does(settling(move |nonce| {
+        chain.lock().use_up(nonce, true);
+        told.add_permits(1);
+        Act::When(Arc::clone(&opened), Box::new(success(transaction(nonce))))
+    }));
+    let others = async {
+        drop(slow.acquire().await.unwrap());
+        let others = [world.settle(2).await, world.settle(3).await, world.settle(4).await];
+        gate.add_permits(1);
+        others
+    };
+    let (first, others) = tokio::join!(world.settle(1), others);
+    assert_eq!((first, others), (moved(1), [moved(2), moved(3), moved(4)]));
+    assert_eq!((world.asked(0, "settle"), world.asked(1, "settle")), (1, 3));
+}
+
+#[tokio::test]
+async fn d6_a_verification_that_takes_too_long_moves_nothing() {
+    let world = World::new(1).await;
+    world.facilitators[0].does(Act::Hang);
+    assert!(matches!(world.settle(1).await, Settling::Unavailable(_)));
+    assert_eq!(world.asked(0, "settle"), 0);
+}
+
+#[tokio::test]
+async fn d7_a_server_that_fails_in_settling_has_refused_nothing_and_no_other_is_asked() {
+    let world = World::new(2).await;
+    for act in [Act::Answer(500, "{}".to_owned()), Act::Reset, Act::Answer(200, "a".repeat(100_000))] {
+        let failing = settling(move |_| act.clone());
+        world.facilitators.iter().for_each(|facilitator| facilitator.does(failing.clone()));
+        let before = world.asked(0, "settle") + world.asked(1, "settle");
+        assert!(is_unknown(&world.settle(1).await));
+        assert_eq!(world.asked(0, "settle") + world.asked(1, "settle"), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn d8_a_settlement_that_times_out_after_success_is_found_on_chain() {
+    let world = World::new(1).await;
+    let chain = Arc::clone(&world.chain);
+    world.facilitators[0].does(settling(move |nonce| {
+        chain.lock().use_up(nonce, true);
+        Act::Hang
+    }));
+    assert_eq!(world.settle(1).await, moved(1));
+    assert_eq!(world.asked(0, "settle"), 1);
+}
+
+#[tokio::test]
+async fn d10_a_success_that_the_chain_does_not_show_is_not_booked() {
+    let world = World::new(1).await;
+    world.facilitators[0].does(settling(|nonce| success(transaction(nonce))));
+    assert!(is_unknown(&world.settle(1).await));
+    // Named another one: what the chain shows is booked.
+    let chain = Arc::clone(&world.chain);
+    world.facilitators[0].does(settling(move |nonce| {
+        chain.lock().use_up(nonce, true);
+        success(B256::repeat_byte(9))
+    }));
+    assert_eq!(world.settle(2).await, moved(2));
+}
+
+#[tokio::test]
+async fn d10_a_refusal_whose_nonce_is_used_is_none() {
+    let world = World::new(1).await;
+    let chain = Arc::clone(&world.chain);
+    world.facilitators[0].does(settling(move |nonce| {
+        chain.lock().use_up(nonce, true);
+        refusal("insufficient_funds")
+    }));
+    assert!(is_unknown(&world.settle(1).await));
+    let invalid = json!({ "isValid": false, "invalidReason": "insufficient_funds" }).to_string();
+    world.facilitators[0].does(Act::Answer(200, invalid));
+    // Settled before: by whom, the evidence says.
+    assert!(is_unknown(&world.settle(1).await));
+    assert_eq!(world.settle(2).await, Settling::Refused("insufficient_funds".to_owned()));
+    world.node.does(Act::Reset);
+    assert!(is_unknown(&world.settle(3).await));
+}
+
+#[tokio::test]
+async fn d11_an_answer_about_another_payment_is_no_success() {
+    let world = World::new(1).await;
+    let other = json!({
+        "success": true, "transaction": B256::repeat_byte(9), "network": NETWORK, "payer": Address::repeat_byte(9)
+    });
+    world.facilitators[0].does(settling(move |_| Act::Answer(200, other.to_string())));
+    assert!(is_unknown(&world.settle(1).await));
+}
+
+#[tokio::test]
+async fn a12_a_nonce_that_is_used_without_a_transfer_is_not_settled() {
+    let world = World::new(1).await;
+    let chain = Arc::clone(&world.chain);
+    world.facilitators[0].does(settling(move |nonce| {
+        chain.lock().use_up(nonce, false);
+        success(transaction(nonce))
+    }));
+    assert!(is_unknown(&world.settle(1).await));
+}
+
+#[tokio::test]
+async fn what_is_unused_past_its_time_never_moves() {
+    let world = World::new(1).await;
+    world.facilitators[0].does(settling(|_| Act::Reset));
+    world.chain.lock().time = VALID_BEFORE - 1;
+    assert!(is_unknown(&world.settle(1).await));
+    world.chain.lock().time = VALID_BEFORE;
+    assert_eq!(world.settle(1).await, Settling::Refused("expired".to_owned()));
+}
