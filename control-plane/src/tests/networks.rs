@@ -37,7 +37,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn o5_everybody_reads_the_networks_and_nobody_their_secrets() {
+async fn everybody_reads_the_networks_and_nobody_their_secrets() {
     let house = House::control().await;
     assert_eq!(house.admin("GET", "/v1/networks", None).await.expect(200)["data"], json!([]));
     house.with_networks().await;
@@ -53,7 +53,7 @@ async fn o5_everybody_reads_the_networks_and_nobody_their_secrets() {
                 "tokens": [{ "address": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "name": "USD Coin",
                              "version": "2", "decimals": 6 }],
                 "settler": "evm", "confirmations": 10, "max_timeout_seconds": 60, "margin_seconds": 10,
-                "treasury": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "payer_unsettled_max": "$10",
+                "treasury": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "payer_unsettled_max": "$10.00",
             })
         );
         let other = &listed["data"][1];
@@ -68,7 +68,7 @@ async fn o5_everybody_reads_the_networks_and_nobody_their_secrets() {
 }
 
 #[tokio::test]
-async fn o3_where_a_provider_is_paid_is_the_operator_s_to_say_and_how_its_routes_settle_its_own() {
+async fn where_a_provider_is_paid_is_the_operator_s_to_say_and_how_its_routes_settle_its_own() {
     let house = House::control().await;
     house.with_networks().await;
     let acme =
@@ -85,7 +85,7 @@ async fn o3_where_a_provider_is_paid_is_the_operator_s_to_say_and_how_its_routes
     house.keyed(&key, "POST", "/v1/routes", Some(sold)).await.expect(201);
     let refused = house.keyed(&key, "PATCH", "/v1/routes/sold", Some(json!({ "settle": "before" }))).await;
     assert_eq!(refused.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/settle");
-    let exported = house.admin("GET", "/v1/catalog", None).await.expect(200);
+    let exported = house.admin("GET", "/v1/catalog/export", None).await.expect(200);
     assert_eq!(exported["providers"][0]["address"], OWN);
     assert_eq!(exported["routes"][0]["offer_order"], "wallet-first");
     house.end().await;

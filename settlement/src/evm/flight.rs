@@ -81,7 +81,7 @@ impl Flight {
 
     async fn receipt(&self, chain: &Chain) -> Result<Option<Receipt>, RpcError> {
         for version in self.recorded.versions.iter().rev() {
-            if let Some(receipt) = chain.find(version.hash).await? {
+            if let Some(receipt) = chain.receipt(version.hash).await? {
                 return Ok(Some(receipt));
             }
         }

@@ -97,7 +97,7 @@ async fn a_changed_file_takes_no_way_to_be_paid_from_under_a_route_of_the_api() 
 }
 
 #[tokio::test]
-async fn o3_only_the_operator_says_where_a_provider_is_paid() {
+async fn only_the_operator_says_where_a_provider_is_paid() {
     let place = Place::new();
     let registry = on(&place, &filed(true, "")).await;
     for (key, value) in [("address", OWN), ("custody", "treasury")] {

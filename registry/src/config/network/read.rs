@@ -55,6 +55,10 @@ pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Arc<[Network
 fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
     let chain_id = chain_id(&section, around, ids);
     let nodes = nodes(&section);
+    if nodes.iter().flatten().any(|node| value::is_open(node.expose())) {
+        let told = "names a node without https: whoever is on the way can say what the chain shows";
+        section.report().warn(&section.spot_of("rpc"), told);
+    }
     let confirmations = section.item("confirmations").and_then(|item| item.integer(0..=CONFIRMATIONS_MAX));
     let (max_timeout_seconds, margin_seconds) = times(&section);
     let treasury = section.item("treasury").and_then(|item| item.parse(value::address));

@@ -86,6 +86,10 @@ fn facilitators(item: &Item<'_>) -> Option<Vec<FacilitatorSettings>> {
 fn facilitator(section: Section<'_>) -> Option<FacilitatorSettings> {
     let hint = "write where it is, such as url = \"https://facilitator.example\"";
     let url = section.require("url", hint).and_then(|item| item.parse(value::base_url));
+    if url.as_deref().is_some_and(value::is_open) {
+        let told = "is not https: whoever is on the way can read its token, and answer in its place";
+        section.report().warn(&section.spot_of("url"), told);
+    }
     let weight = section.item("weight").and_then(|item| item.integer(1..=1_000));
     let time = |key, default: u64, most: u64| {
         let item = section.item(key);

@@ -192,6 +192,20 @@ fn what_is_no_network_says_what_to_write() {
 }
 
 #[test]
+fn what_others_on_the_way_could_change_is_warned_of() {
+    let warned = |text: &str| {
+        let loaded = parse(text).unwrap_or_else(|errors| panic!("{errors}"));
+        let told = loaded.warnings.iter().filter(|warning| warning.message.contains("whoever is on the way"));
+        told.map(|warning| warning.key.clone()).collect::<Vec<_>>()
+    };
+    let text = base("", FACILITATOR);
+    assert!(warned(&text).is_empty());
+    assert_eq!(warned(&text.replace("https://node", "http://node")), ["networks[0].rpc"]);
+    assert_eq!(warned(&text.replace("https://f", "http://f")), ["networks[0].facilitators[0].url"]);
+    assert!(warned(&text.replace("https://node", "http://127.0.0.1:8545")).is_empty());
+}
+
+#[test]
 fn several_gateways_on_one_database_take_no_such_payments() {
     let data = "[data]\ndatabase = \"postgres://u@h/d\"\ncoordination = \"db\"\n";
     assert_told(&format!("{data}{}", base("", FACILITATOR)), "networks[0]", "do not go together yet");
