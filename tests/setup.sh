@@ -6,6 +6,7 @@
 #   setup.sh clients   the stock x402 clients; prints the folder they are in
 #   setup.sh legacy    the stock client of x402 v1; prints the folder
 #   setup.sh more      those of `make test-all`; prints the folder
+#   setup.sh official  the official server, for comparisons; prints the folder
 #   setup.sh contracts  what stands on the tests' local chain; prints the file
 #   setup.sh postgres  PostgreSQL's server, which the tests start themselves
 #   setup.sh prometheus  promtool, which judges alerts and dashboard
@@ -81,18 +82,18 @@ install_npm() {
   )
 }
 
-# other_clients NAME: those of a folder beside the first ones, in a folder of their own.
-other_clients() {
+# others NAME FROM: what another lock file wants, in a folder of its own.
+others() {
   first=$(clients)
-  key=$(cksum <"$here/clients/$1/package-lock.json" | tr ' ' '-')
+  key=$(cksum <"$2/package-lock.json" | tr ' ' '-')
   folder="${HOME:-/root}/.cache/faregate/$1/$key"
   if [ ! -e "$folder/ready" ]; then
     rm -rf "$folder"
     mkdir -p "$folder"
-    say "Installing the $1 x402 clients into $folder ..."
+    say "Installing x402's packages for $1 into $folder ..."
     # It stands in for the wallets of browsers, which no client loads: see its package.json.
     cp -R "$here/clients/legacy/nothing" "$folder/"
-    install_npm "$here/clients/$1" "$folder" "$first"
+    install_npm "$2" "$folder" "$first"
     touch "$folder/ready"
   fi
   printf '%s\n' "$folder"
@@ -142,9 +143,10 @@ prometheus() {
 case "${1:-}" in
   build) build ;;
   clients) clients ;;
-  legacy | more) other_clients "$1" ;;
+  legacy | more) others "$1" "$here/clients/$1" ;;
+  official) others official "$here/../benches/official" ;;
   contracts) contracts ;;
   postgres) postgres ;;
   prometheus) prometheus ;;
-  *) say "usage: setup.sh build|clients|legacy|more|contracts|postgres|prometheus"; exit 2 ;;
+  *) say "usage: setup.sh build|clients|legacy|more|official|contracts|postgres|prometheus"; exit 2 ;;
 esac
