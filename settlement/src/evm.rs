@@ -31,7 +31,7 @@ pub use outbox::{Landed, Outbox, OutboxError, Recorded, Resumed};
 pub use task::Task;
 pub use transaction::Version;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Depth};
 use crate::rail::Settling;
 
 /// Multicall3's address, the same on every chain.
@@ -66,6 +66,13 @@ pub struct EvmSettler {
 #[derive(Debug)]
 struct Ask {
     member: Member,
+    waiter: Waiter,
+}
+
+/// Who waits, and for what.
+#[derive(Debug)]
+struct Waiter {
+    until: Depth,
     answer: oneshot::Sender<Settling>,
 }
 
@@ -91,12 +98,12 @@ impl EvmSettler {
         self.address
     }
 
-    /// Moves a member's value and waits until that counts. Asked for again, under the same identifier, it is still moved once. Whoever
-    /// stops waiting changes nothing.
-    pub async fn settle(&self, member: Member) -> Settling {
+    /// Moves a member's value and waits until a block shows it, or until that one counts. Asked for again, under the same identifier,
+    /// it is still moved once. Whoever stops waiting changes nothing.
+    pub async fn settle(&self, member: Member, until: Depth) -> Settling {
         let ended = || Settling::Unknown("the settler has ended".to_owned());
         let (answer, answered) = oneshot::channel();
-        if self.asks.send(Ask { member, answer }).await.is_err() {
+        if self.asks.send(Ask { member, waiter: Waiter { until, answer } }).await.is_err() {
             return ended();
         }
         answered.await.unwrap_or_else(|_| ended())

@@ -13,7 +13,7 @@ use protocol::offer::Offer;
 use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
-use settlement::chain::{Chain, Nodes};
+use settlement::chain::{Chain, Depth, Nodes};
 use settlement::evm::{EvmSettler, Member, Order, Settings};
 use settlement::rail::Settling;
 use tests::chain::{CHAIN_ID, Network, SETTLER_KEY, usdc};
@@ -59,11 +59,11 @@ impl Settler {
     /// Asks, and leaves the answer to be waited for.
     pub(crate) fn ask(&self, member: Member) -> JoinHandle<Settling> {
         let handle = self.handle.clone();
-        tokio::spawn(async move { handle.settle(member).await })
+        tokio::spawn(async move { handle.settle(member, Depth::Counts).await })
     }
 
     pub(crate) async fn settle(&self, member: Member) -> Settling {
-        within("a settlement", self.handle.settle(member)).await
+        within("a settlement", self.handle.settle(member, Depth::Counts)).await
     }
 
     /// Of all, in order.

@@ -50,7 +50,7 @@ impl Chain {
     }
 
     /// What a transaction did, where it is in a block.
-    pub(crate) async fn find(&self, transaction: B256) -> Result<Option<Receipt>, RpcError> {
+    pub(crate) async fn receipt(&self, transaction: B256) -> Result<Option<Receipt>, RpcError> {
         self.nodes.call("eth_getTransactionReceipt", json!([transaction])).await
     }
 

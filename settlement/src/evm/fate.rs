@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256};
 
 use super::batch;
 use super::member::{Call, Member, Order};
-use crate::chain::{Chain, Evidence, RpcError};
+use crate::chain::{Chain, Depth, Evidence, RpcError};
 
 /// What the chain says of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(super) async fn fates(
                 if is_over { Fate::Expired } else { Fate::Unused }
             }
             (Order::Payment { token, transfer, amount, .. }, true) => {
-                match chain.look(*token, transfer, *amount, member.since_block).await? {
+                match chain.look(*token, (transfer, *amount), member.since_block, Depth::Counts).await? {
                     Evidence::Moved { transaction, .. } => Fate::Moved(transaction),
                     Evidence::Void => Fate::Void,
                     Evidence::Unused { .. } => Fate::Unclear,

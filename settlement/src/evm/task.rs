@@ -6,16 +6,17 @@ use std::sync::Arc;
 use alloy_primitives::Address;
 use protocol::signature::SigningKey;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, warn};
 
 use super::flight::{Flight, Look};
+use super::judge::{self, Shown};
 use super::member::Member;
 use super::outbox::{Outbox, OutboxError, Recorded};
 use super::transaction::{Transaction, Version};
-use super::{Ask, Fees, MULTICALL3, Settings, batch};
-use crate::chain::{Chain, RpcError};
+use super::{Ask, Fees, MULTICALL3, Settings, Waiter, batch};
+use crate::chain::{Chain, Depth, RpcError};
 use crate::rail::Settling;
 
 /// Members that wait for a transaction; whoever asks for one more waits outside.
@@ -50,7 +51,7 @@ pub struct Task<O> {
     /// Above all that were recorded.
     next_nonce: u64,
     /// Members in the queue and in flights, and who waits for each.
-    pub(super) waiting: HashMap<Arc<str>, Vec<oneshot::Sender<Settling>>>,
+    waiting: HashMap<Arc<str>, Vec<Waiter>>,
     /// How often a member's call failed in a transaction.
     pub(super) failures: HashMap<Arc<str>, u32>,
 }
@@ -143,12 +144,12 @@ impl<O: Outbox> Task<O> {
         Ok(())
     }
 
-    fn take_in(&mut self, Ask { member, answer }: Ask) {
+    fn take_in(&mut self, Ask { member, waiter }: Ask) {
         if let Some(waiting) = self.waiting.get_mut(&member.id) {
-            waiting.push(answer);
+            waiting.push(waiter);
             return;
         }
-        self.waiting.insert(Arc::clone(&member.id), vec![answer]);
+        self.waiting.insert(Arc::clone(&member.id), vec![waiter]);
         self.queue.push_back(member);
     }
 
@@ -156,7 +157,26 @@ impl<O: Outbox> Task<O> {
         self.failures.remove(id);
         for waiting in self.waiting.remove(id).unwrap_or_default() {
             // Whoever stopped waiting changes nothing.
-            let _ = waiting.send(settling.clone());
+            let _ = waiting.answer.send(settling.clone());
+        }
+    }
+
+    /// Answers those who wait for a block that shows it: for what a transaction moved in one that does not count yet.
+    fn tell(&mut self, place: usize) {
+        let Some(Flight { recorded, seen: Some(receipt), .. }) = self.flights.get(place) else { return };
+        let is_told = |waiter: &Waiter| waiter.until == Depth::Last;
+        let is_awaited =
+            |member: &Member| self.waiting.get(&member.id).is_some_and(|all| all.iter().any(is_told));
+        if !recorded.members.iter().any(is_awaited) {
+            return;
+        }
+        let shown = judge::shown(receipt, &recorded.members, &vec![true; recorded.members.len()], self.us);
+        for (member, _) in recorded.members.iter().zip(shown).filter(|(_, shown)| *shown == Shown::Moved) {
+            let Some(waiting) = self.waiting.get_mut(&member.id) else { continue };
+            for told in waiting.extract_if(.., |waiter| is_told(waiter)) {
+                // Whoever stopped waiting changes nothing.
+                let _ = told.answer.send(Settling::Shown(receipt.transaction_hash));
+            }
         }
     }
 
@@ -175,7 +195,7 @@ impl<O: Outbox> Task<O> {
     /// What goes into the next transaction: a personal member alone, all others together.
     fn next_batch(&mut self) -> Option<Vec<Member>> {
         let personal =
-            self.flights.iter().filter(|flight| !flight.is_included && flight.is_personal()).count();
+            self.flights.iter().filter(|flight| flight.seen.is_none() && flight.is_personal()).count();
         let place = self.queue.iter().position(Member::is_personal);
         if let Some(place) = place.filter(|_| personal < PERSONAL_MAX) {
             return self.queue.remove(place).map(|member| vec![member]);
@@ -240,6 +260,7 @@ impl<O: Outbox> Task<O> {
                 Look::Landed(receipt) => Some(receipt),
                 Look::Passed => None,
                 Look::Included => {
+                    self.tell(place);
                     place += 1;
                     continue;
                 }
