@@ -3,10 +3,11 @@
 //! Many tasks ask ([`EvmSettler::settle`]) and one [`Task`] sends: what is asked while a transaction is on its way goes into the next one
 //! (group commit). A call that fails costs the others nothing (Multicall3). A transaction is written down before it is sent ([`Outbox`])
 //! and sent again under its own nonce until the chain has one of that nonce, whatever crashes; what it moved is judged by its receipt,
-//! in a block that counts. Next: [`task`] for the steps, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
+//! in a block that counts. Next: [`task`] for the steps, [`dispatch`] and [`watch`] for what they are, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
 
 mod batch;
 mod contracts;
+mod dispatch;
 mod fate;
 mod fees;
 mod flight;
@@ -17,8 +18,11 @@ mod outcome;
 mod rlp;
 mod task;
 mod transaction;
+mod trouble;
+mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{Address, address};
@@ -59,6 +63,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct EvmSettler {
     asks: mpsc::Sender<Ask>,
+    able: Arc<AtomicBool>,
     address: Address,
 }
 
@@ -88,14 +93,21 @@ impl EvmSettler {
         outbox: O,
     ) -> (Self, Task<O>) {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let address = key.address();
-        (Self { asks, address }, Task::new(settings, key, chain, outbox, asked))
+        let (able, address) = (Arc::new(AtomicBool::new(false)), key.address());
+        let task = Task::new(settings, key, chain, outbox, (asked, Arc::clone(&able)));
+        (Self { asks, able, address }, task)
     }
 
     /// Who sends, and pays for the gas: the facilitator that an `upto` offer names.
     #[must_use]
     pub const fn address(&self) -> Address {
         self.address
+    }
+
+    /// Whether transactions can be sent: the task runs, its nodes answer, and its account has coins for gas.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        !self.asks.is_closed() && self.able.load(Ordering::Relaxed)
     }
 
     /// Moves a member's value and waits until a block shows it, or until that one counts. Asked for again, under the same identifier,

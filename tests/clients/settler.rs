@@ -4,6 +4,7 @@ mod crashes;
 mod gas;
 mod load;
 mod members;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +105,10 @@ pub(crate) async fn answered(answer: JoinHandle<Settling>) -> Settling {
 
 pub(crate) fn recipient() -> Address {
     Address::repeat_byte(9)
+}
+
+pub(crate) fn settler_address() -> String {
+    SigningKey::from_hex(SETTLER_KEY).expect("a key").address().to_string()
 }
 
 /// What everybody pays here.

@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 
+use super::member::Member;
 use super::outbox::Recorded;
 use super::transaction::Version;
 use crate::chain::{Chain, Receipt, RpcError};
@@ -24,6 +25,8 @@ pub(super) enum Look {
 /// A transaction on its way.
 pub(super) struct Flight {
     pub(super) recorded: Recorded,
+    /// Whether it is no batch: it stands in nobody's way.
+    pub(super) is_alone: bool,
     /// What it did, where it was in a block when it was last looked for.
     pub(super) seen: Option<Receipt>,
     /// The last block at that time.
@@ -38,22 +41,19 @@ pub(super) struct Flight {
 
 impl Flight {
     /// Sent just now, in its first version.
-    pub(super) const fn sent(recorded: Recorded, head: u64) -> Self {
-        Self { recorded, seen: None, looked_at: head, sent_at: head, offered_at: head }
+    pub(super) const fn sent(recorded: Recorded, is_alone: bool, head: u64) -> Self {
+        Self { recorded, is_alone, seen: None, looked_at: head, sent_at: head, offered_at: head }
     }
 
     /// Recorded by somebody who has ended since: to be sent, whether it was or not.
-    pub(super) const fn resumed(recorded: Recorded, head: u64) -> Self {
-        Self { recorded, seen: None, looked_at: head, sent_at: 0, offered_at: head }
+    pub(super) fn resumed(recorded: Recorded, head: u64) -> Self {
+        let is_alone = recorded.members.iter().any(Member::is_personal);
+        Self { recorded, is_alone, seen: None, looked_at: head, sent_at: 0, offered_at: head }
     }
 
     /// Whether it is a batch that is in no block yet.
-    pub(super) fn is_waiting_batch(&self) -> bool {
-        self.seen.is_none() && !self.is_personal()
-    }
-
-    pub(super) fn is_personal(&self) -> bool {
-        self.recorded.members.iter().any(super::member::Member::is_personal)
+    pub(super) const fn is_waiting_batch(&self) -> bool {
+        self.seen.is_none() && !self.is_alone
     }
 
     pub(super) fn newest(&self) -> Option<&Version> {

@@ -77,6 +77,7 @@ impl Line {
         }
         match &self.settler {
             Settler::Facilitators(pool) if !pool.is_available(clock) => Err(RailError::Settler),
+            Settler::Evm(settler) if !settler.is_available() => Err(RailError::Settler),
             Settler::Facilitators(_) | Settler::Evm(_) => Ok(()),
         }
     }
