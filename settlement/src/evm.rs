@@ -21,7 +21,7 @@ mod transaction;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, address};
+use alloy_primitives::{Address, address};
 use protocol::signature::SigningKey;
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,23 +32,13 @@ pub use task::Task;
 pub use transaction::Version;
 
 use crate::chain::Chain;
+use crate::rail::Settling;
 
 /// Multicall3's address, the same on every chain.
 pub const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
 
 /// Members that wait to be taken in; whoever asks for one more waits.
 const ASKS_MAX: usize = 1024;
-
-/// What became of a member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settling {
-    /// Its value is with whom it was made out to, in a block that counts.
-    Moved(B256),
-    /// Certainly nothing was moved, and nothing of ours can move it any more; why.
-    Refused(String),
-    /// Nobody knows yet; why. The chain will show it.
-    Unknown(String),
-}
 
 /// How a network is sent to.
 #[derive(Clone, Debug)]

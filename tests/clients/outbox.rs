@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use settlement::evm::{Landed, Outbox, OutboxError, Recorded, Resumed, Settling};
+use settlement::evm::{Landed, Outbox, OutboxError, Recorded, Resumed};
+use settlement::rail::Settling;
 
 /// A transaction that was closed.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod gas;
+mod load;
 mod members;
 
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 use settlement::chain::{Chain, Nodes};
-use settlement::evm::{EvmSettler, Member, Settings, Settling};
+use settlement::evm::{EvmSettler, Member, Order, Settings};
+use settlement::rail::Settling;
 use tests::chain::{CHAIN_ID, Network, SETTLER_KEY, usdc};
 use tests::{Payer, within};
 use tokio::sync::watch;
@@ -91,6 +93,11 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// Waits until all that a test asks for has come.
+pub(crate) fn gathering() -> Settings {
+    Settings { gather: Duration::from_secs(1), ..settings() }
+}
+
 pub(crate) async fn answered(answer: JoinHandle<Settling>) -> Settling {
     within("a settlement", answer).await.expect("an answer")
 }
@@ -118,4 +125,10 @@ pub(crate) fn transaction(settling: &Settling) -> B256 {
         Settling::Moved(transaction) => *transaction,
         other => panic!("not moved: {other:?}"),
     }
+}
+
+/// Waits until a transaction is recorded.
+pub(crate) async fn on_its_way(outbox: &Memory) {
+    let waiting = async || (outbox.open().len() == 1).then_some(());
+    tests::wait::until("a transaction on its way", waiting).await;
 }

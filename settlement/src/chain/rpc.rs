@@ -71,7 +71,8 @@ pub(crate) struct Receipt {
     block_number: u64,
     #[serde(deserialize_with = "from_quantity")]
     status: u64,
-    #[serde(deserialize_with = "from_quantity")]
+    /// 0 where the node does not say.
+    #[serde(default, deserialize_with = "from_quantity")]
     gas_used: u64,
     pub(crate) logs: Vec<Log>,
 }

@@ -69,8 +69,13 @@ impl Chain {
 // === impl RpcError ===
 
 impl RpcError {
-    /// Whether the node tells of a call that was reverted, and does not fail itself.
-    pub(crate) fn is_revert(&self) -> bool {
-        matches!(self, Self::Refused { code, message, .. } if *code == REVERTED || message.contains("revert"))
+    /// Why a call was reverted, where the node tells of that and does not fail itself.
+    pub(crate) fn revert(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, message, .. } if *code == REVERTED || message.contains("revert") => {
+                Some(message.strip_prefix("execution reverted: ").unwrap_or(message))
+            }
+            _ => None,
+        }
     }
 }

@@ -31,7 +31,7 @@ fn moved() -> Value {
 }
 
 fn receipt() -> Value {
-    json!({ "transactionHash": B256::repeat_byte(7), "blockNumber": "0xc", "status": "0x1", "gasUsed": "0x1", "logs": [used(), moved()] })
+    json!({ "transactionHash": B256::repeat_byte(7), "blockNumber": "0xc", "status": "0x1", "logs": [used(), moved()] })
 }
 
 impl Node {

@@ -1,11 +1,10 @@
 //! What became of members that no transaction of ours is known to have moved: by their nonces, and by the chain's evidence.
 
-use alloy_primitives::{Address, B256};
-use protocol::transfer::Transfer;
+use alloy_primitives::{Address, B256, U256};
 
 use super::batch;
 use super::member::{Call, Member, Order};
-use crate::chain::{Chain, Evidence, RpcError};
+use crate::chain::{Chain, Depth, Evidence, RpcError};
 
 /// What the chain says of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,17 +60,16 @@ pub(super) async fn fates(
         fates.push(match (&member.order, is_used) {
             (Order::Payout { .. }, _) => Fate::Unclear,
             (Order::Payment { transfer, .. }, false) => {
-                let is_over = alloy_primitives::U256::from(until.time) >= transfer.valid_before();
+                let is_over = U256::from(until.time) >= transfer.valid_before();
                 if is_over { Fate::Expired } else { Fate::Unused }
             }
-            (Order::Payment { token, transfer: Transfer::Authorization(signed), .. }, true) => {
-                match chain.evidence(*token, signed, member.since_block).await? {
+            (Order::Payment { token, transfer, amount, .. }, true) => {
+                match chain.look(*token, (transfer, *amount), member.since_block, Depth::Counts).await? {
                     Evidence::Moved { transaction, .. } => Fate::Moved(transaction),
                     Evidence::Void => Fate::Void,
                     Evidence::Unused { .. } => Fate::Unclear,
                 }
             }
-            (Order::Payment { .. }, true) => Fate::Unclear,
         });
     }
     Ok(fates)

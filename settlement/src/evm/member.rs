@@ -30,6 +30,7 @@ pub struct Member {
 }
 
 /// What is to be moved, by whose signature.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are payments")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// What a payer signed.

@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Settling;
 use super::member::Member;
 use super::transaction::Version;
+use crate::rail::Settling;
 
 /// The steps of a transaction's life that must not be forgotten.
 #[async_trait]

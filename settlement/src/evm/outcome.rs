@@ -7,8 +7,9 @@ use super::judge::{self, Shown};
 use super::member::{Member, Order};
 use super::outbox::{Landed, Outbox, Recorded};
 use super::task::{Failure, Task};
-use super::{MULTICALL3, Settling, batch};
+use super::{MULTICALL3, batch};
 use crate::chain::{Receipt, RpcError};
+use crate::rail::Settling;
 
 /// How often a member goes into a transaction, where its call failed though a node had said that it would not.
 const TRIES: u32 = 3;
@@ -68,11 +69,11 @@ impl<O: Outbox> Task<O> {
             && member.is_personal()
         {
             let call = member.call();
-            return match self.chain.call(self.us, (call.target, &call.data), None).await {
-                Ok(_) => Ok(vec![Ok(())]),
-                Err(failure) if failure.is_revert() => Ok(vec![Err(failure.to_string())]),
-                Err(failure) => Err(failure.into()),
+            let Err(failure) = self.chain.call(self.us, (call.target, &call.data), None).await else {
+                return Ok(vec![Ok(())]);
             };
+            let reason = failure.revert().map(str::to_owned).ok_or(failure)?;
+            return Ok(vec![Err(reason)]);
         }
         let all = batch::all(members.iter().map(Member::call), MULTICALL3);
         let answer = self.chain.call(self.us, (all.target, &all.data), None).await?;

@@ -14,8 +14,9 @@ use super::flight::{Flight, Look};
 use super::member::Member;
 use super::outbox::{Outbox, OutboxError, Recorded};
 use super::transaction::{Transaction, Version};
-use super::{Ask, Fees, MULTICALL3, Settings, Settling, batch};
+use super::{Ask, Fees, MULTICALL3, Settings, batch};
 use crate::chain::{Chain, RpcError};
+use crate::rail::Settling;
 
 /// Members that wait for a transaction; whoever asks for one more waits outside.
 const QUEUE_MAX: usize = 8192;

@@ -68,7 +68,7 @@ mod tests {
             data: data.into(),
         };
         let first = transaction(0, vec![0xab; 60]).sign(&key);
-        let raw = "0x02f8aa83014a3480830f4240847735947b8301e24094cacacacacacacacacacacacacacacacacacacaca80b83cababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababc080a0e5ac68edb4f220eccfdf086d257b630bfeb170fb7b7c4fb9f0eba3f936d3484ba024d6a4ec0601cf628cb078bb34dadffb277e5601c8a4a7e5ab36c6a343ad30d7";
+        let raw = "0x02f8aa83014a3480830f4240847735947b8301e24094cacacacacacacacacacacacacacacacacacacaca80b83cababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababc080a0e5ac68edb4f220eccfdf086d257b630bfeb170fb7b7c4fb9f0eba3f936d3484ba024d6a4ec0601cf628cb078bb34dadffb277e5601c8a4a7e5ab36c6a343ad30d7";
         assert_eq!(first.raw.to_string(), raw);
         let hash = "0xfd927cde46ace1a29acac0d368d4a8d0ddefbcaca1f520dcd52882a23dece118";
         assert_eq!(first.hash.to_string(), hash);

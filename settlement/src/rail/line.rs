@@ -14,7 +14,7 @@ use super::observer::RailObserver;
 use super::pool::{Heard, Pool};
 use super::{RailError, Settling, units};
 use crate::chain::{Chain, Depth, Evidence, RpcError};
-use crate::evm::{self, EvmSettler, Member};
+use crate::evm::{EvmSettler, Member};
 use crate::facilitator::Shown;
 use crate::signed::Signed;
 
@@ -153,13 +153,7 @@ impl Line {
         };
         let moves = (signed.token, *signed.transfer(), units(amount));
         let member = Member::payment(payment.to_string().into(), moves, signature, signed.since_block);
-        let settled = async {
-            match settler.settle(member).await {
-                evm::Settling::Moved(transaction) => Settling::Moved(transaction),
-                evm::Settling::Refused(why) => Settling::Refused(why),
-                evm::Settling::Unknown(why) => Settling::Unknown(why),
-            }
-        };
+        let settled = settler.settle(member);
         if self.chain.is_final_at_once() {
             return settled.await;
         }

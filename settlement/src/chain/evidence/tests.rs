@@ -35,7 +35,7 @@ fn moved() -> Value {
 
 fn judged_with(status: &str, nonce: u8, logs: &[Value]) -> Evidence {
     let receipt = json!({
-        "transactionHash": TRANSACTION, "blockNumber": "0x10", "status": status, "gasUsed": "0x1", "logs": logs
+        "transactionHash": TRANSACTION, "blockNumber": "0x10", "status": status, "logs": logs
     });
     judge(TOKEN, &signed(nonce), &serde_json::from_value(receipt).unwrap())
 }
