@@ -75,7 +75,7 @@ impl SignedHold {
         }
         let (payment, amount) = (self.hold.payment(), self.hold.maximum());
         match self.rail.settle(payment, &self.signed, amount).await {
-            Settling::Moved(transaction) => self.moved(transaction).await,
+            Settling::Moved(transaction) | Settling::Shown(transaction) => self.moved(transaction).await,
             Settling::Refused(reason) => Err(self.not_moved(NotPaid::Refused(reason)).await),
             Settling::Unavailable(_) => Err(self.not_moved(NotPaid::Unavailable).await),
             Settling::Unknown(_) => {
