@@ -19,6 +19,10 @@ pub(crate) struct ProviderBody {
     hosts: Option<Vec<String>>,
     /// What signed payments are made out to. Set by the operator.
     pay_to: Option<String>,
+    /// How it is paid on public networks: `direct`, at its own `address`, or `treasury`, at the operator's. Set by the operator.
+    custody: Option<String>,
+    /// Its own address on public networks, which receives what is paid there at once. Set by the operator.
+    address: Option<String>,
     /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
     rate_limit: Option<Map<String, Value>>,
     /// What was agreed on its settlements: `schedule`, `amount_min`, `age_max`, `delay`. Set by the operator.
@@ -90,6 +94,10 @@ pub(crate) struct RouteBody {
     mime_type: Option<String>,
     /// `after` or `before`.
     capture: Option<String>,
+    /// When payments on public networks are settled: `after`, `before` or `deferred`.
+    settle: Option<String>,
+    /// Which offers stand first: `chain-first` or `wallet-first`.
+    offer_order: Option<String>,
     /// `never` or `safe`.
     retry: Option<String>,
     /// Statuses that are charged, instead of 2xx, 101 and 304.
@@ -104,6 +112,10 @@ pub(crate) struct ProviderPatch {
     fee: Option<String>,
     /// Hosts that its routes are served on. Set by the operator.
     hosts: Option<Vec<String>>,
+    /// How it is paid on public networks: `direct` or `treasury`. Set by the operator.
+    custody: Option<String>,
+    /// Its own address on public networks, with custody `direct`. Set by the operator.
+    address: Option<String>,
     /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
     rate_limit: Option<Map<String, Value>>,
     /// What was agreed on its settlements. Set by the operator.
@@ -139,6 +151,10 @@ pub(crate) struct RoutePatch {
     mime_type: Option<String>,
     /// `after` or `before`.
     capture: Option<String>,
+    /// When payments on public networks are settled: `after`, `before` or `deferred`.
+    settle: Option<String>,
+    /// Which offers stand first: `chain-first` or `wallet-first`.
+    offer_order: Option<String>,
     /// `never` or `safe`.
     retry: Option<String>,
     /// Statuses that are charged, instead of 2xx, 101 and 304.

@@ -29,7 +29,7 @@ use crate::metrics::{self, ControlMetrics};
 use crate::problem::Problem;
 use crate::webhooks::api as webhooks;
 use crate::{
-    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, payments,
+    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, networks, payments,
     payout_destinations, payouts, providers, revenue, routes, settlements, signers, trials, wallets,
 };
 
@@ -104,6 +104,7 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(payouts::router())
         .merge(routes::router())
         .merge(catalogs::router())
+        .merge(networks::router())
         .merge(analytics::router())
         .merge(revenue::router())
         .merge(api_keys::router())

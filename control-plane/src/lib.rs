@@ -23,6 +23,7 @@ mod fields;
 pub mod history;
 pub mod metrics;
 mod money;
+mod networks;
 pub mod ops;
 mod payments;
 mod payout_destinations;

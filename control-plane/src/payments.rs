@@ -10,7 +10,7 @@ mod timeline;
 use axum::Json;
 use axum::extract::State;
 use domain::{Asset, PaymentId};
-use ledger::{PaymentRecord, Refunded};
+use ledger::{OnChain, PaymentRecord, Refunded};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -49,11 +49,26 @@ pub(crate) struct PaymentLine {
     /// What the provider gets.
     net: Money,
     transaction: String,
+    /// Where it was paid, if on a public network.
+    on_chain: Option<OnChainView>,
     held_at: String,
     captured_at: String,
     /// What was given back so far.
     refunded: Money,
     refunded_fee: Money,
+}
+
+/// A payment on a public network.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OnChainView {
+    /// CAIP-2.
+    network: String,
+    /// Who signed it.
+    payer: String,
+    /// `direct`: to the provider's own address. `treasury`: to the operator's.
+    custody: &'static str,
+    /// What moved its value; none while it is still to be settled.
+    transaction: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -117,6 +132,19 @@ impl PaymentView {
     }
 }
 
+// === impl OnChainView ===
+
+impl From<&OnChain> for OnChainView {
+    fn from(on_chain: &OnChain) -> Self {
+        Self {
+            network: on_chain.network.to_string(),
+            payer: on_chain.payer.to_checksum(None),
+            custody: if on_chain.direct { "direct" } else { "treasury" },
+            transaction: on_chain.transaction.map(|transaction| transaction.to_string()),
+        }
+    }
+}
+
 // === impl PaymentLine ===
 
 impl PaymentLine {
@@ -135,6 +163,7 @@ impl PaymentLine {
             fee: Money::new(receipt.fee, asset),
             net: Money::new(receipt.amount.saturating_sub(receipt.fee), asset),
             transaction: receipt.transaction.to_string(),
+            on_chain: receipt.on_chain.as_ref().map(OnChainView::from),
             held_at: payment.held_at.to_string(),
             captured_at: receipt.captured_at.to_string(),
             refunded: Money::new(payment.refunded, asset),

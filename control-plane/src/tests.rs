@@ -7,6 +7,7 @@ mod lists;
 mod money;
 mod moved;
 mod named;
+mod networks;
 mod ops;
 mod parts;
 mod payments;

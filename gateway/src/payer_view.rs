@@ -178,6 +178,7 @@ fn describe(payment: &PaymentRecord) -> Value {
         "amount": money(receipt.amount),
         "refunded": Some(payment.refunded).filter(|back| !back.is_zero()).map(money),
         "transaction": receipt.transaction.to_string(),
+        "network": receipt.on_chain.as_ref().map(|on_chain| on_chain.network.to_string()),
         "captured_at": receipt.captured_at.to_string(),
     })
 }

@@ -4,7 +4,7 @@
 //! bits, addresses come in any case. What does not fit is malformed: answered with 400, never with a panic.
 
 use alloy_primitives::U256;
-use domain::{Address, B256};
+use domain::{Address, Asset, B256};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -106,6 +106,25 @@ impl PaymentPayload {
             Terms::Offer(_) => X402_VERSION,
             Terms::Named { .. } => X402_VERSION_1,
         }
+    }
+
+    /// The network that its client names: CAIP-2, also where v1 has another name for it.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        match &self.terms {
+            Terms::Offer(accepted) => &accepted.network,
+            Terms::Named { network, .. } => network,
+        }
+    }
+
+    /// Whether its client may mean this asset: v1 names no more than the network.
+    #[must_use]
+    pub fn may_be_in(&self, asset: &Asset) -> bool {
+        *self.network() == *asset.network
+            && match &self.terms {
+                Terms::Offer(accepted) => wire::address(&accepted.asset) == Some(asset.address),
+                Terms::Named { .. } => true,
+            }
     }
 
     /// Our quote, where the client echoes one. Anybody may have written it.

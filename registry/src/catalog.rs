@@ -14,6 +14,7 @@ mod file;
 pub(crate) mod force;
 mod history;
 mod load;
+pub(crate) mod misfit;
 mod providers;
 mod routes;
 mod setup;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, keccak256};
 use domain::{Catalog, Provider, Route};
 
-use crate::config::{ConfigError, Limits, SettlementSettings};
+use crate::config::{ConfigError, Limits, NetworkSettings, SettlementSettings};
 use crate::document::Document;
 
 pub use bundle::Bundle;
@@ -68,7 +69,7 @@ pub(crate) struct Source {
 }
 
 /// What the operator's file says to what does not stand in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Longest body of a request where its route says nothing, in bytes.
     pub request_bytes_max: u64,
@@ -80,6 +81,8 @@ pub struct Terms {
     pub wallets_per_owner_max: u32,
     /// When providers are settled with that agreed on nothing else.
     pub settlement: SettlementSettings,
+    /// Public networks on which providers can be paid.
+    pub networks: Arc<[NetworkSettings]>,
 }
 
 /// The address that payments to a provider are made out to where none is given: nobody has its key, and none
@@ -119,6 +122,7 @@ impl Default for Terms {
             agents_per_owner_max: Limits::default().agents_per_owner_max,
             wallets_per_owner_max: Limits::default().wallets_per_owner_max,
             settlement: SettlementSettings::default(),
+            networks: Arc::default(),
         }
     }
 }

@@ -12,7 +12,9 @@ mod database;
 pub(crate) mod document;
 pub mod environment;
 mod error;
+mod header;
 mod key_path;
+pub mod network;
 mod payee;
 mod profile;
 mod provider;
@@ -28,9 +30,11 @@ pub mod value;
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use self::network::Around;
 use self::source::Source;
 use self::tree::Report;
 use crate::agent::AgentEntry;
@@ -39,6 +43,7 @@ use crate::database::Database;
 
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
+pub use network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
 pub use settings::{
     ControlSettings, Coordination, DataCare, DataListener, Limits, Listeners, SettlementSettings,
     ShutdownSettings, TlsFiles, WalletNetwork, WebhookSettings,
@@ -65,6 +70,8 @@ pub struct Config {
     pub shutdown: ShutdownSettings,
     /// The network that the wallet looks like to clients.
     pub network: WalletNetwork,
+    /// Public networks on which payments are taken.
+    pub networks: Arc<[NetworkSettings]>,
     /// The management API.
     pub control: ControlSettings,
     /// Where webhooks may be sent.
@@ -146,6 +153,7 @@ impl Config {
             ("limits", self.limits != in_force.limits),
             ("shutdown", self.shutdown != in_force.shutdown),
             ("wallet", self.network != in_force.network),
+            ("networks", self.networks != in_force.networks),
             ("control", self.control != in_force.control),
             ("webhooks", self.webhooks != in_force.webhooks),
             ("settlement", self.settlement != in_force.settlement),
@@ -158,12 +166,10 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
     let root = report.root(table);
     let limits = section::limits(root.section("limits", true));
     let settlement = settlement::settings(root.section("settlement", true));
-    let providers = provider::Read::all(&root, limits.request_bytes_max, settlement.rules);
-    let agents = agent::Read::all(&root);
-    if providers.routes.is_empty() {
-        report.warn(root.spot(), "there are no routes in the file: only those that are made through the API answer, any other request gets 404");
-    }
     let (data, care) = database::data(root.section("data", true));
+    let network = section::network(root.section("wallet", true));
+    let around = Around { wallet_chain_id: network.chain_id, coordination: care.coordination };
+    let networks = network::all(&root, around);
     let control = section::control(root.section("control", true));
     let terms = Terms {
         request_bytes_max: limits.request_bytes_max,
@@ -171,7 +177,13 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         agents_per_owner_max: limits.agents_per_owner_max,
         wallets_per_owner_max: limits.wallets_per_owner_max,
         settlement,
+        networks: Arc::clone(&networks),
     };
+    let providers = provider::Read::all(&root, &terms);
+    let agents = agent::Read::all(&root);
+    if providers.routes.is_empty() {
+        report.warn(root.spot(), "there are no routes in the file: only those that are made through the API answer, any other request gets 404");
+    }
     let config = Config {
         public_url: section::public_url(&root),
         data,
@@ -179,7 +191,8 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         listeners: section::listeners(root.section("listen", true)),
         limits,
         shutdown: section::shutdown(root.section("shutdown", true)),
-        network: section::network(root.section("wallet", true)),
+        network,
+        networks,
         control,
         webhooks: section::webhooks(root.section("webhooks", true)),
         settlement,

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, watch};
 use crate::agent::{AGENT_NAME_BYTES_MAX, Agent};
 use crate::catalog::force::{State, Turn};
 use crate::catalog::{Terms, change, lines};
-use crate::config::ConfigErrors;
+use crate::config::{ConfigErrors, NetworkSettings};
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::document::Mistake;
@@ -227,7 +227,13 @@ impl Registry {
 
     /// What the operator set; the defaults until a file said so.
     pub(crate) fn terms(&self) -> Terms {
-        self.shared.terms.get().copied().unwrap_or_default()
+        self.shared.terms.get().cloned().unwrap_or_default()
+    }
+
+    /// Public networks on which payments are taken; none until a file said so.
+    #[must_use]
+    pub fn networks(&self) -> Arc<[NetworkSettings]> {
+        self.terms().networks
     }
 
     /// The cached way to agents.

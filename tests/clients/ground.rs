@@ -4,6 +4,7 @@ use domain::{Address, Amount};
 use protocol::offer::Offer;
 use serde_json::{Value, json};
 use tests::chain::{Network, Official, usdc};
+use tests::facilitator::{Call, Conduct, Facilitator};
 use tests::{Payer, Request, Wire};
 
 fn recipient() -> Address {
@@ -81,6 +82,24 @@ async fn the_official_facilitator_settles_by_authorization_and_by_permit_and_for
     let from: Vec<Address> = network.received(recipient()).await.iter().map(|moved| moved.from).collect();
     assert_eq!(from, payers.iter().map(Payer::address).collect::<Vec<_>>());
     assert_eq!(network.balance(recipient()).await, 4 * 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settlement_that_a_facilitator_keeps_to_itself_is_on_the_chain() {
+    let network = Network::start().await;
+    let payer = network.payers(1, 5_000).await.remove(0);
+    let official = network.official().await;
+    let facilitator = Facilitator::before(official.address()).await;
+    facilitator.on(Call::Settle, Conduct::down().after_doing());
+    let price = Amount::from_atomic(1_000).expect("an amount");
+    let offer = json!(Offer::wallet(&usdc(), recipient(), price, None));
+    let payment = payer.pay_challenge(&json!({ "accepts": [offer] }));
+    let asked = json!({ "x402Version": 2, "paymentPayload": payment.payload, "paymentRequirements": offer });
+    let request = Request::post("/settle", &asked.to_string());
+    assert!(Wire::connect(facilitator.address()).await.try_call(&request).await.is_none());
+    assert_eq!(network.balance(recipient()).await, 1_000);
+    let nonce = payment.payload["payload"]["authorization"]["nonce"].as_str().expect("a nonce");
+    assert_eq!(facilitator.count(Call::Settle, nonce), 1);
 }
 
 /// Pays an offer and has it verified and settled.

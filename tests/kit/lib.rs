@@ -16,6 +16,7 @@ pub mod crowd;
 pub mod database;
 pub mod disk;
 pub mod event_stream;
+pub mod facilitator;
 pub mod faregate;
 pub mod frames;
 pub mod gate;

@@ -11,7 +11,7 @@ fn shipped(name: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_configurations_are_accepted_without_a_warning() {
-    for name in ["faregate.toml", "production.toml"] {
+    for name in ["faregate.toml", "production.toml", "base-sepolia.toml"] {
         let said = run(&["check", "-c", &shipped(name).display().to_string()]).await;
         assert_eq!(said.code, Some(0), "{name}: {}{}", said.out, said.err);
         assert!(!said.out.contains("warning"), "{name}: {}", said.out);

@@ -17,14 +17,14 @@ use crate::config::document as reader;
 use crate::document::{Document, Mistake};
 
 /// What only the operator sets of a provider.
-const OPERATORS: [&str; 5] = ["fee", "hosts", "pay_to", "settlement", "suspended"];
+const OPERATORS: [&str; 7] = ["address", "custody", "fee", "hosts", "pay_to", "settlement", "suspended"];
 
 /// Under `upstream`: files of the gateway's host. What one process reads there another one may not find, and whoever may
 /// write a document must not read the operator's disk.
 const FILES: [&str; 2] = ["headers_file", "ca_file"];
 
 /// Who writes, and on which terms.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Author {
     pub(crate) rights: Rights,
     pub(crate) terms: Terms,
@@ -35,7 +35,7 @@ pub(crate) struct Author {
 impl Author {
     /// A provider's document; `before` is what it replaces.
     pub(crate) fn provider(
-        self,
+        &self,
         document: Document,
         before: Option<&ProviderEntry>,
     ) -> Result<ProviderDraft, Vec<Mistake>> {
@@ -65,7 +65,7 @@ impl Author {
             Some(before) if is_same_place => before.trusted_upstream,
             _ => self.rights == Rights::Operator,
         };
-        provider.upstream.public_only = public_only(trusted_upstream, self.terms);
+        provider.upstream.public_only = public_only(trusted_upstream, &self.terms);
         if !is_same_place && provider.upstream.public_only {
             only_public(&provider)?;
         }
@@ -75,7 +75,7 @@ impl Author {
 
     /// A route's document; `before` is what it replaces.
     pub(crate) fn route(
-        self,
+        &self,
         document: Document,
         before: Option<&RouteEntry>,
     ) -> Result<RouteDraft, Vec<Mistake>> {
@@ -92,7 +92,7 @@ impl Author {
     /// Whether a provider writes a route that could take calls from another one's: the most specific route wins, whosever it
     /// is. Only the operator, who gives out hosts, decides that two providers share a path.
     pub(crate) fn takes_nothing(
-        self,
+        &self,
         setup: &Setup,
         draft: &RouteDraft,
         before: Option<&RouteEntry>,
@@ -117,7 +117,7 @@ impl Author {
     }
 
     /// What a provider would change though it is the operator's.
-    fn not_theirs(self, document: &Document, before: Option<&Document>) -> Vec<Mistake> {
+    fn not_theirs(&self, document: &Document, before: Option<&Document>) -> Vec<Mistake> {
         let changed = |key: &&str| document.get(key) != before.and_then(|before| before.get(key));
         let mistake =
             |key: &str| Mistake::at(format!("/{key}"), "is the operator's to set: leave it as it is");

@@ -82,7 +82,7 @@ impl Bundle {
         for (kind, documents) in kinds {
             for (index, document) in documents.into_iter().enumerate() {
                 let at = format!("/{kind}s/{index}");
-                match target(kind, document, setup, author) {
+                match target(kind, document, setup, &author) {
                     Ok((name, target)) if named.entry(kind).or_default().insert(Arc::clone(&name)) => {
                         edits.push(Edit { name, target, origin: Origin::Document(at) });
                     }
@@ -148,7 +148,7 @@ fn target(
     kind: &str,
     document: Document,
     setup: &Setup,
-    author: Author,
+    author: &Author,
 ) -> Result<(Arc<str>, Target), Vec<Mistake>> {
     let document = Document::given(Value::from(document.keys().clone())).map_err(|mistake| vec![mistake])?;
     let name = document.text("name").unwrap_or_default().to_owned();

@@ -76,7 +76,8 @@ impl Registry {
             Writer { writing: &mut writing, actor: &editor.actor, moment: Moment { at, version } };
         writer.retire(&draft.retired).await?;
         writer.number(&mut draft).await?;
-        let Checked { setup, catalog, changes } = draft.check(&state.catalog, editor.is_operator())?;
+        let Checked { setup, catalog, changes } =
+            draft.check(&state.catalog, &self.terms().networks, editor.is_operator())?;
         if editor.dry_run {
             return Ok(Outcome { version, changes });
         }

@@ -9,7 +9,9 @@ use super::ENTRIES_MAX;
 use super::conflict::Conflict;
 use super::edit::{Edit, Origin, ProviderDraft, RouteDraft, Target, Wrong};
 use super::editor::EntryChange;
+use super::misfit::Misfit;
 use super::setup::{ManagedBy, ProviderEntry, RouteEntry, Setup};
+use crate::config::NetworkSettings;
 use crate::document::Document;
 use crate::registry::RegistryError;
 
@@ -71,8 +73,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Looks at all of it; `basis` is a catalog to take the router of, where it answers the same requests.
-    pub(crate) fn check(self, basis: &Catalog, is_operator: bool) -> Result<Checked, RegistryError> {
+    pub(crate) fn check(
+        self,
+        basis: &Catalog,
+        networks: &[NetworkSettings],
+        is_operator: bool,
+    ) -> Result<Checked, RegistryError> {
         let mut wrong = Wrong::default();
+        self.tell_misfits(&mut wrong, networks);
         let (providers, routes) = self.next.parts();
         if self.edited.keys().any(|(is_provider, _)| *is_provider) {
             for conflict in Conflict::between_providers(&providers) {
@@ -101,7 +109,8 @@ impl<'a> Draft<'a> {
         let before = self.before.providers.get(name);
         let ProviderDraft { managed_by, document, provider, trusted_upstream } = draft;
         if let Some(before) = before {
-            let is_paid_elsewhere = before.provider.pay_to != provider.pay_to;
+            let is_paid_elsewhere =
+                before.provider.pay_to != provider.pay_to || before.provider.payee != provider.payee;
             if is_paid_elsewhere || before.provider.suspended != provider.suspended {
                 let routes =
                     self.next.routes_of(name).map(|(route, _)| (Arc::clone(route), is_paid_elsewhere));
@@ -204,6 +213,38 @@ impl<'a> Draft<'a> {
         let may_know = is_operator || provider(mine) == provider(theirs);
         let shown = if may_know { &**theirs } else { "another provider's" };
         wrong.tell(origin, conflict.pointer(), conflict.told(mine, shown));
+    }
+
+    /// Tells what these edits ask of public networks and cannot have there. What is as it was is left alone: the networks may
+    /// have changed under it. What stands in the file was looked at with the file's own networks.
+    fn tell_misfits(&self, wrong: &mut Wrong, networks: &[NetworkSettings]) {
+        let payee =
+            |setup: &Setup, name: &str| setup.providers.get(name).and_then(|entry| entry.provider.payee);
+        let is_paid_otherwise = |name: &str| payee(self.before, name) != payee(&self.next, name);
+        let of_api = self.next.providers.iter().filter(|(_, entry)| entry.managed_by == ManagedBy::Api);
+        for (name, entry) in of_api.filter(|(name, _)| is_paid_otherwise(name)) {
+            if let Some(origin) = self.edited.get(&(true, Arc::clone(name)))
+                && let Some(Misfit { key, told }) = Misfit::of_provider(&entry.provider, networks)
+            {
+                wrong.tell(origin, &format!("/{key}"), told);
+            }
+        }
+        let asked = |entry: &Arc<RouteEntry>| (entry.route.settle, entry.route.offer_order);
+        for (name, entry) in self.next.routes.iter().filter(|(_, entry)| entry.managed_by == ManagedBy::Api) {
+            let is_as_before = self.before.routes.get(name).map(asked) == Some(asked(entry));
+            if is_as_before && !is_paid_otherwise(&entry.provider) {
+                continue;
+            }
+            let payee = payee(&self.next, &entry.provider);
+            let Some(Misfit { key, told }) = Misfit::of_route(&entry.route, payee, networks) else {
+                continue;
+            };
+            if let Some(origin) = self.edited.get(&(false, Arc::clone(name))) {
+                wrong.tell(origin, &format!("/{key}"), told);
+            } else if let Some(origin) = self.edited.get(&(true, Arc::clone(&entry.provider))) {
+                wrong.tell(origin, "", format!("{key} of its route `{name}` {told}"));
+            }
+        }
     }
 
     /// What differs, entry by entry.

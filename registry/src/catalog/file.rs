@@ -23,8 +23,8 @@ impl Registry {
     /// [`RegistryError::File`] where it does not go with what came through the API; the database does not work. The catalog
     /// in force stays.
     pub async fn apply(&self, raw: &RawCatalog, at: UnixMillis) -> Result<Arc<Catalog>, RegistryError> {
-        self.shared.terms.get_or_init(|| raw.terms);
-        let file = raw.clone().on_terms(self.terms());
+        self.shared.terms.get_or_init(|| raw.terms.clone());
+        let file = raw.clone().on_terms(&self.terms());
         let plan: Plan = Box::new(move |setup| file.plan(setup));
         let outcome = self.change(&Editor::file(), at, plan).await?;
         let mut catalogs = self.catalogs();
@@ -37,7 +37,7 @@ impl Registry {
 
 impl RawCatalog {
     /// On the terms of this process, which wait for a restart as `[settlement]` does: no provider's own are new before the others'.
-    fn on_terms(mut self, terms: Terms) -> Self {
+    fn on_terms(mut self, terms: &Terms) -> Self {
         if self.terms.settlement.rules == terms.settlement.rules {
             return self;
         }

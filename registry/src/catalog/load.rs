@@ -32,14 +32,14 @@ impl Registry {
         let (terms, at) = (self.terms(), self.now());
         let mut setup = known.clone();
         for row in rows::providers(session, known.version).await? {
-            put_provider(&mut setup, &row, terms)?;
+            put_provider(&mut setup, &row, &terms)?;
         }
         let changed = rows::routes(session, known.version).await?;
         let names: Vec<Arc<str>> = changed.iter().map(|row| row.name.as_str().into()).collect();
         let numbers = revisions::load(session, &names).await?;
         for row in &changed {
             let numbered = numbers.get(row.name.as_str()).map_or(&[][..], Vec::as_slice);
-            put_route(&mut setup, row, revision::assigned(numbered, at), terms)?;
+            put_route(&mut setup, row, revision::assigned(numbered, at), &terms)?;
         }
         setup.version = version;
         setup.place();
@@ -50,7 +50,7 @@ impl Registry {
 // === impl Provider and Route ===
 
 /// Whether an upstream may only be reached on the public internet.
-pub(crate) const fn public_only(trusted_upstream: bool, terms: Terms) -> bool {
+pub(crate) const fn public_only(trusted_upstream: bool, terms: &Terms) -> bool {
     !trusted_upstream && !terms.private_upstreams
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn numbered(route: &Route, assigned: Assigned) -> Route {
     Route { revision, since, superseded, ..route.clone() }
 }
 
-fn put_provider(setup: &mut Setup, row: &ProviderRow, terms: Terms) -> Result<(), StoreError> {
+fn put_provider(setup: &mut Setup, row: &ProviderRow, terms: &Terms) -> Result<(), StoreError> {
     let name: Arc<str> = row.name.as_str().into();
     setup.unread.remove(&(true, Arc::clone(&name)));
     setup.providers.remove(&name);
@@ -91,7 +91,7 @@ fn put_provider(setup: &mut Setup, row: &ProviderRow, terms: Terms) -> Result<()
     Ok(())
 }
 
-fn put_route(setup: &mut Setup, row: &RouteRow, assigned: Assigned, terms: Terms) -> Result<(), StoreError> {
+fn put_route(setup: &mut Setup, row: &RouteRow, assigned: Assigned, terms: &Terms) -> Result<(), StoreError> {
     let name: Arc<str> = row.name.as_str().into();
     setup.unread.remove(&(false, Arc::clone(&name)));
     setup.routes.remove(&name);

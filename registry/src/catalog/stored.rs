@@ -42,7 +42,7 @@ impl Registry {
     pub async fn try_file(config: &Config, clock: Arc<dyn Clock>) -> Result<bool, RegistryError> {
         let at = clock.now();
         let Some(registry) = Self::open_existing(&config.data, clock).await? else { return Ok(false) };
-        registry.shared.terms.get_or_init(|| config.catalog.terms);
+        registry.shared.terms.get_or_init(|| config.catalog.terms.clone());
         let tried = registry.try_agents(&config.agents).await;
         let stored = registry.read_setup().await;
         registry.close().await;
@@ -54,7 +54,7 @@ impl Registry {
         edits.sort_by_key(Edit::turn);
         let mut draft = Draft::new(&stored, stored.version, at);
         draft.apply(edits, true)?;
-        draft.check(&Catalog::empty(), true)?;
+        draft.check(&Catalog::empty(), &config.networks, true)?;
         Ok(true)
     }
 
@@ -64,7 +64,7 @@ impl Registry {
         file: &RawCatalog,
     ) -> Result<Option<Setup>, RegistryError> {
         let Some(registry) = Self::open_existing(database, clock).await? else { return Ok(None) };
-        registry.shared.terms.get_or_init(|| file.terms);
+        registry.shared.terms.get_or_init(|| file.terms.clone());
         let stored = registry.read_setup().await;
         registry.close().await;
         stored.map(Some)

@@ -1,6 +1,7 @@
 //! Providers and routes through the API and through the file, over the real databases.
 
 mod api;
+mod chain;
 mod file;
 mod gone;
 mod several;

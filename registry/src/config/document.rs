@@ -47,7 +47,9 @@ fn any_route(
     read(document, |section| {
         let item = section.require("provider", "name the provider whose route it is");
         let provider = item.and_then(|item| item.parse(value::name));
-        let read = route::read(section, ProviderId(0), request_bytes_max, judge)?;
+        let read = route::read(&section, ProviderId(0), request_bytes_max, judge);
+        section.finish();
+        let read = read?;
         Some((provider?.into(), read.route))
     })
 }

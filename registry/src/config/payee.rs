@@ -1,6 +1,6 @@
 //! Reads how a provider is paid on public networks, and how a route settles such payments.
 
-use domain::{OfferOrder, Payee, Settle};
+use domain::{OfferOrder, Payee, Price, Settle};
 
 use super::tree::Section;
 use super::value::{self, one_of};
@@ -33,13 +33,29 @@ pub(super) fn read(section: &Section<'_>) -> Option<Payee> {
     }
 }
 
-pub(super) fn settle(text: &str) -> Result<Settle, String> {
+/// `settle` and `offer_order` of a route.
+pub(super) fn of_route(section: &Section<'_>, price: Option<&Price>) -> (Settle, OfferOrder) {
+    let paid = |key, told| {
+        let item = section.item(key)?;
+        if price == Some(&Price::Free) {
+            item.fail(told);
+        }
+        Some(item)
+    };
+    let settle = paid("settle", "says when payments are settled, but this route is free: leave it out")
+        .and_then(|item| item.parse(settle));
+    let order = paid("offer_order", "orders the offers of a 402, but this route is free: leave it out")
+        .and_then(|item| item.parse(offer_order));
+    (settle.unwrap_or_default(), order.unwrap_or_default())
+}
+
+fn settle(text: &str) -> Result<Settle, String> {
     let words = [Settle::After, Settle::Before, Settle::Deferred];
     let known = words.into_iter().find(|word| word.name() == text);
     known.ok_or_else(|| one_of(text, &words.map(Settle::name)).to_string())
 }
 
-pub(super) fn offer_order(text: &str) -> Result<OfferOrder, String> {
+fn offer_order(text: &str) -> Result<OfferOrder, String> {
     let words = [OfferOrder::ChainFirst, OfferOrder::WalletFirst];
     let known = words.into_iter().find(|word| word.name() == text);
     known.ok_or_else(|| one_of(text, &words.map(OfferOrder::name)).to_string())

@@ -12,7 +12,8 @@ use super::settlement;
 use super::tree::{Section, Spot};
 use super::upstream;
 use super::value;
-use crate::catalog::{ENTRIES_MAX, derived_pay_to};
+use crate::catalog::misfit::Misfit;
+use crate::catalog::{ENTRIES_MAX, Terms, derived_pay_to};
 use crate::document::Document;
 
 /// Hosts of one provider.
@@ -43,22 +44,28 @@ pub(super) struct Entry {
 
 impl Read {
     /// All providers of a file.
-    pub(super) fn all(root: &Section<'_>, request_bytes_max: u64, rules: SettlementRules) -> Self {
+    pub(super) fn all(root: &Section<'_>, terms: &Terms) -> Self {
         let mut read = Self::default();
         for (index, section) in root.sections("providers").into_iter().enumerate() {
             if index >= ENTRIES_MAX || read.route_names.len() >= ENTRIES_MAX {
                 root.report().fail(section.spot(), format!("more than {ENTRIES_MAX} providers or routes"));
                 break;
             }
-            read.provider(section, request_bytes_max, rules);
+            read.provider(section, terms);
         }
         read
     }
 
-    fn provider(&mut self, section: Section<'_>, request_bytes_max: u64, rules: SettlementRules) {
+    fn provider(&mut self, section: Section<'_>, terms: &Terms) {
         // Where this one will stand if nothing is wrong; if something is, no catalog is made.
         let id = ProviderId(u32::try_from(self.providers.len()).unwrap_or(u32::MAX));
-        let entry = entry(&section, rules);
+        let entry = entry(&section, terms.settlement.rules);
+        let report = section.report();
+        if let Some(Misfit { key, told }) =
+            entry.provider.as_ref().and_then(|provider| Misfit::of_provider(provider, &terms.networks))
+        {
+            report.fail(&section.spot_of(key), told);
+        }
         for section in section.sections("routes") {
             let route_name = section.item("name").filter(|item| item.is_text());
             if let Some(item) = &route_name
@@ -69,7 +76,15 @@ impl Read {
             let mut document = section.document(&[]);
             document.set("provider", entry.name.as_deref().unwrap_or_default());
             self.route_documents.push(document);
-            self.routes.extend(route::read(section, id, request_bytes_max, Judge::New));
+            let read = route::read(&section, id, terms.request_bytes_max, Judge::New);
+            if let (Some(provider), Some(read)) = (&entry.provider, &read)
+                && let Some(Misfit { key, told }) =
+                    Misfit::of_route(&read.route, provider.payee, &terms.networks)
+            {
+                report.fail(&section.spot_of(key), told);
+            }
+            section.finish();
+            self.routes.extend(read);
         }
         let document = section.document(&["routes"]);
         section.finish();

@@ -55,8 +55,9 @@ pub(super) struct Read {
     pub(super) spot: Spot,
 }
 
+/// Reads all keys of a route. The section is not finished.
 pub(super) fn read(
-    section: Section<'_>,
+    section: &Section<'_>,
     provider: ProviderId,
     request_bytes_max: u64,
     judge: Judge,
@@ -69,8 +70,8 @@ pub(super) fn read(
         section.require("path", "write which paths it answers, such as path = \"/v1/quotes/{symbol}\"");
     let pattern = path_item.as_ref().and_then(|item| item.parse(pattern));
     let category = section.item("category").and_then(|item| item.parse(value::name));
-    let price = price(&section);
-    let free_per_day = free_per_day(&section, price.as_ref());
+    let price = price(section);
+    let free_per_day = free_per_day(section, price.as_ref());
     let text = |key, bytes_max| {
         let item: Option<Item<'_>> = section.item(key);
         item.and_then(|item| {
@@ -81,10 +82,8 @@ pub(super) fn read(
     let mime_type = text("mime_type", 128).unwrap_or_default();
     let retry = section.item("retry").and_then(|item| item.parse(retry)).unwrap_or_default();
     let charge_on = section.item("charge_on").map(|item| charge_on(&item)).unwrap_or_default();
-    let capture = capture(&section, price.as_ref());
-    let settle = section.item("settle").and_then(|item| item.parse(payee::settle)).unwrap_or_default();
-    let offer_order =
-        section.item("offer_order").and_then(|item| item.parse(payee::offer_order)).unwrap_or_default();
+    let capture = capture(section, price.as_ref());
+    let (settle, offer_order) = payee::of_route(section, price.as_ref());
     let flag = |key| section.item(key).and_then(|item| item.boolean()).unwrap_or(false);
     let (redeliver, cacheable) = (flag("redeliver"), flag("cacheable"));
     let escaped_item = section.item("escaped_slash");
@@ -92,7 +91,7 @@ pub(super) fn read(
     let bytes = |key| section.item(key).and_then(|item| size(&item, 0..=1 << 40));
     let request_bytes_max = bytes("request_bytes_max").unwrap_or(request_bytes_max);
     let stream_bytes_min = bytes("stream_bytes_min").unwrap_or(STREAM_BYTES_MIN);
-    let rate_limit = rate::read(&section);
+    let rate_limit = rate::read(section);
     if let (true, Some(pattern), Some(item)) = (escaped_slash, &pattern, &escaped_item) {
         let last = pattern.segments().last();
         if !matches!(last, Some(Segment::Parameter(_) | Segment::Rest(_))) {
@@ -100,7 +99,6 @@ pub(super) fn read(
         }
     }
     let spot = path_item.map_or_else(|| section.spot().clone(), |item| item.spot());
-    section.finish();
     let route = Route {
         name: name?.into(),
         provider,

@@ -26,9 +26,9 @@ const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 
 /// Networks whose assets are real: a wallet that looks like one of them would take payments that mean
 /// something there.
-const PUBLIC_CHAINS: [u64; 26] = [
-    1, 10, 25, 56, 97, 100, 130, 137, 146, 250, 324, 480, 1101, 1329, 5000, 8453, 10_143, 42_161, 42_220,
-    43_113, 43_114, 59_144, 80_002, 84_532, 421_614, 11_155_111,
+const PUBLIC_CHAINS: [u64; 28] = [
+    1, 10, 25, 56, 97, 100, 130, 137, 143, 146, 250, 324, 480, 1101, 1328, 1329, 5000, 8453, 10_143, 42_161,
+    42_220, 43_113, 43_114, 59_144, 80_002, 84_532, 421_614, 11_155_111,
 ];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

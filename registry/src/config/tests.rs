@@ -6,6 +6,7 @@ mod examples;
 mod limits;
 mod lists;
 mod mutations;
+mod networks;
 mod restart;
 
 use std::fs;
@@ -80,6 +81,11 @@ fn the_documented_file_names_every_key_there_is() {
         ("[limits]\n", ""),
         ("[shutdown]\n", ""),
         ("[wallet]\n", ""),
+        ("[[networks]]\n", ""),
+        ("[[networks]]\n[[networks.tokens]]\n", ""),
+        ("[[networks]]\n[[networks.facilitators]]\n", ""),
+        ("[[networks]]\n[[networks.facilitators]]\n[networks.facilitators.settle]\n", ""),
+        ("[[networks]]\nsettler = \"evm\"\n[networks.evm]\n", ""),
         ("[control]\n", ""),
         ("[settlement]\n", ""),
         ("[[providers]]\n[providers.settlement]\n", ""),

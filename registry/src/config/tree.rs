@@ -152,6 +152,12 @@ impl<'a> Section<'a> {
         &self.spot
     }
 
+    /// Where a key stands, or its table where it is not there.
+    pub(super) fn spot_of(&self, key: &str) -> Spot {
+        let within = Spot::within(&self.spot, key);
+        self.table.get(key).map_or(within.clone(), |value| self.report.spot(within.key, &value.span()))
+    }
+
     /// As it was written, without some of its keys.
     pub(super) fn document(&self, without: &[&str]) -> Document {
         text::document(self.table, without)

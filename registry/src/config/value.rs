@@ -2,9 +2,11 @@
 //! what to write.
 
 use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use domain::internet::is_public;
 use domain::{Address, BasisPoints, UnixMillis};
 use jiff::Timestamp;
 use toml::de::DeValue;
@@ -104,6 +106,63 @@ pub fn share(text: &str) -> Result<BasisPoints, String> {
     }
     let points: u32 = format!("{whole}{part:0<2}").parse().map_err(|_| malformed())?;
     u16::try_from(points).ok().and_then(BasisPoints::new).ok_or_else(malformed)
+}
+
+/// A price of gas such as `"1.5gwei"`, in wei.
+///
+/// # Errors
+/// What to write instead.
+pub fn gwei(text: &str) -> Result<u128, String> {
+    let malformed = || {
+        format!(
+            "`{}` is not a price of gas: write it as \"2gwei\" or \"0.05gwei\", above zero",
+            printable(text)
+        )
+    };
+    let number = text.strip_suffix("gwei").ok_or_else(malformed)?.trim_end_matches(' ');
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str, most| {
+        !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !digits(whole, 9) || !digits(part, 9) {
+        return Err(malformed());
+    }
+    let wei: u128 = format!("{whole}{part:0<9}").parse().map_err(|_| malformed())?;
+    if wei == 0 { Err(malformed()) } else { Ok(wei) }
+}
+
+/// Where something is reached by HTTP, calls below it; without the slash at its end.
+///
+/// # Errors
+/// What to write instead.
+pub fn base_url(text: &str) -> Result<String, String> {
+    let malformed =
+        || "must be a URL without `?` and `#`, such as \"https://facilitator.example\"".to_owned();
+    let rest =
+        text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(malformed)?;
+    // Not repeated in the message: what stands before the sign is a password.
+    if rest.contains('@') {
+        return Err(
+            "holds a user or a password: send them as a header instead, see `headers_file`".to_owned()
+        );
+    }
+    let plain = rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains(['?', '#', '\\']);
+    if plain && !rest.is_empty() && !rest.starts_with(['/', ':']) {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err(malformed())
+}
+
+/// Whether what is said to this URL can be read and changed by others on its way: neither TLS nor a network of one's own.
+pub(super) fn is_open(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    if let Ok(at) = host.parse::<SocketAddr>() {
+        return is_public(at.ip());
+    }
+    let host = host.split(':').next().unwrap_or(host);
+    host.parse::<IpAddr>().map_or(host != "localhost", is_public)
 }
 
 /// A point in time with its offset, such as `2027-01-01T00:00:00Z`.
@@ -249,6 +308,33 @@ mod tests {
         for text in ["", "%", "2.5", "100.01%", "0.001%", "-1%", "1.%", ".5%", "1e1%"] {
             assert!(share(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn gas_is_priced_in_gwei_and_exact() {
+        let prices =
+            ["2gwei", "0.05gwei", "1.000000001 gwei", "999999999gwei"].map(|text| gwei(text).unwrap());
+        assert_eq!(prices, [2_000_000_000, 50_000_000, 1_000_000_001, 999_999_999_000_000_000]);
+        for text in
+            ["", "2", "gwei", "0gwei", "0.0gwei", ".5gwei", "1.gwei", "1.0000000001gwei", "-1gwei", "1e3gwei"]
+        {
+            assert!(gwei(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_goes_over_the_internet_without_tls_is_open() {
+        for open in ["http://node.example", "http://8.8.8.8:8545/x", "http://user@node.example"] {
+            assert!(is_open(open), "{open}");
+        }
+        let others = [
+            "https://node.example",
+            "http://127.0.0.1:8545",
+            "http://localhost:8545",
+            "http://10.0.0.7/x",
+            "http://[::1]:8545",
+        ];
+        assert!(others.iter().all(|other| !is_open(other)));
     }
 
     #[test]

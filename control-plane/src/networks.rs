@@ -1,0 +1,109 @@
+//! `/v1/networks`: the public networks on which payments are taken, as the configuration file says it. Read only, no secrets.
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::Asset;
+use domain::chain::TOKEN_DECIMALS;
+use registry::config::NetworkSettings;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::call::caller::Caller;
+use crate::call::csv::Row;
+use crate::call::listing::{Lister, Page, PageQuery, Range};
+use crate::call::query::Query;
+use crate::control::ControlState;
+use crate::problem::Problem;
+
+#[derive(Clone, Serialize, ToSchema)]
+struct NetworkView {
+    /// CAIP-2, such as `eip155:8453`.
+    id: String,
+    /// What is paid with there, the preferred one first.
+    tokens: Vec<TokenView>,
+    /// Who settles: `facilitator` or `evm`.
+    settler: &'static str,
+    /// Blocks on top of one before what it holds counts.
+    confirmations: u64,
+    /// How long a payment may be valid, in seconds.
+    max_timeout_seconds: u64,
+    /// How much of that must be left when it comes, in seconds.
+    margin_seconds: u64,
+    /// Where providers with custody `treasury` are paid.
+    treasury: Option<String>,
+    /// The most that one payer may have verified and not settled yet.
+    payer_unsettled_max: String,
+}
+
+/// A token, by its EIP-712 domain.
+#[derive(Clone, Serialize, ToSchema)]
+struct TokenView {
+    address: String,
+    name: String,
+    version: String,
+    decimals: u8,
+}
+
+pub(crate) fn router() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::default().routes(routes!(list))
+}
+
+/// Public networks on which payments are taken, by id. They are set in the configuration file.
+#[utoipa::path(get, path = "/v1/networks", operation_id = "network.list", tag = "networks", params(PageQuery),
+    responses((status = 200, body = Page<NetworkView>)), security(("management" = ["networks:read"])))]
+async fn list(
+    State(state): State<ControlState>,
+    _: Caller,
+    lister: Lister,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Problem> {
+    let networks = state.registry.networks();
+    let mut by_id: Vec<&NetworkSettings> = networks.iter().collect();
+    by_id.sort_by(|one, other| one.network.id.cmp(&other.network.id));
+    let views: Vec<NetworkView> = by_id.into_iter().map(NetworkView::new).collect();
+    let fetch = move |range: Range<String>| {
+        let after = range.after.unwrap_or_default();
+        let rest = views.iter().filter(|view| view.id > after).take(range.limit as usize);
+        let rows: Vec<_> = rest.map(|view| (view.id.clone(), view.clone())).collect();
+        async move { Ok(rows) }
+    };
+    lister.answer(query.limit, query.after.as_deref(), fetch).await
+}
+
+// === impl NetworkView ===
+
+impl NetworkView {
+    fn new(settings: &NetworkSettings) -> Self {
+        let NetworkSettings { network, confirmations, payer_unsettled_max, settler, .. } = settings;
+        Self {
+            id: network.id.to_string(),
+            tokens: network.tokens.iter().map(TokenView::new).collect(),
+            settler: settler.name(),
+            confirmations: *confirmations,
+            max_timeout_seconds: network.max_timeout_seconds,
+            margin_seconds: network.margin_seconds,
+            treasury: network.treasury.map(|address| address.to_string()),
+            payer_unsettled_max: payer_unsettled_max.to_string(),
+        }
+    }
+}
+
+impl Row for NetworkView {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "settler", "confirmations", "max_timeout_seconds", "treasury", "payer_unsettled_max"];
+}
+
+// === impl TokenView ===
+
+impl TokenView {
+    fn new(token: &Asset) -> Self {
+        Self {
+            address: token.address.to_string(),
+            name: token.name.to_string(),
+            version: token.version.to_string(),
+            decimals: TOKEN_DECIMALS,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! [`NetworkSettings`]: a public network on which payments are taken: its nodes, its tokens, and who settles there.
+//!
+//! Values and defaults only. Next: [`read`] for `[[networks]]`, [`settler`] for who settles, [`token`] for tokens that need no
+//! words.
+
+mod read;
+mod settler;
+mod token;
+
+use std::time::Duration;
+
+use domain::{Amount, Network, Secret};
+
+pub(super) use read::{Around, all};
+
+/// A network of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// What offers say of it.
+    pub network: Network,
+    /// Where its nodes answer JSON-RPC, the preferred one first; at least one. URLs hold API keys.
+    pub nodes: Vec<Secret>,
+    /// Blocks on top of one before what it holds counts. 0: the last one counts.
+    pub confirmations: u64,
+    /// The most that one payer may have verified and not settled yet: what is at stake where its payments fail.
+    pub payer_unsettled_max: Amount,
+    /// Who sends payments to the chain.
+    pub settler: SettlerSettings,
+}
+
+/// Who sends payments to the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettlerSettings {
+    /// Others; at least one.
+    Facilitators(Vec<FacilitatorSettings>),
+    /// This gateway, in transactions of its own.
+    Evm(EvmSettings),
+}
+
+/// One facilitator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FacilitatorSettings {
+    /// Such as `https://facilitator.example`, without a slash at its end; its calls are below it.
+    pub url: String,
+    /// Its part of the settlements, beside the weights of the others; above zero.
+    pub weight: u32,
+    /// How long a verification may take: the payer waits for it.
+    pub verify_timeout: Duration,
+    /// How long a settlement may take before its outcome is unknown.
+    pub settle_timeout: Duration,
+    /// Header fields of `POST /verify`, by name in lower case.
+    pub verify_headers: Vec<(String, Secret)>,
+    /// Those of `POST /settle`.
+    pub settle_headers: Vec<(String, Secret)>,
+    /// Those of `GET /supported`.
+    pub supported_headers: Vec<(String, Secret)>,
+}
+
+/// Transactions of our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvmSettings {
+    /// The key of the account that sends and pays for gas: 64 hexadecimal digits. It holds nobody's payments.
+    pub key: Secret,
+    /// The most that a unit of gas may cost, tip included, in wei.
+    pub max_fee_per_gas: u128,
+    /// Payments in one transaction at most.
+    pub batch_max: usize,
+    /// How long payments that can wait are collected before a transaction takes them.
+    pub batch_interval: Duration,
+}
+
+/// [`NetworkSettings::confirmations`] where nothing is said.
+pub const CONFIRMATIONS: u64 = 10;
+
+/// [`Network::max_timeout_seconds`] where nothing is said.
+pub const MAX_TIMEOUT_SECONDS: u64 = 60;
+
+/// [`Network::margin_seconds`] where nothing is said.
+pub const MARGIN_SECONDS: u64 = 10;
+
+/// [`NetworkSettings::payer_unsettled_max`] where nothing is said, in millionths of a dollar.
+pub const PAYER_UNSETTLED_MAX: i64 = 10_000_000;
+
+// === impl NetworkSettings ===
+
+impl NetworkSettings {
+    /// Whether a payment that is settled later has time for two attempts: what fails once must not be lost.
+    #[must_use]
+    pub fn can_defer(&self) -> bool {
+        let attempts = self.settler.attempt().saturating_mul(2);
+        let margin = Duration::from_secs(self.network.margin_seconds);
+        attempts.saturating_add(margin) <= Duration::from_secs(self.network.max_timeout_seconds)
+    }
+}
+
+// === impl SettlerSettings ===
+
+impl SettlerSettings {
+    /// Its word in the configuration and the API.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Facilitators(_) => "facilitator",
+            Self::Evm(_) => "evm",
+        }
+    }
+
+    /// How long one attempt to settle a payment that can wait may take until it is sent, or known to have failed.
+    fn attempt(&self) -> Duration {
+        match self {
+            Self::Facilitators(all) => all.iter().map(|one| one.settle_timeout).max().unwrap_or_default(),
+            Self::Evm(evm) => evm.batch_interval,
+        }
+    }
+}

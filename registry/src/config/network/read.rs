@@ -1,0 +1,201 @@
+//! Reads `[[networks]]`. URLs of nodes hold API keys: no message repeats any part of one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Amount, Network, Secret};
+
+use super::{
+    CONFIRMATIONS, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings, PAYER_UNSETTLED_MAX, settler, token,
+};
+use crate::config::key_path::printable;
+use crate::config::section::secret_file;
+use crate::config::settings::Coordination;
+use crate::config::tree::{Item, Section};
+use crate::config::value::{self, within};
+
+/// Networks of one file.
+const NETWORKS_MAX: usize = 16;
+
+/// Nodes of one network.
+const NODES_MAX: usize = 8;
+
+/// Most blocks on top of one that can be asked for.
+const CONFIRMATIONS_MAX: u64 = 10_000;
+
+/// Longest time of a payment: for so long its nonce is kept at hand.
+const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What a network must go with.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Around {
+    /// The number of the wallet's own network.
+    pub(in crate::config) wallet_chain_id: u64,
+    pub(in crate::config) coordination: Coordination,
+}
+
+/// All networks of a file. Of use only where nothing is wrong.
+pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Arc<[NetworkSettings]> {
+    let sections = root.sections("networks");
+    if let (Some(first), Coordination::Db) = (sections.first(), around.coordination) {
+        root.report().fail(
+            first.spot(),
+            "public networks and several gateways on one database do not go together yet: leave out coordination = \"db\" in \
+             [data], or the networks",
+        );
+    }
+    if let Some(beyond) = sections.get(NETWORKS_MAX) {
+        root.report().fail(beyond.spot(), format!("more than {NETWORKS_MAX} networks"));
+    }
+    let mut ids: Vec<u64> = Vec::new();
+    let read = sections.into_iter().take(NETWORKS_MAX).filter_map(|section| one(section, around, &mut ids));
+    read.collect()
+}
+
+fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
+    let chain_id = chain_id(&section, around, ids);
+    let nodes = nodes(&section);
+    if nodes.iter().flatten().any(|node| value::is_open(node.expose())) {
+        let told = "names a node without https: whoever is on the way can say what the chain shows";
+        section.report().warn(&section.spot_of("rpc"), told);
+    }
+    let confirmations = section.item("confirmations").and_then(|item| item.integer(0..=CONFIRMATIONS_MAX));
+    let (max_timeout_seconds, margin_seconds) = times(&section);
+    let treasury = section.item("treasury").and_then(|item| item.parse(value::address));
+    let payer_unsettled_max = section.item("payer_unsettled_max").and_then(|item| item.parse(cap));
+    let tokens = token::all(&section, chain_id);
+    let settler = settler::read(&section);
+    section.finish();
+    let id = format!("eip155:{}", chain_id?).into();
+    Some(NetworkSettings {
+        network: Network { id, tokens: tokens?, max_timeout_seconds, margin_seconds, treasury },
+        nodes: nodes?,
+        confirmations: confirmations.unwrap_or(CONFIRMATIONS),
+        payer_unsettled_max: payer_unsettled_max
+            .or(Amount::from_atomic(PAYER_UNSETTLED_MAX))
+            .unwrap_or_default(),
+        settler: settler?,
+    })
+}
+
+fn chain_id(section: &Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<u64> {
+    let hint = "name the network by its CAIP-2 id, such as id = \"eip155:8453\" (Base)";
+    let item = section.require("id", hint)?;
+    let chain_id = item.parse(caip2)?;
+    if chain_id == around.wallet_chain_id {
+        item.fail(format!(
+            "is the network of the wallet ([wallet] chain_id = {chain_id}), whose signatures could be used here: give the wallet \
+             another number"
+        ));
+    }
+    if ids.contains(&chain_id) {
+        item.fail(format!("there is already a network eip155:{chain_id}: make them one"));
+    }
+    ids.push(chain_id);
+    Some(chain_id)
+}
+
+/// The number of an EVM network.
+fn caip2(text: &str) -> Result<u64, String> {
+    let malformed =
+        || format!("`{}` is no CAIP-2 id of a network: write it as \"eip155:8453\"", printable(text));
+    match text.split_once(':') {
+        Some(("eip155", number)) => {
+            // EIP-2294 keeps chain ids below this; without a leading zero there is one way to write each.
+            let parsed = number.parse().ok().filter(|id| (1..=4_503_599_627_370_476).contains(id));
+            parsed.filter(|id: &u64| id.to_string() == number).ok_or_else(malformed)
+        }
+        Some((namespace, _)) => Err(format!(
+            "`{}` is no EVM network: only eip155 is settled by this version",
+            printable(namespace)
+        )),
+        None => Err(malformed()),
+    }
+}
+
+fn nodes(section: &Section<'_>) -> Option<Vec<Secret>> {
+    let given = section.item("rpc");
+    let in_file = section.item("rpc_file");
+    match (given, in_file) {
+        (Some(item), Some(_)) => {
+            item.fail("stands beside rpc_file: keep one of them");
+            None
+        }
+        (Some(item), None) => {
+            let told =
+                format!("must list 1 to {NODES_MAX} URLs of nodes, such as [\"https://node.example\"]");
+            let items = item.filled_list(NODES_MAX, told)?;
+            let nodes: Vec<Secret> = items.iter().filter_map(|item| item.parse(node)).collect();
+            (nodes.len() == items.len()).then_some(nodes)
+        }
+        (None, Some(item)) => nodes_in_file(&item),
+        (None, None) => {
+            let told = "names no node: write rpc = [\"https://...\"], or rpc_file with one URL a line";
+            section.report().fail(section.spot(), told);
+            None
+        }
+    }
+}
+
+fn nodes_in_file(item: &Item<'_>) -> Option<Vec<Secret>> {
+    let text = secret_file(item)?;
+    let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
+    let nodes: Result<Vec<Secret>, String> = lines.map(node).collect();
+    match nodes {
+        Ok(nodes) if (1..=NODES_MAX).contains(&nodes.len()) => Some(nodes),
+        Ok(_) => {
+            item.fail(format!("must name a file with 1 to {NODES_MAX} URLs of nodes, one a line"));
+            None
+        }
+        Err(told) => {
+            item.fail(format!("each line of the file {told}"));
+            None
+        }
+    }
+}
+
+fn node(text: &str) -> Result<Secret, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let named = host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']));
+    if plain && named {
+        return Ok(Secret::new(text.to_owned()));
+    }
+    Err("must be the URL of a node, such as \"https://node.example/v3/KEY\"".to_owned())
+}
+
+/// How long a payment may be valid, and how much of that must be left, in seconds.
+fn times(section: &Section<'_>) -> (u64, u64) {
+    let seconds = |key, least, or| {
+        let item = section.item(key);
+        let given = item.as_ref().and_then(|item| item.parse(|text| whole_seconds(text, least)));
+        (given.unwrap_or(or), item)
+    };
+    let (max_timeout, item) = seconds("max_timeout", 1, MAX_TIMEOUT_SECONDS);
+    let (margin, margin_item) = seconds("margin", 0, MARGIN_SECONDS);
+    if let (true, Some(item)) = (margin >= max_timeout, margin_item.or(item)) {
+        item.fail(format!(
+            "margin ({margin}s) must be shorter than max_timeout ({max_timeout}s): every payment would come too late"
+        ));
+    }
+    (max_timeout, margin)
+}
+
+fn whole_seconds(text: &str, least: u64) -> Result<u64, String> {
+    let given =
+        within(value::duration(text)?, (Duration::from_secs(least), TIMEOUT_MAX), value::print_duration)?;
+    if given.subsec_nanos() == 0 {
+        return Ok(given.as_secs());
+    }
+    Err("must be whole seconds: offers say it so".to_owned())
+}
+
+fn cap(text: &str) -> Result<Amount, String> {
+    match Amount::parse_dollars(text) {
+        Ok(amount) if amount.is_zero() => {
+            Err("is nothing, so that nobody could pay: write it as \"$10\"".to_owned())
+        }
+        Ok(amount) => Ok(amount),
+        Err(error) => Err(error.to_string()),
+    }
+}
