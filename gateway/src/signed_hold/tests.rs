@@ -132,6 +132,8 @@ async fn a_payer_that_could_not_be_collected_from_pays_before_it_is_answered() {
     assert_eq!(outcome.unwrap(), Outcome::Paid);
     assert_eq!(rig::receipt(&response, "payment-response")["transaction"], HASH.to_string());
     assert_eq!(rig.rail.settled(), 1);
+    // Its block does not count yet.
+    assert_eq!(rig.ledger.due(10).await.unwrap().len(), 1);
     rig.finish(exchange).await;
 }
 
