@@ -69,13 +69,13 @@ impl SignedHold {
 
     async fn take(self) -> Result<Receipt, NotPaid> {
         if self.settle == Settle::Deferred {
-            return self.owed().await;
+            let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;
+            self.exposed.defer(self.signed.valid_before());
+            return Ok(receipt);
         }
         let (payment, amount) = (self.hold.payment(), self.hold.maximum());
         match self.rail.settle(payment, &self.signed, amount).await {
-            Settling::Moved(transaction) => self.moved(transaction).await,
-            // Until its block counts it may be taken back: it is settled again then.
-            Settling::Shown(transaction) => Ok(self.owed().await?.shown_in(transaction)),
+            Settling::Moved(transaction) | Settling::Shown(transaction) => self.moved(transaction).await,
             Settling::Refused(reason) => Err(self.not_moved(NotPaid::Refused(reason)).await),
             Settling::Unavailable(_) => Err(self.not_moved(NotPaid::Unavailable).await),
             Settling::Unknown(_) => {
@@ -84,13 +84,6 @@ impl SignedHold {
                 Err(NotPaid::Unknown)
             }
         }
-    }
-
-    /// Captured, and settled behind the requests.
-    async fn owed(self) -> Result<Receipt, NotPaid> {
-        let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;
-        self.exposed.defer(self.signed.valid_before());
-        Ok(receipt)
     }
 
     async fn moved(self, transaction: B256) -> Result<Receipt, NotPaid> {

@@ -105,15 +105,6 @@ impl Receipt {
         &self.record
     }
 
-    /// The same, naming the transaction that stands on chain and does not count yet: it is still to be settled in the books.
-    #[must_use]
-    pub fn shown_in(mut self, transaction: B256) -> Self {
-        if let Some(on_chain) = &mut self.record.on_chain {
-            on_chain.transaction = Some(transaction);
-        }
-        self
-    }
-
     /// The response went out whole, or the client itself left.
     pub fn delivered(mut self) {
         self.delivery.confirm();
