@@ -192,6 +192,17 @@ fn what_is_no_network_says_what_to_write() {
 }
 
 #[test]
+fn a_mistake_in_a_network_or_an_address_is_told_alone() {
+    let own = "address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"";
+    let sold = provider(own, "settle = \"deferred\"");
+    assert_told(&format!("{}{sold}", base("margin = 1", FACILITATOR)), "networks[0].margin", "a string");
+    assert_told(&format!("{}{sold}", base("", "")), "networks[0]", "has no facilitator");
+    let wrong = provider("address = \"0x1\"", "settle = \"deferred\"");
+    let network = base("max_timeout = \"5m\"", FACILITATOR);
+    assert_told(&format!("{network}{wrong}"), "providers[0].address", "is not an address");
+}
+
+#[test]
 fn what_others_on_the_way_could_change_is_warned_of() {
     let warned = |text: &str| {
         let loaded = parse(text).unwrap_or_else(|errors| panic!("{errors}"));
