@@ -14,6 +14,7 @@ demo:
 test:
 	@sh tests/setup.sh build
 	@sh tests/setup.sh clients >/dev/null
+	@sh tests/setup.sh contracts >/dev/null
 	@sh tests/setup.sh postgres
 	@sh tests/setup.sh prometheus
 	cargo build --locked --workspace --bins

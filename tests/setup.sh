@@ -4,10 +4,12 @@
 #
 #   setup.sh build     a C compiler and cmake
 #   setup.sh clients   the stock x402 clients; prints the folder they are in
+#   setup.sh contracts  what stands on the tests' local chain; prints the file
 #   setup.sh postgres  PostgreSQL's server, which the tests start themselves
 #   setup.sh prometheus  promtool, which judges alerts and dashboard
 #
-# The clients go to ~/.cache/faregate/clients, one folder per lock file, so that a second run installs nothing.
+# The clients go to ~/.cache/faregate/clients, one folder per lock file, so that a second run installs nothing; the contracts
+# beside them.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -72,6 +74,33 @@ clients() {
   printf '%s\n' "$folder"
 }
 
+# Some contracts are in a package of 14 MB of which one file is wanted, and no other of its 600 is unpacked.
+PREINSTALLS=@eth-optimism/contracts-bedrock@0.17.3
+PREINSTALLS_SHA256=46c5a90e5a3838acd4e375dc41fdfbf1e86f882c37c6963e8f4f8356bb743876
+
+contracts() {
+  folder=$(clients)
+  key=$(cat "$here"/kit/chain/*.sol "$here/kit/chain/contracts.mjs" | cksum | tr ' ' '-')
+  file="$folder/contracts-$key.json"
+  if [ ! -e "$file" ]; then
+    say "Compiling the contracts of the local chain ..."
+    node_is_new || PATH="$folder/venv/bin:$PATH"
+    work=$(mktemp -d "$folder/contracts-XXXXXX")
+    (
+      cd "$work"
+      packed=$(npm pack --silent "$PREINSTALLS")
+      printf '%s  %s\n' "$PREINSTALLS_SHA256" "$packed" | sha256sum -c --quiet >&2
+      tar -xzf "$packed" package/src/libraries/Preinstalls.sol
+      # Node looks for packages above the script.
+      cp "$here/kit/chain/contracts.mjs" .
+      node contracts.mjs "$here/kit/chain" package/src/libraries/Preinstalls.sol >contracts.json
+      mv contracts.json "$file"
+    )
+    rm -rf "$work"
+  fi
+  printf '%s\n' "$file"
+}
+
 # The places where tests/postgres looks too.
 postgres() {
   command -v initdb >/dev/null 2>&1 && return 0
@@ -89,7 +118,8 @@ prometheus() {
 case "${1:-}" in
   build) build ;;
   clients) clients ;;
+  contracts) contracts ;;
   postgres) postgres ;;
   prometheus) prometheus ;;
-  *) say "usage: setup.sh build|clients|postgres|prometheus"; exit 2 ;;
+  *) say "usage: setup.sh build|clients|contracts|postgres|prometheus"; exit 2 ;;
 esac

@@ -8,9 +8,11 @@ use bytes::{Bytes, BytesMut};
 use domain::{Amount, Capture, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse, Voiding};
 
+use crate::challenge::Asking;
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
 use crate::shutdown::InFlight;
+use crate::signed_hold::SignedHold;
 use crate::stage::admit::Admitted;
 use crate::stage::hold::Payer;
 use crate::stage::rate::Counted;
@@ -31,8 +33,8 @@ pub(crate) struct RequestContext {
     pub(crate) exchange: Option<Exchange>,
     /// What a failed phase will be answered with.
     pub(crate) refusal: Option<Refusal>,
-    /// The `PAYMENT-REQUIRED` header of a 402 that is going to be sent.
-    pub(crate) challenge: Option<String>,
+    /// What a 402 that is going to be sent asks for.
+    pub(crate) challenge: Option<Asking>,
     /// What was counted under the route's rate limits, where it has some.
     pub(crate) counted: Option<Counted>,
     pub(crate) times: Times,
@@ -83,6 +85,8 @@ pub(crate) enum Money {
     Free,
     /// Held, not decided yet.
     Held(Hold),
+    /// The same by a payment on a public network.
+    Signed(Box<SignedHold>),
     /// Forwarded once more under an earlier receipt.
     Redelivery(Redelivery),
     /// Captured; its delivery is not confirmed yet.
@@ -137,6 +141,12 @@ impl Exchange {
     pub(crate) fn paid(routed: Routed, request: Admitted, hold: Hold, payer: Payer) -> Self {
         let (price, payment) = (hold.maximum(), hold.payment());
         Self::new(routed, request, Money::Held(hold), Some(payer), price, Some(payment))
+    }
+
+    /// A request that was held for by a payment on a public network.
+    pub(crate) fn signed(routed: Routed, request: Admitted, signed: Box<SignedHold>, payer: Payer) -> Self {
+        let (price, payment) = (signed.maximum(), signed.payment());
+        Self::new(routed, request, Money::Signed(signed), Some(payer), price, Some(payment))
     }
 
     /// A request that was paid before.
@@ -196,7 +206,7 @@ impl Exchange {
         match &self.money {
             Money::Captured(receipt) => Some(receipt.record()),
             Money::Redelivery(redelivery) => Some(redelivery.record()),
-            Money::Free | Money::Held(_) | Money::Done => None,
+            Money::Free | Money::Held(_) | Money::Signed(_) | Money::Done => None,
         }
     }
 
@@ -204,6 +214,7 @@ impl Exchange {
     pub(crate) fn void(&mut self) -> Option<Voiding> {
         match std::mem::replace(&mut self.money, Money::Done) {
             Money::Held(hold) => Some(hold.void()),
+            Money::Signed(signed) => Some(signed.void()),
             other => {
                 self.money = other;
                 None

@@ -10,9 +10,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use crate::reply::Reply;
 
 /// Response fields that a paying script must be able to read.
-const EXPOSED: [&str; 7] = [
+const EXPOSED: [&str; 8] = [
     "PAYMENT-REQUIRED",
     "PAYMENT-RESPONSE",
+    "X-PAYMENT-RESPONSE",
     "Faregate-Payment-Id",
     "Faregate-Payment-Status",
     "Retry-After",

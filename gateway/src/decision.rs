@@ -7,17 +7,19 @@ use domain::PaymentId;
 use http::header::EXPECT;
 use pingora::proxy::Session;
 
+use crate::challenge::Asking;
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::credential::Credential;
 use crate::metrics::Outcome;
+use crate::offer::RouteOffer;
 use crate::payer_view::PayerView;
 use crate::proxy::Proxy;
+use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::reply::Reply;
 use crate::snapshot::Snapshot;
 use crate::stage::admit::{Admitted, admit};
-use crate::stage::capture::receipt_header;
 use crate::stage::hold::{Admission, Holder, Payer, body_digest};
 use crate::stage::rate;
 use crate::stage::route::{Routed, route};
@@ -112,10 +114,9 @@ impl Proxy {
     ) -> Result<Decision, Refusal> {
         let offer = routed.offer().ok_or(Refusal::Internal)?;
         let at = self.ledger.time();
-        let asset = self.ledger.asset();
         let claim = record::timed(&mut context.times.verify, || {
             let credential = Credential::find(&session.req_header().headers)?;
-            verify(credential, routed, offer, asset, at, &self.settings.limits)
+            verify(credential, &routed.route, offer, at, &self.settings.limits)
         });
         let claim = match claim {
             Ok(claim) => claim,
@@ -123,7 +124,12 @@ impl Proxy {
         };
 
         let started = Instant::now();
-        let holder = Holder { ledger: &self.ledger, directory: &self.directory, metrics: &self.metrics };
+        let holder = Holder {
+            ledger: &self.ledger,
+            directory: &self.directory,
+            public: self.public.as_deref(),
+            metrics: &self.metrics,
+        };
         let held = async {
             let headers = &session.req_header().headers;
             let mut holding = holder.identify(&claim, routed, headers, at, &mut context.counted).await?;
@@ -146,23 +152,31 @@ impl Proxy {
         };
         match admission {
             Admission::Paid(hold) => {
-                let mut exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
-                exchange.records =
-                    holding.identifier.as_ref().map(|_| self.settings.limits.stored_response_bytes_max);
-                Ok(Decision::Forward(Box::new(exchange)))
+                let exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
+                Ok(self.forward(exchange, holding.identifier.is_some()))
+            }
+            Admission::Signed(signed) => {
+                let exchange = Exchange::signed(routed.clone(), request, signed, holding.payer);
+                Ok(self.forward(exchange, holding.identifier.is_some()))
             }
             Admission::Redelivery(redelivery) if request.is_safe() || routed.route.redeliver => {
                 let exchange = Exchange::redelivered(routed.clone(), request, redelivery, holding.payer);
                 Ok(Decision::Forward(Box::new(exchange)))
             }
             Admission::Redelivery(redelivery) => {
-                let reply = self.already_delivered(redelivery.record(), &holding.payer);
+                let reply = already_delivered(redelivery.record(), &holding.payer);
                 Ok(Decision::Answer(reply, Outcome::Replayed))
             }
             Admission::Replay(prior) => {
-                Ok(Decision::Answer(self.replay(prior, &holding.payer), Outcome::Replayed))
+                Ok(Decision::Answer(replay(prior, &holding.payer), Outcome::Replayed))
             }
         }
+    }
+
+    /// Its answer is stored where the client named the request.
+    fn forward(&self, mut exchange: Exchange, is_named: bool) -> Decision {
+        exchange.records = is_named.then_some(self.settings.limits.stored_response_bytes_max);
+        Decision::Forward(Box::new(exchange))
     }
 
     /// Counts a call on the client's address, unless it was counted.
@@ -192,35 +206,32 @@ impl Proxy {
             _ => self.count_client(session, routed, context).await,
         };
         let refusal = counted.err().unwrap_or(refusal);
-        if let (Refusal::PaymentRequired(unpaid), Some(offer)) = (&refusal, routed.offer()) {
-            let base = self.settings.public_url.clone();
-            let base =
-                base.unwrap_or_else(|| format!("{}://{}", forward::scheme(session), request.authority));
-            let url = format!("{}{}", base.trim_end_matches('/'), request.path.as_str());
-            context.challenge = Some(offer.challenge.header(&url, unpaid.code()));
-            if matches!(unpaid, Unpaid::Missing { .. }) {
-                context.outcome = Outcome::Challenged;
-            }
+        let Refusal::PaymentRequired(unpaid) = refusal else { return refusal };
+        context.challenge = self.asking(session, routed, request, &unpaid);
+        if matches!(unpaid, Unpaid::Missing { .. }) {
+            context.outcome = Outcome::Challenged;
         }
-        refusal
+        let is_on_chain = routed.offer().is_some_and(RouteOffer::is_on_chain);
+        Refusal::PaymentRequired(unpaid.pointing(is_on_chain))
     }
 
-    /// The stored answer again, or the receipt with 409 where the answer was not stored.
-    fn replay(&self, prior: ledger::Prior, payer: &Payer) -> Reply {
-        match prior.response {
-            Some(stored) => Reply::stored(stored.status, stored.headers, stored.body)
-                .with("payment-response", receipt_header(&prior.receipt, payer, self.ledger.asset()))
-                .with("idempotency-replayed", "true"),
-            None if prior.refunded => Reply::refusal(&Refusal::Refunded(Box::new(prior.receipt))),
-            None => self.already_delivered(&prior.receipt, payer),
-        }
+    /// What a 402 of this route asks for.
+    pub(crate) fn asking(
+        &self,
+        session: &Session,
+        routed: &Routed,
+        request: &Admitted,
+        unpaid: &Unpaid,
+    ) -> Option<Asking> {
+        let offer = routed.offer()?;
+        Some(offer.challenge.asking(&self.url(session, request), unpaid.code()))
     }
 
-    fn already_delivered(&self, record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
-        let refusal = Refusal::AlreadyDelivered(Box::new(record.clone()));
-        Reply::refusal(&refusal)
-            .with("payment-response", receipt_header(record, payer, self.ledger.asset()))
-            .with("faregate-payment-id", record.payment.to_string())
+    /// What the client called, without its query.
+    fn url(&self, session: &Session, request: &Admitted) -> String {
+        let base = self.settings.public_url.clone();
+        let base = base.unwrap_or_else(|| format!("{}://{}", forward::scheme(session), request.authority));
+        format!("{}{}", base.trim_end_matches('/'), request.path.as_str())
     }
 
     fn payment_id(&self) -> Result<PaymentId, Refusal> {
@@ -228,6 +239,27 @@ impl Proxy {
         getrandom::fill(&mut random).map_err(|_| Refusal::Internal)?;
         Ok(PaymentId::generate(self.clock.now(), random))
     }
+}
+
+/// The stored answer again, or the receipt with 409 where the answer was not stored.
+fn replay(prior: ledger::Prior, payer: &Payer) -> Reply {
+    match prior.response {
+        Some(stored) => {
+            let (name, receipt) = receipt::field(&prior.receipt, payer);
+            Reply::stored(stored.status, stored.headers, stored.body)
+                .with(name.as_str(), receipt)
+                .with("idempotency-replayed", "true")
+        }
+        None if prior.refunded => Reply::refusal(&Refusal::Refunded(Box::new(prior.receipt))),
+        None => already_delivered(&prior.receipt, payer),
+    }
+}
+
+fn already_delivered(record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
+    let (name, receipt) = receipt::field(record, payer);
+    Reply::refusal(&Refusal::AlreadyDelivered(Box::new(record.clone())))
+        .with(name.as_str(), receipt)
+        .with("faregate-payment-id", record.payment.to_string())
 }
 
 /// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.

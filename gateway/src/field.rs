@@ -9,7 +9,7 @@ pub(crate) static PAYMENT_ID: HeaderName = HeaderName::from_static("faregate-pay
 /// `captured` or `voided`: to the client.
 pub(crate) static PAYMENT_STATUS: HeaderName = HeaderName::from_static("faregate-payment-status");
 
-/// The agent that pays: to the upstream.
+/// The agent that pays, or the address that pays on a public network: to the upstream.
 pub(crate) static PAYER: HeaderName = HeaderName::from_static("faregate-payer");
 
 /// What it pays at most: to the upstream.
@@ -17,6 +17,9 @@ pub(crate) static PRICE: HeaderName = HeaderName::from_static("faregate-price");
 
 /// The receipt (x402 v2): to the client.
 pub(crate) static PAYMENT_RESPONSE: HeaderName = HeaderName::from_static("payment-response");
+
+/// The receipt for who pays in v1.
+pub(crate) static X_PAYMENT_RESPONSE: HeaderName = HeaderName::from_static("x-payment-response");
 
 /// What is left under the rate limits: to the client.
 pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");

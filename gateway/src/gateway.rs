@@ -14,13 +14,16 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::currency::Currencies;
 use crate::drain::Drain;
+use crate::exposure::Exposure;
 use crate::health;
 use crate::last_uses;
 use crate::limits::Settings;
 use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
+use crate::rail::{Public, PublicNetworks};
 use crate::rate;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
@@ -39,6 +42,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// How the public networks of the settings are reached; without it none of them is offered.
+    pub public: Option<PublicNetworks>,
 }
 
 /// The data plane, ready to run.
@@ -93,20 +98,29 @@ impl Gateway {
     }
 
     async fn serve(self, listeners: Vec<OpenListener>, h2c: bool, shutdown: Shutdown, threads: &Threads) {
-        let Parts { ledger, registry, settings, metrics, clock } = self.parts;
+        let Parts { ledger, registry, settings, metrics, clock, public } = self.parts;
         let traffic = Arc::new(Traffic::default());
         let catalog = registry.catalogs().borrow().clone();
-        let first = Snapshot::build(catalog, &ledger, &traffic, None).await;
+        // What one of several gateways leaves unknown the others could not close.
+        let public = public.filter(|_| !ledger.is_one_of_several());
+        let networks = if public.is_some() { settings.networks.as_slice() } else { &[] };
+        let currencies = Currencies::new(ledger.asset(), networks);
+        let first = Snapshot::build(catalog, &ledger, &currencies, &traffic, None).await;
         let snapshot = Arc::new(ArcSwap::from_pointee(first));
         metrics.set_queue_max(settings.limits.holds_max);
         tokio::spawn(snapshot::follow(
             registry.clone(),
             Arc::clone(&snapshot),
             ledger.clone(),
+            currencies,
             Arc::clone(&traffic),
             Arc::clone(&metrics),
         ));
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
+        let public = public.map(|networks| Arc::new(Public { networks, exposure: Exposure::default() }));
+        if let Some(public) = &public {
+            tokio::spawn(public.exposure.clone().follow(ledger.clone()));
+        }
         tokio::spawn(rate::sweep(Arc::clone(&snapshot)));
         let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(&clock), Arc::clone(&metrics));
         let (end, ends) = oneshot::channel();
@@ -121,8 +135,16 @@ impl Gateway {
         let header_timeout = settings.limits.client_header_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(&settings, threads.count()));
-        let proxy =
-            Proxy::new(ledger, &registry, settings, snapshot, Arc::clone(&metrics), clock, shutdown.clone());
+        let proxy = Proxy::new(
+            ledger,
+            &registry,
+            settings,
+            snapshot,
+            Arc::clone(&metrics),
+            clock,
+            shutdown.clone(),
+            public,
+        );
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(idle_timeout);

@@ -1,6 +1,7 @@
 //! Every limit of the data plane, by name: those that can be set, and those that cannot. A queue, a body or a header
 //! without one is a bug.
 
+use domain::Network;
 use registry::config::{Limits, ShutdownSettings};
 
 /// Longest request body whose digest is taken here, in bytes: Pingora can give back 64 KiB of a body that was read,
@@ -41,4 +42,6 @@ pub struct Settings {
     pub shutdown: ShutdownSettings,
     /// What clients call this gateway by, such as `https://api.example.com`; the request's own host where not set.
     pub public_url: Option<String>,
+    /// Public networks on which payments are taken, the preferred one first.
+    pub networks: Vec<Network>,
 }

@@ -26,11 +26,11 @@ use crate::header_clock::HeaderClock;
 use crate::http_version::speak;
 use crate::leniency::Leniency;
 use crate::limits::Settings;
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::Metrics;
 use crate::newer::Newer;
 use crate::payer_view::PayerView;
+use crate::rail::Public;
 use crate::refusal::Refusal;
-use crate::reply::Reply;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
 use crate::stage::capture::{capture, scrub};
@@ -49,6 +49,8 @@ pub(crate) struct Proxy {
     pub(crate) view: Arc<PayerView>,
     pub(crate) leniency: Arc<Leniency>,
     pub(crate) newer: Arc<Newer>,
+    /// None where no payments are taken on public networks.
+    pub(crate) public: Option<Arc<Public>>,
 }
 
 // === impl Proxy ===
@@ -62,6 +64,7 @@ impl Proxy {
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
         shutdown: Shutdown,
+        public: Option<Arc<Public>>,
     ) -> Self {
         let directory = registry.directory();
         let view = Arc::new(PayerView::new(ledger.clone(), directory.clone()));
@@ -78,47 +81,8 @@ impl Proxy {
             view,
             leniency: Arc::new(Leniency::default()),
             newer: Arc::new(newer),
+            public,
         }
-    }
-
-    /// Answers a refusal, with its challenge where it is a 402.
-    async fn refuse(
-        &self,
-        session: &mut Session,
-        context: &mut RequestContext,
-        refusal: &Refusal,
-    ) -> pingora::Result<()> {
-        if context.outcome == Outcome::Error && refusal.status() < 500 {
-            context.outcome = Outcome::Refused;
-        }
-        context.reason = Some(refusal.code()).filter(|_| context.outcome != Outcome::Challenged);
-        if matches!(refusal, Refusal::Framing) {
-            // Nobody can say where the next request begins.
-            session.set_keepalive(None);
-        }
-        let mut reply = Reply::refusal(refusal).counted(context.counted.as_ref());
-        if let (Refusal::RateLimited { .. }, Some(counted)) = (refusal, &context.counted) {
-            reply = reply.with("ratelimit-policy", counted.policy_field());
-        }
-        if let Some(header) = context.challenge.take() {
-            reply = reply.with(protocol::header::PAYMENT_REQUIRED, header);
-        }
-        reply.send(session).await
-    }
-
-    /// Voids what is held, before the answer, so that the client's next try finds its funds and its payment free. Gives what
-    /// may be said: where the void does not stand yet, nobody can say that nothing was charged.
-    async fn void(&self, context: &mut RequestContext, refusal: Refusal) -> Refusal {
-        let Some(exchange) = &mut context.exchange else { return refusal };
-        let Some(voiding) = exchange.void() else { return refusal };
-        let refusal = match (voiding.await, exchange.payment) {
-            (Err(_), Some(payment)) => Refusal::OutcomeUnknown(payment),
-            _ => refusal,
-        };
-        self.metrics.voided();
-        self.metrics.failed(refusal.code());
-        context.outcome = Outcome::Voided;
-        refusal
     }
 
     /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain.
@@ -132,14 +96,6 @@ impl Proxy {
             );
         }
         Ok(())
-    }
-
-    /// Remembers why a phase failed, in the shape Pingora wants.
-    fn fail(context: &mut RequestContext, refusal: Refusal) -> Box<Error> {
-        let status = refusal.status();
-        let error = Error::explain(ErrorType::HTTPStatus(status), refusal.code());
-        context.refusal = Some(refusal);
-        error
     }
 }
 
@@ -251,8 +207,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else {
             return Err(Self::fail(context, Refusal::Internal));
         };
-        let asset = self.ledger.asset();
-        match capture(exchange, response, asset, &self.metrics, &mut context.times).await {
+        match capture(exchange, response, &self.metrics, &mut context.times).await {
             Ok(outcome) => {
                 context.outcome = outcome;
                 context.answered = Some(context.started.elapsed());
@@ -272,7 +227,7 @@ impl ProxyHttp for Proxy {
                 response.append_header(http::header::VARY, "origin")?;
                 cors::expose(response, session.req_header().headers.contains_key(http::header::ORIGIN))
             }
-            Err(refusal) => Err(Self::fail(context, refusal)),
+            Err(refusal) => Err(self.fail_to_capture(session, context, refusal)),
         }
     }
 

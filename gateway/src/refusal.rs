@@ -76,7 +76,15 @@ pub(crate) enum Refusal {
     )]
     OutcomeUnknown(PaymentId),
     #[error(
-        "it is not known yet whether the payment was settled; send the same payment again in a moment, it is charged at most once"
+        "payments on this network cannot be settled right now; nothing was charged, pay in another way or try again"
+    )]
+    RailUnavailable,
+    #[error(
+        "this payer has too much that is not settled yet, with this call more than {most}; nothing was charged, try again"
+    )]
+    OpenPayments { most: Amount },
+    #[error(
+        "it is not known yet whether the payment was settled; send the same payment again, it is charged at most once"
     )]
     Unsettled(PaymentId),
     #[error("the clock is being set; signed payments are not taken for a moment, nothing was charged")]
@@ -107,10 +115,14 @@ pub(crate) enum Unpaid {
     Missing { price: Amount },
     #[error("{message}")]
     Rejected { code: &'static str, message: String },
-    #[error("the wallet has {available}, the call costs {price}")]
-    Funds { available: Amount, price: Amount },
-    #[error("no agent is registered for the address that signed, {}", address.to_checksum(None))]
-    UnknownSigner { address: Address },
+    #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
+    Funds { available: Amount, price: Amount, on_chain: bool },
+    #[error(
+        "no agent is registered for the address that signed, {}{}", address.to_checksum(None), elsewhere(*on_chain)
+    )]
+    UnknownSigner { address: Address, on_chain: bool },
+    #[error("the payment could not be settled ({reason}); nothing was charged, sign a new one")]
+    NotSettled { reason: String },
     #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
     AboveMaximum { maximum: Amount, price: Amount },
 }
@@ -136,7 +148,7 @@ impl Refusal {
             Self::Method(_) => 405,
             Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) | Self::Refunded(_) => 409,
             Self::BodyTooLarge(_) => 413,
-            Self::RateLimited { .. } | Self::TooManyViews => 429,
+            Self::RateLimited { .. } | Self::TooManyViews | Self::OpenPayments { .. } => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Internal => 500,
             Self::Upstream | Self::UpstreamPaymentRequired => 502,
@@ -145,6 +157,7 @@ impl Refusal {
             | Self::Overloaded
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown(_)
+            | Self::RailUnavailable
             | Self::Unsettled(_)
             | Self::ClockAhead => 503,
             Self::UpstreamTimeout => 504,
@@ -192,7 +205,9 @@ impl Refusal {
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::OutcomeUnknown(_) => "outcome_unknown",
-            Self::Unsettled(_) => "settlement_pending",
+            Self::RailUnavailable => "settlement_unavailable",
+            Self::Unsettled(_) => "settlement_unknown",
+            Self::OpenPayments { .. } => "unsettled_payments",
             Self::ClockAhead => "clock_ahead",
             Self::UpstreamPaymentRequired => "upstream_payment_required",
             Self::Upstream => "upstream_failed",
@@ -211,7 +226,9 @@ impl Refusal {
             Self::NoUpstream
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown(_)
+            | Self::RailUnavailable
             | Self::Unsettled(_)
+            | Self::OpenPayments { .. }
             | Self::Suspended => Some(5),
             Self::ClockAhead => Some(30),
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
@@ -254,18 +271,19 @@ impl Refusal {
             }
             Self::KeyScope { key } => vec![("key", Value::from(key.to_string()))],
             Self::PaymentRequired(Unpaid::Missing { price }) => vec![("price", money(*price))],
-            Self::PaymentRequired(Unpaid::Funds { available, price }) => {
+            Self::PaymentRequired(Unpaid::Funds { available, price, .. }) => {
                 vec![("available", money(*available)), ("price", money(*price))]
             }
             Self::PaymentRequired(Unpaid::AboveMaximum { maximum, price }) => {
                 vec![("maximum", money(*maximum)), ("price", money(*price))]
             }
-            Self::PaymentRequired(Unpaid::UnknownSigner { address }) => {
+            Self::PaymentRequired(Unpaid::UnknownSigner { address, .. }) => {
                 vec![("address", Value::from(address.to_checksum(None)))]
             }
             Self::RateLimited { scope, retry_after } => {
                 vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
+            Self::OpenPayments { most } => vec![("limit", money(*most))],
             Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => {
                 vec![("payment", Value::from(payment.to_string()))]
             }
@@ -289,7 +307,17 @@ impl Unpaid {
             Self::Missing { .. } => "payment_required",
             Self::Rejected { code, .. } => code,
             Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
+            Self::NotSettled { .. } => "settlement_failed",
             Self::AboveMaximum { .. } => "price_above_maximum",
+        }
+    }
+
+    /// Says as well whether the call can be paid on a public network.
+    pub(crate) fn pointing(self, is_on_chain: bool) -> Self {
+        match self {
+            Self::Funds { available, price, .. } => Self::Funds { available, price, on_chain: is_on_chain },
+            Self::UnknownSigner { address, .. } => Self::UnknownSigner { address, on_chain: is_on_chain },
+            other => other,
         }
     }
 }
@@ -321,21 +349,40 @@ impl From<HoldError> for Refusal {
     fn from(error: HoldError) -> Self {
         match error {
             HoldError::InsufficientFunds { available, price } => {
-                Self::PaymentRequired(Unpaid::Funds { available, price })
+                Self::PaymentRequired(Unpaid::Funds { available, price, on_chain: false })
             }
             HoldError::SpendingLimit(violation) => Self::Policy { violation },
             HoldError::InProgress => Self::InProgress,
+            HoldError::Unsettled(payment) => Self::Unsettled(payment),
             HoldError::Reused => Self::Reused,
             HoldError::Overloaded => Self::Overloaded,
             HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,
             HoldError::ClockAhead => Self::ClockAhead,
             HoldError::Unknown(payment) => Self::OutcomeUnknown(payment),
-            HoldError::Unsettled(payment) => Self::Unsettled(payment),
         }
     }
+}
+
+/// Where else who has no wallet with us can pay.
+const fn elsewhere(on_chain: bool) -> &'static str {
+    if on_chain { "; without a wallet here, pay by one of the other offers, on a public network" } else { "" }
 }
 
 /// An amount as programs and people read it.
 pub(crate) fn money(amount: Amount) -> Value {
     json!({ "amount": amount.atomic().to_string(), "display": amount.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_wallet_is_pointed_to_the_public_networks_where_they_are_offered() {
+        let unpaid = || Unpaid::UnknownSigner { address: Address::repeat_byte(1), on_chain: false };
+        let said = |is_on_chain| Refusal::PaymentRequired(unpaid().pointing(is_on_chain)).body();
+        assert!(said(true).contains("on a public network") && !said(false).contains("on a public network"));
+        let poor = Unpaid::Funds { available: Amount::ZERO, price: Amount::ZERO, on_chain: false };
+        assert!(poor.pointing(true).to_string().ends_with("on a public network"));
+    }
 }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::header::ORIGIN;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use protocol::header::PAYMENT_REQUIRED;
 
+use crate::challenge::Asking;
 use crate::cors;
 use crate::limits::DRAINED_BODY_BYTES_MAX;
 use crate::refusal::Refusal;
@@ -46,9 +48,28 @@ impl Reply {
         Self { status, headers: Vec::new(), stored: headers, is_stored: true, body }
     }
 
-    /// What a refusal is answered with. A 402 gets its challenge from the caller.
+    /// What a refusal is answered with. A 402 that asks for something is [`Reply::asking`]'s.
     pub(crate) fn refusal(refusal: &Refusal) -> Self {
-        let reply = Self::json(refusal.status(), refusal.body());
+        Self::of(refusal, refusal.body())
+    }
+
+    /// A 402 for both versions of x402.
+    pub(crate) fn asking(refusal: &Refusal, asking: Asking) -> Self {
+        let mut body = refusal.body();
+        if let Some(members) = asking.v1 {
+            // The last brace of an object that is never empty.
+            body.truncate(body.len().saturating_sub(1));
+            body = format!("{body},{members}}}");
+        }
+        let reply = Self::of(refusal, body).with(PAYMENT_REQUIRED, asking.header);
+        match asking.refused {
+            Some((name, receipt)) => reply.with(name.as_str(), receipt),
+            None => reply,
+        }
+    }
+
+    fn of(refusal: &Refusal, body: String) -> Self {
+        let reply = Self::json(refusal.status(), body);
         match refusal.retry_after() {
             Some(seconds) => reply.with("retry-after", seconds.to_string()),
             None => reply,
@@ -67,6 +88,11 @@ impl Reply {
             Some(counted) => self.with("ratelimit", counted.field()),
             None => self,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// Writes it. The connection stays usable where the request's body is read or small.

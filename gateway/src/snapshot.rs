@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use domain::RouteId;
 use domain::catalog::{Catalog, Provider, Route};
-use domain::{RouteId, UnixMillis};
 use futures_util::future;
 use ledger::Ledger;
-use protocol::eip712;
 use protocol::quote::QuoteKey;
 use registry::Registry;
 
-use crate::challenge::Challenge;
+use crate::currency::Currencies;
 use crate::health;
 use crate::metrics::Metrics;
+use crate::offer::RouteOffer;
 use crate::pool::Pool;
 use crate::rate::Rates;
 use crate::traffic::{RouteTraffic, Traffic};
@@ -33,23 +33,6 @@ pub(crate) struct Snapshot {
     rates: Rates,
     /// By route.
     traffic: Vec<Arc<RouteTraffic>>,
-    domain: Arc<eip712::Domain>,
-}
-
-/// What a priced route asks for, and every quote that still pays for it.
-pub(crate) struct RouteOffer {
-    pub(crate) challenge: Challenge,
-    pub(crate) quotes: Vec<OfferedQuote>,
-}
-
-/// A price that was offered and may still be paid.
-pub(crate) struct OfferedQuote {
-    pub(crate) price: domain::Price,
-    pub(crate) amount: domain::Amount,
-    pub(crate) revision: u32,
-    pub(crate) text: String,
-    /// The end of a superseded price; none for the current one.
-    pub(crate) until: Option<UnixMillis>,
 }
 
 // === impl Snapshot ===
@@ -60,10 +43,11 @@ impl Snapshot {
     pub(crate) async fn build(
         catalog: Arc<Catalog>,
         ledger: &Ledger,
+        currencies: &Currencies,
         traffic: &Traffic,
         before: Option<&Self>,
     ) -> Self {
-        let offers = offers(&catalog, ledger, before);
+        let offers = offers(&catalog, &QuoteKey::new(ledger.secret()), currencies, before);
         let known = before.map(Self::pools_by_name).unwrap_or_default();
         let mut pools = Vec::with_capacity(catalog.providers().len());
         let mut resolving = Vec::new();
@@ -81,8 +65,7 @@ impl Snapshot {
         let _ = tokio::time::timeout(RESOLVE_MAX, future::join_all(resolving)).await;
         let rates = Rates::new(&catalog, before.map(|before| &before.rates));
         let traffic = catalog.routes().iter().map(|route| traffic.of(&catalog, route)).collect();
-        let domain = Arc::new(eip712::Domain::new(ledger.asset()));
-        Self { catalog, offers, pools, rates, traffic, domain }
+        Self { catalog, offers, pools, rates, traffic }
     }
 
     fn pools_by_name(&self) -> HashMap<&str, &Arc<Pool>> {
@@ -114,29 +97,6 @@ impl Snapshot {
     pub(crate) const fn rates(&self) -> &Rates {
         &self.rates
     }
-
-    pub(crate) fn domain(&self) -> &eip712::Domain {
-        &self.domain
-    }
-}
-
-// === impl RouteOffer ===
-
-impl RouteOffer {
-    fn new(route: &Route, provider: &Provider, asset: &domain::Asset, key: &QuoteKey) -> Option<Self> {
-        let offered = |revision: u32, since: u64, price: &domain::Price, until: Option<UnixMillis>| {
-            let text = key.quote(&route.name, price, revision, since);
-            price.maximum().map(|amount| OfferedQuote { price: price.clone(), amount, revision, text, until })
-        };
-        let current = offered(route.revision, route.since, &route.price, None)?;
-        let challenge = Challenge::new(route, provider, asset, current.amount, &current.text);
-        let earlier = route
-            .superseded
-            .iter()
-            .filter_map(|old| offered(old.revision, old.since, &old.price, Some(old.until)));
-        let quotes = std::iter::once(current).chain(earlier).collect();
-        Some(Self { challenge, quotes })
-    }
 }
 
 /// Follows the registry: each catalog becomes a snapshot, and the snapshot is swapped in whole.
@@ -144,6 +104,7 @@ pub(crate) async fn follow(
     registry: Registry,
     current: Arc<ArcSwap<Snapshot>>,
     ledger: Ledger,
+    currencies: Currencies,
     traffic: Arc<Traffic>,
     metrics: Arc<Metrics>,
 ) {
@@ -156,7 +117,7 @@ pub(crate) async fn follow(
         let catalog = catalogs.borrow_and_update().clone();
         let before = current.load_full();
         if catalog.version() > before.catalog.version() {
-            let next = Snapshot::build(catalog, &ledger, &traffic, Some(&before)).await;
+            let next = Snapshot::build(catalog, &ledger, &currencies, &traffic, Some(&before)).await;
             drop(std::mem::replace(&mut retired, current.swap(Arc::new(next))));
         }
         let version = current.load().catalog.version();
@@ -167,9 +128,13 @@ pub(crate) async fn follow(
     }
 }
 
-/// What each route asks for. An offer says only what its route and its provider's recipient say.
-fn offers(catalog: &Catalog, ledger: &Ledger, before: Option<&Snapshot>) -> Vec<Option<Arc<RouteOffer>>> {
-    let (asset, key) = (ledger.asset(), QuoteKey::new(ledger.secret()));
+/// What each route asks for. An offer says only what its route and its provider's recipients say.
+fn offers(
+    catalog: &Catalog,
+    key: &QuoteKey,
+    currencies: &Currencies,
+    before: Option<&Snapshot>,
+) -> Vec<Option<Arc<RouteOffer>>> {
     let mut known: HashMap<*const Route, (&Provider, &Arc<RouteOffer>)> = HashMap::new();
     if let Some(before) = before {
         let offered = before.catalog.routes().iter().zip(&before.offers);
@@ -181,8 +146,10 @@ fn offers(catalog: &Catalog, ledger: &Ledger, before: Option<&Snapshot>) -> Vec<
     let offer = |route: &Arc<Route>| {
         let provider = catalog.provider(route.provider)?;
         match known.get(&Arc::as_ptr(route)) {
-            Some((payee, offer)) if payee.pay_to == provider.pay_to => Some(Arc::clone(offer)),
-            _ => RouteOffer::new(route, provider, asset, &key).map(Arc::new),
+            Some((then, offer)) if (then.pay_to, then.payee) == (provider.pay_to, provider.payee) => {
+                Some(Arc::clone(offer))
+            }
+            _ => RouteOffer::new(route, provider, currencies, key).map(Arc::new),
         }
     };
     catalog.routes().iter().map(offer).collect()

@@ -26,7 +26,7 @@ use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
-pub(crate) use intent::{ClosedRow, IntentRow};
+pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
@@ -51,8 +51,8 @@ pub(crate) enum Operation<'a> {
         cost: Cost,
         /// Whether it has a row, which ends with it.
         recorded: bool,
-        /// The transaction that moved its value, of one with an intent.
-        moved: Option<B256>,
+        /// What the chain shows of it, where it has an intent.
+        moved: Option<End>,
     },
     /// Write the row of a hold.
     Hold {
@@ -190,7 +190,7 @@ pub(crate) struct Delta {
     pub(crate) ended: Vec<PaymentId>,
     /// Intents that begin with their holds.
     pub(crate) intents: Vec<IntentRow>,
-    /// Earlier ones by which no value moves any more.
+    /// What the chain shows of earlier ones.
     pub(crate) closed: Vec<ClosedRow>,
     /// Earlier ones that went with a hold that was voided.
     pub(crate) unsigned: Vec<PaymentId>,

@@ -11,10 +11,10 @@ mod transfers;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::{Amount, B256, PaymentId, UnixMillis, WalletId};
+use domain::{Amount, PaymentId, UnixMillis, WalletId};
 
 use crate::batch::{
-    AccountId, CallKey, Charged, ClosedRow, Cost, Delta, FreeKey, Given, HeldAt, HoldRow, IntentRow,
+    AccountId, CallKey, Charged, ClosedRow, Cost, Delta, End, FreeKey, Given, HeldAt, HoldRow, IntentRow,
     NewAccount, Operation, Outcome, Owner, PaymentRow, Refusal, UsageKey, WindowKey,
 };
 use crate::facts::{Facts, ProviderFacts, WalletFacts};
@@ -60,7 +60,7 @@ impl Draft<'_> {
             Operation::Hold { request, held, cost } => self.hold(request, *held, *cost),
             Operation::Void { payment, signed } => Ok(self.void(*payment, *signed)),
             Operation::CloseIntent { payment, transaction } => {
-                Ok(self.close_intent(*payment, Some(*transaction)))
+                Ok(self.close_intent(*payment, End::Settled(*transaction)))
             }
             Operation::Refund { payment, id, amount, reason, key } => self.refund(
                 &refunds::Asked { payment: *payment, amount: *amount, reason: *reason, key: *key },
@@ -110,8 +110,8 @@ impl Draft<'_> {
         Outcome::Done
     }
 
-    fn close_intent(&mut self, payment: PaymentId, transaction: Option<B256>) -> Outcome {
-        self.delta.closed.push(ClosedRow { payment, transaction });
+    fn close_intent(&mut self, payment: PaymentId, end: End) -> Outcome {
+        self.delta.closed.push(ClosedRow { payment, end });
         Outcome::Done
     }
 
@@ -128,7 +128,7 @@ impl Draft<'_> {
         request: &HoldRequest,
         held: HeldAt,
         cost: Cost,
-        moved: Option<B256>,
+        moved: Option<End>,
     ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);
@@ -158,11 +158,12 @@ impl Draft<'_> {
         if cost.free {
             *self.delta.free.entry(FreeKey::of(request, &held)).or_default() += 1;
         }
-        if let Some(transaction) = moved {
-            self.close_intent(request.payment, Some(transaction));
+        if let Some(end) = moved {
+            self.close_intent(request.payment, end);
         }
         let mut row = self.payment_row(request, held, (wallet, provider), (gross, call), cost.free);
-        row.on_chain = request.intent.as_ref().map(|intent| intent.on_chain(moved));
+        row.on_chain =
+            request.intent.as_ref().map(|intent| intent.on_chain(moved.and_then(End::transaction)));
         self.move_payment(&row);
         let receipt = row.receipt();
         self.delta.payments.push(row);

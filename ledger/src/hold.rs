@@ -15,7 +15,7 @@ use domain::{
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::batch::{Cost, FoundHold, HeldAt};
+use crate::batch::{Cost, End, FoundHold, HeldAt};
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, VoidError};
 use crate::intent::Intent;
@@ -99,8 +99,8 @@ pub(crate) struct Holding {
     pub(crate) held: HeldAt,
     pub(crate) cost: Cost,
     pub(crate) stage: Stage,
-    /// The transaction that moved its value, where that is known.
-    pub(crate) moved: Option<B256>,
+    /// What the chain shows of it, where it has an intent.
+    pub(crate) moved: Option<End>,
 }
 
 /// How much a [`Holding`] holds.
@@ -157,11 +157,12 @@ impl Hold {
         self.holding.take().map_or_else(Capturing::lost, Holding::capture)
     }
 
-    /// The same for one with an intent whose value moved in this transaction.
+    /// The same for one with an intent whose value moved in this transaction, as the chain shows now. It stays due until
+    /// [`crate::Ledger::settled`] says that this is for good.
     pub fn capture_settled(mut self, transaction: B256) -> Capturing {
         let holding = self.holding.take();
         holding.map_or_else(Capturing::lost, |mut holding| {
-            holding.moved = Some(transaction);
+            holding.moved = Some(End::Seen(transaction));
             holding.capture()
         })
     }

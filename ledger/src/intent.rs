@@ -43,6 +43,8 @@ pub struct OpenIntent {
     pub amount: Amount,
     /// Ledger time of the hold.
     pub held_at: UnixMillis,
+    /// The transaction in which the chain showed that its value moved, in a block that may still be undone.
+    pub seen: Option<B256>,
     /// What was signed.
     pub intent: Arc<Intent>,
 }
@@ -50,7 +52,7 @@ pub struct OpenIntent {
 /// What the chain shows of a payment whose outcome was unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
-    /// Its value moved, in this transaction.
+    /// Its value moved for good, in this transaction.
     Moved(B256),
     /// It did not, and never will.
     Void,

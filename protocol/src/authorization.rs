@@ -2,9 +2,10 @@
 
 use alloy_primitives::U256;
 use domain::{Address, B256};
+use serde::{Deserialize, Serialize};
 
 /// `TransferWithAuthorization(from, to, value, validAfter, validBefore, nonce)` of EIP-3009.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorization {
     /// Who pays.
     pub from: Address,

@@ -14,6 +14,9 @@ pub const PAYMENT_SIGNATURE: &str = "payment-signature";
 /// The receipt of a response, lower case.
 pub const PAYMENT_RESPONSE: &str = "payment-response";
 
+/// The receipt's name in x402 v1, lower case.
+pub const X_PAYMENT_RESPONSE: &str = "x-payment-response";
+
 /// The payment's name in x402 v1; some clients send the same payment under both names.
 pub const X_PAYMENT: &str = "x-payment";
 

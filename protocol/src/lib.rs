@@ -9,6 +9,7 @@ pub mod eip712;
 pub mod header;
 pub mod network;
 pub mod offer;
+pub mod offer_v1;
 pub mod payload;
 pub mod permit;
 pub mod quote;

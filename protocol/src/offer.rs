@@ -4,7 +4,7 @@ use domain::{Address, Amount, Asset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// How long a payment may be valid, in seconds. It bounds how many replay keys are live at once.
+/// How long a payment on the wallet rail may be valid, in seconds. It bounds how many replay keys are live at once.
 pub const MAX_TIMEOUT_SECONDS: u64 = 60;
 
 /// What is authorized is paid: the only scheme of the wallet rail.
@@ -49,6 +49,18 @@ impl Offer {
     /// An offer on the wallet rail.
     #[must_use]
     pub fn wallet(asset: &Asset, pay_to: Address, amount: Amount, quote: Option<&str>) -> Self {
+        Self::exact(asset, pay_to, amount, MAX_TIMEOUT_SECONDS, quote)
+    }
+
+    /// An offer of scheme `exact` by EIP-3009; a payment of it may be valid for `max_timeout_seconds`.
+    #[must_use]
+    pub fn exact(
+        asset: &Asset,
+        pay_to: Address,
+        amount: Amount,
+        max_timeout_seconds: u64,
+        quote: Option<&str>,
+    ) -> Self {
         let mut extra = Map::new();
         extra.insert("name".to_owned(), Value::from(&*asset.name));
         extra.insert("version".to_owned(), Value::from(&*asset.version));
@@ -61,7 +73,7 @@ impl Offer {
             amount: amount.atomic().to_string(),
             asset: asset.address.to_checksum(None),
             pay_to: pay_to.to_checksum(None),
-            max_timeout_seconds: MAX_TIMEOUT_SECONDS,
+            max_timeout_seconds,
             extra,
         }
     }

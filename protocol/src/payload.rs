@@ -4,7 +4,7 @@
 //! bits, addresses come in any case. What does not fit is malformed: answered with 400, never with a panic.
 
 use alloy_primitives::U256;
-use domain::{Address, B256};
+use domain::{Address, Asset, B256};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -93,6 +93,12 @@ impl PaymentPayload {
         &self.transfer
     }
 
+    /// The payer's signature of that.
+    #[must_use]
+    pub const fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// The version of x402 that it is written in, and is to be answered in.
     #[must_use]
     pub const fn version(&self) -> u64 {
@@ -100,6 +106,25 @@ impl PaymentPayload {
             Terms::Offer(_) => X402_VERSION,
             Terms::Named { .. } => X402_VERSION_1,
         }
+    }
+
+    /// The network that its client names: CAIP-2, also where v1 has another name for it.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        match &self.terms {
+            Terms::Offer(accepted) => &accepted.network,
+            Terms::Named { network, .. } => network,
+        }
+    }
+
+    /// Whether its client may mean this asset: v1 names no more than the network.
+    #[must_use]
+    pub fn may_be_in(&self, asset: &Asset) -> bool {
+        *self.network() == *asset.network
+            && match &self.terms {
+                Terms::Offer(accepted) => wire::address(&accepted.asset) == Some(asset.address),
+                Terms::Named { .. } => true,
+            }
     }
 
     /// Our quote, where the client echoes one. Anybody may have written it.
@@ -118,13 +143,16 @@ impl PaymentPayload {
     }
 }
 
-/// What the payer of a payment signed: for whoever settles one that was verified, from its JSON.
+/// What the payer of a payment signed, and the signature where it is an ordinary one: for whoever settles a payment that was
+/// verified, from its JSON.
 ///
 /// # Errors
-/// See [`Malformed`]. Its signature is not looked at.
-pub fn signed(json: &[u8]) -> Result<Transfer, Malformed> {
+/// See [`Malformed`].
+pub fn signed(json: &[u8]) -> Result<(Transfer, Option<Signature>), Malformed> {
     let wire: Wire<'_> = serde_json::from_slice(json).map_err(|error| Malformed::json(&error))?;
-    transfer(&wire.payload.ok_or(Malformed::Field("payload"))?)
+    let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
+    let signature = payload.signature.as_ref().and_then(|text| Signature::parse(&text.0).ok());
+    Ok((transfer(&payload)?, signature))
 }
 
 // === impl Malformed ===

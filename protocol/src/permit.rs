@@ -3,6 +3,7 @@
 
 use alloy_primitives::{U256, address, keccak256};
 use domain::{Address, B256};
+use serde::{Deserialize, Serialize};
 
 /// Permit2's address, the same on every chain.
 pub const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
@@ -22,7 +23,7 @@ const PERMIT_TYPE: &[u8] =
     b"PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Witness witness)";
 
 /// `PermitWitnessTransferFrom` of Permit2, with the witness of one of x402's proxies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permit {
     /// Who pays.
     pub from: Address,
@@ -41,7 +42,7 @@ pub struct Permit {
 }
 
 /// What the proxy holds itself to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
     /// Who is paid.
     pub to: Address,

@@ -1,10 +1,11 @@
-//! [`SettlementResponse`]: the `PAYMENT-RESPONSE` header, what clients read as the settlement of their payment.
+//! [`SettlementResponse`]: the `PAYMENT-RESPONSE` header (`X-PAYMENT-RESPONSE` in v1), what clients read as the settlement of their payment.
 
 use domain::{Amount, PaymentId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::header::{self, HeaderError};
+use crate::network;
 
 /// x402 v2's `SettleResponse`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub struct SettlementResponse {
     /// Who paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<String>,
-    /// On the wallet rail, `0x` and the digest of the payment; empty on failure.
+    /// The transaction on a public network; on the wallet rail, `0x` and the digest of the payment; empty on failure.
     pub transaction: String,
     /// CAIP-2; always there.
     pub network: String,
@@ -50,6 +51,13 @@ impl SettlementResponse {
             amount: Some(amount.atomic().to_string()),
             extra: Some(extra),
         }
+    }
+
+    /// The same as v1 says it: the network by its name, and nothing that v1 has no key for.
+    #[must_use]
+    pub fn in_v1(self) -> Self {
+        let network = network::v1_name(&self.network).map_or(self.network, str::to_owned);
+        Self { network, amount: None, extra: None, error_message: None, ..self }
     }
 
     /// The header's value.

@@ -74,6 +74,12 @@ impl Signature {
         let key = self.0.recover(Message::from_digest(digest.0)).map_err(|_| SignatureError::Invalid)?;
         Ok(address(&key))
     }
+
+    /// r, s, v as tokens take them: v is 27 or 28.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 65] {
+        bytes_of(&self.0)
+    }
 }
 
 // === impl SigningKey ===
@@ -99,13 +105,16 @@ impl SigningKey {
     /// Signs a digest: r, s, v, with v 27 or 28.
     #[must_use]
     pub fn sign(&self, digest: B256) -> [u8; 65] {
-        let signature = RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.0);
-        let (recovery, compact) = signature.serialize_compact();
-        let mut bytes = [0; 65];
-        bytes[..64].copy_from_slice(&compact);
-        bytes[64] = if recovery == RecoveryId::One { 28 } else { 27 };
-        bytes
+        bytes_of(&RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.0))
     }
+}
+
+fn bytes_of(signature: &RecoverableSignature) -> [u8; 65] {
+    let (recovery, compact) = signature.serialize_compact();
+    let mut bytes = [0; 65];
+    bytes[..64].copy_from_slice(&compact);
+    bytes[64] = if recovery == RecoveryId::One { 28 } else { 27 };
+    bytes
 }
 
 /// Exactly so many bytes, from digits without `0x`.

@@ -2,12 +2,13 @@
 
 use alloy_primitives::U256;
 use domain::{Address, Asset, B256, ReplayKey};
+use serde::{Deserialize, Serialize};
 
 use crate::authorization::Authorization;
 use crate::permit::{PERMIT2, Permit};
 
 /// What a payer signed, not judged yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transfer {
     /// EIP-3009.
     Authorization(Authorization),

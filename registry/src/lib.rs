@@ -21,6 +21,7 @@ pub mod follow;
 pub mod frost;
 pub mod idempotency;
 pub mod journal;
+pub mod outbox;
 pub mod payout;
 pub mod registry;
 pub mod sequence;

@@ -12,6 +12,7 @@ pub(crate) mod idempotency;
 pub(crate) mod journal;
 pub(crate) mod latency;
 pub(crate) mod notices;
+pub(crate) mod outbox;
 pub(crate) mod payouts;
 pub(crate) mod pool;
 pub(crate) mod revisions;

@@ -7,6 +7,7 @@ mod contracts;
 mod evidence;
 mod permit;
 mod rpc;
+mod sending;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
@@ -20,6 +21,9 @@ use contracts::Token;
 pub use evidence::Evidence;
 pub use rpc::{Log, Nodes, RpcError};
 
+pub(crate) use evidence::{judge, read};
+pub(crate) use rpc::Receipt;
+
 /// Blocks whose logs are asked for at once: what nodes commonly allow.
 const LOG_BLOCKS_MAX: u64 = 1_000;
 
@@ -28,6 +32,15 @@ pub struct Chain {
     nodes: Nodes,
     /// Blocks on top of one that is final for us. 0: the last one is.
     confirmations: u64,
+}
+
+/// Which blocks are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// All of them: what they show may be taken back.
+    Last,
+    /// Those that count.
+    Counts,
 }
 
 /// A block as far as it matters here.
@@ -61,11 +74,26 @@ impl Chain {
     /// # Errors
     /// See [`RpcError`]; a chain that is shorter than its confirmations has none.
     pub async fn settled_block(&self) -> Result<Block, RpcError> {
+        self.block(Depth::Counts).await
+    }
+
+    async fn block(&self, depth: Depth) -> Result<Block, RpcError> {
         let last = self.quantity("eth_blockNumber", json!([])).await?;
-        let number = last.checked_sub(self.confirmations).ok_or(RpcError::Malformed("eth_blockNumber"))?;
+        let number = match depth {
+            Depth::Last => last,
+            Depth::Counts => {
+                last.checked_sub(self.confirmations).ok_or(RpcError::Malformed("eth_blockNumber"))?
+            }
+        };
         let block: Value = self.nodes.call("eth_getBlockByNumber", json!([hex(number), false])).await?;
         let time = block["timestamp"].as_str().and_then(rpc::quantity);
         Ok(Block { number, time: time.ok_or(RpcError::Malformed("eth_getBlockByNumber"))? })
+    }
+
+    /// Whether the last block counts.
+    #[must_use]
+    pub const fn is_final_at_once(&self) -> bool {
+        self.confirmations == 0
     }
 
     /// Atomic units of a token that an address has, in the last block.
@@ -107,13 +135,16 @@ impl Chain {
     pub async fn look(
         &self,
         token: Address,
-        signed: &Transfer,
-        amount: U256,
+        (signed, amount): (&Transfer, U256),
         from_block: u64,
+        depth: Depth,
     ) -> Result<Evidence, RpcError> {
+        let until = self.block(depth).await?;
         match signed {
-            Transfer::Authorization(signed) => self.evidence(token, signed, from_block).await,
-            Transfer::Permit(signed) => permit::evidence(self, token, (signed, amount), from_block).await,
+            Transfer::Authorization(signed) => self.authorization(token, signed, from_block, until).await,
+            Transfer::Permit(signed) => {
+                permit::evidence(self, token, (signed, amount), (from_block, until)).await
+            }
         }
     }
 
@@ -128,6 +159,16 @@ impl Chain {
         from_block: u64,
     ) -> Result<Evidence, RpcError> {
         let until = self.settled_block().await?;
+        self.authorization(token, signed, from_block, until).await
+    }
+
+    async fn authorization(
+        &self,
+        token: Address,
+        signed: &Authorization,
+        from_block: u64,
+        until: Block,
+    ) -> Result<Evidence, RpcError> {
         let call = Token::authorizationStateCall { authorizer: signed.from, nonce: signed.nonce };
         if !self.read(token, &call, hex(until.number).into()).await? {
             return Ok(Evidence::Unused { at: until.time });
@@ -140,8 +181,8 @@ impl Chain {
         for (first, last) in ranges(from_block, until.number) {
             let used = self.logs(token, &topics, (first, last)).await?;
             if let Some(used) = used.first() {
-                let receipt = self.receipt(used.transaction_hash).await?;
-                return Ok(evidence::judge(token, signed, &receipt));
+                let receipt = self.receipt_of(used.transaction_hash).await?;
+                return Ok(judge(token, signed, &receipt));
             }
         }
         Ok(Evidence::Void)
@@ -162,8 +203,9 @@ impl Chain {
         Ok(logs)
     }
 
-    async fn receipt(&self, transaction: B256) -> Result<rpc::Receipt, RpcError> {
-        self.nodes.call("eth_getTransactionReceipt", json!([transaction])).await
+    /// The receipt of a transaction whose logs were shown.
+    async fn receipt_of(&self, transaction: B256) -> Result<Receipt, RpcError> {
+        self.receipt(transaction).await?.ok_or(RpcError::Malformed("eth_getTransactionReceipt"))
     }
 
     async fn read<C: SolCall>(&self, to: Address, call: &C, block: Value) -> Result<C::Return, RpcError> {

@@ -7,6 +7,7 @@
 mod breaker;
 mod funds;
 mod line;
+mod memory;
 mod observer;
 mod payers;
 pub mod pool;
@@ -15,19 +16,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::U256;
-use domain::{Amount, B256, Clock, Network, PaymentId};
+use domain::{Address, Amount, B256, Clock, Network, PaymentId, UnixMillis};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::chain::RpcError;
+use crate::chain::{Depth, Evidence, RpcError};
 use crate::signed::Signed;
 use funds::Purses;
+use memory::Memory;
 use payers::Payers;
 
 pub use funds::{Funds, Lack};
 pub use line::{Line, Settler};
-pub use observer::{RailObserver, Unobserved};
+pub use observer::{Closed, RailObserver, Unobserved};
 pub use pool::{Member, Pool};
 
 /// What became of a payment that was to be settled.
@@ -35,6 +37,9 @@ pub use pool::{Member, Pool};
 pub enum Settling {
     /// Value moved, as the chain shows in blocks that count, in this transaction.
     Moved(B256),
+    /// Value moved, as the chain shows in a block that does not count yet, in this transaction. It may be served; it is due until
+    /// the block counts.
+    Shown(B256),
     /// Nothing moved: the payment is not worth it, and the code says why.
     Refused(String),
     /// Nothing moved: nobody could be asked to settle it. The same payment may come again.
@@ -81,6 +86,7 @@ struct Inner {
     purses: Purses,
     payers: Payers,
     wait_max: Duration,
+    memory: Memory,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn RailObserver>,
 }
@@ -98,8 +104,8 @@ impl Rail {
     ) -> Self {
         let networks = lines.iter().map(|line| line.network.clone()).collect();
         let (purses, payers) = (Purses::default(), Payers::new(payer.running_max));
-        let wait_max = payer.wait_max;
-        Self { inner: Arc::new(Inner { networks, lines, purses, payers, wait_max, clock, observer }) }
+        let (wait_max, memory) = (payer.wait_max, Memory::default());
+        Self { inner: Arc::new(Inner { networks, lines, purses, payers, wait_max, memory, clock, observer }) }
     }
 
     /// On which payments are taken, as the operator ordered them.
@@ -163,32 +169,87 @@ impl Rail {
         purses.get(owner, amount, &**clock, read).await
     }
 
-    /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler and the network's
-    /// confirmations do; whoever gives up waiting knows nothing: the payment is unknown then.
+    /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler does; whoever gives up
+    /// waiting knows nothing: the payment is unknown then.
     pub async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
-        let Inner { clock, observer, .. } = &*self.inner;
-        let began = clock.now();
-        let settling = self.settle_in_turn(signed, amount).await;
-        match &settling {
-            Settling::Moved(transaction) => {
+        let Inner { payers, wait_max, .. } = &*self.inner;
+        let began = self.now();
+        let settling = match tokio::time::timeout(*wait_max, payers.turn(signed.payer())).await {
+            Ok(_turn) => self.settle_now(payment, signed, amount).await,
+            Err(_) => Settling::Unavailable("too many payments of this payer are being settled".to_owned()),
+        };
+        self.tell(payment, signed, &settling, began);
+        settling
+    }
+
+    /// Whether a payer paid all that it was served for: whoever did not is served only after it has paid. Forgotten with the
+    /// process.
+    #[must_use]
+    pub fn is_trusted(&self, payer: Address) -> bool {
+        self.inner.memory.trusts(&payer)
+    }
+
+    /// The same for what is settled behind the requests, by the order of its deadlines.
+    pub(crate) async fn collect(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
+        let began = self.now();
+        let settling = self.settle_now(payment, signed, amount).await;
+        self.tell(payment, signed, &settling, began);
+        settling
+    }
+
+    /// What became of a payment, in blocks that count.
+    pub(crate) async fn evidence(&self, signed: &Signed, amount: Amount) -> Result<Evidence, RailError> {
+        Ok(self.line(&signed.network)?.evidence(signed, amount, Depth::Counts).await?)
+    }
+
+    /// Whether the nonce of a payment is used, in whichever block.
+    pub(crate) async fn is_used(&self, signed: &Signed) -> Result<bool, RailError> {
+        Ok(self.line(&signed.network)?.is_used(signed).await?)
+    }
+
+    /// Whether this process had a payment settled and does not know what became of it.
+    pub(crate) fn was_asked(&self, payment: &PaymentId) -> bool {
+        self.inner.memory.was_asked(payment)
+    }
+
+    pub(crate) fn forget(&self, payment: &PaymentId) {
+        self.inner.memory.forget(payment);
+    }
+
+    pub(crate) fn distrust(&self, payer: Address) {
+        self.inner.memory.distrust(payer);
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn observer(&self) -> &dyn RailObserver {
+        &*self.inner.observer
+    }
+
+    fn tell(&self, payment: PaymentId, signed: &Signed, settling: &Settling, began: UnixMillis) {
+        match settling {
+            Settling::Moved(transaction) | Settling::Shown(transaction) => {
                 tracing::debug!(%payment, network = %signed.network, %transaction, "value moved");
             }
             other => tracing::info!(%payment, network = %signed.network, outcome = ?other, "not settled"),
         }
-        observer.settled(&signed.network, &settling, clock.now().0.saturating_sub(began.0));
-        settling
+        let took_ms = self.now().0.saturating_sub(began.0);
+        self.inner.observer.settled(&signed.network, settling, took_ms);
     }
 
-    async fn settle_in_turn(&self, signed: &Signed, amount: Amount) -> Settling {
-        let Inner { payers, wait_max, clock, observer, .. } = &*self.inner;
+    async fn settle_now(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
+        let Inner { memory, clock, observer, .. } = &*self.inner;
         let line = match self.line(&signed.network) {
             Ok(line) => line,
             Err(error) => return Settling::Unavailable(error.to_string()),
         };
-        let Ok(_turn) = tokio::time::timeout(*wait_max, payers.turn(signed.payer())).await else {
-            return Settling::Unavailable("too many payments of this payer are being settled".to_owned());
-        };
-        line.settle(signed, amount, (&**clock, &**observer)).await
+        let settling = line.settle(payment, signed, amount, (&**clock, &**observer)).await;
+        if matches!(settling, Settling::Unknown(_)) {
+            memory.ask(payment, signed.valid_before(), clock.now());
+        }
+        settling
     }
 
     fn line(&self, network: &str) -> Result<&Line, RailError> {
@@ -203,4 +264,4 @@ fn units(amount: Amount) -> U256 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

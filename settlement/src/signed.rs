@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use alloy_primitives::U256;
 use domain::{Address, Amount};
+use ledger::Intent;
 use protocol::X402_VERSION;
 use protocol::offer::Offer;
 use protocol::payload::{self, Malformed};
+use protocol::signature::Signature;
 use protocol::transfer::Transfer;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -21,6 +23,7 @@ pub struct Signed {
     /// A block that is older than any settlement of it.
     pub since_block: u64,
     transfer: Transfer,
+    signature: Option<Signature>,
     payment: Value,
     requirements: Offer,
 }
@@ -50,7 +53,7 @@ impl Signed {
         payment: &str,
         requirements: &str,
     ) -> Result<Self, SignedError> {
-        let transfer = payload::signed(payment.as_bytes())?;
+        let (transfer, signature) = payload::signed(payment.as_bytes())?;
         let requirements: Offer = serde_json::from_str(requirements)?;
         let came: Value = serde_json::from_str(payment)?;
         let payment = if came["x402Version"] == X402_VERSION {
@@ -59,7 +62,22 @@ impl Signed {
             // What is signed is the same in both versions, and so is what carries it.
             json!({ "x402Version": X402_VERSION, "accepted": &requirements, "payload": came["payload"] })
         };
-        Ok(Self { network, token, since_block, transfer, payment, requirements })
+        Ok(Self { network, token, since_block, transfer, signature, payment, requirements })
+    }
+
+    /// What the books keep of one.
+    ///
+    /// # Errors
+    /// See [`SignedError`].
+    pub fn of(intent: &Intent) -> Result<Self, SignedError> {
+        let Intent { network, token, since_block, payload, requirements, .. } = intent;
+        Self::read(Arc::clone(network), *token, *since_block, payload, requirements)
+    }
+
+    /// The payer's signature, where it is one of a key and not of a contract.
+    #[must_use]
+    pub const fn signature(&self) -> Option<&Signature> {
+        self.signature.as_ref()
     }
 
     /// How its value moves.

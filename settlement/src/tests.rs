@@ -1,3 +1,4 @@
 mod crashes;
 mod house;
+mod open;
 mod rounds;

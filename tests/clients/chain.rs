@@ -1,7 +1,6 @@
 //! A public network on this machine, with the official facilitator: what we verify is what it settles, and what the chain shows is what
 //! we believe.
 
-use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::{Address, Amount, Asset, B256, UnixMillis};
@@ -13,64 +12,26 @@ use protocol::payload::PaymentPayload;
 use protocol::sign::{authorize, sign_offer};
 use protocol::signature::SigningKey;
 use protocol::verify::{Expected, Method, Quote, verify};
-use serde_json::{Value, json};
+use serde_json::Value;
 use settlement::chain::{Chain, Evidence, Nodes};
 use settlement::facilitator::{Configuration, Facilitator, Headers, Settled, Shown, Unknown, Verified};
-use tests::within;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-
-use crate::client::{folder, node, source};
+use tests::chain::{Network, usdc};
 
 /// How long a call may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Ends, and anvil with it, when its standard input is closed: when this is dropped, or the test is killed.
-struct Network {
-    _child: Child,
-    rpc: String,
-    facilitator: String,
+fn chain(network: &Network) -> Chain {
+    Chain::new(Nodes::new(vec![network.url()], PATIENCE).expect("a client"), 0)
 }
 
-impl Network {
-    /// Base Sepolia's number and token, with so many units for one address.
-    async fn start(funded: Address, units: u64) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let told = json!({ "source": source("TestUSDC.sol"), "funded": { (funded.to_string()): units.to_string() } });
-        let mut command = Command::new(node());
-        command.arg(folder().join("chain.mjs")).arg(told.to_string());
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the network starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let line = within("the network", lines.next_line()).await.expect("its output").expect("where it is");
-        let said: Value = serde_json::from_str(&line).expect("JSON");
-        let text = |name: &str| said[name].as_str().expect(name).to_owned();
-        Self { rpc: text("rpc"), facilitator: text("facilitator"), _child: child }
-    }
-
-    fn chain(&self) -> Chain {
-        Chain::new(Nodes::new(vec![self.rpc.clone()], PATIENCE).expect("a client"), 0)
-    }
-
-    fn facilitator(&self) -> Facilitator {
-        let configuration = Configuration {
-            url: self.facilitator.clone(),
-            headers: Headers::default(),
-            verify_timeout: PATIENCE,
-            settle_timeout: PATIENCE,
-        };
-        Facilitator::new(configuration).expect("a client")
-    }
-}
-
-fn usdc() -> Asset {
-    Asset {
-        network: "eip155:84532".into(),
-        chain_id: 84_532,
-        address: "0x036CbD53842c5426634e7929541eC2318f3dCF7e".parse().expect("an address"),
-        name: "USDC".into(),
-        version: "2".into(),
-    }
+fn facilitator(url: &str) -> Facilitator {
+    let configuration = Configuration {
+        url: url.to_owned(),
+        headers: Headers::default(),
+        verify_timeout: PATIENCE,
+        settle_timeout: PATIENCE,
+    };
+    Facilitator::new(configuration).expect("a client")
 }
 
 fn now() -> UnixMillis {
@@ -98,8 +59,11 @@ fn verified(payment: &str, (asset, pay_to, price): (&Asset, Address, Amount), at
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_facilitator_settles_what_we_verified_and_the_chain_shows_it() {
     let key = SigningKey::from_hex(&"42".repeat(32)).expect("a key");
-    let network = Network::start(key.address(), 1_500).await;
-    let (chain, facilitator) = (network.chain(), network.facilitator());
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let network = Network::start().await;
+    network.fund(key.address(), 1_500).await;
+    let official = network.official().await;
+    let (chain, facilitator) = (chain(&network), facilitator(&official.url()));
     let (asset, pay_to, price) =
         (usdc(), Address::repeat_byte(9), Amount::from_atomic(1_000).expect("an amount"));
     assert_eq!(chain.id().await, Ok(asset.chain_id));

@@ -3,6 +3,9 @@
 
 mod chain;
 mod client;
+mod ground;
+mod outbox;
+mod settler;
 
 use client::Client;
 use serde_json::json;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::{Address, B256};
 use protocol::authorization::Authorization;
-use protocol::offer::Offer;
+use protocol::network::of_v1_name;
 use protocol::sign;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
@@ -36,8 +36,17 @@ impl Payer {
     /// A new key.
     #[must_use]
     pub fn random() -> Self {
-        let text = random_hex();
-        let key = SigningKey::from_hex(&text).expect("a random key is on the curve");
+        Self::with_key(random_hex())
+    }
+
+    /// The key of this number, always the same one.
+    #[must_use]
+    pub fn numbered(number: u64) -> Self {
+        Self::with_key(format!("0xfa2e9a7e{number:056x}"))
+    }
+
+    fn with_key(text: String) -> Self {
+        let key = SigningKey::from_hex(&text).expect("a key on the curve");
         Self { key, text, clock: None }
     }
 
@@ -67,37 +76,78 @@ impl Payer {
     /// Signs the first offer of a decoded challenge.
     #[must_use]
     pub fn pay_challenge(&self, challenge: &Value) -> Payment {
-        let offer = &challenge["accepts"][0];
-        let timeout = offer["maxTimeoutSeconds"].as_u64().expect("a timeout in the offer");
-        let authorization = json!({
-            "from": self.address().to_checksum(None),
-            "to": offer["payTo"],
-            "value": offer["amount"],
-            "validAfter": "0",
-            "validBefore": (self.seconds() + timeout).to_string(),
-            "nonce": random_hex(),
-        });
+        self.pay_offer(challenge, 0)
+    }
+
+    /// Signs one offer of a decoded challenge, by EIP-3009 or by Permit2 as it wants.
+    #[must_use]
+    pub fn pay_offer(&self, challenge: &Value, index: usize) -> Payment {
+        let offer = &challenge["accepts"][index];
+        let until = self.seconds() + offer["maxTimeoutSeconds"].as_u64().expect("a timeout in the offer");
+        let signed = if offer["scheme"] == "upto" || offer["extra"]["assetTransferMethod"] == "permit2" {
+            json!({ "permit2Authorization": self.permit(offer, until, &random_decimal()), "signature": "" })
+        } else {
+            json!({ "authorization": self.authorization(offer, until), "signature": "" })
+        };
         let payload = json!({
             "x402Version": 2,
             "resource": challenge["resource"],
             "accepted": offer,
-            "payload": { "authorization": authorization, "signature": "" },
+            "payload": signed,
         });
         let mut payment = Payment { payload };
         self.sign(&mut payment);
         payment
     }
 
+    /// Signs the first offer of a body of x402 v1, for `X-PAYMENT`.
+    #[must_use]
+    pub fn pay_v1(&self, body: &Value) -> Payment {
+        let offer = &body["accepts"][0];
+        let mut known = offer.clone();
+        known["network"] = of_v1_name(offer["network"].as_str().expect("a name")).into();
+        known["amount"] = offer["maxAmountRequired"].clone();
+        let signed = self.pay_challenge(&json!({ "accepts": [known] }));
+        let payload = json!({
+            "x402Version": 1,
+            "scheme": offer["scheme"],
+            "network": offer["network"],
+            "payload": signed.payload["payload"],
+        });
+        Payment { payload }
+    }
+
+    fn authorization(&self, offer: &Value, until: u64) -> Value {
+        json!({
+            "from": self.address().to_checksum(None),
+            "to": offer["payTo"],
+            "value": offer["amount"],
+            "validAfter": "0",
+            "validBefore": until.to_string(),
+            "nonce": random_hex(),
+        })
+    }
+
     fn seconds(&self) -> u64 {
         self.clock.as_ref().map_or_else(seconds, |clock| clock.seconds().unsigned_abs())
     }
 
-    /// Signs the authorization as it stands, over the domain that `accepted` names.
+    /// Signs the authorization or the permit as it stands, over the domain that `accepted` names.
     pub fn sign(&self, payment: &mut Payment) {
-        let offer: Offer = serde_json::from_value(payment.payload["accepted"].clone()).expect("an offer");
-        let domain = sign::domain(&offer).expect("an offer that can be signed");
-        let signature = self.key.sign(domain.digest(&payment.authorization()));
-        payment.payload["payload"]["signature"] = Value::from(hex(&signature));
+        let signed = &payment.payload["payload"];
+        let signature = match signed.get("permit2Authorization") {
+            Some(permit) => self.sign_permit(permit),
+            None => {
+                let offer = serde_json::from_value(payment.payload["accepted"].clone()).expect("an offer");
+                let domain = sign::domain(&offer).expect("an offer that can be signed");
+                hex(&self.sign_digest(domain.digest(&payment.authorization())))
+            }
+        };
+        payment.payload["payload"]["signature"] = Value::from(signature);
+    }
+
+    pub(crate) fn sign_digest(&self, digest: B256) -> [u8; 65] {
+        self.key.sign(digest)
     }
 }
 
@@ -175,6 +225,14 @@ pub fn random_hex() -> String {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("randomness");
     hex(&bytes)
+}
+
+/// 128 random bits as a number in decimal.
+#[must_use]
+pub fn random_decimal() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("randomness");
+    u128::from_be_bytes(bytes).to_string()
 }
 
 /// `0x` and the digits.

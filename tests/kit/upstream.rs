@@ -142,6 +142,13 @@ impl Seen {
         self.fields.get(name)
     }
 
+    /// The next whole request of a connection; `None` where it has ended.
+    pub(crate) async fn read(reader: &mut Reader, stream: &mut TcpStream) -> Option<Self> {
+        let mut seen = Self::parse(reader.head(stream).await?);
+        read_body(reader, stream, &mut seen).await?;
+        Some(seen)
+    }
+
     fn parse(head: Vec<u8>) -> Self {
         let text = String::from_utf8_lossy(&head).into_owned();
         let mut words = text.split("\r\n").next().unwrap_or_default().split(' ');

@@ -200,6 +200,7 @@ fn run_gateway(
         settings: settings::gateway(config),
         metrics: Arc::clone(&base.metrics),
         clock: Arc::new(SystemClock),
+        public: None,
     })?;
     let (ended, end) = oneshot::channel();
     let shutdown = base.shutdown.clone();

@@ -13,6 +13,7 @@ use registry::{Config, Database, Environment};
 use tempfile::TempDir;
 
 use super::*;
+use crate::currency::Currencies;
 use crate::metrics::Metrics;
 use crate::snapshot;
 use crate::traffic::Traffic;
@@ -55,10 +56,19 @@ impl Rig {
         let own = Registry::open(&database, Arc::new(Still)).await.unwrap();
         let catalog = own.load(Terms::default()).await.unwrap();
         let traffic = Arc::new(Traffic::default());
-        let first = Snapshot::build(catalog, &ledger, &traffic, None).await;
+        let first =
+            Snapshot::build(catalog, &ledger, &Currencies::new(ledger.asset(), &[]), &traffic, None).await;
         let current = Arc::new(ArcSwap::from_pointee(first));
         let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).unwrap());
-        tokio::spawn(snapshot::follow(own.clone(), Arc::clone(&current), ledger.clone(), traffic, metrics));
+        let currencies = Currencies::new(ledger.asset(), &[]);
+        tokio::spawn(snapshot::follow(
+            own.clone(),
+            Arc::clone(&current),
+            ledger.clone(),
+            currencies,
+            traffic,
+            metrics,
+        ));
         let newer = Newer::new(own.clone(), ledger.secret(), Arc::clone(&current), 16 * 1024);
         Self { _files: files, ledger, _writer: writer, other, own, current, newer }
     }
@@ -66,8 +76,10 @@ impl Rig {
     /// What the other process asks for now.
     async fn quote(&self) -> String {
         let catalog = self.other.catalogs().borrow().clone();
-        let snapshot = Snapshot::build(catalog, &self.ledger, &Traffic::default(), None).await;
-        snapshot.offer(domain::RouteId(0)).unwrap().quotes[0].text.clone()
+        let currencies = Currencies::new(self.ledger.asset(), &[]);
+        let snapshot = Snapshot::build(catalog, &self.ledger, &currencies, &Traffic::default(), None).await;
+        let offer = snapshot.offer(domain::RouteId(0)).unwrap();
+        offer.payable(&offer.ways[0], START).next().unwrap().text.clone()
     }
 
     /// A request that pays for a quote.

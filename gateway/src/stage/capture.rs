@@ -3,17 +3,17 @@
 
 use std::time::Instant;
 
-use domain::Asset;
+use domain::PaymentId;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
-use ledger::{CaptureError, ReceiptRecord};
+use ledger::{CaptureError, Receipt, Voiding};
 use pingora::http::ResponseHeader;
-use protocol::receipt::SettlementResponse;
 
 use crate::context::{Exchange, Money, Recording, Times};
 use crate::field;
 use crate::metrics::{Metrics, Outcome, Stage};
-use crate::refusal::Refusal;
-use crate::stage::hold::Payer;
+use crate::receipt;
+use crate::refusal::{Refusal, Unpaid};
+use crate::signed_hold::NotPaid;
 
 /// Fields that only we may say, beside all that begin with `faregate-`.
 const FORGEABLE: [&str; 4] =
@@ -23,7 +23,6 @@ const FORGEABLE: [&str; 4] =
 pub(crate) async fn capture(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
-    asset: &Asset,
     metrics: &Metrics,
     times: &mut Times,
 ) -> Result<Outcome, Refusal> {
@@ -48,33 +47,26 @@ pub(crate) async fn capture(
             Ok(Outcome::Free)
         }
         Money::Held(hold) if exchange.routed.route.charge_on.charges(status) => {
-            let started = Instant::now();
-            let payment = hold.payment();
-            let receipt = hold.capture().await.map_err(|error| match error {
-                CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
-                CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,
-            })?;
-            times.commit = Some(started.elapsed());
-            metrics.stage(Stage::Commit, started.elapsed());
-            exchange.charged = Some(receipt.record().amount);
-            exchange.money = Money::Captured(receipt);
-            mark(exchange, response, asset)?;
-            if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
-                exchange.recording = Some(Recording::new(status, stored_fields(response), bytes_max));
-            }
-            Ok(Outcome::Paid)
+            let (started, payment) = (Instant::now(), hold.payment());
+            let captured = hold.capture().await.map_err(|error| uncaptured(&error, payment));
+            paid(exchange, response, captured?, started, metrics, times)
+        }
+        Money::Signed(signed) if exchange.routed.route.charge_on.charges(status) => {
+            let (started, payment) = (Instant::now(), signed.payment());
+            let captured = signed.pay().await.map_err(|not_paid| unpaid(not_paid, payment));
+            paid(exchange, response, captured?, started, metrics, times)
         }
         Money::Held(hold) => {
             let payment = hold.payment();
-            hold.void().await.map_err(|_| Refusal::OutcomeUnknown(payment))?;
-            metrics.voided();
-            let voided = HeaderValue::from_static("voided");
-            response.insert_header(&field::PAYMENT_STATUS, voided).map_err(|_| Refusal::Internal)?;
-            Ok(Outcome::Voided)
+            voided(hold.void(), payment, response, metrics).await
+        }
+        Money::Signed(signed) => {
+            let payment = signed.payment();
+            voided(signed.void(), payment, response, metrics).await
         }
         money @ (Money::Redelivery(_) | Money::Captured(_) | Money::Done) => {
             exchange.money = money;
-            mark(exchange, response, asset)?;
+            mark(exchange, response)?;
             if !exchange.routed.route.charge_on.charges(status) {
                 // Paid for and still not delivered: letting go of the redelivery leaves it open for the next try.
                 exchange.money = Money::Done;
@@ -84,11 +76,56 @@ pub(crate) async fn capture(
     }
 }
 
-/// The `PAYMENT-RESPONSE` header of a receipt: what stock clients read as the settlement of their payment.
-pub(crate) fn receipt_header(record: &ReceiptRecord, payer: &Payer, asset: &Asset) -> String {
-    let payer = payer.address.map_or_else(|| payer.agent.to_string(), |address| address.to_checksum(None));
-    SettlementResponse::settled(&asset.network, &payer, record.transaction.0, record.amount, record.payment)
-        .to_header()
+/// What a capture leaves on the exchange and on its answer.
+fn paid(
+    exchange: &mut Exchange,
+    response: &mut ResponseHeader,
+    receipt: Receipt,
+    started: Instant,
+    metrics: &Metrics,
+    times: &mut Times,
+) -> Result<Outcome, Refusal> {
+    times.commit = Some(started.elapsed());
+    metrics.stage(Stage::Commit, started.elapsed());
+    exchange.charged = Some(receipt.record().amount);
+    exchange.money = Money::Captured(receipt);
+    mark(exchange, response)?;
+    if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
+        let recording = Recording::new(response.status.as_u16(), stored_fields(response), bytes_max);
+        exchange.recording = Some(recording);
+    }
+    Ok(Outcome::Paid)
+}
+
+async fn voided(
+    voiding: Voiding,
+    payment: PaymentId,
+    response: &mut ResponseHeader,
+    metrics: &Metrics,
+) -> Result<Outcome, Refusal> {
+    voiding.await.map_err(|_| Refusal::OutcomeUnknown(payment))?;
+    metrics.voided();
+    let voided = HeaderValue::from_static("voided");
+    response.insert_header(&field::PAYMENT_STATUS, voided).map_err(|_| Refusal::Internal)?;
+    Ok(Outcome::Voided)
+}
+
+fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
+    match error {
+        CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
+        CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,
+    }
+}
+
+/// What is said where value did not move, or nobody knows. Only where it is certain that it did not, a payment is asked for again.
+fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
+    match not_paid {
+        NotPaid::Refused(reason) => Refusal::PaymentRequired(Unpaid::NotSettled { reason }),
+        NotPaid::Unavailable => Refusal::RailUnavailable,
+        NotPaid::Unknown => Refusal::Unsettled(payment),
+        NotPaid::Unvoided => Refusal::OutcomeUnknown(payment),
+        NotPaid::Books(error) => uncaptured(&error, payment),
+    }
 }
 
 /// Takes off what only we may say: an upstream cannot forge a receipt or a demand, under no spelling of its name.
@@ -104,13 +141,14 @@ pub(crate) fn scrub(response: &mut ResponseHeader) {
 }
 
 /// Puts the receipt on the answer, and keeps shared caches from giving it to those who did not pay.
-fn mark(exchange: &Exchange, response: &mut ResponseHeader, asset: &Asset) -> Result<(), Refusal> {
+fn mark(exchange: &Exchange, response: &mut ResponseHeader) -> Result<(), Refusal> {
     let (Some(record), Some(payer)) = (exchange.receipt(), &exchange.payer) else { return Ok(()) };
     let mut insert = |name: &'static HeaderName, value: HeaderValue| {
         response.insert_header(name, value).map_err(|_| Refusal::Internal)
     };
     let value = |text: String| HeaderValue::try_from(text).map_err(|_| Refusal::Internal);
-    insert(&field::PAYMENT_RESPONSE, value(receipt_header(record, payer, asset))?)?;
+    let (name, receipt) = receipt::field(record, payer);
+    insert(name, value(receipt)?)?;
     insert(&field::PAYMENT_ID, value(record.payment.to_string())?)?;
     insert(&field::PAYMENT_STATUS, HeaderValue::from_static("captured"))?;
     if !exchange.routed.route.cacheable {

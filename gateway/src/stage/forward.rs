@@ -79,7 +79,7 @@ pub(crate) fn edit(
     forwarded(exchange, session, upstream)?;
     if let (Some(payer), Some(payment)) = (&exchange.payer, exchange.payment) {
         upstream.insert_header(&field::PAYMENT_ID, payment.to_string())?;
-        upstream.insert_header(&field::PAYER, payer.agent.to_string())?;
+        upstream.insert_header(&field::PAYER, payer.known_as())?;
         upstream.insert_header(&field::PRICE, exchange.price.to_string())?;
     }
     for (name, value) in pool.fields() {

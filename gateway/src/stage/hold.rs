@@ -1,15 +1,19 @@
 //! Hold: the claimant's funds, limits and replay key are held for the most the call can cost. The one stage that may
 //! wait for a read.
 
+mod on_chain;
+
 use std::sync::Arc;
 
 use domain::policy::Spending;
 use domain::replay::FingerprintParts;
 use domain::{
-    Address, AgentId, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis,
+    Address, AgentId, Asset, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey,
+    UnixMillis,
 };
 use http::HeaderMap;
 use ledger::{Held, Hold, HoldRequest, Ledger, Prior, Redelivery};
+use protocol::X402_VERSION;
 use protocol::verify::Rejection;
 use registry::{Access, Directory};
 use sha2::{Digest, Sha256};
@@ -17,17 +21,22 @@ use sha2::{Digest, Sha256};
 use crate::credential;
 use crate::limits::{DIGESTED_BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::metrics::Metrics;
+use crate::rail::Public;
 use crate::rate::Consumer;
 use crate::refusal::{Refusal, Unpaid};
+use crate::signed_hold::SignedHold;
 use crate::stage::admit::Admitted;
 use crate::stage::rate::{self, Counted};
 use crate::stage::route::Routed;
 use crate::stage::verify::{Claim, Claimant, refuse};
+use on_chain::Staked;
 
 /// What may be done with a request whose payment was looked at.
 pub(crate) enum Admission {
     /// Forward; the hold is captured when it was delivered.
     Paid(Hold),
+    /// The same where value moves on a public network before that.
+    Signed(Box<SignedHold>),
     /// Forward once more, free: it was captured, and we do not know that it was delivered.
     Redelivery(Redelivery),
     /// Do not forward: it was delivered. Tell the outcome again.
@@ -40,23 +49,39 @@ pub(crate) struct Payer {
     pub(crate) agent: AgentId,
     /// The address that signed, where one did.
     pub(crate) address: Option<Address>,
+    /// CAIP-2 of the network that was paid on, which is the wallet's for who pays from one.
+    pub(crate) network: Arc<str>,
+    /// The version of x402 that it speaks.
+    pub(crate) version: u64,
+    /// Whether it is no agent, but an address on a public network.
+    pub(crate) on_chain: bool,
 }
 
 /// A request that is going to be held for.
 pub(crate) struct Holding {
-    pub(crate) access: Arc<Access>,
     pub(crate) payer: Payer,
     pub(crate) identifier: Option<String>,
+    means: Means,
     replay: Option<ReplayKey>,
     digest: Option<B256>,
     /// Set when the request may not be held for now: only its earlier outcome counts, else it is refused with this.
     refusal: Option<Refusal>,
 }
 
+/// What is paid with.
+enum Means {
+    /// An agent's wallet, under its policy.
+    Wallet(Arc<Access>),
+    /// The payer's own money on a public network; none where the payment is not taken now.
+    Chain(Option<Box<Staked>>),
+}
+
 /// What the hold stage works with.
 pub(crate) struct Holder<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) directory: &'a Directory,
+    /// None where no payments are taken on public networks.
+    pub(crate) public: Option<&'a Public>,
     pub(crate) metrics: &'a Metrics,
 }
 
@@ -75,44 +100,62 @@ impl Holder<'_> {
         counted: &mut Option<Counted>,
     ) -> Result<Holding, Refusal> {
         let identifier = identifier(headers, claim.identifier.clone())?;
-        let mut holding = match &claim.claimant {
-            Claimant::Key(key) => {
-                let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
-                let access = access.filter(|access| access.has_grant(at)).ok_or(Refusal::AgentKey)?;
-                Holding::new(access, None, identifier)
-            }
-            Claimant::Signature(payment) => {
-                let access = self.signer(payment.payer()).await?;
-                let holding = Holding::new(access, Some(payment.payer()), identifier);
-                Holding { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding }
-            }
-            Claimant::Earlier { rejection } => {
-                let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
-                let access = self.signer(payer).await.map_err(|refusal| match refusal {
-                    Refusal::PaymentRequired(_) => refuse(rejection),
-                    // Nobody knows whether it was captured: not the time to ask for another one.
-                    unknown => unknown,
-                })?;
-                let holding = Holding::new(access, Some(payer), identifier);
-                Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding }
-            }
-        };
+        let mut holding = self.claimant(claim, identifier, at).await?;
         // What a key is not for it does not learn either: not the answer that another key of the agent paid for.
         let sold = routed.route.sold(&routed.provider.name);
-        if let Some(key) = holding.access.key.as_ref().filter(|key| !key.is_for(&sold)) {
+        if let Some(key) =
+            holding.access().and_then(|access| access.key.as_ref()).filter(|key| !key.is_for(&sold))
+        {
             return Err(self.counted(Refusal::KeyScope { key: key.id }));
         }
         let agent = Consumer::Agent(holding.payer.agent);
         let often = rate::count(routed, agent, self.ledger, counted, self.metrics).await;
         holding.refusal = often.err().or(holding.refusal);
         if holding.refusal.is_none() {
-            holding.refusal = rules(&holding.access, claim, routed, headers, at).err();
+            holding.refusal = self.rules(&mut holding.means, claim, routed, headers, at).await.err();
         }
         let may_be_paid = holding.replay.is_some() || holding.identifier.is_some();
         match holding.refusal.take() {
             Some(refusal @ Refusal::MalformedField(_)) => Err(refusal),
             Some(refusal) if !may_be_paid => Err(self.counted(refusal)),
             refusal => Ok(Holding { refusal, ..holding }),
+        }
+    }
+
+    /// Whose claim it is.
+    async fn claimant(
+        &self,
+        claim: &Claim,
+        identifier: Option<String>,
+        at: UnixMillis,
+    ) -> Result<Holding, Refusal> {
+        let asset = self.ledger.asset();
+        match &claim.claimant {
+            Claimant::Key(key) => {
+                let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
+                let access = access.filter(|access| access.has_grant(at)).ok_or(Refusal::AgentKey)?;
+                Ok(Holding::of_agent(access, None, identifier, asset))
+            }
+            Claimant::Signature(payment) => {
+                let access = self.signer(payment.payer()).await?;
+                let holding = Holding::of_agent(access, Some(payment.payer()), identifier, asset);
+                Ok(Holding { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding })
+            }
+            Claimant::OnChain(paid) => Ok(Holding::on_chain(paid, identifier)),
+            Claimant::Earlier { rejection, way, version } => {
+                let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
+                let holding = if way.currency.network.is_some() {
+                    Holding::of_address(payer, way, *version, identifier)
+                } else {
+                    let access = self.signer(payer).await.map_err(|refusal| match refusal {
+                        Refusal::PaymentRequired(_) => refuse(rejection),
+                        // Nobody knows whether it was captured: not the time to ask for another one.
+                        unknown => unknown,
+                    })?;
+                    Holding::of_agent(access, Some(payer), identifier, asset)
+                };
+                Ok(Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding })
+            }
         }
     }
 
@@ -139,36 +182,39 @@ impl Holder<'_> {
             let prior = self.ledger.prior(holding.replay, named, fingerprint).await?;
             return prior.map(admission).ok_or_else(|| self.counted(refusal));
         }
-        let policy = &holding.access.policy;
-        let asked = HoldRequest {
-            payment,
-            agent: holding.payer.agent,
-            wallet: holding.access.wallet,
-            provider: Arc::clone(&routed.provider.name),
-            route: Arc::clone(&routed.route.name),
-            price: claim.price.clone(),
-            capture: routed.route.capture,
-            revision: claim.revision,
-            fee: routed.provider.fee,
-            per_day: policy.per_day,
-            per_month: policy.per_month,
-            limits: policy.counted(&routed.route.sold(&routed.provider.name)),
-            free_per_day: routed.route.free_per_day,
-            replay: holding.replay,
-            digest: holding.digest,
-            idempotency: holding
-                .identifier
-                .as_ref()
-                .map(|text| IdempotencyKey::new(holding.payer.agent, text)),
-            fingerprint,
-            intent: None,
-        };
-        self.ledger.hold(asked).await.map(admission).map_err(|error| self.counted(error.into()))
+        let asked = holding.asked(claim, routed, fingerprint, payment).ok_or(Refusal::Internal)?;
+        let held = self.ledger.hold(asked).await.map_err(|error| self.counted(error.into()))?;
+        match (held, &mut holding.means) {
+            (Held::Hold(hold), Means::Chain(staked)) => match staked.take() {
+                Some(staked) => Ok(Admission::Signed(Box::new(staked.held(hold)))),
+                None => Err(Refusal::Internal),
+            },
+            (held, _) => Ok(admission(held)),
+        }
+    }
+
+    /// Everything that is asked of the payer before anything is held.
+    async fn rules(
+        &self,
+        means: &mut Means,
+        claim: &Claim,
+        routed: &Routed,
+        headers: &HeaderMap,
+        at: UnixMillis,
+    ) -> Result<(), Refusal> {
+        match (means, &claim.claimant) {
+            (Means::Wallet(access), _) => rules(access, claim, routed, headers, at),
+            (Means::Chain(staked), Claimant::OnChain(paid)) => {
+                *staked = Some(Box::new(self.stake(paid, claim.maximum(), routed).await?));
+                Ok(())
+            }
+            (Means::Chain(_), _) => Err(Refusal::Internal),
+        }
     }
 
     async fn signer(&self, address: Address) -> Result<Arc<Access>, Refusal> {
         let access = self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner { address }))
+        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner { address, on_chain: false }))
     }
 
     /// What has expired by the books' time may be good by the clock's, where the clock was set back. It is not asked for
@@ -195,12 +241,79 @@ impl Holder<'_> {
     }
 }
 
+// === impl Payer ===
+
+impl Payer {
+    /// What a receipt calls it.
+    pub(crate) fn name(&self) -> String {
+        self.address.map_or_else(|| self.agent.to_string(), |address| address.to_checksum(None))
+    }
+
+    /// What an upstream knows it by, whatever it signs with.
+    pub(crate) fn known_as(&self) -> String {
+        if self.on_chain { self.name() } else { self.agent.to_string() }
+    }
+}
+
 // === impl Holding ===
 
 impl Holding {
-    fn new(access: Arc<Access>, address: Option<Address>, identifier: Option<String>) -> Self {
-        let payer = Payer { agent: access.agent, address };
-        Self { access, payer, identifier, replay: None, digest: None, refusal: None }
+    fn of_agent(
+        access: Arc<Access>,
+        address: Option<Address>,
+        identifier: Option<String>,
+        asset: &Asset,
+    ) -> Self {
+        let (agent, network) = (access.agent, Arc::clone(&asset.network));
+        let payer = Payer { agent, address, network, version: X402_VERSION, on_chain: false };
+        let means = Means::Wallet(access);
+        Self { payer, identifier, means, replay: None, digest: None, refusal: None }
+    }
+
+    fn access(&self) -> Option<&Access> {
+        match &self.means {
+            Means::Wallet(access) => Some(access),
+            Means::Chain(_) => None,
+        }
+    }
+
+    /// What the ledger is asked to hold; none without means.
+    fn asked(
+        &self,
+        claim: &Claim,
+        routed: &Routed,
+        fingerprint: Fingerprint,
+        payment: PaymentId,
+    ) -> Option<HoldRequest> {
+        let (provider, route, agent) = (&routed.provider, &routed.route, self.payer.agent);
+        let (wallet, policy, intent) = match &self.means {
+            Means::Wallet(access) => (access.wallet, Some(&access.policy), None),
+            Means::Chain(staked) => {
+                let intent = &staked.as_ref()?.intent;
+                (intent.wallet(), None, Some(Arc::clone(intent)))
+            }
+        };
+        let sold = route.sold(&provider.name);
+        Some(HoldRequest {
+            payment,
+            agent,
+            wallet,
+            provider: Arc::clone(&provider.name),
+            route: Arc::clone(&route.name),
+            price: claim.price.clone(),
+            capture: route.capture,
+            revision: claim.revision,
+            fee: provider.fee,
+            per_day: policy.and_then(|policy| policy.per_day),
+            per_month: policy.and_then(|policy| policy.per_month),
+            limits: policy.map(|policy| policy.counted(&sold)).unwrap_or_default(),
+            free_per_day: policy.map_or(0, |_| route.free_per_day),
+            replay: self.replay,
+            digest: self.digest,
+            idempotency: self.identifier.as_ref().map(|text| IdempotencyKey::new(agent, text)),
+            fingerprint,
+            intent,
+        })
     }
 }
 
@@ -222,7 +335,7 @@ fn rules(
 ) -> Result<(), Refusal> {
     let maximum = match claim.claimant {
         Claimant::Key(_) => credential::maximum_price(headers)?,
-        Claimant::Signature(_) | Claimant::Earlier { .. } => None,
+        Claimant::Signature(_) | Claimant::OnChain(_) | Claimant::Earlier { .. } => None,
     };
     let sold = routed.route.sold(&routed.provider.name);
     let spending = Spending { amount: claim.maximum(), sold, at };

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use domain::{Amount, UnixMillis};
-use ledger::RefundReason;
+use ledger::{Receipt, RefundReason};
 use pingora::{Error, ErrorSource};
 
 use crate::context::{Exchange, Money, RequestContext};
@@ -29,22 +29,21 @@ pub(crate) fn settle(
             let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
             if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
                 let capturing = hold.capture();
-                // The work was done and paid for; nobody is left to deliver it to.
-                tokio::spawn(async move {
-                    if let Ok(receipt) = capturing.await {
-                        let record = receipt.record();
-                        tracing::info!(
-                            target: "faregate::payment",
-                            { payment.id = %record.payment, charged.units = record.amount.atomic() },
-                            "captured after the client left"
-                        );
-                        receipt.delivered();
-                    }
-                });
+                tokio::spawn(async move { after_the_client_left(capturing.await.ok()) });
                 return Some(Outcome::Paid);
             }
             // Nobody waits to be told.
             drop(hold.void());
+            metrics.voided();
+            Some(Outcome::Voided)
+        }
+        Money::Signed(signed) => {
+            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
+            if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
+                tokio::spawn(async move { after_the_client_left(signed.pay().await.ok()) });
+                return Some(Outcome::Paid);
+            }
+            drop(signed.void());
             metrics.voided();
             Some(Outcome::Voided)
         }
@@ -54,6 +53,12 @@ pub(crate) fn settle(
                 redelivery.delivered();
             }
             // Else it is let go of, and still owed.
+            None
+        }
+        // What came from a public network is given back there, by its recipient: the delivery is owed instead, and the same
+        // payment may come once more.
+        Money::Captured(receipt) if receipt.record().on_chain.is_some() && is_refundable(exchange, error) => {
+            drop(receipt);
             None
         }
         Money::Captured(receipt) => {
@@ -72,6 +77,18 @@ pub(crate) fn settle(
             None
         }
     }
+}
+
+/// The work was done and paid for; nobody is left to deliver it to.
+fn after_the_client_left(receipt: Option<Receipt>) {
+    let Some(receipt) = receipt else { return };
+    let record = receipt.record();
+    tracing::info!(
+        target: "faregate::payment",
+        { payment.id = %record.payment, charged.units = record.amount.atomic() },
+        "captured after the client left"
+    );
+    receipt.delivered();
 }
 
 /// A client that leaves a safe request does no harm once; the upstream's work is done all the same.

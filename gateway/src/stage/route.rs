@@ -5,10 +5,11 @@ use std::sync::Arc;
 use domain::RouteId;
 use domain::catalog::{Provider, Route, Served};
 
+use crate::offer::RouteOffer;
 use crate::pool::Pool;
 use crate::rate::RouteLimits;
 use crate::refusal::Refusal;
-use crate::snapshot::{RouteOffer, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::stage::admit::Admitted;
 use crate::traffic::RouteTraffic;
 

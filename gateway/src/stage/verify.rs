@@ -2,18 +2,18 @@
 //!
 //! Our own offers are what a payment is judged by, never the client's copy of them (DESIGN section 2).
 
-use domain::{Amount, Price, UnixMillis};
-use protocol::X402_VERSION;
-use protocol::offer::MAX_TIMEOUT_SECONDS;
+use std::sync::Arc;
+
+use domain::{Amount, Price, Route, UnixMillis};
 use protocol::payload::{Malformed, PaymentPayload};
 use protocol::verify::{Expected, Method, Quote, Rejection, VerifiedPayment, verify as verify_payment};
+use protocol::{X402_VERSION_1, header, network};
 use registry::agent_key::AgentKey;
 use registry::config::Limits;
 
 use crate::credential::Credential;
+use crate::offer::{OfferedQuote, RouteOffer, Way};
 use crate::refusal::{Refusal, Unpaid};
-use crate::snapshot::RouteOffer;
-use crate::stage::route::Routed;
 
 /// Who says they pay, and for which of the route's quotes.
 pub(crate) struct Claim {
@@ -29,16 +29,40 @@ pub(crate) struct Claim {
 pub(crate) enum Claimant {
     /// An agent key, not looked up yet.
     Key(AgentKey),
-    /// A signature that was recovered.
+    /// A signature over the wallet's dollar that was recovered.
     Signature(VerifiedPayment),
+    /// One over a token of a public network.
+    OnChain(Box<OnChain>),
     /// A right signature that pays for nothing now, because its time is over or its price is none of this route's. It may
     /// have paid: then its outcome is told, and no 402.
-    Earlier { rejection: Rejection },
+    Earlier { rejection: Rejection, way: Way, version: u64 },
+}
+
+/// A payment on a public network.
+pub(crate) struct OnChain {
+    pub(crate) payment: VerifiedPayment,
+    pub(crate) way: Way,
+    /// The version of x402 that it is written in.
+    pub(crate) version: u64,
+    /// All of it, as it came: JSON.
+    pub(crate) payload: Arc<str>,
+    /// The quote that it pays.
+    pub(crate) quote: String,
 }
 
 // === impl Claim ===
 
 impl Claim {
+    /// At the current price.
+    fn new(claimant: Claimant, route: &Route, payload: &PaymentPayload) -> Self {
+        Self {
+            claimant,
+            price: route.price.clone(),
+            revision: route.revision,
+            identifier: payload.payment_identifier().map(str::to_owned),
+        }
+    }
+
     /// The most the call can cost.
     pub(crate) fn maximum(&self) -> Amount {
         self.price.maximum().unwrap_or(Amount::ZERO)
@@ -48,80 +72,131 @@ impl Claim {
 /// Judges the credential of a priced request.
 pub(crate) fn verify(
     credential: Credential<'_>,
-    routed: &Routed,
+    route: &Route,
     offer: &RouteOffer,
-    asset: &domain::Asset,
     at: UnixMillis,
     limits: &Limits,
 ) -> Result<Claim, Refusal> {
     match credential {
         Credential::None => {
-            let price = routed.route.price.maximum().unwrap_or(Amount::ZERO);
+            let price = route.price.maximum().unwrap_or(Amount::ZERO);
             Err(Refusal::PaymentRequired(Unpaid::Missing { price }))
         }
-        Credential::Key(key) => Ok(Claim {
-            claimant: Claimant::Key(key),
-            price: routed.route.price.clone(),
-            revision: routed.route.revision,
-            identifier: None,
-        }),
+        Credential::Key(key) => {
+            let (price, revision) = (route.price.clone(), route.revision);
+            Ok(Claim { claimant: Claimant::Key(key), price, revision, identifier: None })
+        }
         Credential::Payment(header) => {
             if header.len() > limits.payment_header_bytes_max {
                 return Err(Refusal::HeadersTooLarge(limits.payment_header_bytes_max));
             }
             let payload = PaymentPayload::parse(header.as_bytes())
                 .map_err(|malformed| Refusal::MalformedPayment(malformed.to_string()))?;
-            // Nothing is offered in version 1: it has no name for the wallet rail's network.
-            if payload.version() != X402_VERSION {
-                let malformed = Malformed::Version(payload.version());
-                return Err(Refusal::MalformedPayment(malformed.to_string()));
-            }
-            signed(&payload, routed, offer, asset, at)
+            signed(&payload, header.as_bytes(), route, offer, at)
         }
     }
 }
 
+/// Judges a payment in every way that it may have been made in. v1 names no token: which one was meant, its signature tells.
 fn signed(
     payload: &PaymentPayload,
-    routed: &Routed,
+    header: &[u8],
+    route: &Route,
     offer: &RouteOffer,
-    asset: &domain::Asset,
     at: UnixMillis,
 ) -> Result<Claim, Refusal> {
-    let identifier = payload.payment_identifier().map(str::to_owned);
-    let payable: Vec<_> =
-        offer.quotes.iter().filter(|quote| quote.until.is_none_or(|until| at < until)).collect();
+    let mut rejected = None;
+    for way in candidates(payload, offer)? {
+        let payable: Vec<_> = offer.payable(way, at).collect();
+        let rejection = match judge(payload, way, &payable, at) {
+            Ok(payment) => return claim(payment, way, &payable, payload, header, route),
+            Err(rejection) => rejection,
+        };
+        if rejection.signed().is_some() {
+            let claimant = Claimant::Earlier { rejection, way: way.clone(), version: payload.version() };
+            return Ok(Claim::new(claimant, route, payload));
+        }
+        rejected.get_or_insert(rejection);
+    }
+    Err(rejected.as_ref().map_or(Refusal::Internal, refuse))
+}
+
+/// The ways that a payment may have been made in; where it fits none, one that says what is wrong with it.
+fn candidates<'a>(payload: &PaymentPayload, offer: &'a RouteOffer) -> Result<Vec<&'a Way>, Refusal> {
+    let is_v1 = payload.version() == X402_VERSION_1;
+    let is_there = |way: &&Way| *way.currency.asset.network == *payload.network();
+    // The wallet's network has no name in version 1, so that nobody can mean it there.
+    let is_offered = |way: &&Way| !is_v1 || network::v1_name(&way.currency.asset.network).is_some();
+    let offered: Vec<&Way> = offer.ways.iter().filter(is_offered).collect();
+    let is_unnamed = is_v1 && offer.ways.iter().any(|way| is_there(&way) && !is_offered(&way));
+    if offered.is_empty() || is_unnamed {
+        let malformed = Malformed::Version(payload.version());
+        return Err(Refusal::MalformedPayment(malformed.to_string()));
+    }
+    let meant: Vec<&Way> =
+        offered.iter().copied().filter(|way| payload.may_be_in(&way.currency.asset)).collect();
+    if !meant.is_empty() {
+        return Ok(meant);
+    }
+    let nearest = offered.iter().copied().find(is_there).or(offered.first().copied());
+    Ok(nearest.into_iter().collect())
+}
+
+fn judge(
+    payload: &PaymentPayload,
+    way: &Way,
+    payable: &[&OfferedQuote],
+    at: UnixMillis,
+) -> Result<VerifiedPayment, Rejection> {
     let quotes: Vec<Quote<'_>> = payable
         .iter()
         .map(|quote| Quote { price: quote.amount, revision: quote.revision, quote: &quote.text })
         .collect();
     let expected = Expected {
-        asset,
-        method: Method::Authorization(routed.snapshot.domain()),
-        pay_to: routed.provider.pay_to,
-        max_timeout_seconds: MAX_TIMEOUT_SECONDS,
-        margin_seconds: 0,
+        asset: &way.currency.asset,
+        method: Method::Authorization(&way.currency.domain),
+        pay_to: way.pay_to,
+        max_timeout_seconds: way.currency.max_timeout_seconds(),
+        margin_seconds: way.currency.margin_seconds(),
         quotes: &quotes,
         at,
     };
-    let (claimant, revision) = match verify_payment(payload, &expected) {
-        Ok(payment) => {
-            let revision = payment.revision();
-            (Claimant::Signature(payment), revision)
-        }
-        Err(rejection) if rejection.signed().is_some() => {
-            (Claimant::Earlier { rejection }, routed.route.revision)
-        }
-        Err(rejection) => return Err(refuse(&rejection)),
+    verify_payment(payload, &expected)
+}
+
+/// What a verified payment pays for.
+fn claim(
+    payment: VerifiedPayment,
+    way: &Way,
+    payable: &[&OfferedQuote],
+    payload: &PaymentPayload,
+    header: &[u8],
+    route: &Route,
+) -> Result<Claim, Refusal> {
+    let paid = payable.iter().find(|quote| quote.revision == payment.revision()).ok_or(Refusal::Internal)?;
+    let (price, revision) = (paid.price.clone(), paid.revision);
+    if way.currency.network.is_none() {
+        let claim = Claim::new(Claimant::Signature(payment), route, payload);
+        return Ok(Claim { price, revision, ..claim });
+    }
+    let json = header::decode(header).ok().and_then(|json| String::from_utf8(json).ok());
+    let on_chain = OnChain {
+        way: way.clone(),
+        version: payload.version(),
+        payload: json.ok_or(Refusal::Internal)?.into(),
+        quote: paid.text.clone(),
+        payment,
     };
-    let price = payable
-        .iter()
-        .find(|quote| quote.revision == revision)
-        .map_or_else(|| routed.route.price.clone(), |quote| quote.price.clone());
-    Ok(Claim { claimant, price, revision, identifier })
+    // Tiers and free calls are an agent's, and who pays on chain is none: the price is the one that was quoted.
+    let price = Price::Fixed(paid.amount);
+    let claim = Claim::new(Claimant::OnChain(Box::new(on_chain)), route, payload);
+    Ok(Claim { price, revision, ..claim })
 }
 
 /// A rejected payment was not charged and never will be: it may be asked for again.
 pub(crate) fn refuse(rejection: &Rejection) -> Refusal {
     Refusal::PaymentRequired(Unpaid::Rejected { code: rejection.code(), message: rejection.to_string() })
 }
+
+#[cfg(test)]
+mod tests;

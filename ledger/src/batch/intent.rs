@@ -15,22 +15,41 @@ pub(crate) struct IntentRow {
     pub(crate) held_at: UnixMillis,
 }
 
-/// How an earlier one is closed.
+/// What became of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClosedRow {
     pub(crate) payment: PaymentId,
-    /// The transaction that moved its value; none where none ever will.
-    pub(crate) transaction: Option<B256>,
+    pub(crate) end: End,
 }
 
-// === impl ClosedRow ===
+/// What the chain shows of an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its value moved, in a block that may still be undone: it stays open.
+    Seen(B256),
+    /// It moved for good.
+    Settled(B256),
+    /// It never will.
+    WrittenOff,
+}
 
-impl ClosedRow {
-    /// As the table keeps it.
-    pub(crate) const fn name(&self) -> &'static str {
-        match self.transaction {
-            Some(_) => "settled",
-            None => "written_off",
+// === impl End ===
+
+impl End {
+    /// As the table keeps it; none for what stays open.
+    pub(crate) const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Seen(_) => None,
+            Self::Settled(_) => Some("settled"),
+            Self::WrittenOff => Some("written_off"),
+        }
+    }
+
+    /// The transaction that moved it.
+    pub(crate) const fn transaction(self) -> Option<B256> {
+        match self {
+            Self::Seen(transaction) | Self::Settled(transaction) => Some(transaction),
+            Self::WrittenOff => None,
         }
     }
 }

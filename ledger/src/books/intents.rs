@@ -24,6 +24,7 @@ pub(crate) struct IntentColumns {
     payload: String,
     requirements: String,
     held_at: i64,
+    hash: Option<Vec<u8>>,
 }
 
 /// Intents; ends before its condition.
@@ -31,7 +32,7 @@ macro_rules! intents {
     () => {
         "
 select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle, i.amount, i.valid_before, i.since_block,
-  i.payload, i.requirements, i.held_at
+  i.payload, i.requirements, i.held_at, i.hash
 from intent i
 "
     };
@@ -67,6 +68,7 @@ impl IntentColumns {
             payment: PaymentId::from_bytes(fixed(&self.payment)?),
             amount: amount(self.amount)?,
             held_at: UnixMillis(self.held_at),
+            seen: self.hash.as_deref().map(fixed).transpose()?.map(B256::new),
             intent: Arc::new(intent),
         })
     }

@@ -8,7 +8,8 @@ use domain::{Amount, PaymentId, TransferId};
 use super::{Draft, usage_key};
 use crate::account::{RefundReason, Refunded};
 use crate::batch::{
-    AccountId, CallKey, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow, Refusal,
+    AccountId, CallKey, End, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow,
+    Refusal,
 };
 
 /// What is to be given back.
@@ -55,7 +56,7 @@ impl Draft<'_> {
             return Err(Refusal::Earnings);
         }
         if is_written_off {
-            self.close_intent(row.id, None);
+            self.close_intent(row.id, End::WrittenOff);
         }
         self.move_back(row, amount, fee);
         self.give_back(row, amount, remains.is_zero());

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::Ledger;
 use crate::account::{RefundReason, Refunded};
+use crate::batch::End;
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, LedgerError};
 use crate::intent::{Close, Intent, OpenIntent};
@@ -22,7 +23,7 @@ impl Ledger {
         let mut unknown = self.shared.parked.list(|holding| {
             let intent = Arc::clone(holding.request.intent.as_ref()?);
             let (payment, amount) = (holding.request.payment, holding.cost.maximum);
-            Some(OpenIntent { payment, amount, held_at: holding.held.at, intent })
+            Some(OpenIntent { payment, amount, held_at: holding.held.at, seen: None, intent })
         });
         unknown.sort_by_key(|open| (open.intent.valid_before, open.payment));
         unknown
@@ -39,7 +40,7 @@ impl Ledger {
         match evidence {
             Close::Void => holding.void().await.map_err(|_| LedgerError::Unavailable),
             Close::Moved(transaction) => {
-                holding.moved = Some(transaction);
+                holding.moved = Some(End::Settled(transaction));
                 match holding.capture().await {
                     Ok(receipt) => {
                         drop(receipt);
@@ -53,7 +54,7 @@ impl Ledger {
         }
     }
 
-    /// Captured payments that are still to be settled, the earliest to expire first.
+    /// Captured payments that are still to be settled, or whose settlement may still be undone, the earliest to expire first.
     ///
     /// # Errors
     /// [`LedgerError::Read`].
@@ -63,7 +64,7 @@ impl Ledger {
         due.map_err(crate::reads::read_error)
     }
 
-    /// Writes down that the value of a captured payment moved, in this transaction.
+    /// Writes down that the value of a captured payment moved for good, in this transaction.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Overloaded`].

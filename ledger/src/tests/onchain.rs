@@ -71,6 +71,9 @@ async fn what_was_settled_is_captured_with_its_transaction_and_no_settlement_of_
     receipt.delivered();
     assert_eq!(captured(&books, request.payment).await, Some(Some(TRANSACTION)));
     assert_eq!(revenue(&books).await.gross, amount(100_000));
+    // A block may still be undone: it is settled once somebody says that it is for good.
+    assert_eq!(books.ledger.due(10).await.unwrap()[0].seen, Some(TRANSACTION));
+    books.ledger.settled(request.payment, TRANSACTION).await.unwrap();
     assert_eq!(books.ledger.due(10).await.unwrap(), []);
     assert!(
         books.ledger.begin_tally("acme").await.unwrap().is_none(),

@@ -15,7 +15,8 @@ alter table account
     add constraint account_token_check check ((kind = 'chain') = (token is not null));
 
 -- What a payer signed for a public network: committed with its hold, before anything is forwarded, and kept when it was captured. Until
--- it is closed, value may still move: `settled` by the transaction `hash`, or `written_off` where the chain shows that it never will.
+-- it is closed, value may still move, or what moved may be undone: `settled` where the chain shows for good that it moved in the transaction
+-- `hash`, `written_off` where it shows that it never will. An open one has the `hash` that was last seen.
 -- One whose hold is voided is deleted with it.
 create table intent (
     payment bytea primary key check (length(payment) = 16),
@@ -38,7 +39,7 @@ create table intent (
     hash bytea check (length(hash) = 32),
     closed_at bigint,
     check ((closed is null) = (closed_at is null)),
-    check ((closed is not null and closed = 'settled') = (hash is not null))
+    check (closed is null or (closed = 'settled') = (hash is not null))
 );
 create index intent_open on intent (valid_before) where closed is null;
 

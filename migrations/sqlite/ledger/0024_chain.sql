@@ -21,7 +21,8 @@ drop table account;
 alter table wider_account rename to account;
 
 -- What a payer signed for a public network: committed with its hold, before anything is forwarded, and kept when it was captured. Until
--- it is closed, value may still move: `settled` by the transaction `hash`, or `written_off` where the chain shows that it never will.
+-- it is closed, value may still move, or what moved may be undone: `settled` where the chain shows for good that it moved in the transaction
+-- `hash`, `written_off` where it shows that it never will. An open one has the `hash` that was last seen.
 -- One whose hold is voided is deleted with it.
 create table intent (
     payment blob primary key check (length(payment) = 16),
@@ -44,7 +45,7 @@ create table intent (
     hash blob check (length(hash) = 32),
     closed_at integer,
     check ((closed is null) = (closed_at is null)),
-    check ((closed is not null and closed = 'settled') = (hash is not null))
+    check (closed is null or (closed = 'settled') = (hash is not null))
 ) strict, without rowid;
 create index intent_open on intent (valid_before) where closed is null;
 

@@ -109,6 +109,15 @@ fn a_payment_of_v1_names_its_network_and_is_of_v1() {
 }
 
 #[test]
+fn a_payment_of_v1_may_be_in_any_token_of_its_network_and_one_of_v2_in_its_own() {
+    let (ours, v1, v2) = (crate::captures::usdc(), parse(PAYMENT_V1).unwrap(), parse(PAYMENT).unwrap());
+    let other = domain::Asset { address: Address::repeat_byte(1), ..ours.clone() };
+    assert!(v1.may_be_in(&ours) && v1.may_be_in(&other) && v2.may_be_in(&ours) && !v2.may_be_in(&other));
+    let elsewhere = domain::Asset { network: "eip155:1".into(), ..ours };
+    assert!(!v1.may_be_in(&elsewhere) && !v2.may_be_in(&elsewhere));
+}
+
+#[test]
 fn a_permit_is_read_field_by_field_and_what_is_missing_is_named() {
     let payment = parse(PAYMENT_PERMIT).unwrap();
     let Transfer::Permit(permit) = payment.transfer else { panic!("{payment:?}") };

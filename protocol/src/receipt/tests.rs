@@ -43,3 +43,18 @@ fn what_is_no_receipt_is_none() {
     assert_eq!(SettlementResponse::parse(b"e30="), Ok(None));
     assert_eq!(SettlementResponse::parse(b"{}"), Err(HeaderError::NotBase64));
 }
+
+/// Beside `x402-express` 1.2 (notes/clients.md, wire captures).
+#[test]
+fn a_receipt_of_v1_has_the_keys_of_v1_and_its_name_for_the_network() {
+    let payment = PaymentId::from_bytes([7; 16]);
+    let amount = Amount::from_atomic(1000).unwrap();
+    let receipt = SettlementResponse::settled("eip155:84532", "0x01", [0xab; 32], amount, payment).in_v1();
+    let expected = json!({
+        "success": true,
+        "transaction": format!("0x{}", "ab".repeat(32)),
+        "network": "base-sepolia",
+        "payer": "0x01",
+    });
+    assert_eq!(written(&receipt), expected);
+}

@@ -29,7 +29,7 @@ pub enum Evidence {
 
 /// Whether the receipt shows the transfer of this authorization: one log beside the use of its nonce, since a batch may move the same
 /// amount between the same two several times.
-pub(super) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -> Evidence {
+pub(crate) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -> Evidence {
     let logs: Vec<&Log> = receipt.logs.iter().filter(|log| log.address == token).collect();
     let is_use = |log: &&Log| {
         read::<Token::AuthorizationUsed>(log)
@@ -55,7 +55,8 @@ pub(super) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -
     }
 }
 
-pub(super) fn read<E: SolEvent>(log: &Log) -> Option<E> {
+/// An event, where the log is one of its kind.
+pub(crate) fn read<E: SolEvent>(log: &Log) -> Option<E> {
     let data = LogData::new(log.topics.clone(), log.data.clone())?;
     E::decode_log_data(&data).ok()
 }

@@ -10,16 +10,15 @@ use serde_json::{Value, json};
 use super::contracts::{Permit2, Token};
 use super::evidence::{self, Evidence};
 use super::rpc::RpcError;
-use super::{Chain, hex, ranges};
+use super::{Block, Chain, hex, ranges};
 
 /// Of a payment that moves so many atomic units; with `upto`, fewer than were signed.
 pub(super) async fn evidence(
     chain: &Chain,
     token: Address,
     (signed, amount): (&Permit, U256),
-    from_block: u64,
+    (from_block, until): (u64, Block),
 ) -> Result<Evidence, RpcError> {
-    let until = chain.settled_block().await?;
     if !is_used(chain, signed, hex(until.number).into()).await? {
         return Ok(Evidence::Unused { at: until.time });
     }
@@ -34,7 +33,7 @@ pub(super) async fn evidence(
         });
         logs.dedup_by_key(|log| log.transaction_hash);
         for log in logs {
-            let receipt = chain.receipt(log.transaction_hash).await?;
+            let receipt = chain.receipt_of(log.transaction_hash).await?;
             let block = receipt.block();
             if !is_used(chain, signed, hex(block).into()).await?
                 || is_used(chain, signed, hex(block.saturating_sub(1)).into()).await?

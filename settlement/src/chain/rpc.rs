@@ -65,17 +65,22 @@ pub struct Log {
 /// What a transaction did.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Receipt {
-    pub(super) transaction_hash: B256,
+pub(crate) struct Receipt {
+    pub(crate) transaction_hash: B256,
     #[serde(deserialize_with = "from_quantity")]
     block_number: u64,
     #[serde(deserialize_with = "from_quantity")]
     status: u64,
-    pub(super) logs: Vec<Log>,
+    /// 0 where the node does not say.
+    #[serde(default, deserialize_with = "from_quantity")]
+    gas_used: u64,
+    pub(crate) logs: Vec<Log>,
 }
 
 #[derive(Deserialize)]
 struct Answer {
+    /// None only where there is none: `null` is an answer.
+    #[serde(default, deserialize_with = "present")]
     result: Option<Value>,
     error: Option<Refusal>,
 }
@@ -151,12 +156,16 @@ impl Nodes {
 // === impl Receipt ===
 
 impl Receipt {
-    pub(super) const fn succeeded(&self) -> bool {
+    pub(crate) const fn succeeded(&self) -> bool {
         self.status == 1
     }
 
-    pub(super) const fn block(&self) -> u64 {
+    pub(crate) const fn block(&self) -> u64 {
         self.block_number
+    }
+
+    pub(crate) const fn gas_used(&self) -> u64 {
+        self.gas_used
     }
 }
 
@@ -165,6 +174,10 @@ pub(super) fn quantity(text: &str) -> Option<u64> {
     let digits = text.strip_prefix("0x")?;
     let is_hexadecimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hexadecimal.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 fn from_quantity<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

@@ -1,17 +1,20 @@
 //! [`Line`]: one network of the rail: its nodes, and who settles there.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use domain::{Address, Amount, Clock, Network};
+use domain::{Address, Amount, B256, Clock, Network, PaymentId};
 use parking_lot::Mutex;
+use protocol::X402_VERSION;
 
 use super::breaker::Breaker;
 use super::funds::Funds;
 use super::observer::RailObserver;
 use super::pool::{Heard, Pool};
 use super::{RailError, Settling, units};
-use crate::chain::{Chain, Evidence, RpcError};
+use crate::chain::{Chain, Depth, Evidence, RpcError};
+use crate::evm::{EvmSettler, Member};
 use crate::facilitator::Shown;
 use crate::signed::Signed;
 
@@ -22,6 +25,8 @@ const NO_BLOCK: u64 = u64::MAX;
 pub enum Settler {
     /// Somebody else.
     Facilitators(Pool),
+    /// We do.
+    Evm(EvmSettler),
 }
 
 /// Who watches the time, and who counts.
@@ -30,7 +35,7 @@ type Watched<'a> = (&'a dyn Clock, &'a dyn RailObserver);
 /// A network that payments are taken on.
 pub struct Line {
     pub(super) network: Network,
-    chain: Chain,
+    chain: Arc<Chain>,
     settler: Settler,
     /// How often the chain is looked at for a settlement that it does not show yet, and the pause between two looks.
     looks: (u32, Duration),
@@ -45,7 +50,7 @@ impl Line {
     #[must_use]
     pub fn new(
         network: Network,
-        chain: Chain,
+        chain: Arc<Chain>,
         settler: Settler,
         (patience, pause): (Duration, Duration),
     ) -> Self {
@@ -53,12 +58,6 @@ impl Line {
         let looks = u32::try_from(looks).unwrap_or(u32::MAX).saturating_add(1);
         let (nodes, last_block) = (Mutex::new(Breaker::default()), AtomicU64::new(NO_BLOCK));
         Self { network, chain, settler, looks: (looks, pause), nodes, last_block }
-    }
-
-    /// As its nodes show it.
-    #[must_use]
-    pub const fn chain(&self) -> &Chain {
-        &self.chain
     }
 
     pub(super) fn last_block(&self) -> Option<u64> {
@@ -76,8 +75,10 @@ impl Line {
         if self.nodes.lock().is_open(clock.now()) {
             return Err(RailError::NodesLeftAlone);
         }
-        let Settler::Facilitators(pool) = &self.settler;
-        if pool.is_available(clock) { Ok(()) } else { Err(RailError::Settler) }
+        match &self.settler {
+            Settler::Facilitators(pool) if !pool.is_available(clock) => Err(RailError::Settler),
+            Settler::Facilitators(_) | Settler::Evm(_) => Ok(()),
+        }
     }
 
     pub(super) async fn funds(
@@ -101,19 +102,29 @@ impl Line {
     }
 
     /// Has it settled, by whoever settles here, and believes the chain.
-    pub(super) async fn settle(&self, signed: &Signed, amount: Amount, watched: Watched<'_>) -> Settling {
+    pub(super) async fn settle(
+        &self,
+        payment: PaymentId,
+        signed: &Signed,
+        amount: Amount,
+        watched: Watched<'_>,
+    ) -> Settling {
         let Some(requirements) = signed.requirements(amount) else {
             return Settling::Refused("amount".to_owned());
         };
-        let payer = signed.payer();
-        let shown = Shown {
-            version: protocol::X402_VERSION,
-            payment: signed.payment(),
-            requirements: &requirements,
-            payer,
-        };
-        let Settler::Facilitators(pool) = &self.settler;
-        let (named, said) = match pool.settle(shown, watched.0, watched.1).await {
+        match &self.settler {
+            Settler::Facilitators(pool) => {
+                let (version, payment, payer) = (X402_VERSION, signed.payment(), signed.payer());
+                let shown = Shown { version, payment, requirements: &requirements, payer };
+                let heard = pool.settle(shown, watched.0, watched.1).await;
+                self.heard(signed, amount, heard).await
+            }
+            Settler::Evm(settler) => self.by_ourselves(settler, payment, signed, amount).await,
+        }
+    }
+
+    async fn heard(&self, signed: &Signed, amount: Amount, heard: Heard) -> Settling {
+        let (named, said) = match heard {
             Heard::Nobody(why) => return Settling::Unavailable(why),
             Heard::Invalid(reason) | Heard::Refused(reason) => return self.refused(signed, reason).await,
             Heard::Moved(transaction) => {
@@ -122,7 +133,7 @@ impl Line {
             Heard::Unknown(unknown) => (None, unknown.to_string()),
         };
         let settling = self.seen(signed, amount, said).await;
-        if let (Some(named), Settling::Moved(seen)) = (named, &settling)
+        if let (Some(named), Settling::Moved(seen) | Settling::Shown(seen)) = (named, &settling)
             && named != seen.to_string()
         {
             tracing::warn!(network = %self.network.id, named, %seen, "the facilitator named another transaction");
@@ -130,18 +141,56 @@ impl Line {
         settling
     }
 
-    /// What the chain shows of it, in blocks that count, looked for again and again.
+    async fn by_ourselves(
+        &self,
+        settler: &EvmSettler,
+        payment: PaymentId,
+        signed: &Signed,
+        amount: Amount,
+    ) -> Settling {
+        let Some(signature) = signed.signature() else {
+            return Settling::Refused("unsupported_signature".to_owned());
+        };
+        let moves = (signed.token, *signed.transfer(), units(amount));
+        let member = Member::payment(payment.to_string().into(), moves, signature, signed.since_block);
+        let settled = settler.settle(member);
+        if self.chain.is_final_at_once() {
+            return settled.await;
+        }
+        // It answers when its block counts: until then, what stands in a block may be told.
+        tokio::select! {
+            settling = settled => settling,
+            transaction = self.shown(signed, amount) => Settling::Shown(transaction),
+        }
+    }
+
+    /// Ends when the last blocks show that it moved.
+    async fn shown(&self, signed: &Signed, amount: Amount) -> B256 {
+        loop {
+            tokio::time::sleep(self.looks.1).await;
+            if let Ok(true) = self.is_used(signed).await
+                && let Ok(Evidence::Moved { transaction, .. }) =
+                    self.evidence(signed, amount, Depth::Last).await
+            {
+                return transaction;
+            }
+        }
+    }
+
+    /// What the last blocks show of it, looked for again and again.
     async fn seen(&self, signed: &Signed, amount: Amount, mut said: String) -> Settling {
         let (looks, pause) = self.looks;
+        let is_final = self.chain.is_final_at_once();
         for look in 0..looks {
             if look > 0 {
                 tokio::time::sleep(pause).await;
             }
-            match self.evidence(signed, amount).await {
-                Ok(Evidence::Moved { transaction, .. }) => return Settling::Moved(transaction),
+            match self.evidence(signed, amount, Depth::Last).await {
+                Ok(Evidence::Moved { transaction, .. }) if is_final => return Settling::Moved(transaction),
+                Ok(Evidence::Moved { transaction, .. }) => return Settling::Shown(transaction),
                 // A node that lags behind another shows the same for a moment.
                 Ok(Evidence::Void) => "the nonce is used, and no transfer is shown".clone_into(&mut said),
-                Ok(Evidence::Unused { at }) if at >= signed.valid_before() => {
+                Ok(Evidence::Unused { at }) if is_final && at >= signed.valid_before() => {
                     return Settling::Refused("expired".to_owned());
                 }
                 Ok(Evidence::Unused { .. }) => {}
@@ -152,14 +201,25 @@ impl Line {
     }
 
     /// What became of a payment, by the chain alone.
-    pub(crate) async fn evidence(&self, signed: &Signed, amount: Amount) -> Result<Evidence, RpcError> {
-        self.chain.look(signed.token, signed.transfer(), units(amount), signed.since_block).await
+    pub(super) async fn evidence(
+        &self,
+        signed: &Signed,
+        amount: Amount,
+        depth: Depth,
+    ) -> Result<Evidence, RpcError> {
+        let moves = (signed.transfer(), units(amount));
+        self.chain.look(signed.token, moves, signed.since_block, depth).await
+    }
+
+    /// Whether the nonce of a payment is used, however shallow.
+    pub(super) async fn is_used(&self, signed: &Signed) -> Result<bool, RpcError> {
+        self.chain.is_used(signed.token, signed.transfer()).await
     }
 
     /// A refusal of a nonce that is used is none, and neither is one that nobody can look after: it may have been settled before,
     /// or by who refuses it.
     async fn refused(&self, signed: &Signed, reason: String) -> Settling {
-        match self.chain.is_used(signed.token, signed.transfer()).await {
+        match self.is_used(signed).await {
             Ok(false) => Settling::Refused(reason),
             Ok(true) => Settling::Unknown(reason),
             Err(error) => Settling::Unknown(format!("{reason}; {error}")),

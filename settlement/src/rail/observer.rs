@@ -1,11 +1,31 @@
 //! [`RailObserver`]: what the rail tells whoever counts.
 
+use domain::Amount;
+
 use super::Settling;
+use crate::reconciler::Open;
+
+/// How an open payment was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Unknown, and its value moved.
+    Moved,
+    /// Unknown, and nothing moved.
+    Void,
+    /// Due, and its value moved.
+    Settled,
+    /// Due, and can never be collected: so much.
+    WrittenOff(Amount),
+}
 
 /// Hears of every settlement, for metrics. Must return quickly.
 pub trait RailObserver: Send + Sync + 'static {
     /// A payment was to be settled on a network, and this became of it after so many milliseconds.
     fn settled(&self, network: &str, settling: &Settling, took_ms: i64);
+    /// What was open when the books were last read.
+    fn open(&self, open: Open);
+    /// A payment is open no more.
+    fn closed(&self, network: &str, closed: Closed);
     /// A facilitator is left alone after failures, or answers again.
     fn facilitator(&self, name: &str, answers: bool);
     /// A network's nodes could not be read, or can be again.
@@ -18,6 +38,8 @@ pub struct Unobserved;
 
 impl RailObserver for Unobserved {
     fn settled(&self, _: &str, _: &Settling, _: i64) {}
+    fn open(&self, _: Open) {}
+    fn closed(&self, _: &str, _: Closed) {}
     fn facilitator(&self, _: &str, _: bool) {}
     fn nodes(&self, _: &str, _: bool) {}
 }

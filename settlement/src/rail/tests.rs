@@ -12,6 +12,7 @@ use super::*;
 use crate::chain::{Chain, Nodes};
 use crate::facilitator::{Configuration, Facilitator, Headers};
 use crate::mock::{Act, Call, Mock};
+use crate::reconciler::Open;
 
 mod failing;
 mod funds;
@@ -26,39 +27,52 @@ sol! {
     }
 }
 
-const NETWORK: &str = "eip155:84532";
-const TOKEN: Address = Address::repeat_byte(1);
-const PAY_TO: Address = Address::repeat_byte(2);
+pub(crate) const NETWORK: &str = "eip155:84532";
+pub(crate) const TOKEN: Address = Address::repeat_byte(1);
+pub(crate) const PAY_TO: Address = Address::repeat_byte(2);
 
-/// Every payment's `validBefore`; the chain's time starts at half of it.
-const VALID_BEFORE: u64 = 2_000;
+/// Where the clock and the chain's time start, in Unix seconds: 2026-11-22T12:00:00Z.
+const BEGAN: u64 = 1_795_348_800;
+
+/// Every payment's `validBefore`.
+pub(crate) const VALID_BEFORE: u64 = BEGAN + 60;
 
 /// Longer than any test.
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// A network with a node, as many facilitators as a test wants, and a rail over it.
-struct World {
-    chain: Arc<Mutex<State>>,
+pub(crate) struct World {
+    pub(crate) chain: Arc<Mutex<State>>,
     node: Mock,
-    facilitators: Vec<Mock>,
+    pub(crate) facilitators: Vec<Mock>,
     clock: Arc<Hands>,
-    seen: Arc<Seen>,
-    rail: Rail,
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) rail: Rail,
 }
 
 /// What stands on the chain.
-struct State {
-    time: u64,
+pub(crate) struct State {
+    /// The last block, and its time.
+    pub(crate) block: u64,
+    pub(crate) time: u64,
     balance: u64,
-    /// By nonce: whether the value moved.
-    used: HashMap<B256, bool>,
+    pub(crate) used: HashMap<B256, Use>,
 }
 
-struct Hands(AtomicI64);
+/// How a nonce was used.
+#[derive(Clone, Copy)]
+pub(crate) struct Use {
+    /// Whether value moved by it.
+    moved: bool,
+    block: u64,
+}
+
+pub(crate) struct Hands(AtomicI64);
 
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     settled: Mutex<Vec<Settling>>,
+    pub(crate) closed: Mutex<Vec<Closed>>,
     facilitators: Mutex<Vec<(String, bool)>>,
     nodes: Mutex<Vec<bool>>,
 }
@@ -66,16 +80,30 @@ struct Seen {
 // === impl World ===
 
 impl World {
-    async fn new(facilitators: usize) -> Self {
+    pub(crate) async fn new(facilitators: usize) -> Self {
         Self::with(facilitators, 8, Duration::from_millis(200)).await
     }
 
     /// Facilitators take so many settlements at once, and so long for each call at most.
     async fn with(facilitators: usize, running_max: usize, timeout: Duration) -> Self {
+        Self::deep(facilitators, running_max, timeout, 0).await
+    }
+
+    /// Blocks count with so many on top.
+    pub(crate) async fn deep(
+        facilitators: usize,
+        running_max: usize,
+        timeout: Duration,
+        confirmations: u64,
+    ) -> Self {
         // Fails where another test was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let chain = Arc::new(Mutex::new(State { time: 1_000, balance: 1_000_000, used: HashMap::new() }));
-        let (clock, seen) = (Arc::new(Hands(AtomicI64::new(1_000_000))), Arc::new(Seen::default()));
+        let chain =
+            Arc::new(Mutex::new(State { block: 20, time: BEGAN, balance: 1_000_000, used: HashMap::new() }));
+        let (clock, seen) = (
+            Arc::new(Hands(AtomicI64::new(i64::try_from(BEGAN).unwrap() * 1_000))),
+            Arc::new(Seen::default()),
+        );
         let (node, shown) = (Mock::start().await, Arc::clone(&chain));
         node.does(Act::Reply(Arc::new(move |question| shown.lock().answer(question).to_string())));
         let (mut mocks, mut members) = (Vec::new(), Vec::new());
@@ -92,10 +120,10 @@ impl World {
             members.push(Member { name: index.to_string().into(), facilitator, weight: 1, running_max });
             mocks.push(mock);
         }
-        let nodes = Chain::new(Nodes::new(vec![node.url.clone()], LONG).unwrap(), 0);
+        let nodes = Chain::new(Nodes::new(vec![node.url.clone()], LONG).unwrap(), confirmations);
         let settler = Settler::Facilitators(Pool::new(members, LONG));
         let looks = (Duration::from_millis(10), Duration::from_millis(5));
-        let line = Line::new(network(), nodes, settler, looks);
+        let line = Line::new(network(), Arc::new(nodes), settler, looks);
         let share = Share { running_max: 8, wait_max: LONG };
         let rail = Rail::new(vec![line], share, Arc::clone(&clock) as _, Arc::clone(&seen) as _);
         Self { chain, node, facilitators: mocks, clock, seen, rail }
@@ -105,12 +133,12 @@ impl World {
         self.rail.settle(PaymentId::generate(self.clock.now(), [nonce; 10]), &signed(nonce), price()).await
     }
 
-    fn later(&self, millis: i64) {
+    pub(crate) fn later(&self, millis: i64) {
         self.clock.0.fetch_add(millis, Ordering::SeqCst);
     }
 
     /// How often a facilitator was asked this.
-    fn asked(&self, facilitator: usize, call: &str) -> usize {
+    pub(crate) fn asked(&self, facilitator: usize, call: &str) -> usize {
         let calls = self.facilitators[facilitator].calls();
         calls.iter().filter(|asked| asked.head.starts_with(&format!("post /{call} "))).count()
     }
@@ -126,16 +154,16 @@ fn network() -> Network {
     }
 }
 
-fn price() -> Amount {
+pub(crate) fn price() -> Amount {
     Amount::from_atomic(1_000).unwrap()
 }
 
-fn payer() -> Address {
+pub(crate) fn payer() -> Address {
     Address::repeat_byte(3)
 }
 
-/// A payment with this nonce. Nobody here looks at signatures.
-fn signed(nonce: u8) -> Signed {
+/// A payment with this nonce, and what it was asked for. Nobody here looks at signatures.
+pub(crate) fn texts(nonce: u8) -> (String, String) {
     let requirements = json!({
         "scheme": "exact", "network": NETWORK, "amount": "1000", "asset": TOKEN, "payTo": PAY_TO,
         "maxTimeoutSeconds": 60, "extra": { "name": "USDC", "version": "2" }
@@ -146,15 +174,20 @@ fn signed(nonce: u8) -> Signed {
             "validBefore": VALID_BEFORE.to_string(), "nonce": B256::repeat_byte(nonce)
         } }
     });
-    Signed::read(NETWORK.into(), TOKEN, 1, &payment.to_string(), &requirements.to_string()).unwrap()
+    (payment.to_string(), requirements.to_string())
+}
+
+fn signed(nonce: u8) -> Signed {
+    let (payment, requirements) = texts(nonce);
+    Signed::read(NETWORK.into(), TOKEN, 1, &payment, &requirements).unwrap()
 }
 
 /// The transaction that uses a nonce here.
-fn transaction(nonce: B256) -> B256 {
+pub(crate) fn transaction(nonce: B256) -> B256 {
     B256::from(U256::from_be_bytes(nonce.0) + U256::from(1))
 }
 
-fn moved(nonce: u8) -> Settling {
+pub(crate) fn moved(nonce: u8) -> Settling {
     Settling::Moved(transaction(B256::repeat_byte(nonce)))
 }
 
@@ -164,30 +197,40 @@ impl State {
     fn answer(&self, question: &Value) -> Value {
         let parameters = &question["params"];
         let result = match question["method"].as_str().unwrap() {
-            "eth_blockNumber" => json!("0x14"),
+            "eth_blockNumber" => json!(format!("{:#x}", self.block)),
             "eth_getBlockByNumber" => json!({ "timestamp": format!("{:#x}", self.time) }),
-            "eth_call" => json!(hex::encode_prefixed(B256::from(self.call(&parameters[0])))),
+            "eth_call" => json!(hex::encode_prefixed(B256::from(self.call(parameters)))),
             "eth_getLogs" => {
                 let nonce: B256 = serde_json::from_value(parameters[0]["topics"][2].clone()).unwrap();
                 json!(self.used.contains_key(&nonce).then(|| use_of(nonce)).into_iter().collect::<Vec<_>>())
             }
             "eth_getTransactionReceipt" => {
                 let hash: B256 = serde_json::from_value(parameters[0].clone()).unwrap();
-                let (nonce, is_moved) =
-                    self.used.iter().find(|(nonce, _)| transaction(**nonce) == hash).unwrap();
-                let logs = [Some(use_of(*nonce)), is_moved.then(|| transfer_of(*nonce))];
-                let logs: Vec<Value> = logs.into_iter().flatten().collect();
-                json!({ "transactionHash": hash, "blockNumber": "0x10", "status": "0x1", "logs": logs })
+                let (nonce, used) = self.used.iter().find(|(nonce, _)| transaction(**nonce) == hash).unwrap();
+                let logs = [Some(use_of(*nonce)), used.moved.then(|| transfer_of(*nonce))];
+                let (logs, block): (Vec<Value>, _) = (logs.into_iter().flatten().collect(), used.block);
+                json!({
+                    "transactionHash": hash, "blockNumber": format!("{block:#x}"), "status": "0x1", "gasUsed": "0x1",
+                    "logs": logs
+                })
             }
             other => panic!("{other}"),
         };
         json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })
     }
 
-    fn call(&self, call: &Value) -> U256 {
-        let data = hex::decode(call["data"].as_str().unwrap()).unwrap();
+    /// Uses a nonce in the last block.
+    pub(crate) fn use_up(&mut self, nonce: B256, moved: bool) {
+        self.used.insert(nonce, Use { moved, block: self.block });
+    }
+
+    fn call(&self, parameters: &Value) -> U256 {
+        let data = hex::decode(parameters[0]["data"].as_str().unwrap()).unwrap();
+        let block = parameters[1].as_str().unwrap().strip_prefix("0x");
+        let block = block.map_or(self.block, |digits| u64::from_str_radix(digits, 16).unwrap());
         if let Ok(call) = Usdc::authorizationStateCall::abi_decode(&data) {
-            return U256::from(u8::from(self.used.contains_key(&call.nonce)));
+            let is_used = self.used.get(&call.nonce).is_some_and(|used| used.block <= block);
+            return U256::from(u8::from(is_used));
         }
         assert!(Usdc::balanceOfCall::abi_decode(&data).is_ok());
         U256::from(self.balance)
@@ -208,16 +251,16 @@ fn log(nonce: B256, event: &impl SolEvent) -> Value {
 }
 
 /// Settles whatever it is asked to.
-fn honest(chain: &Arc<Mutex<State>>) -> Act {
+pub(crate) fn honest(chain: &Arc<Mutex<State>>) -> Act {
     let chain = Arc::clone(chain);
     settling(move |nonce| {
-        chain.lock().used.insert(nonce, true);
+        chain.lock().use_up(nonce, true);
         success(transaction(nonce))
     })
 }
 
 /// Verifies everything; settles like this.
-fn settling(settle: impl Fn(B256) -> Act + Send + Sync + 'static) -> Act {
+pub(crate) fn settling(settle: impl Fn(B256) -> Act + Send + Sync + 'static) -> Act {
     Act::By(Arc::new(move |call: &Call| {
         if call.head.starts_with("post /verify ") {
             return Act::Answer(200, json!({ "isValid": true, "payer": payer() }).to_string());
@@ -227,12 +270,12 @@ fn settling(settle: impl Fn(B256) -> Act + Send + Sync + 'static) -> Act {
     }))
 }
 
-fn success(transaction: B256) -> Act {
+pub(crate) fn success(transaction: B256) -> Act {
     let answer = json!({ "success": true, "transaction": transaction, "network": NETWORK, "payer": payer() });
     Act::Answer(200, answer.to_string())
 }
 
-fn refusal(reason: &str) -> Act {
+pub(crate) fn refusal(reason: &str) -> Act {
     let answer = json!({ "success": false, "errorReason": reason, "transaction": "", "network": NETWORK });
     Act::Answer(200, answer.to_string())
 }
@@ -247,6 +290,13 @@ impl RailObserver for Seen {
     fn settled(&self, network: &str, settling: &Settling, took_ms: i64) {
         assert_eq!((network, took_ms), (NETWORK, 0));
         self.settled.lock().push(settling.clone());
+    }
+
+    fn open(&self, _: Open) {}
+
+    fn closed(&self, network: &str, closed: Closed) {
+        assert_eq!(network, NETWORK);
+        self.closed.lock().push(closed);
     }
 
     fn facilitator(&self, name: &str, answers: bool) {
@@ -306,4 +356,13 @@ async fn the_last_block_is_known_once_it_was_read() {
     world.rail.refresh().await;
     assert_eq!(world.rail.last_block(NETWORK), Some(20));
     assert_eq!(world.rail.last_block("eip155:1"), None);
+}
+
+#[tokio::test]
+async fn a_success_in_a_block_that_does_not_count_yet_is_shown_and_not_moved() {
+    let world = World::deep(1, 8, LONG, 2).await;
+    let Settling::Moved(transaction) = moved(1) else { panic!() };
+    assert_eq!(world.settle(1).await, Settling::Shown(transaction));
+    world.rail.refresh().await;
+    assert_eq!(world.rail.last_block(NETWORK), Some(18));
 }

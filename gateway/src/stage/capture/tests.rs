@@ -2,26 +2,24 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Duration;
 
-use domain::catalog::{ChargeOn, Retry, Upstream, UpstreamAddress, UpstreamTimeouts};
-use domain::pattern::PathPattern;
-use domain::router::Methods;
 use domain::{
-    Address, AgentId, Amount, BasisPoints, CanonicalPath, Capture, Catalog, Clock, Fingerprint, PaymentId,
-    Price, Provider, ProviderId, Route, RouteId, UnixMillis, WalletId,
+    AgentId, Amount, CanonicalPath, Capture, Catalog, Clock, Fingerprint, PaymentId, RouteId, UnixMillis,
+    WalletId,
 };
 use ledger::{Funding, Held, Hold, HoldRequest, Ledger, Settings, Silent};
 use tempfile::TempDir;
 
 use super::*;
+use crate::currency::Currencies;
+use crate::samples::{self, PRICE};
 use crate::snapshot::Snapshot;
 use crate::stage::admit::Admitted;
+use crate::stage::hold::Payer;
 use crate::stage::route::{Routed, route};
 use crate::traffic::Traffic;
 
 const FUNDS: i64 = 1_000_000;
-const PRICE: i64 = 1_000;
 
 struct Standing;
 
@@ -53,7 +51,9 @@ impl Books {
             external_reference: "test".to_owned(),
         };
         ledger.fund(funding).await.unwrap();
-        let snapshot = Arc::new(Snapshot::build(catalog(), &ledger, &Traffic::default(), None).await);
+        let currencies = Currencies::new(ledger.asset(), &[]);
+        let snapshot =
+            Arc::new(Snapshot::build(catalog(), &ledger, &currencies, &Traffic::default(), None).await);
         Self { ledger, writer, snapshot, _directory: directory }
     }
 
@@ -98,7 +98,13 @@ impl Books {
 
     async fn exchange(&self, number: u8) -> Exchange {
         let (routed, request) = self.routed();
-        let payer = Payer { agent: AgentId::from_bytes([1; 16]), address: None };
+        let payer = Payer {
+            agent: AgentId::from_bytes([1; 16]),
+            address: None,
+            network: Arc::clone(&self.ledger.asset().network),
+            version: 2,
+            on_chain: false,
+        };
         Exchange::paid(routed, request, self.hold(number).await, payer)
     }
 
@@ -121,54 +127,7 @@ fn wallet() -> WalletId {
 }
 
 fn catalog() -> Arc<Catalog> {
-    let seconds = Duration::from_secs(1);
-    let upstream = Upstream {
-        addresses: vec![UpstreamAddress { host: "127.0.0.1".to_owned(), port: 9 }],
-        tls: None,
-        base_path: String::new(),
-        host: None,
-        headers: Vec::new(),
-        timeouts: UpstreamTimeouts { connect: seconds, read: seconds, write: seconds, idle: seconds },
-        health: None,
-        http2: false,
-        public_only: false,
-    };
-    let provider = Provider {
-        name: "acme".into(),
-        pay_to: Address::repeat_byte(3),
-        payee: None,
-        fee: BasisPoints::new(250).unwrap(),
-        hosts: Vec::new(),
-        suspended: false,
-        rate_limit: None,
-        settlement: domain::SettlementRules::default(),
-        upstream,
-    };
-    let route = Route {
-        name: "paid".into(),
-        provider: ProviderId(0),
-        methods: Methods::Any,
-        pattern: PathPattern::parse("/paid").unwrap(),
-        category: None,
-        price: Price::Fixed(Amount::from_atomic(PRICE).unwrap()),
-        free_per_day: 0,
-        revision: 1,
-        since: 1,
-        superseded: Vec::new(),
-        description: String::new(),
-        mime_type: String::new(),
-        retry: Retry::Never,
-        charge_on: ChargeOn::default(),
-        capture: Capture::After,
-        redeliver: false,
-        escaped_slash: false,
-        cacheable: false,
-        request_bytes_max: 1024,
-        stream_bytes_min: 0,
-        settle: domain::Settle::After,
-        offer_order: domain::OfferOrder::ChainFirst,
-        rate_limit: None,
-    };
+    let (provider, route) = (samples::provider(), samples::route());
     let catalog = Catalog::new(1, vec![Arc::new(provider)], vec![Arc::new(route)]).unwrap();
     assert!(catalog.route(RouteId(0)).is_some());
     Arc::new(catalog)
@@ -183,8 +142,7 @@ async fn dropped_after(books: &Books, number: u8, polls: u32) -> bool {
     let mut exchange = books.exchange(number).await;
     let mut response = ResponseHeader::build(200, None).unwrap();
     let (metrics, mut times) = (metrics(), Times::default());
-    let asset = books.ledger.asset();
-    let mut capturing = pin!(capture(&mut exchange, &mut response, asset, &metrics, &mut times));
+    let mut capturing = pin!(capture(&mut exchange, &mut response, &metrics, &mut times));
     for _ in 0..polls {
         if capturing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return true;
@@ -214,9 +172,7 @@ async fn u1_what_is_not_charged_is_voided_before_the_header_leaves() {
     for (number, status) in (0..).zip([301, 400, 404, 429, 500, 503]) {
         let mut exchange = books.exchange(number).await;
         let mut response = ResponseHeader::build(status, None).unwrap();
-        let outcome =
-            capture(&mut exchange, &mut response, books.ledger.asset(), &metrics(), &mut Times::default())
-                .await;
+        let outcome = capture(&mut exchange, &mut response, &metrics(), &mut Times::default()).await;
         assert_eq!(outcome.unwrap(), Outcome::Voided, "{status}");
         assert_eq!(response.headers["faregate-payment-status"], "voided");
         assert_eq!(books.ledger.wallet(wallet()).await.unwrap().unwrap().held, Amount::ZERO);
@@ -230,8 +186,7 @@ async fn u9_a_101_that_nobody_asked_for_is_not_charged() {
     let books = Books::open().await;
     let mut exchange = books.exchange(0).await;
     let mut response = ResponseHeader::build(101, None).unwrap();
-    let answer =
-        capture(&mut exchange, &mut response, books.ledger.asset(), &metrics(), &mut Times::default()).await;
+    let answer = capture(&mut exchange, &mut response, &metrics(), &mut Times::default()).await;
     assert_eq!(answer.unwrap_err().code(), "upstream_failed");
     drop(exchange);
     assert_eq!(books.balance().await, FUNDS);
@@ -243,8 +198,7 @@ async fn an_upstreams_own_402_is_never_taken_for_ours() {
     let books = Books::open().await;
     let mut exchange = books.exchange(0).await;
     let mut response = ResponseHeader::build(402, None).unwrap();
-    let answer =
-        capture(&mut exchange, &mut response, books.ledger.asset(), &metrics(), &mut Times::default()).await;
+    let answer = capture(&mut exchange, &mut response, &metrics(), &mut Times::default()).await;
     assert_eq!(answer.unwrap_err().code(), "upstream_payment_required");
     drop(exchange);
     assert_eq!(books.balance().await, FUNDS);

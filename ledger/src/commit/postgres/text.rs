@@ -93,7 +93,7 @@ unsigned as (
   delete from intent where payment = any($87::bytea[]) and closed is null and exists (select 1 from fence)
   returning 1),
 closed as (
-  update intent set closed = c.closed, hash = c.hash, closed_at = $2
+  update intent set closed = c.closed, hash = c.hash, closed_at = case when c.closed is not null then $2 end
   from unnest($88::bytea[], $89::text[], $90::bytea[]) as c (payment, closed, hash)
   where intent.payment = c.payment and intent.closed is null and exists (select 1 from fence)
   returning 1)"

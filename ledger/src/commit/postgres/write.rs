@@ -163,8 +163,8 @@ fn intents<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
         .bind(column(rows, |row| row.held_at.0))
         .bind(column(&delta.unsigned, |payment| payment.as_bytes().to_vec()))
         .bind(column(&delta.closed, |row| row.payment.as_bytes().to_vec()))
-        .bind(column(&delta.closed, |row| row.name()))
-        .bind(column(&delta.closed, |row| row.transaction.map(|hash| hash.to_vec())))
+        .bind(column(&delta.closed, |row| row.end.name()))
+        .bind(column(&delta.closed, |row| row.end.transaction().map(|hash| hash.to_vec())))
 }
 
 fn charged(delta: &Delta) -> Vec<(&WindowKey, &WindowChange)> {

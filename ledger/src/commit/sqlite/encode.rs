@@ -175,8 +175,8 @@ fn intent(mut row: Row<'_>, begun: &IntentRow) {
 
 /// `$26`
 fn closed(mut row: Row<'_>, closed: &ClosedRow) {
-    row.bytes(closed.payment.as_bytes()).text(closed.name());
-    row.optional(closed.transaction.as_ref().map(|hash| hash.as_slice()));
+    row.bytes(closed.payment.as_bytes()).word(closed.end.name());
+    row.optional(closed.end.transaction().as_ref().map(|hash| hash.as_slice()));
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {

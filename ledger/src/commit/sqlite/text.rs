@@ -110,7 +110,7 @@ insert into intent (payment, network, token, payer, pay_to, custody, settle, amo
   from json_each($24);
 delete from intent where payment in (select unhex(value) from json_each($25)) and closed is null;
 update marker set unmatched = json_array_length($25) - changes();
-update intent set closed = c.closed, hash = c.hash, closed_at = $13
+update intent set closed = c.closed, hash = c.hash, closed_at = iif(c.closed is null, null, $13)
   from (select unhex(value->>0) as payment, value->>1 as closed, unhex(value->>2) as hash from json_each($26)) as c
   where intent.payment = c.payment and intent.closed is null;
 update marker set unmatched = json_array_length($26) - changes();

@@ -56,7 +56,7 @@ async fn shown(used: Option<u64>, moved: &'static [(u64, u64)], invalidated: boo
                 let block =
                     U256::from_be_bytes(serde_json::from_value::<B256>(parameters[0].clone()).unwrap().0);
                 json!({
-                    "transactionHash": B256::from(block), "blockNumber": format!("{block:#x}"), "status": "0x1",
+                    "transactionHash": B256::from(block), "blockNumber": format!("{block:#x}"), "status": "0x1", "gasUsed": "0x1",
                     "logs": []
                 })
             }
@@ -66,7 +66,9 @@ async fn shown(used: Option<u64>, moved: &'static [(u64, u64)], invalidated: boo
     };
     mock.does(Act::Reply(Arc::new(answer)));
     let nodes = Nodes::new(vec![mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
-    evidence(&Chain::new(nodes, 0), TOKEN, (&signed(), U256::from(1_000)), 1).await.unwrap()
+    let chain = Chain::new(nodes, 0);
+    let until = chain.settled_block().await.unwrap();
+    evidence(&chain, TOKEN, (&signed(), U256::from(1_000)), (1, until)).await.unwrap()
 }
 
 /// In the transaction that is called like its block.

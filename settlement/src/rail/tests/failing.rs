@@ -42,7 +42,7 @@ async fn d6_a_facilitator_that_is_slow_holds_up_its_own_places_only() {
     let (gate, slow) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let (opened, told, chain) = (Arc::clone(&gate), Arc::clone(&slow), Arc::clone(&world.chain));
     world.facilitators[0].does(settling(move |nonce| {
-        chain.lock().used.insert(nonce, true);
+        chain.lock().use_up(nonce, true);
         told.add_permits(1);
         Act::When(Arc::clone(&opened), Box::new(success(transaction(nonce))))
     }));
@@ -82,7 +82,7 @@ async fn d8_a_settlement_that_times_out_after_success_is_found_on_chain() {
     let world = World::new(1).await;
     let chain = Arc::clone(&world.chain);
     world.facilitators[0].does(settling(move |nonce| {
-        chain.lock().used.insert(nonce, true);
+        chain.lock().use_up(nonce, true);
         Act::Hang
     }));
     assert_eq!(world.settle(1).await, moved(1));
@@ -97,7 +97,7 @@ async fn d10_a_success_that_the_chain_does_not_show_is_not_booked() {
     // Named another one: what the chain shows is booked.
     let chain = Arc::clone(&world.chain);
     world.facilitators[0].does(settling(move |nonce| {
-        chain.lock().used.insert(nonce, true);
+        chain.lock().use_up(nonce, true);
         success(B256::repeat_byte(9))
     }));
     assert_eq!(world.settle(2).await, moved(2));
@@ -108,7 +108,7 @@ async fn d10_a_refusal_whose_nonce_is_used_is_none() {
     let world = World::new(1).await;
     let chain = Arc::clone(&world.chain);
     world.facilitators[0].does(settling(move |nonce| {
-        chain.lock().used.insert(nonce, true);
+        chain.lock().use_up(nonce, true);
         refusal("insufficient_funds")
     }));
     assert!(is_unknown(&world.settle(1).await));
@@ -136,7 +136,7 @@ async fn a12_a_nonce_that_is_used_without_a_transfer_is_not_settled() {
     let world = World::new(1).await;
     let chain = Arc::clone(&world.chain);
     world.facilitators[0].does(settling(move |nonce| {
-        chain.lock().used.insert(nonce, false);
+        chain.lock().use_up(nonce, false);
         success(transaction(nonce))
     }));
     assert!(is_unknown(&world.settle(1).await));

@@ -1,0 +1,108 @@
+//! [`RouteOffer`]: what a priced route asks for: every way to pay it, and every quote that still pays for it.
+
+use std::sync::Arc;
+
+use domain::catalog::{Provider, Route};
+use domain::{Address, Amount, OfferOrder, Payee, Price, Settle, UnixMillis};
+use protocol::offer::Offer;
+use protocol::quote::QuoteKey;
+use registry::catalog::QUOTE_TTL_MS;
+
+use crate::challenge::Challenge;
+use crate::currency::{Currencies, Currency};
+
+/// What a priced route asks for.
+pub(crate) struct RouteOffer {
+    pub(crate) challenge: Challenge,
+    /// In the order of the 402.
+    pub(crate) ways: Vec<Way>,
+    quotes: Vec<OfferedQuote>,
+}
+
+/// One way to pay: in a currency, to somebody.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) currency: Arc<Currency>,
+    pub(crate) pay_to: Address,
+    /// Whose address that is, on a public network.
+    pub(crate) payee: Option<Payee>,
+}
+
+/// A price that was offered and may still be paid.
+pub(crate) struct OfferedQuote {
+    pub(crate) price: Price,
+    pub(crate) amount: Amount,
+    pub(crate) revision: u32,
+    pub(crate) text: String,
+    /// The end of a superseded price; none for the current one.
+    until: Option<UnixMillis>,
+}
+
+// === impl RouteOffer ===
+
+impl RouteOffer {
+    /// None for a free route.
+    pub(crate) fn new(
+        route: &Route,
+        provider: &Provider,
+        currencies: &Currencies,
+        key: &QuoteKey,
+    ) -> Option<Self> {
+        let offered = |revision: u32, since: u64, price: &Price, until: Option<UnixMillis>| {
+            let text = key.quote(&route.name, price, revision, since);
+            price.maximum().map(|amount| OfferedQuote { price: price.clone(), amount, revision, text, until })
+        };
+        let current = offered(route.revision, route.since, &route.price, None)?;
+        let ways = ways(route, provider, currencies);
+        let offers: Vec<Offer> = ways.iter().map(|way| way.offer(current.amount, &current.text)).collect();
+        let challenge = Challenge::new(route, &offers);
+        let earlier = route
+            .superseded
+            .iter()
+            .filter_map(|old| offered(old.revision, old.since, &old.price, Some(old.until)));
+        let quotes = std::iter::once(current).chain(earlier).collect();
+        Some(Self { challenge, ways, quotes })
+    }
+
+    /// The quotes that pay for the route at `at`, the current one first. One that was given for a payment that may be valid
+    /// for longer than quotes are kept is honoured for as long.
+    pub(crate) fn payable(&self, way: &Way, at: UnixMillis) -> impl Iterator<Item = &OfferedQuote> {
+        let valid_ms = way.currency.max_timeout_seconds().saturating_mul(1000);
+        let longer = i64::try_from(valid_ms).unwrap_or(i64::MAX).saturating_sub(QUOTE_TTL_MS).max(0);
+        self.quotes.iter().filter(move |quote| quote.until.is_none_or(|until| at < until.plus(longer)))
+    }
+
+    /// Whether the route can be paid on a public network.
+    pub(crate) fn is_on_chain(&self) -> bool {
+        self.ways.iter().any(|way| way.currency.network.is_some())
+    }
+}
+
+// === impl Way ===
+
+impl Way {
+    /// What is asked for in this way.
+    pub(crate) fn offer(&self, amount: Amount, quote: &str) -> Offer {
+        let seconds = self.currency.max_timeout_seconds();
+        Offer::exact(&self.currency.asset, self.pay_to, amount, seconds, Some(quote))
+    }
+}
+
+/// The wallet, and every token of every network where the provider can be paid. Nobody gives back what moved there, so that a route
+/// that would take the money before its upstream answered offers none.
+fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
+    let wallet = Way { currency: Arc::clone(&currencies.wallet), pay_to: provider.pay_to, payee: None };
+    let needs_refunds = route.settle == Settle::Before;
+    let tokens = currencies.tokens.iter().filter(|_| !needs_refunds).filter_map(|currency| {
+        let (payee, network) = (provider.payee?, currency.network.as_ref()?);
+        let pay_to = payee.address(network)?;
+        Some(Way { currency: Arc::clone(currency), pay_to, payee: Some(payee) })
+    });
+    match route.offer_order {
+        OfferOrder::ChainFirst => tokens.chain(std::iter::once(wallet)).collect(),
+        OfferOrder::WalletFirst => std::iter::once(wallet).chain(tokens).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

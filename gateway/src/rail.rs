@@ -1,0 +1,78 @@
+//! [`PublicRail`]: what the gateway asks of public networks, and [`Public`]: what it risks there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{Amount, PaymentId};
+use settlement::rail::Lack;
+use settlement::{Rail, RailError, Settling, Signed};
+
+use crate::exposure::Exposure;
+
+/// Public networks, as a request needs them.
+#[async_trait]
+pub trait PublicRail: Send + Sync {
+    /// Whether a payment could be settled there now. Asks nobody.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self, network: &str) -> Result<(), RailError>;
+
+    /// A block that is older than any settlement from now on; none before the network was first read.
+    fn last_block(&self, network: &str) -> Option<u64>;
+
+    /// What its payer lacks to pay `amount`, where something is too little.
+    ///
+    /// # Errors
+    /// The network cannot be read.
+    async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError>;
+
+    /// Has so much of a payment settled. Whoever gives up waiting knows nothing.
+    async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling;
+}
+
+/// Public networks on which payments are taken, and how much of them may be open.
+#[derive(Clone)]
+pub struct PublicNetworks {
+    /// Who knows the chains.
+    pub rail: Arc<dyn PublicRail>,
+    /// The most that one payer may have verified and not settled yet, by network (CAIP-2). None is taken where nothing is said.
+    pub payer_unsettled_max: HashMap<Arc<str>, Amount>,
+}
+
+/// The same while it is used.
+pub(crate) struct Public {
+    pub(crate) networks: PublicNetworks,
+    pub(crate) exposure: Exposure,
+}
+
+// === impl Rail ===
+
+#[async_trait]
+impl PublicRail for Rail {
+    fn ready(&self, network: &str) -> Result<(), RailError> {
+        Self::ready(self, network)
+    }
+
+    fn last_block(&self, network: &str) -> Option<u64> {
+        Self::last_block(self, network)
+    }
+
+    async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
+        Ok(self.funds(signed, amount).await?.lack(amount))
+    }
+
+    async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
+        Self::settle(self, payment, signed, amount).await
+    }
+}
+
+// === impl Public ===
+
+impl Public {
+    /// The most that one payer may have open on a network.
+    pub(crate) fn unsettled_max(&self, network: &str) -> Amount {
+        self.networks.payer_unsettled_max.get(network).copied().unwrap_or(Amount::ZERO)
+    }
+}

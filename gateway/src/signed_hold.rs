@@ -1,0 +1,102 @@
+//! [`SignedHold`]: a request that is held for by a payment on a public network. Value moves before it is captured.
+//!
+//! From the moment that a settlement is asked for, its outcome is written down whoever still waits for it: it runs in a task of its
+//! own. Where nobody knows the outcome the hold stays, and nobody is asked to pay again. Next: `settlement::rail`.
+
+use std::sync::Arc;
+
+use domain::{Amount, B256, PaymentId, Settle};
+use ledger::{CaptureError, Hold, Receipt, Voiding};
+use settlement::{Settling, Signed};
+use thiserror::Error;
+
+use crate::exposure::Exposed;
+use crate::rail::PublicRail;
+
+/// A hold with its intent, and all that it takes to settle it.
+pub(crate) struct SignedHold {
+    pub(crate) hold: Hold,
+    pub(crate) signed: Signed,
+    pub(crate) settle: Settle,
+    pub(crate) exposed: Exposed,
+    pub(crate) rail: Arc<dyn PublicRail>,
+}
+
+/// Why there is no receipt.
+#[derive(Debug, Error)]
+pub(crate) enum NotPaid {
+    /// Nothing moved: the payment is not worth it. A code.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Nothing moved: nobody could settle it.
+    #[error("nobody could settle it")]
+    Unavailable,
+    /// It may have moved, or still may.
+    #[error("unknown")]
+    Unknown,
+    /// Nothing moved, and that is not written down yet.
+    #[error("not voided yet")]
+    Unvoided,
+    /// The books did not take it.
+    #[error("not captured")]
+    Books(CaptureError),
+}
+
+// === impl SignedHold ===
+
+impl SignedHold {
+    pub(crate) fn payment(&self) -> PaymentId {
+        self.hold.payment()
+    }
+
+    pub(crate) fn maximum(&self) -> Amount {
+        self.hold.maximum()
+    }
+
+    /// Lets it go. Its settlement was never asked for.
+    pub(crate) fn void(self) -> Voiding {
+        self.hold.void()
+    }
+
+    /// Takes the money, in a task of its own: now, or later where the route says so.
+    ///
+    /// # Errors
+    /// See [`NotPaid`].
+    pub(crate) async fn pay(self) -> Result<Receipt, NotPaid> {
+        // A task that ended without a word left its hold, and that counts as unknown.
+        tokio::spawn(self.take()).await.unwrap_or(Err(NotPaid::Unknown))
+    }
+
+    async fn take(self) -> Result<Receipt, NotPaid> {
+        if self.settle == Settle::Deferred {
+            let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;
+            self.exposed.defer(self.signed.valid_before());
+            return Ok(receipt);
+        }
+        let (payment, amount) = (self.hold.payment(), self.hold.maximum());
+        match self.rail.settle(payment, &self.signed, amount).await {
+            Settling::Moved(transaction) | Settling::Shown(transaction) => self.moved(transaction).await,
+            Settling::Refused(reason) => Err(self.not_moved(NotPaid::Refused(reason)).await),
+            Settling::Unavailable(_) => Err(self.not_moved(NotPaid::Unavailable).await),
+            Settling::Unknown(_) => {
+                self.hold.leave_unknown();
+                self.exposed.leave_unknown(payment);
+                Err(NotPaid::Unknown)
+            }
+        }
+    }
+
+    async fn moved(self, transaction: B256) -> Result<Receipt, NotPaid> {
+        self.hold.capture_settled(transaction).await.map_err(NotPaid::Books)
+    }
+
+    async fn not_moved(self, why: NotPaid) -> NotPaid {
+        match self.hold.void().await {
+            Ok(()) => why,
+            Err(_) => NotPaid::Unvoided,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+//! The rig: books, a route, a signer, and a rail that does as it is told.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{
+    Address, Amount, B256, CanonicalPath, Catalog, Clock, Network, PaymentId, Route, RouteId, Settle,
+    UnixMillis,
+};
+use http::{HeaderMap, HeaderValue};
+use ledger::{Ledger, Silent, Writer};
+use parking_lot::Mutex;
+use pingora::http::ResponseHeader;
+use protocol::challenge::PaymentRequired;
+use protocol::header;
+use protocol::sign::sign_offer;
+use protocol::signature::SigningKey;
+use registry::config::Limits;
+use registry::{Database, Registry};
+use serde_json::{Value, json};
+use settlement::rail::Lack;
+use settlement::{RailError, Settling, Signed};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+use crate::context::{Exchange, Times};
+use crate::credential::Credential;
+use crate::currency::Currencies;
+use crate::exposure::Exposure;
+use crate::metrics::{Metrics, Outcome};
+use crate::rail::{Public, PublicNetworks, PublicRail};
+use crate::refusal::Refusal;
+use crate::samples;
+use crate::snapshot::Snapshot;
+use crate::stage::admit::Admitted;
+use crate::stage::capture::capture;
+use crate::stage::hold::{Admission, Holder, Payer};
+use crate::stage::route::{Routed, route};
+use crate::stage::verify::verify;
+use crate::traffic::Traffic;
+
+pub(super) const NOW: UnixMillis = UnixMillis(1_795_348_800_000);
+pub(super) const HASH: B256 = B256::repeat_byte(0xab);
+/// What the payer has at first, and may have open: three calls.
+pub(super) const PAYER_FUNDS: i64 = 3 * samples::PRICE;
+
+struct Standing;
+
+impl Clock for Standing {
+    fn now(&self) -> UnixMillis {
+        NOW
+    }
+}
+
+pub(super) struct Rig {
+    pub(super) ledger: Ledger,
+    pub(super) rail: Arc<Told>,
+    _writer: Writer,
+    registry: Registry,
+    snapshot: Arc<Snapshot>,
+    public: Public,
+    _files: TempDir,
+}
+
+/// A rail that does as it is told.
+pub(super) struct Told {
+    settling: Mutex<Settling>,
+    funds: Mutex<i64>,
+    out: Mutex<Option<RailError>>,
+    settled: Mutex<u32>,
+    gate: Mutex<Option<Arc<Gate>>>,
+}
+
+/// Holds settlements back.
+pub(super) struct Gate {
+    asked: Semaphore,
+    open: Semaphore,
+}
+
+// === impl Rig ===
+
+impl Rig {
+    pub(super) async fn new(settle: Settle) -> Self {
+        Self::with(|route| route.settle = settle).await
+    }
+
+    pub(super) async fn with(change: impl FnOnce(&mut Route)) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let directory = files.path().to_owned();
+        let settings = ledger::Settings::new(ledger::Database::Sqlite { directory: directory.clone() });
+        let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Silent)).unwrap();
+        let (ledger, writer) = tokio::task::spawn_blocking(open).await.unwrap();
+        let registry = Registry::open(&Database::Sqlite { directory }, Arc::new(Standing)).await.unwrap();
+        let mut sold = samples::route();
+        change(&mut sold);
+        let catalog = Catalog::new(1, vec![Arc::new(samples::provider())], vec![Arc::new(sold)]).unwrap();
+        let network = samples::network();
+        let currencies = Currencies::new(ledger.asset(), std::slice::from_ref(&network));
+        let traffic = Traffic::default();
+        let snapshot = Snapshot::build(Arc::new(catalog), &ledger, &currencies, &traffic, None).await;
+        let rail = Arc::new(Told::new());
+        let public = Public { networks: networks(&rail, &network), exposure: Exposure::default() };
+        let snapshot = Arc::new(snapshot);
+        Self { ledger, rail, _writer: writer, registry, snapshot, public, _files: files }
+    }
+
+    pub(super) fn payer(&self) -> Address {
+        key().address()
+    }
+
+    /// A payment header, in this version of x402.
+    pub(super) fn payment(&self, nonce: u8, version: u64) -> String {
+        let offer = self.snapshot.offer(RouteId(0)).unwrap();
+        let way = &offer.ways[0];
+        let quote = offer.payable(way, NOW).next().unwrap();
+        let accepts = vec![way.offer(quote.amount, &quote.text)];
+        let challenge =
+            PaymentRequired { x402_version: 2, error: None, resource: None, accepts, extensions: None };
+        let signed = sign_offer(&key(), &challenge, 0, B256::repeat_byte(nonce), NOW).unwrap();
+        if version == 2 {
+            return signed;
+        }
+        let mut v2: Value = serde_json::from_slice(&header::decode(signed.as_bytes()).unwrap()).unwrap();
+        let payload = v2["payload"].take();
+        let v1 = json!({"x402Version": 1, "scheme": "exact", "network": "base-sepolia", "payload": payload});
+        header::encode(v1.to_string().as_bytes())
+    }
+
+    /// As the gateway does it: verify, then hold.
+    pub(super) async fn admit_at(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        payment: &str,
+    ) -> Result<(Admission, Payer), Refusal> {
+        let (routed, request) = self.routed(path, query);
+        let value = HeaderValue::from_str(payment).unwrap();
+        let offer = routed.offer().unwrap();
+        let credential = Credential::Payment(&value);
+        let claim = verify(credential, &routed.route, offer, NOW, &Limits::default())?;
+        let (directory, metrics) = (self.registry.directory(), metrics());
+        let holder = Holder {
+            ledger: &self.ledger,
+            directory: &directory,
+            public: Some(&self.public),
+            metrics: &metrics,
+        };
+        let mut holding = holder.identify(&claim, &routed, &HeaderMap::new(), NOW, &mut None).await?;
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).unwrap();
+        let payment = PaymentId::generate(NOW, random);
+        let admission = holder.hold(&claim, &mut holding, &routed, &request, None, payment).await?;
+        Ok((admission, holding.payer))
+    }
+
+    pub(super) async fn admit(&self, payment: &str) -> Result<(Admission, Payer), Refusal> {
+        self.admit_at("/paid", None, payment).await
+    }
+
+    /// The exchange of a payment that is taken.
+    pub(super) async fn admitted(&self, payment: &str) -> Exchange {
+        let (routed, request) = self.routed("/paid", None);
+        match self.admit(payment).await.unwrap() {
+            (Admission::Signed(signed), payer) => Exchange::signed(routed, request, signed, payer),
+            _ => panic!("it is held by a payment on a public network"),
+        }
+    }
+
+    fn routed(&self, path: &str, query: Option<&str>) -> (Routed, Admitted) {
+        let request = Admitted {
+            method: "GET".to_owned(),
+            authority: "localhost".to_owned(),
+            path: CanonicalPath::parse(path.as_bytes()).unwrap(),
+            query: query.map(str::to_owned),
+            content_length: None,
+        };
+        (route(&self.snapshot, &request).unwrap(), request)
+    }
+
+    /// The upstream answers with this status.
+    pub(super) async fn capture(
+        &self,
+        exchange: &mut Exchange,
+        status: u16,
+    ) -> (Result<Outcome, Refusal>, ResponseHeader) {
+        let mut response = ResponseHeader::build(status, None).unwrap();
+        let outcome = capture(exchange, &mut response, &metrics(), &mut Times::default()).await;
+        (outcome, response)
+    }
+
+    /// Waits until a payment stands in the books.
+    pub(super) async fn until_captured(&self, payment: PaymentId) {
+        let mut number = 0;
+        while self.ledger.payment(payment).await.unwrap().is_none() {
+            // A commit: what was handed over before it is in it.
+            number += 1;
+            self.ledger.open_provider(&format!("other {number}")).await.unwrap();
+        }
+    }
+
+    /// Ends what is open, and then the audit of the SQL and of the memory.
+    pub(super) async fn finish(&self, mut exchange: Exchange) {
+        if let Some(voiding) = exchange.void() {
+            voiding.await.unwrap();
+        }
+        drop(exchange);
+        let report = self.ledger.audit().await.unwrap();
+        assert!(report.is_clean(), "{report:?}");
+    }
+}
+
+fn networks(rail: &Arc<Told>, network: &Network) -> PublicNetworks {
+    let most = Amount::from_atomic(PAYER_FUNDS).unwrap();
+    let rail: Arc<dyn PublicRail> = Arc::clone(rail) as Arc<dyn PublicRail>;
+    PublicNetworks { rail, payer_unsettled_max: [(Arc::clone(&network.id), most)].into() }
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_hex(&"42".repeat(32)).unwrap()
+}
+
+pub(super) fn metrics() -> Metrics {
+    Metrics::new(&prometheus::Registry::new()).unwrap()
+}
+
+/// The receipt in a field of an answer.
+pub(super) fn receipt(response: &ResponseHeader, name: &str) -> Value {
+    let value = response.headers[name].as_bytes();
+    serde_json::from_slice(&header::decode(value).unwrap()).unwrap()
+}
+
+// === impl Told ===
+
+impl Told {
+    fn new() -> Self {
+        Self {
+            settling: Mutex::new(Settling::Moved(HASH)),
+            funds: Mutex::new(PAYER_FUNDS),
+            out: Mutex::new(None),
+            settled: Mutex::new(0),
+            gate: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn does(&self, settling: Settling) {
+        *self.settling.lock() = settling;
+    }
+
+    pub(super) fn leaves(&self, funds: i64) {
+        *self.funds.lock() = funds;
+    }
+
+    pub(super) fn is_out(&self, error: Option<RailError>) {
+        *self.out.lock() = error;
+    }
+
+    /// How often a settlement was asked for.
+    pub(super) fn settled(&self) -> u32 {
+        *self.settled.lock()
+    }
+
+    pub(super) fn holds_back(&self) -> Arc<Gate> {
+        let gate = Arc::new(Gate { asked: Semaphore::new(0), open: Semaphore::new(0) });
+        *self.gate.lock() = Some(Arc::clone(&gate));
+        gate
+    }
+}
+
+#[async_trait]
+impl PublicRail for Told {
+    fn ready(&self, _network: &str) -> Result<(), RailError> {
+        self.out.lock().clone().map_or(Ok(()), Err)
+    }
+
+    fn last_block(&self, _network: &str) -> Option<u64> {
+        Some(7)
+    }
+
+    async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
+        Ok((amount.atomic() > *self.funds.lock()).then_some(Lack::Balance))
+    }
+
+    async fn settle(&self, _payment: PaymentId, _signed: &Signed, _amount: Amount) -> Settling {
+        *self.settled.lock() += 1;
+        let gate = self.gate.lock().clone();
+        if let Some(gate) = gate {
+            gate.asked.add_permits(1);
+            drop(gate.open.acquire().await.unwrap());
+        }
+        self.settling.lock().clone()
+    }
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// Returns once a settlement waits.
+    pub(super) async fn asked(&self) {
+        self.asked.acquire().await.unwrap().forget();
+    }
+
+    pub(super) fn open(&self) {
+        self.open.add_permits(1_000);
+    }
+}

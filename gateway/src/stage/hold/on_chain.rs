@@ -1,0 +1,117 @@
+//! Payments on public networks at the hold: who pays is an address, the money is its own, and what it has open is counted.
+
+use std::sync::Arc;
+
+use domain::{Address, AgentId, Amount, Settle};
+use ledger::{Hold, Intent};
+use protocol::verify::VerifiedPayment;
+use settlement::Signed;
+use settlement::rail::Lack;
+
+use super::{Holder, Holding, Means, Payer};
+use crate::exposure::{Debtor, Exposed};
+use crate::offer::Way;
+use crate::rail::PublicRail;
+use crate::refusal::{Refusal, Unpaid};
+use crate::signed_hold::SignedHold;
+use crate::stage::route::Routed;
+use crate::stage::verify::OnChain;
+
+/// A payment that could be settled, counted among what its payer has open.
+pub(super) struct Staked {
+    pub(super) intent: Arc<Intent>,
+    signed: Signed,
+    exposed: Exposed,
+    rail: Arc<dyn PublicRail>,
+}
+
+// === impl Holder ===
+
+impl Holder<'_> {
+    /// Whether a payment could be settled, by what is known of its network and its payer now.
+    pub(super) async fn stake(
+        &self,
+        paid: &OnChain,
+        amount: Amount,
+        routed: &Routed,
+    ) -> Result<Staked, Refusal> {
+        let public = self.public.ok_or(Refusal::RailUnavailable)?;
+        let rail = &public.networks.rail;
+        let OnChain { payment, way, payload, quote, .. } = paid;
+        let (network, token) = (&way.currency.asset.network, way.currency.asset.address);
+        rail.ready(network).map_err(|_| Refusal::RailUnavailable)?;
+        let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
+        let requirements = serde_json::to_string(&way.offer(amount, quote)).map_err(|_| Refusal::Internal)?;
+        let signed = Signed::read(Arc::clone(network), token, since_block, payload, &requirements);
+        let signed = signed.map_err(|error| Refusal::MalformedPayment(error.to_string()))?;
+        let debtor = Debtor { network: Arc::clone(network), payer: payment.payer() };
+        let most = public.unsettled_max(network);
+        let taken = public.exposure.take(debtor, amount, most);
+        let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
+        // What is open is not gone from the account yet, and will be.
+        let lack = rail.lack(&signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
+        if let Some(lack) = lack {
+            return Err(Refusal::PaymentRequired(lacking(lack, payment.payer(), way)));
+        }
+        let intent = Intent {
+            network: Arc::clone(network),
+            token,
+            payer: payment.payer(),
+            pay_to: way.pay_to,
+            payee: way.payee.ok_or(Refusal::Internal)?,
+            settle: routed.route.settle,
+            valid_before: payment.replay_key().valid_before(),
+            since_block,
+            payload: Arc::clone(payload),
+            requirements: requirements.into(),
+        };
+        Ok(Staked { intent: Arc::new(intent), signed, exposed, rail: Arc::clone(rail) })
+    }
+}
+
+fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
+    let (payer, network) = (payer.to_checksum(None), &way.currency.asset.network);
+    match lack {
+        Lack::Balance => Unpaid::Rejected {
+            code: "insufficient_funds",
+            message: format!("{payer} has too little on {network}, beside what it has not settled yet"),
+        },
+        Lack::Allowance => Unpaid::Rejected {
+            code: "permit2_allowance_required",
+            message: format!("{payer} has not allowed Permit2 to move so much on {network}"),
+        },
+    }
+}
+
+// === impl Staked ===
+
+impl Staked {
+    /// With its hold.
+    pub(super) fn held(self, hold: Hold) -> SignedHold {
+        let settle: Settle = self.intent.settle;
+        SignedHold { hold, signed: self.signed, settle, exposed: self.exposed, rail: self.rail }
+    }
+}
+
+// === impl Holding ===
+
+impl Holding {
+    /// Of a payment that was verified.
+    pub(super) fn on_chain(paid: &OnChain, identifier: Option<String>) -> Self {
+        let payment: &VerifiedPayment = &paid.payment;
+        let holding = Self::of_address(payment.payer(), &paid.way, paid.version, identifier);
+        Self { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding }
+    }
+
+    /// Of whoever signs with this address.
+    pub(super) fn of_address(payer: Address, way: &Way, version: u64, identifier: Option<String>) -> Self {
+        let payer = Payer {
+            agent: AgentId::of_payer(&payer),
+            address: Some(payer),
+            network: Arc::clone(&way.currency.asset.network),
+            version,
+            on_chain: true,
+        };
+        Self { payer, identifier, means: Means::Chain(None), replay: None, digest: None, refusal: None }
+    }
+}

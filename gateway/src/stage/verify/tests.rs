@@ -1,0 +1,152 @@
+use domain::{Address, B256, Network, Provider};
+use http::HeaderValue;
+use protocol::challenge::PaymentRequired;
+use protocol::quote::QuoteKey;
+use protocol::sign::sign_offer;
+use protocol::signature::SigningKey;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::currency::Currencies;
+use crate::samples;
+
+const NOW: UnixMillis = UnixMillis(1_795_349_701_000);
+
+/// Ways to pay in the order of the offers.
+const CHAIN: usize = 0;
+const WALLET: usize = 1;
+
+fn offered(networks: &[Network]) -> RouteOffer {
+    let currencies = Currencies::new(&samples::wallet_asset(), networks);
+    let provider: Provider = samples::provider();
+    RouteOffer::new(&samples::route(), &provider, &currencies, &QuoteKey::new([7; 32])).unwrap()
+}
+
+/// A payment for one of the offers, changed by `change` before it is encoded; what was signed stays.
+fn payment(offer: &RouteOffer, way: usize, change: impl FnOnce(&mut Value)) -> String {
+    let quote = offer.payable(&offer.ways[way], NOW).next().unwrap();
+    let accepts = offer.ways.iter().map(|way| way.offer(quote.amount, &quote.text)).collect();
+    let challenge =
+        PaymentRequired { x402_version: 2, error: None, resource: None, accepts, extensions: None };
+    let signed = sign_offer(&key(), &challenge, way, B256::repeat_byte(5), NOW).unwrap();
+    let mut payment: Value = serde_json::from_slice(&header::decode(signed.as_bytes()).unwrap()).unwrap();
+    change(&mut payment);
+    header::encode(payment.to_string().as_bytes())
+}
+
+/// The same in v1, on a network that its client names so.
+fn in_v1(network: &str) -> impl FnOnce(&mut Value) {
+    let network = network.to_owned();
+    move |payment| {
+        let payload = payment["payload"].take();
+        *payment = json!({"x402Version": 1, "scheme": "exact", "network": network, "payload": payload});
+    }
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_hex(&"42".repeat(32)).unwrap()
+}
+
+fn judged(offer: &RouteOffer, payment: &str, at: UnixMillis) -> Result<Claim, Refusal> {
+    let header = HeaderValue::from_str(payment).unwrap();
+    verify(Credential::Payment(&header), &samples::route(), offer, at, &Limits::default())
+}
+
+fn on_chain(claim: Claim) -> OnChain {
+    match claim.claimant {
+        Claimant::OnChain(paid) => *paid,
+        _ => panic!("it is paid on chain"),
+    }
+}
+
+fn refused(offer: &RouteOffer, payment: &str) -> (u16, &'static str) {
+    let refusal = judged(offer, payment, NOW).err().unwrap();
+    (refusal.status(), refusal.code())
+}
+
+#[test]
+fn a_payment_says_by_its_network_and_asset_which_rail_it_is_on() {
+    let offer = offered(&[samples::network()]);
+    let claim = judged(&offer, &payment(&offer, WALLET, |_| {}), NOW).unwrap();
+    assert!(matches!(claim.claimant, Claimant::Signature(_)));
+
+    let text = payment(&offer, CHAIN, |_| {});
+    let claim = judged(&offer, &text, NOW).unwrap();
+    assert_eq!(claim.maximum(), Amount::from_atomic(samples::PRICE).unwrap());
+    let paid = on_chain(claim);
+    assert_eq!((paid.payment.payer(), paid.version), (key().address(), 2));
+    assert_eq!(
+        (paid.way.pay_to, &*paid.way.currency.asset.network),
+        (Address::repeat_byte(4), "eip155:84532")
+    );
+    assert_eq!(paid.payload.as_bytes(), header::decode(text.as_bytes()).unwrap());
+}
+
+#[test]
+fn a_payment_of_v1_is_judged_against_the_offers_on_chain() {
+    let offer = offered(&[samples::network()]);
+    let paid = on_chain(judged(&offer, &payment(&offer, CHAIN, in_v1("base-sepolia")), NOW).unwrap());
+    assert_eq!((paid.version, &*paid.way.currency.asset.network), (1, "eip155:84532"));
+    assert_eq!(refused(&offer, &payment(&offer, CHAIN, in_v1("base"))), (402, "invalid_network"));
+}
+
+#[test]
+fn the_wallets_network_has_no_word_in_v1() {
+    for networks in [vec![], vec![samples::network()]] {
+        let offer = offered(&networks);
+        let wallet = offer.ways.len() - 1;
+        let text = payment(&offer, wallet, in_v1("eip155:402402"));
+        assert_eq!(refused(&offer, &text), (400, "invalid_payload"), "{} networks", networks.len());
+    }
+    let offer = offered(&[]);
+    assert_eq!(refused(&offer, &payment(&offer, 0, in_v1("base-sepolia"))), (400, "invalid_payload"));
+}
+
+#[test]
+fn the_signature_of_a_v1_payment_tells_its_token() {
+    let mut network = samples::network();
+    network.tokens.push(samples::token("eip155:84532", 84_532, 8));
+    let offer = offered(&[network]);
+    for way in [0, 1] {
+        let text = payment(&offer, way, in_v1("base-sepolia"));
+        let paid = on_chain(judged(&offer, &text, NOW).unwrap());
+        assert_eq!(paid.way.currency.asset.address, offer.ways[way].currency.asset.address);
+    }
+}
+
+#[test]
+fn other_terms_than_were_offered_on_chain_are_refused_with_their_code() {
+    let offer = offered(&[samples::network()]);
+    let with = |pointer: &'static str, value: Value| {
+        refused(&offer, &payment(&offer, CHAIN, |payment| *payment.pointer_mut(pointer).unwrap() = value)).1
+    };
+    let other = json!(Address::repeat_byte(1).to_checksum(None));
+    assert_eq!(with("/accepted/network", json!("eip155:1")), "invalid_network");
+    assert_eq!(with("/accepted/asset", other.clone()), "invalid_payment_requirements");
+    assert_eq!(with("/accepted/scheme", json!("upto")), "unsupported_scheme");
+    assert_eq!(with("/payload/authorization/to", other), "invalid_exact_evm_recipient_mismatch");
+    assert_eq!(with("/payload/authorization/value", json!("999")), "invalid_exact_evm_authorization_value");
+}
+
+#[test]
+fn the_same_words_signed_for_the_wallet_do_not_pay_on_chain() {
+    let offer = offered(&[samples::network()]);
+    let chain = offer.ways[CHAIN].offer(Amount::from_atomic(samples::PRICE).unwrap(), "");
+    let text = payment(&offer, WALLET, |payment| {
+        payment["accepted"] = json!(chain);
+        payment["accepted"]["extra"].as_object_mut().unwrap().remove("quote");
+        payment["payload"]["authorization"]["to"] = json!(chain.pay_to);
+    });
+    assert_eq!(refused(&offer, &text), (402, "invalid_exact_evm_signature"));
+}
+
+#[test]
+fn a_payment_on_chain_must_have_time_left_to_be_settled() {
+    let offer = offered(&[samples::network()]);
+    let text = payment(&offer, CHAIN, |_| {});
+    let at = |seconds: i64| judged(&offer, &text, NOW.plus(seconds * 1000)).unwrap().claimant;
+    assert!(matches!(at(289), Claimant::OnChain(_)));
+    let Claimant::Earlier { rejection, way, version } = at(290) else { panic!("10 s are its margin") };
+    assert_eq!(rejection.code(), "invalid_exact_evm_payload_authorization_valid_before");
+    assert_eq!((way.pay_to, version), (Address::repeat_byte(4), 2));
+}

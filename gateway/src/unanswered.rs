@@ -1,0 +1,92 @@
+//! How a request ends that no upstream's answer ends: refused, voided, or failed in a phase of Pingora's.
+
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
+
+use crate::context::RequestContext;
+use crate::metrics::Outcome;
+use crate::proxy::Proxy;
+use crate::receipt;
+use crate::refusal::{Refusal, Unpaid};
+use crate::reply::Reply;
+
+// === impl Proxy ===
+
+impl Proxy {
+    /// Answers a refusal, with its challenge where it is a 402.
+    pub(crate) async fn refuse(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+        refusal: &Refusal,
+    ) -> pingora::Result<()> {
+        if context.outcome == Outcome::Error && refusal.status() < 500 {
+            context.outcome = Outcome::Refused;
+        }
+        context.reason = Some(refusal.code()).filter(|_| context.outcome != Outcome::Challenged);
+        if matches!(refusal, Refusal::Framing) {
+            // Nobody can say where the next request begins.
+            session.set_keepalive(None);
+        }
+        let reply = match context.challenge.take() {
+            Some(asking) => Reply::asking(refusal, asking),
+            None => Reply::refusal(refusal),
+        };
+        let mut reply = reply.counted(context.counted.as_ref());
+        if let (Refusal::RateLimited { .. }, Some(counted)) = (refusal, &context.counted) {
+            reply = reply.with("ratelimit-policy", counted.policy_field());
+        }
+        reply.send(session).await
+    }
+
+    /// Voids what is held, before the answer, so that the client's next try finds its funds and its payment free. Gives what
+    /// may be said: where the void does not stand yet, nobody can say that nothing was charged.
+    pub(crate) async fn void(&self, context: &mut RequestContext, refusal: Refusal) -> Refusal {
+        let Some(exchange) = &mut context.exchange else { return refusal };
+        let Some(voiding) = exchange.void() else { return refusal };
+        let refusal = match (voiding.await, exchange.payment) {
+            (Err(_), Some(payment)) => Refusal::OutcomeUnknown(payment),
+            _ => refusal,
+        };
+        self.metrics.voided();
+        self.metrics.failed(refusal.code());
+        context.outcome = Outcome::Voided;
+        refusal
+    }
+
+    /// Remembers why a phase failed, in the shape Pingora wants.
+    pub(crate) fn fail(context: &mut RequestContext, refusal: Refusal) -> Box<Error> {
+        let status = refusal.status();
+        let error = Error::explain(ErrorType::HTTPStatus(status), refusal.code());
+        context.refusal = Some(refusal);
+        error
+    }
+
+    /// The same where a capture did not come about. A payment that its network refused moved nothing: it is asked for again, and
+    /// told so.
+    pub(crate) fn fail_to_capture(
+        &self,
+        session: &Session,
+        context: &mut RequestContext,
+        refusal: Refusal,
+    ) -> Box<Error> {
+        if let (Refusal::PaymentRequired(unpaid), Some(exchange)) = (&refusal, &context.exchange) {
+            let mut asking = self.asking(session, &exchange.routed, &exchange.request, unpaid);
+            if let (Some(asking), Unpaid::NotSettled { reason }, Some(payer)) =
+                (&mut asking, unpaid, &exchange.payer)
+            {
+                asking.refused = Some(receipt::refused(reason, payer));
+            }
+            context.challenge = asking;
+        }
+        let moved_nothing = matches!(refusal, Refusal::PaymentRequired(_) | Refusal::RailUnavailable);
+        if moved_nothing {
+            self.metrics.voided();
+            context.outcome = Outcome::Voided;
+        }
+        if moved_nothing || matches!(refusal, Refusal::Unsettled(_)) {
+            self.metrics.failed(refusal.code());
+        }
+        Self::fail(context, refusal)
+    }
+}

@@ -1,0 +1,112 @@
+//! [`Outbox`]: transactions of our own key on a public network, written down before they are sent. What they hold is their
+//! sender's business; here it is text.
+
+use std::collections::HashSet;
+
+use crate::registry::{Registry, RegistryError};
+use crate::store::outbox as store;
+
+/// For how long is remembered whose signatures stood in a transaction, in milliseconds: no signature is valid as long.
+const MEMBERS_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
+
+/// The transactions of one key on one network. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    registry: Registry,
+    network: String,
+    account: String,
+}
+
+/// What stands in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unclosed {
+    /// Transactions that were not closed, by nonce.
+    pub open: Vec<(u64, String)>,
+    /// The first nonce above all that were ever written down; 0 where none was.
+    pub next_nonce: u64,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// The outbox of a key, by its address, on a network (CAIP-2).
+    #[must_use]
+    pub fn outbox(&self, network: &str, account: &str) -> Outbox {
+        Outbox { registry: self.clone(), network: network.to_owned(), account: account.to_owned() }
+    }
+}
+
+// === impl Outbox ===
+
+impl Outbox {
+    /// What was left open.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn unclosed(&self) -> Result<Unclosed, RegistryError> {
+        let mut writing = self.registry.write().await?;
+        Ok(store::unclosed(&mut writing.session(), (&self.network, &self.account)).await?)
+    }
+
+    /// Writes a transaction down, in place of what stands open under its nonce.
+    ///
+    /// # Errors
+    /// The database does not work; whether it was written is not known then.
+    pub async fn record(&self, nonce: u64, document: &str, members: &[&str]) -> Result<(), RegistryError> {
+        let at = self.registry.now();
+        let of = (&*self.network, &*self.account);
+        let mut writing = self.registry.write().await?;
+        let session = &mut writing.session();
+        store::record(session, of, nonce, document, at).await?;
+        store::remember(session, of, members, at).await?;
+        store::forget(session, at.plus(-MEMBERS_KEPT_MS)).await?;
+        writing.commit().await
+    }
+
+    /// Closes one: what the chain has of its nonce, and what became of its members.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn close(&self, nonce: u64, landed: Option<&str>, outcomes: &str) -> Result<(), RegistryError> {
+        let mut writing = self.registry.write().await?;
+        let of = (&*self.network, &*self.account);
+        store::close(&mut writing.session(), of, nonce, landed, outcomes).await?;
+        writing.commit().await
+    }
+
+    /// Which of these members ever stood in a transaction.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn known(&self, members: &[&str]) -> Result<HashSet<String>, RegistryError> {
+        let mut writing = self.registry.write().await?;
+        Ok(store::known(&mut writing.session(), (&self.network, &self.account), members).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::tests::{Place, TestClock, open};
+
+    #[tokio::test]
+    async fn what_was_written_down_is_there_after_a_restart_until_it_is_closed() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let outbox = async || open(&place, &clock).await.outbox("eip155:84532", "0xabc");
+        assert_eq!(outbox().await.unclosed().await.unwrap(), Unclosed::default());
+        outbox().await.record(7, "first", &["one", "two"]).await.unwrap();
+        outbox().await.record(7, "first, dearer", &["one", "two"]).await.unwrap();
+        let open_now = Unclosed { open: vec![(7, "first, dearer".to_owned())], next_nonce: 8 };
+        assert_eq!(outbox().await.unclosed().await.unwrap(), open_now);
+        // Another key's nonces are its own.
+        let other = open(&place, &clock).await.outbox("eip155:84532", "0xdef");
+        assert_eq!(other.unclosed().await.unwrap(), Unclosed::default());
+
+        outbox().await.close(7, Some("{}"), "[]").await.unwrap();
+        assert_eq!(outbox().await.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
+        assert!(outbox().await.record(7, "again", &[]).await.is_err(), "the chain has one of this nonce");
+        assert!(outbox().await.close(8, None, "[]").await.is_err());
+        let known = outbox().await.known(&["one", "three"]).await.unwrap();
+        assert_eq!(known, HashSet::from(["one".to_owned()]));
+    }
+}

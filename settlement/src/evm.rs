@@ -1,0 +1,104 @@
+//! Our own settler for one EVM network: what payers signed is moved by transactions of our own key, many in one.
+//!
+//! Many tasks ask ([`EvmSettler::settle`]) and one [`Task`] sends: what is asked while a transaction is on its way goes into the next one
+//! (group commit). A call that fails costs the others nothing (Multicall3). A transaction is written down before it is sent ([`Outbox`])
+//! and sent again under its own nonce until the chain has one of that nonce, whatever crashes; what it moved is judged by its receipt,
+//! in a block that counts. Next: [`task`] for the steps, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
+
+mod batch;
+mod contracts;
+mod fate;
+mod fees;
+mod flight;
+mod judge;
+mod member;
+mod outbox;
+mod outcome;
+mod rlp;
+mod task;
+mod transaction;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{Address, address};
+use protocol::signature::SigningKey;
+use tokio::sync::{mpsc, oneshot};
+
+pub use fees::Fees;
+pub use member::{Member, Order};
+pub use outbox::{Landed, Outbox, OutboxError, Recorded, Resumed};
+pub use task::Task;
+pub use transaction::Version;
+
+use crate::chain::Chain;
+use crate::rail::Settling;
+
+/// Multicall3's address, the same on every chain.
+pub const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
+
+/// Members that wait to be taken in; whoever asks for one more waits.
+const ASKS_MAX: usize = 1024;
+
+/// How a network is sent to.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// In transactions and their signatures.
+    pub chain_id: u64,
+    /// Most that is offered for a unit of gas, in wei.
+    pub fee_cap: u64,
+    /// Blocks without a transaction until more is offered for it.
+    pub bump_after: u64,
+    /// How often the network is looked at while a transaction is on its way.
+    pub poll: Duration,
+    /// How long the first one waits for others to come along, where no transaction is on its way.
+    pub gather: Duration,
+}
+
+/// Asks for members to be moved. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct EvmSettler {
+    asks: mpsc::Sender<Ask>,
+    address: Address,
+}
+
+/// A member and who waits for it.
+#[derive(Debug)]
+struct Ask {
+    member: Member,
+    answer: oneshot::Sender<Settling>,
+}
+
+// === impl EvmSettler ===
+
+impl EvmSettler {
+    /// The settler, and the task that works for it: the caller runs that one. There must be one of a key and a network at a time.
+    #[must_use]
+    pub fn new<O: Outbox>(
+        settings: Settings,
+        key: SigningKey,
+        chain: Arc<Chain>,
+        outbox: O,
+    ) -> (Self, Task<O>) {
+        let (asks, asked) = mpsc::channel(ASKS_MAX);
+        let address = key.address();
+        (Self { asks, address }, Task::new(settings, key, chain, outbox, asked))
+    }
+
+    /// Who sends, and pays for the gas: the facilitator that an `upto` offer names.
+    #[must_use]
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Moves a member's value and waits until that counts. Asked for again, under the same identifier, it is still moved once. Whoever
+    /// stops waiting changes nothing.
+    pub async fn settle(&self, member: Member) -> Settling {
+        let ended = || Settling::Unknown("the settler has ended".to_owned());
+        let (answer, answered) = oneshot::channel();
+        if self.asks.send(Ask { member, answer }).await.is_err() {
+            return ended();
+        }
+        answered.await.unwrap_or_else(|_| ended())
+    }
+}

@@ -1,0 +1,76 @@
+//! What became of members that no transaction of ours is known to have moved: by their nonces, and by the chain's evidence.
+
+use alloy_primitives::{Address, B256, U256};
+
+use super::batch;
+use super::member::{Call, Member, Order};
+use crate::chain::{Chain, Depth, Evidence, RpcError};
+
+/// What the chain says of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is moved, in a block that counts.
+    Moved(B256),
+    /// Its nonce is used in a block that counts, and moved nothing to whom it was made out to.
+    Void,
+    /// Its nonce is not used.
+    Unused,
+    /// It is not used, and its time is over: it never will be.
+    Expired,
+    /// Its nonce is used; by what, is not shown.
+    Unclear,
+}
+
+/// Whether nonces are used after a block; the last one, where none is named. Our own transfers have none.
+pub(super) async fn used(
+    chain: &Chain,
+    (us, multicall): (Address, Address),
+    members: &[Member],
+    block: Option<u64>,
+) -> Result<Vec<bool>, RpcError> {
+    let reads: Vec<Option<Call>> = members.iter().map(Member::nonce_read).collect();
+    let calls = reads.iter().flatten().count();
+    if calls == 0 {
+        return Ok(vec![false; members.len()]);
+    }
+    let all = batch::all(reads.iter().flatten().cloned(), multicall);
+    let answer = chain.call(us, (all.target, &all.data), block).await?;
+    let answers = batch::answers(&answer, calls).ok_or(RpcError::Malformed("aggregate3"))?;
+    let mut answers = answers.iter();
+    let read = |(member, read): (&Member, Option<Call>)| match read {
+        None => Ok(false),
+        Some(_) => {
+            let number = answers.next().and_then(batch::number);
+            Ok(member.is_used(number.ok_or(RpcError::Malformed("aggregate3"))?))
+        }
+    };
+    members.iter().zip(reads).map(read).collect()
+}
+
+/// What became of each, in blocks that count.
+pub(super) async fn fates(
+    chain: &Chain,
+    who: (Address, Address),
+    members: &[Member],
+) -> Result<Vec<Fate>, RpcError> {
+    let until = chain.settled_block().await?;
+    let used = used(chain, who, members, Some(until.number)).await?;
+    let mut fates = Vec::with_capacity(members.len());
+    for (member, is_used) in members.iter().zip(used) {
+        fates.push(match (&member.order, is_used) {
+            (Order::Payout { .. }, _) => Fate::Unclear,
+            (Order::Payment { transfer, .. }, false) => {
+                let is_over = U256::from(until.time) >= transfer.valid_before();
+                if is_over { Fate::Expired } else { Fate::Unused }
+            }
+            (Order::Payment { token, transfer, amount, .. }, true) => {
+                match chain.look(*token, (transfer, *amount), member.since_block, Depth::Counts).await? {
+                    Evidence::Moved { transaction, .. } => Fate::Moved(transaction),
+                    Evidence::Void => Fate::Void,
+                    Evidence::Unused { .. } => Fate::Unclear,
+                }
+            }
+        });
+    }
+    Ok(fates)
+}

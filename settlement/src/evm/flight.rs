@@ -1,0 +1,109 @@
+//! [`Flight`]: a transaction that was recorded, until the chain has one of its nonce in a block that counts.
+
+use alloy_primitives::Address;
+
+use super::outbox::Recorded;
+use super::transaction::Version;
+use crate::chain::{Chain, Receipt, RpcError};
+
+/// Most versions of one transaction: each is looked for.
+const VERSIONS_MAX: usize = 24;
+
+/// Where a transaction is.
+pub(super) enum Look {
+    /// In no block.
+    Waiting,
+    /// In a block that does not count yet.
+    Included,
+    /// In a block that counts.
+    Landed(Receipt),
+    /// Another of its nonce is in a block that counts: none of its versions will ever be.
+    Passed,
+}
+
+/// A transaction on its way.
+pub(super) struct Flight {
+    pub(super) recorded: Recorded,
+    /// Whether it was in a block when it was last looked for.
+    pub(super) is_included: bool,
+    /// The last block at that time.
+    looked_at: u64,
+    /// The last block when it was last sent.
+    pub(super) sent_at: u64,
+    /// The last block when its newest version was made.
+    pub(super) offered_at: u64,
+}
+
+// === impl Flight ===
+
+impl Flight {
+    /// Sent just now, in its first version.
+    pub(super) const fn sent(recorded: Recorded, head: u64) -> Self {
+        Self { recorded, is_included: false, looked_at: head, sent_at: head, offered_at: head }
+    }
+
+    /// Recorded by somebody who has ended since: to be sent, whether it was or not.
+    pub(super) const fn resumed(recorded: Recorded, head: u64) -> Self {
+        Self { recorded, is_included: false, looked_at: head, sent_at: 0, offered_at: head }
+    }
+
+    /// Whether its personal members, or its batch, stand in the way of others.
+    pub(super) fn is_waiting_batch(&self) -> bool {
+        !self.is_included && !self.is_personal()
+    }
+
+    pub(super) fn is_personal(&self) -> bool {
+        self.recorded.members.iter().any(super::member::Member::is_personal)
+    }
+
+    pub(super) fn newest(&self) -> Option<&Version> {
+        self.recorded.versions.last()
+    }
+
+    pub(super) fn may_have_more(&self) -> bool {
+        self.recorded.versions.len() < VERSIONS_MAX
+    }
+
+    /// Looks where it is. What is in a block is looked for again only once there is another: a reorganisation may have taken it out.
+    pub(super) async fn look(&mut self, chain: &Chain, sender: Address, head: u64) -> Result<Look, RpcError> {
+        if self.is_included && self.looked_at == head {
+            return Ok(Look::Included);
+        }
+        let found = self.receipt(chain).await?;
+        self.looked_at = head;
+        self.is_included = found.is_some();
+        let Some(receipt) = found else { return self.passed(chain, sender, head).await };
+        // A receipt shows that its block is there, whatever was said of the last one.
+        let counts =
+            chain.settled_below(head.max(receipt.block())).is_some_and(|block| receipt.block() <= block);
+        Ok(if counts { Look::Landed(receipt) } else { Look::Included })
+    }
+
+    async fn receipt(&self, chain: &Chain) -> Result<Option<Receipt>, RpcError> {
+        for version in self.recorded.versions.iter().rev() {
+            if let Some(receipt) = chain.receipt(version.hash).await? {
+                return Ok(Some(receipt));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The nonce first and the receipts after it: one of ours that took the nonce has a receipt by then.
+    async fn passed(&mut self, chain: &Chain, sender: Address, head: u64) -> Result<Look, RpcError> {
+        if self.sent_at == head {
+            return Ok(Look::Waiting);
+        }
+        let Some(block) = chain.settled_below(head) else { return Ok(Look::Waiting) };
+        if chain.transactions_of(sender, Some(block)).await? <= self.recorded.nonce {
+            return Ok(Look::Waiting);
+        }
+        match self.receipt(chain).await? {
+            None => Ok(Look::Passed),
+            Some(_) => {
+                self.is_included = true;
+                self.looked_at = 0;
+                Ok(Look::Included)
+            }
+        }
+    }
+}

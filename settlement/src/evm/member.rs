@@ -1,0 +1,176 @@
+//! [`Member`]: one movement of value among those of a transaction.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::SolCall;
+use protocol::permit::{EXACT_PROXY, PERMIT2, Permit, UPTO_PROXY};
+use protocol::signature::Signature;
+use protocol::transfer::Transfer;
+use serde::{Deserialize, Serialize};
+
+use super::contracts::{
+    ExactProxy, ExactWitness, Permission, Permit2, Permitted, Token, UptoProxy, UptoWitness,
+};
+
+/// Gas that a call may take. What is not taken is not paid for; a wallet that is a contract takes most.
+const AUTHORIZATION_GAS: u64 = 110_000;
+const PERMIT_GAS: u64 = 180_000;
+const PAYOUT_GAS: u64 = 80_000;
+
+/// One movement of value that somebody waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Whose it is: the payment's or the payout's own identifier. The same one is never moved twice.
+    pub id: Arc<str>,
+    /// What is to be moved.
+    pub order: Order,
+    /// A block that is older than the signature: nothing before it can be evidence.
+    pub since_block: u64,
+}
+
+/// What is to be moved, by whose signature.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are payments")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// What a payer signed.
+    Payment {
+        /// The token.
+        token: Address,
+        /// What was signed.
+        transfer: Transfer,
+        /// r, s, v.
+        signature: Bytes,
+        /// Atomic units: all that was signed, or less where the scheme is `upto`.
+        amount: U256,
+    },
+    /// Out of our own account.
+    Payout {
+        /// The token.
+        token: Address,
+        /// To whom.
+        to: Address,
+        /// Atomic units.
+        amount: U256,
+    },
+}
+
+/// A call of a contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) target: Address,
+    pub(super) data: Bytes,
+}
+
+// === impl Member ===
+
+impl Member {
+    /// A payment that was verified.
+    #[must_use]
+    pub fn payment(
+        id: Arc<str>,
+        (token, transfer, amount): (Address, Transfer, U256),
+        signature: &Signature,
+        since_block: u64,
+    ) -> Self {
+        let signature = signature.to_bytes().into();
+        Self { id, order: Order::Payment { token, transfer, signature, amount }, since_block }
+    }
+
+    /// Whether its call looks at who makes it, so that nobody can make it for us: `upto` by its facilitator, and our own transfers.
+    pub(super) const fn is_personal(&self) -> bool {
+        match &self.order {
+            Order::Payment { transfer: Transfer::Permit(permit), .. } => permit.witness.facilitator.is_some(),
+            Order::Payment { .. } => false,
+            Order::Payout { .. } => true,
+        }
+    }
+
+    pub(super) const fn gas(&self) -> u64 {
+        match &self.order {
+            Order::Payment { transfer: Transfer::Authorization(_), .. } => AUTHORIZATION_GAS,
+            Order::Payment { transfer: Transfer::Permit(_), .. } => PERMIT_GAS,
+            Order::Payout { .. } => PAYOUT_GAS,
+        }
+    }
+
+    /// What moves the value.
+    pub(super) fn call(&self) -> Call {
+        match &self.order {
+            Order::Payment { token, transfer: Transfer::Authorization(signed), signature, .. } => {
+                let word = |from: usize| signature.get(from..from + 32).unwrap_or(&[0; 32]);
+                let call = Token::transferWithAuthorizationCall {
+                    from: signed.from,
+                    to: signed.to,
+                    value: signed.value,
+                    validAfter: signed.valid_after,
+                    validBefore: signed.valid_before,
+                    nonce: signed.nonce,
+                    v: signature.get(64).copied().unwrap_or(0),
+                    r: alloy_primitives::B256::from_slice(word(0)),
+                    s: alloy_primitives::B256::from_slice(word(32)),
+                };
+                Call::new(*token, &call)
+            }
+            Order::Payment { transfer: Transfer::Permit(permit), signature, amount, .. } => {
+                by_proxy(permit, signature.clone(), *amount)
+            }
+            Order::Payout { token, to, amount } => {
+                Call::new(*token, &Token::transferCall { to: *to, value: *amount })
+            }
+        }
+    }
+
+    /// What answers whether its nonce is used: not zero. Our own transfers have none.
+    pub(super) fn nonce_read(&self) -> Option<Call> {
+        match &self.order {
+            Order::Payment { token, transfer: Transfer::Authorization(signed), .. } => {
+                let call = Token::authorizationStateCall { authorizer: signed.from, nonce: signed.nonce };
+                Some(Call::new(*token, &call))
+            }
+            Order::Payment { transfer: Transfer::Permit(permit), .. } => {
+                let call = Permit2::nonceBitmapCall { owner: permit.from, word: permit.nonce >> 8 };
+                Some(Call::new(PERMIT2, &call))
+            }
+            Order::Payout { .. } => None,
+        }
+    }
+
+    /// Whether that answer says that it is used.
+    pub(super) fn is_used(&self, answer: U256) -> bool {
+        match &self.order {
+            Order::Payment { transfer: Transfer::Permit(permit), .. } => {
+                answer.bit(usize::from(permit.nonce.byte(0)))
+            }
+            _ => !answer.is_zero(),
+        }
+    }
+}
+
+// === impl Call ===
+
+impl Call {
+    pub(super) fn new(target: Address, call: &impl SolCall) -> Self {
+        Self { target, data: call.abi_encode().into() }
+    }
+}
+
+fn by_proxy(permit: &Permit, signature: Bytes, amount: U256) -> Call {
+    let permission = Permission {
+        permitted: Permitted { token: permit.token, amount: permit.amount },
+        nonce: permit.nonce,
+        deadline: permit.deadline,
+    };
+    let (owner, to, after) = (permit.from, permit.witness.to, permit.witness.valid_after);
+    match permit.witness.facilitator {
+        None => {
+            let witness = ExactWitness { to, validAfter: after };
+            Call::new(EXACT_PROXY, &ExactProxy::settleCall { permit: permission, owner, witness, signature })
+        }
+        Some(facilitator) => {
+            let witness = UptoWitness { to, facilitator, validAfter: after };
+            let call = UptoProxy::settleCall { permit: permission, amount, owner, witness, signature };
+            Call::new(UPTO_PROXY, &call)
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What members are answered: those that a node says would fail, before they are sent, and those of a transaction that counts.
+
+use std::sync::Arc;
+
+use super::fate::{self, Fate};
+use super::judge::{self, Shown};
+use super::member::{Member, Order};
+use super::outbox::{Landed, Outbox, Recorded};
+use super::task::{Failure, Task};
+use super::{MULTICALL3, batch};
+use crate::chain::{Receipt, RpcError};
+use crate::rail::Settling;
+
+/// How often a member goes into a transaction, where its call failed though a node had said that it would not.
+const TRIES: u32 = 3;
+
+const NONCE_USED: &str = "its nonce was used without paying whom it is made out to";
+const TIME_OVER: &str = "its time was over before it was moved";
+const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by what";
+
+// === impl Task ===
+
+impl<O: Outbox> Task<O> {
+    /// Answers those that would fail and takes them out of the batch: nothing of them is sent.
+    pub(super) async fn leave_out(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
+        self.leave_out_known_payouts(batch).await?;
+        let outcomes = self.simulate(batch).await?;
+        if outcomes.iter().all(Result::is_ok) {
+            return Ok(());
+        }
+        let doomed: Vec<(Member, String)> = std::mem::take(batch)
+            .into_iter()
+            .zip(outcomes)
+            .filter_map(|(member, outcome)| match outcome {
+                Ok(()) => {
+                    batch.push(member);
+                    None
+                }
+                Err(reason) => Some((member, reason)),
+            })
+            .collect();
+        match self.why(&doomed).await {
+            Ok(answers) => answers.iter().for_each(|(id, settling)| self.answer(id, settling)),
+            Err(failure) => {
+                batch.extend(doomed.into_iter().map(|(member, _)| member));
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// A transfer of our own has no nonce that keeps it from being made twice: the outbox does.
+    async fn leave_out_known_payouts(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
+        let is_payout = |member: &&Member| matches!(member.order, Order::Payout { .. });
+        let payouts: Vec<_> = batch.iter().filter(is_payout).map(|member| Arc::clone(&member.id)).collect();
+        if payouts.is_empty() {
+            return Ok(());
+        }
+        for id in self.outbox.known(&payouts).await? {
+            batch.retain(|member| member.id != id);
+            self.answer(&id, &Settling::Unknown("it was sent before".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What a node says of each, if all of them were sent now.
+    async fn simulate(&self, members: &[Member]) -> Result<Vec<batch::Outcome>, Failure> {
+        if let [member] = members
+            && member.is_personal()
+        {
+            let call = member.call();
+            let Err(failure) = self.chain.call(self.us, (call.target, &call.data), None).await else {
+                return Ok(vec![Ok(())]);
+            };
+            let reason = failure.revert().map(str::to_owned).ok_or(failure)?;
+            return Ok(vec![Err(reason)]);
+        }
+        let all = batch::all(members.iter().map(Member::call), MULTICALL3);
+        let answer = self.chain.call(self.us, (all.target, &all.data), None).await?;
+        let answers = batch::answers(&answer, members.len()).ok_or(RpcError::Malformed("aggregate3"))?;
+        Ok(answers.iter().map(batch::outcome).collect())
+    }
+
+    /// What they are answered. Refused is only what nobody has used, and nobody has read in a transaction of ours.
+    async fn why(&self, doomed: &[(Member, String)]) -> Result<Vec<(Arc<str>, Settling)>, Failure> {
+        let members: Vec<Member> = doomed.iter().map(|(member, _)| member.clone()).collect();
+        let ids: Vec<Arc<str>> = members.iter().map(|member| Arc::clone(&member.id)).collect();
+        let used = fate::used(&self.chain, (self.us, MULTICALL3), &members, None).await?;
+        let known = self.outbox.known(&ids).await?;
+        if known.is_empty() && !used.contains(&true) {
+            return Ok(doomed
+                .iter()
+                .map(|(member, why)| (Arc::clone(&member.id), Settling::Refused(why.clone())))
+                .collect());
+        }
+        let fates = fate::fates(&self.chain, (self.us, MULTICALL3), &members).await?;
+        let answer = |(((member, why), is_used), fate): ((&(Member, String), bool), Fate)| {
+            let settling = match fate {
+                Fate::Moved(transaction) => Settling::Moved(transaction),
+                Fate::Void => Settling::Refused(NONCE_USED.to_owned()),
+                Fate::Expired => Settling::Refused(TIME_OVER.to_owned()),
+                Fate::Unclear => Settling::Unknown(UNCLEAR.to_owned()),
+                Fate::Unused if is_used => Settling::Unknown(UNCLEAR.to_owned()),
+                Fate::Unused if known.contains(&member.id) => Settling::Unknown(why.clone()),
+                Fate::Unused => Settling::Refused(why.clone()),
+            };
+            (Arc::clone(&member.id), settling)
+        };
+        Ok(doomed.iter().zip(used).zip(fates).map(answer).collect())
+    }
+
+    /// Closes a transaction: one of ours that counts, or none of ours, since another of its nonce does.
+    pub(super) async fn finish(
+        &mut self,
+        recorded: &Recorded,
+        receipt: Option<&Receipt>,
+    ) -> Result<(), Failure> {
+        let members = &recorded.members;
+        let mut shown = vec![Shown::Not; members.len()];
+        if let Some(receipt) = receipt {
+            shown = judge::shown(receipt, members, &vec![true; members.len()], self.us);
+            if shown.contains(&Shown::Either) {
+                let block = Some(receipt.block());
+                let used = fate::used(&self.chain, (self.us, MULTICALL3), members, block).await?;
+                shown = judge::shown(receipt, members, &used, self.us);
+            }
+        }
+        let rest: Vec<Member> = members
+            .iter()
+            .zip(&shown)
+            .filter(|(_, shown)| **shown == Shown::Not)
+            .map(|(member, _)| member.clone())
+            .collect();
+        let mut fates = Vec::new();
+        if !rest.is_empty() {
+            fates = fate::fates(&self.chain, (self.us, MULTICALL3), &rest).await?;
+        }
+        let mut fates = fates.into_iter();
+        let (mut outcomes, mut again) = (Vec::new(), Vec::new());
+        for (member, shown) in members.iter().zip(shown) {
+            let settling = match (shown, receipt) {
+                (Shown::Moved, Some(receipt)) => Some(Settling::Moved(receipt.transaction_hash)),
+                (Shown::Not, _) => fates.next().and_then(|fate| self.after(member, fate, receipt.is_some())),
+                _ => Some(Settling::Unknown(UNCLEAR.to_owned())),
+            };
+            match settling {
+                Some(settling) => outcomes.push((Arc::clone(&member.id), settling)),
+                None => again.push(member.clone()),
+            }
+        }
+        let landed = receipt.map(|receipt| Landed {
+            transaction: receipt.transaction_hash,
+            block: receipt.block(),
+            gas: receipt.gas_used(),
+        });
+        self.outbox.close(recorded.nonce, landed, &outcomes).await?;
+        outcomes.iter().for_each(|(id, settling)| self.answer(id, settling));
+        for member in again {
+            *self.failures.entry(Arc::clone(&member.id)).or_default() += 1;
+            self.queue.push_back(member);
+        }
+        Ok(())
+    }
+
+    /// What a member is answered that a transaction of ours did not move; none where it is to be tried again.
+    fn after(&self, member: &Member, fate: Fate, has_landed: bool) -> Option<Settling> {
+        let failures = self.failures.get(&member.id).copied().unwrap_or(0);
+        match (fate, &member.order) {
+            (_, Order::Payout { .. }) if has_landed => {
+                Some(Settling::Refused("the transfer failed".to_owned()))
+            }
+            (Fate::Moved(transaction), _) => Some(Settling::Moved(transaction)),
+            (Fate::Void, _) => Some(Settling::Refused(NONCE_USED.to_owned())),
+            (Fate::Expired, _) => Some(Settling::Refused(TIME_OVER.to_owned())),
+            (Fate::Unclear, _) => Some(Settling::Unknown(UNCLEAR.to_owned())),
+            (Fate::Unused, _) if failures + 1 < TRIES => None,
+            (Fate::Unused, _) => {
+                Some(Settling::Unknown("its call failed in several transactions".to_owned()))
+            }
+        }
+    }
+}

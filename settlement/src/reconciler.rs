@@ -1,0 +1,133 @@
+//! [`Reconciler`]: closes what is unknown and settles what is due, by what the chain shows and by nothing else.
+//!
+//! An unknown payment moved, or never will once its time is over in a block that counts: until then it stays held. One that is due is
+//! settled, the earliest to expire first; what can never be collected is written off, and its payer pays first from then on. Nothing is
+//! kept that a crash could lose: the books say what is open, the chain what became of it.
+//! Next: [`case`] for the decision about one payment, [`known`] for how often each is looked at.
+
+mod case;
+mod known;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::PaymentId;
+use ledger::{Ledger, LedgerError, OpenIntent};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::rail::Rail;
+use known::Known;
+
+/// How much is done at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Payments that are looked after at once; at most half of them unknown ones.
+    pub running_max: usize,
+    /// Due payments that are read of the books at once.
+    pub due_max: u32,
+}
+
+/// What is open in the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Nobody knows what became of so many.
+    pub unknown: usize,
+    /// So many are captured and not settled, as far as they were read.
+    pub due: usize,
+}
+
+/// The worker. It may be dropped at any point.
+pub struct Reconciler {
+    shared: Arc<Shared>,
+    bounds: Bounds,
+    running: JoinSet<()>,
+}
+
+struct Shared {
+    ledger: Ledger,
+    rail: Rail,
+    known: Mutex<Known>,
+}
+
+// === impl Reconciler ===
+
+impl Reconciler {
+    /// One that knows nothing yet.
+    #[must_use]
+    pub fn new(ledger: Ledger, rail: Rail, bounds: Bounds) -> Self {
+        let shared = Arc::new(Shared { ledger, rail, known: Mutex::default() });
+        Self { shared, bounds, running: JoinSet::new() }
+    }
+
+    /// Works until `stop` says so: begins what is open every `interval`, and waits for none of it.
+    pub async fn run(mut self, interval: Duration, mut stop: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                // Whoever would say so may be gone.
+                stopped = stop.wait_for(|stopped| *stopped) => {
+                    let _ = stopped;
+                    return;
+                }
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.begin().await {
+                tracing::warn!(%error, "what is due on public networks cannot be read; it is tried again");
+            }
+        }
+    }
+
+    /// Begins what is open, and waits for the end of it.
+    ///
+    /// # Errors
+    /// The books cannot be read.
+    pub async fn round(&mut self) -> Result<Open, LedgerError> {
+        let open = self.begin().await?;
+        while self.running.join_next().await.is_some() {}
+        Ok(open)
+    }
+
+    async fn begin(&mut self) -> Result<Open, LedgerError> {
+        while self.running.try_join_next().is_some() {}
+        let (unknown, due) =
+            (self.shared.ledger.unknown(), self.shared.ledger.due(self.bounds.due_max).await?);
+        let open = Open { unknown: unknown.len(), due: due.len() };
+        self.shared.rail.observer().open(open);
+        let listed: HashSet<PaymentId> = unknown.iter().chain(&due).map(|open| open.payment).collect();
+        self.shared.known.lock().keep(&listed);
+        let free = self.bounds.running_max.saturating_sub(self.running.len());
+        let begun = self.start(unknown, free.div_ceil(2), Shared::unknown);
+        self.start(due, free.saturating_sub(begun), Shared::due);
+        Ok(open)
+    }
+
+    /// Starts those whose turn it is; how many.
+    fn start<F>(
+        &mut self,
+        open: Vec<OpenIntent>,
+        most: usize,
+        work: fn(Arc<Shared>, OpenIntent) -> F,
+    ) -> usize
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let now = self.shared.rail.now();
+        let mut begun = 0;
+        for open in open {
+            if begun == most {
+                break;
+            }
+            if self.shared.known.lock().begin(open.payment, now) {
+                self.running.spawn(work(Arc::clone(&self.shared), open));
+                begun += 1;
+            }
+        }
+        begun
+    }
+}

@@ -1,0 +1,142 @@
+//! One open payment: what the chain shows of it, whether it is handed to a settler, and what is written down.
+
+use std::sync::Arc;
+
+use domain::{B256, Settle};
+use ledger::{Close, LedgerError, OpenIntent};
+
+use super::Shared;
+use crate::chain::Evidence;
+use crate::rail::{Closed, Settling};
+use crate::signed::Signed;
+
+/// Seconds that a payment must have left to be handed to a settler: facilitators refuse less.
+const TIME_LEFT_MIN: u64 = 6;
+
+/// What is known of a payment now.
+enum Case {
+    /// Its value moved.
+    Moved(B256),
+    /// It never will.
+    Never,
+    /// Neither yet.
+    Open,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Looks after a payment of which nobody knows whether its value moved.
+    pub(super) async fn unknown(self: Arc<Self>, open: OpenIntent) {
+        let case = match Signed::of(&open.intent) {
+            Ok(signed) => self.follow(&open, &signed, self.rail.was_asked(&open.payment)).await,
+            Err(error) => unreadable(&open, &error),
+        };
+        let (evidence, closed) = match case {
+            Case::Moved(transaction) => (Close::Moved(transaction), Closed::Moved),
+            Case::Never => (Close::Void, Closed::Void),
+            Case::Open => return self.end(&open),
+        };
+        let written = self.ledger.close(open.payment, evidence).await;
+        self.written(&open, closed, written);
+    }
+
+    /// Looks after a payment that was captured and is not settled.
+    pub(super) async fn due(self: Arc<Self>, open: OpenIntent) {
+        let case = match Signed::of(&open.intent) {
+            Ok(signed) => self.collect(&open, &signed).await,
+            Err(error) => unreadable(&open, &error),
+        };
+        match case {
+            Case::Moved(transaction) => {
+                let written = self.ledger.settled(open.payment, transaction).await;
+                self.written(&open, Closed::Settled, written);
+            }
+            Case::Never => {
+                self.rail.distrust(open.intent.payer);
+                let written = self.ledger.write_off(open.payment).await;
+                self.written(&open, Closed::WrittenOff(open.amount), written.map(drop));
+            }
+            Case::Open => self.end(&open),
+        }
+    }
+
+    /// What was deferred goes to a settler at once; what went to one before, or stood in a block already, is looked for first.
+    async fn collect(&self, open: &OpenIntent, signed: &Signed) -> Case {
+        let was_asked = self.known.lock().was_asked(&open.payment);
+        if open.intent.settle == Settle::Deferred && !was_asked && self.has_time(signed) {
+            self.ask(open, signed).await
+        } else {
+            self.follow(open, signed, true).await
+        }
+    }
+
+    /// What the chain shows; where it shows nothing yet, it is handed to a settler, if it may be.
+    async fn follow(&self, open: &OpenIntent, signed: &Signed, may_ask: bool) -> Case {
+        let evidence = match self.rail.evidence(signed, open.amount).await {
+            Ok(evidence) => evidence,
+            Err(error) => {
+                tracing::debug!(payment = %open.payment, %error, "the chain shows nothing of a payment");
+                return Case::Open;
+            }
+        };
+        let is_void = evidence == Evidence::Void;
+        let is_void_for_long = self.known.lock().void(&open.payment, is_void, self.rail.now());
+        match evidence {
+            Evidence::Moved { transaction, .. } => return Case::Moved(transaction),
+            Evidence::Void if is_void_for_long => return Case::Never,
+            Evidence::Unused { at } if at >= signed.valid_before() => return Case::Never,
+            Evidence::Void => return Case::Open,
+            Evidence::Unused { .. } => {}
+        }
+        // It may stand in a block that does not count yet; one that is taken back lets it go out again (case D13).
+        let is_free = may_ask && self.has_time(signed) && self.rail.is_used(signed).await == Ok(false);
+        if is_free { self.ask(open, signed).await } else { Case::Open }
+    }
+
+    async fn ask(&self, open: &OpenIntent, signed: &Signed) -> Case {
+        self.known.lock().ask(&open.payment);
+        match self.rail.collect(open.payment, signed, open.amount).await {
+            Settling::Moved(transaction) => Case::Moved(transaction),
+            Settling::Refused(_) => {
+                // What was served and is refused now may be paid yet, by a payer who finds the money in time.
+                self.rail.distrust(open.intent.payer);
+                Case::Open
+            }
+            Settling::Shown(_) | Settling::Unavailable(_) | Settling::Unknown(_) => Case::Open,
+        }
+    }
+
+    fn has_time(&self, signed: &Signed) -> bool {
+        let now = self.rail.now().seconds().unsigned_abs();
+        signed.valid_before() > now.saturating_add(TIME_LEFT_MIN)
+    }
+
+    fn written(&self, open: &OpenIntent, closed: Closed, written: Result<(), LedgerError>) {
+        let (payment, network) = (open.payment, &open.intent.network);
+        match written {
+            Ok(()) => {
+                if let Closed::WrittenOff(amount) = closed {
+                    tracing::warn!(%payment, %network, %amount, "served, and can never be collected: written off");
+                } else {
+                    tracing::info!(%payment, %network, outcome = ?closed, "closed by what the chain shows");
+                }
+                self.rail.forget(&payment);
+                self.rail.observer().closed(network, closed);
+            }
+            Err(error) => {
+                tracing::warn!(%payment, %error, "what the chain shows is not written down yet; it is tried again");
+            }
+        }
+        self.end(open);
+    }
+
+    fn end(&self, open: &OpenIntent) {
+        self.known.lock().end(&open.payment, self.rail.now());
+    }
+}
+
+fn unreadable(open: &OpenIntent, error: &crate::SignedError) -> Case {
+    tracing::error!(payment = %open.payment, %error, "an open payment cannot be followed");
+    Case::Open
+}

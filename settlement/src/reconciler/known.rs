@@ -1,0 +1,80 @@
+//! [`Known`]: when each open payment was looked at, so that it is looked at neither twice at once nor too often.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::{PaymentId, UnixMillis};
+
+/// The first pause between two looks, and the longest; each is twice the one before.
+const PAUSE_MS: i64 = 1_000;
+const PAUSE_MS_MAX: i64 = 15_000;
+
+/// For how long a nonce must be shown as used for nothing: nodes that lag behind others show the same of one that paid us.
+const VOID_MS: i64 = 30_000;
+
+/// Of all that is open.
+#[derive(Default)]
+pub(super) struct Known {
+    payments: HashMap<PaymentId, Look>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    is_running: bool,
+    /// Not before.
+    next: UnixMillis,
+    pause_ms: i64,
+    /// It was handed to a settler.
+    was_asked: bool,
+    /// Since when its nonce is shown as used for nothing.
+    void_since: Option<UnixMillis>,
+}
+
+// === impl Known ===
+
+impl Known {
+    /// Forgets what is open no more.
+    pub(super) fn keep(&mut self, open: &HashSet<PaymentId>) {
+        self.payments.retain(|payment, look| look.is_running || open.contains(payment));
+    }
+
+    /// Whether it is looked after from now on.
+    pub(super) fn begin(&mut self, payment: PaymentId, now: UnixMillis) -> bool {
+        let look = self.payments.entry(payment).or_insert(Look {
+            is_running: false,
+            next: now,
+            pause_ms: PAUSE_MS,
+            was_asked: false,
+            void_since: None,
+        });
+        let begins = !look.is_running && look.next <= now;
+        look.is_running |= begins;
+        begins
+    }
+
+    /// Nobody looks after it any more; the next time after a pause.
+    pub(super) fn end(&mut self, payment: &PaymentId, now: UnixMillis) {
+        if let Some(look) = self.payments.get_mut(payment) {
+            look.is_running = false;
+            look.next = now.plus(look.pause_ms);
+            look.pause_ms = PAUSE_MS_MAX.min(look.pause_ms.saturating_mul(2));
+        }
+    }
+
+    /// It goes to a settler. Whether it went to one before.
+    pub(super) fn ask(&mut self, payment: &PaymentId) {
+        if let Some(look) = self.payments.get_mut(payment) {
+            look.was_asked = true;
+        }
+    }
+
+    pub(super) fn was_asked(&self, payment: &PaymentId) -> bool {
+        self.payments.get(payment).is_some_and(|look| look.was_asked)
+    }
+
+    /// Its nonce is shown as used for nothing, or not. Whether that has been so for long enough to be believed.
+    pub(super) fn void(&mut self, payment: &PaymentId, is_void: bool, now: UnixMillis) -> bool {
+        let Some(look) = self.payments.get_mut(payment) else { return false };
+        look.void_since = is_void.then_some(look.void_since.unwrap_or(now));
+        look.void_since.is_some_and(|since| now >= since.plus(VOID_MS))
+    }
+}

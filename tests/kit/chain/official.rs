@@ -1,0 +1,46 @@
+//! [`Official`]: the official facilitator of npm, unmodified, on a [`super::Network`].
+
+use std::net::SocketAddr;
+
+use domain::Address;
+use serde_json::json;
+
+use crate::companion::Companion;
+use crate::packages::{Packages, node};
+
+/// Ends when this is dropped or the test is killed.
+#[derive(Debug)]
+pub struct Official {
+    address: SocketAddr,
+    _process: Companion,
+}
+
+// === impl Official ===
+
+impl Official {
+    pub(super) async fn start(rpc: &str) -> Self {
+        let script = Packages::clients().script("kit/chain/facilitator.mjs");
+        let told = json!({ "rpc": rpc }).to_string();
+        let script = script.to_str().expect("a path in UTF-8");
+        let mut process = Companion::start(node().as_os_str(), &[script, &told]);
+        Self { address: process.says("listening on ").await.parse().expect("an address"), _process: process }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Who sends its transactions: anvil's first account.
+    #[must_use]
+    pub fn settler(&self) -> Address {
+        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".parse().expect("an address")
+    }
+}

@@ -1,0 +1,48 @@
+//! [`Companion`]: a program that ends with the test, however that ends.
+//!
+//! A small shell keeps it. The shell waits for the end of its standard input, which the kernel closes when this is dropped and when
+//! the test process is killed.
+
+use std::ffi::OsStr;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::wait::within;
+
+const KEEP: &str = r#""$@" </dev/null & exec 2>/dev/null; read -r _; kill -9 "$!"; wait "$!""#;
+
+/// One running program.
+#[derive(Debug)]
+pub struct Companion {
+    _shell: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+// === impl Companion ===
+
+impl Companion {
+    /// Starts a program; what it says on standard error is the test's.
+    #[must_use]
+    pub fn start(program: &OsStr, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEP, "companion"]).arg(program).args(arguments);
+        let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+        let lines = BufReader::new(shell.stdout.take().expect("its output")).lines();
+        Self { _shell: shell, lines }
+    }
+
+    /// Waits for the line in which it says something, and gives the rest of that line.
+    pub async fn says(&mut self, beginning: &str) -> String {
+        within(&format!("a line that begins with {beginning}"), async {
+            loop {
+                let line = self.lines.next_line().await.expect("its output").expect("a line before its end");
+                if let Some(rest) = line.strip_prefix(beginning) {
+                    return rest.to_owned();
+                }
+            }
+        })
+        .await
+    }
+}
