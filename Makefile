@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both install what they miss (tests/setup.sh).
 
-.PHONY: demo test bench lint
+.PHONY: demo test test-all bench lint
 
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
@@ -15,11 +15,17 @@ test:
 	@sh tests/setup.sh build
 	@sh tests/setup.sh clients >/dev/null
 	@sh tests/setup.sh contracts >/dev/null
+	@sh tests/setup.sh legacy >/dev/null
 	@sh tests/setup.sh postgres
 	@sh tests/setup.sh prometheus
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
 	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --lib --test money --test crash --test clients
+
+# And with every stock client that was ever tried.
+test-all: test
+	@sh tests/setup.sh more >/dev/null
+	cargo test --locked --workspace --features tests/all-clients --test clients -- stock
 
 bench:
 	@sh tests/setup.sh build

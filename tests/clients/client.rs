@@ -37,14 +37,46 @@ impl Client {
         Self { interpreter, script: source("clients/pay.py") }
     }
 
+    /// npm `x402-fetch`, which speaks x402 v1.
+    pub(crate) fn legacy() -> Self {
+        Self { interpreter: node(), script: Packages::legacy().script("clients/legacy/pay.mjs") }
+    }
+
+    /// npm `@x402/axios`.
+    #[cfg(feature = "all-clients")]
+    pub(crate) fn axios() -> Self {
+        Self { interpreter: node(), script: Packages::more().script("clients/more/axios.mjs") }
+    }
+
+    /// npm `x402-axios`, which speaks x402 v1.
+    #[cfg(feature = "all-clients")]
+    pub(crate) fn legacy_axios() -> Self {
+        Self { interpreter: node(), script: Packages::more().script("clients/more/axios-v1.mjs") }
+    }
+
+    /// PyPI `x402` with requests.
+    #[cfg(feature = "all-clients")]
+    pub(crate) fn requests() -> Self {
+        let interpreter = Packages::clients().folder().join("venv/bin/python");
+        Self { interpreter, script: source("clients/more/pay.py") }
+    }
+
     /// Starts it with a payer's key and the one line that allows the offer's asset.
     pub(crate) fn start(&self, payer: &Payer, offer: &Value, calls: &Value) -> Running {
-        let told = json!({
+        self.run(&json!({
             "privateKey": payer.private_key(),
             "network": offer["network"],
             "asset": offer["asset"],
             "calls": calls,
-        });
+        }))
+    }
+
+    /// Starts it at its defaults with a payer's key.
+    pub(crate) fn start_by_default(&self, payer: &Payer, calls: &Value) -> Running {
+        self.run(&json!({ "privateKey": payer.private_key(), "calls": calls }))
+    }
+
+    fn run(&self, told: &Value) -> Running {
         let mut child = Command::new(&self.interpreter)
             .arg(&self.script)
             .arg(told.to_string())

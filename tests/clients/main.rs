@@ -4,8 +4,10 @@
 mod chain;
 mod client;
 mod ground;
+mod onchain;
 mod outbox;
 mod settler;
+mod stock;
 
 use client::Client;
 use serde_json::json;

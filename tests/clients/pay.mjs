@@ -1,4 +1,4 @@
-// A stock npm client, unmodified: @x402/fetch with the one documented line for the private network.
+// A stock npm client, unmodified: @x402/fetch, at its defaults or with the one documented line for the private network.
 // One JSON argument in, one line of JSON per paid call out.
 import { wrapFetchWithPayment, x402Client, decodePaymentResponseHeader } from "@x402/fetch";
 import { ExactEvmScheme } from "@x402/evm";
@@ -8,7 +8,7 @@ const { privateKey, network, asset, calls } = JSON.parse(process.argv[2]);
 
 const client = new x402Client();
 client.register("eip155:*", new ExactEvmScheme(privateKeyToAccount(privateKey)));
-client.setSpendControls({ allowedAssets: [{ network, asset, maxAmountPerPayment: "1000000" }] });
+if (asset) client.setSpendControls({ allowedAssets: [{ network, asset, maxAmountPerPayment: "1000000" }] });
 const paidFetch = wrapFetchWithPayment(fetch, client);
 
 for (const { method, url, body, stream } of calls) {

@@ -1,4 +1,4 @@
-"""A stock PyPI client, unmodified: x402 with httpx and the one documented line for the private network.
+"""A stock PyPI client, unmodified: x402 with httpx, at its defaults or with the one documented line for the private network.
 
 One JSON argument in, one line of JSON per paid call out.
 """
@@ -19,13 +19,9 @@ async def main() -> None:
     asked = json.loads(sys.argv[1])
     client = x402Client()
     register_exact_evm_client(client, EthAccountSigner(Account.from_key(asked["privateKey"])))
-    client.set_spend_controls(
-        {
-            "allowed_assets": [
-                {"network": asked["network"], "asset": asked["asset"], "max_amount_per_payment": "1000000"}
-            ]
-        }
-    )
+    if "asset" in asked:
+        allowed = {"network": asked["network"], "asset": asked["asset"], "max_amount_per_payment": "1000000"}
+        client.set_spend_controls({"allowed_assets": [allowed]})
     async with x402HttpxClient(client, timeout=30) as http:
         for call in asked["calls"]:
             await pay(http, call)

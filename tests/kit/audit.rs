@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use domain::Address;
+use serde_json::Value;
+
+use crate::chain::Network;
 use crate::faregate::Faregate;
 use crate::process::run;
 
@@ -25,4 +29,38 @@ pub async fn stopped(config: &Path) -> u64 {
     assert_eq!(said.code, Some(0), "the audit of the stopped ledger found: {}{}", said.out, said.err);
     let report: serde_json::Value = serde_json::from_str(&said.out).expect("a report");
     report["holds"].as_u64().expect("a number of holds")
+}
+
+/// Looks whether the books and a chain tell the same: every payment to an address that the books have as settled is a transfer there,
+/// and the other way round. One that is still to be settled is in neither.
+///
+/// # Panics
+/// With what differs.
+pub async fn chain(gateway: &Faregate, network: &Network, recipient: Address) {
+    let transfers = network.received(recipient).await.into_iter();
+    let mut moved: Vec<_> =
+        transfers.map(|one| (one.transaction.to_string(), one.from.to_string(), one.value)).collect();
+    let mut booked: Vec<_> = payments(gateway).await.iter().filter_map(settled).collect();
+    moved.sort();
+    booked.sort();
+    assert_eq!(booked, moved, "the books, and the chain");
+}
+
+/// Transaction, payer and units of a payment that was settled on a public network.
+fn settled(payment: &Value) -> Option<(String, String, u64)> {
+    let transaction = payment["on_chain"]["transaction"].as_str()?;
+    let payer: Address = payment["on_chain"]["payer"].as_str().expect("a payer").parse().expect("an address");
+    let units = payment["amount"]["amount"].as_str().expect("an amount").parse().expect("atomic units");
+    Some((transaction.to_owned(), payer.to_string(), units))
+}
+
+/// Every payment in the books.
+async fn payments(gateway: &Faregate) -> Vec<Value> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = gateway.ask("GET", &format!("/v1/payments?limit=500{after}"), None).await;
+        all.extend_from_slice(page["data"].as_array().expect("payments"));
+        let Some(next) = page["next"].as_str() else { return all };
+        after = format!("&after={next}");
+    }
 }

@@ -71,6 +71,17 @@ impl Network {
         Official::start(&self.url()).await
     }
 
+    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once.
+    #[must_use]
+    pub fn section(&self, lines: &str, facilitators: &[&str]) -> String {
+        let facilitators: String =
+            facilitators.iter().map(|url| format!("[[networks.facilitators]]\nurl = \"{url}\"\n")).collect();
+        let url = self.url();
+        format!(
+            "[[networks]]\nid = \"{NETWORK}\"\nrpc = [\"{url}\"]\nconfirmations = 0\n{lines}\n{facilitators}"
+        )
+    }
+
     /// Asks the node. Fails the test where it refuses.
     pub async fn rpc(&self, method: &str, parameters: Value) -> Value {
         let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });

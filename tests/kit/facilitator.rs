@@ -64,7 +64,14 @@ struct Shared {
     /// Calls that were carried out: which, and the nonce.
     done: watch::Sender<Vec<(Call, String)>>,
     /// The first of two calls whose answers are exchanged.
-    waiting: Mutex<HashMap<Call, (Vec<u8>, oneshot::Sender<Vec<u8>>)>>,
+    waiting: Mutex<HashMap<Call, First>>,
+}
+
+/// Its own answer, and how it is given the other one's.
+#[derive(Debug)]
+struct First {
+    answer: Vec<u8>,
+    other: oneshot::Sender<Vec<u8>>,
 }
 
 // === impl Facilitator ===
@@ -238,18 +245,14 @@ impl Shared {
 
     /// The answer of the other one of two.
     async fn exchange(&self, call: Call, answer: Vec<u8>) -> Vec<u8> {
-        let (give, take) = oneshot::channel();
+        let (other, take) = oneshot::channel();
         let first = self.waiting.lock().unwrap().remove(&call);
-        match first {
-            Some((other, first)) => {
-                let _ = first.send(answer);
-                other
-            }
-            None => {
-                self.waiting.lock().unwrap().insert(call, (answer, give));
-                take.await.unwrap_or_default()
-            }
-        }
+        let Some(first) = first else {
+            self.waiting.lock().unwrap().insert(call, First { answer, other });
+            return take.await.unwrap_or_default();
+        };
+        let _ = first.other.send(answer);
+        first.answer
     }
 }
 

@@ -21,6 +21,27 @@ impl Packages {
         CLIENTS.get_or_init(|| Self { folder: set_up("clients") })
     }
 
+    /// The client of x402 v1.
+    #[must_use]
+    pub fn legacy() -> &'static Self {
+        static LEGACY: OnceLock<Packages> = OnceLock::new();
+        LEGACY.get_or_init(|| Self { folder: set_up("legacy") })
+    }
+
+    /// The clients that only `make test-all` runs.
+    #[must_use]
+    pub fn more() -> &'static Self {
+        static MORE: OnceLock<Packages> = OnceLock::new();
+        MORE.get_or_init(|| Self { folder: set_up("more") })
+    }
+
+    /// The official server.
+    #[must_use]
+    pub fn official() -> &'static Self {
+        static OFFICIAL: OnceLock<Packages> = OnceLock::new();
+        OFFICIAL.get_or_init(|| Self { folder: set_up("official") })
+    }
+
     /// Where they are.
     #[must_use]
     pub fn folder(&self) -> &Path {

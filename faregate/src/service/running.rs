@@ -17,7 +17,7 @@ use control_plane::server;
 use control_plane::settling;
 use control_plane::watch::{DatabaseWatch, audit_every};
 use futures_util::future;
-use gateway::{Gateway, Listener, Metrics, Parts, Shutdown, StartError};
+use gateway::{Gateway, Listener, Metrics, Parts, PublicNetworks, Shutdown, StartError};
 use ledger::Ledger;
 use registry::config::Loaded;
 use registry::{Config, Directory, Registry};
@@ -26,7 +26,9 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{LedgerClock, SystemClock};
 use crate::service::inherited::Inherited;
+use crate::service::networks::Networks;
 use crate::service::notify::{Stage, notify};
+use crate::service::rail_metrics::RailMetrics;
 use crate::service::reload::Reloader;
 use crate::service::role::Role;
 use crate::service::sockets::{Addresses, Sockets};
@@ -118,7 +120,10 @@ impl Running {
         let listeners = control.into_iter().chain([(ops, ops_router)]);
         let listeners = listeners.map(|(socket, router)| listen(socket, router, &stop)).collect();
         let gateway = if role.serves_data() {
-            run_gateway(config, &base, &registry, data)?
+            let metrics = Arc::new(RailMetrics::new(&base.prometheus)?);
+            let parts = (&base.ledger, &registry);
+            let networks = Networks::start(config, parts, metrics, &stop, &mut watchers)?;
+            run_gateway(config, &base, &registry, data, networks.map(|networks| networks.public))?
         } else {
             without_gateway(base.shutdown.clone())
         };
@@ -193,6 +198,7 @@ fn run_gateway(
     base: &Base,
     registry: &Registry,
     sockets: Vec<Listener>,
+    public: Option<PublicNetworks>,
 ) -> anyhow::Result<oneshot::Receiver<Result<(), StartError>>> {
     let gateway = Gateway::new(Parts {
         ledger: base.ledger.clone(),
@@ -200,7 +206,7 @@ fn run_gateway(
         settings: settings::gateway(config),
         metrics: Arc::clone(&base.metrics),
         clock: Arc::new(SystemClock),
-        public: None,
+        public,
     })?;
     let (ended, end) = oneshot::channel();
     let shutdown = base.shutdown.clone();

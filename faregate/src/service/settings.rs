@@ -51,6 +51,6 @@ pub(super) fn gateway(config: &Config) -> gateway::Settings {
         limits: config.limits.clone(),
         shutdown: config.shutdown,
         public_url: config.public_url.clone(),
-        networks: Vec::new(),
+        networks: config.networks.iter().map(|settings| settings.network.clone()).collect(),
     }
 }

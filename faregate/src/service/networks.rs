@@ -1,0 +1,159 @@
+//! [`Networks`]: from `[[networks]]` to what the gateway asks of public networks, and the tasks that work for it: whoever follows the
+//! chains, whoever sends our own transactions, and whoever closes what is open in the books.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use gateway::PublicNetworks;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ledger::Ledger;
+use protocol::signature::SigningKey;
+use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
+use registry::{Config, Registry};
+use settlement::Rail;
+use settlement::chain::{Chain, Nodes};
+use settlement::evm::{self, EvmSettler};
+use settlement::facilitator::{Configuration, Facilitator, Headers};
+use settlement::rail::RailObserver;
+use settlement::rail::{Line, Member, Pool, Settler, Share};
+use settlement::reconciler::{Bounds, Reconciler};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::SystemClock;
+use crate::service::outbox::RegistryOutbox;
+
+/// How long one node may take.
+const NODE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the chains are looked at.
+const FOLLOW_EVERY: Duration = Duration::from_secs(2);
+
+/// How often the books are looked at for what is open.
+const RECONCILE_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a settlement that the chain does not show yet is looked for, and how often.
+const LOOKED_FOR: (Duration, Duration) = (Duration::from_secs(20), Duration::from_millis(250));
+
+/// Settlements of one payer at once, and how long more of them wait.
+const PAYER: Share = Share { running_max: 64, wait_max: Duration::from_secs(10) };
+
+/// Settlements at one facilitator at once, and how long more of them wait.
+const FACILITATOR_RUNNING_MAX: usize = 256;
+const FACILITATOR_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Open payments that are looked after at once.
+const BOUNDS: Bounds = Bounds { running_max: 2_048, due_max: 2_048 };
+
+/// Blocks without our transaction until more is offered for it.
+const BUMP_AFTER: u64 = 3;
+
+/// How often a chain is looked at while our transaction is on its way.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Public networks, as they are used.
+pub(super) struct Networks {
+    pub(super) public: PublicNetworks,
+}
+
+// === impl Networks ===
+
+impl Networks {
+    /// Starts what works for them; none where the file names none. Whatever it starts ends with `stop`.
+    ///
+    /// # Errors
+    /// A key or an address that cannot be used, or a system without TLS.
+    pub(super) fn start(
+        config: &Config,
+        (ledger, registry): (&Ledger, &Registry),
+        observer: Arc<dyn RailObserver>,
+        stop: &watch::Sender<bool>,
+        tasks: &mut Vec<JoinHandle<()>>,
+    ) -> anyhow::Result<Option<Self>> {
+        if config.networks.is_empty() {
+            return Ok(None);
+        }
+        let mut lines = Vec::new();
+        for settings in config.networks.iter() {
+            lines.push(
+                line(settings, registry, stop, tasks).with_context(|| settings.network.id.to_string())?,
+            );
+        }
+        let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
+        tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
+        let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS);
+        tasks.push(tokio::spawn(reconciler.run(RECONCILE_EVERY, stop.subscribe())));
+        let most =
+            |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
+        let payer_unsettled_max = config.networks.iter().map(most).collect();
+        Ok(Some(Self { public: PublicNetworks { rail: Arc::new(rail), payer_unsettled_max } }))
+    }
+}
+
+fn line(
+    settings: &NetworkSettings,
+    registry: &Registry,
+    stop: &watch::Sender<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> anyhow::Result<Line> {
+    let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
+    let chain = Arc::new(Chain::new(Nodes::new(urls, NODE_TIMEOUT)?, settings.confirmations));
+    let settler = match &settings.settler {
+        SettlerSettings::Facilitators(all) => {
+            let members = all.iter().map(member).collect::<anyhow::Result<_>>()?;
+            Settler::Facilitators(Pool::new(members, FACILITATOR_WAIT_MAX))
+        }
+        SettlerSettings::Evm(evm) => {
+            let (settler, task) = own_settler(settings, evm, &chain, registry)?;
+            tasks.push(tokio::spawn(task.run(stop.subscribe())));
+            Settler::Evm(settler)
+        }
+    };
+    Ok(Line::new(settings.network.clone(), chain, settler, LOOKED_FOR))
+}
+
+fn own_settler(
+    settings: &NetworkSettings,
+    evm: &EvmSettings,
+    chain: &Arc<Chain>,
+    registry: &Registry,
+) -> anyhow::Result<(EvmSettler, evm::Task<RegistryOutbox>)> {
+    let key = SigningKey::from_hex(evm.key.expose()).context("networks.evm.key cannot be used")?;
+    let token = settings.network.tokens.first().context("the network has no token")?;
+    let sending = evm::Settings {
+        chain_id: token.chain_id,
+        fee_cap: u64::try_from(evm.max_fee_per_gas).unwrap_or(u64::MAX),
+        bump_after: BUMP_AFTER,
+        poll: POLL,
+        gather: evm.batch_interval,
+    };
+    let outbox = RegistryOutbox(registry.outbox(&settings.network.id, &key.address().to_checksum(None)));
+    Ok(EvmSettler::new(sending, key, Arc::clone(chain), outbox))
+}
+
+fn member(settings: &FacilitatorSettings) -> anyhow::Result<Member> {
+    let headers = Headers {
+        verify: fields(&settings.verify_headers)?,
+        settle: fields(&settings.settle_headers)?,
+        supported: fields(&settings.supported_headers)?,
+    };
+    let facilitator = Facilitator::new(Configuration {
+        url: settings.url.clone(),
+        headers,
+        verify_timeout: settings.verify_timeout,
+        settle_timeout: settings.settle_timeout,
+    })?;
+    let name = Arc::from(&*settings.url);
+    Ok(Member { name, facilitator, weight: settings.weight, running_max: FACILITATOR_RUNNING_MAX })
+}
+
+fn fields(named: &[(String, domain::Secret)]) -> anyhow::Result<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    for (name, value) in named {
+        let mut value = HeaderValue::from_str(value.expose()).context("a field of a facilitator")?;
+        value.set_sensitive(true);
+        fields.append(HeaderName::try_from(name)?, value);
+    }
+    Ok(fields)
+}

@@ -1,0 +1,53 @@
+//! [`RegistryOutbox`]: the settler's outbox in the registry's database.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use settlement::Settling;
+use settlement::evm::{Landed, Outbox, OutboxError, Recorded, Resumed};
+
+pub(super) struct RegistryOutbox(pub(super) registry::outbox::Outbox);
+
+fn failed(error: impl ToString) -> OutboxError {
+    OutboxError(error.to_string())
+}
+
+#[async_trait]
+impl Outbox for RegistryOutbox {
+    async fn resume(&self) -> Result<Resumed, OutboxError> {
+        let unclosed = self.0.unclosed().await.map_err(failed)?;
+        let read = |(_, document): &(u64, String)| serde_json::from_str(document).map_err(failed);
+        let open = unclosed.open.iter().map(read).collect::<Result<Vec<Recorded>, _>>()?;
+        Ok(Resumed { open, next_nonce: unclosed.next_nonce })
+    }
+
+    async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError> {
+        let document = serde_json::to_string(transaction).map_err(failed)?;
+        let members: Vec<&str> = transaction.members.iter().map(|member| &*member.id).collect();
+        self.0.record(transaction.nonce, &document, &members).await.map_err(failed)
+    }
+
+    async fn close(
+        &self,
+        nonce: u64,
+        landed: Option<Landed>,
+        outcomes: &[(Arc<str>, Settling)],
+    ) -> Result<(), OutboxError> {
+        let landed = landed.map(|landed| {
+            let Landed { transaction, block, gas } = landed;
+            serde_json::json!({ "transaction": transaction.to_string(), "block": block, "gas": gas })
+                .to_string()
+        });
+        let outcomes: Vec<(&str, String)> =
+            outcomes.iter().map(|(member, settling)| (&**member, format!("{settling:?}"))).collect();
+        let outcomes = serde_json::to_string(&outcomes).map_err(failed)?;
+        self.0.close(nonce, landed.as_deref(), &outcomes).await.map_err(failed)
+    }
+
+    async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {
+        let asked: Vec<&str> = members.iter().map(|member| &**member).collect();
+        let known = self.0.known(&asked).await.map_err(failed)?;
+        Ok(known.into_iter().map(Arc::from).collect())
+    }
+}

@@ -1,0 +1,128 @@
+//! [`RailMetrics`]: what settles on public networks, for Prometheus.
+
+use prometheus::{
+    HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, histogram_opts,
+    register_histogram_vec_with_registry, register_int_counter_vec_with_registry,
+    register_int_gauge_vec_with_registry, register_int_gauge_with_registry,
+};
+use settlement::Settling;
+use settlement::rail::{Closed, RailObserver};
+use settlement::reconciler::Open;
+
+/// Seconds, from a chain of a block each 200 ms to one that waits for confirmations.
+const SECONDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+#[derive(Debug)]
+pub(super) struct RailMetrics {
+    settlements: IntCounterVec,
+    seconds: HistogramVec,
+    unknown: IntGauge,
+    due: IntGauge,
+    closed: IntCounterVec,
+    written_off_units: IntCounterVec,
+    facilitators: IntGaugeVec,
+    nodes: IntGaugeVec,
+}
+
+// === impl RailMetrics ===
+
+impl RailMetrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// One of the names is taken.
+    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            settlements: register_int_counter_vec_with_registry!(
+                "faregate_chain_settlements_total",
+                "Payments that were to be settled on a public network, by what became of them.",
+                &["network", "outcome"],
+                registry
+            )?,
+            seconds: register_histogram_vec_with_registry!(
+                histogram_opts!(
+                    "faregate_chain_settlement_seconds",
+                    "How long a settlement on a public network took.",
+                    SECONDS.to_vec()
+                ),
+                &["network"],
+                registry
+            )?,
+            unknown: register_int_gauge_with_registry!(
+                "faregate_chain_payments_unknown",
+                "Payments on public networks of which nobody knows yet whether their value moved.",
+                registry
+            )?,
+            due: register_int_gauge_with_registry!(
+                "faregate_chain_payments_due",
+                "Captured payments on public networks that are not settled for good yet, as far as they were read.",
+                registry
+            )?,
+            closed: register_int_counter_vec_with_registry!(
+                "faregate_chain_closed_total",
+                "Open payments on public networks that were closed, by what the chain showed.",
+                &["network", "how"],
+                registry
+            )?,
+            written_off_units: register_int_counter_vec_with_registry!(
+                "faregate_chain_written_off_units_total",
+                "What was served and can never be collected on public networks, in millionths of a dollar.",
+                &["network"],
+                registry
+            )?,
+            facilitators: register_int_gauge_vec_with_registry!(
+                "faregate_facilitator_answers",
+                "Whether a facilitator answers (1), or is left alone after failures (0).",
+                &["facilitator"],
+                registry
+            )?,
+            nodes: register_int_gauge_vec_with_registry!(
+                "faregate_chain_nodes_answer",
+                "Whether the nodes of a public network can be read.",
+                &["network"],
+                registry
+            )?,
+        })
+    }
+}
+
+impl RailObserver for RailMetrics {
+    fn settled(&self, network: &str, settling: &Settling, took_ms: i64) {
+        let outcome = match settling {
+            Settling::Moved(_) | Settling::Shown(_) => "moved",
+            Settling::Refused(_) => "refused",
+            Settling::Unavailable(_) => "unavailable",
+            Settling::Unknown(_) => "unknown",
+        };
+        self.settlements.with_label_values(&[network, outcome]).inc();
+        let took = u32::try_from(took_ms.max(0)).unwrap_or(u32::MAX);
+        self.seconds.with_label_values(&[network]).observe(f64::from(took) / 1000.0);
+    }
+
+    fn open(&self, open: Open) {
+        self.unknown.set(i64::try_from(open.unknown).unwrap_or(i64::MAX));
+        self.due.set(i64::try_from(open.due).unwrap_or(i64::MAX));
+    }
+
+    fn closed(&self, network: &str, closed: Closed) {
+        let how = match closed {
+            Closed::Moved => "moved",
+            Closed::Void => "void",
+            Closed::Settled => "settled",
+            Closed::WrittenOff(amount) => {
+                let units = self.written_off_units.with_label_values(&[network]);
+                units.inc_by(amount.atomic().unsigned_abs());
+                "written_off"
+            }
+        };
+        self.closed.with_label_values(&[network, how]).inc();
+    }
+
+    fn facilitator(&self, name: &str, answers: bool) {
+        self.facilitators.with_label_values(&[name]).set(i64::from(answers));
+    }
+
+    fn nodes(&self, network: &str, answer: bool) {
+        self.nodes.with_label_values(&[network]).set(i64::from(answer));
+    }
+}

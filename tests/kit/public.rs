@@ -1,0 +1,112 @@
+//! [`PublicWorld`]: what tests of public networks begin with: a local chain, the official facilitator behind one that can be made to
+//! fail, an API, and a gateway in front of it whose provider is paid at an address of its own.
+
+use std::net::SocketAddr;
+
+use domain::Address;
+use serde_json::Value;
+
+use crate::audit;
+use crate::chain::{NETWORK, Network, Official};
+use crate::config::{Config, Provider, Route};
+use crate::facilitator::Facilitator;
+use crate::faregate::Faregate;
+use crate::message::Response;
+use crate::payer::Payer;
+use crate::request::Request;
+use crate::upstream::Upstream;
+
+/// Everything between a payer and a provider.
+pub struct PublicWorld {
+    /// Where value moves.
+    pub network: Network,
+    /// Who moves it.
+    pub official: Official,
+    /// Whom the gateway asks.
+    pub facilitator: Facilitator,
+    /// The API.
+    pub upstream: Upstream,
+    /// In front of it.
+    pub gateway: Faregate,
+}
+
+// === impl PublicWorld ===
+
+impl PublicWorld {
+    /// Provider `acme` with these routes, paid directly; settled by facilitators.
+    pub async fn new(routes: impl IntoIterator<Item = Route>) -> Self {
+        Self::with("", routes).await
+    }
+
+    /// The same with lines more about the network, such as `payer_unsettled_max = "$1"`.
+    pub async fn with(lines: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        Self::made(lines, "", routes).await
+    }
+
+    /// The same with lines more about its facilitator, such as `settle_timeout = "1s"`.
+    pub async fn facilitated(lines: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        Self::made("", lines, routes).await
+    }
+
+    async fn made(lines: &str, of_facilitator: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        let network = Network::start().await;
+        let official = network.official().await;
+        let facilitator = Facilitator::before(official.address()).await;
+        let upstream = Upstream::start().await;
+        let section = network.section(lines, &[&facilitator.url()]) + of_facilitator + "\n";
+        let gateway = Faregate::start(Self::config(upstream.address(), &section, routes)).await;
+        Self { network, official, facilitator, upstream, gateway }
+    }
+
+    /// The file: these networks, and a provider who is paid at [`PublicWorld::provider`].
+    #[must_use]
+    pub fn config(upstream: SocketAddr, networks: &str, routes: impl IntoIterator<Item = Route>) -> Config {
+        let address = format!("address = \"{}\"", Self::provider().to_checksum(None));
+        let provider = Provider::new("acme", upstream).line(&address).routes(routes);
+        Config::default().section(networks).provider(provider)
+    }
+
+    /// With the one route that most tests call: `GET|POST /paid` for 1,000 units.
+    pub async fn paid() -> Self {
+        Self::new([Route::new("/paid", "$0.001")]).await
+    }
+
+    /// Who is paid.
+    #[must_use]
+    pub const fn provider() -> Address {
+        Address::repeat_byte(0x90)
+    }
+
+    /// A payer with so many atomic units, always the same one.
+    pub async fn payer(&self, units: u64) -> Payer {
+        self.network.payers(1, units).await.remove(0)
+    }
+
+    /// Asks for the 402, signs its offer on this network, calls again.
+    pub async fn buy(&self, payer: &Payer, request: &Request) -> Response {
+        let payment = payer.pay_challenge(&self.challenge(request).await);
+        self.gateway.call(&request.clone().paying(payment.header())).await
+    }
+
+    /// What the 402 says, the offer on this network first and alone.
+    pub async fn challenge(&self, request: &Request) -> Value {
+        let response = self.gateway.call(request).await;
+        let mut challenge = response.expect_status(402).challenge();
+        let offers = challenge["accepts"].as_array_mut().expect("offers");
+        offers.retain(|offer| offer["network"] == NETWORK);
+        assert!(!offers.is_empty(), "no offer on {NETWORK}: {}", response.challenge());
+        challenge
+    }
+
+    /// Fails the test where the provider has another amount, or the books say another thing than the chain.
+    pub async fn expect_received(&self, units: u64) {
+        assert_eq!(self.network.balance(Self::provider()).await, units, "what the provider has");
+        audit::chain(&self.gateway, &self.network, Self::provider()).await;
+    }
+
+    /// Audits the books, alone and beside the chain, and ends.
+    pub async fn finish(self) {
+        audit::chain(&self.gateway, &self.network, Self::provider()).await;
+        self.gateway.finish().await;
+    }
+}
