@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Amount, PaymentId};
+use domain::{Address, Amount, PaymentId};
 use settlement::rail::Lack;
 use settlement::{Rail, RailError, Settling, Signed};
 
@@ -18,6 +18,9 @@ pub trait PublicRail: Send + Sync {
     /// # Errors
     /// Why not.
     fn ready(&self, network: &str) -> Result<(), RailError>;
+
+    /// Whether a payer paid all that it was served for. Whoever did not is served only after it has paid.
+    fn is_trusted(&self, payer: Address) -> bool;
 
     /// A block that is older than any settlement from now on; none before the network was first read.
     fn last_block(&self, network: &str) -> Option<u64>;
@@ -53,6 +56,10 @@ pub(crate) struct Public {
 impl PublicRail for Rail {
     fn ready(&self, network: &str) -> Result<(), RailError> {
         Self::ready(self, network)
+    }
+
+    fn is_trusted(&self, payer: Address) -> bool {
+        Self::is_trusted(self, payer)
     }
 
     fn last_block(&self, network: &str) -> Option<u64> {

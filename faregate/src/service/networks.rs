@@ -15,7 +15,6 @@ use settlement::Rail;
 use settlement::chain::{Chain, Nodes};
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
-use settlement::rail::RailObserver;
 use settlement::rail::{Line, Member, Pool, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
 use tokio::sync::watch;
@@ -23,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::service::outbox::RegistryOutbox;
+use crate::service::rail_metrics::RailMetrics;
 
 /// How long one node may take.
 const NODE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,7 +67,7 @@ impl Networks {
     pub(super) fn start(
         config: &Config,
         (ledger, registry): (&Ledger, &Registry),
-        observer: Arc<dyn RailObserver>,
+        prometheus: &prometheus::Registry,
         stop: &watch::Sender<bool>,
         tasks: &mut Vec<JoinHandle<()>>,
     ) -> anyhow::Result<Option<Self>> {
@@ -80,6 +80,7 @@ impl Networks {
                 line(settings, registry, stop, tasks).with_context(|| settings.network.id.to_string())?,
             );
         }
+        let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS);

@@ -42,7 +42,7 @@ use crate::traffic::Traffic;
 pub(super) const NOW: UnixMillis = UnixMillis(1_795_348_800_000);
 pub(super) const HASH: B256 = B256::repeat_byte(0xab);
 /// What the payer has at first, and may have open: three calls.
-pub(super) const PAYER_FUNDS: i64 = 3 * samples::PRICE;
+const PAYER_FUNDS: i64 = 3 * samples::PRICE;
 
 struct Standing;
 
@@ -68,6 +68,7 @@ pub(super) struct Told {
     funds: Mutex<i64>,
     out: Mutex<Option<RailError>>,
     settled: Mutex<u32>,
+    is_distrusted: Mutex<bool>,
     gate: Mutex<Option<Arc<Gate>>>,
 }
 
@@ -238,6 +239,7 @@ impl Told {
             funds: Mutex::new(PAYER_FUNDS),
             out: Mutex::new(None),
             settled: Mutex::new(0),
+            is_distrusted: Mutex::new(false),
             gate: Mutex::new(None),
         }
     }
@@ -252,6 +254,10 @@ impl Told {
 
     pub(super) fn is_out(&self, error: Option<RailError>) {
         *self.out.lock() = error;
+    }
+
+    pub(super) fn distrusts(&self) {
+        *self.is_distrusted.lock() = true;
     }
 
     /// How often a settlement was asked for.
@@ -270,6 +276,10 @@ impl Told {
 impl PublicRail for Told {
     fn ready(&self, _network: &str) -> Result<(), RailError> {
         self.out.lock().clone().map_or(Ok(()), Err)
+    }
+
+    fn is_trusted(&self, _payer: Address) -> bool {
+        !*self.is_distrusted.lock()
     }
 
     fn last_block(&self, _network: &str) -> Option<u64> {

@@ -59,7 +59,10 @@ impl Holder<'_> {
             payer: payment.payer(),
             pay_to: way.pay_to,
             payee: way.payee.ok_or(Refusal::Internal)?,
-            settle: routed.route.settle,
+            settle: match routed.route.settle {
+                Settle::Deferred if !rail.is_trusted(payment.payer()) => Settle::After,
+                settle => settle,
+            },
             valid_before: payment.replay_key().valid_before(),
             since_block,
             payload: Arc::clone(payload),
@@ -88,7 +91,7 @@ fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
 impl Staked {
     /// With its hold.
     pub(super) fn held(self, hold: Hold) -> SignedHold {
-        let settle: Settle = self.intent.settle;
+        let settle = self.intent.settle;
         SignedHold { hold, signed: self.signed, settle, exposed: self.exposed, rail: self.rail }
     }
 }
