@@ -1,13 +1,15 @@
 //! [`PublicWorld`]: what tests of public networks begin with: a local chain, the official facilitator behind one that can be made to
 //! fail, an API, and a gateway in front of it whose provider is paid at an address of its own.
 
+use std::io::Write;
 use std::net::SocketAddr;
 
 use domain::Address;
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::audit;
-use crate::chain::{NETWORK, Network, Official};
+use crate::chain::{NETWORK, Network, Official, SETTLER_KEY};
 use crate::config::{Config, Provider, Route};
 use crate::facilitator::Facilitator;
 use crate::faregate::Faregate;
@@ -28,6 +30,8 @@ pub struct PublicWorld {
     pub upstream: Upstream,
     /// In front of it.
     pub gateway: Faregate,
+    /// Its own settler's.
+    _key: Option<NamedTempFile>,
 }
 
 // === impl PublicWorld ===
@@ -48,14 +52,48 @@ impl PublicWorld {
         Self::made("", lines, routes).await
     }
 
+    /// With both.
+    pub async fn facilitated_on(
+        lines: &str,
+        of_facilitator: &str,
+        routes: impl IntoIterator<Item = Route>,
+    ) -> Self {
+        Self::made(lines, of_facilitator, routes).await
+    }
+
+    /// The same, settled by the gateway's own key.
+    pub async fn settling_itself(lines: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        let mut key = NamedTempFile::new().expect("a file");
+        key.write_all(SETTLER_KEY.as_bytes()).expect("its key");
+        let own = format!(
+            "{lines}\nsettler = \"evm\"\n[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"100gwei\"",
+            key.path().display()
+        );
+        let network = Network::start().await;
+        let section = network.section(&own, &[]);
+        Self::around(network, |_| section, routes, Some(key)).await
+    }
+
     async fn made(lines: &str, of_facilitator: &str, routes: impl IntoIterator<Item = Route>) -> Self {
         let network = Network::start().await;
+        let own = network.section(lines, &[]);
+        let section =
+            |url: &str| format!("{own}\n[[networks.facilitators]]\nurl = \"{url}\"\n{of_facilitator}\n");
+        Self::around(network, section, routes, None).await
+    }
+
+    async fn around(
+        network: Network,
+        section: impl FnOnce(&str) -> String,
+        routes: impl IntoIterator<Item = Route>,
+        key: Option<NamedTempFile>,
+    ) -> Self {
         let official = network.official().await;
         let facilitator = Facilitator::before(official.address()).await;
         let upstream = Upstream::start().await;
-        let section = network.section(lines, &[&facilitator.url()]) + of_facilitator + "\n";
-        let gateway = Faregate::start(Self::config(upstream.address(), &section, routes)).await;
-        Self { network, official, facilitator, upstream, gateway }
+        let config = Self::config(upstream.address(), &section(&facilitator.url()), routes);
+        let gateway = Faregate::start(config).await;
+        Self { network, official, facilitator, upstream, gateway, _key: key }
     }
 
     /// The file: these networks, and a provider who is paid at [`PublicWorld::provider`].
