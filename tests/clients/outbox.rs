@@ -28,6 +28,8 @@ struct Kept {
     hangs: bool,
     /// Records that fail from now on.
     failing: u32,
+    /// Ends that fail from now on.
+    failing_ends: u32,
 }
 
 // === impl Memory ===
@@ -46,6 +48,11 @@ impl Memory {
     /// The next two transactions cannot be written down.
     pub(crate) fn fail_twice(&self) {
         self.kept().failing = 2;
+    }
+
+    /// The next two ends cannot be written down.
+    pub(crate) fn fail_two_ends(&self) {
+        self.kept().failing_ends = 2;
     }
 
     /// By nonce.
@@ -92,6 +99,10 @@ impl Outbox for Memory {
         outcomes: &[(Arc<str>, Settling)],
     ) -> Result<(), OutboxError> {
         let mut kept = self.kept();
+        if kept.failing_ends > 0 {
+            kept.failing_ends -= 1;
+            return Err(OutboxError("full".to_owned()));
+        }
         kept.open.remove(&nonce).expect("what is closed was written down");
         kept.closed.push(Closed { landed, outcomes: outcomes.to_vec() });
         Ok(())

@@ -12,30 +12,43 @@ use crate::rail::Settling;
 // === impl Task ===
 
 impl<O: Outbox> Task<O> {
-    /// Looks where each transaction is, closes what counts, and sends again what is in no block.
+    /// Looks where each transaction is, closes what counts, and sends again what is in no block. One that cannot be looked after keeps
+    /// no other from it.
     pub(super) async fn watch(&mut self) -> Result<(), Failure> {
         let head = self.chain.head().await?;
+        let mut watched = Ok(());
         let mut place = 0;
         while place < self.flights.len() {
-            let look = self.flights[place].look(&self.chain, self.us, head).await?;
-            let landed = match look {
-                Look::Landed(receipt) => Some(receipt),
-                Look::Passed => None,
-                Look::Included => {
-                    self.tell(place);
+            match self.attend(place, head).await {
+                Ok(true) => drop(self.flights.remove(place)),
+                Ok(false) => place += 1,
+                Err(failure) => {
+                    // Whatever was seen of it is looked at again.
+                    self.flights[place].seen = None;
                     place += 1;
-                    continue;
+                    watched = Err(failure);
                 }
-                Look::Waiting => {
-                    self.press(place, head).await?;
-                    place += 1;
-                    continue;
-                }
-            };
-            self.finish(&self.flights[place].recorded.clone(), landed.as_ref()).await?;
-            self.flights.remove(place);
+            }
         }
-        Ok(())
+        watched
+    }
+
+    /// Whether a transaction is closed.
+    async fn attend(&mut self, place: usize, head: u64) -> Result<bool, Failure> {
+        let landed = match self.flights[place].look(&self.chain, self.us, head).await? {
+            Look::Landed(receipt) => Some(receipt),
+            Look::Passed => None,
+            Look::Included => {
+                self.tell(place);
+                return Ok(false);
+            }
+            Look::Waiting => {
+                self.press(place, head).await?;
+                return Ok(false);
+            }
+        };
+        self.finish(&self.flights[place].recorded.clone(), landed.as_ref()).await?;
+        Ok(true)
     }
 
     /// Sends a transaction again with each block, and offers more for it after some.

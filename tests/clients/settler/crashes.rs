@@ -225,3 +225,30 @@ async fn in_the_pool(network: &Network, transaction: &B256) {
     };
     tests::wait::until("a transaction in the node's pool", there).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_are_on_their_way_together_have_nonces_of_their_own() {
+    let network = Network::start().await;
+    let outbox = Memory::default();
+    let settler = Settler::start(&network, &outbox, 0);
+    network.fund(settler.handle.address(), 5_000).await;
+    network.mine_each(false).await;
+    let payout = |number: u64| Member {
+        id: format!("pyo_{number}").into(),
+        order: Order::Payout {
+            token: usdc().address,
+            to: recipient(),
+            amount: "100".parse().expect("a number"),
+        },
+        since_block: 0,
+    };
+    let asked: Vec<_> = (0..3).map(|number| settler.ask(payout(number))).collect();
+    let all = async || (outbox.open().len() == 3).then_some(());
+    tests::wait::until("three transactions", all).await;
+    network.mine_each(true).await;
+    network.mine(1).await;
+    for answer in asked {
+        transaction(&answered(answer).await);
+    }
+    assert_eq!(network.balance(recipient()).await, 300);
+}

@@ -212,3 +212,15 @@ async fn nothing_is_sent_that_could_not_be_written_down_and_it_is_tried_again() 
     assert_eq!(network.received(recipient()).await.len(), 1);
     assert!(outbox.open().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_of_an_end_that_could_not_be_written_down_until_it_is() {
+    let network = Network::start().await;
+    let payer = network.payers(1, 5_000).await.remove(0);
+    let outbox = Memory::default();
+    outbox.fail_two_ends();
+    let settler = Settler::start(&network, &outbox, 0);
+    let moved = transaction(&settler.settle(member(&payer, &offer())).await);
+    assert_eq!(outbox.closed()[0].landed.map(|landed| landed.transaction), Some(moved));
+    assert_eq!(network.received(recipient()).await.len(), 1);
+}
