@@ -257,9 +257,7 @@ fn replay(prior: ledger::Prior, payer: &Payer) -> Reply {
 
 fn already_delivered(record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
     let (name, receipt) = receipt::field(record, payer);
-    Reply::refusal(&Refusal::AlreadyDelivered(Box::new(record.clone())))
-        .with(name.as_str(), receipt)
-        .with("faregate-payment-id", record.payment.to_string())
+    Reply::refusal(&Refusal::AlreadyDelivered(Box::new(record.clone()))).with(name.as_str(), receipt)
 }
 
 /// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.

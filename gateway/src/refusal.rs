@@ -237,6 +237,15 @@ impl Refusal {
         }
     }
 
+    /// The payment that it is about, where the client may hold on to it.
+    pub(crate) fn payment(&self) -> Option<PaymentId> {
+        match self {
+            Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => Some(*payment),
+            Self::AlreadyDelivered(receipt) | Self::Refunded(receipt) => Some(receipt.payment),
+            _ => None,
+        }
+    }
+
     /// The JSON body: `error` and `message`, and the numbers a program needs to decide what to do.
     pub(crate) fn body(&self) -> String {
         let mut body = Map::new();

@@ -10,6 +10,7 @@ use protocol::header::PAYMENT_REQUIRED;
 
 use crate::challenge::Asking;
 use crate::cors;
+use crate::field;
 use crate::limits::DRAINED_BODY_BYTES_MAX;
 use crate::refusal::Refusal;
 use crate::stage::rate::Counted;
@@ -69,7 +70,10 @@ impl Reply {
     }
 
     fn of(refusal: &Refusal, body: String) -> Self {
-        let reply = Self::json(refusal.status(), body);
+        let mut reply = Self::json(refusal.status(), body);
+        if let Some(payment) = refusal.payment() {
+            reply = reply.with(field::PAYMENT_ID.as_str(), payment.to_string());
+        }
         match refusal.retry_after() {
             Some(seconds) => reply.with("retry-after", seconds.to_string()),
             None => reply,

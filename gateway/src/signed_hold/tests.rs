@@ -123,6 +123,19 @@ async fn what_is_settled_later_is_captured_at_once_and_due() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payer_that_could_not_be_collected_from_pays_before_it_is_answered() {
+    let rig = Rig::new(Settle::Deferred).await;
+    rig.rail.distrusts();
+    rig.rail.does(Settling::Shown(HASH));
+    let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
+    let (outcome, response) = rig.capture(&mut exchange, 200).await;
+    assert_eq!(outcome.unwrap(), Outcome::Paid);
+    assert_eq!(rig::receipt(&response, "payment-response")["transaction"], HASH.to_string());
+    assert_eq!(rig.rail.settled(), 1);
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn once_its_settlement_was_asked_for_the_outcome_is_written_down_whoever_still_waits() {
     let rig = Rig::new(Settle::After).await;
     let gate = rig.rail.holds_back();
