@@ -39,15 +39,11 @@ const LOOKED_FOR: (Duration, Duration) = (Duration::from_secs(20), Duration::fro
 /// Settlements of one payer at once, and how long more of them wait.
 const PAYER: Share = Share { running_max: 64, wait_max: Duration::from_secs(10) };
 
-/// Settlements at one facilitator at once, and how long more of them wait.
-const FACILITATOR_RUNNING_MAX: usize = 256;
+/// How long a settlement waits for a place at a facilitator.
 const FACILITATOR_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Open payments that are looked after at once.
 const BOUNDS: Bounds = Bounds { running_max: 2_048, due_max: 2_048 };
-
-/// Blocks without our transaction until more is offered for it.
-const BUMP_AFTER: u64 = 3;
 
 /// How often a chain is looked at while our transaction is on its way.
 const POLL: Duration = Duration::from_millis(200);
@@ -124,8 +120,8 @@ fn own_settler(
     let token = settings.network.tokens.first().context("the network has no token")?;
     let sending = evm::Settings {
         chain_id: token.chain_id,
-        fee_cap: u64::try_from(evm.max_fee_per_gas).unwrap_or(u64::MAX),
-        bump_after: BUMP_AFTER,
+        fee_cap: evm.max_fee_per_gas,
+        bump_after: evm.bump_after,
         poll: POLL,
         gather: evm.batch_interval,
     };
@@ -146,7 +142,7 @@ fn member(settings: &FacilitatorSettings) -> anyhow::Result<Member> {
         settle_timeout: settings.settle_timeout,
     })?;
     let name = Arc::from(&*settings.url);
-    Ok(Member { name, facilitator, weight: settings.weight, running_max: FACILITATOR_RUNNING_MAX })
+    Ok(Member { name, facilitator, weight: settings.weight, running_max: settings.running_max })
 }
 
 fn fields(named: &[(String, domain::Secret)]) -> anyhow::Result<HeaderMap> {
