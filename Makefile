@@ -20,12 +20,13 @@ test:
 	@sh tests/setup.sh prometheus
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
-	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --lib --test money --test crash --test clients
+	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --lib --test money --test crash
+	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --test clients -- x402 onchain --skip stock
 
 # And with every stock client that was ever tried.
 test-all: test
 	@sh tests/setup.sh more >/dev/null
-	cargo test --locked --workspace --features tests/all-clients --test clients -- stock
+	cargo test --locked --workspace --features tests/all-clients --test clients -- stock onchain::
 
 bench:
 	@sh tests/setup.sh build
