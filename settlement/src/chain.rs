@@ -90,6 +90,12 @@ impl Chain {
         Ok(Block { number, time: time.ok_or(RpcError::Malformed("eth_getBlockByNumber"))? })
     }
 
+    /// How many blocks stand on one that counts.
+    #[must_use]
+    pub const fn confirmations(&self) -> u64 {
+        self.confirmations
+    }
+
     /// Whether the last block counts.
     #[must_use]
     pub const fn is_final_at_once(&self) -> bool {

@@ -43,7 +43,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// A network with a node, as many facilitators as a test wants, and a rail over it.
 pub(crate) struct World {
     pub(crate) chain: Arc<Mutex<State>>,
-    node: Mock,
+    pub(crate) node: Mock,
     pub(crate) facilitators: Vec<Mock>,
     clock: Arc<Hands>,
     pub(crate) seen: Arc<Seen>,

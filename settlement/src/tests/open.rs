@@ -262,6 +262,7 @@ async fn a5_what_was_served_and_can_never_be_collected_is_written_off_and_its_pa
 #[tokio::test]
 async fn d13_a_settlement_that_is_taken_back_before_its_block_counts_is_made_again() {
     let mut both = Both::deep(2).await;
+    both.world.rail.refresh().await;
     let hold = both.hold(1, Settle::After).await;
     let (payment, (payload, requirements)) = (hold.payment(), texts(1));
     let signed = Signed::read(NETWORK.into(), TOKEN, 1, &payload, &requirements).unwrap();
@@ -277,10 +278,27 @@ async fn d13_a_settlement_that_is_taken_back_before_its_block_counts_is_made_aga
     both.round().await;
     assert_eq!((both.world.asked(0, "settle"), both.moved(payment).await), (2, None));
     both.world.chain.lock().block += 2;
+    both.world.rail.refresh().await;
     both.later(2);
     both.round().await;
     assert_eq!(both.moved(payment).await, transaction_of(1));
     assert_eq!(both.closed(), [Closed::Settled]);
+    both.house.finish().await;
+}
+
+#[tokio::test]
+async fn what_moved_for_good_is_closed_without_asking_the_chain_again() {
+    let mut both = Both::new().await;
+    let hold = both.hold(1, Settle::After).await;
+    let (payment, (payload, requirements)) = (hold.payment(), texts(1));
+    let signed = Signed::read(NETWORK.into(), TOKEN, 1, &payload, &requirements).unwrap();
+    let settling = both.world.rail.settle(payment, &signed, price()).await;
+    assert_eq!(settling, Settling::Moved(transaction(B256::repeat_byte(1))));
+    hold.capture_settled(transaction(B256::repeat_byte(1))).await.unwrap().delivered();
+    let asked = both.world.node.calls().len();
+    assert_eq!(both.round().await, (0, 1));
+    assert_eq!((both.closed(), both.world.node.calls().len()), (vec![Closed::Settled], asked));
+    assert_eq!(both.round().await, (0, 0));
     both.house.finish().await;
 }
 
