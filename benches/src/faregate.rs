@@ -23,6 +23,7 @@ use crate::exchange::Exchange;
 use crate::ground::Ground;
 use crate::process::{Process, free_address};
 use configuration::Configuration;
+pub(crate) use configuration::OnChain;
 
 /// A route that costs nothing.
 pub(crate) const FREE_PATH: &str = "/free";
@@ -87,6 +88,18 @@ impl Faregate {
             made.add_agent()?;
         }
         Ok(made)
+    }
+
+    /// The same without agents: the priced route is paid on a public network.
+    pub(crate) fn start_on_chain(
+        ground: &Ground,
+        name: &str,
+        workers: usize,
+        on_chain: OnChain,
+    ) -> Result<Self> {
+        let configuration = Configuration::new(ground, workers, 0, None)?;
+        let configuration = Configuration { on_chain: Some(on_chain), ..configuration };
+        Self::launched("run", ground, name, configuration)
     }
 
     /// Two on one empty database. The second has no management API, and the first one's agents.

@@ -6,6 +6,7 @@
 
 mod baseline;
 mod bulk;
+mod chain;
 mod comparison;
 mod connection;
 mod control;

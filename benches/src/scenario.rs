@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::bulk::Bulk;
+use crate::chain;
 use crate::comparison::Comparison;
 use crate::faregate::Faregate;
 use crate::ground::Ground;
@@ -55,6 +56,8 @@ pub(crate) enum Scenario {
     Manage,
     /// Webhooks are sent, with a million events waiting.
     Webhooks,
+    /// USDC on a chain of this machine, beside the official server and facilitator.
+    Chain,
     /// Two gateways on one PostgreSQL, whose holds are rows, beside one that owns its books.
     Several,
 }
@@ -76,6 +79,7 @@ impl Scenario {
             Self::Manage => manage(ground, options),
             Self::Webhooks => told::webhooks(ground, options),
             Self::Several => several(ground, options),
+            Self::Chain => chain::measure(ground, options).map(|found| vec![found]),
         };
         done.with_context(|| format!("{self:?}"))
     }

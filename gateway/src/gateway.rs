@@ -98,31 +98,16 @@ impl Gateway {
     }
 
     async fn serve(self, listeners: Vec<OpenListener>, h2c: bool, shutdown: Shutdown, threads: &Threads) {
-        let Parts { ledger, registry, settings, metrics, clock, public } = self.parts;
+        let mut parts = self.parts;
         let traffic = Arc::new(Traffic::default());
-        let catalog = registry.catalogs().borrow().clone();
-        // What one of several gateways leaves unknown the others could not close.
-        let public = public.filter(|_| !ledger.is_one_of_several());
-        let networks = if public.is_some() { settings.networks.as_slice() } else { &[] };
-        let currencies = Currencies::new(ledger.asset(), networks);
-        let first = Snapshot::build(catalog, &ledger, &currencies, &traffic, None).await;
-        let snapshot = Arc::new(ArcSwap::from_pointee(first));
+        let public = public(&mut parts);
+        let snapshot = sell(&parts, public.is_some(), &traffic).await;
+        let Parts { registry, settings, metrics, clock, .. } = &parts;
+        let (registry, metrics) = (registry.clone(), Arc::clone(metrics));
         metrics.set_queue_max(settings.limits.holds_max);
-        tokio::spawn(snapshot::follow(
-            registry.clone(),
-            Arc::clone(&snapshot),
-            ledger.clone(),
-            currencies,
-            Arc::clone(&traffic),
-            Arc::clone(&metrics),
-        ));
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
-        let public = public.map(|networks| Arc::new(Public { networks, exposure: Exposure::default() }));
-        if let Some(public) = &public {
-            tokio::spawn(public.exposure.clone().follow(ledger.clone()));
-        }
         tokio::spawn(rate::sweep(Arc::clone(&snapshot)));
-        let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(&clock), Arc::clone(&metrics));
+        let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(clock), Arc::clone(&metrics));
         let (end, ends) = oneshot::channel();
         let bookkeeping = tokio::spawn(books.run(ends));
         let (keys_end, keys_ends) = oneshot::channel();
@@ -134,17 +119,8 @@ impl Gateway {
         let handshake_timeout = settings.limits.handshake_timeout;
         let header_timeout = settings.limits.client_header_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
-        let conf = Arc::new(server_conf(&settings, threads.count()));
-        let proxy = Proxy::new(
-            ledger,
-            &registry,
-            settings,
-            snapshot,
-            Arc::clone(&metrics),
-            clock,
-            shutdown.clone(),
-            public,
-        );
+        let conf = Arc::new(server_conf(settings, threads.count()));
+        let proxy = Proxy::new(parts, public, snapshot, shutdown.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(idle_timeout);
@@ -173,6 +149,34 @@ impl Gateway {
         // They end by themselves, soon; what they could not hand in is lost, and only counts and times of use were.
         let _ = tokio::join!(bookkeeping, remembering);
     }
+}
+
+/// What is risked on public networks, counted from now on; none where no payments are taken there.
+fn public(parts: &mut Parts) -> Option<Arc<Public>> {
+    // What one of several gateways leaves unknown the others could not close.
+    let networks = parts.public.take().filter(|_| !parts.ledger.is_one_of_several())?;
+    let exposure = Exposure::default();
+    tokio::spawn(exposure.clone().follow(parts.ledger.clone()));
+    Some(Arc::new(Public { networks, exposure }))
+}
+
+/// What is sold, from now on.
+async fn sell(parts: &Parts, is_public: bool, traffic: &Arc<Traffic>) -> Arc<ArcSwap<Snapshot>> {
+    let Parts { ledger, registry, settings, metrics, .. } = parts;
+    let networks = if is_public { settings.networks.as_slice() } else { &[] };
+    let currencies = Currencies::new(ledger.asset(), networks);
+    let catalog = registry.catalogs().borrow().clone();
+    let first = Snapshot::build(catalog, ledger, &currencies, traffic, None).await;
+    let snapshot = Arc::new(ArcSwap::from_pointee(first));
+    tokio::spawn(snapshot::follow(
+        registry.clone(),
+        Arc::clone(&snapshot),
+        ledger.clone(),
+        currencies,
+        Arc::clone(traffic),
+        Arc::clone(metrics),
+    ));
+    snapshot
 }
 
 fn server_conf(settings: &Settings, workers: usize) -> ServerConf {

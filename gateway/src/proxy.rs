@@ -15,13 +15,14 @@ use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
-use registry::{Directory, Registry};
+use registry::Directory;
 
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
 use crate::failure::{reason, refusal_of};
 use crate::field;
+use crate::gateway::Parts;
 use crate::header_clock::HeaderClock;
 use crate::http_version::speak;
 use crate::leniency::Leniency;
@@ -57,19 +58,16 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn new(
-        ledger: Ledger,
-        registry: &Registry,
-        settings: Settings,
-        snapshot: Arc<ArcSwap<Snapshot>>,
-        metrics: Arc<Metrics>,
-        clock: Arc<dyn Clock>,
-        shutdown: Shutdown,
+        parts: Parts,
         public: Option<Arc<Public>>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        shutdown: Shutdown,
     ) -> Self {
+        let Parts { ledger, registry, settings, metrics, clock, .. } = parts;
         let directory = registry.directory();
         let view = Arc::new(PayerView::new(ledger.clone(), directory.clone()));
         let header_max = settings.limits.payment_header_bytes_max;
-        let newer = Newer::new(registry.clone(), ledger.secret(), Arc::clone(&snapshot), header_max);
+        let newer = Newer::new(registry, ledger.secret(), Arc::clone(&snapshot), header_max);
         Self {
             ledger,
             directory,

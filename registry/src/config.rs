@@ -170,6 +170,8 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
     let network = section::network(root.section("wallet", true));
     let around = Around { wallet_chain_id: network.chain_id, coordination: care.coordination };
     let networks = network::all(&root, around);
+    let judged = networks.clone();
+    let networks = networks.unwrap_or_default();
     let control = section::control(root.section("control", true));
     let terms = Terms {
         request_bytes_max: limits.request_bytes_max,
@@ -179,7 +181,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         settlement,
         networks: Arc::clone(&networks),
     };
-    let providers = provider::Read::all(&root, &terms);
+    let providers = provider::Read::all(&root, &terms, judged.as_deref());
     let agents = agent::Read::all(&root);
     if providers.routes.is_empty() {
         report.warn(root.spot(), "there are no routes in the file: only those that are made through the API answer, any other request gets 404");

@@ -3,10 +3,11 @@
 //! Many tasks ask ([`EvmSettler::settle`]) and one [`Task`] sends: what is asked while a transaction is on its way goes into the next one
 //! (group commit). A call that fails costs the others nothing (Multicall3). A transaction is written down before it is sent ([`Outbox`])
 //! and sent again under its own nonce until the chain has one of that nonce, whatever crashes; what it moved is judged by its receipt,
-//! in a block that counts. Next: [`task`] for the steps, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
+//! in a block that counts. Next: [`task`] for the steps, [`dispatch`] and [`watch`] for what they are, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
 
 mod batch;
 mod contracts;
+mod dispatch;
 mod fate;
 mod fees;
 mod flight;
@@ -17,8 +18,11 @@ mod outcome;
 mod rlp;
 mod task;
 mod transaction;
+mod trouble;
+mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{Address, address};
@@ -31,7 +35,7 @@ pub use outbox::{Landed, Outbox, OutboxError, Recorded, Resumed};
 pub use task::Task;
 pub use transaction::Version;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Depth};
 use crate::rail::Settling;
 
 /// Multicall3's address, the same on every chain.
@@ -59,6 +63,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct EvmSettler {
     asks: mpsc::Sender<Ask>,
+    able: Arc<AtomicBool>,
     address: Address,
 }
 
@@ -66,6 +71,13 @@ pub struct EvmSettler {
 #[derive(Debug)]
 struct Ask {
     member: Member,
+    waiter: Waiter,
+}
+
+/// Who waits, and for what.
+#[derive(Debug)]
+struct Waiter {
+    until: Depth,
     answer: oneshot::Sender<Settling>,
 }
 
@@ -81,8 +93,9 @@ impl EvmSettler {
         outbox: O,
     ) -> (Self, Task<O>) {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let address = key.address();
-        (Self { asks, address }, Task::new(settings, key, chain, outbox, asked))
+        let (able, address) = (Arc::new(AtomicBool::new(false)), key.address());
+        let task = Task::new(settings, key, chain, outbox, (asked, Arc::clone(&able)));
+        (Self { asks, able, address }, task)
     }
 
     /// Who sends, and pays for the gas: the facilitator that an `upto` offer names.
@@ -91,12 +104,18 @@ impl EvmSettler {
         self.address
     }
 
-    /// Moves a member's value and waits until that counts. Asked for again, under the same identifier, it is still moved once. Whoever
-    /// stops waiting changes nothing.
-    pub async fn settle(&self, member: Member) -> Settling {
+    /// Whether transactions can be sent: the task runs, its nodes answer, and its account has coins for gas.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        !self.asks.is_closed() && self.able.load(Ordering::Relaxed)
+    }
+
+    /// Moves a member's value and waits until a block shows it, or until that one counts. Asked for again, under the same identifier,
+    /// it is still moved once. Whoever stops waiting changes nothing.
+    pub async fn settle(&self, member: Member, until: Depth) -> Settling {
         let ended = || Settling::Unknown("the settler has ended".to_owned());
         let (answer, answered) = oneshot::channel();
-        if self.asks.send(Ask { member, answer }).await.is_err() {
+        if self.asks.send(Ask { member, waiter: Waiter { until, answer } }).await.is_err() {
             return ended();
         }
         answered.await.unwrap_or_else(|_| ended())

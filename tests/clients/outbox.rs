@@ -26,6 +26,8 @@ struct Kept {
     next_nonce: u64,
     /// Writes, and never says so.
     hangs: bool,
+    /// Records that fail from now on.
+    failing: u32,
 }
 
 // === impl Memory ===
@@ -39,6 +41,11 @@ impl Memory {
     /// No more.
     pub(crate) fn go_on(&self) {
         self.kept().hangs = false;
+    }
+
+    /// The next two transactions cannot be written down.
+    pub(crate) fn fail_twice(&self) {
+        self.kept().failing = 2;
     }
 
     /// By nonce.
@@ -66,6 +73,10 @@ impl Outbox for Memory {
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError> {
         let hangs = {
             let mut kept = self.kept();
+            if kept.failing > 0 {
+                kept.failing -= 1;
+                return Err(OutboxError("full".to_owned()));
+            }
             kept.known.extend(transaction.members.iter().map(|member| Arc::clone(&member.id)));
             kept.next_nonce = kept.next_nonce.max(transaction.nonce + 1);
             kept.open.insert(transaction.nonce, transaction.clone());

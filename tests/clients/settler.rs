@@ -4,6 +4,7 @@ mod crashes;
 mod gas;
 mod load;
 mod members;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use protocol::offer::Offer;
 use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
-use settlement::chain::{Chain, Nodes};
+use settlement::chain::{Chain, Depth, Nodes};
 use settlement::evm::{EvmSettler, Member, Order, Settings};
 use settlement::rail::Settling;
 use tests::chain::{CHAIN_ID, Network, SETTLER_KEY, usdc};
@@ -59,11 +60,11 @@ impl Settler {
     /// Asks, and leaves the answer to be waited for.
     pub(crate) fn ask(&self, member: Member) -> JoinHandle<Settling> {
         let handle = self.handle.clone();
-        tokio::spawn(async move { handle.settle(member).await })
+        tokio::spawn(async move { handle.settle(member, Depth::Counts).await })
     }
 
     pub(crate) async fn settle(&self, member: Member) -> Settling {
-        within("a settlement", self.handle.settle(member)).await
+        within("a settlement", self.handle.settle(member, Depth::Counts)).await
     }
 
     /// Of all, in order.
@@ -104,6 +105,10 @@ pub(crate) async fn answered(answer: JoinHandle<Settling>) -> Settling {
 
 pub(crate) fn recipient() -> Address {
     Address::repeat_byte(9)
+}
+
+pub(crate) fn settler_address() -> String {
+    SigningKey::from_hex(SETTLER_KEY).expect("a key").address().to_string()
 }
 
 /// What everybody pays here.

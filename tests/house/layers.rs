@@ -22,7 +22,7 @@ const DIRECTION: [(&str, &[&str]); 12] = [
     ("test-postgres", &[]),
     // Calls the parsers themselves.
     ("test-fuzz", &["domain", "protocol", "registry"]),
-    ("benches", &["domain", "protocol", "test-postgres"]),
+    ("benches", &["domain", "protocol", "test-postgres", "tests"]),
 ];
 
 /// Each tool that has a place, and the packages that are its place.

@@ -35,6 +35,13 @@ impl Packages {
         MORE.get_or_init(|| Self { folder: set_up("more") })
     }
 
+    /// The official server.
+    #[must_use]
+    pub fn official() -> &'static Self {
+        static OFFICIAL: OnceLock<Packages> = OnceLock::new();
+        OFFICIAL.get_or_init(|| Self { folder: set_up("official") })
+    }
+
     /// Where they are.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -40,11 +40,20 @@ impl PublicWorld {
 
     /// The same with lines more about the network, such as `payer_unsettled_max = "$1"`.
     pub async fn with(lines: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        Self::made(lines, "", routes).await
+    }
+
+    /// The same with lines more about its facilitator, such as `settle_timeout = "1s"`.
+    pub async fn facilitated(lines: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        Self::made("", lines, routes).await
+    }
+
+    async fn made(lines: &str, of_facilitator: &str, routes: impl IntoIterator<Item = Route>) -> Self {
         let network = Network::start().await;
         let official = network.official().await;
         let facilitator = Facilitator::before(official.address()).await;
         let upstream = Upstream::start().await;
-        let section = network.section(lines, &[&facilitator.url()]);
+        let section = network.section(lines, &[&facilitator.url()]) + of_facilitator + "\n";
         let gateway = Faregate::start(Self::config(upstream.address(), &section, routes)).await;
         Self { network, official, facilitator, upstream, gateway }
     }

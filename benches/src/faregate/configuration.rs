@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
+use domain::Address;
 
 use super::{FREE_PATH, PAID_PATH};
 use crate::control::Control;
@@ -24,6 +25,18 @@ pub(super) struct Configuration {
     pub(super) database: Option<String>,
     /// Whether another gateway writes them too.
     pub(super) is_shared: bool,
+    /// Where the priced route is paid on a public network, if it is.
+    pub(super) on_chain: Option<OnChain>,
+}
+
+/// Payments on a public network.
+pub(crate) struct OnChain {
+    /// The `[[networks]]` of the file.
+    pub(crate) section: String,
+    /// Who is paid.
+    pub(crate) address: Address,
+    /// When they are settled: the route's `settle`.
+    pub(crate) settle: &'static str,
 }
 
 // === impl Configuration ===
@@ -37,12 +50,22 @@ impl Configuration {
         database: Option<String>,
     ) -> Result<Self> {
         let (data, ops) = (free_address()?, free_address()?);
-        Ok(Self { data, ops, upstream: ground.upstream(), workers, routes, database, is_shared: false })
+        Ok(Self {
+            data,
+            ops,
+            upstream: ground.upstream(),
+            workers,
+            routes,
+            database,
+            is_shared: false,
+            on_chain: None,
+        })
     }
 
     /// The file after so many reloads: each puts another price on the routes that nobody calls.
     pub(super) fn text(&self, folder: &Path, control: &Control, reloads: u64) -> String {
-        let Self { data, ops, upstream, workers, routes, database, is_shared } = self;
+        let Self { data, ops, upstream, workers, routes, database, is_shared, on_chain } = self;
+        let (section, paid_at, settle) = on_chain.as_ref().map_or_else(Default::default, OnChain::lines);
         let Control { address, token } = control;
         let books = match database {
             Some(url) => format!("database = \"{url}\""),
@@ -75,8 +98,10 @@ workers = {workers}
 schedule = "continuous"
 interval = "1s"
 
+{section}
 [[providers]]
 name = "bench"
+{paid_at}
 
 [providers.upstream]
 addresses = ["http://{upstream}"]
@@ -90,6 +115,7 @@ price = "free"
 name = "paid"
 path = "{PAID_PATH}"
 price = "$0.001"
+{settle}
 "#
         );
         let price = if reloads.is_multiple_of(2) { "$0.002" } else { "$0.003" };
@@ -102,5 +128,15 @@ price = "$0.001"
             );
         }
         text
+    }
+}
+
+// === impl OnChain ===
+
+impl OnChain {
+    /// The networks, the provider's line, the route's line.
+    fn lines(&self) -> (String, String, String) {
+        let address = format!("address = \"{}\"", self.address.to_checksum(None));
+        (self.section.clone(), address, format!("settle = \"{}\"", self.settle))
     }
 }

@@ -204,8 +204,8 @@ fn unsettled(receipt: SettlementResponse) -> Settled {
     Settled::No { code, message }
 }
 
-/// What an answer without a receipt means. 409 says that this payment was seen before; 503 with `outcome_unknown` that the
-/// gateway does not know itself. Its other refusals name a code and come before the capture; a failure without a code is
+/// What an answer without a receipt means. 409 says that this payment was seen before; 503 with `outcome_unknown` or
+/// `settlement_unknown` that the gateway does not know itself. Its other refusals name a code and come before the capture; a failure without a code is
 /// none of its.
 fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Settled {
     let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
@@ -215,7 +215,7 @@ fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Settled {
         word("message").unwrap_or_else(|| format!("the answer was HTTP {status}, without a receipt"));
     let coded = said["error"].is_string();
     let unknown = status == StatusCode::CONFLICT
-        || code == "outcome_unknown"
+        || matches!(&*code, "outcome_unknown" | "settlement_unknown")
         || status.is_success()
         || (status.is_server_error() && !coded);
     if unknown {

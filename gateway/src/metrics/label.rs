@@ -32,6 +32,8 @@ pub(crate) enum Stage {
     Upstream,
     /// From the capture to its durable commit.
     Commit,
+    /// The same on a public network, with the settlement before it.
+    Settle,
 }
 
 // === impl Outcome ===
@@ -72,6 +74,7 @@ impl Stage {
             Self::Hold => "hold",
             Self::Upstream => "upstream",
             Self::Commit => "commit",
+            Self::Settle => "settle",
         }
     }
 }

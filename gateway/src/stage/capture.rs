@@ -86,7 +86,8 @@ fn paid(
     times: &mut Times,
 ) -> Result<Outcome, Refusal> {
     times.commit = Some(started.elapsed());
-    metrics.stage(Stage::Commit, started.elapsed());
+    let stage = if receipt.record().on_chain.is_some() { Stage::Settle } else { Stage::Commit };
+    metrics.stage(stage, started.elapsed());
     exchange.charged = Some(receipt.record().amount);
     exchange.money = Money::Captured(receipt);
     mark(exchange, response)?;

@@ -80,7 +80,7 @@ impl Misfit {
                     "settle",
                     format!(
                         "is \"deferred\", for which payments on {} are too short: make its max_timeout longer than margin and two \
-                         attempts to settle (settle_timeout, or batch_interval) together",
+                         attempts to settle (settle_timeout, or batch_interval and 15s) together",
                         short.network.id
                     ),
                 ))

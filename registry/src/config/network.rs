@@ -42,8 +42,10 @@ pub enum SettlerSettings {
 pub struct FacilitatorSettings {
     /// Such as `https://facilitator.example`, without a slash at its end; its calls are below it.
     pub url: String,
-    /// Its part of the settlements, beside the weights of the others; above zero.
+    /// Its part of the settlements, beside the weights of the others. 0: only where the others fail.
     pub weight: u32,
+    /// Settlements at once; more wait.
+    pub running_max: usize,
     /// How long a verification may take: the payer waits for it.
     pub verify_timeout: Duration,
     /// How long a settlement may take before its outcome is unknown.
@@ -62,10 +64,10 @@ pub struct EvmSettings {
     /// The key of the account that sends and pays for gas: 64 hexadecimal digits. It holds nobody's payments.
     pub key: Secret,
     /// The most that a unit of gas may cost, tip included, in wei.
-    pub max_fee_per_gas: u128,
-    /// Payments in one transaction at most.
-    pub batch_max: usize,
-    /// How long payments that can wait are collected before a transaction takes them.
+    pub max_fee_per_gas: u64,
+    /// Blocks without a transaction that was sent until more is offered for its gas.
+    pub bump_after: u64,
+    /// How long the first payment waits for others to come along, where no transaction is on its way.
     pub batch_interval: Duration,
 }
 
@@ -80,6 +82,9 @@ pub const MARGIN_SECONDS: u64 = 10;
 
 /// [`NetworkSettings::payer_unsettled_max`] where nothing is said, in millionths of a dollar.
 pub const PAYER_UNSETTLED_MAX: i64 = 10_000_000;
+
+/// How long a transaction of our own has to land in a block, an offer that was too low included.
+const LANDING: Duration = Duration::from_secs(15);
 
 // === impl NetworkSettings ===
 
@@ -105,11 +110,11 @@ impl SettlerSettings {
         }
     }
 
-    /// How long one attempt to settle a payment that can wait may take until it is sent, or known to have failed.
+    /// How long one attempt to settle a payment may take until it is known to have failed.
     fn attempt(&self) -> Duration {
         match self {
             Self::Facilitators(all) => all.iter().map(|one| one.settle_timeout).max().unwrap_or_default(),
-            Self::Evm(evm) => evm.batch_interval,
+            Self::Evm(evm) => evm.batch_interval.saturating_add(LANDING),
         }
     }
 }

@@ -33,6 +33,11 @@ pub(super) fn read(section: &Section<'_>) -> Option<Payee> {
     }
 }
 
+/// Whether a provider says anything of it, which may have been told as wrong.
+pub(super) fn is_written(section: &Section<'_>) -> bool {
+    section.item("custody").is_some() || section.item("address").is_some()
+}
+
 /// `settle` and `offer_order` of a route.
 pub(super) fn of_route(section: &Section<'_>, price: Option<&Price>) -> (Settle, OfferOrder) {
     let paid = |key, told| {

@@ -14,6 +14,7 @@ use super::upstream;
 use super::value;
 use crate::catalog::misfit::Misfit;
 use crate::catalog::{ENTRIES_MAX, Terms, derived_pay_to};
+use crate::config::NetworkSettings;
 use crate::document::Document;
 
 /// Hosts of one provider.
@@ -43,29 +44,26 @@ pub(super) struct Entry {
 // === impl Read ===
 
 impl Read {
-    /// All providers of a file.
-    pub(super) fn all(root: &Section<'_>, terms: &Terms) -> Self {
+    /// All providers of a file; `networks` where they are known, by which is judged what is asked of them.
+    pub(super) fn all(root: &Section<'_>, terms: &Terms, networks: Option<&[NetworkSettings]>) -> Self {
         let mut read = Self::default();
         for (index, section) in root.sections("providers").into_iter().enumerate() {
             if index >= ENTRIES_MAX || read.route_names.len() >= ENTRIES_MAX {
                 root.report().fail(section.spot(), format!("more than {ENTRIES_MAX} providers or routes"));
                 break;
             }
-            read.provider(section, terms);
+            read.provider(section, terms, networks);
         }
         read
     }
 
-    fn provider(&mut self, section: Section<'_>, terms: &Terms) {
+    fn provider(&mut self, section: Section<'_>, terms: &Terms, networks: Option<&[NetworkSettings]>) {
         // Where this one will stand if nothing is wrong; if something is, no catalog is made.
         let id = ProviderId(u32::try_from(self.providers.len()).unwrap_or(u32::MAX));
         let entry = entry(&section, terms.settlement.rules);
-        let report = section.report();
-        if let Some(Misfit { key, told }) =
-            entry.provider.as_ref().and_then(|provider| Misfit::of_provider(provider, &terms.networks))
-        {
-            report.fail(&section.spot_of(key), told);
-        }
+        let is_told = |provider: &Provider| provider.payee.is_none() && payee::is_written(&section);
+        let judged = entry.provider.as_ref().filter(|provider| !is_told(provider)).zip(networks);
+        tell(&section, judged.and_then(|(provider, networks)| Misfit::of_provider(provider, networks)));
         for section in section.sections("routes") {
             let route_name = section.item("name").filter(|item| item.is_text());
             if let Some(item) = &route_name
@@ -77,11 +75,8 @@ impl Read {
             document.set("provider", entry.name.as_deref().unwrap_or_default());
             self.route_documents.push(document);
             let read = route::read(&section, id, terms.request_bytes_max, Judge::New);
-            if let (Some(provider), Some(read)) = (&entry.provider, &read)
-                && let Some(Misfit { key, told }) =
-                    Misfit::of_route(&read.route, provider.payee, &terms.networks)
-            {
-                report.fail(&section.spot_of(key), told);
+            if let (Some((provider, networks)), Some(read)) = (judged, &read) {
+                tell(&section, Misfit::of_route(&read.route, provider.payee, networks));
             }
             section.finish();
             self.routes.extend(read);
@@ -93,6 +88,12 @@ impl Read {
             self.provider_documents.push(document);
             self.providers.push((Arc::new(provider), entry.spot));
         }
+    }
+}
+
+fn tell(section: &Section<'_>, misfit: Option<Misfit>) {
+    if let Some(Misfit { key, told }) = misfit {
+        section.report().fail(&section.spot_of(key), told);
     }
 }
 

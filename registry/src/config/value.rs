@@ -112,7 +112,7 @@ pub fn share(text: &str) -> Result<BasisPoints, String> {
 ///
 /// # Errors
 /// What to write instead.
-pub fn gwei(text: &str) -> Result<u128, String> {
+pub fn gwei(text: &str) -> Result<u64, String> {
     let malformed = || {
         format!(
             "`{}` is not a price of gas: write it as \"2gwei\" or \"0.05gwei\", above zero",
@@ -127,7 +127,7 @@ pub fn gwei(text: &str) -> Result<u128, String> {
     if !digits(whole, 9) || !digits(part, 9) {
         return Err(malformed());
     }
-    let wei: u128 = format!("{whole}{part:0<9}").parse().map_err(|_| malformed())?;
+    let wei: u64 = format!("{whole}{part:0<9}").parse().map_err(|_| malformed())?;
     if wei == 0 { Err(malformed()) } else { Ok(wei) }
 }
 

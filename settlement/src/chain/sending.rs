@@ -1,6 +1,6 @@
 //! What somebody asks of a network who sends transactions to it.
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -9,6 +9,9 @@ use super::{Chain, hex};
 
 /// JSON-RPC's code for a call that was reverted, as most nodes have it.
 const REVERTED: i64 = 3;
+
+/// What nodes say where they have no code for it.
+const FAILED: [&str; 3] = ["revert", "out of gas", "OutOfGas"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +36,17 @@ impl Chain {
     pub(crate) async fn transactions_of(&self, sender: Address, block: Option<u64>) -> Result<u64, RpcError> {
         let block = block.map_or_else(|| "latest".to_owned(), hex);
         self.quantity("eth_getTransactionCount", json!([sender, block])).await
+    }
+
+    /// Whether there is a contract at an address.
+    pub(crate) async fn has_code(&self, contract: Address) -> Result<bool, RpcError> {
+        let code: Bytes = self.nodes.call("eth_getCode", json!([contract, "latest"])).await?;
+        Ok(!code.is_empty())
+    }
+
+    /// Wei that an address has for gas.
+    pub(crate) async fn coins(&self, owner: Address) -> Result<U256, RpcError> {
+        self.nodes.call("eth_getBalance", json!([owner, "latest"])).await
     }
 
     /// What the next block takes for a unit of gas, in wei, and what its maker likes on top.
@@ -64,18 +78,26 @@ impl Chain {
         let block = block.map_or_else(|| "latest".to_owned(), hex);
         self.nodes.call("eth_call", json!([{ "from": from, "to": to, "data": data }, block])).await
     }
+
+    /// The same after the last block, with no more gas than that.
+    pub(crate) async fn call_with(
+        &self,
+        from: Address,
+        (to, data): (Address, &Bytes),
+        gas: u64,
+    ) -> Result<Bytes, RpcError> {
+        let call = json!([{ "from": from, "to": to, "data": data, "gas": hex(gas) }, "latest"]);
+        self.nodes.call("eth_call", call).await
+    }
 }
 
 // === impl RpcError ===
 
 impl RpcError {
-    /// Why a call was reverted, where the node tells of that and does not fail itself.
+    /// Why a call failed, where the node tells of that and does not fail itself: it was reverted, or took too much gas.
     pub(crate) fn revert(&self) -> Option<&str> {
-        match self {
-            Self::Refused { code, message, .. } if *code == REVERTED || message.contains("revert") => {
-                Some(message.strip_prefix("execution reverted: ").unwrap_or(message))
-            }
-            _ => None,
-        }
+        let Self::Refused { code, message, .. } = self else { return None };
+        let is_it = *code == REVERTED || FAILED.iter().any(|word| message.contains(word));
+        is_it.then(|| message.strip_prefix("execution reverted: ").unwrap_or(message))
     }
 }

@@ -4,7 +4,8 @@ use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{Revert, SolCall, SolError};
 
 use super::contracts::Multicall;
-use super::member::{Call, Member};
+use super::fees::Fees;
+use super::member::{AUTHORIZATION_GAS, Call, Member};
 
 /// Most gas of one transaction: networks take none above 2^24 (EIP-7825).
 const GAS_MAX: u64 = 16_000_000;
@@ -17,6 +18,9 @@ const SHARE_GAS: u64 = 12_000;
 
 /// Longest reason of a contract that is kept, in characters.
 const REASON_MAX: usize = 120;
+
+/// A call that failed without a reason.
+pub(super) const SILENT: &str = "reverted";
 
 /// What would become of a call: why it would be reverted.
 pub(super) type Outcome = Result<(), String>;
@@ -35,6 +39,20 @@ pub(super) fn fitting<'a>(members: impl Iterator<Item = &'a Member>) -> usize {
             sum <= GAS_MAX
         })
         .count()
+}
+
+/// What a transaction with one payment may take.
+pub(super) const fn gas_of_one() -> u64 {
+    BASE_GAS + SHARE_GAS + AUTHORIZATION_GAS
+}
+
+/// How many of them, from the first on, an account with so many wei can send at once: nodes want all that a transaction may take.
+pub(super) fn affordable(members: &[Member], fees: Fees, coins: U256) -> usize {
+    let is_paid = |count: &usize| {
+        let gas = gas(members.get(..*count).unwrap_or(members));
+        U256::from(gas).saturating_mul(U256::from(fees.most)) <= coins
+    };
+    (1..=members.len()).take_while(is_paid).count()
 }
 
 /// What a transaction calls: the one contract itself, or Multicall3 for many, of which each may fail by itself.
@@ -57,8 +75,12 @@ pub(super) fn answers(answer: &[u8], calls: usize) -> Option<Vec<Multicall::Resu
     (results.len() == calls).then_some(results)
 }
 
-pub(super) fn outcome(answer: &Multicall::Result) -> Outcome {
-    if answer.success { Ok(()) } else { Err(reason(&answer.returnData)) }
+/// What would become of so many calls, by what Multicall3 answers; none where it does not.
+pub(super) fn outcomes(answer: &[u8], calls: usize) -> Option<Vec<Outcome>> {
+    let outcome = |answer: &Multicall::Result| {
+        if answer.success { Ok(()) } else { Err(reason(&answer.returnData)) }
+    };
+    Some(answers(answer, calls)?.iter().map(outcome).collect())
 }
 
 /// The number that a read answered, where it did.
@@ -71,7 +93,7 @@ pub(super) fn number(answer: &Multicall::Result) -> Option<U256> {
 fn reason(data: &Bytes) -> String {
     let text = match Revert::abi_decode(data) {
         Ok(revert) => revert.reason().to_owned(),
-        Err(_) if data.is_empty() => "reverted".to_owned(),
+        Err(_) if data.is_empty() => SILENT.to_owned(),
         Err(_) => format!("reverted with {}", Bytes::copy_from_slice(data.get(..4).unwrap_or(data))),
     };
     text.chars().filter(|character| !character.is_control()).take(REASON_MAX).collect()

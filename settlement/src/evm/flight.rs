@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 
+use super::member::Member;
 use super::outbox::Recorded;
 use super::transaction::Version;
 use crate::chain::{Chain, Receipt, RpcError};
@@ -24,8 +25,10 @@ pub(super) enum Look {
 /// A transaction on its way.
 pub(super) struct Flight {
     pub(super) recorded: Recorded,
-    /// Whether it was in a block when it was last looked for.
-    pub(super) is_included: bool,
+    /// Whether it is no batch: it stands in nobody's way.
+    pub(super) is_alone: bool,
+    /// What it did, where it was in a block when it was last looked for.
+    pub(super) seen: Option<Receipt>,
     /// The last block at that time.
     looked_at: u64,
     /// The last block when it was last sent.
@@ -38,22 +41,19 @@ pub(super) struct Flight {
 
 impl Flight {
     /// Sent just now, in its first version.
-    pub(super) const fn sent(recorded: Recorded, head: u64) -> Self {
-        Self { recorded, is_included: false, looked_at: head, sent_at: head, offered_at: head }
+    pub(super) const fn sent(recorded: Recorded, is_alone: bool, head: u64) -> Self {
+        Self { recorded, is_alone, seen: None, looked_at: head, sent_at: head, offered_at: head }
     }
 
     /// Recorded by somebody who has ended since: to be sent, whether it was or not.
-    pub(super) const fn resumed(recorded: Recorded, head: u64) -> Self {
-        Self { recorded, is_included: false, looked_at: head, sent_at: 0, offered_at: head }
+    pub(super) fn resumed(recorded: Recorded, head: u64) -> Self {
+        let is_alone = recorded.members.iter().any(Member::is_personal);
+        Self { recorded, is_alone, seen: None, looked_at: head, sent_at: 0, offered_at: head }
     }
 
-    /// Whether its personal members, or its batch, stand in the way of others.
-    pub(super) fn is_waiting_batch(&self) -> bool {
-        !self.is_included && !self.is_personal()
-    }
-
-    pub(super) fn is_personal(&self) -> bool {
-        self.recorded.members.iter().any(super::member::Member::is_personal)
+    /// Whether it is a batch that is in no block yet.
+    pub(super) const fn is_waiting_batch(&self) -> bool {
+        self.seen.is_none() && !self.is_alone
     }
 
     pub(super) fn newest(&self) -> Option<&Version> {
@@ -66,12 +66,12 @@ impl Flight {
 
     /// Looks where it is. What is in a block is looked for again only once there is another: a reorganisation may have taken it out.
     pub(super) async fn look(&mut self, chain: &Chain, sender: Address, head: u64) -> Result<Look, RpcError> {
-        if self.is_included && self.looked_at == head {
+        if self.seen.is_some() && self.looked_at == head {
             return Ok(Look::Included);
         }
         let found = self.receipt(chain).await?;
         self.looked_at = head;
-        self.is_included = found.is_some();
+        self.seen.clone_from(&found);
         let Some(receipt) = found else { return self.passed(chain, sender, head).await };
         // A receipt shows that its block is there, whatever was said of the last one.
         let counts =
@@ -99,8 +99,8 @@ impl Flight {
         }
         match self.receipt(chain).await? {
             None => Ok(Look::Passed),
-            Some(_) => {
-                self.is_included = true;
+            Some(found) => {
+                self.seen = Some(found);
                 self.looked_at = 0;
                 Ok(Look::Included)
             }

@@ -79,3 +79,6 @@ fn is_transfer(log: &Log, (token, from, to, value): &Movement) -> bool {
     let is_it = |moved: Token::Transfer| (moved.from, moved.to, moved.value) == (*from, *to, *value);
     log.address == *token && read::<Token::Transfer>(log).is_some_and(is_it)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::contracts::{
 };
 
 /// Gas that a call may take. What is not taken is not paid for; a wallet that is a contract takes most.
-const AUTHORIZATION_GAS: u64 = 110_000;
+pub(super) const AUTHORIZATION_GAS: u64 = 110_000;
 const PERMIT_GAS: u64 = 180_000;
 const PAYOUT_GAS: u64 = 80_000;
 

@@ -11,6 +11,9 @@ use super::{MULTICALL3, batch};
 use crate::chain::{Receipt, RpcError};
 use crate::rail::Settling;
 
+/// What is no answer of Multicall3.
+const NO_MULTICALL: RpcError = RpcError::Malformed("aggregate3");
+
 /// How often a member goes into a transaction, where its call failed though a node had said that it would not.
 const TRIES: u32 = 3;
 
@@ -63,22 +66,35 @@ impl<O: Outbox> Task<O> {
         Ok(())
     }
 
-    /// What a node says of each, if all of them were sent now.
+    /// What a node says of each, if all of them were sent now. One that takes all the gas makes those after it fail as well, without a
+    /// word, or all of them: each of these is asked about by itself.
     async fn simulate(&self, members: &[Member]) -> Result<Vec<batch::Outcome>, Failure> {
-        if let [member] = members
-            && member.is_personal()
-        {
-            let call = member.call();
-            let Err(failure) = self.chain.call(self.us, (call.target, &call.data), None).await else {
-                return Ok(vec![Ok(())]);
-            };
-            let reason = failure.revert().map(str::to_owned).ok_or(failure)?;
-            return Ok(vec![Err(reason)]);
+        if let [member] = members {
+            return Ok(vec![self.simulate_alone(member).await?]);
         }
         let all = batch::all(members.iter().map(Member::call), MULTICALL3);
-        let answer = self.chain.call(self.us, (all.target, &all.data), None).await?;
-        let answers = batch::answers(&answer, members.len()).ok_or(RpcError::Malformed("aggregate3"))?;
-        Ok(answers.iter().map(batch::outcome).collect())
+        let mut outcomes =
+            match self.chain.call_with(self.us, (all.target, &all.data), batch::gas(members)).await {
+                Ok(answer) => batch::outcomes(&answer, members.len()).ok_or(NO_MULTICALL)?,
+                Err(failure) if failure.revert().is_some() => {
+                    vec![Err(batch::SILENT.to_owned()); members.len()]
+                }
+                Err(failure) => return Err(failure.into()),
+            };
+        for (member, outcome) in members.iter().zip(&mut outcomes) {
+            if outcome.as_ref().is_err_and(|why| why == batch::SILENT) {
+                *outcome = self.simulate_alone(member).await?;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn simulate_alone(&self, member: &Member) -> Result<batch::Outcome, Failure> {
+        let (call, gas) = (member.call(), batch::gas(std::slice::from_ref(member)));
+        let Err(failure) = self.chain.call_with(self.us, (call.target, &call.data), gas).await else {
+            return Ok(Ok(()));
+        };
+        Ok(Err(failure.revert().map(str::to_owned).ok_or(failure)?))
     }
 
     /// What they are answered. Refused is only what nobody has used, and nobody has read in a transaction of ours.
@@ -86,7 +102,8 @@ impl<O: Outbox> Task<O> {
         let members: Vec<Member> = doomed.iter().map(|(member, _)| member.clone()).collect();
         let ids: Vec<Arc<str>> = members.iter().map(|member| Arc::clone(&member.id)).collect();
         let used = fate::used(&self.chain, (self.us, MULTICALL3), &members, None).await?;
-        let known = self.outbox.known(&ids).await?;
+        let mut known = self.outbox.known(&ids).await?;
+        known.extend(ids.into_iter().filter(|id| self.failures.contains_key(id)));
         if known.is_empty() && !used.contains(&true) {
             return Ok(doomed
                 .iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use domain::{Address, Amount, B256, Clock, Network, PaymentId};
+use domain::{Address, Amount, Clock, Network, PaymentId};
 use parking_lot::Mutex;
 use protocol::X402_VERSION;
 
@@ -79,6 +79,7 @@ impl Line {
         }
         match &self.settler {
             Settler::Facilitators(pool) if !pool.is_available(clock) => Err(RailError::Settler),
+            Settler::Evm(settler) if !settler.is_available() => Err(RailError::Settler),
             Settler::Facilitators(_) | Settler::Evm(_) => Ok(()),
         }
     }
@@ -156,28 +157,7 @@ impl Line {
         };
         let moves = (signed.token, *signed.transfer(), units(amount));
         let member = Member::payment(payment.to_string().into(), moves, signature, signed.since_block);
-        let settled = settler.settle(member);
-        if self.chain.is_final_at_once() {
-            return settled.await;
-        }
-        // It answers when its block counts: until then, what stands in a block may be told.
-        tokio::select! {
-            settling = settled => settling,
-            transaction = self.shown(signed, amount) => Settling::Shown(transaction),
-        }
-    }
-
-    /// Ends when the last blocks show that it moved.
-    async fn shown(&self, signed: &Signed, amount: Amount) -> B256 {
-        loop {
-            tokio::time::sleep(self.looks.1).await;
-            if let Ok(true) = self.is_used(signed).await
-                && let Ok(Evidence::Moved { transaction, .. }) =
-                    self.evidence(signed, amount, Depth::Last).await
-            {
-                return transaction;
-            }
-        }
+        settler.settle(member, Depth::Last).await
     }
 
     /// What the last blocks show of it, looked for again and again.

@@ -123,10 +123,8 @@ async fn more_is_offered_where_blocks_pass_without_it_and_the_cap_is_kept() {
     let first = outbox.open().remove(0).versions.remove(0);
     in_the_pool(&network, &first.hash).await;
     dear_blocks(&network).await;
-    let bumped = async || {
-        dear_blocks(&network).await;
-        (outbox.open().first()?.versions.len() > 1).then_some(())
-    };
+    dear_blocks(&network).await;
+    let bumped = async || (outbox.open()[0].versions.len() > 1).then_some(());
     tests::wait::until("a higher offer", bumped).await;
     let versions = outbox.open().remove(0).versions;
     let (before, after) = (versions[0].fees, versions[1].fees);
@@ -212,10 +210,6 @@ async fn whoever_stops_waiting_changes_nothing() {
     network.mine(1).await;
     closed(&outbox).await;
     expect_moved_once(&network, &outbox).await;
-}
-
-fn settler_address() -> String {
-    SigningKey::from_hex(SETTLER_KEY).expect("a key").address().to_string()
 }
 
 /// A block that is too dear for what was sent at the price of before.

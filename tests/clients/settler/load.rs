@@ -22,7 +22,7 @@ async fn thousands_of_payments_that_three_hundred_wait_for_at_once_are_each_move
             let (handle, members) = (settler.handle.clone(), members.to_vec());
             tokio::spawn(async move {
                 for member in members {
-                    transaction(&handle.settle(member).await);
+                    transaction(&handle.settle(member, Depth::Counts).await);
                 }
             })
         })

@@ -174,3 +174,37 @@ async fn what_somebody_else_has_moved_is_moved() {
     assert_eq!(second.settle(member).await, Settling::Moved(moved));
     assert_eq!(network.received(recipient()).await.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_block_shows_is_told_before_it_counts() {
+    let network = Network::start().await;
+    let payer = network.payers(1, 5_000).await.remove(0);
+    network.mine(10).await;
+    let settler = Settler::start(&network, &Memory::default(), 3);
+    let member = member(&payer, &offer());
+    let shown = within("its block", settler.handle.settle(member.clone(), Depth::Last)).await;
+    let received = network.received(recipient()).await;
+    assert_eq!(shown, Settling::Shown(received[0].transaction));
+    let asked = settler.ask(member.clone());
+    // It is told again, to whoever asks now.
+    let again = within("its block", settler.handle.settle(member, Depth::Last)).await;
+    assert_eq!(again, shown);
+    assert!(!asked.is_finished(), "it does not count yet");
+    network.mine(3).await;
+    assert_eq!(answered(asked).await, Settling::Moved(received[0].transaction));
+    assert_eq!(network.received(recipient()).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_that_could_not_be_written_down_and_it_is_tried_again() {
+    let network = Network::start().await;
+    let payer = network.payers(1, 5_000).await.remove(0);
+    let outbox = Memory::default();
+    outbox.fail_twice();
+    let settler = Settler::start(&network, &outbox, 0);
+    let before = network.height().await;
+    transaction(&settler.settle(member(&payer, &offer())).await);
+    assert_eq!(network.height().await, before + 1);
+    assert_eq!(network.received(recipient()).await.len(), 1);
+    assert!(outbox.open().is_empty());
+}

@@ -20,6 +20,7 @@ fn what_may_have_been_charged_is_never_called_uncharged() {
     let unknown = [
         judged(409, &json!({ "error": "already_delivered", "payment": "pay_1" })),
         judged(503, &json!({ "error": "outcome_unknown", "payment": "pay_1" })),
+        judged(503, &json!({ "error": "settlement_unknown", "payment": "pay_1" })),
     ];
     for settled in unknown {
         assert!(

@@ -42,7 +42,7 @@ use crate::traffic::Traffic;
 pub(super) const NOW: UnixMillis = UnixMillis(1_795_348_800_000);
 pub(super) const HASH: B256 = B256::repeat_byte(0xab);
 /// What the payer has at first, and may have open: three calls.
-pub(super) const PAYER_FUNDS: i64 = 3 * samples::PRICE;
+const PAYER_FUNDS: i64 = 3 * samples::PRICE;
 
 struct Standing;
 

@@ -34,8 +34,8 @@ pub(in crate::config) struct Around {
     pub(in crate::config) coordination: Coordination,
 }
 
-/// All networks of a file. Of use only where nothing is wrong.
-pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Arc<[NetworkSettings]> {
+/// All networks of a file; none where one of them could not be read.
+pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Option<Arc<[NetworkSettings]>> {
     let sections = root.sections("networks");
     if let (Some(first), Coordination::Db) = (sections.first(), around.coordination) {
         root.report().fail(
@@ -48,8 +48,9 @@ pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Arc<[Network
         root.report().fail(beyond.spot(), format!("more than {NETWORKS_MAX} networks"));
     }
     let mut ids: Vec<u64> = Vec::new();
-    let read = sections.into_iter().take(NETWORKS_MAX).filter_map(|section| one(section, around, &mut ids));
-    read.collect()
+    let read: Vec<_> =
+        sections.into_iter().take(NETWORKS_MAX).map(|section| one(section, around, &mut ids)).collect();
+    read.into_iter().collect()
 }
 
 fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
@@ -60,13 +61,14 @@ fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<Netwo
         section.report().warn(&section.spot_of("rpc"), told);
     }
     let confirmations = section.item("confirmations").and_then(|item| item.integer(0..=CONFIRMATIONS_MAX));
-    let (max_timeout_seconds, margin_seconds) = times(&section);
+    let times = times(&section);
     let treasury = section.item("treasury").and_then(|item| item.parse(value::address));
     let payer_unsettled_max = section.item("payer_unsettled_max").and_then(|item| item.parse(cap));
     let tokens = token::all(&section, chain_id);
     let settler = settler::read(&section);
     section.finish();
     let id = format!("eip155:{}", chain_id?).into();
+    let (max_timeout_seconds, margin_seconds) = times?;
     Some(NetworkSettings {
         network: Network { id, tokens: tokens?, max_timeout_seconds, margin_seconds, treasury },
         nodes: nodes?,
@@ -165,20 +167,21 @@ fn node(text: &str) -> Result<Secret, String> {
 }
 
 /// How long a payment may be valid, and how much of that must be left, in seconds.
-fn times(section: &Section<'_>) -> (u64, u64) {
-    let seconds = |key, least, or| {
-        let item = section.item(key);
-        let given = item.as_ref().and_then(|item| item.parse(|text| whole_seconds(text, least)));
-        (given.unwrap_or(or), item)
+fn times(section: &Section<'_>) -> Option<(u64, u64)> {
+    let (item, margin_item) = (section.item("max_timeout"), section.item("margin"));
+    let seconds = |item: &Option<Item<'_>>, least, or| {
+        item.as_ref().map_or(Some(or), |item| item.parse(|text| whole_seconds(text, least)))
     };
-    let (max_timeout, item) = seconds("max_timeout", 1, MAX_TIMEOUT_SECONDS);
-    let (margin, margin_item) = seconds("margin", 0, MARGIN_SECONDS);
+    let max_timeout = seconds(&item, 1, MAX_TIMEOUT_SECONDS);
+    let margin = seconds(&margin_item, 0, MARGIN_SECONDS);
+    let (max_timeout, margin) = max_timeout.zip(margin)?;
     if let (true, Some(item)) = (margin >= max_timeout, margin_item.or(item)) {
         item.fail(format!(
             "margin ({margin}s) must be shorter than max_timeout ({max_timeout}s): every payment would come too late"
         ));
+        return None;
     }
-    (max_timeout, margin)
+    Some((max_timeout, margin))
 }
 
 fn whole_seconds(text: &str, least: u64) -> Result<u64, String> {

@@ -13,14 +13,23 @@ use crate::config::value::{self, one_of};
 /// Facilitators of one network.
 const FACILITATORS_MAX: usize = 16;
 
-/// Payments in one transaction: below what a block's gas lets in, with room.
-const BATCH_MAX: u64 = 500;
+/// Settlements at once that one facilitator is asked for.
+const RUNNING_MAX: u64 = 1_000;
+
+/// How many that are where nothing is said.
+const RUNNING: usize = 32;
+
+/// Most blocks until more is offered for gas.
+const BUMP_AFTER_MAX: u64 = 1_000;
+
+/// How many that are where nothing is said.
+const BUMP_AFTER: u64 = 3;
 
 /// Longest time for which payments are collected.
-const BATCH_INTERVAL_MAX: Duration = Duration::from_secs(600);
+const BATCH_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 /// For how long they are where nothing is said.
-const BATCH_INTERVAL: Duration = Duration::from_secs(5);
+const BATCH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Shortest time that a facilitator is waited for.
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
@@ -90,7 +99,8 @@ fn facilitator(section: Section<'_>) -> Option<FacilitatorSettings> {
         let told = "is not https: whoever is on the way can read its token, and answer in its place";
         section.report().warn(&section.spot_of("url"), told);
     }
-    let weight = section.item("weight").and_then(|item| item.integer(1..=1_000));
+    let weight = section.item("weight").and_then(|item| item.integer(0..=1_000));
+    let running = section.item("running_max").and_then(|item| item.integer(1..=RUNNING_MAX));
     let time = |key, default: u64, most: u64| {
         let item = section.item(key);
         let given = item.and_then(|item| duration(&item, TIMEOUT_MIN, Duration::from_secs(most)));
@@ -113,6 +123,7 @@ fn facilitator(section: Section<'_>) -> Option<FacilitatorSettings> {
     Some(FacilitatorSettings {
         url: url?,
         weight: weight.and_then(|weight| u32::try_from(weight).ok()).unwrap_or(1),
+        running_max: running.and_then(|count| usize::try_from(count).ok()).unwrap_or(RUNNING),
         verify_timeout,
         settle_timeout,
         verify_headers,
@@ -148,14 +159,14 @@ fn evm(section: Section<'_>) -> Option<EvmSettings> {
     }
     let hint = "write the most that a unit of gas may cost, such as \"2gwei\": more is not paid, it waits";
     let fee = section.require("max_fee_per_gas", hint).and_then(|item| item.parse(value::gwei));
-    let batch_max = section.item("batch_max").and_then(|item| item.integer(1..=BATCH_MAX));
+    let bump_after = section.item("bump_after").and_then(|item| item.integer(1..=BUMP_AFTER_MAX));
     let interval = section.item("batch_interval");
     let interval = interval.and_then(|item| duration(&item, Duration::ZERO, BATCH_INTERVAL_MAX));
     section.finish();
     Some(EvmSettings {
         key: key?,
         max_fee_per_gas: fee?,
-        batch_max: batch_max.and_then(|count| usize::try_from(count).ok()).unwrap_or(100),
+        bump_after: bump_after.unwrap_or(BUMP_AFTER),
         batch_interval: interval.unwrap_or(BATCH_INTERVAL),
     })
 }

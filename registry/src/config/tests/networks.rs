@@ -44,9 +44,9 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "",
-        "[[networks.facilitators]]\nurl = \"https://f\"\nweight = 0",
+        "[[networks.facilitators]]\nurl = \"https://f\"\nweight = -1",
         "networks[0].facilitators[0].weight",
-        "from 1 to",
+        "from 0 to",
     ),
     ("tokens = []", FACILITATOR, "networks[0].tokens", "must list 1 to 8 tokens"),
     (
@@ -131,7 +131,7 @@ fn nodes_keys_and_tokens_of_facilitators_come_from_files_and_are_shown_nowhere()
         "[[networks]]\nid = \"eip155:8453\"\nrpc_file = \"{nodes}\"\n{FACILITATOR}\
          headers = {{ x-a = \"1\", authorization = \"all\" }}\nsettle = {{ headers_file = {{ authorization = \"{token}\" }} }}\n\
          [[networks]]\nid = \"eip155:84532\"\nrpc = [\"http://c\"]\nsettler = \"evm\"\n\
-         [networks.evm]\nkey_file = \"{key}\"\nmax_fee_per_gas = \"0.05gwei\"\nbatch_max = 500\nbatch_interval = \"0ms\"\n"
+         [networks.evm]\nkey_file = \"{key}\"\nmax_fee_per_gas = \"0.05gwei\"\nbump_after = 7\nbatch_interval = \"0ms\"\n"
     );
     let loaded = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let shown = format!("{:?}", loaded.config);
@@ -155,13 +155,13 @@ fn nodes_keys_and_tokens_of_facilitators_come_from_files_and_are_shown_nowhere()
     );
     assert_eq!(sent(&all[0].verify_headers), ["authorization=all", "x-a=1"]);
     assert_eq!(sent(&all[0].supported_headers), ["authorization=all", "x-a=1"]);
-    let SettlerSettings::Evm(EvmSettings { key, max_fee_per_gas, batch_max, batch_interval }) =
+    let SettlerSettings::Evm(EvmSettings { key, max_fee_per_gas, bump_after, batch_interval }) =
         &sepolia.settler
     else {
         panic!("it is another settler")
     };
     assert_eq!((key.expose(), *max_fee_per_gas), (&*digits, 50_000_000));
-    assert_eq!((*batch_max, batch_interval.as_secs()), (500, 0));
+    assert_eq!((*bump_after, batch_interval.as_secs()), (7, 0));
 }
 
 #[test]
@@ -189,6 +189,17 @@ fn what_is_no_network_says_what_to_write() {
         "networks[0].rpc[0]",
         "must be the URL of a node",
     );
+}
+
+#[test]
+fn a_mistake_in_a_network_or_an_address_is_told_alone() {
+    let own = "address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"";
+    let sold = provider(own, "settle = \"deferred\"");
+    assert_told(&format!("{}{sold}", base("margin = 1", FACILITATOR)), "networks[0].margin", "a string");
+    assert_told(&format!("{}{sold}", base("", "")), "networks[0]", "has no facilitator");
+    let wrong = provider("address = \"0x1\"", "settle = \"deferred\"");
+    let network = base("max_timeout = \"5m\"", FACILITATOR);
+    assert_told(&format!("{network}{wrong}"), "providers[0].address", "is not an address");
 }
 
 #[test]
@@ -275,4 +286,16 @@ fn what_is_settled_later_has_time_for_two_attempts() {
     assert_told(&with("max_timeout = \"69s\""), key, "too short");
     let loaded = parse(&with("max_timeout = \"70s\"")).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(loaded.config.catalog.routes[0].settle, Settle::Deferred);
+    let directory = tempfile::tempdir().unwrap();
+    let key_file = directory.path().join("key");
+    fs::write(&key_file, "11".repeat(32)).unwrap();
+    let evm = |keys: &str| {
+        let evm = format!(
+            "[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"\n{keys}",
+            key_file.display()
+        );
+        base("settler = \"evm\"", &evm) + &provider(own, "settle = \"deferred\"")
+    };
+    assert!(parse(&evm("")).is_ok());
+    assert_told(&evm("batch_interval = \"11s\""), key, "too short");
 }

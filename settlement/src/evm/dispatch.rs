@@ -1,0 +1,122 @@
+//! What goes into a transaction, and its way to the network.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use alloy_primitives::U256;
+use tracing::{debug, warn};
+
+use super::flight::Flight;
+use super::member::Member;
+use super::outbox::{Outbox, Recorded};
+use super::task::{Failure, Task};
+use super::transaction::{Transaction, Version};
+use super::{Fees, MULTICALL3, batch};
+
+/// Transactions with one member each that are on their way at once: nodes keep no more of one sender for sure.
+const ALONE_MAX: usize = 16;
+
+// === impl Task ===
+
+impl<O: Outbox> Task<O> {
+    /// Sends what may be sent now.
+    pub(super) async fn dispatch(&mut self) -> Result<(), Failure> {
+        if !self.is_able() {
+            self.probe().await?;
+        }
+        while let Some(mut batch) = self.next_batch() {
+            let sent = self.launch(&mut batch).await;
+            for member in batch.into_iter().rev() {
+                self.queue.push_front(member);
+            }
+            sent?;
+        }
+        Ok(())
+    }
+
+    /// Whether a member goes alone: nobody can make its call for us, or it may have been another's call that made its own fail.
+    fn goes_alone(&self, member: &Member) -> bool {
+        member.is_personal() || self.failures.get(&member.id).is_some_and(|failures| *failures > 0)
+    }
+
+    /// What goes into the next transaction.
+    fn next_batch(&mut self) -> Option<Vec<Member>> {
+        let alone = self.flights.iter().filter(|flight| flight.is_alone && flight.seen.is_none()).count();
+        let place = self.queue.iter().position(|member| self.goes_alone(member));
+        if let Some(place) = place.filter(|_| alone < ALONE_MAX) {
+            return self.queue.remove(place).map(|member| vec![member]);
+        }
+        if self.is_held_up() {
+            return None;
+        }
+        let queue = std::mem::take(&mut self.queue);
+        let (alone, mut others): (VecDeque<_>, VecDeque<_>) =
+            queue.into_iter().partition(|member| self.goes_alone(member));
+        self.queue = others.split_off(batch::fitting(others.iter()));
+        self.queue.extend(alone);
+        (!others.is_empty()).then(|| others.into())
+    }
+
+    /// Sends one transaction. What is left of the batch was neither answered nor sent.
+    async fn launch(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
+        self.leave_out(batch).await?;
+        let Some(first) = batch.first() else { return Ok(()) };
+        let is_alone = self.goes_alone(first);
+        let chain = Arc::clone(&self.chain);
+        let (count, (base, tip), head, coins) = tokio::try_join!(
+            chain.transactions_of(self.us, None),
+            chain.fees(),
+            chain.head(),
+            chain.coins(self.us)
+        )?;
+        let fees = Fees::offer(base, tip, self.settings.fee_cap);
+        let rest = batch.split_off(batch::affordable(batch, fees, coins));
+        if batch.is_empty() {
+            *batch = rest;
+            return Err(Failure::Coins(self.us));
+        }
+        let nonce = count.max(self.next_nonce);
+        let versions = vec![self.version(batch, nonce, fees)];
+        let recorded = Recorded { nonce, members: batch.clone(), versions };
+        if let Err(failure) = self.outbox.record(&recorded).await {
+            for member in &*batch {
+                self.failures.entry(Arc::clone(&member.id)).or_default();
+            }
+            batch.extend(rest);
+            return Err(failure.into());
+        }
+        self.next_nonce = nonce.saturating_add(1);
+        *batch = rest;
+        let flight = Flight::sent(recorded, is_alone, head);
+        self.send(&flight).await;
+        self.flights.push(flight);
+        Ok(())
+    }
+
+    /// Whether one payment could be sent.
+    async fn probe(&self) -> Result<(), Failure> {
+        let chain = &self.chain;
+        let ((base, tip), coins) = tokio::try_join!(chain.fees(), chain.coins(self.us))?;
+        let fees = Fees::offer(base, tip, self.settings.fee_cap);
+        let is_paid = coins >= U256::from(fees.most) * U256::from(batch::gas_of_one());
+        if is_paid { Ok(()) } else { Err(Failure::Coins(self.us)) }
+    }
+
+    pub(super) fn version(&self, members: &[Member], nonce: u64, fees: Fees) -> Version {
+        let call = batch::call(members, MULTICALL3);
+        let (chain_id, gas) = (self.settings.chain_id, batch::gas(members));
+        let transaction = Transaction { chain_id, nonce, fees, gas, to: call.target, data: call.data };
+        transaction.sign(&self.key)
+    }
+
+    /// A node that does not take it, or cannot say so, is asked again with the next block.
+    pub(super) async fn send(&self, flight: &Flight) {
+        let Some(version) = flight.newest() else { return };
+        match self.chain.send(&version.raw).await {
+            Ok(()) => debug!(transaction = %version.hash, nonce = flight.recorded.nonce, "sent"),
+            Err(failure) => {
+                warn!(transaction = %version.hash, nonce = flight.recorded.nonce, %failure, "not taken by the node");
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! While nothing can be sent: those who wait are told so, and nobody else begins to wait.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tracing::{info, warn};
+
+use super::outbox::Outbox;
+use super::task::{Failure, Task};
+use crate::rail::Settling;
+
+/// Steps in a row that fail until it is given up on what waits: a node that restarts is waited for.
+const FAILED_MAX: u32 = 3;
+
+// === impl Task ===
+
+impl<O: Outbox> Task<O> {
+    pub(super) fn is_able(&self) -> bool {
+        self.able.load(Ordering::Relaxed)
+    }
+
+    /// After each step.
+    pub(super) async fn note(&mut self, sent: Result<(), Failure>) {
+        let Err(failure) = sent else {
+            self.failed = 0;
+            if !self.able.swap(true, Ordering::Relaxed) {
+                info!(key = %self.us, chain = self.settings.chain_id, "the settler can send");
+            }
+            return;
+        };
+        self.failed = self.failed.saturating_add(1);
+        warn!(%failure, in_a_row = self.failed, "the settler cannot send");
+        if self.failed < FAILED_MAX {
+            return;
+        }
+        self.able.store(false, Ordering::Relaxed);
+        if let Err(failure) = self.give_up(&failure.to_string()).await {
+            warn!(%failure, "those who wait cannot be told");
+        }
+    }
+
+    /// Answers all that wait to be sent. What may stand in a transaction may still move.
+    async fn give_up(&mut self, why: &str) -> Result<(), Failure> {
+        let ids: Vec<Arc<str>> = self.queue.iter().map(|member| Arc::clone(&member.id)).collect();
+        let known = self.outbox.known(&ids).await?;
+        self.queue.clear();
+        for id in ids {
+            let is_known = known.contains(&id) || self.failures.contains_key(&id);
+            let why = why.to_owned();
+            self.answer(&id, &if is_known { Settling::Unknown(why) } else { Settling::Unavailable(why) });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! Where transactions are, from block to block: sent again, offered more for, told of, closed.
+
+use super::flight::{Flight, Look};
+use super::judge::{self, Shown};
+use super::member::Member;
+use super::outbox::Outbox;
+use super::task::{Failure, Task};
+use super::{Fees, Waiter};
+use crate::chain::Depth;
+use crate::rail::Settling;
+
+// === impl Task ===
+
+impl<O: Outbox> Task<O> {
+    /// Looks where each transaction is, closes what counts, and sends again what is in no block.
+    pub(super) async fn watch(&mut self) -> Result<(), Failure> {
+        let head = self.chain.head().await?;
+        let mut place = 0;
+        while place < self.flights.len() {
+            let look = self.flights[place].look(&self.chain, self.us, head).await?;
+            let landed = match look {
+                Look::Landed(receipt) => Some(receipt),
+                Look::Passed => None,
+                Look::Included => {
+                    self.tell(place);
+                    place += 1;
+                    continue;
+                }
+                Look::Waiting => {
+                    self.press(place, head).await?;
+                    place += 1;
+                    continue;
+                }
+            };
+            self.finish(&self.flights[place].recorded.clone(), landed.as_ref()).await?;
+            self.flights.remove(place);
+        }
+        Ok(())
+    }
+
+    /// Sends a transaction again with each block, and offers more for it after some.
+    async fn press(&mut self, place: usize, head: u64) -> Result<(), Failure> {
+        let Some(flight) = self.flights.get(place).filter(|flight| flight.sent_at != head) else {
+            return Ok(());
+        };
+        let is_due =
+            head >= flight.offered_at.saturating_add(self.settings.bump_after) && flight.may_have_more();
+        if let Some(before) = flight.newest().filter(|_| is_due) {
+            let (base, tip) = self.chain.fees().await?;
+            let cap = self.settings.fee_cap;
+            if let Some(fees) = Fees::offer(base, tip, cap).instead_of(before.fees, cap) {
+                let mut recorded = flight.recorded.clone();
+                recorded.versions.push(self.version(&recorded.members, recorded.nonce, fees));
+                self.outbox.record(&recorded).await?;
+                let flight = &mut self.flights[place];
+                flight.recorded = recorded;
+                flight.offered_at = head;
+            }
+        }
+        self.send(&self.flights[place]).await;
+        self.flights[place].sent_at = head;
+        Ok(())
+    }
+
+    /// Answers those who wait for a block that shows it: for what a transaction moved in one that does not count yet.
+    fn tell(&mut self, place: usize) {
+        let Some(Flight { recorded, seen: Some(receipt), .. }) = self.flights.get(place) else { return };
+        let is_told = |waiter: &Waiter| waiter.until == Depth::Last;
+        let is_awaited =
+            |member: &Member| self.waiting.get(&member.id).is_some_and(|all| all.iter().any(is_told));
+        if !recorded.members.iter().any(is_awaited) {
+            return;
+        }
+        let shown = judge::shown(receipt, &recorded.members, &vec![true; recorded.members.len()], self.us);
+        for (member, _) in recorded.members.iter().zip(shown).filter(|(_, shown)| *shown == Shown::Moved) {
+            let Some(waiting) = self.waiting.get_mut(&member.id) else { continue };
+            for told in waiting.extract_if(.., |waiter| is_told(waiter)) {
+                // Whoever stopped waiting changes nothing.
+                let _ = told.answer.send(Settling::Shown(receipt.transaction_hash));
+            }
+        }
+    }
+}
