@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::{Amount, B256, PaymentId, Settle};
+use domain::{Amount, PaymentId, Settle};
 use ledger::{CaptureError, Hold, Receipt, Voiding};
 use settlement::{Settling, Signed};
 use thiserror::Error;
@@ -75,7 +75,11 @@ impl SignedHold {
         }
         let (payment, amount) = (self.hold.payment(), self.hold.maximum());
         match self.rail.settle(payment, &self.signed, amount).await {
-            Settling::Moved(transaction) | Settling::Shown(transaction) => self.moved(transaction).await,
+            Settling::Moved(transaction) => {
+                self.hold.capture_settled(transaction).await.map_err(NotPaid::Books)
+            }
+            // It may be undone: what is due then is settled again.
+            Settling::Shown(transaction) => self.hold.capture_seen(transaction).await.map_err(NotPaid::Books),
             Settling::Refused(reason) => Err(self.not_moved(NotPaid::Refused(reason)).await),
             Settling::Unavailable(_) => Err(self.not_moved(NotPaid::Unavailable).await),
             Settling::Unknown(_) => {
@@ -84,10 +88,6 @@ impl SignedHold {
                 Err(NotPaid::Unknown)
             }
         }
-    }
-
-    async fn moved(self, transaction: B256) -> Result<Receipt, NotPaid> {
-        self.hold.capture_settled(transaction).await.map_err(NotPaid::Books)
     }
 
     async fn not_moved(self, why: NotPaid) -> NotPaid {

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::chain::{Depth, Evidence, RpcError};
+use crate::comparison::Chains;
 use crate::signed::Signed;
 use funds::Purses;
 use memory::Memory;
@@ -214,6 +215,12 @@ impl Rail {
         self.inner.memory.last(payment)
     }
 
+    /// The networks' chains, by their names (CAIP-2).
+    pub(crate) fn chains(&self) -> Chains {
+        let lines = self.inner.lines.iter();
+        lines.map(|line| (Arc::clone(&line.network.id), Arc::clone(line.chain()))).collect()
+    }
+
     pub(crate) fn forget(&self, payment: &PaymentId) {
         self.inner.memory.forget(payment);
     }
@@ -276,7 +283,7 @@ impl Rail {
 type Watched<'a> = (&'a dyn Clock, &'a dyn RailObserver);
 
 /// Atomic units, as a token counts them.
-fn units(amount: Amount) -> U256 {
+pub(crate) fn units(amount: Amount) -> U256 {
     U256::from(amount.atomic().unsigned_abs())
 }
 

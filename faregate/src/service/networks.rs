@@ -13,6 +13,7 @@ use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSetting
 use registry::{Config, Registry};
 use settlement::Rail;
 use settlement::chain::{Chain, Nodes};
+use settlement::comparison;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::rail::RailObserver;
@@ -32,6 +33,9 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 
 /// How often the books are looked at for what is open.
 const RECONCILE_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the books are compared with the chains.
+const COMPARE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How long a settlement that the chain does not show yet is looked for, and how often.
 const LOOKED_FOR: (Duration, Duration) = (Duration::from_secs(20), Duration::from_millis(250));
@@ -84,6 +88,8 @@ impl Networks {
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS);
         tasks.push(tokio::spawn(reconciler.run(RECONCILE_EVERY, stop.subscribe())));
+        let comparing = comparison::run(ledger.clone(), rail.clone(), COMPARE_EVERY, stop.subscribe());
+        tasks.push(tokio::spawn(comparing));
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
         let payer_unsettled_max = config.networks.iter().map(most).collect();

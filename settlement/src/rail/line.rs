@@ -57,6 +57,10 @@ impl Line {
         Self { network, chain, settler, looks: (looks, pause), nodes, last_block }
     }
 
+    pub(super) const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
     pub(super) fn last_block(&self) -> Option<u64> {
         Some(self.last_block.load(Ordering::Relaxed)).filter(|block| *block != NO_BLOCK)
     }

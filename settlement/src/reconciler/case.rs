@@ -79,7 +79,7 @@ impl Shared {
             }
             _ => {}
         }
-        let was_asked = last.is_some() || self.known.lock().was_asked(&open.payment);
+        let was_asked = last.is_some() || open.seen.is_some() || self.known.lock().was_asked(&open.payment);
         if open.intent.settle == Settle::Deferred && !was_asked && self.has_time(signed) {
             self.ask(open, signed).await
         } else {

@@ -8,6 +8,7 @@ use ledger::{Held, Hold, HoldRequest, Intent, PaymentState};
 use serde_json::json;
 
 use super::house::{House, amount, continuous};
+use crate::comparison::{Difference, Way, compare};
 use crate::mock::Act;
 use crate::rail::tests::{
     LONG, NETWORK, PAY_TO, TOKEN, VALID_BEFORE, World, honest, payer, price, settling, success, texts,
@@ -309,5 +310,38 @@ async fn a_lie_of_success_leaves_a_payment_due_until_the_chain_shows_it() {
     both.world.facilitators[0].does(settling(|nonce| success(transaction(nonce))));
     both.round().await;
     assert_eq!((both.house.ledger.due(10).await.unwrap().len(), both.moved(payment).await), (1, None));
+    both.house.finish().await;
+}
+
+#[tokio::test]
+async fn what_the_chain_shows_otherwise_than_the_books_is_found() {
+    let mut both = Both::new().await;
+    let right = both.captured(1, Settle::Deferred).await;
+    both.round().await;
+    let mut wrong = Vec::new();
+    for nonce in 2..=4 {
+        wrong.push(both.captured(nonce, Settle::Deferred).await);
+    }
+    let due = both.captured(5, Settle::Deferred).await;
+    let held = both.hold(6, Settle::After).await;
+    let elsewhere = B256::repeat_byte(7);
+    let ledger = &both.house.ledger;
+    ledger.settled(wrong[0], elsewhere).await.unwrap();
+    ledger.settled(wrong[1], elsewhere).await.unwrap();
+    ledger.write_off(wrong[2]).await.unwrap();
+    both.world.chain.lock().use_up(B256::repeat_byte(2), true);
+    both.world.chain.lock().use_up(B256::repeat_byte(4), true);
+    let found = compare(ledger, &both.world.rail).await.unwrap();
+    let transaction = |nonce| transaction(B256::repeat_byte(nonce));
+    let ways = [Way::Elsewhere(transaction(2)), Way::NotMoved(elsewhere), Way::Collected(transaction(4))];
+    let differs = |(payment, way)| Difference { payment, network: NETWORK.into(), amount: price(), way };
+    assert_eq!(found.differences, wrong.into_iter().zip(ways).map(differs).collect::<Vec<_>>());
+    assert_eq!((found.compared, found.unread), (4, 0));
+    assert_eq!((found.held, found.due), (vec![held.payment()], vec![due]));
+    assert_eq!(both.moved(right).await, transaction_of(1));
+    both.world.node.does(Act::Reset);
+    let found = compare(ledger, &both.world.rail).await.unwrap();
+    assert_eq!((found.compared, found.unread, found.differences), (0, 4, vec![]));
+    drop(held);
     both.house.finish().await;
 }

@@ -193,6 +193,7 @@ impl Rig {
     pub(super) async fn until_captured(&self, payment: PaymentId) {
         let mut number = 0;
         while self.ledger.payment(payment).await.unwrap().is_none() {
+            assert!(self.ledger.unknown().is_empty(), "somebody knows of it");
             // A commit: what was handed over before it is in it.
             number += 1;
             self.ledger.open_provider(&format!("other {number}")).await.unwrap();
