@@ -157,12 +157,21 @@ impl Hold {
         self.holding.take().map_or_else(Capturing::lost, Holding::capture)
     }
 
-    /// The same for one with an intent whose value moved in this transaction, as the chain shows now. It stays due until
-    /// [`crate::Ledger::settled`] says that this is for good.
-    pub fn capture_settled(mut self, transaction: B256) -> Capturing {
+    /// The same for one with an intent whose value moved in this transaction, in a block that may still be undone. It stays due
+    /// until [`crate::Ledger::settled`] says that this is for good.
+    pub fn capture_seen(self, transaction: B256) -> Capturing {
+        self.capture_moved(End::Seen(transaction))
+    }
+
+    /// The same for one whose value moved for good.
+    pub fn capture_settled(self, transaction: B256) -> Capturing {
+        self.capture_moved(End::Settled(transaction))
+    }
+
+    fn capture_moved(mut self, end: End) -> Capturing {
         let holding = self.holding.take();
         holding.map_or_else(Capturing::lost, |mut holding| {
-            holding.moved = Some(End::Seen(transaction));
+            holding.moved = Some(end);
             holding.capture()
         })
     }

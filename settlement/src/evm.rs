@@ -53,7 +53,7 @@ pub struct Settings {
     pub fee_cap: u64,
     /// Blocks without a transaction until more is offered for it.
     pub bump_after: u64,
-    /// How often the network is looked at while a transaction is on its way.
+    /// How often the network is looked at while a transaction is on its way; more often at first.
     pub poll: Duration,
     /// How long the first one waits for others to come along, where no transaction is on its way.
     pub gather: Duration,

@@ -92,7 +92,7 @@ impl Outbox for Memory {
         outcomes: &[(Arc<str>, Settling)],
     ) -> Result<(), OutboxError> {
         let mut kept = self.kept();
-        kept.open.remove(&nonce);
+        kept.open.remove(&nonce).expect("what is closed was written down");
         kept.closed.push(Closed { landed, outcomes: outcomes.to_vec() });
         Ok(())
     }

@@ -71,11 +71,14 @@ impl Network {
         Official::start(&self.url()).await
     }
 
-    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once.
+    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once; no
+    /// payer is turned away because this machine is busy.
     #[must_use]
     pub fn section(&self, lines: &str, facilitators: &[&str]) -> String {
-        let facilitators: String =
-            facilitators.iter().map(|url| format!("[[networks.facilitators]]\nurl = \"{url}\"\n")).collect();
+        let facilitators: String = facilitators
+            .iter()
+            .map(|url| format!("[[networks.facilitators]]\nurl = \"{url}\"\nverify_timeout = \"20s\"\n"))
+            .collect();
         let url = self.url();
         format!(
             "[[networks]]\nid = \"{NETWORK}\"\nrpc = [\"{url}\"]\nconfirmations = 0\n{lines}\n{facilitators}"

@@ -16,7 +16,6 @@ use settlement::chain::{Chain, Nodes};
 use settlement::comparison;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
-use settlement::rail::RailObserver;
 use settlement::rail::{Line, Member, Pool, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
 use tokio::sync::watch;
@@ -24,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::service::outbox::RegistryOutbox;
+use crate::service::rail_metrics::RailMetrics;
 
 /// How long one node may take.
 const NODE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,15 +43,11 @@ const LOOKED_FOR: (Duration, Duration) = (Duration::from_secs(20), Duration::fro
 /// Settlements of one payer at once, and how long more of them wait.
 const PAYER: Share = Share { running_max: 64, wait_max: Duration::from_secs(10) };
 
-/// Settlements at one facilitator at once, and how long more of them wait.
-const FACILITATOR_RUNNING_MAX: usize = 256;
+/// How long a settlement waits for a place at a facilitator.
 const FACILITATOR_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Open payments that are looked after at once.
 const BOUNDS: Bounds = Bounds { running_max: 2_048, due_max: 2_048 };
-
-/// Blocks without our transaction until more is offered for it.
-const BUMP_AFTER: u64 = 3;
 
 /// How often a chain is looked at while our transaction is on its way.
 const POLL: Duration = Duration::from_millis(200);
@@ -71,7 +67,7 @@ impl Networks {
     pub(super) fn start(
         config: &Config,
         (ledger, registry): (&Ledger, &Registry),
-        observer: Arc<dyn RailObserver>,
+        prometheus: &prometheus::Registry,
         stop: &watch::Sender<bool>,
         tasks: &mut Vec<JoinHandle<()>>,
     ) -> anyhow::Result<Option<Self>> {
@@ -84,6 +80,7 @@ impl Networks {
                 line(settings, registry, stop, tasks).with_context(|| settings.network.id.to_string())?,
             );
         }
+        let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS);
@@ -129,8 +126,8 @@ fn own_settler(
     let token = settings.network.tokens.first().context("the network has no token")?;
     let sending = evm::Settings {
         chain_id: token.chain_id,
-        fee_cap: u64::try_from(evm.max_fee_per_gas).unwrap_or(u64::MAX),
-        bump_after: BUMP_AFTER,
+        fee_cap: evm.max_fee_per_gas,
+        bump_after: evm.bump_after,
         poll: POLL,
         gather: evm.batch_interval,
     };
@@ -151,7 +148,7 @@ fn member(settings: &FacilitatorSettings) -> anyhow::Result<Member> {
         settle_timeout: settings.settle_timeout,
     })?;
     let name = Arc::from(&*settings.url);
-    Ok(Member { name, facilitator, weight: settings.weight, running_max: FACILITATOR_RUNNING_MAX })
+    Ok(Member { name, facilitator, weight: settings.weight, running_max: settings.running_max })
 }
 
 fn fields(named: &[(String, domain::Secret)]) -> anyhow::Result<HeaderMap> {

@@ -5,6 +5,7 @@ use prometheus::{
     register_histogram_vec_with_registry, register_int_counter_vec_with_registry,
     register_int_gauge_vec_with_registry, register_int_gauge_with_registry,
 };
+use registry::config::{NetworkSettings, SettlerSettings};
 use settlement::Settling;
 use settlement::comparison::Comparison;
 use settlement::rail::{Closed, RailObserver};
@@ -12,6 +13,10 @@ use settlement::reconciler::Open;
 
 /// Seconds, from a chain of a block each 200 ms to one that waits for confirmations.
 const SECONDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Labels, as they are given below.
+const OUTCOMES: [&str; 4] = ["moved", "refused", "unavailable", "unknown"];
+const ENDS: [&str; 4] = ["moved", "void", "settled", "written_off"];
 
 #[derive(Debug)]
 pub(super) struct RailMetrics {
@@ -29,11 +34,37 @@ pub(super) struct RailMetrics {
 // === impl RailMetrics ===
 
 impl RailMetrics {
-    /// Registers them.
+    /// Registers them, with all that can be counted of these networks: the first failure is seen as an increase.
     ///
     /// # Errors
     /// One of the names is taken.
-    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(registry: &Registry, networks: &[NetworkSettings]) -> Result<Self, prometheus::Error> {
+        let metrics = Self::registered(registry)?;
+        for settings in networks {
+            metrics.begin(settings);
+        }
+        Ok(metrics)
+    }
+
+    fn begin(&self, settings: &NetworkSettings) {
+        let network: &str = &settings.network.id;
+        for outcome in OUTCOMES {
+            self.settlements.with_label_values(&[network, outcome]).inc_by(0);
+        }
+        for how in ENDS {
+            self.closed.with_label_values(&[network, how]).inc_by(0);
+        }
+        self.written_off_units.with_label_values(&[network]).inc_by(0);
+        self.nodes.with_label_values(&[network]).set(1);
+        let _ = self.seconds.with_label_values(&[network]);
+        if let SettlerSettings::Facilitators(all) = &settings.settler {
+            for one in all {
+                self.facilitators.with_label_values(&[&*one.url]).set(1);
+            }
+        }
+    }
+
+    fn registered(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self {
             settlements: register_int_counter_vec_with_registry!(
                 "faregate_chain_settlements_total",

@@ -28,7 +28,6 @@ use crate::clock::{LedgerClock, SystemClock};
 use crate::service::inherited::Inherited;
 use crate::service::networks::Networks;
 use crate::service::notify::{Stage, notify};
-use crate::service::rail_metrics::RailMetrics;
 use crate::service::reload::Reloader;
 use crate::service::role::Role;
 use crate::service::sockets::{Addresses, Sockets};
@@ -120,9 +119,8 @@ impl Running {
         let listeners = control.into_iter().chain([(ops, ops_router)]);
         let listeners = listeners.map(|(socket, router)| listen(socket, router, &stop)).collect();
         let gateway = if role.serves_data() {
-            let metrics = Arc::new(RailMetrics::new(&base.prometheus)?);
             let parts = (&base.ledger, &registry);
-            let networks = Networks::start(config, parts, metrics, &stop, &mut watchers)?;
+            let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers)?;
             run_gateway(config, &base, &registry, data, networks.map(|networks| networks.public))?
         } else {
             without_gateway(base.shutdown.clone())

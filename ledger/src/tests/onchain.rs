@@ -65,7 +65,7 @@ async fn what_was_settled_is_captured_with_its_transaction_and_no_settlement_of_
     let request = onchain(1, DIRECT, Settle::After);
     let hold = books.hold(request.clone()).await.unwrap();
     clean(&books.ledger.audit().await.unwrap());
-    let receipt = hold.capture_settled(TRANSACTION).await.unwrap();
+    let receipt = hold.capture_seen(TRANSACTION).await.unwrap();
     let on_chain = receipt.record().on_chain.clone().unwrap();
     assert_eq!((on_chain.payer, on_chain.transaction), (Address::repeat_byte(1), Some(TRANSACTION)));
     receipt.delivered();

@@ -25,6 +25,7 @@ pub trait Outbox: Send + Sync + 'static {
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError>;
 
     /// The chain has one of this nonce in a block that counts: ours, where `landed` says so. Members without an outcome are free again.
+    /// Closing it again, after an answer was lost, changes nothing.
     async fn close(
         &self,
         nonce: u64,

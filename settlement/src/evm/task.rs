@@ -3,12 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use alloy_primitives::Address;
 use protocol::signature::SigningKey;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
 use super::flight::Flight;
@@ -20,6 +20,9 @@ use crate::rail::Settling;
 
 /// Members that wait for a transaction; whoever asks for one more waits outside.
 const QUEUE_MAX: usize = 8192;
+
+/// Until a transaction is looked for first: some networks are fast. From look to look it takes twice as long.
+const LOOK_FIRST: Duration = Duration::from_millis(10);
 
 /// Why a step was not made. It is made again.
 #[derive(Debug, Error)]
@@ -56,6 +59,8 @@ pub struct Task<O> {
     pub(super) waiting: HashMap<Arc<str>, Vec<Waiter>>,
     /// How often a member's call failed in a transaction; 0 for one that may stand in a transaction that was never sent.
     pub(super) failures: HashMap<Arc<str>, u32>,
+    /// Until the network is looked at again.
+    pause: Duration,
     /// Whether transactions can be sent.
     pub(super) able: Arc<AtomicBool>,
     /// Steps in a row that were not made.
@@ -73,6 +78,7 @@ impl<O: Outbox> Task<O> {
         (asks, able): (mpsc::Receiver<Ask>, Arc<AtomicBool>),
     ) -> Self {
         Self {
+            pause: settings.poll,
             settings,
             us: key.address(),
             key,
@@ -101,7 +107,6 @@ impl<O: Outbox> Task<O> {
 
     async fn work(&mut self) {
         let mut ticks = tokio::time::interval(self.settings.poll);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while let Err(failure) = self.resume().await {
             warn!(%failure, "the settler cannot begin yet");
             ticks.tick().await;
@@ -115,6 +120,8 @@ impl<O: Outbox> Task<O> {
                     if let Err(failure) = self.watch().await {
                         warn!(%failure, "the settler looks at its transactions again");
                     }
+                    self.pause = self.settings.poll.min(self.pause.saturating_mul(2));
+                    ticks.reset_after(self.pause);
                 }
                 count = self.asks.recv_many(&mut asked, QUEUE_MAX), if is_open && self.queue.len() < QUEUE_MAX => {
                     is_open = count > 0;
@@ -127,8 +134,13 @@ impl<O: Outbox> Task<O> {
                     asked.drain(..).for_each(|ask| self.take_in(ask));
                 }
             }
+            let before = self.next_nonce;
             let sent = self.dispatch().await;
             self.note(sent).await;
+            if self.next_nonce != before {
+                self.pause = self.settings.poll.min(LOOK_FIRST);
+                ticks.reset_after(self.pause);
+            }
         }
     }
 

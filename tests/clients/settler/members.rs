@@ -163,14 +163,18 @@ async fn one_whose_call_fails_in_the_block_costs_the_others_nothing_and_is_unkno
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_else_has_moved_is_moved() {
+async fn what_somebody_else_has_moved_is_moved_once_that_counts() {
     let network = Network::start().await;
     let payer = network.payers(1, 5_000).await.remove(0);
+    network.mine(5).await;
     let first = Settler::start(&network, &Memory::default(), 0);
     let member = member(&payer, &offer());
     let moved = transaction(&first.settle(member.clone()).await);
     // One that knows nothing of it.
-    let second = Settler::start(&network, &Memory::default(), 0);
+    let second = Settler::start(&network, &Memory::default(), 2);
+    let early = second.settle(member.clone()).await;
+    assert!(matches!(early, Settling::Unknown(_)), "{early:?}");
+    network.mine(2).await;
     assert_eq!(second.settle(member).await, Settling::Moved(moved));
     assert_eq!(network.received(recipient()).await.len(), 1);
 }

@@ -14,10 +14,10 @@ use crate::config::value::{self, one_of};
 const FACILITATORS_MAX: usize = 16;
 
 /// Settlements at once that one facilitator is asked for.
-const RUNNING_MAX: u64 = 1_000;
+const RUNNING_MAX: u64 = 10_000;
 
 /// How many that are where nothing is said.
-const RUNNING: usize = 32;
+const RUNNING: usize = 256;
 
 /// Most blocks until more is offered for gas.
 const BUMP_AFTER_MAX: u64 = 1_000;
