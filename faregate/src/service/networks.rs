@@ -100,8 +100,7 @@ fn line(
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> anyhow::Result<Line> {
-    let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
-    let chain = Arc::new(Chain::new(Nodes::new(urls, NODE_TIMEOUT)?, settings.confirmations));
+    let chain = chain(settings)?;
     let settler = match &settings.settler {
         SettlerSettings::Facilitators(all) => {
             let members = all.iter().map(member).collect::<anyhow::Result<_>>()?;
@@ -114,6 +113,15 @@ fn line(
         }
     };
     Ok(Line::new(settings.network.clone(), chain, settler, LOOKED_FOR))
+}
+
+/// A network by its nodes.
+///
+/// # Errors
+/// A system without TLS.
+pub(crate) fn chain(settings: &NetworkSettings) -> anyhow::Result<Arc<Chain>> {
+    let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
+    Ok(Arc::new(Chain::new(Nodes::new(urls, NODE_TIMEOUT)?, settings.confirmations)))
 }
 
 fn own_settler(
