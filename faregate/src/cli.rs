@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::output::{Format, Verdict};
 use crate::service::{Inherited, Role};
-use crate::{address, audit, check, completions, db, demo, doctor, explain, manage, pay, run};
+use crate::{address, audit, check, completions, db, demo, doctor, explain, manage, pay, reconcile, run};
 
 /// Threads for everything but the data plane and the ledger, which have their own. With a second one a call of the management API
 /// costs a fifth more, for waking it, and takes it from a core that serves paid requests.
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Address(address::Arguments),
     /// Check that the books balance: of a file, of a data directory, or of a running process.
     Audit(audit::Arguments),
+    /// Compare what the books say of payments on public networks with what the networks show.
+    Reconcile(reconcile::Arguments),
     /// Look whether everything is as it should be, and say what to do where it is not.
     Doctor(doctor::Arguments),
     /// Look after the databases.
@@ -101,6 +103,7 @@ pub(crate) fn execute(asked: Asked, format: Format) -> anyhow::Result<Verdict> {
         Command::Pay(arguments) => runtime()?.block_on(pay::execute(arguments, format)),
         Command::Address(arguments) => address::execute(&arguments, format),
         Command::Audit(arguments) => runtime()?.block_on(audit::execute(arguments, format)),
+        Command::Reconcile(arguments) => runtime()?.block_on(reconcile::execute(arguments, format)),
         Command::Doctor(arguments) => runtime()?.block_on(doctor::execute(arguments, format)),
         Command::Db(command) => runtime()?.block_on(db::execute(command, format)),
         Command::Demo(arguments) => runtime()?.block_on(demo::execute(arguments, format)),

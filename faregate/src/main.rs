@@ -22,6 +22,7 @@ mod output;
 mod pay;
 mod progress;
 mod random;
+mod reconcile;
 mod run;
 mod service;
 mod target;

@@ -7,7 +7,7 @@
 
 mod commits;
 mod inherited;
-mod networks;
+pub(crate) mod networks;
 mod notify;
 mod outbox;
 mod rail_metrics;

@@ -49,6 +49,28 @@ pub struct OpenIntent {
     pub intent: Arc<Intent>,
 }
 
+/// An intent, and what the books say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookedIntent {
+    /// What was signed.
+    pub open: OpenIntent,
+    /// What became of it.
+    pub outcome: Booked,
+}
+
+/// What the books say of an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Booked {
+    /// Its hold stands: the call runs, or nobody knows what became of it.
+    Held,
+    /// Captured; value is to move by it, or may be taken back.
+    Due,
+    /// Its value moved for good, in this transaction.
+    Settled(B256),
+    /// It was served, and can never be collected.
+    WrittenOff,
+}
+
 /// What the chain shows of a payment whose outcome was unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {

@@ -90,6 +90,12 @@ impl Chain {
         Ok(Block { number, time: time.ok_or(RpcError::Malformed("eth_getBlockByNumber"))? })
     }
 
+    /// How many blocks stand on one that counts.
+    #[must_use]
+    pub const fn confirmations(&self) -> u64 {
+        self.confirmations
+    }
+
     /// Whether the last block counts.
     #[must_use]
     pub const fn is_final_at_once(&self) -> bool {
@@ -146,6 +152,35 @@ impl Chain {
                 permit::evidence(self, token, (signed, amount), (from_block, until)).await
             }
         }
+    }
+
+    /// Whether a transaction that counts shows the transfer of a payment. Permits that are alike are not told apart.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn stands(
+        &self,
+        token: Address,
+        (signed, amount): (&Transfer, U256),
+        transaction: B256,
+    ) -> Result<bool, RpcError> {
+        let Some(receipt) = self.receipt(transaction).await? else { return Ok(false) };
+        let is_deep = receipt.block() <= self.settled_block().await?.number;
+        let is_shown = match signed {
+            Transfer::Authorization(signed) => {
+                matches!(judge(token, signed, &receipt), Evidence::Moved { .. })
+            }
+            Transfer::Permit(permit) => {
+                receipt.succeeded()
+                    && receipt.logs.iter().any(|log| {
+                        let moves = (permit.from, permit.witness.to, amount);
+                        log.address == token
+                            && read::<Token::Transfer>(log)
+                                .is_some_and(|moved| (moved.from, moved.to, moved.value) == moves)
+                    })
+            }
+        };
+        Ok(is_deep && is_shown)
     }
 
     /// What became of an authorization for this token, looked for from a block on that is older than it.

@@ -9,6 +9,7 @@
 pub mod asked;
 pub mod books;
 pub mod chain;
+pub mod comparison;
 pub mod due;
 pub mod evm;
 pub mod facilitator;

@@ -22,13 +22,16 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::chain::{Depth, Evidence, RpcError};
+use crate::comparison::Chains;
 use crate::signed::Signed;
 use funds::Purses;
 use memory::Memory;
 use payers::Payers;
+use pool::Queue;
 
 pub use funds::{Funds, Lack};
 pub use line::{Line, Settler};
+pub(crate) use memory::Last;
 pub use observer::{Closed, RailObserver, Unobserved};
 pub use pool::{Member, Pool};
 
@@ -175,7 +178,7 @@ impl Rail {
         let Inner { payers, wait_max, .. } = &*self.inner;
         let began = self.now();
         let settling = match tokio::time::timeout(*wait_max, payers.turn(signed.payer())).await {
-            Ok(_turn) => self.settle_now(payment, signed, amount).await,
+            Ok(_turn) => self.settle_now(payment, signed, amount, Queue::Waiting).await,
             Err(_) => Settling::Unavailable("too many payments of this payer are being settled".to_owned()),
         };
         self.tell(payment, signed, &settling, began);
@@ -192,7 +195,7 @@ impl Rail {
     /// The same for what is settled behind the requests, by the order of its deadlines.
     pub(crate) async fn collect(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
         let began = self.now();
-        let settling = self.settle_now(payment, signed, amount).await;
+        let settling = self.settle_now(payment, signed, amount, Queue::Behind).await;
         self.tell(payment, signed, &settling, began);
         settling
     }
@@ -207,9 +210,15 @@ impl Rail {
         Ok(self.line(&signed.network)?.is_used(signed).await?)
     }
 
-    /// Whether this process had a payment settled and does not know what became of it.
-    pub(crate) fn was_asked(&self, payment: &PaymentId) -> bool {
-        self.inner.memory.was_asked(payment)
+    /// What this process last heard of a payment that it had settled.
+    pub(crate) fn last_heard(&self, payment: &PaymentId) -> Option<Last> {
+        self.inner.memory.last(payment)
+    }
+
+    /// The networks' chains, by their names (CAIP-2).
+    pub(crate) fn chains(&self) -> Chains {
+        let lines = self.inner.lines.iter();
+        lines.map(|line| (Arc::clone(&line.network.id), Arc::clone(line.chain()))).collect()
     }
 
     pub(crate) fn forget(&self, payment: &PaymentId) {
@@ -239,15 +248,27 @@ impl Rail {
         self.inner.observer.settled(&signed.network, settling, took_ms);
     }
 
-    async fn settle_now(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
+    async fn settle_now(
+        &self,
+        payment: PaymentId,
+        signed: &Signed,
+        amount: Amount,
+        queue: Queue,
+    ) -> Settling {
         let Inner { memory, clock, observer, .. } = &*self.inner;
         let line = match self.line(&signed.network) {
             Ok(line) => line,
             Err(error) => return Settling::Unavailable(error.to_string()),
         };
-        let settling = line.settle(payment, signed, amount, (&**clock, &**observer)).await;
-        if matches!(settling, Settling::Unknown(_)) {
-            memory.ask(payment, signed.valid_before(), clock.now());
+        let settling = line.settle(payment, signed, amount, (&**clock, &**observer), queue).await;
+        let last = match settling {
+            Settling::Moved(transaction) => Some(Last::Moved(transaction)),
+            Settling::Shown(_) => line.head().map(|head| Last::Shown { counts_with: head }),
+            Settling::Unknown(_) => Some(Last::Unknown),
+            Settling::Refused(_) | Settling::Unavailable(_) => None,
+        };
+        if let Some(last) = last {
+            memory.hear(payment, signed.valid_before(), last, clock.now());
         }
         settling
     }
@@ -258,8 +279,11 @@ impl Rail {
     }
 }
 
+/// Who watches the time, and who counts.
+type Watched<'a> = (&'a dyn Clock, &'a dyn RailObserver);
+
 /// Atomic units, as a token counts them.
-fn units(amount: Amount) -> U256 {
+pub(crate) fn units(amount: Amount) -> U256 {
     U256::from(amount.atomic().unsigned_abs())
 }
 

@@ -20,6 +20,7 @@ fn every_command_takes_the_output_format_anywhere() {
         "faregate explain GET /a -o json",
         "faregate pay http://a/ -o json",
         "faregate audit --data d -o json",
+        "faregate reconcile -c f --hours 48 -o json",
         "faregate demo --port 0 --output json",
     ] {
         assert_eq!(parse(line).unwrap().output, Format::Json, "{line}");

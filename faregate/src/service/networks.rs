@@ -13,6 +13,7 @@ use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSetting
 use registry::{Config, Registry};
 use settlement::Rail;
 use settlement::chain::{Chain, Nodes};
+use settlement::comparison;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::rail::{Line, Member, Pool, Settler, Share};
@@ -32,6 +33,9 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 
 /// How often the books are looked at for what is open.
 const RECONCILE_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the books are compared with the chains.
+const COMPARE_EVERY: Duration = Duration::from_secs(3600);
 
 /// How long a settlement that the chain does not show yet is looked for, and how often.
 const LOOKED_FOR: (Duration, Duration) = (Duration::from_secs(20), Duration::from_millis(250));
@@ -81,6 +85,8 @@ impl Networks {
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS);
         tasks.push(tokio::spawn(reconciler.run(RECONCILE_EVERY, stop.subscribe())));
+        let comparing = comparison::run(ledger.clone(), rail.clone(), COMPARE_EVERY, stop.subscribe());
+        tasks.push(tokio::spawn(comparing));
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
         let payer_unsettled_max = config.networks.iter().map(most).collect();
@@ -94,8 +100,7 @@ fn line(
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> anyhow::Result<Line> {
-    let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
-    let chain = Arc::new(Chain::new(Nodes::new(urls, NODE_TIMEOUT)?, settings.confirmations));
+    let chain = chain(settings)?;
     let settler = match &settings.settler {
         SettlerSettings::Facilitators(all) => {
             let members = all.iter().map(member).collect::<anyhow::Result<_>>()?;
@@ -108,6 +113,15 @@ fn line(
         }
     };
     Ok(Line::new(settings.network.clone(), chain, settler, LOOKED_FOR))
+}
+
+/// A network by its nodes.
+///
+/// # Errors
+/// A system without TLS.
+pub(crate) fn chain(settings: &NetworkSettings) -> anyhow::Result<Arc<Chain>> {
+    let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
+    Ok(Arc::new(Chain::new(Nodes::new(urls, NODE_TIMEOUT)?, settings.confirmations)))
 }
 
 fn own_settler(

@@ -7,6 +7,7 @@ use prometheus::{
 };
 use registry::config::{NetworkSettings, SettlerSettings};
 use settlement::Settling;
+use settlement::comparison::Comparison;
 use settlement::rail::{Closed, RailObserver};
 use settlement::reconciler::Open;
 
@@ -25,6 +26,7 @@ pub(super) struct RailMetrics {
     due: IntGauge,
     closed: IntCounterVec,
     written_off_units: IntCounterVec,
+    differences: IntGauge,
     facilitators: IntGaugeVec,
     nodes: IntGaugeVec,
 }
@@ -101,6 +103,11 @@ impl RailMetrics {
                 &["network"],
                 registry
             )?,
+            differences: register_int_gauge_with_registry!(
+                "faregate_chain_differences",
+                "Payments of which the books say something else than the chain, when they were last compared.",
+                registry
+            )?,
             facilitators: register_int_gauge_vec_with_registry!(
                 "faregate_facilitator_answers",
                 "Whether a facilitator answers (1), or is left alone after failures (0).",
@@ -147,6 +154,10 @@ impl RailObserver for RailMetrics {
             }
         };
         self.closed.with_label_values(&[network, how]).inc();
+    }
+
+    fn compared(&self, comparison: &Comparison) {
+        self.differences.set(i64::try_from(comparison.differences.len()).unwrap_or(i64::MAX));
     }
 
     fn facilitator(&self, name: &str, answers: bool) {

@@ -27,14 +27,18 @@ pub(crate) struct IntentColumns {
     hash: Option<Vec<u8>>,
 }
 
-/// Intents; ends before its condition.
+/// Intents, with other columns of theirs where some are named; ends before its condition.
 macro_rules! intents {
-    () => {
-        "
+    ($($more:literal)?) => {
+        concat!(
+            "
 select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle, i.amount, i.valid_before, i.since_block,
-  i.payload, i.requirements, i.held_at, i.hash
+  i.payload, i.requirements, i.held_at, i.hash",
+            $(", ", $more,)?
+            "
 from intent i
 "
+        )
     };
 }
 pub(crate) use intents;

@@ -35,7 +35,7 @@ pub(crate) const PAYMENT: &str =
 
 /// A row that does not fit what the schema promises.
 #[derive(Debug)]
-pub(crate) struct Damaged(pub(super) &'static str);
+pub(crate) struct Damaged(pub(crate) &'static str);
 
 #[derive(Debug, FromRow)]
 pub(crate) struct PaymentColumns {

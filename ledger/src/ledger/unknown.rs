@@ -10,7 +10,7 @@ use crate::account::{RefundReason, Refunded};
 use crate::batch::End;
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, LedgerError};
-use crate::intent::{Close, Intent, OpenIntent};
+use crate::intent::{BookedIntent, Close, Intent, OpenIntent};
 use crate::reports;
 
 // === impl Ledger ===
@@ -62,6 +62,17 @@ impl Ledger {
         let mut connection = self.shared.reads.report().await?;
         let due = reports::intents::due(&mut connection.session(), limit).await;
         due.map_err(crate::reads::read_error)
+    }
+
+    /// What the books say of payments on public networks, from one on that comes after `after`, in the order of time; those that were
+    /// voided have left nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn booked(&self, after: PaymentId, limit: u32) -> Result<Vec<BookedIntent>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let booked = reports::intents::booked(&mut connection.session(), after, limit).await;
+        booked.map_err(crate::reads::read_error)
     }
 
     /// Writes down that the value of a captured payment moved for good, in this transaction.

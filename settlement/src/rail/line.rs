@@ -11,8 +11,8 @@ use protocol::X402_VERSION;
 use super::breaker::Breaker;
 use super::funds::Funds;
 use super::observer::RailObserver;
-use super::pool::{Heard, Pool};
-use super::{RailError, Settling, units};
+use super::pool::{Heard, Pool, Queue};
+use super::{RailError, Settling, Watched, units};
 use crate::chain::{Chain, Depth, Evidence, RpcError};
 use crate::evm::{EvmSettler, Member};
 use crate::facilitator::Shown;
@@ -28,9 +28,6 @@ pub enum Settler {
     /// We do.
     Evm(EvmSettler),
 }
-
-/// Who watches the time, and who counts.
-type Watched<'a> = (&'a dyn Clock, &'a dyn RailObserver);
 
 /// A network that payments are taken on.
 pub struct Line {
@@ -60,8 +57,17 @@ impl Line {
         Self { network, chain, settler, looks: (looks, pause), nodes, last_block }
     }
 
+    pub(super) const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
     pub(super) fn last_block(&self) -> Option<u64> {
         Some(self.last_block.load(Ordering::Relaxed)).filter(|block| *block != NO_BLOCK)
+    }
+
+    /// The last block of all, as far as the last look and the confirmations tell.
+    pub(super) fn head(&self) -> Option<u64> {
+        self.last_block()?.checked_add(self.chain.confirmations())
     }
 
     pub(super) async fn refresh(&self, clock: &dyn Clock, observer: &dyn RailObserver) {
@@ -109,6 +115,7 @@ impl Line {
         signed: &Signed,
         amount: Amount,
         watched: Watched<'_>,
+        queue: Queue,
     ) -> Settling {
         let Some(requirements) = signed.requirements(amount) else {
             return Settling::Refused("amount".to_owned());
@@ -117,7 +124,7 @@ impl Line {
             Settler::Facilitators(pool) => {
                 let (version, payment, payer) = (X402_VERSION, signed.payment(), signed.payer());
                 let shown = Shown { version, payment, requirements: &requirements, payer };
-                let heard = pool.settle(shown, watched.0, watched.1).await;
+                let heard = pool.settle(shown, queue, watched).await;
                 self.heard(signed, amount, heard).await
             }
             Settler::Evm(settler) => self.by_ourselves(settler, payment, signed, amount).await,

@@ -3,6 +3,7 @@
 use domain::Amount;
 
 use super::Settling;
+use crate::comparison::Comparison;
 use crate::reconciler::Open;
 
 /// How an open payment was closed.
@@ -26,6 +27,8 @@ pub trait RailObserver: Send + Sync + 'static {
     fn open(&self, open: Open);
     /// A payment is open no more.
     fn closed(&self, network: &str, closed: Closed);
+    /// The books were compared with the chains.
+    fn compared(&self, comparison: &Comparison);
     /// A facilitator is left alone after failures, or answers again.
     fn facilitator(&self, name: &str, answers: bool);
     /// A network's nodes could not be read, or can be again.
@@ -40,6 +43,7 @@ impl RailObserver for Unobserved {
     fn settled(&self, _: &str, _: &Settling, _: i64) {}
     fn open(&self, _: Open) {}
     fn closed(&self, _: &str, _: Closed) {}
+    fn compared(&self, _: &Comparison) {}
     fn facilitator(&self, _: &str, _: bool) {}
     fn nodes(&self, _: &str, _: bool) {}
 }

@@ -10,6 +10,7 @@ use domain::Clock;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::Watched;
 use super::breaker::Breaker;
 use super::observer::RailObserver;
 use crate::facilitator::{Facilitator, Settled, Shown, Unknown, Verified};
@@ -31,6 +32,8 @@ pub struct Pool {
     seats: Vec<Seat>,
     /// How long a settlement may wait for a place.
     wait_max: Duration,
+    /// Half of all places: what nobody waits for takes no more.
+    behind: Semaphore,
     /// Smooth weighted round robin: what each of them is owed.
     owed: Mutex<Vec<i64>>,
 }
@@ -39,6 +42,15 @@ struct Seat {
     member: Member,
     places: Semaphore,
     breaker: Mutex<Breaker>,
+}
+
+/// Who waits for a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// A client.
+    Waiting,
+    /// Nobody: it is settled behind the requests.
+    Behind,
 }
 
 /// What was heard.
@@ -68,7 +80,9 @@ impl Pool {
             breaker: Mutex::new(Breaker::default()),
             member,
         };
-        Self { seats: members.into_iter().map(seat).collect(), wait_max, owed }
+        let places: usize = members.iter().map(|member| member.running_max).sum();
+        let behind = Semaphore::new(places.div_ceil(2));
+        Self { seats: members.into_iter().map(seat).collect(), wait_max, behind, owed }
     }
 
     /// Whether anybody could be asked now.
@@ -80,9 +94,14 @@ impl Pool {
     pub(super) async fn settle(
         &self,
         shown: Shown<'_>,
-        clock: &dyn Clock,
-        observer: &dyn RailObserver,
+        queue: Queue,
+        (clock, observer): Watched<'_>,
     ) -> Heard {
+        let _behind = match queue {
+            // It is never closed.
+            Queue::Behind => self.behind.acquire().await.ok(),
+            Queue::Waiting => None,
+        };
         let mut said = "every facilitator is left alone after failures".to_owned();
         for index in self.order() {
             let Some(seat) = self.seats.get(index) else { continue };

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::chain::{Chain, Nodes};
+use crate::comparison::{Comparison, Difference};
 use crate::facilitator::{Configuration, Facilitator, Headers};
 use crate::mock::{Act, Call, Mock};
 use crate::reconciler::Open;
@@ -43,7 +44,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// A network with a node, as many facilitators as a test wants, and a rail over it.
 pub(crate) struct World {
     pub(crate) chain: Arc<Mutex<State>>,
-    node: Mock,
+    pub(crate) node: Mock,
     pub(crate) facilitators: Vec<Mock>,
     clock: Arc<Hands>,
     pub(crate) seen: Arc<Seen>,
@@ -73,6 +74,7 @@ pub(crate) struct Hands(AtomicI64);
 pub(crate) struct Seen {
     settled: Mutex<Vec<Settling>>,
     pub(crate) closed: Mutex<Vec<Closed>>,
+    differences: Mutex<Vec<Difference>>,
     facilitators: Mutex<Vec<(String, bool)>>,
     nodes: Mutex<Vec<bool>>,
 }
@@ -206,7 +208,10 @@ impl State {
             }
             "eth_getTransactionReceipt" => {
                 let hash: B256 = serde_json::from_value(parameters[0].clone()).unwrap();
-                let (nonce, used) = self.used.iter().find(|(nonce, _)| transaction(**nonce) == hash).unwrap();
+                let found = self.used.iter().find(|(nonce, _)| transaction(**nonce) == hash);
+                let Some((nonce, used)) = found else {
+                    return json!({ "jsonrpc": "2.0", "id": question["id"], "result": null });
+                };
                 let logs = [Some(use_of(*nonce)), used.moved.then(|| transfer_of(*nonce))];
                 let (logs, block): (Vec<Value>, _) = (logs.into_iter().flatten().collect(), used.block);
                 json!({
@@ -297,6 +302,10 @@ impl RailObserver for Seen {
     fn closed(&self, network: &str, closed: Closed) {
         assert_eq!(network, NETWORK);
         self.closed.lock().push(closed);
+    }
+
+    fn compared(&self, comparison: &Comparison) {
+        self.differences.lock().extend(comparison.differences.iter().cloned());
     }
 
     fn facilitator(&self, name: &str, answers: bool) {

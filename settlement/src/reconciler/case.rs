@@ -7,7 +7,7 @@ use ledger::{Close, LedgerError, OpenIntent};
 
 use super::Shared;
 use crate::chain::Evidence;
-use crate::rail::{Closed, Settling};
+use crate::rail::{Closed, Last, Settling};
 use crate::signed::Signed;
 
 /// Seconds that a payment must have left to be handed to a settler: facilitators refuse less.
@@ -29,7 +29,11 @@ impl Shared {
     /// Looks after a payment of which nobody knows whether its value moved.
     pub(super) async fn unknown(self: Arc<Self>, open: OpenIntent) {
         let case = match Signed::of(&open.intent) {
-            Ok(signed) => self.follow(&open, &signed, self.rail.was_asked(&open.payment)).await,
+            Ok(signed) => {
+                // What a crash left may never have been asked for: nothing was delivered for it.
+                let was_asked = self.rail.last_heard(&open.payment).is_some();
+                self.follow(&open, &signed, was_asked).await
+            }
             Err(error) => unreadable(&open, &error),
         };
         let (evidence, closed) = match case {
@@ -63,7 +67,19 @@ impl Shared {
 
     /// What was deferred goes to a settler at once; what went to one before, or stood in a block already, is looked for first.
     async fn collect(&self, open: &OpenIntent, signed: &Signed) -> Case {
-        let was_asked = self.known.lock().was_asked(&open.payment);
+        let last = self.rail.last_heard(&open.payment);
+        match last {
+            Some(Last::Moved(transaction)) => return Case::Moved(transaction),
+            // It stands in a block still: more is to be seen once that one counts.
+            Some(Last::Shown { counts_with })
+                if self.rail.last_block(&signed.network) < Some(counts_with)
+                    && self.rail.is_used(signed).await == Ok(true) =>
+            {
+                return Case::Open;
+            }
+            _ => {}
+        }
+        let was_asked = last.is_some() || open.seen.is_some() || self.known.lock().was_asked(&open.payment);
         if open.intent.settle == Settle::Deferred && !was_asked && self.has_time(signed) {
             self.ask(open, signed).await
         } else {

@@ -8,6 +8,7 @@ use ledger::{Held, Hold, HoldRequest, Intent, PaymentState};
 use serde_json::json;
 
 use super::house::{House, amount, continuous};
+use crate::comparison::{Difference, Way, compare};
 use crate::mock::Act;
 use crate::rail::tests::{
     LONG, NETWORK, PAY_TO, TOKEN, VALID_BEFORE, World, honest, payer, price, settling, success, texts,
@@ -262,6 +263,7 @@ async fn a5_what_was_served_and_can_never_be_collected_is_written_off_and_its_pa
 #[tokio::test]
 async fn d13_a_settlement_that_is_taken_back_before_its_block_counts_is_made_again() {
     let mut both = Both::deep(2).await;
+    both.world.rail.refresh().await;
     let hold = both.hold(1, Settle::After).await;
     let (payment, (payload, requirements)) = (hold.payment(), texts(1));
     let signed = Signed::read(NETWORK.into(), TOKEN, 1, &payload, &requirements).unwrap();
@@ -277,10 +279,27 @@ async fn d13_a_settlement_that_is_taken_back_before_its_block_counts_is_made_aga
     both.round().await;
     assert_eq!((both.world.asked(0, "settle"), both.moved(payment).await), (2, None));
     both.world.chain.lock().block += 2;
+    both.world.rail.refresh().await;
     both.later(2);
     both.round().await;
     assert_eq!(both.moved(payment).await, transaction_of(1));
     assert_eq!(both.closed(), [Closed::Settled]);
+    both.house.finish().await;
+}
+
+#[tokio::test]
+async fn what_moved_for_good_is_closed_without_asking_the_chain_again() {
+    let mut both = Both::new().await;
+    let hold = both.hold(1, Settle::After).await;
+    let (payment, (payload, requirements)) = (hold.payment(), texts(1));
+    let signed = Signed::read(NETWORK.into(), TOKEN, 1, &payload, &requirements).unwrap();
+    let settling = both.world.rail.settle(payment, &signed, price()).await;
+    assert_eq!(settling, Settling::Moved(transaction(B256::repeat_byte(1))));
+    hold.capture_settled(transaction(B256::repeat_byte(1))).await.unwrap().delivered();
+    let asked = both.world.node.calls().len();
+    assert_eq!(both.round().await, (0, 1));
+    assert_eq!((both.closed(), both.world.node.calls().len()), (vec![Closed::Settled], asked));
+    assert_eq!(both.round().await, (0, 0));
     both.house.finish().await;
 }
 
@@ -291,5 +310,38 @@ async fn a_lie_of_success_leaves_a_payment_due_until_the_chain_shows_it() {
     both.world.facilitators[0].does(settling(|nonce| success(transaction(nonce))));
     both.round().await;
     assert_eq!((both.house.ledger.due(10).await.unwrap().len(), both.moved(payment).await), (1, None));
+    both.house.finish().await;
+}
+
+#[tokio::test]
+async fn what_the_chain_shows_otherwise_than_the_books_is_found() {
+    let mut both = Both::new().await;
+    let right = both.captured(1, Settle::Deferred).await;
+    both.round().await;
+    let mut wrong = Vec::new();
+    for nonce in 2..=4 {
+        wrong.push(both.captured(nonce, Settle::Deferred).await);
+    }
+    let due = both.captured(5, Settle::Deferred).await;
+    let held = both.hold(6, Settle::After).await;
+    let elsewhere = B256::repeat_byte(7);
+    let ledger = &both.house.ledger;
+    ledger.settled(wrong[0], elsewhere).await.unwrap();
+    ledger.settled(wrong[1], elsewhere).await.unwrap();
+    ledger.write_off(wrong[2]).await.unwrap();
+    both.world.chain.lock().use_up(B256::repeat_byte(2), true);
+    both.world.chain.lock().use_up(B256::repeat_byte(4), true);
+    let found = compare(ledger, &both.world.rail).await.unwrap();
+    let transaction = |nonce| transaction(B256::repeat_byte(nonce));
+    let ways = [Way::Elsewhere(transaction(2)), Way::NotMoved(elsewhere), Way::Collected(transaction(4))];
+    let differs = |(payment, way)| Difference { payment, network: NETWORK.into(), amount: price(), way };
+    assert_eq!(found.differences, wrong.into_iter().zip(ways).map(differs).collect::<Vec<_>>());
+    assert_eq!((found.compared, found.unread), (4, 0));
+    assert_eq!((found.held, found.due), (vec![held.payment()], vec![due]));
+    assert_eq!(both.moved(right).await, transaction_of(1));
+    both.world.node.does(Act::Reset);
+    let found = compare(ledger, &both.world.rail).await.unwrap();
+    assert_eq!((found.compared, found.unread, found.differences), (0, 4, vec![]));
+    drop(held);
     both.house.finish().await;
 }

@@ -151,3 +151,32 @@ async fn what_is_unused_past_its_time_never_moves() {
     world.chain.lock().time = VALID_BEFORE;
     assert_eq!(world.settle(1).await, Settling::Refused("expired".to_owned()));
 }
+
+#[tokio::test]
+async fn what_is_settled_behind_the_requests_leaves_places_for_those_who_wait() {
+    let world = World::with(1, 2, LONG).await;
+    let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (opened, told, chain) = (Arc::clone(&gate), Arc::clone(&begun), Arc::clone(&world.chain));
+    world.facilitators[0].does(settling(move |nonce| {
+        chain.lock().use_up(nonce, true);
+        told.add_permits(1);
+        // Those behind take until somebody who waits has been served.
+        if nonce == B256::repeat_byte(9) {
+            success(transaction(nonce))
+        } else {
+            Act::When(Arc::clone(&opened), Box::new(success(transaction(nonce))))
+        }
+    }));
+    let behind = async |nonce: u8| {
+        let id = PaymentId::generate(world.clock.now(), [nonce; 10]);
+        world.rail.collect(id, &signed(nonce), price()).await
+    };
+    let waiting = async {
+        drop(begun.acquire().await.unwrap());
+        let settling = world.settle(9).await;
+        gate.add_permits(1);
+        settling
+    };
+    let (first, second, waited) = tokio::join!(behind(1), behind(2), waiting);
+    assert_eq!((first, second, waited), (moved(1), moved(2), moved(9)));
+}

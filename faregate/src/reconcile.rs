@@ -1,0 +1,134 @@
+//! `faregate reconcile`: do the public networks show what the books say? Of a stopped or running process, reading only.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use domain::{Clock, PaymentId};
+use registry::Config;
+use serde_json::{Value, json};
+use settlement::comparison::{Chains, Comparison, Difference, PAGE_MAX, Way, since};
+
+use crate::clock::SystemClock;
+use crate::output::{Format, Verdict, print_json, print_text};
+use crate::service::networks::chain;
+use crate::service::settings::books;
+
+/// Milliseconds.
+const HOUR: i64 = 3_600_000;
+
+/// Whose books, and how many of them.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The configuration file: where the books are, and the nodes of the networks.
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    config: PathBuf,
+    /// How many hours back payments are compared.
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    hours: u32,
+}
+
+/// Exit code 1 where a network shows something else than the books say, or cannot be read.
+pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
+    let config = Config::load(&arguments.config)?.config;
+    let database = books(&config.data);
+    let mut chains = Chains::new();
+    for network in config.networks.iter() {
+        chains.insert(Arc::clone(&network.network.id), chain(network)?);
+    }
+    let mut after = since(SystemClock.now().plus(-HOUR.saturating_mul(i64::from(arguments.hours))));
+    let mut comparison = Comparison::default();
+    loop {
+        let page = ledger::booked_of(&database, after, PAGE_MAX).await.context("cannot read the books")?;
+        let Some(last) = page.last() else { break };
+        after = last.open.payment;
+        comparison.add(page, &chains).await;
+    }
+    match format {
+        Format::Json => print_json(&view(&comparison)),
+        Format::Text => print_text(&text(&comparison)),
+    }
+    Ok((comparison.differences.is_empty() && comparison.unread == 0).into())
+}
+
+fn view(comparison: &Comparison) -> Value {
+    let names = |payments: &[PaymentId]| payments.iter().map(PaymentId::to_string).collect::<Vec<_>>();
+    let difference = |found: &Difference| {
+        let (booked, shown) = sides(found);
+        json!({
+            "payment": found.payment.to_string(), "network": found.network, "amount": found.amount.to_string(),
+            "booked": booked, "shown": shown
+        })
+    };
+    json!({
+        "compared": comparison.compared,
+        "unread": comparison.unread,
+        "held": names(&comparison.held),
+        "due": names(&comparison.due),
+        "differences": comparison.differences.iter().map(difference).collect::<Vec<_>>(),
+    })
+}
+
+fn text(comparison: &Comparison) -> String {
+    let mut lines = Vec::new();
+    lines.extend(comparison.held.iter().map(|payment| format!("{payment}  runs, or its outcome is unknown")));
+    lines.extend(
+        comparison.due.iter().map(|payment| format!("{payment}  captured, not settled for good yet")),
+    );
+    for found in &comparison.differences {
+        let (booked, shown) = sides(found);
+        let Difference { payment, network, amount, .. } = found;
+        lines.push(format!(
+            "{payment}  {amount} on {network}: the books say {booked}, the network shows {shown}"
+        ));
+    }
+    let Comparison { compared, unread, held, due, differences } = comparison;
+    let unread = if *unread == 0 { String::new() } else { format!(", {unread} CANNOT BE READ") };
+    let verdict = if differences.is_empty() { "no".to_owned() } else { differences.len().to_string() };
+    let (held, due) = (held.len(), due.len());
+    lines
+        .push(format!("{compared} payments compared{unread}, {verdict} differences; {held} held, {due} due"));
+    lines.join("\n")
+}
+
+/// What the books say of it, and what its network shows.
+fn sides(found: &Difference) -> (String, String) {
+    match found.way {
+        Way::NotMoved(booked) => (format!("it moved in {booked}"), "no transfer".to_owned()),
+        Way::Elsewhere(shown) => ("it moved in another transaction".to_owned(), format!("{shown}")),
+        Way::Collected(shown) => ("it was written off".to_owned(), format!("that it moved in {shown}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Amount, B256};
+
+    use super::*;
+
+    #[test]
+    fn what_differs_is_told_with_both_sides() {
+        let payment = PaymentId::from_bytes([1; 16]);
+        let amount = Amount::from_atomic(1_000).unwrap();
+        let difference = |way| Difference { payment, network: "eip155:84532".into(), amount, way };
+        let hash = B256::repeat_byte(7);
+        let ways = [Way::NotMoved(hash), Way::Elsewhere(hash), Way::Collected(hash)];
+        let comparison = Comparison {
+            compared: 9,
+            unread: 1,
+            held: vec![payment],
+            due: vec![payment, payment],
+            differences: ways.map(difference).to_vec(),
+        };
+        let text = text(&comparison);
+        assert_eq!(text.lines().count(), 7);
+        assert!(
+            text.ends_with("9 payments compared, 1 CANNOT BE READ, 3 differences; 1 held, 2 due"),
+            "{text}"
+        );
+        let view = view(&comparison);
+        assert_eq!(view["differences"][0]["booked"], format!("it moved in {hash}"));
+        assert_eq!((&view["compared"], view["due"].as_array().unwrap().len()), (&json!(9), 2));
+    }
+}
