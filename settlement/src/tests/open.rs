@@ -295,7 +295,7 @@ async fn what_moved_for_good_is_closed_without_asking_the_chain_again() {
     let signed = Signed::read(NETWORK.into(), TOKEN, 1, &payload, &requirements).unwrap();
     let settling = both.world.rail.settle(payment, &signed, price()).await;
     assert_eq!(settling, Settling::Moved(transaction(B256::repeat_byte(1))));
-    hold.capture_settled(transaction(B256::repeat_byte(1))).await.unwrap().delivered();
+    hold.capture_seen(transaction(B256::repeat_byte(1))).await.unwrap().delivered();
     let asked = both.world.node.calls().len();
     assert_eq!(both.round().await, (0, 1));
     assert_eq!((both.closed(), both.world.node.calls().len()), (vec![Closed::Settled], asked));
