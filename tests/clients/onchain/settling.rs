@@ -72,6 +72,27 @@ async fn a_settlement_that_was_not_done_is_unknown_and_is_done_later_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_killed_while_value_moves_finds_it_on_chain_and_serves_the_same_payment() {
+    let mut world = PublicWorld::paid().await;
+    let payer = world.payer(PRICE).await;
+    world.facilitator.on(Call::Settle, Conduct::silent().after_doing());
+    let (payment, request) = signed(&world, &payer).await;
+    let cut_off = tokio::spawn({
+        let (gateway, request) = (world.gateway.data(), request.clone());
+        async move { Wire::connect(gateway).await.try_call(&request).await }
+    });
+    world.facilitator.done(Call::Settle, 1).await;
+    world.gateway.kill().await;
+    let answer = cut_off.await.expect("a call that does not panic");
+    assert!(answer.is_none(), "killed before it could answer: {answer:?}");
+    world.gateway.restart().await;
+    served_at_last(world.gateway.data(), request, "the same payment after a restart").await;
+    assert_eq!(world.facilitator.count(Call::Settle, &nonce(&payment)), 1);
+    world.expect_received(PRICE).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_payments_whose_answers_are_swapped_are_booked_by_their_own_transactions() {
     let world = world().await;
     let payers = world.network.payers(2, PRICE).await;
