@@ -200,7 +200,7 @@ impl Drop for Hold {
     fn drop(&mut self) {
         match self.holding.take().filter(|holding| holding.stage == Stage::Recorded) {
             // Whoever dropped it may have asked for its settlement: only they could say that it was not.
-            Some(holding) if holding.request.intent.is_some() => holding.park(),
+            Some(holding) if holding.may_have_moved() => holding.park(),
             Some(holding) => drop(holding.void()),
             None => {}
         }
@@ -249,6 +249,11 @@ impl Holding {
         // Where the writer is gone the answer is lost with the work: then only the books know.
         let _ = shared.send(Command::Operation(Work::Void { holding: self, reply: Some(reply) }));
         Voiding { answer: Some(answer) }
+    }
+
+    /// Whether its value may have moved, as far as anybody here knows.
+    pub(crate) fn may_have_moved(&self) -> bool {
+        self.request.intent.as_ref().is_some_and(|intent| intent.may_move_while_held())
     }
 
     /// Keeps it until somebody knows. Its place in the queue is free for others: what is unknown does not end soon.

@@ -116,6 +116,11 @@ impl Intent {
         self.account().wallet
     }
 
+    /// Whether somebody may have been asked to settle it while it was only held. What is deferred is captured first.
+    pub(crate) fn may_move_while_held(&self) -> bool {
+        self.settle != Settle::Deferred
+    }
+
     pub(crate) fn account(&self) -> Token {
         let name = format!("{}/{}", self.network, self.token.to_checksum(None));
         Token { wallet: WalletId::of_token(&name), name: name.into() }

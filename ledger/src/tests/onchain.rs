@@ -133,6 +133,23 @@ async fn d8_what_nobody_knows_stays_held_over_a_crash_until_evidence_closes_it()
 }
 
 #[tokio::test]
+async fn what_is_deferred_and_only_held_is_free_again_after_a_crash_because_nobody_was_asked_to_settle_it() {
+    let mut books = Books::new();
+    let (crashed, left) = (onchain(1, DIRECT, Settle::Deferred), onchain(2, DIRECT, Settle::Deferred));
+    let running = books.hold(crashed.clone()).await.unwrap();
+    drop(books.hold(left.clone()).await.unwrap());
+    books.reopen();
+    drop(running);
+    assert_eq!(books.ledger.unknown(), []);
+    for request in [crashed, left] {
+        let payment = request.payment;
+        books.hold(request).await.unwrap().capture().await.unwrap().delivered();
+        books.ledger.settled(payment, TRANSACTION).await.unwrap();
+    }
+    books.finish().await;
+}
+
+#[tokio::test]
 async fn a_ledger_that_closes_leaves_what_nobody_knows_to_the_next_start() {
     let mut books = Books::new();
     let request = onchain(1, DIRECT, Settle::After);

@@ -22,13 +22,16 @@ pub(super) fn found(shared: &Arc<Shared>, mut rows: Vec<FoundHold>) -> Vec<Work>
     // In the order in which they were held: tiers and windows follow it.
     rows.sort_by_key(|row| (row.held.at, row.request.payment));
     let mut memory = shared.memory.lock();
-    let (unknown, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.request.intent.is_some());
+    let may_have_moved =
+        |row: &FoundHold| row.request.intent.as_ref().is_some_and(|intent| intent.may_move_while_held());
+    let (unknown, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(may_have_moved);
     for row in unknown {
         // Whether it was settled, only the chain knows.
         shared.parked.put(Box::new(Holding::found(shared, row, &mut memory)));
     }
     let end = |row: FoundHold| {
-        let is_charged = row.request.capture == Capture::Before;
+        // What is deferred is captured before anybody is asked to settle it.
+        let is_charged = row.request.capture == Capture::Before && row.request.intent.is_none();
         let holding = Box::new(Holding::found(shared, row, &mut memory));
         if is_charged { Work::Capture { holding, reply: None } } else { Work::Void { holding, reply: None } }
     };

@@ -51,16 +51,25 @@ async fn storm(mut world: PublicWorld) {
     for _ in 0..rounds {
         one_round(&mut world, &payers).await;
     }
+    let all = rounds * CALLS * PRICE;
     until("everything to be settled", || async {
+        let received = world.network.balance(PublicWorld::provider()).await;
         let metrics = world.gateway.metrics().await;
         let open = |what: &str| metrics.sum(&format!("faregate_chain_payments_{what}"), &[]);
-        (open("unknown") + open("due") < 1.0).then_some(())
+        (received >= all && open("unknown") + open("due") < 1.0).then_some(())
     })
     .await;
     for payer in &payers {
-        assert_eq!(world.network.balance(payer.address()).await, PRICE, "one call of each round, no more");
+        let left = world.network.balance(payer.address()).await;
+        assert_eq!(
+            left,
+            PRICE,
+            "{}: one call of each round, no more\n{}",
+            payer.address(),
+            world.gateway.log()
+        );
     }
-    world.expect_received(rounds * CALLS * PRICE).await;
+    world.expect_received(all).await;
     world.finish().await;
 }
 
