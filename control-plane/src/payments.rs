@@ -163,7 +163,7 @@ impl PaymentLine {
             fee: Money::new(receipt.fee, asset),
             net: Money::new(receipt.amount.saturating_sub(receipt.fee), asset),
             transaction: receipt.transaction.to_string(),
-            on_chain: receipt.on_chain.as_ref().map(OnChainView::from),
+            on_chain: receipt.on_chain.as_deref().map(OnChainView::from),
             held_at: payment.held_at.to_string(),
             captured_at: receipt.captured_at.to_string(),
             refunded: Money::new(payment.refunded, asset),

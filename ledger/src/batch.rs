@@ -246,7 +246,7 @@ pub(crate) struct PaymentRow {
     /// It was one of the day's free calls.
     pub(crate) free: bool,
     /// Where it was paid, if on a public network.
-    pub(crate) on_chain: Option<OnChain>,
+    pub(crate) on_chain: Option<Arc<OnChain>>,
 }
 
 /// A row of `hold`: all that is needed to capture it without a catalog.

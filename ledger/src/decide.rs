@@ -163,7 +163,7 @@ impl Draft<'_> {
         }
         let mut row = self.payment_row(request, held, (wallet, provider), (gross, call), cost.free);
         row.on_chain =
-            request.intent.as_ref().map(|intent| intent.on_chain(moved.and_then(End::transaction)));
+            request.intent.as_ref().map(|intent| Arc::new(intent.on_chain(moved.and_then(End::transaction))));
         self.move_payment(&row);
         let receipt = row.receipt();
         self.delta.payments.push(row);

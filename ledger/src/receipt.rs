@@ -35,7 +35,7 @@ pub struct ReceiptRecord {
     /// Ledger time of the commit.
     pub captured_at: UnixMillis,
     /// Where it was paid on a public network.
-    pub on_chain: Option<OnChain>,
+    pub on_chain: Option<Arc<OnChain>>,
 }
 
 /// A response kept for 24 hours, to answer the same request with the same bytes.

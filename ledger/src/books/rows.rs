@@ -107,7 +107,8 @@ impl PaymentColumns {
                 self.custody.as_deref(),
                 self.payer.as_deref(),
                 self.hash.as_deref(),
-            )?,
+            )?
+            .map(Arc::new),
         };
         let back = self.refunded.map(|amount| GivenBack { amount, fee: self.refunded_fee.unwrap_or(0) });
         Ok((row, back))

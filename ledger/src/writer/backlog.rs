@@ -104,7 +104,7 @@ impl<S: CommitStore> Run<S> {
         self.end_batch().await;
         let left = self.shared.memory.lock().holds.unsigned().count();
         // They hold what the ledger is made of.
-        drop(self.shared.parked.drain());
+        self.shared.parked.clear();
         if left > 0 {
             tracing::error!(
                 left,

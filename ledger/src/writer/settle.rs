@@ -204,16 +204,16 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         Work::Fund { reply, .. } | Work::Withdraw { reply, .. } => {
             tell(reply, outcome, |outcome| match outcome {
                 Outcome::Moved(transfer) => Ok(transfer),
-                other => Err(other),
+                other => Err(Box::new(other)),
             })
         }
         Work::Settle { reply, .. } => tell(reply, outcome, |outcome| match outcome {
             Outcome::Settled(settlement) => Ok(*settlement),
-            other => Err(other),
+            other => Err(Box::new(other)),
         }),
         Work::Pay { reply, .. } => tell(reply, outcome, |outcome| match outcome {
             Outcome::PaidOut(payout) => Ok(*payout),
-            other => Err(other),
+            other => Err(Box::new(other)),
         }),
         Work::CreateWallet { reply, .. }
         | Work::OpenProvider { reply, .. }
@@ -228,8 +228,8 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
 }
 
 /// Whoever asked may have left.
-fn tell<T>(reply: Reply<T>, outcome: Outcome, done: impl FnOnce(Outcome) -> Result<T, Outcome>) {
-    let _ = reply.send(done(outcome).map_err(|outcome| match outcome {
+fn tell<T>(reply: Reply<T>, outcome: Outcome, done: impl FnOnce(Outcome) -> Result<T, Box<Outcome>>) {
+    let _ = reply.send(done(outcome).map_err(|outcome| match *outcome {
         Outcome::Refused(refusal) => refusal.into(),
         _ => LedgerError::Unavailable,
     }));
