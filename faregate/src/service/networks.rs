@@ -121,7 +121,9 @@ fn line(
 /// A system without TLS.
 pub(crate) fn chain(settings: &NetworkSettings) -> anyhow::Result<Arc<Chain>> {
     let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
-    Ok(Arc::new(Chain::new(Nodes::new(urls, NODE_TIMEOUT)?, settings.confirmations)))
+    let token = settings.network.tokens.first().context("the network has no token")?;
+    let nodes = Nodes::new(urls, NODE_TIMEOUT)?.of_chain(token.chain_id);
+    Ok(Arc::new(Chain::new(nodes, settings.confirmations)))
 }
 
 fn own_settler(

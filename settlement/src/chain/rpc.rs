@@ -1,5 +1,6 @@
 //! [`Nodes`]: JSON-RPC over HTTP to the nodes of one network, one after the other until one answers (EIP-1474).
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,8 +21,16 @@ const MESSAGE_MAX: usize = 160;
 /// The nodes of one network, the preferred one first.
 pub struct Nodes {
     client: Client,
-    urls: Vec<String>,
+    nodes: Vec<Node>,
+    /// The number of their network, where it is known.
+    chain_id: Option<u64>,
     next_id: AtomicU64,
+}
+
+struct Node {
+    url: String,
+    /// Whether it is one of the network, once it said so.
+    is_of_it: OnceLock<bool>,
 }
 
 /// Why nothing was shown.
@@ -36,6 +45,9 @@ pub enum RpcError {
     /// A node answered what is no answer to this method.
     #[error("a node's answer to `{0}` cannot be read")]
     Malformed(&'static str),
+    /// A node is one of another network: what it shows says nothing of ours.
+    #[error("a node is not one of the network {0}")]
+    OtherNetwork(u64),
     /// A node refused.
     #[error("a node refused `{method}`: {code} {message}")]
     Refused {
@@ -102,7 +114,15 @@ impl Nodes {
     pub fn new(urls: Vec<String>, timeout: Duration) -> Result<Self, RpcError> {
         let client = Client::builder().redirect(Policy::none()).referer(false).no_proxy().timeout(timeout);
         let client = client.build().map_err(|_| RpcError::Client)?;
-        Ok(Self { client, urls, next_id: AtomicU64::new(1) })
+        let nodes = urls.into_iter().map(|url| Node { url, is_of_it: OnceLock::new() }).collect();
+        Ok(Self { client, nodes, chain_id: None, next_id: AtomicU64::new(1) })
+    }
+
+    /// Those of the network with this number: each is asked once, and one of another network is asked nothing else. Test money there
+    /// would buy here.
+    #[must_use]
+    pub fn of_chain(self, chain_id: u64) -> Self {
+        Self { chain_id: Some(chain_id), ..self }
     }
 
     /// Asks. A refusal is an answer: the next node is asked only where one says nothing that can be read.
@@ -112,14 +132,38 @@ impl Nodes {
         parameters: Value,
     ) -> Result<T, RpcError> {
         let mut said = RpcError::Unreachable;
-        for url in &self.urls {
-            match self.ask(url, method, &parameters).await {
+        for node in &self.nodes {
+            if let Err(other) = self.belongs(node).await {
+                said = other;
+                continue;
+            }
+            match self.ask(&node.url, method, &parameters).await {
                 Ok(found) => return Ok(found),
                 Err(refused @ RpcError::Refused { .. }) => return Err(refused),
                 Err(other) => said = other,
             }
         }
         Err(said)
+    }
+
+    async fn belongs(&self, node: &Node) -> Result<(), RpcError> {
+        let Some(chain_id) = self.chain_id else { return Ok(()) };
+        let is_of_it = match node.is_of_it.get() {
+            Some(known) => *known,
+            None => {
+                let said: String = self.ask(&node.url, "eth_chainId", &json!([])).await?;
+                let said = quantity(&said).ok_or(RpcError::Malformed("eth_chainId"))?;
+                if said != chain_id {
+                    tracing::error!(
+                        network = chain_id,
+                        said,
+                        "a node is one of another network, and is not asked"
+                    );
+                }
+                *node.is_of_it.get_or_init(|| said == chain_id)
+            }
+        };
+        if is_of_it { Ok(()) } else { Err(RpcError::OtherNetwork(chain_id)) }
     }
 
     async fn ask<T: DeserializeOwned>(

@@ -143,3 +143,30 @@ fn logs_are_asked_for_in_parts_that_cover_the_range_once() {
     assert_eq!(parts(1, 1_000), [(1, 1_000)]);
     assert_eq!(parts(u64::MAX - 1, u64::MAX), [(u64::MAX - 1, u64::MAX)]);
 }
+
+#[tokio::test]
+async fn a_node_of_another_network_shows_nothing() {
+    let (ours, theirs) = (Mock::start().await, Mock::start().await);
+    let says = |id: &'static str| {
+        Act::Reply(std::sync::Arc::new(move |question: &Value| {
+            let result = if question["method"] == "eth_chainId" { id } else { "0x7" };
+            json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string()
+        }))
+    };
+    ours.does(says("0x14a34"));
+    theirs.does(says("0x2105"));
+    let nodes =
+        |urls: Vec<String>| Nodes::new(urls, std::time::Duration::from_secs(5)).unwrap().of_chain(84_532);
+    let both = Chain::new(nodes(vec![theirs.url.clone(), ours.url.clone()]), 0);
+    for _ in 0..2 {
+        assert_eq!(both.quantity("eth_blockNumber", json!([])).await, Ok(7));
+    }
+    let methods = |mock: &Mock| {
+        mock.calls().iter().map(|call| call.body.clone().unwrap()["method"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(methods(&theirs), ["eth_chainId"], "it is asked once who it is");
+    assert_eq!(methods(&ours), ["eth_chainId", "eth_blockNumber", "eth_blockNumber"]);
+    let alone = Chain::new(nodes(vec![theirs.url.clone()]), 0);
+    let block = alone.quantity("eth_blockNumber", json!([])).await;
+    assert_eq!(block, Err(RpcError::OtherNetwork(84_532)));
+}
