@@ -89,7 +89,7 @@ async fn what_was_taken_from_an_agent_is_found_where_the_catalog_beside_it_canno
     let provider = json!({ "name": "acme", "upstream": { "addresses": ["https://acme.example.com"] } });
     rig.writer.load(Terms::default()).await.unwrap();
     rig.writer.create_provider(&operator(), provider).await.unwrap();
-    rig.place.force("update provider set document = '7'").await;
+    rig.place.force("update provider set document = '{}'").await;
     let mut seen = None;
     assert!(rig.follower.look(&mut seen).await.is_err(), "a catalog that cannot be read");
     assert!(rig.pays().await);
