@@ -92,15 +92,17 @@ const CASES: [Case; 5] = [
 /// All cases, each once: how many seconds each is measured is the options'.
 pub(crate) fn measure(ground: &Ground, options: &Options) -> Result<Comparison> {
     let runtime = Runtime::new()?;
-    let names = CASES.iter().map(|case| case.name.to_owned()).collect();
-    let mut comparison = Comparison::new("USDC on a chain of this machine".to_owned(), names, 0);
+    // No rows: there is one pace here, and every figure stands in a note.
+    let mut comparison = Comparison::new("USDC on a chain of this machine".to_owned(), Vec::new(), 0);
+    let mut reference = 0.0;
     for (index, case) in CASES.iter().enumerate() {
         let network = runtime.block_on(Network::start());
         let payers = runtime.block_on(network.payers(PAYERS, FUNDS));
         let payers: Vec<_> =
             payers.iter().map(|payer| SigningKey::from_hex(payer.private_key())).collect::<Result<_, _>>()?;
         let (run, note) = match case.settled {
-            None => official(&runtime, &network, case, &payers, options)?,
+            // With several payers at once its settlements have been seen to hang.
+            None => official(&runtime, &network, case, payers.get(..1).unwrap_or_default(), options)?,
             Some((settler, settle)) => {
                 let section = section(&runtime, &network, settler, ground)?;
                 let paid = OnChain { section: section.text.clone(), address: RECIPIENT, settle };
@@ -123,6 +125,15 @@ pub(crate) fn measure(ground: &Ground, options: &Options) -> Result<Comparison> 
             }
         };
         eprintln!("{run}");
+        let rate = run.requests_per_second;
+        if case.settled.is_none() {
+            reference = rate.max(reference);
+        }
+        comparison.note(format!(
+            "{}: {rate:.0}/s, {:.1} of the official at its best",
+            case.name,
+            rate / reference
+        ));
         comparison.add(run);
         if let Some((note, total)) = note {
             let received = runtime.block_on(network.balance(RECIPIENT));
