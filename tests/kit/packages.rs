@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One folder of packages.
 #[derive(Clone, Debug)]
@@ -56,8 +57,10 @@ impl Packages {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         let script = self.folder.join(format!("script-{:016x}.mjs", hasher.finish()));
-        // Renamed into place, so that nobody reads half of it.
-        let fresh = self.folder.join(format!("{}-{:016x}", std::process::id(), hasher.finish()));
+        // Renamed into place, so that nobody reads half of it; each writer has a name of its own for it, whatever the process.
+        static WRITERS: AtomicU64 = AtomicU64::new(0);
+        let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
+        let fresh = self.folder.join(format!("{}-{writer}-{:016x}", std::process::id(), hasher.finish()));
         std::fs::write(&fresh, text).expect("a copy of the script");
         std::fs::rename(fresh, &script).expect("the script in its place");
         script
