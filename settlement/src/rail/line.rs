@@ -134,7 +134,10 @@ impl Line {
     async fn heard(&self, signed: &Signed, amount: Amount, heard: Heard) -> Settling {
         let (named, said) = match heard {
             Heard::Nobody(why) => return Settling::Unavailable(why),
-            Heard::Invalid(reason) | Heard::Refused(reason) => return self.refused(signed, reason).await,
+            Heard::Invalid(reason) => return self.refused(signed, reason).await,
+            // Whoever was asked to settle it holds the signature, and may have sent it before it said no: its word alone must not
+            // have the payer sign another one.
+            Heard::Refused(reason) => (None, reason),
             Heard::Moved(transaction) => {
                 (Some(transaction), "the chain does not show the settlement yet".to_owned())
             }
@@ -203,8 +206,8 @@ impl Line {
         self.chain.is_used(signed.token, signed.transfer()).await
     }
 
-    /// A refusal of a nonce that is used is none, and neither is one that nobody can look after: it may have been settled before,
-    /// or by who refuses it.
+    /// That a payment whose nonce is used is invalid says nothing, and neither does it where nobody can look after it: it may have
+    /// been settled before.
     async fn refused(&self, signed: &Signed, reason: String) -> Settling {
         match self.is_used(signed).await {
             Ok(false) => Settling::Refused(reason),

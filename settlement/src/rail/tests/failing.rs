@@ -111,7 +111,7 @@ async fn d10_a_refusal_whose_nonce_is_used_is_none() {
         chain.lock().use_up(nonce, true);
         refusal("insufficient_funds")
     }));
-    assert!(is_unknown(&world.settle(1).await));
+    assert_eq!(world.settle(1).await, moved(1), "whatever was said of it");
     let invalid = json!({ "isValid": false, "invalidReason": "insufficient_funds" }).to_string();
     world.facilitators[0].does(Act::Answer(200, invalid));
     // Settled before: by whom, the evidence says.
@@ -119,6 +119,13 @@ async fn d10_a_refusal_whose_nonce_is_used_is_none() {
     assert_eq!(world.settle(2).await, Settling::Refused("insufficient_funds".to_owned()));
     world.node.does(Act::Reset);
     assert!(is_unknown(&world.settle(3).await));
+}
+
+#[tokio::test]
+async fn d10_who_was_asked_to_settle_and_says_no_may_still_do_it() {
+    let world = World::new(1).await;
+    world.facilitators[0].does(settling(|_| refusal("insufficient_funds")));
+    assert!(is_unknown(&world.settle(1).await), "a fresh 402 would have its payer pay twice");
 }
 
 #[tokio::test]
