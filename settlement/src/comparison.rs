@@ -10,11 +10,11 @@ use std::time::Duration;
 use domain::{Amount, B256, PaymentId, UnixMillis};
 use ledger::{Booked, BookedIntent, Ledger, LedgerError};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use crate::chain::{Chain, Depth, Evidence, RpcError};
 use crate::rail::{Rail, units};
 use crate::signed::Signed;
+use crate::ticks::Ticks;
 
 /// Payments that are read of the books at once.
 pub const PAGE_MAX: u32 = 1_000;
@@ -101,19 +101,9 @@ pub fn since(at: UnixMillis) -> PaymentId {
 }
 
 /// Compares what came in the last hours every `interval`, until `stop` says so.
-pub async fn run(ledger: Ledger, rail: Rail, interval: Duration, mut stop: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            // Whoever would say so may be gone.
-            stopped = stop.wait_for(|stopped| *stopped) => {
-                let _ = stopped;
-                return;
-            }
-            _ = ticks.tick() => {}
-        }
+pub async fn run(ledger: Ledger, rail: Rail, interval: Duration, stop: watch::Receiver<bool>) {
+    let mut ticks = Ticks::new(interval, stop);
+    while ticks.next().await {
         match compare(&ledger, &rail).await {
             Ok(comparison) => tell(&comparison, &rail),
             Err(error) => tracing::warn!(%error, "the books cannot be compared with the chains now"),

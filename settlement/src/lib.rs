@@ -17,6 +17,7 @@ pub mod rail;
 pub mod reconciler;
 pub mod signed;
 pub mod terms;
+mod ticks;
 pub mod watcher;
 pub mod worker;
 

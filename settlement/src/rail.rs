@@ -19,11 +19,11 @@ use alloy_primitives::U256;
 use domain::{Address, Amount, B256, Clock, Network, PaymentId, UnixMillis};
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use crate::chain::{Depth, Evidence, RpcError};
 use crate::comparison::Chains;
 use crate::signed::Signed;
+use crate::ticks::Ticks;
 use funds::Purses;
 use memory::Memory;
 use payers::Payers;
@@ -125,19 +125,9 @@ impl Rail {
     }
 
     /// Looks at every network, an interval after the other, until `stop` says so.
-    pub async fn follow(self, interval: Duration, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                biased;
-                // Whoever would say so may be gone.
-                stopped = stop.wait_for(|stopped| *stopped) => {
-                    let _ = stopped;
-                    return;
-                }
-                _ = ticks.tick() => {}
-            }
+    pub async fn follow(self, interval: Duration, stop: watch::Receiver<bool>) {
+        let mut ticks = Ticks::new(interval, stop);
+        while ticks.next().await {
             self.refresh().await;
         }
     }

@@ -17,9 +17,9 @@ use ledger::{Ledger, LedgerError, OpenIntent};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
 use crate::rail::Rail;
+use crate::ticks::Ticks;
 use known::Known;
 
 /// How much is done at once.
@@ -64,19 +64,9 @@ impl Reconciler {
     }
 
     /// Works until `stop` says so: begins what is open every `interval`, and waits for none of it.
-    pub async fn run(mut self, interval: Duration, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                biased;
-                // Whoever would say so may be gone.
-                stopped = stop.wait_for(|stopped| *stopped) => {
-                    let _ = stopped;
-                    return;
-                }
-                _ = ticks.tick() => {}
-            }
+    pub async fn run(mut self, interval: Duration, stop: watch::Receiver<bool>) {
+        let mut ticks = Ticks::new(interval, stop);
+        while ticks.next().await {
             if let Err(error) = self.begin().await {
                 tracing::warn!(%error, "what is due on public networks cannot be read; it is tried again");
             }

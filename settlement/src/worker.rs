@@ -11,11 +11,11 @@ use domain::{Amount, SettlementTerms, UnixMillis};
 use ledger::{LedgerError, Settlement, Tally};
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use crate::books::Books;
 use crate::due::{Due, due};
 use crate::terms::{TermsError, TermsSource};
+use crate::ticks::Ticks;
 use crate::watcher::Watcher;
 
 /// How often a provider is tried in one round, where somebody else settles with it at the same time.
@@ -65,19 +65,9 @@ impl<B: Books> Worker<B> {
     }
 
     /// Works until `stop` says so, a round every `interval`.
-    pub async fn run(mut self, interval: Duration, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                biased;
-                // Whoever would say so may be gone.
-                stopped = stop.wait_for(|stopped| *stopped) => {
-                    let _ = stopped;
-                    return;
-                }
-                _ = ticks.tick() => {}
-            }
+    pub async fn run(mut self, interval: Duration, stop: watch::Receiver<bool>) {
+        let mut ticks = Ticks::new(interval, stop);
+        while ticks.next().await {
             self.round().await;
         }
     }
