@@ -6,6 +6,7 @@ mod failing;
 mod killed;
 mod settling;
 mod time;
+mod treasury;
 mod ways;
 
 use serde_json::{Value, json};

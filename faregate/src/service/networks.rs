@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::service::outbox::RegistryOutbox;
+use crate::service::outgoing_metrics::OutgoingMetrics;
 use crate::service::outlets;
 use crate::service::rail_metrics::RailMetrics;
 
@@ -90,7 +91,9 @@ impl Networks {
             let is_open = ledger.outlet(&settings.network.id).is_some();
             outlets.extend(settler.filter(|_| is_open));
         }
-        let sender = Sender::new(ledger.clone(), outlets);
+        let leaving = outlets.iter().map(|outlet: &Outlet| &*outlet.network);
+        let leaving = Arc::new(OutgoingMetrics::new(prometheus, leaving)?);
+        let sender = Sender::new(ledger.clone(), outlets, leaving);
         tasks.push(tokio::spawn(sender.run(SEND_EVERY, stop.subscribe())));
         let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
