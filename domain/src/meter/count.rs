@@ -52,7 +52,8 @@ impl Count {
             return None;
         }
         let exponent: i64 = exponent.parse::<i32>().ok()?.into();
-        let mut power = exponent.checked_add(COUNT_SCALE.into())?.checked_sub(i64::try_from(part.len()).ok()?)?;
+        let mut power =
+            exponent.checked_add(COUNT_SCALE.into())?.checked_sub(i64::try_from(part.len()).ok()?)?;
         let mut value = 0_u128;
         for digit in whole.bytes().chain(part.bytes()).map(|byte| u128::from(byte - b'0')) {
             if value < SIGNIFICANT {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 const STEPS_MAX: usize = 16;
 
 /// Longest step.
-pub const STEP_BYTES_MAX: usize = 128;
+const STEP_BYTES_MAX: usize = 128;
 
 /// A JSON pointer: `/usage/total_tokens`. Never the whole document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -71,7 +71,8 @@ fn ways_to_count_are_read_as_they_are_printed() {
         assert_eq!(text.parse::<Reading>().unwrap().to_string(), text);
     }
     assert_eq!("header:X-Tokens".parse::<Reading>().unwrap().to_string(), "header:x-tokens");
-    for text in ["", "json:", "json:usage", "json:/a~2", "header:", "header:a b", "event", "tokens:/a", "sum"] {
+    for text in ["", "json:", "json:usage", "json:/a~2", "header:", "header:a b", "event", "tokens:/a", "sum"]
+    {
         assert!(text.parse::<Reading>().is_err(), "{text}");
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use domain::Amount;
+use domain::{Amount, PaymentId};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, Encode, Sqlite, Type};
 
@@ -70,6 +70,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.intents.iter(), intent).finish());
     values.add(hex_list(delta.unsigned.iter().map(|payment| payment.as_bytes().as_slice())));
     values.add(Rows::of(delta.closed.iter(), closed).finish());
+    values.add(Rows::of(delta.kept.iter(), kept).finish());
     values.arguments
 }
 
@@ -160,7 +161,7 @@ fn hold(mut row: Row<'_>, hold: &HoldRow) {
     row.optional(request.digest.as_ref().map(|digest| digest.as_slice()));
     row.bytes(request.fingerprint.as_bytes());
     row.optional(request.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
-    row.number(hold.held_at.0).text(capture(request.capture));
+    row.number(hold.held_at.0).text(capture(request.capture)).limit(hold.owed_after_a_crash());
 }
 
 /// `$24`
@@ -177,6 +178,11 @@ fn intent(mut row: Row<'_>, begun: &IntentRow) {
 fn closed(mut row: Row<'_>, closed: &ClosedRow) {
     row.bytes(closed.payment.as_bytes()).word(closed.end.name());
     row.optional(closed.end.transaction().as_ref().map(|hash| hash.as_slice()));
+}
+
+/// `$27`
+fn kept(mut row: Row<'_>, (payment, owed): &(PaymentId, Amount)) {
+    row.bytes(payment.as_bytes()).number(owed.atomic());
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {
