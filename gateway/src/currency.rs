@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::{Asset, Network};
+use domain::{Asset, Network, Token, TransferMethod};
 use protocol::eip712::Domain;
 use protocol::offer::MAX_TIMEOUT_SECONDS;
+use protocol::permit::PermitDomain;
 
 /// Something that payments are made in.
 #[derive(Debug)]
@@ -12,6 +13,10 @@ pub(crate) struct Currency {
     pub(crate) asset: Asset,
     /// What its payments are signed over.
     pub(crate) domain: Domain,
+    /// What those by Permit2 are signed over.
+    pub(crate) permits: PermitDomain,
+    /// How it may be moved, the preferred way first.
+    pub(crate) methods: Vec<TransferMethod>,
     /// Where it is; none for the wallet's dollar, which is on no network.
     pub(crate) network: Option<Arc<Network>>,
 }
@@ -26,8 +31,10 @@ pub(crate) struct Currencies {
 // === impl Currency ===
 
 impl Currency {
-    fn new(asset: &Asset, network: Option<&Arc<Network>>) -> Arc<Self> {
-        Arc::new(Self { asset: asset.clone(), domain: Domain::new(asset), network: network.map(Arc::clone) })
+    fn new(token: Token, network: Option<&Arc<Network>>) -> Arc<Self> {
+        let Token { asset, methods } = token;
+        let (domain, permits) = (Domain::new(&asset), PermitDomain::new(asset.chain_id));
+        Arc::new(Self { asset, domain, permits, methods, network: network.map(Arc::clone) })
     }
 
     /// How long a payment in it may be valid.
@@ -48,8 +55,8 @@ impl Currencies {
         let mut tokens = Vec::new();
         for network in networks {
             let network = Arc::new(network.clone());
-            tokens.extend(network.tokens.iter().map(|token| Currency::new(token, Some(&network))));
+            tokens.extend(network.tokens.iter().map(|token| Currency::new(token.clone(), Some(&network))));
         }
-        Self { wallet: Currency::new(wallet, None), tokens }
+        Self { wallet: Currency::new(Token::new(wallet.clone()), None), tokens }
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use domain::{Amount, Price, Route, UnixMillis};
 use protocol::payload::{Malformed, PaymentPayload};
-use protocol::verify::{Expected, Method, Quote, Rejection, VerifiedPayment, verify as verify_payment};
+use protocol::verify::{Expected, Quote, Rejection, VerifiedPayment, verify as verify_payment};
 use protocol::{X402_VERSION_1, header, network};
 use registry::agent_key::AgentKey;
 use registry::config::Limits;
 
 use crate::credential::Credential;
-use crate::offer::{OfferedQuote, RouteOffer, Way};
+use crate::offer::{OfferedQuote, RouteOffer};
 use crate::refusal::{Refusal, Unpaid};
+use crate::way::Way;
 
 /// Who says they pay, and for which of the route's quotes.
 pub(crate) struct Claim {
@@ -135,8 +136,9 @@ fn candidates<'a>(payload: &PaymentPayload, offer: &'a RouteOffer) -> Result<Vec
     }
     let meant: Vec<&Way> =
         offered.iter().copied().filter(|way| payload.may_be_in(&way.currency.asset)).collect();
-    if !meant.is_empty() {
-        return Ok(meant);
+    let fitting: Vec<&Way> = meant.iter().copied().filter(|way| payload.is_by(&way.method())).collect();
+    if let Some(found) = [fitting, meant].into_iter().find(|ways| !ways.is_empty()) {
+        return Ok(found);
     }
     let nearest = offered.iter().copied().find(is_there).or(offered.first().copied());
     Ok(nearest.into_iter().collect())
@@ -154,7 +156,7 @@ fn judge(
         .collect();
     let expected = Expected {
         asset: &way.currency.asset,
-        method: Method::Authorization(&way.currency.domain),
+        method: way.method(),
         pay_to: way.pay_to,
         max_timeout_seconds: way.currency.max_timeout_seconds(),
         margin_seconds: way.currency.margin_seconds(),
