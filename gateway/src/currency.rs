@@ -6,6 +6,10 @@ use domain::{Asset, Network, Token, TransferMethod};
 use protocol::eip712::Domain;
 use protocol::offer::MAX_TIMEOUT_SECONDS;
 use protocol::permit::PermitDomain;
+use settlement::rail::Settlers;
+use tokio::sync::watch;
+
+use crate::rail::PublicRail;
 
 /// Something that payments are made in.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(crate) struct Currencies {
     pub(crate) wallet: Arc<Currency>,
     /// Tokens of public networks, as they stand in the configuration.
     pub(crate) tokens: Vec<Arc<Currency>>,
+    /// Who knows who settles there.
+    rail: Option<Arc<dyn PublicRail>>,
 }
 
 // === impl Currency ===
@@ -57,6 +63,38 @@ impl Currencies {
             let network = Arc::new(network.clone());
             tokens.extend(network.tokens.iter().map(|token| Currency::new(token.clone(), Some(&network))));
         }
-        Self { wallet: Currency::new(Token::new(wallet.clone()), None), tokens }
+        Self { wallet: Currency::new(Token::new(wallet.clone()), None), tokens, rail: None }
+    }
+
+    /// With this rail below the tokens.
+    pub(crate) fn settled_by(self, rail: Arc<dyn PublicRail>) -> Self {
+        Self { rail: Some(rail), ..self }
+    }
+
+    /// Who may settle payments of `upto` in each of the tokens, in their order.
+    pub(crate) fn settlers(&self) -> Vec<Settlers> {
+        self.tokens.iter().map(|token| self.settlers_of(token)).collect()
+    }
+
+    /// Who may settle payments of `upto` in a currency; none where nobody does.
+    pub(crate) fn settlers_of(&self, currency: &Currency) -> Settlers {
+        let settlers = self.rail.as_ref().filter(|_| currency.methods.contains(&TransferMethod::Permit2));
+        settlers.map(|rail| rail.settlers(&currency.asset.network)).unwrap_or_default()
+    }
+
+    /// Returns once who may settle payments of `upto` may have changed; never, where nobody tells.
+    pub(crate) async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
+        let has_changed = match changes {
+            Some(changes) => changes.changed().await.is_ok(),
+            None => false,
+        };
+        if !has_changed {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// What tells of such changes.
+    pub(crate) fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.rail.as_ref().map(|rail| rail.changes())
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use domain::{Address, Amount, Payee, TransferMethod};
 use protocol::offer::Offer;
+use protocol::payload::PaymentPayload;
 use protocol::verify::Method;
+use settlement::rail::Settlers;
 
 use crate::currency::Currency;
 
@@ -25,6 +27,8 @@ pub(crate) enum Moves {
     Authorization,
     /// By Permit2: the price.
     Permit,
+    /// By Permit2 and scheme `upto`: no more than the price, by one of these settlers; at least one.
+    Upto(Settlers),
 }
 
 // === impl Way ===
@@ -34,19 +38,41 @@ impl Way {
     pub(crate) fn offer(&self, amount: Amount, quote: &str) -> Offer {
         let seconds = self.currency.max_timeout_seconds();
         let offer = Offer::exact(&self.currency.asset, self.pay_to, amount, seconds, Some(quote));
-        match self.moves {
+        match &self.moves {
             Moves::Authorization => offer,
             Moves::Permit => offer.by_permit(),
+            Moves::Upto(settlers) => offer.upto(first(settlers)),
         }
     }
 
-    /// What its payer signs.
-    pub(crate) fn method(&self) -> Method<'_> {
-        match self.moves {
+    /// What a payer of this payment has signed, if it is one of this way.
+    pub(crate) fn method(&self, payload: &PaymentPayload) -> Method<'_> {
+        match &self.moves {
             Moves::Authorization => Method::Authorization(&self.currency.domain),
             Moves::Permit => Method::Permit(&self.currency.permits),
+            Moves::Upto(settlers) => Method::Upto(&self.currency.permits, named(settlers, payload)),
         }
     }
+
+    /// The same way as this payment takes it: with the settler that its payer has named.
+    pub(crate) fn of(&self, payload: &PaymentPayload) -> Self {
+        let moves = match &self.moves {
+            Moves::Upto(settlers) => Moves::Upto([named(settlers, payload)].into()),
+            other => other.clone(),
+        };
+        Self { moves, ..self.clone() }
+    }
+}
+
+/// Whom offers name.
+fn first(settlers: &Settlers) -> Address {
+    settlers.first().copied().unwrap_or_default()
+}
+
+/// Whom a payer has named, where it is one of them; whom offers name otherwise.
+fn named(settlers: &Settlers, payload: &PaymentPayload) -> Address {
+    let named = payload.transfer().facilitator();
+    named.filter(|named| settlers.contains(named)).unwrap_or_else(|| first(settlers))
 }
 
 // === impl Moves ===

@@ -114,7 +114,7 @@ fn signed(
             Err(rejection) => rejection,
         };
         if rejection.signed().is_some() {
-            let claimant = Claimant::Earlier { rejection, way: way.clone(), version: payload.version() };
+            let claimant = Claimant::Earlier { rejection, way: way.of(payload), version: payload.version() };
             return Ok(Claim::new(claimant, route, payload));
         }
         rejected.get_or_insert(rejection);
@@ -136,7 +136,8 @@ fn candidates<'a>(payload: &PaymentPayload, offer: &'a RouteOffer) -> Result<Vec
     }
     let meant: Vec<&Way> =
         offered.iter().copied().filter(|way| payload.may_be_in(&way.currency.asset)).collect();
-    let fitting: Vec<&Way> = meant.iter().copied().filter(|way| payload.is_by(&way.method())).collect();
+    let fitting: Vec<&Way> =
+        meant.iter().copied().filter(|way| payload.is_by(&way.method(payload))).collect();
     if let Some(found) = [fitting, meant].into_iter().find(|ways| !ways.is_empty()) {
         return Ok(found);
     }
@@ -156,7 +157,7 @@ fn judge(
         .collect();
     let expected = Expected {
         asset: &way.currency.asset,
-        method: way.method(),
+        method: way.method(payload),
         pay_to: way.pay_to,
         max_timeout_seconds: way.currency.max_timeout_seconds(),
         margin_seconds: way.currency.margin_seconds(),
@@ -183,7 +184,7 @@ fn claim(
     }
     let json = header::decode(header).ok().and_then(|json| String::from_utf8(json).ok());
     let on_chain = OnChain {
-        way: way.clone(),
+        way: way.of(payload),
         version: payload.version(),
         payload: json.ok_or(Refusal::Internal)?.into(),
         quote: paid.text.clone(),
