@@ -28,12 +28,6 @@ async fn npm_x402_fetch_pays_by_permit2_and_we_settle() {
     pays_by_permit2(Client::fetch(), world).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pypi_x402_httpx_pays_by_permit2_and_we_settle() {
-    let world = PublicWorld::settling_itself(&format!("{LONG}\n{}", permits()), routes()).await;
-    pays_by_permit2(Client::httpx(), world).await;
-}
-
 /// Time for two attempts of a facilitator, which `deferred` wants.
 const LONG: &str = "max_timeout = \"2m\"";
 
