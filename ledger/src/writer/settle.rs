@@ -108,6 +108,7 @@ impl<S: CommitStore> Run<S> {
                 }
                 Work::Settle { reply, .. } => refuse(reply),
                 Work::Pay { reply, .. } => refuse(reply),
+                Work::Step { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. }
                 | Work::OpenProvider { reply, .. }
                 | Work::OpenDirect { reply, .. }
@@ -213,6 +214,10 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         }),
         Work::Pay { reply, .. } => tell(reply, outcome, |outcome| match outcome {
             Outcome::PaidOut(payout) => Ok(*payout),
+            other => Err(Box::new(other)),
+        }),
+        Work::Step { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Stepped(outgoing) => Ok(*outgoing),
             other => Err(Box::new(other)),
         }),
         Work::CreateWallet { reply, .. }
