@@ -101,7 +101,7 @@ impl Gateway {
         let mut parts = self.parts;
         let traffic = Arc::new(Traffic::default());
         let public = public(&mut parts);
-        let snapshot = sell(&parts, public.is_some(), &traffic).await;
+        let snapshot = sell(&parts, public.as_deref(), &traffic).await;
         let Parts { registry, settings, metrics, clock, .. } = &parts;
         let (registry, metrics) = (registry.clone(), Arc::clone(metrics));
         metrics.set_queue_max(settings.limits.holds_max);
@@ -161,10 +161,14 @@ fn public(parts: &mut Parts) -> Option<Arc<Public>> {
 }
 
 /// What is sold, from now on.
-async fn sell(parts: &Parts, is_public: bool, traffic: &Arc<Traffic>) -> Arc<ArcSwap<Snapshot>> {
+async fn sell(parts: &Parts, public: Option<&Public>, traffic: &Arc<Traffic>) -> Arc<ArcSwap<Snapshot>> {
     let Parts { ledger, registry, settings, metrics, .. } = parts;
-    let networks = if is_public { settings.networks.as_slice() } else { &[] };
-    let currencies = Currencies::new(ledger.asset(), networks);
+    let currencies = match public {
+        Some(public) => {
+            Currencies::new(ledger.asset(), &settings.networks).settled_by(Arc::clone(&public.networks.rail))
+        }
+        None => Currencies::new(ledger.asset(), &[]),
+    };
     let catalog = registry.catalogs().borrow().clone();
     let first = Snapshot::build(catalog, ledger, &currencies, traffic, None).await;
     let snapshot = Arc::new(ArcSwap::from_pointee(first));

@@ -45,6 +45,7 @@ mod snapshot;
 mod stage;
 mod traffic;
 mod unanswered;
+mod way;
 mod worker;
 
 pub use gateway::{Gateway, Parts, StartError};

@@ -4,6 +4,7 @@
 mod attacks;
 mod failing;
 mod killed;
+mod permits;
 mod settling;
 mod time;
 mod treasury;

@@ -141,7 +141,7 @@ fn line(
 pub(crate) fn chain(settings: &NetworkSettings) -> anyhow::Result<Arc<Chain>> {
     let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
     let token = settings.network.tokens.first().context("the network has no token")?;
-    let nodes = Nodes::new(urls, NODE_TIMEOUT)?.of_chain(token.chain_id);
+    let nodes = Nodes::new(urls, NODE_TIMEOUT)?.of_chain(token.asset.chain_id);
     Ok(Arc::new(Chain::new(nodes, settings.confirmations)))
 }
 
@@ -154,7 +154,7 @@ fn own_settler(
     let key = SigningKey::from_hex(evm.key.expose()).context("networks.evm.key cannot be used")?;
     let token = settings.network.tokens.first().context("the network has no token")?;
     let sending = evm::Settings {
-        chain_id: token.chain_id,
+        chain_id: token.asset.chain_id,
         fee_cap: evm.max_fee_per_gas,
         bump_after: evm.bump_after,
         poll: POLL,
