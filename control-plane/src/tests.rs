@@ -1,5 +1,6 @@
 //! The two routers over real sockets, with a real ledger and registry in a temporary directory.
 
+mod deposits;
 mod http;
 mod limits;
 mod listeners;
@@ -177,7 +178,7 @@ fn state(ledger: Ledger, registry: Registry) -> ControlState {
     // Gone, it would end every stream at once.
     Box::leak(Box::new(keep));
     let streams = Streams::lasting(stop, std::time::Duration::from_millis(200));
-    ControlState { ledger, registry, metrics: metrics(), egress, streams }
+    ControlState { ledger, registry, metrics: metrics(), egress, streams, deposits: None }
 }
 
 fn catalog() -> RawCatalog {

@@ -13,6 +13,7 @@ mod cors;
 mod credential;
 mod currency;
 mod decision;
+mod deposit_view;
 mod drain;
 mod exposure;
 mod failure;

@@ -1,6 +1,7 @@
 //! Stock clients at their defaults, a gateway configured as a provider would for Base Sepolia, and the official facilitator: USDC moves
 //! from the payer's address to the provider's own, once for each call that was served.
 
+mod deposits;
 mod killed;
 mod settling;
 

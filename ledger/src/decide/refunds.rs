@@ -11,6 +11,7 @@ use crate::batch::{
     AccountId, CallKey, End, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow,
     Refusal,
 };
+use crate::deposit::DEPOSITS;
 
 /// What is to be given back.
 pub(super) struct Asked<'a> {
@@ -34,7 +35,8 @@ impl Draft<'_> {
         let given = self.given.payments.get(&asked.payment).ok_or(Refusal::UnknownPayment)?;
         let row = &given.row;
         let is_written_off = asked.reason == RefundReason::WrittenOff;
-        if row.on_chain.is_some() != is_written_off {
+        // What was deposited is the wallet's, and only what moved for good was.
+        if row.on_chain.is_some() != is_written_off || &*row.provider == DEPOSITS {
             return Err(Refusal::OnChain);
         }
         let (left, fee_back) = match self.back(given) {

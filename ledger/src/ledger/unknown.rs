@@ -30,7 +30,7 @@ impl Ledger {
     }
 
     /// Closes one of them by what the chain shows: captured, or never charged. Its delivery is owed then: the same request may
-    /// come once more, free.
+    /// come once more, free; a deposit has funded its wallet.
     ///
     /// # Errors
     /// [`LedgerError::UnknownPayment`] where it is none of them; [`LedgerError::Unavailable`] where it could not be written: it is
@@ -40,8 +40,14 @@ impl Ledger {
         match evidence {
             Close::Void => holding.void().await.map_err(|_| LedgerError::Unavailable),
             Close::Moved(transaction) => {
+                let is_deposit = holding.is_deposit();
                 holding.moved = Some(End::Settled(transaction));
                 match holding.capture().await {
+                    // What funds a wallet is delivered with that.
+                    Ok(receipt) if is_deposit => {
+                        receipt.delivered();
+                        Ok(())
+                    }
                     Ok(receipt) => {
                         drop(receipt);
                         Ok(())

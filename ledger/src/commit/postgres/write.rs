@@ -165,6 +165,7 @@ fn intents<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
         .bind(column(&delta.closed, |row| row.payment.as_bytes().to_vec()))
         .bind(column(&delta.closed, |row| row.end.name()))
         .bind(column(&delta.closed, |row| row.end.transaction().map(|hash| hash.to_vec())))
+        .bind(column(rows, |row| row.intent.deposit.map(|wallet| wallet.as_bytes().to_vec())))
 }
 
 fn charged(delta: &Delta) -> Vec<(&WindowKey, &WindowChange)> {
