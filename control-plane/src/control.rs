@@ -62,6 +62,7 @@ pub struct ControlState {
 pub fn router(state: ControlState, admin_token: Option<&Secret>) -> Router {
     let (calls, mut document) = resources().split_for_parts();
     let (open, of_open) = open().split_for_parts();
+    let open = open.method_not_allowed_fallback(async || Problem::Method);
     document.merge(of_open);
     document::complete(&mut document);
     let operations = Operations::of(&document);
@@ -124,7 +125,7 @@ fn resources() -> OpenApiRouter<ControlState> {
 
 /// What needs no key: whoever pays may call it.
 fn open() -> OpenApiRouter<ControlState> {
-    deposits::router().method_not_allowed_fallback(async || Problem::Method)
+    deposits::router()
 }
 
 /// No answer may be kept by anyone: some show a key.

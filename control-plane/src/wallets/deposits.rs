@@ -4,9 +4,9 @@
 //! what is in the wallet, whose it is, or more than that it is there. Next: `settlement::deposits`.
 
 use axum::Json;
-use axum::extract::{OriginalUri, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use domain::{Amount, WalletId};
 use protocol::header::{PAYMENT_SIGNATURE, X_PAYMENT};
@@ -31,9 +31,8 @@ struct DepositQuery {
     amount: String,
 }
 
-/// A deposit.
+/// A deposit, as `settlement::deposits` writes it.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes what `settlement::deposits` writes")]
 struct DepositView {
     /// Of the payment: `pay_...`.
     id: String,
@@ -67,7 +66,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
     security(()))]
 async fn deposit(
     State(state): State<ControlState>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Path(id): Path<String>,
     Query(query): Query<DepositQuery>,
     headers: HeaderMap,

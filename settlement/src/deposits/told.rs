@@ -246,10 +246,10 @@ impl Told {
 
     fn detail(&self) -> String {
         match self {
-            Self::Asked { amount, wallet, unpaid, .. } => match unpaid {
-                Unpaid::Missing => {
-                    format!("a deposit of {amount} into {wallet} is paid with an x402 client, on a network that is offered")
-                }
+            Self::Asked { amount, wallet, url, unpaid, .. } => match unpaid {
+                Unpaid::Missing => format!(
+                    "a deposit of {amount} into {wallet} is paid by an x402 client, such as `faregate pay -X POST --max '{amount}' '{url}'`"
+                ),
                 Unpaid::Rejected { message, .. } => message.clone(),
                 Unpaid::Funds => "the payer has too little on this network".to_owned(),
                 Unpaid::NotSettled { reason, .. } => {
