@@ -188,7 +188,7 @@ async fn what_is_not_the_payment_that_was_asked_for_funds_nothing() {
         till.world.gateway.call(&till.request().paying(payment.header())).await.expect_status(200);
     }
     let call = Request::get("/paid").paying(payment.header());
-    till.world.gateway.call(&call).await.expect_status(402);
+    till.world.gateway.call(&call).await.expect_refusal(409, "payment_reused");
     till.agent.expect_balance(&till.world.gateway, 100_000).await;
     till.finish(1).await;
 }
