@@ -17,12 +17,12 @@ use ledger::{CaptureError, Deposit, Held, Hold, HoldError, Intent, Ledger, Recei
 use protocol::header;
 use protocol::payload::PaymentPayload;
 use protocol::quote::QuoteKey;
-use protocol::verify::VerifiedPayment;
+use protocol::verify::{Rejection, VerifiedPayment};
 use tokio::sync::Semaphore;
 
 use crate::rail::{Lack, Last, Rail, Settling};
 use crate::signed::Signed;
-use way::Way;
+use way::{Judged, Way};
 
 pub use told::{DepositReply, Payer, Told, Unpaid};
 
@@ -92,40 +92,50 @@ impl Deposits {
     /// Asks for the payment, or takes it. Whoever leaves meanwhile stops nothing that was begun.
     pub async fn answer(&self, asked: &Asked<'_>) -> Told {
         let Some(header) = asked.payment else {
-            let within = self.inner.within(asked.amount);
-            return within.err().unwrap_or_else(|| self.inner.ask(asked, Unpaid::Missing));
+            let objection = self.inner.objection(asked.amount);
+            return objection.unwrap_or_else(|| self.inner.ask(asked, Unpaid::Missing));
         };
-        self.take(asked, header).await.unwrap_or_else(|refusal| refusal)
+        let Ok(_place) = self.inner.places.try_acquire() else { return Told::Overloaded };
+        match PaymentPayload::parse(header) {
+            Ok(payload) => self.take(asked, &payload, header).await,
+            Err(malformed) => Told::Malformed(malformed.to_string()),
+        }
     }
 
-    async fn take(&self, asked: &Asked<'_>, header: &[u8]) -> Result<Told, Told> {
-        let Inner { ledger, ways, places, .. } = &*self.inner;
-        let _place = places.try_acquire().map_err(|_| Told::Overloaded)?;
-        let payload = PaymentPayload::parse(header).map_err(|error| Told::Malformed(error.to_string()))?;
-        let (quote, at) = (self.inner.quote(asked), ledger.time());
-        let judged = way::judge(&payload, ways, (asked.amount, &quote), at)?;
-        let (way, judged) = (judged.way, judged.payment);
+    async fn take(&self, asked: &Asked<'_>, payload: &PaymentPayload, header: &[u8]) -> Told {
+        let Inner { ledger, ways, .. } = &*self.inner;
+        let quote = self.inner.quote(asked);
+        let (way, judged) = match way::judge(payload, ways, (asked.amount, &quote), ledger.time()) {
+            Ok(Judged { way, payment }) => (way, payment),
+            Err(malformed) => return Told::Malformed(malformed.to_string()),
+        };
         let payer = |address| Payer::new(address, &way.asset.network, payload.version());
         let payment = match judged {
             Ok(payment) => payment,
             Err(rejection) => {
-                let refusal = self.inner.ask(asked, Unpaid::rejected(&rejection));
-                let Some((key, address)) = rejection.signed() else { return Err(refusal) };
-                return self.inner.earlier(asked, key, payer(address), refusal).await;
+                let refusal = self.inner.refuse(asked, &rejection);
+                return match rejection.signed() {
+                    Some((key, address)) => self.inner.earlier(asked, key, payer(address), refusal).await,
+                    None => refusal,
+                };
             }
         };
         let claim = Claim { asked, way, payer: payer(payment.payer()), payment };
         match self.inner.stake(&claim, header, &quote).await {
             Ok((intent, signed)) => self.hold(claim, intent, signed).await,
             // It may have been taken before: that is to be told, whatever has become of the rest.
-            Err(refusal) => self.inner.earlier(asked, claim.payment.replay_key(), claim.payer, refusal).await,
+            Err(refusal) => {
+                self.inner.earlier(asked, claim.payment.replay_key(), claim.payer, *refusal).await
+            }
         }
     }
 
-    async fn hold(&self, claim: Claim<'_>, intent: Intent, signed: Signed) -> Result<Told, Told> {
+    async fn hold(&self, claim: Claim<'_>, intent: Intent, signed: Signed) -> Told {
         let Claim { asked, payer, payment, .. } = claim;
         let mut random = [0; 10];
-        getrandom::fill(&mut random).map_err(|_| Told::LedgerUnavailable)?;
+        if getrandom::fill(&mut random).is_err() {
+            return Told::LedgerUnavailable;
+        }
         let deposit = Deposit {
             payment: PaymentId::generate(self.inner.ledger.time(), random),
             wallet: asked.wallet,
@@ -140,10 +150,10 @@ impl Deposits {
                 let (deposits, asked) = (self.clone(), (asked.wallet, asked.url.to_owned()));
                 let settled = tokio::spawn(async move { deposits.settle(hold, signed, asked, payer).await });
                 // A task that ended without a word left its hold, and that counts as unknown.
-                settled.await.map_err(|_| Told::LedgerUnavailable)
+                settled.await.unwrap_or(Told::LedgerUnavailable)
             }
-            Ok(earlier) => Ok(before(earlier, payer)),
-            Err(error) => Err(self.inner.not_held(error, payer)),
+            Ok(earlier) => before(earlier, payer),
+            Err(error) => self.inner.not_held(error, payer),
         }
     }
 
@@ -176,9 +186,9 @@ impl Deposits {
 // === impl Inner ===
 
 impl Inner {
-    fn within(&self, amount: Amount) -> Result<(), Told> {
+    fn objection(&self, amount: Amount) -> Option<Told> {
         let Bounds { least, most } = self.bounds;
-        if (least..=most).contains(&amount) { Ok(()) } else { Err(Told::Amount(self.bounds)) }
+        (!(least..=most).contains(&amount)).then_some(Told::Amount(self.bounds))
     }
 
     /// Of the wallet and the amount: clients that echo it pay for no other.
@@ -192,10 +202,21 @@ impl Inner {
         Told::Asked { offers, url: asked.url.to_owned(), wallet: asked.wallet, amount: asked.amount, unpaid }
     }
 
+    /// What has expired by the books' time may be good by the clock's, where the clock was set back: a new one would be refused too.
+    fn refuse(&self, asked: &Asked<'_>, rejection: &Rejection) -> Told {
+        let is_late = matches!(rejection, Rejection::Expired { .. }) && self.ledger.is_ahead();
+        if is_late { Told::ClockAhead } else { self.ask(asked, Unpaid::rejected(rejection)) }
+    }
+
     /// Whether it could be settled, by what is known of its network and its payer now.
-    async fn stake(&self, claim: &Claim<'_>, header: &[u8], quote: &str) -> Result<(Intent, Signed), Told> {
+    async fn stake(
+        &self,
+        claim: &Claim<'_>,
+        header: &[u8],
+        quote: &str,
+    ) -> Result<(Intent, Signed), Box<Told>> {
         let Claim { asked, way, payment, .. } = claim;
-        self.within(asked.amount)?;
+        self.objection(asked.amount).map_or(Ok(()), Err)?;
         let (network, token) = (&way.asset.network, way.asset.address);
         self.rail.ready(network).map_err(|_| Told::RailUnavailable)?;
         let since_block = self.rail.last_block(network).ok_or(Told::RailUnavailable)?;
@@ -208,7 +229,7 @@ impl Inner {
         let funds = self.rail.funds(&signed, asked.amount).await.map_err(|_| Told::RailUnavailable)?;
         match funds.lack(asked.amount) {
             None => {}
-            Some(Lack::Balance | Lack::Allowance) => return Err(self.ask(asked, Unpaid::Funds)),
+            Some(Lack::Balance | Lack::Allowance) => return Err(self.ask(asked, Unpaid::Funds).into()),
         }
         let intent = Intent {
             network: Arc::clone(network),
@@ -227,17 +248,11 @@ impl Inner {
     }
 
     /// What became of the same payment before; else the refusal.
-    async fn earlier(
-        &self,
-        asked: &Asked<'_>,
-        key: ReplayKey,
-        payer: Payer,
-        refusal: Told,
-    ) -> Result<Told, Told> {
+    async fn earlier(&self, asked: &Asked<'_>, key: ReplayKey, payer: Payer, refusal: Told) -> Told {
         match self.ledger.prior(Some(key), None, fingerprint(asked, &payer)).await {
-            Ok(Some(earlier)) => Ok(before(earlier, payer)),
-            Ok(None) => Err(refusal),
-            Err(error) => Err(self.not_held(error, payer)),
+            Ok(Some(earlier)) => before(earlier, payer),
+            Ok(None) => refusal,
+            Err(error) => self.not_held(error, payer),
         }
     }
 

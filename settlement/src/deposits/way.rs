@@ -7,8 +7,6 @@ use protocol::payload::{Malformed, PaymentPayload};
 use protocol::verify::{Expected, Method, Quote, Rejection, VerifiedPayment, verify};
 use protocol::{X402_VERSION_1, network};
 
-use super::told::Told;
-
 /// A token in which deposits are taken.
 pub(super) struct Way {
     pub(super) asset: Asset,
@@ -73,7 +71,7 @@ pub(super) fn judge<'a>(
     ways: &'a [Way],
     asked: (Amount, &str),
     at: UnixMillis,
-) -> Result<Judged<'a>, Told> {
+) -> Result<Judged<'a>, Malformed> {
     let is_v1 = payload.version() == X402_VERSION_1;
     let is_offered = |way: &&Way| !is_v1 || network::v1_name(&way.asset.network).is_some();
     let offered: Vec<&Way> = ways.iter().filter(is_offered).collect();
@@ -88,5 +86,5 @@ pub(super) fn judge<'a>(
         }
         judged.get_or_insert(Judged { way, payment });
     }
-    judged.ok_or_else(|| Told::Malformed(Malformed::Version(payload.version()).to_string()))
+    judged.ok_or_else(|| Malformed::Version(payload.version()))
 }

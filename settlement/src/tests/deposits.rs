@@ -232,6 +232,22 @@ async fn what_stands_in_a_block_that_does_not_count_yet_is_pending_and_funds_whe
 }
 
 #[tokio::test]
+async fn what_is_taken_back_before_its_block_counts_is_settled_again_and_funds_once() {
+    let mut till = Till::deep(2).await;
+    let payment = till.honest_payment(1).await;
+    assert_eq!(till.pay(&payment).await.status, 202);
+    till.world.chain.lock().used.clear();
+    till.reconcile().await;
+    assert_eq!((till.balance(1).await, till.settlements()), (BEFORE, 2));
+    till.world.chain.lock().block += 2;
+    till.reconcile().await;
+    till.reconcile().await;
+    assert_eq!(till.pay(&payment).await.status, 200);
+    assert_eq!((till.balance(1).await, till.settlements()), (BEFORE + 1_000, 2));
+    till.house.finish().await;
+}
+
+#[tokio::test]
 async fn a_payment_that_is_found_invalid_moves_nothing_and_a_new_one_may_be_signed() {
     let till = Till::new().await;
     let invalid = "{\"isValid\":false,\"invalidReason\":\"insufficient_funds\"}";
