@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Address, Asset, Network};
+use domain::{Address, Asset, Network, Token};
 use protocol::challenge::PaymentRequired;
 use protocol::sign::sign_offer;
 use protocol::signature::SigningKey;
@@ -18,13 +18,13 @@ fn deposits(ledger: &Ledger) -> Deposits {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let network = Network {
         id: "eip155:84532".into(),
-        tokens: vec![Asset {
+        tokens: vec![Token::new(Asset {
             network: "eip155:84532".into(),
             chain_id: 84_532,
             address: Address::repeat_byte(1),
             name: "USDC".into(),
             version: "2".into(),
-        }],
+        })],
         max_timeout_seconds: 60,
         margin_seconds: 10,
         treasury: Some(Address::repeat_byte(2)),

@@ -1,6 +1,6 @@
 //! [`Way`]: one way to pay a deposit, a token on a network with a treasury; and which of them a payment was made in.
 
-use domain::{Address, Amount, Asset, Network, UnixMillis};
+use domain::{Address, Amount, Asset, Network, Token, TransferMethod, UnixMillis};
 use protocol::eip712::Domain;
 use protocol::offer::Offer;
 use protocol::payload::{Malformed, PaymentPayload};
@@ -25,13 +25,15 @@ pub(super) struct Judged<'a> {
 // === impl Way ===
 
 impl Way {
-    /// All of a network's; none where there is no treasury.
+    /// All of a network's tokens that their owners move by themselves; none where there is no treasury.
     pub(super) fn all(network: &Network) -> impl Iterator<Item = Self> {
         let Network { max_timeout_seconds, margin_seconds, .. } = *network;
         network.treasury.into_iter().flat_map(move |pay_to| {
-            network.tokens.iter().map(move |token| Self {
-                domain: Domain::new(token),
-                asset: token.clone(),
+            let moved =
+                network.tokens.iter().filter(|token| token.methods.contains(&TransferMethod::Eip3009));
+            moved.map(move |Token { asset, .. }| Self {
+                domain: Domain::new(asset),
+                asset: asset.clone(),
                 pay_to,
                 max_timeout_seconds,
                 margin_seconds,

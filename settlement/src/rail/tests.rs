@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use alloy_primitives::hex;
 use alloy_sol_types::{SolCall, SolEvent, sol};
-use domain::{Address, Asset, UnixMillis};
+use domain::{Address, Asset, Token, UnixMillis};
 use parking_lot::Mutex;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
@@ -150,13 +150,13 @@ impl World {
 fn network() -> Network {
     Network {
         id: NETWORK.into(),
-        tokens: vec![Asset {
+        tokens: vec![Token::new(Asset {
             network: NETWORK.into(),
             chain_id: 84_532,
             address: TOKEN,
             name: "USDC".into(),
             version: "2".into(),
-        }],
+        })],
         max_timeout_seconds: 60,
         margin_seconds: 6,
         treasury: Some(PAY_TO),
