@@ -7,6 +7,7 @@ mod free;
 mod given;
 mod intent;
 mod mover;
+mod outgoing;
 mod settlement;
 mod transfer;
 mod window;
@@ -15,19 +16,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::{
-    AgentId, Amount, B256, Capture, Fingerprint, IdempotencyKey, Metered, PaymentId, PayoutDestination,
-    ReplayKey, TransferId, UnixMillis, WalletId,
+    AgentId, Amount, B256, Capture, Fingerprint, IdempotencyKey, Metered, OutgoingId, PaymentId,
+    PayoutDestination, ReplayKey, TransferId, UnixMillis, WalletId,
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
 use crate::hold::HoldRequest;
 use crate::intent::{OnChain, Token};
+use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
+pub(crate) use outgoing::{GivenOutgoing, OutgoingRow, StepRow};
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
 pub(crate) use window::{Charged, HeldAt, WindowChange, WindowKey};
@@ -106,6 +109,13 @@ pub(crate) enum Operation<'a> {
         payment: &'a PayoutPayment,
         id: TransferId,
     },
+    /// What became of a transfer out of our treasury.
+    Step {
+        outgoing: OutgoingId,
+        step: &'a Step,
+        /// Of the payout, where it is paid by this.
+        transfer: TransferId,
+    },
     CreateWallet(WalletId),
     OpenProvider(&'a Arc<str>),
     /// The accounts of a provider that is paid at its own address.
@@ -126,6 +136,7 @@ pub(crate) enum Outcome {
     Moved(Transfer),
     Settled(Box<Settlement>),
     PaidOut(Box<Payout>),
+    Stepped(Box<Outgoing>),
     Done,
     Refused(Refusal),
 }
@@ -152,8 +163,17 @@ pub(crate) enum Refusal {
     Stale,
     /// The idempotency key says something else.
     Conflict,
-    /// What came from a public network goes back there, and only what never came is written off.
+    /// What a public network moved to a provider's own address is its provider's to give back, and only what never came is written off.
     OnChain,
+    /// Nothing can be sent from our treasury on that network.
+    NoOutlet,
+    /// People gave back as much there today as they may.
+    RefundLimit,
+    UnknownOutgoing,
+    /// It is not where it could go on so.
+    Step,
+    /// It is on its way, and nobody pays it in another way meanwhile.
+    OnItsWay,
     /// Zero, or past the ledger's 63 bits.
     Amount,
 }
@@ -180,6 +200,9 @@ pub(crate) struct Delta {
     pub(crate) payouts: Vec<PayoutRow>,
     /// Payouts of earlier batches that are paid.
     pub(crate) paid: Vec<PaidRow>,
+    /// Transfers out of our treasury that begin, and what became of those and of earlier ones.
+    pub(crate) outgoing: Vec<OutgoingRow>,
+    pub(crate) steps: Vec<StepRow>,
     /// Who asked for what moves.
     pub(crate) movers: Vec<MoverRow>,
     pub(crate) balances: BTreeMap<AccountId, Movement>,
@@ -385,6 +408,7 @@ impl Delta {
             && self.refunds.is_empty()
             && self.transfers.is_empty()
             && self.settlements.is_empty()
+            && self.steps.is_empty()
             && self.responses.is_empty())
     }
 }

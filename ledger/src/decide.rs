@@ -1,9 +1,10 @@
 //! [`decide`]: a batch against the facts, greedily, in order. Pure: no clock, no I/O, the same for every store.
 //!
 //! One bad payment costs the others nothing: it gets its refusal, they get their rows. The constraints of the store
-//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`] and [`settlements`]
-//! for what is no capture, `commit` for what is written.
+//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`], [`settlements`]
+//! and [`outgoing`] for what is no capture, `commit` for what is written.
 
+mod outgoing;
 mod refunds;
 mod settlements;
 mod transfers;
@@ -71,6 +72,7 @@ impl Draft<'_> {
             Operation::Withdraw { withdrawal, id, covered } => self.withdraw(withdrawal, *id, *covered),
             Operation::Settle { closing, destination, names } => self.settle(closing, destination, *names),
             Operation::Pay { payment, id } => self.pay(payment, *id),
+            Operation::Step { outgoing, step, transfer } => self.step(*outgoing, step, *transfer),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),
             Operation::OpenDirect(name) => Ok(self.open_direct(name)),

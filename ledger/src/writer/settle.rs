@@ -112,6 +112,7 @@ impl<S: CommitStore> Run<S> {
                 }
                 Work::Settle { reply, .. } => refuse(reply),
                 Work::Pay { reply, .. } => refuse(reply),
+                Work::Step { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. }
                 | Work::OpenProvider { reply, .. }
                 | Work::OpenDirect { reply, .. }
@@ -217,6 +218,10 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         }),
         Work::Pay { reply, .. } => tell(reply, outcome, |outcome| match outcome {
             Outcome::PaidOut(payout) => Ok(*payout),
+            other => Err(Box::new(other)),
+        }),
+        Work::Step { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Stepped(outgoing) => Ok(*outgoing),
             other => Err(Box::new(other)),
         }),
         Work::CreateWallet { reply, .. }
