@@ -81,8 +81,8 @@ impl Network {
         Official::start(&self.url()).await
     }
 
-    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once; no
-    /// payer is turned away because this machine is busy.
+    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once where
+    /// they do not say otherwise; no payer is turned away because this machine is busy.
     #[must_use]
     pub fn section(&self, lines: &str, facilitators: &[&str]) -> String {
         let facilitators: String = facilitators
@@ -90,9 +90,8 @@ impl Network {
             .map(|url| format!("[[networks.facilitators]]\nurl = \"{url}\"\nverify_timeout = \"20s\"\n"))
             .collect();
         let url = self.url();
-        format!(
-            "[[networks]]\nid = \"{NETWORK}\"\nrpc = [\"{url}\"]\nconfirmations = 0\n{lines}\n{facilitators}"
-        )
+        let at_once = if lines.contains("confirmations = ") { "" } else { "confirmations = 0" };
+        format!("[[networks]]\nid = \"{NETWORK}\"\nrpc = [\"{url}\"]\n{at_once}\n{lines}\n{facilitators}")
     }
 
     /// Asks the node. Fails the test where it refuses.
