@@ -10,6 +10,7 @@ pub mod chain;
 pub mod identifier;
 pub mod internet;
 pub mod latency;
+pub mod meter;
 pub mod path;
 pub mod pattern;
 pub mod policy;
@@ -32,6 +33,7 @@ pub use identifier::{
     SettlementId, TransferId, WalletId, WebhookId,
 };
 pub use latency::{LatencyHistogram, LatencyStep};
+pub use meter::Metered;
 pub use path::CanonicalPath;
 pub use policy::{PolicyViolation, ScopedLimit, ScopedLimits, SpendingPolicy, WindowLimit};
 pub use price::Price;

@@ -6,6 +6,7 @@
 mod counts;
 mod free;
 mod given;
+mod hold;
 mod intent;
 mod mover;
 mod outgoing;
@@ -30,6 +31,7 @@ use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use counts::{CallChange, CallKey, Usage, UsageKey};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
+pub(crate) use hold::{FoundHold, HoldRow};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
 pub(crate) use outgoing::{GivenOutgoing, OutgoingRow, StepRow};
@@ -54,6 +56,8 @@ pub(crate) enum Operation<'a> {
         request: &'a HoldRequest,
         held: HeldAt,
         cost: Cost,
+        /// What is taken of it; none: all that it costs.
+        used: Option<Amount>,
         /// Whether it has a row, which ends with it.
         recorded: bool,
         /// What the chain shows of it, where it has an intent.
@@ -64,6 +68,13 @@ pub(crate) enum Operation<'a> {
         request: &'a HoldRequest,
         held: HeldAt,
         cost: Cost,
+        /// What it costs in any case.
+        owed: Option<Amount>,
+    },
+    /// Write into the row of a hold what it costs in any case.
+    Keep {
+        payment: PaymentId,
+        owed: Amount,
     },
     /// Delete it, and its intent where it has one.
     Void {
@@ -211,6 +222,8 @@ pub(crate) struct Delta {
     pub(crate) released: Vec<(IdempotencyKey, PaymentId)>,
     /// Holds that begin.
     pub(crate) holds: Vec<HoldRow>,
+    /// Earlier ones, and what they cost in any case from now on.
+    pub(crate) kept: Vec<(PaymentId, Amount)>,
     /// Rows of holds that are over, captured or voided.
     pub(crate) ended: Vec<PaymentId>,
     /// Intents that begin with their holds.
@@ -274,42 +287,10 @@ pub(crate) struct PaymentRow {
     pub(crate) on_chain: Option<Arc<OnChain>>,
 }
 
-/// A row of `hold`: all that is needed to capture it without a catalog.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HoldRow {
-    pub(crate) request: HoldRequest,
-    pub(crate) wallet_account: AccountId,
-    pub(crate) provider_account: AccountId,
-    pub(crate) cost: Cost,
-    pub(crate) held_at: UnixMillis,
-}
-
-/// A hold that an earlier process left on disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FoundHold {
-    pub(crate) request: HoldRequest,
-    pub(crate) held: HeldAt,
-    pub(crate) free: bool,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Movement {
     pub(crate) debit: i64,
     pub(crate) credit: i64,
-}
-
-// === impl FoundHold ===
-
-impl FoundHold {
-    pub(crate) fn cost(&self) -> Cost {
-        Cost::new(&self.request, self.free)
-    }
-
-    /// How much of a window it holds.
-    pub(crate) fn counts_for(&self, key: &WindowKey) -> i64 {
-        let counts = self.held.limits(&self.request).any(|(counted, _)| counted == *key);
-        if counts { self.cost().maximum.atomic() } else { 0 }
-    }
 }
 
 // === impl Outcome ===
@@ -341,7 +322,7 @@ impl Delta {
 
     /// Whether holds on disk begin or end in it.
     pub(crate) fn has_holds(&self) -> bool {
-        !(self.holds.is_empty() && self.ended.is_empty() && self.closed.is_empty())
+        !(self.holds.is_empty() && self.kept.is_empty() && self.ended.is_empty() && self.closed.is_empty())
     }
 
     /// Whether there is more than captures and holds in it.

@@ -39,7 +39,7 @@ pub struct Intent {
 pub struct OpenIntent {
     /// Its payment.
     pub payment: PaymentId,
-    /// Atomic units of its token; the most that may move.
+    /// Atomic units of its token: the most that may move, and what is due once it was captured.
     pub amount: Amount,
     /// Ledger time of the hold.
     pub held_at: UnixMillis,
@@ -76,6 +76,8 @@ pub enum Booked {
 pub enum Close {
     /// Its value moved for good, in this transaction.
     Moved(B256),
+    /// So much of it did; the rest never will.
+    MovedPart(B256, Amount),
     /// It did not, and never will.
     Void,
 }

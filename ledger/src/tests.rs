@@ -10,6 +10,7 @@ mod failures;
 mod kit;
 mod lease;
 mod limits;
+mod metered;
 mod money;
 mod moving;
 mod onchain;

@@ -143,11 +143,11 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "intents_match_payments",
-        meaning: "what came from public networks was signed for, once: captured, or held for as long as nobody knows",
+        meaning: "what came from public networks was signed for, once: captured for no more than that, or held for as long as nobody knows",
         sql: "select (select count(*) from intent i left join payment p on p.id = i.payment
                   left join hold h on h.payment = i.payment
                where (p.seq is null) = (h.payment is null) or (i.closed is not null and p.seq is null)
-                 or (p.seq is not null and p.gross <> i.amount))
+                 or (p.seq is not null and p.gross > i.amount))
           + (select count(*) from payment p join account w on w.id = p.wallet and w.kind = 'chain'
                left join intent i on i.payment = p.id where i.payment is null)
           + (select count(*) from hold h join account w on w.id = h.wallet and w.kind = 'chain'

@@ -63,17 +63,17 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("delete from balance where account = 3", &["accounts_are_whole"]),
     (
         "insert into hold select id, agent, wallet, provider, route, '[[1,5]]', 5, revision, 0, null, null, '[]', 0, replay_key,
-           digest, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           digest, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_open"],
     ),
     (
         "insert into hold select zeroblob(16), agent, wallet, 1, route, '[[1,5]]', 5, revision, 0, null, null, '[]', 0, null,
-           null, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           null, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_covered"],
     ),
     (
         "insert into hold select zeroblob(16), agent, wallet, provider, route, '[[1,9]]', 9999999, revision, 0, null,
-           null, '[]', 0, null, null, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           null, '[]', 0, null, null, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_covered"],
     ),
     ("update settlement set since = since + 1 where number = 2", &["settlements_are_contiguous", "settlements_match_members"]),

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use domain::Amount;
+use domain::{Amount, PaymentId};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, Encode, Sqlite, Type};
 
@@ -74,6 +74,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.closed.iter(), closed).finish());
     values.add(Rows::of(delta.outgoing.iter(), outgoing).finish());
     values.add(Rows::of(delta.steps.iter(), step).finish());
+    values.add(Rows::of(delta.kept.iter(), kept).finish());
     values.arguments
 }
 
@@ -164,7 +165,7 @@ fn hold(mut row: Row<'_>, hold: &HoldRow) {
     row.optional(request.digest.as_ref().map(|digest| digest.as_slice()));
     row.bytes(request.fingerprint.as_bytes());
     row.optional(request.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
-    row.number(hold.held_at.0).text(capture(request.capture));
+    row.number(hold.held_at.0).text(capture(request.capture)).limit(hold.owed_after_a_crash());
 }
 
 /// `$24`
@@ -195,6 +196,11 @@ fn step(mut row: Row<'_>, step: &StepRow) {
     row.bytes(step.outgoing.as_bytes()).number(step.number).text(step.state.name());
     row.optional(step.transaction.as_ref().map(|hash| hash.as_slice())).word(step.reason.as_deref());
     row.number(step.tries);
+}
+
+/// `$29`
+fn kept(mut row: Row<'_>, (payment, owed): &(PaymentId, Amount)) {
+    row.bytes(payment.as_bytes()).number(owed.atomic());
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {
