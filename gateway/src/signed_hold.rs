@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use domain::{Amount, PaymentId, Settle};
-use ledger::{CaptureError, Hold, Receipt, Voiding};
+use ledger::{CaptureError, Hold, HoldError, Receipt, Voiding};
 use settlement::{Settling, Signed};
 use thiserror::Error;
 
@@ -18,6 +18,10 @@ pub(crate) struct SignedHold {
     pub(crate) hold: Hold,
     pub(crate) signed: Signed,
     pub(crate) settle: Settle,
+    /// What is taken of it.
+    pub(crate) amount: Amount,
+    /// Its answer went out before that was known: it is settled behind it.
+    pub(crate) is_kept: bool,
     pub(crate) exposed: Exposed,
     pub(crate) rail: Arc<dyn PublicRail>,
 }
@@ -53,6 +57,18 @@ impl SignedHold {
         self.hold.maximum()
     }
 
+    /// So much is taken of it, where that is less than all.
+    pub(crate) fn charging(self, amount: Amount) -> Self {
+        Self { amount: self.amount.min(amount), hold: self.hold.charging(amount), ..self }
+    }
+
+    /// Its answer goes out from now on, see [`Hold::keep`], and it is settled behind it, whatever its route says. Where nothing is owed
+    /// its intent is row enough: a crash leaves it to the chain, which shows that nothing moved.
+    pub(crate) async fn keep(self, owed: Amount) -> Result<Self, HoldError> {
+        let hold = if owed.is_zero() { self.hold } else { self.hold.keep(owed).await? };
+        Ok(Self { hold, is_kept: true, ..self })
+    }
+
     /// Lets it go. Its settlement was never asked for.
     pub(crate) fn void(self) -> Voiding {
         self.hold.void()
@@ -68,12 +84,16 @@ impl SignedHold {
     }
 
     async fn take(self) -> Result<Receipt, NotPaid> {
-        if self.settle == Settle::Deferred {
+        if self.amount.is_zero() {
+            // Nobody is asked to move nothing.
+            return Err(self.not_moved(NotPaid::Refused("nothing_used".to_owned())).await);
+        }
+        if self.settle == Settle::Deferred || self.is_kept {
             let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;
             self.exposed.defer(self.signed.valid_before());
             return Ok(receipt);
         }
-        let (payment, amount) = (self.hold.payment(), self.hold.maximum());
+        let (payment, amount) = (self.hold.payment(), self.amount);
         match self.rail.settle(payment, &self.signed, amount).await {
             Settling::Moved(transaction) => {
                 self.hold.capture_settled(transaction).await.map_err(NotPaid::Books)

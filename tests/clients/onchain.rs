@@ -4,6 +4,7 @@
 mod killed;
 mod permits;
 mod settling;
+mod upto;
 
 use serde_json::{Value, json};
 use tests::{Payer, PublicWorld, Request, Route, Script};

@@ -92,7 +92,16 @@ impl Staked {
     /// With its hold.
     pub(super) fn held(self, hold: Hold) -> SignedHold {
         let settle = self.intent.settle;
-        SignedHold { hold, signed: self.signed, settle, exposed: self.exposed, rail: self.rail }
+        let (amount, is_kept) = (hold.maximum(), false);
+        SignedHold {
+            hold,
+            signed: self.signed,
+            settle,
+            amount,
+            is_kept,
+            exposed: self.exposed,
+            rail: self.rail,
+        }
     }
 }
 
