@@ -9,6 +9,7 @@ mod permits;
 mod settling;
 mod time;
 mod treasury;
+mod upto;
 mod ways;
 
 use serde_json::{Value, json};
