@@ -58,12 +58,22 @@ pub(crate) enum Problem {
     AgentNotFound,
     #[error("no such wallet")]
     WalletNotFound,
+    #[error("no deposits are taken: no public network of the configuration has a treasury")]
+    DepositsNotTaken,
+    #[error("the call carries two payments; send one")]
+    TwoPayments,
     #[error("no such payment")]
     PaymentNotFound,
     #[error("no such settlement")]
     SettlementNotFound,
     #[error("no such payout")]
     PayoutNotFound,
+    #[error("no such outgoing transfer")]
+    OutgoingNotFound,
+    #[error("{0}")]
+    NoOutlet(LedgerError),
+    #[error("{0}")]
+    RefundLimit(LedgerError),
     #[error("no such provider")]
     ProviderNotFound,
     #[error("no such route")]
@@ -136,16 +146,19 @@ impl Problem {
             | Self::Parameter(_)
             | Self::Interrupted
             | Self::Body(_)
+            | Self::TwoPayments
             | Self::IdempotencyKeyMissing
             | Self::IdempotencyKey(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Closed | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound
+            | Self::DepositsNotTaken
             | Self::AgentNotFound
             | Self::WalletNotFound
             | Self::PaymentNotFound
             | Self::SettlementNotFound
             | Self::PayoutNotFound
+            | Self::OutgoingNotFound
             | Self::ProviderNotFound
             | Self::RouteNotFound
             | Self::RevisionNotFound
@@ -156,6 +169,8 @@ impl Problem {
             | Self::AlertNotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_)
+            | Self::NoOutlet(_)
+            | Self::RefundLimit(_)
             | Self::TooMany(_)
             | Self::ManagedByFile(_)
             | Self::InProgress
@@ -195,9 +210,14 @@ impl Problem {
             Self::ShownBefore => "shown_before",
             Self::AgentNotFound => "agent_not_found",
             Self::WalletNotFound => "wallet_not_found",
+            Self::DepositsNotTaken => "deposits_not_taken",
+            Self::TwoPayments => "two_payments",
             Self::PaymentNotFound => "payment_not_found",
             Self::SettlementNotFound => "settlement_not_found",
             Self::PayoutNotFound => "payout_not_found",
+            Self::OutgoingNotFound => "outgoing_not_found",
+            Self::NoOutlet(_) => "no_outlet",
+            Self::RefundLimit(_) => "refund_limit",
             Self::ProviderNotFound => "provider_not_found",
             Self::RouteNotFound => "route_not_found",
             Self::RevisionNotFound => "revision_not_found",
@@ -233,6 +253,9 @@ impl From<LedgerError> for Problem {
             LedgerError::UnknownWallet => Self::WalletNotFound,
             LedgerError::UnknownPayment => Self::PaymentNotFound,
             LedgerError::UnknownPayout => Self::PayoutNotFound,
+            LedgerError::UnknownOutgoing => Self::OutgoingNotFound,
+            LedgerError::NoOutlet => Self::NoOutlet(error),
+            LedgerError::RefundLimit => Self::RefundLimit(error),
             LedgerError::Conflict => Self::IdempotencyKeyReused,
             LedgerError::Amount => Self::Fields(vec![FieldError::new(
                 "/amount",
@@ -247,6 +270,8 @@ impl From<LedgerError> for Problem {
             | LedgerError::OnChain
             | LedgerError::Funds
             | LedgerError::PaidBefore
+            | LedgerError::Step
+            | LedgerError::OnItsWay
             | LedgerError::Stale => Self::Conflict(error.to_string()),
             LedgerError::Read(_) => Self::internal(&error),
         }

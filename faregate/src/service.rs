@@ -10,6 +10,8 @@ mod inherited;
 pub(crate) mod networks;
 mod notify;
 mod outbox;
+mod outgoing_metrics;
+pub(crate) mod outlets;
 mod rail_metrics;
 mod reload;
 mod role;

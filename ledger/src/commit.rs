@@ -10,7 +10,7 @@ pub(crate) mod sqlite;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::{AgentId, Asset, IdempotencyKey, PaymentId, PayoutId, UnixMillis, WalletId};
+use domain::{AgentId, Asset, IdempotencyKey, OutgoingId, PaymentId, PayoutId, UnixMillis, WalletId};
 use thiserror::Error;
 
 use crate::batch::{Delta, FoundHold, Given, Marker};
@@ -93,6 +93,7 @@ pub(crate) struct Wanted {
     /// Where the settlements of these stand.
     pub(crate) providers: BTreeSet<Arc<str>>,
     pub(crate) payouts: BTreeSet<PayoutId>,
+    pub(crate) outgoing: BTreeSet<OutgoingId>,
     /// Whether something is to be held: then what others hold of the wallets, the agents and these keys is wanted too.
     pub(crate) holds: bool,
     pub(crate) identifiers: HashSet<IdempotencyKey>,
@@ -226,5 +227,6 @@ impl Wanted {
             && self.payments.is_empty()
             && self.providers.is_empty()
             && self.payouts.is_empty()
+            && self.outgoing.is_empty()
     }
 }

@@ -1,5 +1,5 @@
 //! [`Networks`]: from `[[networks]]` to what the gateway asks of public networks, and the tasks that work for it: whoever follows the
-//! chains, whoever sends our own transactions, and whoever closes what is open in the books.
+//! chains, whoever sends our own transactions, whoever closes what is open in the books, and whoever sends what leaves our treasury.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,22 @@ use ledger::Ledger;
 use protocol::signature::SigningKey;
 use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
-use settlement::Rail;
 use settlement::chain::{Chain, Nodes};
 use settlement::comparison;
+use settlement::deposits;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
+use settlement::outgoing::{Outlet, Sender};
 use settlement::rail::{Line, Member, Pool, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
+use settlement::{Deposits, Rail};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::service::outbox::RegistryOutbox;
+use crate::service::outgoing_metrics::OutgoingMetrics;
+use crate::service::outlets;
 use crate::service::rail_metrics::RailMetrics;
 
 /// How long one node may take.
@@ -33,6 +37,9 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 
 /// How often the books are looked at for what is open.
 const RECONCILE_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the books are looked at for what is to leave our treasury.
+const SEND_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the books are compared with the chains.
 const COMPARE_EVERY: Duration = Duration::from_secs(3600);
@@ -55,6 +62,8 @@ const POLL: Duration = Duration::from_millis(200);
 /// Public networks, as they are used.
 pub(super) struct Networks {
     pub(super) public: PublicNetworks,
+    /// None where no network has a treasury.
+    pub(super) deposits: Option<Deposits>,
 }
 
 // === impl Networks ===
@@ -74,12 +83,21 @@ impl Networks {
         if config.networks.is_empty() {
             return Ok(None);
         }
-        let mut lines = Vec::new();
-        for settings in config.networks.iter() {
-            lines.push(
-                line(settings, registry, stop, tasks).with_context(|| settings.network.id.to_string())?,
-            );
+        for warning in outlets::warnings(config) {
+            tracing::warn!("{warning}");
         }
+        let (mut lines, mut outlets) = (Vec::new(), Vec::new());
+        for settings in config.networks.iter() {
+            let (line, settler) =
+                line(settings, registry, stop, tasks).with_context(|| settings.network.id.to_string())?;
+            lines.push(line);
+            let is_open = ledger.outlet(&settings.network.id).is_some();
+            outlets.extend(settler.filter(|_| is_open));
+        }
+        let leaving = outlets.iter().map(|outlet: &Outlet| &*outlet.network);
+        let leaving = Arc::new(OutgoingMetrics::new(prometheus, leaving)?);
+        let sender = Sender::new(ledger.clone(), outlets, leaving);
+        tasks.push(tokio::spawn(sender.run(SEND_EVERY, stop.subscribe())));
         let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
@@ -90,17 +108,22 @@ impl Networks {
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
         let payer_unsettled_max = config.networks.iter().map(most).collect();
-        Ok(Some(Self { public: PublicNetworks { rail: Arc::new(rail), payer_unsettled_max } }))
+        let bounds = deposits::Bounds { least: config.deposits.amount_min, most: config.deposits.amount_max };
+        let deposits = Deposits::new(ledger.clone(), rail.clone(), bounds);
+        let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max };
+        Ok(Some(Self { public, deposits }))
     }
 }
 
+/// A network as payments are settled on it, and how money leaves our treasury there, where we settle by ourselves.
 fn line(
     settings: &NetworkSettings,
     registry: &Registry,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
-) -> anyhow::Result<Line> {
+) -> anyhow::Result<(Line, Option<Outlet>)> {
     let chain = chain(settings)?;
+    let mut outlet = None;
     let settler = match &settings.settler {
         SettlerSettings::Facilitators(all) => {
             let members = all.iter().map(member).collect::<anyhow::Result<_>>()?;
@@ -109,10 +132,12 @@ fn line(
         SettlerSettings::Evm(evm) => {
             let (settler, task) = own_settler(settings, evm, &chain, registry)?;
             tasks.push(tokio::spawn(task.run(stop.subscribe())));
+            let (network, chain) = (Arc::clone(&settings.network.id), Arc::clone(&chain));
+            outlet = Some(Outlet { network, chain, settler: settler.clone() });
             Settler::Evm(settler)
         }
     };
-    Ok(Line::new(settings.network.clone(), chain, settler, LOOKED_FOR))
+    Ok((Line::new(settings.network.clone(), chain, settler, LOOKED_FOR), outlet))
 }
 
 /// A network by its nodes.
@@ -122,7 +147,7 @@ fn line(
 pub(crate) fn chain(settings: &NetworkSettings) -> anyhow::Result<Arc<Chain>> {
     let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
     let token = settings.network.tokens.first().context("the network has no token")?;
-    let nodes = Nodes::new(urls, NODE_TIMEOUT)?.of_chain(token.chain_id);
+    let nodes = Nodes::new(urls, NODE_TIMEOUT)?.of_chain(token.asset.chain_id);
     Ok(Arc::new(Chain::new(nodes, settings.confirmations)))
 }
 
@@ -135,7 +160,7 @@ fn own_settler(
     let key = SigningKey::from_hex(evm.key.expose()).context("networks.evm.key cannot be used")?;
     let token = settings.network.tokens.first().context("the network has no token")?;
     let sending = evm::Settings {
-        chain_id: token.chain_id,
+        chain_id: token.asset.chain_id,
         fee_cap: evm.max_fee_per_gas,
         bump_after: evm.bump_after,
         poll: POLL,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::{PayoutDestination, TransferId};
+use domain::{PayoutDestination, TransferId, WalletId};
 
 use super::Draft;
 use crate::account::TransferKind;
@@ -13,7 +13,8 @@ use crate::batch::{
     AccountId, EXTERNAL, GivenProvider, Outcome, Owner, PaidRow, PayoutRow, Refusal, SettlementNames,
     SettlementRow, TransferRow,
 };
-use crate::settlement::{Closing, Paid, Payout, PayoutPayment, Settlement};
+use crate::outgoing::Outgoing;
+use crate::settlement::{Closing, Paid, Payout, PayoutPayment, Sending, Settlement};
 
 // === impl Draft ===
 
@@ -34,12 +35,7 @@ impl Draft<'_> {
         if self.earned(provider.account) < net.atomic() {
             return Err(Refusal::Stale);
         }
-        let wallet = match destination {
-            PayoutDestination::Wallet(wallet) => {
-                Some((*wallet, self.facts.wallets.peek(wallet).ok_or(Refusal::UnknownWallet)?.account))
-            }
-            PayoutDestination::Manual(_) => None,
-        };
+        let wallet = self.way_out(destination)?;
         let at = self.delta.marker.at;
         let owner = || Owner::Payable(Arc::clone(&closing.provider));
         // Settled with for the first time.
@@ -70,16 +66,33 @@ impl Draft<'_> {
             amount: net,
             at,
             paid: wallet.map(|_| Paid { transfer, reference: reference.clone(), at }),
+            sending: Sending::begin(destination),
         };
         if let Some((_, account)) = wallet {
             let row = self.payout_row(&payout, (payable, account), transfer);
             self.post(TransferRow { wallet, external_reference: reference, ..row });
+        }
+        if let PayoutDestination::Chain(to) = destination {
+            let whose = (&closing.provider, provider.account);
+            self.send_out(Outgoing::of_payout(payout.id), whose, None, (to.clone(), net));
         }
         let (account, wallet) = (provider.account, wallet.map(|(_, account)| account));
         self.delta.payouts.push(PayoutRow { payout, provider: account, payable, wallet });
         let (row, through) = (settlement.clone(), closing.through);
         self.delta.settlements.push(SettlementRow { settlement: row, through, provider: account, payable });
         Ok(Outcome::Settled(Box::new(settlement)))
+    }
+
+    /// The wallet that is paid, where one is; elsewhere the way is looked at.
+    fn way_out(&mut self, destination: &PayoutDestination) -> Result<Option<(WalletId, AccountId)>, Refusal> {
+        match destination {
+            PayoutDestination::Wallet(wallet) => {
+                let account = self.facts.wallets.peek(wallet).ok_or(Refusal::UnknownWallet)?.account;
+                Ok(Some((*wallet, account)))
+            }
+            PayoutDestination::Manual(_) => Ok(None),
+            PayoutDestination::Chain(to) => self.open_way_out(to).map(|()| None),
+        }
     }
 
     pub(super) fn pay(&mut self, payment: &PayoutPayment, id: TransferId) -> Result<Outcome, Refusal> {
@@ -95,12 +108,14 @@ impl Draft<'_> {
         if paid_now || given.payout.paid.is_some() {
             return Err(Refusal::PaidBefore);
         }
+        self.give_up_sending(*payout)?;
         let row = self.payout_row(&given.payout, (given.payable, EXTERNAL), id);
         let (idempotency_key, external_reference) = (Some(idempotency_key.clone()), reference.clone());
         self.post(TransferRow { idempotency_key, external_reference, ..row });
         self.delta.paid.push(PaidRow { payout: *payout, transfer: id });
         let paid = Paid { transfer: id, reference: reference.clone(), at: self.delta.marker.at };
-        Ok(Outcome::PaidOut(Box::new(Payout { paid: Some(paid), ..given.payout.clone() })))
+        let sending = given.payout.sending.as_ref().map(|_| Sending::given_up());
+        Ok(Outcome::PaidOut(Box::new(Payout { paid: Some(paid), sending, ..given.payout.clone() })))
     }
 
     fn payout_row(

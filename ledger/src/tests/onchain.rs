@@ -10,7 +10,7 @@ use crate::{
     Close, Held, HoldError, HoldRequest, Intent, LedgerError, RefundReason, RefundRequest, Revenue, RevenueBy,
 };
 
-const TRANSACTION: B256 = B256::repeat_byte(0xaa);
+pub(super) const TRANSACTION: B256 = B256::repeat_byte(0xaa);
 
 fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
     Intent {
@@ -19,6 +19,7 @@ fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
         payer: Address::repeat_byte(payer),
         pay_to: Address::repeat_byte(7),
         payee,
+        deposit: None,
         settle,
         valid_before: u64::try_from(NOON / 1000 + 60).unwrap(),
         since_block: 41,
@@ -27,10 +28,10 @@ fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
     }
 }
 
-const DIRECT: Payee = Payee::Direct(Address::repeat_byte(7));
+pub(super) const DIRECT: Payee = Payee::Direct(Address::repeat_byte(7));
 
 /// A payment of ten cents, that `nonce` names.
-fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
+pub(super) fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
     let intent = intent(1, payee, settle);
     let replay = ReplayKey::new(
         intent.valid_before,
@@ -82,6 +83,22 @@ async fn what_was_settled_is_captured_with_its_transaction_and_no_settlement_of_
     assert!(books.ledger.timeline(request.payment).await.unwrap().unwrap().settlement.is_none());
     // The same payment again is the same payment.
     assert!(matches!(books.ledger.hold(request).await, Ok(Held::Prior(_))));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn the_oldest_payment_to_the_treasury_that_may_still_be_undone_is_told_for_settlements() {
+    let books = Books::new();
+    let unsure = || async { books.ledger.position("acme").await.unwrap().unwrap().unsure_at };
+    let own = onchain(1, DIRECT, Settle::Deferred);
+    books.hold(own.clone()).await.unwrap().capture().await.unwrap().delivered();
+    let request = onchain(2, Payee::Treasury, Settle::Deferred);
+    let receipt = books.hold(request.clone()).await.unwrap().capture().await.unwrap();
+    let captured_at = receipt.record().captured_at;
+    receipt.delivered();
+    assert_eq!(unsure().await, Some(captured_at), "the provider's own is nobody's to settle");
+    books.ledger.settled(request.payment, TRANSACTION).await.unwrap();
+    assert_eq!(unsure().await, None);
     books.finish().await;
 }
 
@@ -195,15 +212,21 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
 #[tokio::test]
 async fn only_its_recipient_gives_back_what_came_from_a_public_network() {
     let books = Books::new();
-    let request = onchain(1, Payee::Treasury, Settle::After);
-    books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
-    let asked = RefundRequest {
-        payment: request.payment,
-        amount: None,
-        reason: RefundReason::Operator,
-        idempotency_key: "once".to_owned(),
-    };
-    assert_eq!(books.ledger.refund_part(asked).await, Err(LedgerError::OnChain));
+    let (direct, treasury) = (onchain(1, DIRECT, Settle::After), onchain(2, Payee::Treasury, Settle::After));
+    // Nothing can leave the treasury here: no outlet.
+    for (request, refused) in [(direct, LedgerError::OnChain), (treasury, LedgerError::NoOutlet)] {
+        books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
+        let asked = RefundRequest {
+            payment: request.payment,
+            amount: None,
+            reason: RefundReason::Operator,
+            idempotency_key: "once".to_owned(),
+        };
+        assert_eq!(books.ledger.refund_part(asked).await, Err(refused.clone()));
+        assert_eq!(books.ledger.refund(request.payment, RefundReason::BrokenOff).await, Err(refused));
+        // It came: nothing of it is written off.
+        assert_eq!(books.ledger.write_off(request.payment).await, Err(LedgerError::OnChain));
+    }
     // And what came from a wallet is not written off.
     books.fund(1, 1_000).await;
     let receipt = books.pay(super::kit::request(10)).await;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::PaymentId;
 use tokio::sync::oneshot;
 
 use super::run::Run;
+use crate::account::Refunded;
 use crate::batch::{Delta, Outcome, Refusal};
 use crate::command::{Failure, Reply, Work};
 use crate::commit::CommitStore;
@@ -79,6 +81,10 @@ impl<S: CommitStore> Run<S> {
                         // Its row may stand: whoever comes again is not to hear that nothing was charged.
                         self.backlog.push(Work::Void { holding, reply: None });
                         HoldError::Unknown(payment)
+                    } else if holding.stage == Stage::Recorded {
+                        // An earlier row does, and nothing went out.
+                        self.backlog.push(Work::Void { holding, reply: None });
+                        HoldError::Unavailable
                     } else {
                         drop(holding);
                         HoldError::Unavailable
@@ -108,6 +114,7 @@ impl<S: CommitStore> Run<S> {
                 }
                 Work::Settle { reply, .. } => refuse(reply),
                 Work::Pay { reply, .. } => refuse(reply),
+                Work::Step { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. }
                 | Work::OpenProvider { reply, .. }
                 | Work::OpenDirect { reply, .. }
@@ -191,16 +198,7 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
             drop(holding);
             let _ = reply.map(|reply| reply.send(Ok(())));
         }
-        Work::Refund { reply, payment, .. } => match (reply, outcome) {
-            (Some(reply), Outcome::Refunded(refunded)) => drop(reply.send(Ok(refunded))),
-            (Some(reply), Outcome::Refused(refusal)) => drop(reply.send(Err(refusal.into()))),
-            (None, Outcome::Refused(Refusal::Earnings)) => {
-                tracing::error!(%payment, "broken off after its provider was settled with for it; refund by hand");
-                shared.memory.lock().deliveries.give_up(payment);
-            }
-            (None, Outcome::Refused(refusal)) => tracing::warn!(%payment, ?refusal, "nothing to refund"),
-            _ => {}
-        },
+        Work::Refund { reply, payment, .. } => answer_refund(shared, payment, (reply, outcome)),
         Work::Fund { reply, .. } | Work::Withdraw { reply, .. } => {
             tell(reply, outcome, |outcome| match outcome {
                 Outcome::Moved(transfer) => Ok(transfer),
@@ -215,6 +213,10 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
             Outcome::PaidOut(payout) => Ok(*payout),
             other => Err(Box::new(other)),
         }),
+        Work::Step { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Stepped(outgoing) => Ok(*outgoing),
+            other => Err(Box::new(other)),
+        }),
         Work::CreateWallet { reply, .. }
         | Work::OpenProvider { reply, .. }
         | Work::OpenDirect { reply, .. }
@@ -225,6 +227,19 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         Work::Store { .. } => {}
     }
     None
+}
+
+fn answer_refund(shared: &Shared, payment: PaymentId, (reply, outcome): (Option<Reply<Refunded>>, Outcome)) {
+    match (reply, outcome) {
+        (Some(reply), Outcome::Refunded(refunded)) => drop(reply.send(Ok(refunded))),
+        (Some(reply), Outcome::Refused(refusal)) => drop(reply.send(Err(refusal.into()))),
+        (None, Outcome::Refused(Refusal::Earnings)) => {
+            tracing::error!(%payment, "broken off after its provider was settled with for it; refund by hand");
+            shared.memory.lock().deliveries.give_up(payment);
+        }
+        (None, Outcome::Refused(refusal)) => tracing::warn!(%payment, ?refusal, "nothing to refund"),
+        _ => {}
+    }
 }
 
 /// Whoever asked may have left.

@@ -24,6 +24,8 @@ pub struct NetworkSettings {
     pub confirmations: u64,
     /// The most that one payer may have verified and not settled yet: what is at stake where its payments fail.
     pub payer_unsettled_max: Amount,
+    /// The most that people may give back from the treasury in a day, UTC; none: as much as they like.
+    pub refunds_per_day_max: Option<Amount>,
     /// Who sends payments to the chain.
     pub settler: SettlerSettings,
 }
@@ -61,7 +63,7 @@ pub struct FacilitatorSettings {
 /// Transactions of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvmSettings {
-    /// The key of the account that sends and pays for gas: 64 hexadecimal digits. It holds nobody's payments.
+    /// The key of the account that sends and pays for gas: 64 hexadecimal digits. It holds nobody's payments, unless it is the treasury's.
     pub key: Secret,
     /// The most that a unit of gas may cost, tip included, in wei.
     pub max_fee_per_gas: u64,
