@@ -56,7 +56,7 @@ async fn storm(mut world: PublicWorld) {
     let rounds = std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok());
     let rounds: u64 = rounds.unwrap_or(ROUNDS);
     // Time goes on, also where nobody pays.
-    let _blocks = world.network.ticking(Duration::from_secs(1));
+    world.network.mine_every(1).await;
     let payers = world.network.payers(CALLS, (rounds + 1) * PRICE).await;
     for _ in 0..rounds {
         one_round(&mut world, &payers).await;
