@@ -4,6 +4,7 @@
 mod allowance;
 mod audit;
 mod calls;
+mod changes;
 mod crash;
 mod durable;
 mod failures;

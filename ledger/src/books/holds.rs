@@ -18,14 +18,18 @@ use crate::batch::{FoundHold, HeldAt};
 use crate::hold::HoldRequest;
 use crate::intent::Intent;
 
-/// Holds; ends before its condition.
+/// Holds, with other columns of theirs where some are named; ends before its condition.
 macro_rules! holds {
-    () => {
-        "
+    ($($more:literal)?) => {
+        concat!(
+            "
 select h.payment, h.agent, w.wallet, o.provider, h.route, h.price, h.capture, h.revision, h.fee_points, h.per_day,
-  h.per_month, h.limits, h.free, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at
+  h.per_month, h.limits, h.free, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at",
+            $(", ", $more,)?
+            "
 from hold h join account w on w.id = h.wallet join account o on o.id = h.provider
 "
+        )
     };
 }
 pub(crate) use holds;

@@ -115,20 +115,39 @@ select case
     };
 }
 
+/// What one of several processes writes beside all that: its own row, with its open list (`$91`), and what it tells the others (`$92`).
+macro_rules! told {
+    () => {
+        ",
+noted as (
+  update instance set batch = $1, open = $91 where id = $73 and exists (select 1 from fence)
+  returning 1),
+told as (
+  insert into change (batch, body) select $1, $92 where exists (select 1 from fence)
+  on conflict (batch) do update set body = excluded.body)"
+    };
+}
+
+/// The same, with the walls of holds and intents.
+macro_rules! holds_written {
+    () => {
+        written!(
+            "
+  when (select count(*) from ended) <> cardinality($53::bytea[]) then refuse('a hold that a batch ends is not there')
+  when (select count(*) from unsigned) <> cardinality($87::bytea[])
+    or (select count(*) from closed) <> cardinality($88::bytea[]) then refuse('an intent that a batch ends is not open')"
+        )
+    };
+}
+
 /// A batch of captures.
 pub(super) const CAPTURES: &str = concat!(captures!(), written!(""));
 
 /// A batch of captures, and of holds on disk.
-pub(super) const HOLDS: &str = concat!(
-    captures!(),
-    holds!(),
-    written!(
-        "
-  when (select count(*) from ended) <> cardinality($53::bytea[]) then refuse('a hold that a batch ends is not there')
-  when (select count(*) from unsigned) <> cardinality($87::bytea[])
-    or (select count(*) from closed) <> cardinality($88::bytea[]) then refuse('an intent that a batch ends is not open')"
-    )
-);
+pub(super) const HOLDS: &str = concat!(captures!(), holds!(), holds_written!());
+
+/// A batch of one of several processes.
+pub(super) const SHARED: &str = concat!(captures!(), holds!(), told!(), holds_written!());
 
 /// `$1` ids, `$2` kinds, `$3` wallets, `$4` providers, `$5` time, `$6` tokens.
 pub(super) const ACCOUNTS: &str = "
