@@ -5,11 +5,11 @@
 
 mod wire;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use domain::{AgentId, Amount, BasisPoints, Capture, PaymentId, Price, WalletId};
 
-use crate::batch::{AccountId, Delta, FoundHold, HeldAt, HoldRow};
+use crate::batch::{AccountId, CallChange, Delta, FoundHold, HeldAt, HoldRow};
 
 /// What a batch changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,16 +40,28 @@ impl Change {
         let paid: HashSet<PaymentId> = captured.iter().map(|(payment, _)| *payment).collect();
         let voided = delta.ended.iter().filter(|payment| !paid.contains(*payment)).copied().collect();
         let begun = delta.holds.iter().map(Theirs::from).collect();
-        let mut change = Self { begun, captured, voided, ..Self::default() };
-        if delta.is_rare() {
-            change.wallets = delta.wallets.keys().copied().collect();
-            let windows = delta.windows.keys().map(|key| key.agent);
-            let free = delta.free.keys().map(|key| key.agent);
-            let agents = windows.chain(delta.calls.keys().map(|key| key.agent)).chain(free);
-            change.agents = agents.collect::<HashSet<_>>().into_iter().collect();
-        }
-        change
+        let (wallets, agents) = (wallets(delta), agents(delta));
+        Self { begun, captured, voided, wallets, agents }
     }
+}
+
+/// Those whose balance is not what its captures leave.
+fn wallets(delta: &Delta) -> Vec<WalletId> {
+    let mut paid: HashMap<WalletId, i64> = HashMap::new();
+    for row in &delta.payments {
+        *paid.entry(row.wallet).or_default() -= row.gross.atomic();
+    }
+    let others = delta.wallets.iter().filter(|(wallet, change)| paid.get(*wallet).unwrap_or(&0) != *change);
+    others.map(|(wallet, _)| *wallet).collect()
+}
+
+/// Those who were given something back.
+fn agents(delta: &Delta) -> Vec<AgentId> {
+    let windows = delta.windows.iter().filter(|(_, change)| change.returned > 0).map(|(key, _)| key.agent);
+    let is_back = |change: &CallChange| change.returned > 0 || change.refunded > 0;
+    let calls = delta.calls.iter().filter(|(_, change)| is_back(change)).map(|(key, _)| key.agent);
+    let free = delta.free.iter().filter(|(_, change)| **change < 0).map(|(key, _)| key.agent);
+    windows.chain(calls).chain(free).collect::<HashSet<_>>().into_iter().collect()
 }
 
 // === impl Theirs ===

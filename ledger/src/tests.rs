@@ -20,4 +20,5 @@ mod replay;
 mod reports;
 mod settlements;
 mod several;
+mod several_chain;
 mod simulation;

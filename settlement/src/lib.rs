@@ -11,6 +11,7 @@ pub mod books;
 pub mod chain;
 pub mod comparison;
 pub mod due;
+pub mod duty;
 pub mod evm;
 pub mod facilitator;
 pub mod rail;

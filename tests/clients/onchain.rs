@@ -3,6 +3,7 @@
 
 mod killed;
 mod settling;
+mod several;
 
 use serde_json::{Value, json};
 use tests::{PublicWorld, Route, Script};

@@ -118,9 +118,10 @@ impl Running {
         let control = control.map(|socket| (socket, control_router));
         let listeners = control.into_iter().chain([(ops, ops_router)]);
         let listeners = listeners.map(|(socket, router)| listen(socket, router, &stop)).collect();
+        // The control plane too: what a gateway left that is gone is whoever's takes it over first.
+        let parts = (&base.ledger, &registry);
+        let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers)?;
         let gateway = if role.serves_data() {
-            let parts = (&base.ledger, &registry);
-            let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers)?;
             run_gateway(config, &base, &registry, data, networks.map(|networks| networks.public))?
         } else {
             without_gateway(base.shutdown.clone())

@@ -63,6 +63,14 @@ const SIGNED: &str = concat!(intents!(), "where i.payment in (select payment fro
 pub(super) async fn found(session: &mut Session<'_>) -> Result<Vec<FoundHold>, sqlx::Error> {
     let rows: Vec<HoldColumns> = on_either!(session, c => sqlx::query_as(holds!()).fetch_all(c))?;
     let signed: Vec<IntentColumns> = on_either!(session, c => sqlx::query_as(SIGNED).fetch_all(c))?;
+    read(rows, signed)
+}
+
+/// Holds, each with its intent where it has one.
+pub(crate) fn read(
+    rows: Vec<HoldColumns>,
+    signed: Vec<IntentColumns>,
+) -> Result<Vec<FoundHold>, sqlx::Error> {
     let signed = signed.into_iter().map(|columns| columns.read().map(|open| (open.payment, open.intent)));
     let mut signed: HashMap<PaymentId, Arc<Intent>> = signed.collect::<Result<_, Damaged>>()?;
     let with_intent = |columns: HoldColumns| {

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use domain::{PaymentId, RateLimit, WalletId};
 
-use super::admission::hold_error;
 use super::{Ledger, amount};
 use crate::account::WalletBalance;
 use crate::calls::{CallCount, CallsOf};
@@ -38,7 +37,7 @@ impl Ledger {
     /// The keys are this process's own by now; the writer asks the others for them, for funds and for limits, and writes
     /// the row of the hold, all in one batch.
     pub(super) async fn hold_among_several(&self, holding: Box<Holding>) -> Result<Held, HoldError> {
-        self.open_provider(&holding.request.provider).await.map_err(hold_error)?;
+        self.open_accounts(&holding.request).await?;
         let request = &holding.request;
         let (replay, identifier, fingerprint) = (request.replay, request.idempotency, request.fingerprint);
         let error = match self.record(holding).await {

@@ -10,7 +10,7 @@ use crate::{
     Close, Held, HoldError, HoldRequest, Intent, LedgerError, RefundReason, RefundRequest, Revenue, RevenueBy,
 };
 
-const TRANSACTION: B256 = B256::repeat_byte(0xaa);
+pub(super) const TRANSACTION: B256 = B256::repeat_byte(0xaa);
 
 fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
     Intent {
@@ -27,10 +27,10 @@ fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
     }
 }
 
-const DIRECT: Payee = Payee::Direct(Address::repeat_byte(7));
+pub(super) const DIRECT: Payee = Payee::Direct(Address::repeat_byte(7));
 
 /// A payment of ten cents, that `nonce` names.
-fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
+pub(super) fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
     let intent = intent(1, payee, settle);
     let replay = ReplayKey::new(
         intent.valid_before,

@@ -17,7 +17,7 @@ pub(super) fn settings(url: &str) -> Settings {
     Settings { coordination: Coordination::Several, ..Settings::new(database) }
 }
 
-fn two() -> (Books, Books, String) {
+pub(super) fn two() -> (Books, Books, String) {
     let url = test_postgres::fresh_database();
     (Books::at(settings(&url)), Books::at(settings(&url)), url)
 }
