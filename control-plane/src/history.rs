@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::WalletId;
 use ledger::{
-    CapturedRange, Ledger, LedgerError, Order, Page, Paid, PaymentFilter, PaymentRecord, Payout,
+    CapturedRange, Ledger, LedgerError, Order, Outgoing, Page, Paid, PaymentFilter, PaymentRecord, Payout,
     RefundChange, Settlement, Transfer, TransferKind,
 };
 use registry::Actor;
@@ -92,6 +92,7 @@ impl Movements for History {
             let Some(paid) = made.paid.clone() else { continue };
             items.push((batch, payout(who(paid.transfer.as_bytes())?, &made, Some(paid))));
         }
+        items.extend(changes.outgoing.into_iter().map(|(batch, step)| (batch, outgoing(step))));
         // Stable: within a batch what came of another thing stays behind it.
         items.sort_by_key(|(batch, _)| *batch);
         let items = items.into_iter().map(|(_, movement)| movement).collect();
@@ -183,6 +184,22 @@ fn payout(who: Option<Actor>, payout: &Payout, paid: Option<Paid>) -> Movement {
         paid: paid.map(|paid| paid.reference),
     };
     Movement { at, who, what }
+}
+
+/// After a step.
+fn outgoing(outgoing: Outgoing) -> Movement {
+    let what = What::Outgoing {
+        id: outgoing.id,
+        payout: outgoing.payout(),
+        payment: outgoing.refund_of,
+        provider: outgoing.provider.to_string(),
+        to: outgoing.to,
+        amount: outgoing.amount,
+        state: outgoing.state.name(),
+        transaction: outgoing.transaction.map(|transaction| transaction.to_string()),
+        reason: outgoing.reason,
+    };
+    Movement { at: outgoing.changed_at, who: None, what }
 }
 
 /// Numbers of batches and payments are never negative.

@@ -7,6 +7,7 @@ mod free;
 mod given;
 mod intent;
 mod mover;
+mod outgoing;
 mod settlement;
 mod transfer;
 mod window;
@@ -15,19 +16,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::{
-    AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, PayoutDestination, ReplayKey, TransferId,
-    UnixMillis, WalletId,
+    AgentId, Amount, B256, Capture, Fingerprint, IdempotencyKey, Metered, OutgoingId, PaymentId,
+    PayoutDestination, ReplayKey, TransferId, UnixMillis, WalletId,
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
 use crate::hold::HoldRequest;
 use crate::intent::{OnChain, Token};
+use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
+pub(crate) use outgoing::{GivenOutgoing, OutgoingRow, StepRow};
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
 pub(crate) use window::{Charged, HeldAt, WindowChange, WindowKey};
@@ -49,6 +52,8 @@ pub(crate) enum Operation<'a> {
         request: &'a HoldRequest,
         held: HeldAt,
         cost: Cost,
+        /// What is taken of it; none: all that it costs.
+        used: Option<Amount>,
         /// Whether it has a row, which ends with it.
         recorded: bool,
         /// What the chain shows of it, where it has an intent.
@@ -59,6 +64,13 @@ pub(crate) enum Operation<'a> {
         request: &'a HoldRequest,
         held: HeldAt,
         cost: Cost,
+        /// What it costs in any case.
+        owed: Option<Amount>,
+    },
+    /// Write into the row of a hold what it costs in any case.
+    Keep {
+        payment: PaymentId,
+        owed: Amount,
     },
     /// Delete it, and its intent where it has one.
     Void {
@@ -97,6 +109,13 @@ pub(crate) enum Operation<'a> {
         payment: &'a PayoutPayment,
         id: TransferId,
     },
+    /// What became of a transfer out of our treasury.
+    Step {
+        outgoing: OutgoingId,
+        step: &'a Step,
+        /// Of the payout, where it is paid by this.
+        transfer: TransferId,
+    },
     CreateWallet(WalletId),
     OpenProvider(&'a Arc<str>),
     /// The accounts of a provider that is paid at its own address.
@@ -117,6 +136,7 @@ pub(crate) enum Outcome {
     Moved(Transfer),
     Settled(Box<Settlement>),
     PaidOut(Box<Payout>),
+    Stepped(Box<Outgoing>),
     Done,
     Refused(Refusal),
 }
@@ -143,8 +163,17 @@ pub(crate) enum Refusal {
     Stale,
     /// The idempotency key says something else.
     Conflict,
-    /// What came from a public network goes back there, and only what never came is written off.
+    /// What a public network moved to a provider's own address is its provider's to give back, and only what never came is written off.
     OnChain,
+    /// Nothing can be sent from our treasury on that network.
+    NoOutlet,
+    /// People gave back as much there today as they may.
+    RefundLimit,
+    UnknownOutgoing,
+    /// It is not where it could go on so.
+    Step,
+    /// It is on its way, and nobody pays it in another way meanwhile.
+    OnItsWay,
     /// Zero, or past the ledger's 63 bits.
     Amount,
 }
@@ -171,6 +200,9 @@ pub(crate) struct Delta {
     pub(crate) payouts: Vec<PayoutRow>,
     /// Payouts of earlier batches that are paid.
     pub(crate) paid: Vec<PaidRow>,
+    /// Transfers out of our treasury that begin, and what became of those and of earlier ones.
+    pub(crate) outgoing: Vec<OutgoingRow>,
+    pub(crate) steps: Vec<StepRow>,
     /// Who asked for what moves.
     pub(crate) movers: Vec<MoverRow>,
     pub(crate) balances: BTreeMap<AccountId, Movement>,
@@ -186,6 +218,8 @@ pub(crate) struct Delta {
     pub(crate) released: Vec<(IdempotencyKey, PaymentId)>,
     /// Holds that begin.
     pub(crate) holds: Vec<HoldRow>,
+    /// Earlier ones, and what they cost in any case from now on.
+    pub(crate) kept: Vec<(PaymentId, Amount)>,
     /// Rows of holds that are over, captured or voided.
     pub(crate) ended: Vec<PaymentId>,
     /// Intents that begin with their holds.
@@ -257,6 +291,8 @@ pub(crate) struct HoldRow {
     pub(crate) provider_account: AccountId,
     pub(crate) cost: Cost,
     pub(crate) held_at: UnixMillis,
+    /// What it costs in any case.
+    pub(crate) owed: Option<Amount>,
 }
 
 /// A hold that an earlier process left on disk.
@@ -265,6 +301,8 @@ pub(crate) struct FoundHold {
     pub(crate) request: HoldRequest,
     pub(crate) held: HeldAt,
     pub(crate) free: bool,
+    /// What it costs in any case.
+    pub(crate) owed: Option<Amount>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -304,6 +342,18 @@ pub(crate) struct Usage {
     pub(crate) refunds: i64,
     pub(crate) refunded: i64,
     pub(crate) refunded_fee: i64,
+}
+
+// === impl HoldRow ===
+
+impl HoldRow {
+    /// What the next start takes of it, where this process dies: what was said when its answer began, and before that what a metered
+    /// call costs of which nobody can tell what it used. None: as its route says.
+    pub(crate) fn owed_after_a_crash(&self) -> Option<Amount> {
+        let is_charged = self.request.capture == Capture::Before && self.request.intent.is_none();
+        let unread = self.request.price.metered().filter(|_| is_charged).map(Metered::unread);
+        self.owed.or_else(|| unread.map(|unread| unread.min(self.cost.maximum)))
+    }
 }
 
 // === impl FoundHold ===
@@ -349,7 +399,7 @@ impl Delta {
 
     /// Whether holds on disk begin or end in it.
     pub(crate) fn has_holds(&self) -> bool {
-        !(self.holds.is_empty() && self.ended.is_empty() && self.closed.is_empty())
+        !(self.holds.is_empty() && self.kept.is_empty() && self.ended.is_empty() && self.closed.is_empty())
     }
 
     /// Whether there is more than captures and holds in it.
@@ -358,6 +408,7 @@ impl Delta {
             && self.refunds.is_empty()
             && self.transfers.is_empty()
             && self.settlements.is_empty()
+            && self.steps.is_empty()
             && self.responses.is_empty())
     }
 }

@@ -73,7 +73,7 @@ impl From<&HoldRow> for Theirs {
         request.price = Price::Fixed(row.cost.maximum);
         (request.provider, request.intent, request.digest, request.free_per_day) = ("".into(), None, None, 0);
         (request.capture, request.revision, request.fee) = (Capture::After, 0, BasisPoints::default());
-        let hold = FoundHold { request, held: HeldAt::new(row.held_at), free: row.cost.free };
+        let hold = FoundHold { request, held: HeldAt::new(row.held_at), free: row.cost.free, owed: None };
         Self { hold, provider: row.provider_account }
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
 use crate::facts::Facts;
 use crate::hold::{Hold, Holding, Stage};
 use crate::intent::Token;
+use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{Receipt, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 use crate::withdrawal::Withdrawing;
@@ -97,6 +98,14 @@ pub(crate) enum Work {
         reply: Reply<Payout>,
         _permit: OwnedSemaphorePermit,
     },
+    /// What became of a transfer out of our treasury.
+    Step {
+        outgoing: Box<Outgoing>,
+        step: Step,
+        transfer: TransferId,
+        reply: Reply<Outgoing>,
+        _permit: OwnedSemaphorePermit,
+    },
     CreateWallet {
         wallet: WalletId,
         reply: Reply<()>,
@@ -150,11 +159,22 @@ impl Work {
         match self {
             Self::Capture { holding, .. } => {
                 let recorded = holding.stage == Stage::Recorded;
-                let (held, cost) = (holding.held, holding.cost);
-                Operation::Capture { request: &holding.request, held, cost, recorded, moved: holding.moved }
+                let (held, cost, used) = (holding.held, holding.cost, holding.used.or(holding.owed));
+                Operation::Capture {
+                    request: &holding.request,
+                    held,
+                    cost,
+                    used,
+                    recorded,
+                    moved: holding.moved,
+                }
             }
             Self::Hold { holding, .. } => {
-                Operation::Hold { request: &holding.request, held: holding.held, cost: holding.cost }
+                let (request, held, cost) = (&holding.request, holding.held, holding.cost);
+                match holding.owed.filter(|_| holding.stage == Stage::Recorded) {
+                    Some(owed) => Operation::Keep { payment: request.payment, owed },
+                    None => Operation::Hold { request, held, cost, owed: holding.owed },
+                }
             }
             Self::Void { holding, .. } => {
                 let request = &holding.request;
@@ -173,6 +193,9 @@ impl Work {
                 Operation::Settle { closing, destination, names: *names }
             }
             Self::Pay { payment, id, .. } => Operation::Pay { payment, id: *id },
+            Self::Step { outgoing, step, transfer, .. } => {
+                Operation::Step { outgoing: outgoing.id, step, transfer: *transfer }
+            }
             Self::CreateWallet { wallet, .. } => Operation::CreateWallet(*wallet),
             Self::OpenProvider { name, .. } => Operation::OpenProvider(name),
             Self::OpenDirect { name, .. } => Operation::OpenDirect(name),
@@ -213,13 +236,23 @@ impl Work {
             }
             Self::Settle { closing, destination, .. } => {
                 wanted.providers.insert(Arc::clone(&closing.provider));
-                if let PayoutDestination::Wallet(wallet) = destination {
-                    wanted.wallet(facts, *wallet);
+                match destination {
+                    PayoutDestination::Wallet(wallet) => wanted.wallet(facts, *wallet),
+                    PayoutDestination::Chain(to) => {
+                        wanted.wallet(facts, Token::new(&to.network, &to.token).wallet);
+                    }
+                    PayoutDestination::Manual(_) => {}
                 }
             }
             Self::Pay { payment, .. } => {
                 wanted.payouts.insert(payment.payout);
+                wanted.outgoing.insert(Outgoing::of_payout(payment.payout));
                 wanted.transfers.insert(payment.idempotency_key.clone());
+            }
+            Self::Step { outgoing, .. } => {
+                wanted.outgoing.insert(outgoing.id);
+                wanted.payouts.extend(outgoing.payout());
+                wanted.wallet(facts, outgoing.token().wallet);
             }
             Self::CreateWallet { wallet, .. } => wanted.wallet(facts, *wallet),
             Self::OpenToken { token, .. } => wanted.wallet(facts, token.wallet),
@@ -276,6 +309,11 @@ impl From<Refusal> for LedgerError {
             Refusal::Amount => Self::Amount,
             Refusal::Funds => Self::Funds,
             Refusal::OnChain => Self::OnChain,
+            Refusal::NoOutlet => Self::NoOutlet,
+            Refusal::RefundLimit => Self::RefundLimit,
+            Refusal::UnknownOutgoing => Self::UnknownOutgoing,
+            Refusal::Step => Self::Step,
+            Refusal::OnItsWay => Self::OnItsWay,
             // Only captures are refused for these, and they have their own error.
             Refusal::Duplicate | Refusal::Limit => Self::Unavailable,
         }

@@ -10,7 +10,7 @@ pub(crate) mod sqlite;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::{AgentId, Asset, IdempotencyKey, PaymentId, PayoutId, UnixMillis, WalletId};
+use domain::{AgentId, Asset, IdempotencyKey, OutgoingId, PaymentId, PayoutId, UnixMillis, WalletId};
 use thiserror::Error;
 
 use crate::batch::{Delta, FoundHold, Given, Marker};
@@ -94,6 +94,7 @@ pub(crate) struct Wanted {
     /// Where the settlements of these stand.
     pub(crate) providers: BTreeSet<Arc<str>>,
     pub(crate) payouts: BTreeSet<PayoutId>,
+    pub(crate) outgoing: BTreeSet<OutgoingId>,
     /// Where others write too: what these were used for.
     pub(crate) identifiers: HashSet<IdempotencyKey>,
 }
@@ -238,5 +239,6 @@ impl Wanted {
             && self.providers.is_empty()
             && self.payouts.is_empty()
             && self.identifiers.is_empty()
+            && self.outgoing.is_empty()
     }
 }

@@ -1,9 +1,10 @@
 //! [`decide`]: a batch against the facts, greedily, in order. Pure: no clock, no I/O, the same for every store.
 //!
 //! One bad payment costs the others nothing: it gets its refusal, they get their rows. The constraints of the store
-//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`] and [`settlements`]
-//! for what is no capture, `commit` for what is written.
+//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`], [`settlements`]
+//! and [`outgoing`] for what is no capture, `commit` for what is written.
 
+mod outgoing;
 mod refunds;
 mod settlements;
 mod transfers;
@@ -50,14 +51,15 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
         let outcome = match operation {
-            Operation::Capture { request, held, cost, recorded, moved } => {
+            Operation::Capture { request, held, cost, used, recorded, moved } => {
                 // Captured or refused: the hold is over with this batch.
                 if *recorded {
                     self.delta.ended.push(request.payment);
                 }
-                self.capture(request, *held, *cost, *moved)
+                self.capture(request, *held, (*cost, *used), *moved)
             }
-            Operation::Hold { request, held, cost } => self.hold(request, *held, *cost),
+            Operation::Hold { request, held, cost, owed } => self.hold(request, *held, (*cost, *owed)),
+            Operation::Keep { payment, owed } => Ok(self.keep(*payment, *owed)),
             Operation::Void { payment, signed } => Ok(self.void(*payment, *signed)),
             Operation::CloseIntent { payment, transaction } => {
                 Ok(self.close_intent(*payment, End::Settled(*transaction)))
@@ -70,6 +72,7 @@ impl Draft<'_> {
             Operation::Withdraw { withdrawal, id, covered } => self.withdraw(withdrawal, *id, *covered),
             Operation::Settle { closing, destination, names } => self.settle(closing, destination, *names),
             Operation::Pay { payment, id } => self.pay(payment, *id),
+            Operation::Step { outgoing, step, transfer } => self.step(*outgoing, step, *transfer),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),
             Operation::OpenDirect(name) => Ok(self.open_direct(name)),
@@ -80,7 +83,12 @@ impl Draft<'_> {
     }
 
     /// Funds and limits are held in memory; what stands on disk is judged when it is captured.
-    fn hold(&mut self, request: &HoldRequest, held: HeldAt, cost: Cost) -> Result<Outcome, Refusal> {
+    fn hold(
+        &mut self,
+        request: &HoldRequest,
+        held: HeldAt,
+        (cost, owed): (Cost, Option<Amount>),
+    ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);
         }
@@ -98,8 +106,14 @@ impl Draft<'_> {
             provider_account: provider.account,
             cost,
             held_at: held.at,
+            owed,
         });
         Ok(Outcome::Done)
+    }
+
+    fn keep(&mut self, payment: PaymentId, owed: Amount) -> Outcome {
+        self.delta.kept.push((payment, owed));
+        Outcome::Done
     }
 
     fn void(&mut self, payment: PaymentId, signed: bool) -> Outcome {
@@ -127,7 +141,7 @@ impl Draft<'_> {
         &mut self,
         request: &HoldRequest,
         held: HeldAt,
-        cost: Cost,
+        (cost, used): (Cost, Option<Amount>),
         moved: Option<End>,
     ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
@@ -137,7 +151,8 @@ impl Draft<'_> {
         let provider = *self.facts.payee(request).ok_or(Refusal::UnknownProvider)?;
         let calls = CallKey { agent: request.agent, provider: provider.account, month: held.month };
         let call = self.calls(&calls) + 1;
-        let gross = if cost.free { Amount::ZERO } else { request.price.at_call(call) };
+        let price = if cost.free { Amount::ZERO } else { request.price.at_call(call) };
+        let gross = used.map_or(price, |used| used.min(price));
         if wallet.floor && self.balance(request.wallet, &wallet) < gross.atomic() {
             return Err(Refusal::Funds);
         }

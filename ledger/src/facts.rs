@@ -15,6 +15,7 @@ use crate::batch::{AccountId, CallKey, Delta, FoundHold, FreeKey, Marker, Owner,
 use crate::bounded::Bounded;
 use crate::change::Theirs;
 use crate::hold::HoldRequest;
+use crate::outgoing::Outlet;
 
 /// For how long after its expiry a replay key stays in memory, in seconds.
 pub(crate) const REPLAY_KEEP_SECONDS: u64 = 120;
@@ -29,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) wallets: Bounded<WalletId, WalletFacts>,
     pub(crate) agents: Bounded<AgentId, AgentFacts>,
     pub(crate) replays: Replays,
+    /// Networks on which money can leave our treasury.
+    pub(crate) outlets: HashMap<Arc<str>, Outlet>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,7 @@ impl Facts {
             wallets: Bounded::new(limit),
             agents: Bounded::new(limit),
             replays: Replays { horizon, ..Replays::default() },
+            outlets: HashMap::new(),
         }
     }
 
@@ -140,7 +144,7 @@ impl Facts {
 
     /// Takes over what a capture of another process moved.
     pub(crate) fn captured(&mut self, theirs: &Theirs, gross: Amount) {
-        let FoundHold { request, held, free } = &theirs.hold;
+        let FoundHold { request, held, free, .. } = &theirs.hold;
         if let Some(wallet) = self.wallets.get_mut(&request.wallet) {
             wallet.balance -= gross.atomic();
         }

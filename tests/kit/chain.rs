@@ -47,11 +47,21 @@ pub struct Network {
 impl Network {
     /// A new chain. It mines a block for each transaction.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with a block each second beside them, as a public chain goes on where nobody pays. viem's clients ask for a receipt when
+    /// a block comes: one that they missed by a moment they never see where no other block follows.
+    pub async fn start_going_on() -> Self {
+        Self::start_with(&["--block-time", "1", "--mixed-mining"]).await
+    }
+
+    async fn start_with(more: &[&str]) -> Self {
         let package = format!("node_modules/@foundry-rs/anvil-linux-{}/bin/anvil", machine());
         let binary = Packages::clients().folder().join(package);
         let id = CHAIN_ID.to_string();
         let arguments = ["--port", "0", "--chain-id", &id, "--prune-history", "256"];
-        let mut anvil = Companion::start(binary.as_os_str(), &arguments);
+        let mut anvil = Companion::start(binary.as_os_str(), &[&arguments, more].concat());
         let address = anvil.says("Listening on ").await.parse().expect("an address");
         let network = Self { address, _anvil: anvil };
         for (place, code) in contracts() {

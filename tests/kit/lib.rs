@@ -36,6 +36,7 @@ mod shim;
 pub mod strict;
 pub mod upstream;
 pub mod wait;
+pub mod walkthrough;
 pub mod wire;
 pub mod world;
 

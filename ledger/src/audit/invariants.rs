@@ -143,18 +143,19 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "intents_match_payments",
-        meaning: "what came from public networks was signed for, once: captured, or held for as long as nobody knows",
+        meaning: "what came from public networks was signed for, once: captured for no more than that, or held for as long as nobody knows",
         sql: "select (select count(*) from intent i left join payment p on p.id = i.payment
                   left join hold h on h.payment = i.payment
                where (p.seq is null) = (h.payment is null) or (i.closed is not null and p.seq is null)
-                 or (p.seq is not null and p.gross <> i.amount))
+                 or (p.seq is not null and p.gross > i.amount))
           + (select count(*) from payment p join account w on w.id = p.wallet and w.kind = 'chain'
                left join intent i on i.payment = p.id where i.payment is null)
           + (select count(*) from hold h join account w on w.id = h.wallet and w.kind = 'chain'
                left join intent i on i.payment = h.payment where i.payment is null)
           + (select count(*) from intent i join payment p on p.id = i.payment
                left join refund r on r.payment = p.seq and r.reason = 'written_off'
-               where (i.closed is not null and i.closed = 'written_off') <> (r.id is not null))",
+               where (i.closed is not null and i.closed = 'written_off')
+                 <> (r.id is not null or exists (select 1 from outgoing o where o.payment = p.seq and o.state = 'void')))",
     },
     Invariant {
         name: "usage_matches_payments",
@@ -240,7 +241,10 @@ pub(super) const SETTLED: &[Invariant] = &[
           + (select count(*) from payout where settlement not in (select id from settlement))
           + (select count(*) from payout o left join transfer t on t.id = o.transfer
                where o.transfer is not null and (t.id is null or t.payout <> o.id or t.amount <> o.amount
-                 or t.debit <> o.payable or t.credit <> coalesce(o.wallet, 1) or t.batch <> o.paid_batch))
+                 or t.debit <> o.payable or t.batch <> o.paid_batch
+                 or t.credit <> coalesce(o.wallet, (select a.id from outgoing g join account a
+                      on a.kind = 'chain' and o.destination like a.token || '/%'
+                      where g.id = o.id and g.state = 'paid'), 1)))
           + (select count(*) from transfer t where t.payout is not null
                and not exists (select 1 from payout o where o.transfer = t.id))",
     },
@@ -262,27 +266,28 @@ pub(super) const FILE_SQLITE: Invariant = Invariant {
 
 const GUARDS: &str = "money_rows_are_guarded";
 
-const GUARDS_MEANING: &str =
-    "the triggers that refuse changes to payments, refunds, transfers, settlements and payouts stand";
+const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds, transfers, settlements, payouts and what leaves stand";
 
 /// Asks SQLite's own catalog.
 pub(super) const GUARDS_SQLITE: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 11 - count(*) from sqlite_schema where type = 'trigger' and name in
+    sql: "select 15 - count(*) from sqlite_schema where type = 'trigger' and name in
           ('payment_no_update', 'payment_no_delete', 'refund_no_update', 'refund_no_delete', 'refund_fits',
            'transfer_no_update', 'transfer_no_delete', 'settlement_no_update', 'settlement_no_delete',
-           'payout_no_update', 'payout_no_delete')",
+           'payout_no_update', 'payout_no_delete', 'outgoing_no_update', 'outgoing_no_delete',
+           'outgoing_step_no_update', 'outgoing_step_no_delete')",
 };
 
 /// Asks PostgreSQL's: its guards stand for update, delete and truncate at once.
 pub(super) const GUARDS_POSTGRES: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 12 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
+    sql: "select 17 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
           ('payment_no_change', 'payment_no_truncate', 'refund_no_change', 'refund_no_truncate', 'refund_fits',
            'transfer_no_change', 'transfer_no_truncate', 'settlement_no_change', 'settlement_no_truncate',
-           'payout_no_update', 'payout_no_delete', 'payout_no_truncate')
+           'payout_no_update', 'payout_no_delete', 'payout_no_truncate', 'outgoing_no_update', 'outgoing_no_delete',
+           'outgoing_no_truncate', 'outgoing_step_no_change', 'outgoing_step_no_truncate')
           and tgrelid in ('payment'::regclass, 'refund'::regclass, 'transfer'::regclass, 'settlement'::regclass,
-            'payout'::regclass)",
+            'payout'::regclass, 'outgoing'::regclass, 'outgoing_step'::regclass)",
 };

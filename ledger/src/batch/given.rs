@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::{PaymentId, PayoutId};
+use domain::{OutgoingId, PaymentId, PayoutId};
 
-use super::{AccountId, PaymentRow, TransferRow};
+use super::{AccountId, GivenOutgoing, PaymentRow, TransferRow};
 use crate::account::Refunded;
 use crate::settlement::Payout;
 
@@ -24,6 +24,10 @@ pub(crate) struct Given {
     pub(crate) providers: HashMap<Arc<str>, GivenProvider>,
     /// Payouts that the batch pays.
     pub(crate) payouts: HashMap<PayoutId, GivenPayout>,
+    /// Transfers out of our treasury that the batch goes on with.
+    pub(crate) outgoing: HashMap<OutgoingId, GivenOutgoing>,
+    /// What people gave back today, by network; only where the batch gives something back.
+    pub(crate) refunded_today: HashMap<Arc<str>, i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,6 +35,10 @@ pub(crate) struct GivenPayment {
     pub(crate) row: PaymentRow,
     /// None: it was never refunded.
     pub(crate) back: Option<GivenBack>,
+    /// Whether it is still to come from a public network, or may still be undone there.
+    pub(crate) is_open: bool,
+    /// Its refunds that were not sent yet.
+    pub(crate) outgoing: Vec<OutgoingId>,
 }
 
 /// All that was given back of one payment.

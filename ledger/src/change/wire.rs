@@ -54,7 +54,7 @@ impl Change {
 
 impl Theirs {
     fn put(&self, out: &mut Vec<u8>) {
-        let FoundHold { request, held, free } = &self.hold;
+        let FoundHold { request, held, free, owed: _ } = &self.hold;
         out.extend_from_slice(request.payment.as_bytes());
         out.extend_from_slice(request.agent.as_bytes());
         out.extend_from_slice(request.wallet.as_bytes());
@@ -113,7 +113,7 @@ impl Theirs {
             fingerprint,
             intent: None,
         };
-        Some(Self { hold: FoundHold { request, held, free }, provider })
+        Some(Self { hold: FoundHold { request, held, free, owed: None }, provider })
     }
 }
 

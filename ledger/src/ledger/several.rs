@@ -40,7 +40,7 @@ impl Ledger {
         self.open_accounts(&holding.request).await?;
         let request = &holding.request;
         let (replay, identifier, fingerprint) = (request.replay, request.idempotency, request.fingerprint);
-        let error = match self.record(holding).await {
+        let error = match holding.record().await {
             Ok(hold) => return Ok(Held::Hold(hold)),
             Err(error) => error,
         };

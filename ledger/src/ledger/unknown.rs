@@ -38,18 +38,24 @@ impl Ledger {
     pub async fn close(&self, payment: PaymentId, evidence: Close) -> Result<(), LedgerError> {
         let mut holding = self.shared.parked.take(&payment).ok_or(LedgerError::UnknownPayment)?;
         match evidence {
-            Close::Void => holding.void().await.map_err(|_| LedgerError::Unavailable),
+            Close::Void => return holding.void().await.map_err(|_| LedgerError::Unavailable),
             Close::Moved(transaction) => {
                 holding.moved = Some(End::Settled(transaction));
-                match holding.capture().await {
-                    Ok(receipt) => {
-                        drop(receipt);
-                        Ok(())
-                    }
-                    Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Unknown) => {
-                        Err(LedgerError::Unavailable)
-                    }
-                }
+                holding.used = None;
+                holding.owed = None;
+            }
+            Close::MovedPart(transaction, amount) => {
+                holding.moved = Some(End::Settled(transaction));
+                holding.used = Some(amount);
+            }
+        }
+        match holding.capture().await {
+            Ok(receipt) => {
+                drop(receipt);
+                Ok(())
+            }
+            Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Unknown) => {
+                Err(LedgerError::Unavailable)
             }
         }
     }

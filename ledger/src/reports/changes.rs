@@ -14,6 +14,8 @@ use crate::books::rows::{amount, fixed, hex_list};
 use crate::books::session::{Session, on_either};
 use crate::books::settlements::{PayoutColumns, SettlementColumns, payouts, settlements};
 use crate::books::transfers::{RefundColumns, TransferColumns, refunds, transfers};
+use crate::outgoing::Outgoing;
+use crate::reports::outgoing;
 use crate::settlement::{Payout, Settlement};
 
 /// How far the books are: everything up to here is committed and can be read.
@@ -43,6 +45,8 @@ pub struct Changes {
     pub payouts: Vec<(i64, Payout)>,
     /// Paid.
     pub paid: Vec<(i64, Payout)>,
+    /// Transfers out of our treasury, each as it was after a step.
+    pub outgoing: Vec<(i64, Outgoing)>,
     /// Who asked for it ([`crate::Ledger::asked_by`]), by the bytes of its name: a refund's, a transfer's (also of the one that
     /// paid a payout), a settlement's. What a rule moved is not in it.
     pub movers: HashMap<[u8; 16], String>,
@@ -171,6 +175,7 @@ pub(crate) async fn between(
         settlements: settlements(session, stretch).await?,
         payouts: payouts(session, stretch).await?,
         paid: paid(session, stretch).await?,
+        outgoing: outgoing::steps(session, stretch).await?,
         movers: movers(session, stretch).await?,
     })
 }
@@ -186,6 +191,7 @@ async fn reached(
         "select batch from refund where batch > $1 order by batch limit 1 offset $2",
         "select batch from transfer where batch > $1 order by batch limit 1 offset $2",
         "select batch from settlement where batch > $1 order by batch limit 1 offset $2",
+        "select batch from outgoing_step where batch > $1 order by batch limit 1 offset $2",
         "select paid_batch from payout where paid_batch > $1 order by paid_batch limit 1 offset $2",
     ] {
         let past: Option<i64> =

@@ -63,17 +63,17 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("delete from balance where account = 3", &["accounts_are_whole"]),
     (
         "insert into hold select id, agent, wallet, provider, route, '[[1,5]]', 5, revision, 0, null, null, '[]', 0, replay_key,
-           digest, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           digest, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_open"],
     ),
     (
         "insert into hold select zeroblob(16), agent, wallet, 1, route, '[[1,5]]', 5, revision, 0, null, null, '[]', 0, null,
-           null, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           null, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_covered"],
     ),
     (
         "insert into hold select zeroblob(16), agent, wallet, provider, route, '[[1,9]]', 9999999, revision, 0, null,
-           null, '[]', 0, null, null, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           null, '[]', 0, null, null, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_covered"],
     ),
     ("update settlement set since = since + 1 where number = 2", &["settlements_are_contiguous", "settlements_match_members"]),
@@ -140,7 +140,7 @@ async fn writable(path: &Path) -> SqliteConnection {
 }
 
 /// Changes a copy as no program may: without the triggers, which stand again afterwards.
-async fn tamper(path: &Path, text: &'static str) {
+pub(super) async fn tamper(path: &Path, text: &'static str) {
     let mut connection = writable(path).await;
     let triggers: Vec<(String, String)> =
         sqlx::query_as("select name, sql from sqlite_schema where type = 'trigger'")

@@ -19,6 +19,7 @@ fn changed() -> Change {
         provider_account: AccountId(5),
         cost: Cost::new(request, free),
         held_at: UnixMillis(NOON),
+        owed: None,
     };
     let holds = vec![row(&first, false), row(&second, true)];
     let ended = vec![second.payment];

@@ -86,6 +86,22 @@ async fn what_was_settled_is_captured_with_its_transaction_and_no_settlement_of_
 }
 
 #[tokio::test]
+async fn the_oldest_payment_to_the_treasury_that_may_still_be_undone_is_told_for_settlements() {
+    let books = Books::new();
+    let unsure = || async { books.ledger.position("acme").await.unwrap().unwrap().unsure_at };
+    let own = onchain(1, DIRECT, Settle::Deferred);
+    books.hold(own.clone()).await.unwrap().capture().await.unwrap().delivered();
+    let request = onchain(2, Payee::Treasury, Settle::Deferred);
+    let receipt = books.hold(request.clone()).await.unwrap().capture().await.unwrap();
+    let captured_at = receipt.record().captured_at;
+    receipt.delivered();
+    assert_eq!(unsure().await, Some(captured_at), "the provider's own is nobody's to settle");
+    books.ledger.settled(request.payment, TRANSACTION).await.unwrap();
+    assert_eq!(unsure().await, None);
+    books.finish().await;
+}
+
+#[tokio::test]
 async fn what_certainly_did_not_move_is_voided_and_can_be_used_again() {
     let books = Books::new();
     let request = onchain(1, DIRECT, Settle::After);
@@ -195,15 +211,21 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
 #[tokio::test]
 async fn only_its_recipient_gives_back_what_came_from_a_public_network() {
     let books = Books::new();
-    let request = onchain(1, Payee::Treasury, Settle::After);
-    books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
-    let asked = RefundRequest {
-        payment: request.payment,
-        amount: None,
-        reason: RefundReason::Operator,
-        idempotency_key: "once".to_owned(),
-    };
-    assert_eq!(books.ledger.refund_part(asked).await, Err(LedgerError::OnChain));
+    let (direct, treasury) = (onchain(1, DIRECT, Settle::After), onchain(2, Payee::Treasury, Settle::After));
+    // Nothing can leave the treasury here: no outlet.
+    for (request, refused) in [(direct, LedgerError::OnChain), (treasury, LedgerError::NoOutlet)] {
+        books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
+        let asked = RefundRequest {
+            payment: request.payment,
+            amount: None,
+            reason: RefundReason::Operator,
+            idempotency_key: "once".to_owned(),
+        };
+        assert_eq!(books.ledger.refund_part(asked).await, Err(refused.clone()));
+        assert_eq!(books.ledger.refund(request.payment, RefundReason::BrokenOff).await, Err(refused));
+        // It came: nothing of it is written off.
+        assert_eq!(books.ledger.write_off(request.payment).await, Err(LedgerError::OnChain));
+    }
     // And what came from a wallet is not written off.
     books.fund(1, 1_000).await;
     let receipt = books.pay(super::kit::request(10)).await;

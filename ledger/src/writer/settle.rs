@@ -79,6 +79,10 @@ impl<S: CommitStore> Run<S> {
                         // Its row may stand: whoever comes again is not to hear that nothing was charged.
                         self.backlog.push(Work::Void { holding, reply: None });
                         HoldError::Unknown(payment)
+                    } else if holding.stage == Stage::Recorded {
+                        // An earlier row does, and nothing went out.
+                        self.backlog.push(Work::Void { holding, reply: None });
+                        HoldError::Unavailable
                     } else {
                         drop(holding);
                         HoldError::Unavailable
@@ -108,6 +112,7 @@ impl<S: CommitStore> Run<S> {
                 }
                 Work::Settle { reply, .. } => refuse(reply),
                 Work::Pay { reply, .. } => refuse(reply),
+                Work::Step { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. }
                 | Work::OpenProvider { reply, .. }
                 | Work::OpenDirect { reply, .. }
@@ -213,6 +218,10 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         }),
         Work::Pay { reply, .. } => tell(reply, outcome, |outcome| match outcome {
             Outcome::PaidOut(payout) => Ok(*payout),
+            other => Err(Box::new(other)),
+        }),
+        Work::Step { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Stepped(outgoing) => Ok(*outgoing),
             other => Err(Box::new(other)),
         }),
         Work::CreateWallet { reply, .. }

@@ -68,6 +68,7 @@ named as (
 
 /// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$72`), and whose they are (`$73`). The columns of
 /// intents that begin (`$74` to `$86`), those that go with a hold that is voided (`$87`), and those that are closed (`$88` to `$90`).
+/// What holds that begin cost in any case (`$91`), and what earlier ones do from now on (`$92` and `$93`).
 macro_rules! holds {
     () => {
         ",
@@ -76,13 +77,17 @@ ended as (
   returning 1),
 held as (
   insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
-      replay_key, digest, fingerprint, idempotency, held_at, limits, free, capture,
+      replay_key, digest, fingerprint, idempotency, held_at, limits, free, capture, owed,
       instance, batch)
     select h.*, $73, $2
     from unnest($54::bytea[], $55::bytea[], $56::bigint[], $57::bigint[], $58::text[], $59::text[], $60::bigint[],
       $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[], $65::bytea[], $66::bytea[], $67::bytea[],
-      $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[]) as h
+      $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[], $91::bigint[]) as h
     where exists (select 1 from fence)),
+kept as (
+  update hold set owed = k.owed from unnest($92::bytea[], $93::bigint[]) as k (payment, owed)
+  where hold.payment = k.payment and exists (select 1 from fence)
+  returning 1),
 signed as (
   insert into intent (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
       requirements, held_at)
@@ -115,15 +120,15 @@ select case
     };
 }
 
-/// What one of several processes writes beside all that: its own row, with its open list (`$91`), and what it tells the others (`$92`).
+/// What one of several processes writes beside all that: its own row, with its open list (`$94`), and what it tells the others (`$95`).
 macro_rules! told {
     () => {
         ",
 noted as (
-  update instance set batch = $1, open = $91 where id = $73 and exists (select 1 from fence)
+  update instance set batch = $1, open = $94 where id = $73 and exists (select 1 from fence)
   returning 1),
 told as (
-  insert into change (batch, body) select $1, $92 where exists (select 1 from fence)
+  insert into change (batch, body) select $1, $95 where exists (select 1 from fence)
   on conflict (batch) do update set body = excluded.body)"
     };
 }
@@ -133,7 +138,8 @@ macro_rules! holds_written {
     () => {
         written!(
             "
-  when (select count(*) from ended) <> cardinality($53::bytea[]) then refuse('a hold that a batch ends is not there')
+  when (select count(*) from ended) <> cardinality($53::bytea[])
+    or (select count(*) from kept) <> cardinality($92::bytea[]) then refuse('a hold that a batch ends is not there')
   when (select count(*) from unsigned) <> cardinality($87::bytea[])
     or (select count(*) from closed) <> cardinality($88::bytea[]) then refuse('an intent that a batch ends is not open')"
         )
@@ -193,6 +199,25 @@ insert into payout (id, settlement, provider, payable, rail, wallet, destination
 pub(super) const PAID: &str = "
 update payout set transfer = r.transfer, paid_batch = $3
 from unnest($1::bytea[], $2::bytea[]) as r (payout, transfer) where payout.id = r.payout";
+
+/// `$1` ids, `$2` payments, `$3` providers, `$4` networks, `$5` tokens, `$6` recipients, `$7` amounts, `$8` time, `$9` batch.
+pub(super) const OUTGOING: &str = "
+insert into outgoing (id, payment, provider, network, token, recipient, amount, state, tries, steps, at, batch, changed_at)
+  select o.*, 'due', 0, 0, $8, $9, $8
+  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[]) as o";
+
+/// `$1` transfers, `$2` numbers, `$3` states, `$4` hashes, `$5` reasons, `$6` time, `$7` batch.
+pub(super) const STEPS: &str = "
+insert into outgoing_step (outgoing, number, state, hash, reason, at, batch)
+  select s.*, $6, $7 from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bytea[], $5::text[]) as s";
+
+/// `$1` transfers, `$2` numbers of their steps, `$3` states, `$4` hashes, `$5` reasons, `$6` time, `$7` tries.
+pub(super) const STEPPED: &str = "
+update outgoing
+  set state = s.state, hash = s.hash, reason = s.reason, tries = s.tries, steps = s.number, changed_at = $6
+from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $7::bigint[])
+  as s (outgoing, number, state, hash, reason, tries)
+where outgoing.id = s.outgoing";
 
 /// `$1` what moved, `$2` who asked for it, `$3` batch.
 pub(super) const MOVERS: &str = "

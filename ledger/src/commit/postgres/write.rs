@@ -148,6 +148,9 @@ fn holds<'q>(query: Statement<'q>, delta: &Delta, author: Author) -> Statement<'
         .bind(column(rows, |row| capture(row.request.capture)))
         .bind(author.instance);
     intents(query, delta)
+        .bind(column(rows, |row| row.owed_after_a_crash().map(Amount::atomic)))
+        .bind(column(&delta.kept, |(payment, _)| payment.as_bytes().to_vec()))
+        .bind(column(&delta.kept, |(_, owed)| owed.atomic()))
 }
 
 fn intents<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
@@ -263,6 +266,12 @@ fn rare(delta: &Delta) -> Vec<Statement<'static>> {
     }
     if !delta.paid.is_empty() {
         statements.push(money::paid(delta));
+    }
+    if !delta.outgoing.is_empty() {
+        statements.push(money::outgoing(delta));
+    }
+    if !delta.steps.is_empty() {
+        statements.extend([money::steps(delta), money::stepped(delta)]);
     }
     if !delta.movers.is_empty() {
         statements.push(money::movers(delta));

@@ -4,18 +4,20 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use domain::Amount;
+use domain::{Amount, PaymentId};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, Encode, Sqlite, Type};
 
 use super::text::{self, Size};
 use crate::batch::{
-    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MILLIS, NewAccount, Owner,
-    PaymentRow, PayoutRow, RefundRow, SettlementRow, TransferRow, WindowChange, WindowKey,
+    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MILLIS, NewAccount,
+    OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow, WindowChange,
+    WindowKey,
 };
 use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
 use crate::books::windows::{charged as charged_to, limits, period, scope};
+use crate::outgoing::Outgoing;
 
 /// One JSON array of arrays, as it grows.
 struct Rows {
@@ -70,6 +72,9 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.intents.iter(), intent).finish());
     values.add(hex_list(delta.unsigned.iter().map(|payment| payment.as_bytes().as_slice())));
     values.add(Rows::of(delta.closed.iter(), closed).finish());
+    values.add(Rows::of(delta.outgoing.iter(), outgoing).finish());
+    values.add(Rows::of(delta.steps.iter(), step).finish());
+    values.add(Rows::of(delta.kept.iter(), kept).finish());
     values.arguments
 }
 
@@ -160,7 +165,7 @@ fn hold(mut row: Row<'_>, hold: &HoldRow) {
     row.optional(request.digest.as_ref().map(|digest| digest.as_slice()));
     row.bytes(request.fingerprint.as_bytes());
     row.optional(request.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
-    row.number(hold.held_at.0).text(capture(request.capture));
+    row.number(hold.held_at.0).text(capture(request.capture)).limit(hold.owed_after_a_crash());
 }
 
 /// `$24`
@@ -177,6 +182,25 @@ fn intent(mut row: Row<'_>, begun: &IntentRow) {
 fn closed(mut row: Row<'_>, closed: &ClosedRow) {
     row.bytes(closed.payment.as_bytes()).word(closed.end.name());
     row.optional(closed.end.transaction().as_ref().map(|hash| hash.as_slice()));
+}
+
+/// `$27`
+fn outgoing(mut row: Row<'_>, begun: &OutgoingRow) {
+    let Outgoing { id, to, amount, .. } = &begun.outgoing;
+    row.bytes(id.as_bytes()).account(begun.payment.map(AccountId)).number(begun.provider.0);
+    row.text(&to.network).bytes(to.token.as_slice()).bytes(to.address.as_slice()).number(amount.atomic());
+}
+
+/// `$28`
+fn step(mut row: Row<'_>, step: &StepRow) {
+    row.bytes(step.outgoing.as_bytes()).number(step.number).text(step.state.name());
+    row.optional(step.transaction.as_ref().map(|hash| hash.as_slice())).word(step.reason.as_deref());
+    row.number(step.tries);
+}
+
+/// `$29`
+fn kept(mut row: Row<'_>, (payment, owed): &(PaymentId, Amount)) {
+    row.bytes(payment.as_bytes()).number(owed.atomic());
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {
@@ -238,7 +262,7 @@ fn payout(mut row: Row<'_>, row_of: &PayoutRow) {
     let payout = &row_of.payout;
     row.bytes(payout.id.as_bytes()).bytes(payout.settlement.as_bytes());
     row.number(row_of.provider.0).number(row_of.payable.0);
-    row.text(payout.destination.rail()).account(row_of.wallet).word(row_of.destination());
+    row.text(payout.destination.rail()).account(row_of.wallet).word(row_of.destination().as_deref());
     row.number(payout.amount.atomic());
     row.optional(payout.paid.as_ref().map(|paid| paid.transfer.as_bytes().as_slice()));
 }
