@@ -9,6 +9,9 @@ use domain::{Amount, Capture, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse, Voiding};
 
 use crate::challenge::Asking;
+use crate::counting::Late;
+use crate::held::Held;
+use crate::meter::Meter;
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
 use crate::shutdown::InFlight;
@@ -77,6 +80,10 @@ pub(crate) struct Exchange {
     pub(crate) records: Option<usize>,
     pub(crate) recording: Option<Recording>,
     pub(crate) is_upgrade: bool,
+    /// Set where its answer tells what it costs.
+    pub(crate) meter: Option<Meter>,
+    /// An answer that waits for that.
+    pub(crate) late: Option<Late>,
 }
 
 /// The money of an exchange. It only moves down this list.
@@ -87,6 +94,8 @@ pub(crate) enum Money {
     Held(Hold),
     /// The same by a payment on a public network.
     Signed(Box<SignedHold>),
+    /// Its answer passes and is counted; it is charged whatever comes.
+    Counting(Held),
     /// Forwarded once more under an earlier receipt.
     Redelivery(Redelivery),
     /// Captured; its delivery is not confirmed yet.
@@ -186,6 +195,8 @@ impl Exchange {
             records: None,
             recording: None,
             is_upgrade: false,
+            meter: None,
+            late: None,
         }
     }
 
@@ -206,20 +217,25 @@ impl Exchange {
         match &self.money {
             Money::Captured(receipt) => Some(receipt.record()),
             Money::Redelivery(redelivery) => Some(redelivery.record()),
-            Money::Free | Money::Held(_) | Money::Signed(_) | Money::Done => None,
+            Money::Free | Money::Held(_) | Money::Signed(_) | Money::Counting(_) | Money::Done => None,
         }
     }
 
-    /// Voids what is held, if it is still undecided; whoever says so to the client awaits it first.
-    pub(crate) fn void(&mut self) -> Option<Voiding> {
+    /// Takes what is held, if it is still undecided.
+    pub(crate) fn held(&mut self) -> Option<Held> {
         match std::mem::replace(&mut self.money, Money::Done) {
-            Money::Held(hold) => Some(hold.void()),
-            Money::Signed(signed) => Some(signed.void()),
+            Money::Held(hold) => Some(Held::Wallet(hold)),
+            Money::Signed(signed) => Some(Held::Signed(signed)),
             other => {
                 self.money = other;
                 None
             }
         }
+    }
+
+    /// Voids what is held, if it is still undecided; whoever says so to the client awaits it first.
+    pub(crate) fn void(&mut self) -> Option<Voiding> {
+        self.held().map(Held::void)
     }
 }
 

@@ -69,7 +69,9 @@ impl RouteOffer {
     pub(crate) fn payable(&self, way: &Way, at: UnixMillis) -> impl Iterator<Item = &OfferedQuote> {
         let valid_ms = way.currency.max_timeout_seconds().saturating_mul(1000);
         let longer = i64::try_from(valid_ms).unwrap_or(i64::MAX).saturating_sub(QUOTE_TTL_MS).max(0);
-        self.quotes.iter().filter(move |quote| quote.until.is_none_or(|until| at < until.plus(longer)))
+        let is_wallet = way.currency.network.is_none();
+        let quotes = self.quotes.iter().filter(move |quote| is_wallet || quote.price.metered().is_none());
+        quotes.filter(move |quote| quote.until.is_none_or(|until| at < until.plus(longer)))
     }
 
     /// Whether the route can be paid on a public network.
@@ -89,10 +91,11 @@ impl Way {
 }
 
 /// The wallet, and every token of every network where the provider can be paid. Nobody gives back what moved there, so that a route
-/// that would take the money before its upstream answered offers none.
+/// that would take the money before its upstream answered offers none. Nor does one that is metered: what is signed for there is moved
+/// whole.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
     let wallet = Way { currency: Arc::clone(&currencies.wallet), pay_to: provider.pay_to, payee: None };
-    let needs_refunds = route.settle == Settle::Before;
+    let needs_refunds = route.settle == Settle::Before || route.price.metered().is_some();
     let tokens = currencies.tokens.iter().filter(|_| !needs_refunds).filter_map(|currency| {
         let (payee, network) = (provider.payee?, currency.network.as_ref()?);
         let pay_to = payee.address(network)?;

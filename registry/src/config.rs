@@ -14,6 +14,7 @@ pub mod environment;
 mod error;
 mod header;
 mod key_path;
+mod metered;
 pub mod network;
 mod payee;
 mod profile;

@@ -92,7 +92,8 @@ impl Staked {
     /// With its hold.
     pub(super) fn held(self, hold: Hold) -> SignedHold {
         let settle = self.intent.settle;
-        SignedHold { hold, signed: self.signed, settle, exposed: self.exposed, rail: self.rail }
+        let amount = hold.maximum();
+        SignedHold { hold, signed: self.signed, settle, amount, exposed: self.exposed, rail: self.rail }
     }
 }
 
