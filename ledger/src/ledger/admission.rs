@@ -55,6 +55,8 @@ impl Ledger {
         if let Some(claim) = known {
             return self.earlier(self.unsettled(claim, replay.as_ref())?).await.map(Some);
         }
+        // First: what is held no more by now was captured, or is free.
+        self.not_elsewhere(replay.as_ref(), identifier.as_ref(), fingerprint).await?;
         let reads = &self.shared.reads;
         let mut used = match identifier {
             Some(key) => reads.identifier(&key, self.time()).await.map_err(|_| HoldError::Unavailable)?,

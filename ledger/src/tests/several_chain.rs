@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Payee, PaymentId, Settle};
+use domain::{Fingerprint, Payee, PaymentId, Settle};
 
 use super::kit::{Books, amount, clean};
 use super::onchain::{DIRECT, TRANSACTION, onchain};
@@ -31,6 +31,12 @@ async fn a_payment_on_chain_that_one_has_is_not_the_others_while_it_runs_or_afte
     let request = onchain(1, DIRECT, Settle::After);
     let hold = one.hold(request.clone()).await.unwrap();
     assert_eq!(other.hold(request.clone()).await.unwrap_err(), HoldError::InProgress);
+    // Whoever does not ask for a hold, because of what else is wrong with it, must not hear that nothing was charged.
+    let (replay, fingerprint) = (request.replay, request.fingerprint);
+    let prior = other.ledger.prior(replay, None, fingerprint).await;
+    assert_eq!(prior.unwrap_err(), HoldError::InProgress);
+    let reused = other.ledger.prior(replay, None, Fingerprint::from_bytes([9; 16])).await;
+    assert_eq!(reused.unwrap_err(), HoldError::Reused);
     hold.capture_seen(TRANSACTION).await.unwrap().delivered();
     clean(&other.ledger.audit().await.unwrap());
     assert_eq!(other.ledger.due(10).await.unwrap().len(), 1, "whoever looks after it");
