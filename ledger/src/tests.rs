@@ -6,6 +6,7 @@ mod audit;
 mod calls;
 mod changes;
 mod crash;
+mod deposits;
 mod durable;
 mod failures;
 mod kit;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::U256;
+use alloy_primitives::{U256, hex};
 use domain::{Address, Amount};
 use ledger::Intent;
 use protocol::X402_VERSION;
@@ -56,12 +56,16 @@ impl Signed {
         let (transfer, signature) = payload::signed(payment.as_bytes())?;
         let requirements: Offer = serde_json::from_str(requirements)?;
         let came: Value = serde_json::from_str(payment)?;
-        let payment = if came["x402Version"] == X402_VERSION {
+        let mut payment = if came["x402Version"] == X402_VERSION {
             came
         } else {
             // What is signed is the same in both versions, and so is what carries it.
             json!({ "x402Version": X402_VERSION, "accepted": &requirements, "payload": came["payload"] })
         };
+        if let (Some(signature), Some(place)) = (&signature, payment.pointer_mut("/payload/signature")) {
+            // Tokens take 27 and 28 for v, and some wallets write 0 and 1: that would be served and never settled (case A7).
+            *place = Value::from(hex::encode_prefixed(signature.to_bytes()));
+        }
         Ok(Self { network, token, since_block, transfer, signature, payment, requirements })
     }
 
@@ -98,23 +102,34 @@ impl Signed {
         matches!(self.transfer, Transfer::Permit(_))
     }
 
+    /// Who alone may settle it, where its payer named somebody: payments of `upto`.
+    #[must_use]
+    pub const fn facilitator(&self) -> Option<Address> {
+        self.transfer.facilitator()
+    }
+
     /// The first Unix second at which it is void.
     #[must_use]
     pub fn valid_before(&self) -> u64 {
         self.transfer.valid_before().saturating_to()
     }
 
-    /// The payment in x402 v2, as a facilitator is shown it.
+    /// The payment in x402 v2, its signature in the form that tokens take, as a facilitator is shown it.
     #[must_use]
     pub const fn payment(&self) -> &Value {
         &self.payment
     }
 
+    /// Our own terms, as they were signed.
+    pub(crate) fn terms(&self) -> Offer {
+        Offer { amount: self.transfer.value().to_string(), ..self.requirements.clone() }
+    }
+
     /// Our own terms for so much of it; none where it cannot move just that: all of it, but for `upto`.
     pub(crate) fn requirements(&self, amount: Amount) -> Option<Offer> {
         let value = U256::from(amount.atomic().unsigned_abs());
-        let is_upto = self.requirements.scheme == protocol::offer::SCHEME_UPTO;
-        let fits = if is_upto { value <= self.transfer.value() } else { value == self.transfer.value() };
+        let (signed, is_upto) = (self.transfer.value(), self.facilitator().is_some());
+        let fits = if is_upto { value <= signed } else { value == signed };
         let is_some = fits && !amount.is_zero();
         is_some.then(|| Offer { amount: amount.atomic().to_string(), ..self.requirements.clone() })
     }
