@@ -105,8 +105,8 @@ impl Networks {
         let (collecting, comparing) = (duty(COLLECT, parts)?, duty(COMPARE, parts)?);
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS, collecting);
         tasks.push(tokio::spawn(reconciler.run(RECONCILE_EVERY, stop.subscribe())));
-        let (ledger, rail_of_all) = (ledger.clone(), rail.clone());
-        let comparing = comparison::run(ledger, rail_of_all, comparing, COMPARE_EVERY, stop.subscribe());
+        let (books, chains) = (ledger.clone(), rail.clone());
+        let comparing = comparison::run(books, chains, comparing, COMPARE_EVERY, stop.subscribe());
         tasks.push(tokio::spawn(comparing));
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
