@@ -15,7 +15,7 @@ async fn state(books: &Books, payment: PaymentId) -> Option<PaymentState> {
 }
 
 /// What it became, once its delivery is written down.
-async fn prior(books: &Books, request: &HoldRequest) -> Held {
+async fn outcome(books: &Books, request: &HoldRequest) -> Held {
     for _ in 0..3_000 {
         match books.ledger.hold(request.clone()).await {
             Err(HoldError::InProgress) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -43,7 +43,7 @@ async fn a_payment_on_chain_that_one_has_is_not_the_others_while_it_runs_or_afte
     other.ledger.settled(request.payment, TRANSACTION).await.unwrap();
     assert_eq!(one.ledger.due(10).await.unwrap(), []);
     for books in [&one, &other] {
-        assert!(matches!(prior(books, &request).await, Held::Prior(_)));
+        assert!(matches!(outcome(books, &request).await, Held::Prior(_)));
     }
     // The same of what is settled later, and never can be.
     let deferred = onchain(2, Payee::Treasury, Settle::Deferred);
