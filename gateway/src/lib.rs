@@ -14,6 +14,7 @@ mod counting;
 mod credential;
 mod currency;
 mod decision;
+mod deposit_view;
 mod drain;
 mod exposure;
 mod failure;
@@ -48,6 +49,7 @@ mod snapshot;
 mod stage;
 mod traffic;
 mod unanswered;
+mod way;
 mod worker;
 
 pub use gateway::{Gateway, Parts, StartError};

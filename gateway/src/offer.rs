@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use domain::catalog::{Provider, Route};
-use domain::{Address, Amount, OfferOrder, Payee, Price, Settle, UnixMillis};
+use domain::{Amount, OfferOrder, Price, Settle, TransferMethod, UnixMillis};
 use protocol::offer::Offer;
 use protocol::quote::QuoteKey;
 use registry::catalog::QUOTE_TTL_MS;
 
 use crate::challenge::Challenge;
-use crate::currency::{Currencies, Currency};
+use crate::currency::Currencies;
+use crate::way::{Moves, Way};
 
 /// What a priced route asks for.
 pub(crate) struct RouteOffer {
@@ -17,15 +18,6 @@ pub(crate) struct RouteOffer {
     /// In the order of the 402.
     pub(crate) ways: Vec<Way>,
     quotes: Vec<OfferedQuote>,
-}
-
-/// One way to pay: in a currency, to somebody.
-#[derive(Clone, Debug)]
-pub(crate) struct Way {
-    pub(crate) currency: Arc<Currency>,
-    pub(crate) pay_to: Address,
-    /// Whose address that is, on a public network.
-    pub(crate) payee: Option<Payee>,
 }
 
 /// A price that was offered and may still be paid.
@@ -80,26 +72,28 @@ impl RouteOffer {
     }
 }
 
-// === impl Way ===
-
-impl Way {
-    /// What is asked for in this way.
-    pub(crate) fn offer(&self, amount: Amount, quote: &str) -> Offer {
-        let seconds = self.currency.max_timeout_seconds();
-        Offer::exact(&self.currency.asset, self.pay_to, amount, seconds, Some(quote))
-    }
-}
-
-/// The wallet, and every token of every network where the provider can be paid. Nobody gives back what moved there, so that a route
-/// that would take the money before its upstream answered offers none. Nor does one that is metered: what is signed for there is moved
-/// whole.
+/// The wallet, and every token of every network where the provider can be paid, by each of its methods. Nobody gives back what moved
+/// there, so that a route that would take the money before its upstream answered offers none. Nor does one that is metered: what is
+/// signed for there is moved whole.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
-    let wallet = Way { currency: Arc::clone(&currencies.wallet), pay_to: provider.pay_to, payee: None };
+    let wallet = Way {
+        currency: Arc::clone(&currencies.wallet),
+        moves: Moves::Authorization,
+        pay_to: provider.pay_to,
+        payee: None,
+    };
     let needs_refunds = route.settle == Settle::Before || route.price.metered().is_some();
-    let tokens = currencies.tokens.iter().filter(|_| !needs_refunds).filter_map(|currency| {
-        let (payee, network) = (provider.payee?, currency.network.as_ref()?);
-        let pay_to = payee.address(network)?;
-        Some(Way { currency: Arc::clone(currency), pay_to, payee: Some(payee) })
+    let tokens = currencies.tokens.iter().filter(|_| !needs_refunds).flat_map(|currency| {
+        let network = currency.network.as_ref();
+        let paid =
+            provider.payee.zip(network).and_then(|(payee, network)| Some((payee, payee.address(network)?)));
+        let way = move |(payee, pay_to), method: &TransferMethod| Way {
+            currency: Arc::clone(currency),
+            moves: Moves::from(*method),
+            pay_to,
+            payee: Some(payee),
+        };
+        paid.into_iter().flat_map(move |paid| currency.methods.iter().map(move |method| way(paid, method)))
     });
     match route.offer_order {
         OfferOrder::ChainFirst => tokens.chain(std::iter::once(wallet)).collect(),

@@ -56,7 +56,7 @@ pub struct Difference {
 /// How books and chain differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Booked as moved in this transaction; the chain shows no transfer of it anywhere.
+    /// Booked as moved in this transaction; the chain shows no transfer of so much by it anywhere.
     NotMoved(B256),
     /// Booked as moved, in another transaction than this one, which the chain shows.
     Elsewhere(B256),
@@ -148,13 +148,18 @@ async fn way(
     outcome: Booked,
 ) -> Result<Option<Way>, RpcError> {
     let moves = (signed.transfer(), units(amount));
-    let look = || chain.look(signed.token, moves, signed.since_block, Depth::Counts);
+    let look = || chain.look(signed.token, signed.transfer(), signed.since_block, Depth::Counts);
     match outcome {
         Booked::Settled(transaction) if chain.stands(signed.token, moves, transaction).await? => Ok(None),
         Booked::Settled(booked) => match look().await? {
-            Evidence::Moved { transaction, .. } if transaction == booked => Ok(None),
-            Evidence::Moved { transaction, .. } => Ok(Some(Way::Elsewhere(transaction))),
-            Evidence::Unused { .. } | Evidence::Void => Ok(Some(Way::NotMoved(booked))),
+            Evidence::Moved { transaction, .. } if transaction != booked => {
+                Ok(Some(Way::Elsewhere(transaction)))
+            }
+            // Of `upto`, another amount than was asked for may have moved in it.
+            Evidence::Moved { value, .. } if value == units(amount) => Ok(None),
+            Evidence::Moved { .. } | Evidence::Unused { .. } | Evidence::Void => {
+                Ok(Some(Way::NotMoved(booked)))
+            }
         },
         Booked::WrittenOff => match look().await? {
             Evidence::Moved { transaction, .. } => Ok(Some(Way::Collected(transaction))),

@@ -2,10 +2,13 @@
 //! from the payer's address to the provider's own, once for each call that was served.
 
 mod attacks;
+mod deposits;
 mod failing;
 mod killed;
+mod permits;
 mod settling;
 mod time;
+mod treasury;
 mod ways;
 
 use serde_json::{Value, json};

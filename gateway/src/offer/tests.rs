@@ -1,5 +1,5 @@
-use domain::Network;
 use domain::catalog::SupersededPrice;
+use domain::{Address, Network, Payee};
 use protocol::challenge::PaymentRequired;
 use serde_json::{Value, json};
 
@@ -36,6 +36,20 @@ fn a_route_is_offered_in_the_order_that_it_says() {
     assert_eq!(networks(&offered(&route, &provider, &[samples::network()])), both);
     route.offer_order = OfferOrder::WalletFirst;
     assert_eq!(networks(&offered(&route, &provider, &[samples::network()])), [both[1], both[0]]);
+}
+
+#[test]
+fn a_token_is_offered_by_each_of_its_methods_and_v1_only_hears_of_eip_3009() {
+    let mut network = samples::network();
+    network.tokens[0].methods = vec![TransferMethod::Permit2, TransferMethod::Eip3009];
+    let offer = offered(&samples::route(), &samples::provider(), &[network]);
+    let v2 = header(&offer);
+    let methods: Vec<_> = (0..3).map(|at| &v2["accepts"][at]["extra"]["assetTransferMethod"]).collect();
+    assert_eq!(methods, [&json!("permit2"), &Value::Null, &Value::Null]);
+    assert_eq!(v2["accepts"][0]["scheme"], "exact");
+    let v1 = body(&offer);
+    assert_eq!(v1["accepts"].as_array().unwrap().len(), 1, "its clients would sign another thing");
+    assert_eq!(v1["accepts"][0]["extra"]["assetTransferMethod"], Value::Null);
 }
 
 #[test]

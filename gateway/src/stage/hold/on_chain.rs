@@ -10,12 +10,12 @@ use settlement::rail::Lack;
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
-use crate::offer::Way;
 use crate::rail::PublicRail;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::SignedHold;
 use crate::stage::route::Routed;
 use crate::stage::verify::OnChain;
+use crate::way::Way;
 
 /// A payment that could be settled, counted among what its payer has open.
 pub(super) struct Staked {
@@ -59,6 +59,7 @@ impl Holder<'_> {
             payer: payment.payer(),
             pay_to: way.pay_to,
             payee: way.payee.ok_or(Refusal::Internal)?,
+            deposit: None,
             settle: match routed.route.settle {
                 Settle::Deferred if !rail.is_trusted(payment.payer()) => Settle::After,
                 settle => settle,
@@ -73,16 +74,16 @@ impl Holder<'_> {
 }
 
 fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
-    let (payer, network) = (payer.to_checksum(None), &way.currency.asset.network);
+    let network = Arc::clone(&way.currency.asset.network);
     match lack {
         Lack::Balance => Unpaid::Rejected {
             code: "insufficient_funds",
-            message: format!("{payer} has too little on {network}, beside what it has not settled yet"),
+            message: format!(
+                "{} has too little on {network}, beside what it has not settled yet",
+                payer.to_checksum(None)
+            ),
         },
-        Lack::Allowance => Unpaid::Rejected {
-            code: "permit2_allowance_required",
-            message: format!("{payer} has not allowed Permit2 to move so much on {network}"),
-        },
+        Lack::Allowance => Unpaid::Allowance { payer, token: way.currency.asset.address, network },
     }
 }
 
