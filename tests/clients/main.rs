@@ -4,6 +4,7 @@
 mod chain;
 mod client;
 mod ground;
+mod metered;
 mod onchain;
 mod outbox;
 mod settler;

@@ -4,7 +4,7 @@
 use serde_json::json;
 use tests::h2::Http2;
 use tests::wait::until;
-use tests::{Gate, Request, Response, Route, Script, World};
+use tests::{Gate, Request, Response, Route, Script, Several, World};
 
 /// At most ten cents and four where nothing can be read; a token costs two millionths.
 const TOKENS: &str = r#"{ up_to = "$0.10", unread = "$0.04", units = [{ from = "json:/usage/total_tokens", price = "$0.000002" }] }"#;
@@ -345,4 +345,29 @@ async fn an_earlier_price_is_metered_as_it_was_quoted() {
     assert_eq!(response.receipt()["amount"], "2000");
     assert_eq!(world.buy(&chat()).await.receipt()["amount"], "9000");
     world.finish().await;
+}
+
+/// With several gateways every hold has its row from the start; the others charge what one was serving when it died.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_others_charge_the_stream_of_a_killed_gateway() {
+    let mut several = Several::new(2, "$1", [Route::metered("/chat", TOKENS)]).await;
+    let key = several.agent.key(&several.control).await;
+    several.upstream.on("/chat", completion(1_000));
+    let paid = several.gateways[1].call(&chat().key(&key)).await;
+    assert_eq!(paid.receipt()["amount"], "2000");
+    let gates = gates();
+    several.upstream.on("/chat", stream(&gates));
+    let mut streaming = several.gateways[0].wire().await;
+    streaming.send(&chat().key(&key)).await;
+    streaming.head("POST").await.unwrap();
+    streaming.piece().await.unwrap();
+    assert_eq!(several.agent.money(&several.control).await.held, 100_000);
+    several.gateways[0].kill().await;
+    several.expect_balance(1_000_000 - 2_000 - 40_000).await;
+    several.gateways[0].restart().await;
+    gates.iter().for_each(Gate::open);
+    let streamed = several.gateways[0].call(&chat().key(&key)).await;
+    assert_eq!(streamed.header("faregate-payment-status"), Some("held"));
+    several.expect_balance(1_000_000 - 2_000 - 40_000 - 3_000).await;
+    several.finish().await;
 }

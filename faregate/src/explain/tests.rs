@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use registry::{Config, Environment};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -17,6 +17,10 @@ path = \"/v1/Quotes/{symbol}\"
 tiers = [{ from = 1, price = \"$0.01\" }, { from = 11, price = \"$0.005\" }]
 capture = \"before\"
 rate_limit = { calls = 10, per = \"1m\" }
+[[providers.routes]]
+name = \"chat\"
+path = \"/v1/chat\"
+metered = { up_to = \"$0.10\", unread = \"$0.02\", units = [{ from = \"json:/usage/n\", price = \"$0.0000005\" }] }
 [[providers.routes]]
 name = \"rest\"
 methods = [\"GET\"]
@@ -112,4 +116,15 @@ async fn the_policy_of_an_agent_is_asked() {
     assert!(shown["agent"]["verdict"].as_str().unwrap().contains("above the limit of $0.005 per request"));
     let free = explain("GET", "/free", Some("buyer")).await;
     assert_eq!(free["agent"]["allowed"], true);
+}
+
+#[tokio::test]
+async fn a_metered_price_is_told_with_its_units() {
+    let shown = explain("POST", "/v1/chat", None).await;
+    let price = &shown["price"];
+    assert_eq!((&price["kind"], &price["up_to"]["amount"]), (&json!("metered"), &json!("100000")));
+    assert_eq!(
+        (&price["unread"]["amount"], &price["units"][0]["price"]),
+        (&json!("20000"), &json!("$0.0000005"))
+    );
 }
