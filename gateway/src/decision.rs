@@ -54,7 +54,8 @@ impl Proxy {
         if PayerView::serves(&request.path) {
             let client =
                 session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
-            let reply = self.view.answer(&request, &session.req_header().headers, client).await?;
+            let url = self.url(session, &request);
+            let reply = self.view.answer(&request, &url, &session.req_header().headers, client).await?;
             return Ok(Decision::Answer(reply, Outcome::Answered));
         }
         let snapshot = self.snapshot.load_full();

@@ -10,6 +10,7 @@ use pingora::apps::HttpServerOptions;
 use pingora::proxy::HttpProxy;
 use pingora::server::configuration::ServerConf;
 use registry::Registry;
+use settlement::Deposits;
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How the public networks of the settings are reached; without it none of them is offered.
     pub public: Option<PublicNetworks>,
+    /// Who takes deposits; none where no public network has a treasury.
+    pub deposits: Option<Deposits>,
 }
 
 /// The data plane, ready to run.

@@ -14,6 +14,7 @@ mod counting;
 mod credential;
 mod currency;
 mod decision;
+mod deposit_view;
 mod drain;
 mod exposure;
 mod failure;

@@ -251,7 +251,8 @@ impl Metrics {
 impl Observer for Metrics {
     fn committed(&self, batch: &BatchReport<'_>) {
         self.commits.committed(batch);
-        for receipt in batch.captured {
+        // What was deposited is no sale.
+        for receipt in batch.captured.iter().filter(|receipt| &*receipt.provider != ledger::DEPOSITS) {
             let provider = [&*receipt.provider];
             let (gross, fee) = (units(receipt.amount), units(receipt.fee));
             self.payments.with_label_values(&["wallet", "captured"]).inc();

@@ -20,6 +20,7 @@ use registry::Directory;
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
+use crate::deposit_view::DepositView;
 use crate::failure::{reason, refusal_of};
 use crate::field;
 use crate::gateway::Parts;
@@ -63,9 +64,10 @@ impl Proxy {
         snapshot: Arc<ArcSwap<Snapshot>>,
         shutdown: Shutdown,
     ) -> Self {
-        let Parts { ledger, registry, settings, metrics, clock, .. } = parts;
+        let Parts { ledger, registry, settings, metrics, clock, deposits, .. } = parts;
         let directory = registry.directory();
-        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone()));
+        let deposits = deposits.map(|deposits| DepositView::new(deposits, ledger.clone(), registry.clone()));
+        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone(), deposits));
         let header_max = settings.limits.payment_header_bytes_max;
         let newer = Newer::new(registry, ledger.secret(), Arc::clone(&snapshot), header_max);
         Self {

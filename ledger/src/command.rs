@@ -221,6 +221,9 @@ impl Work {
             Self::Capture { holding, .. } | Self::Hold { holding, .. } => {
                 wanted.wallet(facts, holding.request.wallet);
                 wanted.agent(facts, holding.request.agent);
+                if let Some(wallet) = holding.request.intent.as_ref().and_then(|intent| intent.deposit) {
+                    wanted.wallet(facts, wallet);
+                }
             }
             Self::Refund { payment, key, .. } => {
                 wanted.payments.insert(*payment);

@@ -1,9 +1,10 @@
 //! [`decide`]: a batch against the facts, greedily, in order. Pure: no clock, no I/O, the same for every store.
 //!
 //! One bad payment costs the others nothing: it gets its refusal, they get their rows. The constraints of the store
-//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`], [`settlements`]
-//! and [`outgoing`] for what is no capture, `commit` for what is written.
+//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`deposits`] for what a capture gives
+//! a wallet, [`refunds`], [`transfers`], [`settlements`] and [`outgoing`] for what is no capture, `commit` for what is written.
 
+mod deposits;
 mod outgoing;
 mod refunds;
 mod settlements;
@@ -94,6 +95,12 @@ impl Draft<'_> {
         }
         let wallet = self.facts.wallets.peek(&request.wallet).ok_or(Refusal::UnknownWallet)?;
         let provider = self.facts.payee(request).ok_or(Refusal::UnknownProvider)?;
+        let deposit = request.intent.as_ref().and_then(|intent| intent.deposit);
+        // A token's account is no wallet that anybody spends from.
+        let is_wallet = |wallet| self.facts.wallets.peek(&wallet).is_some_and(|facts| facts.floor);
+        if deposit.is_some_and(|wallet| !is_wallet(wallet)) {
+            return Err(Refusal::UnknownWallet);
+        }
         self.delta.intents.extend(request.intent.as_ref().map(|intent| IntentRow {
             payment: request.payment,
             intent: Arc::clone(intent),
@@ -160,6 +167,7 @@ impl Draft<'_> {
             self.check_window(&key, gross, limit)?;
         }
         let marker_gross = self.delta.marker.gross.checked_add(gross.atomic()).ok_or(Refusal::Amount)?;
+        let deposited = self.deposited(request, provider.account, gross, moved)?;
 
         self.delta.marker.seq += 1;
         self.delta.marker.gross = marker_gross;
@@ -180,6 +188,9 @@ impl Draft<'_> {
         row.on_chain =
             request.intent.as_ref().map(|intent| Arc::new(intent.on_chain(moved.and_then(End::transaction))));
         self.move_payment(&row);
+        if let Some(funding) = deposited {
+            self.post(funding);
+        }
         let receipt = row.receipt();
         self.delta.payments.push(row);
         Ok(Outcome::Captured(receipt))

@@ -273,8 +273,13 @@ impl Holding {
         answer.await.unwrap_or(Err(HoldError::Unknown(payment)))
     }
 
-    /// Hands it to the writer to be captured.
-    pub(crate) fn capture(self: Box<Self>) -> Capturing {
+    /// Hands it to the writer to be captured. A deposit funds its wallet with that: one that did not move for good is left unknown.
+    pub(crate) fn capture(mut self: Box<Self>) -> Capturing {
+        if self.is_deposit() && !matches!(self.moved, Some(End::Settled(_))) {
+            self.moved = None;
+            self.park();
+            return Capturing::lost();
+        }
         let (reply, answer) = oneshot::channel();
         let (lost, shared) = (self.lost(), Arc::clone(&self.shared));
         let work = Work::Capture { holding: self, reply: Some(reply) };
@@ -301,6 +306,11 @@ impl Holding {
     /// Whether its value may have moved, as far as anybody here knows.
     pub(crate) fn may_have_moved(&self) -> bool {
         self.request.intent.as_ref().is_some_and(|intent| intent.may_move_while_held())
+    }
+
+    /// Whether a wallet is funded with it.
+    pub(crate) fn is_deposit(&self) -> bool {
+        self.request.intent.as_ref().is_some_and(|intent| intent.deposit.is_some())
     }
 
     /// Keeps it until somebody knows. Its place in the queue is free for others: what is unknown does not end soon.

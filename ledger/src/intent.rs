@@ -22,6 +22,8 @@ pub struct Intent {
     pub pay_to: Address,
     /// Whose the recipient's address is.
     pub payee: Payee,
+    /// The wallet that is funded with it, where it is a deposit: then no provider is paid.
+    pub deposit: Option<WalletId>,
     /// When value is to move.
     pub settle: Settle,
     /// The first Unix second at which the signature is void.

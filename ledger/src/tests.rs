@@ -5,6 +5,7 @@ mod allowance;
 mod audit;
 mod calls;
 mod crash;
+mod deposits;
 mod durable;
 mod failures;
 mod kit;

@@ -1,4 +1,5 @@
 mod crashes;
+mod deposits;
 mod house;
 mod open;
 mod rounds;

@@ -1,10 +1,16 @@
 //! Stock clients at their defaults, a gateway configured as a provider would for Base Sepolia, and the official facilitator: USDC moves
 //! from the payer's address to the provider's own, once for each call that was served.
 
+mod attacks;
+mod deposits;
+mod failing;
 mod killed;
 mod permits;
 mod settling;
+mod time;
+mod treasury;
 mod upto;
+mod ways;
 
 use serde_json::{Value, json};
 use tests::{Payer, PublicWorld, Request, Route, Script};

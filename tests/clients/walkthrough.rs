@@ -1,6 +1,8 @@
 //! `docs/from-free-api-to-usdc.md`, every command as it is printed, on a local chain in place of Base Sepolia. The test is what a reader
 //! cannot paste: the faucet, and an npm that finds what the lock file has in place of a registry.
 
+use std::time::Duration;
+
 use domain::Address;
 use tests::chain::Network;
 use tests::packages::{Packages, node, source};
@@ -24,8 +26,9 @@ done
 #[tokio::test(flavor = "multi_thread")]
 async fn a_free_api_earns_usdc_for_its_providers_own_address_line_by_line() {
     // A transfer counts when ten blocks lie on its own, and a chain that is shorter shows nothing.
-    let network = Network::start_going_on().await;
+    let network = Network::start().await;
     network.mine(20).await;
+    let _blocks = network.ticking(Duration::from_secs(1));
     let official = network.official().await;
     let clients = Packages::clients().folder().display().to_string();
     // A busy machine: the default of two seconds is meant for one that is not.

@@ -47,21 +47,11 @@ pub struct Network {
 impl Network {
     /// A new chain. It mines a block for each transaction.
     pub async fn start() -> Self {
-        Self::start_with(&[]).await
-    }
-
-    /// The same with a block each second beside them, as a public chain goes on where nobody pays. viem's clients ask for a receipt when
-    /// a block comes: one that they missed by a moment they never see where no other block follows.
-    pub async fn start_going_on() -> Self {
-        Self::start_with(&["--block-time", "1", "--mixed-mining"]).await
-    }
-
-    async fn start_with(more: &[&str]) -> Self {
         let package = format!("node_modules/@foundry-rs/anvil-linux-{}/bin/anvil", machine());
         let binary = Packages::clients().folder().join(package);
         let id = CHAIN_ID.to_string();
         let arguments = ["--port", "0", "--chain-id", &id, "--prune-history", "256"];
-        let mut anvil = Companion::start(binary.as_os_str(), &[&arguments, more].concat());
+        let mut anvil = Companion::start(binary.as_os_str(), &arguments);
         let address = anvil.says("Listening on ").await.parse().expect("an address");
         let network = Self { address, _anvil: anvil };
         for (place, code) in contracts() {
@@ -81,8 +71,8 @@ impl Network {
         Official::start(&self.url()).await
     }
 
-    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once; no
-    /// payer is turned away because this machine is busy.
+    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once, where
+    /// the lines say nothing of `confirmations`; no payer is turned away because this machine is busy.
     #[must_use]
     pub fn section(&self, lines: &str, facilitators: &[&str]) -> String {
         let facilitators: String = facilitators
@@ -90,15 +80,13 @@ impl Network {
             .map(|url| format!("[[networks.facilitators]]\nurl = \"{url}\"\nverify_timeout = \"20s\"\n"))
             .collect();
         let url = self.url();
-        format!(
-            "[[networks]]\nid = \"{NETWORK}\"\nrpc = [\"{url}\"]\nconfirmations = 0\n{lines}\n{facilitators}"
-        )
+        let counts = if lines.contains("confirmations") { "" } else { "confirmations = 0\n" };
+        format!("[[networks]]\nid = \"{NETWORK}\"\nrpc = [\"{url}\"]\n{counts}{lines}\n{facilitators}")
     }
 
     /// Asks the node. Fails the test where it refuses.
     pub async fn rpc(&self, method: &str, parameters: Value) -> Value {
-        let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
-        let request = Request::post("/", &question.to_string()).with("Content-Type", "application/json");
+        let request = question(method, &parameters);
         let mut answer = Wire::connect(self.address).await.call(&request).await.json();
         assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
         answer["result"].take()
@@ -116,6 +104,12 @@ impl Network {
         assert_eq!(receipt["status"], "0x1", "a transaction has failed: {receipt}");
         receipt
     }
+}
+
+/// A call of a node.
+fn question(method: &str, parameters: &Value) -> Request {
+    let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
+    Request::post("/", &question.to_string()).with("Content-Type", "application/json")
 }
 
 /// The token.

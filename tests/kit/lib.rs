@@ -50,7 +50,7 @@ pub use faregate::Faregate;
 pub use gate::Gate;
 pub use message::Response;
 pub use payer::{Payer, Payment};
-pub use public::PublicWorld;
+pub use public::{PublicWorld, Setting};
 pub use request::Request;
 pub use script::Script;
 pub use several::Several;

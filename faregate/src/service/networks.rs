@@ -11,19 +11,21 @@ use ledger::Ledger;
 use protocol::signature::SigningKey;
 use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
-use settlement::Rail;
 use settlement::chain::{Chain, Nodes};
 use settlement::comparison;
+use settlement::deposits;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::outgoing::{Outlet, Sender};
 use settlement::rail::{Line, Member, Pool, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
+use settlement::{Deposits, Rail};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::service::outbox::RegistryOutbox;
+use crate::service::outgoing_metrics::OutgoingMetrics;
 use crate::service::outlets;
 use crate::service::rail_metrics::RailMetrics;
 
@@ -60,6 +62,8 @@ const POLL: Duration = Duration::from_millis(200);
 /// Public networks, as they are used.
 pub(super) struct Networks {
     pub(super) public: PublicNetworks,
+    /// None where no network has a treasury.
+    pub(super) deposits: Option<Deposits>,
 }
 
 // === impl Networks ===
@@ -90,7 +94,9 @@ impl Networks {
             let is_open = ledger.outlet(&settings.network.id).is_some();
             outlets.extend(settler.filter(|_| is_open));
         }
-        let sender = Sender::new(ledger.clone(), outlets);
+        let leaving = outlets.iter().map(|outlet: &Outlet| &*outlet.network);
+        let leaving = Arc::new(OutgoingMetrics::new(prometheus, leaving)?);
+        let sender = Sender::new(ledger.clone(), outlets, leaving);
         tasks.push(tokio::spawn(sender.run(SEND_EVERY, stop.subscribe())));
         let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
@@ -102,7 +108,10 @@ impl Networks {
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
         let payer_unsettled_max = config.networks.iter().map(most).collect();
-        Ok(Some(Self { public: PublicNetworks { rail: Arc::new(rail), payer_unsettled_max } }))
+        let bounds = deposits::Bounds { least: config.deposits.amount_min, most: config.deposits.amount_max };
+        let deposits = Deposits::new(ledger.clone(), rail.clone(), bounds);
+        let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max };
+        Ok(Some(Self { public, deposits }))
     }
 }
 

@@ -158,6 +158,21 @@ pub(super) const INVARIANTS: &[Invariant] = &[
                  <> (r.id is not null or exists (select 1 from outgoing o where o.payment = p.seq and o.state = 'void')))",
     },
     Invariant {
+        name: "deposits_fund_wallets",
+        meaning: "what was deposited moved for good, and is its wallet's by one funding of the same commit; nothing is between",
+        sql: "select (select count(*) from payment p join account o on o.id = p.provider
+               left join intent i on i.payment = p.id left join account w on w.wallet = i.deposit and w.kind = 'wallet'
+               left join transfer t on t.id = p.id and t.kind = 'funding'
+               where (i.deposit is not null) <> (o.provider = '@deposits')
+                 or (i.deposit is not null and (t.id is null or w.id is null or t.debit <> p.provider or t.credit <> w.id
+                   or t.amount <> p.gross or t.batch <> p.batch or p.fee <> 0 or i.closed is distinct from 'settled')))
+          + (select count(*) from transfer t where t.kind = 'funding' and t.debit <> 1
+               and not exists (select 1 from payment p join intent i on i.payment = p.id
+                               where p.id = t.id and i.deposit is not null))
+          + (select count(*) from account a join balance b on b.account = a.id
+               where a.provider = '@deposits' and b.credits <> b.debits)",
+    },
+    Invariant {
         name: "usage_matches_payments",
         meaning: "the usage of a minute is the sum of its payments and refunds",
         // One sum over both sides: a join of the minutes with themselves takes minutes for a ledger of a month.

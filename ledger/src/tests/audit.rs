@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::task::Poll;
 
-use domain::{PayoutDestination, UnixMillis};
+use domain::{B256, PayoutDestination, UnixMillis};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
+use super::deposits::deposit;
 use super::kit::{Books, amount, clean, named, request, signed, tiers};
 use crate::{
     Held, HoldRequest, PayoutPayment, RefundReason, RefundRequest, Settlement, audit_database, audit_file,
@@ -93,6 +94,14 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("update payout set amount = amount + 1", &["payouts_match_settlements", "payables_are_pending_payouts"]),
     ("update payout set transfer = null, paid_batch = null", &["payouts_match_settlements", "payables_are_pending_payouts"]),
     ("update transfer set credit = 2 where payout is not null", &["balances_match_entries", "payouts_match_settlements"]),
+    ("update intent set deposit = null", &["deposits_fund_wallets"]),
+    ("update intent set deposit = zeroblob(16)", &["deposits_fund_wallets"]),
+    ("update intent set closed = null, hash = null, closed_at = null", &["deposits_fund_wallets"]),
+    ("update transfer set id = zeroblob(16) where kind = 'funding' and debit <> 1", &["deposits_fund_wallets"]),
+    (
+        "update transfer set debit = 1 where kind = 'funding' and debit <> 1",
+        &["deposits_fund_wallets", "balances_match_entries"],
+    ),
     ("drop trigger payment_no_update", &["money_rows_are_guarded"]),
     ("drop trigger payout_no_update", &["money_rows_are_guarded"]),
     ("drop trigger refund_fits", &["money_rows_are_guarded"]),
@@ -125,6 +134,8 @@ async fn books_with_history() -> Books {
     books.pay(request(900)).await.delivered();
     books.pay(request(900)).await.delivered();
     settle(&books).await;
+    let deposited = books.hold(deposit(1)).await.unwrap().capture_settled(B256::repeat_byte(1));
+    deposited.await.unwrap().delivered();
     books
 }
 

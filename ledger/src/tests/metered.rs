@@ -26,6 +26,7 @@ fn broken() -> StoreError {
 fn onchain(settle: Settle) -> HoldRequest {
     let pay_to = Address::repeat_byte(7);
     let intent = Intent {
+        deposit: None,
         network: "eip155:84532".into(),
         token: Address::repeat_byte(5),
         payer: Address::repeat_byte(1),

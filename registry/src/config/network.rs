@@ -63,7 +63,7 @@ pub struct FacilitatorSettings {
 /// Transactions of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvmSettings {
-    /// The key of the account that sends and pays for gas: 64 hexadecimal digits. It holds nobody's payments.
+    /// The key of the account that sends and pays for gas: 64 hexadecimal digits. It holds nobody's payments, unless it is the treasury's.
     pub key: Secret,
     /// The most that a unit of gas may cost, tip included, in wei.
     pub max_fee_per_gas: u64,

@@ -89,6 +89,7 @@ fn the_documented_file_names_every_key_there_is() {
         ("[[networks]]\nsettler = \"evm\"\n[networks.evm]\n", ""),
         ("[control]\n", ""),
         ("[settlement]\n", ""),
+        ("[deposits]\n", ""),
         ("[[providers]]\n[providers.settlement]\n", ""),
         ("[[listen.data]]\n", ""),
         ("[[listen.data]]\n[listen.data.tls]\n", ""),

@@ -59,6 +59,7 @@ impl Holder<'_> {
             payer: payment.payer(),
             pay_to: way.pay_to,
             payee: way.payee.ok_or(Refusal::Internal)?,
+            deposit: None,
             settle: match routed.route.settle {
                 Settle::Deferred if !rail.is_trusted(payment.payer()) => Settle::After,
                 settle => settle,

@@ -69,6 +69,7 @@ named as (
 /// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$72`), and whose they are (`$73`). The columns of
 /// intents that begin (`$74` to `$86`), those that go with a hold that is voided (`$87`), and those that are closed (`$88` to `$90`).
 /// What holds that begin cost in any case (`$91`), and what earlier ones do from now on (`$92` and `$93`).
+/// The wallets that are funded by intents that begin (`$94`).
 macro_rules! holds {
     () => {
         ",
@@ -90,9 +91,9 @@ kept as (
   returning 1),
 signed as (
   insert into intent (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
-      requirements, held_at)
+      requirements, held_at, deposit)
     select i.* from unnest($74::bytea[], $75::text[], $76::bytea[], $77::bytea[], $78::bytea[], $79::text[], $80::text[],
-      $81::bigint[], $82::bigint[], $83::bigint[], $84::text[], $85::text[], $86::bigint[]) as i
+      $81::bigint[], $82::bigint[], $83::bigint[], $84::text[], $85::text[], $86::bigint[], $94::bytea[]) as i
     where exists (select 1 from fence)),
 unsigned as (
   delete from intent where payment = any($87::bytea[]) and closed is null and exists (select 1 from fence)

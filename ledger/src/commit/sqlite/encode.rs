@@ -176,6 +176,7 @@ fn intent(mut row: Row<'_>, begun: &IntentRow) {
     row.text(intent.payee.custody()).text(intent.settle.name()).number(begun.amount.atomic());
     row.number(intent.valid_before).number(intent.since_block);
     row.text(&intent.payload).text(&intent.requirements).number(begun.held_at.0);
+    row.optional(intent.deposit.as_ref().map(|wallet| wallet.as_bytes().as_slice()));
 }
 
 /// `$26`

@@ -108,9 +108,9 @@ update hold set owed = k.owed
   from (select unhex(value->>0) as payment, value->>1 as owed from json_each($29)) as k where hold.payment = k.payment;
 update marker set unmatched = json_array_length($29) - changes();
 insert into intent (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
-    requirements, held_at)
+    requirements, held_at, deposit)
   select unhex(value->>0), value->>1, unhex(value->>2), unhex(value->>3), unhex(value->>4), value->>5, value->>6,
-    value->>7, value->>8, value->>9, value->>10, value->>11, value->>12
+    value->>7, value->>8, value->>9, value->>10, value->>11, value->>12, unhex(value->>13)
   from json_each($24);
 delete from intent where payment in (select unhex(value) from json_each($25)) and closed is null;
 update marker set unmatched = json_array_length($25) - changes();
