@@ -2,6 +2,7 @@
 
 mod refused;
 mod rig;
+mod upto;
 
 use ledger::{Close, StoredResponse};
 use pingora::{Error, ErrorSource, ErrorType};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{
     Address, Amount, B256, CanonicalPath, Catalog, Clock, Network, PaymentId, Route, RouteId, Settle,
-    UnixMillis,
+    TransferMethod, UnixMillis,
 };
 use http::{HeaderMap, HeaderValue};
 use ledger::{Ledger, Silent, Writer};
@@ -27,6 +27,7 @@ use crate::context::{Exchange, Times};
 use crate::credential::Credential;
 use crate::currency::Currencies;
 use crate::exposure::Exposure;
+use crate::meter::Meter;
 use crate::metrics::{Metrics, Outcome};
 use crate::rail::{Public, PublicNetworks, PublicRail};
 use crate::refusal::Refusal;
@@ -71,6 +72,7 @@ pub(super) struct Told {
     funds: Mutex<i64>,
     out: Mutex<Option<RailError>>,
     settled: Mutex<u32>,
+    asked: Mutex<Option<Amount>>,
     is_distrusted: Mutex<bool>,
     gate: Mutex<Option<Arc<Gate>>>,
     changes: watch::Sender<u64>,
@@ -99,7 +101,8 @@ impl Rig {
         let mut sold = samples::route();
         change(&mut sold);
         let catalog = Catalog::new(1, vec![Arc::new(samples::provider())], vec![Arc::new(sold)]).unwrap();
-        let network = samples::network();
+        let mut network = samples::network();
+        network.tokens[0].methods = TransferMethod::ALL.to_vec();
         let rail = Arc::new(Told::new());
         let currencies = Currencies::new(ledger.asset(), std::slice::from_ref(&network));
         let currencies = currencies.settled_by(Arc::clone(&rail) as Arc<dyn PublicRail>);
@@ -167,7 +170,12 @@ impl Rig {
     pub(super) async fn admitted(&self, payment: &str) -> Exchange {
         let (routed, request) = self.routed("/paid", None);
         match self.admit(payment).await.unwrap() {
-            (Admission::Signed(signed), payer) => Exchange::signed(routed, request, signed, payer),
+            (Admission::Signed(signed), payer) => {
+                let metered = routed.route.price.metered().cloned();
+                let mut exchange = Exchange::signed(routed, request, signed, payer);
+                exchange.meter = metered.map(Meter::new);
+                exchange
+            }
             _ => panic!("it is held by a payment on a public network"),
         }
     }
@@ -189,7 +197,15 @@ impl Rig {
         exchange: &mut Exchange,
         status: u16,
     ) -> (Result<Outcome, Refusal>, ResponseHeader) {
-        let mut response = ResponseHeader::build(status, None).unwrap();
+        self.capture_with(exchange, ResponseHeader::build(status, None).unwrap()).await
+    }
+
+    /// The upstream answers with this header.
+    pub(super) async fn capture_with(
+        &self,
+        exchange: &mut Exchange,
+        mut response: ResponseHeader,
+    ) -> (Result<Outcome, Refusal>, ResponseHeader) {
         let outcome = capture(exchange, &mut response, &metrics(), &mut Times::default()).await;
         (outcome, response)
     }
@@ -245,6 +261,7 @@ impl Told {
             funds: Mutex::new(PAYER_FUNDS),
             out: Mutex::new(None),
             settled: Mutex::new(0),
+            asked: Mutex::new(None),
             is_distrusted: Mutex::new(false),
             gate: Mutex::new(None),
             changes: watch::Sender::default(),
@@ -270,6 +287,11 @@ impl Told {
     /// How often a settlement was asked for.
     pub(super) fn settled(&self) -> u32 {
         *self.settled.lock()
+    }
+
+    /// How much was to be settled last.
+    pub(super) fn asked(&self) -> Option<Amount> {
+        *self.asked.lock()
     }
 
     pub(super) fn holds_back(&self) -> Arc<Gate> {
@@ -305,8 +327,9 @@ impl PublicRail for Told {
         Ok((amount.atomic() > *self.funds.lock()).then_some(Lack::Balance))
     }
 
-    async fn settle(&self, _payment: PaymentId, _signed: &Signed, _amount: Amount) -> Settling {
+    async fn settle(&self, _payment: PaymentId, _signed: &Signed, amount: Amount) -> Settling {
         *self.settled.lock() += 1;
+        *self.asked.lock() = Some(amount);
         let gate = self.gate.lock().clone();
         if let Some(gate) = gate {
             gate.asked.add_permits(1);
