@@ -211,11 +211,11 @@ impl Row for PayoutView {
         "amount.display",
         "amount.amount",
         "state",
-        "on_chain.state",
         "settlement",
         "created_at",
         "paid_at",
         "reference",
+        "on_chain.state",
         "on_chain.reason",
     ];
 }

@@ -73,7 +73,7 @@ impl House {
     async fn open(router: impl FnOnce(Ledger, Registry) -> axum::Router) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (books, database) = databases(directory.path());
-        let settings = ledger::Settings::new(books);
+        let settings = ledger::Settings { outlets: tenants::outlets(), ..ledger::Settings::new(books) };
         let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Silent)).unwrap();
         let registry = Registry::open(&database, Arc::new(Still)).await.unwrap();
         let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();

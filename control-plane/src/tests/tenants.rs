@@ -1,7 +1,9 @@
 //! O3, O4: every call of the API with every kind of key on what belongs to somebody else. The calls come from the OpenAPI
 //! document, so that a new one cannot be forgotten.
 
-use domain::{PayoutDestination, SettlementRules, SettlementTerms};
+use std::collections::HashMap;
+
+use domain::{Address, ChainAccount, PayoutDestination, SettlementRules, SettlementTerms};
 use registry::Role;
 use registry::journal::{Actor, ActorKind};
 use serde_json::Map;
@@ -32,6 +34,16 @@ struct Victims {
     webhook: String,
     alert: String,
     settlement: ledger::Settlement,
+    /// A payout on a public network.
+    sent: ledger::Settlement,
+}
+
+/// The network that it goes to.
+const NETWORK: &str = "eip155:31337";
+
+/// Where money may leave the treasury in these tests.
+pub(super) fn outlets() -> HashMap<Arc<str>, ledger::Outlet> {
+    HashMap::from([(NETWORK.into(), ledger::Outlet::default())])
 }
 
 impl House {
@@ -53,9 +65,9 @@ impl House {
     }
 
     /// All that a provider earned so far.
-    async fn settle(&self, provider: &str) -> ledger::Settlement {
+    async fn settle(&self, provider: &str, destination: PayoutDestination) -> ledger::Settlement {
         let rules = SettlementRules { delay_ms: 0, ..SettlementRules::default() };
-        let terms = SettlementTerms { rules, destination: PayoutDestination::Manual(MARK.to_owned()) };
+        let terms = SettlementTerms { rules, destination };
         settlement::asked::settle(&self.ledger, provider, &terms).await.unwrap().unwrap()
     }
 
@@ -67,7 +79,11 @@ impl House {
         let key = self.admin("POST", &format!("/v1/agents/{agent}/keys"), Some(json!({}))).await.expect(201);
         self.fund(&wallet, "f", json!({ "amount": "$1", "external_reference": MARK })).await.expect(200);
         let payment = self.pay_to(MARK, &agent, &wallet, "$0.10").await;
-        let settlement = self.settle(MARK).await;
+        let settlement = self.settle(MARK, PayoutDestination::Manual(MARK.to_owned())).await;
+        self.pay_to(MARK, &agent, &wallet, "$0.10").await;
+        let (token, address) = (Address::repeat_byte(5), Address::repeat_byte(6));
+        let account = ChainAccount { network: NETWORK.into(), token, address };
+        let sent = self.settle(MARK, PayoutDestination::Chain(account)).await;
         let body = json!({ "name": format!("{MARK}-key"), "role": "owner", "owner": MARK });
         let api_key = self.admin("POST", "/v1/api-keys", Some(body)).await.expect(201);
         let body = json!({ "url": format!("http://127.0.0.1:9/{MARK}"), "owner": MARK });
@@ -76,7 +92,7 @@ impl House {
         let alert = self.admin("POST", &path, Some(json!({ "amount": "$5" }))).await.expect(201);
         let (webhook, alert) = (text(&webhook["id"]), text(&alert["id"]));
         let (key, api_key) = (text(&key["id"]), text(&api_key["id"]));
-        Victims { agent, wallet, key, payment, api_key, webhook, alert, settlement }
+        Victims { agent, wallet, key, payment, api_key, webhook, alert, settlement, sent }
     }
 }
 
@@ -106,6 +122,7 @@ impl Victims {
             "alerts" => self.alert.clone(),
             "settlements" => self.settlement.id.to_string(),
             "payouts" => self.settlement.payout.to_string(),
+            "outgoing" => ledger::Outgoing::of_payout(self.sent.payout).to_string(),
             "providers" | "routes" => MARK.to_owned(),
             other => panic!("{template}: say what a victim's `{other}` is called"),
         }
