@@ -188,6 +188,8 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
             } else {
                 let payment = holding.request.payment;
                 tracing::error!(%payment, ?outcome, "a hold was refused at its commit");
+                // What it held is free before its request hears of it.
+                drop(holding);
                 Err(HoldError::Unavailable)
             };
             let untaken = reply.send(held).err().and_then(Result::ok).and_then(Hold::into_holding);
