@@ -7,6 +7,7 @@ mod failing;
 mod killed;
 mod permits;
 mod settling;
+mod several;
 mod time;
 mod treasury;
 mod upto;
