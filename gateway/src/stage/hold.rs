@@ -220,8 +220,7 @@ impl Holder<'_> {
     /// What has expired by the books' time may be good by the clock's, where the clock was set back. It is not asked for
     /// again then: a new one would be refused as well.
     fn late(&self, rejection: &Rejection) -> Refusal {
-        let expired = matches!(rejection, Rejection::Expired { .. });
-        if expired && self.ledger.is_ahead() { Refusal::ClockAhead } else { refuse(rejection) }
+        if rejection.is_expired() && self.ledger.is_ahead() { Refusal::ClockAhead } else { refuse(rejection) }
     }
 
     /// Counts a refusal by a spending policy, when it is said.

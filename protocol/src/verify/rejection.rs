@@ -88,6 +88,16 @@ impl Rejection {
         }
     }
 
+    /// Whether only its time is wrong: over, or too short.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        match self {
+            Self::Expired { .. } => true,
+            Self::OfPermit(reason) => reason.is_expired(),
+            _ => false,
+        }
+    }
+
     /// The code that the public SDKs use for it.
     #[must_use]
     pub fn code(&self) -> &'static str {
