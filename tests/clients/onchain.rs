@@ -7,8 +7,10 @@ mod failing;
 mod killed;
 mod permits;
 mod settling;
+mod several;
 mod time;
 mod treasury;
+mod upto;
 mod ways;
 
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 use domain::catalog::SupersededPrice;
-use domain::{Address, Network, Payee};
+use domain::{Address, Network, Payee, TransferMethod};
 use protocol::challenge::PaymentRequired;
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Rows of `hold`: those that a commit writes, and those that a start finds.
+//! Rows of holds on disk.
 
 use domain::{Amount, Capture, Metered, UnixMillis};
 

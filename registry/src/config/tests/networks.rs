@@ -24,6 +24,7 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("max_timeout = \"10s\"", FACILITATOR, "networks[0].max_timeout", "every payment would come too late"),
     ("treasury = \"0x1\"", FACILITATOR, "networks[0].treasury", "is not an address"),
     ("payer_unsettled_max = \"$0\"", FACILITATOR, "networks[0].payer_unsettled_max", "nobody could pay"),
+    ("refunds_per_day_max = \"much\"", FACILITATOR, "networks[0].refunds_per_day_max", "write dollars"),
     ("settler = \"other\"", FACILITATOR, "networks[0].settler", "none of \"facilitator\", \"evm\""),
     ("settler = \"evm\"", FACILITATOR, "networks[0].facilitators", "keep one"),
     ("settler = \"evm\"", "", "networks[0]", "write [networks.evm] with key_file"),
@@ -110,6 +111,7 @@ fn a_network_needs_its_id_a_node_and_a_facilitator_and_has_usdc() {
     );
     assert_eq!(base.nodes[0].expose(), "https://node/c4n4ry");
     assert_eq!((base.confirmations, base.payer_unsettled_max), (10, Amount::parse_dollars("$10").unwrap()));
+    assert_eq!(base.refunds_per_day_max, None);
     let SettlerSettings::Facilitators(all) = base.settler else { panic!("it is another settler") };
     assert_eq!((&*all[0].url, all[0].weight), ("https://f.example/x402", 1));
     assert_eq!((all[0].verify_timeout.as_secs(), all[0].settle_timeout.as_secs()), (2, 30));
@@ -132,7 +134,16 @@ fn a_token_is_moved_by_the_methods_of_its_own_in_their_order() {
 fn the_documented_networks_are_the_defaults() {
     let lines = DOCUMENTED.lines().skip_while(|line| *line != "#: [[networks]]");
     let lines = lines.take_while(|line| *line != "[control]").filter_map(|line| line.strip_prefix("#: "));
-    let others = ["rpc_file", "headers", "verify =", "settle =", "supported =", "treasury", "key_file"];
+    let others = [
+        "rpc_file",
+        "headers",
+        "verify =",
+        "settle =",
+        "supported =",
+        "treasury",
+        "refunds_per_day_max",
+        "key_file",
+    ];
     let kept = lines.filter(|line| !others.iter().any(|other| line.starts_with(other)));
     let directory = tempfile::tempdir().unwrap();
     let key = directory.path().join("key");
@@ -250,9 +261,16 @@ fn what_others_on_the_way_could_change_is_warned_of() {
 }
 
 #[test]
-fn several_gateways_on_one_database_take_no_such_payments() {
+fn several_gateways_on_one_database_settle_through_facilitators_and_by_no_key_of_theirs() {
     let data = "[data]\ndatabase = \"postgres://u@h/d\"\ncoordination = \"db\"\n";
-    assert_told(&format!("{data}{}", base("", FACILITATOR)), "networks[0]", "do not go together yet");
+    let loaded = parse(&format!("{data}{}", base("", FACILITATOR))).unwrap();
+    assert_eq!(loaded.config.networks.len(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    fs::write(&file, "11".repeat(32)).unwrap();
+    let evm = format!("[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"\n", file.display());
+    let own = format!("{data}{}", base("settler = \"evm\"", &evm));
+    assert_told(&own, "networks[0].settler", "cannot share a key");
 }
 
 #[test]
