@@ -129,14 +129,12 @@ impl Metered {
     #[must_use]
     pub fn amount(&self, counts: &[Option<Count>]) -> Option<Amount> {
         let read = self.units.iter().zip(counts).filter_map(|(unit, count)| Some((unit.price, (*count)?)));
-        let mut is_read = false;
-        let total = read.fold(Some(0_u128), |total, (price, count)| {
-            is_read = true;
-            total?.checked_add(price.times(count)?)
-        });
+        let read: Vec<(UnitPrice, Count)> = read.collect();
+        let total =
+            read.iter().try_fold(0_u128, |total, (price, count)| total.checked_add(price.times(*count)?));
         // What does not fit is more than any maximum.
         let amount = total.and_then(count::to_atomic).unwrap_or(self.maximum);
-        is_read.then(|| amount.min(self.maximum))
+        (!read.is_empty()).then(|| amount.min(self.maximum))
     }
 }
 

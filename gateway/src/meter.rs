@@ -22,7 +22,8 @@ pub(crate) struct Meter {
     counts: Vec<Option<Count>>,
     /// None where the body says nothing, or nothing that can be understood.
     frames: Option<Frames>,
-    bytes: u64,
+    /// Of the body; none where it has none that ends, such as a connection that speaks another protocol from here on.
+    bytes: Option<u64>,
     said: Option<Amount>,
     mistaken: Option<Mistake>,
 }
@@ -63,7 +64,7 @@ pub(crate) enum Mistake {
 impl Meter {
     pub(crate) fn new(price: Metered) -> Self {
         let counts = vec![None; price.units().len()];
-        Self { price, counts, frames: None, bytes: 0, said: None, mistaken: None }
+        Self { price, counts, frames: None, bytes: Some(0), said: None, mistaken: None }
     }
 
     /// Whether the upstream is to answer without compression.
@@ -74,6 +75,7 @@ impl Meter {
     /// Reads the header. An answer that `has_no_body` has its amount in it.
     pub(crate) fn begin(&mut self, response: &ResponseHeader, has_no_body: bool) -> Known {
         self.read_override(response);
+        self.bytes = self.bytes.filter(|_| response.status.as_u16() != 101);
         for (unit, count) in self.price.units().iter().zip(&mut self.counts) {
             if let Reading::Header(name) = &unit.from {
                 *count = single(response, name).and_then(Count::parse);
@@ -95,7 +97,7 @@ impl Meter {
 
     /// A piece of the body has come.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        self.bytes = self.bytes.map(|before| before.saturating_add(bytes.len() as u64));
         if let Some(frames) = &mut self.frames {
             frames.push(bytes);
         }
@@ -133,7 +135,7 @@ impl Meter {
         let units = self.price.units().iter().enumerate();
         let count = |(at, reading): (usize, &Reading)| match reading {
             Reading::Header(_) => self.counts[at],
-            Reading::Bytes => Some(Count::of(self.bytes)),
+            Reading::Bytes => self.bytes.map(Count::of),
             Reading::Events => self.frames.as_ref().map(|frames| Count::of(frames.frames())),
             Reading::Last(_) | Reading::Sum(_) => self.frames.as_ref().and_then(|frames| frames.counts()[at]),
         };

@@ -75,3 +75,15 @@ fn a_body_that_cannot_be_understood_is_not_counted_and_its_bytes_are() {
     counted.end();
     assert_eq!(says(&counted), (100, Source::Units));
 }
+
+#[test]
+fn a_connection_that_speaks_another_protocol_is_not_free_because_it_has_no_body() {
+    let begin = |status| {
+        let mut counted = meter(&["bytes"]);
+        let known = counted.begin(&ResponseHeader::build(status, None).unwrap(), true);
+        counted.push(b"frames");
+        (known, says(&counted))
+    };
+    assert_eq!(begin(101), (Known::Now, (40_000, Source::Unread)));
+    assert_eq!(begin(204), (Known::Now, (60, Source::Units)));
+}
