@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::WalletId;
 use ledger::{
     CapturedRange, Ledger, LedgerError, Order, Page, Paid, PaymentFilter, PaymentRecord, Payout,
-    RefundChange, Settlement, Transfer, TransferKind,
+    RefundChange, RefundReason, Settlement, Transfer, TransferKind,
 };
 use registry::Actor;
 use registry::actor::NobodyError;
@@ -145,6 +145,18 @@ fn transferred(who: Option<Actor>, transfer: Transfer) -> Movement {
 
 fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
     let refund = &change.refunded;
+    if let (RefundReason::WrittenOff, Some(on_chain)) = (refund.reason, &change.on_chain) {
+        let what = What::WrittenOff {
+            payment: refund.payment,
+            provider: change.provider.to_string(),
+            network: on_chain.network.to_string(),
+            payer: on_chain.payer.to_checksum(None),
+            custody: if on_chain.direct { "direct" } else { "treasury" },
+            amount: refund.amount,
+            fee: refund.fee,
+        };
+        return Movement { at: refund.at, who, what };
+    }
     let what = What::Refunded {
         id: refund.id,
         payment: refund.payment,

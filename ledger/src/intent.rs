@@ -71,6 +71,15 @@ pub enum Booked {
     WrittenOff,
 }
 
+/// A payer that was served for what could never be collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Debtor {
+    /// Its address.
+    pub payer: Address,
+    /// When the last such payment was written off.
+    pub at: UnixMillis,
+}
+
 /// What the chain shows of a payment whose outcome was unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {

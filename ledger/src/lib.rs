@@ -48,7 +48,7 @@ pub use deliveries::DeliveryState;
 pub use error::{CaptureError, HoldError, LedgerError, OpenError, VoidError};
 pub use health::Health;
 pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
-pub use intent::{Booked, BookedIntent, Close, Intent, OnChain, OpenIntent};
+pub use intent::{Booked, BookedIntent, Close, Debtor, Intent, OnChain, OpenIntent};
 pub use ledger::{Ledger, Settings, Trial};
 pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};

@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 41] = [
+pub const EVENT_TYPES: [&str; 42] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -29,6 +29,7 @@ pub const EVENT_TYPES: [&str; 41] = [
     "api_key.revoked",
     "payment.captured.batch",
     "payment.refunded",
+    "payment.written_off",
     "payout.created",
     "payout.paid",
     "policy.updated",

@@ -2,6 +2,7 @@
 //! from the payer's address to the provider's own, once for each call that was served.
 
 mod killed;
+mod owing;
 mod settling;
 
 use serde_json::{Value, json};

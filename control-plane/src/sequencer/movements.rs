@@ -66,6 +66,23 @@ pub enum What {
         /// Why, in a word of the API.
         reason: &'static str,
     },
+    /// A payment on a public network was served, and can never be collected.
+    WrittenOff {
+        /// Which.
+        payment: PaymentId,
+        /// Its provider.
+        provider: String,
+        /// CAIP-2 of the network.
+        network: String,
+        /// The address that signed it.
+        payer: String,
+        /// Whether it was made out to the provider's own address, or to ours.
+        custody: &'static str,
+        /// How much.
+        amount: Amount,
+        /// The platform's part of it.
+        fee: Amount,
+    },
     /// Money came in, or went out.
     Transferred {
         /// Its name.
@@ -158,7 +175,7 @@ impl Movement {
     pub(super) const fn wallet(&self) -> Option<WalletId> {
         match self.what {
             What::Refunded { wallet, .. } | What::Transferred { wallet, .. } => Some(wallet),
-            What::Settled { .. } | What::Payout { .. } => None,
+            What::WrittenOff { .. } | What::Settled { .. } | What::Payout { .. } => None,
         }
     }
 

@@ -63,8 +63,8 @@ impl Networks {
     /// Starts what works for them; none where the file names none. Whatever it starts ends with `stop`.
     ///
     /// # Errors
-    /// A key or an address that cannot be used, or a system without TLS.
-    pub(super) fn start(
+    /// A key or an address that cannot be used, a system without TLS, or books that cannot be read.
+    pub(super) async fn start(
         config: &Config,
         (ledger, registry): (&Ledger, &Registry),
         prometheus: &prometheus::Registry,
@@ -82,6 +82,7 @@ impl Networks {
         }
         let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
+        rail.remember(ledger).await.context("who did not pay before")?;
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS);
         tasks.push(tokio::spawn(reconciler.run(RECONCILE_EVERY, stop.subscribe())));

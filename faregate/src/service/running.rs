@@ -120,7 +120,7 @@ impl Running {
         let listeners = listeners.map(|(socket, router)| listen(socket, router, &stop)).collect();
         let gateway = if role.serves_data() {
             let parts = (&base.ledger, &registry);
-            let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers)?;
+            let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers).await?;
             run_gateway(config, &base, &registry, data, networks.map(|networks| networks.public))?
         } else {
             without_gateway(base.shutdown.clone())

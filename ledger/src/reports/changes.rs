@@ -14,6 +14,7 @@ use crate::books::rows::{amount, fixed, hex_list};
 use crate::books::session::{Session, on_either};
 use crate::books::settlements::{PayoutColumns, SettlementColumns, payouts, settlements};
 use crate::books::transfers::{RefundColumns, TransferColumns, refunds, transfers};
+use crate::intent::OnChain;
 use crate::settlement::{Payout, Settlement};
 
 /// How far the books are: everything up to here is committed and can be read.
@@ -57,6 +58,8 @@ pub struct RefundChange {
     pub provider: Arc<str>,
     /// Where the money went.
     pub wallet: WalletId,
+    /// Where it was to come from, if from a public network.
+    pub on_chain: Option<OnChain>,
     /// How much, and why.
     pub refunded: Refunded,
 }

@@ -1,16 +1,16 @@
 //! Intents by which value may still move.
 
-use domain::PaymentId;
+use domain::{Address, PaymentId, UnixMillis};
 use sqlx::{ConnectOptions, Connection, FromRow};
 
 use crate::books::intents::{IntentColumns, intents};
-use crate::books::rows::Damaged;
+use crate::books::rows::{Damaged, fixed};
 use crate::books::session::{Session, on_either};
 use crate::commit::postgres::connect;
 use crate::commit::sqlite::{FILE, reader_options};
 use crate::database::Database;
 use crate::error::LedgerError;
-use crate::intent::{Booked, BookedIntent, OpenIntent};
+use crate::intent::{Booked, BookedIntent, Debtor, OpenIntent};
 use crate::reads::read_error;
 
 /// Those of captured payments: what is still held is the writer's.
@@ -27,6 +27,11 @@ const BOOKED: &str = concat!(
     ),
     "where i.payment > $1 order by i.payment limit $2"
 );
+
+/// Who did not pay since `$1`, `$2` of them.
+const DEBTORS: &str = "
+select payer, max(closed_at) from intent where closed = 'written_off' and closed_at >= $1
+group by payer order by 2 desc limit $2";
 
 /// An intent, and what the books say of it.
 #[derive(Debug, FromRow)]
@@ -62,6 +67,18 @@ pub(crate) async fn due(session: &mut Session<'_>, limit: u32) -> Result<Vec<Ope
     let rows: Vec<IntentColumns> =
         on_either!(session, c => sqlx::query_as(DUE).bind(i64::from(limit)).fetch_all(c))?;
     rows.into_iter().map(|columns| Ok(columns.read()?)).collect()
+}
+
+pub(crate) async fn debtors(
+    session: &mut Session<'_>,
+    since: UnixMillis,
+    limit: u32,
+) -> Result<Vec<Debtor>, sqlx::Error> {
+    let rows: Vec<(Vec<u8>, i64)> =
+        on_either!(session, c => sqlx::query_as(DEBTORS).bind(since.0).bind(i64::from(limit)).fetch_all(c))?;
+    let read =
+        |(payer, at): (Vec<u8>, i64)| Ok(Debtor { payer: Address::new(fixed(&payer)?), at: UnixMillis(at) });
+    rows.into_iter().map(read).collect()
 }
 
 /// The same as [`crate::Ledger::booked`] for the books of a stopped or running ledger, reading only.

@@ -257,6 +257,10 @@ async fn a5_what_was_served_and_can_never_be_collected_is_written_off_and_its_pa
     let record = both.house.ledger.payment(payment).await.unwrap().unwrap();
     assert_eq!(record.state, PaymentState::Refunded);
     assert_eq!(both.round().await, (0, 0));
+    // Nor does a start forget it.
+    let next = World::new(1).await;
+    next.rail.remember(&both.house.ledger).await.unwrap();
+    assert!(!next.rail.is_trusted(payer()));
     both.house.finish().await;
 }
 
