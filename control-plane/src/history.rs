@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::WalletId;
 use ledger::{
-    CapturedRange, Ledger, LedgerError, Order, Page, Paid, PaymentFilter, PaymentRecord, Payout,
+    CapturedRange, Difference, Ledger, LedgerError, Order, Page, Paid, PaymentFilter, PaymentRecord, Payout,
     RefundChange, RefundReason, Settlement, Transfer, TransferKind,
 };
 use registry::Actor;
@@ -92,6 +92,9 @@ impl Movements for History {
             let Some(paid) = made.paid.clone() else { continue };
             items.push((batch, payout(who(paid.transfer.as_bytes())?, &made, Some(paid))));
         }
+        for (batch, difference) in &changes.differences {
+            items.push((*batch, differed(difference)));
+        }
         // Stable: within a batch what came of another thing stays behind it.
         items.sort_by_key(|(batch, _)| *batch);
         let items = items.into_iter().map(|(_, movement)| movement).collect();
@@ -167,6 +170,20 @@ fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
         reason: refund.reason.name(),
     };
     Movement { at: refund.at, who, what }
+}
+
+fn differed(difference: &Difference) -> Movement {
+    let what = What::Differed {
+        payment: difference.payment,
+        provider: difference.provider.to_string(),
+        network: difference.network.to_string(),
+        booked: difference.booked,
+        way: difference.differs.name(),
+        transaction: difference.differs.transaction().to_string(),
+        amount: difference.amount,
+        late: difference.late,
+    };
+    Movement { at: difference.at, who: None, what }
 }
 
 fn settled(who: Option<Actor>, settlement: &Settlement) -> Movement {

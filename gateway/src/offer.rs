@@ -88,13 +88,14 @@ impl Way {
     }
 }
 
-/// The wallet, and every token of every network where the provider can be paid. Nobody gives back what moved there, so that a route
-/// that would take the money before its upstream answered offers none.
+/// The wallet, and every token of every network where the provider can be paid. What moved to its own address nobody but the provider gives
+/// back, so that a route that takes the money before its upstream answers offers none of those.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
     let wallet = Way { currency: Arc::clone(&currencies.wallet), pay_to: provider.pay_to, payee: None };
     let needs_refunds = route.settle == Settle::Before;
-    let tokens = currencies.tokens.iter().filter(|_| !needs_refunds).filter_map(|currency| {
-        let (payee, network) = (provider.payee?, currency.network.as_ref()?);
+    let payee = provider.payee.filter(|payee| !needs_refunds || *payee == Payee::Treasury);
+    let tokens = currencies.tokens.iter().filter_map(|currency| {
+        let (payee, network) = (payee?, currency.network.as_ref()?);
         let pay_to = payee.address(network)?;
         Some(Way { currency: Arc::clone(currency), pay_to, payee: Some(payee) })
     });

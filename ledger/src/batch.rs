@@ -3,6 +3,7 @@
 //! Plain data between `decide`, the memory and the store. A [`Delta`] holds rows and changes only, no states of
 //! anything else: a store writes it without knowing why.
 
+mod difference;
 mod free;
 mod given;
 mod intent;
@@ -20,10 +21,12 @@ use domain::{
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
+use crate::difference::{Difference, Shown};
 use crate::hold::HoldRequest;
 use crate::intent::{OnChain, Token};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
+pub(crate) use difference::{DifferenceRow, GivenClosed};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
@@ -38,6 +41,10 @@ pub(crate) struct AccountId(pub(crate) i64);
 
 /// Where money comes from and goes to; made by the migration.
 pub(crate) const EXTERNAL: AccountId = AccountId(1);
+
+/// What chains show otherwise than the books said, until a person decides; made by a migration, with a wallet that no agent has.
+pub(crate) const SUSPENSE: AccountId = AccountId(0);
+pub(crate) const SUSPENSE_WALLET: WalletId = WalletId::from_bytes([0; 16]);
 
 /// For how long an identifier and a stored response are kept.
 pub(crate) const KEPT_MILLIS: i64 = 24 * 3600 * 1000;
@@ -97,6 +104,13 @@ pub(crate) enum Operation<'a> {
         payment: &'a PayoutPayment,
         id: TransferId,
     },
+    /// What a chain shows of a payment that is closed.
+    Differ {
+        payment: PaymentId,
+        shown: Shown,
+        /// Names what books it, where it was written off and arrived.
+        late: PaymentId,
+    },
     CreateWallet(WalletId),
     OpenProvider(&'a Arc<str>),
     /// The accounts of a provider that is paid at its own address.
@@ -117,6 +131,7 @@ pub(crate) enum Outcome {
     Moved(Transfer),
     Settled(Box<Settlement>),
     PaidOut(Box<Payout>),
+    Differed(Box<Difference>),
     Done,
     Refused(Refusal),
 }
@@ -171,6 +186,8 @@ pub(crate) struct Delta {
     pub(crate) payouts: Vec<PayoutRow>,
     /// Payouts of earlier batches that are paid.
     pub(crate) paid: Vec<PaidRow>,
+    /// What chains show otherwise.
+    pub(crate) differences: Vec<DifferenceRow>,
     /// Who asked for what moves.
     pub(crate) movers: Vec<MoverRow>,
     pub(crate) balances: BTreeMap<AccountId, Movement>,
@@ -358,6 +375,7 @@ impl Delta {
             && self.refunds.is_empty()
             && self.transfers.is_empty()
             && self.settlements.is_empty()
+            && self.differences.is_empty()
             && self.responses.is_empty())
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::account::{Funding, RefundReason, Refunded, Transfer};
 use crate::batch::{Operation, Refusal, SettlementNames};
 use crate::commit::Wanted;
+use crate::difference::{Difference, Shown};
 use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
 use crate::facts::Facts;
 use crate::hold::{Hold, Holding, Stage};
@@ -97,6 +98,13 @@ pub(crate) enum Work {
         reply: Reply<Payout>,
         _permit: OwnedSemaphorePermit,
     },
+    Differ {
+        payment: PaymentId,
+        shown: Shown,
+        late: PaymentId,
+        reply: Reply<Option<Difference>>,
+        _permit: OwnedSemaphorePermit,
+    },
     CreateWallet {
         wallet: WalletId,
         reply: Reply<()>,
@@ -173,6 +181,9 @@ impl Work {
                 Operation::Settle { closing, destination, names: *names }
             }
             Self::Pay { payment, id, .. } => Operation::Pay { payment, id: *id },
+            Self::Differ { payment, shown, late, .. } => {
+                Operation::Differ { payment: *payment, shown: *shown, late: *late }
+            }
             Self::CreateWallet { wallet, .. } => Operation::CreateWallet(*wallet),
             Self::OpenProvider { name, .. } => Operation::OpenProvider(name),
             Self::OpenDirect { name, .. } => Operation::OpenDirect(name),
@@ -220,6 +231,10 @@ impl Work {
             Self::Pay { payment, .. } => {
                 wanted.payouts.insert(payment.payout);
                 wanted.transfers.insert(payment.idempotency_key.clone());
+            }
+            Self::Differ { payment, .. } => {
+                wanted.payments.insert(*payment);
+                wanted.closed.insert(*payment);
             }
             Self::CreateWallet { wallet, .. } => wanted.wallet(facts, *wallet),
             Self::OpenToken { token, .. } => wanted.wallet(facts, token.wallet),

@@ -93,6 +93,8 @@ pub(crate) struct Wanted {
     /// Where the settlements of these stand.
     pub(crate) providers: BTreeSet<Arc<str>>,
     pub(crate) payouts: BTreeSet<PayoutId>,
+    /// Closed payments on public networks.
+    pub(crate) closed: BTreeSet<PaymentId>,
     /// Whether something is to be held: then what others hold of the wallets, the agents and these keys is wanted too.
     pub(crate) holds: bool,
     pub(crate) identifiers: HashSet<IdempotencyKey>,
@@ -226,5 +228,6 @@ impl Wanted {
             && self.payments.is_empty()
             && self.providers.is_empty()
             && self.payouts.is_empty()
+            && self.closed.is_empty()
     }
 }

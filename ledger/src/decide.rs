@@ -4,6 +4,7 @@
 //! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`] and [`settlements`]
 //! for what is no capture, `commit` for what is written.
 
+mod differences;
 mod refunds;
 mod settlements;
 mod transfers;
@@ -70,6 +71,7 @@ impl Draft<'_> {
             Operation::Withdraw { withdrawal, id, covered } => self.withdraw(withdrawal, *id, *covered),
             Operation::Settle { closing, destination, names } => self.settle(closing, destination, *names),
             Operation::Pay { payment, id } => self.pay(payment, *id),
+            Operation::Differ { payment, shown, late } => self.differ(*payment, *shown, *late),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),
             Operation::OpenDirect(name) => Ok(self.open_direct(name)),

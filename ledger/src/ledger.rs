@@ -5,10 +5,12 @@
 //! people move in [`money`], lists and reports in [`reports`].
 
 mod admission;
+mod differences;
 mod money;
 mod reports;
 mod several;
 mod trial;
+mod undelivered;
 mod unknown;
 
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 42] = [
+pub const EVENT_TYPES: [&str; 43] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -40,6 +40,7 @@ pub const EVENT_TYPES: [&str; 42] = [
     "provider.resumed",
     "provider.suspended",
     "provider.updated",
+    "reconciliation.difference",
     "route.created",
     "route.price_changed",
     "route.removed",

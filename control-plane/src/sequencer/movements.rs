@@ -83,6 +83,25 @@ pub enum What {
         /// The platform's part of it.
         fee: Amount,
     },
+    /// A chain shows something else of a payment than the books said.
+    Differed {
+        /// Of which.
+        payment: PaymentId,
+        /// Its provider.
+        provider: String,
+        /// CAIP-2 of the network.
+        network: String,
+        /// What the books had closed it as.
+        booked: &'static str,
+        /// In which way, in a word of the API.
+        way: &'static str,
+        /// What the chain shows, or what it does not.
+        transaction: String,
+        /// How much.
+        amount: Amount,
+        /// The payment that booked what arrived late.
+        late: Option<PaymentId>,
+    },
     /// Money came in, or went out.
     Transferred {
         /// Its name.
@@ -175,7 +194,9 @@ impl Movement {
     pub(super) const fn wallet(&self) -> Option<WalletId> {
         match self.what {
             What::Refunded { wallet, .. } | What::Transferred { wallet, .. } => Some(wallet),
-            What::WrittenOff { .. } | What::Settled { .. } | What::Payout { .. } => None,
+            What::WrittenOff { .. } | What::Differed { .. } | What::Settled { .. } | What::Payout { .. } => {
+                None
+            }
         }
     }
 

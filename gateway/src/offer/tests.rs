@@ -50,8 +50,10 @@ fn a_network_where_nobody_can_be_paid_is_not_offered() {
     assert!(offer.is_on_chain());
     let before = Route { settle: Settle::Before, ..samples::route() };
     let treasury = Network { treasury: Some(Address::repeat_byte(6)), ..samples::network() };
+    assert!(offered(&before, &provider, &[treasury]).is_on_chain());
+    provider.payee = Some(Payee::Direct(Address::repeat_byte(6)));
     assert_eq!(
-        networks(&offered(&before, &provider, &[treasury])),
+        networks(&offered(&before, &provider, &[samples::network()])),
         wallet_alone,
         "nobody could give it back"
     );

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use domain::PaymentId;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
-use ledger::{CaptureError, Receipt, Voiding};
+use ledger::{CaptureError, Receipt, ReceiptRecord, Voiding};
 use pingora::http::ResponseHeader;
 
 use crate::context::{Exchange, Money, Recording, Times};
@@ -14,6 +14,8 @@ use crate::metrics::{Metrics, Outcome, Stage};
 use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::NotPaid;
+use crate::stage::hold::Payer;
+use crate::stage::prepay::give_back;
 
 /// Fields that only we may say, beside all that begin with `faregate-`.
 const FORGEABLE: [&str; 4] =
@@ -48,13 +50,28 @@ pub(crate) async fn capture(
         }
         Money::Held(hold) if exchange.routed.route.charge_on.charges(status) => {
             let (started, payment) = (Instant::now(), hold.payment());
-            let captured = hold.capture().await.map_err(|error| uncaptured(&error, payment));
-            paid(exchange, response, captured?, started, metrics, times)
+            let receipt = hold.capture().await.map_err(|error| uncaptured(&error, payment))?;
+            taken(&receipt, started, metrics, times);
+            paid(exchange, response, receipt)
         }
         Money::Signed(signed) if exchange.routed.route.charge_on.charges(status) => {
             let (started, payment) = (Instant::now(), signed.payment());
-            let captured = signed.pay().await.map_err(|not_paid| unpaid(not_paid, payment));
-            paid(exchange, response, captured?, started, metrics, times)
+            let receipt = signed.pay().await.map_err(|not_paid| unpaid(not_paid, payment))?;
+            taken(&receipt, started, metrics, times);
+            paid(exchange, response, receipt)
+        }
+        Money::Prepaid(receipt) if exchange.routed.route.charge_on.charges(status) => {
+            paid(exchange, response, receipt)
+        }
+        Money::Prepaid(receipt) => {
+            let record = receipt.record().clone();
+            exchange.charged = None;
+            give_back(receipt).await?;
+            metrics.voided();
+            if let Some(payer) = &exchange.payer {
+                show(&record, payer, "refunded", response)?;
+            }
+            Ok(Outcome::Voided)
         }
         Money::Held(hold) => {
             let payment = hold.payment();
@@ -76,18 +93,19 @@ pub(crate) async fn capture(
     }
 }
 
+/// How long the money took.
+fn taken(receipt: &Receipt, started: Instant, metrics: &Metrics, times: &mut Times) {
+    times.commit = Some(started.elapsed());
+    let stage = if receipt.record().on_chain.is_some() { Stage::Settle } else { Stage::Commit };
+    metrics.stage(stage, started.elapsed());
+}
+
 /// What a capture leaves on the exchange and on its answer.
 fn paid(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
     receipt: Receipt,
-    started: Instant,
-    metrics: &Metrics,
-    times: &mut Times,
 ) -> Result<Outcome, Refusal> {
-    times.commit = Some(started.elapsed());
-    let stage = if receipt.record().on_chain.is_some() { Stage::Settle } else { Stage::Commit };
-    metrics.stage(stage, started.elapsed());
     exchange.charged = Some(receipt.record().amount);
     exchange.money = Money::Captured(receipt);
     mark(exchange, response)?;
@@ -119,7 +137,7 @@ fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
 }
 
 /// What is said where value did not move, or nobody knows. Only where it is certain that it did not, a payment is asked for again.
-fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
+pub(crate) fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
     match not_paid {
         NotPaid::Refused(reason) => Refusal::PaymentRequired(Unpaid::NotSettled { reason }),
         NotPaid::Unavailable => Refusal::RailUnavailable,
@@ -144,6 +162,20 @@ pub(crate) fn scrub(response: &mut ResponseHeader) {
 /// Puts the receipt on the answer, and keeps shared caches from giving it to those who did not pay.
 fn mark(exchange: &Exchange, response: &mut ResponseHeader) -> Result<(), Refusal> {
     let (Some(record), Some(payer)) = (exchange.receipt(), &exchange.payer) else { return Ok(()) };
+    show(record, payer, "captured", response)?;
+    if !exchange.routed.route.cacheable {
+        keep_private(response)?;
+    }
+    Ok(())
+}
+
+/// Names a payment, what became of it, and its receipt.
+fn show(
+    record: &ReceiptRecord,
+    payer: &Payer,
+    status: &'static str,
+    response: &mut ResponseHeader,
+) -> Result<(), Refusal> {
     let mut insert = |name: &'static HeaderName, value: HeaderValue| {
         response.insert_header(name, value).map_err(|_| Refusal::Internal)
     };
@@ -151,11 +183,7 @@ fn mark(exchange: &Exchange, response: &mut ResponseHeader) -> Result<(), Refusa
     let (name, receipt) = receipt::field(record, payer);
     insert(name, value(receipt)?)?;
     insert(&field::PAYMENT_ID, value(record.payment.to_string())?)?;
-    insert(&field::PAYMENT_STATUS, HeaderValue::from_static("captured"))?;
-    if !exchange.routed.route.cacheable {
-        keep_private(response)?;
-    }
-    Ok(())
+    insert(&field::PAYMENT_STATUS, HeaderValue::from_static(status))
 }
 
 fn keep_private(response: &mut ResponseHeader) -> Result<(), Refusal> {

@@ -47,6 +47,14 @@ pub(crate) fn settle(
             metrics.voided();
             Some(Outcome::Voided)
         }
+        Money::Prepaid(receipt) => {
+            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
+            if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
+                after_the_client_left(Some(receipt));
+            }
+            // Else it is owed: the same payment may come once more, and where it does not it is given back.
+            Some(Outcome::Paid)
+        }
         Money::Redelivery(redelivery) => {
             let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
             if error.is_none() || (client_left && exchange.response_begun) {

@@ -9,7 +9,7 @@ use super::{Draft, usage_key};
 use crate::account::{RefundReason, Refunded};
 use crate::batch::{
     AccountId, CallKey, End, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow,
-    Refusal,
+    Refusal, SUSPENSE,
 };
 
 /// What is to be given back.
@@ -34,7 +34,7 @@ impl Draft<'_> {
         let given = self.given.payments.get(&asked.payment).ok_or(Refusal::UnknownPayment)?;
         let row = &given.row;
         let is_written_off = asked.reason == RefundReason::WrittenOff;
-        if row.on_chain.is_some() != is_written_off {
+        if row.on_chain.is_some() != is_written_off || row.wallet_account == SUSPENSE {
             return Err(Refusal::OnChain);
         }
         let (left, fee_back) = match self.back(given) {

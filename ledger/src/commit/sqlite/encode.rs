@@ -10,8 +10,8 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 
 use super::text::{self, Size};
 use crate::batch::{
-    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MILLIS, NewAccount, Owner,
-    PaymentRow, PayoutRow, RefundRow, SettlementRow, TransferRow, WindowChange, WindowKey,
+    AccountId, CallChange, CallKey, ClosedRow, Delta, DifferenceRow, HoldRow, IntentRow, KEPT_MILLIS,
+    NewAccount, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, TransferRow, WindowChange, WindowKey,
 };
 use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
@@ -70,6 +70,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.intents.iter(), intent).finish());
     values.add(hex_list(delta.unsigned.iter().map(|payment| payment.as_bytes().as_slice())));
     values.add(Rows::of(delta.closed.iter(), closed).finish());
+    values.add(Rows::of(delta.differences.iter(), difference).finish());
     values.arguments
 }
 
@@ -177,6 +178,16 @@ fn intent(mut row: Row<'_>, begun: &IntentRow) {
 fn closed(mut row: Row<'_>, closed: &ClosedRow) {
     row.bytes(closed.payment.as_bytes()).word(closed.end.name());
     row.optional(closed.end.transaction().as_ref().map(|hash| hash.as_slice()));
+}
+
+/// `$27`
+fn difference(mut row: Row<'_>, row_of: &DifferenceRow) {
+    let difference = &row_of.difference;
+    row.bytes(difference.payment.as_bytes()).number(row_of.number);
+    row.text(difference.differs.name()).text(difference.booked).text(&difference.network);
+    row.number(row_of.account.0).number(row_of.provider.0).number(difference.amount.atomic());
+    row.bytes(difference.differs.transaction().as_slice());
+    row.optional(difference.late.as_ref().map(|late| late.as_bytes().as_slice()));
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {

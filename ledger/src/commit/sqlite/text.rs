@@ -8,7 +8,7 @@
 //! batch's own: `$12` its number, `$13` time, `$14` open list, `$15` number of balances, `$16` last seq, `$17` gross so far,
 //! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid,
 //! `$22` who asked for what moves, `$23` windows of limits that not every payment is charged to, `$24` intents that begin, `$25` those that
-//! go with a hold that is voided, `$26` those that are closed.
+//! go with a hold that is voided, `$26` those that are closed, `$27` differences.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -95,6 +95,13 @@ update marker set entered = seq where seq - entered >= {unentered};
 macro_rules! holds {
     () => {
         "
+insert into voided (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
+    requirements, held_at, account, provider, replay_key)
+  select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle, i.amount, i.valid_before, i.since_block,
+    i.payload, i.requirements, i.held_at, h.wallet, h.provider, h.replay_key
+  from (select unhex(value) as payment from json_each($25)) v
+    join intent i on i.payment = v.payment and i.settle <> 'deferred' join hold h on h.payment = v.payment
+  where true on conflict (payment) do nothing;
 delete from hold where payment in (select unhex(value) from json_each($1));
 update marker set unmatched = json_array_length($1) - changes();
 insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
@@ -153,6 +160,10 @@ insert into payout (id, settlement, provider, payable, rail, wallet, destination
 update payout set transfer = r.transfer, paid_batch = $12
   from (select unhex(value->>0) as payout, unhex(value->>1) as transfer from json_each($21)) as r
   where payout.id = r.payout;
+insert into difference (payment, number, way, booked, network, account, provider, amount, hash, late, at, batch)
+  select unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, unhex(value->>8),
+    unhex(value->>9), $13, $12
+  from json_each($27);
 insert into mover (moved, who, batch) select unhex(value->>0), value->>1, $12 from json_each($22);
 insert into response (payment, status, headers, body, expires_at)
   select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $18 from json_each($8) where true
@@ -179,6 +190,7 @@ pub(super) const EXPIRE: &str = "
 begin immediate;
 delete from idempotency where key in (select key from idempotency where expires_at <= $1 limit $2);
 delete from response where payment in (select payment from response where expires_at <= $1 limit $2);
+delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400 limit $2);
 commit;
 ";
 
@@ -289,6 +301,6 @@ mod tests {
         }
         // A batch of refunds alone moves three balances each.
         let most = Size::of(0, 3 * 256, 0, 0);
-        assert!(most.values() + 26 <= 32_766, "{most:?}");
+        assert!(most.values() + 27 <= 32_766, "{most:?}");
     }
 }
