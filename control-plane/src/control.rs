@@ -29,8 +29,9 @@ use crate::metrics::{self, ControlMetrics};
 use crate::problem::Problem;
 use crate::webhooks::api as webhooks;
 use crate::{
-    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, networks, payments,
-    payout_destinations, payouts, providers, revenue, routes, settlements, signers, trials, wallets,
+    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, networks, outgoing,
+    payments, payout_destinations, payouts, providers, revenue, routes, settlements, signers, trials,
+    wallets,
 };
 
 /// Longest a call may take, its body included. What reads all books has no such end.
@@ -102,6 +103,7 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(payout_destinations::router())
         .merge(settlements::router())
         .merge(payouts::router())
+        .merge(outgoing::router())
         .merge(routes::router())
         .merge(catalogs::router())
         .merge(networks::router())

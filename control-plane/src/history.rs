@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use domain::WalletId;
 use ledger::{
-    CapturedRange, Difference, Ledger, LedgerError, Order, Page, Paid, PaymentFilter, PaymentRecord, Payout,
-    RefundChange, RefundReason, Settlement, Transfer, TransferKind,
+    CapturedRange, Difference, Ledger, LedgerError, Order, Outgoing, Page, Paid, PaymentFilter,
+    PaymentRecord, Payout, RefundChange, RefundReason, Settlement, Transfer, TransferKind,
 };
 use registry::Actor;
 use registry::actor::NobodyError;
@@ -95,6 +95,7 @@ impl Movements for History {
         for (batch, difference) in &changes.differences {
             items.push((*batch, differed(difference)));
         }
+        items.extend(changes.outgoing.into_iter().map(|(batch, step)| (batch, outgoing(step))));
         // Stable: within a batch what came of another thing stays behind it.
         items.sort_by_key(|(batch, _)| *batch);
         let items = items.into_iter().map(|(_, movement)| movement).collect();
@@ -212,6 +213,22 @@ fn payout(who: Option<Actor>, payout: &Payout, paid: Option<Paid>) -> Movement {
         paid: paid.map(|paid| paid.reference),
     };
     Movement { at, who, what }
+}
+
+/// After a step.
+fn outgoing(outgoing: Outgoing) -> Movement {
+    let what = What::Outgoing {
+        id: outgoing.id,
+        payout: outgoing.payout(),
+        payment: outgoing.refund_of,
+        provider: outgoing.provider.to_string(),
+        to: outgoing.to,
+        amount: outgoing.amount,
+        state: outgoing.state.name(),
+        transaction: outgoing.transaction.map(|transaction| transaction.to_string()),
+        reason: outgoing.reason,
+    };
+    Movement { at: outgoing.changed_at, who: None, what }
 }
 
 /// Numbers of batches and payments are never negative.

@@ -25,6 +25,7 @@ pub mod metrics;
 mod money;
 mod networks;
 pub mod ops;
+mod outgoing;
 mod payments;
 mod payout_destinations;
 mod payouts;

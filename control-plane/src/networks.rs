@@ -35,6 +35,10 @@ struct NetworkView {
     treasury: Option<String>,
     /// The most that one payer may have verified and not settled yet.
     payer_unsettled_max: String,
+    /// Whether payouts and refunds can be sent from the treasury: its settler is the treasury's own key.
+    pays_out: bool,
+    /// The most that people may give back from the treasury in a day, UTC; none: as much as they like.
+    refunds_per_day_max: Option<String>,
 }
 
 /// A token, by its EIP-712 domain.
@@ -62,7 +66,10 @@ async fn list(
     let networks = state.registry.networks();
     let mut by_id: Vec<&NetworkSettings> = networks.iter().collect();
     by_id.sort_by(|one, other| one.network.id.cmp(&other.network.id));
-    let views: Vec<NetworkView> = by_id.into_iter().map(NetworkView::new).collect();
+    let view = |settings: &NetworkSettings| {
+        NetworkView::new(settings, state.ledger.outlet(&settings.network.id).is_some())
+    };
+    let views: Vec<NetworkView> = by_id.into_iter().map(view).collect();
     let fetch = move |range: Range<String>| {
         let after = range.after.unwrap_or_default();
         let rest = views.iter().filter(|view| view.id > after).take(range.limit as usize);
@@ -75,9 +82,13 @@ async fn list(
 // === impl NetworkView ===
 
 impl NetworkView {
-    fn new(settings: &NetworkSettings) -> Self {
-        let NetworkSettings { network, confirmations, payer_unsettled_max, settler, .. } = settings;
+    fn new(settings: &NetworkSettings, pays_out: bool) -> Self {
+        let NetworkSettings {
+            network, confirmations, payer_unsettled_max, refunds_per_day_max, settler, ..
+        } = settings;
         Self {
+            pays_out,
+            refunds_per_day_max: refunds_per_day_max.map(|most| most.to_string()),
             id: network.id.to_string(),
             tokens: network.tokens.iter().map(TokenView::new).collect(),
             settler: settler.name(),

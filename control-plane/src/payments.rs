@@ -10,7 +10,7 @@ mod timeline;
 use axum::Json;
 use axum::extract::State;
 use domain::{Asset, PaymentId};
-use ledger::{OnChain, PaymentRecord, Refunded};
+use ledger::{OnChain, Outgoing, PaymentRecord, Refunded};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,6 +21,7 @@ use crate::call::csv::Row;
 use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::money::Money;
+use crate::outgoing::OutgoingView;
 use crate::problem::Problem;
 
 #[derive(Serialize, ToSchema)]
@@ -82,6 +83,8 @@ pub(crate) struct RefundView {
     remains: Money,
     reason: &'static str,
     at: String,
+    /// What is sent back, where the payment was made to the treasury on a public network.
+    on_chain: Option<OutgoingView>,
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
@@ -101,8 +104,17 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<PaymentView>, Problem> {
     let payment = visible(&state, &caller, &id).await?;
-    let refunds = state.ledger.refunds_of(payment.receipt.payment).await?;
-    Ok(Json(PaymentView::new(&payment, &refunds, state.ledger.asset())))
+    let id = payment.receipt.payment;
+    let (refunds, sent) = (state.ledger.refunds_of(id).await?, sent_back(&state, &payment).await?);
+    Ok(Json(PaymentView::new(&payment, (&refunds, &sent), state.ledger.asset())))
+}
+
+/// What is sent back of a payment on a public network, or was.
+async fn sent_back(state: &ControlState, payment: &PaymentRecord) -> Result<Vec<Outgoing>, Problem> {
+    match &payment.receipt.on_chain {
+        Some(_) => Ok(state.ledger.outgoing_of(payment.receipt.payment).await?),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// A payment that is the caller's business.
@@ -126,8 +138,8 @@ pub(crate) async fn visible(
 // === impl PaymentView ===
 
 impl PaymentView {
-    fn new(payment: &PaymentRecord, refunds: &[Refunded], asset: &Asset) -> Self {
-        let refunds = refunds.iter().map(|refund| RefundView::new(refund, asset)).collect();
+    fn new(payment: &PaymentRecord, (refunds, sent): (&[Refunded], &[Outgoing]), asset: &Asset) -> Self {
+        let refunds = refunds.iter().map(|refund| RefundView::new(refund, sent, asset)).collect();
         Self { line: PaymentLine::new(payment, asset), refunds }
     }
 }
@@ -197,7 +209,9 @@ impl Row for PaymentLine {
 // === impl RefundView ===
 
 impl RefundView {
-    fn new(refund: &Refunded, asset: &Asset) -> Self {
+    /// `sent` is all that is sent back of the payment.
+    fn new(refund: &Refunded, sent: &[Outgoing], asset: &Asset) -> Self {
+        let own = sent.iter().find(|outgoing| outgoing.id == Outgoing::of_refund(refund.id));
         Self {
             id: refund.id.to_string(),
             payment: refund.payment.to_string(),
@@ -206,6 +220,7 @@ impl RefundView {
             remains: Money::new(refund.remains, asset),
             reason: refund.reason.name(),
             at: refund.at.to_string(),
+            on_chain: own.map(|outgoing| OutgoingView::new(outgoing, asset)),
         }
     }
 }

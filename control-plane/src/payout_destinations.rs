@@ -1,8 +1,12 @@
 //! `/v1/providers/{name}/payout-destination`: where a provider's money goes, and what was asked for and waits.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
-use domain::{PayoutDestination, WalletId};
+use domain::{Address, ChainAccount, PayoutDestination, WalletId};
+use ledger::LedgerError;
+use registry::config::value;
 use registry::payout::{DestinationEntry, PayoutDestinations, REFERENCE_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,20 +24,29 @@ use crate::providers::visible;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct DestinationBody {
-    /// `ledger` into a wallet, or `manual` by a person's hand.
+    /// `ledger` into a wallet, `manual` by a person's hand, or `chain` out of the treasury on a public network.
     rail: String,
     /// The wallet, with the rail `ledger`.
     wallet: Option<String>,
     /// What whoever pays has to read, such as an IBAN, with the rail `manual`.
     reference: Option<String>,
+    /// The network (CAIP-2), such as `eip155:8453`, with the rail `chain`.
+    network: Option<String>,
+    /// The address there, with the rail `chain`.
+    address: Option<String>,
+    /// The token's address, with the rail `chain`; the network's first one where not given.
+    asset: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct DestinationView {
-    /// `ledger` or `manual`.
+    /// `ledger`, `manual` or `chain`.
     rail: &'static str,
     wallet: Option<String>,
     reference: Option<String>,
+    network: Option<String>,
+    address: Option<String>,
+    asset: Option<String>,
     requested_at: String,
     /// From then on settlements go there.
     effective_at: String,
@@ -97,9 +110,19 @@ fn known(state: &ControlState, caller: &Caller, name: &str) -> Result<(), Proble
     state.registry.provider(name).map(drop).ok_or(Problem::ProviderNotFound)
 }
 
-/// A wallet must be there: a settlement that cannot be paid is none.
+/// A wallet must be there, and so must a way out to a network: a settlement that cannot be paid is none.
 async fn destination(state: &ControlState, body: DestinationBody) -> Result<PayoutDestination, Problem> {
     let mut fields = Fields::default();
+    if body.rail == "chain" {
+        let account = account(state, &mut fields, &body);
+        fields.finish()?;
+        return account.map(PayoutDestination::Chain).ok_or(Problem::Internal);
+    }
+    for (name, given) in [("/network", &body.network), ("/address", &body.address), ("/asset", &body.asset)] {
+        if given.is_some() {
+            fields.refuse(name, "goes with the rail `chain`");
+        }
+    }
     let destination = match (&*body.rail, body.wallet, body.reference) {
         ("ledger", Some(wallet), None) => match wallet.parse::<WalletId>() {
             Ok(wallet) => {
@@ -126,7 +149,7 @@ async fn destination(state: &ControlState, body: DestinationBody) -> Result<Payo
             None
         }
         _ => {
-            fields.refuse("/rail", "must be `ledger` or `manual`");
+            fields.refuse("/rail", "must be `ledger`, `manual` or `chain`");
             None
         }
     };
@@ -135,17 +158,74 @@ async fn destination(state: &ControlState, body: DestinationBody) -> Result<Payo
     destination.ok_or(Problem::Internal)
 }
 
+/// An account on a network that our treasury can pay on.
+fn account(state: &ControlState, fields: &mut Fields, body: &DestinationBody) -> Option<ChainAccount> {
+    for (name, given) in [("/wallet", &body.wallet), ("/reference", &body.reference)] {
+        if given.is_some() {
+            fields.refuse(name, "does not go with the rail `chain`");
+        }
+    }
+    let address = match body.address.as_deref().map(value::address) {
+        Some(Ok(address)) => Some(address),
+        Some(Err(why)) => {
+            fields.refuse("/address", &why);
+            None
+        }
+        None => {
+            fields.refuse("/address", "name the address that is paid");
+            None
+        }
+    };
+    let networks = state.registry.networks();
+    let named = body.network.as_deref();
+    let Some(settings) = networks.iter().find(|settings| Some(&*settings.network.id) == named) else {
+        fields.refuse("/network", "must be one of the file's [[networks]], such as `eip155:8453`");
+        return None;
+    };
+    if state.ledger.outlet(&settings.network.id).is_none() {
+        fields.refuse("/network", &LedgerError::NoOutlet.to_string());
+    }
+    let tokens = &settings.network.tokens;
+    let token = match &body.asset {
+        None => tokens.first().map(|token| token.address),
+        Some(text) => {
+            let token = text
+                .parse::<Address>()
+                .ok()
+                .filter(|token| tokens.iter().any(|taken| taken.address == *token));
+            if token.is_none() {
+                fields.refuse("/asset", "must be the address of one of the network's tokens");
+            }
+            token
+        }
+    };
+    Some(ChainAccount { network: Arc::clone(&settings.network.id), token: token?, address: address? })
+}
+
 // === impl DestinationView ===
 
 impl From<DestinationEntry> for DestinationView {
     fn from(entry: DestinationEntry) -> Self {
-        let rail = entry.destination.rail();
-        let (wallet, reference) = match entry.destination {
-            PayoutDestination::Wallet(wallet) => (Some(wallet.to_string()), None),
-            PayoutDestination::Manual(reference) => (None, Some(reference)),
+        let mut view = Self {
+            rail: entry.destination.rail(),
+            wallet: None,
+            reference: None,
+            network: None,
+            address: None,
+            asset: None,
+            requested_at: entry.requested_at.to_string(),
+            effective_at: entry.effective_at.to_string(),
         };
-        let (requested_at, effective_at) = (entry.requested_at.to_string(), entry.effective_at.to_string());
-        Self { rail, wallet, reference, requested_at, effective_at }
+        match entry.destination {
+            PayoutDestination::Wallet(wallet) => view.wallet = Some(wallet.to_string()),
+            PayoutDestination::Manual(reference) => view.reference = Some(reference),
+            PayoutDestination::Chain(ChainAccount { network, token, address }) => {
+                view.network = Some(network.to_string());
+                view.address = Some(address.to_string());
+                view.asset = Some(token.to_string());
+            }
+        }
+        view
     }
 }
 

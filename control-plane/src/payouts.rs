@@ -1,10 +1,11 @@
-//! `/v1/payouts`: what leaves for providers. One into a wallet is paid as it is made; any other a person pays, and says so.
+//! `/v1/payouts`: what leaves for providers. One into a wallet is paid as it is made, one on a public network once its transaction
+//! counts; any other a person pays, and says so.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, PayoutDestination, PayoutId};
-use ledger::{Order, Payout, PayoutFilter, PayoutPayment};
+use ledger::{Order, Outgoing, Payout, PayoutFilter, PayoutPayment};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -31,7 +32,7 @@ const REFERENCE_BYTES_MAX: usize = 255;
 struct PayoutQuery {
     /// Only this provider's.
     provider: Option<String>,
-    /// `open`: still to be paid; `paid`.
+    /// `open`: still to be paid, on its way or not; `paid`.
     state: Option<PayoutState>,
     /// Rows of a page.
     limit: Option<u32>,
@@ -43,7 +44,7 @@ struct PayoutQuery {
 #[derive(Clone, Copy, Deserialize, Serialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum PayoutState {
-    /// A person has still to pay it.
+    /// It has still to be paid: by a person, or on a public network.
     Open,
     /// It is.
     Paid,
@@ -61,18 +62,34 @@ struct PayoutView {
     id: String,
     settlement: String,
     provider: String,
-    /// `ledger` or `manual`.
+    /// `ledger`, `manual` or `chain`.
     rail: &'static str,
-    /// Where it goes, as the terms said when the settlement was made: a wallet, or what whoever pays has to read.
+    /// Where it goes, as the terms said when the settlement was made: a wallet, what whoever pays has to read, or network, token and
+    /// address.
     destination: String,
     amount: Money,
     state: PayoutState,
+    /// Its transfer, where it goes to a public network.
+    on_chain: Option<SendingView>,
     created_at: String,
     paid_at: Option<String>,
-    /// What the payment is outside; the settlement where it went into a wallet.
+    /// What the payment is outside: the transaction where it was sent on a public network; the settlement where it went into a wallet.
     reference: Option<String>,
     /// The transfer in the books.
     transfer: Option<String>,
+}
+
+/// How far a payout on a public network is.
+#[derive(Serialize, ToSchema)]
+struct SendingView {
+    /// The outgoing transfer.
+    id: String,
+    /// `due`, `sent`, `paid`, `failed`, or `void` where a person paid it in another way.
+    state: &'static str,
+    /// The transaction that moved it: for good where it is paid.
+    transaction: Option<String>,
+    /// Why it failed.
+    reason: Option<String>,
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
@@ -119,9 +136,9 @@ async fn get(
     Ok(Json(PayoutView::new(&payout, state.ledger.asset())))
 }
 
-/// Notes that a payout was paid.
+/// Notes that a payout was paid by hand.
 ///
-/// The same reference again is the first time again.
+/// One on a public network may be paid so as long as it is not on its way there: nothing is sent then. The same reference again is the first time again.
 #[utoipa::path(post, path = "/v1/payouts/{id}/pay", operation_id = "payout.pay", tag = "settlements",
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = PayBody,
     responses((status = 200, body = PayoutView)), security(("management" = ["settlements:write"])))]
@@ -167,9 +184,16 @@ impl PayoutView {
             destination: match destination {
                 PayoutDestination::Wallet(wallet) => wallet.to_string(),
                 PayoutDestination::Manual(reference) => reference.clone(),
+                PayoutDestination::Chain(account) => account.to_string(),
             },
             amount: Money::new(payout.amount, asset),
             state: if paid.is_some() { PayoutState::Paid } else { PayoutState::Open },
+            on_chain: payout.sending.as_ref().map(|sending| SendingView {
+                id: Outgoing::of_payout(payout.id).to_string(),
+                state: sending.state.name(),
+                transaction: sending.transaction.map(|transaction| transaction.to_string()),
+                reason: sending.reason.clone(),
+            }),
             created_at: payout.at.to_string(),
             paid_at: paid.map(|paid| paid.at.to_string()),
             reference: paid.map(|paid| paid.reference.clone()),
@@ -187,9 +211,11 @@ impl Row for PayoutView {
         "amount.display",
         "amount.amount",
         "state",
+        "on_chain.state",
         "settlement",
         "created_at",
         "paid_at",
         "reference",
+        "on_chain.reason",
     ];
 }

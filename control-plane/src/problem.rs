@@ -64,6 +64,12 @@ pub(crate) enum Problem {
     SettlementNotFound,
     #[error("no such payout")]
     PayoutNotFound,
+    #[error("no such outgoing transfer")]
+    OutgoingNotFound,
+    #[error("{0}")]
+    NoOutlet(LedgerError),
+    #[error("{0}")]
+    RefundLimit(LedgerError),
     #[error("no such provider")]
     ProviderNotFound,
     #[error("no such route")]
@@ -146,6 +152,7 @@ impl Problem {
             | Self::PaymentNotFound
             | Self::SettlementNotFound
             | Self::PayoutNotFound
+            | Self::OutgoingNotFound
             | Self::ProviderNotFound
             | Self::RouteNotFound
             | Self::RevisionNotFound
@@ -156,6 +163,8 @@ impl Problem {
             | Self::AlertNotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_)
+            | Self::NoOutlet(_)
+            | Self::RefundLimit(_)
             | Self::TooMany(_)
             | Self::ManagedByFile(_)
             | Self::InProgress
@@ -198,6 +207,9 @@ impl Problem {
             Self::PaymentNotFound => "payment_not_found",
             Self::SettlementNotFound => "settlement_not_found",
             Self::PayoutNotFound => "payout_not_found",
+            Self::OutgoingNotFound => "outgoing_not_found",
+            Self::NoOutlet(_) => "no_outlet",
+            Self::RefundLimit(_) => "refund_limit",
             Self::ProviderNotFound => "provider_not_found",
             Self::RouteNotFound => "route_not_found",
             Self::RevisionNotFound => "revision_not_found",
@@ -233,6 +245,9 @@ impl From<LedgerError> for Problem {
             LedgerError::UnknownWallet => Self::WalletNotFound,
             LedgerError::UnknownPayment => Self::PaymentNotFound,
             LedgerError::UnknownPayout => Self::PayoutNotFound,
+            LedgerError::UnknownOutgoing => Self::OutgoingNotFound,
+            LedgerError::NoOutlet => Self::NoOutlet(error),
+            LedgerError::RefundLimit => Self::RefundLimit(error),
             LedgerError::Conflict => Self::IdempotencyKeyReused,
             LedgerError::Amount => Self::Fields(vec![FieldError::new(
                 "/amount",
@@ -247,6 +262,8 @@ impl From<LedgerError> for Problem {
             | LedgerError::OnChain
             | LedgerError::Funds
             | LedgerError::PaidBefore
+            | LedgerError::Step
+            | LedgerError::OnItsWay
             | LedgerError::Stale => Self::Conflict(error.to_string()),
             LedgerError::Read(_) => Self::internal(&error),
         }

@@ -1,10 +1,14 @@
-//! Payment on public networks: [`Network`], [`Payee`], and when a call's value is moved ([`Settle`]).
+//! Payment on public networks: [`Network`], [`Payee`], when a call's value is moved ([`Settle`]), and where money goes to there
+//! ([`ChainAccount`]).
 //!
 //! Plain words of the configuration. How a payment is judged stands in `protocol`, how value moves in `settlement`.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
+use thiserror::Error;
 
 use crate::asset::Asset;
 
@@ -58,6 +62,47 @@ pub enum OfferOrder {
     WalletFirst,
 }
 
+/// An address on a public network, and the token in which it is paid. As text: its network, the token and the address, with slashes
+/// between them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChainAccount {
+    /// CAIP-2.
+    pub network: Arc<str>,
+    /// The token's address.
+    pub token: Address,
+    /// Whose.
+    pub address: Address,
+}
+
+/// A text that names no account on a public network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a network, a token and an address with slashes between them")]
+pub struct ChainAccountError;
+
+// === impl ChainAccount ===
+
+impl fmt::Display for ChainAccount {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { network, token, address } = self;
+        write!(out, "{network}/{token}/{address}")
+    }
+}
+
+impl FromStr for ChainAccount {
+    type Err = ChainAccountError;
+
+    fn from_str(text: &str) -> Result<Self, ChainAccountError> {
+        let mut parts = text.split('/');
+        let (Some(network), Some(token), Some(address), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(ChainAccountError);
+        };
+        let read = |text: &str| text.parse::<Address>().map_err(|_| ChainAccountError);
+        Ok(Self { network: Arc::from(network), token: read(token)?, address: read(address)? })
+    }
+}
+
 // === impl Payee ===
 
 impl Payee {
@@ -103,6 +148,24 @@ impl OfferOrder {
         match self {
             Self::ChainFirst => "chain-first",
             Self::WalletFirst => "wallet-first",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_survives_the_round_trip_as_text() {
+        let account = ChainAccount {
+            network: "eip155:84532".into(),
+            token: Address::repeat_byte(5),
+            address: Address::repeat_byte(0xab),
+        };
+        assert_eq!(account.to_string().parse(), Ok(account.clone()));
+        for damaged in ["", "eip155:84532", "eip155:84532/0x05/0xab", &format!("{account}/")] {
+            assert_eq!(damaged.parse::<ChainAccount>(), Err(ChainAccountError), "{damaged}");
         }
     }
 }

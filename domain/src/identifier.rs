@@ -108,6 +108,10 @@ identifier! {
     PayoutId, "pyo"
 }
 identifier! {
+    /// One transfer out of our treasury on a public network. Its bytes are those of the payout or the refund that it is for.
+    OutgoingId, "out"
+}
+identifier! {
     /// One event of the log.
     EventId, "evt"
 }

@@ -26,10 +26,10 @@ pub use alloy_primitives::{Address, B256};
 pub use amount::{Amount, BasisPoints};
 pub use asset::Asset;
 pub use catalog::{Capture, Catalog, Provider, ProviderId, Route};
-pub use chain::{Network, OfferOrder, Payee, Settle};
+pub use chain::{ChainAccount, Network, OfferOrder, Payee, Settle};
 pub use identifier::{
-    AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, PaymentId, PayoutId, RequestId, SettlementId,
-    TransferId, WalletId, WebhookId,
+    AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, OutgoingId, PaymentId, PayoutId, RequestId,
+    SettlementId, TransferId, WalletId, WebhookId,
 };
 pub use latency::{LatencyHistogram, LatencyStep};
 pub use path::CanonicalPath;

@@ -4,6 +4,7 @@
 //! there.
 
 use crate::amount::Amount;
+use crate::chain::ChainAccount;
 use crate::identifier::WalletId;
 use crate::time::{UnixMillis, Window};
 
@@ -14,6 +15,8 @@ pub enum PayoutDestination {
     Wallet(WalletId),
     /// Out of Faregate by a person's hand (rail `manual`): a bank account, as that person has to read it.
     Manual(String),
+    /// Out of our treasury on a public network, by a transaction of our own key (rail `chain`).
+    Chain(ChainAccount),
 }
 
 /// When settlements are made, all times UTC.
@@ -83,12 +86,13 @@ impl SettlementRules {
 // === impl PayoutDestination ===
 
 impl PayoutDestination {
-    /// `ledger` or `manual`: the rail in the API and in the books.
+    /// `ledger`, `manual` or `chain`: the rail in the API and in the books.
     #[must_use]
     pub const fn rail(&self) -> &'static str {
         match self {
             Self::Wallet(_) => "ledger",
             Self::Manual(_) => "manual",
+            Self::Chain(_) => "chain",
         }
     }
 }

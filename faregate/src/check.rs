@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
 use crate::output::{Format, Verdict, absolute, print_json, print_text};
+use crate::service::outlets;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -24,6 +25,8 @@ pub(crate) struct Arguments {
 struct Findings {
     errors: Vec<Mistake>,
     warnings: Vec<ConfigError>,
+    /// What the file cannot have, without a place in it.
+    notes: Vec<String>,
     /// Why nothing is said about what came through the management API; none where it was looked at, or not worth a look.
     unseen: Option<String>,
 }
@@ -39,7 +42,8 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
     let loaded = arguments.config.load();
     let findings = match &loaded {
         Ok(loaded) => {
-            Findings { warnings: loaded.warnings.clone(), ..Findings::beside(&loaded.config).await }
+            let (warnings, notes) = (loaded.warnings.clone(), outlets::warnings(&loaded.config).collect());
+            Findings { warnings, notes, ..Findings::beside(&loaded.config).await }
         }
         Err(errors) => Findings { errors: placed(errors), ..Findings::default() },
     };
@@ -118,7 +122,8 @@ impl Findings {
             Mistake::Placed(error) => error.to_string(),
             Mistake::Unplaced(message) => message.clone(),
         });
-        let warnings = self.warnings.iter().map(|warning| format!("warning: {warning}"));
+        let warnings = self.warnings.iter().map(ToString::to_string).chain(self.notes.iter().cloned());
+        let warnings = warnings.map(|warning| format!("warning: {warning}"));
         let unseen = self.unseen.iter();
         errors.chain(warnings).chain(unseen.map(|why| {
             format!("not seen: routes, providers and agents of the management API, because {why}")
@@ -126,14 +131,16 @@ impl Findings {
     }
 
     fn object(&self) -> Value {
+        let unplaced = |message: &String| json!({ "key": "", "message": message });
         let errors = self.errors.iter().map(|error| match error {
             Mistake::Placed(error) => object(error),
-            Mistake::Unplaced(message) => json!({ "key": "", "message": message }),
+            Mistake::Unplaced(message) => unplaced(message),
         });
+        let warnings = self.warnings.iter().map(object).chain(self.notes.iter().map(unplaced));
         json!({
             "ok": self.errors.is_empty(),
             "errors": errors.collect::<Vec<_>>(),
-            "warnings": self.warnings.iter().map(object).collect::<Vec<_>>(),
+            "warnings": warnings.collect::<Vec<_>>(),
             "not_seen": self.unseen,
         })
     }

@@ -1,10 +1,11 @@
 //! The invariants of the books, each as one question in SQL that counts the rows which break it.
 //!
 //! [`audit_database`] asks them of any ledger, running or stopped. A running ledger is asked the same and then
-//! compared with its memory, at one point between two batches. Next: [`invariants`] for the list.
+//! compared with its memory, at one point between two batches. Next: [`invariants`] and [`outgoing`] for the list.
 
 mod invariants;
 mod memory;
+mod outgoing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::reads::read_error;
 use crate::shared::Shared;
 use invariants::{FILE_SQLITE, GUARDS_POSTGRES, GUARDS_SQLITE, INVARIANTS, Invariant, SETTLED};
 use memory::Snapshot;
+use outgoing::OUTGOING;
 
 /// What an audit found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +138,8 @@ async fn ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
         Session::Sqlite(_) => &[FILE_SQLITE, GUARDS_SQLITE],
         Session::Postgres(_) => &[GUARDS_POSTGRES],
     };
-    let mut findings = Vec::with_capacity(INVARIANTS.len() + SETTLED.len() + own.len());
-    for invariant in INVARIANTS.iter().chain(SETTLED).chain(own) {
+    let mut findings = Vec::with_capacity(INVARIANTS.len() + SETTLED.len() + OUTGOING.len() + own.len());
+    for invariant in INVARIANTS.iter().chain(SETTLED).chain(OUTGOING).chain(own) {
         let offending: i64 = on_either!(session, c => sqlx::query_scalar(invariant.sql).fetch_one(c))?;
         findings.push(invariant.finding(count(offending)));
     }

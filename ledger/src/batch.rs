@@ -8,6 +8,7 @@ mod free;
 mod given;
 mod intent;
 mod mover;
+mod outgoing;
 mod settlement;
 mod transfer;
 mod window;
@@ -16,14 +17,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::{
-    AgentId, Amount, B256, Fingerprint, IdempotencyKey, PaymentId, PayoutDestination, ReplayKey, TransferId,
-    UnixMillis, WalletId,
+    AgentId, Amount, B256, Fingerprint, IdempotencyKey, OutgoingId, PaymentId, PayoutDestination, ReplayKey,
+    TransferId, UnixMillis, WalletId,
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
 use crate::difference::{Difference, Shown};
 use crate::hold::HoldRequest;
 use crate::intent::{OnChain, Token};
+use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use difference::{DifferenceRow, GivenClosed};
@@ -31,6 +33,7 @@ pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
+pub(crate) use outgoing::{GivenOutgoing, OutgoingRow, StepRow};
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
 pub(crate) use window::{Charged, HeldAt, WindowChange, WindowKey};
@@ -111,6 +114,13 @@ pub(crate) enum Operation<'a> {
         /// Names what books it, where it was written off and arrived.
         late: PaymentId,
     },
+    /// What became of a transfer out of our treasury.
+    Step {
+        outgoing: OutgoingId,
+        step: &'a Step,
+        /// Of the payout, where it is paid by this.
+        transfer: TransferId,
+    },
     CreateWallet(WalletId),
     OpenProvider(&'a Arc<str>),
     /// The accounts of a provider that is paid at its own address.
@@ -132,6 +142,7 @@ pub(crate) enum Outcome {
     Settled(Box<Settlement>),
     PaidOut(Box<Payout>),
     Differed(Box<Difference>),
+    Stepped(Box<Outgoing>),
     Done,
     Refused(Refusal),
 }
@@ -158,8 +169,17 @@ pub(crate) enum Refusal {
     Stale,
     /// The idempotency key says something else.
     Conflict,
-    /// What came from a public network goes back there, and only what never came is written off.
+    /// What a public network moved to a provider's own address is its provider's to give back, and only what never came is written off.
     OnChain,
+    /// Nothing can be sent from our treasury on that network.
+    NoOutlet,
+    /// People gave back as much there today as they may.
+    RefundLimit,
+    UnknownOutgoing,
+    /// It is not where it could go on so.
+    Step,
+    /// It is on its way, and nobody pays it in another way meanwhile.
+    OnItsWay,
     /// Zero, or past the ledger's 63 bits.
     Amount,
 }
@@ -188,6 +208,9 @@ pub(crate) struct Delta {
     pub(crate) paid: Vec<PaidRow>,
     /// What chains show otherwise.
     pub(crate) differences: Vec<DifferenceRow>,
+    /// Transfers out of our treasury that begin, and what became of those and of earlier ones.
+    pub(crate) outgoing: Vec<OutgoingRow>,
+    pub(crate) steps: Vec<StepRow>,
     /// Who asked for what moves.
     pub(crate) movers: Vec<MoverRow>,
     pub(crate) balances: BTreeMap<AccountId, Movement>,
@@ -376,6 +399,7 @@ impl Delta {
             && self.transfers.is_empty()
             && self.settlements.is_empty()
             && self.differences.is_empty()
+            && self.steps.is_empty()
             && self.responses.is_empty())
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod differences;
 pub(crate) mod holds;
 pub(crate) mod intents;
 pub(crate) mod load;
+pub(crate) mod outgoing;
 pub(crate) mod rows;
 pub(crate) mod session;
 pub(crate) mod settlements;

@@ -13,6 +13,7 @@ use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
 use crate::facts::Facts;
 use crate::hold::{Hold, Holding, Stage};
 use crate::intent::Token;
+use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{Receipt, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 use crate::withdrawal::Withdrawing;
@@ -105,6 +106,14 @@ pub(crate) enum Work {
         reply: Reply<Option<Difference>>,
         _permit: OwnedSemaphorePermit,
     },
+    /// What became of a transfer out of our treasury.
+    Step {
+        outgoing: Box<Outgoing>,
+        step: Step,
+        transfer: TransferId,
+        reply: Reply<Outgoing>,
+        _permit: OwnedSemaphorePermit,
+    },
     CreateWallet {
         wallet: WalletId,
         reply: Reply<()>,
@@ -184,6 +193,9 @@ impl Work {
             Self::Differ { payment, shown, late, .. } => {
                 Operation::Differ { payment: *payment, shown: *shown, late: *late }
             }
+            Self::Step { outgoing, step, transfer, .. } => {
+                Operation::Step { outgoing: outgoing.id, step, transfer: *transfer }
+            }
             Self::CreateWallet { wallet, .. } => Operation::CreateWallet(*wallet),
             Self::OpenProvider { name, .. } => Operation::OpenProvider(name),
             Self::OpenDirect { name, .. } => Operation::OpenDirect(name),
@@ -224,17 +236,27 @@ impl Work {
             }
             Self::Settle { closing, destination, .. } => {
                 wanted.providers.insert(Arc::clone(&closing.provider));
-                if let PayoutDestination::Wallet(wallet) = destination {
-                    wanted.wallet(facts, *wallet);
+                match destination {
+                    PayoutDestination::Wallet(wallet) => wanted.wallet(facts, *wallet),
+                    PayoutDestination::Chain(to) => {
+                        wanted.wallet(facts, Token::new(&to.network, &to.token).wallet);
+                    }
+                    PayoutDestination::Manual(_) => {}
                 }
             }
             Self::Pay { payment, .. } => {
                 wanted.payouts.insert(payment.payout);
+                wanted.outgoing.insert(Outgoing::of_payout(payment.payout));
                 wanted.transfers.insert(payment.idempotency_key.clone());
             }
             Self::Differ { payment, .. } => {
                 wanted.payments.insert(*payment);
                 wanted.closed.insert(*payment);
+            }
+            Self::Step { outgoing, .. } => {
+                wanted.outgoing.insert(outgoing.id);
+                wanted.payouts.extend(outgoing.payout());
+                wanted.wallet(facts, outgoing.token().wallet);
             }
             Self::CreateWallet { wallet, .. } => wanted.wallet(facts, *wallet),
             Self::OpenToken { token, .. } => wanted.wallet(facts, token.wallet),
@@ -291,6 +313,11 @@ impl From<Refusal> for LedgerError {
             Refusal::Amount => Self::Amount,
             Refusal::Funds => Self::Funds,
             Refusal::OnChain => Self::OnChain,
+            Refusal::NoOutlet => Self::NoOutlet,
+            Refusal::RefundLimit => Self::RefundLimit,
+            Refusal::UnknownOutgoing => Self::UnknownOutgoing,
+            Refusal::Step => Self::Step,
+            Refusal::OnItsWay => Self::OnItsWay,
             // Only captures are refused for these, and they have their own error.
             Refusal::Duplicate | Refusal::Limit => Self::Unavailable,
         }

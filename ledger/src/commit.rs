@@ -10,7 +10,7 @@ pub(crate) mod sqlite;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::{AgentId, Asset, IdempotencyKey, PaymentId, PayoutId, UnixMillis, WalletId};
+use domain::{AgentId, Asset, IdempotencyKey, OutgoingId, PaymentId, PayoutId, UnixMillis, WalletId};
 use thiserror::Error;
 
 use crate::batch::{Delta, FoundHold, Given, Marker};
@@ -95,6 +95,7 @@ pub(crate) struct Wanted {
     pub(crate) payouts: BTreeSet<PayoutId>,
     /// Closed payments on public networks.
     pub(crate) closed: BTreeSet<PaymentId>,
+    pub(crate) outgoing: BTreeSet<OutgoingId>,
     /// Whether something is to be held: then what others hold of the wallets, the agents and these keys is wanted too.
     pub(crate) holds: bool,
     pub(crate) identifiers: HashSet<IdempotencyKey>,
@@ -229,5 +230,6 @@ impl Wanted {
             && self.providers.is_empty()
             && self.payouts.is_empty()
             && self.closed.is_empty()
+            && self.outgoing.is_empty()
     }
 }

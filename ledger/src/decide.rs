@@ -1,10 +1,11 @@
 //! [`decide`]: a batch against the facts, greedily, in order. Pure: no clock, no I/O, the same for every store.
 //!
 //! One bad payment costs the others nothing: it gets its refusal, they get their rows. The constraints of the store
-//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`] and [`settlements`]
-//! for what is no capture, `commit` for what is written.
+//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`], [`settlements`]
+//! and [`outgoing`] for what is no capture, `commit` for what is written.
 
 mod differences;
+mod outgoing;
 mod refunds;
 mod settlements;
 mod transfers;
@@ -72,6 +73,7 @@ impl Draft<'_> {
             Operation::Settle { closing, destination, names } => self.settle(closing, destination, *names),
             Operation::Pay { payment, id } => self.pay(payment, *id),
             Operation::Differ { payment, shown, late } => self.differ(*payment, *shown, *late),
+            Operation::Step { outgoing, step, transfer } => self.step(*outgoing, step, *transfer),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),
             Operation::OpenDirect(name) => Ok(self.open_direct(name)),

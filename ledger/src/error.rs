@@ -163,9 +163,26 @@ pub enum LedgerError {
         "the provider was settled with for it and has not earned as much since: the operator may give it back, with the reason `operator`"
     )]
     Earnings,
-    /// The payment was made on a public network: only its recipient gives it back, there.
+    /// The payment was made to its provider's own address on a public network: only the provider gives it back, there.
     #[error("the payment was made on a public network, and is given back there, by its recipient")]
     OnChain,
+    /// Nothing can be sent from our treasury on the network: its settler is not the treasury's own key.
+    #[error(
+        "nothing can be sent from the treasury on that network: its settler must be the treasury's own key"
+    )]
+    NoOutlet,
+    /// People gave back as much on the network today as `refunds_per_day_max` allows.
+    #[error("as much was given back on that network today as `refunds_per_day_max` allows")]
+    RefundLimit,
+    /// No such transfer out of our treasury.
+    #[error("the outgoing transfer does not exist")]
+    UnknownOutgoing,
+    /// A transfer out of our treasury is not where it could go on so: tried again is only what failed.
+    #[error("the outgoing transfer is not in a state for that")]
+    Step,
+    /// The payout is on its way on a public network: nobody pays it in another way meanwhile.
+    #[error("the payout is on its way on its network")]
+    OnItsWay,
     /// The wallet has less than that, beside what running requests hold.
     #[error("the wallet does not have as much available")]
     Funds,

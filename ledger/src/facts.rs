@@ -12,6 +12,7 @@ use domain::{AgentId, Fingerprint, Payee, PaymentId, ReplayKey, Scope, UnixMilli
 use crate::batch::{AccountId, CallKey, Delta, FreeKey, Marker, Owner, WindowKey};
 use crate::bounded::Bounded;
 use crate::hold::HoldRequest;
+use crate::outgoing::Outlet;
 
 /// For how long after its expiry a replay key stays in memory, in seconds.
 pub(crate) const REPLAY_KEEP_SECONDS: u64 = 120;
@@ -26,6 +27,8 @@ pub(crate) struct Facts {
     pub(crate) wallets: Bounded<WalletId, WalletFacts>,
     pub(crate) agents: Bounded<AgentId, AgentFacts>,
     pub(crate) replays: Replays,
+    /// Networks on which money can leave our treasury.
+    pub(crate) outlets: HashMap<Arc<str>, Outlet>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +95,7 @@ impl Facts {
             wallets: Bounded::new(limit),
             agents: Bounded::new(limit),
             replays: Replays { horizon, ..Replays::default() },
+            outlets: HashMap::new(),
         }
     }
 

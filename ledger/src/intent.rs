@@ -98,6 +98,8 @@ pub enum Close {
 pub struct OnChain {
     /// CAIP-2.
     pub network: Arc<str>,
+    /// The token's address.
+    pub token: Address,
     /// Who paid.
     pub payer: Address,
     /// The transaction that moved its value; none while it is still to be settled.
@@ -135,13 +137,22 @@ impl Intent {
     }
 
     pub(crate) fn account(&self) -> Token {
-        let name = format!("{}/{}", self.network, self.token.to_checksum(None));
-        Token { wallet: WalletId::of_token(&name), name: name.into() }
+        Token::new(&self.network, &self.token)
     }
 
     /// For a receipt.
     pub(crate) fn on_chain(&self, transaction: Option<B256>) -> OnChain {
         let direct = matches!(self.payee, Payee::Direct(_));
-        OnChain { network: Arc::clone(&self.network), payer: self.payer, transaction, direct }
+        let (network, token, payer) = (Arc::clone(&self.network), self.token, self.payer);
+        OnChain { network, token, payer, transaction, direct }
+    }
+}
+
+// === impl Token ===
+
+impl Token {
+    pub(crate) fn new(network: &str, token: &Address) -> Self {
+        let name = format!("{network}/{}", token.to_checksum(None));
+        Self { wallet: WalletId::of_token(&name), name: name.into() }
     }
 }

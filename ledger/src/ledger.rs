@@ -2,17 +2,19 @@
 //!
 //! It answers from memory what memory knows, waits for the writer where facts or a commit are needed, and reads the
 //! rest beside the writer. The admission of one payment stands in [`admission`], what it would be told in [`trial`], what
-//! people move in [`money`], lists and reports in [`reports`].
+//! people move in [`money`], what leaves our treasury in [`outgoing`], lists and reports in [`reports`].
 
 mod admission;
 mod differences;
 mod money;
+mod outgoing;
 mod reports;
 mod several;
 mod trial;
 mod undelivered;
 mod unknown;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use crate::database::{Coordination, Database};
 use crate::error::{LedgerError, OpenError};
 use crate::health::Health;
 use crate::observer::Observer;
+use crate::outgoing::Outlet;
 use crate::shared::Shared;
 use crate::writer::{self, Writer};
 pub use trial::Trial;
@@ -63,6 +66,8 @@ pub struct Settings {
     pub commit_age_max: Duration,
     /// Wallets, and agents, kept in memory; idle ones above it are forgotten and read again when needed.
     pub accounts_max: usize,
+    /// Networks (CAIP-2) on which money can leave our treasury.
+    pub outlets: HashMap<Arc<str>, Outlet>,
 }
 
 /// The ledger. Cheap to clone.
@@ -93,6 +98,7 @@ impl Settings {
             skew_ms_max: 30_000,
             commit_age_max: Duration::from_secs(5),
             accounts_max: 65_536,
+            outlets: HashMap::new(),
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod intent;
 pub mod ledger;
 mod memory;
 pub mod observer;
+pub mod outgoing;
 mod owner;
 mod parked;
 mod reads;
@@ -53,16 +54,18 @@ pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
 pub use intent::{Booked, BookedIntent, Close, Debtor, Intent, OnChain, OpenIntent};
 pub use ledger::{Ledger, Settings, Trial};
 pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
+pub use outgoing::{Outgoing, OutgoingState, Outlet, Step};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 pub use reports::changes::{CapturedRange, Changes, Head, RefundChange};
 pub use reports::closing::Tally;
 pub use reports::intents::booked_of;
 pub use reports::lists::{ListedWallet, PayoutFilter};
+pub use reports::outgoing::OutgoingFilter;
 pub use reports::payments::PaymentFilter;
 pub use reports::position::Position;
 pub use reports::usage::{Consumer, Revenue, RevenueBy};
 pub use reports::{Listed, Order, PAGE_MAX, Page, Timeline};
-pub use settlement::{Closing, Paid, Payout, PayoutPayment, Settlement};
+pub use settlement::{Closing, Paid, Payout, PayoutPayment, Sending, Settlement};
 pub use writer::Writer;
 
 #[cfg(test)]

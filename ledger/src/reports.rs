@@ -9,6 +9,7 @@ pub(crate) mod changes;
 pub(crate) mod closing;
 pub(crate) mod intents;
 pub(crate) mod lists;
+pub(crate) mod outgoing;
 pub(crate) mod payments;
 pub(crate) mod position;
 pub(crate) mod seek;

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use domain::{Amount, PayoutDestination, PayoutId, SettlementId, TransferId, UnixMillis};
+use domain::{Amount, B256, PayoutDestination, PayoutId, SettlementId, TransferId, UnixMillis};
+
+use crate::outgoing::OutgoingState;
 
 /// What a settlement would be, read from the books: all of it stands and can no longer change, but for a settlement that
 /// somebody else makes first. [`crate::Ledger::settle`] makes it one.
@@ -70,8 +72,21 @@ pub struct Payout {
     pub amount: Amount,
     /// Ledger time of the settlement.
     pub at: UnixMillis,
-    /// None: a person has still to pay it.
+    /// None: it has still to be paid.
     pub paid: Option<Paid>,
+    /// How far its transfer on a public network is, where it goes there.
+    pub sending: Option<Sending>,
+}
+
+/// How far a payout on a public network is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// Of its transfer.
+    pub state: OutgoingState,
+    /// The transaction that moved it.
+    pub transaction: Option<B256>,
+    /// Why it failed.
+    pub reason: Option<String>,
 }
 
 /// How a payout ended.
@@ -85,7 +100,7 @@ pub struct Paid {
     pub at: UnixMillis,
 }
 
-/// A person says that a payout of the rail `manual` was paid.
+/// A person says that a payout was paid by hand: one of the rail `manual`, or one that cannot be sent on its network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayoutPayment {
     /// Which.
@@ -94,6 +109,21 @@ pub struct PayoutPayment {
     pub reference: String,
     /// The caller's word for this; a second one with the same word is the first one.
     pub idempotency_key: String,
+}
+
+// === impl Sending ===
+
+impl Sending {
+    /// As a settlement makes it; none where nothing is to be sent.
+    pub(crate) fn begin(destination: &PayoutDestination) -> Option<Self> {
+        let is_sent = matches!(destination, PayoutDestination::Chain(_));
+        is_sent.then_some(Self { state: OutgoingState::Due, transaction: None, reason: None })
+    }
+
+    /// A person paid it in another way.
+    pub(crate) const fn given_up() -> Self {
+        Self { state: OutgoingState::Void, transaction: None, reason: None }
+    }
 }
 
 // === impl Closing ===

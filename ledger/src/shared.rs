@@ -68,6 +68,7 @@ impl Shared {
         let mut facts = Facts::new(start.marker, start.next_account, settings.accounts_max, start.horizon);
         facts.providers.extend(start.providers.into_iter().map(|(name, provider)| (name.into(), provider)));
         facts.direct.extend(start.direct.into_iter().map(|(name, provider)| (name.into(), provider)));
+        facts.outlets.clone_from(&settings.outlets);
         for captured in start.replays {
             facts.replays.insert(captured);
         }

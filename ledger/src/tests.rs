@@ -14,6 +14,7 @@ mod money;
 mod moving;
 mod onchain;
 mod opening;
+mod outgoing;
 mod postgres;
 mod replay;
 mod reports;

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::registry::{Registry, RegistryError};
-use crate::store::outbox as store;
+use crate::store::{outbox as store, transfers};
 
 /// For how long is remembered whose signatures stood in a transaction, in milliseconds: no signature is valid as long.
 const MEMBERS_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
@@ -24,6 +24,15 @@ pub struct Unclosed {
     pub open: Vec<(u64, String)>,
     /// The first nonce above all that were ever written down; 0 where none was.
     pub next_nonce: u64,
+}
+
+/// A transfer of our own in a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentTransfer {
+    /// Whether it is one of this outbox's own transactions.
+    pub is_here: bool,
+    /// What became of it; none while that is open.
+    pub outcome: Option<String>,
 }
 
 // === impl Registry ===
@@ -48,30 +57,58 @@ impl Outbox {
         Ok(store::unclosed(&mut writing.session(), (&self.network, &self.account)).await?)
     }
 
-    /// Writes a transaction down, in place of what stands open under its nonce.
+    /// Writes a transaction down, in place of what stands open under its nonce. `transfers` are those of its members that nothing but
+    /// this keeps from being sent twice: one that stands in another transaction, or stood, refuses all of it.
     ///
     /// # Errors
     /// The database does not work; whether it was written is not known then.
-    pub async fn record(&self, nonce: u64, document: &str, members: &[&str]) -> Result<(), RegistryError> {
+    pub async fn record(
+        &self,
+        nonce: u64,
+        document: &str,
+        (members, transfers): (&[&str], &[&str]),
+    ) -> Result<(), RegistryError> {
         let at = self.registry.now();
         let of = (&*self.network, &*self.account);
         let mut writing = self.registry.write().await?;
         let session = &mut writing.session();
         store::record(session, of, nonce, document, at).await?;
         store::remember(session, of, members, at).await?;
+        transfers::put(session, of, nonce, (transfers, at)).await?;
         store::forget(session, at.plus(-MEMBERS_KEPT_MS)).await?;
         writing.commit().await
     }
 
-    /// Closes one: what the chain has of its nonce, and what became of its members.
+    /// Closes one: what the chain has of its nonce, and what became of its members; of transfers each by itself.
     ///
     /// # Errors
     /// The database does not work.
-    pub async fn close(&self, nonce: u64, landed: Option<&str>, outcomes: &str) -> Result<(), RegistryError> {
+    pub async fn close(
+        &self,
+        nonce: u64,
+        landed: Option<&str>,
+        (outcomes, transfers): (&str, &[(&str, String)]),
+    ) -> Result<(), RegistryError> {
         let mut writing = self.registry.write().await?;
         let of = (&*self.network, &*self.account);
         store::close(&mut writing.session(), of, nonce, landed, outcomes).await?;
+        for (transfer, outcome) in transfers {
+            transfers::end(&mut writing.session(), of, nonce, (transfer, outcome)).await?;
+        }
         writing.commit().await
+    }
+
+    /// Where a transfer stands, in whosever outbox; none where it is in no transaction.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn transfer(&self, member: &str) -> Result<Option<SentTransfer>, RegistryError> {
+        let mut writing = self.registry.write().await?;
+        let found = transfers::find(&mut writing.session(), member).await?;
+        Ok(found.map(|(network, account, outcome)| SentTransfer {
+            is_here: (network, account) == (self.network.clone(), self.account.clone()),
+            outcome,
+        }))
     }
 
     /// Which of these members ever stood in a transaction.
@@ -94,19 +131,57 @@ mod tests {
         let (place, clock) = (Place::new(), TestClock::new());
         let outbox = async || open(&place, &clock).await.outbox("eip155:84532", "0xabc");
         assert_eq!(outbox().await.unclosed().await.unwrap(), Unclosed::default());
-        outbox().await.record(7, "first", &["one", "two"]).await.unwrap();
-        outbox().await.record(7, "first, dearer", &["one", "two"]).await.unwrap();
+        outbox().await.record(7, "first", (&["one", "two"], &[])).await.unwrap();
+        outbox().await.record(7, "first, dearer", (&["one", "two"], &[])).await.unwrap();
         let open_now = Unclosed { open: vec![(7, "first, dearer".to_owned())], next_nonce: 8 };
         assert_eq!(outbox().await.unclosed().await.unwrap(), open_now);
         // Another key's nonces are its own.
         let other = open(&place, &clock).await.outbox("eip155:84532", "0xdef");
         assert_eq!(other.unclosed().await.unwrap(), Unclosed::default());
 
-        outbox().await.close(7, Some("{}"), "[]").await.unwrap();
+        outbox().await.close(7, Some("{}"), ("[]", &[])).await.unwrap();
         assert_eq!(outbox().await.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
-        assert!(outbox().await.record(7, "again", &[]).await.is_err(), "the chain has one of this nonce");
-        assert!(outbox().await.close(8, None, "[]").await.is_err());
+        assert!(
+            outbox().await.record(7, "again", (&[], &[])).await.is_err(),
+            "the chain has one of this nonce"
+        );
+        assert!(outbox().await.close(8, None, ("[]", &[])).await.is_err());
         let known = outbox().await.known(&["one", "three"]).await.unwrap();
         assert_eq!(known, HashSet::from(["one".to_owned()]));
+    }
+
+    /// A transfer has no signature that the chain takes only once.
+    #[tokio::test]
+    async fn a_transfer_stands_in_one_transaction_whoever_writes_it_down_again() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let outbox = open(&place, &clock).await.outbox("eip155:84532", "0xabc");
+        let standing = |is_here, outcome: Option<&str>| {
+            Some(SentTransfer { is_here, outcome: outcome.map(str::to_owned) })
+        };
+        assert_eq!(outbox.transfer("out/0").await.unwrap(), None);
+        outbox.record(7, "first", (&["out/0"], &["out/0"])).await.unwrap();
+        outbox.record(7, "first, dearer", (&["out/0"], &["out/0"])).await.unwrap();
+        assert_eq!(outbox.transfer("out/0").await.unwrap(), standing(true, None));
+        assert!(outbox.record(8, "second", (&["out/0"], &["out/0"])).await.is_err());
+        assert_eq!(outbox.unclosed().await.unwrap().next_nonce, 8, "all of it was refused");
+        // Another key of ours knows of it too.
+        let other = open(&place, &clock).await.outbox("eip155:84532", "0xdef");
+        assert_eq!(other.transfer("out/0").await.unwrap(), standing(false, None));
+        assert!(other.record(0, "third", (&["out/0"], &["out/0"])).await.is_err());
+
+        outbox.close(7, None, ("[]", &[("out/0", "over".to_owned())])).await.unwrap();
+        assert_eq!(outbox.transfer("out/0").await.unwrap(), standing(true, Some("over")));
+        assert!(outbox.record(8, "second", (&["out/0"], &["out/0"])).await.is_err());
+    }
+
+    /// What was never sent, since its writer heard an error, makes room under its nonce.
+    #[tokio::test]
+    async fn a_transfer_that_another_transaction_takes_the_place_of_is_free_again() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let outbox = open(&place, &clock).await.outbox("eip155:84532", "0xabc");
+        outbox.record(7, "first", (&["out/0"], &["out/0"])).await.unwrap();
+        outbox.record(7, "another", (&["pay"], &[])).await.unwrap();
+        assert_eq!(outbox.transfer("out/0").await.unwrap(), None);
+        outbox.record(8, "first", (&["out/0"], &["out/0"])).await.unwrap();
     }
 }

@@ -209,14 +209,20 @@ fn entry<'a>(
 
 impl DestinationEntry {
     fn document(&self) -> Value {
-        let (wallet, reference) = match &self.destination {
-            PayoutDestination::Wallet(wallet) => (Some(wallet.to_string()), None),
-            PayoutDestination::Manual(reference) => (None, Some(reference)),
-        };
-        json!({
-            "rail": self.destination.rail(), "wallet": wallet, "reference": reference,
+        let mut document = json!({
+            "rail": self.destination.rail(), "wallet": null, "reference": null,
             "requested_at": self.requested_at.to_string(), "effective_at": self.effective_at.to_string(),
-        })
+        });
+        match &self.destination {
+            PayoutDestination::Wallet(wallet) => document["wallet"] = wallet.to_string().into(),
+            PayoutDestination::Manual(reference) => document["reference"] = reference.as_str().into(),
+            PayoutDestination::Chain(account) => {
+                document["network"] = (&*account.network).into();
+                document["asset"] = account.token.to_string().into();
+                document["address"] = account.address.to_string().into();
+            }
+        }
+        document
     }
 }
 

@@ -20,6 +20,7 @@ mod rows;
 pub(crate) mod sequence;
 pub(crate) mod setup;
 pub(crate) mod traffic;
+pub(crate) mod transfers;
 pub(crate) mod wallets;
 pub(crate) mod webhooks;
 

@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 43] = [
+pub const EVENT_TYPES: [&str; 48] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -27,6 +27,11 @@ pub const EVENT_TYPES: [&str; 43] = [
     "alert.removed",
     "api_key.created",
     "api_key.revoked",
+    "outgoing.due",
+    "outgoing.failed",
+    "outgoing.paid",
+    "outgoing.sent",
+    "outgoing.void",
     "payment.captured.batch",
     "payment.refunded",
     "payment.written_off",

@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use fees::Fees;
 pub use member::{Member, Order};
-pub use outbox::{Landed, Outbox, OutboxError, Recorded, Resumed};
+pub use outbox::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
 pub use task::Task;
 pub use transaction::Version;
 

@@ -4,6 +4,7 @@
 //! and asks the ledger for the settlement. It keeps nothing that a crash could lose: the books say where the last settlement
 //! ended, and the ledger refuses one that begins anywhere else. No request ever waits for any of it.
 //! On public networks value moves by a facilitator or by ourselves, and is believed when the chain shows it: [`rail`].
+//! What leaves our treasury there, for providers and for payers who get their money back, goes out by [`outgoing`].
 //! Next: [`worker`] for the steps, [`due`] for the decision, `ledger::settlement` for what a settlement is.
 
 pub mod asked;
@@ -13,6 +14,7 @@ pub mod comparison;
 pub mod due;
 pub mod evm;
 pub mod facilitator;
+pub mod outgoing;
 pub mod rail;
 pub mod reconciler;
 pub mod signed;

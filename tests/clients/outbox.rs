@@ -1,10 +1,10 @@
 //! [`Memory`]: an outbox that outlives the settlers of a test, and lets each of its steps hang, as a crash would have it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use settlement::evm::{Landed, Outbox, OutboxError, Recorded, Resumed};
+use settlement::evm::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
 use settlement::rail::Settling;
 
 /// A transaction that was closed.
@@ -23,6 +23,8 @@ struct Kept {
     open: BTreeMap<u64, Recorded>,
     closed: Vec<Closed>,
     known: HashSet<Arc<str>>,
+    /// Transfers, each with the nonce of its transaction and what became of it.
+    transfers: HashMap<Arc<str>, (u64, Option<Over>)>,
     next_nonce: u64,
     /// Writes, and never says so.
     hangs: bool,
@@ -84,6 +86,13 @@ impl Outbox for Memory {
                 kept.failing -= 1;
                 return Err(OutboxError("full".to_owned()));
             }
+            let nonce = transaction.nonce;
+            kept.transfers.retain(|_, (other, over)| over.is_some() || *other != nonce);
+            for transfer in transaction.transfers() {
+                if kept.transfers.insert(Arc::clone(transfer), (nonce, None)).is_some() {
+                    return Err(OutboxError("a transfer is in another transaction".to_owned()));
+                }
+            }
             kept.known.extend(transaction.members.iter().map(|member| Arc::clone(&member.id)));
             kept.next_nonce = kept.next_nonce.max(transaction.nonce + 1);
             kept.open.insert(transaction.nonce, transaction.clone());
@@ -94,7 +103,7 @@ impl Outbox for Memory {
 
     async fn close(
         &self,
-        nonce: u64,
+        transaction: &Recorded,
         landed: Option<Landed>,
         outcomes: &[(Arc<str>, Settling)],
     ) -> Result<(), OutboxError> {
@@ -103,9 +112,20 @@ impl Outbox for Memory {
             kept.failing_ends -= 1;
             return Err(OutboxError("full".to_owned()));
         }
-        kept.open.remove(&nonce).expect("what is closed was written down");
+        for (member, settling) in outcomes {
+            if let Some((_, over)) = kept.transfers.get_mut(member) {
+                *over = Over::of(settling);
+            }
+        }
+        kept.open.remove(&transaction.nonce).expect("what is closed was written down");
         kept.closed.push(Closed { landed, outcomes: outcomes.to_vec() });
         Ok(())
+    }
+
+    async fn transfer(&self, member: &str) -> Result<Option<Sent>, OutboxError> {
+        let kept = self.kept();
+        let found = kept.transfers.get(member).cloned();
+        Ok(found.map(|(_, over)| over.map_or(Sent::Here, Sent::Over)))
     }
 
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {

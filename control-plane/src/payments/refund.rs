@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{RefundView, visible};
+use super::{RefundView, sent_back, visible};
 use crate::body::Body;
 use crate::call::caller::Caller;
 use crate::call::idempotent::IdempotencyKey;
@@ -36,7 +36,8 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 
 /// Gives a payment back, whole or in part; the fee returns in proportion.
 ///
-/// The same call under the same key answers with the first one's refund.
+/// One that was made to the treasury on a public network is sent back there (`outgoing`); one that was made to its provider's own address
+/// only the provider gives back. The same call under the same key answers with the first one's refund.
 #[utoipa::path(post, path = "/v1/payments/{id}/refund", operation_id = "payment.refund", tag = "payments",
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = RefundBody,
     responses((status = 200, body = RefundView)), security(("management" = ["payments:refund"])))]
@@ -57,7 +58,8 @@ async fn refund(
     let request = RefundRequest { payment: payment.receipt.payment, amount, reason, idempotency_key };
     let refunded = caller.moving(&state.ledger).refund_part(request).await?;
     tracing::info!(refund.id = %refunded.id, payment.id = %refunded.payment, amount = %refunded.amount, "payment refunded");
-    Ok(Json(RefundView::new(&refunded, state.ledger.asset())))
+    let sent = sent_back(&state, &payment).await?;
+    Ok(Json(RefundView::new(&refunded, &sent, state.ledger.asset())))
 }
 
 fn reason(caller: &Caller, fields: &mut Fields, word: Option<&str>) -> RefundReason {

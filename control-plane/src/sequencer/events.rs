@@ -85,8 +85,29 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
             });
             (kind, id.to_string(), data)
         }
+        What::Outgoing { id, payout, payment, provider, to, amount, state, transaction, reason } => {
+            tenant.provider = Some(provider.clone());
+            let data = json!({
+                "outgoing": id.to_string(), "payout": payout.map(|payout| payout.to_string()),
+                "payment": payment.map(|payment| payment.to_string()), "provider": provider, "network": to.network,
+                "asset": to.token.to_string(), "address": to.address.to_string(), "amount": money(*amount),
+                "state": state, "transaction": transaction, "reason": reason,
+            });
+            (outgoing(state), id.to_string(), data)
+        }
     };
     NewEvent { kind, at: movement.at, tenant, subject, data }
+}
+
+/// The type of a step of a transfer out of our treasury.
+fn outgoing(state: &str) -> &'static str {
+    match state {
+        "sent" => "outgoing.sent",
+        "paid" => "outgoing.paid",
+        "failed" => "outgoing.failed",
+        "void" => "outgoing.void",
+        _ => "outgoing.due",
+    }
 }
 
 /// A balance below a threshold.

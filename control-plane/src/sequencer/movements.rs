@@ -1,7 +1,9 @@
 //! [`Movements`]: what the sequencer reads of the ledger. A seam: tests put a history of their own behind it.
 
 use async_trait::async_trait;
-use domain::{Amount, PaymentId, PayoutId, SettlementId, TransferId, UnixMillis, WalletId};
+use domain::{
+    Amount, ChainAccount, OutgoingId, PaymentId, PayoutId, SettlementId, TransferId, UnixMillis, WalletId,
+};
 use registry::Actor;
 use registry::alert::Balance;
 use registry::sequence::Funded;
@@ -149,6 +151,27 @@ pub enum What {
         /// By what it was paid; none where it is still to be.
         paid: Option<String>,
     },
+    /// A transfer out of our treasury on a public network went on.
+    Outgoing {
+        /// The transfer.
+        id: OutgoingId,
+        /// The payout that it is.
+        payout: Option<PayoutId>,
+        /// The payment that it gives back.
+        payment: Option<PaymentId>,
+        /// Whose money it is, or was.
+        provider: String,
+        /// Where it goes.
+        to: ChainAccount,
+        /// How much.
+        amount: Amount,
+        /// What became of it, in a word of the API.
+        state: &'static str,
+        /// The transaction that moved it.
+        transaction: Option<String>,
+        /// Why it failed.
+        reason: Option<String>,
+    },
 }
 
 /// Movements of whole batches, in their order.
@@ -194,9 +217,11 @@ impl Movement {
     pub(super) const fn wallet(&self) -> Option<WalletId> {
         match self.what {
             What::Refunded { wallet, .. } | What::Transferred { wallet, .. } => Some(wallet),
-            What::WrittenOff { .. } | What::Differed { .. } | What::Settled { .. } | What::Payout { .. } => {
-                None
-            }
+            What::WrittenOff { .. }
+            | What::Differed { .. }
+            | What::Settled { .. }
+            | What::Payout { .. }
+            | What::Outgoing { .. } => None,
         }
     }
 

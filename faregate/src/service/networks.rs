@@ -1,5 +1,5 @@
 //! [`Networks`]: from `[[networks]]` to what the gateway asks of public networks, and the tasks that work for it: whoever follows the
-//! chains, whoever sends our own transactions, and whoever closes what is open in the books.
+//! chains, whoever sends our own transactions, whoever closes what is open in the books, and whoever sends what leaves our treasury.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use settlement::chain::{Chain, Nodes};
 use settlement::comparison;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
+use settlement::outgoing::{Outlet, Sender};
 use settlement::rail::{Line, Member, Pool, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
 use tokio::sync::watch;
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::service::outbox::RegistryOutbox;
+use crate::service::outlets;
 use crate::service::rail_metrics::RailMetrics;
 
 /// How long one node may take.
@@ -33,6 +35,9 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 
 /// How often the books are looked at for what is open.
 const RECONCILE_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the books are looked at for what is to leave our treasury.
+const SEND_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the books are compared with the chains.
 const COMPARE_EVERY: Duration = Duration::from_secs(3600);
@@ -74,12 +79,19 @@ impl Networks {
         if config.networks.is_empty() {
             return Ok(None);
         }
-        let mut lines = Vec::new();
-        for settings in config.networks.iter() {
-            lines.push(
-                line(settings, registry, stop, tasks).with_context(|| settings.network.id.to_string())?,
-            );
+        for warning in outlets::warnings(config) {
+            tracing::warn!("{warning}");
         }
+        let (mut lines, mut outlets) = (Vec::new(), Vec::new());
+        for settings in config.networks.iter() {
+            let (line, settler) =
+                line(settings, registry, stop, tasks).with_context(|| settings.network.id.to_string())?;
+            lines.push(line);
+            let is_open = ledger.outlet(&settings.network.id).is_some();
+            outlets.extend(settler.filter(|_| is_open));
+        }
+        let sender = Sender::new(ledger.clone(), outlets);
+        tasks.push(tokio::spawn(sender.run(SEND_EVERY, stop.subscribe())));
         let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
         rail.remember(ledger).await.context("who did not pay before")?;
@@ -95,13 +107,15 @@ impl Networks {
     }
 }
 
+/// A network as payments are settled on it, and how money leaves our treasury there, where we settle by ourselves.
 fn line(
     settings: &NetworkSettings,
     registry: &Registry,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
-) -> anyhow::Result<Line> {
+) -> anyhow::Result<(Line, Option<Outlet>)> {
     let chain = chain(settings)?;
+    let mut outlet = None;
     let settler = match &settings.settler {
         SettlerSettings::Facilitators(all) => {
             let members = all.iter().map(member).collect::<anyhow::Result<_>>()?;
@@ -110,10 +124,12 @@ fn line(
         SettlerSettings::Evm(evm) => {
             let (settler, task) = own_settler(settings, evm, &chain, registry)?;
             tasks.push(tokio::spawn(task.run(stop.subscribe())));
+            let (network, chain) = (Arc::clone(&settings.network.id), Arc::clone(&chain));
+            outlet = Some(Outlet { network, chain, settler: settler.clone() });
             Settler::Evm(settler)
         }
     };
-    Ok(Line::new(settings.network.clone(), chain, settler, LOOKED_FOR))
+    Ok((Line::new(settings.network.clone(), chain, settler, LOOKED_FOR), outlet))
 }
 
 /// A network by its nodes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use settlement::Settling;
-use settlement::evm::{Landed, Outbox, OutboxError, Recorded, Resumed};
+use settlement::evm::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
 
 pub(super) struct RegistryOutbox(pub(super) registry::outbox::Outbox);
 
@@ -25,12 +25,13 @@ impl Outbox for RegistryOutbox {
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError> {
         let document = serde_json::to_string(transaction).map_err(failed)?;
         let members: Vec<&str> = transaction.members.iter().map(|member| &*member.id).collect();
-        self.0.record(transaction.nonce, &document, &members).await.map_err(failed)
+        let transfers: Vec<&str> = transaction.transfers().map(|member| &**member).collect();
+        self.0.record(transaction.nonce, &document, (&members, &transfers)).await.map_err(failed)
     }
 
     async fn close(
         &self,
-        nonce: u64,
+        transaction: &Recorded,
         landed: Option<Landed>,
         outcomes: &[(Arc<str>, Settling)],
     ) -> Result<(), OutboxError> {
@@ -39,10 +40,25 @@ impl Outbox for RegistryOutbox {
             serde_json::json!({ "transaction": transaction.to_string(), "block": block, "gas": gas })
                 .to_string()
         });
+        let mut over = Vec::new();
+        for (member, settling) in outcomes {
+            let is_transfer = transaction.transfers().any(|transfer| transfer == member);
+            let Some(outcome) = Over::of(settling).filter(|_| is_transfer) else { continue };
+            over.push((&**member, serde_json::to_string(&outcome).map_err(failed)?));
+        }
         let outcomes: Vec<(&str, String)> =
             outcomes.iter().map(|(member, settling)| (&**member, format!("{settling:?}"))).collect();
         let outcomes = serde_json::to_string(&outcomes).map_err(failed)?;
-        self.0.close(nonce, landed.as_deref(), &outcomes).await.map_err(failed)
+        self.0.close(transaction.nonce, landed.as_deref(), (&outcomes, &over)).await.map_err(failed)
+    }
+
+    async fn transfer(&self, member: &str) -> Result<Option<Sent>, OutboxError> {
+        let Some(found) = self.0.transfer(member).await.map_err(failed)? else { return Ok(None) };
+        Ok(Some(match found.outcome {
+            Some(outcome) => Sent::Over(serde_json::from_str(&outcome).map_err(failed)?),
+            None if found.is_here => Sent::Here,
+            None => Sent::Elsewhere,
+        }))
     }
 
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {

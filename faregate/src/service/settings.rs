@@ -3,6 +3,8 @@
 use registry::config::Coordination;
 use registry::{Config, Database};
 
+use super::outlets;
+
 /// Where the ledger is: in the database that the registry is in.
 pub(crate) fn books(database: &Database) -> ledger::Database {
     match database {
@@ -35,6 +37,7 @@ pub(super) fn ledger(config: &Config) -> ledger::Settings {
         commit_age_max: limits.commit_age_max,
         accounts_max: limits.accounts_max,
         coordination: coordination(config.care.coordination),
+        outlets: outlets::all(config),
         ..ledger::Settings::new(books(&config.data))
     }
 }

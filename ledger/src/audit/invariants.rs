@@ -154,7 +154,8 @@ pub(super) const INVARIANTS: &[Invariant] = &[
                left join intent i on i.payment = h.payment where i.payment is null)
           + (select count(*) from intent i join payment p on p.id = i.payment
                left join refund r on r.payment = p.seq and r.reason = 'written_off'
-               where (i.closed is not null and i.closed = 'written_off') <> (r.id is not null))",
+               where (i.closed is not null and i.closed = 'written_off')
+                 <> (r.id is not null or exists (select 1 from outgoing o where o.payment = p.seq and o.state = 'void')))",
     },
     Invariant {
         name: "differences_are_booked_once",
@@ -252,7 +253,10 @@ pub(super) const SETTLED: &[Invariant] = &[
           + (select count(*) from payout where settlement not in (select id from settlement))
           + (select count(*) from payout o left join transfer t on t.id = o.transfer
                where o.transfer is not null and (t.id is null or t.payout <> o.id or t.amount <> o.amount
-                 or t.debit <> o.payable or t.credit <> coalesce(o.wallet, 1) or t.batch <> o.paid_batch))
+                 or t.debit <> o.payable or t.batch <> o.paid_batch
+                 or t.credit <> coalesce(o.wallet, (select a.id from outgoing g join account a
+                      on a.kind = 'chain' and o.destination like a.token || '/%'
+                      where g.id = o.id and g.state = 'paid'), 1)))
           + (select count(*) from transfer t where t.payout is not null
                and not exists (select 1 from payout o where o.transfer = t.id))",
     },
@@ -274,26 +278,30 @@ pub(super) const FILE_SQLITE: Invariant = Invariant {
 
 const GUARDS: &str = "money_rows_are_guarded";
 
-const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds, transfers, settlements, payouts and differences stand";
+const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds, transfers, settlements, payouts, differences and what leaves stand";
 
 /// Asks SQLite's own catalog.
 pub(super) const GUARDS_SQLITE: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 13 - count(*) from sqlite_schema where type = 'trigger' and name in
+    sql: "select 17 - count(*) from sqlite_schema where type = 'trigger' and name in
           ('payment_no_update', 'payment_no_delete', 'refund_no_update', 'refund_no_delete', 'refund_fits',
            'transfer_no_update', 'transfer_no_delete', 'settlement_no_update', 'settlement_no_delete',
-           'payout_no_update', 'payout_no_delete', 'difference_no_update', 'difference_no_delete')",
+           'payout_no_update', 'payout_no_delete', 'outgoing_no_update', 'outgoing_no_delete',
+           'outgoing_step_no_update', 'outgoing_step_no_delete',
+           'difference_no_update', 'difference_no_delete')",
 };
 
 /// Asks PostgreSQL's: its guards stand for update, delete and truncate at once.
 pub(super) const GUARDS_POSTGRES: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 14 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
+    sql: "select 19 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
           ('payment_no_change', 'payment_no_truncate', 'refund_no_change', 'refund_no_truncate', 'refund_fits',
            'transfer_no_change', 'transfer_no_truncate', 'settlement_no_change', 'settlement_no_truncate',
-           'payout_no_update', 'payout_no_delete', 'payout_no_truncate', 'difference_no_change', 'difference_no_truncate')
+           'payout_no_update', 'payout_no_delete', 'payout_no_truncate', 'outgoing_no_update', 'outgoing_no_delete',
+           'outgoing_no_truncate', 'outgoing_step_no_change', 'outgoing_step_no_truncate',
+           'difference_no_change', 'difference_no_truncate')
           and tgrelid in ('payment'::regclass, 'refund'::regclass, 'transfer'::regclass, 'settlement'::regclass,
-            'payout'::regclass, 'difference'::regclass)",
+            'payout'::regclass, 'outgoing'::regclass, 'outgoing_step'::regclass, 'difference'::regclass)",
 };

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::{PaymentId, PayoutId};
+use domain::{OutgoingId, PaymentId, PayoutId};
 
-use super::{AccountId, GivenClosed, PaymentRow, TransferRow};
+use super::{AccountId, GivenClosed, GivenOutgoing, PaymentRow, TransferRow};
 use crate::account::Refunded;
 use crate::settlement::Payout;
 
@@ -26,6 +26,10 @@ pub(crate) struct Given {
     pub(crate) payouts: HashMap<PayoutId, GivenPayout>,
     /// Closed payments on public networks of which a chain shows something.
     pub(crate) closed: HashMap<PaymentId, GivenClosed>,
+    /// Transfers out of our treasury that the batch goes on with.
+    pub(crate) outgoing: HashMap<OutgoingId, GivenOutgoing>,
+    /// What people gave back today, by network; only where the batch gives something back.
+    pub(crate) refunded_today: HashMap<Arc<str>, i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +37,10 @@ pub(crate) struct GivenPayment {
     pub(crate) row: PaymentRow,
     /// None: it was never refunded.
     pub(crate) back: Option<GivenBack>,
+    /// Whether it is still to come from a public network, or may still be undone there.
+    pub(crate) is_open: bool,
+    /// Its refunds that were not sent yet.
+    pub(crate) outgoing: Vec<OutgoingId>,
 }
 
 /// All that was given back of one payment.

@@ -44,11 +44,12 @@ pub(crate) struct SettlementNames {
 // === impl PayoutRow ===
 
 impl PayoutRow {
-    /// What a person has to read, where a person pays it.
-    pub(crate) fn destination(&self) -> Option<&str> {
+    /// As the table keeps what is no wallet.
+    pub(crate) fn destination(&self) -> Option<String> {
         match &self.payout.destination {
             PayoutDestination::Wallet(_) => None,
-            PayoutDestination::Manual(text) => Some(text),
+            PayoutDestination::Manual(text) => Some(text.clone()),
+            PayoutDestination::Chain(account) => Some(account.to_string()),
         }
     }
 }

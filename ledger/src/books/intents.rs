@@ -74,15 +74,16 @@ impl IntentColumns {
     }
 }
 
-/// What a payment's row shows of its intent: network, custody, payer and transaction.
+/// What a payment's row shows of its intent: network, token, custody, payer and transaction.
 pub(crate) fn on_chain(
-    network: Option<String>,
+    (network, token): (Option<String>, Option<&[u8]>),
     custody: Option<&str>,
     payer: Option<&[u8]>,
     transaction: Option<&[u8]>,
 ) -> Result<Option<OnChain>, Damaged> {
-    let (Some(network), Some(payer)) = (network, payer) else { return Ok(None) };
+    let (Some(network), Some(token), Some(payer)) = (network, token, payer) else { return Ok(None) };
     let transaction = transaction.map(fixed).transpose()?.map(B256::new);
-    let (network, payer) = (Arc::from(network), Address::new(fixed(payer)?));
-    Ok(Some(OnChain { network, payer, transaction, direct: custody == Some("direct") }))
+    let (network, token) = (Arc::from(network), Address::new(fixed(token)?));
+    let (payer, direct) = (Address::new(fixed(payer)?), custody == Some("direct"));
+    Ok(Some(OnChain { network, token, payer, transaction, direct }))
 }

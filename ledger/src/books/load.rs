@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::{AgentId, UnixMillis, WalletId, Window};
 
 use super::differences::{CLOSED, ClosedColumns};
+use super::outgoing::{OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
 use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
 use super::session::{Session, on_either};
 use super::settlements::{LAST_SETTLEMENT, LastColumns, PAYOUT, PayoutColumns};
@@ -60,7 +61,8 @@ pub(crate) async fn load(
     if !wanted.agents.is_empty() {
         loaded.agents = agents(session, wanted, at).await?;
     }
-    moved(session, wanted, &mut loaded.given).await?;
+    moved(session, wanted, at, &mut loaded.given).await?;
+    outgoing(session, wanted, &mut loaded.given).await?;
     settled(session, wanted, &mut loaded.given).await?;
     closed(session, wanted, &mut loaded.given).await?;
     Ok(loaded)
@@ -112,7 +114,12 @@ fn account(number: &str) -> Result<AccountId, sqlx::Error> {
 }
 
 /// Payments that are to be refunded, and what stands under idempotency keys.
-async fn moved(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+async fn moved(
+    session: &mut Session<'_>,
+    wanted: &Wanted,
+    at: UnixMillis,
+    given: &mut Given,
+) -> Result<(), sqlx::Error> {
     if !wanted.transfers.is_empty() {
         let keys = text_list(&wanted.transfers)?;
         let rows: Vec<TransferColumns> =
@@ -137,9 +144,37 @@ async fn moved(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) ->
             on_either!(session, c => sqlx::query_as(EARNED).bind(&keys).fetch_all(c))?;
         given.earned.extend(earned.into_iter().map(|(account, earned)| (AccountId(account), earned)));
         for columns in payments {
+            let is_open = columns.is_open();
             let (row, back) = columns.read()?;
-            given.payments.insert(row.id, GivenPayment { row, back });
+            given.payments.insert(row.id, GivenPayment { row, back, is_open, outgoing: Vec::new() });
         }
+        let unsent: Vec<OutgoingColumns> =
+            on_either!(session, c => sqlx::query_as(UNSENT).bind(&keys).fetch_all(c))?;
+        for row in unsent {
+            let row = row.given()?;
+            let payment = row.outgoing.refund_of.and_then(|payment| given.payments.get_mut(&payment));
+            payment.into_iter().for_each(|payment| payment.outgoing.push(row.outgoing.id));
+            given.outgoing.insert(row.outgoing.id, row);
+        }
+        let day = Window::Day.start(at);
+        let today: Vec<(String, i64)> =
+            on_either!(session, c => sqlx::query_as(REFUNDED_TODAY).bind(day.0).fetch_all(c))?;
+        given.refunded_today = today.into_iter().map(|(network, sum)| (network.into(), sum)).collect();
+    }
+    Ok(())
+}
+
+/// Transfers out of our treasury.
+async fn outgoing(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if wanted.outgoing.is_empty() {
+        return Ok(());
+    }
+    let keys = hex_list(wanted.outgoing.iter().map(|id| id.as_bytes().as_slice()));
+    let rows: Vec<OutgoingColumns> =
+        on_either!(session, c => sqlx::query_as(OUTGOING).bind(keys).fetch_all(c))?;
+    for row in rows {
+        let row = row.given()?;
+        given.outgoing.insert(row.outgoing.id, row);
     }
     Ok(())
 }

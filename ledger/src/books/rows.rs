@@ -19,7 +19,7 @@ macro_rules! payments {
         "
 select p.seq, p.id, p.agent, w.wallet, w.id as wallet_account, o.provider, o.id as provider_account, p.fee_account,
   p.route, p.gross, p.fee, p.revision, p.call, p.replay_key, p.digest, p.fingerprint, p.idempotency, p.held_at,
-  p.captured_at, p.windows, p.free, i.network, i.custody, i.payer, i.hash,
+  p.captured_at, p.windows, p.free, i.network, i.token, i.custody, i.payer, i.hash, i.closed,
   (select cast(sum(r.amount) as bigint) from refund r where r.payment = p.seq) as refunded,
   (select cast(sum(r.fee) as bigint) from refund r where r.payment = p.seq) as refunded_fee
 from payment p join account w on w.id = p.wallet join account o on o.id = p.provider
@@ -61,9 +61,11 @@ pub(crate) struct PaymentColumns {
     windows: Option<String>,
     free: i64,
     network: Option<String>,
+    token: Option<Vec<u8>>,
     custody: Option<String>,
     payer: Option<Vec<u8>>,
     hash: Option<Vec<u8>>,
+    closed: Option<String>,
     refunded: Option<i64>,
     refunded_fee: Option<i64>,
 }
@@ -78,6 +80,11 @@ pub(crate) struct ResponseColumns {
 // === impl PaymentColumns ===
 
 impl PaymentColumns {
+    /// Whether it is still to come from a public network, or may still be undone there.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.network.is_some() && self.closed.is_none()
+    }
+
     /// The row, and what was given back of it.
     pub(crate) fn read(self) -> Result<(PaymentRow, Option<GivenBack>), Damaged> {
         let row = PaymentRow {
@@ -103,7 +110,7 @@ impl PaymentColumns {
             windows: read_charged(self.windows.as_deref())?,
             free: self.free == 1,
             on_chain: on_chain(
-                self.network,
+                (self.network, self.token.as_deref()),
                 self.custody.as_deref(),
                 self.payer.as_deref(),
                 self.hash.as_deref(),

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{PayoutDestination, PayoutId, SettlementId, TransferId, UnixMillis, WalletId};
+use domain::{B256, PayoutDestination, PayoutId, SettlementId, TransferId, UnixMillis, WalletId};
 use sqlx::FromRow;
 
 use super::rows::{Damaged, amount, fixed};
 use crate::batch::{AccountId, GivenPayout, GivenProvider};
-use crate::settlement::{Paid, Payout, Settlement};
+use crate::outgoing::OutgoingState;
+use crate::settlement::{Paid, Payout, Sending, Settlement};
 
 /// Settlements; ends before its condition.
 macro_rules! settlements {
@@ -25,10 +26,10 @@ pub(crate) use settlements;
 macro_rules! payouts {
     () => {
         "
-select o.id, o.settlement, a.provider, o.payable, w.wallet, o.destination, o.amount, o.at, o.batch, t.id as transfer,
-  t.external_reference, t.at as paid_at, o.paid_batch
+select o.id, o.settlement, a.provider, o.payable, o.rail, w.wallet, o.destination, o.amount, o.at, o.batch,
+  t.id as transfer, t.external_reference, t.at as paid_at, o.paid_batch, g.state, g.hash, g.reason
 from payout o join account a on a.id = o.provider left join account w on w.id = o.wallet
-  left join transfer t on t.id = o.transfer
+  left join transfer t on t.id = o.transfer left join outgoing g on g.id = o.id
 "
     };
 }
@@ -69,6 +70,7 @@ pub(crate) struct PayoutColumns {
     settlement: Vec<u8>,
     provider: String,
     payable: i64,
+    rail: String,
     wallet: Option<Vec<u8>>,
     destination: Option<String>,
     amount: i64,
@@ -78,6 +80,9 @@ pub(crate) struct PayoutColumns {
     external_reference: Option<String>,
     paid_at: Option<i64>,
     pub(crate) paid_batch: Option<i64>,
+    state: Option<String>,
+    hash: Option<Vec<u8>>,
+    reason: Option<String>,
 }
 
 #[derive(Debug, FromRow)]
@@ -116,11 +121,17 @@ impl SettlementColumns {
 impl PayoutColumns {
     pub(crate) fn read(self) -> Result<Payout, Damaged> {
         let wallet = self.wallet.as_deref().map(fixed).transpose()?.map(WalletId::from_bytes);
-        let destination = match (wallet, self.destination) {
-            (Some(wallet), _) => PayoutDestination::Wallet(wallet),
-            (None, Some(text)) => PayoutDestination::Manual(text),
-            (None, None) => return Err(Damaged("destination")),
+        let destination = match (&*self.rail, wallet, self.destination) {
+            ("ledger", Some(wallet), _) => PayoutDestination::Wallet(wallet),
+            ("manual", None, Some(text)) => PayoutDestination::Manual(text),
+            ("chain", None, Some(text)) => {
+                PayoutDestination::Chain(text.parse().map_err(|_| Damaged("destination"))?)
+            }
+            _ => return Err(Damaged("destination")),
         };
+        let transaction = self.hash.as_deref().map(fixed).transpose()?.map(B256::new);
+        let state = self.state.as_deref().map(|text| OutgoingState::parse(text).ok_or(Damaged("state")));
+        let sending = state.transpose()?.map(|state| Sending { state, transaction, reason: self.reason });
         let paid = match (self.transfer, self.paid_at) {
             (Some(transfer), Some(at)) => Some(Paid {
                 transfer: TransferId::from_bytes(fixed(&transfer)?),
@@ -137,6 +148,7 @@ impl PayoutColumns {
             amount: amount(self.amount)?,
             at: UnixMillis(self.at),
             paid,
+            sending,
         })
     }
 

@@ -28,7 +28,7 @@ macro_rules! refunds {
     () => {
         "
 select r.id, p.id as payment, r.amount, r.fee, r.remains, r.reason, r.idempotency_key, r.at, r.batch, o.provider, w.wallet,
-  i.network, i.custody, i.payer, i.hash
+  i.network, i.token, i.custody, i.payer, i.hash
 from refund r join payment p on p.seq = r.payment join account o on o.id = p.provider join account w on w.id = p.wallet
   left join intent i on i.payment = p.id
 "
@@ -74,6 +74,7 @@ pub(crate) struct RefundColumns {
     provider: String,
     wallet: Vec<u8>,
     network: Option<String>,
+    token: Option<Vec<u8>>,
     custody: Option<String>,
     payer: Option<Vec<u8>>,
     hash: Option<Vec<u8>>,
@@ -106,7 +107,7 @@ impl RefundColumns {
     pub(crate) fn change(mut self) -> Result<RefundChange, Damaged> {
         let provider = Arc::from(self.provider.as_str());
         let wallet = WalletId::from_bytes(fixed(&self.wallet)?);
-        let network = self.network.take();
+        let network = (self.network.take(), self.token.as_deref());
         let on_chain =
             on_chain(network, self.custody.as_deref(), self.payer.as_deref(), self.hash.as_deref())?;
         Ok(RefundChange { batch: self.batch, provider, wallet, on_chain, refunded: self.read()? })

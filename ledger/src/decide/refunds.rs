@@ -11,6 +11,7 @@ use crate::batch::{
     AccountId, CallKey, End, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow,
     Refusal, SUSPENSE,
 };
+use crate::outgoing::Outgoing;
 
 /// What is to be given back.
 pub(super) struct Asked<'a> {
@@ -34,29 +35,33 @@ impl Draft<'_> {
         let given = self.given.payments.get(&asked.payment).ok_or(Refusal::UnknownPayment)?;
         let row = &given.row;
         let is_written_off = asked.reason == RefundReason::WrittenOff;
-        if row.on_chain.is_some() != is_written_off || row.wallet_account == SUSPENSE {
+        if (is_written_off && !self.is_open(given)) || row.wallet_account == SUSPENSE {
             return Err(Refusal::OnChain);
         }
-        let (left, fee_back) = match self.back(given) {
-            None => (row.gross, Amount::ZERO),
-            Some(back) => {
-                let left = row.gross.atomic() - back.amount;
-                let left = Amount::from_atomic(left).filter(|left| !left.is_zero());
-                let fee = Amount::from_atomic(back.fee).unwrap_or_default();
-                (left.ok_or(Refusal::RefundedBefore)?, fee)
-            }
-        };
+        let back = self.back(given);
+        let left = back.map_or(row.gross.atomic(), |back| row.gross.atomic() - back.amount);
+        let left = Amount::from_atomic(left).unwrap_or_default();
+        if back.is_some() && left.is_zero() {
+            return if is_written_off {
+                Ok(self.write_off_nothing(given, id))
+            } else {
+                Err(Refusal::RefundedBefore)
+            };
+        }
+        let fee_back = back.and_then(|back| Amount::from_atomic(back.fee)).unwrap_or_default();
         let amount = asked.amount.unwrap_or(left);
         let remains = left.checked_sub(amount).ok_or(Refusal::RefundExceeds)?;
         if amount.is_zero() && !left.is_zero() {
             return Err(Refusal::Amount);
         }
+        let to = self.way_back(asked, given, amount)?;
         let fee = row.fee.pro_rata(row.gross.saturating_sub(remains), row.gross).saturating_sub(fee_back);
         if !self.is_covered(asked, row, amount.atomic() - fee.atomic()) {
             return Err(Refusal::Earnings);
         }
         if is_written_off {
             self.close_intent(row.id, End::WrittenOff);
+            self.keep_back(given);
         }
         self.move_back(row, amount, fee);
         self.give_back(row, amount, remains.is_zero());
@@ -68,7 +73,26 @@ impl Draft<'_> {
             refunded,
             idempotency_key: key.map(str::to_owned),
         });
+        if let Some(to) = to {
+            let whose = (&row.provider, row.provider_account);
+            self.send_out(Outgoing::of_refund(id), whose, Some(given), (to, amount));
+        }
         Ok(Outcome::Refunded(refunded))
+    }
+
+    /// A payment that never came and was given back whole before: nobody has anything, and nothing is sent.
+    fn write_off_nothing(&mut self, given: &GivenPayment, id: TransferId) -> Outcome {
+        self.close_intent(given.row.id, End::WrittenOff);
+        self.keep_back(given);
+        let (amount, reason, at) = (Amount::ZERO, RefundReason::WrittenOff, self.delta.marker.at);
+        let payment = given.row.id;
+        Outcome::Refunded(Refunded { id, payment, amount, fee: amount, remains: amount, reason, at })
+    }
+
+    /// Whether a payment is still to come from a public network.
+    fn is_open(&self, given: &GivenPayment) -> bool {
+        let mut closed = self.delta.closed.iter().filter(|row| row.end.name().is_some());
+        given.is_open && !closed.any(|row| row.payment == given.row.id)
     }
 
     /// Whether a provider has what is to be given back: money that was settled has left, and given back as well it would be

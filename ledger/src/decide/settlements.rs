@@ -13,7 +13,8 @@ use crate::batch::{
     AccountId, EXTERNAL, GivenProvider, Outcome, Owner, PaidRow, PayoutRow, Refusal, SettlementNames,
     SettlementRow, TransferRow,
 };
-use crate::settlement::{Closing, Paid, Payout, PayoutPayment, Settlement};
+use crate::outgoing::Outgoing;
+use crate::settlement::{Closing, Paid, Payout, PayoutPayment, Sending, Settlement};
 
 // === impl Draft ===
 
@@ -39,6 +40,10 @@ impl Draft<'_> {
                 Some((*wallet, self.facts.wallets.peek(wallet).ok_or(Refusal::UnknownWallet)?.account))
             }
             PayoutDestination::Manual(_) => None,
+            PayoutDestination::Chain(to) => {
+                self.open_way_out(to)?;
+                None
+            }
         };
         let at = self.delta.marker.at;
         let owner = || Owner::Payable(Arc::clone(&closing.provider));
@@ -70,10 +75,15 @@ impl Draft<'_> {
             amount: net,
             at,
             paid: wallet.map(|_| Paid { transfer, reference: reference.clone(), at }),
+            sending: Sending::begin(destination),
         };
         if let Some((_, account)) = wallet {
             let row = self.payout_row(&payout, (payable, account), transfer);
             self.post(TransferRow { wallet, external_reference: reference, ..row });
+        }
+        if let PayoutDestination::Chain(to) = destination {
+            let whose = (&closing.provider, provider.account);
+            self.send_out(Outgoing::of_payout(payout.id), whose, None, (to.clone(), net));
         }
         let (account, wallet) = (provider.account, wallet.map(|(_, account)| account));
         self.delta.payouts.push(PayoutRow { payout, provider: account, payable, wallet });
@@ -95,12 +105,14 @@ impl Draft<'_> {
         if paid_now || given.payout.paid.is_some() {
             return Err(Refusal::PaidBefore);
         }
+        self.give_up_sending(*payout)?;
         let row = self.payout_row(&given.payout, (given.payable, EXTERNAL), id);
         let (idempotency_key, external_reference) = (Some(idempotency_key.clone()), reference.clone());
         self.post(TransferRow { idempotency_key, external_reference, ..row });
         self.delta.paid.push(PaidRow { payout: *payout, transfer: id });
         let paid = Paid { transfer: id, reference: reference.clone(), at: self.delta.marker.at };
-        Ok(Outcome::PaidOut(Box::new(Payout { paid: Some(paid), ..given.payout.clone() })))
+        let sending = given.payout.sending.as_ref().map(|_| Sending::given_up());
+        Ok(Outcome::PaidOut(Box::new(Payout { paid: Some(paid), sending, ..given.payout.clone() })))
     }
 
     fn payout_row(

@@ -189,7 +189,7 @@ pub(crate) async fn payout(session: &mut Session<'_>, id: PayoutId) -> Result<Op
 }
 
 /// The condition for rows of a provider; none where there is no such provider.
-async fn of_provider(
+pub(super) async fn of_provider(
     session: &mut Session<'_>,
     table: &str,
     provider: Option<&str>,
@@ -200,7 +200,7 @@ async fn of_provider(
 }
 
 /// A page's text: `$1` how many, `$2` the cursor where there is one.
-fn ordered<C>(select: &str, condition: &str, cursor: &str, page: &Page<C>) -> String {
+pub(super) fn ordered<C>(select: &str, condition: &str, cursor: &str, page: &Page<C>) -> String {
     let (behind, direction) = (page.order.behind(), page.order.direction());
     let after = if page.after.is_some() { format!("and {cursor} {behind} $2") } else { String::new() };
     format!("{select} where {condition} {after} order by {cursor} {direction} limit $1")

@@ -140,7 +140,7 @@ async fn writable(path: &Path) -> SqliteConnection {
 }
 
 /// Changes a copy as no program may: without the triggers, which stand again afterwards.
-async fn tamper(path: &Path, text: &'static str) {
+pub(super) async fn tamper(path: &Path, text: &'static str) {
     let mut connection = writable(path).await;
     let triggers: Vec<(String, String)> =
         sqlx::query_as("select name, sql from sqlite_schema where type = 'trigger'")

@@ -11,7 +11,7 @@ use crate::{
     RevenueBy,
 };
 
-const TRANSACTION: B256 = B256::repeat_byte(0xaa);
+pub(super) const TRANSACTION: B256 = B256::repeat_byte(0xaa);
 
 fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
     Intent {
@@ -28,10 +28,10 @@ fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
     }
 }
 
-const DIRECT: Payee = Payee::Direct(Address::repeat_byte(7));
+pub(super) const DIRECT: Payee = Payee::Direct(Address::repeat_byte(7));
 
 /// A payment of ten cents, that `nonce` names.
-fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
+pub(super) fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
     let intent = intent(1, payee, settle);
     let replay = ReplayKey::new(
         intent.valid_before,
@@ -205,15 +205,21 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
 #[tokio::test]
 async fn only_its_recipient_gives_back_what_came_from_a_public_network() {
     let books = Books::new();
-    let request = onchain(1, Payee::Treasury, Settle::After);
-    books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
-    let asked = RefundRequest {
-        payment: request.payment,
-        amount: None,
-        reason: RefundReason::Operator,
-        idempotency_key: "once".to_owned(),
-    };
-    assert_eq!(books.ledger.refund_part(asked).await, Err(LedgerError::OnChain));
+    let (direct, treasury) = (onchain(1, DIRECT, Settle::After), onchain(2, Payee::Treasury, Settle::After));
+    // Nothing can leave the treasury here: no outlet.
+    for (request, refused) in [(direct, LedgerError::OnChain), (treasury, LedgerError::NoOutlet)] {
+        books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
+        let asked = RefundRequest {
+            payment: request.payment,
+            amount: None,
+            reason: RefundReason::Operator,
+            idempotency_key: "once".to_owned(),
+        };
+        assert_eq!(books.ledger.refund_part(asked).await, Err(refused.clone()));
+        assert_eq!(books.ledger.refund(request.payment, RefundReason::BrokenOff).await, Err(refused));
+        // It came: nothing of it is written off.
+        assert_eq!(books.ledger.write_off(request.payment).await, Err(LedgerError::OnChain));
+    }
     // And what came from a wallet is not written off.
     books.fund(1, 1_000).await;
     let receipt = books.pay(super::kit::request(10)).await;

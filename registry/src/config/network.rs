@@ -24,6 +24,8 @@ pub struct NetworkSettings {
     pub confirmations: u64,
     /// The most that one payer may have verified and not settled yet: what is at stake where its payments fail.
     pub payer_unsettled_max: Amount,
+    /// The most that people may give back from the treasury in a day, UTC; none: as much as they like.
+    pub refunds_per_day_max: Option<Amount>,
     /// Who sends payments to the chain.
     pub settler: SettlerSettings,
 }

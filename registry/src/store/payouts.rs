@@ -13,13 +13,14 @@ use crate::payout::{DestinationEntry, PayoutDestinations};
 /// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
 macro_rules! columns {
     () => {
-        "provider, wallet, reference, requested_at, effective_at"
+        "provider, rail, wallet, reference, requested_at, effective_at"
     };
 }
 
 #[derive(Debug, FromRow)]
 struct Row {
     provider: String,
+    rail: String,
     wallet: Option<Vec<u8>>,
     reference: Option<String>,
     requested_at: i64,
@@ -57,7 +58,7 @@ pub(crate) async fn in_force(
     session: &mut Session<'_>,
     now: UnixMillis,
 ) -> Result<Vec<(Arc<str>, PayoutDestination)>, StoreError> {
-    const SQL: &str = "select d.provider, d.wallet, d.reference, d.requested_at, d.effective_at from payout_destination d join (
+    const SQL: &str = "select d.provider, d.rail, d.wallet, d.reference, d.requested_at, d.effective_at from payout_destination d join (
            select provider, max(number) as number from payout_destination
            where cancelled_at is null and effective_at <= $1 group by provider) last
          on last.provider = d.provider and last.number = d.number order by d.provider";
@@ -78,7 +79,8 @@ pub(crate) async fn put(
          select $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7 from payout_destination where provider = $1";
     let (wallet, reference) = match &entry.destination {
         PayoutDestination::Wallet(wallet) => (Some(wallet.as_bytes().to_vec()), None),
-        PayoutDestination::Manual(reference) => (None, Some(reference.as_str())),
+        PayoutDestination::Manual(reference) => (None, Some(reference.clone())),
+        PayoutDestination::Chain(account) => (None, Some(account.to_string())),
     };
     execute!(
         session,
@@ -146,11 +148,14 @@ pub(crate) async fn announce(session: &mut Session<'_>, now: UnixMillis) -> Resu
 impl Row {
     fn read(self) -> Result<DestinationEntry, StoreError> {
         let corrupt = || StoreError::Corrupt("payout destination");
-        let destination = match (self.wallet, self.reference) {
-            (Some(wallet), None) => {
+        let destination = match (&*self.rail, self.wallet, self.reference) {
+            ("ledger", Some(wallet), None) => {
                 PayoutDestination::Wallet(WalletId::from_bytes(array(&wallet).map_err(|_| corrupt())?))
             }
-            (None, Some(reference)) => PayoutDestination::Manual(reference),
+            ("manual", None, Some(reference)) => PayoutDestination::Manual(reference),
+            ("chain", None, Some(account)) => {
+                PayoutDestination::Chain(account.parse().map_err(|_| corrupt())?)
+            }
             _ => return Err(corrupt()),
         };
         let (requested_at, effective_at) = (UnixMillis(self.requested_at), UnixMillis(self.effective_at));

@@ -77,6 +77,17 @@ impl Member {
         Self { id, order: Order::Payment { token, transfer, signature, amount }, since_block }
     }
 
+    /// A transfer out of our own account.
+    #[must_use]
+    pub const fn payout(id: Arc<str>, token: Address, to: Address, amount: U256) -> Self {
+        Self { id, order: Order::Payout { token, to, amount }, since_block: 0 }
+    }
+
+    /// Whether it is a transfer of our own.
+    pub(super) const fn is_transfer(&self) -> bool {
+        matches!(self.order, Order::Payout { .. })
+    }
+
     /// Whether its call looks at who makes it, so that nobody can make it for us: `upto` by its facilitator, and our own transfers.
     pub(super) const fn is_personal(&self) -> bool {
         match &self.order {

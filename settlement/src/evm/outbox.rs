@@ -24,14 +24,18 @@ pub trait Outbox: Send + Sync + 'static {
     /// is added is, too.
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError>;
 
-    /// The chain has one of this nonce in a block that counts: ours, where `landed` says so. Members without an outcome are free again.
+    /// The chain has one of its nonce in a block that counts: ours, where `landed` says so. Members without an outcome are free again.
     /// Closing it again, after an answer was lost, changes nothing.
     async fn close(
         &self,
-        nonce: u64,
+        transaction: &Recorded,
         landed: Option<Landed>,
         outcomes: &[(Arc<str>, Settling)],
     ) -> Result<(), OutboxError>;
+
+    /// Where a transfer of our own stands, by its member's name; none where it is in no transaction of any key of ours, and never was.
+    /// [`Outbox::record`] refuses a transaction with one that is in another one, or was.
+    async fn transfer(&self, member: &str) -> Result<Option<Sent>, OutboxError>;
 
     /// Which of these ever stood in a transaction: everybody may have read their signatures.
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError>;
@@ -46,6 +50,27 @@ pub struct Recorded {
     pub members: Vec<Member>,
     /// All that was or will be sent under this nonce, the last one last. Never empty.
     pub versions: Vec<Version>,
+}
+
+/// Where a transfer of our own stands. It has no nonce of its own that keeps it from being made twice: the outbox does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// In a transaction of this key that is not closed.
+    Here,
+    /// In one of another key, or on another network.
+    Elsewhere,
+    /// It is over.
+    Over(Over),
+}
+
+/// What became of a transfer of our own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Over {
+    /// It moved, in this transaction.
+    Moved(B256),
+    /// It did not, and never will by what was sent.
+    Failed(String),
 }
 
 /// A transaction in a block that counts.
@@ -72,3 +97,35 @@ pub struct Resumed {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the outbox: {0}")]
 pub struct OutboxError(pub String);
+
+// === impl Recorded ===
+
+impl Recorded {
+    /// Those of its members that are transfers of our own.
+    pub fn transfers(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.members.iter().filter(|member| member.is_transfer()).map(|member| &member.id)
+    }
+}
+
+// === impl Over ===
+
+impl Over {
+    /// From what a member is answered; none where that says nothing for good.
+    #[must_use]
+    pub fn of(settling: &Settling) -> Option<Self> {
+        match settling {
+            Settling::Moved(transaction) => Some(Self::Moved(*transaction)),
+            Settling::Refused(why) => Some(Self::Failed(why.clone())),
+            Settling::Shown(_) | Settling::Unknown(_) | Settling::Unavailable(_) => None,
+        }
+    }
+}
+
+impl From<Over> for Settling {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Moved(transaction) => Self::Moved(transaction),
+            Over::Failed(why) => Self::Refused(why),
+        }
+    }
+}

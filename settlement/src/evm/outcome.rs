@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fate::{self, Fate};
 use super::judge::{self, Shown};
 use super::member::{Member, Order};
-use super::outbox::{Landed, Outbox, Recorded};
+use super::outbox::{Landed, Outbox, Recorded, Sent};
 use super::task::{Failure, Task};
 use super::{MULTICALL3, batch};
 use crate::chain::{Receipt, RpcError};
@@ -19,6 +19,9 @@ const TRIES: u32 = 3;
 
 const NONCE_USED: &str = "its nonce was used without paying whom it is made out to";
 const TIME_OVER: &str = "its time was over before it was moved";
+const REVERTED: &str = "the token did not move it: the transaction was reverted, or shows no transfer";
+const PASSED: &str = "another transaction of the key took its place; see on chain that it did not move before it is tried again";
+const ELSEWHERE: &str = "it stands in a transaction of another key, which is not closed";
 const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by what";
 
 // === impl Task ===
@@ -26,7 +29,7 @@ const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by wha
 impl<O: Outbox> Task<O> {
     /// Answers those that would fail and takes them out of the batch: nothing of them is sent.
     pub(super) async fn leave_out(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
-        self.leave_out_known_payouts(batch).await?;
+        self.leave_out_sent(batch).await?;
         let outcomes = self.simulate(batch).await?;
         if outcomes.iter().all(Result::is_ok) {
             return Ok(());
@@ -53,15 +56,27 @@ impl<O: Outbox> Task<O> {
     }
 
     /// A transfer of our own has no nonce that keeps it from being made twice: the outbox does.
-    async fn leave_out_known_payouts(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
-        let is_payout = |member: &&Member| matches!(member.order, Order::Payout { .. });
-        let payouts: Vec<_> = batch.iter().filter(is_payout).map(|member| Arc::clone(&member.id)).collect();
-        if payouts.is_empty() {
-            return Ok(());
-        }
-        for id in self.outbox.known(&payouts).await? {
+    async fn leave_out_sent(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
+        let transfers = batch.iter().filter(|member| member.is_transfer());
+        let transfers: Vec<_> = transfers.map(|member| Arc::clone(&member.id)).collect();
+        for id in transfers {
+            let Some(sent) = self.outbox.transfer(&id).await? else { continue };
+            match sent {
+                Sent::Over(over) => self.answer(&id, &over.into()),
+                Sent::Elsewhere => self.answer(&id, &Settling::Unknown(ELSEWHERE.to_owned())),
+                // Written down, though whoever did heard an error: it is sent as anything that is.
+                Sent::Here => {
+                    self.adopt().await?;
+                    if !self
+                        .flights
+                        .iter()
+                        .any(|flight| flight.recorded.transfers().any(|other| *other == id))
+                    {
+                        self.answer(&id, &Settling::Unknown(UNCLEAR.to_owned()));
+                    }
+                }
+            }
             batch.retain(|member| member.id != id);
-            self.answer(&id, &Settling::Unknown("it was sent before".to_owned()));
         }
         Ok(())
     }
@@ -170,7 +185,7 @@ impl<O: Outbox> Task<O> {
             block: receipt.block(),
             gas: receipt.gas_used(),
         });
-        self.outbox.close(recorded.nonce, landed, &outcomes).await?;
+        self.outbox.close(recorded, landed, &outcomes).await?;
         outcomes.iter().for_each(|(id, settling)| self.answer(id, settling));
         for member in again {
             *self.failures.entry(Arc::clone(&member.id)).or_default() += 1;
@@ -183,9 +198,9 @@ impl<O: Outbox> Task<O> {
     fn after(&self, member: &Member, fate: Fate, has_landed: bool) -> Option<Settling> {
         let failures = self.failures.get(&member.id).copied().unwrap_or(0);
         match (fate, &member.order) {
-            (_, Order::Payout { .. }) if has_landed => {
-                Some(Settling::Refused("the transfer failed".to_owned()))
-            }
+            (_, Order::Payout { .. }) if has_landed => Some(Settling::Refused(REVERTED.to_owned())),
+            // Nodes that do not agree show the same: whether it is sent again, a person decides.
+            (_, Order::Payout { .. }) => Some(Settling::Refused(PASSED.to_owned())),
             (Fate::Moved(transaction), _) => Some(Settling::Moved(transaction)),
             (Fate::Void, _) => Some(Settling::Refused(NONCE_USED.to_owned())),
             (Fate::Expired, _) => Some(Settling::Refused(TIME_OVER.to_owned())),

@@ -166,6 +166,23 @@ impl<O: Outbox> Task<O> {
         Ok(())
     }
 
+    /// Takes over what is written down and not known here.
+    pub(super) async fn adopt(&mut self) -> Result<(), Failure> {
+        let head = self.chain.head().await?;
+        let resumed = self.outbox.resume().await?;
+        self.next_nonce = self.next_nonce.max(resumed.next_nonce);
+        for recorded in resumed.open {
+            if self.flights.iter().any(|flight| flight.recorded.nonce == recorded.nonce) {
+                continue;
+            }
+            for member in &recorded.members {
+                self.waiting.entry(Arc::clone(&member.id)).or_default();
+            }
+            self.flights.push(Flight::resumed(recorded, head));
+        }
+        Ok(())
+    }
+
     fn take_in(&mut self, Ask { member, waiter }: Ask) {
         if let Some(waiting) = self.waiting.get_mut(&member.id) {
             waiting.push(waiter);

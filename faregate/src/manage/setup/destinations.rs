@@ -25,6 +25,12 @@ pub(super) struct Destination {
     wallet: Option<String>,
     /// What whoever pays has to read, with the rail `manual`.
     reference: Option<String>,
+    /// The network, with the rail `chain`; the same below.
+    network: Option<String>,
+    /// The address there.
+    address: Option<String>,
+    /// The token's address; the network's first one where not given.
+    asset: Option<String>,
 }
 
 /// How it is paid.
@@ -35,6 +41,8 @@ enum Rail {
     Ledger,
     /// By a person's hand.
     Manual,
+    /// Out of the treasury on a public network.
+    Chain,
 }
 
 /// What a provider has, with the ids of wallets.
@@ -75,10 +83,9 @@ pub(super) async fn plan(
             plan.mistakes.add(format!("{at}/provider"), format!("`{name}` stands here twice"));
             continue;
         }
-        if destination.wallet.is_some() != (destination.rail == Rail::Ledger)
-            || destination.reference.is_some() != (destination.rail == Rail::Manual)
-        {
-            plan.mistakes.add(&at, "the rail `ledger` takes a `wallet`, `manual` a `reference`");
+        if !destination.is_whole() {
+            let told = "the rail `ledger` takes a `wallet`, `manual` a `reference`, `chain` a `network` and an `address`";
+            plan.mistakes.add(&at, told);
         }
         if let Some(label) = &destination.wallet {
             plan.expect_wallet(label, format!("{at}/wallet"));
@@ -98,6 +105,7 @@ pub(super) async fn plan(
         let is_there = [&current, &pending].into_iter().flatten().any(|there| {
             (&there.rail, &there.reference) == (&destination.rail, &destination.reference)
                 && there.wallet == destination.wallet.as_ref().and_then(id)
+                && there.is_account_of(destination)
         });
         if !is_there {
             let word = if current.is_some() { "changed" } else { "added" };
@@ -120,17 +128,42 @@ impl Destination {
             if entry.is_null() {
                 return Ok(None);
             }
-            let mut members = shown(entry, &["rail", "wallet", "reference"]);
+            let mut members = shown(entry, &["rail", "wallet", "reference", "network", "address", "asset"]);
             members.insert("provider".to_owned(), provider.into());
             Ok(Some(serde_json::from_value(members.into())?))
         };
         Ok(Known { current: read(&both["current"])?, pending: read(&both["pending"])? })
     }
 
+    /// Whether it says what its rail wants, and nothing else.
+    fn is_whole(&self) -> bool {
+        let is_chain = self.rail == Rail::Chain;
+        self.wallet.is_some() == (self.rail == Rail::Ledger)
+            && self.reference.is_some() == (self.rail == Rail::Manual)
+            && (self.network.is_some(), self.address.is_some()) == (is_chain, is_chain)
+            && (is_chain || self.asset.is_none())
+    }
+
+    /// Whether this is the account that another one asks for: digits in any case, and any token where that one names none.
+    fn is_account_of(&self, wanted: &Self) -> bool {
+        let same = |one: &Option<String>, other: &Option<String>| match (one, other) {
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        self.network == wanted.network
+            && same(&self.address, &wanted.address)
+            && (wanted.asset.is_none() || same(&self.asset, &wanted.asset))
+    }
+
     fn call(&self) -> Call {
         let mut body = json!({ "rail": self.rail });
-        if let Some(reference) = &self.reference {
-            body["reference"] = reference.as_str().into();
+        let Self { reference, network, address, asset, .. } = self;
+        for (name, given) in
+            [("reference", reference), ("network", network), ("address", address), ("asset", asset)]
+        {
+            if let Some(given) = given {
+                body[name] = given.as_str().into();
+            }
         }
         Call::new(Method::PUT, path(&self.provider)).body(body).wallet(self.wallet.as_ref())
     }

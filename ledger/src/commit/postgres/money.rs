@@ -1,8 +1,9 @@
-//! What moves money and is no capture, as arrays of columns: refunds, transfers, settlements, payouts, and who asked.
+//! What moves money and is no capture, as arrays of columns: refunds, transfers, settlements, payouts, what leaves our treasury, and
+//! who asked.
 
 use super::text;
 use super::write::{Statement, column, number};
-use crate::batch::Delta;
+use crate::batch::{Delta, PayoutRow, StepRow};
 
 pub(super) fn refunds(delta: &Delta) -> Statement<'static> {
     let rows = &delta.refunds;
@@ -64,7 +65,7 @@ pub(super) fn payouts(delta: &Delta) -> Statement<'static> {
         .bind(column(rows, |row| row.payable.0))
         .bind(column(rows, |row| row.payout.destination.rail()))
         .bind(column(rows, |row| row.wallet.map(|account| account.0)))
-        .bind(column(rows, |row| row.destination().map(str::to_owned)))
+        .bind(column(rows, PayoutRow::destination))
         .bind(column(rows, |row| row.payout.amount.atomic()))
         .bind(column(rows, |row| row.payout.paid.as_ref().map(|paid| paid.transfer.as_bytes().to_vec())))
         .bind(delta.marker.at.0)
@@ -76,6 +77,38 @@ pub(super) fn paid(delta: &Delta) -> Statement<'static> {
         .bind(column(&delta.paid, |row| row.payout.as_bytes().to_vec()))
         .bind(column(&delta.paid, |row| row.transfer.as_bytes().to_vec()))
         .bind(delta.marker.batch)
+}
+
+pub(super) fn outgoing(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.outgoing;
+    sqlx::query(text::OUTGOING)
+        .bind(column(rows, |row| row.outgoing.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.payment))
+        .bind(column(rows, |row| row.provider.0))
+        .bind(column(rows, |row| row.outgoing.to.network.to_string()))
+        .bind(column(rows, |row| row.outgoing.to.token.to_vec()))
+        .bind(column(rows, |row| row.outgoing.to.address.to_vec()))
+        .bind(column(rows, |row| row.outgoing.amount.atomic()))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}
+
+pub(super) fn steps(delta: &Delta) -> Statement<'static> {
+    stepping(text::STEPS, &delta.steps).bind(delta.marker.at.0).bind(delta.marker.batch)
+}
+
+pub(super) fn stepped(delta: &Delta) -> Statement<'static> {
+    let tries = column(&delta.steps, |row| i64::from(row.tries));
+    stepping(text::STEPPED, &delta.steps).bind(delta.marker.at.0).bind(tries)
+}
+
+fn stepping(text: &'static str, rows: &[StepRow]) -> Statement<'static> {
+    sqlx::query(text)
+        .bind(column(rows, |row| row.outgoing.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.number))
+        .bind(column(rows, |row| row.state.name()))
+        .bind(column(rows, |row| row.transaction.map(|hash| hash.to_vec())))
+        .bind(column(rows, |row| row.reason.clone()))
 }
 
 pub(super) fn movers(delta: &Delta) -> Statement<'static> {

@@ -190,6 +190,24 @@ insert into difference (payment, number, way, booked, network, account, provider
   select d.*, $11, $12
   from unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
     $9::bytea[], $10::bytea[]) as d";
+/// `$1` ids, `$2` payments, `$3` providers, `$4` networks, `$5` tokens, `$6` recipients, `$7` amounts, `$8` time, `$9` batch.
+pub(super) const OUTGOING: &str = "
+insert into outgoing (id, payment, provider, network, token, recipient, amount, state, tries, steps, at, batch, changed_at)
+  select o.*, 'due', 0, 0, $8, $9, $8
+  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[]) as o";
+
+/// `$1` transfers, `$2` numbers, `$3` states, `$4` hashes, `$5` reasons, `$6` time, `$7` batch.
+pub(super) const STEPS: &str = "
+insert into outgoing_step (outgoing, number, state, hash, reason, at, batch)
+  select s.*, $6, $7 from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bytea[], $5::text[]) as s";
+
+/// `$1` transfers, `$2` numbers of their steps, `$3` states, `$4` hashes, `$5` reasons, `$6` time, `$7` tries.
+pub(super) const STEPPED: &str = "
+update outgoing
+  set state = s.state, hash = s.hash, reason = s.reason, tries = s.tries, steps = s.number, changed_at = $6
+from unnest($1::bytea[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $7::bigint[])
+  as s (outgoing, number, state, hash, reason, tries)
+where outgoing.id = s.outgoing";
 
 /// `$1` what moved, `$2` who asked for it, `$3` batch.
 pub(super) const MOVERS: &str = "

@@ -262,6 +262,12 @@ fn rare(delta: &Delta) -> Vec<Statement<'static>> {
     if !delta.differences.is_empty() {
         statements.push(money::differences(delta));
     }
+    if !delta.outgoing.is_empty() {
+        statements.push(money::outgoing(delta));
+    }
+    if !delta.steps.is_empty() {
+        statements.extend([money::steps(delta), money::stepped(delta)]);
+    }
     if !delta.movers.is_empty() {
         statements.push(money::movers(delta));
     }

@@ -11,11 +11,13 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 use super::text::{self, Size};
 use crate::batch::{
     AccountId, CallChange, CallKey, ClosedRow, Delta, DifferenceRow, HoldRow, IntentRow, KEPT_MILLIS,
-    NewAccount, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, TransferRow, WindowChange, WindowKey,
+    NewAccount, OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow,
+    WindowChange, WindowKey,
 };
 use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
 use crate::books::windows::{charged as charged_to, limits, period, scope};
+use crate::outgoing::Outgoing;
 
 /// One JSON array of arrays, as it grows.
 struct Rows {
@@ -70,6 +72,8 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.intents.iter(), intent).finish());
     values.add(hex_list(delta.unsigned.iter().map(|payment| payment.as_bytes().as_slice())));
     values.add(Rows::of(delta.closed.iter(), closed).finish());
+    values.add(Rows::of(delta.outgoing.iter(), outgoing).finish());
+    values.add(Rows::of(delta.steps.iter(), step).finish());
     values.add(Rows::of(delta.differences.iter(), difference).finish());
     values.arguments
 }
@@ -181,6 +185,20 @@ fn closed(mut row: Row<'_>, closed: &ClosedRow) {
 }
 
 /// `$27`
+fn outgoing(mut row: Row<'_>, begun: &OutgoingRow) {
+    let Outgoing { id, to, amount, .. } = &begun.outgoing;
+    row.bytes(id.as_bytes()).account(begun.payment.map(AccountId)).number(begun.provider.0);
+    row.text(&to.network).bytes(to.token.as_slice()).bytes(to.address.as_slice()).number(amount.atomic());
+}
+
+/// `$28`
+fn step(mut row: Row<'_>, step: &StepRow) {
+    row.bytes(step.outgoing.as_bytes()).number(step.number).text(step.state.name());
+    row.optional(step.transaction.as_ref().map(|hash| hash.as_slice())).word(step.reason.as_deref());
+    row.number(step.tries);
+}
+
+/// `$29`
 fn difference(mut row: Row<'_>, row_of: &DifferenceRow) {
     let difference = &row_of.difference;
     row.bytes(difference.payment.as_bytes()).number(row_of.number);
@@ -249,7 +267,7 @@ fn payout(mut row: Row<'_>, row_of: &PayoutRow) {
     let payout = &row_of.payout;
     row.bytes(payout.id.as_bytes()).bytes(payout.settlement.as_bytes());
     row.number(row_of.provider.0).number(row_of.payable.0);
-    row.text(payout.destination.rail()).account(row_of.wallet).word(row_of.destination());
+    row.text(payout.destination.rail()).account(row_of.wallet).word(row_of.destination().as_deref());
     row.number(payout.amount.atomic());
     row.optional(payout.paid.as_ref().map(|paid| paid.transfer.as_bytes().as_slice()));
 }

@@ -8,7 +8,8 @@
 //! batch's own: `$12` its number, `$13` time, `$14` open list, `$15` number of balances, `$16` last seq, `$17` gross so far,
 //! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid,
 //! `$22` who asked for what moves, `$23` windows of limits that not every payment is charged to, `$24` intents that begin, `$25` those that
-//! go with a hold that is voided, `$26` those that are closed, `$27` differences.
+//! go with a hold that is voided, `$26` those that are closed; `$27` transfers out of our treasury, `$28` steps of those, `$29`
+//! differences.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -160,10 +161,21 @@ insert into payout (id, settlement, provider, payable, rail, wallet, destination
 update payout set transfer = r.transfer, paid_batch = $12
   from (select unhex(value->>0) as payout, unhex(value->>1) as transfer from json_each($21)) as r
   where payout.id = r.payout;
+insert into outgoing (id, payment, provider, network, token, recipient, amount, state, tries, steps, at, batch, changed_at)
+  select unhex(value->>0), value->>1, value->>2, value->>3, unhex(value->>4), unhex(value->>5), value->>6, 'due', 0, 0,
+    $13, $12, $13
+  from json_each($27);
+insert into outgoing_step (outgoing, number, state, hash, reason, at, batch)
+  select unhex(value->>0), value->>1, value->>2, unhex(value->>3), value->>4, $13, $12 from json_each($28);
+update outgoing set state = s.state, hash = s.hash, reason = s.reason, tries = s.tries, steps = s.number, changed_at = $13
+  from (select unhex(value->>0) as outgoing, value->>1 as number, value->>2 as state, unhex(value->>3) as hash,
+          value->>4 as reason, value->>5 as tries
+        from json_each($28)) as s
+  where outgoing.id = s.outgoing;
 insert into difference (payment, number, way, booked, network, account, provider, amount, hash, late, at, batch)
   select unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, unhex(value->>8),
     unhex(value->>9), $13, $12
-  from json_each($27);
+  from json_each($29);
 insert into mover (moved, who, batch) select unhex(value->>0), value->>1, $12 from json_each($22);
 insert into response (payment, status, headers, body, expires_at)
   select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $18 from json_each($8) where true
@@ -301,6 +313,6 @@ mod tests {
         }
         // A batch of refunds alone moves three balances each.
         let most = Size::of(0, 3 * 256, 0, 0);
-        assert!(most.values() + 27 <= 32_766, "{most:?}");
+        assert!(most.values() + 29 <= 32_766, "{most:?}");
     }
 }

@@ -36,7 +36,10 @@ impl Disk {
             self.given.earned.insert(*account, self.balances[account]);
         }
         for row in &delta.payments {
-            self.given.payments.insert(row.id, GivenPayment { row: row.clone(), back: None });
+            self.given.payments.insert(
+                row.id,
+                GivenPayment { row: row.clone(), back: None, is_open: false, outgoing: Vec::new() },
+            );
         }
         for row in &delta.refunds {
             let given = self.given.payments.get_mut(&row.refunded.payment).unwrap();

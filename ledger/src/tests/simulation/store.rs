@@ -144,8 +144,12 @@ fn load(tables: &Tables, wanted: &Wanted, at: UnixMillis) -> Loaded {
         loaded.given.refunds.extend(key.map(|key| (key, row.refunded)));
     }
     let payments = tables.payments.iter().filter(|row| wanted.payments.contains(&row.id));
-    let given =
-        |row: &crate::batch::PaymentRow| (row.id, GivenPayment { row: row.clone(), back: tables.back(row) });
+    let given = |row: &crate::batch::PaymentRow| {
+        (
+            row.id,
+            GivenPayment { row: row.clone(), back: tables.back(row), is_open: false, outgoing: Vec::new() },
+        )
+    };
     loaded.given.payments = payments.map(given).collect();
     let providers = loaded.given.payments.values().map(|given| given.row.provider_account);
     loaded.given.earned = providers.map(|provider| (provider, balance(tables, provider))).collect();

@@ -64,6 +64,7 @@ fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<Netwo
     let times = times(&section);
     let treasury = section.item("treasury").and_then(|item| item.parse(value::address));
     let payer_unsettled_max = section.item("payer_unsettled_max").and_then(|item| item.parse(cap));
+    let refunds_per_day_max = section.item("refunds_per_day_max").and_then(|item| item.parse(refunds));
     let tokens = token::all(&section, chain_id);
     let settler = settler::read(&section);
     section.finish();
@@ -76,6 +77,7 @@ fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<Netwo
         payer_unsettled_max: payer_unsettled_max
             .or(Amount::from_atomic(PAYER_UNSETTLED_MAX))
             .unwrap_or_default(),
+        refunds_per_day_max,
         settler: settler?,
     })
 }
@@ -201,4 +203,9 @@ fn cap(text: &str) -> Result<Amount, String> {
         Ok(amount) => Ok(amount),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Zero: nobody gives anything back.
+fn refunds(text: &str) -> Result<Amount, String> {
+    Amount::parse_dollars(text).map_err(|error| error.to_string())
 }

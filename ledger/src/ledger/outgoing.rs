@@ -1,0 +1,71 @@
+//! Transfers out of our treasury: who sends them asks for those that are due, and says step by step what became of each.
+
+use domain::{OutgoingId, PaymentId};
+
+use super::Ledger;
+use crate::command::Work;
+use crate::error::LedgerError;
+use crate::outgoing::{Outgoing, Outlet, Step};
+use crate::reports::outgoing::{self as reports, OutgoingFilter};
+use crate::reports::{Listed, Page, within};
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Those of a network that are to be sent, or were and are not over, the oldest first. A refund is among them once the payment
+    /// that it gives back has itself moved for good.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn outgoing_due(&self, network: &str, limit: u32) -> Result<Vec<Outgoing>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        within(reports::due(&mut connection.session(), network, limit)).await
+    }
+
+    /// The next step of one. A step that was made before is no other one.
+    ///
+    /// # Errors
+    /// [`LedgerError::UnknownOutgoing`], [`LedgerError::Step`] where it is not in a state for that, [`LedgerError::Overloaded`],
+    /// [`LedgerError::Unavailable`].
+    pub async fn outgoing_step(&self, outgoing: &Outgoing, step: Step) -> Result<Outgoing, LedgerError> {
+        let (outgoing, transfer) = (Box::new(outgoing.clone()), self.shared.new_transfer()?);
+        self.work(|reply, permit| Work::Step { outgoing, step, transfer, reply, _permit: permit }).await
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn outgoing(&self, id: OutgoingId) -> Result<Option<Outgoing>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        within(reports::one(&mut connection.session(), id)).await
+    }
+
+    /// Those that fit a filter.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn outgoing_list(
+        &self,
+        filter: &OutgoingFilter,
+        page: Page<OutgoingId>,
+    ) -> Result<Listed<Outgoing, OutgoingId>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        within(reports::list(&mut connection.session(), filter, &page)).await
+    }
+
+    /// What is sent, or was, of a payment that is given back, in order.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn outgoing_of(&self, payment: PaymentId) -> Result<Vec<Outgoing>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        within(reports::of_payment(&mut connection.session(), payment)).await
+    }
+
+    /// Whether money can leave our treasury on a network.
+    #[must_use]
+    pub fn outlet(&self, network: &str) -> Option<Outlet> {
+        self.shared.settings.outlets.get(network).copied()
+    }
+}

@@ -1,0 +1,95 @@
+//! Transfers out of our treasury, as they are sent and listed.
+
+use std::sync::Arc;
+
+use domain::{OutgoingId, PaymentId};
+use sqlx::AssertSqlSafe;
+
+use super::lists::{of_provider, ordered};
+use super::{Listed, Page};
+use crate::books::outgoing::{OUTGOING, OutgoingColumns, outgoing};
+use crate::books::rows::hex_list;
+use crate::books::session::{Session, on_either};
+use crate::outgoing::{Outgoing, OutgoingState};
+
+/// Which are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutgoingFilter {
+    /// Of this provider.
+    pub provider: Option<Arc<str>>,
+    /// In this state.
+    pub state: Option<OutgoingState>,
+}
+
+/// `$1` the network, `$2` how many.
+const DUE: &str = concat!(
+    outgoing!(),
+    "where o.network = $1 and o.state in ('due', 'sent') and (o.payment is null
+       or exists (select 1 from intent i where i.payment = p.id and i.closed = 'settled'))
+     order by o.id limit $2"
+);
+
+pub(crate) async fn due(
+    session: &mut Session<'_>,
+    network: &str,
+    limit: u32,
+) -> Result<Vec<Outgoing>, sqlx::Error> {
+    let rows: Vec<OutgoingColumns> =
+        on_either!(session, c => sqlx::query_as(DUE).bind(network).bind(i64::from(limit)).fetch_all(c))?;
+    rows.into_iter().map(|row| Ok(row.read()?)).collect()
+}
+
+pub(crate) async fn one(session: &mut Session<'_>, id: OutgoingId) -> Result<Option<Outgoing>, sqlx::Error> {
+    let keys = hex_list([id.as_bytes().as_slice()].into_iter());
+    let row: Option<OutgoingColumns> =
+        on_either!(session, c => sqlx::query_as(OUTGOING).bind(keys).fetch_optional(c))?;
+    row.map(|row| Ok(row.read()?)).transpose()
+}
+
+pub(crate) async fn of_payment(
+    session: &mut Session<'_>,
+    payment: PaymentId,
+) -> Result<Vec<Outgoing>, sqlx::Error> {
+    const TEXT: &str = concat!(outgoing!(), "where p.id = $1 order by o.id");
+    let key = payment.as_bytes().to_vec();
+    let rows: Vec<OutgoingColumns> = on_either!(session, c => sqlx::query_as(TEXT).bind(key).fetch_all(c))?;
+    rows.into_iter().map(|row| Ok(row.read()?)).collect()
+}
+
+pub(crate) async fn list(
+    session: &mut Session<'_>,
+    filter: &OutgoingFilter,
+    page: &Page<OutgoingId>,
+) -> Result<Listed<Outgoing, OutgoingId>, sqlx::Error> {
+    let Some(mut condition) = of_provider(session, "o", filter.provider.as_deref()).await? else {
+        return Ok(Listed { items: Vec::new(), next: None });
+    };
+    if let Some(state) = filter.state {
+        condition.push_str(&format!(" and o.state = '{}'", state.name()));
+    }
+    let text = ordered(outgoing!(), &condition, "o.id", page);
+    let after = page.after.map(|id| id.as_bytes().to_vec());
+    let rows: Vec<OutgoingColumns> = on_either!(session, c => {
+        let query = sqlx::query_as(AssertSqlSafe(text)).persistent(false).bind(page.asked());
+        match after {
+            Some(after) => query.bind(after).fetch_all(c),
+            None => query.fetch_all(c),
+        }
+    })?;
+    let items = rows.into_iter().map(|row| Ok(row.read()?)).collect::<Result<_, sqlx::Error>>()?;
+    Ok(page.listed(items, |outgoing: &Outgoing| outgoing.id))
+}
+
+/// After each step in batches above the first and up to the second, with its batch.
+pub(crate) async fn steps(
+    session: &mut Session<'_>,
+    (after, upto): (i64, i64),
+) -> Result<Vec<(i64, Outgoing)>, sqlx::Error> {
+    const TEXT: &str = concat!(
+        outgoing!(steps),
+        "where s.batch > $1 and s.batch <= $2 order by s.batch, s.outgoing, s.number"
+    );
+    let rows: Vec<OutgoingColumns> =
+        on_either!(session, c => sqlx::query_as(TEXT).bind(after).bind(upto).fetch_all(c))?;
+    rows.into_iter().map(|row| Ok((row.batch, row.read()?))).collect()
+}

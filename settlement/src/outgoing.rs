@@ -1,0 +1,195 @@
+//! [`Sender`]: sends what leaves our treasury on public networks, each transfer in a transaction of its own under the next nonce of the
+//! treasury's key.
+//!
+//! The books say what is due ([`ledger::Outgoing`]), and hear of each step before the next one is made: handed over, shown by a block,
+//! paid where that one counts, failed. That a transfer is sent once, whatever crashes, is the settler's outbox to see to: it stands there
+//! before it is sent, under a name that nothing else ever has, and whoever asks for it again is told what became of it ([`crate::evm`]).
+//! So the sender may be dropped at any point: what was handed over is asked for again. What failed waits for a person.
+//! A transfer that the treasury cannot pay now stays due.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{Address, U256};
+use ledger::{Ledger, LedgerError, Outgoing, OutgoingState, Step};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::chain::{Chain, Depth};
+use crate::evm::{EvmSettler, Member};
+use crate::rail::{Settling, units};
+use crate::ticks::Ticks;
+
+/// Transfers of one network that are looked at in a round.
+const DUE_MAX: u32 = 64;
+
+/// Until one is asked for again of which nobody knows what became of it.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// How money leaves our treasury on a network.
+pub struct Outlet {
+    /// CAIP-2.
+    pub network: Arc<str>,
+    /// Its nodes.
+    pub chain: Arc<Chain>,
+    /// Who sends; its address is the treasury's.
+    pub settler: EvmSettler,
+}
+
+/// Sends. It may be dropped at any point.
+pub struct Sender {
+    ledger: Ledger,
+    outlets: Vec<Arc<Outlet>>,
+    /// On their way, by their names in a settler's outbox.
+    running: JoinSet<()>,
+    moving: Arc<Mutex<HashMap<Arc<str>, Moving>>>,
+}
+
+/// One that is on its way, or is left alone for a while.
+struct Moving {
+    token: Address,
+    units: U256,
+    /// Asked for again from then on; none while it is asked for.
+    again_at: Option<Instant>,
+}
+
+// === impl Sender ===
+
+impl Sender {
+    /// One for all networks on which money can leave.
+    #[must_use]
+    pub fn new(ledger: Ledger, outlets: Vec<Outlet>) -> Self {
+        let outlets = outlets.into_iter().map(Arc::new).collect();
+        Self { ledger, outlets, running: JoinSet::new(), moving: Arc::default() }
+    }
+
+    /// Works until `stop` says so, a round every `interval`.
+    pub async fn run(mut self, interval: Duration, stop: watch::Receiver<bool>) {
+        let mut ticks = Ticks::new(interval, stop);
+        while ticks.next().await {
+            while self.running.try_join_next().is_some() {}
+            for outlet in self.outlets.clone() {
+                if let Err(error) = self.round(&outlet).await {
+                    warn!(network = %outlet.network, %error, "what is due to leave the treasury is looked at again");
+                }
+            }
+        }
+    }
+
+    /// Begins with all that is due, as far as the treasury has it.
+    async fn round(&mut self, outlet: &Arc<Outlet>) -> Result<(), LedgerError> {
+        if !outlet.settler.is_available() {
+            return Ok(());
+        }
+        let mut due = self.ledger.outgoing_due(&outlet.network, DUE_MAX).await?;
+        // What was handed over has its part of the treasury's balance before anything else has.
+        due.sort_by_key(|outgoing| outgoing.state != OutgoingState::Sent);
+        for outgoing in due {
+            let member = name(&outgoing);
+            let is_sent = outgoing.state == OutgoingState::Sent;
+            if self.is_moving(&member) || (!is_sent && !self.is_covered(outlet, &outgoing).await) {
+                continue;
+            }
+            let (token, units) = (outgoing.to.token, units(outgoing.amount));
+            self.moving.lock().insert(Arc::clone(&member), Moving { token, units, again_at: None });
+            let (ledger, outlet, moving) =
+                (self.ledger.clone(), Arc::clone(outlet), Arc::clone(&self.moving));
+            self.running.spawn(async move {
+                let is_over = send(&ledger, &outlet, outgoing, &member).await;
+                let mut moving = moving.lock();
+                if is_over {
+                    moving.remove(&member);
+                } else if let Some(left) = moving.get_mut(&member) {
+                    left.again_at = Some(Instant::now() + AGAIN);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn is_moving(&self, member: &str) -> bool {
+        let now = Instant::now();
+        self.moving.lock().get(member).is_some_and(|moving| moving.again_at.is_none_or(|again| again > now))
+    }
+
+    /// Whether the treasury has what is to be sent, beside what is on its way.
+    async fn is_covered(&self, outlet: &Outlet, outgoing: &Outgoing) -> bool {
+        let token = outgoing.to.token;
+        let balance = match outlet.chain.balance(token, outlet.settler.address()).await {
+            Ok(balance) => balance,
+            Err(error) => {
+                warn!(network = %outlet.network, %error, "the treasury's balance cannot be read");
+                return false;
+            }
+        };
+        let of_token = |moving: &&Moving| moving.token == token;
+        let sum = |sum: U256, moving: &Moving| sum.saturating_add(moving.units);
+        let taken = self.moving.lock().values().filter(of_token).fold(U256::ZERO, sum);
+        let is_covered = balance >= taken.saturating_add(units(outgoing.amount));
+        if !is_covered {
+            warn!(outgoing.id = %outgoing.id, amount = %outgoing.amount, %balance, on_its_way = %taken,
+                network = %outlet.network, "the treasury does not have what is to leave it; it waits");
+        }
+        is_covered
+    }
+}
+
+/// What a transfer is called in the settler's outbox: one that a person has tried again is another one.
+fn name(outgoing: &Outgoing) -> Arc<str> {
+    format!("{}/{}", outgoing.id, outgoing.tries).into()
+}
+
+/// Sends one, or asks what became of it; whether it is over.
+async fn send(ledger: &Ledger, outlet: &Outlet, outgoing: Outgoing, member: &Arc<str>) -> bool {
+    let id = outgoing.id;
+    match follow(ledger, outlet, outgoing, member).await {
+        Ok(outgoing) if outgoing.state == OutgoingState::Paid => {
+            info!(outgoing.id = %id, amount = %outgoing.amount, network = %outlet.network,
+                transaction = ?outgoing.transaction, "left the treasury");
+            true
+        }
+        Ok(outgoing) if outgoing.state == OutgoingState::Failed => {
+            warn!(outgoing.id = %id, reason = outgoing.reason, network = %outlet.network,
+                "did not leave the treasury; a person has to see to it");
+            true
+        }
+        Ok(_) => false,
+        Err(error) => {
+            warn!(outgoing.id = %id, %error, network = %outlet.network, "it is asked for again");
+            false
+        }
+    }
+}
+
+async fn follow(
+    ledger: &Ledger,
+    outlet: &Outlet,
+    mut outgoing: Outgoing,
+    member: &Arc<str>,
+) -> Result<Outgoing, LedgerError> {
+    if outgoing.state == OutgoingState::Due {
+        outgoing = ledger.outgoing_step(&outgoing, Step::Send).await?;
+    }
+    let (to, units) = (&outgoing.to, units(outgoing.amount));
+    let transfer = Member::payout(Arc::clone(member), to.token, to.address, units);
+    let mut settling = outlet.settler.settle(transfer.clone(), Depth::Last).await;
+    if let Settling::Shown(transaction) = settling {
+        if outgoing.transaction != Some(transaction) {
+            outgoing = ledger.outgoing_step(&outgoing, Step::Show(transaction)).await?;
+        }
+        settling = outlet.settler.settle(transfer, Depth::Counts).await;
+    }
+    match settling {
+        Settling::Moved(transaction) => ledger.outgoing_step(&outgoing, Step::Pay(transaction)).await,
+        Settling::Refused(why) => ledger.outgoing_step(&outgoing, Step::Fail(why)).await,
+        other => {
+            warn!(outgoing.id = %outgoing.id, outcome = ?other, network = %outlet.network,
+                "nobody knows yet what became of it");
+            Ok(outgoing)
+        }
+    }
+}
