@@ -3,6 +3,7 @@
 //! It does nothing else: no filter, no module, no log. The difference to it is what Faregate costs.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -13,11 +14,24 @@ use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 
+use crate::ground::Ground;
+use crate::process::{Process, free_address};
+
 /// Unused upstream connections kept, more than the generator opens.
 const POOL_SIZE: usize = 512;
 
 struct Forward {
     upstream: SocketAddr,
+}
+
+/// Starts one in front of the ground's upstream, as a process of its own; where it listens.
+pub(crate) fn start(ground: &Ground, workers: usize) -> Result<(Process, SocketAddr)> {
+    let listen = free_address()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["baseline", "--listen", &listen.to_string()]);
+    command.args(["--upstream", &ground.upstream().to_string()]);
+    command.args(["--workers", &workers.to_string()]);
+    Ok((Process::listening(&mut command, listen, &ground.folder().join("bare.log"))?, listen))
 }
 
 /// Serves until it is killed.

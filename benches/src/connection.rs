@@ -51,6 +51,11 @@ impl Connection {
         self.due.is_some()
     }
 
+    /// Since when, where one is.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
     /// Where the next request is put before [`Self::send`].
     pub(crate) fn output(&mut self) -> &mut Vec<u8> {
         self.output.clear();

@@ -2,7 +2,8 @@
 //!
 //! A closed loop sends when an answer has come: it finds the highest rate. An open loop sends when a request is due
 //! and counts latency from there, so that a slow answer is not hidden by the requests it held up. Any answer with
-//! another status than the expected one ends the run: a fast refusal is not a fast payment.
+//! another status than the expected one ends the run: a fast refusal is not a fast payment. Only where the plan has patience it is
+//! counted as failed, beside what was never answered.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ use crate::requests::Requests;
 
 /// How long answers are waited for after the last request.
 const DRAIN_MAX: Duration = Duration::from_secs(15);
+
+/// How often is looked for requests that are to be given up.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A run under way.
 pub(crate) struct Load<'a> {
@@ -91,11 +95,13 @@ impl<'a> Load<'a> {
                 Pace::Open(_) if !self.idle.is_empty() => self.next_due.min(end),
                 _ => end,
             };
+            let wake = if self.plan.patience.is_some() { wake.min(now + LOOK) } else { wake };
             self.poller.wait(Some(wake.saturating_duration_since(Instant::now())), &mut ready)?;
             for token in ready.drain(..) {
                 self.receive(token)?;
                 self.send_due(Instant::now())?;
             }
+            self.give_up(Instant::now())?;
         }
     }
 
@@ -119,6 +125,7 @@ impl<'a> Load<'a> {
             for token in ready.drain(..) {
                 self.receive(token)?;
             }
+            self.give_up(now)?;
         }
     }
 
@@ -146,8 +153,34 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// One connection has something to read, or room to write.
+    /// One connection has something to read, or room to write. What is wrong with it ends the run, or is counted.
     fn receive(&mut self, token: usize) -> Result<()> {
+        match self.received(token) {
+            Err(_) if self.plan.patience.is_some() => self.fail(token),
+            received => received,
+        }
+    }
+
+    /// Gives up what was sent too long ago.
+    fn give_up(&mut self, now: Instant) -> Result<()> {
+        let Some(patience) = self.plan.patience else { return Ok(()) };
+        let is_late = |connection: &Connection| connection.due().is_some_and(|due| now > due + patience);
+        let late = self.connections.iter().enumerate().filter(|(_, connection)| is_late(connection));
+        let late: Vec<usize> = late.map(|(token, _)| token).collect();
+        late.into_iter().try_for_each(|token| self.fail(token))
+    }
+
+    /// Counts a request without its answer; the next one goes out on a new connection.
+    fn fail(&mut self, token: usize) -> Result<()> {
+        self.measured.failed += 1;
+        self.reopen(token)?;
+        if !self.idle.contains(&token) {
+            self.idle.push_back(token);
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, token: usize) -> Result<()> {
         let Some(connection) = self.connections.get_mut(token) else { return Ok(()) };
         if connection.is_sending() && connection.flush()? {
             self.poller.change(&*connection, token, Interest::Read)?;

@@ -111,6 +111,7 @@ impl Options {
             pid,
             expected: 200,
             refused: None,
+            patience: None,
             connections: self.connections,
             pace,
             warmup: Duration::from_secs_f64(self.seconds * WARMUP),

@@ -16,6 +16,9 @@ pub(crate) struct Plan {
     pub(crate) expected: u16,
     /// The status of those that are refused on purpose and only counted, where some are.
     pub(crate) refused: Option<u16>,
+    /// Where it is said, a request without the right answer for so long is given up and counted, and the run goes on: a server that is
+    /// measured for comparison may fail. Else it ends the run.
+    pub(crate) patience: Option<Duration>,
     /// How many connections.
     pub(crate) connections: usize,
     /// When requests are sent.
@@ -42,6 +45,8 @@ pub(crate) struct Measured {
     pub(crate) total: u64,
     /// Refused on purpose, before and after the window too.
     pub(crate) refused: u64,
+    /// Given up without the right answer, before and after the window too.
+    pub(crate) failed: u64,
     /// Answers within the window.
     pub(crate) answers: u64,
     /// The window's real length.

@@ -28,6 +28,8 @@ pub(crate) struct Run {
     reconnects: u64,
     /// Refused on purpose, warm-up included.
     refused: u64,
+    /// Given up without the right answer.
+    failed: u64,
     /// Of the measured process, after the run.
     pub(crate) resident_mib: f64,
 }
@@ -58,6 +60,7 @@ impl Run {
             seconds,
             reconnects: measured.reconnects,
             refused: measured.refused,
+            failed: measured.failed,
             resident_mib: after.resident_mib(),
         }
     }

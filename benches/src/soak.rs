@@ -91,6 +91,7 @@ impl Soak {
             target: gateway.data,
             pid: gateway.pid(),
             expected: 200,
+            patience: None,
             refused: Some(403),
             connections: self.connections,
             pace: Pace::Open(self.rate),

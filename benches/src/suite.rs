@@ -4,10 +4,10 @@
 //! proxy of the same repeat. Next: [`crate::report`] for what is made of the runs.
 
 use std::net::SocketAddr;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::baseline;
 use crate::faregate::{FREE_PATH, Faregate, PAID_PATH};
 use crate::footprint::Footprint;
 use crate::ground::Ground;
@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::options::{Options, Part};
 use crate::payments;
 use crate::plan::{Pace, Plan};
-use crate::process::{Process, free_address};
+use crate::process::Process;
 use crate::report::Report;
 use crate::requests::Requests;
 use crate::run::Run;
@@ -126,18 +126,13 @@ impl Case {
 
 impl<'a> Stage<'a> {
     fn set(ground: &'a Ground, options: &Options) -> Result<Self> {
-        let listen = free_address()?;
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["baseline", "--listen", &listen.to_string()]);
-        command.args(["--upstream", &ground.upstream().to_string()]);
-        command.args(["--workers", &options.workers.to_string()]);
-        let bare = Process::listening(&mut command, listen, &ground.folder().join("bare.log"))?;
+        let bare = baseline::start(ground, options.workers)?;
         let faregate = if options.without_faregate {
             None
         } else {
             Some(Faregate::start_on(options.database.clone(), ground, "table", options.workers, 0)?)
         };
-        Ok(Self { ground, bare: (bare, listen), faregate })
+        Ok(Self { ground, bare, faregate })
     }
 
     fn measure(&self, case: Case, pace: Pace, repeat: usize, options: &Options) -> Result<Run> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use domain::{Amount, CanonicalPath, PaymentId, Scope, UnixMillis, Window};
+use domain::{AgentId, Amount, CanonicalPath, PaymentId, Scope, UnixMillis, Window};
 use http::HeaderMap;
 use ledger::{Ledger, PaymentRecord, WindowSpent};
 use registry::{Access, Directory};
@@ -22,6 +22,14 @@ const PREFIX: &str = "/.well-known/faregate/";
 
 /// Addresses that are counted at once; older minutes are let go first.
 const COUNTED_ADDRESSES_MAX: usize = 50_000;
+
+/// Who asks, proved.
+struct Asker {
+    /// The registered agent; none where only payments on public networks were ever made.
+    access: Option<Arc<Access>>,
+    /// Whom payments on public networks belong to: the address that signed in.
+    payer: Option<AgentId>,
+}
 
 /// Answers payers.
 pub(crate) struct PayerView {
@@ -64,42 +72,34 @@ impl PayerView {
         let payment = asked.strip_prefix("payments/").map(str::parse::<PaymentId>);
         match (asked, payment) {
             ("me", _) => {
-                let access = self.access(request, headers, at).await?;
-                self.me(&access).await
+                let asker = self.asker(request, headers, at).await?;
+                self.me(&*asker.access.ok_or(Refusal::NotFound)?).await
             }
             (_, Some(Ok(id))) => {
-                let access = self.access(request, headers, at).await?;
-                self.payment(&access, id).await
+                let asker = self.asker(request, headers, at).await?;
+                self.payment(&asker, id).await
             }
             _ => Err(Refusal::NotFound),
         }
     }
 
-    async fn access(
-        &self,
-        request: &Admitted,
-        headers: &HeaderMap,
-        at: UnixMillis,
-    ) -> Result<Arc<Access>, Refusal> {
-        let found = match Credential::find(headers)? {
-            Credential::Key(key) => self
-                .directory
-                .by_key(&key)
-                .await
-                .map_err(|_| Refusal::LedgerUnavailable)?
-                .ok_or(Refusal::AgentKey)?,
+    async fn asker(&self, request: &Admitted, headers: &HeaderMap, at: UnixMillis) -> Result<Asker, Refusal> {
+        match Credential::find(headers)? {
+            Credential::Key(key) => {
+                let found = self.directory.by_key(&key).await.map_err(|_| Refusal::LedgerUnavailable)?;
+                Ok(Asker { access: Some(found.ok_or(Refusal::AgentKey)?), payer: None })
+            }
             Credential::Payment(_) => {
-                return Err(Refusal::MalformedField("this is free; send no payment".to_owned()));
+                Err(Refusal::MalformedField("this is free; send no payment".to_owned()))
             }
             Credential::None => {
                 let challenge = || Refusal::SignIn(self.sign_in.challenge(&request.authority, at));
                 let address = self.sign_in.read(headers, &request.authority, at).ok_or_else(challenge)?;
-                let found =
-                    self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
-                found.ok_or(Refusal::NotFound)?
+                let access = self.directory.by_signer(address).await;
+                let access = access.map_err(|_| Refusal::LedgerUnavailable)?;
+                Ok(Asker { access, payer: Some(AgentId::of_payer(&address)) })
             }
-        };
-        Ok(found)
+        }
     }
 
     async fn me(&self, access: &Access) -> Result<Reply, Refusal> {
@@ -146,10 +146,10 @@ impl PayerView {
         Ok(Reply::json(200, body.to_string()))
     }
 
-    /// One payment of the agent's own. Another's is not found: it is nobody's business that it exists.
-    async fn payment(&self, access: &Access, id: PaymentId) -> Result<Reply, Refusal> {
+    /// One payment of the asker's own. Another's is not found: it is nobody's business that it exists.
+    async fn payment(&self, asker: &Asker, id: PaymentId) -> Result<Reply, Refusal> {
         let found = self.ledger.payment(id).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        let found = found.filter(|payment| payment.receipt.agent == access.agent).ok_or(Refusal::NotFound)?;
+        let found = found.filter(|payment| asker.made(payment)).ok_or(Refusal::NotFound)?;
         Ok(Reply::json(200, describe(&found).to_string()))
     }
 
@@ -168,6 +168,15 @@ impl PayerView {
     }
 }
 
+// === impl Asker ===
+
+impl Asker {
+    fn made(&self, payment: &PaymentRecord) -> bool {
+        let agent = payment.receipt.agent;
+        self.access.as_ref().is_some_and(|access| access.agent == agent) || self.payer == Some(agent)
+    }
+}
+
 fn describe(payment: &PaymentRecord) -> Value {
     let receipt = &payment.receipt;
     json!({
@@ -178,7 +187,11 @@ fn describe(payment: &PaymentRecord) -> Value {
         "amount": money(receipt.amount),
         "refunded": Some(payment.refunded).filter(|back| !back.is_zero()).map(money),
         "transaction": receipt.transaction.to_string(),
-        "network": receipt.on_chain.as_ref().map(|on_chain| on_chain.network.to_string()),
+        "on_chain": receipt.on_chain.as_ref().map(|on_chain| json!({
+            "network": &*on_chain.network,
+            "payer": on_chain.payer.to_checksum(None),
+            "transaction": on_chain.transaction.map(|transaction| transaction.to_string()),
+        })),
         "captured_at": receipt.captured_at.to_string(),
     })
 }

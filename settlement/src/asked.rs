@@ -4,6 +4,7 @@ use domain::{SettlementRules, SettlementTerms};
 use ledger::{Closing, LedgerError, Settlement};
 
 use crate::books::Books;
+use crate::due::ripe_until;
 use crate::worker::TRIES;
 
 /// What it would be; none where nothing is old enough.
@@ -17,8 +18,9 @@ pub async fn preview(
 ) -> Result<Option<Closing>, LedgerError> {
     let mut tries = 1;
     loop {
+        let Some(position) = books.position(provider).await? else { return Ok(None) };
         let Some(tally) = books.begin_tally(provider).await? else { return Ok(None) };
-        let tally = books.extend_tally(tally, rules.ripe_until(books.time())).await?;
+        let tally = books.extend_tally(tally, ripe_until(rules, &position, books.time())).await?;
         if tally.payments() == 0 {
             return Ok(None);
         }

@@ -23,7 +23,7 @@ pub enum Due {
 /// Decides for one provider at this ledger time.
 #[must_use]
 pub fn due(rules: &SettlementRules, position: &Position, now: UnixMillis) -> Due {
-    let ripe = rules.ripe_until(now);
+    let ripe = ripe_until(rules, position, now);
     let Some(oldest) = position.oldest_at.filter(|oldest| *oldest < ripe) else { return Due::No };
     if rules.age_max_ms.is_some_and(|age| now >= oldest.plus(age)) {
         return Due::Yes { until: ripe, at_least: Amount::ZERO };
@@ -36,7 +36,14 @@ pub fn due(rules: &SettlementRules, position: &Position, now: UnixMillis) -> Due
     }
     // Settled once all that was captured before the date is old enough.
     let date = rules.schedule.last_date(now.plus(-rules.delay_ms));
-    if oldest < date { Due::Yes { until: date, at_least } } else { Due::No }
+    let is_sure = position.unsure_at.is_none_or(|at| date <= at);
+    if oldest < date && is_sure { Due::Yes { until: date, at_least } } else { Due::No }
+}
+
+/// What was captured before this time may be settled: it is old enough, and nothing of it may still be undone on a public network.
+pub(crate) fn ripe_until(rules: &SettlementRules, position: &Position, now: UnixMillis) -> UnixMillis {
+    let old = rules.ripe_until(now);
+    position.unsure_at.map_or(old, |at| old.min(at))
 }
 
 #[cfg(test)]
@@ -67,6 +74,7 @@ mod tests {
             adjustments: Amount::ZERO,
             net: 500,
             oldest_at: Some(NOON.plus(-hours * HOUR)),
+            unsure_at: None,
             settled_at: None,
             pending: Amount::ZERO,
         }
@@ -88,6 +96,24 @@ mod tests {
         assert_eq!(
             due(&continuous, &Position { net: 100, ..position(2) }, NOON),
             yes(NOON.plus(-HOUR + 1), 100)
+        );
+    }
+
+    #[test]
+    fn what_does_not_count_on_chain_yet_ends_a_settlement_and_keeps_a_date_waiting() {
+        let unsure = |hours: i64| Position { unsure_at: Some(NOON.plus(-hours * HOUR)), ..position(13) };
+        let continuous = rules(Schedule::Continuous);
+        assert_eq!(due(&continuous, &unsure(3), NOON), yes(NOON.plus(-3 * HOUR), 100));
+        assert_eq!(due(&continuous, &unsure(0), NOON), yes(NOON.plus(-HOUR + 1), 100));
+        assert_eq!(due(&continuous, &unsure(13), NOON), Due::No, "the oldest is that one");
+        let aged = SettlementRules { age_max_ms: Some(HOUR), ..continuous };
+        assert_eq!(due(&aged, &unsure(13), NOON), Due::No);
+        let daily = rules(Schedule::Daily);
+        assert_eq!(due(&daily, &unsure(11), NOON), yes(NOON.plus(-12 * HOUR), 100));
+        assert_eq!(due(&daily, &unsure(12), NOON), yes(NOON.plus(-12 * HOUR), 100));
+        assert_eq!(
+            due(&daily, &Position { oldest_at: Some(NOON.plus(-14 * HOUR)), ..unsure(13) }, NOON),
+            Due::No
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::U256;
+use alloy_primitives::{U256, hex};
 use domain::{Address, Amount};
 use ledger::Intent;
 use protocol::X402_VERSION;
@@ -56,12 +56,16 @@ impl Signed {
         let (transfer, signature) = payload::signed(payment.as_bytes())?;
         let requirements: Offer = serde_json::from_str(requirements)?;
         let came: Value = serde_json::from_str(payment)?;
-        let payment = if came["x402Version"] == X402_VERSION {
+        let mut payment = if came["x402Version"] == X402_VERSION {
             came
         } else {
             // What is signed is the same in both versions, and so is what carries it.
             json!({ "x402Version": X402_VERSION, "accepted": &requirements, "payload": came["payload"] })
         };
+        if let (Some(signature), Some(place)) = (&signature, payment.pointer_mut("/payload/signature")) {
+            // Tokens take 27 and 28 for v, and some wallets write 0 and 1: that would be served and never settled (case A7).
+            *place = Value::from(hex::encode_prefixed(signature.to_bytes()));
+        }
         Ok(Self { network, token, since_block, transfer, signature, payment, requirements })
     }
 
@@ -104,7 +108,7 @@ impl Signed {
         self.transfer.valid_before().saturating_to()
     }
 
-    /// The payment in x402 v2, as a facilitator is shown it.
+    /// The payment in x402 v2, its signature in the form that tokens take, as a facilitator is shown it.
     #[must_use]
     pub const fn payment(&self) -> &Value {
         &self.payment

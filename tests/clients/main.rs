@@ -8,6 +8,7 @@ mod onchain;
 mod outbox;
 mod settler;
 mod stock;
+mod walkthrough;
 
 use client::Client;
 use serde_json::json;

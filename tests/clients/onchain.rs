@@ -1,12 +1,16 @@
 //! Stock clients at their defaults, a gateway configured as a provider would for Base Sepolia, and the official facilitator: USDC moves
 //! from the payer's address to the provider's own, once for each call that was served.
 
+mod attacks;
+mod failing;
 mod killed;
 mod owing;
 mod settling;
+mod time;
+mod ways;
 
 use serde_json::{Value, json};
-use tests::{PublicWorld, Route, Script};
+use tests::{Payer, PublicWorld, Request, Route, Script};
 
 use crate::client::Client;
 
@@ -41,6 +45,28 @@ async fn npm_x402_axios_of_v1_pays_the_provider_in_usdc() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pypi_x402_requests_pays_the_provider_in_usdc() {
     pays_the_provider_in_usdc(Client::requests(), "eip155:84532").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_paid_on_chain_sees_its_own_payment_and_nobody_elses() {
+    let world = PublicWorld::paid().await;
+    let (payer, other) = (world.payer(1_000).await, Payer::random());
+    let paid = world.buy(&payer, &Request::get("/paid")).await;
+    let id = paid.header("faregate-payment-id").expect("an id").to_owned();
+    let view = Request::get(&format!("/.well-known/faregate/payments/{id}"));
+    let asked = world.gateway.call(&view).await;
+    asked.expect_refusal(401, "sign_in_required");
+    let seen = world.gateway.call(&view.clone().with("Authorization", payer.sign_in(&asked))).await;
+    seen.expect_status(200);
+    let on_chain = json!({
+        "network": "eip155:84532",
+        "payer": payer.address().to_checksum(None),
+        "transaction": paid.receipt()["transaction"],
+    });
+    assert_eq!(seen.json()["on_chain"], on_chain);
+    world.gateway.call(&view.with("Authorization", other.sign_in(&asked))).await.expect_status(404);
+    world.expect_received(1_000).await;
+    world.finish().await;
 }
 
 /// `named`: the network, as the client's x402 names it.

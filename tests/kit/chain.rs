@@ -71,8 +71,8 @@ impl Network {
         Official::start(&self.url()).await
     }
 
-    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once; no
-    /// payer is turned away because this machine is busy.
+    /// It as a gateway's file names it: with these lines, settled by the facilitators at these URLs. A transfer counts at once, where
+    /// the lines say nothing of `confirmations`; no payer is turned away because this machine is busy.
     #[must_use]
     pub fn section(&self, lines: &str, facilitators: &[&str]) -> String {
         let facilitators: String = facilitators
@@ -80,15 +80,13 @@ impl Network {
             .map(|url| format!("[[networks.facilitators]]\nurl = \"{url}\"\nverify_timeout = \"20s\"\n"))
             .collect();
         let url = self.url();
-        format!(
-            "[[networks]]\nid = \"{NETWORK}\"\nrpc = [\"{url}\"]\nconfirmations = 0\n{lines}\n{facilitators}"
-        )
+        let counts = if lines.contains("confirmations") { "" } else { "confirmations = 0\n" };
+        format!("[[networks]]\nid = \"{NETWORK}\"\nrpc = [\"{url}\"]\n{counts}{lines}\n{facilitators}")
     }
 
     /// Asks the node. Fails the test where it refuses.
     pub async fn rpc(&self, method: &str, parameters: Value) -> Value {
-        let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
-        let request = Request::post("/", &question.to_string()).with("Content-Type", "application/json");
+        let request = question(method, &parameters);
         let mut answer = Wire::connect(self.address).await.call(&request).await.json();
         assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
         answer["result"].take()
@@ -106,6 +104,12 @@ impl Network {
         assert_eq!(receipt["status"], "0x1", "a transaction has failed: {receipt}");
         receipt
     }
+}
+
+/// A call of a node.
+fn question(method: &str, parameters: &Value) -> Request {
+    let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
+    Request::post("/", &question.to_string()).with("Content-Type", "application/json")
 }
 
 /// The token.

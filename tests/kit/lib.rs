@@ -36,6 +36,7 @@ mod shim;
 pub mod strict;
 pub mod upstream;
 pub mod wait;
+pub mod walkthrough;
 pub mod wire;
 pub mod world;
 
@@ -49,7 +50,7 @@ pub use faregate::Faregate;
 pub use gate::Gate;
 pub use message::Response;
 pub use payer::{Payer, Payment};
-pub use public::PublicWorld;
+pub use public::{PublicWorld, Setting};
 pub use request::Request;
 pub use script::Script;
 pub use several::Several;

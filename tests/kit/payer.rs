@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::{Address, B256};
 use protocol::authorization::Authorization;
 use protocol::network::of_v1_name;
@@ -65,6 +65,14 @@ impl Payer {
     #[must_use]
     pub fn private_key(&self) -> &str {
         &self.text
+    }
+
+    /// The `Authorization` that signs in with the text of a 401.
+    #[must_use]
+    pub fn sign_in(&self, unauthorized: &Response) -> String {
+        let told = unauthorized.json();
+        let text = told["challenge"].as_str().expect("a text to sign");
+        format!("Faregate {}.{}", URL_SAFE_NO_PAD.encode(text), sign::sign_message(&self.key, text))
     }
 
     /// Signs the first offer of a 402, as stock clients do.

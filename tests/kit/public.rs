@@ -1,6 +1,8 @@
 //! [`PublicWorld`]: what tests of public networks begin with: a local chain, the official facilitator behind one that can be made to
 //! fail, an API, and a gateway in front of it whose provider is paid at an address of its own.
 
+mod setting;
+
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -17,6 +19,9 @@ use crate::message::Response;
 use crate::payer::Payer;
 use crate::request::Request;
 use crate::upstream::Upstream;
+use crate::wait::until;
+
+pub use setting::Setting;
 
 /// Everything between a payer and a provider.
 pub struct PublicWorld {
@@ -30,6 +35,8 @@ pub struct PublicWorld {
     pub upstream: Upstream,
     /// In front of it.
     pub gateway: Faregate,
+    /// Whom payers pay.
+    pub recipient: Address,
     /// Its own settler's.
     _key: Option<NamedTempFile>,
 }
@@ -93,7 +100,7 @@ impl PublicWorld {
         let upstream = Upstream::start().await;
         let config = Self::config(upstream.address(), &section(&facilitator.url()), routes);
         let gateway = Faregate::start(config).await;
-        Self { network, official, facilitator, upstream, gateway, _key: key }
+        Self { network, official, facilitator, upstream, gateway, recipient: Self::provider(), _key: key }
     }
 
     /// The file: these networks, and a provider who is paid at [`PublicWorld::provider`].
@@ -136,15 +143,27 @@ impl PublicWorld {
         challenge
     }
 
-    /// Fails the test where the provider has another amount, or the books say another thing than the chain.
+    /// Fails the test where whoever is paid has another amount, or the books say another thing than the chain.
     pub async fn expect_received(&self, units: u64) {
-        assert_eq!(self.network.balance(Self::provider()).await, units, "what the provider has");
-        audit::chain(&self.gateway, &self.network, Self::provider()).await;
+        assert_eq!(self.network.balance(self.recipient).await, units, "what was received");
+        audit::chain(&self.gateway, &self.network, self.recipient).await;
+    }
+
+    /// Waits until whoever is paid has so much, and nothing is unknown or left to be settled; the books must say the same.
+    pub async fn settled(&self, units: u64) {
+        until(&format!("{units} units to be settled"), || async {
+            let received = self.network.balance(self.recipient).await;
+            let metrics = self.gateway.metrics().await;
+            let open = |what: &str| metrics.sum(&format!("faregate_chain_payments_{what}"), &[]);
+            (received == units && open("unknown") + open("due") < 1.0).then_some(())
+        })
+        .await;
+        self.expect_received(units).await;
     }
 
     /// Audits the books, alone and beside the chain, and ends.
     pub async fn finish(self) {
-        audit::chain(&self.gateway, &self.network, Self::provider()).await;
+        audit::chain(&self.gateway, &self.network, self.recipient).await;
         self.gateway.finish().await;
     }
 }

@@ -13,6 +13,7 @@ fn plan(target: SocketAddr, pace: Pace) -> Plan {
         pid: std::process::id(),
         expected: 200,
         refused: None,
+        patience: None,
         connections: 4,
         pace,
         warmup: Duration::from_millis(20),
@@ -98,4 +99,18 @@ fn a_connection_that_the_server_closes_is_opened_again_and_counted() {
     let measured = Load::run(&plan(target, Pace::Open(100)), &mut Requests::same(target, "/")).unwrap();
     assert_eq!(measured.total, 22);
     assert_eq!(measured.reconnects, 22);
+}
+
+#[test]
+fn with_patience_what_is_not_answered_and_what_is_wrong_is_counted_and_the_run_goes_on() {
+    let patient = |target| Plan { patience: Some(Duration::from_millis(50)), ..plan(target, Pace::Closed) };
+    let silent = start_server(Duration::from_secs(3_600), "");
+    let measured = Load::run(&patient(silent), &mut Requests::same(silent, "/")).unwrap();
+    assert_eq!(measured.total, 0);
+    // Four connections, for 220 ms, each given up after 50 or soon after.
+    assert!((4..=20).contains(&measured.failed), "{}", measured.failed);
+    let broken =
+        start_server(Duration::ZERO, "HTTP/1.1 502 Bad\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let measured = Load::run(&patient(broken), &mut Requests::same(broken, "/")).unwrap();
+    assert!(measured.total == 0 && measured.failed > 4, "{}", measured.failed);
 }

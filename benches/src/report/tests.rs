@@ -14,6 +14,7 @@ fn run(case: Case, pace: Pace, repeat: usize, answers: u64) -> Run {
     let measured = Measured {
         total: answers,
         refused: 0,
+        failed: 0,
         answers,
         window: Duration::from_secs(1),
         cpu: Duration::from_millis(500),

@@ -24,7 +24,7 @@ pub(crate) use differences;
 pub(crate) const CLOSED: &str = "
 with asked as (select unhex(value) as payment from json_each($1)),
 closed as (
-  select i.payment, i.network, i.amount, i.closed, i.hash, p.wallet as account, p.provider
+  select i.payment, i.network, p.gross as amount, i.closed, i.hash, p.wallet as account, p.provider
     from asked q join intent i on i.payment = q.payment join payment p on p.id = i.payment where i.closed is not null
   union all
   select v.payment, v.network, v.amount, 'void', null, v.account, v.provider

@@ -25,7 +25,8 @@ const DUE: &str = concat!(
 /// was voided and came again is the later one's.
 const BOOKED: &str = "
 with some as (
-  select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle, i.amount, i.valid_before, i.since_block,
+  select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle,
+    coalesce((select p.gross from payment p where p.id = i.payment), i.amount) as amount, i.valid_before, i.since_block,
     i.payload, i.requirements, i.held_at, i.hash,
     case when i.closed is null and exists (select 1 from payment p where p.id = i.payment) then 'due' else i.closed end as closed
   from intent i where i.payment > $1

@@ -29,6 +29,8 @@ done as (
 select w.debits, w.credits, w.fees, coalesce(w.pending, 0) as pending, d.payments, d.gross, d.fee, d.net, d.back, d.at,
   (select cast(coalesce(sum(u.payments), 0) as bigint) from usage_day u where u.provider = w.id) as captured,
   (select p.captured_at from payment p where p.provider = w.id and p.seq > d.cut order by p.seq limit 1) as oldest_at,
+  (select min(p.captured_at) from intent i join payment p on p.id = i.payment
+   where i.closed is null and i.custody = 'treasury' and p.provider = w.id) as unsure_at,
   (select cast(coalesce(sum(r.amount - r.fee), 0) as bigint) from refund r
    where r.provider = w.id and r.batch > d.through and r.payment <= d.cut) as adjustments
 from whose w, done d";
@@ -52,6 +54,9 @@ pub struct Position {
     pub net: i64,
     /// When the oldest of the payments was captured.
     pub oldest_at: Option<UnixMillis>,
+    /// When the oldest payment was captured that came to the treasury on a public network and does not count there yet: it may
+    /// still be undone, or never be collected.
+    pub unsure_at: Option<UnixMillis>,
     /// When the last settlement was made.
     pub settled_at: Option<UnixMillis>,
     /// Settled, and still to be paid out.
@@ -72,6 +77,7 @@ struct PositionColumns {
     at: Option<i64>,
     captured: i64,
     oldest_at: Option<i64>,
+    unsure_at: Option<i64>,
     adjustments: i64,
 }
 
@@ -90,6 +96,7 @@ pub(crate) async fn read(session: &mut Session<'_>, provider: &str) -> Result<Op
         adjustments: amount(row.adjustments)?,
         net: row.credits - (row.gross - row.fee) - back,
         oldest_at: row.oldest_at.map(UnixMillis),
+        unsure_at: row.unsure_at.map(UnixMillis),
         settled_at: row.at.map(UnixMillis),
         pending: amount(row.pending)?,
     }))

@@ -87,6 +87,22 @@ async fn what_was_settled_is_captured_with_its_transaction_and_no_settlement_of_
 }
 
 #[tokio::test]
+async fn the_oldest_payment_to_the_treasury_that_may_still_be_undone_is_told_for_settlements() {
+    let books = Books::new();
+    let unsure = || async { books.ledger.position("acme").await.unwrap().unwrap().unsure_at };
+    let own = onchain(1, DIRECT, Settle::Deferred);
+    books.hold(own.clone()).await.unwrap().capture().await.unwrap().delivered();
+    let request = onchain(2, Payee::Treasury, Settle::Deferred);
+    let receipt = books.hold(request.clone()).await.unwrap().capture().await.unwrap();
+    let captured_at = receipt.record().captured_at;
+    receipt.delivered();
+    assert_eq!(unsure().await, Some(captured_at), "the provider's own is nobody's to settle");
+    books.ledger.settled(request.payment, TRANSACTION).await.unwrap();
+    assert_eq!(unsure().await, None);
+    books.finish().await;
+}
+
+#[tokio::test]
 async fn what_certainly_did_not_move_is_voided_and_can_be_used_again() {
     let books = Books::new();
     let request = onchain(1, DIRECT, Settle::After);

@@ -21,7 +21,7 @@ async fn world() -> PublicWorld {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_settlement_that_is_done_and_not_told_is_found_on_chain_and_served() {
+async fn d7_d8_d10_d12_a_settlement_that_is_done_and_not_told_is_found_on_chain_and_served() {
     let world = world().await;
     let conducts = [
         ("ends the connection", Conduct::down()),
@@ -48,7 +48,7 @@ async fn a_settlement_that_is_done_and_not_told_is_found_on_chain_and_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_settlement_that_was_not_done_is_unknown_and_is_done_later_once() {
+async fn d7_d10_a_settlement_that_was_not_done_is_unknown_and_is_done_later_once() {
     let world = world().await;
     let conducts = [
         Conduct::down(),
@@ -72,7 +72,7 @@ async fn a_settlement_that_was_not_done_is_unknown_and_is_done_later_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_is_killed_while_value_moves_finds_it_on_chain_and_serves_the_same_payment() {
+async fn c7_d8_a_gateway_that_is_killed_while_value_moves_finds_it_on_chain_and_serves_the_same_payment() {
     let mut world = PublicWorld::paid().await;
     let payer = world.payer(PRICE).await;
     world.facilitator.on(Call::Settle, Conduct::silent().after_doing());
@@ -93,7 +93,7 @@ async fn a_gateway_that_is_killed_while_value_moves_finds_it_on_chain_and_serves
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_payments_whose_answers_are_swapped_are_booked_by_their_own_transactions() {
+async fn d11_two_payments_whose_answers_are_swapped_are_booked_by_their_own_transactions() {
     let world = world().await;
     let payers = world.network.payers(2, PRICE).await;
     world.facilitator.on_each(Call::Settle, [Conduct::swapped(), Conduct::swapped(), Conduct::honest()]);
@@ -109,7 +109,7 @@ async fn two_payments_whose_answers_are_swapped_are_booked_by_their_own_transact
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_facilitator_that_finds_everything_valid_lets_no_forged_payment_in() {
+async fn d9_a_facilitator_that_finds_everything_valid_lets_no_forged_payment_in() {
     let world = world().await;
     world.facilitator.on(Call::Verify, Conduct::agreeing(None));
     world.facilitator.on(Call::Settle, Conduct::agreeing(Some(B256::repeat_byte(7))));

@@ -1,8 +1,16 @@
 //! Blocks of a [`Network`]: when they come, what time they have, and blocks that were and are no more.
 
-use serde_json::json;
+use std::time::Duration;
 
-use super::{Network, number};
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use super::{Network, number, question};
+use crate::wire::Wire;
+
+/// Blocks that come by themselves, until it is dropped.
+#[derive(Debug)]
+pub struct Ticking(JoinHandle<()>);
 
 // === impl Network ===
 
@@ -38,8 +46,29 @@ impl Network {
         self.rpc("evm_setIntervalMining", json!([seconds])).await;
     }
 
+    /// A block each so often beside those of transactions, as a public chain goes on where nobody pays. viem's clients ask for a receipt
+    /// when a block comes: one that they missed by a moment they never see where no other block follows.
+    #[must_use]
+    pub fn ticking(&self, every: Duration) -> Ticking {
+        let (node, request) = (self.address, question("evm_mine", &json!([])));
+        Ticking(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                if let Some(mut wire) = Wire::try_connect(node).await {
+                    let _ = wire.try_call(&request).await;
+                }
+            }
+        }))
+    }
+
     /// A reorganization: as many empty blocks take the place of the last ones, whose transactions never were.
     pub async fn drop_blocks(&self, blocks: u64) {
         self.rpc("anvil_reorg", json!([blocks, []])).await;
+    }
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -1,0 +1,117 @@
+//! What stands around a payment on a public network and fails: its facilitator, its chain, the names of either. Nothing is lost by it,
+//! nothing is paid twice, and those who pay in another way do not notice.
+
+use tests::facilitator::{Call, Conduct};
+use tests::wait::until;
+use tests::{Agent, Config, Faregate, Gate, Provider, PublicWorld, Request, Route, Setting};
+
+const PRICE: u64 = 1_000;
+
+fn route() -> [Route; 1] {
+    [Route::new("/paid", "$0.001")]
+}
+
+/// A call that is paid from a wallet.
+async fn by_wallet(world: &PublicWorld) -> Request {
+    Request::get("/paid").key(&Agent::new(&world.gateway, "$1").await.key(&world.gateway).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d5_while_the_facilitator_is_down_payers_on_chain_get_503_and_wallets_pay_on() {
+    let world = Setting::new(route()).start().await;
+    let payer = world.payer(10 * PRICE).await;
+    let by_wallet = by_wallet(&world).await;
+    for call in [Call::Verify, Call::Settle] {
+        world.facilitator.on(call, Conduct::down());
+    }
+    for _ in 0..5 {
+        let refused = world.buy(&payer, &Request::get("/paid")).await;
+        refused.expect_refusal(503, "settlement_unavailable");
+        assert!(refused.header("retry-after").is_some() && refused.header("payment-required").is_none());
+        world.gateway.call(&by_wallet).await.expect_status(200);
+    }
+    let forwarded = world.upstream.seen().len();
+    assert!(
+        forwarded < 10,
+        "it is left alone after some failures, and then nothing is forwarded: {forwarded}"
+    );
+    world.expect_received(0).await;
+    for call in [Call::Verify, Call::Settle] {
+        world.facilitator.on(call, Conduct::honest());
+    }
+    until("it to be asked again", || async {
+        (world.buy(&payer, &Request::get("/paid")).await.status == 200).then_some(())
+    })
+    .await;
+    world.settled(PRICE).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d6_a_facilitator_that_is_slow_is_waited_for_so_long_and_nobody_else_waits() {
+    let world = Setting::new(route()).facilitator("verify_timeout = \"1s\"").start().await;
+    let payer = world.payer(10 * PRICE).await;
+    let by_wallet = by_wallet(&world).await;
+    let gate = Gate::new();
+    world.facilitator.on_each(Call::Verify, [Conduct::honest().at(&gate), Conduct::honest()]);
+    let payment = payer.pay_challenge(&world.challenge(&Request::get("/paid")).await);
+    let request = Request::get("/paid").paying(payment.header());
+    let mut slow = world.gateway.wire().await;
+    slow.send(&request).await;
+    gate.reached().await;
+    world.gateway.call(&by_wallet).await.expect_status(200);
+    slow.response("GET").await.expect_refusal(503, "settlement_unavailable");
+    gate.open();
+    world.expect_received(0).await;
+    // It moved nothing: the same payment is as good as it was.
+    world.gateway.call(&request).await.expect_status(200);
+    world.settled(PRICE).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d13_a_block_that_is_no_more_takes_no_payment_with_it() {
+    let world = Setting::new(route()).network("confirmations = 3").start().await;
+    let payer = world.payer(10 * PRICE).await;
+    let served = world.buy(&payer, &Request::get("/paid")).await;
+    let first = served.expect_status(200).receipt()["transaction"].clone();
+    world.network.drop_blocks(1).await;
+    assert_eq!(world.network.balance(PublicWorld::provider()).await, 0, "it never was");
+    world.network.mine_every(1).await;
+    world.settled(PRICE).await;
+    let received = world.network.received(PublicWorld::provider()).await;
+    assert_eq!(received.len(), 1);
+    assert_ne!(received[0].transaction.to_string(), first, "moved again, by another transaction");
+    assert_eq!(world.upstream.seen().len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d14_a_facilitator_whose_name_leads_nowhere_is_stood_in_for_by_another_one() {
+    let world = Setting::new(route()).facilitator_before("http://facilitator.invalid:9/").start().await;
+    let payer = world.payer(10 * PRICE).await;
+    for _ in 0..3 {
+        world.buy(&payer, &Request::get("/paid")).await.expect_status(200);
+    }
+    world.settled(3 * PRICE).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d14_an_api_whose_name_leads_nowhere_asks_nobody_to_pay() {
+    let world = Setting::new(route()).start().await;
+    let paid = format!("address = \"{}\"", PublicWorld::provider().to_checksum(None));
+    let nowhere = Provider::new("acme", world.upstream.address()).at("http://api.invalid:9").line(&paid);
+    let section = world.network.section("", &[&world.facilitator.url()]);
+    let config = Config::default().section(&section).provider(nowhere.routes(route()));
+    let gateway = Faregate::start(config).await;
+    let refused = gateway.call(&Request::get("/paid")).await;
+    assert_eq!(refused.expect_status(503).header("payment-required"), None, "{}", refused.text());
+    // What was signed for the same thing elsewhere is not taken either.
+    let payer = world.payer(10 * PRICE).await;
+    let payment = payer.pay_challenge(&world.challenge(&Request::get("/paid")).await);
+    gateway.call(&Request::get("/paid").paying(payment.header())).await.expect_status(503);
+    gateway.finish().await;
+    world.expect_received(0).await;
+    world.finish().await;
+}
