@@ -10,6 +10,7 @@ mod inherited;
 pub(crate) mod networks;
 mod notify;
 mod outbox;
+mod outgoing_metrics;
 pub(crate) mod outlets;
 mod rail_metrics;
 mod reload;

@@ -1,8 +1,10 @@
 //! [`Currency`]: what a payment can be made in: the wallet's dollar, or a token of a public network.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use domain::{Asset, Network};
+use ledger::Ledger;
 use protocol::eip712::Domain;
 use protocol::offer::MAX_TIMEOUT_SECONDS;
 
@@ -21,6 +23,8 @@ pub(crate) struct Currencies {
     pub(crate) wallet: Arc<Currency>,
     /// Tokens of public networks, as they stand in the configuration.
     pub(crate) tokens: Vec<Arc<Currency>>,
+    /// Networks (CAIP-2) on which what came into our treasury can be given back.
+    pub(crate) outlets: HashSet<Arc<str>>,
 }
 
 // === impl Currency ===
@@ -50,6 +54,13 @@ impl Currencies {
             let network = Arc::new(network.clone());
             tokens.extend(network.tokens.iter().map(|token| Currency::new(token, Some(&network))));
         }
-        Self { wallet: Currency::new(wallet, None), tokens }
+        Self { wallet: Currency::new(wallet, None), tokens, outlets: HashSet::new() }
+    }
+
+    /// With what these books can give back.
+    pub(crate) fn giving_back(self, ledger: &Ledger) -> Self {
+        let networks = self.tokens.iter().map(|token| Arc::clone(&token.asset.network));
+        let outlets = networks.filter(|network| ledger.outlet(network).is_some()).collect();
+        Self { outlets, ..self }
     }
 }

@@ -164,7 +164,7 @@ fn public(parts: &mut Parts) -> Option<Arc<Public>> {
 async fn sell(parts: &Parts, is_public: bool, traffic: &Arc<Traffic>) -> Arc<ArcSwap<Snapshot>> {
     let Parts { ledger, registry, settings, metrics, .. } = parts;
     let networks = if is_public { settings.networks.as_slice() } else { &[] };
-    let currencies = Currencies::new(ledger.asset(), networks);
+    let currencies = Currencies::new(ledger.asset(), networks).giving_back(ledger);
     let catalog = registry.catalogs().borrow().clone();
     let first = Snapshot::build(catalog, ledger, &currencies, traffic, None).await;
     let snapshot = Arc::new(ArcSwap::from_pointee(first));

@@ -88,14 +88,17 @@ impl Way {
     }
 }
 
-/// The wallet, and every token of every network where the provider can be paid. What moved to its own address nobody but the provider gives
-/// back, so that a route that takes the money before its upstream answers offers none of those.
+/// The wallet, and every token of every network where the provider can be paid. A route that takes the money before its upstream answers
+/// is offered only where it could be given back: out of our treasury, on a network on which something can leave it.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
     let wallet = Way { currency: Arc::clone(&currencies.wallet), pay_to: provider.pay_to, payee: None };
     let needs_refunds = route.settle == Settle::Before;
-    let payee = provider.payee.filter(|payee| !needs_refunds || *payee == Payee::Treasury);
     let tokens = currencies.tokens.iter().filter_map(|currency| {
-        let (payee, network) = (payee?, currency.network.as_ref()?);
+        let (payee, network) = (provider.payee?, currency.network.as_ref()?);
+        let can_give_back = payee == Payee::Treasury && currencies.outlets.contains(&network.id);
+        if needs_refunds && !can_give_back {
+            return None;
+        }
         let pay_to = payee.address(network)?;
         Some(Way { currency: Arc::clone(currency), pay_to, payee: Some(payee) })
     });

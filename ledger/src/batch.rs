@@ -3,6 +3,7 @@
 //! Plain data between `decide`, the memory and the store. A [`Delta`] holds rows and changes only, no states of
 //! anything else: a store writes it without knowing why.
 
+mod counts;
 mod difference;
 mod free;
 mod given;
@@ -28,6 +29,7 @@ use crate::intent::{OnChain, Token};
 use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
+pub(crate) use counts::{CallChange, CallKey, Usage, UsageKey};
 pub(crate) use difference::{DifferenceRow, GivenClosed};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
@@ -311,39 +313,6 @@ pub(crate) struct FoundHold {
 pub(crate) struct Movement {
     pub(crate) debit: i64,
     pub(crate) credit: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct CallKey {
-    pub(crate) agent: AgentId,
-    pub(crate) provider: AccountId,
-    pub(crate) month: UnixMillis,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CallChange {
-    pub(crate) made: u64,
-    pub(crate) returned: u64,
-    /// What they cost, and what of that was given back.
-    pub(crate) spent: i64,
-    pub(crate) refunded: i64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct UsageKey {
-    pub(crate) minute: i64,
-    pub(crate) provider: AccountId,
-    pub(crate) route: Arc<str>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
-    pub(crate) payments: i64,
-    pub(crate) gross: i64,
-    pub(crate) fee: i64,
-    pub(crate) refunds: i64,
-    pub(crate) refunded: i64,
-    pub(crate) refunded_fee: i64,
 }
 
 // === impl FoundHold ===

@@ -40,13 +40,27 @@ pub struct Outlet {
     pub settler: EvmSettler,
 }
 
+/// Hears of what leaves, for metrics. Must return quickly.
+pub trait OutgoingObserver: Send + Sync + 'static {
+    /// So many transfers of a network are to be sent, or are on their way.
+    fn open(&self, network: &str, open: usize);
+    /// One is over: paid, or failed.
+    fn over(&self, network: &str, state: OutgoingState);
+}
+
 /// Sends. It may be dropped at any point.
 pub struct Sender {
-    ledger: Ledger,
+    shared: Arc<Shared>,
     outlets: Vec<Arc<Outlet>>,
-    /// On their way, by their names in a settler's outbox.
     running: JoinSet<()>,
-    moving: Arc<Mutex<HashMap<Arc<str>, Moving>>>,
+}
+
+/// What each transfer on its way works with.
+struct Shared {
+    ledger: Ledger,
+    observer: Arc<dyn OutgoingObserver>,
+    /// On their way, by their names in a settler's outbox.
+    moving: Mutex<HashMap<Arc<str>, Moving>>,
 }
 
 /// One that is on its way, or is left alone for a while.
@@ -62,9 +76,10 @@ struct Moving {
 impl Sender {
     /// One for all networks on which money can leave.
     #[must_use]
-    pub fn new(ledger: Ledger, outlets: Vec<Outlet>) -> Self {
+    pub fn new(ledger: Ledger, outlets: Vec<Outlet>, observer: Arc<dyn OutgoingObserver>) -> Self {
         let outlets = outlets.into_iter().map(Arc::new).collect();
-        Self { ledger, outlets, running: JoinSet::new(), moving: Arc::default() }
+        let shared = Arc::new(Shared { ledger, observer, moving: Mutex::default() });
+        Self { shared, outlets, running: JoinSet::new() }
     }
 
     /// Works until `stop` says so, a round every `interval`.
@@ -85,35 +100,37 @@ impl Sender {
         if !outlet.settler.is_available() {
             return Ok(());
         }
-        let mut due = self.ledger.outgoing_due(&outlet.network, DUE_MAX).await?;
+        let mut due = self.shared.ledger.outgoing_due(&outlet.network, DUE_MAX).await?;
+        self.shared.observer.open(&outlet.network, due.len());
         // What was handed over has its part of the treasury's balance before anything else has.
         due.sort_by_key(|outgoing| outgoing.state != OutgoingState::Sent);
         for outgoing in due {
             let member = name(&outgoing);
             let is_sent = outgoing.state == OutgoingState::Sent;
-            if self.is_moving(&member) || (!is_sent && !self.is_covered(outlet, &outgoing).await) {
+            if self.shared.is_moving(&member)
+                || (!is_sent && !self.shared.is_covered(outlet, &outgoing).await)
+            {
                 continue;
             }
-            let (token, units) = (outgoing.to.token, units(outgoing.amount));
-            self.moving.lock().insert(Arc::clone(&member), Moving { token, units, again_at: None });
-            let (ledger, outlet, moving) =
-                (self.ledger.clone(), Arc::clone(outlet), Arc::clone(&self.moving));
-            self.running.spawn(async move {
-                let is_over = send(&ledger, &outlet, outgoing, &member).await;
-                let mut moving = moving.lock();
-                if is_over {
-                    moving.remove(&member);
-                } else if let Some(left) = moving.get_mut(&member) {
-                    left.again_at = Some(Instant::now() + AGAIN);
-                }
-            });
+            self.shared.begin(&member, &outgoing);
+            let (shared, outlet) = (Arc::clone(&self.shared), Arc::clone(outlet));
+            self.running.spawn(async move { shared.send(&outlet, outgoing, &member).await });
         }
         Ok(())
     }
+}
 
+// === impl Shared ===
+
+impl Shared {
     fn is_moving(&self, member: &str) -> bool {
         let now = Instant::now();
         self.moving.lock().get(member).is_some_and(|moving| moving.again_at.is_none_or(|again| again > now))
+    }
+
+    fn begin(&self, member: &Arc<str>, outgoing: &Outgoing) {
+        let (token, units) = (outgoing.to.token, units(outgoing.amount));
+        self.moving.lock().insert(Arc::clone(member), Moving { token, units, again_at: None });
     }
 
     /// Whether the treasury has what is to be sent, beside what is on its way.
@@ -136,60 +153,71 @@ impl Sender {
         }
         is_covered
     }
+
+    /// Sends one, or asks what became of it.
+    async fn send(&self, outlet: &Outlet, outgoing: Outgoing, member: &Arc<str>) {
+        let (id, network) = (outgoing.id, &outlet.network);
+        let state = match self.follow(outlet, outgoing, member).await {
+            Ok(outgoing) => {
+                let Outgoing { amount, transaction, reason, .. } = &outgoing;
+                match outgoing.state {
+                    OutgoingState::Paid => {
+                        info!(outgoing.id = %id, %amount, %network, ?transaction, "left the treasury")
+                    }
+                    OutgoingState::Failed => {
+                        warn!(outgoing.id = %id, %amount, %network, reason, "did not leave the treasury; a person has to see to it");
+                    }
+                    _ => {}
+                }
+                Some(outgoing.state)
+            }
+            Err(error) => {
+                warn!(outgoing.id = %id, %error, %network, "it is asked for again");
+                None
+            }
+        };
+        let over = state.filter(|state| [OutgoingState::Paid, OutgoingState::Failed].contains(state));
+        let mut moving = self.moving.lock();
+        if let Some(state) = over {
+            moving.remove(member);
+            self.observer.over(network, state);
+        } else if let Some(left) = moving.get_mut(member) {
+            left.again_at = Some(Instant::now() + AGAIN);
+        }
+    }
+
+    async fn follow(
+        &self,
+        outlet: &Outlet,
+        mut outgoing: Outgoing,
+        member: &Arc<str>,
+    ) -> Result<Outgoing, LedgerError> {
+        let ledger = &self.ledger;
+        if outgoing.state == OutgoingState::Due {
+            outgoing = ledger.outgoing_step(&outgoing, Step::Send).await?;
+        }
+        let (to, units) = (&outgoing.to, units(outgoing.amount));
+        let transfer = Member::payout(Arc::clone(member), to.token, to.address, units);
+        let mut settling = outlet.settler.settle(transfer.clone(), Depth::Last).await;
+        if let Settling::Shown(transaction) = settling {
+            if outgoing.transaction != Some(transaction) {
+                outgoing = ledger.outgoing_step(&outgoing, Step::Show(transaction)).await?;
+            }
+            settling = outlet.settler.settle(transfer, Depth::Counts).await;
+        }
+        match settling {
+            Settling::Moved(transaction) => ledger.outgoing_step(&outgoing, Step::Pay(transaction)).await,
+            Settling::Refused(why) => ledger.outgoing_step(&outgoing, Step::Fail(why)).await,
+            other => {
+                warn!(outgoing.id = %outgoing.id, outcome = ?other, network = %outlet.network,
+                    "nobody knows yet what became of it");
+                Ok(outgoing)
+            }
+        }
+    }
 }
 
 /// What a transfer is called in the settler's outbox: one that a person has tried again is another one.
 fn name(outgoing: &Outgoing) -> Arc<str> {
     format!("{}/{}", outgoing.id, outgoing.tries).into()
-}
-
-/// Sends one, or asks what became of it; whether it is over.
-async fn send(ledger: &Ledger, outlet: &Outlet, outgoing: Outgoing, member: &Arc<str>) -> bool {
-    let id = outgoing.id;
-    match follow(ledger, outlet, outgoing, member).await {
-        Ok(outgoing) if outgoing.state == OutgoingState::Paid => {
-            info!(outgoing.id = %id, amount = %outgoing.amount, network = %outlet.network,
-                transaction = ?outgoing.transaction, "left the treasury");
-            true
-        }
-        Ok(outgoing) if outgoing.state == OutgoingState::Failed => {
-            warn!(outgoing.id = %id, reason = outgoing.reason, network = %outlet.network,
-                "did not leave the treasury; a person has to see to it");
-            true
-        }
-        Ok(_) => false,
-        Err(error) => {
-            warn!(outgoing.id = %id, %error, network = %outlet.network, "it is asked for again");
-            false
-        }
-    }
-}
-
-async fn follow(
-    ledger: &Ledger,
-    outlet: &Outlet,
-    mut outgoing: Outgoing,
-    member: &Arc<str>,
-) -> Result<Outgoing, LedgerError> {
-    if outgoing.state == OutgoingState::Due {
-        outgoing = ledger.outgoing_step(&outgoing, Step::Send).await?;
-    }
-    let (to, units) = (&outgoing.to, units(outgoing.amount));
-    let transfer = Member::payout(Arc::clone(member), to.token, to.address, units);
-    let mut settling = outlet.settler.settle(transfer.clone(), Depth::Last).await;
-    if let Settling::Shown(transaction) = settling {
-        if outgoing.transaction != Some(transaction) {
-            outgoing = ledger.outgoing_step(&outgoing, Step::Show(transaction)).await?;
-        }
-        settling = outlet.settler.settle(transfer, Depth::Counts).await;
-    }
-    match settling {
-        Settling::Moved(transaction) => ledger.outgoing_step(&outgoing, Step::Pay(transaction)).await,
-        Settling::Refused(why) => ledger.outgoing_step(&outgoing, Step::Fail(why)).await,
-        other => {
-            warn!(outgoing.id = %outgoing.id, outcome = ?other, network = %outlet.network,
-                "nobody knows yet what became of it");
-            Ok(outgoing)
-        }
-    }
 }

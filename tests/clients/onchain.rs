@@ -7,6 +7,7 @@ mod killed;
 mod owing;
 mod settling;
 mod time;
+mod treasury;
 mod ways;
 
 use serde_json::{Value, json};

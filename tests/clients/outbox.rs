@@ -28,6 +28,8 @@ struct Kept {
     next_nonce: u64,
     /// Writes, and never says so.
     hangs: bool,
+    /// The next record stands, and its writer hears that it failed.
+    loses: bool,
     /// Records that fail from now on.
     failing: u32,
     /// Ends that fail from now on.
@@ -45,6 +47,11 @@ impl Memory {
     /// No more.
     pub(crate) fn go_on(&self) {
         self.kept().hangs = false;
+    }
+
+    /// The next transaction is written down, and its writer hears that it is not.
+    pub(crate) fn lose_an_answer(&self) {
+        self.kept().loses = true;
     }
 
     /// The next two transactions cannot be written down.
@@ -96,6 +103,9 @@ impl Outbox for Memory {
             kept.known.extend(transaction.members.iter().map(|member| Arc::clone(&member.id)));
             kept.next_nonce = kept.next_nonce.max(transaction.nonce + 1);
             kept.open.insert(transaction.nonce, transaction.clone());
+            if std::mem::take(&mut kept.loses) {
+                return Err(OutboxError("no answer".to_owned()));
+            }
             kept.hangs
         };
         if hangs { std::future::pending().await } else { Ok(()) }

@@ -4,6 +4,7 @@ mod crashes;
 mod gas;
 mod load;
 mod members;
+mod transfers;
 mod trouble;
 
 use std::sync::Arc;

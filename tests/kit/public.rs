@@ -70,15 +70,35 @@ impl PublicWorld {
 
     /// The same, settled by the gateway's own key.
     pub async fn settling_itself(lines: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        let key = Self::settler_key();
+        let network = Network::start().await;
+        let section = network.section(&Self::settling(lines, &key), &[]);
+        Self::around(network, |_| section, (&Self::paid_directly(), routes), Some(key)).await
+    }
+
+    /// The same, paid to the treasury, which is the settler's own account. `sections` of the file stand beside the networks; the platform
+    /// keeps a tenth.
+    pub async fn of_treasury(lines: &str, sections: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        let key = Self::settler_key();
+        let treasury = Self::treasury().to_checksum(None);
+        let own = format!("treasury = \"{treasury}\"\n{}", Self::settling(lines, &key));
+        let network = Network::start().await;
+        let networks = format!("{}\n{sections}", network.section(&own, &[]));
+        let payee = "custody = \"treasury\"\nfee = \"10%\"";
+        Self::around(network, |_| networks, (payee, routes), Some(key)).await
+    }
+
+    fn settler_key() -> NamedTempFile {
         let mut key = NamedTempFile::new().expect("a file");
         key.write_all(SETTLER_KEY.as_bytes()).expect("its key");
-        let own = format!(
+        key
+    }
+
+    fn settling(lines: &str, key: &NamedTempFile) -> String {
+        format!(
             "{lines}\nsettler = \"evm\"\n[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"100gwei\"",
             key.path().display()
-        );
-        let network = Network::start().await;
-        let section = network.section(&own, &[]);
-        Self::around(network, |_| section, routes, Some(key)).await
+        )
     }
 
     async fn made(lines: &str, of_facilitator: &str, routes: impl IntoIterator<Item = Route>) -> Self {
@@ -86,19 +106,20 @@ impl PublicWorld {
         let own = network.section(lines, &[]);
         let section =
             |url: &str| format!("{own}\n[[networks.facilitators]]\nurl = \"{url}\"\n{of_facilitator}\n");
-        Self::around(network, section, routes, None).await
+        Self::around(network, section, (&Self::paid_directly(), routes), None).await
     }
 
     async fn around(
         network: Network,
         section: impl FnOnce(&str) -> String,
-        routes: impl IntoIterator<Item = Route>,
+        (payee, routes): (&str, impl IntoIterator<Item = Route>),
         key: Option<NamedTempFile>,
     ) -> Self {
         let official = network.official().await;
         let facilitator = Facilitator::before(official.address()).await;
         let upstream = Upstream::start().await;
-        let config = Self::config(upstream.address(), &section(&facilitator.url()), routes);
+        let provider = Provider::new("acme", upstream.address()).line(payee).routes(routes);
+        let config = Config::default().section(&section(&facilitator.url())).provider(provider);
         let gateway = Faregate::start(config).await;
         Self { network, official, facilitator, upstream, gateway, recipient: Self::provider(), _key: key }
     }
@@ -106,9 +127,12 @@ impl PublicWorld {
     /// The file: these networks, and a provider who is paid at [`PublicWorld::provider`].
     #[must_use]
     pub fn config(upstream: SocketAddr, networks: &str, routes: impl IntoIterator<Item = Route>) -> Config {
-        let address = format!("address = \"{}\"", Self::provider().to_checksum(None));
-        let provider = Provider::new("acme", upstream).line(&address).routes(routes);
+        let provider = Provider::new("acme", upstream).line(&Self::paid_directly()).routes(routes);
         Config::default().section(networks).provider(provider)
+    }
+
+    fn paid_directly() -> String {
+        format!("address = \"{}\"", Self::provider().to_checksum(None))
     }
 
     /// With the one route that most tests call: `GET|POST /paid` for 1,000 units.
@@ -120,6 +144,12 @@ impl PublicWorld {
     #[must_use]
     pub const fn provider() -> Address {
         Address::repeat_byte(0x90)
+    }
+
+    /// Who is paid in its place by [`PublicWorld::of_treasury`]: anvil's second account.
+    #[must_use]
+    pub fn treasury() -> Address {
+        "0x70997970C51812dc3A010C7d01b50e0d17dc79C8".parse().expect("an address")
     }
 
     /// A payer with so many atomic units, always the same one.

@@ -13,17 +13,18 @@ use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSetting
 use registry::{Config, Registry};
 use settlement::Rail;
 use settlement::chain::{Chain, Nodes};
-use settlement::comparison;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::outgoing::{Outlet, Sender};
 use settlement::rail::{Line, Member, Pool, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
+use settlement::{comparison, returns};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::service::outbox::RegistryOutbox;
+use crate::service::outgoing_metrics::OutgoingMetrics;
 use crate::service::outlets;
 use crate::service::rail_metrics::RailMetrics;
 
@@ -38,6 +39,9 @@ const RECONCILE_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the books are looked at for what is to leave our treasury.
 const SEND_EVERY: Duration = Duration::from_millis(500);
+
+/// How often is looked for what moved first and was never delivered.
+const RETURN_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the books are compared with the chains.
 const COMPARE_EVERY: Duration = Duration::from_secs(3600);
@@ -90,7 +94,9 @@ impl Networks {
             let is_open = ledger.outlet(&settings.network.id).is_some();
             outlets.extend(settler.filter(|_| is_open));
         }
-        let sender = Sender::new(ledger.clone(), outlets);
+        let leaving = outlets.iter().map(|outlet: &Outlet| &*outlet.network);
+        let leaving = Arc::new(OutgoingMetrics::new(prometheus, leaving)?);
+        let sender = Sender::new(ledger.clone(), outlets, leaving);
         tasks.push(tokio::spawn(sender.run(SEND_EVERY, stop.subscribe())));
         let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
@@ -100,6 +106,7 @@ impl Networks {
         tasks.push(tokio::spawn(reconciler.run(RECONCILE_EVERY, stop.subscribe())));
         let comparing = comparison::run(ledger.clone(), rail.clone(), COMPARE_EVERY, stop.subscribe());
         tasks.push(tokio::spawn(comparing));
+        tasks.push(tokio::spawn(returns::run(ledger.clone(), RETURN_EVERY, stop.subscribe())));
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
         let payer_unsettled_max = config.networks.iter().map(most).collect();

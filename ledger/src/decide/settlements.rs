@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::{PayoutDestination, TransferId};
+use domain::{PayoutDestination, TransferId, WalletId};
 
 use super::Draft;
 use crate::account::TransferKind;
@@ -35,16 +35,7 @@ impl Draft<'_> {
         if self.earned(provider.account) < net.atomic() {
             return Err(Refusal::Stale);
         }
-        let wallet = match destination {
-            PayoutDestination::Wallet(wallet) => {
-                Some((*wallet, self.facts.wallets.peek(wallet).ok_or(Refusal::UnknownWallet)?.account))
-            }
-            PayoutDestination::Manual(_) => None,
-            PayoutDestination::Chain(to) => {
-                self.open_way_out(to)?;
-                None
-            }
-        };
+        let wallet = self.way_out(destination)?;
         let at = self.delta.marker.at;
         let owner = || Owner::Payable(Arc::clone(&closing.provider));
         // Settled with for the first time.
@@ -90,6 +81,18 @@ impl Draft<'_> {
         let (row, through) = (settlement.clone(), closing.through);
         self.delta.settlements.push(SettlementRow { settlement: row, through, provider: account, payable });
         Ok(Outcome::Settled(Box::new(settlement)))
+    }
+
+    /// The wallet that is paid, where one is; elsewhere the way is looked at.
+    fn way_out(&mut self, destination: &PayoutDestination) -> Result<Option<(WalletId, AccountId)>, Refusal> {
+        match destination {
+            PayoutDestination::Wallet(wallet) => {
+                let account = self.facts.wallets.peek(wallet).ok_or(Refusal::UnknownWallet)?.account;
+                Ok(Some((*wallet, account)))
+            }
+            PayoutDestination::Manual(_) => Ok(None),
+            PayoutDestination::Chain(to) => self.open_way_out(to).map(|()| None),
+        }
     }
 
     pub(super) fn pay(&mut self, payment: &PayoutPayment, id: TransferId) -> Result<Outcome, Refusal> {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::PaymentId;
 use tokio::sync::oneshot;
 
 use super::run::Run;
+use crate::account::Refunded;
 use crate::batch::{Delta, Outcome, Refusal};
 use crate::command::{Failure, Reply, Work};
 use crate::commit::CommitStore;
@@ -193,16 +195,7 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
             drop(holding);
             let _ = reply.map(|reply| reply.send(Ok(())));
         }
-        Work::Refund { reply, payment, .. } => match (reply, outcome) {
-            (Some(reply), Outcome::Refunded(refunded)) => drop(reply.send(Ok(refunded))),
-            (Some(reply), Outcome::Refused(refusal)) => drop(reply.send(Err(refusal.into()))),
-            (None, Outcome::Refused(Refusal::Earnings)) => {
-                tracing::error!(%payment, "broken off after its provider was settled with for it; refund by hand");
-                shared.memory.lock().deliveries.give_up(payment);
-            }
-            (None, Outcome::Refused(refusal)) => tracing::warn!(%payment, ?refusal, "nothing to refund"),
-            _ => {}
-        },
+        Work::Refund { reply, payment, .. } => answer_refund(shared, payment, (reply, outcome)),
         Work::Fund { reply, .. } | Work::Withdraw { reply, .. } => {
             tell(reply, outcome, |outcome| match outcome {
                 Outcome::Moved(transfer) => Ok(transfer),
@@ -236,6 +229,19 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         Work::Store { .. } => {}
     }
     None
+}
+
+fn answer_refund(shared: &Shared, payment: PaymentId, (reply, outcome): (Option<Reply<Refunded>>, Outcome)) {
+    match (reply, outcome) {
+        (Some(reply), Outcome::Refunded(refunded)) => drop(reply.send(Ok(refunded))),
+        (Some(reply), Outcome::Refused(refusal)) => drop(reply.send(Err(refusal.into()))),
+        (None, Outcome::Refused(Refusal::Earnings)) => {
+            tracing::error!(%payment, "broken off after its provider was settled with for it; refund by hand");
+            shared.memory.lock().deliveries.give_up(payment);
+        }
+        (None, Outcome::Refused(refusal)) => tracing::warn!(%payment, ?refusal, "nothing to refund"),
+        _ => {}
+    }
 }
 
 /// Whoever asked may have left.

@@ -63,7 +63,7 @@ pub struct FacilitatorSettings {
 /// Transactions of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvmSettings {
-    /// The key of the account that sends and pays for gas: 64 hexadecimal digits. It holds nobody's payments.
+    /// The key of the account that sends and pays for gas: 64 hexadecimal digits. It holds nobody's payments, unless it is the treasury's.
     pub key: Secret,
     /// The most that a unit of gas may cost, tip included, in wei.
     pub max_fee_per_gas: u64,
@@ -97,6 +97,12 @@ impl NetworkSettings {
         let attempts = self.settler.attempt().saturating_mul(2);
         let margin = Duration::from_secs(self.network.margin_seconds);
         attempts.saturating_add(margin) <= Duration::from_secs(self.network.max_timeout_seconds)
+    }
+
+    /// Whether what came into its treasury can leave it again: only who settles by itself sends anything. The key must be the treasury's own.
+    #[must_use]
+    pub fn can_give_back(&self) -> bool {
+        self.network.treasury.is_some() && matches!(self.settler, SettlerSettings::Evm(_))
     }
 }
 

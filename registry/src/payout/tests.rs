@@ -52,6 +52,14 @@ fn wallet() -> PayoutDestination {
     PayoutDestination::Wallet(WalletId::from_bytes([7; 16]))
 }
 
+fn account() -> PayoutDestination {
+    PayoutDestination::Chain(
+        "eip155:84532/0x036CbD53842c5426634e7929541eC2318f3dCF7e/0x9999999999999999999999999999999999999999"
+            .parse()
+            .unwrap(),
+    )
+}
+
 fn is(entry: Option<DestinationEntry>) -> Option<PayoutDestination> {
     entry.map(|entry| entry.destination)
 }
@@ -76,6 +84,20 @@ async fn the_first_destination_counts_at_once_and_the_next_one_after_its_delay()
         house.registry.announce_payout_destinations().await.unwrap();
         assert_eq!(house.events().await[2..], ["provider.payout_destination_effective"]);
     }
+    house.registry.close().await;
+}
+
+#[tokio::test]
+async fn an_address_on_a_public_network_waits_as_any_other_destination_does() {
+    let house = House::new().await;
+    house.set(bank("one")).await;
+    let asked = house.set(account()).await;
+    assert_eq!((is(asked.current), is(asked.pending)), (Some(bank("one")), Some(account())));
+    assert_eq!(house.events().await, ["provider.payout_destination_changed"; 2]);
+    house.clock.advance(2 * HOUR);
+    assert_eq!(is(house.now().await.current), Some(account()));
+    let terms = house.registry.settlement_terms().await.unwrap();
+    assert_eq!(terms[0].1.destination, account());
     house.registry.close().await;
 }
 

@@ -61,8 +61,8 @@ impl Holder<'_> {
             payee: way.payee.ok_or(Refusal::Internal)?,
             settle: match (routed.route.settle, way.payee) {
                 (settle, _) if rail.is_trusted(payment.payer()) => settle,
-                // What is ours can be given back: such a payer pays before anything is done for it.
-                (_, Some(Payee::Treasury)) => Settle::Before,
+                // What can be given back: such a payer pays before anything is done for it.
+                (_, Some(Payee::Treasury)) if self.ledger.outlet(network).is_some() => Settle::Before,
                 (_, _) => Settle::After,
             },
             valid_before: payment.replay_key().valid_before(),

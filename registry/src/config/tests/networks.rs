@@ -24,6 +24,7 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("max_timeout = \"10s\"", FACILITATOR, "networks[0].max_timeout", "every payment would come too late"),
     ("treasury = \"0x1\"", FACILITATOR, "networks[0].treasury", "is not an address"),
     ("payer_unsettled_max = \"$0\"", FACILITATOR, "networks[0].payer_unsettled_max", "nobody could pay"),
+    ("refunds_per_day_max = \"much\"", FACILITATOR, "networks[0].refunds_per_day_max", "write dollars"),
     ("settler = \"other\"", FACILITATOR, "networks[0].settler", "none of \"facilitator\", \"evm\""),
     ("settler = \"evm\"", FACILITATOR, "networks[0].facilitators", "keep one"),
     ("settler = \"evm\"", "", "networks[0]", "write [networks.evm] with key_file"),
@@ -90,6 +91,7 @@ fn a_network_needs_its_id_a_node_and_a_facilitator_and_has_usdc() {
     );
     assert_eq!(base.nodes[0].expose(), "https://node/c4n4ry");
     assert_eq!((base.confirmations, base.payer_unsettled_max), (10, Amount::parse_dollars("$10").unwrap()));
+    assert_eq!(base.refunds_per_day_max, None);
     let SettlerSettings::Facilitators(all) = base.settler else { panic!("it is another settler") };
     assert_eq!((&*all[0].url, all[0].weight), ("https://f.example/x402", 1));
     assert_eq!((all[0].verify_timeout.as_secs(), all[0].settle_timeout.as_secs()), (2, 30));
@@ -99,7 +101,16 @@ fn a_network_needs_its_id_a_node_and_a_facilitator_and_has_usdc() {
 fn the_documented_networks_are_the_defaults() {
     let lines = DOCUMENTED.lines().skip_while(|line| *line != "#: [[networks]]");
     let lines = lines.take_while(|line| *line != "[control]").filter_map(|line| line.strip_prefix("#: "));
-    let others = ["rpc_file", "headers", "verify =", "settle =", "supported =", "treasury", "key_file"];
+    let others = [
+        "rpc_file",
+        "headers",
+        "verify =",
+        "settle =",
+        "supported =",
+        "treasury",
+        "refunds_per_day_max",
+        "key_file",
+    ];
     let kept = lines.filter(|line| !others.iter().any(|other| line.starts_with(other)));
     let directory = tempfile::tempdir().unwrap();
     let key = directory.path().join("key");
@@ -252,9 +263,16 @@ fn a_route_settles_as_its_provider_can_be_paid() {
     let own = "address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"";
     let network = base("treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"", FACILITATOR);
     let with = |keys: &str, route: &str| format!("{network}{}", provider(keys, route));
-    let before = with("custody = \"treasury\"", "settle = \"before\"");
-    assert_eq!(parse(&before).unwrap().config.catalog.routes[0].settle, Settle::Before);
     let key = "providers[0].routes[0].settle";
+    let before = with("custody = \"treasury\"", "settle = \"before\"");
+    assert_told(&before, key, "nothing can be given back");
+    let directory = tempfile::tempdir().unwrap();
+    let key_file = directory.path().join("key");
+    fs::write(&key_file, "11".repeat(32)).unwrap();
+    let evm = format!("[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"", key_file.display());
+    let treasury = "treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"\nsettler = \"evm\"";
+    let own_key = base(treasury, &evm) + &provider("custody = \"treasury\"", "settle = \"before\"");
+    assert_eq!(parse(&own_key).unwrap().config.catalog.routes[0].settle, Settle::Before);
     assert_told(&with(own, "settle = \"before\""), key, "could not give back what it does not have");
     assert_told(&with("", "settle = \"before\""), key, "its provider is not paid there");
     assert_told(

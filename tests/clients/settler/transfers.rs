@@ -1,0 +1,143 @@
+//! Transfers out of our own account, which no nonce of a signature keeps from being made twice: whatever crashes, fails or is taken by
+//! somebody else, each is made once, or told to be seen to.
+
+use domain::Address;
+
+use super::*;
+
+/// What each of them moves.
+const UNITS: u64 = 100;
+
+fn transfer(id: &str) -> Member {
+    Member::payout(id.into(), usdc().address, recipient(), UNITS.to_string().parse().expect("a number"))
+}
+
+/// A chain on which our account has enough for many.
+async fn network() -> Network {
+    let network = Network::start().await;
+    network.fund(settler_address().parse().expect("an address"), 100 * UNITS).await;
+    network
+}
+
+async fn expect_moved(network: &Network, times: u64) {
+    assert_eq!(network.balance(recipient()).await, times * UNITS);
+}
+
+async fn all_closed(outbox: &Memory, count: usize) {
+    let all = async || (outbox.open().is_empty() && outbox.closed().len() == count).then_some(());
+    tests::wait::until("the end of every transaction", all).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_was_recorded_before_a_crash_is_made_once_whether_or_not_anybody_asks_again() {
+    let network = network().await;
+    let outbox = Memory::default();
+    outbox.hang();
+    let first = Settler::start(&network, &outbox, 0);
+    let asked = first.ask(transfer("out/0"));
+    on_its_way(&outbox).await;
+    drop(first);
+    assert!(matches!(answered(asked).await, Settling::Unknown(_)));
+    expect_moved(&network, 0).await;
+    let recorded = outbox.open().remove(0);
+    outbox.go_on();
+    let second = Settler::start(&network, &outbox, 0);
+    all_closed(&outbox, 1).await;
+    assert_eq!(transaction(&second.settle(transfer("out/0")).await), recorded.versions[0].hash);
+    drop(second);
+    let third = Settler::start(&network, &outbox, 0);
+    assert_eq!(transaction(&third.settle(transfer("out/0")).await), recorded.versions[0].hash);
+    expect_moved(&network, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_was_sent_before_a_crash_is_waited_for_and_not_made_again() {
+    let network = network().await;
+    let outbox = Memory::default();
+    network.mine_each(false).await;
+    let first = Settler::start(&network, &outbox, 2);
+    let _asked = first.ask(transfer("out/0"));
+    on_its_way(&outbox).await;
+    drop(first);
+    let second = Settler::start(&network, &outbox, 2);
+    let asked = second.ask(transfer("out/0"));
+    let lands = async || {
+        network.mine(1).await;
+        outbox.open().is_empty().then_some(())
+    };
+    tests::wait::until("a block that counts", lands).await;
+    transaction(&answered(asked).await);
+    expect_moved(&network, 1).await;
+}
+
+/// The disk took it, and its answer was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_stands_in_the_outbox_though_its_writer_heard_an_error_is_sent_once() {
+    let network = network().await;
+    let outbox = Memory::default();
+    let settler = Settler::start(&network, &outbox, 0);
+    outbox.lose_an_answer();
+    let moved = transaction(&settler.settle(transfer("out/0")).await);
+    assert_eq!(
+        transaction(&settler.settle(transfer("out/1")).await),
+        outbox.closed()[1].landed.expect("it").transaction
+    );
+    assert_eq!(outbox.closed()[0].landed.map(|landed| landed.transaction), Some(moved));
+    expect_moved(&network, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_whose_nonce_another_transaction_took_is_told_and_never_sent_again_by_itself() {
+    let network = network().await;
+    let outbox = Memory::default();
+    outbox.hang();
+    let first = Settler::start(&network, &outbox, 2);
+    let _asked = first.ask(transfer("out/0"));
+    on_its_way(&outbox).await;
+    drop(first);
+    outbox.go_on();
+    // Somebody who has the same key was faster.
+    network.send(&settler_address(), Address::repeat_byte(7), "0x").await;
+    let second = Settler::start(&network, &outbox, 2);
+    let asked = second.ask(transfer("out/0"));
+    let passed = async || {
+        network.mine(1).await;
+        outbox.open().is_empty().then_some(())
+    };
+    tests::wait::until("its end", passed).await;
+    let told = answered(asked).await;
+    assert!(matches!(&told, Settling::Refused(why) if why.contains("took its place")), "{told:?}");
+    assert_eq!(second.settle(transfer("out/0")).await, told);
+    expect_moved(&network, 0).await;
+    // A person has seen to it: under another name it is another one.
+    let asked = second.ask(transfer("out/1"));
+    let lands = async || {
+        network.mine(1).await;
+        asked.is_finished().then_some(())
+    };
+    tests::wait::until("the second one", lands).await;
+    transaction(&answered(asked).await);
+    expect_moved(&network, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_reverted_is_told_and_so_is_whoever_asks_again() {
+    let network = network().await;
+    let outbox = Memory::default();
+    let code = network.rpc("eth_getCode", json!([usdc().address, "latest"])).await;
+    network.mine_each(false).await;
+    let settler = Settler::start(&network, &outbox, 0);
+    let asked = settler.ask(transfer("out/0"));
+    on_its_way(&outbox).await;
+    network.rpc("anvil_setCode", json!([usdc().address, "0x60006000fd"])).await;
+    let lands = async || {
+        network.mine(1).await;
+        outbox.open().is_empty().then_some(())
+    };
+    tests::wait::until("its block", lands).await;
+    network.rpc("anvil_setCode", json!([usdc().address, code])).await;
+    let told = answered(asked).await;
+    assert!(matches!(&told, Settling::Refused(why) if why.contains("reverted")), "{told:?}");
+    assert_eq!(settler.settle(transfer("out/0")).await, told);
+    expect_moved(&network, 0).await;
+}
