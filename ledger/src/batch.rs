@@ -30,7 +30,7 @@ use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use counts::{CallChange, CallKey, Usage, UsageKey};
-pub(crate) use difference::{DifferenceRow, GivenClosed};
+pub(crate) use difference::{DifferenceRow, GivenClosed, SUSPENSE, SUSPENSE_WALLET};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
@@ -46,10 +46,6 @@ pub(crate) struct AccountId(pub(crate) i64);
 
 /// Where money comes from and goes to; made by the migration.
 pub(crate) const EXTERNAL: AccountId = AccountId(1);
-
-/// What chains show otherwise than the books said, until a person decides; made by a migration, with a wallet that no agent has.
-pub(crate) const SUSPENSE: AccountId = AccountId(0);
-pub(crate) const SUSPENSE_WALLET: WalletId = WalletId::from_bytes([0; 16]);
 
 /// For how long an identifier and a stored response are kept.
 pub(crate) const KEPT_MILLIS: i64 = 24 * 3600 * 1000;

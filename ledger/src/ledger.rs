@@ -11,7 +11,7 @@ mod outgoing;
 mod reports;
 mod several;
 mod trial;
-mod undelivered;
+pub mod undelivered;
 mod unknown;
 
 use std::collections::HashMap;

@@ -134,7 +134,8 @@ impl Receipt {
     /// [`LedgerError::Unavailable`] where it does not stand yet: it is tried again. Any other: it is not given back, and the delivery is
     /// owed.
     pub async fn give_back(mut self, reason: RefundReason) -> Result<Refunded, LedgerError> {
-        let given = self.delivery.give_back(reason).await;
+        let permit = self.permit.take();
+        let given = self.delivery.give_back(reason, permit).await;
         if given == Err(LedgerError::Unavailable) {
             self.refund_later(reason);
         }
@@ -161,7 +162,8 @@ impl Redelivery {
     /// # Errors
     /// It does not stand: the delivery is owed as before.
     pub async fn give_back(mut self, reason: RefundReason) -> Result<Refunded, LedgerError> {
-        self.delivery.give_back(reason).await
+        let permit = self.delivery.shared.permit().ok_or(LedgerError::Overloaded)?;
+        self.delivery.give_back(reason, Some(permit)).await
     }
 
     pub(crate) fn new(shared: Arc<Shared>, record: ReceiptRecord) -> Self {
@@ -185,9 +187,12 @@ impl Redelivery {
 
 impl Delivering {
     /// All that is left, without a word of whoever delivers until it stands.
-    async fn give_back(&mut self, reason: RefundReason) -> Result<Refunded, LedgerError> {
+    async fn give_back(
+        &mut self,
+        reason: RefundReason,
+        _permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Refunded, LedgerError> {
         let (payment, id) = (self.payment, self.shared.new_transfer()?);
-        let _permit = Some(self.shared.permit().ok_or(LedgerError::Overloaded)?);
         let (reply, answer) = oneshot::channel();
         let reply = Some(reply);
         let work = Work::Refund { payment, id, amount: None, reason, key: None, who: None, reply, _permit };

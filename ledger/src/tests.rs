@@ -16,6 +16,7 @@ mod onchain;
 mod opening;
 mod outgoing;
 mod postgres;
+mod prepaid;
 mod replay;
 mod reports;
 mod settlements;

@@ -1,4 +1,5 @@
 mod crashes;
+mod differences;
 mod house;
 mod open;
 mod rounds;

@@ -7,6 +7,10 @@ use domain::{Amount, B256, WalletId};
 use super::AccountId;
 use crate::difference::Difference;
 
+/// What chains show otherwise than the books said, until a person decides; made by a migration, with a wallet that no agent has.
+pub(crate) const SUSPENSE: AccountId = AccountId(0);
+pub(crate) const SUSPENSE_WALLET: WalletId = WalletId::from_bytes([0; 16]);
+
 /// A row of `difference`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DifferenceRow {

@@ -97,11 +97,12 @@ impl Draft<'_> {
 
     /// Whether a provider has what is to be given back: money that was settled has left, and given back as well it would be
     /// there twice. The operator may decide so all the same, and the platform stands in until the provider earns again; of
-    /// what it earns then the gateway gives back by itself, too, what an upstream broke off.
+    /// what it earns then the gateway gives back by itself, too, what an upstream broke off. What was paid before a call that failed is given
+    /// back in any case.
     fn is_covered(&self, asked: &Asked<'_>, row: &PaymentRow, net: i64) -> bool {
         let earned = self.earned(row.provider_account);
         let is_decided = matches!(asked.reason, RefundReason::Operator | RefundReason::WrittenOff)
-            || (asked.key.is_none() && earned < 0);
+            || (asked.key.is_none() && (earned < 0 || asked.reason == RefundReason::UpstreamFailed));
         is_decided || earned >= net
     }
 

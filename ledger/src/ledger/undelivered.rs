@@ -11,6 +11,15 @@ use crate::error::LedgerError;
 use crate::receipt::Redelivery;
 use crate::reports;
 
+/// What came of giving back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenBack {
+    /// So many payments were given back.
+    pub payments: usize,
+    /// So many could not be.
+    pub failed: usize,
+}
+
 // === impl Ledger ===
 
 impl Ledger {
@@ -23,17 +32,17 @@ impl Ledger {
     }
 
     /// Gives back what moved before its call was served, where nobody knows that it was, and its time is over by the books: until then the
-    /// same payment may come once more. How many were.
+    /// same payment may come once more. What could not be given back now is owed as before.
     ///
     /// # Errors
-    /// [`LedgerError::Read`]. What could not be given back is owed as before, and comes again.
-    pub async fn give_back_undelivered(&self) -> Result<usize, LedgerError> {
+    /// [`LedgerError::Read`].
+    pub async fn give_back_undelivered(&self) -> Result<GivenBack, LedgerError> {
         let undelivered: Vec<PaymentId> =
             self.shared.memory.lock().deliveries.unconfirmed().copied().collect();
+        let mut given = GivenBack::default();
         if undelivered.is_empty() {
-            return Ok(0);
+            return Ok(given);
         }
-        let mut given = 0;
         for payment in self.prepaid(&undelivered, Some(self.time())).await? {
             let Some(record) = self.payment(payment).await? else { continue };
             let taken = self.shared.memory.lock().deliveries.take(payment);
@@ -42,8 +51,9 @@ impl Ledger {
             }
             let owed = Redelivery::new(Arc::clone(&self.shared), record.receipt);
             match owed.give_back(RefundReason::UpstreamFailed).await {
-                Ok(_) => given += 1,
+                Ok(_) => given.payments += 1,
                 Err(error) => {
+                    given.failed += 1;
                     tracing::warn!(%payment, %error, "paid before it was served, and not given back yet; it is tried again");
                 }
             }
