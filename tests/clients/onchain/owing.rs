@@ -13,7 +13,7 @@ const SHORT: &str = "max_timeout = \"12s\"\nmargin = \"2s\"";
 #[tokio::test(flavor = "multi_thread")]
 async fn a5_what_is_never_collected_is_an_event_and_its_payer_pays_first_also_after_a_restart() {
     let deferred = Route::new("/paid", "$0.001").line("settle = \"deferred\"");
-    let mut world = PublicWorld::with(SHORT, [deferred]).await;
+    let mut world = PublicWorld::facilitated_on(SHORT, "settle_timeout = \"4s\"", [deferred]).await;
     world.network.mine_every(1).await;
     let payer = world.payer(3 * PRICE).await;
     world.facilitator.on(Call::Settle, Conduct::down());

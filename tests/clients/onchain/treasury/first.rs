@@ -109,17 +109,21 @@ async fn pypi_x402_httpx_is_told_that_what_it_paid_first_was_given_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_is_served_by_the_same_payment_and_gets_it_back_where_it_never_comes_again() {
-    let house = House::paid_first(SHORT, "", [first("/paid")]).await;
+    let paths = ["/again", "/never"];
+    let house = House::paid_first(SHORT, "", paths.map(first)).await;
     let gate = Gate::new();
-    house.0.upstream.on("/paid", Script::reply(200, &[], "late").after(&gate));
+    for path in paths {
+        house.0.upstream.on(path, Script::reply(200, &[], "late").after(&gate));
+    }
     let payers = house.0.network.payers(2, PRICE).await;
-    let request = Request::get("/paid");
-    let (_, comes_again) = house.signed(&payers[0], &request).await;
-    let (_, never) = house.signed(&payers[1], &request).await;
+    let (_, comes_again) = house.signed(&payers[0], &Request::get("/again")).await;
+    let (_, never) = house.signed(&payers[1], &Request::get("/never")).await;
     let both = (house.unheard(&comes_again).await, house.unheard(&never).await);
     gate.reached_by(2).await;
     drop(both);
-    house.0.upstream.left("/paid").await;
+    for path in paths {
+        house.0.upstream.left(path).await;
+    }
     gate.open();
     until("the same payment to be served", || async {
         let answer = house.0.gateway.call(&comes_again).await;
@@ -160,6 +164,7 @@ async fn c7_killed_between_payment_and_delivery_the_same_payment_is_served_or_gi
         (answer.status == 409 && answer.code() == "payment_refunded").then_some(())
     })
     .await;
+    house.over(1).await;
     assert_eq!(house.0.upstream.calls("/work").len(), 1, "work that may have been done is not done again");
     house.has(&payers[1], PRICE).await;
     assert_eq!(house.0.network.balance(payers[0].address()).await, 0);
