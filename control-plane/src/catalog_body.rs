@@ -82,6 +82,9 @@ pub(crate) struct RouteBody {
     price: Option<String>,
     /// Volume tiers instead of a price: `[{"from": 1, "price": "$0.01"}, ...]`.
     tiers: Option<Vec<Map<String, Value>>>,
+    /// By what a call used, instead of a price: `{"up_to": "$0.10", "units": [{"from": "json:/usage/total_tokens", "price": "$0.000002"}],
+    /// "unread": "$0.05"}`.
+    metered: Option<Map<String, Value>>,
     /// Calls a day that cost an agent nothing.
     free_per_day: Option<u32>,
     /// What kind of thing it sells: policies allow and limit by it.
@@ -139,6 +142,9 @@ pub(crate) struct RoutePatch {
     price: Option<String>,
     /// Volume tiers instead of a price, which has to be taken away in the same patch.
     tiers: Option<Vec<Map<String, Value>>>,
+    /// By what a call used, instead of a price: `{"up_to": "$0.10", "units": [{"from": "json:/usage/total_tokens", "price": "$0.000002"}],
+    /// "unread": "$0.05"}`.
+    metered: Option<Map<String, Value>>,
     /// Calls a day that cost an agent nothing.
     free_per_day: Option<u32>,
     /// What kind of thing it sells.

@@ -15,6 +15,7 @@ use axum::response::Response;
 use domain::Secret;
 use ledger::Ledger;
 use registry::Registry;
+use settlement::Deposits;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -27,6 +28,7 @@ use crate::egress::Egress;
 use crate::events::Streams;
 use crate::metrics::{self, ControlMetrics};
 use crate::problem::Problem;
+use crate::wallets::deposits;
 use crate::webhooks::api as webhooks;
 use crate::{
     agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, networks, outgoing,
@@ -53,11 +55,16 @@ pub struct ControlState {
     pub egress: Egress,
     /// Those who read events as they come, and those who read a list whole.
     pub streams: Streams,
+    /// Who takes deposits; none where no public network has a treasury.
+    pub deposits: Option<Deposits>,
 }
 
 /// The router. Without a token only keys of the API open it.
 pub fn router(state: ControlState, admin_token: Option<&Secret>) -> Router {
     let (calls, mut document) = resources().split_for_parts();
+    let (open, of_open) = open().split_for_parts();
+    let open = open.method_not_allowed_fallback(async || Problem::Method);
+    document.merge(of_open);
     document::complete(&mut document);
     let operations = Operations::of(&document);
     let door = Door::new(admin_token, state.registry.clone());
@@ -68,6 +75,7 @@ pub fn router(state: ControlState, admin_token: Option<&Secret>) -> Router {
         .layer(middleware::from_fn(within_time))
         .layer(middleware::from_fn_with_state(operations, operations::demand))
         .layer(middleware::from_fn_with_state(door, caller::require))
+        .merge(open)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(unkept))
         .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), metrics::count))
@@ -85,7 +93,7 @@ fn docs(document: OpenApi) -> SwaggerUi {
 /// The OpenAPI document.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    let mut document = resources().into_openapi();
+    let mut document = resources().merge(open()).into_openapi();
     document::complete(&mut document);
     document
 }
@@ -115,6 +123,11 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(webhooks::router())
         .merge(webhooks::deliveries())
         .merge(audit::router())
+}
+
+/// What needs no key: whoever pays may call it.
+fn open() -> OpenApiRouter<ControlState> {
+    deposits::router()
 }
 
 /// No answer may be kept by anyone: some show a key.

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::Asset;
 use domain::chain::TOKEN_DECIMALS;
+use domain::{Token, TransferMethod};
 use registry::config::NetworkSettings;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -48,6 +48,8 @@ struct TokenView {
     name: String,
     version: String,
     decimals: u8,
+    /// How it is moved, the preferred way first: `eip3009`, `permit2`.
+    methods: Vec<&'static str>,
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
@@ -109,12 +111,14 @@ impl Row for NetworkView {
 // === impl TokenView ===
 
 impl TokenView {
-    fn new(token: &Asset) -> Self {
+    fn new(token: &Token) -> Self {
+        let Token { asset, methods } = token;
         Self {
-            address: token.address.to_string(),
-            name: token.name.to_string(),
-            version: token.version.to_string(),
+            address: asset.address.to_string(),
+            name: asset.name.to_string(),
+            version: asset.version.to_string(),
             decimals: TOKEN_DECIMALS,
+            methods: methods.iter().copied().map(TransferMethod::name).collect(),
         }
     }
 }

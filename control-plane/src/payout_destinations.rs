@@ -187,12 +187,12 @@ fn account(state: &ControlState, fields: &mut Fields, body: &DestinationBody) ->
     }
     let tokens = &settings.network.tokens;
     let token = match &body.asset {
-        None => tokens.first().map(|token| token.address),
+        None => tokens.first().map(|token| token.asset.address),
         Some(text) => {
             let token = text
                 .parse::<Address>()
                 .ok()
-                .filter(|token| tokens.iter().any(|taken| taken.address == *token));
+                .filter(|token| tokens.iter().any(|taken| taken.asset.address == *token));
             if token.is_none() {
                 fields.refuse("/asset", "must be the address of one of the network's tokens");
             }

@@ -58,6 +58,10 @@ pub(crate) enum Problem {
     AgentNotFound,
     #[error("no such wallet")]
     WalletNotFound,
+    #[error("no deposits are taken: no public network of the configuration has a treasury")]
+    DepositsNotTaken,
+    #[error("the call carries two payments; send one")]
+    TwoPayments,
     #[error("no such payment")]
     PaymentNotFound,
     #[error("no such settlement")]
@@ -142,11 +146,13 @@ impl Problem {
             | Self::Parameter(_)
             | Self::Interrupted
             | Self::Body(_)
+            | Self::TwoPayments
             | Self::IdempotencyKeyMissing
             | Self::IdempotencyKey(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Closed | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound
+            | Self::DepositsNotTaken
             | Self::AgentNotFound
             | Self::WalletNotFound
             | Self::PaymentNotFound
@@ -204,6 +210,8 @@ impl Problem {
             Self::ShownBefore => "shown_before",
             Self::AgentNotFound => "agent_not_found",
             Self::WalletNotFound => "wallet_not_found",
+            Self::DepositsNotTaken => "deposits_not_taken",
+            Self::TwoPayments => "two_payments",
             Self::PaymentNotFound => "payment_not_found",
             Self::SettlementNotFound => "settlement_not_found",
             Self::PayoutNotFound => "payout_not_found",

@@ -279,6 +279,7 @@ impl Row for RouteView {
         "document.methods",
         "document.price",
         "document.tiers",
+        "document.metered",
         "created_at",
         "updated_at",
     ];
@@ -298,6 +299,13 @@ impl RevisionView {
 }
 
 impl Row for RevisionView {
-    const COLUMNS: &'static [&'static str] =
-        &["revision", "version", "at", "document.path", "document.price", "document.tiers"];
+    const COLUMNS: &'static [&'static str] = &[
+        "revision",
+        "version",
+        "at",
+        "document.path",
+        "document.price",
+        "document.tiers",
+        "document.metered",
+    ];
 }

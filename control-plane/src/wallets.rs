@@ -1,5 +1,7 @@
-//! `/v1/wallets`: balances by name and owner. What comes in and goes out stands in [`transfers`].
+//! `/v1/wallets`: balances by name and owner. What comes in and goes out stands in [`transfers`], what is paid in by whoever pays in
+//! [`deposits`].
 
+pub(crate) mod deposits;
 pub(crate) mod opening;
 mod transfers;
 

@@ -1,5 +1,5 @@
-//! Payment on public networks: [`Network`], [`Payee`], when a call's value is moved ([`Settle`]), and where money goes to there
-//! ([`ChainAccount`]).
+//! Payment on public networks: [`Network`] with its [`Token`]s, [`Payee`], when a call's value is moved ([`Settle`]), and where money
+//! goes to there ([`ChainAccount`]).
 //!
 //! Plain words of the configuration. How a payment is judged stands in `protocol`, how value moves in `settlement`.
 
@@ -20,14 +20,32 @@ pub const TOKEN_DECIMALS: u8 = 6;
 pub struct Network {
     /// CAIP-2: `eip155:<chain id>`.
     pub id: Arc<str>,
-    /// What is taken there, the preferred one first. Each has [`TOKEN_DECIMALS`].
-    pub tokens: Vec<Asset>,
+    /// What is taken there, the preferred one first.
+    pub tokens: Vec<Token>,
     /// How long a payment may be valid, in seconds: `maxTimeoutSeconds` of its offers.
     pub max_timeout_seconds: u64,
     /// How many seconds of its time a payment must have left when it comes: what it takes to settle it.
     pub margin_seconds: u64,
     /// Our own address there, where providers leave the money with us.
     pub treasury: Option<Address>,
+}
+
+/// A token that is taken on a public network. It has [`TOKEN_DECIMALS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// What payments are made in.
+    pub asset: Asset,
+    /// How it may be moved, the preferred way first; at least one, none twice.
+    pub methods: Vec<TransferMethod>,
+}
+
+/// How the value of a token is moved by what its owner signed: x402's `assetTransferMethod`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransferMethod {
+    /// By the token itself (EIP-3009): its owner needs nothing but the token.
+    Eip3009,
+    /// By Permit2, which the owner has allowed to move the token: for any ERC-20.
+    Permit2,
 }
 
 /// Who receives what is paid to a provider on public networks: `payTo` of its offers.
@@ -121,6 +139,38 @@ impl Payee {
         match self {
             Self::Direct(address) => Some(*address),
             Self::Treasury => network.treasury,
+        }
+    }
+}
+
+// === impl Token ===
+
+impl Token {
+    /// One that is moved by itself.
+    #[must_use]
+    pub fn new(asset: Asset) -> Self {
+        Self { asset, methods: vec![TransferMethod::Eip3009] }
+    }
+
+    /// Whether Permit2 may move it.
+    #[must_use]
+    pub fn takes_permits(&self) -> bool {
+        self.methods.contains(&TransferMethod::Permit2)
+    }
+}
+
+// === impl TransferMethod ===
+
+impl TransferMethod {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Eip3009, Self::Permit2];
+
+    /// Its word in configurations and in x402.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Eip3009 => "eip3009",
+            Self::Permit2 => "permit2",
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod identifier;
 pub mod internet;
 pub mod latency;
+pub mod meter;
 pub mod path;
 pub mod pattern;
 pub mod policy;
@@ -26,12 +27,13 @@ pub use alloy_primitives::{Address, B256};
 pub use amount::{Amount, BasisPoints};
 pub use asset::Asset;
 pub use catalog::{Capture, Catalog, Provider, ProviderId, Route};
-pub use chain::{ChainAccount, Network, OfferOrder, Payee, Settle};
+pub use chain::{ChainAccount, Network, OfferOrder, Payee, Settle, Token, TransferMethod};
 pub use identifier::{
     AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, OutgoingId, PaymentId, PayoutId, RequestId,
     SettlementId, TransferId, WalletId, WebhookId,
 };
 pub use latency::{LatencyHistogram, LatencyStep};
+pub use meter::Metered;
 pub use path::CanonicalPath;
 pub use policy::{PolicyViolation, ScopedLimit, ScopedLimits, SpendingPolicy, WindowLimit};
 pub use price::Price;

@@ -1,10 +1,11 @@
-//! What a call costs: free, fixed, or by the payer's calls this month.
+//! What a call costs: free, fixed, by the payer's calls this month, or by what it used.
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::amount::Amount;
+use crate::meter::Metered;
 
 /// The price of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Price {
     Fixed(Amount),
     /// Cheaper the more the payer has called this provider this month.
     Tiered(Tiers),
+    /// What the call used, known from its answer.
+    Metered(Metered),
 }
 
 /// What a payer's next call costs, and when that changes.
@@ -68,16 +71,27 @@ impl Price {
             Self::Free => None,
             Self::Fixed(amount) => Some(*amount),
             Self::Tiered(tiers) => Some(tiers.first()),
+            Self::Metered(metered) => Some(metered.maximum()),
         }
     }
 
-    /// What the `call`-th call of the month costs, counted from 1.
+    /// What the `call`-th call of the month costs, counted from 1; at most, where it is metered.
     #[must_use]
     pub fn at_call(&self, call: u64) -> Amount {
         match self {
             Self::Free => Amount::ZERO,
             Self::Fixed(amount) => *amount,
             Self::Tiered(tiers) => tiers.at_call(call),
+            Self::Metered(metered) => metered.maximum(),
+        }
+    }
+
+    /// How it is counted, where it is.
+    #[must_use]
+    pub const fn metered(&self) -> Option<&Metered> {
+        match self {
+            Self::Metered(metered) => Some(metered),
+            Self::Free | Self::Fixed(_) | Self::Tiered(_) => None,
         }
     }
 
@@ -86,7 +100,7 @@ impl Price {
     pub fn preview(&self, calls: u64) -> Preview {
         let call = calls.saturating_add(1);
         let next = match self {
-            Self::Free | Self::Fixed(_) => None,
+            Self::Free | Self::Fixed(_) | Self::Metered(_) => None,
             Self::Tiered(tiers) => tiers.as_slice().iter().find(|tier| tier.from_call > call).copied(),
         };
         Preview { call, amount: self.at_call(call), next }

@@ -9,6 +9,9 @@ use domain::{Amount, Capture, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
 use crate::challenge::Asking;
+use crate::counting::Late;
+use crate::held::Held;
+use crate::meter::Meter;
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
 use crate::shutdown::InFlight;
@@ -78,6 +81,10 @@ pub(crate) struct Exchange {
     pub(crate) records: Option<usize>,
     pub(crate) recording: Option<Recording>,
     pub(crate) is_upgrade: bool,
+    /// Set where its answer tells what it costs.
+    pub(crate) meter: Option<Meter>,
+    /// An answer that waits for that.
+    pub(crate) late: Option<Late>,
 }
 
 /// The money of an exchange. It only moves down this list.
@@ -88,6 +95,8 @@ pub(crate) enum Money {
     Held(Hold),
     /// The same by a payment on a public network.
     Signed(Box<SignedHold>),
+    /// Its answer passes and is counted; it is charged whatever comes.
+    Counting(Held),
     /// Captured before it is forwarded, and not decided yet: what is not delivered is given back.
     Prepaid(Receipt),
     /// Forwarded once more under an earlier receipt.
@@ -197,6 +206,8 @@ impl Exchange {
             records: None,
             recording: None,
             is_upgrade: false,
+            meter: None,
+            late: None,
         }
     }
 
@@ -217,20 +228,38 @@ impl Exchange {
         match &self.money {
             Money::Captured(receipt) | Money::Prepaid(receipt) => Some(receipt.record()),
             Money::Redelivery(redelivery) => Some(redelivery.record()),
-            Money::Free | Money::Held(_) | Money::Signed(_) | Money::Done => None,
+            Money::Free | Money::Held(_) | Money::Signed(_) | Money::Counting(_) | Money::Done => None,
+        }
+    }
+
+    /// Takes what is held, if it is still undecided.
+    pub(crate) fn held(&mut self) -> Option<Held> {
+        match std::mem::replace(&mut self.money, Money::Done) {
+            Money::Held(hold) => Some(Held::Wallet(hold)),
+            Money::Signed(signed) => Some(Held::Signed(signed)),
+            other => {
+                self.money = other;
+                None
+            }
+        }
+    }
+
+    /// Takes the receipt of what was paid first, if it is still undecided.
+    pub(crate) fn prepaid_receipt(&mut self) -> Option<Receipt> {
+        match std::mem::replace(&mut self.money, Money::Done) {
+            Money::Prepaid(receipt) => Some(receipt),
+            other => {
+                self.money = other;
+                None
+            }
         }
     }
 
     /// Voids what is held and gives back what was paid first, if it is still undecided; whoever says so to the client awaits it.
     pub(crate) fn undoing(&mut self) -> Option<Undoing> {
-        match std::mem::replace(&mut self.money, Money::Done) {
-            Money::Held(hold) => Some(Undoing::Void(hold.void())),
-            Money::Signed(signed) => Some(Undoing::Void(signed.void())),
-            Money::Prepaid(receipt) => Some(Undoing::Refund(receipt)),
-            other => {
-                self.money = other;
-                None
-            }
+        match self.prepaid_receipt() {
+            Some(receipt) => Some(Undoing::Refund(receipt)),
+            None => self.held().map(|held| Undoing::Void(held.void())),
         }
     }
 }

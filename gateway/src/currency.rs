@@ -3,10 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::{Asset, Network};
+use domain::{Asset, Network, Token, TransferMethod};
 use ledger::Ledger;
 use protocol::eip712::Domain;
 use protocol::offer::MAX_TIMEOUT_SECONDS;
+use protocol::permit::PermitDomain;
+use settlement::rail::Settlers;
+use tokio::sync::watch;
+
+use crate::rail::PublicRail;
 
 /// Something that payments are made in.
 #[derive(Debug)]
@@ -14,6 +19,10 @@ pub(crate) struct Currency {
     pub(crate) asset: Asset,
     /// What its payments are signed over.
     pub(crate) domain: Domain,
+    /// What those by Permit2 are signed over.
+    pub(crate) permits: PermitDomain,
+    /// How it may be moved, the preferred way first.
+    pub(crate) methods: Vec<TransferMethod>,
     /// Where it is; none for the wallet's dollar, which is on no network.
     pub(crate) network: Option<Arc<Network>>,
 }
@@ -25,13 +34,17 @@ pub(crate) struct Currencies {
     pub(crate) tokens: Vec<Arc<Currency>>,
     /// Networks (CAIP-2) on which what came into our treasury can be given back.
     pub(crate) outlets: HashSet<Arc<str>>,
+    /// Who knows who settles there.
+    rail: Option<Arc<dyn PublicRail>>,
 }
 
 // === impl Currency ===
 
 impl Currency {
-    fn new(asset: &Asset, network: Option<&Arc<Network>>) -> Arc<Self> {
-        Arc::new(Self { asset: asset.clone(), domain: Domain::new(asset), network: network.map(Arc::clone) })
+    fn new(token: Token, network: Option<&Arc<Network>>) -> Arc<Self> {
+        let Token { asset, methods } = token;
+        let (domain, permits) = (Domain::new(&asset), PermitDomain::new(asset.chain_id));
+        Arc::new(Self { asset, domain, permits, methods, network: network.map(Arc::clone) })
     }
 
     /// How long a payment in it may be valid.
@@ -52,9 +65,14 @@ impl Currencies {
         let mut tokens = Vec::new();
         for network in networks {
             let network = Arc::new(network.clone());
-            tokens.extend(network.tokens.iter().map(|token| Currency::new(token, Some(&network))));
+            tokens.extend(network.tokens.iter().map(|token| Currency::new(token.clone(), Some(&network))));
         }
-        Self { wallet: Currency::new(wallet, None), tokens, outlets: HashSet::new() }
+        Self {
+            wallet: Currency::new(Token::new(wallet.clone()), None),
+            tokens,
+            outlets: HashSet::new(),
+            rail: None,
+        }
     }
 
     /// With what these books can give back.
@@ -62,5 +80,37 @@ impl Currencies {
         let networks = self.tokens.iter().map(|token| Arc::clone(&token.asset.network));
         let outlets = networks.filter(|network| ledger.outlet(network).is_some()).collect();
         Self { outlets, ..self }
+    }
+
+    /// With this rail below the tokens.
+    pub(crate) fn settled_by(self, rail: Arc<dyn PublicRail>) -> Self {
+        Self { rail: Some(rail), ..self }
+    }
+
+    /// Who may settle payments of `upto` in each of the tokens, in their order.
+    pub(crate) fn settlers(&self) -> Vec<Settlers> {
+        self.tokens.iter().map(|token| self.settlers_of(token)).collect()
+    }
+
+    /// Who may settle payments of `upto` in a currency; none where nobody does.
+    pub(crate) fn settlers_of(&self, currency: &Currency) -> Settlers {
+        let settlers = self.rail.as_ref().filter(|_| currency.methods.contains(&TransferMethod::Permit2));
+        settlers.map(|rail| rail.settlers(&currency.asset.network)).unwrap_or_default()
+    }
+
+    /// Returns once who may settle payments of `upto` may have changed; never, where nobody tells.
+    pub(crate) async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
+        let has_changed = match changes {
+            Some(changes) => changes.changed().await.is_ok(),
+            None => false,
+        };
+        if !has_changed {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// What tells of such changes.
+    pub(crate) fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.rail.as_ref().map(|rail| rail.changes())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{PaymentId, Settle};
+use domain::{PaymentId, Price, Settle};
 use http::header::EXPECT;
 use ledger::{Redelivery, RefundReason};
 use pingora::proxy::Session;
@@ -12,6 +12,7 @@ use crate::challenge::Asking;
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::credential::Credential;
+use crate::meter::Meter;
 use crate::metrics::Outcome;
 use crate::offer::RouteOffer;
 use crate::payer_view::PayerView;
@@ -55,7 +56,8 @@ impl Proxy {
         if PayerView::serves(&request.path) {
             let client =
                 session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
-            let reply = self.view.answer(&request, &session.req_header().headers, client).await?;
+            let url = self.url(session, &request);
+            let reply = self.view.answer(&request, &url, &session.req_header().headers, client).await?;
             return Ok(Decision::Answer(reply, Outcome::Answered));
         }
         let snapshot = self.snapshot.load_full();
@@ -155,7 +157,7 @@ impl Proxy {
         match admission {
             Admission::Paid(hold) => {
                 let exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
-                Ok(self.forward(exchange, holding.identifier.is_some()))
+                Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
             }
             Admission::Signed(signed) if signed.settle == Settle::Before => {
                 let receipt = match prepay(*signed, &self.metrics).await {
@@ -169,11 +171,11 @@ impl Proxy {
                     }
                 };
                 let exchange = Exchange::prepaid(routed.clone(), request, receipt, holding.payer);
-                Ok(self.forward(exchange, holding.identifier.is_some()))
+                Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
             }
             Admission::Signed(signed) => {
                 let exchange = Exchange::signed(routed.clone(), request, signed, holding.payer);
-                Ok(self.forward(exchange, holding.identifier.is_some()))
+                Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
             }
             Admission::Redelivery(redelivery) if request.is_safe() || routed.route.redeliver => {
                 let exchange = Exchange::redelivered(routed.clone(), request, redelivery, holding.payer);
@@ -202,8 +204,10 @@ impl Proxy {
         }
     }
 
-    /// Its answer is stored where the client named the request.
-    fn forward(&self, mut exchange: Exchange, is_named: bool) -> Decision {
+    /// Its answer is stored where the client named the request, and counted where its price says so and it is none of the free calls.
+    fn forward(&self, mut exchange: Exchange, is_named: bool, price: &Price) -> Decision {
+        let metered = price.metered().filter(|_| !exchange.price.is_zero());
+        exchange.meter = metered.cloned().map(Meter::new);
         exchange.records = is_named.then_some(self.settings.limits.stored_response_bytes_max);
         Decision::Forward(Box::new(exchange))
     }

@@ -10,6 +10,7 @@ use pingora::apps::HttpServerOptions;
 use pingora::proxy::HttpProxy;
 use pingora::server::configuration::ServerConf;
 use registry::Registry;
+use settlement::Deposits;
 use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How the public networks of the settings are reached; without it none of them is offered.
     pub public: Option<PublicNetworks>,
+    /// Who takes deposits; none where no public network has a treasury.
+    pub deposits: Option<Deposits>,
 }
 
 /// The data plane, ready to run.
@@ -101,7 +104,7 @@ impl Gateway {
         let mut parts = self.parts;
         let traffic = Arc::new(Traffic::default());
         let public = public(&mut parts);
-        let snapshot = sell(&parts, public.is_some(), &traffic).await;
+        let snapshot = sell(&parts, public.as_deref(), &traffic).await;
         let Parts { registry, settings, metrics, clock, .. } = &parts;
         let (registry, metrics) = (registry.clone(), Arc::clone(metrics));
         metrics.set_queue_max(settings.limits.holds_max);
@@ -161,10 +164,14 @@ fn public(parts: &mut Parts) -> Option<Arc<Public>> {
 }
 
 /// What is sold, from now on.
-async fn sell(parts: &Parts, is_public: bool, traffic: &Arc<Traffic>) -> Arc<ArcSwap<Snapshot>> {
+async fn sell(parts: &Parts, public: Option<&Public>, traffic: &Arc<Traffic>) -> Arc<ArcSwap<Snapshot>> {
     let Parts { ledger, registry, settings, metrics, .. } = parts;
-    let networks = if is_public { settings.networks.as_slice() } else { &[] };
-    let currencies = Currencies::new(ledger.asset(), networks).giving_back(ledger);
+    let currencies = match public {
+        Some(public) => Currencies::new(ledger.asset(), &settings.networks)
+            .giving_back(ledger)
+            .settled_by(Arc::clone(&public.networks.rail)),
+        None => Currencies::new(ledger.asset(), &[]),
+    };
     let catalog = registry.catalogs().borrow().clone();
     let first = Snapshot::build(catalog, ledger, &currencies, traffic, None).await;
     let snapshot = Arc::new(ArcSwap::from_pointee(first));

@@ -33,6 +33,10 @@ pub(crate) const PAYER_VIEWS_PER_MINUTE_MAX: u32 = 120;
 /// Buckets of agents, and as many of addresses, that all rate limits together remember.
 pub(crate) const RATE_BUCKETS_MAX: usize = 262_144;
 
+/// Longest body that waits until it is whole, so that its header can say what it cost, in bytes. A longer one, and one of unknown length,
+/// passes as it comes.
+pub(crate) const METERED_BODY_BYTES_MAX: u64 = 1024 * 1024;
+
 /// What the operator set for the data plane.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {

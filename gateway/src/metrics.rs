@@ -17,6 +17,7 @@ use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 use registry::Directory;
 
 use crate::limits::ROUTE_LABELS_MAX;
+use crate::meter::{Mistake, Source};
 use crate::metrics::commits::CommitMetrics;
 use crate::metrics::making::Making;
 use crate::shutdown::Shutdown;
@@ -36,6 +37,8 @@ pub struct Metrics {
     requests: HistogramVec,
     stages: HistogramVec,
     payments: IntCounterVec,
+    metered: IntCounterVec,
+    mistakes: IntCounterVec,
     failures: IntCounterVec,
     gross: IntCounterVec,
     net: IntCounterVec,
@@ -85,6 +88,16 @@ impl Metrics {
                 &STAGE_BUCKETS,
             )?,
             payments: made.counters("payments_total", "Payments by how they ended.", &["rail", "outcome"])?,
+            metered: made.counters(
+                "metered_calls_total",
+                "Captured calls of metered routes, by who said what they used.",
+                &["by"],
+            )?,
+            mistakes: made.counters(
+                "metered_mistakes_total",
+                "Settlement-Overrides of upstreams that were not followed.",
+                &["reason"],
+            )?,
             failures: made.counters(
                 "payment_failures_total",
                 "Priced requests not served, by reason.",
@@ -139,12 +152,14 @@ impl Metrics {
 
     /// Makes the series of closed labels, so that the first of each is seen as an increase.
     fn begin(&self) {
-        let closed: [(&IntCounterVec, &[&str]); 5] = [
+        let closed: [(&IntCounterVec, &[&str]); 7] = [
             (&self.policy_cache, &["hit", "miss"]),
             (&self.violations, &VIOLATIONS),
             (&self.rate_limited, &["route", "provider"]),
             (&self.collisions, &["replayed", "conflict", "in_progress"]),
             (&self.reloads, &["ok", "failed"]),
+            (&self.metered, &["override", "units", "unread"]),
+            (&self.mistakes, &["unreadable", "above_maximum"]),
         ];
         for (counter, values) in closed {
             values.iter().for_each(|value| drop(counter.with_label_values(&[*value])));
@@ -193,6 +208,14 @@ impl Metrics {
         self.payments.with_label_values(&["wallet", "voided"]).inc();
     }
 
+    pub(crate) fn metered(&self, by: Source) {
+        self.metered.with_label_values(&[by.name()]).inc();
+    }
+
+    pub(crate) fn mistaken(&self, mistake: Mistake) {
+        self.mistakes.with_label_values(&[mistake.name()]).inc();
+    }
+
     pub(crate) fn failed(&self, reason: &str) {
         self.failures.with_label_values(&[reason]).inc();
     }
@@ -228,7 +251,8 @@ impl Metrics {
 impl Observer for Metrics {
     fn committed(&self, batch: &BatchReport<'_>) {
         self.commits.committed(batch);
-        for receipt in batch.captured {
+        // What was deposited is no sale.
+        for receipt in batch.captured.iter().filter(|receipt| &*receipt.provider != ledger::DEPOSITS) {
             let provider = [&*receipt.provider];
             let (gross, fee) = (units(receipt.amount), units(receipt.fee));
             self.payments.with_label_values(&["wallet", "captured"]).inc();

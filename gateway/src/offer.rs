@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use domain::catalog::{Provider, Route};
-use domain::{Address, Amount, OfferOrder, Payee, Price, Settle, UnixMillis};
+use domain::{Amount, Network, OfferOrder, Payee, Price, Settle, TransferMethod, UnixMillis};
 use protocol::offer::Offer;
 use protocol::quote::QuoteKey;
 use registry::catalog::QUOTE_TTL_MS;
 
 use crate::challenge::Challenge;
-use crate::currency::{Currencies, Currency};
+use crate::currency::Currencies;
+use crate::way::{Moves, Way};
 
 /// What a priced route asks for.
 pub(crate) struct RouteOffer {
@@ -17,15 +18,6 @@ pub(crate) struct RouteOffer {
     /// In the order of the 402.
     pub(crate) ways: Vec<Way>,
     quotes: Vec<OfferedQuote>,
-}
-
-/// One way to pay: in a currency, to somebody.
-#[derive(Clone, Debug)]
-pub(crate) struct Way {
-    pub(crate) currency: Arc<Currency>,
-    pub(crate) pay_to: Address,
-    /// Whose address that is, on a public network.
-    pub(crate) payee: Option<Payee>,
 }
 
 /// A price that was offered and may still be paid.
@@ -69,7 +61,9 @@ impl RouteOffer {
     pub(crate) fn payable(&self, way: &Way, at: UnixMillis) -> impl Iterator<Item = &OfferedQuote> {
         let valid_ms = way.currency.max_timeout_seconds().saturating_mul(1000);
         let longer = i64::try_from(valid_ms).unwrap_or(i64::MAX).saturating_sub(QUOTE_TTL_MS).max(0);
-        self.quotes.iter().filter(move |quote| quote.until.is_none_or(|until| at < until.plus(longer)))
+        let is_wallet = way.currency.network.is_none();
+        let quotes = self.quotes.iter().filter(move |quote| is_wallet || quote.price.metered().is_none());
+        quotes.filter(move |quote| quote.until.is_none_or(|until| at < until.plus(longer)))
     }
 
     /// Whether the route can be paid on a public network.
@@ -78,29 +72,32 @@ impl RouteOffer {
     }
 }
 
-// === impl Way ===
-
-impl Way {
-    /// What is asked for in this way.
-    pub(crate) fn offer(&self, amount: Amount, quote: &str) -> Offer {
-        let seconds = self.currency.max_timeout_seconds();
-        Offer::exact(&self.currency.asset, self.pay_to, amount, seconds, Some(quote))
-    }
-}
-
-/// The wallet, and every token of every network where the provider can be paid. A route that takes the money before its upstream answers
-/// is offered only where it could be given back: out of our treasury, on a network on which something can leave it.
+/// The wallet, and every token of every network where the provider can be paid, by each of its methods. A route that takes the money before
+/// its upstream answers is offered only where it could be given back: out of our treasury, on a network on which something can leave it.
+/// One that is metered is offered nowhere: what is signed for there is moved whole.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
-    let wallet = Way { currency: Arc::clone(&currencies.wallet), pay_to: provider.pay_to, payee: None };
-    let needs_refunds = route.settle == Settle::Before;
-    let tokens = currencies.tokens.iter().filter_map(|currency| {
-        let (payee, network) = (provider.payee?, currency.network.as_ref()?);
-        let can_give_back = payee == Payee::Treasury && currencies.outlets.contains(&network.id);
-        if needs_refunds && !can_give_back {
-            return None;
-        }
-        let pay_to = payee.address(network)?;
-        Some(Way { currency: Arc::clone(currency), pay_to, payee: Some(payee) })
+    let wallet = Way {
+        currency: Arc::clone(&currencies.wallet),
+        moves: Moves::Authorization,
+        pay_to: provider.pay_to,
+        payee: None,
+    };
+    let can_be = |payee: Payee, network: &Network| match route.settle {
+        Settle::Before => payee == Payee::Treasury && currencies.outlets.contains(&network.id),
+        Settle::After | Settle::Deferred => true,
+    };
+    let is_metered = route.price.metered().is_some();
+    let tokens = currencies.tokens.iter().filter(|_| !is_metered).flat_map(|currency| {
+        let network = currency.network.as_ref();
+        let paid = provider.payee.zip(network).filter(|(payee, network)| can_be(*payee, network));
+        let paid = paid.and_then(|(payee, network)| Some((payee, payee.address(network)?)));
+        let way = move |(payee, pay_to), method: &TransferMethod| Way {
+            currency: Arc::clone(currency),
+            moves: Moves::from(*method),
+            pay_to,
+            payee: Some(payee),
+        };
+        paid.into_iter().flat_map(move |paid| currency.methods.iter().map(move |method| way(paid, method)))
     });
     match route.offer_order {
         OfferOrder::ChainFirst => tokens.chain(std::iter::once(wallet)).collect(),

@@ -11,6 +11,7 @@ use registry::{Access, Directory};
 use serde_json::{Value, json};
 
 use crate::credential::Credential;
+use crate::deposit_view::{self, DepositView};
 use crate::limits::PAYER_VIEWS_PER_MINUTE_MAX;
 use crate::refusal::{Refusal, money};
 use crate::reply::Reply;
@@ -36,15 +37,17 @@ pub(crate) struct PayerView {
     ledger: Ledger,
     directory: Directory,
     sign_in: SignIn,
+    /// None where no deposits are taken.
+    deposits: Option<DepositView>,
     views: DashMap<IpAddr, (i64, u32)>,
 }
 
 // === impl PayerView ===
 
 impl PayerView {
-    pub(crate) fn new(ledger: Ledger, directory: Directory) -> Self {
+    pub(crate) fn new(ledger: Ledger, directory: Directory, deposits: Option<DepositView>) -> Self {
         let sign_in = SignIn::new(&ledger.secret());
-        Self { ledger, directory, sign_in, views: DashMap::new() }
+        Self { ledger, directory, sign_in, deposits, views: DashMap::new() }
     }
 
     /// Whether a path is ours to answer, in any spelling.
@@ -56,19 +59,24 @@ impl PayerView {
         may_be && rest(&path.folded()).is_some_and(|next| next.is_none_or(|next| next == '/'))
     }
 
-    /// `me` or `payments/{id}`, for whoever proves who they are.
+    /// `me` or `payments/{id}`, for whoever proves who they are; a deposit into a wallet, for whoever pays. `url` is what was called,
+    /// without its query.
     pub(crate) async fn answer(
         &self,
         request: &Admitted,
+        url: &str,
         headers: &HeaderMap,
         client: Option<IpAddr>,
     ) -> Result<Reply, Refusal> {
         let at = self.ledger.time();
         self.count(client, at)?;
+        let asked = request.path.as_str().strip_prefix(PREFIX).ok_or(Refusal::NotFound)?;
+        if let (Some(wallet), Some(deposits)) = (deposit_view::wallet(asked), &self.deposits) {
+            return deposits.answer(request, wallet?, url, headers).await;
+        }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             return Err(Refusal::Method(request.method.clone()));
         }
-        let asked = request.path.as_str().strip_prefix(PREFIX).ok_or(Refusal::NotFound)?;
         let payment = asked.strip_prefix("payments/").map(str::parse::<PaymentId>);
         match (asked, payment) {
             ("me", _) => {

@@ -20,6 +20,7 @@ use registry::Directory;
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::decision::{Decision, continue_if_expected};
+use crate::deposit_view::DepositView;
 use crate::failure::{reason, refusal_of};
 use crate::field;
 use crate::gateway::Parts;
@@ -27,7 +28,7 @@ use crate::header_clock::HeaderClock;
 use crate::http_version::speak;
 use crate::leniency::Leniency;
 use crate::limits::Settings;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Outcome};
 use crate::newer::Newer;
 use crate::payer_view::PayerView;
 use crate::rail::Public;
@@ -63,9 +64,10 @@ impl Proxy {
         snapshot: Arc<ArcSwap<Snapshot>>,
         shutdown: Shutdown,
     ) -> Self {
-        let Parts { ledger, registry, settings, metrics, clock, .. } = parts;
+        let Parts { ledger, registry, settings, metrics, clock, deposits, .. } = parts;
         let directory = registry.directory();
-        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone()));
+        let deposits = deposits.map(|deposits| DepositView::new(deposits, ledger.clone(), registry.clone()));
+        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone(), deposits));
         let header_max = settings.limits.payment_header_bytes_max;
         let newer = Newer::new(registry, ledger.secret(), Arc::clone(&snapshot), header_max);
         Self {
@@ -81,6 +83,34 @@ impl Proxy {
             newer: Arc::new(newer),
             public,
         }
+    }
+
+    /// What a header gets that goes to the client, and what follows from it.
+    pub(crate) fn answered(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        outcome: Outcome,
+        context: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        let Some(exchange) = &context.exchange else { return Ok(()) };
+        context.outcome = outcome;
+        context.answered = Some(context.started.elapsed());
+        if exchange.is_stream() {
+            context.running.becomes_stream();
+        }
+        if exchange.is_upgrade {
+            session.set_read_timeout(Some(self.settings.limits.websocket_idle_timeout));
+        }
+        if let Some(counted) = &context.counted {
+            response.insert_header(&field::RATE_LIMIT, counted.field())?;
+        }
+        if !exchange.routed.route.is_priced() {
+            return Ok(());
+        }
+        // What a cache keeps, if the route lets it, is not the same with and without an origin.
+        response.append_header(http::header::VARY, "origin")?;
+        cors::expose(response, session.req_header().headers.contains_key(http::header::ORIGIN))
     }
 
     /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain.
@@ -206,25 +236,9 @@ impl ProxyHttp for Proxy {
             return Err(Self::fail(context, Refusal::Internal));
         };
         match capture(exchange, response, &self.metrics, &mut context.times).await {
-            Ok(outcome) => {
-                context.outcome = outcome;
-                context.answered = Some(context.started.elapsed());
-                if exchange.is_stream() {
-                    context.running.becomes_stream();
-                }
-                if exchange.is_upgrade {
-                    session.set_read_timeout(Some(self.settings.limits.websocket_idle_timeout));
-                }
-                if let Some(counted) = &context.counted {
-                    response.insert_header(&field::RATE_LIMIT, counted.field())?;
-                }
-                if !exchange.routed.route.is_priced() {
-                    return Ok(());
-                }
-                // What a cache keeps, if the route lets it, is not the same with and without an origin.
-                response.append_header(http::header::VARY, "origin")?;
-                cors::expose(response, session.req_header().headers.contains_key(http::header::ORIGIN))
-            }
+            // The real header comes later.
+            Ok(_) if exchange.late.is_some() => Ok(()),
+            Ok(outcome) => self.answered(session, response, outcome, context),
             Err(refusal) => Err(self.fail_to_capture(session, context, refusal)),
         }
     }
@@ -236,12 +250,19 @@ impl ProxyHttp for Proxy {
         _end_of_stream: bool,
         context: &mut RequestContext,
     ) -> pingora::Result<Option<std::time::Duration>> {
-        if let (Some(exchange), Some(chunk)) = (&mut context.exchange, body) {
+        let Some(exchange) = &mut context.exchange else { return Ok(None) };
+        if let Some(chunk) = body {
             self.outlived(exchange, context.started)?;
             exchange.response_bytes += chunk.len() as u64;
             if let Some(recording) = &mut exchange.recording {
                 recording.push(chunk);
             }
+            if let Some(meter) = &mut exchange.meter {
+                meter.push(chunk);
+            }
+        }
+        if let Some(late) = &mut exchange.late {
+            late.push(body);
         }
         Ok(None)
     }
@@ -317,6 +338,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut RequestContext) {
+        self.end_metered(session, error, context).await;
         if let Some(exchange) = &mut context.exchange {
             let settled = record::settle(exchange, error, &self.leniency, &self.metrics, self.ledger.time());
             context.outcome = settled.unwrap_or(context.outcome);

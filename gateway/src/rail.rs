@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{Address, Amount, PaymentId};
-use settlement::rail::Lack;
+use settlement::rail::{Lack, Settlers};
 use settlement::{Rail, RailError, Settling, Signed};
+use tokio::sync::watch;
 
 use crate::exposure::Exposure;
 
@@ -24,6 +25,12 @@ pub trait PublicRail: Send + Sync {
 
     /// A block that is older than any settlement from now on; none before the network was first read.
     fn last_block(&self, network: &str) -> Option<u64>;
+
+    /// Who may settle payments of `upto` there, as far as is known; none where nobody does.
+    fn settlers(&self, network: &str) -> Settlers;
+
+    /// Sees each change of who may.
+    fn changes(&self) -> watch::Receiver<u64>;
 
     /// What its payer lacks to pay `amount`, where something is too little.
     ///
@@ -64,6 +71,14 @@ impl PublicRail for Rail {
 
     fn last_block(&self, network: &str) -> Option<u64> {
         Self::last_block(self, network)
+    }
+
+    fn settlers(&self, network: &str) -> Settlers {
+        Self::settlers(self, network)
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        Self::changes(self)
     }
 
     async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {

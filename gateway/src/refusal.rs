@@ -3,19 +3,19 @@
 //! A refusal that is a 402 asks for a payment, so it is only ever said while nothing was and nothing will be charged
 //! (DESIGN section 2, "After a payment, never a fresh 402").
 
-mod unpaid;
+mod from;
 
-use domain::catalog::Unserved;
+use std::sync::Arc;
+
 use domain::path::PathError;
-use domain::{Amount, KeyId, PaymentId, PolicyViolation};
-use ledger::{HoldError, ReceiptRecord};
+use domain::{Address, Amount, KeyId, PaymentId, PolicyViolation};
+use ledger::ReceiptRecord;
+use protocol::permit::PERMIT2;
 use protocol::verify::Rejection;
-use registry::Objection;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::rate::Scope;
-pub(crate) use unpaid::Unpaid;
 
 /// Why a request is not served.
 #[derive(Debug, Error)]
@@ -113,6 +113,30 @@ pub(crate) enum Refusal {
     Internal,
 }
 
+/// Why there is a 402: each is a code of x402 or one of ours, and a sentence.
+#[derive(Debug, Error)]
+pub(crate) enum Unpaid {
+    #[error("this call costs {price}; pay with an x402 client, `faregate pay`, or an agent key")]
+    Missing { price: Amount },
+    #[error("{message}")]
+    Rejected { code: &'static str, message: String },
+    #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
+    Funds { available: Amount, price: Amount, on_chain: bool },
+    #[error(
+        "no agent is registered for the address that signed, {}{}", address.to_checksum(None), elsewhere(*on_chain)
+    )]
+    UnknownSigner { address: Address, on_chain: bool },
+    #[error(
+        "{} has not allowed Permit2 to move so much of {} on {network}, beside what it has not settled yet: call the token's \
+         approve({}, amount) once, or pay by another offer", payer.to_checksum(None), token.to_checksum(None), PERMIT2.to_checksum(None)
+    )]
+    Allowance { payer: Address, token: Address, network: Arc<str> },
+    #[error("the payment could not be settled ({reason}); nothing was charged, sign a new one")]
+    NotSettled { reason: String },
+    #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
+    AboveMaximum { maximum: Amount, price: Amount },
+}
+
 // === impl Refusal ===
 
 impl Refusal {
@@ -129,6 +153,8 @@ impl Refusal {
             | Self::MalformedField(_) => 400,
             Self::AgentKey | Self::ManagementKey | Self::SignIn(_) => 401,
             Self::GivenBack { cause, .. } => cause.status(),
+            // As the public SDKs answer: a client that signs again would not be served either.
+            Self::PaymentRequired(Unpaid::Allowance { .. }) => 412,
             Self::PaymentRequired(_) => 402,
             Self::Frozen | Self::Policy { .. } | Self::KeyScope { .. } => 403,
             Self::NotFound => 404,
@@ -284,6 +310,11 @@ impl Refusal {
             Self::PaymentRequired(Unpaid::UnknownSigner { address, .. }) => {
                 vec![("address", Value::from(address.to_checksum(None)))]
             }
+            Self::PaymentRequired(Unpaid::Allowance { token, network, .. }) => vec![
+                ("network", Value::from(&**network)),
+                ("token", Value::from(token.to_checksum(None))),
+                ("spender", Value::from(PERMIT2.to_checksum(None))),
+            ],
             Self::RateLimited { scope, retry_after } => {
                 vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
@@ -304,45 +335,34 @@ impl Refusal {
     }
 }
 
-impl From<Unserved> for Refusal {
-    fn from(unserved: Unserved) -> Self {
-        match unserved {
-            Unserved::NotFound => Self::NotFound,
-            Unserved::EscapedSlash => Self::EscapedSlash,
-            Unserved::Suspended => Self::Suspended,
+// === impl Unpaid ===
+
+impl Unpaid {
+    /// The code that stands in `PAYMENT-REQUIRED.error`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "payment_required",
+            Self::Rejected { code, .. } => code,
+            Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
+            Self::Allowance { .. } => "permit2_allowance_required",
+            Self::NotSettled { .. } => "settlement_failed",
+            Self::AboveMaximum { .. } => "price_above_maximum",
+        }
+    }
+
+    /// Says as well whether the call can be paid on a public network.
+    pub(crate) fn pointing(self, is_on_chain: bool) -> Self {
+        match self {
+            Self::Funds { available, price, .. } => Self::Funds { available, price, on_chain: is_on_chain },
+            Self::UnknownSigner { address, .. } => Self::UnknownSigner { address, on_chain: is_on_chain },
+            other => other,
         }
     }
 }
 
-impl From<Objection> for Refusal {
-    fn from(objection: Objection) -> Self {
-        match objection {
-            Objection::Frozen => Self::Frozen,
-            Objection::AboveMaximum { maximum, price } => {
-                Self::PaymentRequired(Unpaid::AboveMaximum { maximum, price })
-            }
-            Objection::KeyScope(key) => Self::KeyScope { key },
-            Objection::Policy(violation) => Self::Policy { violation },
-        }
-    }
-}
-
-impl From<HoldError> for Refusal {
-    fn from(error: HoldError) -> Self {
-        match error {
-            HoldError::InsufficientFunds { available, price } => {
-                Self::PaymentRequired(Unpaid::Funds { available, price, on_chain: false })
-            }
-            HoldError::SpendingLimit(violation) => Self::Policy { violation },
-            HoldError::InProgress => Self::InProgress,
-            HoldError::Unsettled(payment) => Self::Unsettled(payment),
-            HoldError::Reused => Self::Reused,
-            HoldError::Overloaded => Self::Overloaded,
-            HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,
-            HoldError::ClockAhead => Self::ClockAhead,
-            HoldError::Unknown(payment) => Self::OutcomeUnknown(payment),
-        }
-    }
+/// Where else who has no wallet with us can pay.
+const fn elsewhere(on_chain: bool) -> &'static str {
+    if on_chain { "; without a wallet here, pay by one of the other offers, on a public network" } else { "" }
 }
 
 /// An amount as programs and people read it.
@@ -351,17 +371,4 @@ pub(crate) fn money(amount: Amount) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::Address;
-
-    use super::*;
-
-    #[test]
-    fn who_has_no_wallet_is_pointed_to_the_public_networks_where_they_are_offered() {
-        let unpaid = || Unpaid::UnknownSigner { address: Address::repeat_byte(1), on_chain: false };
-        let said = |is_on_chain| Refusal::PaymentRequired(unpaid().pointing(is_on_chain)).body();
-        assert!(said(true).contains("on a public network") && !said(false).contains("on a public network"));
-        let poor = Unpaid::Funds { available: Amount::ZERO, price: Amount::ZERO, on_chain: false };
-        assert!(poor.pointing(true).to_string().ends_with("on a public network"));
-    }
-}
+mod tests;

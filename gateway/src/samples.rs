@@ -7,7 +7,7 @@ use domain::pattern::PathPattern;
 use domain::router::Methods;
 use domain::{
     Address, Amount, Asset, BasisPoints, Capture, Network, OfferOrder, Payee, Price, Provider, ProviderId,
-    Route, Settle, SettlementRules,
+    Route, Settle, SettlementRules, Token,
 };
 
 /// What a call of [`route`] costs, in atomic units.
@@ -78,7 +78,7 @@ pub(crate) fn wallet_asset() -> Asset {
 pub(crate) fn network() -> Network {
     Network {
         id: "eip155:84532".into(),
-        tokens: vec![token("eip155:84532", 84_532, 5)],
+        tokens: vec![Token::new(token("eip155:84532", 84_532, 5))],
         max_timeout_seconds: 300,
         margin_seconds: 10,
         treasury: None,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use domain::{Amount, PaymentId, Settle};
-use ledger::{CaptureError, Hold, Receipt, Voiding};
+use ledger::{CaptureError, Hold, HoldError, Receipt, Voiding};
 use settlement::{Settling, Signed};
 use thiserror::Error;
 
@@ -18,6 +18,8 @@ pub(crate) struct SignedHold {
     pub(crate) hold: Hold,
     pub(crate) signed: Signed,
     pub(crate) settle: Settle,
+    /// What is taken of it.
+    pub(crate) amount: Amount,
     pub(crate) exposed: Exposed,
     pub(crate) rail: Arc<dyn PublicRail>,
 }
@@ -53,6 +55,16 @@ impl SignedHold {
         self.hold.maximum()
     }
 
+    /// So much is taken of it, where that is less than all.
+    pub(crate) fn charging(self, amount: Amount) -> Self {
+        Self { amount: self.amount.min(amount), hold: self.hold.charging(amount), ..self }
+    }
+
+    /// Its answer goes out from now on, see [`Hold::keep`].
+    pub(crate) async fn keep(self, owed: Amount) -> Result<Self, HoldError> {
+        Ok(Self { hold: self.hold.keep(owed).await?, ..self })
+    }
+
     /// Lets it go. Its settlement was never asked for.
     pub(crate) fn void(self) -> Voiding {
         self.hold.void()
@@ -73,7 +85,7 @@ impl SignedHold {
             self.exposed.defer(self.signed.valid_before());
             return Ok(receipt);
         }
-        let (payment, amount) = (self.hold.payment(), self.hold.maximum());
+        let (payment, amount) = (self.hold.payment(), self.amount);
         match self.rail.settle(payment, &self.signed, amount).await {
             Settling::Moved(transaction) => {
                 self.hold.capture_settled(transaction).await.map_err(NotPaid::Books)

@@ -11,6 +11,7 @@ use futures_util::future;
 use ledger::Ledger;
 use protocol::quote::QuoteKey;
 use registry::Registry;
+use settlement::rail::Settlers;
 
 use crate::currency::Currencies;
 use crate::health;
@@ -33,6 +34,8 @@ pub(crate) struct Snapshot {
     rates: Rates,
     /// By route.
     traffic: Vec<Arc<RouteTraffic>>,
+    /// Who may settle payments of `upto`, as the offers name them.
+    settlers: Vec<Settlers>,
 }
 
 // === impl Snapshot ===
@@ -47,7 +50,9 @@ impl Snapshot {
         traffic: &Traffic,
         before: Option<&Self>,
     ) -> Self {
-        let offers = offers(&catalog, &QuoteKey::new(ledger.secret()), currencies, before);
+        let settlers = currencies.settlers();
+        let offered = before.filter(|before| before.settlers == settlers);
+        let offers = offers(&catalog, &QuoteKey::new(ledger.secret()), currencies, offered);
         let known = before.map(Self::pools_by_name).unwrap_or_default();
         let mut pools = Vec::with_capacity(catalog.providers().len());
         let mut resolving = Vec::new();
@@ -65,7 +70,7 @@ impl Snapshot {
         let _ = tokio::time::timeout(RESOLVE_MAX, future::join_all(resolving)).await;
         let rates = Rates::new(&catalog, before.map(|before| &before.rates));
         let traffic = catalog.routes().iter().map(|route| traffic.of(&catalog, route)).collect();
-        Self { catalog, offers, pools, rates, traffic }
+        Self { catalog, offers, pools, rates, traffic, settlers }
     }
 
     fn pools_by_name(&self) -> HashMap<&str, &Arc<Pool>> {
@@ -113,10 +118,15 @@ pub(crate) async fn follow(
     let mut retired = current.load_full();
     // The first one may be newer than what serves.
     catalogs.mark_changed();
-    while catalogs.changed().await.is_ok() {
+    let mut changes = currencies.changes();
+    loop {
+        tokio::select! {
+            changed = catalogs.changed() => if changed.is_err() { return },
+            () = Currencies::changed(&mut changes) => {}
+        }
         let catalog = catalogs.borrow_and_update().clone();
         let before = current.load_full();
-        if catalog.version() > before.catalog.version() {
+        if catalog.version() > before.catalog.version() || before.settlers != currencies.settlers() {
             let next = Snapshot::build(catalog, &ledger, &currencies, &traffic, Some(&before)).await;
             drop(std::mem::replace(&mut retired, current.swap(Arc::new(next))));
         }

@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::{
-    AgentId, Amount, B256, Fingerprint, IdempotencyKey, OutgoingId, PaymentId, PayoutDestination, ReplayKey,
-    TransferId, UnixMillis, WalletId,
+    AgentId, Amount, B256, Capture, Fingerprint, IdempotencyKey, Metered, OutgoingId, PaymentId,
+    PayoutDestination, ReplayKey, TransferId, UnixMillis, WalletId,
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
@@ -57,6 +57,8 @@ pub(crate) enum Operation<'a> {
         request: &'a HoldRequest,
         held: HeldAt,
         cost: Cost,
+        /// What is taken of it; none: all that it costs.
+        used: Option<Amount>,
         /// Whether it has a row, which ends with it.
         recorded: bool,
         /// What the chain shows of it, where it has an intent.
@@ -67,6 +69,13 @@ pub(crate) enum Operation<'a> {
         request: &'a HoldRequest,
         held: HeldAt,
         cost: Cost,
+        /// What it costs in any case.
+        owed: Option<Amount>,
+    },
+    /// Write into the row of a hold what it costs in any case.
+    Keep {
+        payment: PaymentId,
+        owed: Amount,
     },
     /// Delete it, and its intent where it has one.
     Void {
@@ -224,6 +233,8 @@ pub(crate) struct Delta {
     pub(crate) released: Vec<(IdempotencyKey, PaymentId)>,
     /// Holds that begin.
     pub(crate) holds: Vec<HoldRow>,
+    /// Earlier ones, and what they cost in any case from now on.
+    pub(crate) kept: Vec<(PaymentId, Amount)>,
     /// Rows of holds that are over, captured or voided.
     pub(crate) ended: Vec<PaymentId>,
     /// Intents that begin with their holds.
@@ -295,6 +306,8 @@ pub(crate) struct HoldRow {
     pub(crate) provider_account: AccountId,
     pub(crate) cost: Cost,
     pub(crate) held_at: UnixMillis,
+    /// What it costs in any case.
+    pub(crate) owed: Option<Amount>,
 }
 
 /// A hold that an earlier process left on disk.
@@ -303,12 +316,26 @@ pub(crate) struct FoundHold {
     pub(crate) request: HoldRequest,
     pub(crate) held: HeldAt,
     pub(crate) free: bool,
+    /// What it costs in any case.
+    pub(crate) owed: Option<Amount>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Movement {
     pub(crate) debit: i64,
     pub(crate) credit: i64,
+}
+
+// === impl HoldRow ===
+
+impl HoldRow {
+    /// What the next start takes of it, where this process dies: what was said when its answer began, and before that what a metered
+    /// call costs of which nobody can tell what it used. None: as its route says.
+    pub(crate) fn owed_after_a_crash(&self) -> Option<Amount> {
+        let is_charged = self.request.capture == Capture::Before && self.request.intent.is_none();
+        let unread = self.request.price.metered().filter(|_| is_charged).map(Metered::unread);
+        self.owed.or_else(|| unread.map(|unread| unread.min(self.cost.maximum)))
+    }
 }
 
 // === impl FoundHold ===
@@ -354,7 +381,7 @@ impl Delta {
 
     /// Whether holds on disk begin or end in it.
     pub(crate) fn has_holds(&self) -> bool {
-        !(self.holds.is_empty() && self.ended.is_empty() && self.closed.is_empty())
+        !(self.holds.is_empty() && self.kept.is_empty() && self.ended.is_empty() && self.closed.is_empty())
     }
 
     /// Whether there is more than captures and holds in it.

@@ -167,11 +167,22 @@ impl Work {
         match self {
             Self::Capture { holding, .. } => {
                 let recorded = holding.stage == Stage::Recorded;
-                let (held, cost) = (holding.held, holding.cost);
-                Operation::Capture { request: &holding.request, held, cost, recorded, moved: holding.moved }
+                let (held, cost, used) = (holding.held, holding.cost, holding.used.or(holding.owed));
+                Operation::Capture {
+                    request: &holding.request,
+                    held,
+                    cost,
+                    used,
+                    recorded,
+                    moved: holding.moved,
+                }
             }
             Self::Hold { holding, .. } => {
-                Operation::Hold { request: &holding.request, held: holding.held, cost: holding.cost }
+                let (request, held, cost) = (&holding.request, holding.held, holding.cost);
+                match holding.owed.filter(|_| holding.stage == Stage::Recorded) {
+                    Some(owed) => Operation::Keep { payment: request.payment, owed },
+                    None => Operation::Hold { request, held, cost, owed: holding.owed },
+                }
             }
             Self::Void { holding, .. } => {
                 let request = &holding.request;
@@ -221,6 +232,9 @@ impl Work {
             Self::Capture { holding, .. } | Self::Hold { holding, .. } => {
                 wanted.wallet(facts, holding.request.wallet);
                 wanted.agent(facts, holding.request.agent);
+                if let Some(wallet) = holding.request.intent.as_ref().and_then(|intent| intent.deposit) {
+                    wanted.wallet(facts, wallet);
+                }
             }
             Self::Refund { payment, key, .. } => {
                 wanted.payments.insert(*payment);

@@ -1,9 +1,10 @@
 //! [`decide`]: a batch against the facts, greedily, in order. Pure: no clock, no I/O, the same for every store.
 //!
 //! One bad payment costs the others nothing: it gets its refusal, they get their rows. The constraints of the store
-//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`refunds`], [`transfers`], [`settlements`]
-//! and [`outgoing`] for what is no capture, `commit` for what is written.
+//! stay as the last wall and are never what decides (DESIGN invariant 5). Next: [`deposits`] for what a capture gives
+//! a wallet, [`refunds`], [`transfers`], [`settlements`] and [`outgoing`] for what is no capture, `commit` for what is written.
 
+mod deposits;
 mod differences;
 mod outgoing;
 mod refunds;
@@ -52,14 +53,15 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
         let outcome = match operation {
-            Operation::Capture { request, held, cost, recorded, moved } => {
+            Operation::Capture { request, held, cost, used, recorded, moved } => {
                 // Captured or refused: the hold is over with this batch.
                 if *recorded {
                     self.delta.ended.push(request.payment);
                 }
-                self.capture(request, *held, *cost, *moved)
+                self.capture(request, *held, (*cost, *used), *moved)
             }
-            Operation::Hold { request, held, cost } => self.hold(request, *held, *cost),
+            Operation::Hold { request, held, cost, owed } => self.hold(request, *held, (*cost, *owed)),
+            Operation::Keep { payment, owed } => Ok(self.keep(*payment, *owed)),
             Operation::Void { payment, signed } => Ok(self.void(*payment, *signed)),
             Operation::CloseIntent { payment, transaction } => {
                 Ok(self.close_intent(*payment, End::Settled(*transaction)))
@@ -84,12 +86,23 @@ impl Draft<'_> {
     }
 
     /// Funds and limits are held in memory; what stands on disk is judged when it is captured.
-    fn hold(&mut self, request: &HoldRequest, held: HeldAt, cost: Cost) -> Result<Outcome, Refusal> {
+    fn hold(
+        &mut self,
+        request: &HoldRequest,
+        held: HeldAt,
+        (cost, owed): (Cost, Option<Amount>),
+    ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);
         }
         let wallet = self.facts.wallets.peek(&request.wallet).ok_or(Refusal::UnknownWallet)?;
         let provider = self.facts.payee(request).ok_or(Refusal::UnknownProvider)?;
+        let deposit = request.intent.as_ref().and_then(|intent| intent.deposit);
+        // A token's account is no wallet that anybody spends from.
+        let is_wallet = |wallet| self.facts.wallets.peek(&wallet).is_some_and(|facts| facts.floor);
+        if deposit.is_some_and(|wallet| !is_wallet(wallet)) {
+            return Err(Refusal::UnknownWallet);
+        }
         self.delta.intents.extend(request.intent.as_ref().map(|intent| IntentRow {
             payment: request.payment,
             intent: Arc::clone(intent),
@@ -102,8 +115,14 @@ impl Draft<'_> {
             provider_account: provider.account,
             cost,
             held_at: held.at,
+            owed,
         });
         Ok(Outcome::Done)
+    }
+
+    fn keep(&mut self, payment: PaymentId, owed: Amount) -> Outcome {
+        self.delta.kept.push((payment, owed));
+        Outcome::Done
     }
 
     fn void(&mut self, payment: PaymentId, signed: bool) -> Outcome {
@@ -131,7 +150,7 @@ impl Draft<'_> {
         &mut self,
         request: &HoldRequest,
         held: HeldAt,
-        cost: Cost,
+        (cost, used): (Cost, Option<Amount>),
         moved: Option<End>,
     ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
@@ -141,7 +160,8 @@ impl Draft<'_> {
         let provider = *self.facts.payee(request).ok_or(Refusal::UnknownProvider)?;
         let calls = CallKey { agent: request.agent, provider: provider.account, month: held.month };
         let call = self.calls(&calls) + 1;
-        let gross = if cost.free { Amount::ZERO } else { request.price.at_call(call) };
+        let price = if cost.free { Amount::ZERO } else { request.price.at_call(call) };
+        let gross = used.map_or(price, |used| used.min(price));
         if wallet.floor && self.balance(request.wallet, &wallet) < gross.atomic() {
             return Err(Refusal::Funds);
         }
@@ -149,6 +169,7 @@ impl Draft<'_> {
             self.check_window(&key, gross, limit)?;
         }
         let marker_gross = self.delta.marker.gross.checked_add(gross.atomic()).ok_or(Refusal::Amount)?;
+        let deposited = self.deposited(request, provider.account, gross, moved)?;
 
         self.delta.marker.seq += 1;
         self.delta.marker.gross = marker_gross;
@@ -169,6 +190,9 @@ impl Draft<'_> {
         row.on_chain =
             request.intent.as_ref().map(|intent| Arc::new(intent.on_chain(moved.and_then(End::transaction))));
         self.move_payment(&row);
+        if let Some(funding) = deposited {
+            self.post(funding);
+        }
         let receipt = row.receipt();
         self.delta.payments.push(row);
         Ok(Outcome::Captured(receipt))

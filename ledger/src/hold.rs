@@ -2,7 +2,8 @@
 //!
 //! A hold ends exactly once: captured, or voided by being dropped. With [`Capture::After`] it is memory only, unless several
 //! processes share the books: a crash voids it. With [`Capture::Before`] it is a row too, and nobody has the [`Hold`] before
-//! that row is committed: what was forwarded is then charged though we crash. Next: `writer::backlog` for how such a row is closed.
+//! that row is committed: what was forwarded is then charged though we crash. One that was kept ([`Hold::keep`]) is a row from then
+//! on that is charged in any case. Next: `writer::backlog` for how such rows are closed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::batch::{Cost, End, FoundHold, HeldAt};
 use crate::command::{Command, Work};
-use crate::error::{CaptureError, VoidError};
+use crate::error::{CaptureError, HoldError, VoidError};
 use crate::intent::Intent;
 use crate::memory::Memory;
 use crate::receipt::{Prior, Receipt, Redelivery};
@@ -101,6 +102,10 @@ pub(crate) struct Holding {
     pub(crate) stage: Stage,
     /// What the chain shows of it, where it has an intent.
     pub(crate) moved: Option<End>,
+    /// What is captured of it, where that is known to be less than all.
+    pub(crate) used: Option<Amount>,
+    /// What it costs in any case; none as long as it may be voided.
+    pub(crate) owed: Option<Amount>,
 }
 
 /// How much a [`Holding`] holds.
@@ -149,6 +154,26 @@ impl Hold {
     #[must_use]
     pub fn maximum(&self) -> Amount {
         self.maximum
+    }
+
+    /// Makes its capture one of so much, or of all that is held where that is less; the rest is free again with that commit. One of the
+    /// route's free calls stays free.
+    pub fn charging(mut self, amount: Amount) -> Self {
+        if let Some(holding) = &mut self.holding {
+            holding.used = Some(amount);
+        }
+        self
+    }
+
+    /// Commits that its answer goes out from now on: whatever becomes of this process, it is captured, for `owed` where nobody says
+    /// otherwise. Dropping it does not void it any more, only [`Self::void`] does.
+    ///
+    /// # Errors
+    /// As [`crate::Ledger::hold`]; it is voided then.
+    pub async fn keep(mut self, owed: Amount) -> Result<Self, HoldError> {
+        let Some(mut holding) = self.holding.take() else { return Err(HoldError::Unavailable) };
+        holding.owed = Some(owed.min(self.maximum));
+        holding.record().await
     }
 
     /// Hands the hold to the writer before it returns. From here on the payment is charged, whether or not anyone
@@ -201,6 +226,7 @@ impl Drop for Hold {
         match self.holding.take().filter(|holding| holding.stage == Stage::Recorded) {
             // Whoever dropped it may have asked for its settlement: only they could say that it was not.
             Some(holding) if holding.may_have_moved() => holding.park(),
+            Some(holding) if holding.owed.is_some() => drop(holding.capture()),
             Some(holding) => drop(holding.void()),
             None => {}
         }
@@ -214,20 +240,46 @@ impl Holding {
     pub(crate) fn claimed(shared: &Arc<Shared>, permit: OwnedSemaphorePermit, request: HoldRequest) -> Self {
         let (held, cost) = (shared.held_at(), Cost::new(&request, false));
         let shared = Arc::clone(shared);
-        Self { shared, permit: Some(permit), request, held, cost, stage: Stage::Claimed, moved: None }
+        Self {
+            shared,
+            permit: Some(permit),
+            request,
+            held,
+            cost,
+            stage: Stage::Claimed,
+            moved: None,
+            used: None,
+            owed: None,
+        }
     }
 
     /// Of a row that an earlier process left, with all that it held then.
     pub(crate) fn found(shared: &Arc<Shared>, row: FoundHold, memory: &mut Memory) -> Self {
-        let FoundHold { request, held, free } = row;
+        let FoundHold { request, held, free, owed } = row;
         let cost = Cost::new(&request, free);
-        memory.holds.restore(&request, &held, cost);
+        memory.holds.restore(&request, &held, cost, owed.is_some());
         let (shared, permit) = (Arc::clone(shared), shared.permit());
-        Self { shared, permit, request, held, cost, stage: Stage::Recorded, moved: None }
+        Self { shared, permit, request, held, cost, stage: Stage::Recorded, moved: None, used: None, owed }
     }
 
-    /// Hands it to the writer to be captured.
-    pub(crate) fn capture(self: Box<Self>) -> Capturing {
+    /// Commits its row, or what it says now where it has one: only whoever has the hold afterwards may go on. Whoever leaves meanwhile
+    /// leaves no row.
+    pub(crate) async fn record(self: Box<Self>) -> Result<Hold, HoldError> {
+        let (payment, shared) = (self.request.payment, Arc::clone(&self.shared));
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Hold { holding: self, reply };
+        shared.send(Command::Operation(work)).map_err(|_| HoldError::Unavailable)?;
+        // The writer answers everyone or is gone; then only the books know.
+        answer.await.unwrap_or(Err(HoldError::Unknown(payment)))
+    }
+
+    /// Hands it to the writer to be captured. A deposit funds its wallet with that: one that did not move for good is left unknown.
+    pub(crate) fn capture(mut self: Box<Self>) -> Capturing {
+        if self.is_deposit() && !matches!(self.moved, Some(End::Settled(_))) {
+            self.moved = None;
+            self.park();
+            return Capturing::lost();
+        }
         let (reply, answer) = oneshot::channel();
         let (lost, shared) = (self.lost(), Arc::clone(&self.shared));
         let work = Work::Capture { holding: self, reply: Some(reply) };
@@ -256,6 +308,11 @@ impl Holding {
         self.request.intent.as_ref().is_some_and(|intent| intent.may_move_while_held())
     }
 
+    /// Whether a wallet is funded with it.
+    pub(crate) fn is_deposit(&self) -> bool {
+        self.request.intent.as_ref().is_some_and(|intent| intent.deposit.is_some())
+    }
+
     /// Keeps it until somebody knows. Its place in the queue is free for others: what is unknown does not end soon.
     pub(crate) fn park(mut self: Box<Self>) {
         self.permit = None;
@@ -267,6 +324,7 @@ impl Holding {
     /// nobody can take back.
     pub(crate) fn outlives(&self) -> bool {
         let is_paid_for = self.moved.is_some()
+            || self.owed.is_some()
             || (self.request.intent.is_none() && self.request.capture == Capture::Before);
         self.stage == Stage::Recorded && is_paid_for
     }

@@ -25,6 +25,8 @@ pub(crate) struct Holds {
     recorded: HashMap<PaymentId, (WalletId, Amount)>,
     /// Those of them with an intent.
     signed: HashSet<PaymentId>,
+    /// Those of them that are charged in any case.
+    kept: HashSet<PaymentId>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,13 +131,14 @@ impl Holds {
         take(&mut self.wallets, wallet, amount);
     }
 
-    /// Takes back what a row on disk says that it holds.
-    pub(crate) fn restore(&mut self, request: &HoldRequest, held: &HeldAt, cost: Cost) {
+    /// Takes back what a row on disk says that it holds, and whether it is charged in any case.
+    pub(crate) fn restore(&mut self, request: &HoldRequest, held: &HeldAt, cost: Cost, is_kept: bool) {
         // Rows of the disk never share a key.
         let _ = self.claim(request);
         self.reserve(request, held, cost);
         self.recorded.insert(request.payment, (request.wallet, cost.maximum));
         self.signed.extend(request.intent.is_some().then_some(request.payment));
+        self.kept.extend(is_kept.then_some(request.payment));
     }
 
     /// Takes over which rows a commit wrote and deleted.
@@ -144,15 +147,19 @@ impl Holds {
             self.recorded.insert(row.request.payment, (row.request.wallet, row.cost.maximum));
         }
         self.signed.extend(delta.intents.iter().map(|row| row.payment));
+        let kept = delta.holds.iter().filter(|row| row.owed.is_some()).map(|row| row.request.payment);
+        self.kept.extend(kept.chain(delta.kept.iter().map(|(payment, _)| *payment)));
         for payment in &delta.ended {
             self.recorded.remove(payment);
             self.signed.remove(payment);
+            self.kept.remove(payment);
         }
     }
 
-    /// Holds whose row stands, and by which no value can move.
-    pub(crate) fn unsigned(&self) -> impl Iterator<Item = PaymentId> {
-        self.recorded.keys().filter(|payment| !self.signed.contains(payment)).copied()
+    /// Holds whose row stands, and which may be voided: no value can move by them, and nothing was served.
+    pub(crate) fn voidable(&self) -> impl Iterator<Item = PaymentId> {
+        let bound = |payment: &&PaymentId| self.signed.contains(payment) || self.kept.contains(payment);
+        self.recorded.keys().filter(move |payment| !bound(payment)).copied()
     }
 
     /// Every hold whose row stands.
@@ -195,6 +202,7 @@ impl Holds {
             && self.replays.is_empty()
             && self.identifiers.is_empty()
             && self.recorded.is_empty()
+            && self.kept.is_empty()
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Intent {
     pub pay_to: Address,
     /// Whose the recipient's address is.
     pub payee: Payee,
+    /// The wallet that is funded with it, where it is a deposit: then no provider is paid.
+    pub deposit: Option<WalletId>,
     /// When value is to move.
     pub settle: Settle,
     /// The first Unix second at which the signature is void.
@@ -39,7 +41,7 @@ pub struct Intent {
 pub struct OpenIntent {
     /// Its payment.
     pub payment: PaymentId,
-    /// Atomic units of its token; the most that may move.
+    /// Atomic units of its token: the most that may move, and what is due once it was captured.
     pub amount: Amount,
     /// Ledger time of the hold.
     pub held_at: UnixMillis,
@@ -89,6 +91,8 @@ pub struct Debtor {
 pub enum Close {
     /// Its value moved for good, in this transaction.
     Moved(B256),
+    /// So much of it did; the rest never will.
+    MovedPart(B256, Amount),
     /// It did not, and never will.
     Void,
 }

@@ -10,6 +10,7 @@ pub mod header;
 pub mod network;
 pub mod offer;
 pub mod offer_v1;
+pub mod overrides;
 pub mod payload;
 pub mod permit;
 pub mod quote;

@@ -16,8 +16,14 @@ pub const SCHEME_UPTO: &str = "upto";
 /// The key of `extra` that says how value moves; absent: by EIP-3009.
 pub const TRANSFER_METHOD: &str = "assetTransferMethod";
 
+/// Its value for EIP-3009.
+const EIP3009_METHOD: &str = "eip3009";
+
 /// Its value for Permit2.
 pub const PERMIT2_METHOD: &str = "permit2";
+
+/// The key of `extra` that names who alone may settle a payment of `upto`: its payer signs it.
+pub const FACILITATOR: &str = "facilitatorAddress";
 
 /// The key of `extra` that carries our quote.
 pub const QUOTE: &str = "quote";
@@ -26,7 +32,7 @@ pub const QUOTE: &str = "quote";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
-    /// `exact`.
+    /// `exact` or `upto`.
     pub scheme: String,
     /// CAIP-2, such as `eip155:402402`.
     pub network: String,
@@ -76,6 +82,28 @@ impl Offer {
             max_timeout_seconds,
             extra,
         }
+    }
+
+    /// The same, moved by Permit2.
+    #[must_use]
+    pub fn by_permit(mut self) -> Self {
+        self.extra.insert(TRANSFER_METHOD.to_owned(), Value::from(PERMIT2_METHOD));
+        self
+    }
+
+    /// The same of scheme `upto`, by Permit2: the amount is the most that is taken, and this facilitator takes it.
+    #[must_use]
+    pub fn upto(self, facilitator: Address) -> Self {
+        let mut offer = Self { scheme: SCHEME_UPTO.to_owned(), ..self.by_permit() };
+        offer.extra.insert(FACILITATOR.to_owned(), Value::from(facilitator.to_checksum(None)));
+        offer
+    }
+
+    /// Whether it is of scheme `exact` by EIP-3009: all that v1, and who knows no `assetTransferMethod`, can pay.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let method = self.extra.get(TRANSFER_METHOD).and_then(Value::as_str);
+        self.scheme == SCHEME_EXACT && method.is_none_or(|method| method == EIP3009_METHOD)
     }
 }
 

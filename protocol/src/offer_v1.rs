@@ -26,10 +26,11 @@ pub struct OfferV1 {
 // === impl OfferV1 ===
 
 impl OfferV1 {
-    /// The same offer in v1's words. None on a network that v1 has no name for: its clients would refuse the whole list for it.
+    /// The same offer in v1's words. None on a network that v1 has no name for, or of another scheme than its only one: its clients
+    /// would refuse the whole list for it. None by Permit2 either: they would sign another thing.
     #[must_use]
     pub fn new(offer: &Offer, described: Described<'_>) -> Option<Self> {
-        let network = network::v1_name(&offer.network)?;
+        let network = network::v1_name(&offer.network).filter(|_| offer.is_plain())?;
         let described = json!({
             "scheme": offer.scheme,
             "network": network,
@@ -61,9 +62,12 @@ mod tests {
     use super::*;
     use crate::captures::{address, usdc};
 
+    fn offer_to() -> domain::Address {
+        address("0x90F79bf6EB2c4f870365E785982E1f101E93b906")
+    }
+
     fn offer() -> Offer {
-        let pay_to = address("0x90F79bf6EB2c4f870365E785982E1f101E93b906");
-        Offer::exact(&usdc(), pay_to, Amount::from_atomic(1000).unwrap(), 60, None)
+        Offer::exact(&usdc(), offer_to(), Amount::from_atomic(1000).unwrap(), 60, None)
     }
 
     const DESCRIBED: Described<'_> = Described { description: "a \"thing\"", mime_type: "", method: "POST" };
@@ -92,5 +96,7 @@ mod tests {
     fn what_v1_has_no_name_for_is_not_offered_in_it() {
         let private = Offer { network: "eip155:402402".to_owned(), ..offer() };
         assert!(OfferV1::new(&private, DESCRIBED).is_none());
+        assert!(OfferV1::new(&offer().by_permit(), DESCRIBED).is_none());
+        assert!(OfferV1::new(&offer().upto(offer_to()), DESCRIBED).is_none());
     }
 }

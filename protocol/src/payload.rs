@@ -15,6 +15,7 @@ use crate::offer::{Offer, QUOTE};
 use crate::permit::{Permit, Witness};
 use crate::signature::{Signature, SignatureError};
 use crate::transfer::Transfer;
+use crate::verify::Method;
 use crate::wire::{self, Extensions, Fields, Payload, PermitFields, Text, Wire};
 use crate::{X402_VERSION, X402_VERSION_1};
 
@@ -125,6 +126,24 @@ impl PaymentPayload {
                 Terms::Offer(accepted) => wire::address(&accepted.asset) == Some(asset.address),
                 Terms::Named { .. } => true,
             }
+    }
+
+    /// Whether it is a payment of that kind, by its scheme and by what moves its value. It may still be another one.
+    #[must_use]
+    pub fn is_by(&self, method: &Method<'_>) -> bool {
+        let moves_so = match self.transfer {
+            Transfer::Authorization(_) => matches!(method, Method::Authorization(_)),
+            Transfer::Permit(_) => !matches!(method, Method::Authorization(_)),
+        };
+        moves_so && self.scheme() == method.scheme()
+    }
+
+    /// The scheme that its client names.
+    pub(crate) fn scheme(&self) -> &str {
+        match &self.terms {
+            Terms::Offer(accepted) => &accepted.scheme,
+            Terms::Named { scheme, .. } => scheme,
+        }
     }
 
     /// Our quote, where the client echoes one. Anybody may have written it.

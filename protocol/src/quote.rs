@@ -42,6 +42,15 @@ impl QuoteKey {
             Price::Fixed(amount) => {
                 mac.update(&amount.atomic().to_be_bytes());
             }
+            Price::Metered(metered) => {
+                mac.update(&metered.maximum().atomic().to_be_bytes());
+                mac.update(&metered.unread().atomic().to_be_bytes());
+                for unit in metered.units() {
+                    let text = format!("{} {}", unit.from, unit.price);
+                    mac.update(&(text.len() as u64).to_be_bytes());
+                    mac.update(text.as_bytes());
+                }
+            }
             Price::Tiered(tiers) => {
                 for tier in tiers.as_slice() {
                     mac.update(&tier.from_call.to_be_bytes());

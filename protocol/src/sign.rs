@@ -1,5 +1,7 @@
 //! Signing, for `faregate pay`, tests and benches: an offer becomes a payment header, a text an EIP-191 signature.
 
+mod permit;
+
 use std::sync::Arc;
 
 use alloy_primitives::{U256, eip191_hash_message};
@@ -12,7 +14,7 @@ use crate::authorization::Authorization;
 use crate::challenge::PaymentRequired;
 use crate::eip712::Domain;
 use crate::header;
-use crate::offer::{Offer, SCHEME_EXACT};
+use crate::offer::Offer;
 use crate::signature::{Signature, SignatureError, SigningKey};
 use crate::wire;
 
@@ -22,8 +24,10 @@ pub enum SignError {
     /// There is no such offer.
     #[error("the challenge has no offer {0}")]
     NoOffer(usize),
-    /// Not `exact` by EIP-3009 on an EVM network.
-    #[error("only offers of scheme `exact` by EIP-3009 on an `eip155` network can be signed: {0}")]
+    /// Neither `exact` nor `upto` by EIP-3009 or Permit2 on an EVM network.
+    #[error(
+        "only offers of scheme `exact` or `upto` by EIP-3009 or Permit2 on an `eip155` network can be signed: {0}"
+    )]
     Unsupported(String),
     /// A field is missing or malformed.
     #[error("the offer's `{0}` is missing or malformed")]
@@ -42,13 +46,14 @@ pub fn sign_offer(
     at: UnixMillis,
 ) -> Result<String, SignError> {
     let offer = challenge.accepts.get(index).ok_or(SignError::NoOffer(index))?;
-    let authorization = authorize(key, offer, nonce, at)?;
-    let signature = key.sign(domain(offer)?.digest(&authorization));
-    let mut payment = json!({
-        "x402Version": X402_VERSION,
-        "payload": payload_json(&authorization, &signature),
-        "accepted": offer,
-    });
+    let payload = if offer.is_plain() {
+        let authorization = authorize(key, offer, nonce, at)?;
+        payload_json(&authorization, &key.sign(domain(offer)?.digest(&authorization)))
+    } else {
+        let permit = permit::permit(key, offer, nonce, at)?;
+        permit::payload_json(&permit, &key.sign(permit::domain(offer)?.digest(&permit)))
+    };
+    let mut payment = json!({ "x402Version": X402_VERSION, "payload": payload, "accepted": offer });
     if let Some(resource) = &challenge.resource {
         payment["resource"] = json!(resource);
     }
@@ -65,9 +70,8 @@ pub fn authorize(
     nonce: B256,
     at: UnixMillis,
 ) -> Result<Authorization, SignError> {
-    let method = offer.extra.get("assetTransferMethod").and_then(Value::as_str).unwrap_or("eip3009");
-    if offer.scheme != SCHEME_EXACT || method != "eip3009" {
-        return Err(SignError::Unsupported(format!("{} / {method}", offer.scheme)));
+    if !offer.is_plain() {
+        return Err(SignError::Unsupported(offer.scheme.clone()));
     }
     let seconds = u64::try_from(at.seconds()).unwrap_or(0);
     Ok(Authorization {
@@ -85,17 +89,23 @@ pub fn authorize(
 /// # Errors
 /// See [`SignError`].
 pub fn domain(offer: &Offer) -> Result<Domain, SignError> {
-    let chain_id = offer.network.strip_prefix("eip155:").and_then(|id| id.parse().ok());
+    let chain_id = chain_id(offer)?;
     let text = |name: &'static str| {
         offer.extra.get(name).and_then(Value::as_str).map(Arc::from).ok_or(SignError::Field(name))
     };
     Ok(Domain::new(&Asset {
         network: offer.network.as_str().into(),
-        chain_id: chain_id.ok_or_else(|| SignError::Unsupported(offer.network.clone()))?,
+        chain_id,
         address: wire::address(&offer.asset).ok_or(SignError::Field("asset"))?,
         name: text("name")?,
         version: text("version")?,
     }))
+}
+
+/// The number of the network that an offer is on.
+fn chain_id(offer: &Offer) -> Result<u64, SignError> {
+    let number = offer.network.strip_prefix("eip155:").and_then(|id| id.parse().ok());
+    number.ok_or_else(|| SignError::Unsupported(offer.network.clone()))
 }
 
 /// An authorization and its signature as they stand in a payment.

@@ -46,6 +46,15 @@ impl Transfer {
         }
     }
 
+    /// Who alone may move it, where its payer named somebody: `upto` only.
+    #[must_use]
+    pub const fn facilitator(&self) -> Option<Address> {
+        match self {
+            Self::Authorization(_) => None,
+            Self::Permit(permit) => permit.witness.facilitator,
+        }
+    }
+
     /// Unix seconds from which on it can be used.
     #[must_use]
     pub const fn valid_after(&self) -> U256 {

@@ -9,11 +9,13 @@
 mod agent;
 mod check;
 mod database;
+mod deposit;
 pub(crate) mod document;
 pub mod environment;
 mod error;
 mod header;
 mod key_path;
+mod metered;
 pub mod network;
 mod payee;
 mod profile;
@@ -41,6 +43,7 @@ use crate::agent::AgentEntry;
 use crate::catalog::{RawCatalog, Terms};
 use crate::database::Database;
 
+pub use deposit::DepositSettings;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
@@ -78,6 +81,8 @@ pub struct Config {
     pub webhooks: WebhookSettings,
     /// When providers are settled with.
     pub settlement: SettlementSettings,
+    /// What wallets may be topped up with.
+    pub deposits: DepositSettings,
     /// Providers and routes, revisions not assigned yet.
     pub catalog: RawCatalog,
     /// Agents to be upserted.
@@ -157,6 +162,7 @@ impl Config {
             ("control", self.control != in_force.control),
             ("webhooks", self.webhooks != in_force.webhooks),
             ("settlement", self.settlement != in_force.settlement),
+            ("deposits", self.deposits != in_force.deposits),
         ];
         changed.into_iter().filter(|(_, changed)| *changed).map(|(section, _)| section).collect()
     }
@@ -198,6 +204,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         control,
         webhooks: section::webhooks(root.section("webhooks", true)),
         settlement,
+        deposits: deposit::settings(root.section("deposits", true)),
         catalog: check::catalog(report, providers, &agents, terms),
         agents: agents.entries,
     };

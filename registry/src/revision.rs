@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use domain::catalog::{SUPERSEDED_PRICES_MAX, SupersededPrice};
+use domain::meter::{Metered, Unit, UnitPrice};
 use domain::price::{Tier, Tiers};
 use domain::{Amount, Price, UnixMillis};
 
@@ -106,6 +107,7 @@ pub(crate) fn write_price(price: &Price) -> String {
                 steps.map(|tier| format!("{}:{}", tier.from_call, tier.amount.atomic())).collect();
             steps.join(",")
         }
+        Price::Metered(metered) => write_metered(metered),
     }
 }
 
@@ -113,6 +115,9 @@ pub(crate) fn write_price(price: &Price) -> String {
 pub(crate) fn read_price(text: &str) -> Option<Price> {
     if text == "free" {
         return Some(Price::Free);
+    }
+    if let Some(metered) = text.strip_prefix(METERED) {
+        return read_metered(metered).map(Price::Metered);
     }
     if !text.contains(':') {
         return Amount::parse_atomic(text).map(Price::Fixed);
@@ -123,6 +128,29 @@ pub(crate) fn read_price(text: &str) -> Option<Price> {
     };
     let tiers = text.split(',').map(step).collect::<Option<Vec<_>>>()?;
     Tiers::new(tiers).ok().map(Price::Tiered)
+}
+
+/// What the text of a metered price begins with.
+const METERED: &str = "metered ";
+
+/// The most, what costs what cannot be read, and pairs of where a count stands and what one costs.
+type MeteredText = (String, String, Vec<(String, String)>);
+
+fn write_metered(metered: &Metered) -> String {
+    let units = metered.units().iter().map(|unit| (unit.from.to_string(), unit.price.to_string()));
+    let atomic = |amount: Amount| amount.atomic().to_string();
+    let text: MeteredText = (atomic(metered.maximum()), atomic(metered.unread()), units.collect());
+    // Strings always serialize.
+    format!("{METERED}{}", serde_json::to_string(&text).unwrap_or_default())
+}
+
+fn read_metered(text: &str) -> Option<Metered> {
+    let (maximum, unread, units): MeteredText = serde_json::from_str(text).ok()?;
+    let unit = |(from, price): (String, String)| {
+        Some(Unit { from: from.parse().ok()?, price: UnitPrice::parse(&price).ok()? })
+    };
+    let units = units.into_iter().map(unit).collect::<Option<Vec<_>>>()?;
+    Metered::new(Amount::parse_atomic(&maximum)?, Amount::parse_atomic(&unread)?, units).ok()
 }
 
 /// Nobody was quoted a free price.

@@ -9,7 +9,7 @@ mod permit;
 mod rpc;
 mod sending;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use protocol::authorization::Authorization;
 use protocol::permit::PERMIT2;
@@ -134,23 +134,21 @@ impl Chain {
         }
     }
 
-    /// What became of a payment of so much of this token, looked for from a block on that is older than it.
+    /// What became of a payment in this token, looked for from a block on that is older than it.
     ///
     /// # Errors
     /// See [`RpcError`]. The nodes must still know the state of the block in which a Permit2 payment moved.
     pub async fn look(
         &self,
         token: Address,
-        (signed, amount): (&Transfer, U256),
+        signed: &Transfer,
         from_block: u64,
         depth: Depth,
     ) -> Result<Evidence, RpcError> {
         let until = self.block(depth).await?;
         match signed {
             Transfer::Authorization(signed) => self.authorization(token, signed, from_block, until).await,
-            Transfer::Permit(signed) => {
-                permit::evidence(self, token, (signed, amount), (from_block, until)).await
-            }
+            Transfer::Permit(signed) => permit::evidence(self, token, signed, (from_block, until)).await,
         }
     }
 
@@ -241,6 +239,13 @@ impl Chain {
     /// The receipt of a transaction whose logs were shown.
     async fn receipt_of(&self, transaction: B256) -> Result<Receipt, RpcError> {
         self.receipt(transaction).await?.ok_or(RpcError::Malformed("eth_getTransactionReceipt"))
+    }
+
+    /// What a transaction was called with.
+    async fn input(&self, transaction: B256) -> Result<Bytes, RpcError> {
+        let found: Value = self.nodes.call("eth_getTransactionByHash", json!([transaction])).await?;
+        let input = found["input"].as_str().and_then(|text| text.parse().ok());
+        input.ok_or(RpcError::Malformed("eth_getTransactionByHash"))
     }
 
     async fn read<C: SolCall>(&self, to: Address, call: &C, block: Value) -> Result<C::Return, RpcError> {

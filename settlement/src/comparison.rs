@@ -61,7 +61,7 @@ pub struct Difference {
 /// How books and chain differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Booked as moved in this transaction; the chain shows no transfer of it anywhere.
+    /// Booked as moved in this transaction; the chain shows no transfer of so much by it anywhere.
     NotMoved(B256),
     /// Booked as moved, in another transaction than this one, which the chain shows.
     Elsewhere(B256),
@@ -202,8 +202,13 @@ async fn way(
     {
         return Ok(None);
     }
-    let shown = match chain.look(signed.token, moves, signed.since_block, Depth::Counts).await? {
-        Evidence::Moved { transaction, .. } => Some(transaction),
+    let shown = match chain.look(signed.token, signed.transfer(), signed.since_block, Depth::Counts).await? {
+        Evidence::Moved { transaction, value, .. } if value == units(amount) => Some(transaction),
+        // Of `upto`, another amount than was asked for may have moved: what is booked did not.
+        Evidence::Moved { transaction, value, .. } => {
+            tracing::error!(%transaction, %value, %amount, "another amount moved than the books say");
+            None
+        }
         Evidence::Unused { .. } | Evidence::Void => None,
     };
     Ok(match (moved, shown) {

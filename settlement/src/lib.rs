@@ -5,12 +5,14 @@
 //! ended, and the ledger refuses one that begins anywhere else. No request ever waits for any of it.
 //! On public networks value moves by a facilitator or by ourselves, and is believed when the chain shows it: [`rail`].
 //! What leaves our treasury there, for providers and for payers who get their money back, goes out by [`outgoing`].
+//! Some of it comes in for wallets: [`deposits`].
 //! Next: [`worker`] for the steps, [`due`] for the decision, `ledger::settlement` for what a settlement is.
 
 pub mod asked;
 pub mod books;
 pub mod chain;
 pub mod comparison;
+pub mod deposits;
 pub mod due;
 pub mod evm;
 pub mod facilitator;
@@ -25,6 +27,7 @@ pub mod watcher;
 pub mod worker;
 
 pub use books::Books;
+pub use deposits::Deposits;
 pub use due::{Due, due};
 pub use rail::{Rail, RailError, Settling};
 pub use reconciler::Reconciler;

@@ -11,6 +11,7 @@ mod memory;
 mod observer;
 mod payers;
 pub mod pool;
+mod settlers;
 mod trust;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use line::{Line, Settler};
 pub(crate) use memory::Last;
 pub use observer::{Closed, RailObserver, Unobserved};
 pub use pool::{Member, Pool};
+pub use settlers::Settlers;
 
 /// What became of a payment that was to be settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +98,8 @@ struct Inner {
     trust: Trust,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn RailObserver>,
+    /// How often [`Settlers`] of a network have changed.
+    changes: watch::Sender<u64>,
 }
 
 // === impl Rail ===
@@ -112,7 +116,9 @@ impl Rail {
         let networks = lines.iter().map(|line| line.network.clone()).collect();
         let (purses, payers) = (Purses::default(), Payers::new(payer.running_max));
         let (wait_max, memory, trust) = (payer.wait_max, Memory::default(), Trust::default());
-        let inner = Inner { networks, lines, purses, payers, wait_max, memory, trust, clock, observer };
+        let changes = watch::Sender::default();
+        let inner =
+            Inner { networks, lines, purses, payers, wait_max, memory, trust, clock, observer, changes };
         Self { inner: Arc::new(inner) }
     }
 
@@ -129,11 +135,42 @@ impl Rail {
         self.line(network).ok()?.last_block()
     }
 
-    /// Looks at every network, an interval after the other, until `stop` says so.
+    /// Looks at every network and asks its facilitators, an interval after the other, until `stop` says so.
     pub async fn follow(self, interval: Duration, stop: watch::Receiver<bool>) {
-        let mut ticks = Ticks::new(interval, stop);
-        while ticks.next().await {
-            self.refresh().await;
+        let (mut looks, mut asks) = (Ticks::new(interval, stop.clone()), Ticks::new(interval, stop));
+        let looking = async {
+            while looks.next().await {
+                self.refresh().await;
+            }
+        };
+        let asking = async {
+            while asks.next().await {
+                self.learn().await;
+            }
+        };
+        tokio::join!(looking, asking);
+    }
+
+    /// Who may settle payments of `upto` on a network, as far as is known.
+    #[must_use]
+    pub fn settlers(&self, network: &str) -> Settlers {
+        self.line(network).map(Line::settlers).unwrap_or_default()
+    }
+
+    /// Sees each change of who may.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
+    }
+
+    /// Asks each network's facilitators who settles payments of `upto`, where it is time to.
+    pub async fn learn(&self) {
+        for line in &self.inner.lines {
+            if line.learn(&*self.inner.clock).await {
+                let settlers = line.settlers();
+                tracing::info!(network = %line.network.id, ?settlers, "payments of `upto` are settled");
+                self.inner.changes.send_modify(|changes| *changes += 1);
+            }
         }
     }
 
@@ -208,8 +245,8 @@ impl Rail {
     }
 
     /// What became of a payment, in blocks that count.
-    pub(crate) async fn evidence(&self, signed: &Signed, amount: Amount) -> Result<Evidence, RailError> {
-        Ok(self.line(&signed.network)?.evidence(signed, amount, Depth::Counts).await?)
+    pub(crate) async fn evidence(&self, signed: &Signed) -> Result<Evidence, RailError> {
+        Ok(self.line(&signed.network)?.evidence(signed, Depth::Counts).await?)
     }
 
     /// Whether the nonce of a payment is used, in whichever block.

@@ -102,6 +102,12 @@ impl Signed {
         matches!(self.transfer, Transfer::Permit(_))
     }
 
+    /// Who alone may settle it, where its payer named somebody: payments of `upto`.
+    #[must_use]
+    pub const fn facilitator(&self) -> Option<Address> {
+        self.transfer.facilitator()
+    }
+
     /// The first Unix second at which it is void.
     #[must_use]
     pub fn valid_before(&self) -> u64 {
@@ -114,11 +120,16 @@ impl Signed {
         &self.payment
     }
 
+    /// Our own terms, as they were signed.
+    pub(crate) fn terms(&self) -> Offer {
+        Offer { amount: self.transfer.value().to_string(), ..self.requirements.clone() }
+    }
+
     /// Our own terms for so much of it; none where it cannot move just that: all of it, but for `upto`.
     pub(crate) fn requirements(&self, amount: Amount) -> Option<Offer> {
         let value = U256::from(amount.atomic().unsigned_abs());
-        let is_upto = self.requirements.scheme == protocol::offer::SCHEME_UPTO;
-        let fits = if is_upto { value <= self.transfer.value() } else { value == self.transfer.value() };
+        let (signed, is_upto) = (self.transfer.value(), self.facilitator().is_some());
+        let fits = if is_upto { value <= signed } else { value == signed };
         let is_some = fits && !amount.is_zero();
         is_some.then(|| Offer { amount: amount.atomic().to_string(), ..self.requirements.clone() })
     }

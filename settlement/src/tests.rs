@@ -1,4 +1,5 @@
 mod crashes;
+mod deposits;
 mod differences;
 mod house;
 mod open;

@@ -2,9 +2,11 @@
 //! from the payer's address to the provider's own, once for each call that was served.
 
 mod attacks;
+mod deposits;
 mod failing;
 mod killed;
 mod owing;
+mod permits;
 mod settling;
 mod time;
 mod treasury;

@@ -226,6 +226,12 @@ impl Route {
         Self { price: format!("tiers = {tiers}"), ..Self::new(path, "") }
     }
 
+    /// A route that costs what a call used; `metered` as it stands in the file.
+    #[must_use]
+    pub fn metered(path: &str, metered: &str) -> Self {
+        Self { price: format!("metered = {metered}"), ..Self::new(path, "") }
+    }
+
     fn text(&self) -> String {
         let Self { name, path, price, lines } = self;
         let lines = lines.join("\n");

@@ -6,12 +6,12 @@ mod setting;
 use std::io::Write;
 use std::net::SocketAddr;
 
-use domain::Address;
+use domain::{Address, Asset};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::audit;
-use crate::chain::{NETWORK, Network, Official, SETTLER_KEY};
+use crate::chain::{NETWORK, Network, Official, SETTLER_KEY, usdc};
 use crate::config::{Config, Provider, Route};
 use crate::facilitator::Facilitator;
 use crate::faregate::Faregate;
@@ -149,6 +149,15 @@ impl PublicWorld {
     /// With the one route that most tests call: `GET|POST /paid` for 1,000 units.
     pub async fn paid() -> Self {
         Self::new([Route::new("/paid", "$0.001")]).await
+    }
+
+    /// A line about a network: its token, moved by these methods, such as `"eip3009", "permit2"`.
+    #[must_use]
+    pub fn moved_by(methods: &str) -> String {
+        let Asset { address, name, version, .. } = usdc();
+        format!(
+            "tokens = [{{ address = \"{address}\", name = \"{name}\", version = \"{version}\", methods = [{methods}] }}]"
+        )
     }
 
     /// Who is paid.

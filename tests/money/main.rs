@@ -11,6 +11,7 @@ mod keys;
 mod leniency;
 mod limits;
 mod load;
+mod metered;
 mod paid;
 mod quotes;
 mod rates;

@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema, schema::Type,
 };
@@ -47,10 +47,15 @@ pub(crate) fn complete(document: &mut OpenApi) {
                 name_agent(operation);
             }
         }
-        if let Some(operation) = &mut item.post {
+        if let Some(operation) = item.post.as_mut().filter(|operation| !is_open(operation)) {
             add_name(operation);
         }
     }
+}
+
+/// Whether it says that it needs no key. What says nothing is closed to all.
+fn is_open(operation: &Operation) -> bool {
+    operation.security.as_deref() == Some(&[SecurityRequirement::default()])
 }
 
 fn add_problem(operation: &mut Operation) {

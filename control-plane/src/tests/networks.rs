@@ -51,7 +51,7 @@ async fn everybody_reads_the_networks_and_nobody_their_secrets() {
             json!({
                 "id": "eip155:8453",
                 "tokens": [{ "address": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "name": "USD Coin",
-                             "version": "2", "decimals": 6 }],
+                             "version": "2", "decimals": 6, "methods": ["eip3009"] }],
                 "settler": "evm", "confirmations": 10, "max_timeout_seconds": 60, "margin_seconds": 10,
                 "treasury": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "payer_unsettled_max": "$10.00",
                 "pays_out": false, "refunds_per_day_max": null,

@@ -1,7 +1,7 @@
 //! An explanation as text and as JSON.
 
 use domain::router::Methods;
-use domain::{Amount, Capture, Price, RateLimit, ScopedLimit, SpendingPolicy};
+use domain::{Amount, Capture, Metered, Price, RateLimit, ScopedLimit, SpendingPolicy};
 use serde_json::{Value, json};
 
 use super::{Explanation, Found, Payer};
@@ -70,6 +70,7 @@ fn found_lines(found: &Found) -> Vec<String> {
                 lines.push(line("price", &from));
             }
         }
+        Price::Metered(metered) => lines.extend(metered_lines(metered)),
     }
     if found.route.capture == Capture::Before {
         lines.push(line(
@@ -85,6 +86,14 @@ fn found_lines(found: &Found) -> Vec<String> {
         lines.extend(policy_lines(&payer.policy));
         lines.push(line("verdict", &verdict(payer)));
     }
+    lines
+}
+
+fn metered_lines(metered: &Metered) -> Vec<String> {
+    let mut lines = vec![line("price", &format!("what the call used, at most {}", metered.maximum()))];
+    let units = metered.units().iter();
+    lines.extend(units.map(|unit| line("counted", &format!("{} at {} each", unit.from, unit.price))));
+    lines.push(line("not counted", &format!("{} where nothing can be read", metered.unread())));
     lines
 }
 
@@ -166,6 +175,15 @@ fn price(price: &Price) -> Value {
         Price::Tiered(tiers) => {
             let tier = |tier: &domain::price::Tier| json!({ "from_call": tier.from_call, "price": money(tier.amount) });
             json!({ "kind": "tiered", "tiers": tiers.as_slice().iter().map(tier).collect::<Vec<_>>() })
+        }
+        Price::Metered(metered) => {
+            let unit = |unit: &domain::meter::Unit| json!({ "from": unit.from.to_string(), "price": unit.price.to_string() });
+            json!({
+                "kind": "metered",
+                "up_to": money(metered.maximum()),
+                "unread": money(metered.unread()),
+                "units": metered.units().iter().map(unit).collect::<Vec<_>>(),
+            })
         }
     }
 }

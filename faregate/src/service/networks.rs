@@ -11,14 +11,13 @@ use ledger::Ledger;
 use protocol::signature::SigningKey;
 use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
-use settlement::Rail;
 use settlement::chain::{Chain, Nodes};
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::outgoing::{Outlet, Sender};
 use settlement::rail::{Line, Member, Pool, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
-use settlement::{comparison, returns};
+use settlement::{Deposits, Rail, comparison, deposits, returns};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -64,6 +63,8 @@ const POLL: Duration = Duration::from_millis(200);
 /// Public networks, as they are used.
 pub(super) struct Networks {
     pub(super) public: PublicNetworks,
+    /// None where no network has a treasury.
+    pub(super) deposits: Option<Deposits>,
 }
 
 // === impl Networks ===
@@ -110,7 +111,10 @@ impl Networks {
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
         let payer_unsettled_max = config.networks.iter().map(most).collect();
-        Ok(Some(Self { public: PublicNetworks { rail: Arc::new(rail), payer_unsettled_max } }))
+        let bounds = deposits::Bounds { least: config.deposits.amount_min, most: config.deposits.amount_max };
+        let deposits = Deposits::new(ledger.clone(), rail.clone(), bounds);
+        let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max };
+        Ok(Some(Self { public, deposits }))
     }
 }
 
@@ -146,7 +150,7 @@ fn line(
 pub(crate) fn chain(settings: &NetworkSettings) -> anyhow::Result<Arc<Chain>> {
     let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
     let token = settings.network.tokens.first().context("the network has no token")?;
-    let nodes = Nodes::new(urls, NODE_TIMEOUT)?.of_chain(token.chain_id);
+    let nodes = Nodes::new(urls, NODE_TIMEOUT)?.of_chain(token.asset.chain_id);
     Ok(Arc::new(Chain::new(nodes, settings.confirmations)))
 }
 
@@ -159,7 +163,7 @@ fn own_settler(
     let key = SigningKey::from_hex(evm.key.expose()).context("networks.evm.key cannot be used")?;
     let token = settings.network.tokens.first().context("the network has no token")?;
     let sending = evm::Settings {
-        chain_id: token.chain_id,
+        chain_id: token.asset.chain_id,
         fee_cap: evm.max_fee_per_gas,
         bump_after: evm.bump_after,
         poll: POLL,

@@ -17,7 +17,7 @@ use control_plane::server;
 use control_plane::settling;
 use control_plane::watch::{DatabaseWatch, audit_every};
 use futures_util::future;
-use gateway::{Gateway, Listener, Metrics, Parts, PublicNetworks, Shutdown, StartError};
+use gateway::{Gateway, Listener, Metrics, Parts, Shutdown, StartError};
 use ledger::Ledger;
 use registry::config::Loaded;
 use registry::{Config, Directory, Registry};
@@ -98,12 +98,20 @@ impl Running {
             true => Some(Telling::start(config, &base, &registry, egress.clone(), &stop).await?),
             false => None,
         };
+        let networks = match role.serves_data() {
+            true => {
+                let parts = (&base.ledger, &registry);
+                Networks::start(config, parts, &base.prometheus, &stop, &mut watchers).await?
+            }
+            false => None,
+        };
         let control_state = ControlState {
             ledger: base.ledger.clone(),
             registry: registry.clone(),
             metrics: Arc::clone(&base.control_metrics),
             egress,
             streams: Streams::new(stop.subscribe()),
+            deposits: networks.as_ref().and_then(|networks| networks.deposits.clone()),
         };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());
         let database = look_after((config, role), &base, &registry, &stop, &mut watchers).await;
@@ -119,9 +127,7 @@ impl Running {
         let listeners = control.into_iter().chain([(ops, ops_router)]);
         let listeners = listeners.map(|(socket, router)| listen(socket, router, &stop)).collect();
         let gateway = if role.serves_data() {
-            let parts = (&base.ledger, &registry);
-            let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers).await?;
-            run_gateway(config, &base, &registry, data, networks.map(|networks| networks.public))?
+            run_gateway(config, &base, &registry, data, networks)?
         } else {
             without_gateway(base.shutdown.clone())
         };
@@ -196,8 +202,9 @@ fn run_gateway(
     base: &Base,
     registry: &Registry,
     sockets: Vec<Listener>,
-    public: Option<PublicNetworks>,
+    networks: Option<Networks>,
 ) -> anyhow::Result<oneshot::Receiver<Result<(), StartError>>> {
+    let (public, deposits) = networks.map(|networks| (networks.public, networks.deposits)).unzip();
     let gateway = Gateway::new(Parts {
         ledger: base.ledger.clone(),
         registry: registry.clone(),
@@ -205,6 +212,7 @@ fn run_gateway(
         metrics: Arc::clone(&base.metrics),
         clock: Arc::new(SystemClock),
         public,
+        deposits: deposits.flatten(),
     })?;
     let (ended, end) = oneshot::channel();
     let shutdown = base.shutdown.clone();

@@ -1,4 +1,4 @@
-use domain::Network;
+use domain::Address;
 use domain::catalog::SupersededPrice;
 use protocol::challenge::PaymentRequired;
 use serde_json::{Value, json};
@@ -39,6 +39,20 @@ fn a_route_is_offered_in_the_order_that_it_says() {
 }
 
 #[test]
+fn a_token_is_offered_by_each_of_its_methods_and_v1_only_hears_of_eip_3009() {
+    let mut network = samples::network();
+    network.tokens[0].methods = vec![TransferMethod::Permit2, TransferMethod::Eip3009];
+    let offer = offered(&samples::route(), &samples::provider(), &[network]);
+    let v2 = header(&offer);
+    let methods: Vec<_> = (0..3).map(|at| &v2["accepts"][at]["extra"]["assetTransferMethod"]).collect();
+    assert_eq!(methods, [&json!("permit2"), &Value::Null, &Value::Null]);
+    assert_eq!(v2["accepts"][0]["scheme"], "exact");
+    let v1 = body(&offer);
+    assert_eq!(v1["accepts"].as_array().unwrap().len(), 1, "its clients would sign another thing");
+    assert_eq!(v1["accepts"][0]["extra"]["assetTransferMethod"], Value::Null);
+}
+
+#[test]
 fn a_network_where_nobody_can_be_paid_is_not_offered() {
     let (route, mut provider) = (samples::route(), samples::provider());
     let wallet_alone = ["eip155:402402"];
@@ -57,8 +71,8 @@ fn a_network_where_nobody_can_be_paid_is_not_offered() {
     }
     provider.payee = Some(Payee::Treasury);
     let id = Arc::clone(&treasury.id);
-    let currencies = Currencies::new(&samples::wallet_asset(), &[treasury]);
-    let currencies = Currencies { outlets: [id].into(), ..currencies };
+    let mut currencies = Currencies::new(&samples::wallet_asset(), &[treasury]);
+    currencies.outlets = [id].into();
     let key = QuoteKey::new([7; 32]);
     assert!(RouteOffer::new(&before, &provider, &currencies, &key).unwrap().is_on_chain());
     provider.payee = None;

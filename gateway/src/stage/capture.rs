@@ -9,7 +9,10 @@ use ledger::{CaptureError, Receipt, ReceiptRecord, Voiding};
 use pingora::http::ResponseHeader;
 
 use crate::context::{Exchange, Money, Recording, Times};
+use crate::counting::{self, Late};
 use crate::field;
+use crate::held::Held;
+use crate::meter::Known;
 use crate::metrics::{Metrics, Outcome, Stage};
 use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
@@ -28,6 +31,7 @@ pub(crate) async fn capture(
     metrics: &Metrics,
     times: &mut Times,
 ) -> Result<Outcome, Refusal> {
+    let known = read_meter(exchange, response, metrics);
     scrub(response);
     exchange.response_begun = true;
     exchange.response_has_length = response.headers.contains_key(CONTENT_LENGTH);
@@ -43,25 +47,79 @@ pub(crate) async fn capture(
         // Nobody asked for another protocol: there is nothing to deliver, and nothing to charge for.
         return Err(Refusal::Upstream);
     }
+    if !exchange.routed.route.charge_on.charges(status) {
+        return undelivered(exchange, response, metrics).await;
+    }
+    match known {
+        Known::Now => take(exchange, response, metrics, times).await,
+        Known::WithBody => {
+            exchange.late = Some(Late::take(response)?);
+            Ok(Outcome::Error)
+        }
+        Known::AfterBody => match exchange.held() {
+            Some(held) => counting::begin(exchange, held, response).await,
+            None => take(exchange, response, metrics, times).await,
+        },
+    }
+}
+
+/// What a metered exchange learns from the header. Everything is known of others.
+fn read_meter(exchange: &mut Exchange, response: &ResponseHeader, metrics: &Metrics) -> Known {
+    let is_head = exchange.request.method == "HEAD";
+    let Some(meter) = &mut exchange.meter else { return Known::Now };
+    let is_empty = response.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+    let has_no_body = is_head || is_empty || matches!(response.status.as_u16(), 101 | 204 | 304);
+    let known = meter.begin(response, has_no_body);
+    counting::tell_mistake(exchange, metrics);
+    known
+}
+
+/// Takes the money of a delivery: what is known to be used of it.
+pub(crate) async fn take(
+    exchange: &mut Exchange,
+    response: &mut ResponseHeader,
+    metrics: &Metrics,
+    times: &mut Times,
+) -> Result<Outcome, Refusal> {
+    if let Some(held) = exchange.held() {
+        let started = Instant::now();
+        let (amount, source) = counting::charge(exchange);
+        let receipt = held.charging(amount).capture().await?;
+        if exchange.meter.is_some() {
+            metrics.metered(source);
+        }
+        times.commit = Some(started.elapsed());
+        metrics.stage(stage_of(&receipt), started.elapsed());
+        return paid(exchange, response, receipt);
+    }
+    if let Some(receipt) = exchange.prepaid_receipt() {
+        return paid(exchange, response, receipt);
+    }
+    if matches!(exchange.money, Money::Free) {
+        return Ok(Outcome::Free);
+    }
+    mark(exchange, response)?;
+    Ok(Outcome::Replayed)
+}
+
+/// The upstream did not deliver: what is held is let go.
+async fn undelivered(
+    exchange: &mut Exchange,
+    response: &mut ResponseHeader,
+    metrics: &Metrics,
+) -> Result<Outcome, Refusal> {
     match std::mem::replace(&mut exchange.money, Money::Done) {
         Money::Free => {
             exchange.money = Money::Free;
             Ok(Outcome::Free)
         }
-        Money::Held(hold) if exchange.routed.route.charge_on.charges(status) => {
-            let (started, payment) = (Instant::now(), hold.payment());
-            let receipt = hold.capture().await.map_err(|error| uncaptured(&error, payment))?;
-            taken(&receipt, started, metrics, times);
-            paid(exchange, response, receipt)
+        Money::Held(hold) => {
+            let payment = hold.payment();
+            voided(hold.void(), payment, response, metrics).await
         }
-        Money::Signed(signed) if exchange.routed.route.charge_on.charges(status) => {
-            let (started, payment) = (Instant::now(), signed.payment());
-            let receipt = signed.pay().await.map_err(|not_paid| unpaid(not_paid, payment))?;
-            taken(&receipt, started, metrics, times);
-            paid(exchange, response, receipt)
-        }
-        Money::Prepaid(receipt) if exchange.routed.route.charge_on.charges(status) => {
-            paid(exchange, response, receipt)
+        Money::Signed(signed) => {
+            let payment = signed.payment();
+            voided(signed.void(), payment, response, metrics).await
         }
         Money::Prepaid(receipt) => {
             let record = receipt.record().clone();
@@ -73,31 +131,14 @@ pub(crate) async fn capture(
             }
             Ok(Outcome::Voided)
         }
-        Money::Held(hold) => {
-            let payment = hold.payment();
-            voided(hold.void(), payment, response, metrics).await
-        }
-        Money::Signed(signed) => {
-            let payment = signed.payment();
-            voided(signed.void(), payment, response, metrics).await
-        }
-        money @ (Money::Redelivery(_) | Money::Captured(_) | Money::Done) => {
+        money @ (Money::Redelivery(_) | Money::Captured(_) | Money::Counting(_) | Money::Done) => {
             exchange.money = money;
             mark(exchange, response)?;
-            if !exchange.routed.route.charge_on.charges(status) {
-                // Paid for and still not delivered: letting go of the redelivery leaves it open for the next try.
-                exchange.money = Money::Done;
-            }
+            // Paid for and still not delivered: letting go of the redelivery leaves it open for the next try.
+            exchange.money = Money::Done;
             Ok(Outcome::Replayed)
         }
     }
-}
-
-/// How long the money took.
-fn taken(receipt: &Receipt, started: Instant, metrics: &Metrics, times: &mut Times) {
-    times.commit = Some(started.elapsed());
-    let stage = if receipt.record().on_chain.is_some() { Stage::Settle } else { Stage::Commit };
-    metrics.stage(stage, started.elapsed());
 }
 
 /// What a capture leaves on the exchange and on its answer.
@@ -109,11 +150,40 @@ fn paid(
     exchange.charged = Some(receipt.record().amount);
     exchange.money = Money::Captured(receipt);
     mark(exchange, response)?;
+    begin_recording(exchange, response);
+    Ok(Outcome::Paid)
+}
+
+fn begin_recording(exchange: &mut Exchange, response: &ResponseHeader) {
     if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
         let recording = Recording::new(response.status.as_u16(), stored_fields(response), bytes_max);
         exchange.recording = Some(recording);
     }
-    Ok(Outcome::Paid)
+}
+
+/// What taking the money is measured as.
+pub(crate) fn stage_of(receipt: &Receipt) -> Stage {
+    if receipt.record().on_chain.is_some() { Stage::Settle } else { Stage::Commit }
+}
+
+/// Says on an answer that its amount is known once it has passed: who pays finds the receipt under the payment's id then.
+pub(crate) fn mark_held(
+    exchange: &mut Exchange,
+    held: &Held,
+    response: &mut ResponseHeader,
+) -> Result<(), Refusal> {
+    let id = HeaderValue::try_from(held.payment().to_string()).map_err(|_| Refusal::Internal)?;
+    let insert = |response: &mut ResponseHeader, name: &'static HeaderName, value: HeaderValue| {
+        response.insert_header(name, value).map_err(|_| Refusal::Internal)
+    };
+    insert(response, &field::PAYMENT_ID, id)?;
+    if !exchange.routed.route.cacheable {
+        keep_private(response)?;
+    }
+    // When it is given again it was captured.
+    insert(response, &field::PAYMENT_STATUS, HeaderValue::from_static("captured"))?;
+    begin_recording(exchange, response);
+    insert(response, &field::PAYMENT_STATUS, HeaderValue::from_static("held"))
 }
 
 async fn voided(
@@ -129,7 +199,7 @@ async fn voided(
     Ok(Outcome::Voided)
 }
 
-fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
+pub(crate) fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
     match error {
         CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
         CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, EXPECT, HOST};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST};
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 
 use crate::context::Exchange;
+use crate::meter::Meter;
 use crate::refusal::Refusal;
 use crate::stage::admit::Admitted;
 use crate::{credential, field};
@@ -81,6 +82,9 @@ pub(crate) fn edit(
         upstream.insert_header(&field::PAYMENT_ID, payment.to_string())?;
         upstream.insert_header(&field::PAYER, payer.known_as())?;
         upstream.insert_header(&field::PRICE, exchange.price.to_string())?;
+    }
+    if exchange.meter.as_ref().is_some_and(Meter::reads_text) {
+        upstream.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     }
     for (name, value) in pool.fields() {
         upstream.insert_header(name, value.clone())?;

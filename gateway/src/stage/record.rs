@@ -7,6 +7,7 @@ use ledger::{Receipt, RefundReason};
 use pingora::{Error, ErrorSource};
 
 use crate::context::{Exchange, Money, RequestContext};
+use crate::counting;
 use crate::leniency::Leniency;
 use crate::metrics::{Metrics, Outcome, Stage};
 use crate::stage::hold::Payer;
@@ -28,7 +29,7 @@ pub(crate) fn settle(
         Money::Held(hold) => {
             let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
             if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
-                let capturing = hold.capture();
+                let capturing = hold.charging(charge(exchange, metrics)).capture();
                 tokio::spawn(async move { after_the_client_left(capturing.await.ok()) });
                 return Some(Outcome::Paid);
             }
@@ -40,6 +41,7 @@ pub(crate) fn settle(
         Money::Signed(signed) => {
             let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
             if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
+                let signed = signed.charging(charge(exchange, metrics));
                 tokio::spawn(async move { after_the_client_left(signed.pay().await.ok()) });
                 return Some(Outcome::Paid);
             }
@@ -54,6 +56,11 @@ pub(crate) fn settle(
             }
             // Else it is owed: the same payment may come once more, and where it does not it is given back.
             Some(Outcome::Paid)
+        }
+        Money::Counting(held) => {
+            // Ended before this, by whoever counted it. Dropping it charges what it is owed.
+            drop(held);
+            None
         }
         Money::Redelivery(redelivery) => {
             let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
@@ -77,14 +84,27 @@ pub(crate) fn settle(
                 exchange.charged = None;
                 return Some(Outcome::Voided);
             }
-            let whole = error.is_none();
-            match exchange.recording.take().filter(|_| whole).and_then(crate::context::Recording::finish) {
-                Some(response) => receipt.store(response),
-                None => receipt.delivered(),
-            }
+            end_delivery(receipt, exchange, error.is_none());
             None
         }
     }
+}
+
+/// It was delivered, as far as that can be told; what is kept of its answer is stored where that is whole.
+pub(crate) fn end_delivery(receipt: Receipt, exchange: &mut Exchange, whole: bool) {
+    match exchange.recording.take().filter(|_| whole).and_then(crate::context::Recording::finish) {
+        Some(response) => receipt.store(response),
+        None => receipt.delivered(),
+    }
+}
+
+/// What is taken for a call whose client left.
+fn charge(exchange: &Exchange, metrics: &Metrics) -> Amount {
+    let (amount, source) = counting::charge(exchange);
+    if exchange.meter.is_some() {
+        metrics.metered(source);
+    }
+    amount
 }
 
 /// The work was done and paid for; nobody is left to deliver it to.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use domain::{Amount, Price, Route, UnixMillis};
 use protocol::payload::{Malformed, PaymentPayload};
-use protocol::verify::{Expected, Method, Quote, Rejection, VerifiedPayment, verify as verify_payment};
+use protocol::verify::{Expected, Quote, Rejection, VerifiedPayment, verify as verify_payment};
 use protocol::{X402_VERSION_1, header, network};
 use registry::agent_key::AgentKey;
 use registry::config::Limits;
 
 use crate::credential::Credential;
-use crate::offer::{OfferedQuote, RouteOffer, Way};
+use crate::offer::{OfferedQuote, RouteOffer};
 use crate::refusal::{Refusal, Unpaid};
+use crate::way::Way;
 
 /// Who says they pay, and for which of the route's quotes.
 pub(crate) struct Claim {
@@ -113,7 +114,7 @@ fn signed(
             Err(rejection) => rejection,
         };
         if rejection.signed().is_some() {
-            let claimant = Claimant::Earlier { rejection, way: way.clone(), version: payload.version() };
+            let claimant = Claimant::Earlier { rejection, way: way.of(payload), version: payload.version() };
             return Ok(Claim::new(claimant, route, payload));
         }
         rejected.get_or_insert(rejection);
@@ -135,8 +136,10 @@ fn candidates<'a>(payload: &PaymentPayload, offer: &'a RouteOffer) -> Result<Vec
     }
     let meant: Vec<&Way> =
         offered.iter().copied().filter(|way| payload.may_be_in(&way.currency.asset)).collect();
-    if !meant.is_empty() {
-        return Ok(meant);
+    let fitting: Vec<&Way> =
+        meant.iter().copied().filter(|way| payload.is_by(&way.method(payload))).collect();
+    if let Some(found) = [fitting, meant].into_iter().find(|ways| !ways.is_empty()) {
+        return Ok(found);
     }
     let nearest = offered.iter().copied().find(is_there).or(offered.first().copied());
     Ok(nearest.into_iter().collect())
@@ -154,7 +157,7 @@ fn judge(
         .collect();
     let expected = Expected {
         asset: &way.currency.asset,
-        method: Method::Authorization(&way.currency.domain),
+        method: way.method(payload),
         pay_to: way.pay_to,
         max_timeout_seconds: way.currency.max_timeout_seconds(),
         margin_seconds: way.currency.margin_seconds(),
@@ -181,7 +184,7 @@ fn claim(
     }
     let json = header::decode(header).ok().and_then(|json| String::from_utf8(json).ok());
     let on_chain = OnChain {
-        way: way.clone(),
+        way: way.of(payload),
         version: payload.version(),
         payload: json.ok_or(Refusal::Internal)?.into(),
         quote: paid.text.clone(),

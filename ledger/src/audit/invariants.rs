@@ -143,11 +143,11 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         name: "intents_match_payments",
-        meaning: "what came from public networks was signed for, once: captured, or held for as long as nobody knows",
+        meaning: "what came from public networks was signed for, once: captured for no more than that, or held for as long as nobody knows",
         sql: "select (select count(*) from intent i left join payment p on p.id = i.payment
                   left join hold h on h.payment = i.payment
                where (p.seq is null) = (h.payment is null) or (i.closed is not null and p.seq is null)
-                 or (p.seq is not null and p.gross <> i.amount))
+                 or (p.seq is not null and p.gross > i.amount))
           + (select count(*) from payment p join account w on w.id = p.wallet and w.kind = 'chain'
                left join intent i on i.payment = p.id where i.payment is null)
           + (select count(*) from hold h join account w on w.id = h.wallet and w.kind = 'chain'
@@ -168,6 +168,21 @@ pub(super) const INVARIANTS: &[Invariant] = &[
           + (select count(*) from (select way, lag(way) over (partition by payment order by number) as way_before
                from difference where way <> 'elsewhere') d where d.way = d.way_before)
           + (select count(*) from (select payment from difference group by payment having count(*) <> max(number)) gaps)",
+    },
+    Invariant {
+        name: "deposits_fund_wallets",
+        meaning: "what was deposited moved for good, and is its wallet's by one funding of the same commit; nothing is between",
+        sql: "select (select count(*) from payment p join account o on o.id = p.provider
+               left join intent i on i.payment = p.id left join account w on w.wallet = i.deposit and w.kind = 'wallet'
+               left join transfer t on t.id = p.id and t.kind = 'funding'
+               where (i.deposit is not null) <> (o.provider = '@deposits')
+                 or (i.deposit is not null and (t.id is null or w.id is null or t.debit <> p.provider or t.credit <> w.id
+                   or t.amount <> p.gross or t.batch <> p.batch or p.fee <> 0 or i.closed is distinct from 'settled')))
+          + (select count(*) from transfer t where t.kind = 'funding' and t.debit <> 1
+               and not exists (select 1 from payment p join intent i on i.payment = p.id
+                               where p.id = t.id and i.deposit is not null))
+          + (select count(*) from account a join balance b on b.account = a.id
+               where a.provider = '@deposits' and b.credits <> b.debits)",
     },
     Invariant {
         name: "usage_matches_payments",

@@ -23,7 +23,7 @@ macro_rules! holds {
     () => {
         "
 select h.payment, h.agent, w.wallet, o.provider, h.route, h.price, h.capture, h.revision, h.fee_points, h.per_day,
-  h.per_month, h.limits, h.free, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at
+  h.per_month, h.limits, h.free, h.owed, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at
 from hold h join account w on w.id = h.wallet join account o on o.id = h.provider
 "
     };
@@ -45,6 +45,7 @@ pub(crate) struct HoldColumns {
     per_month: Option<i64>,
     limits: String,
     free: i64,
+    owed: Option<i64>,
     replay_key: Option<Vec<u8>>,
     digest: Option<Vec<u8>>,
     fingerprint: Vec<u8>,
@@ -75,6 +76,8 @@ pub(crate) fn price(price: &Price) -> String {
         // Nothing is held on a free route.
         Price::Free => Vec::new(),
         Price::Fixed(amount) => vec![(1, amount.atomic())],
+        // What it used is said when it is captured.
+        Price::Metered(metered) => vec![(1, metered.maximum().atomic())],
         Price::Tiered(tiers) => {
             tiers.as_slice().iter().map(|tier| (tier.from_call, tier.amount.atomic())).collect()
         }
@@ -133,7 +136,8 @@ impl HoldColumns {
             intent: None,
             idempotency: self.idempotency.as_deref().map(fixed).transpose()?.map(IdempotencyKey::from_bytes),
         };
-        Ok(FoundHold { request, held: HeldAt::new(UnixMillis(self.held_at)), free: self.free == 1 })
+        let held = HeldAt::new(UnixMillis(self.held_at));
+        Ok(FoundHold { request, held, free: self.free == 1, owed: limit(self.owed)? })
     }
 }
 

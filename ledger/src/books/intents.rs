@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Address, B256, Payee, PaymentId, Settle, UnixMillis};
+use domain::{Address, B256, Payee, PaymentId, Settle, UnixMillis, WalletId};
 use sqlx::FromRow;
 
 use super::rows::{Damaged, amount, fixed};
@@ -23,16 +23,18 @@ pub(crate) struct IntentColumns {
     since_block: i64,
     payload: String,
     requirements: String,
+    deposit: Option<Vec<u8>>,
     held_at: i64,
     hash: Option<Vec<u8>>,
 }
 
-/// Intents; ends before its condition.
+/// Intents; ends before its condition. What was captured of one may be less than what was signed for.
 macro_rules! intents {
     () => {
         "
-select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle, i.amount, i.valid_before, i.since_block,
-  i.payload, i.requirements, i.held_at, i.hash
+select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle,
+  coalesce((select p.gross from payment p where p.id = i.payment), i.amount) as amount, i.valid_before, i.since_block,
+  i.payload, i.requirements, i.deposit, i.held_at, i.hash
 from intent i
 "
     };
@@ -58,6 +60,7 @@ impl IntentColumns {
             payer: Address::new(fixed(&self.payer)?),
             pay_to,
             payee,
+            deposit: self.deposit.as_deref().map(fixed).transpose()?.map(WalletId::from_bytes),
             settle,
             valid_before: unsigned(self.valid_before)?,
             since_block: unsigned(self.since_block)?,

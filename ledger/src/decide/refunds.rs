@@ -11,6 +11,7 @@ use crate::batch::{
     AccountId, CallKey, End, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow,
     Refusal, SUSPENSE,
 };
+use crate::deposit::DEPOSITS;
 use crate::outgoing::Outgoing;
 
 /// What is to be given back.
@@ -35,7 +36,11 @@ impl Draft<'_> {
         let given = self.given.payments.get(&asked.payment).ok_or(Refusal::UnknownPayment)?;
         let row = &given.row;
         let is_written_off = asked.reason == RefundReason::WrittenOff;
-        if (is_written_off && !self.is_open(given)) || row.wallet_account == SUSPENSE {
+        // What was deposited is the wallet's.
+        if (is_written_off && !self.is_open(given))
+            || row.wallet_account == SUSPENSE
+            || &*row.provider == DEPOSITS
+        {
             return Err(Refusal::OnChain);
         }
         let back = self.back(given);

@@ -65,6 +65,8 @@ struct Call {
     provider: usize,
     price: i64,
     tiered: bool,
+    /// What it turned out to be worth.
+    used: Option<i64>,
     nonce: Option<u8>,
     per_day: Option<i64>,
     per_month: Option<i64>,
@@ -75,17 +77,19 @@ struct Call {
 
 fn step() -> impl Strategy<Value = Step> {
     let limit = || prop::option::weighted(0.3, 0_i64..60);
-    let call = (0..3_u8, 0..3_u8, 0..2_usize, 1_i64..30, any::<bool>(), prop::option::of(0..6_u8));
+    let cost = (1_i64..30, any::<bool>(), prop::option::weighted(0.3, 0_i64..40));
+    let call = (0..3_u8, 0..3_u8, 0..2_usize, cost, prop::option::of(0..6_u8));
     let limits = (limit(), limit(), limit());
     let call = (call, limits, prop::bool::weighted(0.1), any::<bool>());
     let call = call.prop_map(|(call, (per_day, per_month, per_hour), free, next_day)| {
-        let (agent, wallet, provider, price, tiered, nonce) = call;
+        let (agent, wallet, provider, (price, tiered, used), nonce) = call;
         Step::Capture(Call {
             agent,
             wallet,
             provider,
             price,
             tiered,
+            used,
             nonce,
             per_day,
             per_month,
@@ -192,7 +196,7 @@ enum Owned {
     Open(Arc<str>),
     Fund(Funding, TransferId),
     Withdraw(Withdrawal, TransferId),
-    Capture(Box<HoldRequest>, HeldAt, Cost),
+    Capture(Box<HoldRequest>, HeldAt, Cost, Option<Amount>),
     Refund(PaymentId, TransferId, Option<Amount>, Option<String>),
     Settle(Closing, PayoutDestination, SettlementNames),
     Pay(PayoutPayment, TransferId),
@@ -228,7 +232,7 @@ impl Owned {
             Step::Capture(call) => {
                 let request = Box::new(call.request(id));
                 let cost = Cost::new(&request, call.free);
-                Self::Capture(request, call.held(), cost)
+                Self::Capture(request, call.held(), cost, call.used.map(amount))
             }
             Step::Refund { payment, units, key } => {
                 let payment = standing.0.get(*payment).copied().unwrap_or(id);
@@ -254,9 +258,10 @@ impl Owned {
             Self::Open(name) => Operation::OpenProvider(name),
             Self::Fund(funding, id) => Operation::Fund { funding, id: *id },
             Self::Withdraw(withdrawal, id) => Operation::Withdraw { withdrawal, id: *id, covered: true },
-            Self::Capture(request, held, cost) => {
+            Self::Capture(request, held, cost, used) => {
                 let recorded = request.capture == domain::Capture::Before;
-                Operation::Capture { request, held: *held, cost: *cost, recorded, moved: None }
+                let (held, cost, used) = (*held, *cost, *used);
+                Operation::Capture { request, held, cost, used, recorded, moved: None }
             }
             Self::Refund(payment, id, amount, key) => Operation::Refund {
                 payment: *payment,

@@ -9,7 +9,7 @@ use crate::facts::WalletFacts;
 
 /// The most one transfer may move, in atomic units: a billion dollars. With it no sum of a batch can overflow, and those
 /// of the books only after thousands of such transfers.
-const TRANSFER_UNITS_MAX: i64 = 1_000_000_000_000_000;
+pub(super) const TRANSFER_UNITS_MAX: i64 = 1_000_000_000_000_000;
 
 // === impl Draft ===
 

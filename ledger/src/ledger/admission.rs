@@ -4,11 +4,10 @@
 //! same key can never both find nothing. Funds and limits come last.
 
 use domain::{Capture, Fingerprint, IdempotencyKey, PaymentId, ReplayKey};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{LOADS_MAX, Ledger};
 use crate::account::PaymentState;
-use crate::command::{Command, Work};
 use crate::deliveries::Delivery;
 use crate::error::{HoldError, LedgerError};
 use crate::hold::{Held, Hold, HoldRequest, Holding, Stage};
@@ -105,23 +104,13 @@ impl Ledger {
         if !is_durable {
             return Ok(Held::Hold(Hold::new(holding)));
         }
-        self.record(holding).await.map(Held::Hold)
+        holding.record().await.map(Held::Hold)
     }
 
     /// A payment that is held for may be one whose outcome nobody knows: then nobody is at work on it.
     fn unsettled(&self, claim: Claim, replay: Option<&ReplayKey>) -> Result<Claim, HoldError> {
         let unknown = replay.filter(|_| claim == Claim::Running).and_then(|key| self.shared.parked.find(key));
         unknown.map_or(Ok(claim), |payment| Err(HoldError::Unsettled(payment)))
-    }
-
-    /// Commits the row of a hold: only whoever has it afterwards may forward. Whoever leaves meanwhile leaves no row.
-    pub(super) async fn record(&self, holding: Box<Holding>) -> Result<Hold, HoldError> {
-        let payment = holding.request.payment;
-        let (reply, answer) = oneshot::channel();
-        let work = Work::Hold { holding, reply };
-        self.shared.send(Command::Operation(work)).map_err(|_| HoldError::Unavailable)?;
-        // The writer answers everyone or is gone; then only the books know.
-        answer.await.unwrap_or(Err(HoldError::Unknown(payment)))
     }
 
     /// Whether anything new is held now, and a place in the queue for it.

@@ -41,7 +41,7 @@ impl Ledger {
         self.open_provider(&holding.request.provider).await.map_err(hold_error)?;
         let request = &holding.request;
         let (replay, identifier, fingerprint) = (request.replay, request.idempotency, request.fingerprint);
-        let error = match self.record(holding).await {
+        let error = match holding.record().await {
             Ok(hold) => return Ok(Held::Hold(hold)),
             Err(error) => error,
         };

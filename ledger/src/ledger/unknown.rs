@@ -30,26 +30,38 @@ impl Ledger {
     }
 
     /// Closes one of them by what the chain shows: captured, or never charged. Its delivery is owed then: the same request may
-    /// come once more, free.
+    /// come once more, free; a deposit has funded its wallet.
     ///
     /// # Errors
     /// [`LedgerError::UnknownPayment`] where it is none of them; [`LedgerError::Unavailable`] where it could not be written: it is
     /// one of them still, or will be at the next start.
     pub async fn close(&self, payment: PaymentId, evidence: Close) -> Result<(), LedgerError> {
         let mut holding = self.shared.parked.take(&payment).ok_or(LedgerError::UnknownPayment)?;
+        let is_deposit = holding.is_deposit();
         match evidence {
-            Close::Void => holding.void().await.map_err(|_| LedgerError::Unavailable),
+            Close::Void => return holding.void().await.map_err(|_| LedgerError::Unavailable),
             Close::Moved(transaction) => {
                 holding.moved = Some(End::Settled(transaction));
-                match holding.capture().await {
-                    Ok(receipt) => {
-                        drop(receipt);
-                        Ok(())
-                    }
-                    Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Unknown) => {
-                        Err(LedgerError::Unavailable)
-                    }
-                }
+                holding.used = None;
+                holding.owed = None;
+            }
+            Close::MovedPart(transaction, amount) => {
+                holding.moved = Some(End::Settled(transaction));
+                holding.used = Some(amount);
+            }
+        }
+        match holding.capture().await {
+            // What funds a wallet is delivered with that.
+            Ok(receipt) if is_deposit => {
+                receipt.delivered();
+                Ok(())
+            }
+            Ok(receipt) => {
+                drop(receipt);
+                Ok(())
+            }
+            Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Unknown) => {
+                Err(LedgerError::Unavailable)
             }
         }
     }

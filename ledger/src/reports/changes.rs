@@ -102,13 +102,13 @@ struct RangeColumns {
     at: i64,
 }
 
-/// `$1` above, `$2` up to.
+/// `$1` above, `$2` up to. What was deposited is no sale: it is told of as a funding.
 const CAPTURED: &str = "
 select a.provider, p.first, p.last, p.count, p.gross, p.fee, p.at
 from (select provider, min(seq) as first, max(seq) as last, count(*) as count, cast(sum(gross) as bigint) as gross,
         cast(sum(fee) as bigint) as fee, max(captured_at) as at
       from payment where seq > $1 and seq <= $2 group by provider) p
-  join account a on a.id = p.provider order by p.last";
+  join account a on a.id = p.provider where a.provider <> '@deposits' order by p.last";
 
 /// `$1` and `$2` numbers of payments, `$3` and `$4` batches: above and up to.
 const TOUCHED: &str = "

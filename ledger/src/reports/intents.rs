@@ -27,12 +27,12 @@ const BOOKED: &str = "
 with some as (
   select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle,
     coalesce((select p.gross from payment p where p.id = i.payment), i.amount) as amount, i.valid_before, i.since_block,
-    i.payload, i.requirements, i.held_at, i.hash,
+    i.payload, i.requirements, i.deposit, i.held_at, i.hash,
     case when i.closed is null and exists (select 1 from payment p where p.id = i.payment) then 'due' else i.closed end as closed
   from intent i where i.payment > $1
   union all
   select v.payment, v.network, v.token, v.payer, v.pay_to, v.custody, v.settle, v.amount, v.valid_before, v.since_block,
-    v.payload, v.requirements, v.held_at, null, 'void'
+    v.payload, v.requirements, null, v.held_at, null, 'void'
   from voided v where v.payment > $1
     and not exists (select 1 from payment p where p.replay_key = v.replay_key)
     and not exists (select 1 from hold h where h.replay_key = v.replay_key)

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::task::Poll;
 
-use domain::{PayoutDestination, UnixMillis};
+use domain::{B256, PayoutDestination, UnixMillis};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
+use super::deposits::deposit;
 use super::kit::{Books, amount, clean, named, request, signed, tiers};
 use crate::{
     Held, HoldRequest, PayoutPayment, RefundReason, RefundRequest, Settlement, audit_database, audit_file,
@@ -63,17 +64,17 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("delete from balance where account = 3", &["accounts_are_whole"]),
     (
         "insert into hold select id, agent, wallet, provider, route, '[[1,5]]', 5, revision, 0, null, null, '[]', 0, replay_key,
-           digest, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           digest, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_open"],
     ),
     (
         "insert into hold select zeroblob(16), agent, wallet, 1, route, '[[1,5]]', 5, revision, 0, null, null, '[]', 0, null,
-           null, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           null, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_covered"],
     ),
     (
         "insert into hold select zeroblob(16), agent, wallet, provider, route, '[[1,9]]', 9999999, revision, 0, null,
-           null, '[]', 0, null, null, fingerprint, null, held_at, batch, 'before' from payment where seq = 1",
+           null, '[]', 0, null, null, fingerprint, null, held_at, batch, 'before', null from payment where seq = 1",
         &["holds_are_covered"],
     ),
     ("update settlement set since = since + 1 where number = 2", &["settlements_are_contiguous", "settlements_match_members"]),
@@ -93,6 +94,14 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     ("update payout set amount = amount + 1", &["payouts_match_settlements", "payables_are_pending_payouts"]),
     ("update payout set transfer = null, paid_batch = null", &["payouts_match_settlements", "payables_are_pending_payouts"]),
     ("update transfer set credit = 2 where payout is not null", &["balances_match_entries", "payouts_match_settlements"]),
+    ("update intent set deposit = null", &["deposits_fund_wallets"]),
+    ("update intent set deposit = zeroblob(16)", &["deposits_fund_wallets"]),
+    ("update intent set closed = null, hash = null, closed_at = null", &["deposits_fund_wallets"]),
+    ("update transfer set id = zeroblob(16) where kind = 'funding' and debit <> 1", &["deposits_fund_wallets"]),
+    (
+        "update transfer set debit = 1 where kind = 'funding' and debit <> 1",
+        &["deposits_fund_wallets", "balances_match_entries"],
+    ),
     ("drop trigger payment_no_update", &["money_rows_are_guarded"]),
     ("drop trigger payout_no_update", &["money_rows_are_guarded"]),
     ("drop trigger refund_fits", &["money_rows_are_guarded"]),
@@ -125,6 +134,8 @@ async fn books_with_history() -> Books {
     books.pay(request(900)).await.delivered();
     books.pay(request(900)).await.delivered();
     settle(&books).await;
+    let deposited = books.hold(deposit(1)).await.unwrap().capture_settled(B256::repeat_byte(1));
+    deposited.await.unwrap().delivered();
     books
 }
 

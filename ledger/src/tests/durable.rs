@@ -37,7 +37,7 @@ async fn on_disk(books: &Books) -> u64 {
     report.holds
 }
 
-async fn until_over(books: &Books) {
+pub(super) async fn until_over(books: &Books) {
     for _ in 0..1_000 {
         if books.ledger.shared.memory.lock().holds.is_empty() {
             return;

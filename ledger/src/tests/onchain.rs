@@ -20,6 +20,7 @@ fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
         payer: Address::repeat_byte(payer),
         pay_to: Address::repeat_byte(7),
         payee,
+        deposit: None,
         settle,
         valid_before: u64::try_from(NOON / 1000 + 60).unwrap(),
         since_block: 41,

@@ -3,7 +3,7 @@
 //! A hold on disk that a process left which is gone is captured, before anything else is done: its row was committed right
 //! before the request was forwarded, and nobody can tell any more whether the upstream did the work. Whoever asks the
 //! same again gets it delivered free. Where its route captures after the upstream's answer it is voided: no byte of the
-//! response went out before a capture. Nothing is decided here. Next: [`super::run`].
+//! response went out before a capture, unless the row says what it costs since then. Nothing is decided here. Next: [`super::run`].
 
 use std::sync::Arc;
 
@@ -31,7 +31,8 @@ pub(super) fn found(shared: &Arc<Shared>, mut rows: Vec<FoundHold>) -> Vec<Work>
     }
     let end = |row: FoundHold| {
         // What is deferred is captured before anybody is asked to settle it.
-        let is_charged = row.request.capture == Capture::Before && row.request.intent.is_none();
+        let is_before = row.request.capture == Capture::Before && row.request.intent.is_none();
+        let is_charged = is_before || row.owed.is_some();
         let holding = Box::new(Holding::found(shared, row, &mut memory));
         if is_charged { Work::Capture { holding, reply: None } } else { Work::Void { holding, reply: None } }
     };
@@ -92,7 +93,7 @@ impl<S: CommitStore> Run<S> {
         let at = self.shared.time();
         let delta = {
             let mut memory = self.shared.memory.lock();
-            let rows = memory.holds.unsigned();
+            let rows = memory.holds.voidable();
             let ended = rows.filter(|payment| !kept.contains(payment)).collect();
             let open = memory.deliveries.list();
             Delta { ended, open, ..Delta::after(memory.facts.marker, at) }
@@ -102,7 +103,7 @@ impl<S: CommitStore> Run<S> {
             self.shared.committed(delta.marker.at);
         }
         self.end_batch().await;
-        let left = self.shared.memory.lock().holds.unsigned().count();
+        let left = self.shared.memory.lock().holds.voidable().count();
         // They hold what the ledger is made of.
         self.shared.parked.clear();
         if left > 0 {

@@ -81,6 +81,10 @@ impl<S: CommitStore> Run<S> {
                         // Its row may stand: whoever comes again is not to hear that nothing was charged.
                         self.backlog.push(Work::Void { holding, reply: None });
                         HoldError::Unknown(payment)
+                    } else if holding.stage == Stage::Recorded {
+                        // An earlier row does, and nothing went out.
+                        self.backlog.push(Work::Void { holding, reply: None });
+                        HoldError::Unavailable
                     } else {
                         drop(holding);
                         HoldError::Unavailable

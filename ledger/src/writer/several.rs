@@ -92,7 +92,8 @@ pub(super) fn catch_up(
     let mut kept = Vec::with_capacity(works.len());
     for work in works.drain(..) {
         match work {
-            Work::Hold { mut holding, reply } => {
+            // One that has its row was judged when it was written.
+            Work::Hold { mut holding, reply } if holding.stage != Stage::Recorded => {
                 match elsewhere.judge(memory, &mut holding, agent_holds_max) {
                     Ok(()) => kept.push(Work::Hold { holding, reply }),
                     Err(error) => {

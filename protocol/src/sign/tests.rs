@@ -52,9 +52,10 @@ fn an_offer_is_signed_as_viem_signs_it() {
 #[test]
 fn what_cannot_be_signed_is_said() {
     type Change = fn(&mut Offer);
-    let cases: [(Change, &str); 8] = [
-        (|offer| offer.scheme = "upto".to_owned(), "upto"),
-        (|offer| drop(offer.extra.insert("assetTransferMethod".to_owned(), json!("permit2"))), "permit2"),
+    let cases: [(Change, &str); 9] = [
+        (|offer| offer.scheme = "deferred".to_owned(), "deferred"),
+        (|offer| offer.scheme = "upto".to_owned(), "facilitatorAddress"),
+        (|offer| drop(offer.extra.insert("assetTransferMethod".to_owned(), json!("ledger"))), "ledger"),
         (|offer| offer.network = "solana:x".to_owned(), "solana:x"),
         (|offer| offer.amount = "1_000".to_owned(), "amount"),
         (|offer| offer.pay_to = "0x".to_owned(), "payTo"),
@@ -69,6 +70,30 @@ fn what_cannot_be_signed_is_said() {
         assert!(error.contains(word), "{error}");
     }
     assert_eq!(sign_offer(&key(), &challenge(), 1, B256::ZERO, AT), Err(SignError::NoOffer(1)));
+}
+
+#[test]
+fn offers_by_permit2_are_signed_as_they_ask() {
+    let facilitator = Address::repeat_byte(7);
+    let plain = challenge().accepts[0].clone();
+    for (offer, spender) in [
+        (plain.clone().by_permit(), crate::permit::EXACT_PROXY),
+        (plain.clone().upto(facilitator), crate::permit::UPTO_PROXY),
+    ] {
+        assert!(plain.is_plain() && !offer.is_plain());
+        let challenge = PaymentRequired { accepts: vec![offer.clone()], ..challenge() };
+        let header = sign_offer(&key(), &challenge, 0, B256::repeat_byte(5), AT).unwrap();
+        let payment = PaymentPayload::parse(header.as_bytes()).unwrap();
+        let Transfer::Permit(permit) = payment.transfer() else { panic!("{payment:?}") };
+        assert_eq!(
+            (permit.spender, permit.amount, permit.from),
+            (spender, U256::from(1000), key().address())
+        );
+        let named = (offer.scheme == "upto").then_some(facilitator);
+        assert_eq!(permit.witness.facilitator, named);
+        let digest = crate::permit::PermitDomain::new(84_532).digest(permit);
+        assert_eq!(payment.signature().recover(digest), Ok(key().address()));
+    }
 }
 
 #[test]

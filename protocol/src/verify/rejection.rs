@@ -7,7 +7,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
     /// Another scheme.
-    #[error("the scheme `{0}` is not offered; pay with `exact`")]
+    #[error("the scheme `{0}` is not offered; pay with one of those that are")]
     Scheme(String),
     /// Another network.
     #[error("the network `{0}` is not the one that was offered")]

@@ -14,14 +14,11 @@ use crate::wire;
 
 /// Scheme, network and asset: with any other, the signature is over something else.
 pub(super) fn is_ours(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<(), Rejection> {
-    let (scheme, network) = match &payment.terms {
-        Terms::Offer(accepted) => (&accepted.scheme, &accepted.network),
-        Terms::Named { scheme, network } => (scheme, network),
-    };
-    if scheme != expected.scheme() {
+    let (scheme, network) = (payment.scheme(), payment.network());
+    if scheme != expected.method.scheme() {
         return Err(Rejection::Scheme(scheme.chars().take(32).collect()));
     }
-    if **network != *expected.asset.network {
+    if *network != *expected.asset.network {
         return Err(Rejection::Network(network.chars().take(64).collect()));
     }
     match &payment.terms {
@@ -102,13 +99,13 @@ pub(super) fn matching_quote<'a>(
     if has_value(&quote) { Ok(quote) } else { Err(Rejection::Value) }
 }
 
-// === impl Expected ===
+// === impl Method ===
 
-impl Expected<'_> {
-    const fn scheme(&self) -> &'static str {
-        match self.method {
-            Method::Authorization(_) | Method::Permit(_) => SCHEME_EXACT,
-            Method::Upto(..) => SCHEME_UPTO,
+impl Method<'_> {
+    pub(crate) const fn scheme(&self) -> &'static str {
+        match self {
+            Self::Authorization(_) | Self::Permit(_) => SCHEME_EXACT,
+            Self::Upto(..) => SCHEME_UPTO,
         }
     }
 }

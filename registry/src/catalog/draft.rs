@@ -281,7 +281,7 @@ fn change(
     let price = |document: &Option<Document>| {
         document
             .as_ref()
-            .and_then(|document| document.get("price").or_else(|| document.get("tiers")))
+            .and_then(|document| ["price", "tiers", "metered"].iter().find_map(|key| document.get(key)))
             .cloned()
     };
     let differences = match (before, after) {

@@ -7,6 +7,7 @@ use domain::router::Methods;
 use domain::{Amount, Price, ProviderId, Route};
 
 use super::key_path::{did_you_mean, printable};
+use super::metered;
 use super::payee;
 use super::rate;
 use super::section::{size, words};
@@ -139,12 +140,17 @@ fn free_per_day(section: &Section<'_>, price: Option<&Price>) -> u32 {
 fn price(section: &Section<'_>) -> Option<Price> {
     let fixed = section.item("price");
     let tiers = section.item("tiers");
-    match (fixed, tiers) {
-        (Some(price), Some(_)) => {
-            price.fail("stands beside tiers: keep one of them");
+    let metered = section.item("metered");
+    match (fixed, tiers, metered) {
+        (Some(item), Some(_), _) => {
+            item.fail("stands beside tiers: keep one of them");
             None
         }
-        (Some(price), None) => price.parse(|text| match text {
+        (Some(item), _, Some(_)) | (_, Some(item), Some(_)) => {
+            item.fail("stands beside metered: keep one of them");
+            None
+        }
+        (Some(price), None, None) => price.parse(|text| match text {
             "free" => Ok(Price::Free),
             _ => match Amount::parse_dollars(text) {
                 Ok(amount) if amount.is_zero() => Err("is nothing: write price = \"free\"".to_owned()),
@@ -152,10 +158,11 @@ fn price(section: &Section<'_>) -> Option<Price> {
                 Err(error) => Err(format!("{error}, or \"free\"")),
             },
         }),
-        (None, Some(tiers)) => read_tiers(&tiers),
-        (None, None) => {
-            let hint =
-                "is missing: write price = \"$0.0025\", price = \"free\", or [[providers.routes.tiers]]";
+        (None, Some(tiers), None) => read_tiers(&tiers),
+        (None, None, Some(item)) => metered::read(&item),
+        (None, None, None) => {
+            let hint = "is missing: write price = \"$0.0025\", price = \"free\", [[providers.routes.tiers]], or \
+                        metered = { up_to = \"$0.10\", ... }";
             let spot = Spot::within(section.spot(), "price");
             section.report().fail(&spot, hint);
             None

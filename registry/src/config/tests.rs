@@ -5,6 +5,7 @@ mod database;
 mod examples;
 mod limits;
 mod lists;
+mod metered;
 mod mutations;
 mod networks;
 mod restart;
@@ -88,6 +89,7 @@ fn the_documented_file_names_every_key_there_is() {
         ("[[networks]]\nsettler = \"evm\"\n[networks.evm]\n", ""),
         ("[control]\n", ""),
         ("[settlement]\n", ""),
+        ("[deposits]\n", ""),
         ("[[providers]]\n[providers.settlement]\n", ""),
         ("[[listen.data]]\n", ""),
         ("[[listen.data]]\n[listen.data.tls]\n", ""),
@@ -96,6 +98,8 @@ fn the_documented_file_names_every_key_there_is() {
         ("[[providers]]\n[providers.upstream.health]\n", ""),
         ("[[providers]]\n[[providers.routes]]\n", ""),
         ("[[providers]]\n[[providers.routes]]\n[[providers.routes.tiers]]\n", ""),
+        ("[[providers]]\n[[providers.routes]]\n[providers.routes.metered]\n", ""),
+        ("[[providers]]\n[[providers.routes]]\n[[providers.routes.metered.units]]\n", ""),
         ("[[providers]]\n[providers.rate_limit]\n", ""),
         ("[[agents]]\n", ""),
         ("[[agents]]\n[[agents.keys]]\n", ""),

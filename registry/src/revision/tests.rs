@@ -1,3 +1,5 @@
+use domain::meter::{Metered, Unit, UnitPrice};
+
 use super::*;
 
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -144,10 +146,26 @@ fn a_route_that_changed_elsewhere_is_numbered_anew_and_its_old_quote_lives_on() 
 fn prices_survive_the_database() {
     let tier = |from_call, units| Tier { from_call, amount: Amount::from_atomic(units).unwrap() };
     let tiers = Tiers::new(vec![tier(1, 100), tier(11, 50), tier(1000, 0)]).unwrap();
-    for price in [Price::Free, fixed(1), fixed(i64::MAX), Price::Tiered(tiers)] {
+    let unit =
+        |from: &str| Unit { from: from.parse().unwrap(), price: UnitPrice::parse("$0.0000001").unwrap() };
+    let (most, unread) = (Amount::from_atomic(100).unwrap(), Amount::ZERO);
+    let metered = |units| Price::Metered(Metered::new(most, unread, units).unwrap());
+    let metered = [metered(Vec::new()), metered(vec![unit("json:/a ,\"b"), unit("header:x-n")])];
+    for price in [Price::Free, fixed(1), fixed(i64::MAX), Price::Tiered(tiers)].into_iter().chain(metered) {
         assert_eq!(read_price(&write_price(&price)), Some(price));
     }
-    for text in ["", "free!", "-1", "1:", "2:5", "1:0", "a:b"] {
+    for text in [
+        "metered ",
+        "metered [\"0\",\"0\",[]]",
+        "metered [\"5\",\"0\",[[\"x\",\"$1\"]]]",
+        "",
+        "free!",
+        "-1",
+        "1:",
+        "2:5",
+        "1:0",
+        "a:b",
+    ] {
         assert_eq!(read_price(text), None, "{text}");
     }
     let single = Tiers::new(vec![tier(1, 5)]).unwrap();

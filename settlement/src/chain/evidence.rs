@@ -1,7 +1,7 @@
 //! [`Evidence`]: what the chain shows of an authorization. A facilitator's word is none, and neither is a transaction that succeeded:
 //! what counts is the token's own transfer, made by the use of our nonce.
 
-use alloy_primitives::{Address, B256, LogData};
+use alloy_primitives::{Address, B256, LogData, U256};
 use alloy_sol_types::SolEvent;
 use protocol::authorization::Authorization;
 
@@ -16,8 +16,10 @@ pub enum Evidence {
         /// Time of the last block that counts.
         at: u64,
     },
-    /// It moved its value to whom it was made out to.
+    /// It moved value to whom it was made out to.
     Moved {
+        /// Atomic units: all that was signed, or less where the scheme is `upto`.
+        value: U256,
         /// By which transaction.
         transaction: B256,
         /// In which block.
@@ -49,7 +51,8 @@ pub(crate) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -
     let others = place.checked_sub(2).and_then(|place| logs.get(place));
     let is_others = others.is_some_and(|log| read::<Token::AuthorizationUsed>(log).is_some());
     if is_transfer(after) || (is_transfer(before) && !is_others) {
-        Evidence::Moved { transaction: receipt.transaction_hash, block: receipt.block() }
+        let (transaction, block) = (receipt.transaction_hash, receipt.block());
+        Evidence::Moved { value: signed.value, transaction, block }
     } else {
         Evidence::Void
     }

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 
 use super::contracts::{Permit2, Token};
 use super::evidence::{self, Evidence};
-use super::rpc::RpcError;
+use super::rpc::{Log, RpcError};
 use super::{Block, Chain, hex, ranges};
 
-/// Of a payment that moves so many atomic units; with `upto`, fewer than were signed.
+/// Of a permit. Of `upto`, any amount up to the signed one: who settles it may take another one than was asked for, and its payer has
+/// paid all the same.
 pub(super) async fn evidence(
     chain: &Chain,
     token: Address,
-    (signed, amount): (&Permit, U256),
+    signed: &Permit,
     (from_block, until): (u64, Block),
 ) -> Result<Evidence, RpcError> {
     if !is_used(chain, signed, hex(until.number).into()).await? {
@@ -25,27 +26,74 @@ pub(super) async fn evidence(
     let word = |address: Address| B256::left_padding_from(address.as_slice());
     let topics = json!([Token::Transfer::SIGNATURE_HASH, word(signed.from), word(signed.witness.to)]);
     for range in ranges(from_block, until.number) {
-        let mut logs = chain.logs(token, &topics, range).await?;
-        logs.retain(|log| {
-            evidence::read::<Token::Transfer>(log).is_some_and(|moved| {
-                (moved.from, moved.to, moved.value) == (signed.from, signed.witness.to, amount)
-            })
-        });
-        logs.dedup_by_key(|log| log.transaction_hash);
-        for log in logs {
-            let receipt = chain.receipt_of(log.transaction_hash).await?;
+        let logs = chain.logs(token, &topics, range).await?;
+        let mut transfers: Vec<Moved> = logs.iter().filter_map(|log| Moved::read(log, signed)).collect();
+        transfers.dedup_by_key(|moved| moved.transaction);
+        for (place, first) in transfers.iter().enumerate() {
+            let receipt = chain.receipt_of(first.transaction).await?;
             let block = receipt.block();
             if !is_used(chain, signed, hex(block).into()).await?
                 || is_used(chain, signed, hex(block.saturating_sub(1)).into()).await?
             {
                 continue;
             }
-            let is_moved = receipt.succeeded() && !is_invalidated(chain, signed, block).await?;
-            let moved = Evidence::Moved { transaction: receipt.transaction_hash, block };
-            return Ok(if is_moved { moved } else { Evidence::Void });
+            if !receipt.succeeded() || is_invalidated(chain, signed, block).await? {
+                return Ok(Evidence::Void);
+            }
+            let later = transfers.get(place + 1..).unwrap_or_default();
+            let Moved { transaction, value } = own(chain, signed, (*first, block), later).await?;
+            return Ok(Evidence::Moved { value, transaction, block });
         }
     }
     Ok(Evidence::Void)
+}
+
+/// A transfer between the same two that may be the permit's own.
+#[derive(Clone, Copy)]
+struct Moved {
+    transaction: B256,
+    value: U256,
+}
+
+/// The one whose transaction carries its nonce, among those of one block; the first one, where none says it in the clear.
+async fn own(
+    chain: &Chain,
+    signed: &Permit,
+    (first, block): (Moved, u64),
+    later: &[Moved],
+) -> Result<Moved, RpcError> {
+    let nonce = signed.nonce.to_be_bytes::<32>();
+    let carries = async |moved: &Moved| {
+        let input = chain.input(moved.transaction).await?;
+        Ok::<_, RpcError>(input.windows(nonce.len()).any(|word| word == nonce))
+    };
+    if later.is_empty() || carries(&first).await? {
+        return Ok(first);
+    }
+    for moved in later {
+        if chain.receipt_of(moved.transaction).await?.block() != block {
+            break;
+        }
+        if carries(moved).await? {
+            return Ok(*moved);
+        }
+    }
+    Ok(first)
+}
+
+// === impl Moved ===
+
+impl Moved {
+    /// None where the log is another thing, or moved what the permit does not allow.
+    fn read(log: &Log, signed: &Permit) -> Option<Self> {
+        let moved = evidence::read::<Token::Transfer>(log)?;
+        let is_value = match signed.witness.facilitator {
+            None => moved.value == signed.amount,
+            Some(_) => moved.value <= signed.amount,
+        };
+        let is_own = is_value && (moved.from, moved.to) == (signed.from, signed.witness.to);
+        is_own.then_some(Self { transaction: log.transaction_hash, value: moved.value })
+    }
 }
 
 /// Whether its nonce was used, or invalidated by its payer, as of a block.

@@ -66,7 +66,10 @@ async fn what_the_nodes_show_is_read() {
     assert_eq!(chain.settled_block().await, Ok(Block { number: 18, time: 100 }));
     assert_eq!(chain.balance(TOKEN, Address::ZERO).await, Ok(U256::from(1)));
     let found = chain.evidence(TOKEN, &signed(), 3).await;
-    assert_eq!(found, Ok(Evidence::Moved { transaction: B256::repeat_byte(7), block: 12 }));
+    assert_eq!(
+        found,
+        Ok(Evidence::Moved { value: signed().value, transaction: B256::repeat_byte(7), block: 12 })
+    );
     let asked = |method: &str| {
         let calls = mock.calls();
         let bodies = calls.iter().filter_map(|call| call.body.clone());

@@ -1,9 +1,10 @@
 //! What a facilitator's answers mean. Absent and `null` are the same, unknown fields are ignored, codes are open words.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use domain::{Address, B256};
-use protocol::offer::Offer;
+use protocol::offer::{FACILITATOR, Offer, SCHEME_UPTO};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,9 @@ const NO_REFUSAL: [&str; 6] = [
     "invalid_transaction_state",
     "invalid_exact_evm_transaction_failed",
 ];
+
+/// Most addresses that one facilitator settles from.
+const SETTLERS_MAX: usize = 64;
 
 /// Longest word of somebody else that is kept, in characters.
 const WORD_MAX: usize = 128;
@@ -84,6 +88,9 @@ pub struct Supported {
     /// What it settles.
     #[serde(default)]
     pub kinds: Vec<Kind>,
+    /// Who sends its transactions, by networks such as `eip155:*`.
+    #[serde(default)]
+    pub signers: Option<HashMap<String, Option<Vec<String>>>>,
 }
 
 /// One way of paying that a facilitator settles.
@@ -184,6 +191,30 @@ fn is_of(network: Option<&str>, amount: Option<&str>, requirements: &Offer) -> R
 fn word(text: Option<String>) -> String {
     let text = text.unwrap_or_else(|| "unspecified".to_owned());
     text.chars().filter(|character| !character.is_control()).take(WORD_MAX).collect()
+}
+
+// === impl Supported ===
+
+impl Supported {
+    /// Whom payments of `upto` on a network may name, the one first that it wants offers to name; none where it settles no such ones.
+    #[must_use]
+    pub fn settlers_of_upto(&self, network: &str) -> Vec<Address> {
+        let is_it =
+            |kind: &&Kind| (kind.x402_version, &*kind.scheme, &*kind.network) == (2, SCHEME_UPTO, network);
+        let Some(kind) = self.kinds.iter().find(is_it) else { return Vec::new() };
+        let named = kind.extra.as_ref().and_then(|extra| extra.get(FACILITATOR)).and_then(Value::as_str);
+        let family = network.split_once(':').map(|(family, _)| format!("{family}:*")).unwrap_or_default();
+        let signers = self.signers.iter().flatten();
+        let of_network = signers.filter(|(key, _)| **key == family || **key == *network);
+        let signers = of_network.filter_map(|(_, all)| all.as_ref()).flatten().map(String::as_str);
+        let mut settlers: Vec<Address> = Vec::new();
+        for address in named.into_iter().chain(signers).filter_map(|text| Address::from_str(text).ok()) {
+            if !settlers.contains(&address) && settlers.len() < SETTLERS_MAX {
+                settlers.push(address);
+            }
+        }
+        settlers
+    }
 }
 
 // === impl Unknown ===

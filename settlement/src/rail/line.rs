@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use domain::{Address, Amount, Clock, Network, PaymentId};
+use domain::{Address, Amount, Clock, Network, PaymentId, Token};
 use parking_lot::Mutex;
 use protocol::X402_VERSION;
 
 use super::breaker::Breaker;
 use super::funds::Funds;
 use super::observer::RailObserver;
-use super::pool::{Heard, Pool, Queue};
+use super::pool::{Heard, Pool, Question, Queue};
+use super::settlers::Settlers;
 use super::{RailError, Settling, Watched, units};
 use crate::chain::{Chain, Depth, Evidence, RpcError};
 use crate::evm::{EvmSettler, Member};
@@ -38,6 +39,7 @@ pub struct Line {
     looks: (u32, Duration),
     nodes: Mutex<Breaker>,
     last_block: AtomicU64,
+    settlers: Mutex<Settlers>,
 }
 
 // === impl Line ===
@@ -54,7 +56,11 @@ impl Line {
         let looks = patience.as_millis().checked_div(pause.as_millis()).unwrap_or_default();
         let looks = u32::try_from(looks).unwrap_or(u32::MAX).saturating_add(1);
         let (nodes, last_block) = (Mutex::new(Breaker::default()), AtomicU64::new(NO_BLOCK));
-        Self { network, chain, settler, looks: (looks, pause), nodes, last_block }
+        let settlers = Mutex::new(match &settler {
+            Settler::Evm(settler) => [settler.address()].into(),
+            Settler::Facilitators(_) => Settlers::default(),
+        });
+        Self { network, chain, settler, looks: (looks, pause), nodes, last_block, settlers }
     }
 
     pub(super) const fn chain(&self) -> &Arc<Chain> {
@@ -75,6 +81,26 @@ impl Line {
         if let Ok(block) = self.note(read, (clock, observer)) {
             self.last_block.store(block.number, Ordering::Relaxed);
         }
+    }
+
+    /// Who may settle payments of `upto` here, as far as is known.
+    pub(super) fn settlers(&self) -> Settlers {
+        Arc::clone(&self.settlers.lock())
+    }
+
+    /// Asks who may, where somebody else knows. Whether it has changed.
+    pub(super) async fn learn(&self, clock: &dyn Clock) -> bool {
+        let Settler::Facilitators(pool) = &self.settler else { return false };
+        if !self.network.tokens.iter().any(Token::takes_permits) {
+            return false;
+        }
+        pool.learn(&self.network.id, clock).await;
+        let (settlers, mut known) = (pool.settlers(clock), self.settlers.lock());
+        let has_changed = **known != *settlers;
+        if has_changed {
+            *known = settlers.into();
+        }
+        has_changed
     }
 
     pub(super) fn ready(&self, clock: &dyn Clock) -> Result<(), RailError> {
@@ -123,8 +149,13 @@ impl Line {
         match &self.settler {
             Settler::Facilitators(pool) => {
                 let (version, payment, payer) = (X402_VERSION, signed.payment(), signed.payer());
-                let shown = Shown { version, payment, requirements: &requirements, payer };
-                let heard = pool.settle(shown, queue, watched).await;
+                let terms = signed.terms();
+                let question = Question {
+                    signed: Shown { version, payment, requirements: &terms, payer },
+                    settled: Shown { version, payment, requirements: &requirements, payer },
+                    named: signed.facilitator(),
+                };
+                let heard = pool.settle(question, queue, watched).await;
                 self.heard(signed, amount, heard).await
             }
             Settler::Evm(settler) => self.by_ourselves(settler, payment, signed, amount).await,
@@ -175,7 +206,11 @@ impl Line {
             if look > 0 {
                 tokio::time::sleep(pause).await;
             }
-            match self.evidence(signed, amount, Depth::Last).await {
+            match self.evidence(signed, Depth::Last).await {
+                // The books take what the chain shows, once it counts: nobody is told of another amount before.
+                Ok(Evidence::Moved { value, .. }) if value != units(amount) => {
+                    return Settling::Unknown(format!("{value} units have moved, and not {amount}"));
+                }
                 Ok(Evidence::Moved { transaction, .. }) if is_final => return Settling::Moved(transaction),
                 Ok(Evidence::Moved { transaction, .. }) => return Settling::Shown(transaction),
                 // A node that lags behind another shows the same for a moment.
@@ -191,14 +226,8 @@ impl Line {
     }
 
     /// What became of a payment, by the chain alone.
-    pub(super) async fn evidence(
-        &self,
-        signed: &Signed,
-        amount: Amount,
-        depth: Depth,
-    ) -> Result<Evidence, RpcError> {
-        let moves = (signed.transfer(), units(amount));
-        self.chain.look(signed.token, moves, signed.since_block, depth).await
+    pub(super) async fn evidence(&self, signed: &Signed, depth: Depth) -> Result<Evidence, RpcError> {
+        self.chain.look(signed.token, signed.transfer(), signed.since_block, depth).await
     }
 
     /// Whether the nonce of a payment is used, however shallow.

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Clock;
+use domain::{Address, Clock};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Watched;
 use super::breaker::Breaker;
 use super::observer::RailObserver;
+use super::settlers::Told;
 use crate::facilitator::{Facilitator, Settled, Shown, Unknown, Verified};
 
 /// One facilitator in a pool.
@@ -42,6 +43,19 @@ struct Seat {
     member: Member,
     places: Semaphore,
     breaker: Mutex<Breaker>,
+    /// Who settles payments of `upto` there.
+    told: Mutex<Told>,
+}
+
+/// A payment that is to be settled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    /// As its payer signed it.
+    pub(super) signed: Shown<'a>,
+    /// The same with the amount that is to move.
+    pub(super) settled: Shown<'a>,
+    /// Who alone may settle it, where its payer named somebody.
+    pub(super) named: Option<Address>,
 }
 
 /// Who waits for a settlement.
@@ -78,6 +92,7 @@ impl Pool {
         let seat = |member: Member| Seat {
             places: Semaphore::new(member.running_max),
             breaker: Mutex::new(Breaker::default()),
+            told: Mutex::new(Told::default()),
             member,
         };
         let places: usize = members.iter().map(|member| member.running_max).sum();
@@ -90,10 +105,31 @@ impl Pool {
         self.seats.iter().any(|seat| !seat.breaker.lock().is_open(clock.now()))
     }
 
+    /// Asks those whose turn it is who settles payments of `upto` on this network.
+    pub(super) async fn learn(&self, network: &str, clock: &dyn Clock) {
+        for seat in &self.seats {
+            if !seat.told.lock().is_due(clock.now()) {
+                continue;
+            }
+            let supported = seat.member.facilitator.supported().await;
+            let heard = supported.map(|supported| supported.settlers_of_upto(network));
+            seat.told.lock().hear(heard.ok(), clock.now());
+        }
+    }
+
+    /// Who settles payments of `upto`: those of the preferred facilitators first, and of those that are left alone last.
+    pub(super) fn settlers(&self, clock: &dyn Clock) -> Vec<Address> {
+        let mut seats: Vec<&Seat> = self.seats.iter().collect();
+        seats.sort_by_key(|seat| {
+            (seat.breaker.lock().is_open(clock.now()), std::cmp::Reverse(seat.member.weight))
+        });
+        seats.iter().flat_map(|seat| seat.told.lock().addresses().to_vec()).collect()
+    }
+
     /// Has a payment verified and settled, by one of them.
     pub(super) async fn settle(
         &self,
-        shown: Shown<'_>,
+        question: Question<'_>,
         queue: Queue,
         (clock, observer): Watched<'_>,
     ) -> Heard {
@@ -105,6 +141,10 @@ impl Pool {
         let mut said = "every facilitator is left alone after failures".to_owned();
         for index in self.order() {
             let Some(seat) = self.seats.get(index) else { continue };
+            if question.named.is_some_and(|named| !seat.told.lock().addresses().contains(&named)) {
+                "nobody settles for the address that the payment names".clone_into(&mut said);
+                continue;
+            }
             if seat.breaker.lock().is_open(clock.now()) {
                 continue;
             }
@@ -116,7 +156,7 @@ impl Pool {
             if !seat.breaker.lock().admits(clock.now()) {
                 continue;
             }
-            match seat.ask(shown).await {
+            match seat.ask(question).await {
                 Heard::Nobody(why) => {
                     seat.note(false, clock, observer);
                     said = why;
@@ -169,14 +209,14 @@ impl Pool {
 // === impl Seat ===
 
 impl Seat {
-    async fn ask(&self, shown: Shown<'_>) -> Heard {
+    async fn ask(&self, question: Question<'_>) -> Heard {
         let facilitator = &self.member.facilitator;
-        match facilitator.verify(shown).await {
+        match facilitator.verify(question.signed).await {
             Ok(Verified::Valid) => {}
             Ok(Verified::Invalid(reason)) => return Heard::Invalid(reason),
             Err(unknown) => return Heard::Nobody(unknown.to_string()),
         }
-        match facilitator.settle(shown).await {
+        match facilitator.settle(question.settled).await {
             Ok(Settled::Moved { transaction }) => Heard::Moved(transaction),
             Ok(Settled::Refused(reason)) => Heard::Refused(reason),
             Err(unknown) if unknown.was_not_asked() => Heard::Nobody(unknown.to_string()),

@@ -3,8 +3,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use alloy_primitives::hex;
 use alloy_sol_types::{SolCall, SolEvent, sol};
-use domain::{Address, UnixMillis};
+use domain::{Address, Asset, Token, UnixMillis};
 use parking_lot::Mutex;
+use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -56,7 +57,7 @@ pub(crate) struct State {
     /// The last block, and its time.
     pub(crate) block: u64,
     pub(crate) time: u64,
-    balance: u64,
+    pub(crate) balance: u64,
     pub(crate) used: HashMap<B256, Use>,
 }
 
@@ -149,11 +150,22 @@ impl World {
 fn network() -> Network {
     Network {
         id: NETWORK.into(),
-        tokens: Vec::new(),
+        tokens: vec![Token::new(Asset {
+            network: NETWORK.into(),
+            chain_id: 84_532,
+            address: TOKEN,
+            name: "USDC".into(),
+            version: "2".into(),
+        })],
         max_timeout_seconds: 60,
         margin_seconds: 6,
-        treasury: None,
+        treasury: Some(PAY_TO),
     }
+}
+
+/// Who pays everything here.
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_hex(&"11".repeat(32)).unwrap()
 }
 
 pub(crate) fn price() -> Amount {
@@ -161,7 +173,7 @@ pub(crate) fn price() -> Amount {
 }
 
 pub(crate) fn payer() -> Address {
-    Address::repeat_byte(3)
+    key().address()
 }
 
 /// A payment with this nonce, and what it was asked for. Nobody here looks at signatures.

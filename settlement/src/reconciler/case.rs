@@ -89,7 +89,7 @@ impl Shared {
 
     /// What the chain shows; where it shows nothing yet, it is handed to a settler, if it may be.
     async fn follow(&self, open: &OpenIntent, signed: &Signed, may_ask: bool) -> Case {
-        let evidence = match self.rail.evidence(signed, open.amount).await {
+        let evidence = match self.rail.evidence(signed).await {
             Ok(evidence) => evidence,
             Err(error) => {
                 tracing::debug!(payment = %open.payment, %error, "the chain shows nothing of a payment");

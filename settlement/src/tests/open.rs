@@ -52,6 +52,7 @@ impl Both {
             payer: payer(),
             pay_to: PAY_TO,
             payee: Payee::Direct(PAY_TO),
+            deposit: None,
             settle,
             valid_before: VALID_BEFORE,
             since_block: 1,
@@ -122,7 +123,7 @@ impl Both {
     }
 }
 
-fn reconciler(house: &House, world: &World) -> Reconciler {
+pub(super) fn reconciler(house: &House, world: &World) -> Reconciler {
     let bounds = Bounds { running_max: 8, due_max: 100 };
     Reconciler::new(house.ledger.clone(), world.rail.clone(), bounds)
 }

@@ -42,6 +42,16 @@ async fn c7_killed_while_payments_are_due_each_of_them_is_settled_once() {
     storm(PublicWorld::settling_itself("max_timeout = \"60s\"\nmargin = \"5s\"", [route]).await).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn c7_killed_while_it_settles_permits_every_payer_pays_once_for_each_call_that_was_served() {
+    let lines = format!("{SHORT}\n{}", PublicWorld::moved_by("\"permit2\""));
+    let world = PublicWorld::settling_itself(&lines, [Route::new("/paid", "$0.001")]).await;
+    for payer in world.network.payers(CALLS, 0).await {
+        world.network.approve_permit2(payer.address()).await;
+    }
+    storm(world).await;
+}
+
 async fn storm(mut world: PublicWorld) {
     let rounds = std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok());
     let rounds: u64 = rounds.unwrap_or(ROUNDS);

@@ -18,10 +18,10 @@ use protocol::signature::SigningKey;
 use registry::config::Limits;
 use registry::{Database, Registry};
 use serde_json::{Value, json};
-use settlement::rail::Lack;
+use settlement::rail::{Lack, Settlers};
 use settlement::{RailError, Settling, Signed};
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::context::{Exchange, Times};
 use crate::credential::Credential;
@@ -43,6 +43,9 @@ pub(super) const NOW: UnixMillis = UnixMillis(1_795_348_800_000);
 pub(super) const HASH: B256 = B256::repeat_byte(0xab);
 /// What the payer has at first, and may have open: three calls.
 const PAYER_FUNDS: i64 = 3 * samples::PRICE;
+
+/// Who settles payments of `upto`.
+pub(super) const SETTLER: Address = Address::repeat_byte(0x5e);
 
 struct Standing;
 
@@ -70,6 +73,7 @@ pub(super) struct Told {
     settled: Mutex<u32>,
     is_distrusted: Mutex<bool>,
     gate: Mutex<Option<Arc<Gate>>>,
+    changes: watch::Sender<u64>,
 }
 
 /// Holds settlements back.
@@ -96,10 +100,11 @@ impl Rig {
         change(&mut sold);
         let catalog = Catalog::new(1, vec![Arc::new(samples::provider())], vec![Arc::new(sold)]).unwrap();
         let network = samples::network();
+        let rail = Arc::new(Told::new());
         let currencies = Currencies::new(ledger.asset(), std::slice::from_ref(&network));
+        let currencies = currencies.settled_by(Arc::clone(&rail) as Arc<dyn PublicRail>);
         let traffic = Traffic::default();
         let snapshot = Snapshot::build(Arc::new(catalog), &ledger, &currencies, &traffic, None).await;
-        let rail = Arc::new(Told::new());
         let public = Public { networks: networks(&rail, &network), exposure: Exposure::default() };
         let snapshot = Arc::new(snapshot);
         Self { ledger, rail, _writer: writer, registry, snapshot, public, _files: files }
@@ -242,6 +247,7 @@ impl Told {
             settled: Mutex::new(0),
             is_distrusted: Mutex::new(false),
             gate: Mutex::new(None),
+            changes: watch::Sender::default(),
         }
     }
 
@@ -285,6 +291,14 @@ impl PublicRail for Told {
 
     fn last_block(&self, _network: &str) -> Option<u64> {
         Some(7)
+    }
+
+    fn settlers(&self, _network: &str) -> Settlers {
+        [SETTLER].into()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {

@@ -10,12 +10,12 @@ use settlement::rail::Lack;
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
-use crate::offer::Way;
 use crate::rail::PublicRail;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::SignedHold;
 use crate::stage::route::Routed;
 use crate::stage::verify::OnChain;
+use crate::way::Way;
 
 /// A payment that could be settled, counted among what its payer has open.
 pub(super) struct Staked {
@@ -59,6 +59,7 @@ impl Holder<'_> {
             payer: payment.payer(),
             pay_to: way.pay_to,
             payee: way.payee.ok_or(Refusal::Internal)?,
+            deposit: None,
             settle: match (routed.route.settle, way.payee) {
                 (settle, _) if rail.is_trusted(payment.payer()) => settle,
                 // What can be given back: such a payer pays before anything is done for it.
@@ -75,16 +76,16 @@ impl Holder<'_> {
 }
 
 fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
-    let (payer, network) = (payer.to_checksum(None), &way.currency.asset.network);
+    let network = Arc::clone(&way.currency.asset.network);
     match lack {
         Lack::Balance => Unpaid::Rejected {
             code: "insufficient_funds",
-            message: format!("{payer} has too little on {network}, beside what it has not settled yet"),
+            message: format!(
+                "{} has too little on {network}, beside what it has not settled yet",
+                payer.to_checksum(None)
+            ),
         },
-        Lack::Allowance => Unpaid::Rejected {
-            code: "permit2_allowance_required",
-            message: format!("{payer} has not allowed Permit2 to move so much on {network}"),
-        },
+        Lack::Allowance => Unpaid::Allowance { payer, token: way.currency.asset.address, network },
     }
 }
 
@@ -94,7 +95,8 @@ impl Staked {
     /// With its hold.
     pub(super) fn held(self, hold: Hold) -> SignedHold {
         let settle = self.intent.settle;
-        SignedHold { hold, signed: self.signed, settle, exposed: self.exposed, rail: self.rail }
+        let amount = hold.maximum();
+        SignedHold { hold, signed: self.signed, settle, amount, exposed: self.exposed, rail: self.rail }
     }
 }
 

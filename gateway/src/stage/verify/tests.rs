@@ -1,4 +1,4 @@
-use domain::{Address, B256, Network, Provider};
+use domain::{Address, B256, Network, Provider, Token, TransferMethod};
 use http::HeaderValue;
 use protocol::challenge::PaymentRequired;
 use protocol::quote::QuoteKey;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::currency::Currencies;
 use crate::samples;
+use crate::way::Moves;
 
 const NOW: UnixMillis = UnixMillis(1_795_349_701_000);
 
@@ -105,7 +106,7 @@ fn the_wallets_network_has_no_word_in_v1() {
 #[test]
 fn the_signature_of_a_v1_payment_tells_its_token() {
     let mut network = samples::network();
-    network.tokens.push(samples::token("eip155:84532", 84_532, 8));
+    network.tokens.push(Token::new(samples::token("eip155:84532", 84_532, 8)));
     let offer = offered(&[network]);
     for way in [0, 1] {
         let text = payment(&offer, way, in_v1("base-sepolia"));
@@ -126,6 +127,44 @@ fn other_terms_than_were_offered_on_chain_are_refused_with_their_code() {
     assert_eq!(with("/accepted/scheme", json!("upto")), "unsupported_scheme");
     assert_eq!(with("/payload/authorization/to", other), "invalid_exact_evm_recipient_mismatch");
     assert_eq!(with("/payload/authorization/value", json!("999")), "invalid_exact_evm_authorization_value");
+}
+
+/// Its token is moved by both methods.
+fn by_both() -> RouteOffer {
+    let mut network = samples::network();
+    network.tokens[0].methods = TransferMethod::ALL.to_vec();
+    offered(&[network])
+}
+
+#[test]
+fn a_payment_is_judged_against_the_offer_of_its_own_method() {
+    let offer = by_both();
+    for (way, moves) in [(0, Moves::Authorization), (1, Moves::Permit)] {
+        let paid = on_chain(judged(&offer, &payment(&offer, way, |_| {}), NOW).unwrap());
+        assert_eq!((paid.way.moves, paid.payment.payer()), (moves, key().address()));
+    }
+    let with = |pointer: &'static str, value: Value| {
+        refused(&offer, &payment(&offer, 1, |payment| *payment.pointer_mut(pointer).unwrap() = value)).1
+    };
+    let other = json!(Address::repeat_byte(1).to_checksum(None));
+    assert_eq!(
+        with("/payload/permit2Authorization/witness/to", other.clone()),
+        "invalid_permit2_recipient_mismatch"
+    );
+    assert_eq!(with("/payload/permit2Authorization/spender", other.clone()), "invalid_permit2_spender");
+    assert_eq!(with("/payload/permit2Authorization/permitted/token", other), "permit2_token_mismatch");
+    assert_eq!(
+        with("/payload/permit2Authorization/permitted/amount", json!("999")),
+        "permit2_amount_mismatch"
+    );
+    assert_eq!(with("/payload/permit2Authorization/nonce", json!("9")), "invalid_permit2_signature");
+    assert_eq!(with("/accepted/scheme", json!("upto")), "unsupported_scheme");
+}
+
+#[test]
+fn a_permit_pays_nothing_where_none_is_offered() {
+    let text = payment(&by_both(), 1, |_| {});
+    assert_eq!(refused(&offered(&[samples::network()]), &text), (402, "unsupported_payload_type"));
 }
 
 #[test]

@@ -68,6 +68,8 @@ named as (
 
 /// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$72`), and whose they are (`$73`). The columns of
 /// intents that begin (`$74` to `$86`), those that go with a hold that is voided (`$87`), and those that are closed (`$88` to `$90`).
+/// What holds that begin cost in any case (`$91`), and what earlier ones do from now on (`$92` and `$93`).
+/// The wallets that are funded by intents that begin (`$94`).
 macro_rules! holds {
     () => {
         ",
@@ -76,18 +78,22 @@ ended as (
   returning 1),
 held as (
   insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
-      replay_key, digest, fingerprint, idempotency, held_at, limits, free, capture,
+      replay_key, digest, fingerprint, idempotency, held_at, limits, free, capture, owed,
       instance, batch)
     select h.*, $73, $2
     from unnest($54::bytea[], $55::bytea[], $56::bigint[], $57::bigint[], $58::text[], $59::text[], $60::bigint[],
       $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[], $65::bytea[], $66::bytea[], $67::bytea[],
-      $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[]) as h
+      $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[], $91::bigint[]) as h
     where exists (select 1 from fence)),
+kept as (
+  update hold set owed = k.owed from unnest($92::bytea[], $93::bigint[]) as k (payment, owed)
+  where hold.payment = k.payment and exists (select 1 from fence)
+  returning 1),
 signed as (
   insert into intent (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
-      requirements, held_at)
+      requirements, held_at, deposit)
     select i.* from unnest($74::bytea[], $75::text[], $76::bytea[], $77::bytea[], $78::bytea[], $79::text[], $80::text[],
-      $81::bigint[], $82::bigint[], $83::bigint[], $84::text[], $85::text[], $86::bigint[]) as i
+      $81::bigint[], $82::bigint[], $83::bigint[], $84::text[], $85::text[], $86::bigint[], $94::bytea[]) as i
     where exists (select 1 from fence)),
 voided as (
   insert into voided (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
@@ -132,7 +138,8 @@ pub(super) const HOLDS: &str = concat!(
     holds!(),
     written!(
         "
-  when (select count(*) from ended) <> cardinality($53::bytea[]) then refuse('a hold that a batch ends is not there')
+  when (select count(*) from ended) <> cardinality($53::bytea[])
+    or (select count(*) from kept) <> cardinality($92::bytea[]) then refuse('a hold that a batch ends is not there')
   when (select count(*) from unsigned) <> cardinality($87::bytea[])
     or (select count(*) from closed) <> cardinality($88::bytea[]) then refuse('an intent that a batch ends is not open')"
     )

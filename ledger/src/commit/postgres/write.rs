@@ -143,6 +143,10 @@ fn holds<'q>(query: Statement<'q>, delta: &Delta, author: Author) -> Statement<'
         .bind(column(rows, |row| capture(row.request.capture)))
         .bind(author.instance);
     intents(query, delta)
+        .bind(column(rows, |row| row.owed_after_a_crash().map(Amount::atomic)))
+        .bind(column(&delta.kept, |(payment, _)| payment.as_bytes().to_vec()))
+        .bind(column(&delta.kept, |(_, owed)| owed.atomic()))
+        .bind(column(&delta.intents, |row| row.intent.deposit.map(|wallet| wallet.as_bytes().to_vec())))
 }
 
 fn intents<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use domain::Amount;
+use domain::{Amount, PaymentId};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, Encode, Sqlite, Type};
 
@@ -74,6 +74,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.closed.iter(), closed).finish());
     values.add(Rows::of(delta.outgoing.iter(), outgoing).finish());
     values.add(Rows::of(delta.steps.iter(), step).finish());
+    values.add(Rows::of(delta.kept.iter(), kept).finish());
     values.add(Rows::of(delta.differences.iter(), difference).finish());
     values.arguments
 }
@@ -165,7 +166,7 @@ fn hold(mut row: Row<'_>, hold: &HoldRow) {
     row.optional(request.digest.as_ref().map(|digest| digest.as_slice()));
     row.bytes(request.fingerprint.as_bytes());
     row.optional(request.idempotency.as_ref().map(|key| key.as_bytes().as_slice()));
-    row.number(hold.held_at.0).text(capture(request.capture));
+    row.number(hold.held_at.0).text(capture(request.capture)).limit(hold.owed_after_a_crash());
 }
 
 /// `$24`
@@ -176,6 +177,7 @@ fn intent(mut row: Row<'_>, begun: &IntentRow) {
     row.text(intent.payee.custody()).text(intent.settle.name()).number(begun.amount.atomic());
     row.number(intent.valid_before).number(intent.since_block);
     row.text(&intent.payload).text(&intent.requirements).number(begun.held_at.0);
+    row.optional(intent.deposit.as_ref().map(|wallet| wallet.as_bytes().as_slice()));
 }
 
 /// `$26`
@@ -199,6 +201,11 @@ fn step(mut row: Row<'_>, step: &StepRow) {
 }
 
 /// `$29`
+fn kept(mut row: Row<'_>, (payment, owed): &(PaymentId, Amount)) {
+    row.bytes(payment.as_bytes()).number(owed.atomic());
+}
+
+/// `$30`
 fn difference(mut row: Row<'_>, row_of: &DifferenceRow) {
     let difference = &row_of.difference;
     row.bytes(difference.payment.as_bytes()).number(row_of.number);

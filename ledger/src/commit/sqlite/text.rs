@@ -8,8 +8,8 @@
 //! batch's own: `$12` its number, `$13` time, `$14` open list, `$15` number of balances, `$16` last seq, `$17` gross so far,
 //! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid,
 //! `$22` who asked for what moves, `$23` windows of limits that not every payment is charged to, `$24` intents that begin, `$25` those that
-//! go with a hold that is voided, `$26` those that are closed; `$27` transfers out of our treasury, `$28` steps of those, `$29`
-//! differences.
+//! go with a hold that is voided, `$26` those that are closed; `$27` transfers out of our treasury, `$28` steps of those, `$29` holds that are
+//! charged in any case, `$30` differences.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ update marker set entered = seq where seq - entered >= {unentered};
     };
 }
 
-/// Holds on disk that begin or end. One that ends must be there: the marker's wall sees it, as it does for balances.
+/// Holds on disk that begin, change or end. One that changes or ends must be there: the marker's wall sees it, as it does for balances.
 macro_rules! holds {
     () => {
         "
@@ -106,15 +106,18 @@ insert into voided (payment, network, token, payer, pay_to, custody, settle, amo
 delete from hold where payment in (select unhex(value) from json_each($1));
 update marker set unmatched = json_array_length($1) - changes();
 insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
-    limits, free, replay_key, digest, fingerprint, idempotency, held_at, capture, batch)
+    limits, free, replay_key, digest, fingerprint, idempotency, held_at, capture, owed, batch)
   select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
     value->>8, value->>9, value->>10, value->>11, value->>12, unhex(value->>13), unhex(value->>14), unhex(value->>15),
-    unhex(value->>16), value->>17, value->>18, $12
+    unhex(value->>16), value->>17, value->>18, value->>19, $12
   from json_each($2);
+update hold set owed = k.owed
+  from (select unhex(value->>0) as payment, value->>1 as owed from json_each($29)) as k where hold.payment = k.payment;
+update marker set unmatched = json_array_length($29) - changes();
 insert into intent (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
-    requirements, held_at)
+    requirements, held_at, deposit)
   select unhex(value->>0), value->>1, unhex(value->>2), unhex(value->>3), unhex(value->>4), value->>5, value->>6,
-    value->>7, value->>8, value->>9, value->>10, value->>11, value->>12
+    value->>7, value->>8, value->>9, value->>10, value->>11, value->>12, unhex(value->>13)
   from json_each($24);
 delete from intent where payment in (select unhex(value) from json_each($25)) and closed is null;
 update marker set unmatched = json_array_length($25) - changes();
@@ -175,7 +178,7 @@ update outgoing set state = s.state, hash = s.hash, reason = s.reason, tries = s
 insert into difference (payment, number, way, booked, network, account, provider, amount, hash, late, at, batch)
   select unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, unhex(value->>8),
     unhex(value->>9), $13, $12
-  from json_each($29);
+  from json_each($30);
 insert into mover (moved, who, batch) select unhex(value->>0), value->>1, $12 from json_each($22);
 insert into response (payment, status, headers, body, expires_at)
   select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $18 from json_each($8) where true
@@ -313,6 +316,6 @@ mod tests {
         }
         // A batch of refunds alone moves three balances each.
         let most = Size::of(0, 3 * 256, 0, 0);
-        assert!(most.values() + 29 <= 32_766, "{most:?}");
+        assert!(most.values() + 30 <= 32_766, "{most:?}");
     }
 }

@@ -120,7 +120,8 @@ impl Model {
                 && paid.call.held().month == month
         };
         let number = self.payments.iter().filter(counted).count() as u64 + 1;
-        let gross = if call.free { 0 } else { call.price().at_call(number).atomic() };
+        let price = if call.free { 0 } else { call.price().at_call(number).atomic() };
+        let gross = call.used.map_or(price, |used| used.min(price));
         if self.balance(call.wallet) < gross {
             return Said::Refused(Refusal::Funds);
         }

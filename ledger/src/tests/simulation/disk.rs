@@ -186,7 +186,7 @@ impl Disk {
         };
         let found = |row: &HoldRow| {
             let (request, held) = (row.request.clone(), HeldAt::new(row.held_at));
-            FoundHold { request, held, free: row.cost.free }
+            FoundHold { request, held, free: row.cost.free, owed: row.owed_after_a_crash() }
         };
         let holds = tables.holds.iter().map(found);
         Start {

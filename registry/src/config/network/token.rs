@@ -1,12 +1,12 @@
 //! What is paid with: `[[networks.tokens]]`, and USDC where nothing is said.
 
 use alloy_primitives::{Address, address};
-use domain::Asset;
 use domain::chain::TOKEN_DECIMALS;
+use domain::{Asset, Token, TransferMethod};
 
 use crate::config::section::words;
 use crate::config::tree::{Item, Section};
-use crate::config::value;
+use crate::config::value::{self, one_of};
 
 /// Tokens of one network.
 const TOKENS_MAX: usize = 8;
@@ -30,7 +30,7 @@ const USDC: [Known; 11] = [
 ];
 
 /// The tokens of a network, the preferred one first.
-pub(super) fn all(section: &Section<'_>, chain_id: Option<u64>) -> Option<Vec<Asset>> {
+pub(super) fn all(section: &Section<'_>, chain_id: Option<u64>) -> Option<Vec<Token>> {
     let Some(item) = section.item("tokens") else {
         let known = known(chain_id?);
         if known.is_none() {
@@ -39,20 +39,20 @@ pub(super) fn all(section: &Section<'_>, chain_id: Option<u64>) -> Option<Vec<As
                 "names no tokens, and no USDC is known there: write [[networks.tokens]] with address, name and version",
             );
         }
-        return Some(vec![known?]);
+        return Some(vec![Token::new(known?)]);
     };
     let told = format!("must list 1 to {TOKENS_MAX} tokens; leave it out for USDC");
     let items = item.filled_list(TOKENS_MAX, told)?;
-    let tokens: Vec<Asset> = items.iter().filter_map(|item| one(item, chain_id)).collect();
+    let tokens: Vec<Token> = items.iter().filter_map(|item| one(item, chain_id)).collect();
     for (index, token) in tokens.iter().enumerate() {
-        if tokens[..index].iter().any(|other| other.address == token.address) {
-            item.fail(format!("names {} twice", token.address));
+        if tokens[..index].iter().any(|other| other.asset.address == token.asset.address) {
+            item.fail(format!("names {} twice", token.asset.address));
         }
     }
     (tokens.len() == items.len()).then_some(tokens)
 }
 
-fn one(item: &Item<'_>, chain_id: Option<u64>) -> Option<Asset> {
+fn one(item: &Item<'_>, chain_id: Option<u64>) -> Option<Token> {
     let section = item.section()?;
     let required = |key, hint: &str| section.require(key, hint);
     let address = required("address", "write the contract of the token, such as \"0x...\"")
@@ -70,8 +70,28 @@ fn one(item: &Item<'_>, chain_id: Option<u64>) -> Option<Asset> {
             "must be {TOKEN_DECIMALS}: prices are whole millionths of a dollar, and are paid to the unit, never rounded"
         ));
     }
+    let methods = section.item("methods").map_or(Some(vec![TransferMethod::Eip3009]), |item| methods(&item));
     section.finish();
-    Some(asset(chain_id?, address?, &name?, &version?))
+    Some(Token { asset: asset(chain_id?, address?, &name?, &version?), methods: methods? })
+}
+
+/// How a token may be moved.
+fn methods(item: &Item<'_>) -> Option<Vec<TransferMethod>> {
+    let known = TransferMethod::ALL;
+    let told = "must list how the token is moved, the preferred way first: \"eip3009\", \"permit2\", or both";
+    let items = item.filled_list(known.len(), told)?;
+    let word = |text: &str| {
+        let found = known.into_iter().find(|method| method.name() == text);
+        found.ok_or_else(|| one_of(text, &known.map(TransferMethod::name)).to_string())
+    };
+    let methods: Vec<_> = items.iter().filter_map(|item| item.parse(word)).collect();
+    if let [first, second] = &*methods
+        && first == second
+    {
+        item.fail(format!("names \"{}\" twice", first.name()));
+        return None;
+    }
+    (methods.len() == items.len()).then_some(methods)
 }
 
 fn known(chain_id: u64) -> Option<Asset> {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use domain::{Amount, Network, Payee, Settle};
+use domain::{Amount, Network, Payee, Settle, TransferMethod};
 
 use super::{DOCUMENTED, errors, parse};
 use crate::config::{EvmSettings, NetworkSettings, SettlerSettings};
@@ -56,6 +56,24 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "networks[0].tokens[0].decimals",
         "never rounded",
     ),
+    (
+        "tokens = [{ address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"T\", version = \"1\", methods = [] }]",
+        FACILITATOR,
+        "networks[0].tokens[0].methods",
+        "or both",
+    ),
+    (
+        "tokens = [{ address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"T\", version = \"1\", methods = [\"permit2\", \"permit2\"] }]",
+        FACILITATOR,
+        "networks[0].tokens[0].methods",
+        "twice",
+    ),
+    (
+        "tokens = [{ address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"T\", version = \"1\", methods = [\"permit3\"] }]",
+        FACILITATOR,
+        "networks[0].tokens[0].methods[0]",
+        "none of \"eip3009\", \"permit2\"",
+    ),
 ];
 
 /// A file with Base, where `keys` are its own and `tables` stand below it.
@@ -83,6 +101,8 @@ fn a_network_needs_its_id_a_node_and_a_facilitator_and_has_usdc() {
     let [base] = networks(&base("", FACILITATOR)).try_into().unwrap();
     let Network { id, tokens, max_timeout_seconds, margin_seconds, treasury } = base.network;
     assert_eq!((&*id, max_timeout_seconds, margin_seconds, treasury), ("eip155:8453", 60, 10, None));
+    assert_eq!(tokens[0].methods, [TransferMethod::Eip3009]);
+    let tokens: Vec<_> = tokens.into_iter().map(|token| token.asset).collect();
     let usdc = (tokens[0].address.to_string(), &*tokens[0].name, &*tokens[0].version, tokens[0].chain_id);
     assert_eq!(
         usdc,
@@ -95,6 +115,19 @@ fn a_network_needs_its_id_a_node_and_a_facilitator_and_has_usdc() {
     let SettlerSettings::Facilitators(all) = base.settler else { panic!("it is another settler") };
     assert_eq!((&*all[0].url, all[0].weight), ("https://f.example/x402", 1));
     assert_eq!((all[0].verify_timeout.as_secs(), all[0].settle_timeout.as_secs()), (2, 30));
+}
+
+#[test]
+fn a_token_is_moved_by_the_methods_of_its_own_in_their_order() {
+    let token = "[[networks.tokens]]\naddress = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"\nname = \"T\"\n\
+                 version = \"1\"\n";
+    let methods = |line: &str| {
+        let [base] = networks(&base("", &format!("{FACILITATOR}{token}{line}"))).try_into().unwrap();
+        base.network.tokens[0].methods.clone()
+    };
+    assert_eq!(methods(""), [TransferMethod::Eip3009]);
+    let both = [TransferMethod::Permit2, TransferMethod::Eip3009];
+    assert_eq!(methods("methods = [\"permit2\", \"eip3009\"]"), both);
 }
 
 #[test]

@@ -44,7 +44,8 @@ fn judged(nonce: u8, logs: &[Value]) -> Evidence {
     judged_with("0x1", nonce, logs)
 }
 
-const MOVED: Evidence = Evidence::Moved { transaction: TRANSACTION, block: 16 };
+const MOVED: Evidence =
+    Evidence::Moved { value: U256::from_limbs([1_000, 0, 0, 0]), transaction: TRANSACTION, block: 16 };
 
 #[test]
 fn the_transfer_beside_the_use_of_our_nonce_is_proof() {

@@ -10,6 +10,12 @@ use crate::mock::{Act, Mock};
 
 const TOKEN: Address = Address::repeat_byte(1);
 
+/// The transaction that moves so much carries the nonce.
+const OWN_VALUE: u64 = 500;
+
+/// The same as transactions are called here.
+const OWN: u8 = 244;
+
 fn signed() -> Permit {
     Permit {
         from: Address::repeat_byte(3),
@@ -24,6 +30,15 @@ fn signed() -> Permit {
 
 /// A chain of 20 blocks with transfers of these amounts in these blocks, where the nonce was used in one of them.
 async fn shown(used: Option<u64>, moved: &'static [(u64, u64)], invalidated: bool) -> Evidence {
+    shown_of(signed(), used, moved, invalidated).await
+}
+
+async fn shown_of(
+    permit: Permit,
+    used: Option<u64>,
+    moved: &'static [(u64, u64)],
+    invalidated: bool,
+) -> Evidence {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mock = Mock::start().await;
     let answer = move |question: &Value| {
@@ -51,12 +66,18 @@ async fn shown(used: Option<u64>, moved: &'static [(u64, u64)], invalidated: boo
                 });
                 json!(invalidated.then_some(log).into_iter().collect::<Vec<_>>())
             }
+            "eth_getTransactionByHash" => {
+                let block: B256 = serde_json::from_value(parameters[0].clone()).unwrap();
+                let value = block[0];
+                let nonce = if value == OWN { permit.nonce } else { U256::from(9) };
+                json!({ "input": hex::encode_prefixed([&[7; 100], B256::from(nonce).as_slice()].concat()) })
+            }
             "eth_getLogs" => json!(moved.iter().map(|moved| transfer(*moved)).collect::<Vec<_>>()),
             "eth_getTransactionReceipt" => {
-                let block =
-                    U256::from_be_bytes(serde_json::from_value::<B256>(parameters[0].clone()).unwrap().0);
+                let transaction: B256 = serde_json::from_value(parameters[0].clone()).unwrap();
+                let block = u64::from(transaction[31]);
                 json!({
-                    "transactionHash": B256::from(block), "blockNumber": format!("{block:#x}"), "status": "0x1", "gasUsed": "0x1",
+                    "transactionHash": transaction, "blockNumber": format!("{block:#x}"), "status": "0x1", "gasUsed": "0x1",
                     "logs": []
                 })
             }
@@ -68,22 +89,30 @@ async fn shown(used: Option<u64>, moved: &'static [(u64, u64)], invalidated: boo
     let nodes = Nodes::new(vec![mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
     let chain = Chain::new(nodes, 0);
     let until = chain.settled_block().await.unwrap();
-    evidence(&chain, TOKEN, (&signed(), U256::from(1_000)), (1, until)).await.unwrap()
+    evidence(&chain, TOKEN, &permit, (1, until)).await.unwrap()
 }
 
-/// In the transaction that is called like its block.
-fn transfer((block, value): (u64, u64)) -> Value {
-    let value = U256::from(value);
+/// In the transaction that is called like its block and its value.
+fn transaction((block, value): (u64, u64)) -> B256 {
+    let mut name = B256::ZERO;
+    name[0] = u8::try_from(value % 256).unwrap();
+    name[31] = u8::try_from(block).unwrap();
+    name
+}
+
+fn transfer(moved: (u64, u64)) -> Value {
+    let transaction = transaction(moved);
+    let value = U256::from(moved.1);
     let moved = Token::Transfer { from: signed().from, to: signed().witness.to, value };
     let data = moved.encode_log_data();
-    let transaction = B256::from(U256::from(block));
     json!({ "address": TOKEN, "topics": data.topics(), "data": data.data, "transactionHash": transaction })
 }
 
 #[tokio::test]
 async fn a_permit_moved_where_its_bit_was_set_and_its_amount_went_over() {
     assert_eq!(shown(None, &[(7, 1_000)], false).await, Evidence::Unused { at: 100 });
-    let moved = Evidence::Moved { transaction: B256::from(U256::from(12)), block: 12 };
+    let value = U256::from(1_000);
+    let moved = Evidence::Moved { value, transaction: transaction((12, 1_000)), block: 12 };
     // Others of the same payer stand before and after it.
     assert_eq!(shown(Some(12), &[(7, 1_000), (12, 1_000), (15, 1_000)], false).await, moved);
     for others in [&[] as &[_], &[(7, 1_000), (15, 1_000)], &[(12, 999)]] {
@@ -91,4 +120,25 @@ async fn a_permit_moved_where_its_bit_was_set_and_its_amount_went_over() {
     }
     // Its payer took it back in the block of another payment.
     assert_eq!(shown(Some(12), &[(12, 1_000)], true).await, Evidence::Void);
+}
+
+#[tokio::test]
+async fn of_upto_less_may_have_moved_and_never_more() {
+    let facilitator = Some(Address::repeat_byte(7));
+    let witness = Witness { facilitator, ..signed().witness };
+    let upto = Permit { witness, ..signed() };
+    let moved = |value| Evidence::Moved {
+        value: U256::from(value),
+        transaction: transaction((12, value)),
+        block: 12,
+    };
+    assert_eq!(shown_of(upto, Some(12), &[(7, 300), (12, 300)], false).await, moved(300));
+    assert_eq!(shown_of(upto, Some(12), &[(12, 1_000)], false).await, moved(1_000));
+    assert_eq!(shown_of(upto, Some(12), &[(12, 1_001)], false).await, Evidence::Void);
+    // Of several in its block, the one that carries its nonce; the first where none does.
+    assert_eq!(
+        shown_of(upto, Some(12), &[(12, 300), (12, OWN_VALUE), (12, 400)], false).await,
+        moved(OWN_VALUE)
+    );
+    assert_eq!(shown_of(upto, Some(12), &[(12, 300), (12, 400)], false).await, moved(300));
 }

@@ -1,0 +1,22 @@
+use super::*;
+
+#[test]
+fn who_has_no_wallet_is_pointed_to_the_public_networks_where_they_are_offered() {
+    let unpaid = || Unpaid::UnknownSigner { address: Address::repeat_byte(1), on_chain: false };
+    let said = |is_on_chain| Refusal::PaymentRequired(unpaid().pointing(is_on_chain)).body();
+    assert!(said(true).contains("on a public network") && !said(false).contains("on a public network"));
+    let poor = Unpaid::Funds { available: Amount::ZERO, price: Amount::ZERO, on_chain: false };
+    assert!(poor.pointing(true).to_string().ends_with("on a public network"));
+}
+
+#[test]
+fn who_has_not_allowed_permit2_is_told_what_to_do_and_not_to_sign_again() {
+    let (payer, token) = (Address::repeat_byte(1), Address::repeat_byte(2));
+    let unpaid = Unpaid::Allowance { payer, token, network: "eip155:84532".into() };
+    let refusal = Refusal::PaymentRequired(unpaid);
+    assert_eq!((refusal.status(), refusal.code()), (412, "permit2_allowance_required"));
+    let body: Value = serde_json::from_str(&refusal.body()).unwrap();
+    assert_eq!(body["spender"], "0x000000000022D473030F116dDEE9F6B43aC78BA3");
+    assert_eq!((&body["network"], &body["token"]), (&json!("eip155:84532"), &json!(token.to_checksum(None))));
+    assert!(refusal.to_string().contains("approve("), "{refusal}");
+}

@@ -1,0 +1,129 @@
+//! Payments by Permit2: stock clients at their defaults sign what the offer asks for, and USDC moves by x402's proxy once.
+
+use serde_json::{Value, json};
+use tests::facilitator::Call;
+use tests::wait::until;
+use tests::{PublicWorld, Request, Route};
+
+use crate::client::Client;
+
+/// The token is moved by Permit2 alone.
+fn permits() -> String {
+    PublicWorld::moved_by("\"permit2\"")
+}
+
+fn routes() -> [Route; 2] {
+    [Route::new("/paid", "$0.001"), Route::new("/later", "$0.002").line("settle = \"deferred\"")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_x402_fetch_pays_by_permit2_through_the_official_facilitator() {
+    pays_by_permit2(Client::fetch(), PublicWorld::with(&format!("{LONG}\n{}", permits()), routes()).await)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_x402_fetch_pays_by_permit2_and_we_settle() {
+    let world = PublicWorld::settling_itself(&format!("{LONG}\n{}", permits()), routes()).await;
+    pays_by_permit2(Client::fetch(), world).await;
+}
+
+/// Time for two attempts of a facilitator, which `deferred` wants.
+const LONG: &str = "max_timeout = \"2m\"";
+
+async fn pays_by_permit2(client: Client, world: PublicWorld) {
+    let payer = world.payer(10_000).await;
+    world.network.approve_permit2(payer.address()).await;
+    let url = |path: &str| format!("{}{path}", world.gateway.url());
+    let calls = json!([
+        { "method": "GET", "url": url("/paid") },
+        { "method": "GET", "url": url("/later") },
+        { "method": "GET", "url": url("/paid") },
+    ]);
+    let mut running = client.start_by_default(&payer, &calls);
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let answer = running.next().await;
+        assert_eq!(answer["status"], 200, "{answer}\n{}", world.gateway.log());
+        assert_eq!(answer["receipt"]["payer"], payer.address().to_checksum(None));
+        told.push(answer);
+    }
+    running.end().await;
+    until("every payment to be settled in the books", || async {
+        let payments = world.gateway.ask("GET", "/v1/payments", None).await;
+        let payments = payments["data"].as_array().expect("payments").clone();
+        payments.iter().all(|payment| payment["on_chain"]["transaction"].is_string()).then_some(())
+    })
+    .await;
+    let received = world.network.received(PublicWorld::provider()).await;
+    for answer in [&told[0], &told[2]] {
+        let named = &answer["receipt"]["transaction"];
+        assert!(received.iter().any(|moved| *named == json!(moved.transaction)), "{named}: {received:?}");
+    }
+    assert_eq!(world.network.balance(payer.address()).await, 6_000);
+    world.expect_received(4_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_not_allowed_permit2_is_told_so_before_anything_is_forwarded_and_pays_once_it_has() {
+    let world = PublicWorld::with(&permits(), [Route::new("/paid", "$0.001")]).await;
+    let payer = world.payer(5_000).await;
+    let request = Request::get("/paid");
+    let payment = payer.pay_challenge(&world.challenge(&request).await);
+    let paying = request.clone().paying(payment.header());
+    let refused = world.gateway.call(&paying).await;
+    assert_eq!((refused.status, &*refused.code()), (412, "permit2_allowance_required"));
+    assert_eq!(refused.challenge()["error"], "permit2_allowance_required");
+    assert_eq!(refused.json()["spender"], "0x000000000022D473030F116dDEE9F6B43aC78BA3");
+    assert!(world.upstream.seen().is_empty(), "nothing was forwarded");
+    assert!(world.facilitator.asked().iter().all(|asked| asked.call == Call::Supported));
+
+    world.network.approve_permit2(payer.address()).await;
+    // The same payment: nothing was taken of it. What was read a moment ago is believed for a second.
+    let served = until("the allowance to be seen", || async {
+        let answer = world.gateway.call(&paying).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(served.receipt()["success"], true);
+    // It moves value once, however often it comes.
+    world.gateway.call(&paying).await;
+    world.expect_received(1_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_allowed_permit2_and_has_no_money_is_refused_before_anything_is_forwarded() {
+    let world = PublicWorld::with(&permits(), [Route::new("/paid", "$0.001")]).await;
+    let payer = world.payer(999).await;
+    world.network.approve_permit2(payer.address()).await;
+    let refused = world.buy(&payer, &Request::get("/paid")).await;
+    assert_eq!((refused.status, &*refused.code()), (402, "insufficient_funds"));
+    assert!(world.upstream.seen().is_empty(), "nothing was forwarded");
+    world.expect_received(0).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nonce_that_permit2_has_used_pays_for_nothing_more() {
+    let world = PublicWorld::settling_itself(&permits(), [Route::new("/paid", "$0.001")]).await;
+    let payer = world.payer(5_000).await;
+    world.network.approve_permit2(payer.address()).await;
+    let request = Request::get("/paid");
+    let challenge = world.challenge(&request).await;
+    let payment = payer.pay_challenge(&challenge);
+    world.gateway.call(&request.clone().paying(payment.header())).await.expect_status(200);
+    // The same nonce, signed again with another time.
+    let deadline = "/payload/permit2Authorization/deadline";
+    let before: u64 = text(&payment.payload, deadline).parse().expect("a time");
+    let again = payment.signed_with(&payer, deadline, json!((before - 1).to_string()));
+    let answer = world.gateway.call(&request.clone().paying(again.header())).await;
+    assert!(answer.status >= 400, "{answer:?}");
+    world.expect_received(1_000).await;
+    world.finish().await;
+}
+
+fn text(payload: &Value, pointer: &str) -> String {
+    payload.pointer(pointer).and_then(Value::as_str).expect("a text").to_owned()
+}
