@@ -108,7 +108,7 @@ async fn get(
 
 /// Has a transfer tried again that failed.
 ///
-/// See on chain first that it did not move, where its reason says so.
+/// The operator's alone. See on chain first that it did not move, where its reason says so.
 #[utoipa::path(post, path = "/v1/outgoing/{id}/retry", operation_id = "outgoing.retry", tag = "settlements",
     params(("id" = String, Path)), responses((status = 200, body = OutgoingView)),
     security(("management" = ["settlements:write"])))]
@@ -117,6 +117,9 @@ async fn retry(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<OutgoingView>, Problem> {
+    if !caller.is_admin() {
+        return Err(Problem::Forbidden("only the operator has a transfer tried again".to_owned()));
+    }
     let outgoing = visible(&state, &caller, &id).await?;
     let outgoing = state.ledger.outgoing_step(&outgoing, Step::Retry).await?;
     tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, "tried again");

@@ -6,6 +6,7 @@
 //! upgrade.
 
 mod commits;
+mod duty;
 mod inherited;
 pub(crate) mod networks;
 mod notify;

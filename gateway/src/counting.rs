@@ -127,6 +127,12 @@ impl Proxy {
             self.metrics.voided();
             return Outcome::Voided;
         }
+        if held.is_unused(amount) {
+            self.metrics.metered(source);
+            drop(held.void());
+            self.metrics.voided();
+            return Outcome::Voided;
+        }
         let (started, payment) = (Instant::now(), held.payment());
         match held.charging(amount).capture().await {
             Ok(receipt) => {

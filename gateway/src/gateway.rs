@@ -156,8 +156,7 @@ impl Gateway {
 
 /// What is risked on public networks, counted from now on; none where no payments are taken there.
 fn public(parts: &mut Parts) -> Option<Arc<Public>> {
-    // What one of several gateways leaves unknown the others could not close.
-    let networks = parts.public.take().filter(|_| !parts.ledger.is_one_of_several())?;
+    let networks = parts.public.take()?;
     let exposure = Exposure::default();
     tokio::spawn(exposure.clone().follow(parts.ledger.clone()));
     Some(Arc::new(Public { networks, exposure }))

@@ -53,6 +53,11 @@ impl Held {
         }
     }
 
+    /// Whether so much is nothing that could be moved for it.
+    pub(crate) fn is_unused(&self, amount: Amount) -> bool {
+        amount.is_zero() && matches!(self, Self::Signed(_))
+    }
+
     pub(crate) fn void(self) -> Voiding {
         match self {
             Self::Wallet(hold) => hold.void(),

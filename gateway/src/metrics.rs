@@ -6,6 +6,7 @@
 mod commits;
 mod label;
 mod making;
+mod metered;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::limits::ROUTE_LABELS_MAX;
 use crate::meter::{Mistake, Source};
 use crate::metrics::commits::CommitMetrics;
 use crate::metrics::making::Making;
+use crate::metrics::metered::MeteredMetrics;
 use crate::shutdown::Shutdown;
 
 pub(crate) use label::{Outcome, Stage};
@@ -37,8 +39,6 @@ pub struct Metrics {
     requests: HistogramVec,
     stages: HistogramVec,
     payments: IntCounterVec,
-    metered: IntCounterVec,
-    mistakes: IntCounterVec,
     failures: IntCounterVec,
     gross: IntCounterVec,
     net: IntCounterVec,
@@ -49,6 +49,7 @@ pub struct Metrics {
     rate_limited: IntCounterVec,
     collisions: IntCounterVec,
     commits: CommitMetrics,
+    metered: MeteredMetrics,
     requests_in_flight: IntGauge,
     reloads: IntCounterVec,
     last_reload_failed: IntGauge,
@@ -88,16 +89,6 @@ impl Metrics {
                 &STAGE_BUCKETS,
             )?,
             payments: made.counters("payments_total", "Payments by how they ended.", &["rail", "outcome"])?,
-            metered: made.counters(
-                "metered_calls_total",
-                "Captured calls of metered routes, by who said what they used.",
-                &["by"],
-            )?,
-            mistakes: made.counters(
-                "metered_mistakes_total",
-                "Settlement-Overrides of upstreams that were not followed.",
-                &["reason"],
-            )?,
             failures: made.counters(
                 "payment_failures_total",
                 "Priced requests not served, by reason.",
@@ -132,6 +123,7 @@ impl Metrics {
                 &["kind"],
             )?,
             commits: CommitMetrics::new(&made)?,
+            metered: MeteredMetrics::new(&made)?,
             requests_in_flight: made
                 .gauge("requests_in_flight", "Requests between their header and their line in the log.")?,
             reloads: made.counters("reloads_total", "Reloads of the catalog.", &["result"])?,
@@ -152,14 +144,12 @@ impl Metrics {
 
     /// Makes the series of closed labels, so that the first of each is seen as an increase.
     fn begin(&self) {
-        let closed: [(&IntCounterVec, &[&str]); 7] = [
+        let closed: [(&IntCounterVec, &[&str]); 5] = [
             (&self.policy_cache, &["hit", "miss"]),
             (&self.violations, &VIOLATIONS),
             (&self.rate_limited, &["route", "provider"]),
             (&self.collisions, &["replayed", "conflict", "in_progress"]),
             (&self.reloads, &["ok", "failed"]),
-            (&self.metered, &["override", "units", "unread"]),
-            (&self.mistakes, &["unreadable", "above_maximum"]),
         ];
         for (counter, values) in closed {
             values.iter().for_each(|value| drop(counter.with_label_values(&[*value])));
@@ -209,11 +199,11 @@ impl Metrics {
     }
 
     pub(crate) fn metered(&self, by: Source) {
-        self.metered.with_label_values(&[by.name()]).inc();
+        self.metered.captured(by);
     }
 
     pub(crate) fn mistaken(&self, mistake: Mistake) {
-        self.mistakes.with_label_values(&[mistake.name()]).inc();
+        self.metered.mistaken(mistake);
     }
 
     pub(crate) fn failed(&self, reason: &str) {

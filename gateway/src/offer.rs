@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use domain::catalog::{Provider, Route};
-use domain::{Amount, Network, OfferOrder, Payee, Price, Settle, TransferMethod, UnixMillis};
+use domain::{Amount, Network, OfferOrder, Payee, Price, Settle, UnixMillis};
 use protocol::offer::Offer;
 use protocol::quote::QuoteKey;
 use registry::catalog::QUOTE_TTL_MS;
 
 use crate::challenge::Challenge;
-use crate::currency::Currencies;
+use crate::currency::{Currencies, Currency};
 use crate::way::{Moves, Way};
 
 /// What a priced route asks for.
@@ -61,8 +61,8 @@ impl RouteOffer {
     pub(crate) fn payable(&self, way: &Way, at: UnixMillis) -> impl Iterator<Item = &OfferedQuote> {
         let valid_ms = way.currency.max_timeout_seconds().saturating_mul(1000);
         let longer = i64::try_from(valid_ms).unwrap_or(i64::MAX).saturating_sub(QUOTE_TTL_MS).max(0);
-        let is_wallet = way.currency.network.is_none();
-        let quotes = self.quotes.iter().filter(move |quote| is_wallet || quote.price.metered().is_none());
+        let takes_less = way.takes_less();
+        let quotes = self.quotes.iter().filter(move |quote| takes_less || quote.price.metered().is_none());
         quotes.filter(move |quote| quote.until.is_none_or(|until| at < until.plus(longer)))
     }
 
@@ -72,9 +72,9 @@ impl RouteOffer {
     }
 }
 
-/// The wallet, and every token of every network where the provider can be paid, by each of its methods. A route that takes the money before
-/// its upstream answers is offered only where it could be given back: out of our treasury, on a network on which something can leave it.
-/// One that is metered is offered nowhere: what is signed for there is moved whole.
+/// The wallet, and every token of every network where the provider can be paid, in each way that the price can be paid in. A route that takes
+/// the money before its upstream answers is offered only where it could be given back: out of our treasury, on a network on which something
+/// can leave it.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
     let wallet = Way {
         currency: Arc::clone(&currencies.wallet),
@@ -86,23 +86,29 @@ fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way>
         Settle::Before => payee == Payee::Treasury && currencies.outlets.contains(&network.id),
         Settle::After | Settle::Deferred => true,
     };
-    let is_metered = route.price.metered().is_some();
-    let tokens = currencies.tokens.iter().filter(|_| !is_metered).flat_map(|currency| {
-        let network = currency.network.as_ref();
-        let paid = provider.payee.zip(network).filter(|(payee, network)| can_be(*payee, network));
-        let paid = paid.and_then(|(payee, network)| Some((payee, payee.address(network)?)));
-        let way = move |(payee, pay_to), method: &TransferMethod| Way {
-            currency: Arc::clone(currency),
-            moves: Moves::from(*method),
-            pay_to,
-            payee: Some(payee),
-        };
-        paid.into_iter().flat_map(move |paid| currency.methods.iter().map(move |method| way(paid, method)))
+    let way = |currency: &Arc<Currency>, moves: Moves| {
+        let (payee, network) = (provider.payee?, currency.network.as_ref()?);
+        let pay_to = payee.address(network).filter(|_| can_be(payee, network))?;
+        Some(Way { currency: Arc::clone(currency), moves, pay_to, payee: Some(payee) })
+    };
+    let tokens = currencies.tokens.iter().flat_map(|currency| {
+        let moves = moves(route, currency, currencies);
+        moves.into_iter().filter_map(|moves| way(currency, moves))
     });
     match route.offer_order {
         OfferOrder::ChainFirst => tokens.chain(std::iter::once(wallet)).collect(),
         OfferOrder::WalletFirst => std::iter::once(wallet).chain(tokens).collect(),
     }
+}
+
+/// How the price of a route can be paid in a currency. What is signed for `exact` is moved whole: a price that is known from the answer
+/// needs `upto`.
+fn moves(route: &Route, currency: &Currency, currencies: &Currencies) -> Vec<Moves> {
+    if route.price.metered().is_none() {
+        return currency.methods.iter().copied().map(Moves::from).collect();
+    }
+    let settlers = currencies.settlers_of(currency);
+    Some(Moves::Upto(settlers.clone())).filter(|_| !settlers.is_empty()).into_iter().collect()
 }
 
 #[cfg(test)]

@@ -20,6 +20,21 @@ pub(crate) fn field(record: &ReceiptRecord, payer: &Payer) -> (&'static HeaderNa
     written(receipt, payer)
 }
 
+/// The same for a call that used nothing of what was signed: it was served, and nothing moves.
+pub(crate) fn unused(payer: &Payer) -> (&'static HeaderName, String) {
+    let receipt = SettlementResponse {
+        success: true,
+        error_reason: None,
+        error_message: None,
+        payer: Some(payer.name()),
+        transaction: String::new(),
+        network: payer.network.to_string(),
+        amount: Some("0".to_owned()),
+        extra: None,
+    };
+    written(receipt, payer)
+}
+
 /// The same for a payment that was refused where it was to be settled: nothing moved.
 pub(crate) fn refused(reason: &str, payer: &Payer) -> (&'static HeaderName, String) {
     let receipt = SettlementResponse {

@@ -20,6 +20,8 @@ pub(crate) struct SignedHold {
     pub(crate) settle: Settle,
     /// What is taken of it.
     pub(crate) amount: Amount,
+    /// Its answer went out before that was known: it is settled behind it.
+    pub(crate) is_kept: bool,
     pub(crate) exposed: Exposed,
     pub(crate) rail: Arc<dyn PublicRail>,
 }
@@ -60,9 +62,11 @@ impl SignedHold {
         Self { amount: self.amount.min(amount), hold: self.hold.charging(amount), ..self }
     }
 
-    /// Its answer goes out from now on, see [`Hold::keep`].
+    /// Its answer goes out from now on, see [`Hold::keep`], and it is settled behind it, whatever its route says. Where nothing is owed
+    /// its intent is row enough: a crash leaves it to the chain, which shows that nothing moved.
     pub(crate) async fn keep(self, owed: Amount) -> Result<Self, HoldError> {
-        Ok(Self { hold: self.hold.keep(owed).await?, ..self })
+        let hold = if owed.is_zero() { self.hold } else { self.hold.keep(owed).await? };
+        Ok(Self { hold, is_kept: true, ..self })
     }
 
     /// Lets it go. Its settlement was never asked for.
@@ -80,7 +84,11 @@ impl SignedHold {
     }
 
     async fn take(self) -> Result<Receipt, NotPaid> {
-        if self.settle == Settle::Deferred {
+        if self.amount.is_zero() {
+            // Nobody is asked to move nothing.
+            return Err(self.not_moved(NotPaid::Refused("nothing_used".to_owned())).await);
+        }
+        if self.settle == Settle::Deferred || self.is_kept {
             let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;
             self.exposed.defer(self.signed.valid_before());
             return Ok(receipt);

@@ -54,6 +54,11 @@ impl Way {
         }
     }
 
+    /// Whether less can be taken than was signed: from a wallet, and by `upto`.
+    pub(crate) fn takes_less(&self) -> bool {
+        self.currency.network.is_none() || matches!(self.moves, Moves::Upto(_))
+    }
+
     /// The same way as this payment takes it: with the settler that its payer has named.
     pub(crate) fn of(&self, payload: &PaymentPayload) -> Self {
         let moves = match &self.moves {

@@ -99,10 +99,6 @@ pub(crate) async fn running(shared: &Arc<Shared>) -> Result<AuditReport, LedgerE
     // Whoever waits for the audit may leave at any point of it.
     connection.close_on_drop();
     let session = &mut connection.session();
-    if shared.is_one_of_several() {
-        // Memory is the authority over nothing then.
-        return snapshot_and_ask(session).await.map_err(read_error);
-    }
     let (pause, paused) = oneshot::channel();
     shared.send(Command::Pause(pause)).map_err(|_| LedgerError::Unavailable)?;
     let resume = paused.await.map_err(|_| LedgerError::Unavailable)?;

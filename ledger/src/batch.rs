@@ -7,6 +7,7 @@ mod counts;
 mod difference;
 mod free;
 mod given;
+mod hold;
 mod intent;
 mod mover;
 mod outgoing;
@@ -18,8 +19,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::{
-    AgentId, Amount, B256, Capture, Fingerprint, IdempotencyKey, Metered, OutgoingId, PaymentId,
-    PayoutDestination, ReplayKey, TransferId, UnixMillis, WalletId,
+    AgentId, Amount, B256, Fingerprint, IdempotencyKey, OutgoingId, PaymentId, PayoutDestination, ReplayKey,
+    TransferId, UnixMillis, WalletId,
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
@@ -33,6 +34,7 @@ pub(crate) use counts::{CallChange, CallKey, Usage, UsageKey};
 pub(crate) use difference::{DifferenceRow, GivenClosed, SUSPENSE, SUSPENSE_WALLET};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
+pub(crate) use hold::{FoundHold, HoldRow};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
 pub(crate) use outgoing::{GivenOutgoing, OutgoingRow, StepRow};
@@ -298,58 +300,10 @@ pub(crate) struct PaymentRow {
     pub(crate) on_chain: Option<Arc<OnChain>>,
 }
 
-/// A row of `hold`: all that is needed to capture it without a catalog.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HoldRow {
-    pub(crate) request: HoldRequest,
-    pub(crate) wallet_account: AccountId,
-    pub(crate) provider_account: AccountId,
-    pub(crate) cost: Cost,
-    pub(crate) held_at: UnixMillis,
-    /// What it costs in any case.
-    pub(crate) owed: Option<Amount>,
-}
-
-/// A hold that an earlier process left on disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FoundHold {
-    pub(crate) request: HoldRequest,
-    pub(crate) held: HeldAt,
-    pub(crate) free: bool,
-    /// What it costs in any case.
-    pub(crate) owed: Option<Amount>,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Movement {
     pub(crate) debit: i64,
     pub(crate) credit: i64,
-}
-
-// === impl HoldRow ===
-
-impl HoldRow {
-    /// What the next start takes of it, where this process dies: what was said when its answer began, and before that what a metered
-    /// call costs of which nobody can tell what it used. None: as its route says.
-    pub(crate) fn owed_after_a_crash(&self) -> Option<Amount> {
-        let is_charged = self.request.capture == Capture::Before && self.request.intent.is_none();
-        let unread = self.request.price.metered().filter(|_| is_charged).map(Metered::unread);
-        self.owed.or_else(|| unread.map(|unread| unread.min(self.cost.maximum)))
-    }
-}
-
-// === impl FoundHold ===
-
-impl FoundHold {
-    pub(crate) fn cost(&self) -> Cost {
-        Cost::new(&self.request, self.free)
-    }
-
-    /// How much of a window it holds.
-    pub(crate) fn counts_for(&self, key: &WindowKey) -> i64 {
-        let counts = self.held.limits(&self.request).any(|(counted, _)| counted == *key);
-        if counts { self.cost().maximum.atomic() } else { 0 }
-    }
 }
 
 // === impl Outcome ===

@@ -3,7 +3,7 @@
 //! It forgets only when asked ([`Bounded::shrink`]), so that a batch never loses what it was just given, and never
 //! what its caller says is pinned.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
 /// Entries looked at in one [`Bounded::shrink`] beside those above the limit.
@@ -14,6 +14,8 @@ pub(crate) struct Bounded<K, V> {
     entries: HashMap<K, Entry<V>>,
     /// Every key once, the next to be looked at first.
     ring: VecDeque<K>,
+    /// Keys of the ring that were removed.
+    gone: HashSet<K>,
     limit: usize,
 }
 
@@ -27,7 +29,7 @@ struct Entry<V> {
 
 impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { entries: HashMap::new(), ring: VecDeque::new(), limit }
+        Self { entries: HashMap::new(), ring: VecDeque::new(), gone: HashSet::new(), limit }
     }
 
     pub(crate) fn contains(&self, key: &K) -> bool {
@@ -47,9 +49,23 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.entries.insert(key, Entry { value, touched: true }).is_none() {
+        let is_new = self.entries.insert(key, Entry { value, touched: true }).is_none();
+        if is_new && !self.gone.remove(&key) {
             self.ring.push_back(key);
         }
+    }
+
+    /// Its place in the ring goes when its turn comes.
+    pub(crate) fn remove(&mut self, key: &K) {
+        if self.entries.remove(key).is_some() {
+            self.gone.insert(*key);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.ring.clear();
+        self.gone.clear();
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
@@ -63,7 +79,10 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
         while self.entries.len() > self.limit && steps > 0 {
             steps -= 1;
             let Some(key) = self.ring.pop_front() else { return };
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let Some(entry) = self.entries.get_mut(&key) else {
+                self.gone.remove(&key);
+                continue;
+            };
             if entry.touched || pinned(&key) {
                 entry.touched = false;
                 self.ring.push_back(key);
@@ -90,6 +109,27 @@ mod tests {
         assert!(map.entries.len() <= 4);
         assert_eq!(map.ring.len(), map.entries.len());
         assert!(map.contains(&0) && map.contains(&7));
+    }
+
+    #[test]
+    fn what_is_removed_and_comes_again_has_one_place() {
+        let mut map = Bounded::new(2);
+        for round in 0..10 {
+            map.insert(1, round);
+            map.remove(&1);
+            map.remove(&1);
+        }
+        assert!(!map.contains(&1));
+        for key in 1..8 {
+            map.insert(key, key);
+        }
+        assert_eq!(map.ring.len(), map.entries.len());
+        map.remove(&3);
+        map.shrink(|_| false);
+        map.shrink(|_| false);
+        assert_eq!((map.iter().count(), map.ring.len(), map.gone.len()), (2, 2, 0));
+        map.clear();
+        assert_eq!((map.iter().count(), map.ring.len()), (0, 0));
     }
 
     #[test]

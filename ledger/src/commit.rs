@@ -14,6 +14,7 @@ use domain::{AgentId, Asset, IdempotencyKey, OutgoingId, PaymentId, PayoutId, Un
 use thiserror::Error;
 
 use crate::batch::{Delta, FoundHold, Given, Marker};
+use crate::change::{Change, Theirs};
 use crate::commit::postgres::PostgresStore;
 use crate::commit::shared::SharedStore;
 use crate::commit::sqlite::SqliteStore;
@@ -23,13 +24,13 @@ use crate::reads::Used;
 
 /// One writer's way to its database.
 pub(crate) trait CommitStore: 'static {
-    /// Where others write too: waits for their batch and begins one. Until it is committed or ended nobody else writes.
-    async fn begin(&mut self) -> Result<(), StoreError> {
-        Ok(())
+    /// Where others write too: waits for their batch, begins one and says what they wrote since the last. Until it is committed
+    /// or ended nobody else writes. None where it was begun before.
+    async fn begin(&mut self) -> Result<Option<Others>, StoreError> {
+        Ok(None)
     }
 
-    /// Reads facts that are not in memory. `at` says which windows are still open. Where others write too, it begins the batch
-    /// that was not begun.
+    /// Reads facts that are not in memory. `at` says which windows are still open. Where others write too, the batch was begun.
     async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError>;
 
     /// Writes a batch, all of it or nothing.
@@ -96,10 +97,8 @@ pub(crate) struct Wanted {
     /// Closed payments on public networks.
     pub(crate) closed: BTreeSet<PaymentId>,
     pub(crate) outgoing: BTreeSet<OutgoingId>,
-    /// Whether something is to be held: then what others hold of the wallets, the agents and these keys is wanted too.
-    pub(crate) holds: bool,
+    /// Where others write too: what these were used for.
     pub(crate) identifiers: HashSet<IdempotencyKey>,
-    pub(crate) nonces: BTreeSet<[u8; 16]>,
 }
 
 /// What was found. An agent without rows has spent nothing; a wallet without a row does not exist.
@@ -108,22 +107,34 @@ pub(crate) struct Loaded {
     pub(crate) wallets: Vec<(WalletId, WalletFacts)>,
     pub(crate) agents: Vec<(AgentId, AgentFacts)>,
     pub(crate) given: Given,
-    /// None where nobody else writes.
-    pub(crate) others: Option<Others>,
-}
-
-/// What other processes wrote since, and what they hold.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Others {
-    pub(crate) marker: Marker,
-    pub(crate) next_account: i64,
-    /// Only where accounts were opened.
-    pub(crate) providers: Vec<(String, ProviderFacts)>,
-    pub(crate) replays: Vec<Captured>,
     /// What the wanted identifiers were used for.
     pub(crate) named: HashMap<IdempotencyKey, Used>,
-    /// What is held elsewhere of what is wanted.
-    pub(crate) holds: Vec<FoundHold>,
+}
+
+/// What other processes wrote since the last batch of this one, and what they hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Others {
+    pub(crate) marker: Marker,
+    /// Only where accounts were opened.
+    pub(crate) accounts: Option<Accounts>,
+    pub(crate) since: Since,
+}
+
+/// What others changed.
+#[derive(Clone, Debug)]
+pub(crate) enum Since {
+    /// This, batch for batch.
+    Changes(Vec<Change>),
+    /// Nobody can tell. These are the holds of others, and the captured replay keys that expire at `horizon` or later.
+    Unknown { holds: Vec<Theirs>, replays: Vec<Captured>, horizon: u64 },
+}
+
+/// Who has accounts, and the number of the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    pub(crate) next: i64,
+    pub(crate) providers: Vec<(String, ProviderFacts)>,
+    pub(crate) direct: Vec<(String, ProviderFacts)>,
 }
 
 /// What a process left that is gone.
@@ -164,9 +175,9 @@ impl CommitStore for Store {
         }
     }
 
-    async fn begin(&mut self) -> Result<(), StoreError> {
+    async fn begin(&mut self) -> Result<Option<Others>, StoreError> {
         match self {
-            Self::Sqlite(_) | Self::Postgres(_) => Ok(()),
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(None),
             Self::Shared(store) => CommitStore::begin(store).await,
         }
     }
@@ -230,6 +241,7 @@ impl Wanted {
             && self.providers.is_empty()
             && self.payouts.is_empty()
             && self.closed.is_empty()
+            && self.identifiers.is_empty()
             && self.outgoing.is_empty()
     }
 }

@@ -7,10 +7,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use domain::{AgentId, Fingerprint, Payee, PaymentId, ReplayKey, Scope, UnixMillis, WalletId, Window};
+use domain::{
+    AgentId, Amount, Fingerprint, Payee, PaymentId, ReplayKey, Scope, UnixMillis, WalletId, Window,
+};
 
-use crate::batch::{AccountId, CallKey, Delta, FreeKey, Marker, Owner, WindowKey};
+use crate::batch::{AccountId, CallKey, Delta, FoundHold, FreeKey, Marker, Owner, WindowKey};
 use crate::bounded::Bounded;
+use crate::change::Theirs;
 use crate::hold::HoldRequest;
 use crate::outgoing::Outlet;
 
@@ -137,6 +140,41 @@ impl Facts {
             }
         }
         self.replays.forget(delta.marker.at);
+    }
+
+    /// Takes over what a capture of another process moved.
+    pub(crate) fn captured(&mut self, theirs: &Theirs, gross: Amount) {
+        let FoundHold { request, held, free, .. } = &theirs.hold;
+        if let Some(wallet) = self.wallets.get_mut(&request.wallet) {
+            wallet.balance -= gross.atomic();
+        }
+        if let Some(agent) = self.agents.get_mut(&request.agent) {
+            for (key, limit) in held.limits(request) {
+                agent.charge(&key, gross.atomic(), limit.map_or(i64::MAX, Amount::atomic));
+            }
+            let calls = CallKey { agent: request.agent, provider: theirs.provider, month: held.month };
+            agent.count(&calls, 1, 0);
+            if *free {
+                agent.give(&FreeKey::of(request, held), 1);
+            }
+        }
+        let (payment, fingerprint) = (request.payment, request.fingerprint);
+        if let Some(key) = request.replay {
+            self.replays.insert(Captured { key, payment, fingerprint });
+        }
+    }
+
+    /// Forgets balances and sums: what is wanted of them is read again.
+    pub(crate) fn forget_sums(&mut self) {
+        self.wallets.clear();
+        self.agents.clear();
+    }
+
+    /// The same, with the captured replay keys that the books have now: all that expire at `horizon` or later.
+    pub(crate) fn begin_anew(&mut self, replays: Vec<Captured>, horizon: u64) {
+        self.forget_sums();
+        self.replays = Replays { horizon, ..Replays::default() };
+        replays.into_iter().for_each(|captured| self.replays.insert(captured));
     }
 
     fn open_accounts(&mut self, delta: &Delta) {

@@ -112,13 +112,13 @@ impl Holds {
     }
 
     /// Reserves what other processes hold, for the moment of judging.
-    pub(crate) fn enter(&mut self, elsewhere: &[FoundHold]) {
-        elsewhere.iter().for_each(|hold| self.reserve(&hold.request, &hold.held, hold.cost()));
+    pub(crate) fn enter<'h>(&mut self, elsewhere: impl IntoIterator<Item = &'h FoundHold>) {
+        elsewhere.into_iter().for_each(|hold| self.reserve(&hold.request, &hold.held, hold.cost()));
     }
 
     /// Lets go of what [`Self::enter`] took.
-    pub(crate) fn leave(&mut self, elsewhere: &[FoundHold]) {
-        elsewhere.iter().for_each(|hold| self.release(&hold.request, &hold.held, hold.cost()));
+    pub(crate) fn leave<'h>(&mut self, elsewhere: impl IntoIterator<Item = &'h FoundHold>) {
+        elsewhere.into_iter().for_each(|hold| self.release(&hold.request, &hold.held, hold.cost()));
     }
 
     /// Holds funds for a withdrawal, and nothing else.

@@ -41,7 +41,7 @@ pub struct Intent {
 pub struct OpenIntent {
     /// Its payment.
     pub payment: PaymentId,
-    /// Atomic units of its token: the most that may move, and what is due once it was captured.
+    /// Atomic units of its token: what is due once it was captured; before that what was asked for, or the most that may move.
     pub amount: Amount,
     /// Ledger time of the hold.
     pub held_at: UnixMillis,

@@ -8,6 +8,7 @@ use domain::{
 
 use crate::batch::{Cost, Delta, FreeKey, HeldAt, WindowKey};
 use crate::deliveries::Deliveries;
+use crate::elsewhere::Elsewhere;
 use crate::error::HoldError;
 use crate::facts::{AgentFacts, Facts};
 use crate::hold::HoldRequest;
@@ -18,6 +19,8 @@ pub(crate) struct Memory {
     pub(crate) facts: Facts,
     pub(crate) holds: Holds,
     pub(crate) deliveries: Deliveries,
+    /// What other processes hold.
+    pub(crate) elsewhere: Elsewhere,
 }
 
 /// What is known of a request's keys before anything is held.
@@ -171,7 +174,7 @@ impl Memory {
 
     /// Keeps the accounts in memory within their limit. Between two batches only.
     pub(crate) fn shrink(&mut self, at: UnixMillis) {
-        let Self { facts, holds, deliveries } = self;
+        let Self { facts, holds, deliveries, .. } = self;
         facts.wallets.shrink(|wallet| holds.pins_wallet(wallet));
         facts.agents.shrink(|agent| holds.pins_agent(agent));
         deliveries.forget(at);

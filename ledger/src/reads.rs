@@ -44,6 +44,9 @@ const AGENT_HOLDS: &str = concat!(holds!(), "where h.agent = $1");
 const HOLDS_OF: &str =
     concat!(holds!(), "where h.agent = $1 or h.wallet = (select id from account where wallet = $2)");
 
+const HELD_UNDER: &str =
+    "select replay_key, fingerprint from hold where substr(replay_key, 9) = $1 or idempotency = $2";
+
 const DELIVERING: &str = "select exists (select 1 from instance where position($1 in open) > 0)";
 
 const RESPONSE: &str = "select status, headers, body from response where payment = $1 and expires_at > $2";
@@ -74,6 +77,15 @@ pub(crate) trait Reads: Send + Sync + 'static {
     /// The same: each hold of this agent, or on this wallet.
     async fn holds_of(&self, _: AgentId, _: WalletId) -> Result<Vec<FoundHold>, LedgerError> {
         Ok(Vec::new())
+    }
+
+    /// The same: what is held under the nonce of this key, or this identifier. Its own key and what it was asked for.
+    async fn held_under(
+        &self,
+        _: Option<&ReplayKey>,
+        _: Option<&IdempotencyKey>,
+    ) -> Result<Option<(Option<ReplayKey>, Fingerprint)>, LedgerError> {
+        Ok(None)
     }
 
     /// The same of a captured payment: whether one of them has its delivery.
@@ -237,6 +249,22 @@ impl Reads for SqlReads {
         let rows: Vec<HoldColumns> =
             read!(self, c => sqlx::query_as(HOLDS_OF).bind(agent).bind(wallet).fetch_all(c))?;
         rows.into_iter().map(HoldColumns::read).collect::<Result<_, _>>().map_err(damaged)
+    }
+
+    async fn held_under(
+        &self,
+        replay: Option<&ReplayKey>,
+        identifier: Option<&IdempotencyKey>,
+    ) -> Result<Option<(Option<ReplayKey>, Fingerprint)>, LedgerError> {
+        let nonce = replay.map(|key| key.nonce_digest().to_vec());
+        let identifier = identifier.map(|key| key.as_bytes().to_vec());
+        let row: Option<(Option<Vec<u8>>, Vec<u8>)> =
+            read!(self, c => sqlx::query_as(HELD_UNDER).bind(nonce).bind(identifier).fetch_optional(c))?;
+        let read = |(key, fingerprint): (Option<Vec<u8>>, Vec<u8>)| {
+            let key = key.as_deref().map(fixed).transpose()?.map(ReplayKey::from_bytes);
+            Ok((key, Fingerprint::from_bytes(fixed(&fingerprint)?)))
+        };
+        row.map(read).transpose().map_err(damaged)
     }
 
     async fn is_delivering(&self, payment: PaymentId) -> Result<bool, LedgerError> {

@@ -13,6 +13,7 @@ use crate::command::Command;
 use crate::commit::Start;
 use crate::database::Coordination;
 use crate::deliveries::Deliveries;
+use crate::elsewhere::Elsewhere;
 use crate::error::LedgerError;
 use crate::facts::Facts;
 use crate::health::{Cause, Gate};
@@ -72,7 +73,8 @@ impl Shared {
         for captured in start.replays {
             facts.replays.insert(captured);
         }
-        let memory = Memory { facts, holds: Holds::default(), deliveries: Deliveries::restored(start.open) };
+        let (deliveries, elsewhere) = (Deliveries::restored(start.open), Elsewhere::default());
+        let memory = Memory { facts, holds: Holds::default(), deliveries, elsewhere };
         Self {
             asset: start.asset,
             secret: start.secret,

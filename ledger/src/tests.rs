@@ -4,6 +4,7 @@
 mod allowance;
 mod audit;
 mod calls;
+mod changes;
 mod crash;
 mod deposits;
 mod durable;
@@ -21,6 +22,8 @@ mod postgres;
 mod prepaid;
 mod replay;
 mod reports;
+mod round_trips;
 mod settlements;
 mod several;
+mod several_chain;
 mod simulation;

@@ -17,6 +17,7 @@ pub mod config;
 pub mod database;
 pub mod directory;
 pub mod document;
+pub mod duty;
 pub mod follow;
 pub mod frost;
 pub mod idempotency;

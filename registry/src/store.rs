@@ -7,6 +7,7 @@ pub(crate) mod agents;
 pub(crate) mod alerts;
 pub(crate) mod api_keys;
 pub(crate) mod deliveries;
+pub(crate) mod duty;
 pub(crate) mod frost;
 pub(crate) mod idempotency;
 pub(crate) mod journal;

@@ -12,6 +12,7 @@ use ledger::{Booked, BookedIntent, Ledger, LedgerError, Shown};
 use tokio::sync::watch;
 
 use crate::chain::{Chain, Depth, Evidence, RpcError};
+use crate::duty::Duty;
 use crate::rail::{Rail, units};
 use crate::signed::Signed;
 use crate::ticks::Ticks;
@@ -109,10 +110,19 @@ pub fn since(at: UnixMillis) -> PaymentId {
     PaymentId::generate(at, [0; 10])
 }
 
-/// Compares what came in the last hours every `interval`, until `stop` says so.
-pub async fn run(ledger: Ledger, rail: Rail, interval: Duration, mut stop: watch::Receiver<bool>) {
+/// Compares what came in the last hours every `interval`, where that is our `duty`, until `stop` says so.
+pub async fn run(
+    ledger: Ledger,
+    rail: Rail,
+    duty: Arc<dyn Duty>,
+    interval: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut ticks = Ticks::new(interval, stop.clone());
     while ticks.next().await {
+        if !duty.is_ours().await {
+            continue;
+        }
         let looked = tokio::select! {
             looked = look(&ledger, &rail) => looked,
             _ = stop.wait_for(|stop| *stop) => return,

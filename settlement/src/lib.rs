@@ -14,6 +14,7 @@ pub mod chain;
 pub mod comparison;
 pub mod deposits;
 pub mod due;
+pub mod duty;
 pub mod evm;
 pub mod facilitator;
 pub mod outgoing;

@@ -30,6 +30,9 @@ const DUE_MAX: u32 = 64;
 /// Until one is asked for again of which nobody knows what became of it.
 const AGAIN: Duration = Duration::from_secs(15);
 
+/// Longest reason that is kept, in characters: a node may say anything.
+const REASON_MAX: usize = 300;
+
 /// How money leaves our treasury on a network.
 pub struct Outlet {
     /// CAIP-2.
@@ -207,7 +210,10 @@ impl Shared {
         }
         match settling {
             Settling::Moved(transaction) => ledger.outgoing_step(&outgoing, Step::Pay(transaction)).await,
-            Settling::Refused(why) => ledger.outgoing_step(&outgoing, Step::Fail(why)).await,
+            Settling::Refused(why) => {
+                let why = why.chars().take(REASON_MAX).collect();
+                ledger.outgoing_step(&outgoing, Step::Fail(why)).await
+            }
             other => {
                 warn!(outgoing.id = %outgoing.id, outcome = ?other, network = %outlet.network,
                     "nobody knows yet what became of it");

@@ -3,6 +3,8 @@
 //! An unknown payment moved, or never will once its time is over in a block that counts: until then it stays held. One that is due is
 //! settled, the earliest to expire first; what can never be collected is written off, and its payer pays first from then on. Nothing is
 //! kept that a crash could lose: the books say what is open, the chain what became of it.
+//! Where several processes share the books, each closes what it left unknown itself, or took over from one that is gone; what is due
+//! is everybody's, and one of them looks after it at a time ([`crate::duty`]).
 //! Next: [`case`] for the decision about one payment, [`known`] for how often each is looked at.
 
 mod case;
@@ -18,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::duty::Duty;
 use crate::rail::Rail;
 use crate::ticks::Ticks;
 use known::Known;
@@ -36,7 +39,7 @@ pub struct Bounds {
 pub struct Open {
     /// Nobody knows what became of so many.
     pub unknown: usize,
-    /// So many are captured and not settled, as far as they were read.
+    /// So many are captured and not settled, as far as they were read; none where another process looks after them.
     pub due: usize,
 }
 
@@ -50,16 +53,17 @@ pub struct Reconciler {
 struct Shared {
     ledger: Ledger,
     rail: Rail,
+    duty: Arc<dyn Duty>,
     known: Mutex<Known>,
 }
 
 // === impl Reconciler ===
 
 impl Reconciler {
-    /// One that knows nothing yet.
+    /// One that knows nothing yet. `duty` is to settle what is due.
     #[must_use]
-    pub fn new(ledger: Ledger, rail: Rail, bounds: Bounds) -> Self {
-        let shared = Arc::new(Shared { ledger, rail, known: Mutex::default() });
+    pub fn new(ledger: Ledger, rail: Rail, bounds: Bounds, duty: Arc<dyn Duty>) -> Self {
+        let shared = Arc::new(Shared { ledger, rail, duty, known: Mutex::default() });
         Self { shared, bounds, running: JoinSet::new() }
     }
 
@@ -85,8 +89,11 @@ impl Reconciler {
 
     async fn begin(&mut self) -> Result<Open, LedgerError> {
         while self.running.try_join_next().is_some() {}
-        let (unknown, due) =
-            (self.shared.ledger.unknown(), self.shared.ledger.due(self.bounds.due_max).await?);
+        let unknown = self.shared.ledger.unknown();
+        let due = match self.shared.duty.is_ours().await {
+            true => self.shared.ledger.due(self.bounds.due_max).await?,
+            false => Vec::new(),
+        };
         let open = Open { unknown: unknown.len(), due: due.len() };
         self.shared.rail.observer().open(open);
         let listed: HashSet<PaymentId> = unknown.iter().chain(&due).map(|open| open.payment).collect();

@@ -8,8 +8,10 @@ mod killed;
 mod owing;
 mod permits;
 mod settling;
+mod several;
 mod time;
 mod treasury;
+mod upto;
 mod ways;
 
 use serde_json::{Value, json};

@@ -2,12 +2,15 @@
 // One JSON argument in, one line of JSON per paid call out.
 import { wrapFetchWithPayment, x402Client, decodePaymentResponseHeader } from "@x402/fetch";
 import { ExactEvmScheme } from "@x402/evm";
+import { UptoEvmScheme } from "@x402/evm/upto/client";
 import { privateKeyToAccount } from "viem/accounts";
 
 const { privateKey, network, asset, calls } = JSON.parse(process.argv[2]);
 
 const client = new x402Client();
-client.register("eip155:*", new ExactEvmScheme(privateKeyToAccount(privateKey)));
+const account = privateKeyToAccount(privateKey);
+client.register("eip155:*", new ExactEvmScheme(account));
+client.register("eip155:*", new UptoEvmScheme(account));
 if (asset) client.setSpendControls({ allowedAssets: [{ network, asset, maxAmountPerPayment: "1000000" }] });
 const paidFetch = wrapFetchWithPayment(fetch, client);
 

@@ -273,7 +273,13 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) -> Option<()> {
         if let Some(gate) = &conduct.gate {
             gate.pass().await;
         }
-        let (status, done) = if conduct.is_done { shared.carry_out(&asked).await } else { (200, Vec::new()) };
+        let mut done = asked.clone();
+        if conduct.is_greedy {
+            let signed =
+                &asked.body["paymentPayload"]["payload"]["permit2Authorization"]["permitted"]["amount"];
+            done.body["paymentRequirements"]["amount"] = signed.clone();
+        }
+        let (status, done) = if conduct.is_done { shared.carry_out(&done).await } else { (200, Vec::new()) };
         let (status, body) = match conduct.say {
             Say::Answer => (status, done),
             Say::Status(status) => (status, b"{}".to_vec()),

@@ -1,3 +1,5 @@
+use crate::companion::Companion;
+use crate::wait::until;
 use crate::{Gate, Request, Script, Upstream, Wire};
 
 #[tokio::test]
@@ -64,4 +66,14 @@ async fn interim_responses_and_upgrades_are_told_apart() {
     wire.call(&Request::get("/socket")).await.expect_status(101);
     wire.send_bytes(b"ping").await;
     assert_eq!(wire.some().await, b"ping");
+}
+
+#[tokio::test]
+async fn a_companion_that_says_more_than_a_pipe_holds_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let end = folder.path().join("end");
+    let script = format!("echo begun 1; yes | head -c 1000000; touch {}", end.display());
+    let mut companion = Companion::start("sh".as_ref(), &["-c", &script]);
+    assert_eq!(companion.says("begun ").await, "1");
+    until("the end of it", || async { end.exists().then_some(()) }).await;
 }

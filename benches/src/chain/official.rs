@@ -63,7 +63,6 @@ fn row(bench: &Bench<'_>, name: &'static str, connections: usize) -> Result<(Run
     let plan = bench.options.plan(address, own, Pace::Closed);
     let plan = Plan { connections, warmup: Duration::ZERO, patience: Some(PATIENCE), ..plan };
     let count = (plan.window.as_secs_f64().ceil() as usize).saturating_mul(PER_SECOND);
-    // With several payers at once its settlements have been seen to hang.
     let measured = pay(&plan, &challenge, place.payers.get(..1).unwrap_or_default(), count)?;
     let (answered, failed, moved) = (measured.total, measured.failed, place.received());
     let told = [answered, failed, moved].map(|count| thousands(count as f64));

@@ -52,9 +52,9 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(deposit))
 }
 
-/// Asks for a payment on a public network, and funds the wallet with it.
+/// Asks for a payment on a public network, which `faregate pay -X POST --max DOLLARS URL` makes, and funds the wallet with it.
 ///
-/// Needs no key: any x402 client pays it (`faregate pay -X POST --max DOLLARS URL`). The same payment again is told the same deposit.
+/// Needs no key: any x402 client pays it. The same payment again is told the same deposit.
 #[utoipa::path(post, path = "/v1/wallets/{id}/deposit", operation_id = "wallet.deposit", tag = "wallets",
     params(("id" = String, Path), DepositQuery),
     responses(

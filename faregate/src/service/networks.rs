@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
+use crate::service::duty::{COLLECT, COMPARE, duty};
 use crate::service::outbox::RegistryOutbox;
 use crate::service::outgoing_metrics::OutgoingMetrics;
 use crate::service::outlets;
@@ -76,7 +77,7 @@ impl Networks {
     /// A key or an address that cannot be used, a system without TLS, or books that cannot be read.
     pub(super) async fn start(
         config: &Config,
-        (ledger, registry): (&Ledger, &Registry),
+        parts @ (ledger, registry): (&Ledger, &Registry),
         prometheus: &prometheus::Registry,
         stop: &watch::Sender<bool>,
         tasks: &mut Vec<JoinHandle<()>>,
@@ -103,9 +104,11 @@ impl Networks {
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
         rail.remember(ledger).await.context("who did not pay before")?;
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
-        let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS);
+        let (collecting, comparing) = (duty(COLLECT, parts)?, duty(COMPARE, parts)?);
+        let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS, collecting);
         tasks.push(tokio::spawn(reconciler.run(RECONCILE_EVERY, stop.subscribe())));
-        let comparing = comparison::run(ledger.clone(), rail.clone(), COMPARE_EVERY, stop.subscribe());
+        let (books, chains) = (ledger.clone(), rail.clone());
+        let comparing = comparison::run(books, chains, comparing, COMPARE_EVERY, stop.subscribe());
         tasks.push(tokio::spawn(comparing));
         tasks.push(tokio::spawn(returns::run(ledger.clone(), RETURN_EVERY, stop.subscribe())));
         let most =

@@ -98,13 +98,9 @@ impl Running {
             true => Some(Telling::start(config, &base, &registry, egress.clone(), &stop).await?),
             false => None,
         };
-        let networks = match role.serves_data() {
-            true => {
-                let parts = (&base.ledger, &registry);
-                Networks::start(config, parts, &base.prometheus, &stop, &mut watchers).await?
-            }
-            false => None,
-        };
+        // The control plane too: what a gateway left that is gone is whoever's takes it over first.
+        let parts = (&base.ledger, &registry);
+        let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers).await?;
         let control_state = ControlState {
             ledger: base.ledger.clone(),
             registry: registry.clone(),

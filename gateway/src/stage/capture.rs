@@ -84,6 +84,10 @@ pub(crate) async fn take(
     if let Some(held) = exchange.held() {
         let started = Instant::now();
         let (amount, source) = counting::charge(exchange);
+        if held.is_unused(amount) {
+            metrics.metered(source);
+            return unused(exchange, held, response, metrics).await;
+        }
         let receipt = held.charging(amount).capture().await?;
         if exchange.meter.is_some() {
             metrics.metered(source);
@@ -100,6 +104,22 @@ pub(crate) async fn take(
     }
     mark(exchange, response)?;
     Ok(Outcome::Replayed)
+}
+
+/// Nothing of what was signed on a public network was used: nothing moves, and the answer is the payer's.
+async fn unused(
+    exchange: &Exchange,
+    held: Held,
+    response: &mut ResponseHeader,
+    metrics: &Metrics,
+) -> Result<Outcome, Refusal> {
+    if let Some(payer) = &exchange.payer {
+        let (name, receipt) = receipt::unused(payer);
+        let receipt = HeaderValue::try_from(receipt).map_err(|_| Refusal::Internal)?;
+        response.insert_header(name, receipt).map_err(|_| Refusal::Internal)?;
+    }
+    let payment = held.payment();
+    voided(held.void(), payment, response, metrics).await
 }
 
 /// The upstream did not deliver: what is held is let go.

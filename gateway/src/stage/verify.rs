@@ -191,7 +191,7 @@ fn claim(
         payment,
     };
     // Tiers and free calls are an agent's, and who pays on chain is none: the price is the one that was quoted.
-    let price = Price::Fixed(paid.amount);
+    let price = if price.metered().is_some() { price } else { Price::Fixed(paid.amount) };
     let claim = Claim::new(Claimant::OnChain(Box::new(on_chain)), route, payload);
     Ok(Claim { price, revision, ..claim })
 }

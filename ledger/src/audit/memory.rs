@@ -21,7 +21,7 @@ pub(super) struct Snapshot {
     /// How many captured replay keys expire at `horizon` or later.
     replays: usize,
     horizon: u64,
-    /// Holds with a row on disk.
+    /// Holds with a row on disk, whosever they are.
     holds: HashMap<PaymentId, (WalletId, Amount)>,
     /// What is held of the wallets of those, on disk or not.
     held: HashMap<WalletId, i64>,
@@ -31,7 +31,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn of(memory: &Memory) -> Self {
-        let Memory { facts, holds, .. } = memory;
+        let Memory { facts, holds, elsewhere, .. } = memory;
         let windows = facts.agents.iter().flat_map(|(agent, sums)| {
             sums.windows.iter().map(|window| {
                 let scope = scope(window.scope.as_ref());
@@ -45,6 +45,15 @@ impl Snapshot {
             sums.free.iter().map(|(route, day, calls)| ((*agent, route.to_string(), *day), *calls))
         });
         let horizon = facts.replays.horizon();
+        let (mut recorded, mut held) = (holds.recorded().clone(), HashMap::new());
+        for (wallet, _) in recorded.values() {
+            held.insert(*wallet, holds.on_wallet(wallet));
+        }
+        for hold in elsewhere.iter() {
+            let (wallet, amount) = (hold.request.wallet, hold.cost().maximum);
+            *held.entry(wallet).or_default() += amount.atomic();
+            recorded.insert(hold.request.payment, (wallet, amount));
+        }
         Self {
             marker: facts.marker,
             wallets: facts.wallets.iter().map(|(wallet, facts)| (*wallet, facts.balance)).collect(),
@@ -53,8 +62,8 @@ impl Snapshot {
             free: free.collect(),
             replays: facts.replays.iter().filter(|captured| captured.key.valid_before() >= horizon).count(),
             horizon,
-            holds: holds.recorded().clone(),
-            held: holds.recorded().values().map(|(wallet, _)| (*wallet, holds.on_wallet(wallet))).collect(),
+            holds: recorded,
+            held,
         }
     }
 

@@ -18,14 +18,18 @@ use crate::batch::{FoundHold, HeldAt};
 use crate::hold::HoldRequest;
 use crate::intent::Intent;
 
-/// Holds; ends before its condition.
+/// Holds, with other columns of theirs where some are named; ends before its condition.
 macro_rules! holds {
-    () => {
-        "
+    ($($more:literal)?) => {
+        concat!(
+            "
 select h.payment, h.agent, w.wallet, o.provider, h.route, h.price, h.capture, h.revision, h.fee_points, h.per_day,
-  h.per_month, h.limits, h.free, h.owed, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at
+  h.per_month, h.limits, h.free, h.owed, h.replay_key, h.digest, h.fingerprint, h.idempotency, h.held_at",
+            $(", ", $more,)?
+            "
 from hold h join account w on w.id = h.wallet join account o on o.id = h.provider
 "
+        )
     };
 }
 pub(crate) use holds;
@@ -60,6 +64,14 @@ const SIGNED: &str = concat!(intents!(), "where i.payment in (select payment fro
 pub(super) async fn found(session: &mut Session<'_>) -> Result<Vec<FoundHold>, sqlx::Error> {
     let rows: Vec<HoldColumns> = on_either!(session, c => sqlx::query_as(holds!()).fetch_all(c))?;
     let signed: Vec<IntentColumns> = on_either!(session, c => sqlx::query_as(SIGNED).fetch_all(c))?;
+    read(rows, signed)
+}
+
+/// Holds, each with its intent where it has one.
+pub(crate) fn read(
+    rows: Vec<HoldColumns>,
+    signed: Vec<IntentColumns>,
+) -> Result<Vec<FoundHold>, sqlx::Error> {
     let signed = signed.into_iter().map(|columns| columns.read().map(|open| (open.payment, open.intent)));
     let mut signed: HashMap<PaymentId, Arc<Intent>> = signed.collect::<Result<_, Damaged>>()?;
     let with_intent = |columns: HoldColumns| {

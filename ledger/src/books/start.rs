@@ -24,7 +24,7 @@ select p.provider, p.id, f.id from account p join account f on f.provider = p.pr
 where p.kind = 'provider'";
 
 /// The same of those that are paid at their own address.
-const DIRECT: &str = "
+pub(crate) const DIRECT: &str = "
 select p.provider, p.id, f.id from account p join account f on f.provider = p.provider and f.kind = 'receivable'
 where p.kind = 'direct'";
 
@@ -121,7 +121,7 @@ pub(crate) fn provider((name, account, fee): ProviderColumns) -> (String, Provid
 }
 
 /// The tail of the index: every key that expires at `horizon` or later.
-async fn replays(session: &mut Session<'_>, horizon: u64) -> Result<Vec<Captured>, sqlx::Error> {
+pub(crate) async fn replays(session: &mut Session<'_>, horizon: u64) -> Result<Vec<Captured>, sqlx::Error> {
     let tail = "select replay_key, id, fingerprint from payment where replay_key >= $1";
     let from = horizon.to_be_bytes().to_vec();
     let rows: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> =

@@ -3,18 +3,22 @@
 //! A batch is one transaction. It locks the marker, reads what it needs as the others left it, is decided by the same
 //! function as everywhere, writes, and commits: nobody else writes between its reading and its commit, so that numbers have
 //! no gaps and times follow them. Each process has a row (`instance`) which proves that the others do not think it dead.
-//! Next: [`facts`] for what is read, [`orphans`] for what a dead one left.
+//! What a batch changes it tells the others with its commit, so that whoever comes next has only that to read: three round trips make
+//! a batch, whatever is in it. Next: [`behind`] for the first of them, [`facts`] for what is read beside it, [`orphans`] for what a
+//! dead one left.
 
+mod behind;
 mod facts;
 mod orphans;
+mod theirs;
 
 use std::sync::Arc;
 
 use domain::{Secret, UnixMillis};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 
-use crate::batch::{Delta, Marker};
+use crate::batch::Delta;
 use crate::books::session::{Session, answer};
 use crate::books::start::start;
 use crate::calls;
@@ -22,24 +26,14 @@ use crate::commit::postgres::connect;
 use crate::commit::postgres::lease::{self, Lease, Standing};
 use crate::commit::postgres::write::{self, Author};
 use crate::commit::postgres::{self as alone, ANSWER_MAX, EXPIRED_MAX};
-use crate::commit::{CommitStore, Loaded, Orphans, Start, StoreError, Wanted};
+use crate::commit::{CommitStore, Loaded, Orphans, Others, Start, StoreError, Wanted};
 use crate::error::OpenError;
 use crate::ledger::Settings;
-use facts::Known;
+use behind::Known;
 use orphans::Suspects;
 
 /// Locks the marker in a transaction of its own: from here on nobody else writes.
-const BEGIN: &str = "begin; select batch, at, seq, gross from marker where id = 1 for update";
-
-/// The same, then as a statement of its own, which sees what the others wrote until then: the number of the next account, and
-/// whether this process, `instance`, still counts as alive. One round trip for all.
-fn begin_as(instance: i64) -> String {
-    format!(
-        "{BEGIN};
-select (select max(id) + 1 from account),
-  exists (select 1 from instance where id = {instance} and expires_at > clock_timestamp())"
-    )
-}
+const BEGIN: &str = "begin; execute lock_marker";
 
 /// A process that falls silent inside a batch keeps the others waiting: for this long.
 const IMPATIENT: &str = "set idle_in_transaction_session_timeout to '2s'";
@@ -49,22 +43,10 @@ pub(crate) struct SharedStore {
     instance: i64,
     /// None after a failure: the next use opens a new one.
     connection: Option<PgConnection>,
-    /// What a batch in progress found when it had locked the marker.
-    begun: Option<Begun>,
-    /// Up to which payment the replay keys of others are known.
-    seen: i64,
-    /// The number of the next account when the providers were read last.
-    accounts: i64,
+    /// Whether a batch is in progress on it, which has the marker.
+    begun: bool,
+    known: Known,
     suspects: Suspects,
-}
-
-/// How a batch finds the books.
-#[derive(Clone, Copy, Debug)]
-struct Begun {
-    marker: Marker,
-    next_account: i64,
-    /// Whether this process counts as alive.
-    is_alive: bool,
 }
 
 // === impl SharedStore ===
@@ -88,9 +70,8 @@ impl SharedStore {
             lease: Arc::clone(&lease),
             instance,
             connection: None,
-            begun: None,
-            seen: start.marker.seq,
-            accounts: start.next_account,
+            begun: false,
+            known: Known { instance, seen: None, accounts: start.next_account },
             suspects: Suspects::default(),
         };
         Ok((store, start, lease))
@@ -104,44 +85,26 @@ impl SharedStore {
         let opened = async {
             let mut connection = connect::writer(self.lease.options()).await?;
             sqlx::raw_sql(IMPATIENT).execute(&mut connection).await?;
+            sqlx::raw_sql(behind::PREPARE).execute(&mut connection).await?;
             Ok(connection)
         };
-        answer(opened).await.map_err(|error| StoreError::Busy(error.to_string()))
+        let opened = answer(opened).await.map_err(|error| StoreError::Busy(error.to_string()))?;
+        // What was broken off may have been the server, and what comes back another one, which lacks what was told.
+        (self.begun, self.known.seen) = (false, None);
+        Ok(opened)
     }
 
-    /// Locks the marker, unless this batch has it.
-    async fn lock(&mut self, connection: &mut PgConnection) -> Result<Begun, sqlx::Error> {
-        if let Some(begun) = self.begun {
-            return Ok(begun);
-        }
-        // Numbers only.
-        let sql = sqlx::AssertSqlSafe(begin_as(self.instance));
-        let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
-        let [found, standing] = rows.as_slice() else { return Err(sqlx::Error::RowNotFound) };
-        let (next_account, is_alive) = (standing.try_get(0)?, standing.try_get(1)?);
-        let begun = Begun { marker: marker(found)?, next_account, is_alive };
-        self.begun = Some(begun);
-        Ok(begun)
-    }
-
-    /// Writes and commits. `false`: the fence held the batch back, nothing was written.
+    /// Writes and commits. `false`: the fence held it back, nothing was written.
     async fn write(&mut self, connection: &mut PgConnection, delta: &Delta) -> Result<bool, sqlx::Error> {
-        self.lock(connection).await?;
+        if !self.begun {
+            begin(connection).await?;
+            self.begun = true;
+        }
         let author = Author { epoch: self.lease.epoch(), instance: self.instance };
         let written = write::statements(connection, delta, author).await?;
-        if !written {
-            sqlx::raw_sql("rollback").execute(connection).await?;
-            self.begun = None;
-            return Ok(false);
-        }
-        let open: String = write::open(delta).iter().map(|byte| format!("{byte:02x}")).collect();
-        let (batch, instance) = (delta.marker.batch, self.instance);
-        // Numbers and hex digits only. One round trip for the two.
-        let end =
-            format!("update instance set batch = {batch}, open = '\\x{open}' where id = {instance}; commit");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(end)).execute(connection).await?;
-        self.begun = None;
-        Ok(true)
+        sqlx::raw_sql(if written { "commit" } else { "rollback" }).execute(connection).await?;
+        self.begun = false;
+        Ok(written)
     }
 
     /// The fence held a batch back: the lease ran out or is another's, or somebody else wrote since the facts were read.
@@ -157,44 +120,33 @@ impl SharedStore {
 }
 
 impl CommitStore for SharedStore {
-    async fn begin(&mut self) -> Result<(), StoreError> {
+    async fn begin(&mut self) -> Result<Option<Others>, StoreError> {
         let mut connection = self.connection().await?;
+        if self.begun {
+            self.connection = Some(connection);
+            return Ok(None);
+        }
         // Dropped with its connection, the transaction is undone.
-        answer(self.lock(&mut connection)).await.map_err(|error| StoreError::Busy(error.to_string()))?;
+        let begun = answer(behind::begin(&mut connection, self.known)).await;
+        let Some(others) = begun.map_err(|error| StoreError::Busy(error.to_string()))? else {
+            drop(connection);
+            return Err(self.held_back().await);
+        };
+        self.begun = true;
+        self.known.seen = Some(others.marker.batch);
+        if let Some(accounts) = &others.accounts {
+            self.known.accounts = accounts.next;
+        }
         self.connection = Some(connection);
-        Ok(())
+        Ok(Some(others))
     }
 
-    /// Begins the batch and reads all that it wants, as it stands now.
     async fn load(&mut self, wanted: &Wanted, at: UnixMillis) -> Result<Loaded, StoreError> {
         let mut connection = self.connection().await?;
-        let loaded = answer(async {
-            let begun = self.lock(&mut connection).await?;
-            if !begun.is_alive {
-                return Ok(None);
-            }
-            let known = Known { instance: self.instance, seen: self.seen, accounts: self.accounts };
-            facts::load(&mut connection, known, begun, (wanted, at)).await.map(Some)
-        });
-        match loaded.await {
-            Ok(Some(loaded)) => {
-                if let Some(others) = &loaded.others {
-                    (self.seen, self.accounts) = (others.marker.seq, others.next_account);
-                }
-                self.connection = Some(connection);
-                Ok(loaded)
-            }
-            // Dropped with its connection, the transaction is undone.
-            Ok(None) => {
-                self.begun = None;
-                drop(connection);
-                Err(self.held_back().await)
-            }
-            Err(error) => {
-                self.begun = None;
-                Err(StoreError::Busy(error.to_string()))
-            }
-        }
+        let loaded = answer(facts::load(&mut connection, wanted, at)).await;
+        let loaded = loaded.map_err(|error| StoreError::Busy(error.to_string()))?;
+        self.connection = Some(connection);
+        Ok(loaded)
     }
 
     async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError> {
@@ -205,7 +157,8 @@ impl CommitStore for SharedStore {
             .map_err(alone::store_error);
         match written {
             Ok(true) => {
-                self.seen = delta.marker.seq;
+                // Its own batch came right after what it knew.
+                self.known.seen = self.known.seen.map(|_| delta.marker.batch);
                 self.connection = Some(connection);
                 Ok(())
             }
@@ -218,15 +171,12 @@ impl CommitStore for SharedStore {
                 self.end().await?;
                 Err(StoreError::Refused(words))
             }
-            Err(error) => {
-                self.begun = None;
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 
     async fn end(&mut self) -> Result<(), StoreError> {
-        if self.begun.take().is_none() {
+        if !std::mem::take(&mut self.begun) {
             return Ok(());
         }
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
@@ -279,6 +229,7 @@ impl CommitStore for SharedStore {
                     .await?;
             }
             sqlx::raw_sql("commit").execute(&mut connection).await?;
+            sqlx::query(behind::FORGET).execute(&mut connection).await?;
             sqlx::query(calls::EXPIRE).bind(EXPIRED_MAX).execute(&mut connection).await.map(drop)
         });
         expired.await.map_err(|error| StoreError::Broken(error.to_string()))?;
@@ -298,11 +249,6 @@ impl CommitStore for SharedStore {
 }
 
 /// Locks the marker, in a transaction of its own.
-async fn begin(connection: &mut PgConnection) -> Result<Marker, sqlx::Error> {
-    marker(&sqlx::raw_sql(BEGIN).fetch_one(connection).await?)
-}
-
-fn marker(row: &PgRow) -> Result<Marker, sqlx::Error> {
-    let number = |column| row.try_get::<i64, usize>(column);
-    Ok(Marker { batch: number(0)?, at: UnixMillis(number(1)?), seq: number(2)?, gross: number(3)? })
+async fn begin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(BEGIN).execute(connection).await.map(drop)
 }

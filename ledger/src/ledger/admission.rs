@@ -55,6 +55,8 @@ impl Ledger {
         if let Some(claim) = known {
             return self.earlier(self.unsettled(claim, replay.as_ref())?).await.map(Some);
         }
+        // First: what is held no more by now was captured, or is free.
+        self.not_elsewhere(replay.as_ref(), identifier.as_ref(), fingerprint).await?;
         let reads = &self.shared.reads;
         let mut used = match identifier {
             Some(key) => reads.identifier(&key, self.time()).await.map_err(|_| HoldError::Unavailable)?,
@@ -88,11 +90,7 @@ impl Ledger {
         }
         let mut holding = Box::new(Holding::claimed(&self.shared, permit, request));
         if self.shared.is_one_of_several() {
-            // What one of them leaves unknown the others could not close.
-            return match holding.request.intent {
-                Some(_) => Err(HoldError::Unavailable),
-                None => self.hold_among_several(holding).await,
-            };
+            return self.hold_among_several(holding).await;
         }
         if let Some(used) = self.look_up(&holding.request).await.map_err(|_| HoldError::Unavailable)? {
             let claim = used.claim(holding.request.fingerprint);
@@ -156,11 +154,17 @@ impl Ledger {
 
     /// Has the writer read the wallet and the agent, and open the provider's accounts, between two batches.
     async fn load(&self, request: &HoldRequest) -> Result<(), HoldError> {
-        match &request.intent {
-            None => self.open_provider(&request.provider).await.map_err(hold_error)?,
-            Some(intent) => self.open_chain(intent, &request.provider).await.map_err(hold_error)?,
-        }
+        self.open_accounts(request).await?;
         self.read_accounts(request).await.map_err(hold_error)
+    }
+
+    /// Opens what the payment moves between, where it is not open.
+    pub(super) async fn open_accounts(&self, request: &HoldRequest) -> Result<(), HoldError> {
+        let opened = match &request.intent {
+            None => self.open_provider(&request.provider).await,
+            Some(intent) => self.open_chain(intent, &request.provider).await,
+        };
+        opened.map_err(hold_error)
     }
 
     /// The answer for a key that somebody had before.
@@ -227,7 +231,7 @@ impl Used {
     }
 }
 
-pub(super) fn hold_error(error: LedgerError) -> HoldError {
+fn hold_error(error: LedgerError) -> HoldError {
     match error {
         LedgerError::UnknownWallet => HoldError::UnknownWallet,
         LedgerError::Overloaded => HoldError::Overloaded,

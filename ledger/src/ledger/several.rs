@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 
-use domain::{PaymentId, RateLimit, WalletId};
+use domain::{Fingerprint, IdempotencyKey, PaymentId, RateLimit, ReplayKey, WalletId};
 
-use super::admission::hold_error;
 use super::{Ledger, amount};
 use crate::account::WalletBalance;
 use crate::calls::{CallCount, CallsOf};
@@ -38,7 +37,7 @@ impl Ledger {
     /// The keys are this process's own by now; the writer asks the others for them, for funds and for limits, and writes
     /// the row of the hold, all in one batch.
     pub(super) async fn hold_among_several(&self, holding: Box<Holding>) -> Result<Held, HoldError> {
-        self.open_provider(&holding.request.provider).await.map_err(hold_error)?;
+        self.open_accounts(&holding.request).await?;
         let request = &holding.request;
         let (replay, identifier, fingerprint) = (request.replay, request.idempotency, request.fingerprint);
         let error = match holding.record().await {
@@ -50,6 +49,24 @@ impl Ledger {
             Some(prior) => Ok(prior),
             None => Err(error),
         }
+    }
+
+    /// Refuses keys that another process holds: its request may be paid already.
+    pub(super) async fn not_elsewhere(
+        &self,
+        replay: Option<&ReplayKey>,
+        identifier: Option<&IdempotencyKey>,
+        fingerprint: Fingerprint,
+    ) -> Result<(), HoldError> {
+        if !self.shared.is_one_of_several() || (replay.is_none() && identifier.is_none()) {
+            return Ok(());
+        }
+        let held = self.shared.reads.held_under(replay, identifier).await;
+        let Some((key, theirs)) = held.map_err(|_| HoldError::Unavailable)? else { return Ok(()) };
+        let nonce = |key: &ReplayKey| key.nonce_digest();
+        // Under another expiry the same nonce is another payment's.
+        let is_other = key.as_ref().map(nonce) == replay.map(nonce) && key.as_ref() != replay;
+        Err(if theirs == fingerprint && !is_other { HoldError::InProgress } else { HoldError::Reused })
     }
 
     /// Whether another process has the delivery of a captured payment, under way or owed.

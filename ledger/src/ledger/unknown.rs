@@ -22,7 +22,9 @@ impl Ledger {
     pub fn unknown(&self) -> Vec<OpenIntent> {
         let mut unknown = self.shared.parked.list(|holding| {
             let intent = Arc::clone(holding.request.intent.as_ref()?);
-            let (payment, amount) = (holding.request.payment, holding.cost.maximum);
+            // Whoever was asked to settle it was asked for what was used.
+            let (payment, most) = (holding.request.payment, holding.cost.maximum);
+            let amount = holding.used.map_or(most, |used| used.min(most));
             Some(OpenIntent { payment, amount, held_at: holding.held.at, seen: None, intent })
         });
         unknown.sort_by_key(|open| (open.intent.valid_before, open.payment));

@@ -147,5 +147,6 @@ async fn what_was_deposited_is_given_back_by_nobody_and_spent_like_other_money()
 async fn nothing_is_held_for_a_wallet_that_is_not_there() {
     let books = Books::new();
     assert_eq!(books.hold(deposit(1)).await.unwrap_err(), HoldError::Unavailable);
+    books.until_idle().await;
     books.finish().await;
 }

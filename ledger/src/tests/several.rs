@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use domain::Secret;
+use domain::{Secret, Window, WindowLimit};
 
-use super::kit::{Books, agent, amount, clean, request, signed, wallet};
+use super::kit::{Books, agent, amount, clean, named, request, signed, tiers, wallet};
 use super::postgres::until;
 use crate::database::{Coordination, Database};
 use crate::{
-    CaptureError, Held, HoldError, HoldRequest, Ledger, Settings, Silent, Withdrawal, audit_database,
+    CaptureError, Held, HoldError, HoldRequest, Ledger, RefundReason, Settings, Silent, Withdrawal,
+    audit_database,
 };
 
 pub(super) fn settings(url: &str) -> Settings {
@@ -16,7 +17,7 @@ pub(super) fn settings(url: &str) -> Settings {
     Settings { coordination: Coordination::Several, ..Settings::new(database) }
 }
 
-fn two() -> (Books, Books, String) {
+pub(super) fn two() -> (Books, Books, String) {
     let url = test_postgres::fresh_database();
     (Books::at(settings(&url)), Books::at(settings(&url)), url)
 }
@@ -103,6 +104,85 @@ async fn r1_a_payment_that_one_has_is_not_the_others_while_it_runs_or_afterwards
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the other never heard that it was delivered");
+}
+
+/// Pays here and there, with all that a payment can bring, refunds and leaves: afterwards each has to know what the other did.
+async fn trade(one: &Books, other: &Books, round: u8) {
+    let limits = vec![WindowLimit { scope: None, window: Window::Hour, limit: amount(1_000) }];
+    let priced = |request| HoldRequest { price: tiers(&[(1, 9), (3, 7)]), limits: limits.clone(), ..request };
+    for (number, books) in [one, other, one].into_iter().enumerate() {
+        let nonce = 3 * round + u8::try_from(number).unwrap();
+        books.pay(priced(signed(9, nonce))).await.delivered();
+        books.pay(HoldRequest { free_per_day: 2, ..request(4) }).await.delivered();
+    }
+    let held = one.hold(named(5, &format!("word {round}"))).await.unwrap();
+    let refunded = request(6);
+    let payment = refunded.payment;
+    one.pay(refunded).await.delivered();
+    other.ledger.refund(payment, RefundReason::Operator).await.unwrap();
+    other.hold(request(8)).await.unwrap().void().await.unwrap();
+    held.capture().await.unwrap().delivered();
+}
+
+async fn compared(books: &[&Books]) {
+    for books in books {
+        let report = books.ledger.audit().await.unwrap();
+        assert!(report.findings.iter().any(|finding| finding.invariant == "memory_balances"));
+        clean(&report);
+    }
+}
+
+#[tokio::test]
+async fn what_one_was_told_is_what_the_books_say() {
+    let (one, other, url) = two();
+    one.fund(1, 10_000).await;
+    for round in 0..4 {
+        trade(&one, &other, round).await;
+        compared(&[&one, &other]).await;
+    }
+    let running = other.hold(signed(11, 200)).await.unwrap();
+    compared(&[&one]).await;
+    running.capture().await.unwrap().delivered();
+    let told = test_postgres::query(&url, "select count(*) > 20 from ledger.change");
+    assert_eq!(told, "t", "every batch tells");
+    one.finish().await;
+    other.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_was_told_too_little_reads_the_books() {
+    let (one, other, url) = two();
+    one.fund(1, 100_000).await;
+    let held = other.hold(signed(11, 200)).await.unwrap();
+    // A batch that is missing in between, all of them, one that nobody understands, and a connection that broke.
+    let gaps = [
+        "delete from ledger.change where batch = (select batch - 3 from ledger.marker)",
+        "truncate ledger.change",
+        "update ledger.change set body = '\\xff'",
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity
+           where datname = current_database() and pid <> pg_backend_pid()",
+    ];
+    for (round, gap) in (0..).zip(gaps) {
+        trade(&one, &other, round).await;
+        one.pay(request(1)).await.delivered();
+        other.pay(request(1)).await.delivered();
+        one.pay(request(1)).await.delivered();
+        one.pay(request(1)).await.delivered();
+        let _ = test_postgres::query(&url, gap);
+        for books in [&one, &other] {
+            while books.ledger.audit().await.is_err() {}
+            until("it to be open", || books.ledger.shared.gate.is_open()).await;
+        }
+        compared(&[&one, &other]).await;
+    }
+    // More than anybody takes over batch by batch.
+    for _ in 0..40 {
+        one.pay(request(1)).await.delivered();
+    }
+    compared(&[&other]).await;
+    held.capture().await.unwrap().delivered();
+    one.finish().await;
+    other.finish().await;
 }
 
 #[tokio::test]

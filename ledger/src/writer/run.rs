@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::{Delta, FoundHold, Given, Marker, Operation, Outcome};
+use crate::batch::{Delta, FoundHold, Given, Operation, Outcome};
 use crate::command::{Command, Failure, Work};
 use crate::commit::{CommitStore, Loaded, StoreError, Wanted};
 use crate::decide::decide;
 use crate::error::LedgerError;
-use crate::facts::Facts;
 use crate::health::Cause;
 use crate::memory::Memory;
 use crate::observer::CommitFailure;
@@ -35,8 +34,8 @@ pub(crate) struct Run<S> {
     queue: mpsc::UnboundedReceiver<Command>,
     /// How time passes for the writer: it looks after itself and asks again at each tick, and never sleeps.
     pub(super) ticks: mpsc::Receiver<()>,
-    /// Where several processes write: no facts at all, so that all are read again for each batch.
-    nothing: Option<Facts>,
+    /// Whether several processes write.
+    pub(super) is_shared: bool,
     /// Operations in the last batch: large ones make the next one gather.
     last_batch: usize,
     /// Places that were taken in the queue when the last batch was full: what a batch can be gathered from.
@@ -60,11 +59,11 @@ impl<S: CommitStore> Run<S> {
         found: Vec<FoundHold>,
     ) -> Self {
         let backlog = backlog::found(&shared, found);
-        let nothing = shared.is_one_of_several().then(|| Facts::new(Marker::default(), 0, 0, 0));
+        let is_shared = shared.is_one_of_several();
         Self {
             shared,
             store,
-            nothing,
+            is_shared,
             queue,
             ticks,
             last_batch: 0,
@@ -127,18 +126,23 @@ impl<S: CommitStore> Run<S> {
         let at = self.shared.time();
         self.shared.memory.lock().shrink(at);
         for pause in round.pauses {
+            // Where others write, they stand still too.
+            if self.catch_up().await.is_err() {
+                continue;
+            }
             let (resume, resumed) = oneshot::channel();
             if pause.send(resume).is_ok() {
                 // Used or dropped: either way the pause is over.
                 let _ = resumed.await;
             }
+            self.end_batch().await;
         }
     }
 
     /// Where others write, what came while their batch was waited for goes with this one.
     async fn begin(&mut self, round: &mut Round) -> Result<Given, StoreError> {
-        if self.nothing.is_some() {
-            self.store.begin().await?;
+        if self.is_shared {
+            self.catch_up().await?;
             self.drain(round);
         }
         self.read_facts(round).await
@@ -179,28 +183,28 @@ impl<S: CommitStore> Run<S> {
     }
 
     /// Reads what the round needs and memory lacks, keeps it, and answers those who only wanted that. Nothing is
-    /// committed meanwhile, so nothing changes between the reading and the keeping. Where others write, the batch begins
-    /// here, and new holds are judged.
+    /// committed meanwhile, so nothing changes between the reading and the keeping. Where others write, the batch has begun
+    /// then, and new holds are judged.
     pub(super) async fn read_facts(&mut self, round: &mut Round) -> Result<Given, StoreError> {
+        self.catch_up().await?;
+        let at = self.shared.time();
         let mut wanted = Wanted::default();
         {
-            let memory = self.shared.memory.lock();
-            match &self.nothing {
-                None => round.works.iter().for_each(|work| work.want(&memory.facts, &mut wanted)),
-                Some(nothing) => Self::want_all(&round.works, nothing, &mut wanted),
+            let facts = &self.shared.memory.lock().facts;
+            round.works.iter().for_each(|work| work.want(facts, &mut wanted));
+            if self.is_shared {
+                wanted.among_several(&round.works, at);
             }
             for (load, _) in &round.loads {
-                let known = self.nothing.as_ref().unwrap_or(&memory.facts);
-                load.wallets.iter().for_each(|wallet| wanted.wallet(known, *wallet));
-                load.agents.iter().for_each(|agent| wanted.agent(known, *agent));
+                load.wallets.iter().for_each(|wallet| wanted.wallet(facts, *wallet));
+                load.agents.iter().for_each(|agent| wanted.agent(facts, *agent));
             }
         }
-        let loaded = if wanted.is_empty() && self.nothing.is_none() {
+        let loaded = if wanted.is_empty() {
             Loaded::default()
         } else {
             // A hold that a crash left behind is charged to the windows of its own time.
             let held = round.works.iter().filter_map(Work::held_at).min();
-            let at = self.shared.time();
             self.store.load(&wanted, held.map_or(at, |held| held.min(at))).await?
         };
         let mut memory = self.shared.memory.lock();
@@ -217,13 +221,11 @@ impl<S: CommitStore> Run<S> {
                 }
             }
         };
-        match loaded.others {
-            None => cover(&mut memory, &mut round.works),
-            Some(others) => {
-                self.shared.committed(others.marker.at);
-                let agent_holds_max = self.shared.settings.agent_holds_max;
-                several::catch_up(&mut memory, others, &mut round.works, agent_holds_max, cover);
-            }
+        if self.is_shared {
+            let agent_holds_max = self.shared.settings.agent_holds_max;
+            several::judge(&mut memory, &loaded.named, &mut round.works, agent_holds_max, cover);
+        } else {
+            cover(&mut memory, &mut round.works);
         }
         for (load, reply) in round.loads.drain(..) {
             let known = load.wallets.iter().all(|wallet| memory.facts.wallets.contains(wallet));
@@ -268,7 +270,7 @@ impl<S: CommitStore> Run<S> {
 
     /// Where others write, they may have since the facts were read.
     async fn commit_half(&mut self, works: Vec<Work>, given: &Given) {
-        if self.nothing.is_none() {
+        if !self.is_shared {
             return self.commit(works, given).await;
         }
         let mut round = Round { works, ..Round::default() };
@@ -293,7 +295,7 @@ impl<S: CommitStore> Run<S> {
     /// Between the requests: a probe where commits failed, refunds that still must stand, the list of deliveries.
     async fn look_after(&mut self) {
         self.watch_clock();
-        if self.nothing.is_some() && self.shared.gate.cause().is_none() {
+        if self.is_shared && self.shared.gate.cause().is_none() {
             self.take_orphans().await;
         }
         let wrote = std::mem::take(&mut self.wrote);

@@ -1,57 +1,56 @@
 //! Where several processes write: before a batch is decided, memory takes over what the others wrote, and each new hold is
 //! judged against what all of them hold.
 //!
-//! Memory is the authority over nothing then, but the judge is the same: what the others hold stands in it for the moment
-//! of judging. Nothing is written here. Next: `commit::shared` for the transaction around it.
+//! Between two batches memory is behind, but the judge is the same: what the others hold stands among this process's own holds for
+//! the moment of judging, as far as it concerns who is judged. Nothing is written here. Next: `commit::shared` for the transaction
+//! around it, `elsewhere` for what is taken over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use domain::{Fingerprint, IdempotencyKey};
+use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, UnixMillis, WalletId};
 
 use super::run::Run;
-use crate::batch::FoundHold;
 use crate::command::Work;
-use crate::commit::{CommitStore, Others, Wanted};
+use crate::commit::{CommitStore, StoreError, Wanted};
 use crate::error::HoldError;
-use crate::facts::Facts;
 use crate::hold::{HoldRequest, Holding, Stage};
 use crate::memory::{Memory, Reservation};
 use crate::reads::Used;
 use crate::writer::backlog;
 
-/// What other processes hold, while it stands in memory.
-struct Elsewhere {
-    holds: Vec<FoundHold>,
-    nonces: HashMap<[u8; 16], usize>,
-    identifiers: HashMap<IdempotencyKey, usize>,
-    named: HashMap<IdempotencyKey, Used>,
-}
+/// What runs for longer may belong to windows that memory does not keep: those of its agent are read again.
+const LONG_AGO_MILLIS: i64 = 3600 * 1000;
+
+/// What identifiers were used for.
+type Named = HashMap<IdempotencyKey, Used>;
 
 // === impl Wanted ===
 
 impl Wanted {
-    /// What must be known beside facts before something is held where others hold too.
-    pub(super) fn hold(&mut self, request: &HoldRequest) {
-        self.holds = true;
-        self.identifiers.extend(request.idempotency);
-        self.nonces.extend(request.replay.map(|key| key.nonce_digest()));
+    /// What must be known of a round where others write too, whatever memory knows.
+    pub(super) fn among_several(&mut self, works: &[Work], at: UnixMillis) {
+        for work in works {
+            match work {
+                Work::Hold { holding, .. } => self.identifiers.extend(holding.request.idempotency),
+                Work::Capture { holding, .. } if holding.held.at.0 < at.0 - LONG_AGO_MILLIS => {
+                    self.agents.insert(holding.request.agent);
+                }
+                _ => {}
+            }
+        }
     }
 }
 
 // === impl Run ===
 
 impl<S: CommitStore> Run<S> {
-    /// All that a round needs, whatever memory knows: somebody else may have changed it.
-    pub(super) fn want_all(works: &[Work], nothing: &Facts, wanted: &mut Wanted) {
-        for work in works {
-            work.want(nothing, wanted);
-            match work {
-                Work::Hold { holding, .. } => wanted.hold(&holding.request),
-                // What others hold is theirs.
-                Work::Withdraw { .. } => wanted.holds = true,
-                _ => {}
-            }
+    /// Begins a batch, unless it was begun, and takes over what others wrote since the last one.
+    pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
+        if let Some(others) = self.store.begin().await? {
+            self.shared.committed(others.marker.at);
+            self.shared.memory.lock().catch_up(others);
         }
+        Ok(())
     }
 
     /// Takes over what a dead process left: its holds end here, and its deliveries are owed from here.
@@ -65,7 +64,13 @@ impl<S: CommitStore> Run<S> {
                     open,
                     "took over the holds and the open deliveries of a gateway that is gone"
                 );
-                self.shared.memory.lock().deliveries.inherit(orphans.open);
+                {
+                    let mut memory = self.shared.memory.lock();
+                    memory.deliveries.inherit(orphans.open);
+                    for found in &orphans.holds {
+                        memory.elsewhere.remove(&found.request.payment);
+                    }
+                }
                 self.backlog.extend(backlog::found(&self.shared, orphans.holds));
             }
             Err(error) => tracing::warn!(%error, "cannot look for what gateways left that are gone"),
@@ -73,28 +78,23 @@ impl<S: CommitStore> Run<S> {
     }
 }
 
-/// Takes over what others wrote, and gives each new hold of the round its funds and limits. Those that are refused hear it at
-/// once and leave the round; the rest of the round may use `judged` while what others hold stands in memory.
-pub(super) fn catch_up(
+/// Gives each new hold of the round its funds and limits. Those that are refused hear it at once and leave the round; the rest
+/// of the round may use `judged` while what others hold stands in memory.
+pub(super) fn judge(
     memory: &mut Memory,
-    others: Others,
+    named: &Named,
     works: &mut Vec<Work>,
     agent_holds_max: u32,
     judged: impl FnOnce(&mut Memory, &mut Vec<Work>),
 ) {
-    let Others { marker, next_account, providers, replays, named, holds } = others;
-    let facts = &mut memory.facts;
-    (facts.marker, facts.next_account) = (marker, next_account);
-    facts.providers.extend(providers.into_iter().map(|(name, provider)| (name.into(), provider)));
-    replays.into_iter().for_each(|captured| facts.replays.insert(captured));
-    let elsewhere = Elsewhere::new(holds, named);
-    memory.holds.enter(&elsewhere.holds);
+    let concerned = concerned(memory, works);
+    memory.enter(&concerned);
     let mut kept = Vec::with_capacity(works.len());
     for work in works.drain(..) {
         match work {
             // One that has its row was judged when it was written.
             Work::Hold { mut holding, reply } if holding.stage != Stage::Recorded => {
-                match elsewhere.judge(memory, &mut holding, agent_holds_max) {
+                match judge_one(memory, named, &mut holding, agent_holds_max) {
                     Ok(()) => kept.push(Work::Hold { holding, reply }),
                     Err(error) => {
                         holding.release(memory);
@@ -108,67 +108,71 @@ pub(super) fn catch_up(
     }
     *works = kept;
     judged(memory, works);
-    memory.holds.leave(&elsewhere.holds);
+    memory.leave(&concerned);
 }
 
-// === impl Elsewhere ===
-
-impl Elsewhere {
-    fn new(holds: Vec<FoundHold>, named: HashMap<IdempotencyKey, Used>) -> Self {
-        let requests = || holds.iter().map(|hold| &hold.request).enumerate();
-        let nonces = requests().filter_map(|(at, request)| Some((request.replay?.nonce_digest(), at)));
-        let identifiers = requests().filter_map(|(at, request)| Some((request.idempotency?, at)));
-        let (nonces, identifiers) = (nonces.collect(), identifiers.collect());
-        Self { holds, nonces, identifiers, named }
-    }
-
-    /// Whether a request may be held. Its keys are this process's own already.
-    fn judge(
-        &self,
-        memory: &mut Memory,
-        holding: &mut Holding,
-        agent_holds_max: u32,
-    ) -> Result<(), HoldError> {
-        // Of a batch that was tried before: what was true then need not be true now.
-        holding.unreserve(memory);
-        self.keys(memory, &holding.request)?;
-        let Holding { request, held, .. } = &*holding;
-        match memory.reserve(request, held, agent_holds_max) {
-            Reservation::Held(cost) => {
-                holding.cost = cost;
-                holding.stage = Stage::Reserved;
-                Ok(())
+/// What others hold of those who are judged.
+fn concerned(memory: &Memory, works: &[Work]) -> Vec<PaymentId> {
+    let (mut wallets, mut agents) = (HashSet::<WalletId>::new(), HashSet::<AgentId>::new());
+    for work in works {
+        match work {
+            Work::Hold { holding, .. } => {
+                wallets.insert(holding.request.wallet);
+                agents.insert(holding.request.agent);
             }
-            Reservation::Refused(error) => Err(error),
-            // Everything was read: it does not exist.
-            Reservation::Missing if memory.facts.wallets.contains(&request.wallet) => {
-                Err(HoldError::Unavailable)
+            Work::Withdraw { withdrawing, .. } => {
+                wallets.insert(withdrawing.withdrawal().wallet);
             }
-            Reservation::Missing => Err(HoldError::UnknownWallet),
+            _ => {}
         }
     }
+    memory.elsewhere.of(&wallets, &agents)
+}
 
-    /// Captured before is told by the books afterwards; here it only must not be held again.
-    fn keys(&self, memory: &Memory, request: &HoldRequest) -> Result<(), HoldError> {
-        let same = |theirs: Fingerprint| {
-            if theirs == request.fingerprint { HoldError::InProgress } else { HoldError::Reused }
-        };
-        if let Some(key) = &request.idempotency {
-            if let Some(used) = self.named.get(key) {
-                return Err(same(used.fingerprint));
-            }
-            if let Some(at) = self.identifiers.get(key) {
-                return Err(same(self.holds[*at].request.fingerprint));
-            }
+/// Whether a request may be held. Its keys are this process's own already.
+fn judge_one(
+    memory: &mut Memory,
+    named: &Named,
+    holding: &mut Holding,
+    agent_holds_max: u32,
+) -> Result<(), HoldError> {
+    // Of a batch that was tried before: what was true then need not be true now.
+    holding.unreserve(memory);
+    keys(memory, named, &holding.request)?;
+    let Holding { request, held, .. } = &*holding;
+    match memory.reserve(request, held, agent_holds_max) {
+        Reservation::Held(cost) => {
+            holding.cost = cost;
+            holding.stage = Stage::Reserved;
+            Ok(())
         }
-        let Some(key) = &request.replay else { return Ok(()) };
-        if let Some(captured) = memory.facts.replays.get(&key.nonce_digest()) {
-            return Err(if captured.key == *key { same(captured.fingerprint) } else { HoldError::Reused });
+        Reservation::Refused(error) => Err(error),
+        // Everything was read: it does not exist.
+        Reservation::Missing if memory.facts.wallets.contains(&request.wallet) => Err(HoldError::Unavailable),
+        Reservation::Missing => Err(HoldError::UnknownWallet),
+    }
+}
+
+/// Captured before is told by the books afterwards; here it only must not be held again.
+fn keys(memory: &Memory, named: &Named, request: &HoldRequest) -> Result<(), HoldError> {
+    let same = |theirs: Fingerprint| {
+        if theirs == request.fingerprint { HoldError::InProgress } else { HoldError::Reused }
+    };
+    if let Some(key) = &request.idempotency {
+        if let Some(used) = named.get(key) {
+            return Err(same(used.fingerprint));
         }
-        match self.nonces.get(&key.nonce_digest()).map(|at| &self.holds[*at].request) {
-            Some(theirs) if theirs.replay == Some(*key) => Err(same(theirs.fingerprint)),
-            Some(_) => Err(HoldError::Reused),
-            None => Ok(()),
+        if let Some(theirs) = memory.elsewhere.identifier(key) {
+            return Err(same(theirs.fingerprint));
         }
+    }
+    let Some(key) = &request.replay else { return Ok(()) };
+    if let Some(captured) = memory.facts.replays.get(&key.nonce_digest()) {
+        return Err(if captured.key == *key { same(captured.fingerprint) } else { HoldError::Reused });
+    }
+    match memory.elsewhere.nonce(&key.nonce_digest()) {
+        Some(theirs) if theirs.replay == Some(*key) => Err(same(theirs.fingerprint)),
+        Some(_) => Err(HoldError::Reused),
+        None => Ok(()),
     }
 }

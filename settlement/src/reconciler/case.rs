@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{B256, Settle};
+use alloy_primitives::U256;
+use domain::{Amount, B256, Settle};
 use ledger::{Close, LedgerError, OpenIntent};
 
 use super::Shared;
 use crate::chain::Evidence;
-use crate::rail::{Closed, Last, Settling};
+use crate::rail::{Closed, Last, Settling, units};
 use crate::signed::Signed;
 
 /// Seconds that a payment must have left to be handed to a settler: facilitators refuse less.
@@ -15,8 +16,8 @@ const TIME_LEFT_MIN: u64 = 6;
 
 /// What is known of a payment now.
 enum Case {
-    /// Its value moved.
-    Moved(B256),
+    /// So many units moved.
+    Moved(B256, U256),
     /// It never will.
     Never,
     /// Neither yet.
@@ -37,7 +38,7 @@ impl Shared {
             Err(error) => unreadable(&open, &error),
         };
         let (evidence, closed) = match case {
-            Case::Moved(transaction) => (Close::Moved(transaction), Closed::Moved),
+            Case::Moved(transaction, value) => (close(transaction, value), Closed::Moved),
             Case::Never => (Close::Void, Closed::Void),
             Case::Open => return self.end(&open),
         };
@@ -52,7 +53,10 @@ impl Shared {
             Err(error) => unreadable(&open, &error),
         };
         match case {
-            Case::Moved(transaction) => {
+            Case::Moved(transaction, value) => {
+                if value != units(open.amount) {
+                    tracing::error!(payment = %open.payment, %transaction, %value, "another amount has moved than is due");
+                }
                 let written = self.ledger.settled(open.payment, transaction).await;
                 self.written(&open, Closed::Settled, written);
             }
@@ -69,7 +73,7 @@ impl Shared {
     async fn collect(&self, open: &OpenIntent, signed: &Signed) -> Case {
         let last = self.rail.last_heard(&open.payment);
         match last {
-            Some(Last::Moved(transaction)) => return Case::Moved(transaction),
+            Some(Last::Moved(transaction)) => return Case::Moved(transaction, units(open.amount)),
             // It stands in a block still: more is to be seen once that one counts.
             Some(Last::Shown { counts_with })
                 if self.rail.last_block(&signed.network) < Some(counts_with)
@@ -99,7 +103,7 @@ impl Shared {
         let is_void = evidence == Evidence::Void;
         let is_void_for_long = self.known.lock().void(&open.payment, is_void, self.rail.now());
         match evidence {
-            Evidence::Moved { transaction, .. } => return Case::Moved(transaction),
+            Evidence::Moved { transaction, value, .. } => return Case::Moved(transaction, value),
             Evidence::Void if is_void_for_long => return Case::Never,
             Evidence::Unused { at } if at >= signed.valid_before() => return Case::Never,
             Evidence::Void => return Case::Open,
@@ -113,7 +117,7 @@ impl Shared {
     async fn ask(&self, open: &OpenIntent, signed: &Signed) -> Case {
         self.known.lock().ask(&open.payment);
         match self.rail.collect(open.payment, signed, open.amount).await {
-            Settling::Moved(transaction) => Case::Moved(transaction),
+            Settling::Moved(transaction) => Case::Moved(transaction, units(open.amount)),
             Settling::Refused(_) => {
                 // What was served and is refused now may be paid yet, by a payer who finds the money in time.
                 self.rail.distrust(open.intent.payer);
@@ -150,6 +154,12 @@ impl Shared {
     fn end(&self, open: &OpenIntent) {
         self.known.lock().end(&open.payment, self.rail.now());
     }
+}
+
+/// What is written down of value that moved: what the chain shows, whatever was asked for.
+fn close(transaction: B256, value: U256) -> Close {
+    let amount = i64::try_from(value).ok().and_then(Amount::from_atomic);
+    amount.map_or(Close::Moved(transaction), |amount| Close::MovedPart(transaction, amount))
 }
 
 fn unreadable(open: &OpenIntent, error: &crate::SignedError) -> Case {

@@ -130,6 +130,10 @@ async fn a_deposit_funds_its_wallet_once_and_the_same_payment_is_told_the_same_d
     for _ in 0..3 {
         assert_eq!(till.pay(&payment).await, first);
     }
+    // Also when its time is over, whatever would be said of a new one.
+    till.house.clock.set(NOON + 65_000);
+    till.world.facilitators[0].does(Act::Reset);
+    assert_eq!(till.pay(&payment).await, first);
     // It pays for nothing else: no other wallet, no other amount.
     for (into, units) in [(2, 1_000), (1, 2_000)] {
         let reply = till.answer(into, amount(units), Some(&payment)).await.reply();

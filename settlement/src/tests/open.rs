@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use alloy_primitives::B256;
+use async_trait::async_trait;
 use domain::{BasisPoints, Capture, Clock, Fingerprint, Payee, PaymentId, Price, ReplayKey, Settle};
 use ledger::{Held, Hold, HoldRequest, Intent, PaymentState};
 use serde_json::json;
 
 use super::house::{House, amount, continuous};
+use crate::duty::{Alone, Duty};
 use crate::mock::Act;
 use crate::rail::tests::{
     LONG, NETWORK, PAY_TO, TOKEN, VALID_BEFORE, World, honest, payer, price, settling, success, texts,
@@ -125,7 +127,7 @@ impl Both {
 
 pub(super) fn reconciler(house: &House, world: &World) -> Reconciler {
     let bounds = Bounds { running_max: 8, due_max: 100 };
-    Reconciler::new(house.ledger.clone(), world.rail.clone(), bounds)
+    Reconciler::new(house.ledger.clone(), world.rail.clone(), bounds, Arc::new(Alone))
 }
 
 pub(super) fn transaction_of(nonce: u8) -> Option<B256> {
@@ -220,6 +222,32 @@ async fn what_is_due_is_settled_once_the_earliest_to_expire_first() {
         assert_eq!(both.moved(payment).await, transaction_of(nonce));
     }
     assert_eq!(both.closed(), vec![Closed::Settled; 20]);
+    both.house.finish().await;
+}
+
+/// Another process has the turn.
+struct Theirs;
+
+#[async_trait]
+impl Duty for Theirs {
+    async fn is_ours(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn what_is_due_is_left_to_whoever_has_the_turn_and_what_is_unknown_here_is_not() {
+    let mut both = Both::new().await;
+    let bounds = Bounds { running_max: 8, due_max: 100 };
+    let (ledger, rail) = (both.house.ledger.clone(), both.world.rail.clone());
+    let mut without_turn = Reconciler::new(ledger, rail, bounds, Arc::new(Theirs));
+    both.captured(1, Settle::Deferred).await;
+    drop(both.hold(2, Settle::After).await);
+    both.world.chain.lock().use_up(B256::repeat_byte(2), true);
+    assert_eq!(without_turn.round().await.unwrap(), Open { unknown: 1, due: 0 });
+    assert_eq!((both.world.asked(0, "settle"), both.closed()), (0, vec![Closed::Moved]));
+    assert_eq!(both.round().await, (0, 1));
+    assert_eq!(both.closed(), [Closed::Moved, Closed::Settled]);
     both.house.finish().await;
 }
 

@@ -1,5 +1,7 @@
 //! Attacks on payments, where what moves is USDC on a public network: each ends with books that say what the chain says.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::crowd::{answers, begin_all, count, send_all};
 use tests::facilitator::{Call, Conduct};
@@ -117,7 +119,7 @@ async fn a5_a_payer_who_empties_the_account_before_it_is_settled_costs_no_more_t
     gate.open();
     world.facilitator.on(Call::Verify, Conduct::honest());
     // Time goes on there until the payments are over in a block.
-    world.network.mine_every(1).await;
+    let _blocks = world.network.ticking(Duration::from_millis(500));
     let lost = "faregate_chain_written_off_units_total";
     until("both to be written off", || async {
         (world.gateway.metrics().await.count(lost, &[]) == served * PRICE).then_some(())
@@ -126,8 +128,6 @@ async fn a5_a_payer_who_empties_the_account_before_it_is_settled_costs_no_more_t
     world.settled(0).await;
     // Whoever did not pay then pays now before it is served.
     world.network.fund(payer.address(), PRICE).await;
-    world.network.mine_every(0).await;
-    world.network.mine_each(true).await;
     let paid_first = until("funds that were read a moment ago to be read again", || async {
         let response = world.buy(&payer, &Request::get("/paid")).await;
         (response.status == 200).then_some(response)

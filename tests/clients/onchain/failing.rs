@@ -1,6 +1,8 @@
 //! What stands around a payment on a public network and fails: its facilitator, its chain, the names of either. Nothing is lost by it,
 //! nothing is paid twice, and those who pay in another way do not notice.
 
+use std::time::Duration;
+
 use tests::facilitator::{Call, Conduct};
 use tests::wait::until;
 use tests::{Agent, Config, Faregate, Gate, Provider, PublicWorld, Request, Route, Setting};
@@ -77,7 +79,7 @@ async fn d13_a_block_that_is_no_more_takes_no_payment_with_it() {
     let first = served.expect_status(200).receipt()["transaction"].clone();
     world.network.drop_blocks(1).await;
     assert_eq!(world.network.balance(PublicWorld::provider()).await, 0, "it never was");
-    world.network.mine_every(1).await;
+    let _blocks = world.network.ticking(Duration::from_millis(500));
     world.settled(PRICE).await;
     let received = world.network.received(PublicWorld::provider()).await;
     assert_eq!(received.len(), 1);

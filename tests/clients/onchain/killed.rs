@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tests::wait::until;
-use tests::{Payer, PublicWorld, Request, Route, Wire};
+use tests::{Payer, PublicWorld, Request, Route, Script, Wire};
 use tokio::task::JoinSet;
 
 /// Kills when nothing else is said.
@@ -46,6 +46,18 @@ async fn c7_killed_while_payments_are_due_each_of_them_is_settled_once() {
 async fn c7_killed_while_it_settles_permits_every_payer_pays_once_for_each_call_that_was_served() {
     let lines = format!("{SHORT}\n{}", PublicWorld::moved_by("\"permit2\""));
     let world = PublicWorld::settling_itself(&lines, [Route::new("/paid", "$0.001")]).await;
+    for payer in world.network.payers(CALLS, 0).await {
+        world.network.approve_permit2(payer.address()).await;
+    }
+    storm(world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c7_killed_while_it_settles_less_than_was_signed_every_payer_pays_that_once_for_each_call() {
+    let lines = format!("{SHORT}\n{}", PublicWorld::moved_by("\"permit2\""));
+    let route = Route::metered("/paid", "{ up_to = \"$0.002\" }");
+    let world = PublicWorld::settling_itself(&lines, [route]).await;
+    world.upstream.on("/paid", Script::reply(200, &["settlement-overrides: {\"amount\":\"1000\"}"], "done"));
     for payer in world.network.payers(CALLS, 0).await {
         world.network.approve_permit2(payer.address()).await;
     }

@@ -15,6 +15,8 @@ const DEEP_LEVELS: usize = 10_000;
 pub struct Conduct {
     pub(super) gate: Option<Gate>,
     pub(super) is_done: bool,
+    /// All that was signed is taken, whatever is asked for.
+    pub(super) is_greedy: bool,
     pub(super) say: Say,
 }
 
@@ -43,13 +45,19 @@ pub(super) enum Say {
 
 impl Conduct {
     const fn saying(say: Say) -> Self {
-        Self { gate: None, is_done: false, say }
+        Self { gate: None, is_done: false, is_greedy: false, say }
     }
 
     /// Hands on what the one behind says.
     #[must_use]
     pub const fn honest() -> Self {
-        Self { gate: None, is_done: true, say: Say::Answer }
+        Self { gate: None, is_done: true, is_greedy: false, say: Say::Answer }
+    }
+
+    /// Takes all that its payer signed, whatever it is asked for, and hands on what the one behind says.
+    #[must_use]
+    pub const fn greedy() -> Self {
+        Self { gate: None, is_done: true, is_greedy: true, say: Say::Answer }
     }
 
     /// Not there: the connection ends without an answer.
@@ -85,7 +93,7 @@ impl Conduct {
     /// Two calls are carried out, and each one is given the answer of the other.
     #[must_use]
     pub const fn swapped() -> Self {
-        Self { gate: None, is_done: true, say: Say::Other }
+        Self { gate: None, is_done: true, is_greedy: false, say: Say::Other }
     }
 
     /// 200 and these bytes.

@@ -95,8 +95,16 @@ impl Staked {
     /// With its hold.
     pub(super) fn held(self, hold: Hold) -> SignedHold {
         let settle = self.intent.settle;
-        let amount = hold.maximum();
-        SignedHold { hold, signed: self.signed, settle, amount, exposed: self.exposed, rail: self.rail }
+        let (amount, is_kept) = (hold.maximum(), false);
+        SignedHold {
+            hold,
+            signed: self.signed,
+            settle,
+            amount,
+            is_kept,
+            exposed: self.exposed,
+            rail: self.rail,
+        }
     }
 }
 

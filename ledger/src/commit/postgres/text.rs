@@ -129,21 +129,40 @@ select case
     };
 }
 
-/// A batch of captures.
-pub(super) const CAPTURES: &str = concat!(captures!(), written!(""));
+/// What one of several processes writes beside all that: its own row, with its open list (`$95`), and what it tells the others (`$96`).
+macro_rules! told {
+    () => {
+        ",
+noted as (
+  update instance set batch = $1, open = $95 where id = $73 and exists (select 1 from fence)
+  returning 1),
+told as (
+  insert into change (batch, body) select $1, $96 where exists (select 1 from fence)
+  on conflict (batch) do update set body = excluded.body)"
+    };
+}
 
-/// A batch of captures, and of holds on disk.
-pub(super) const HOLDS: &str = concat!(
-    captures!(),
-    holds!(),
-    written!(
-        "
+/// The same, with the walls of holds and intents.
+macro_rules! holds_written {
+    () => {
+        written!(
+            "
   when (select count(*) from ended) <> cardinality($53::bytea[])
     or (select count(*) from kept) <> cardinality($92::bytea[]) then refuse('a hold that a batch ends is not there')
   when (select count(*) from unsigned) <> cardinality($87::bytea[])
     or (select count(*) from closed) <> cardinality($88::bytea[]) then refuse('an intent that a batch ends is not open')"
-    )
-);
+        )
+    };
+}
+
+/// A batch of captures.
+pub(super) const CAPTURES: &str = concat!(captures!(), written!(""));
+
+/// A batch of captures, and of holds on disk.
+pub(super) const HOLDS: &str = concat!(captures!(), holds!(), holds_written!());
+
+/// A batch of one of several processes.
+pub(super) const SHARED: &str = concat!(captures!(), holds!(), told!(), holds_written!());
 
 /// `$1` ids, `$2` kinds, `$3` wallets, `$4` providers, `$5` time, `$6` tokens.
 pub(super) const ACCOUNTS: &str = "

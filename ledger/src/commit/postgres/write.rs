@@ -10,6 +10,7 @@ use crate::batch::{CallChange, CallKey, Delta, KEPT_MILLIS, Owner, PaymentRow, W
 use crate::books::holds::{capture, price};
 use crate::books::rows::headers;
 use crate::books::windows::{self, period, scope};
+use crate::change::Change;
 use crate::intent::Token;
 
 pub(super) type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
@@ -19,7 +20,7 @@ pub(super) type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
 pub(crate) struct Author {
     /// Of the lease.
     pub(crate) epoch: i64,
-    /// Whose the holds are; 0: the one owner's, who keeps its open list in the marker.
+    /// Whose the holds are; 0: the one owner's, who keeps its open list in the marker and tells nobody.
     pub(crate) instance: i64,
 }
 
@@ -63,14 +64,17 @@ pub(crate) async fn statements(
 
 async fn captures(connection: &mut PgConnection, delta: &Delta, author: Author) -> Result<bool, sqlx::Error> {
     let marker = delta.marker;
-    let open = if author.instance == 0 { open(delta) } else { Vec::new() };
+    let is_alone = author.instance == 0;
+    let statement = match delta.has_holds() {
+        _ if !is_alone => text::SHARED,
+        true => text::HOLDS,
+        false => text::CAPTURES,
+    };
     let balances = i64::try_from(delta.balances.len()).unwrap_or(i64::MAX);
-    let query = sqlx::query(if delta.has_holds() { text::HOLDS } else { text::CAPTURES })
-        .bind(marker.batch)
-        .bind(marker.at.0)
-        .bind(marker.seq)
-        .bind(marker.gross);
-    let query = query.bind(open).bind(author.epoch).bind(marker.at.plus(KEPT_MILLIS).0).bind(balances);
+    let query =
+        sqlx::query(statement).bind(marker.batch).bind(marker.at.0).bind(marker.seq).bind(marker.gross);
+    let listed = if is_alone { open(delta) } else { Vec::new() };
+    let query = query.bind(listed).bind(author.epoch).bind(marker.at.plus(KEPT_MILLIS).0).bind(balances);
     let query = payments(query, &delta.payments);
     let moved: Vec<_> = delta.balances.iter().collect();
     let query = query
@@ -87,13 +91,14 @@ async fn captures(connection: &mut PgConnection, delta: &Delta, author: Author) 
         .bind(column(&charged(delta), |(key, _)| scope(key.scope.as_ref())))
         .bind(column(&delta.payments, |row| windows::charged(&row.windows)))
         .bind(column(&delta.payments, |row| i64::from(row.free)));
-    let query = if delta.has_holds() { holds(query, delta, author) } else { query };
+    let query = if statement == text::CAPTURES { query } else { holds(query, delta, author) };
+    let query = if is_alone { query } else { query.bind(open(delta)).bind(Change::of(delta).to_bytes()) };
     let row = query.fetch_one(connection).await?;
     sqlx::Row::try_get::<i64, _>(&row, 0).map(|written| written == 1)
 }
 
 /// The list of open deliveries as it is kept.
-pub(crate) fn open(delta: &Delta) -> Vec<u8> {
+fn open(delta: &Delta) -> Vec<u8> {
     delta.open.iter().flat_map(|payment| *payment.as_bytes()).collect()
 }
 

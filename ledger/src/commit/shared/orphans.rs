@@ -11,7 +11,8 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::begin;
-use crate::books::holds::{HoldColumns, holds};
+use crate::books::holds::{HoldColumns, holds, read};
+use crate::books::intents::{IntentColumns, intents};
 use crate::books::rows::fixed;
 use crate::commit::Orphans;
 
@@ -35,6 +36,10 @@ const INHERIT: &str = "update hold set instance = $2 where instance = any($1)";
 
 /// `$1` the dead.
 const LEFT: &str = concat!(holds!(), "where h.instance = any($1)");
+
+/// `$1` the dead: what of that was signed for public networks.
+const SIGNED: &str =
+    concat!(intents!(), "where i.payment in (select payment from hold where instance = any($1))");
 
 /// Whose rows ran out, until when they were good, and since when they are looked at.
 #[derive(Debug, Default)]
@@ -83,9 +88,8 @@ pub(super) async fn take(
         }
     }
     let holds: Vec<HoldColumns> = sqlx::query_as(LEFT).bind(&gone).fetch_all(&mut *connection).await?;
-    for row in holds {
-        found.holds.push(row.read()?);
-    }
+    let signed: Vec<IntentColumns> = sqlx::query_as(SIGNED).bind(&gone).fetch_all(&mut *connection).await?;
+    found.holds = read(holds, signed)?;
     sqlx::query(INHERIT).bind(&gone).bind(heir).execute(&mut *connection).await?;
     sqlx::raw_sql("commit").execute(&mut *connection).await?;
     Ok(found)

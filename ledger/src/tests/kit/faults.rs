@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::batch::Delta;
-use crate::commit::{CommitStore, Loaded, Store, StoreError, Wanted};
+use crate::commit::{CommitStore, Loaded, Orphans, Others, Store, StoreError, Wanted};
 
 /// What the store does wrong, in order; then it works.
 pub(in crate::tests) struct Faults {
@@ -71,7 +71,7 @@ impl Faults {
 }
 
 impl CommitStore for FaultyStore {
-    async fn begin(&mut self) -> Result<(), StoreError> {
+    async fn begin(&mut self) -> Result<Option<Others>, StoreError> {
         self.real.begin().await
     }
 
@@ -114,6 +114,10 @@ impl CommitStore for FaultyStore {
 
     async fn end(&mut self) -> Result<(), StoreError> {
         self.real.end().await
+    }
+
+    async fn orphans(&mut self) -> Result<Orphans, StoreError> {
+        self.real.orphans().await
     }
 
     async fn expire(&mut self, at: UnixMillis) -> Result<(), StoreError> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use domain::{Amount, Network, Secret};
 
 use super::{
-    CONFIRMATIONS, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings, PAYER_UNSETTLED_MAX, settler, token,
+    CONFIRMATIONS, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings, PAYER_UNSETTLED_MAX,
+    SettlerSettings, settler, token,
 };
 use crate::config::key_path::printable;
 use crate::config::section::secret_file;
@@ -37,13 +38,6 @@ pub(in crate::config) struct Around {
 /// All networks of a file; none where one of them could not be read.
 pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Option<Arc<[NetworkSettings]>> {
     let sections = root.sections("networks");
-    if let (Some(first), Coordination::Db) = (sections.first(), around.coordination) {
-        root.report().fail(
-            first.spot(),
-            "public networks and several gateways on one database do not go together yet: leave out coordination = \"db\" in \
-             [data], or the networks",
-        );
-    }
     if let Some(beyond) = sections.get(NETWORKS_MAX) {
         root.report().fail(beyond.spot(), format!("more than {NETWORKS_MAX} networks"));
     }
@@ -67,6 +61,10 @@ fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<Netwo
     let refunds_per_day_max = section.item("refunds_per_day_max").and_then(|item| item.parse(refunds));
     let tokens = token::all(&section, chain_id);
     let settler = settler::read(&section);
+    if let (Some(SettlerSettings::Evm(_)), Coordination::Db) = (&settler, around.coordination) {
+        let told = "several gateways on one database cannot share a key: name facilitators, or leave out coordination = \"db\" in [data]";
+        section.report().fail(&section.spot_of("settler"), told);
+    }
     section.finish();
     let id = format!("eip155:{}", chain_id?).into();
     let (max_timeout_seconds, margin_seconds) = times?;

@@ -1,0 +1,70 @@
+//! [`Duty`]: work of which one process at a time has the turn, where several share the database. It keeps the turn by asking for it
+//! again, and loses it when it did not for as long as it was given.
+
+use crate::registry::{Registry, RegistryError};
+use crate::store::duty as store;
+
+/// How long a turn lasts, in milliseconds.
+const LASTS_MS: i64 = 5_000;
+
+/// One kind of work, as one process does it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Duty {
+    registry: Registry,
+    name: &'static str,
+    holder: [u8; 16],
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// A kind of work.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn duty(&self, name: &'static str) -> Result<Duty, getrandom::Error> {
+        let mut holder = [0; 16];
+        getrandom::fill(&mut holder)?;
+        Ok(Duty { registry: self.clone(), name, holder })
+    }
+}
+
+// === impl Duty ===
+
+impl Duty {
+    /// Takes the turn, or goes on with it. Whether it is ours, for five seconds.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn take(&self) -> Result<bool, RegistryError> {
+        let at = self.registry.now();
+        let mut writing = self.registry.write().await?;
+        let turn = (at, at.plus(LASTS_MS));
+        let taken = store::take(&mut writing.session(), self.name, &self.holder, turn).await?;
+        writing.commit().await?;
+        Ok(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::tests::{Place, TestClock, open};
+
+    #[tokio::test]
+    async fn one_has_the_turn_until_it_asks_no_more() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let registry = open(&place, &clock).await;
+        let (one, other) = (registry.duty("collect").unwrap(), registry.duty("collect").unwrap());
+        assert!(one.take().await.unwrap());
+        assert!(!other.take().await.unwrap(), "it is the first one's");
+        assert!(registry.duty("compare").unwrap().take().await.unwrap(), "another kind of work");
+        clock.advance(LASTS_MS - 1);
+        assert!(one.take().await.unwrap(), "it goes on");
+        clock.advance(LASTS_MS - 1);
+        assert!(!other.take().await.unwrap());
+        clock.advance(1);
+        assert!(other.take().await.unwrap(), "the first one asked no more");
+        assert!(!one.take().await.unwrap());
+    }
+}

@@ -1,0 +1,20 @@
+//! Rows of `duty`.
+
+use domain::UnixMillis;
+
+use super::pool::execute;
+use super::{Session, StoreError};
+
+/// Names the holder until then, where nobody else is named.
+pub(crate) async fn take(
+    session: &mut Session<'_>,
+    name: &str,
+    holder: &[u8; 16],
+    (at, until): (UnixMillis, UnixMillis),
+) -> Result<bool, StoreError> {
+    const TAKE: &str = "insert into duty (name, holder, until) values ($1, $2, $4)
+         on conflict (name) do update set holder = excluded.holder, until = excluded.until
+         where duty.holder = excluded.holder or duty.until <= $3";
+    let taken = execute!(session, sqlx::query(TAKE).bind(name).bind(&holder[..]).bind(at.0).bind(until.0))?;
+    Ok(taken == 1)
+}

@@ -1,0 +1,185 @@
+//! Two gateways and a control plane on one PostgreSQL, paid on chain: a payment is one payment wherever it comes, and what a gateway
+//! leaves that is gone the others close.
+
+use serde_json::Value;
+use tests::chain::{NETWORK, Network, Official};
+use tests::facilitator::{Call, Conduct, Facilitator};
+use tests::wait::until;
+use tests::{
+    Database, Faregate, Gate, Payer, Payment, PublicWorld, Request, Response, Route, Script, Upstream, Wire,
+    audit,
+};
+
+const PRICE: u64 = 1_000;
+
+/// What is held in vain is free again soon.
+const SHORT: &str = "max_timeout = \"15s\"\nmargin = \"2s\"\npayer_unsettled_max = \"$1\"";
+
+struct Two {
+    network: Network,
+    _official: Official,
+    facilitator: Facilitator,
+    upstream: Upstream,
+    control: Faregate,
+    gateways: Vec<Faregate>,
+}
+
+// === impl Two ===
+
+impl Two {
+    async fn start(lines: &str, route: Route) -> Self {
+        let network = Network::start().await;
+        let official = network.official().await;
+        let facilitator = Facilitator::before(official.address()).await;
+        let upstream = Upstream::start().await;
+        let section = network.section(lines, &[&facilitator.url()]);
+        let database = Database::Shared(test_postgres::fresh_database());
+        let config = PublicWorld::config(upstream.address(), &section, [route]).on(database);
+        let control = Faregate::start(config.clone().serving("control-plane")).await;
+        let mut gateways = Vec::new();
+        for _ in 0..2 {
+            gateways.push(Faregate::start(config.clone().serving("gateway")).await);
+        }
+        Self { network, _official: official, facilitator, upstream, control, gateways }
+    }
+
+    /// A payment of its own, by the offer of one of the gateways, and the call that carries it.
+    async fn signed(&self, gateway: usize, payer: &Payer) -> (Payment, Request) {
+        let response = until("the gateway to read its network", || async {
+            let response = self.gateways[gateway].call(&paid()).await;
+            (response.status == 402).then_some(response)
+        });
+        let mut challenge: Value = response.await.challenge();
+        let offers = challenge["accepts"].as_array_mut().expect("offers");
+        offers.retain(|offer| offer["network"] == NETWORK);
+        let payment = payer.pay_challenge(&challenge);
+        let request = paid().paying(payment.header());
+        (payment, request)
+    }
+
+    /// Sends the same payment to a gateway until it is served. It is never asked to pay again.
+    async fn served_at_last(&self, gateway: usize, request: &Request) -> Response {
+        until("the payment to be served", || async {
+            let response = self.gateways[gateway].call(request).await;
+            let code = if response.status == 200 { String::new() } else { response.code().to_owned() };
+            match (response.status, code.as_str()) {
+                (200, _) => Some(response),
+                (503, "settlement_unknown" | "rail_unavailable") | (409, "payment_in_progress") => None,
+                (status, code) => panic!("{status} {code}: {}", response.text()),
+            }
+        })
+        .await
+    }
+
+    async fn finish(self, received: u64) {
+        let open = async || {
+            let mut sum = 0.0;
+            for process in self.gateways.iter().chain([&self.control]) {
+                let metrics = process.metrics().await;
+                let open = |what: &str| metrics.sum(&format!("faregate_chain_payments_{what}"), &[]);
+                sum += open("unknown") + open("due");
+            }
+            sum
+        };
+        until("everything to be settled", || async { (open().await < 1.0).then_some(()) }).await;
+        until("the books to say what the chain says", || async {
+            let due = self.control.ask("GET", "/v1/payments?limit=500", None).await;
+            let all = due["data"].as_array().expect("payments");
+            all.iter().all(|payment| payment["on_chain"]["transaction"].is_string()).then_some(())
+        })
+        .await;
+        assert_eq!(self.network.balance(PublicWorld::provider()).await, received);
+        audit::chain(&self.control, &self.network, PublicWorld::provider()).await;
+        for gateway in self.gateways {
+            gateway.finish().await;
+        }
+        self.control.finish().await;
+    }
+}
+
+/// As behind one load balancer: a payment is bound to the host it was made for.
+fn paid() -> Request {
+    Request::get("/paid").with("Host", "api.example.com")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_gateways_are_paid_on_chain_and_a_payment_that_both_get_is_served_once() {
+    let two = Two::start("payer_unsettled_max = \"$1\"", Route::new("/paid", "$0.001")).await;
+    let payers = two.network.payers(3, PRICE).await;
+    for gateway in 0..2 {
+        let (_, request) = two.signed(gateway, &payers[gateway]).await;
+        two.gateways[gateway].call(&request).await.expect_status(200);
+    }
+    let gate = Gate::new();
+    two.upstream.on("/paid", Script::reply(200, &[], "once").after(&gate));
+    let (payment, request) = two.signed(0, &payers[2]).await;
+    let mut running = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let (gateway, request) = (two.gateways[number % 2].data(), request.clone());
+        running.spawn(async move { Wire::connect(gateway).await.call(&request).await });
+    }
+    for _ in 0..19 {
+        let response = running.join_next().await.unwrap().unwrap();
+        response.expect_refusal(409, "payment_in_progress");
+    }
+    gate.open();
+    running.join_next().await.unwrap().unwrap().expect_status(200);
+    assert_eq!(two.upstream.calls("/paid").len(), 3);
+    let nonce = payment.payload["payload"]["authorization"]["nonce"].as_str().unwrap();
+    assert_eq!(two.facilitator.count(Call::Settle, nonce), 1);
+    two.finish(3 * PRICE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_gateways_serve_and_settle_later_is_settled_once() {
+    let route = Route::new("/paid", "$0.001").line("settle = \"deferred\"");
+    let two = Two::start("payer_unsettled_max = \"$1\"\nmax_timeout = \"90s\"", route).await;
+    let payers = two.network.payers(16, PRICE).await;
+    for (number, payer) in payers.iter().enumerate() {
+        let (_, request) = two.signed(number % 2, payer).await;
+        two.gateways[number % 2].call(&request).await.expect_status(200);
+    }
+    two.network.mine_every(1).await;
+    let all = 16 * PRICE;
+    until("all to be settled", || async {
+        (two.network.balance(PublicWorld::provider()).await == all).then_some(())
+    })
+    .await;
+    let asked = two.facilitator.asked().iter().filter(|asked| asked.call == Call::Settle).count();
+    assert_eq!(asked, 16, "one process looks after what is due");
+    two.finish(all).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c7_a_gateway_killed_while_it_settles_leaves_what_the_others_close_by_the_chain() {
+    let mut two = Two::start(SHORT, Route::new("/paid", "$0.001")).await;
+    let payers = two.network.payers(2, PRICE).await;
+    two.network.mine_every(1).await;
+    // Of two payments one is settled and never told, the other is not settled.
+    two.facilitator
+        .on_each(Call::Settle, [Conduct::silent().after_doing(), Conduct::silent(), Conduct::honest()]);
+    let mut calls = Vec::new();
+    let mut cut_off = Vec::new();
+    for (number, payer) in payers.iter().enumerate() {
+        let (_, request) = two.signed(0, payer).await;
+        let (gateway, sent) = (two.gateways[0].data(), request.clone());
+        cut_off.push(tokio::spawn(async move { Wire::connect(gateway).await.try_call(&sent).await }));
+        two.facilitator.call(Call::Settle, number + 1).await;
+        calls.push(request);
+    }
+    two.facilitator.done(Call::Settle, 1).await;
+    two.gateways[0].kill().await;
+    for call in cut_off {
+        assert!(call.await.unwrap().is_none(), "killed before it could answer");
+    }
+    two.served_at_last(1, &calls[0]).await;
+    // Nobody knows of the other until its time is over on chain; then it may be signed anew.
+    until("the other to be void", || async {
+        (two.gateways[1].call(&calls[1]).await.status == 402).then_some(())
+    })
+    .await;
+    let (_, again) = two.signed(1, &payers[1]).await;
+    two.served_at_last(1, &again).await;
+    two.gateways[0].restart().await;
+    two.finish(2 * PRICE).await;
+}

@@ -1,0 +1,158 @@
+//! Metered routes on a public network: the payer signs the most that a call may cost (`upto`), and what was used moves, once.
+
+use serde_json::{Value, json};
+use tests::facilitator::{Call, Conduct};
+use tests::wait::until;
+use tests::{PublicWorld, Request, Route, Script};
+
+use crate::client::Client;
+
+/// The most that a call costs here.
+const MOST: u64 = 2_000;
+
+/// By both methods: a metered route is offered by Permit2 alone.
+fn lines() -> String {
+    format!("max_timeout = \"2m\"\n{}", PublicWorld::moved_by("\"eip3009\", \"permit2\""))
+}
+
+fn routes() -> [Route; 5] {
+    ["/used", "/whole", "/unused", "/failing", "/stream"].map(|path| {
+        let counted = if path == "/stream" {
+            r#"{ up_to = "$0.002", units = [{ from = "json:/used", price = "$0.000001" }] }"#
+        } else {
+            r#"{ up_to = "$0.002" }"#
+        };
+        Route::metered(path, counted)
+    })
+}
+
+/// An answer whose upstream says that so much was used.
+fn used(amount: &str) -> Script {
+    Script::reply(200, &[&format!("settlement-overrides: {{\"amount\":\"{amount}\"}}")], "done")
+}
+
+fn answers(world: &PublicWorld) {
+    world.upstream.on("/used", used("300"));
+    world.upstream.on("/unused", used("0"));
+    world.upstream.on("/failing", Script::reply(503, &[], "try later"));
+    world.upstream.on("/stream", Script::events().event("{}").event("{\"used\":700}").last_chunk());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_x402_fetch_pays_what_was_used_through_the_official_facilitator() {
+    pays_what_was_used(PublicWorld::with(&lines(), routes()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_x402_fetch_pays_what_was_used_and_we_settle() {
+    pays_what_was_used(PublicWorld::settling_itself(&lines(), routes()).await).await;
+}
+
+async fn pays_what_was_used(world: PublicWorld) {
+    answers(&world);
+    offered(&world).await;
+    let payer = world.payer(10_000).await;
+    world.network.approve_permit2(payer.address()).await;
+    let paths = ["/used", "/whole", "/unused", "/failing", "/stream", "/used"];
+    let calls: Vec<Value> = paths
+        .iter()
+        .map(|path| json!({ "method": "GET", "url": format!("{}{path}", world.gateway.url()) }))
+        .collect();
+    let mut running = Client::fetch().start_by_default(&payer, &json!(calls));
+    let mut told = Vec::new();
+    for path in paths {
+        let answer = running.next().await;
+        let status = if path == "/failing" { 503 } else { 200 };
+        assert_eq!(answer["status"], status, "{path}: {answer}\n{}", world.gateway.log());
+        told.push(answer);
+    }
+    running.end().await;
+    let amounts: Vec<&Value> = told.iter().map(|answer| &answer["receipt"]["amount"]).collect();
+    // A stream's receipt comes after its header.
+    let (none, part) = (Value::Null, json!("300"));
+    assert_eq!(amounts, [&part, &json!("2000"), &json!("0"), &none, &none, &part], "{told:?}");
+    assert_eq!(told[2]["receipt"]["transaction"], "", "nothing moved");
+    settled(&world).await;
+    let mut moved: Vec<u64> =
+        world.network.received(PublicWorld::provider()).await.iter().map(|moved| moved.value).collect();
+    moved.sort_unstable();
+    assert_eq!(moved, [300, 300, 700, 2_000]);
+    assert_eq!(world.network.balance(payer.address()).await, 10_000 - 3_300);
+    world.expect_received(3_300).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_facilitator_that_takes_more_than_was_asked_is_booked_for_what_it_took() {
+    let world = PublicWorld::with(&lines(), routes()).await;
+    answers(&world);
+    let challenge = offered(&world).await;
+    let payer = world.payer(10_000).await;
+    world.network.approve_permit2(payer.address()).await;
+    world.facilitator.on(Call::Settle, Conduct::greedy());
+    let paying = Request::get("/used").paying(payer.pay_challenge(&challenge).header());
+    // Nobody is told of an amount that the books do not have yet; never a fresh 402.
+    let served = until("the payment to be closed by what the chain shows", || async {
+        let answer = world.gateway.call(&paying).await;
+        assert!([200, 409, 503].contains(&answer.status), "{answer:?}");
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(served.receipt()["amount"], MOST.to_string());
+    assert_eq!(world.network.balance(payer.address()).await, 10_000 - MOST);
+    world.expect_received(MOST).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metered_route_is_offered_where_somebody_settles_it_and_by_upto_alone() {
+    let world = PublicWorld::with(&lines(), routes()).await;
+    let challenge = offered(&world).await;
+    let all = world.challenge(&Request::get("/used")).await;
+    assert_eq!(all["accepts"], challenge["accepts"], "an exact payment cannot be lowered");
+    let offer = &challenge["accepts"][0];
+    assert_eq!(
+        (&offer["extra"]["assetTransferMethod"], &offer["amount"]),
+        (&json!("permit2"), &json!("2000"))
+    );
+    assert_eq!(offer["extra"]["facilitatorAddress"], world.official.settler().to_checksum(None));
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permit_for_another_facilitator_pays_for_nothing() {
+    let world = PublicWorld::settling_itself(&lines(), routes()).await;
+    let mut challenge = offered(&world).await;
+    let payer = world.payer(10_000).await;
+    world.network.approve_permit2(payer.address()).await;
+    challenge["accepts"][0]["extra"]["facilitatorAddress"] =
+        world.official.settler().to_checksum(None).into();
+    let paying = Request::get("/used").paying(payer.pay_challenge(&challenge).header());
+    let refused = world.gateway.call(&paying).await;
+    assert_eq!((refused.status, &*refused.code()), (402, "upto_facilitator_mismatch"));
+    assert!(world.upstream.seen().is_empty(), "nothing was forwarded");
+    world.expect_received(0).await;
+    world.finish().await;
+}
+
+/// The 402 of `/used` with its offers of `upto` alone, once there are some: whoever settles is asked first.
+async fn offered(world: &PublicWorld) -> Value {
+    until("somebody who settles to be known", || async {
+        let mut challenge = world.gateway.call(&Request::get("/used")).await.challenge();
+        let offers = challenge["accepts"].as_array_mut().expect("offers");
+        offers.retain(|offer| offer["scheme"] == "upto");
+        (!offers.is_empty()).then_some(challenge)
+    })
+    .await
+}
+
+/// Waits until every payment of the books is settled.
+async fn settled(world: &PublicWorld) {
+    until("every payment to be settled in the books", || async {
+        let payments = world.gateway.ask("GET", "/v1/payments", None).await;
+        let payments = payments["data"].as_array().expect("payments").clone();
+        let is_settled = |payment: &Value| payment["on_chain"]["transaction"].is_string();
+        (payments.len() == 4 && payments.iter().all(is_settled)).then_some(())
+    })
+    .await;
+}
