@@ -159,7 +159,10 @@ impl Proxy {
                 let exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
                 Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
             }
-            Admission::Signed(signed) if signed.settle == Settle::Before => {
+            // What is known only after the answer cannot move before it.
+            Admission::Signed(signed)
+                if signed.settle == Settle::Before && claim.price.metered().is_none() =>
+            {
                 let receipt = match prepay(*signed, &self.metrics).await {
                     Ok(receipt) => receipt,
                     Err(refusal) => {

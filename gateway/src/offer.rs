@@ -74,7 +74,7 @@ impl RouteOffer {
 
 /// The wallet, and every token of every network where the provider can be paid, in each way that the price can be paid in. A route that takes
 /// the money before its upstream answers is offered only where it could be given back: out of our treasury, on a network on which something
-/// can leave it.
+/// can leave it, and where the price is known before.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
     let wallet = Way {
         currency: Arc::clone(&currencies.wallet),
@@ -83,7 +83,10 @@ fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way>
         payee: None,
     };
     let can_be = |payee: Payee, network: &Network| match route.settle {
-        Settle::Before => payee == Payee::Treasury && currencies.outlets.contains(&network.id),
+        Settle::Before => {
+            let can_give_back = payee == Payee::Treasury && currencies.outlets.contains(&network.id);
+            can_give_back && route.price.metered().is_none()
+        }
         Settle::After | Settle::Deferred => true,
     };
     let way = |currency: &Arc<Currency>, moves: Moves| {

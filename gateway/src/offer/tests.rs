@@ -1,6 +1,5 @@
-use domain::Address;
-use domain::TransferMethod;
 use domain::catalog::SupersededPrice;
+use domain::{Address, TransferMethod};
 use protocol::challenge::PaymentRequired;
 use serde_json::{Value, json};
 
