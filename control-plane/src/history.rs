@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use domain::WalletId;
 use ledger::{
-    CapturedRange, Ledger, LedgerError, Order, Outgoing, Page, Paid, PaymentFilter, PaymentRecord, Payout,
-    RefundChange, Settlement, Transfer, TransferKind,
+    CapturedRange, Difference, Ledger, LedgerError, Order, Outgoing, Page, Paid, PaymentFilter,
+    PaymentRecord, Payout, RefundChange, RefundReason, Settlement, Transfer, TransferKind,
 };
 use registry::Actor;
 use registry::actor::NobodyError;
@@ -92,6 +92,9 @@ impl Movements for History {
             let Some(paid) = made.paid.clone() else { continue };
             items.push((batch, payout(who(paid.transfer.as_bytes())?, &made, Some(paid))));
         }
+        for (batch, difference) in &changes.differences {
+            items.push((*batch, differed(difference)));
+        }
         items.extend(changes.outgoing.into_iter().map(|(batch, step)| (batch, outgoing(step))));
         // Stable: within a batch what came of another thing stays behind it.
         items.sort_by_key(|(batch, _)| *batch);
@@ -146,6 +149,18 @@ fn transferred(who: Option<Actor>, transfer: Transfer) -> Movement {
 
 fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
     let refund = &change.refunded;
+    if let (RefundReason::WrittenOff, Some(on_chain)) = (refund.reason, &change.on_chain) {
+        let what = What::WrittenOff {
+            payment: refund.payment,
+            provider: change.provider.to_string(),
+            network: on_chain.network.to_string(),
+            payer: on_chain.payer.to_checksum(None),
+            custody: if on_chain.direct { "direct" } else { "treasury" },
+            amount: refund.amount,
+            fee: refund.fee,
+        };
+        return Movement { at: refund.at, who, what };
+    }
     let what = What::Refunded {
         id: refund.id,
         payment: refund.payment,
@@ -156,6 +171,20 @@ fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
         reason: refund.reason.name(),
     };
     Movement { at: refund.at, who, what }
+}
+
+fn differed(difference: &Difference) -> Movement {
+    let what = What::Differed {
+        payment: difference.payment,
+        provider: difference.provider.to_string(),
+        network: difference.network.to_string(),
+        booked: difference.booked,
+        way: difference.differs.name(),
+        transaction: difference.differs.transaction().to_string(),
+        amount: difference.amount,
+        late: difference.late,
+    };
+    Movement { at: difference.at, who: None, what }
 }
 
 fn settled(who: Option<Actor>, settlement: &Settlement) -> Movement {

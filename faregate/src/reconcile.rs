@@ -83,7 +83,7 @@ fn text(comparison: &Comparison) -> String {
             "{payment}  {amount} on {network}: the books say {booked}, the network shows {shown}"
         ));
     }
-    let Comparison { compared, unread, held, due, differences } = comparison;
+    let Comparison { compared, unread, held, due, differences, .. } = comparison;
     let unread = if *unread == 0 { String::new() } else { format!(", {unread} CANNOT BE READ") };
     let verdict = if differences.is_empty() { "no".to_owned() } else { differences.len().to_string() };
     let (held, due) = (held.len(), due.len());
@@ -98,6 +98,8 @@ fn sides(found: &Difference) -> (String, String) {
         Way::NotMoved(booked) => (format!("it moved in {booked}"), "no transfer".to_owned()),
         Way::Elsewhere(shown) => ("it moved in another transaction".to_owned(), format!("{shown}")),
         Way::Collected(shown) => ("it was written off".to_owned(), format!("that it moved in {shown}")),
+        Way::Unbooked(shown) => ("nothing was charged".to_owned(), format!("that it moved in {shown}")),
+        Way::Returned(shown) => ("it did not move after all".to_owned(), format!("that it moved in {shown}")),
     }
 }
 
@@ -113,18 +115,19 @@ mod tests {
         let amount = Amount::from_atomic(1_000).unwrap();
         let difference = |way| Difference { payment, network: "eip155:84532".into(), amount, way };
         let hash = B256::repeat_byte(7);
-        let ways = [Way::NotMoved(hash), Way::Elsewhere(hash), Way::Collected(hash)];
+        let ways = [Way::NotMoved, Way::Elsewhere, Way::Collected, Way::Unbooked, Way::Returned];
         let comparison = Comparison {
             compared: 9,
             unread: 1,
             held: vec![payment],
             due: vec![payment, payment],
-            differences: ways.map(difference).to_vec(),
+            differences: ways.map(|way| difference(way(hash))).to_vec(),
+            suspense: 0,
         };
         let text = text(&comparison);
-        assert_eq!(text.lines().count(), 7);
+        assert_eq!(text.lines().count(), 9);
         assert!(
-            text.ends_with("9 payments compared, 1 CANNOT BE READ, 3 differences; 1 held, 2 due"),
+            text.ends_with("9 payments compared, 1 CANNOT BE READ, 5 differences; 1 held, 2 due"),
             "{text}"
         );
         let view = view(&comparison);

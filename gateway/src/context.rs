@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use domain::{Amount, Capture, PaymentId};
-use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse, Voiding};
+use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
 use crate::challenge::Asking;
 use crate::counting::Late;
@@ -18,6 +18,7 @@ use crate::shutdown::InFlight;
 use crate::signed_hold::SignedHold;
 use crate::stage::admit::Admitted;
 use crate::stage::hold::Payer;
+use crate::stage::prepay::Undoing;
 use crate::stage::rate::Counted;
 use crate::stage::route::Routed;
 use crate::traffic::RouteTraffic;
@@ -96,6 +97,8 @@ pub(crate) enum Money {
     Signed(Box<SignedHold>),
     /// Its answer passes and is counted; it is charged whatever comes.
     Counting(Held),
+    /// Captured before it is forwarded, and not decided yet: what is not delivered is given back.
+    Prepaid(Receipt),
     /// Forwarded once more under an earlier receipt.
     Redelivery(Redelivery),
     /// Captured; its delivery is not confirmed yet.
@@ -158,6 +161,14 @@ impl Exchange {
         Self::new(routed, request, Money::Signed(signed), Some(payer), price, Some(payment))
     }
 
+    /// A request whose payment moved first.
+    pub(crate) fn prepaid(routed: Routed, request: Admitted, receipt: Receipt, payer: Payer) -> Self {
+        let (price, payment) = (receipt.record().amount, receipt.record().payment);
+        let charged = Some(price);
+        let prepaid = Self::new(routed, request, Money::Prepaid(receipt), Some(payer), price, Some(payment));
+        Self { charged, ..prepaid }
+    }
+
     /// A request that was paid before.
     pub(crate) fn redelivered(
         routed: Routed,
@@ -215,7 +226,7 @@ impl Exchange {
     /// The receipt, where the money was captured.
     pub(crate) fn receipt(&self) -> Option<&ReceiptRecord> {
         match &self.money {
-            Money::Captured(receipt) => Some(receipt.record()),
+            Money::Captured(receipt) | Money::Prepaid(receipt) => Some(receipt.record()),
             Money::Redelivery(redelivery) => Some(redelivery.record()),
             Money::Free | Money::Held(_) | Money::Signed(_) | Money::Counting(_) | Money::Done => None,
         }
@@ -233,9 +244,23 @@ impl Exchange {
         }
     }
 
-    /// Voids what is held, if it is still undecided; whoever says so to the client awaits it first.
-    pub(crate) fn void(&mut self) -> Option<Voiding> {
-        self.held().map(Held::void)
+    /// Takes the receipt of what was paid first, if it is still undecided.
+    pub(crate) fn prepaid_receipt(&mut self) -> Option<Receipt> {
+        match std::mem::replace(&mut self.money, Money::Done) {
+            Money::Prepaid(receipt) => Some(receipt),
+            other => {
+                self.money = other;
+                None
+            }
+        }
+    }
+
+    /// Voids what is held and gives back what was paid first, if it is still undecided; whoever says so to the client awaits it.
+    pub(crate) fn undoing(&mut self) -> Option<Undoing> {
+        match self.prepaid_receipt() {
+            Some(receipt) => Some(Undoing::Refund(receipt)),
+            None => self.held().map(|held| Undoing::Void(held.void())),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! [`Currency`]: what a payment can be made in: the wallet's dollar, or a token of a public network.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use domain::{Asset, Network, Token, TransferMethod};
+use ledger::Ledger;
 use protocol::eip712::Domain;
 use protocol::offer::MAX_TIMEOUT_SECONDS;
 use protocol::permit::PermitDomain;
@@ -30,6 +32,8 @@ pub(crate) struct Currencies {
     pub(crate) wallet: Arc<Currency>,
     /// Tokens of public networks, as they stand in the configuration.
     pub(crate) tokens: Vec<Arc<Currency>>,
+    /// Networks (CAIP-2) on which what came into our treasury can be given back.
+    pub(crate) outlets: HashSet<Arc<str>>,
     /// Who knows who settles there.
     rail: Option<Arc<dyn PublicRail>>,
 }
@@ -63,7 +67,19 @@ impl Currencies {
             let network = Arc::new(network.clone());
             tokens.extend(network.tokens.iter().map(|token| Currency::new(token.clone(), Some(&network))));
         }
-        Self { wallet: Currency::new(Token::new(wallet.clone()), None), tokens, rail: None }
+        Self {
+            wallet: Currency::new(Token::new(wallet.clone()), None),
+            tokens,
+            outlets: HashSet::new(),
+            rail: None,
+        }
+    }
+
+    /// With what these books can give back.
+    pub(crate) fn giving_back(self, ledger: &Ledger) -> Self {
+        let networks = self.tokens.iter().map(|token| Arc::clone(&token.asset.network));
+        let outlets = networks.filter(|network| ledger.outlet(network).is_some()).collect();
+        Self { outlets, ..self }
     }
 
     /// With this rail below the tokens.

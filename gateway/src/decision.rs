@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{PaymentId, Price};
+use domain::{PaymentId, Price, Settle};
 use http::header::EXPECT;
+use ledger::{Redelivery, RefundReason};
 use pingora::proxy::Session;
 
 use crate::challenge::Asking;
@@ -22,6 +23,7 @@ use crate::reply::Reply;
 use crate::snapshot::Snapshot;
 use crate::stage::admit::{Admitted, admit};
 use crate::stage::hold::{Admission, Holder, Payer, body_digest};
+use crate::stage::prepay::prepay;
 use crate::stage::rate;
 use crate::stage::route::{Routed, route};
 use crate::stage::verify::verify;
@@ -157,6 +159,23 @@ impl Proxy {
                 let exchange = Exchange::paid(routed.clone(), request, hold, holding.payer);
                 Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
             }
+            // What is known only after the answer cannot move before it.
+            Admission::Signed(signed)
+                if signed.settle == Settle::Before && claim.price.metered().is_none() =>
+            {
+                let receipt = match prepay(*signed, &self.metrics).await {
+                    Ok(receipt) => receipt,
+                    Err(refusal) => {
+                        if let Refusal::PaymentRequired(unpaid) = &refusal {
+                            let payer = Some(&holding.payer);
+                            context.challenge = self.asking_again(session, (routed, &request), unpaid, payer);
+                        }
+                        return Err(refusal);
+                    }
+                };
+                let exchange = Exchange::prepaid(routed.clone(), request, receipt, holding.payer);
+                Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
+            }
             Admission::Signed(signed) => {
                 let exchange = Exchange::signed(routed.clone(), request, signed, holding.payer);
                 Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
@@ -166,12 +185,25 @@ impl Proxy {
                 Ok(Decision::Forward(Box::new(exchange)))
             }
             Admission::Redelivery(redelivery) => {
-                let reply = already_delivered(redelivery.record(), &holding.payer);
+                let reply = self.not_redelivered(redelivery, &holding.payer).await;
                 Ok(Decision::Answer(reply, Outcome::Replayed))
             }
             Admission::Replay(prior) => {
                 Ok(Decision::Answer(replay(prior, &holding.payer), Outcome::Replayed))
             }
+        }
+    }
+
+    /// What may not be forwarded once more: where it was paid first it is given back, and nobody keeps money for nothing.
+    async fn not_redelivered(&self, redelivery: Redelivery, payer: &Payer) -> Reply {
+        let record = redelivery.record().clone();
+        match self.ledger.is_prepaid(record.payment).await {
+            Ok(true) => match redelivery.give_back(RefundReason::UpstreamFailed).await {
+                Ok(_) => Reply::refusal(&Refusal::Refunded(Box::new(record))),
+                Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
+            },
+            Ok(false) => already_delivered(&record, payer),
+            Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
         }
     }
 

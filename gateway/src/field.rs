@@ -6,7 +6,7 @@ use http::HeaderName;
 /// The payment's id: to the upstream and to the client.
 pub(crate) static PAYMENT_ID: HeaderName = HeaderName::from_static("faregate-payment-id");
 
-/// `captured`, `voided`, or `held` where the amount is known only at the end: to the client.
+/// `captured`, `voided`, `refunded`, or `held` where the amount is known only at the end: to the client.
 pub(crate) static PAYMENT_STATUS: HeaderName = HeaderName::from_static("faregate-payment-status");
 
 /// The agent that pays, or the address that pays on a public network: to the upstream.

@@ -166,9 +166,9 @@ fn public(parts: &mut Parts) -> Option<Arc<Public>> {
 async fn sell(parts: &Parts, public: Option<&Public>, traffic: &Arc<Traffic>) -> Arc<ArcSwap<Snapshot>> {
     let Parts { ledger, registry, settings, metrics, .. } = parts;
     let currencies = match public {
-        Some(public) => {
-            Currencies::new(ledger.asset(), &settings.networks).settled_by(Arc::clone(&public.networks.rail))
-        }
+        Some(public) => Currencies::new(ledger.asset(), &settings.networks)
+            .giving_back(ledger)
+            .settled_by(Arc::clone(&public.networks.rail)),
         None => Currencies::new(ledger.asset(), &[]),
     };
     let catalog = registry.catalogs().borrow().clone();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::catalog::{Provider, Route};
-use domain::{Amount, OfferOrder, Price, Settle, UnixMillis};
+use domain::{Amount, Network, OfferOrder, Payee, Price, Settle, UnixMillis};
 use protocol::offer::Offer;
 use protocol::quote::QuoteKey;
 use registry::catalog::QUOTE_TTL_MS;
@@ -72,8 +72,9 @@ impl RouteOffer {
     }
 }
 
-/// The wallet, and every token of every network where the provider can be paid, in each way that the price can be paid in. Nobody gives
-/// back what moved there, so that a route that would take the money before its upstream answered offers none.
+/// The wallet, and every token of every network where the provider can be paid, in each way that the price can be paid in. A route that takes
+/// the money before its upstream answers is offered only where it could be given back: out of our treasury, on a network on which something
+/// can leave it, and where the price is known before.
 fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way> {
     let wallet = Way {
         currency: Arc::clone(&currencies.wallet),
@@ -81,13 +82,19 @@ fn ways(route: &Route, provider: &Provider, currencies: &Currencies) -> Vec<Way>
         pay_to: provider.pay_to,
         payee: None,
     };
-    let needs_refunds = route.settle == Settle::Before;
+    let can_be = |payee: Payee, network: &Network| match route.settle {
+        Settle::Before => {
+            let can_give_back = payee == Payee::Treasury && currencies.outlets.contains(&network.id);
+            can_give_back && route.price.metered().is_none()
+        }
+        Settle::After | Settle::Deferred => true,
+    };
     let way = |currency: &Arc<Currency>, moves: Moves| {
         let (payee, network) = (provider.payee?, currency.network.as_ref()?);
-        let pay_to = payee.address(network)?;
+        let pay_to = payee.address(network).filter(|_| can_be(payee, network))?;
         Some(Way { currency: Arc::clone(currency), moves, pay_to, payee: Some(payee) })
     };
-    let tokens = currencies.tokens.iter().filter(|_| !needs_refunds).flat_map(|currency| {
+    let tokens = currencies.tokens.iter().flat_map(|currency| {
         let moves = moves(route, currency, currencies);
         moves.into_iter().filter_map(|moves| way(currency, moves))
     });

@@ -66,6 +66,8 @@ pub(crate) enum Refusal {
     AlreadyDelivered(Box<ReceiptRecord>),
     #[error("this payment was captured and refunded because its answer broke off; sign a new one")]
     Refunded(Box<ReceiptRecord>),
+    #[error("the call failed ({}); its payment moved before, and is given back", cause.code())]
+    GivenBack { record: Box<ReceiptRecord>, cause: Box<Refusal> },
     #[error("the provider is suspended")]
     Suspended,
     #[error("no healthy upstream; nothing was charged")]
@@ -150,6 +152,7 @@ impl Refusal {
             | Self::MalformedPayment(_)
             | Self::MalformedField(_) => 400,
             Self::AgentKey | Self::ManagementKey | Self::SignIn(_) => 401,
+            Self::GivenBack { cause, .. } => cause.status(),
             // As the public SDKs answer: a client that signs again would not be served either.
             Self::PaymentRequired(Unpaid::Allowance { .. }) => 412,
             Self::PaymentRequired(_) => 402,
@@ -210,6 +213,7 @@ impl Refusal {
             Self::Reused => "payment_reused",
             Self::AlreadyDelivered(_) => "already_delivered",
             Self::Refunded(_) => "payment_refunded",
+            Self::GivenBack { cause, .. } => cause.code(),
             Self::Suspended => "provider_suspended",
             Self::NoUpstream => "no_healthy_upstream",
             Self::Overloaded => "overloaded",
@@ -251,9 +255,16 @@ impl Refusal {
     pub(crate) fn payment(&self) -> Option<PaymentId> {
         match self {
             Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => Some(*payment),
-            Self::AlreadyDelivered(receipt) | Self::Refunded(receipt) => Some(receipt.payment),
+            Self::AlreadyDelivered(receipt)
+            | Self::Refunded(receipt)
+            | Self::GivenBack { record: receipt, .. } => Some(receipt.payment),
             _ => None,
         }
+    }
+
+    /// What became of the payment, in a word, where it moved before the call failed.
+    pub(crate) fn payment_status(&self) -> Option<&'static str> {
+        matches!(self, Self::GivenBack { .. }).then_some("refunded")
     }
 
     /// The JSON body: `error` and `message`, and the numbers a program needs to decide what to do.
@@ -312,7 +323,9 @@ impl Refusal {
                 vec![("payment", Value::from(payment.to_string()))]
             }
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
-            Self::AlreadyDelivered(receipt) | Self::Refunded(receipt) => vec![
+            Self::AlreadyDelivered(receipt)
+            | Self::Refunded(receipt)
+            | Self::GivenBack { record: receipt, .. } => vec![
                 ("payment", Value::from(receipt.payment.to_string())),
                 ("amount", money(receipt.amount)),
                 ("captured_at", Value::from(receipt.captured_at.to_string())),

@@ -74,6 +74,9 @@ impl Reply {
         if let Some(payment) = refusal.payment() {
             reply = reply.with(field::PAYMENT_ID.as_str(), payment.to_string());
         }
+        if let Some(status) = refusal.payment_status() {
+            reply = reply.with(field::PAYMENT_STATUS.as_str(), status);
+        }
         match refusal.retry_after() {
             Some(seconds) => reply.with("retry-after", seconds.to_string()),
             None => reply,

@@ -3,12 +3,16 @@
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
-use crate::context::RequestContext;
+use crate::challenge::Asking;
+use crate::context::{Exchange, RequestContext};
 use crate::metrics::Outcome;
 use crate::proxy::Proxy;
 use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::reply::Reply;
+use crate::stage::admit::Admitted;
+use crate::stage::hold::Payer;
+use crate::stage::route::Routed;
 
 // === impl Proxy ===
 
@@ -39,15 +43,13 @@ impl Proxy {
         reply.send(session).await
     }
 
-    /// Voids what is held, before the answer, so that the client's next try finds its funds and its payment free. Gives what
+    /// Voids what is held, and gives back what was paid first, before the answer, so that the client's next try finds its funds and its payment free. Gives what
     /// may be said: where the void does not stand yet, nobody can say that nothing was charged.
     pub(crate) async fn void(&self, context: &mut RequestContext, refusal: Refusal) -> Refusal {
         let Some(exchange) = &mut context.exchange else { return refusal };
-        let Some(voiding) = exchange.void() else { return refusal };
-        let refusal = match (voiding.await, exchange.payment) {
-            (Err(_), Some(payment)) => Refusal::OutcomeUnknown(payment),
-            _ => refusal,
-        };
+        let Some(undoing) = exchange.undoing() else { return refusal };
+        exchange.charged = None;
+        let refusal = undoing.finish(exchange.payment, refusal).await;
         self.metrics.voided();
         self.metrics.failed(refusal.code());
         context.outcome = Outcome::Voided;
@@ -62,6 +64,21 @@ impl Proxy {
         error
     }
 
+    /// What a payment that its network refused is answered with: asked for again, and told why.
+    pub(crate) fn asking_again(
+        &self,
+        session: &Session,
+        (routed, request): (&Routed, &Admitted),
+        unpaid: &Unpaid,
+        payer: Option<&Payer>,
+    ) -> Option<Asking> {
+        let mut asking = self.asking(session, routed, request, unpaid)?;
+        if let (Unpaid::NotSettled { reason }, Some(payer)) = (unpaid, payer) {
+            asking.refused = Some(receipt::refused(reason, payer));
+        }
+        Some(asking)
+    }
+
     /// The same where a capture did not come about. A payment that its network refused moved nothing: it is asked for again, and
     /// told so.
     pub(crate) fn fail_to_capture(
@@ -71,13 +88,8 @@ impl Proxy {
         refusal: Refusal,
     ) -> Box<Error> {
         if let (Refusal::PaymentRequired(unpaid), Some(exchange)) = (&refusal, &context.exchange) {
-            let mut asking = self.asking(session, &exchange.routed, &exchange.request, unpaid);
-            if let (Some(asking), Unpaid::NotSettled { reason }, Some(payer)) =
-                (&mut asking, unpaid, &exchange.payer)
-            {
-                asking.refused = Some(receipt::refused(reason, payer));
-            }
-            context.challenge = asking;
+            let Exchange { routed, request, payer, .. } = exchange;
+            context.challenge = self.asking_again(session, (routed, request), unpaid, payer.as_ref());
         }
         let moved_nothing = matches!(refusal, Refusal::PaymentRequired(_) | Refusal::RailUnavailable);
         if moved_nothing {

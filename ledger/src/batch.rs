@@ -4,6 +4,7 @@
 //! anything else: a store writes it without knowing why.
 
 mod counts;
+mod difference;
 mod free;
 mod given;
 mod hold;
@@ -23,12 +24,14 @@ use domain::{
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
+use crate::difference::{Difference, Shown};
 use crate::hold::HoldRequest;
 use crate::intent::{OnChain, Token};
 use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use counts::{CallChange, CallKey, Usage, UsageKey};
+pub(crate) use difference::{DifferenceRow, GivenClosed, SUSPENSE, SUSPENSE_WALLET};
 pub(crate) use free::{Cost, FreeKey};
 pub(crate) use given::{Given, GivenBack, GivenPayment, GivenPayout, GivenProvider};
 pub(crate) use hold::{FoundHold, HoldRow};
@@ -113,6 +116,13 @@ pub(crate) enum Operation<'a> {
         payment: &'a PayoutPayment,
         id: TransferId,
     },
+    /// What a chain shows of a payment that is closed.
+    Differ {
+        payment: PaymentId,
+        shown: Shown,
+        /// Names what books it, where it was written off and arrived.
+        late: PaymentId,
+    },
     /// What became of a transfer out of our treasury.
     Step {
         outgoing: OutgoingId,
@@ -140,6 +150,7 @@ pub(crate) enum Outcome {
     Moved(Transfer),
     Settled(Box<Settlement>),
     PaidOut(Box<Payout>),
+    Differed(Box<Difference>),
     Stepped(Box<Outgoing>),
     Done,
     Refused(Refusal),
@@ -204,6 +215,8 @@ pub(crate) struct Delta {
     pub(crate) payouts: Vec<PayoutRow>,
     /// Payouts of earlier batches that are paid.
     pub(crate) paid: Vec<PaidRow>,
+    /// What chains show otherwise.
+    pub(crate) differences: Vec<DifferenceRow>,
     /// Transfers out of our treasury that begin, and what became of those and of earlier ones.
     pub(crate) outgoing: Vec<OutgoingRow>,
     pub(crate) steps: Vec<StepRow>,
@@ -331,6 +344,7 @@ impl Delta {
             && self.refunds.is_empty()
             && self.transfers.is_empty()
             && self.settlements.is_empty()
+            && self.differences.is_empty()
             && self.steps.is_empty()
             && self.responses.is_empty())
     }

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::account::{Funding, RefundReason, Refunded, Transfer};
 use crate::batch::{Operation, Refusal, SettlementNames};
 use crate::commit::Wanted;
+use crate::difference::{Difference, Shown};
 use crate::error::{CaptureError, HoldError, LedgerError, VoidError};
 use crate::facts::Facts;
 use crate::hold::{Hold, Holding, Stage};
@@ -96,6 +97,13 @@ pub(crate) enum Work {
         id: TransferId,
         who: Option<Arc<str>>,
         reply: Reply<Payout>,
+        _permit: OwnedSemaphorePermit,
+    },
+    Differ {
+        payment: PaymentId,
+        shown: Shown,
+        late: PaymentId,
+        reply: Reply<Option<Difference>>,
         _permit: OwnedSemaphorePermit,
     },
     /// What became of a transfer out of our treasury.
@@ -193,6 +201,9 @@ impl Work {
                 Operation::Settle { closing, destination, names: *names }
             }
             Self::Pay { payment, id, .. } => Operation::Pay { payment, id: *id },
+            Self::Differ { payment, shown, late, .. } => {
+                Operation::Differ { payment: *payment, shown: *shown, late: *late }
+            }
             Self::Step { outgoing, step, transfer, .. } => {
                 Operation::Step { outgoing: outgoing.id, step, transfer: *transfer }
             }
@@ -251,6 +262,10 @@ impl Work {
                 wanted.payouts.insert(payment.payout);
                 wanted.outgoing.insert(Outgoing::of_payout(payment.payout));
                 wanted.transfers.insert(payment.idempotency_key.clone());
+            }
+            Self::Differ { payment, .. } => {
+                wanted.payments.insert(*payment);
+                wanted.closed.insert(*payment);
             }
             Self::Step { outgoing, .. } => {
                 wanted.outgoing.insert(outgoing.id);

@@ -94,6 +94,8 @@ pub(crate) struct Wanted {
     /// Where the settlements of these stand.
     pub(crate) providers: BTreeSet<Arc<str>>,
     pub(crate) payouts: BTreeSet<PayoutId>,
+    /// Closed payments on public networks.
+    pub(crate) closed: BTreeSet<PaymentId>,
     pub(crate) outgoing: BTreeSet<OutgoingId>,
     /// Where others write too: what these were used for.
     pub(crate) identifiers: HashSet<IdempotencyKey>,
@@ -238,6 +240,7 @@ impl Wanted {
             && self.payments.is_empty()
             && self.providers.is_empty()
             && self.payouts.is_empty()
+            && self.closed.is_empty()
             && self.identifiers.is_empty()
             && self.outgoing.is_empty()
     }

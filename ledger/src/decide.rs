@@ -5,6 +5,7 @@
 //! a wallet, [`refunds`], [`transfers`], [`settlements`] and [`outgoing`] for what is no capture, `commit` for what is written.
 
 mod deposits;
+mod differences;
 mod outgoing;
 mod refunds;
 mod settlements;
@@ -73,6 +74,7 @@ impl Draft<'_> {
             Operation::Withdraw { withdrawal, id, covered } => self.withdraw(withdrawal, *id, *covered),
             Operation::Settle { closing, destination, names } => self.settle(closing, destination, *names),
             Operation::Pay { payment, id } => self.pay(payment, *id),
+            Operation::Differ { payment, shown, late } => self.differ(*payment, *shown, *late),
             Operation::Step { outgoing, step, transfer } => self.step(*outgoing, step, *transfer),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),

@@ -103,6 +103,11 @@ impl Deliveries {
         }
     }
 
+    /// Those that nobody delivers now.
+    pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = &PaymentId> {
+        self.unconfirmed.iter()
+    }
+
     pub(crate) fn state(&self, payment: &PaymentId) -> DeliveryState {
         if self.running.contains(payment) {
             DeliveryState::Running

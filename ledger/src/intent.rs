@@ -58,6 +58,8 @@ pub struct BookedIntent {
     pub open: OpenIntent,
     /// What became of it.
     pub outcome: Booked,
+    /// In which transaction its value moved, if it did, as a closed one stands with all differences that were written down.
+    pub moved: Option<B256>,
 }
 
 /// What the books say of an intent.
@@ -71,6 +73,17 @@ pub enum Booked {
     Settled(B256),
     /// It was served, and can never be collected.
     WrittenOff,
+    /// Nothing was charged, not long ago.
+    Void,
+}
+
+/// A payer that was served for what could never be collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Debtor {
+    /// Its address.
+    pub payer: Address,
+    /// When the last such payment was written off.
+    pub at: UnixMillis,
 }
 
 /// What the chain shows of a payment whose outcome was unknown.

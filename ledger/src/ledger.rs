@@ -5,11 +5,13 @@
 //! people move in [`money`], what leaves our treasury in [`outgoing`], lists and reports in [`reports`].
 
 mod admission;
+mod differences;
 mod money;
 mod outgoing;
 mod reports;
 mod several;
 mod trial;
+pub mod undelivered;
 mod unknown;
 
 use std::collections::HashMap;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{AgentId, Amount, B256, PaymentId, UnixMillis};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::account::RefundReason;
+use crate::account::{RefundReason, Refunded};
 use crate::command::{Command, Work};
+use crate::error::LedgerError;
 use crate::intent::OnChain;
 use crate::shared::Shared;
 
@@ -124,6 +125,24 @@ impl Receipt {
     /// Gives all that is left of the payment back. Does not wait; tried again until it stands. Until then the delivery is owed: the same
     /// request is told to wait, and after a crash it may come once more.
     pub fn refund(mut self, reason: RefundReason) {
+        self.refund_later(reason);
+    }
+
+    /// The same, and waits until it stands.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`] where it does not stand yet: it is tried again. Any other: it is not given back, and the delivery is
+    /// owed.
+    pub async fn give_back(mut self, reason: RefundReason) -> Result<Refunded, LedgerError> {
+        let permit = self.permit.take();
+        let given = self.delivery.give_back(reason, permit).await;
+        if given == Err(LedgerError::Unavailable) {
+            self.refund_later(reason);
+        }
+        given
+    }
+
+    fn refund_later(&mut self, reason: RefundReason) {
         let Ok(id) = self.delivery.shared.new_transfer() else {
             tracing::error!(payment = %self.record.payment, "no randomness for a refund's name; refund by hand");
             return;
@@ -138,6 +157,15 @@ impl Receipt {
 // === impl Redelivery ===
 
 impl Redelivery {
+    /// Gives all that is left of the payment back in place of forwarding it once more, and waits until that stands.
+    ///
+    /// # Errors
+    /// It does not stand: the delivery is owed as before.
+    pub async fn give_back(mut self, reason: RefundReason) -> Result<Refunded, LedgerError> {
+        let permit = self.delivery.shared.permit().ok_or(LedgerError::Overloaded)?;
+        self.delivery.give_back(reason, Some(permit)).await
+    }
+
     pub(crate) fn new(shared: Arc<Shared>, record: ReceiptRecord) -> Self {
         let delivery = Delivering { shared, payment: record.payment, over: false };
         Self { record, delivery }
@@ -158,6 +186,23 @@ impl Redelivery {
 // === impl Delivering ===
 
 impl Delivering {
+    /// All that is left, without a word of whoever delivers until it stands.
+    async fn give_back(
+        &mut self,
+        reason: RefundReason,
+        _permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Refunded, LedgerError> {
+        let (payment, id) = (self.payment, self.shared.new_transfer()?);
+        let (reply, answer) = oneshot::channel();
+        let reply = Some(reply);
+        let work = Work::Refund { payment, id, amount: None, reason, key: None, who: None, reply, _permit };
+        self.shared.send(Command::Operation(work)).map_err(|_| LedgerError::Unavailable)?;
+        let refunded = answer.await.unwrap_or(Err(LedgerError::Unavailable))?;
+        // The writer has noted that nothing is owed any more.
+        self.over = true;
+        Ok(refunded)
+    }
+
     fn confirm(&mut self) {
         self.over = true;
         self.shared.memory.lock().deliveries.confirm(self.payment);

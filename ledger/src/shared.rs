@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
-use domain::{Asset, Clock, PayoutId, SettlementId, TransferId, UnixMillis};
+use domain::{Asset, Clock, PaymentId, PayoutId, SettlementId, TransferId, UnixMillis};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -152,6 +152,10 @@ impl Shared {
 
     pub(crate) fn new_transfer(&self) -> Result<TransferId, LedgerError> {
         Ok(TransferId::generate(self.time(), random()?))
+    }
+
+    pub(crate) fn new_payment(&self) -> Result<PaymentId, LedgerError> {
+        Ok(PaymentId::generate(self.time(), random()?))
     }
 
     pub(crate) fn new_settlement(&self) -> Result<SettlementNames, LedgerError> {

@@ -19,6 +19,7 @@ mod onchain;
 mod opening;
 mod outgoing;
 mod postgres;
+mod prepaid;
 mod replay;
 mod reports;
 mod round_trips;

@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 46] = [
+pub const EVENT_TYPES: [&str; 48] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -34,6 +34,7 @@ pub const EVENT_TYPES: [&str; 46] = [
     "outgoing.void",
     "payment.captured.batch",
     "payment.refunded",
+    "payment.written_off",
     "payout.created",
     "payout.paid",
     "policy.updated",
@@ -44,6 +45,7 @@ pub const EVENT_TYPES: [&str; 46] = [
     "provider.resumed",
     "provider.suspended",
     "provider.updated",
+    "reconciliation.difference",
     "route.created",
     "route.price_changed",
     "route.removed",

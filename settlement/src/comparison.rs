@@ -1,14 +1,14 @@
 //! [`Comparison`]: whether the chains show what the books say of payments that are closed.
 //!
-//! What is open is the reconciler's; what was voided has left nothing in the books. A difference is told and counted, and nothing is
-//! changed by it: a person decides. Next: [`crate::reconciler`].
+//! What is open is the reconciler's. A difference that two looks show is written down once: its value goes into suspense or comes out of it
+//! ([`ledger::Difference`]), and a person decides. Next: [`crate::reconciler`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Amount, B256, PaymentId, UnixMillis};
-use ledger::{Booked, BookedIntent, Ledger, LedgerError};
+use ledger::{Booked, BookedIntent, Ledger, LedgerError, Shown};
 use tokio::sync::watch;
 
 use crate::chain::{Chain, Depth, Evidence, RpcError};
@@ -22,6 +22,9 @@ pub const PAGE_MAX: u32 = 1_000;
 
 /// How far back the books are compared again and again, in milliseconds.
 const BACK_MS: i64 = 3 * 3_600_000;
+
+/// How long after a difference was found it is looked for again: a node that lags behind shows the same of what is right.
+const SURE: Duration = Duration::from_secs(30);
 
 /// Networks' chains, by their names (CAIP-2).
 pub type Chains = HashMap<Arc<str>, Arc<Chain>>;
@@ -37,8 +40,10 @@ pub struct Comparison {
     pub held: Vec<PaymentId>,
     /// Captured and not settled for good.
     pub due: Vec<PaymentId>,
-    /// What the chain shows otherwise.
+    /// What the chain shows otherwise, and is not written down.
     pub differences: Vec<Difference>,
+    /// What is in suspense by earlier ones, in atomic units.
+    pub suspense: i64,
 }
 
 /// A payment of which the books say something else than the chain.
@@ -63,6 +68,10 @@ pub enum Way {
     Elsewhere(B256),
     /// Written off; the chain shows that it moved, in this transaction.
     Collected(B256),
+    /// Voided; the chain shows that it moved, in this transaction.
+    Unbooked(B256),
+    /// Written down as not moved before; the chain shows that it did, in this transaction.
+    Returned(B256),
 }
 
 // === impl Comparison ===
@@ -70,17 +79,17 @@ pub enum Way {
 impl Comparison {
     /// Takes in what the books say of some payments.
     pub async fn add(&mut self, booked: Vec<BookedIntent>, chains: &Chains) {
-        for BookedIntent { open, outcome } in booked {
+        for BookedIntent { open, outcome, moved } in booked {
             match outcome {
                 Booked::Held => self.held.push(open.payment),
                 Booked::Due => self.due.push(open.payment),
-                Booked::Settled(_) | Booked::WrittenOff => {
+                Booked::Settled(_) | Booked::WrittenOff | Booked::Void => {
                     let (signed, chain) = (Signed::of(&open.intent), chains.get(&open.intent.network));
                     let (Ok(signed), Some(chain)) = (signed, chain) else {
                         self.unread += 1;
                         continue;
                     };
-                    match way(chain, &signed, open.amount, outcome).await {
+                    match way(chain, &signed, open.amount, (outcome, moved)).await {
                         Ok(way) => {
                             self.compared += 1;
                             let (payment, network) = (open.payment, Arc::clone(&open.intent.network));
@@ -107,18 +116,55 @@ pub async fn run(
     rail: Rail,
     duty: Arc<dyn Duty>,
     interval: Duration,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) {
-    let mut ticks = Ticks::new(interval, stop);
+    let mut ticks = Ticks::new(interval, stop.clone());
     while ticks.next().await {
         if !duty.is_ours().await {
             continue;
         }
-        match compare(&ledger, &rail).await {
-            Ok(comparison) => tell(&comparison, &rail),
-            Err(error) => tracing::warn!(%error, "the books cannot be compared with the chains now"),
+        let looked = tokio::select! {
+            looked = look(&ledger, &rail) => looked,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        if let Err(error) = looked {
+            tracing::warn!(%error, "the books cannot be compared with the chains now");
         }
     }
+}
+
+/// Compares, and writes down what is shown twice.
+async fn look(ledger: &Ledger, rail: &Rail) -> Result<(), LedgerError> {
+    let mut found = compare(ledger, rail).await?;
+    if !found.differences.is_empty() {
+        tokio::time::sleep(SURE).await;
+        let first = std::mem::replace(&mut found, compare(ledger, rail).await?);
+        found.differences.retain(|difference| first.differences.contains(difference));
+        write_down(ledger, &found.differences).await?;
+        found.suspense = ledger.suspense().await?;
+    }
+    tell(&found, rail);
+    Ok(())
+}
+
+/// Writes down differences that are sure, once each.
+///
+/// # Errors
+/// The books did not take them all.
+pub async fn write_down(ledger: &Ledger, differences: &[Difference]) -> Result<(), LedgerError> {
+    for Difference { payment, way, .. } in differences {
+        let shown = match way {
+            Way::NotMoved(_) => Shown::NotMoved,
+            Way::Elsewhere(shown) | Way::Collected(shown) | Way::Unbooked(shown) | Way::Returned(shown) => {
+                Shown::Moved(*shown)
+            }
+        };
+        if let Some(written) = ledger.differ(*payment, shown).await? {
+            let (way, late) = (written.differs.name(), written.late.map(|late| late.to_string()));
+            tracing::error!(%payment, way, late, "what the chain shows otherwise is in suspense now");
+        }
+    }
+    Ok(())
 }
 
 /// Compares what came in the last hours once.
@@ -130,10 +176,12 @@ pub async fn compare(ledger: &Ledger, rail: &Rail) -> Result<Comparison, LedgerE
     let mut after = since(ledger.time().plus(-BACK_MS));
     loop {
         let booked = ledger.booked(after, PAGE_MAX).await?;
-        let Some(last) = booked.last() else { return Ok(comparison) };
+        let Some(last) = booked.last() else { break };
         after = last.open.payment;
         comparison.add(booked, &chains).await;
     }
+    comparison.suspense = ledger.suspense().await?;
+    Ok(comparison)
 }
 
 fn tell(comparison: &Comparison, rail: &Rail) {
@@ -150,31 +198,37 @@ fn tell(comparison: &Comparison, rail: &Rail) {
     rail.observer().compared(comparison);
 }
 
-/// In which way the chain differs, if it does.
+/// In which way the chain differs, if it does, from what the books say: how it was closed, and in which transaction it moved by all that is
+/// written down.
 async fn way(
     chain: &Chain,
     signed: &Signed,
     amount: Amount,
-    outcome: Booked,
+    (outcome, moved): (Booked, Option<B256>),
 ) -> Result<Option<Way>, RpcError> {
     let moves = (signed.transfer(), units(amount));
-    let look = || chain.look(signed.token, signed.transfer(), signed.since_block, Depth::Counts);
-    match outcome {
-        Booked::Settled(transaction) if chain.stands(signed.token, moves, transaction).await? => Ok(None),
-        Booked::Settled(booked) => match look().await? {
-            Evidence::Moved { transaction, .. } if transaction != booked => {
-                Ok(Some(Way::Elsewhere(transaction)))
-            }
-            // Of `upto`, another amount than was asked for may have moved in it.
-            Evidence::Moved { value, .. } if value == units(amount) => Ok(None),
-            Evidence::Moved { .. } | Evidence::Unused { .. } | Evidence::Void => {
-                Ok(Some(Way::NotMoved(booked)))
-            }
-        },
-        Booked::WrittenOff => match look().await? {
-            Evidence::Moved { transaction, .. } => Ok(Some(Way::Collected(transaction))),
-            Evidence::Unused { .. } | Evidence::Void => Ok(None),
-        },
-        Booked::Held | Booked::Due => Ok(None),
+    if let Some(booked) = moved
+        && chain.stands(signed.token, moves, booked).await?
+    {
+        return Ok(None);
     }
+    let shown = match chain.look(signed.token, signed.transfer(), signed.since_block, Depth::Counts).await? {
+        Evidence::Moved { transaction, value, .. } if value == units(amount) => Some(transaction),
+        // Of `upto`, another amount than was asked for may have moved: what is booked did not.
+        Evidence::Moved { transaction, value, .. } => {
+            tracing::error!(%transaction, %value, %amount, "another amount moved than the books say");
+            None
+        }
+        Evidence::Unused { .. } | Evidence::Void => None,
+    };
+    Ok(match (moved, shown) {
+        (Some(booked), None) => Some(Way::NotMoved(booked)),
+        (Some(booked), Some(shown)) => Some(Way::Elsewhere(shown)).filter(|_| shown != booked),
+        (None, None) => None,
+        (None, Some(shown)) => Some(match outcome {
+            Booked::Void => Way::Unbooked(shown),
+            Booked::WrittenOff => Way::Collected(shown),
+            Booked::Settled(_) | Booked::Held | Booked::Due => Way::Returned(shown),
+        }),
+    })
 }

@@ -20,6 +20,7 @@ pub mod facilitator;
 pub mod outgoing;
 pub mod rail;
 pub mod reconciler;
+pub mod returns;
 pub mod signed;
 pub mod terms;
 mod ticks;

@@ -12,12 +12,14 @@ mod observer;
 mod payers;
 pub mod pool;
 mod settlers;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::U256;
 use domain::{Address, Amount, B256, Clock, Network, PaymentId, UnixMillis};
+use ledger::{Ledger, LedgerError};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -29,6 +31,7 @@ use funds::Purses;
 use memory::Memory;
 use payers::Payers;
 use pool::Queue;
+use trust::{DEBTORS_MAX, REMEMBERED_MS, Trust};
 
 pub use funds::{Funds, Lack};
 pub use line::{Line, Settler};
@@ -92,6 +95,7 @@ struct Inner {
     payers: Payers,
     wait_max: Duration,
     memory: Memory,
+    trust: Trust,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn RailObserver>,
     /// How often [`Settlers`] of a network have changed.
@@ -111,9 +115,10 @@ impl Rail {
     ) -> Self {
         let networks = lines.iter().map(|line| line.network.clone()).collect();
         let (purses, payers) = (Purses::default(), Payers::new(payer.running_max));
-        let (wait_max, memory) = (payer.wait_max, Memory::default());
+        let (wait_max, memory, trust) = (payer.wait_max, Memory::default(), Trust::default());
         let changes = watch::Sender::default();
-        let inner = Inner { networks, lines, purses, payers, wait_max, memory, clock, observer, changes };
+        let inner =
+            Inner { networks, lines, purses, payers, wait_max, memory, trust, clock, observer, changes };
         Self { inner: Arc::new(inner) }
     }
 
@@ -212,11 +217,23 @@ impl Rail {
         settling
     }
 
-    /// Whether a payer paid all that it was served for: whoever did not is served only after it has paid. Forgotten with the
-    /// process.
+    /// Whether a payer paid all that it was served for: whoever did not is served only after it has paid.
     #[must_use]
     pub fn is_trusted(&self, payer: Address) -> bool {
-        self.inner.memory.trusts(&payer)
+        self.inner.trust.trusts(&payer, self.now())
+    }
+
+    /// Remembers who did not pay, of earlier processes: before anybody is served.
+    ///
+    /// # Errors
+    /// The books cannot be read.
+    pub async fn remember(&self, ledger: &Ledger) -> Result<(), LedgerError> {
+        let now = self.now();
+        let most = u32::try_from(DEBTORS_MAX).unwrap_or(u32::MAX);
+        for debtor in ledger.debtors(now.plus(-REMEMBERED_MS), most).await? {
+            self.inner.trust.distrust(debtor.payer, debtor.at, now);
+        }
+        Ok(())
     }
 
     /// The same for what is settled behind the requests, by the order of its deadlines.
@@ -253,7 +270,8 @@ impl Rail {
     }
 
     pub(crate) fn distrust(&self, payer: Address) {
-        self.inner.memory.distrust(payer);
+        let now = self.now();
+        self.inner.trust.distrust(payer, now, now);
     }
 
     pub(crate) fn now(&self) -> UnixMillis {

@@ -1,5 +1,6 @@
 mod crashes;
 mod deposits;
+mod differences;
 mod house;
 mod open;
 mod rounds;

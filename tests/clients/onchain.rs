@@ -5,6 +5,7 @@ mod attacks;
 mod deposits;
 mod failing;
 mod killed;
+mod owing;
 mod permits;
 mod settling;
 mod several;

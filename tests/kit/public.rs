@@ -73,19 +73,29 @@ impl PublicWorld {
         let key = Self::settler_key();
         let network = Network::start().await;
         let section = network.section(&Self::settling(lines, &key), &[]);
-        Self::around(network, |_| section, (&Self::paid_directly(), routes), Some(key)).await
+        Self::around(network, |_| section, (&Self::paid_directly(), "", routes), Some(key)).await
     }
 
     /// The same, paid to the treasury, which is the settler's own account. `sections` of the file stand beside the networks; the platform
     /// keeps a tenth.
     pub async fn of_treasury(lines: &str, sections: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        Self::of_treasury_before(lines, sections, "", routes).await
+    }
+
+    /// The same with a line about the API, such as `read_timeout = "1s"`.
+    pub async fn of_treasury_before(
+        lines: &str,
+        sections: &str,
+        upstream: &str,
+        routes: impl IntoIterator<Item = Route>,
+    ) -> Self {
         let key = Self::settler_key();
         let treasury = Self::treasury().to_checksum(None);
         let own = format!("treasury = \"{treasury}\"\n{}", Self::settling(lines, &key));
         let network = Network::start().await;
         let networks = format!("{}\n{sections}", network.section(&own, &[]));
         let payee = "custody = \"treasury\"\nfee = \"10%\"";
-        Self::around(network, |_| networks, (payee, routes), Some(key)).await
+        Self::around(network, |_| networks, (payee, upstream, routes), Some(key)).await
     }
 
     fn settler_key() -> NamedTempFile {
@@ -106,19 +116,20 @@ impl PublicWorld {
         let own = network.section(lines, &[]);
         let section =
             |url: &str| format!("{own}\n[[networks.facilitators]]\nurl = \"{url}\"\n{of_facilitator}\n");
-        Self::around(network, section, (&Self::paid_directly(), routes), None).await
+        Self::around(network, section, (&Self::paid_directly(), "", routes), None).await
     }
 
     async fn around(
         network: Network,
         section: impl FnOnce(&str) -> String,
-        (payee, routes): (&str, impl IntoIterator<Item = Route>),
+        (payee, api, routes): (&str, &str, impl IntoIterator<Item = Route>),
         key: Option<NamedTempFile>,
     ) -> Self {
         let official = network.official().await;
         let facilitator = Facilitator::before(official.address()).await;
         let upstream = Upstream::start().await;
-        let provider = Provider::new("acme", upstream.address()).line(payee).routes(routes);
+        let provider =
+            Provider::new("acme", upstream.address()).line(payee).upstream_line(api).routes(routes);
         let config = Config::default().section(&section(&facilitator.url())).provider(provider);
         let gateway = Faregate::start(config).await;
         Self { network, official, facilitator, upstream, gateway, recipient: Self::provider(), _key: key }

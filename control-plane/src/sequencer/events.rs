@@ -43,6 +43,23 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
             });
             ("payment.refunded", payment.to_string(), data)
         }
+        What::WrittenOff { payment, provider, network, payer, custody, amount, fee } => {
+            tenant.provider = Some(provider.clone());
+            let data = json!({
+                "payment": payment.to_string(), "provider": provider, "network": network, "payer": payer,
+                "custody": custody, "amount": money(*amount), "fee": money(*fee),
+            });
+            ("payment.written_off", payment.to_string(), data)
+        }
+        What::Differed { payment, provider, network, booked, way, transaction, amount, late } => {
+            tenant.provider = Some(provider.clone());
+            let data = json!({
+                "payment": payment.to_string(), "provider": provider, "network": network, "booked": booked,
+                "way": way, "transaction": transaction, "amount": money(*amount),
+                "late_payment": late.map(|late| late.to_string()),
+            });
+            ("reconciliation.difference", payment.to_string(), data)
+        }
         What::Transferred { id, wallet, amount, incoming, reference } => {
             let kind = if *incoming { "wallet.funded" } else { "wallet.withdrawn" };
             let data = json!({

@@ -68,6 +68,42 @@ pub enum What {
         /// Why, in a word of the API.
         reason: &'static str,
     },
+    /// A payment on a public network was served, and can never be collected.
+    WrittenOff {
+        /// Which.
+        payment: PaymentId,
+        /// Its provider.
+        provider: String,
+        /// CAIP-2 of the network.
+        network: String,
+        /// The address that signed it.
+        payer: String,
+        /// Whether it was made out to the provider's own address, or to ours.
+        custody: &'static str,
+        /// How much.
+        amount: Amount,
+        /// The platform's part of it.
+        fee: Amount,
+    },
+    /// A chain shows something else of a payment than the books said.
+    Differed {
+        /// Of which.
+        payment: PaymentId,
+        /// Its provider.
+        provider: String,
+        /// CAIP-2 of the network.
+        network: String,
+        /// What the books had closed it as.
+        booked: &'static str,
+        /// In which way, in a word of the API.
+        way: &'static str,
+        /// What the chain shows, or what it does not.
+        transaction: String,
+        /// How much.
+        amount: Amount,
+        /// The payment that booked what arrived late.
+        late: Option<PaymentId>,
+    },
     /// Money came in, or went out.
     Transferred {
         /// Its name.
@@ -181,7 +217,11 @@ impl Movement {
     pub(super) const fn wallet(&self) -> Option<WalletId> {
         match self.what {
             What::Refunded { wallet, .. } | What::Transferred { wallet, .. } => Some(wallet),
-            What::Settled { .. } | What::Payout { .. } | What::Outgoing { .. } => None,
+            What::WrittenOff { .. }
+            | What::Differed { .. }
+            | What::Settled { .. }
+            | What::Payout { .. }
+            | What::Outgoing { .. } => None,
         }
     }
 

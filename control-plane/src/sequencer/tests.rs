@@ -1,6 +1,7 @@
 //! The sequencer over real registries, beside a ledger of the test's own: batches in order, each committed whole.
 
 mod begun;
+mod onchain;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -376,10 +377,8 @@ async fn a_balance_that_falls_is_told_at_once_and_so_is_one_that_fell_while_nobo
     sequencer.look().await.unwrap();
     let told = house.of_kind("wallet.low_balance").await;
     assert_eq!((told.len(), told[0].subject.clone()), (1, wallet.to_string()));
-    assert_eq!(
-        (&told[0].data["balance"]["amount"], &told[0].data["threshold"]["amount"]),
-        (&"49".into(), &"50".into())
-    );
+    let (balance, threshold) = (&told[0].data["balance"], &told[0].data["threshold"]);
+    assert_eq!((&balance["amount"], &threshold["amount"]), (&"49".into(), &"50".into()));
     assert_eq!((told[0].tenant.owner.as_deref(), &told[0].data["percent"]), (Some("lab"), &50.into()));
     house.books.pay("acme", wallet, 1);
     sequencer.look().await.unwrap();

@@ -12,14 +12,12 @@ use protocol::signature::SigningKey;
 use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
 use settlement::chain::{Chain, Nodes};
-use settlement::comparison;
-use settlement::deposits;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::outgoing::{Outlet, Sender};
 use settlement::rail::{Line, Member, Pool, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
-use settlement::{Deposits, Rail};
+use settlement::{Deposits, Rail, comparison, deposits, returns};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -41,6 +39,9 @@ const RECONCILE_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the books are looked at for what is to leave our treasury.
 const SEND_EVERY: Duration = Duration::from_millis(500);
+
+/// How often is looked for what moved first and was never delivered.
+const RETURN_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the books are compared with the chains.
 const COMPARE_EVERY: Duration = Duration::from_secs(3600);
@@ -73,8 +74,8 @@ impl Networks {
     /// Starts what works for them; none where the file names none. Whatever it starts ends with `stop`.
     ///
     /// # Errors
-    /// A key or an address that cannot be used, or a system without TLS.
-    pub(super) fn start(
+    /// A key or an address that cannot be used, a system without TLS, or books that cannot be read.
+    pub(super) async fn start(
         config: &Config,
         parts @ (ledger, registry): (&Ledger, &Registry),
         prometheus: &prometheus::Registry,
@@ -101,6 +102,7 @@ impl Networks {
         tasks.push(tokio::spawn(sender.run(SEND_EVERY, stop.subscribe())));
         let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
+        rail.remember(ledger).await.context("who did not pay before")?;
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
         let (collecting, comparing) = (duty(COLLECT, parts)?, duty(COMPARE, parts)?);
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS, collecting);
@@ -108,6 +110,7 @@ impl Networks {
         let (books, chains) = (ledger.clone(), rail.clone());
         let comparing = comparison::run(books, chains, comparing, COMPARE_EVERY, stop.subscribe());
         tasks.push(tokio::spawn(comparing));
+        tasks.push(tokio::spawn(returns::run(ledger.clone(), RETURN_EVERY, stop.subscribe())));
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
         let payer_unsettled_max = config.networks.iter().map(most).collect();

@@ -27,6 +27,7 @@ pub(super) struct RailMetrics {
     closed: IntCounterVec,
     written_off_units: IntCounterVec,
     differences: IntGauge,
+    suspense: IntGauge,
     facilitators: IntGaugeVec,
     nodes: IntGaugeVec,
 }
@@ -108,6 +109,11 @@ impl RailMetrics {
                 "Payments of which the books say something else than the chain, when they were last compared.",
                 registry
             )?,
+            suspense: register_int_gauge_with_registry!(
+                "faregate_chain_suspense_units",
+                "What chains show and the books gave to nobody, less what they do not show, in millionths of a dollar.",
+                registry
+            )?,
             facilitators: register_int_gauge_vec_with_registry!(
                 "faregate_facilitator_answers",
                 "Whether a facilitator answers (1), or is left alone after failures (0).",
@@ -158,6 +164,7 @@ impl RailObserver for RailMetrics {
 
     fn compared(&self, comparison: &Comparison) {
         self.differences.set(i64::try_from(comparison.differences.len()).unwrap_or(i64::MAX));
+        self.suspense.set(comparison.suspense);
     }
 
     fn facilitator(&self, name: &str, answers: bool) {

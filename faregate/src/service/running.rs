@@ -100,7 +100,7 @@ impl Running {
         };
         // The control plane too: what a gateway left that is gone is whoever's takes it over first.
         let parts = (&base.ledger, &registry);
-        let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers)?;
+        let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers).await?;
         let control_state = ControlState {
             ledger: base.ledger.clone(),
             registry: registry.clone(),

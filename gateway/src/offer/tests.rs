@@ -1,5 +1,5 @@
 use domain::catalog::SupersededPrice;
-use domain::{Address, Network, Payee, TransferMethod};
+use domain::{Address, TransferMethod};
 use protocol::challenge::PaymentRequired;
 use serde_json::{Value, json};
 
@@ -64,11 +64,17 @@ fn a_network_where_nobody_can_be_paid_is_not_offered() {
     assert!(offer.is_on_chain());
     let before = Route { settle: Settle::Before, ..samples::route() };
     let treasury = Network { treasury: Some(Address::repeat_byte(6)), ..samples::network() };
-    assert_eq!(
-        networks(&offered(&before, &provider, &[treasury])),
-        wallet_alone,
-        "nobody could give it back"
-    );
+    for payee in [Payee::Treasury, Payee::Direct(Address::repeat_byte(6))] {
+        provider.payee = Some(payee);
+        let offer = offered(&before, &provider, std::slice::from_ref(&treasury));
+        assert_eq!(networks(&offer), wallet_alone, "nobody could give it back");
+    }
+    provider.payee = Some(Payee::Treasury);
+    let id = Arc::clone(&treasury.id);
+    let mut currencies = Currencies::new(&samples::wallet_asset(), &[treasury]);
+    currencies.outlets = [id].into();
+    let key = QuoteKey::new([7; 32]);
+    assert!(RouteOffer::new(&before, &provider, &currencies, &key).unwrap().is_on_chain());
     provider.payee = None;
     let offer = offered(&route, &provider, &[samples::network()]);
     assert_eq!((networks(&offer), offer.is_on_chain()), (wallet_alone.to_vec(), false));

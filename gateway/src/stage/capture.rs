@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use domain::PaymentId;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
-use ledger::{CaptureError, Receipt, Voiding};
+use ledger::{CaptureError, Receipt, ReceiptRecord, Voiding};
 use pingora::http::ResponseHeader;
 
 use crate::context::{Exchange, Money, Recording, Times};
@@ -17,6 +17,8 @@ use crate::metrics::{Metrics, Outcome, Stage};
 use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::NotPaid;
+use crate::stage::hold::Payer;
+use crate::stage::prepay::give_back;
 
 /// Fields that only we may say, beside all that begin with `faregate-`.
 const FORGEABLE: [&str; 4] =
@@ -90,7 +92,12 @@ pub(crate) async fn take(
         if exchange.meter.is_some() {
             metrics.metered(source);
         }
-        return paid(exchange, response, receipt, started, metrics, times);
+        times.commit = Some(started.elapsed());
+        metrics.stage(stage_of(&receipt), started.elapsed());
+        return paid(exchange, response, receipt);
+    }
+    if let Some(receipt) = exchange.prepaid_receipt() {
+        return paid(exchange, response, receipt);
     }
     if matches!(exchange.money, Money::Free) {
         return Ok(Outcome::Free);
@@ -134,6 +141,16 @@ async fn undelivered(
             let payment = signed.payment();
             voided(signed.void(), payment, response, metrics).await
         }
+        Money::Prepaid(receipt) => {
+            let record = receipt.record().clone();
+            exchange.charged = None;
+            give_back(receipt).await?;
+            metrics.voided();
+            if let Some(payer) = &exchange.payer {
+                show(&record, payer, "refunded", response)?;
+            }
+            Ok(Outcome::Voided)
+        }
         money @ (Money::Redelivery(_) | Money::Captured(_) | Money::Counting(_) | Money::Done) => {
             exchange.money = money;
             mark(exchange, response)?;
@@ -149,12 +166,7 @@ fn paid(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
     receipt: Receipt,
-    started: Instant,
-    metrics: &Metrics,
-    times: &mut Times,
 ) -> Result<Outcome, Refusal> {
-    times.commit = Some(started.elapsed());
-    metrics.stage(stage_of(&receipt), started.elapsed());
     exchange.charged = Some(receipt.record().amount);
     exchange.money = Money::Captured(receipt);
     mark(exchange, response)?;
@@ -240,6 +252,20 @@ pub(crate) fn scrub(response: &mut ResponseHeader) {
 /// Puts the receipt on the answer, and keeps shared caches from giving it to those who did not pay.
 fn mark(exchange: &Exchange, response: &mut ResponseHeader) -> Result<(), Refusal> {
     let (Some(record), Some(payer)) = (exchange.receipt(), &exchange.payer) else { return Ok(()) };
+    show(record, payer, "captured", response)?;
+    if !exchange.routed.route.cacheable {
+        keep_private(response)?;
+    }
+    Ok(())
+}
+
+/// Names a payment, what became of it, and its receipt.
+fn show(
+    record: &ReceiptRecord,
+    payer: &Payer,
+    status: &'static str,
+    response: &mut ResponseHeader,
+) -> Result<(), Refusal> {
     let mut insert = |name: &'static HeaderName, value: HeaderValue| {
         response.insert_header(name, value).map_err(|_| Refusal::Internal)
     };
@@ -247,11 +273,7 @@ fn mark(exchange: &Exchange, response: &mut ResponseHeader) -> Result<(), Refusa
     let (name, receipt) = receipt::field(record, payer);
     insert(name, value(receipt)?)?;
     insert(&field::PAYMENT_ID, value(record.payment.to_string())?)?;
-    insert(&field::PAYMENT_STATUS, HeaderValue::from_static("captured"))?;
-    if !exchange.routed.route.cacheable {
-        keep_private(response)?;
-    }
-    Ok(())
+    insert(&field::PAYMENT_STATUS, HeaderValue::from_static(status))
 }
 
 fn keep_private(response: &mut ResponseHeader) -> Result<(), Refusal> {

@@ -49,6 +49,14 @@ pub(crate) fn settle(
             metrics.voided();
             Some(Outcome::Voided)
         }
+        Money::Prepaid(receipt) => {
+            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
+            if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
+                after_the_client_left(Some(receipt));
+            }
+            // Else it is owed: the same payment may come once more, and where it does not it is given back.
+            Some(Outcome::Paid)
+        }
         Money::Counting(held) => {
             // Ended before this, by whoever counted it. Dropping it charges what it is owed.
             drop(held);

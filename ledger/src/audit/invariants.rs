@@ -45,7 +45,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         meaning: "every account has its balance, and every payment moves between a wallet or a token, a provider and its fee account",
         sql: "select (select count(*) from account where id not in (select account from balance))
           + (select count(*) from payment p where
-               not exists (select 1 from account a where a.id = p.wallet and a.kind in ('wallet', 'chain'))
+               not exists (select 1 from account a where a.id = p.wallet and a.kind in ('wallet', 'chain', 'suspense'))
                or not exists (select 1 from account a join account f on f.provider = a.provider
                               where a.id = p.provider and f.id = p.fee_account
                                 and (a.kind = 'provider' and f.kind = 'fee'
@@ -156,6 +156,18 @@ pub(super) const INVARIANTS: &[Invariant] = &[
                left join refund r on r.payment = p.seq and r.reason = 'written_off'
                where (i.closed is not null and i.closed = 'written_off')
                  <> (r.id is not null or exists (select 1 from outgoing o where o.payment = p.seq and o.state = 'void')))",
+    },
+    Invariant {
+        name: "differences_are_booked_once",
+        meaning: "what a chain shows otherwise is in suspense once, and what is booked from there was written off and arrived",
+        sql: "select (select count(*) from difference d join payment l on l.id = d.late join payment p on p.id = d.payment
+               where l.wallet <> 0 or l.gross <> d.amount or l.provider <> p.provider or d.booked <> 'written_off')
+          + (select count(*) from difference d where d.late is not null
+               and not exists (select 1 from payment l where l.id = d.late))
+          + (select count(*) from payment p where p.wallet = 0 and not exists (select 1 from difference d where d.late = p.id))
+          + (select count(*) from (select way, lag(way) over (partition by payment order by number) as way_before
+               from difference where way <> 'elsewhere') d where d.way = d.way_before)
+          + (select count(*) from (select payment from difference group by payment having count(*) <> max(number)) gaps)",
     },
     Invariant {
         name: "deposits_fund_wallets",
@@ -281,28 +293,30 @@ pub(super) const FILE_SQLITE: Invariant = Invariant {
 
 const GUARDS: &str = "money_rows_are_guarded";
 
-const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds, transfers, settlements, payouts and what leaves stand";
+const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds, transfers, settlements, payouts, differences and what leaves stand";
 
 /// Asks SQLite's own catalog.
 pub(super) const GUARDS_SQLITE: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 15 - count(*) from sqlite_schema where type = 'trigger' and name in
+    sql: "select 17 - count(*) from sqlite_schema where type = 'trigger' and name in
           ('payment_no_update', 'payment_no_delete', 'refund_no_update', 'refund_no_delete', 'refund_fits',
            'transfer_no_update', 'transfer_no_delete', 'settlement_no_update', 'settlement_no_delete',
            'payout_no_update', 'payout_no_delete', 'outgoing_no_update', 'outgoing_no_delete',
-           'outgoing_step_no_update', 'outgoing_step_no_delete')",
+           'outgoing_step_no_update', 'outgoing_step_no_delete',
+           'difference_no_update', 'difference_no_delete')",
 };
 
 /// Asks PostgreSQL's: its guards stand for update, delete and truncate at once.
 pub(super) const GUARDS_POSTGRES: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 17 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
+    sql: "select 19 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
           ('payment_no_change', 'payment_no_truncate', 'refund_no_change', 'refund_no_truncate', 'refund_fits',
            'transfer_no_change', 'transfer_no_truncate', 'settlement_no_change', 'settlement_no_truncate',
            'payout_no_update', 'payout_no_delete', 'payout_no_truncate', 'outgoing_no_update', 'outgoing_no_delete',
-           'outgoing_no_truncate', 'outgoing_step_no_change', 'outgoing_step_no_truncate')
+           'outgoing_no_truncate', 'outgoing_step_no_change', 'outgoing_step_no_truncate',
+           'difference_no_change', 'difference_no_truncate')
           and tgrelid in ('payment'::regclass, 'refund'::regclass, 'transfer'::regclass, 'settlement'::regclass,
-            'payout'::regclass, 'outgoing'::regclass, 'outgoing_step'::regclass)",
+            'payout'::regclass, 'outgoing'::regclass, 'outgoing_step'::regclass, 'difference'::regclass)",
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::{OutgoingId, PaymentId, PayoutId};
 
-use super::{AccountId, GivenOutgoing, PaymentRow, TransferRow};
+use super::{AccountId, GivenClosed, GivenOutgoing, PaymentRow, TransferRow};
 use crate::account::Refunded;
 use crate::settlement::Payout;
 
@@ -24,6 +24,8 @@ pub(crate) struct Given {
     pub(crate) providers: HashMap<Arc<str>, GivenProvider>,
     /// Payouts that the batch pays.
     pub(crate) payouts: HashMap<PayoutId, GivenPayout>,
+    /// Closed payments on public networks of which a chain shows something.
+    pub(crate) closed: HashMap<PaymentId, GivenClosed>,
     /// Transfers out of our treasury that the batch goes on with.
     pub(crate) outgoing: HashMap<OutgoingId, GivenOutgoing>,
     /// What people gave back today, by network; only where the batch gives something back.

@@ -28,20 +28,15 @@ pub(crate) struct IntentColumns {
     hash: Option<Vec<u8>>,
 }
 
-/// Intents, with other columns of theirs where some are named; ends before its condition. What was captured of one may be less than
-/// what was signed for.
+/// Intents; ends before its condition. What was captured of one may be less than what was signed for.
 macro_rules! intents {
-    ($($more:literal)?) => {
-        concat!(
-            "
+    () => {
+        "
 select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle,
   coalesce((select p.gross from payment p where p.id = i.payment), i.amount) as amount, i.valid_before, i.since_block,
-  i.payload, i.requirements, i.deposit, i.held_at, i.hash",
-            $(", ", $more,)?
-            "
+  i.payload, i.requirements, i.deposit, i.held_at, i.hash
 from intent i
 "
-        )
     };
 }
 pub(crate) use intents;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{AgentId, UnixMillis, WalletId, Window};
 
+use super::differences::{CLOSED, ClosedColumns};
 use super::outgoing::{OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
 use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
 use super::session::{Session, on_either};
@@ -63,6 +64,7 @@ pub(crate) async fn load(
     moved(session, wanted, at, &mut loaded.given).await?;
     outgoing(session, wanted, &mut loaded.given).await?;
     settled(session, wanted, &mut loaded.given).await?;
+    closed(session, wanted, &mut loaded.given).await?;
     Ok(loaded)
 }
 
@@ -198,6 +200,19 @@ async fn settled(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) 
             let row = row.given()?;
             given.payouts.insert(row.payout.id, row);
         }
+    }
+    Ok(())
+}
+
+/// Payments of which a chain shows something.
+async fn closed(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if wanted.closed.is_empty() {
+        return Ok(());
+    }
+    let keys = hex_list(wanted.closed.iter().map(|payment| payment.as_bytes().as_slice()));
+    let rows: Vec<ClosedColumns> = on_either!(session, c => sqlx::query_as(CLOSED).bind(keys).fetch_all(c))?;
+    for row in rows {
+        given.closed.extend([row.read()?]);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::{PaymentId, PayoutId, TransferId, UnixMillis, WalletId};
 use sqlx::FromRow;
 
+use super::intents::on_chain;
 use super::rows::{Damaged, amount, fixed};
 use crate::account::{RefundReason, Refunded, TransferKind};
 use crate::batch::{AccountId, TransferRow};
@@ -26,8 +27,10 @@ pub(crate) use transfers;
 macro_rules! refunds {
     () => {
         "
-select r.id, p.id as payment, r.amount, r.fee, r.remains, r.reason, r.idempotency_key, r.at, r.batch, o.provider, w.wallet
+select r.id, p.id as payment, r.amount, r.fee, r.remains, r.reason, r.idempotency_key, r.at, r.batch, o.provider, w.wallet,
+  i.network, i.token, i.custody, i.payer, i.hash
 from refund r join payment p on p.seq = r.payment join account o on o.id = p.provider join account w on w.id = p.wallet
+  left join intent i on i.payment = p.id
 "
     };
 }
@@ -70,6 +73,11 @@ pub(crate) struct RefundColumns {
     batch: i64,
     provider: String,
     wallet: Vec<u8>,
+    network: Option<String>,
+    token: Option<Vec<u8>>,
+    custody: Option<String>,
+    payer: Option<Vec<u8>>,
+    hash: Option<Vec<u8>>,
 }
 
 // === impl TransferColumns ===
@@ -96,10 +104,13 @@ impl TransferColumns {
 
 impl RefundColumns {
     /// With whom it concerns.
-    pub(crate) fn change(self) -> Result<RefundChange, Damaged> {
+    pub(crate) fn change(mut self) -> Result<RefundChange, Damaged> {
         let provider = Arc::from(self.provider.as_str());
         let wallet = WalletId::from_bytes(fixed(&self.wallet)?);
-        Ok(RefundChange { batch: self.batch, provider, wallet, refunded: self.read()? })
+        let network = (self.network.take(), self.token.as_deref());
+        let on_chain =
+            on_chain(network, self.custody.as_deref(), self.payer.as_deref(), self.hash.as_deref())?;
+        Ok(RefundChange { batch: self.batch, provider, wallet, on_chain, refunded: self.read()? })
     }
 
     pub(crate) fn read(self) -> Result<Refunded, Damaged> {

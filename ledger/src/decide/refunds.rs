@@ -9,7 +9,7 @@ use super::{Draft, usage_key};
 use crate::account::{RefundReason, Refunded};
 use crate::batch::{
     AccountId, CallKey, End, FreeKey, GivenBack, GivenPayment, HeldAt, Outcome, PaymentRow, RefundRow,
-    Refusal,
+    Refusal, SUSPENSE,
 };
 use crate::deposit::DEPOSITS;
 use crate::outgoing::Outgoing;
@@ -37,7 +37,10 @@ impl Draft<'_> {
         let row = &given.row;
         let is_written_off = asked.reason == RefundReason::WrittenOff;
         // What was deposited is the wallet's.
-        if (is_written_off && !self.is_open(given)) || &*row.provider == DEPOSITS {
+        if (is_written_off && !self.is_open(given))
+            || row.wallet_account == SUSPENSE
+            || &*row.provider == DEPOSITS
+        {
             return Err(Refusal::OnChain);
         }
         let back = self.back(given);
@@ -99,11 +102,12 @@ impl Draft<'_> {
 
     /// Whether a provider has what is to be given back: money that was settled has left, and given back as well it would be
     /// there twice. The operator may decide so all the same, and the platform stands in until the provider earns again; of
-    /// what it earns then the gateway gives back by itself, too, what an upstream broke off.
+    /// what it earns then the gateway gives back by itself, too, what an upstream broke off. What was paid before a call that failed is given
+    /// back in any case.
     fn is_covered(&self, asked: &Asked<'_>, row: &PaymentRow, net: i64) -> bool {
         let earned = self.earned(row.provider_account);
         let is_decided = matches!(asked.reason, RefundReason::Operator | RefundReason::WrittenOff)
-            || (asked.key.is_none() && earned < 0);
+            || (asked.key.is_none() && (earned < 0 || asked.reason == RefundReason::UpstreamFailed));
         is_decided || earned >= net
     }
 

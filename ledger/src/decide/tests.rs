@@ -183,6 +183,7 @@ fn said(outcome: &Outcome) -> Said {
         Outcome::Moved(transfer) => Said::Moved(transfer.amount.atomic()),
         Outcome::Settled(settlement) => Said::Moved(settlement.net.atomic()),
         Outcome::PaidOut(payout) => Said::Moved(payout.amount.atomic()),
+        Outcome::Differed(difference) => Said::Moved(difference.amount.atomic()),
         Outcome::Stepped(outgoing) => Said::Moved(outgoing.amount.atomic()),
         Outcome::Done => Said::Done,
         Outcome::Refused(refusal) => Said::Refused(*refusal),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{B256, Payee, PaymentId, TransferId};
+use domain::{B256, Payee, PaymentId, TransferId, UnixMillis};
 use tokio::sync::oneshot;
 
 use super::Ledger;
@@ -10,7 +10,7 @@ use crate::account::{RefundReason, Refunded};
 use crate::batch::End;
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, LedgerError};
-use crate::intent::{BookedIntent, Close, Intent, OpenIntent};
+use crate::intent::{BookedIntent, Close, Debtor, Intent, OpenIntent};
 use crate::reports;
 
 // === impl Ledger ===
@@ -119,6 +119,16 @@ impl Ledger {
         };
         self.shared.send(Command::Operation(work)).map_err(|_| LedgerError::Unavailable)?;
         answer.await.unwrap_or(Err(LedgerError::Unavailable))
+    }
+
+    /// Payers on public networks that were served since `since` for what could never be collected, the last ones first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn debtors(&self, since: UnixMillis, limit: u32) -> Result<Vec<Debtor>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let debtors = reports::intents::debtors(&mut connection.session(), since, limit).await;
+        debtors.map_err(crate::reads::read_error)
     }
 
     /// Opens what a payment on a public network moves between.

@@ -10,10 +10,13 @@ use domain::{Amount, UnixMillis, WalletId};
 use sqlx::FromRow;
 
 use crate::account::{Refunded, Transfer};
+use crate::books::differences::{DifferenceColumns, differences};
 use crate::books::rows::{amount, fixed, hex_list};
 use crate::books::session::{Session, on_either};
 use crate::books::settlements::{PayoutColumns, SettlementColumns, payouts, settlements};
 use crate::books::transfers::{RefundColumns, TransferColumns, refunds, transfers};
+use crate::difference::Difference;
+use crate::intent::OnChain;
 use crate::outgoing::Outgoing;
 use crate::reports::outgoing;
 use crate::settlement::{Payout, Settlement};
@@ -45,6 +48,8 @@ pub struct Changes {
     pub payouts: Vec<(i64, Payout)>,
     /// Paid.
     pub paid: Vec<(i64, Payout)>,
+    /// What chains show otherwise than the books said.
+    pub differences: Vec<(i64, Difference)>,
     /// Transfers out of our treasury, each as it was after a step.
     pub outgoing: Vec<(i64, Outgoing)>,
     /// Who asked for it ([`crate::Ledger::asked_by`]), by the bytes of its name: a refund's, a transfer's (also of the one that
@@ -61,6 +66,8 @@ pub struct RefundChange {
     pub provider: Arc<str>,
     /// Where the money went.
     pub wallet: WalletId,
+    /// Where it was to come from, if from a public network.
+    pub on_chain: Option<OnChain>,
     /// How much, and why.
     pub refunded: Refunded,
 }
@@ -175,6 +182,7 @@ pub(crate) async fn between(
         settlements: settlements(session, stretch).await?,
         payouts: payouts(session, stretch).await?,
         paid: paid(session, stretch).await?,
+        differences: differences(session, stretch).await?,
         outgoing: outgoing::steps(session, stretch).await?,
         movers: movers(session, stretch).await?,
     })
@@ -191,6 +199,7 @@ async fn reached(
         "select batch from refund where batch > $1 order by batch limit 1 offset $2",
         "select batch from transfer where batch > $1 order by batch limit 1 offset $2",
         "select batch from settlement where batch > $1 order by batch limit 1 offset $2",
+        "select batch from difference where batch > $1 order by batch limit 1 offset $2",
         "select batch from outgoing_step where batch > $1 order by batch limit 1 offset $2",
         "select paid_batch from payout where paid_batch > $1 order by paid_batch limit 1 offset $2",
     ] {
@@ -258,6 +267,17 @@ async fn paid(
     let rows: Vec<PayoutColumns> =
         on_either!(session, c => sqlx::query_as(text).bind(after).bind(upto).fetch_all(c))?;
     rows.into_iter().map(|row| Ok((row.paid_batch.unwrap_or(row.batch), row.read()?))).collect()
+}
+
+async fn differences(
+    session: &mut Session<'_>,
+    (after, upto): (i64, i64),
+) -> Result<Vec<(i64, Difference)>, sqlx::Error> {
+    let text =
+        concat!(differences!(), "where d.batch > $1 and d.batch <= $2 order by d.batch, d.payment, d.number");
+    let rows: Vec<DifferenceColumns> =
+        on_either!(session, c => sqlx::query_as(text).bind(after).bind(upto).fetch_all(c))?;
+    rows.into_iter().map(|row| Ok((row.batch, row.read()?))).collect()
 }
 
 async fn movers(

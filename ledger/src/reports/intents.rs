@@ -1,16 +1,17 @@
 //! Intents by which value may still move.
 
-use domain::PaymentId;
+use domain::{Address, PaymentId, UnixMillis};
 use sqlx::{ConnectOptions, Connection, FromRow};
 
+use crate::books::differences::moved;
 use crate::books::intents::{IntentColumns, intents};
-use crate::books::rows::Damaged;
+use crate::books::rows::{Damaged, fixed, hex_list};
 use crate::books::session::{Session, on_either};
 use crate::commit::postgres::connect;
 use crate::commit::sqlite::{FILE, reader_options};
 use crate::database::Database;
 use crate::error::LedgerError;
-use crate::intent::{Booked, BookedIntent, OpenIntent};
+use crate::intent::{Booked, BookedIntent, Debtor, OpenIntent};
 use crate::reads::read_error;
 
 /// Those of captured payments: what is still held is the writer's.
@@ -20,13 +21,36 @@ const DUE: &str = concat!(
      order by i.valid_before, i.payment limit $1"
 );
 
-/// All of them from a payment on, whatever became of them. Identifiers are in the order of time.
-const BOOKED: &str = concat!(
-    intents!(
-        "case when i.closed is null and exists (select 1 from payment p where p.id = i.payment) then 'due' else i.closed end as closed"
-    ),
-    "where i.payment > $1 order by i.payment limit $2"
-);
+/// All of them from a payment on, whatever became of them, each with its last difference. Identifiers are in the order of time. One that
+/// was voided and came again is the later one's.
+const BOOKED: &str = "
+with some as (
+  select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle,
+    coalesce((select p.gross from payment p where p.id = i.payment), i.amount) as amount, i.valid_before, i.since_block,
+    i.payload, i.requirements, i.deposit, i.held_at, i.hash,
+    case when i.closed is null and exists (select 1 from payment p where p.id = i.payment) then 'due' else i.closed end as closed
+  from intent i where i.payment > $1
+  union all
+  select v.payment, v.network, v.token, v.payer, v.pay_to, v.custody, v.settle, v.amount, v.valid_before, v.since_block,
+    v.payload, v.requirements, null, v.held_at, null, 'void'
+  from voided v where v.payment > $1
+    and not exists (select 1 from payment p where p.replay_key = v.replay_key)
+    and not exists (select 1 from hold h where h.replay_key = v.replay_key)
+  order by payment limit $2)
+select i.*, d.way, d.hash as shown
+from some i left join difference d on d.payment = i.payment
+  and d.number = (select max(l.number) from difference l where l.payment = i.payment)
+order by i.payment";
+
+/// `$1` payments, `$2` Unix seconds.
+const PREPAID: &str = "
+select payment from intent
+where payment in (select unhex(value) from json_each($1)) and settle = 'before' and valid_before <= $2 order by payment";
+
+/// Who did not pay since `$1`, `$2` of them.
+const DEBTORS: &str = "
+select payer, max(closed_at) from intent where closed = 'written_off' and closed_at >= $1
+group by payer order by 2 desc limit $2";
 
 /// An intent, and what the books say of it.
 #[derive(Debug, FromRow)]
@@ -34,6 +58,8 @@ struct BookedColumns {
     #[sqlx(flatten)]
     intent: IntentColumns,
     closed: Option<String>,
+    way: Option<String>,
+    shown: Option<Vec<u8>>,
 }
 
 pub(crate) async fn booked(
@@ -45,15 +71,19 @@ pub(crate) async fn booked(
         sqlx::query_as(BOOKED).bind(after.as_bytes().as_slice()).bind(i64::from(limit)).fetch_all(c)
     })?;
     let read = |columns: BookedColumns| {
+        let last = columns.way.as_deref().zip(columns.shown.as_deref());
         let open = columns.intent.read()?;
         let outcome = match (columns.closed.as_deref(), open.seen) {
             (None, _) => Booked::Held,
             (Some("due"), _) => Booked::Due,
             (Some("settled"), Some(transaction)) => Booked::Settled(transaction),
             (Some("written_off"), _) => Booked::WrittenOff,
+            (Some("void"), _) => Booked::Void,
             _ => return Err(Damaged("closed").into()),
         };
-        Ok(BookedIntent { open, outcome })
+        let booked = open.seen.filter(|_| matches!(outcome, Booked::Settled(_)));
+        let moved = moved(booked.as_ref().map(|hash| hash.as_slice()), last)?;
+        Ok(BookedIntent { open, outcome, moved })
     };
     rows.into_iter().map(read).collect()
 }
@@ -62,6 +92,37 @@ pub(crate) async fn due(session: &mut Session<'_>, limit: u32) -> Result<Vec<Ope
     let rows: Vec<IntentColumns> =
         on_either!(session, c => sqlx::query_as(DUE).bind(i64::from(limit)).fetch_all(c))?;
     rows.into_iter().map(|columns| Ok(columns.read()?)).collect()
+}
+
+/// Those of these payments whose value moved first, and whose time was over then.
+pub(crate) async fn prepaid(
+    session: &mut Session<'_>,
+    payments: &[PaymentId],
+    over: Option<UnixMillis>,
+) -> Result<Vec<PaymentId>, sqlx::Error> {
+    let keys = hex_list(payments.iter().map(|payment| payment.as_bytes().as_slice()));
+    let seconds = over.map_or(i64::MAX, UnixMillis::seconds);
+    let rows: Vec<Vec<u8>> =
+        on_either!(session, c => sqlx::query_scalar(PREPAID).bind(keys).bind(seconds).fetch_all(c))?;
+    rows.iter().map(|payment| Ok(PaymentId::from_bytes(fixed(payment)?))).collect()
+}
+
+/// See [`crate::Ledger::suspense`].
+pub(crate) async fn suspense(session: &mut Session<'_>) -> Result<i64, sqlx::Error> {
+    let text = "select credits - debits from balance where account = 0";
+    on_either!(session, c => sqlx::query_scalar(text).fetch_one(c))
+}
+
+pub(crate) async fn debtors(
+    session: &mut Session<'_>,
+    since: UnixMillis,
+    limit: u32,
+) -> Result<Vec<Debtor>, sqlx::Error> {
+    let rows: Vec<(Vec<u8>, i64)> =
+        on_either!(session, c => sqlx::query_as(DEBTORS).bind(since.0).bind(i64::from(limit)).fetch_all(c))?;
+    let read =
+        |(payer, at): (Vec<u8>, i64)| Ok(Debtor { payer: Address::new(fixed(&payer)?), at: UnixMillis(at) });
+    rows.into_iter().map(read).collect()
 }
 
 /// The same as [`crate::Ledger::booked`] for the books of a stopped or running ledger, reading only.

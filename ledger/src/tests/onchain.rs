@@ -7,7 +7,8 @@ use domain::{Address, B256, Payee, PaymentId, ReplayKey, Settle};
 
 use super::kit::{Books, NOON, amount, clean, request};
 use crate::{
-    Close, Held, HoldError, HoldRequest, Intent, LedgerError, RefundReason, RefundRequest, Revenue, RevenueBy,
+    Close, Debtor, Held, HoldError, HoldRequest, Intent, LedgerError, RefundReason, RefundRequest, Revenue,
+    RevenueBy,
 };
 
 pub(super) const TRANSACTION: B256 = B256::repeat_byte(0xaa);
@@ -204,6 +205,15 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
     let written_off = books.ledger.write_off(lost.payment).await.unwrap();
     assert_eq!((written_off.amount, written_off.reason), (amount(100_000), RefundReason::WrittenOff));
     assert!(books.ledger.write_off(lost.payment).await.is_err());
+    let debtors = books.ledger.debtors(domain::UnixMillis(0), 10).await.unwrap();
+    assert_eq!(debtors, [Debtor { payer: Address::repeat_byte(1), at: written_off.at }]);
+    assert_eq!(books.ledger.debtors(written_off.at.plus(1), 10).await.unwrap(), []);
+    let changes = books.ledger.changes((0, i64::MAX), 100).await.unwrap();
+    let on_chain = changes.refunds[0].on_chain.as_ref().unwrap();
+    assert_eq!(
+        (&*on_chain.network, on_chain.payer, on_chain.direct),
+        ("eip155:84532", debtors[0].payer, true)
+    );
     assert_eq!(books.ledger.due(10).await.unwrap(), []);
     assert_eq!(revenue(&books).await.refunded, amount(100_000));
     books.finish().await;

@@ -18,7 +18,11 @@ pub(super) fn of(work: &Work, outcome: &Outcome) -> Option<MoverRow> {
         Outcome::Moved(transfer) => *transfer.id.as_bytes(),
         Outcome::PaidOut(payout) => *payout.paid.as_ref()?.transfer.as_bytes(),
         Outcome::Settled(settlement) => *settlement.id.as_bytes(),
-        Outcome::Captured(_) | Outcome::Stepped(_) | Outcome::Done | Outcome::Refused(_) => return None,
+        Outcome::Captured(_)
+        | Outcome::Differed(_)
+        | Outcome::Stepped(_)
+        | Outcome::Done
+        | Outcome::Refused(_) => return None,
     };
     // The same word again has the first one's name.
     let who = who.clone().filter(|_| moved == asked)?;

@@ -114,6 +114,7 @@ impl<S: CommitStore> Run<S> {
                 }
                 Work::Settle { reply, .. } => refuse(reply),
                 Work::Pay { reply, .. } => refuse(reply),
+                Work::Differ { reply, .. } => refuse(reply),
                 Work::Step { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. }
                 | Work::OpenProvider { reply, .. }
@@ -213,6 +214,11 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         }),
         Work::Pay { reply, .. } => tell(reply, outcome, |outcome| match outcome {
             Outcome::PaidOut(payout) => Ok(*payout),
+            other => Err(Box::new(other)),
+        }),
+        Work::Differ { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Differed(difference) => Ok(Some(*difference)),
+            Outcome::Done => Ok(None),
             other => Err(Box::new(other)),
         }),
         Work::Step { reply, .. } => tell(reply, outcome, |outcome| match outcome {

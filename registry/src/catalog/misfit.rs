@@ -73,6 +73,13 @@ impl Misfit {
                 "cannot be \"before\" where payments go to the provider's own address: if the upstream fails, the gateway could not \
                  give back what it does not have; write \"after\", or custody = \"treasury\" of the provider",
             )),
+            (Settle::Before, Payee::Treasury) if !networks.iter().any(NetworkSettings::can_give_back) => {
+                Some(Self::new(
+                    "settle",
+                    "cannot be \"before\" where nothing can be given back: on no network with a treasury the gateway settles by itself; \
+                     write settler = \"evm\" with the treasury's own key there, or \"after\"",
+                ))
+            }
             (Settle::Deferred, _) => {
                 let is_paid_there = |at: &&NetworkSettings| payee.address(&at.network).is_some();
                 let short = networks.iter().filter(is_paid_there).find(|at| !at.can_defer())?;

@@ -98,6 +98,12 @@ impl NetworkSettings {
         let margin = Duration::from_secs(self.network.margin_seconds);
         attempts.saturating_add(margin) <= Duration::from_secs(self.network.max_timeout_seconds)
     }
+
+    /// Whether what came into its treasury can leave it again: only who settles by itself sends anything. The key must be the treasury's own.
+    #[must_use]
+    pub fn can_give_back(&self) -> bool {
+        self.network.treasury.is_some() && matches!(self.settler, SettlerSettings::Evm(_))
+    }
 }
 
 // === impl SettlerSettings ===

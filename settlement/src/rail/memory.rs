@@ -1,19 +1,15 @@
-//! What a rail remembers of payers and payments while the process lives; nothing that the books need.
+//! What a rail remembers of payments while the process lives; nothing that the books need.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use domain::{Address, B256, PaymentId, UnixMillis};
+use domain::{B256, PaymentId, UnixMillis};
 use parking_lot::Mutex;
-
-/// Payers that are remembered for what they did not pay; above it nobody is trusted any more.
-const UNTRUSTED_MAX: usize = 65_536;
 
 /// Payments that are remembered for what was heard of them.
 const HEARD_MAX: usize = 65_536;
 
 #[derive(Default)]
 pub(super) struct Memory {
-    untrusted: Mutex<HashSet<Address>>,
     heard: Mutex<HashMap<PaymentId, Entry>>,
 }
 
@@ -40,19 +36,6 @@ pub(crate) enum Last {
 // === impl Memory ===
 
 impl Memory {
-    /// A payer could not be collected from.
-    pub(super) fn distrust(&self, payer: Address) {
-        let mut untrusted = self.untrusted.lock();
-        if untrusted.len() < UNTRUSTED_MAX {
-            untrusted.insert(payer);
-        }
-    }
-
-    pub(super) fn trusts(&self, payer: &Address) -> bool {
-        let untrusted = self.untrusted.lock();
-        untrusted.len() < UNTRUSTED_MAX && !untrusted.contains(payer)
-    }
-
     /// A payment went to a settler, and this was heard.
     pub(super) fn hear(&self, payment: PaymentId, valid_before: u64, last: Last, now: UnixMillis) {
         let mut heard = self.heard.lock();
@@ -78,18 +61,6 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a5_whoever_did_not_pay_is_trusted_no_more_and_too_many_such_are_nobody() {
-        let memory = Memory::default();
-        let (payer, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
-        memory.distrust(payer);
-        assert!(!memory.trusts(&payer) && memory.trusts(&other));
-        for number in 0..u64::try_from(UNTRUSTED_MAX).unwrap() {
-            memory.distrust(Address::left_padding_from(&number.to_be_bytes()));
-        }
-        assert!(!memory.trusts(&other));
-    }
 
     #[test]
     fn what_was_heard_is_kept_for_so_many_whose_time_is_not_over() {

@@ -1,6 +1,7 @@
 //! Money in the treasury, and out of it again on chain: to providers as payouts, to payers as refunds, through the real binary. Each
 //! transfer happens once, whatever is killed, and in the end the treasury has what the books say.
 
+mod first;
 mod killed;
 
 use std::collections::HashSet;

@@ -223,7 +223,7 @@ impl Rig {
 
     /// Ends what is open, and then the audit of the SQL and of the memory.
     pub(super) async fn finish(&self, mut exchange: Exchange) {
-        if let Some(voiding) = exchange.void() {
+        if let Some(crate::stage::prepay::Undoing::Void(voiding)) = exchange.undoing() {
             voiding.await.unwrap();
         }
         drop(exchange);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Address, AgentId, Amount, Settle};
+use domain::{Address, AgentId, Amount, Payee, Settle};
 use ledger::{Hold, Intent};
 use protocol::verify::VerifiedPayment;
 use settlement::Signed;
@@ -60,9 +60,11 @@ impl Holder<'_> {
             pay_to: way.pay_to,
             payee: way.payee.ok_or(Refusal::Internal)?,
             deposit: None,
-            settle: match routed.route.settle {
-                Settle::Deferred if !rail.is_trusted(payment.payer()) => Settle::After,
-                settle => settle,
+            settle: match (routed.route.settle, way.payee) {
+                (settle, _) if rail.is_trusted(payment.payer()) => settle,
+                // What can be given back: such a payer pays before anything is done for it.
+                (_, Some(Payee::Treasury)) if self.ledger.outlet(network).is_some() => Settle::Before,
+                (_, _) => Settle::After,
             },
             valid_before: payment.replay_key().valid_before(),
             since_block,

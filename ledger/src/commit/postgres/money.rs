@@ -117,3 +117,20 @@ pub(super) fn movers(delta: &Delta) -> Statement<'static> {
         .bind(column(&delta.movers, |row| row.who.to_string()))
         .bind(delta.marker.batch)
 }
+
+pub(super) fn differences(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.differences;
+    sqlx::query(text::DIFFERENCES)
+        .bind(column(rows, |row| row.difference.payment.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.number))
+        .bind(column(rows, |row| row.difference.differs.name()))
+        .bind(column(rows, |row| row.difference.booked))
+        .bind(column(rows, |row| row.difference.network.to_string()))
+        .bind(column(rows, |row| row.account.0))
+        .bind(column(rows, |row| row.provider.0))
+        .bind(column(rows, |row| row.difference.amount.atomic()))
+        .bind(column(rows, |row| row.difference.differs.transaction().to_vec()))
+        .bind(column(rows, |row| row.difference.late.map(|late| late.as_bytes().to_vec())))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}

@@ -95,6 +95,14 @@ signed as (
     select i.* from unnest($74::bytea[], $75::text[], $76::bytea[], $77::bytea[], $78::bytea[], $79::text[], $80::text[],
       $81::bigint[], $82::bigint[], $83::bigint[], $84::text[], $85::text[], $86::bigint[], $94::bytea[]) as i
     where exists (select 1 from fence)),
+voided as (
+  insert into voided (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
+      requirements, held_at, account, provider, replay_key)
+    select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle, i.amount, i.valid_before, i.since_block,
+      i.payload, i.requirements, i.held_at, h.wallet, h.provider, h.replay_key
+    from intent i join hold h on h.payment = i.payment
+    where i.payment = any($87::bytea[]) and i.settle <> 'deferred' and exists (select 1 from fence)
+  on conflict (payment) do nothing),
 unsigned as (
   delete from intent where payment = any($87::bytea[]) and closed is null and exists (select 1 from fence)
   returning 1),
@@ -201,6 +209,13 @@ pub(super) const PAID: &str = "
 update payout set transfer = r.transfer, paid_batch = $3
 from unnest($1::bytea[], $2::bytea[]) as r (payout, transfer) where payout.id = r.payout";
 
+/// `$1` payments, `$2` numbers, `$3` ways, `$4` what was booked, `$5` networks, `$6` accounts, `$7` providers, `$8` amounts, `$9` hashes,
+/// `$10` late payments, `$11` time, `$12` batch.
+pub(super) const DIFFERENCES: &str = "
+insert into difference (payment, number, way, booked, network, account, provider, amount, hash, late, at, batch)
+  select d.*, $11, $12
+  from unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+    $9::bytea[], $10::bytea[]) as d";
 /// `$1` ids, `$2` payments, `$3` providers, `$4` networks, `$5` tokens, `$6` recipients, `$7` amounts, `$8` time, `$9` batch.
 pub(super) const OUTGOING: &str = "
 insert into outgoing (id, payment, provider, network, token, recipient, amount, state, tries, steps, at, batch, changed_at)
@@ -249,9 +264,11 @@ delete from idempotency using unnest($1::bytea[], $2::bytea[]) as r (key, paymen
 where idempotency.key = r.key and idempotency.payment = r.payment";
 
 /// Each: `$1` now, `$2` rows at most, `$3` epoch.
-pub(crate) const EXPIRE: [&str; 2] = [
+pub(crate) const EXPIRE: [&str; 3] = [
     "delete from idempotency where key in (select key from idempotency where expires_at <= $1 limit $2)
        and exists (select 1 from marker where epoch = $3)",
     "delete from response where payment in (select payment from response where expires_at <= $1 limit $2)
+       and exists (select 1 from marker where epoch = $3)",
+    "delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400 limit $2)
        and exists (select 1 from marker where epoch = $3)",
 ];

@@ -268,6 +268,9 @@ fn rare(delta: &Delta) -> Vec<Statement<'static>> {
     if !delta.paid.is_empty() {
         statements.push(money::paid(delta));
     }
+    if !delta.differences.is_empty() {
+        statements.push(money::differences(delta));
+    }
     if !delta.outgoing.is_empty() {
         statements.push(money::outgoing(delta));
     }

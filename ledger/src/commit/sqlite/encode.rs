@@ -10,9 +10,9 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 
 use super::text::{self, Size};
 use crate::batch::{
-    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MILLIS, NewAccount,
-    OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow, WindowChange,
-    WindowKey,
+    AccountId, CallChange, CallKey, ClosedRow, Delta, DifferenceRow, HoldRow, IntentRow, KEPT_MILLIS,
+    NewAccount, OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow,
+    WindowChange, WindowKey,
 };
 use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
@@ -75,6 +75,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.outgoing.iter(), outgoing).finish());
     values.add(Rows::of(delta.steps.iter(), step).finish());
     values.add(Rows::of(delta.kept.iter(), kept).finish());
+    values.add(Rows::of(delta.differences.iter(), difference).finish());
     values.arguments
 }
 
@@ -202,6 +203,16 @@ fn step(mut row: Row<'_>, step: &StepRow) {
 /// `$29`
 fn kept(mut row: Row<'_>, (payment, owed): &(PaymentId, Amount)) {
     row.bytes(payment.as_bytes()).number(owed.atomic());
+}
+
+/// `$30`
+fn difference(mut row: Row<'_>, row_of: &DifferenceRow) {
+    let difference = &row_of.difference;
+    row.bytes(difference.payment.as_bytes()).number(row_of.number);
+    row.text(difference.differs.name()).text(difference.booked).text(&difference.network);
+    row.number(row_of.account.0).number(row_of.provider.0).number(difference.amount.atomic());
+    row.bytes(difference.differs.transaction().as_slice());
+    row.optional(difference.late.as_ref().map(|late| late.as_bytes().as_slice()));
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {

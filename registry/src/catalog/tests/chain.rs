@@ -1,5 +1,7 @@
 //! What providers and routes of the API may ask of public networks.
 
+use std::io::Write;
+
 use domain::{Payee, Settle};
 
 use super::*;
@@ -9,9 +11,12 @@ const OWN: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 
 /// A file with a provider, `filed`, that has these keys, and Base, where there is one.
 fn filed(has_network: bool, keys: &str) -> RawCatalog {
+    let mut key = tempfile::NamedTempFile::new().unwrap();
+    key.write_all("11".repeat(32).as_bytes()).unwrap();
     let network = format!(
-        "[[networks]]\nid = \"eip155:8453\"\nrpc = [\"https://n\"]\ntreasury = \"{TREASURY}\"\n\
-         [[networks.facilitators]]\nurl = \"https://f\"\n"
+        "[[networks]]\nid = \"eip155:8453\"\nrpc = [\"https://n\"]\ntreasury = \"{TREASURY}\"\nsettler = \"evm\"\n\
+         [networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"\nbatch_interval = \"20s\"\n",
+        key.path().display()
     );
     let provider = format!(
         "[[providers]]\nname = \"filed\"\n{keys}\nupstream = {{ addresses = [\"http://127.0.0.1:1\"] }}\n"

@@ -303,9 +303,16 @@ fn a_route_settles_as_its_provider_can_be_paid() {
     let own = "address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"";
     let network = base("treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"", FACILITATOR);
     let with = |keys: &str, route: &str| format!("{network}{}", provider(keys, route));
-    let before = with("custody = \"treasury\"", "settle = \"before\"");
-    assert_eq!(parse(&before).unwrap().config.catalog.routes[0].settle, Settle::Before);
     let key = "providers[0].routes[0].settle";
+    let before = with("custody = \"treasury\"", "settle = \"before\"");
+    assert_told(&before, key, "nothing can be given back");
+    let directory = tempfile::tempdir().unwrap();
+    let key_file = directory.path().join("key");
+    fs::write(&key_file, "11".repeat(32)).unwrap();
+    let evm = format!("[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"", key_file.display());
+    let treasury = "treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"\nsettler = \"evm\"";
+    let own_key = base(treasury, &evm) + &provider("custody = \"treasury\"", "settle = \"before\"");
+    assert_eq!(parse(&own_key).unwrap().config.catalog.routes[0].settle, Settle::Before);
     assert_told(&with(own, "settle = \"before\""), key, "could not give back what it does not have");
     assert_told(&with("", "settle = \"before\""), key, "its provider is not paid there");
     assert_told(

@@ -1,0 +1,42 @@
+//! What happens to payments on public networks behind their requests.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_providers_events() {
+    let house = House::new().await;
+    let mut sequencer = house.sequencer(&house.registry);
+    let payment = PaymentId::from_bytes([3; 16]);
+    let written_off = What::WrittenOff {
+        payment,
+        provider: "acme".to_owned(),
+        network: "eip155:84532".to_owned(),
+        payer: "0x01".to_owned(),
+        custody: "direct",
+        amount: units(700),
+        fee: units(7),
+    };
+    let differed = What::Differed {
+        payment,
+        provider: "acme".to_owned(),
+        network: "eip155:84532".to_owned(),
+        booked: "written_off",
+        way: "arrived",
+        transaction: "0x02".to_owned(),
+        amount: units(700),
+        late: Some(PaymentId::from_bytes([4; 16])),
+    };
+    let movements = [written_off, differed].map(|what| Movement { at: START, who: None, what });
+    house.books.commit(Batch { payments: Vec::new(), movements: movements.into() });
+    sequencer.look().await.unwrap();
+    let written_off = &house.of_kind("payment.written_off").await[0];
+    assert_eq!(written_off.tenant.provider.as_deref(), Some("acme"));
+    assert_eq!((&written_off.subject, &written_off.data["payer"]), (&payment.to_string(), &json!("0x01")));
+    assert_eq!(written_off.data["amount"]["amount"], "700");
+    let differed = &house.of_kind("reconciliation.difference").await[0];
+    assert_eq!((&differed.tenant, &differed.subject), (&written_off.tenant, &written_off.subject));
+    assert_eq!((&differed.data["way"], &differed.data["booked"]), (&json!("arrived"), &json!("written_off")));
+    assert_eq!(differed.data["late_payment"], PaymentId::from_bytes([4; 16]).to_string());
+}

@@ -1,0 +1,116 @@
+//! What a chain shows otherwise than the books say: into suspense, or out of it, once each.
+
+use domain::{B256, PaymentId};
+
+use super::{Draft, usage_key};
+use crate::batch::{
+    CallKey, DifferenceRow, GivenClosed, HeldAt, Outcome, PaymentRow, Refusal, SUSPENSE, SUSPENSE_WALLET,
+};
+use crate::difference::{Difference, Differs, Shown};
+
+// === impl Draft ===
+
+impl Draft<'_> {
+    /// `late` names the payment that would book what arrived after it was written off.
+    pub(super) fn differ(
+        &mut self,
+        payment: PaymentId,
+        shown: Shown,
+        late: PaymentId,
+    ) -> Result<Outcome, Refusal> {
+        let given = self.given.closed.get(&payment).ok_or(Refusal::UnknownPayment)?;
+        let is_written = self.delta.differences.iter().any(|row| row.difference.payment == payment);
+        let differs = match (given.moved, shown) {
+            (None, Shown::Moved(hash)) => Differs::Arrived(hash),
+            (Some(booked), Shown::NotMoved) => Differs::Missing(booked),
+            (Some(booked), Shown::Moved(hash)) if booked != hash => Differs::Elsewhere(hash),
+            _ => return Ok(Outcome::Done),
+        };
+        if is_written {
+            return Ok(Outcome::Done);
+        }
+        self.suspend(given, differs);
+        let late = match (differs, given.booked) {
+            (Differs::Arrived(hash), "written_off") if !given.is_late => {
+                Some(self.book_late(payment, late, hash)?)
+            }
+            _ => None,
+        };
+        let difference = Difference {
+            payment,
+            network: given.network.clone(),
+            provider: given.provider.clone(),
+            amount: given.amount,
+            booked: given.booked,
+            differs,
+            late,
+            at: self.delta.marker.at,
+        };
+        self.delta.differences.push(DifferenceRow {
+            number: given.differences + 1,
+            difference: difference.clone(),
+            account: given.account,
+            provider: given.provider_account,
+        });
+        Ok(Outcome::Differed(Box::new(difference)))
+    }
+
+    /// What the chain has the token's account has; whose it is, nobody has said.
+    fn suspend(&mut self, given: &GivenClosed, differs: Differs) {
+        let units = given.amount.atomic();
+        let change = match differs {
+            Differs::Arrived(_) => {
+                self.debit(given.account, units);
+                self.credit(SUSPENSE, units);
+                -units
+            }
+            Differs::Missing(_) => {
+                self.debit(SUSPENSE, units);
+                self.credit(given.account, units);
+                units
+            }
+            Differs::Elsewhere(_) => return,
+        };
+        *self.delta.wallets.entry(given.wallet).or_default() += change;
+    }
+
+    /// Books what was written off and arrived after all, as a payment out of suspense: it is earned, settled and paid out as any other.
+    fn book_late(&mut self, payment: PaymentId, late: PaymentId, hash: B256) -> Result<PaymentId, Refusal> {
+        let given = self.given.payments.get(&payment).ok_or(Refusal::UnknownPayment)?;
+        let lost = &given.row;
+        let gross = self.delta.marker.gross.checked_add(lost.gross.atomic()).ok_or(Refusal::Amount)?;
+        self.delta.marker.seq += 1;
+        self.delta.marker.gross = gross;
+        let row = PaymentRow {
+            seq: self.delta.marker.seq,
+            id: late,
+            wallet: SUSPENSE_WALLET,
+            wallet_account: SUSPENSE,
+            replay: None,
+            digest: Some(hash),
+            idempotency: None,
+            captured_at: self.delta.marker.at,
+            free: false,
+            on_chain: None,
+            ..lost.clone()
+        };
+        // The write-off gave these back.
+        for key in row.windows() {
+            self.charge_window(key, row.gross, None);
+        }
+        let month = HeldAt::new(row.held_at).month;
+        let calls = CallKey { agent: row.agent, provider: row.provider_account, month };
+        let counted = self.delta.calls.entry(calls).or_default();
+        counted.made += 1;
+        counted.spent += row.gross.atomic();
+        self.debit(SUSPENSE, row.gross.atomic());
+        self.credit(row.provider_account, row.gross.atomic() - row.fee.atomic());
+        self.credit(row.fee_account, row.fee.atomic());
+        let usage = self.delta.usage.entry(usage_key(self.delta.marker.at, &row)).or_default();
+        usage.payments += 1;
+        usage.gross += row.gross.atomic();
+        usage.fee += row.fee.atomic();
+        self.delta.payments.push(row);
+        Ok(late)
+    }
+}

@@ -1,0 +1,74 @@
+//! Payments whose value moved before their calls were served, and that were not: nobody keeps money for nothing.
+
+use std::sync::Arc;
+
+use domain::{PaymentId, UnixMillis};
+
+use super::Ledger;
+use crate::account::RefundReason;
+use crate::deliveries::Delivery;
+use crate::error::LedgerError;
+use crate::receipt::Redelivery;
+use crate::reports;
+
+/// What came of giving back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenBack {
+    /// So many payments were given back.
+    pub payments: usize,
+    /// So many could not be.
+    pub failed: usize,
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Whether the value of a payment moved before its call was forwarded.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn is_prepaid(&self, payment: PaymentId) -> Result<bool, LedgerError> {
+        Ok(!self.prepaid(&[payment], None).await?.is_empty())
+    }
+
+    /// Gives back what moved before its call was served, where nobody knows that it was, and its time is over by the books: until then the
+    /// same payment may come once more. What could not be given back now is owed as before.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn give_back_undelivered(&self) -> Result<GivenBack, LedgerError> {
+        let undelivered: Vec<PaymentId> =
+            self.shared.memory.lock().deliveries.unconfirmed().copied().collect();
+        let mut given = GivenBack::default();
+        if undelivered.is_empty() {
+            return Ok(given);
+        }
+        for payment in self.prepaid(&undelivered, Some(self.time())).await? {
+            let Some(record) = self.payment(payment).await? else { continue };
+            let taken = self.shared.memory.lock().deliveries.take(payment);
+            if taken != Delivery::Taken {
+                continue;
+            }
+            let owed = Redelivery::new(Arc::clone(&self.shared), record.receipt);
+            match owed.give_back(RefundReason::UpstreamFailed).await {
+                Ok(_) => given.payments += 1,
+                Err(error) => {
+                    given.failed += 1;
+                    tracing::warn!(%payment, %error, "paid before it was served, and not given back yet; it is tried again");
+                }
+            }
+        }
+        Ok(given)
+    }
+
+    /// Those of them that were paid first, and whose time was over at `over`.
+    async fn prepaid(
+        &self,
+        payments: &[PaymentId],
+        over: Option<UnixMillis>,
+    ) -> Result<Vec<PaymentId>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let prepaid = reports::intents::prepaid(&mut connection.session(), payments, over).await;
+        prepaid.map_err(crate::reads::read_error)
+    }
+}

@@ -1,0 +1,66 @@
+//! What moved before its call was served: it is served, or given back, over any crash.
+
+use std::collections::HashMap;
+
+use domain::{Payee, Settle};
+
+use super::kit::{Books, NOON, amount};
+use super::onchain::{DIRECT, TRANSACTION, onchain};
+use crate::{Held, Outlet, PaymentState, RefundReason};
+
+fn books() -> Books {
+    let outlets = HashMap::from([("eip155:84532".into(), Outlet::default())]);
+    Books::with(|settings| settings.outlets = outlets)
+}
+
+#[tokio::test]
+async fn what_was_paid_first_and_never_delivered_goes_back_when_its_time_is_over_and_nothing_else_does() {
+    let mut books = books();
+    let lost = onchain(1, Payee::Treasury, Settle::Before);
+    let others = [onchain(2, Payee::Treasury, Settle::After), onchain(3, DIRECT, Settle::After)];
+    let served = onchain(4, Payee::Treasury, Settle::Before);
+    for request in others.iter().chain([&lost]) {
+        drop(books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap());
+    }
+    books.hold(served.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
+    books.reopen();
+    assert!(books.ledger.is_prepaid(lost.payment).await.unwrap());
+    assert!(!books.ledger.is_prepaid(others[0].payment).await.unwrap());
+    let given = books.ledger.give_back_undelivered().await.unwrap();
+    assert_eq!((given.payments, given.failed), (0, 0), "the same payment may still come");
+    books.clock.set(NOON + 60_000);
+    // It runs: whoever delivers it decides.
+    let Ok(Held::Redelivery(running)) = books.ledger.hold(lost.clone()).await else { panic!("it is owed") };
+    assert_eq!(books.ledger.give_back_undelivered().await.unwrap().payments, 0);
+    drop(running);
+    assert_eq!(books.ledger.give_back_undelivered().await.unwrap().payments, 1);
+    assert_eq!(books.ledger.give_back_undelivered().await.unwrap().payments, 0);
+    let due = books.ledger.outgoing_due("eip155:84532", 10).await.unwrap();
+    assert_eq!(
+        due.iter().map(|out| (out.refund_of, out.amount)).collect::<Vec<_>>(),
+        [(Some(lost.payment), amount(100_000))]
+    );
+    let state = async |payment| books.ledger.payment(payment).await.unwrap().unwrap().state;
+    assert_eq!(state(lost.payment).await, PaymentState::Refunded);
+    for request in others.iter().chain([&served]) {
+        assert_eq!(state(request.payment).await, PaymentState::Captured);
+    }
+    assert!(matches!(books.ledger.hold(lost).await, Ok(Held::Prior(prior)) if prior.refunded));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_given_back_is_owed_as_before() {
+    let books = Books::new();
+    let request = onchain(1, Payee::Treasury, Settle::Before);
+    let receipt = books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap();
+    assert!(receipt.give_back(RefundReason::UpstreamFailed).await.is_err(), "nothing leaves that network");
+    books.clock.set(NOON + 60_000);
+    let given = books.ledger.give_back_undelivered().await.unwrap();
+    assert_eq!((given.payments, given.failed), (0, 1));
+    match books.ledger.hold(request).await.unwrap() {
+        Held::Redelivery(redelivery) => redelivery.delivered(),
+        other => panic!("a redelivery was expected, not {other:?}"),
+    }
+    books.finish().await;
+}
