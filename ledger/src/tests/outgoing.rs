@@ -230,7 +230,7 @@ async fn what_failed_is_seen_and_goes_on_only_when_a_person_says_so() {
     assert_eq!(due(&books).await, []);
     let filter = OutgoingFilter { state: Some(OutgoingState::Failed), ..OutgoingFilter::default() };
     let listed = books.ledger.outgoing_list(&filter, Page::default()).await.unwrap();
-    assert_eq!(listed.items, [failed.clone()]);
+    assert_eq!(listed.items, std::slice::from_ref(&failed));
     assert_eq!(books.ledger.position("acme").await.unwrap().unwrap().pending, amount(97_500), "still owed");
     let again = step(&books, &failed, Step::Retry).await;
     assert_eq!((again.state, again.tries, again.reason.as_deref()), (OutgoingState::Due, 1, None));
