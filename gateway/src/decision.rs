@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{PaymentId, Price, Settle};
+use domain::{PaymentId, Price, Settle, UnixMillis};
 use http::header::EXPECT;
 use ledger::{Redelivery, RefundReason};
 use pingora::proxy::Session;
@@ -22,11 +22,11 @@ use crate::refusal::{Refusal, Unpaid};
 use crate::reply::Reply;
 use crate::snapshot::Snapshot;
 use crate::stage::admit::{Admitted, admit};
-use crate::stage::hold::{Admission, Holder, Payer, body_digest};
+use crate::stage::hold::{Admission, Holder, Holding, Payer, body_digest};
 use crate::stage::prepay::prepay;
-use crate::stage::rate;
+use crate::stage::rate::{self, Counted};
 use crate::stage::route::{Routed, route};
-use crate::stage::verify::verify;
+use crate::stage::verify::{Claim, verify};
 use crate::stage::{forward, record};
 
 /// What the request filter found.
@@ -134,21 +134,7 @@ impl Proxy {
             public: self.public.as_deref(),
             metrics: &self.metrics,
         };
-        let held = async {
-            let headers = &session.req_header().headers;
-            let mut holding = holder.identify(&claim, routed, headers, at, &mut context.counted).await?;
-            let body = if holding.identifier.is_some() {
-                continue_if_expected(session).await;
-                body_digest(session, &request).await?
-            } else {
-                None
-            };
-            let payment = self.payment_id()?;
-            let admission =
-                holder.hold(&claim, &mut holding, routed, &request, body.as_deref(), payment).await?;
-            Ok((admission, holding))
-        };
-        let held: Result<_, Refusal> = held.await;
+        let held = self.hold(&holder, session, (&claim, at), (routed, &request), &mut context.counted).await;
         context.times.hold = Some(started.elapsed());
         let (admission, holding) = match held {
             Ok(held) => held,
@@ -163,16 +149,11 @@ impl Proxy {
             Admission::Signed(signed)
                 if signed.settle == Settle::Before && claim.price.metered().is_none() =>
             {
-                let receipt = match prepay(*signed, &self.metrics).await {
-                    Ok(receipt) => receipt,
-                    Err(refusal) => {
-                        if let Refusal::PaymentRequired(unpaid) = &refusal {
-                            let payer = Some(&holding.payer);
-                            context.challenge = self.asking_again(session, (routed, &request), unpaid, payer);
-                        }
-                        return Err(refusal);
-                    }
-                };
+                let receipt = prepay(*signed, &self.metrics).await.inspect_err(|refusal| {
+                    let Refusal::PaymentRequired(unpaid) = refusal else { return };
+                    let payer = Some(&holding.payer);
+                    context.challenge = self.asking_again(session, (routed, &request), unpaid, payer);
+                })?;
                 let exchange = Exchange::prepaid(routed.clone(), request, receipt, holding.payer);
                 Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
             }
@@ -192,6 +173,28 @@ impl Proxy {
                 Ok(Decision::Answer(replay(prior, &holding.payer), Outcome::Replayed))
             }
         }
+    }
+
+    /// Holds for a claim, once it is known whose it is.
+    async fn hold(
+        &self,
+        holder: &Holder<'_>,
+        session: &mut Session,
+        (claim, at): (&Claim, UnixMillis),
+        (routed, request): (&Routed, &Admitted),
+        counted: &mut Option<Counted>,
+    ) -> Result<(Admission, Holding), Refusal> {
+        let headers = &session.req_header().headers;
+        let mut holding = holder.identify(claim, routed, headers, at, counted).await?;
+        let body = if holding.identifier.is_some() {
+            continue_if_expected(session).await;
+            body_digest(session, request).await?
+        } else {
+            None
+        };
+        let payment = self.payment_id()?;
+        let admission = holder.hold(claim, &mut holding, routed, request, body.as_deref(), payment).await?;
+        Ok((admission, holding))
     }
 
     /// What may not be forwarded once more: where it was paid first it is given back, and nobody keeps money for nothing.

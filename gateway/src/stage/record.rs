@@ -20,14 +20,13 @@ pub(crate) fn settle(
     metrics: &Metrics,
     at: UnixMillis,
 ) -> Option<Outcome> {
+    let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
     match std::mem::replace(&mut exchange.money, Money::Done) {
-        Money::Free => {
-            exchange.money = Money::Free;
+        money @ (Money::Free | Money::Done) => {
+            exchange.money = money;
             None
         }
-        Money::Done => None,
         Money::Held(hold) => {
-            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
             if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
                 let capturing = hold.charging(charge(exchange, metrics)).capture();
                 tokio::spawn(async move { after_the_client_left(capturing.await.ok()) });
@@ -39,7 +38,6 @@ pub(crate) fn settle(
             Some(Outcome::Voided)
         }
         Money::Signed(signed) => {
-            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
             if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
                 let signed = signed.charging(charge(exchange, metrics));
                 tokio::spawn(async move { after_the_client_left(signed.pay().await.ok()) });
@@ -50,20 +48,15 @@ pub(crate) fn settle(
             Some(Outcome::Voided)
         }
         Money::Prepaid(receipt) => {
-            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
             if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
                 after_the_client_left(Some(receipt));
             }
             // Else it is owed: the same payment may come once more, and where it does not it is given back.
             Some(Outcome::Paid)
         }
-        Money::Counting(held) => {
-            // Ended before this, by whoever counted it. Dropping it charges what it is owed.
-            drop(held);
-            None
-        }
+        // Ended before this, by whoever counted it. Dropped, it charges what it is owed.
+        Money::Counting(_) => None,
         Money::Redelivery(redelivery) => {
-            let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
             if error.is_none() || (client_left && exchange.response_begun) {
                 redelivery.delivered();
             }
@@ -76,14 +69,15 @@ pub(crate) fn settle(
             drop(receipt);
             None
         }
-        Money::Captured(receipt) => {
+        Money::Captured(receipt)
             if is_refundable(exchange, error)
-                && exchange.payer.as_ref().is_some_and(|payer| leniency.refunds.take(payer.agent, at))
-            {
-                receipt.refund(RefundReason::BrokenOff);
-                exchange.charged = None;
-                return Some(Outcome::Voided);
-            }
+                && exchange.payer.as_ref().is_some_and(|payer| leniency.refunds.take(payer.agent, at)) =>
+        {
+            receipt.refund(RefundReason::BrokenOff);
+            exchange.charged = None;
+            Some(Outcome::Voided)
+        }
+        Money::Captured(receipt) => {
             end_delivery(receipt, exchange, error.is_none());
             None
         }

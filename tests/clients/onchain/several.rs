@@ -106,8 +106,8 @@ fn paid() -> Request {
 async fn two_gateways_are_paid_on_chain_and_a_payment_that_both_get_is_served_once() {
     let two = Two::start("payer_unsettled_max = \"$1\"", Route::new("/paid", "$0.001")).await;
     let payers = two.network.payers(3, PRICE).await;
-    for gateway in 0..2 {
-        let (_, request) = two.signed(gateway, &payers[gateway]).await;
+    for (gateway, payer) in payers.iter().take(2).enumerate() {
+        let (_, request) = two.signed(gateway, payer).await;
         two.gateways[gateway].call(&request).await.expect_status(200);
     }
     let gate = Gate::new();

@@ -50,7 +50,7 @@ async fn killed_at_any_moment_each_payout_and_each_refund_is_one_transfer_on_cha
         let all = position["data"].as_array().unwrap();
         let refunds = all.iter().filter(|one| one["payment"].is_string());
         let is_over = |one: &Value| one["state"] == "paid";
-        (refunds.count() == given_back && all.iter().all(is_over)).then(|| all.len())
+        (refunds.count() == given_back && all.iter().all(is_over)).then_some(all.len())
     })
     .await;
     assert!(settled > given_back, "at least one payout");
