@@ -223,6 +223,14 @@ impl Exchange {
         self.is_upgrade || !self.request.is_safe() || self.routed.route.capture == Capture::Before
     }
 
+    /// Until when (Unix seconds) a payment has to be settled whose answer passes.
+    pub(crate) fn settles_by(&self) -> Option<i64> {
+        match &self.money {
+            Money::Counting(Held::Signed(signed)) => i64::try_from(signed.signed.valid_before()).ok(),
+            _ => None,
+        }
+    }
+
     /// The receipt, where the money was captured.
     pub(crate) fn receipt(&self) -> Option<&ReceiptRecord> {
         match &self.money {

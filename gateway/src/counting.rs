@@ -114,7 +114,10 @@ impl Proxy {
     /// A stream has passed, or was broken off: it is charged for what was counted. One that its upstream broke off before anything
     /// was counted, and before it was worth anything, is not.
     async fn end_stream(&self, exchange: &mut Exchange, held: Held, error: Option<&Error>) -> Outcome {
-        let (amount, source) = charge(exchange);
+        let (counted, source) = charge(exchange);
+        let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
+        let lacking = exchange.meter.as_ref().filter(|meter| client_left && meter.lacks_a_count());
+        let amount = lacking.map_or(counted, |meter| counted.max(meter.unread()));
         let broken_off = error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
         let at = self.ledger.time();
         let spared = |exchange: &Exchange| {

@@ -20,6 +20,9 @@ pub(crate) const CONNECT_TRIES_MAX: usize = 3;
 /// Routes that stand in metrics by their own name; the others count as `other`.
 pub(crate) const ROUTE_LABELS_MAX: usize = 200;
 
+/// What it takes to settle a payment behind a stream, in milliseconds: such a stream ends so long before its payment's time is over.
+pub(crate) const SETTLED_BEHIND_MS: i64 = 12_000;
+
 /// Automatic refunds one agent gets in a day; a client that provokes broken bodies is charged from there on.
 pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 

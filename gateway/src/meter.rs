@@ -64,7 +64,7 @@ pub(crate) enum Mistake {
 impl Meter {
     pub(crate) fn new(price: Metered) -> Self {
         let counts = vec![None; price.units().len()];
-        Self { price, counts, frames: None, bytes: Some(0), said: None, mistaken: None }
+        Self { price, counts, frames: None, bytes: None, said: None, mistaken: None }
     }
 
     /// Whether the upstream is to answer without compression.
@@ -75,7 +75,7 @@ impl Meter {
     /// Reads the header. An answer that `has_no_body` has its amount in it.
     pub(crate) fn begin(&mut self, response: &ResponseHeader, has_no_body: bool) -> Known {
         self.read_override(response);
-        self.bytes = self.bytes.filter(|_| response.status.as_u16() != 101);
+        self.bytes = (response.status.as_u16() != 101).then_some(0);
         for (unit, count) in self.price.units().iter().zip(&mut self.counts) {
             if let Reading::Header(name) = &unit.from {
                 *count = single(response, name).and_then(Count::parse);
@@ -119,6 +119,15 @@ impl Meter {
             Some(amount) => (amount, Source::Units),
             None => (self.price.unread(), Source::Unread),
         }
+    }
+
+    /// Whether something that its text says at last was not read yet: who leaves before that has not seen the dear part counted.
+    pub(crate) fn lacks_a_count(&self) -> bool {
+        let mut counted = self.price.units().iter().zip(self.counts());
+        self.said.is_none()
+            && counted.any(|(unit, count)| {
+                matches!(unit.from, Reading::Last(_) | Reading::Sum(_)) && count.is_none()
+            })
     }
 
     /// What it costs where nothing can be read.

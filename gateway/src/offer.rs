@@ -17,6 +17,8 @@ pub(crate) struct RouteOffer {
     pub(crate) challenge: Challenge,
     /// In the order of the 402.
     pub(crate) ways: Vec<Way>,
+    /// Ways that are not offered, and may have been: what was signed in one may have paid.
+    pub(crate) not_offered: Vec<Way>,
     quotes: Vec<OfferedQuote>,
 }
 
@@ -53,7 +55,8 @@ impl RouteOffer {
             .iter()
             .filter_map(|old| offered(old.revision, old.since, &old.price, Some(old.until)));
         let quotes = std::iter::once(current).chain(earlier).collect();
-        Some(Self { challenge, ways, quotes })
+        let not_offered = not_offered(provider, currencies, &ways);
+        Some(Self { challenge, ways, not_offered, quotes })
     }
 
     /// The quotes that pay for the route at `at`, the current one first. One that was given for a payment that may be valid
@@ -112,6 +115,27 @@ fn moves(route: &Route, currency: &Currency, currencies: &Currencies) -> Vec<Mov
     }
     let settlers = currencies.settlers_of(currency);
     Some(Moves::Upto(settlers.clone())).filter(|_| !settlers.is_empty()).into_iter().collect()
+}
+
+/// All that could be offered on public networks beside these ways, whatever route, prices, settlers and treasury are now.
+fn not_offered(provider: &Provider, currencies: &Currencies, ways: &[Way]) -> Vec<Way> {
+    let is_offered = |currency: &Arc<Currency>, moves: &Moves| {
+        let is_like = |way: &Way| std::mem::discriminant(&way.moves) == std::mem::discriminant(moves);
+        ways.iter().any(|way| Arc::ptr_eq(&way.currency, currency) && is_like(way))
+    };
+    let all = currencies.tokens.iter().flat_map(|currency| {
+        let moves = [Moves::Authorization, Moves::Permit, Moves::Upto([].into())];
+        moves.into_iter().map(move |moves| (currency, moves))
+    });
+    let others = all.filter(|(currency, moves)| !is_offered(currency, moves));
+    others
+        .map(|(currency, moves)| Way {
+            currency: Arc::clone(currency),
+            moves,
+            pay_to: provider.pay_to,
+            payee: provider.payee,
+        })
+        .collect()
 }
 
 #[cfg(test)]

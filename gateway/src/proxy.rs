@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Clock;
 use domain::catalog::Retry;
+use http::HeaderMap;
 use ledger::Ledger;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -27,7 +28,7 @@ use crate::gateway::Parts;
 use crate::header_clock::HeaderClock;
 use crate::http_version::speak;
 use crate::leniency::Leniency;
-use crate::limits::Settings;
+use crate::limits::{SETTLED_BEHIND_MS, Settings};
 use crate::metrics::{Metrics, Outcome};
 use crate::newer::Newer;
 use crate::payer_view::PayerView;
@@ -35,7 +36,7 @@ use crate::rail::Public;
 use crate::refusal::Refusal;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
-use crate::stage::capture::{capture, scrub};
+use crate::stage::capture::{capture, scrub, scrub_trailers};
 use crate::stage::{forward, record};
 
 /// The gateway as Pingora sees it. Each worker has a copy.
@@ -113,12 +114,16 @@ impl Proxy {
         cors::expose(response, session.req_header().headers.contains_key(http::header::ORIGIN))
     }
 
-    /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain.
+    /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain, one that could not be
+    /// settled behind its answer any more.
     fn outlived(&self, exchange: &Exchange, started: Instant) -> pingora::Result<()> {
         let is_old = exchange.is_upgrade && started.elapsed() > self.settings.limits.websocket_duration_max;
         let is_late = exchange.is_stream()
             && self.shutdown.draining_for().is_some_and(|time| time > self.settings.shutdown.stream_grace);
-        if is_old || is_late {
+        let is_overdue = exchange
+            .settles_by()
+            .is_some_and(|by| self.ledger.time().plus(SETTLED_BEHIND_MS).seconds() >= by);
+        if is_old || is_late || is_overdue {
             return Err(
                 Error::explain(ErrorType::ConnectionClosed, "the connection's time is over").into_down()
             );
@@ -241,6 +246,18 @@ impl ProxyHttp for Proxy {
             Ok(outcome) => self.answered(session, response, outcome, context),
             Err(refusal) => Err(self.fail_to_capture(session, context, refusal)),
         }
+    }
+
+    /// Behind a body nobody forges what only we may say either. An answer that waits is written by us, and has none.
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        context: &mut RequestContext,
+    ) -> pingora::Result<Option<Bytes>> {
+        scrub_trailers(trailers);
+        let waits = context.exchange.as_ref().is_some_and(|exchange| exchange.late.is_some());
+        Ok(waits.then(Bytes::new))
     }
 
     fn response_body_filter(

@@ -54,6 +54,14 @@ impl Way {
         }
     }
 
+    /// How many seconds a payment must have left when it comes. Of `upto` nearly all that were offered: it may be settled behind a stream,
+    /// and who signs for less time than that would be served and never pay.
+    pub(crate) fn margin_seconds(&self) -> u64 {
+        let margin = self.currency.margin_seconds();
+        let nearly_all = self.currency.max_timeout_seconds().saturating_sub(margin.saturating_mul(2));
+        if matches!(self.moves, Moves::Upto(_)) { margin.max(nearly_all) } else { margin }
+    }
+
     /// Whether less can be taken than was signed: from a wallet, and by `upto`.
     pub(crate) fn takes_less(&self) -> bool {
         self.currency.network.is_none() || matches!(self.moves, Moves::Upto(_))

@@ -125,7 +125,8 @@ pub(crate) enum Operation<'a> {
     },
     /// What became of a transfer out of our treasury.
     Step {
-        outgoing: OutgoingId,
+        /// Which, and which try of it.
+        tried: (OutgoingId, u32),
         step: &'a Step,
         /// Of the payout, where it is paid by this.
         transfer: TransferId,

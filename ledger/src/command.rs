@@ -205,7 +205,8 @@ impl Work {
                 Operation::Differ { payment: *payment, shown: *shown, late: *late }
             }
             Self::Step { outgoing, step, transfer, .. } => {
-                Operation::Step { outgoing: outgoing.id, step, transfer: *transfer }
+                let tried = (outgoing.id, outgoing.tries);
+                Operation::Step { tried, step, transfer: *transfer }
             }
             Self::CreateWallet { wallet, .. } => Operation::CreateWallet(*wallet),
             Self::OpenProvider { name, .. } => Operation::OpenProvider(name),

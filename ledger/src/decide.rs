@@ -75,7 +75,7 @@ impl Draft<'_> {
             Operation::Settle { closing, destination, names } => self.settle(closing, destination, *names),
             Operation::Pay { payment, id } => self.pay(payment, *id),
             Operation::Differ { payment, shown, late } => self.differ(*payment, *shown, *late),
-            Operation::Step { outgoing, step, transfer } => self.step(*outgoing, step, *transfer),
+            Operation::Step { tried, step, transfer } => self.step(*tried, step, *transfer),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),
             Operation::OpenDirect(name) => Ok(self.open_direct(name)),

@@ -224,9 +224,10 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         match self.holding.take().filter(|holding| holding.stage == Stage::Recorded) {
+            // Its answer began: it is captured, and settled behind that.
+            Some(holding) if holding.owed.is_some() => drop(holding.capture()),
             // Whoever dropped it may have asked for its settlement: only they could say that it was not.
             Some(holding) if holding.may_have_moved() => holding.park(),
-            Some(holding) if holding.owed.is_some() => drop(holding.capture()),
             Some(holding) => drop(holding.void()),
             None => {}
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use tests::{Config, Provider, Request, Route, Script, World};
+use tests::{Config, Payer, Provider, Request, Route, Script, World};
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs").join(name)
@@ -113,13 +113,24 @@ fn every_expression_of_the_dashboard_is_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_that_is_watched_is_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("settler-key");
     let world = World::with("$1", |upstream| {
         let acme =
             Provider::new("acme", upstream).routes([Route::new("/paid", "$0.001"), Route::free("/free")]);
         // Nothing answers there: what is counted of it is exported all the same.
         let network = "[[networks]]\nid = \"eip155:84532\"\nrpc = [\"http://127.0.0.1:9\"]\n\
             [[networks.facilitators]]\nurl = \"http://127.0.0.1:9\"\n";
-        Config::default().section(network).provider(acme)
+        // Here our own key settles, and what is in its treasury may leave.
+        let settler = Payer::numbered(1);
+        std::fs::write(&key, settler.private_key()).unwrap();
+        let own = format!(
+            "[[networks]]\nid = \"eip155:8453\"\nrpc = [\"http://127.0.0.1:9\"]\ntreasury = \"{}\"\nsettler = \"evm\"\n\
+            [networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"\n",
+            settler.address().to_checksum(None),
+            key.display(),
+        );
+        Config::default().section(network).section(&own).provider(acme)
     })
     .await;
     // What has a route or a reason as its label is there once it happened.

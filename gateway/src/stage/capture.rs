@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use domain::PaymentId;
+use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
 use ledger::{CaptureError, Receipt, ReceiptRecord, Voiding};
 use pingora::http::ResponseHeader;
@@ -239,14 +240,23 @@ pub(crate) fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
 
 /// Takes off what only we may say: an upstream cannot forge a receipt or a demand, under no spelling of its name.
 pub(crate) fn scrub(response: &mut ResponseHeader) {
-    let forged = |name: &&HeaderName| {
-        let name = name.as_str();
-        field::begins(name, "faregate-") || FORGEABLE.iter().any(|ours| field::is(name, ours))
-    };
-    let taken: Vec<HeaderName> = response.headers.keys().filter(forged).cloned().collect();
+    let taken: Vec<HeaderName> = response.headers.keys().filter(|name| is_ours(name)).cloned().collect();
     for name in taken {
         response.remove_header(&name);
     }
+}
+
+/// The same for what comes behind a body.
+pub(crate) fn scrub_trailers(trailers: &mut HeaderMap) {
+    let taken: Vec<HeaderName> = trailers.keys().filter(|name| is_ours(name)).cloned().collect();
+    for name in taken {
+        trailers.remove(&name);
+    }
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    field::begins(name, "faregate-") || FORGEABLE.iter().any(|ours| field::is(name, ours))
 }
 
 /// Puts the receipt on the answer, and keeps shared caches from giving it to those who did not pay.

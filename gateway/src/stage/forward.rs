@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, IF_RANGE, RANGE};
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -85,6 +85,9 @@ pub(crate) fn edit(
     }
     if exchange.meter.as_ref().is_some_and(Meter::reads_text) {
         upstream.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
+        // A part of a document cannot be read.
+        upstream.remove_header(&RANGE);
+        upstream.remove_header(&IF_RANGE);
     }
     for (name, value) in pool.fields() {
         upstream.insert_header(name, value.clone())?;

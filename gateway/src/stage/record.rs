@@ -57,7 +57,9 @@ pub(crate) fn settle(
         // Ended before this, by whoever counted it. Dropped, it charges what it is owed.
         Money::Counting(_) => None,
         Money::Redelivery(redelivery) => {
-            if error.is_none() || (client_left && exchange.response_begun) {
+            // Who leaves again and again has the upstream work for nothing.
+            let is_over = exchange.response_begun || !is_let_off(exchange, leniency, at);
+            if error.is_none() || (client_left && is_over) {
                 redelivery.delivered();
             }
             // Else it is let go of, and still owed.

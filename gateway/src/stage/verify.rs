@@ -119,7 +119,20 @@ fn signed(
         }
         rejected.get_or_insert(rejection);
     }
-    Err(rejected.as_ref().map_or(Refusal::Internal, refuse))
+    let Some(rejected) = rejected else { return Err(Refusal::Internal) };
+    // Offers change; what was signed for one of before may have paid, or still may.
+    let is_meant = |way: &&Way| {
+        payload.may_be_in(&way.currency.asset) && *way.currency.asset.network == *payload.network()
+    };
+    for way in offer.not_offered.iter().filter(is_meant) {
+        let signed = judge(payload, way, &[], at).err().and_then(|found| found.signed());
+        if let Some((replay_key, payer)) = signed {
+            let rejection = Rejection::Unpriced { reason: Box::new(rejected), replay_key, payer };
+            let claimant = Claimant::Earlier { rejection, way: way.of(payload), version: payload.version() };
+            return Ok(Claim::new(claimant, route, payload));
+        }
+    }
+    Err(refuse(&rejected))
 }
 
 /// The ways that a payment may have been made in; where it fits none, one that says what is wrong with it.
@@ -160,7 +173,7 @@ fn judge(
         method: way.method(payload),
         pay_to: way.pay_to,
         max_timeout_seconds: way.currency.max_timeout_seconds(),
-        margin_seconds: way.currency.margin_seconds(),
+        margin_seconds: way.margin_seconds(),
         quotes: &quotes,
         at,
     };

@@ -99,12 +99,16 @@ impl Draft<'_> {
 
     pub(super) fn step(
         &mut self,
-        id: OutgoingId,
+        (id, tries): (OutgoingId, u32),
         step: &Step,
         transfer: TransferId,
     ) -> Result<Outcome, Refusal> {
         let now = self.outgoing_now(id)?;
         let before = now.outgoing.clone();
+        if before.tries != tries {
+            // What became of an earlier try says nothing of the one that runs.
+            return Err(Refusal::Step);
+        }
         let mut next = now;
         match (step, before.state) {
             (Step::Send, OutgoingState::Due) => next.outgoing.state = OutgoingState::Sent,

@@ -26,7 +26,7 @@ const DUE: &str = concat!(
     outgoing!(),
     "where o.network = $1 and o.state in ('due', 'sent') and (o.payment is null
        or exists (select 1 from intent i where i.payment = p.id and i.closed = 'settled'))
-     order by o.id limit $2"
+     order by case o.state when 'sent' then 0 else 1 end, o.id limit $2"
 );
 
 pub(crate) async fn due(

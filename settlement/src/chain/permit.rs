@@ -42,6 +42,9 @@ pub(super) async fn evidence(
             }
             let later = transfers.get(place + 1..).unwrap_or_default();
             let Moved { transaction, value } = own(chain, signed, (*first, block), later).await?;
+            if !is_of_settler(chain, signed, transaction).await? {
+                return Ok(Evidence::Void);
+            }
             return Ok(Evidence::Moved { value, transaction, block });
         }
     }
@@ -79,6 +82,15 @@ async fn own(
         }
     }
     Ok(first)
+}
+
+/// Whether a transaction of `upto` is of the settler that its payer named. Another permit of the same nonce, for less and for a settler of
+/// the payer's own, uses the nonce as well, and pays for nothing.
+async fn is_of_settler(chain: &Chain, signed: &Permit, transaction: B256) -> Result<bool, RpcError> {
+    let Some(settler) = signed.witness.facilitator else { return Ok(true) };
+    let receipt = chain.receipt_of(transaction).await?;
+    // The proxy looks at who calls it: an account, or a contract that an account calls.
+    Ok([receipt.from, receipt.to].contains(&Some(settler)))
 }
 
 // === impl Moved ===

@@ -79,6 +79,12 @@ pub struct Log {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Receipt {
     pub(crate) transaction_hash: B256,
+    /// Who sent it; none where the node does not say.
+    #[serde(default)]
+    pub(crate) from: Option<Address>,
+    /// Whom it called.
+    #[serde(default)]
+    pub(crate) to: Option<Address>,
     #[serde(deserialize_with = "from_quantity")]
     block_number: u64,
     #[serde(deserialize_with = "from_quantity")]

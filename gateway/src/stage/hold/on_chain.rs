@@ -15,7 +15,7 @@ use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::SignedHold;
 use crate::stage::route::Routed;
 use crate::stage::verify::OnChain;
-use crate::way::Way;
+use crate::way::{Moves, Way};
 
 /// A payment that could be settled, counted among what its payer has open.
 pub(super) struct Staked {
@@ -40,6 +40,15 @@ impl Holder<'_> {
         let OnChain { payment, way, payload, quote, .. } = paid;
         let (network, token) = (&way.currency.asset.network, way.currency.asset.address);
         rail.ready(network).map_err(|_| Refusal::RailUnavailable)?;
+        if matches!(way.moves, Moves::Upto(_)) && !rail.is_trusted(payment.payer()) {
+            return Err(Refusal::PaymentRequired(Unpaid::Rejected {
+                code: "payer_not_trusted",
+                message: format!(
+                    "{} did not pay for what it was served before; what a call used is not sold to it on {network}",
+                    payment.payer().to_checksum(None)
+                ),
+            }));
+        }
         let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
         let requirements = serde_json::to_string(&way.offer(amount, quote)).map_err(|_| Refusal::Internal)?;
         let signed = Signed::read(Arc::clone(network), token, since_block, payload, &requirements);

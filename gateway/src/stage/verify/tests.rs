@@ -61,7 +61,12 @@ fn on_chain(claim: Claim) -> OnChain {
 }
 
 fn refused(offer: &RouteOffer, payment: &str) -> (u16, &'static str) {
-    let refusal = judged(offer, payment, NOW).err().unwrap();
+    let refusal = match judged(offer, payment, NOW) {
+        // Signed for what is not offered: refused so where nothing was paid with it before.
+        Ok(Claim { claimant: Claimant::Earlier { rejection, .. }, .. }) => refuse(&rejection),
+        Ok(_) => panic!("it pays"),
+        Err(refusal) => refusal,
+    };
     (refusal.status(), refusal.code())
 }
 

@@ -16,6 +16,9 @@ const OWN_VALUE: u64 = 500;
 /// The same as transactions are called here.
 const OWN: u8 = 244;
 
+/// Who sends every transaction.
+const SETTLER: Address = Address::repeat_byte(7);
+
 fn signed() -> Permit {
     Permit {
         from: Address::repeat_byte(3),
@@ -78,7 +81,7 @@ async fn shown_of(
                 let block = u64::from(transaction[31]);
                 json!({
                     "transactionHash": transaction, "blockNumber": format!("{block:#x}"), "status": "0x1", "gasUsed": "0x1",
-                    "logs": []
+                    "from": SETTLER, "logs": []
                 })
             }
             other => panic!("{other}"),
@@ -124,7 +127,7 @@ async fn a_permit_moved_where_its_bit_was_set_and_its_amount_went_over() {
 
 #[tokio::test]
 async fn of_upto_less_may_have_moved_and_never_more() {
-    let facilitator = Some(Address::repeat_byte(7));
+    let facilitator = Some(SETTLER);
     let witness = Witness { facilitator, ..signed().witness };
     let upto = Permit { witness, ..signed() };
     let moved = |value| Evidence::Moved {
@@ -141,4 +144,8 @@ async fn of_upto_less_may_have_moved_and_never_more() {
         moved(OWN_VALUE)
     );
     assert_eq!(shown_of(upto, Some(12), &[(12, 300), (12, 400)], false).await, moved(300));
+    // Its payer signed the same nonce again, for less and for a settler of its own.
+    let witness = Witness { facilitator: Some(Address::repeat_byte(8)), ..signed().witness };
+    let others = Permit { witness, ..signed() };
+    assert_eq!(shown_of(others, Some(12), &[(12, 1)], false).await, Evidence::Void);
 }
