@@ -87,3 +87,18 @@ fn a_connection_that_speaks_another_protocol_is_not_free_because_it_has_no_body(
     assert_eq!(begin(101), (Known::Now, (40_000, Source::Unread)));
     assert_eq!(begin(204), (Known::Now, (60, Source::Units)));
 }
+
+#[test]
+fn before_the_answer_nothing_is_read_and_who_leaves_before_the_last_count_has_seen_no_end() {
+    let mut stream = meter(&["json:/in", "json:/out", "bytes"]);
+    assert_eq!(says(&stream), (40_000, Source::Unread), "no byte has come, which is not no bytes");
+    stream.begin(&response(&[("content-type", "text/event-stream")]), false);
+    assert!(stream.lacks_a_count());
+    stream.push(b"data: {\"in\":1}\n\n");
+    assert!(stream.lacks_a_count());
+    stream.push(b"data: {\"out\":2}\n\n");
+    assert!(!stream.lacks_a_count());
+    let mut bytes = meter(&["bytes", "events"]);
+    bytes.begin(&response(&[("content-type", "text/event-stream")]), false);
+    assert!(!bytes.lacks_a_count(), "what is counted as it passes lacks nothing");
+}

@@ -170,6 +170,9 @@ fn a_payment_is_judged_against_the_offer_of_its_own_method() {
 fn a_permit_pays_nothing_where_none_is_offered() {
     let text = payment(&by_both(), 1, |_| {});
     assert_eq!(refused(&offered(&[samples::network()]), &text), (402, "unsupported_payload_type"));
+    // It may have paid when one was: its outcome is looked for before it is refused.
+    let claim = judged(&offered(&[samples::network()]), &text, NOW).unwrap();
+    assert!(matches!(claim.claimant, Claimant::Earlier { .. }));
 }
 
 #[test]
