@@ -24,7 +24,7 @@ const DUE: &str = concat!(
 /// All of them from a payment on, whatever became of them, each with its last difference. Identifiers are in the order of time. One that
 /// was voided and came again is the later one's.
 const BOOKED: &str = "
-with some as (
+with listed as (
   select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle,
     coalesce((select p.gross from payment p where p.id = i.payment), i.amount) as amount, i.valid_before, i.since_block,
     i.payload, i.requirements, i.deposit, i.held_at, i.hash,
@@ -38,7 +38,7 @@ with some as (
     and not exists (select 1 from hold h where h.replay_key = v.replay_key)
   order by payment limit $2)
 select i.*, d.way, d.hash as shown
-from some i left join difference d on d.payment = i.payment
+from listed i left join difference d on d.payment = i.payment
   and d.number = (select max(l.number) from difference l where l.payment = i.payment)
 order by i.payment";
 
