@@ -50,6 +50,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entries: DashMap<Lookup, Arc<Entry>>,
     entries_max: usize,
+    /// When keys were last used whose entries were forgotten, until that is taken.
+    uses: DashMap<KeyId, UnixMillis>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -78,9 +80,9 @@ enum Answer {
 
 impl Directory {
     pub(crate) fn new(pool: Pool, clock: Arc<dyn Clock>, entries_max: usize) -> Self {
-        let entries = DashMap::new();
+        let (entries, uses) = (DashMap::new(), DashMap::new());
         let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { pool, clock, entries, entries_max, hits, misses }) }
+        Self { shared: Arc::new(Shared { pool, clock, entries, entries_max, uses, hits, misses }) }
     }
 
     /// Who holds this key. `None` where there is no such key or the secret is wrong; the two look the same.
@@ -127,7 +129,7 @@ impl Directory {
     /// Forgets an agent, everyone who was unknown, and every read that is under way: it may be of the time
     /// before.
     pub(crate) fn forget(&self, agent: AgentId) {
-        self.shared.entries.retain(|_, entry| match entry.answer.get() {
+        self.retain(|entry| match entry.answer.get() {
             Some(Answer::Known { access, .. }) => access.agent != agent,
             _ => false,
         });
@@ -135,25 +137,41 @@ impl Directory {
 
     /// Forgets the agents of a wallet, as [`Self::forget`] does.
     pub(crate) fn forget_wallet(&self, wallet: WalletId) {
-        self.shared.entries.retain(|_, entry| match entry.answer.get() {
+        self.retain(|entry| match entry.answer.get() {
             Some(Answer::Known { access, .. }) => access.wallet != wallet,
             _ => false,
         });
     }
 
-    /// When each key was last used since this was last asked. What was forgotten in between is not among them.
+    /// When each key was last used since this was last asked, but for those that had to make room.
     pub(crate) fn take_last_uses(&self) -> Vec<(KeyId, UnixMillis)> {
-        let entries = self.shared.entries.iter();
-        let used = entries.filter_map(|entry| match entry.key() {
-            Lookup::Key(key) => Some((*key, entry.used.swap(0, Ordering::Relaxed))),
-            Lookup::Signer(_) => None,
-        });
-        used.filter(|(_, at)| *at > 0).map(|(key, at)| (key, UnixMillis(at))).collect()
+        self.shared.entries.iter().for_each(|entry| self.keep_use(*entry.key(), &entry));
+        let keys: Vec<KeyId> = self.shared.uses.iter().map(|used| *used.key()).collect();
+        keys.into_iter().filter_map(|key| self.shared.uses.remove(&key)).collect()
     }
 
     /// Forgets everyone.
     pub(crate) fn forget_all(&self) {
-        self.shared.entries.clear();
+        self.retain(|_| false);
+    }
+
+    /// Forgets those that `is_kept` does not keep, but not that their keys were used.
+    fn retain(&self, is_kept: impl Fn(&Entry) -> bool) {
+        self.shared.entries.retain(|lookup, entry| {
+            let kept = is_kept(entry);
+            if !kept {
+                self.keep_use(*lookup, entry);
+            }
+            kept
+        });
+    }
+
+    fn keep_use(&self, lookup: Lookup, entry: &Entry) {
+        let Lookup::Key(key) = lookup else { return };
+        let at = entry.used.swap(0, Ordering::Relaxed);
+        if at > 0 {
+            self.shared.uses.insert(key, UnixMillis(at));
+        }
     }
 
     /// An entry with its answer.
