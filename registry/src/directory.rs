@@ -93,7 +93,11 @@ impl Directory {
         let entry = self.entry(Lookup::Key(key.id())).await;
         match entry.answer.get() {
             Some(Answer::Known { access, hash: Some(hash) }) if hash.matches(key) => {
-                entry.used.store(self.shared.clock.now().0, Ordering::Relaxed);
+                let now = self.shared.clock.now();
+                // The entry may have been forgotten while it was read.
+                if entry.used.swap(now.0, Ordering::Relaxed) == 0 {
+                    self.shared.uses.insert(key.id(), now);
+                }
                 Ok(Some(Arc::clone(access)))
             }
             Some(Answer::Failed(error)) => Err(error.clone()),
