@@ -58,17 +58,15 @@ pub(crate) fn settle(
         Money::Counting(_) => None,
         Money::Redelivery(redelivery) => {
             // Who leaves again and again has the upstream work for nothing.
-            let is_over = exchange.response_begun || !is_let_off(exchange, leniency, at);
-            if error.is_none() || (client_left && is_over) {
+            let is_over = || exchange.response_begun || !is_let_off(exchange, leniency, at);
+            if error.is_none() || (client_left && is_over()) {
                 redelivery.delivered();
             }
             // Else it is let go of, and still owed.
             None
         }
-        // What came from a public network is given back there, by its recipient: the delivery is owed instead, and the same
-        // payment may come once more.
+        // What came from a public network its recipient gives back: the delivery is owed, and the same payment may come again.
         Money::Captured(receipt) if receipt.record().on_chain.is_some() && is_refundable(exchange, error) => {
-            drop(receipt);
             None
         }
         Money::Captured(receipt)
