@@ -57,22 +57,23 @@ impl Outbox {
         Ok(store::unclosed(&mut writing.session(), (&self.network, &self.account)).await?)
     }
 
-    /// Writes a transaction down, in place of what stands open under its nonce. `transfers` are those of its members that nothing but
-    /// this keeps from being sent twice: one that stands in another transaction, or stood, refuses all of it.
+    /// Writes a transaction down: where nothing ever stood under its nonce, or in place of the text `instead_of` that stands open
+    /// there. Whatever else stands there was written by somebody who may have sent it, and refuses this. `transfers` are those of its
+    /// members that nothing but this keeps from being sent twice: one that stands in another transaction, or stood, refuses all of it.
     ///
     /// # Errors
     /// The database does not work; whether it was written is not known then.
     pub async fn record(
         &self,
         nonce: u64,
-        document: &str,
+        (document, instead_of): (&str, Option<&str>),
         (members, transfers): (&[&str], &[&str]),
     ) -> Result<(), RegistryError> {
         let at = self.registry.now();
         let of = (&*self.network, &*self.account);
         let mut writing = self.registry.write().await?;
         let session = &mut writing.session();
-        store::record(session, of, nonce, document, at).await?;
+        store::record(session, of, nonce, (document, instead_of), at).await?;
         store::remember(session, of, members, at).await?;
         transfers::put(session, of, nonce, (transfers, at)).await?;
         store::forget(session, at.plus(-MEMBERS_KEPT_MS)).await?;
@@ -131,8 +132,10 @@ mod tests {
         let (place, clock) = (Place::new(), TestClock::new());
         let outbox = async || open(&place, &clock).await.outbox("eip155:84532", "0xabc");
         assert_eq!(outbox().await.unclosed().await.unwrap(), Unclosed::default());
-        outbox().await.record(7, "first", (&["one", "two"], &[])).await.unwrap();
-        outbox().await.record(7, "first, dearer", (&["one", "two"], &[])).await.unwrap();
+        outbox().await.record(7, ("first", None), (&["one", "two"], &[])).await.unwrap();
+        let dearer = ("first, dearer", Some("first"));
+        outbox().await.record(7, dearer, (&["one", "two"], &[])).await.unwrap();
+        assert!(outbox().await.record(7, dearer, (&["one"], &[])).await.is_err(), "it is not that any more");
         let open_now = Unclosed { open: vec![(7, "first, dearer".to_owned())], next_nonce: 8 };
         assert_eq!(outbox().await.unclosed().await.unwrap(), open_now);
         // Another key's nonces are its own.
@@ -142,7 +145,7 @@ mod tests {
         outbox().await.close(7, Some("{}"), ("[]", &[])).await.unwrap();
         assert_eq!(outbox().await.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
         assert!(
-            outbox().await.record(7, "again", (&[], &[])).await.is_err(),
+            outbox().await.record(7, ("again", Some("first, dearer")), (&[], &[])).await.is_err(),
             "the chain has one of this nonce"
         );
         assert!(outbox().await.close(8, None, ("[]", &[])).await.is_err());
@@ -159,29 +162,32 @@ mod tests {
             Some(SentTransfer { is_here, outcome: outcome.map(str::to_owned) })
         };
         assert_eq!(outbox.transfer("out/0").await.unwrap(), None);
-        outbox.record(7, "first", (&["out/0"], &["out/0"])).await.unwrap();
-        outbox.record(7, "first, dearer", (&["out/0"], &["out/0"])).await.unwrap();
+        outbox.record(7, ("first", None), (&["out/0"], &["out/0"])).await.unwrap();
+        outbox.record(7, ("first, dearer", Some("first")), (&["out/0"], &["out/0"])).await.unwrap();
         assert_eq!(outbox.transfer("out/0").await.unwrap(), standing(true, None));
-        assert!(outbox.record(8, "second", (&["out/0"], &["out/0"])).await.is_err());
+        assert!(outbox.record(8, ("second", None), (&["out/0"], &["out/0"])).await.is_err());
         assert_eq!(outbox.unclosed().await.unwrap().next_nonce, 8, "all of it was refused");
         // Another key of ours knows of it too.
         let other = open(&place, &clock).await.outbox("eip155:84532", "0xdef");
         assert_eq!(other.transfer("out/0").await.unwrap(), standing(false, None));
-        assert!(other.record(0, "third", (&["out/0"], &["out/0"])).await.is_err());
+        assert!(other.record(0, ("third", None), (&["out/0"], &["out/0"])).await.is_err());
 
         outbox.close(7, None, ("[]", &[("out/0", "over".to_owned())])).await.unwrap();
         assert_eq!(outbox.transfer("out/0").await.unwrap(), standing(true, Some("over")));
-        assert!(outbox.record(8, "second", (&["out/0"], &["out/0"])).await.is_err());
+        assert!(outbox.record(8, ("second", None), (&["out/0"], &["out/0"])).await.is_err());
     }
 
-    /// What was never sent, since its writer heard an error, makes room under its nonce.
+    /// An owner that was taken over and wakes knows nothing of what stands there, and it may be on its way.
     #[tokio::test]
-    async fn a_transfer_that_another_transaction_takes_the_place_of_is_free_again() {
+    async fn what_somebody_wrote_down_makes_room_for_nobody_who_does_not_know_it() {
         let (place, clock) = (Place::new(), TestClock::new());
         let outbox = open(&place, &clock).await.outbox("eip155:84532", "0xabc");
-        outbox.record(7, "first", (&["out/0"], &["out/0"])).await.unwrap();
-        outbox.record(7, "another", (&["pay"], &[])).await.unwrap();
-        assert_eq!(outbox.transfer("out/0").await.unwrap(), None);
-        outbox.record(8, "first", (&["out/0"], &["out/0"])).await.unwrap();
+        outbox.record(7, ("first", None), (&["out/0"], &["out/0"])).await.unwrap();
+        assert!(outbox.record(7, ("another", None), (&["pay"], &[])).await.is_err());
+        assert!(outbox.record(7, ("another, dearer", Some("another")), (&["pay"], &[])).await.is_err());
+        let standing = Some(SentTransfer { is_here: true, outcome: None });
+        assert_eq!(outbox.transfer("out/0").await.unwrap(), standing);
+        let open_now = Unclosed { open: vec![(7, "first".to_owned())], next_nonce: 8 };
+        assert_eq!(outbox.unclosed().await.unwrap(), open_now);
     }
 }

@@ -94,6 +94,13 @@ impl Outbox for Memory {
                 return Err(OutboxError("full".to_owned()));
             }
             let nonce = transaction.nonce;
+            let before = transaction.versions.split_last().map(|(_, before)| before);
+            let standing = kept.open.get(&nonce).map(|standing| standing.versions.as_slice());
+            if standing.unwrap_or_default() != before.expect("a version")
+                || (standing.is_none() && nonce < kept.next_nonce)
+            {
+                return Err(OutboxError("another transaction stands there".to_owned()));
+            }
             kept.transfers.retain(|_, (other, over)| over.is_some() || *other != nonce);
             for transfer in transaction.transfers() {
                 if kept.transfers.insert(Arc::clone(transfer), (nonce, None)).is_some() {
@@ -127,7 +134,11 @@ impl Outbox for Memory {
                 *over = Over::of(settling);
             }
         }
-        kept.open.remove(&transaction.nonce).expect("what is closed was written down");
+        assert!(transaction.nonce < kept.next_nonce, "what is closed was written down");
+        if kept.open.remove(&transaction.nonce).is_none() {
+            // Another sender closed it.
+            return Ok(());
+        }
         kept.closed.push(Closed { landed, outcomes: outcomes.to_vec() });
         Ok(())
     }

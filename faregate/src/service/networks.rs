@@ -172,7 +172,7 @@ fn own_settler(
         poll: POLL,
         gather: evm.batch_interval,
     };
-    let outbox = RegistryOutbox(registry.outbox(&settings.network.id, &key.address().to_checksum(None)));
+    let outbox = RegistryOutbox::new(registry.outbox(&settings.network.id, &key.address().to_checksum(None)));
     Ok(EvmSettler::new(sending, key, Arc::clone(chain), outbox))
 }
 

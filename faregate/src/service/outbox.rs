@@ -1,13 +1,24 @@
 //! [`RegistryOutbox`]: the settler's outbox in the registry's database.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use settlement::Settling;
 use settlement::evm::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
 
-pub(super) struct RegistryOutbox(pub(super) registry::outbox::Outbox);
+pub(super) struct RegistryOutbox {
+    outbox: registry::outbox::Outbox,
+    /// What stands open, as it was read or written last.
+    texts: Mutex<HashMap<u64, String>>,
+}
+
+impl RegistryOutbox {
+    pub(super) fn new(outbox: registry::outbox::Outbox) -> Self {
+        Self { outbox, texts: Mutex::default() }
+    }
+}
 
 fn failed(error: impl ToString) -> OutboxError {
     OutboxError(error.to_string())
@@ -16,9 +27,10 @@ fn failed(error: impl ToString) -> OutboxError {
 #[async_trait]
 impl Outbox for RegistryOutbox {
     async fn resume(&self) -> Result<Resumed, OutboxError> {
-        let unclosed = self.0.unclosed().await.map_err(failed)?;
+        let unclosed = self.outbox.unclosed().await.map_err(failed)?;
         let read = |(_, document): &(u64, String)| serde_json::from_str(document).map_err(failed);
         let open = unclosed.open.iter().map(read).collect::<Result<Vec<Recorded>, _>>()?;
+        *self.texts.lock() = unclosed.open.into_iter().collect();
         Ok(Resumed { open, next_nonce: unclosed.next_nonce })
     }
 
@@ -26,7 +38,12 @@ impl Outbox for RegistryOutbox {
         let document = serde_json::to_string(transaction).map_err(failed)?;
         let members: Vec<&str> = transaction.members.iter().map(|member| &*member.id).collect();
         let transfers: Vec<&str> = transaction.transfers().map(|member| &**member).collect();
-        self.0.record(transaction.nonce, &document, (&members, &transfers)).await.map_err(failed)
+        let nonce = transaction.nonce;
+        let before = self.texts.lock().get(&nonce).cloned().filter(|_| transaction.versions.len() > 1);
+        let documents = (&*document, before.as_deref());
+        self.outbox.record(nonce, documents, (&members, &transfers)).await.map_err(failed)?;
+        self.texts.lock().insert(nonce, document);
+        Ok(())
     }
 
     async fn close(
@@ -49,11 +66,14 @@ impl Outbox for RegistryOutbox {
         let outcomes: Vec<(&str, String)> =
             outcomes.iter().map(|(member, settling)| (&**member, format!("{settling:?}"))).collect();
         let outcomes = serde_json::to_string(&outcomes).map_err(failed)?;
-        self.0.close(transaction.nonce, landed.as_deref(), (&outcomes, &over)).await.map_err(failed)
+        let (nonce, outcomes) = (transaction.nonce, (&*outcomes, &*over));
+        self.outbox.close(nonce, landed.as_deref(), outcomes).await.map_err(failed)?;
+        self.texts.lock().remove(&nonce);
+        Ok(())
     }
 
     async fn transfer(&self, member: &str) -> Result<Option<Sent>, OutboxError> {
-        let Some(found) = self.0.transfer(member).await.map_err(failed)? else { return Ok(None) };
+        let Some(found) = self.outbox.transfer(member).await.map_err(failed)? else { return Ok(None) };
         Ok(Some(match found.outcome {
             Some(outcome) => Sent::Over(serde_json::from_str(&outcome).map_err(failed)?),
             None if found.is_here => Sent::Here,
@@ -63,7 +83,7 @@ impl Outbox for RegistryOutbox {
 
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {
         let asked: Vec<&str> = members.iter().map(|member| &**member).collect();
-        let known = self.0.known(&asked).await.map_err(failed)?;
+        let known = self.outbox.known(&asked).await.map_err(failed)?;
         Ok(known.into_iter().map(Arc::from).collect())
     }
 }

@@ -28,17 +28,25 @@ pub(crate) async fn record(
     session: &mut Session<'_>,
     of: Of<'_>,
     nonce: u64,
-    document: &str,
+    (document, instead_of): (&str, Option<&str>),
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     const PUT: &str =
         "insert into sent_transaction (network, account, nonce, document, at) values ($1, $2, $3, $4, $5)
-         on conflict (network, account, nonce) do update set document = excluded.document
-         where sent_transaction.closed = 0";
+         on conflict (network, account, nonce) do nothing";
+    const CHANGE: &str = "update sent_transaction set document = $4
+         where network = $1 and account = $2 and nonce = $3 and closed = 0 and document = $5";
     let nonce = written(nonce)?;
-    let changed =
-        execute!(session, sqlx::query(PUT).bind(of.0).bind(of.1).bind(nonce).bind(document).bind(at.0))?;
-    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("transaction of a nonce that is closed")) }
+    let changed = match instead_of {
+        None => {
+            execute!(session, sqlx::query(PUT).bind(of.0).bind(of.1).bind(nonce).bind(document).bind(at.0))?
+        }
+        Some(before) => execute!(
+            session,
+            sqlx::query(CHANGE).bind(of.0).bind(of.1).bind(nonce).bind(document).bind(before)
+        )?,
+    };
+    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("transaction that somebody else wrote down")) }
 }
 
 pub(crate) async fn remember(

@@ -21,6 +21,9 @@ const ALONE_MAX: usize = 16;
 impl<O: Outbox> Task<O> {
     /// Sends what may be sent now.
     pub(super) async fn dispatch(&mut self) -> Result<(), Failure> {
+        if self.is_unsure {
+            self.adopt().await?;
+        }
         if !self.is_able() {
             self.probe().await?;
         }
@@ -83,6 +86,7 @@ impl<O: Outbox> Task<O> {
                 self.failures.entry(Arc::clone(&member.id)).or_default();
             }
             batch.extend(rest);
+            self.is_unsure = true;
             return Err(failure.into());
         }
         self.next_nonce = nonce.saturating_add(1);

@@ -20,8 +20,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// What was recorded and not closed, by nonce, and the first nonce above all that were ever recorded.
     async fn resume(&self) -> Result<Resumed, OutboxError>;
 
-    /// Writes a transaction down, durably, instead of what stands open under its nonce. It is sent only after this; a version that
-    /// is added is, too.
+    /// Writes a transaction down, durably, where nothing stands under its nonce, or a version more of the one that stands there. It is
+    /// sent only after this. Whatever else stands there refuses it: another sender of our key wrote it, whose place was taken or who took
+    /// ours, or we did and heard an error.
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError>;
 
     /// The chain has one of its nonce in a block that counts: ours, where `landed` says so. Members without an outcome are free again.

@@ -65,6 +65,8 @@ pub struct Task<O> {
     pub(super) able: Arc<AtomicBool>,
     /// Steps in a row that were not made.
     pub(super) failed: u32,
+    /// Whether something may be written down that is not known here: a record was refused, or its answer was lost.
+    pub(super) is_unsure: bool,
 }
 
 // === impl Task ===
@@ -92,6 +94,7 @@ impl<O: Outbox> Task<O> {
             failures: HashMap::new(),
             able,
             failed: 0,
+            is_unsure: false,
         }
     }
 
@@ -172,7 +175,11 @@ impl<O: Outbox> Task<O> {
         let resumed = self.outbox.resume().await?;
         self.next_nonce = self.next_nonce.max(resumed.next_nonce);
         for recorded in resumed.open {
-            if self.flights.iter().any(|flight| flight.recorded.nonce == recorded.nonce) {
+            self.queue.retain(|member| recorded.members.iter().all(|other| other.id != member.id));
+            let known = self.flights.iter_mut().find(|flight| flight.recorded.nonce == recorded.nonce);
+            if let Some(flight) = known {
+                // Whoever wrote a version down may have sent it.
+                flight.recorded = recorded;
                 continue;
             }
             for member in &recorded.members {
@@ -180,6 +187,7 @@ impl<O: Outbox> Task<O> {
             }
             self.flights.push(Flight::resumed(recorded, head));
         }
+        self.is_unsure = false;
         Ok(())
     }
 

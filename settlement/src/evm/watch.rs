@@ -64,7 +64,9 @@ impl<O: Outbox> Task<O> {
             if let Some(fees) = Fees::offer(base, tip, cap).instead_of(before.fees, cap) {
                 let mut recorded = flight.recorded.clone();
                 recorded.versions.push(self.version(&recorded.members, recorded.nonce, fees));
-                self.outbox.record(&recorded).await?;
+                let written = self.outbox.record(&recorded).await;
+                self.is_unsure |= written.is_err();
+                written?;
                 let flight = &mut self.flights[place];
                 flight.recorded = recorded;
                 flight.offered_at = head;

@@ -141,3 +141,26 @@ async fn one_that_is_reverted_is_told_and_so_is_whoever_asks_again() {
     assert_eq!(settler.settle(transfer("out/0")).await, told);
     expect_moved(&network, 0).await;
 }
+
+/// An owner of the books that was taken over, and wakes: it knows nothing of what the new one sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_senders_of_one_key_take_no_nonce_from_each_other_and_each_transfer_is_made_once() {
+    let network = network().await;
+    let outbox = Memory::default();
+    network.mine_each(false).await;
+    let old = Settler::start(&network, &outbox, 0);
+    let new = Settler::start(&network, &outbox, 0);
+    let of_new = new.ask(transfer("out/0"));
+    on_its_way(&outbox).await;
+    let (of_old, again) = (old.ask(transfer("out/1")), old.ask(transfer("out/0")));
+    let both = async || (outbox.open().len() == 2).then_some(());
+    tests::wait::until("both transactions", both).await;
+    let nonces: Vec<u64> = outbox.open().iter().map(|recorded| recorded.nonce).collect();
+    assert_eq!(nonces, [0, 1]);
+    network.mine_each(true).await;
+    network.mine(1).await;
+    let first = transaction(&answered(of_new).await);
+    assert_ne!(transaction(&answered(of_old).await), first);
+    assert_eq!(transaction(&answered(again).await), first);
+    expect_moved(&network, 2).await;
+}
