@@ -16,6 +16,7 @@ use crate::eip712::Domain;
 use crate::header;
 use crate::offer::Offer;
 use crate::signature::{Signature, SignatureError, SigningKey};
+use crate::transfer::Transfer;
 use crate::wire;
 
 /// Why an offer cannot be signed.
@@ -81,6 +82,17 @@ pub fn authorize(
         valid_after: U256::ZERO,
         valid_before: U256::from(seconds.saturating_add(offer.max_timeout_seconds)),
         nonce,
+    })
+}
+
+/// What is signed for an offer.
+///
+/// # Errors
+/// See [`SignError`].
+pub fn digest(offer: &Offer, transfer: &Transfer) -> Result<B256, SignError> {
+    Ok(match transfer {
+        Transfer::Authorization(authorization) => domain(offer)?.digest(authorization),
+        Transfer::Permit(permit) => permit::domain(offer)?.digest(permit),
     })
 }
 

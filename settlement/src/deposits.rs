@@ -20,7 +20,7 @@ use protocol::quote::QuoteKey;
 use protocol::verify::{Rejection, VerifiedPayment};
 use tokio::sync::Semaphore;
 
-use crate::rail::{Lack, Last, Rail, Settling};
+use crate::rail::{Lack, Last, Rail, Sealed, Settling, Word};
 use crate::signed::Signed;
 use way::{Judged, Way};
 
@@ -105,9 +105,18 @@ impl Deposits {
     async fn take(&self, asked: &Asked<'_>, payload: &PaymentPayload, header: &[u8]) -> Told {
         let Inner { ledger, ways, .. } = &*self.inner;
         let quote = self.inner.quote(asked);
-        let (way, judged) = match way::judge(payload, ways, (asked.amount, &quote), ledger.time()) {
-            Ok(Judged { way, payment }) => (way, payment),
-            Err(malformed) => return Told::Malformed(malformed.to_string()),
+        let at = ledger.time();
+        let judge = |found| {
+            let judged = way::judge(payload, ways, (asked.amount, &quote), (at, found));
+            judged.map_err(|malformed| Told::Malformed(malformed.to_string()))
+        };
+        let judged = match judge(None) {
+            Ok(judged) => self.inner.prove(payload, judged, |found| judge(Some(found))).await,
+            malformed => malformed,
+        };
+        let (way, judged) = match judged {
+            Ok(Judged { way, payment, .. }) => (way, payment),
+            Err(told) => return told,
         };
         let payer = |address| Payer::new(address, &way.asset.network, payload.version());
         let payment = match judged {
@@ -206,6 +215,28 @@ impl Inner {
     fn refuse(&self, asked: &Asked<'_>, rejection: &Rejection) -> Told {
         let is_late = matches!(rejection, Rejection::Expired { .. }) && self.ledger.is_ahead();
         if is_late { Told::ClockAhead } else { self.ask(asked, Unpaid::rejected(rejection)) }
+    }
+
+    /// What its payer's contract was found to have signed is judged again.
+    async fn prove<'a>(
+        &self,
+        payload: &PaymentPayload,
+        judged: Judged<'a>,
+        again: impl FnOnce(B256) -> Result<Judged<'a>, Told>,
+    ) -> Result<Judged<'a>, Told> {
+        for (way, digest) in &judged.unproven {
+            let (payer, seal) = (payload.transfer().from(), payload.seal());
+            let sealed = Sealed { network: &way.asset.network, payer, digest: *digest, seal };
+            match self.rail.word(sealed).await.map_err(|_| Told::RailUnavailable)? {
+                Word::Signed => return again(*digest),
+                Word::Nobody => {
+                    let malformed = payload.may_be_by_key().map_err(|none| Told::Malformed(none.to_string()));
+                    return malformed.map(|()| judged);
+                }
+                Word::Not | Word::Unmade(_) => {}
+            }
+        }
+        Ok(judged)
     }
 
     /// Whether it could be settled, by what is known of its network and its payer now.

@@ -6,6 +6,7 @@
 //! in a block that counts. Next: [`task`] for the steps, [`dispatch`] and [`watch`] for what they are, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
 
 mod batch;
+mod burning;
 mod contracts;
 mod dispatch;
 mod fate;
@@ -15,6 +16,7 @@ mod judge;
 mod member;
 mod outbox;
 mod outcome;
+mod proof;
 mod rlp;
 mod task;
 mod transaction;
@@ -32,8 +34,11 @@ use tokio::sync::{mpsc, oneshot};
 pub use fees::Fees;
 pub use member::{Member, Order};
 pub use outbox::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
+pub use proof::{Proof, Signer};
 pub use task::Task;
 pub use transaction::Version;
+
+pub(crate) use contracts::Multicall;
 
 use crate::chain::{Chain, Depth};
 use crate::rail::Settling;
@@ -57,6 +62,8 @@ pub struct Settings {
     pub poll: Duration,
     /// How long the first one waits for others to come along, where no transaction is on its way.
     pub gather: Duration,
+    /// Who makes the contracts of payers here, when they pay first (ERC-6492): their gas is ours.
+    pub factories: Arc<[Address]>,
 }
 
 /// Asks for members to be moved. Cheap to clone.
@@ -65,6 +72,7 @@ pub struct EvmSettler {
     asks: mpsc::Sender<Ask>,
     able: Arc<AtomicBool>,
     address: Address,
+    factories: Arc<[Address]>,
 }
 
 /// A member and who waits for it.
@@ -94,14 +102,21 @@ impl EvmSettler {
     ) -> (Self, Task<O>) {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (able, address) = (Arc::new(AtomicBool::new(false)), key.address());
+        let factories = Arc::clone(&settings.factories);
         let task = Task::new(settings, key, chain, outbox, (asked, Arc::clone(&able)));
-        (Self { asks, able, address }, task)
+        (Self { asks, able, address, factories }, task)
     }
 
     /// Who sends, and pays for the gas: the facilitator that an `upto` offer names.
     #[must_use]
     pub const fn address(&self) -> Address {
         self.address
+    }
+
+    /// Who makes contracts of payers here.
+    #[must_use]
+    pub fn factories(&self) -> &[Address] {
+        &self.factories
     }
 
     /// Whether transactions can be sent: the task runs, its nodes answer, and its account has coins for gas.

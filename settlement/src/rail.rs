@@ -6,6 +6,7 @@
 
 mod breaker;
 mod funds;
+mod kept;
 mod line;
 mod memory;
 mod observer;
@@ -13,6 +14,7 @@ mod payers;
 pub mod pool;
 mod settlers;
 mod trust;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +41,7 @@ pub(crate) use memory::Last;
 pub use observer::{Closed, RailObserver, Unobserved};
 pub use pool::{Member, Pool};
 pub use settlers::Settlers;
+pub use words::{Sealed, Word};
 
 /// What became of a payment that was to be settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,9 @@ pub enum RailError {
     /// Its nodes failed a moment ago, again and again.
     #[error("the nodes of the network are left alone after failures")]
     NodesLeftAlone,
+    /// Nobody may ask it so often.
+    #[error("the network was asked too often about such signatures")]
+    AskedTooOften,
     /// Nobody settles there now.
     #[error("nobody settles payments on the network now")]
     Settler,
@@ -114,7 +120,7 @@ impl Rail {
         observer: Arc<dyn RailObserver>,
     ) -> Self {
         let networks = lines.iter().map(|line| line.network.clone()).collect();
-        let (purses, payers) = (Purses::default(), Payers::new(payer.running_max));
+        let (purses, payers) = (Purses::new(), Payers::new(payer.running_max));
         let (wait_max, memory, trust) = (payer.wait_max, Memory::default(), Trust::default());
         let changes = watch::Sender::default();
         let inner =
@@ -202,6 +208,15 @@ impl Rail {
         let owner = (Arc::clone(&signed.network), token, payer, by_permit);
         let read = line.funds(token, payer, by_permit, (&**clock, &**observer));
         purses.get(owner, amount, &**clock, read).await
+    }
+
+    /// Whether a payment's payer is a contract that has signed it, as read at most 10 s ago. Who may be asked how often, see [`words`].
+    ///
+    /// # Errors
+    /// [`RailError::NoNetwork`], [`RailError::Nodes`], [`RailError::NodesLeftAlone`], [`RailError::AskedTooOften`].
+    pub async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError> {
+        let Inner { clock, observer, .. } = &*self.inner;
+        self.line(sealed.network)?.word(&sealed, (&**clock, &**observer)).await
     }
 
     /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler does; whoever gives up

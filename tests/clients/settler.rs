@@ -1,5 +1,6 @@
 //! Our own settler on a real chain: many payments in one transaction, each of them once, whatever fails or crashes.
 
+mod contracts;
 mod crashes;
 mod gas;
 mod load;
@@ -16,7 +17,7 @@ use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 use settlement::chain::{Chain, Depth, Nodes};
-use settlement::evm::{EvmSettler, Member, Order, Settings};
+use settlement::evm::{EvmSettler, Member, Order, Settings, Signer};
 use settlement::rail::Settling;
 use tests::chain::{CHAIN_ID, Network, SETTLER_KEY, usdc};
 use tests::{Payer, within};
@@ -92,6 +93,7 @@ pub(crate) fn settings() -> Settings {
         bump_after: 1_000,
         poll: Duration::from_millis(10),
         gather: Duration::from_millis(20),
+        factories: [].into(),
     }
 }
 
@@ -123,7 +125,12 @@ pub(crate) fn member(payer: &Payer, offer: &Value) -> Member {
     let read = PaymentPayload::parse(payment.header().as_bytes()).expect("a payment");
     let id = format!("pay_{}", tests::payer::random_hex());
     let (transfer, value) = (*read.transfer(), read.transfer().value());
-    Member::payment(id.into(), (usdc().address, transfer, value), read.signature(), 0)
+    Member::payment(
+        id.into(),
+        (usdc().address, transfer, value),
+        read.seal().key().expect("a key's").into(),
+        0,
+    )
 }
 
 pub(crate) fn transaction(settling: &Settling) -> B256 {

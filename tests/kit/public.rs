@@ -76,6 +76,16 @@ impl PublicWorld {
         Self::around(network, |_| section, (&Self::paid_directly(), "", routes), Some(key)).await
     }
 
+    /// The same, where [`Network::wallet_factory`] makes wallets of payers.
+    pub async fn making_wallets(lines: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        let key = Self::settler_key();
+        let network = Network::start().await;
+        let factory = Network::wallet_factory();
+        let own = format!("{}\nfactories = [\"{factory}\"]", Self::settling(lines, &key));
+        let section = network.section(&own, &[]);
+        Self::around(network, |_| section, (&Self::paid_directly(), "", routes), Some(key)).await
+    }
+
     /// The same, paid to the treasury, which is the settler's own account. `sections` of the file stand beside the networks; the platform
     /// keeps a tenth.
     pub async fn of_treasury(lines: &str, sections: &str, routes: impl IntoIterator<Item = Route>) -> Self {

@@ -171,6 +171,7 @@ fn own_settler(
         bump_after: evm.bump_after,
         poll: POLL,
         gather: evm.batch_interval,
+        factories: evm.factories.clone().into(),
     };
     let outbox = RegistryOutbox::new(registry.outbox(&settings.network.id, &key.address().to_checksum(None)));
     Ok(EvmSettler::new(sending, key, Arc::clone(chain), outbox))

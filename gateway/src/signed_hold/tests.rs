@@ -1,5 +1,6 @@
 //! A payment on a public network from its header to its outcome, over real books and a rail that does as it is told.
 
+mod contracts;
 mod refused;
 mod rig;
 mod upto;

@@ -142,6 +142,8 @@ impl Holder<'_> {
                 Ok(Holding { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding })
             }
             Claimant::OnChain(paid) => Ok(Holding::on_chain(paid, identifier)),
+            // Proven before, or refused.
+            Claimant::Unproven(_) => Err(Refusal::Internal),
             Claimant::Earlier { rejection, way, version } => {
                 let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
                 let holding = if way.currency.network.is_some() {
@@ -334,7 +336,9 @@ fn rules(
 ) -> Result<(), Refusal> {
     let maximum = match claim.claimant {
         Claimant::Key(_) => credential::maximum_price(headers)?,
-        Claimant::Signature(_) | Claimant::OnChain(_) | Claimant::Earlier { .. } => None,
+        Claimant::Signature(_) | Claimant::OnChain(_) | Claimant::Earlier { .. } | Claimant::Unproven(_) => {
+            None
+        }
     };
     let sold = routed.route.sold(&routed.provider.name);
     let spending = Spending { amount: claim.maximum(), sold, at };

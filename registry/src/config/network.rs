@@ -9,7 +9,7 @@ mod token;
 
 use std::time::Duration;
 
-use domain::{Amount, Network, Secret};
+use domain::{Address, Amount, Network, Secret};
 
 pub(super) use read::{Around, all};
 
@@ -71,6 +71,8 @@ pub struct EvmSettings {
     pub bump_after: u64,
     /// How long the first payment waits for others to come along, where no transaction is on its way.
     pub batch_interval: Duration,
+    /// Factories that are called for payers whose contracts are not there yet (ERC-6492): their gas is the operator's.
+    pub factories: Vec<Address>,
 }
 
 /// [`NetworkSettings::confirmations`] where nothing is said.

@@ -29,6 +29,7 @@ const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by wha
 impl<O: Outbox> Task<O> {
     /// Answers those that would fail and takes them out of the batch: nothing of them is sent.
     pub(super) async fn leave_out(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
+        self.leave_out_burning(batch);
         self.leave_out_sent(batch).await?;
         let outcomes = self.simulate(batch).await?;
         if outcomes.iter().all(Result::is_ok) {
@@ -195,8 +196,12 @@ impl<O: Outbox> Task<O> {
     }
 
     /// What a member is answered that a transaction of ours did not move; none where it is to be tried again.
-    fn after(&self, member: &Member, fate: Fate, has_landed: bool) -> Option<Settling> {
+    fn after(&mut self, member: &Member, fate: Fate, has_landed: bool) -> Option<Settling> {
         let failures = self.failures.get(&member.id).copied().unwrap_or(0);
+        if fate == Fate::Unused && has_landed {
+            self.burning.note(member);
+        }
+        let tries = if member.contract().is_some() { 1 } else { TRIES };
         match (fate, &member.order) {
             (_, Order::Payout { .. }) if has_landed => Some(Settling::Refused(REVERTED.to_owned())),
             // Nodes that do not agree show the same: whether it is sent again, a person decides.
@@ -205,7 +210,7 @@ impl<O: Outbox> Task<O> {
             (Fate::Void, _) => Some(Settling::Refused(NONCE_USED.to_owned())),
             (Fate::Expired, _) => Some(Settling::Refused(TIME_OVER.to_owned())),
             (Fate::Unclear, _) => Some(Settling::Unknown(UNCLEAR.to_owned())),
-            (Fate::Unused, _) if failures + 1 < TRIES => None,
+            (Fate::Unused, _) if failures + 1 < tries => None,
             (Fate::Unused, _) => {
                 Some(Settling::Unknown("its call failed in several transactions".to_owned()))
             }

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
+use super::burning::Burning;
 use super::flight::Flight;
 use super::member::Member;
 use super::outbox::{Outbox, OutboxError};
@@ -59,6 +60,8 @@ pub struct Task<O> {
     pub(super) waiting: HashMap<Arc<str>, Vec<Waiter>>,
     /// How often a member's call failed in a transaction; 0 for one that may stand in a transaction that was never sent.
     pub(super) failures: HashMap<Arc<str>, u32>,
+    /// Payers whose contracts are left alone.
+    pub(super) burning: Burning,
     /// Until the network is looked at again.
     pause: Duration,
     /// Whether transactions can be sent.
@@ -92,6 +95,7 @@ impl<O: Outbox> Task<O> {
             next_nonce: 0,
             waiting: HashMap::new(),
             failures: HashMap::new(),
+            burning: Burning::default(),
             able,
             failed: 0,
             is_unsure: false,

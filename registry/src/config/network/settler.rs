@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::Secret;
+use domain::{Address, Secret};
 
 use super::{EvmSettings, FacilitatorSettings, SettlerSettings};
 use crate::config::header;
@@ -24,6 +24,9 @@ const BUMP_AFTER_MAX: u64 = 1_000;
 
 /// How many that are where nothing is said.
 const BUMP_AFTER: u64 = 3;
+
+/// Factories of one network.
+const FACTORIES_MAX: usize = 64;
 
 /// Longest time for which payments are collected.
 const BATCH_INTERVAL_MAX: Duration = Duration::from_secs(60);
@@ -162,11 +165,19 @@ fn evm(section: Section<'_>) -> Option<EvmSettings> {
     let bump_after = section.item("bump_after").and_then(|item| item.integer(1..=BUMP_AFTER_MAX));
     let interval = section.item("batch_interval");
     let interval = interval.and_then(|item| duration(&item, Duration::ZERO, BATCH_INTERVAL_MAX));
+    let factories = section.item("factories").map(|item| factories(&item)).unwrap_or_default();
     section.finish();
     Some(EvmSettings {
         key: key?,
         max_fee_per_gas: fee?,
         bump_after: bump_after.unwrap_or(BUMP_AFTER),
         batch_interval: interval.unwrap_or(BATCH_INTERVAL),
+        factories,
     })
+}
+
+fn factories(item: &Item<'_>) -> Vec<Address> {
+    let told = format!("must list 1 to {FACTORIES_MAX} addresses; leave it out to make no wallets of payers");
+    let listed = item.filled_list(FACTORIES_MAX, told).unwrap_or_default();
+    listed.iter().filter_map(|item| item.parse(value::address)).collect()
 }
