@@ -11,6 +11,7 @@ mod settling;
 mod several;
 mod time;
 mod treasury;
+mod upstreams;
 mod upto;
 mod ways;
 
