@@ -12,6 +12,7 @@ mod settling;
 mod several;
 mod time;
 mod treasury;
+mod upstreams;
 mod upto;
 mod ways;
 
