@@ -4,6 +4,7 @@
 mod attacks;
 mod contracts;
 mod deposits;
+mod doctor;
 mod failing;
 mod killed;
 mod owing;
@@ -12,6 +13,7 @@ mod settling;
 mod several;
 mod time;
 mod treasury;
+mod upstreams;
 mod upto;
 mod ways;
 
