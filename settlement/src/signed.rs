@@ -68,9 +68,9 @@ impl Signed {
             json!({ "x402Version": X402_VERSION, "accepted": &requirements, "payload": came["payload"] })
         };
         let is_other = |signature: &Signature| signature.to_bytes()[..] != seal.bytes()[..];
-        let digest = digest(&requirements, &transfer);
         if seal.key().is_ok_and(is_other)
-            && let Some(signature) = digest.and_then(|digest| seal.by(transfer.from(), digest))
+            && let Some(digest) = digest(&requirements, &transfer)
+            && let Some(signature) = seal.by(transfer.from(), digest)
             && let Some(place) = payment.pointer_mut("/payload/signature")
         {
             // Tokens take 27 and 28 for v, and some wallets write 0 and 1: that would be served and never settled (case A7). What a

@@ -64,6 +64,8 @@ fn refused(offer: &RouteOffer, payment: &str) -> (u16, &'static str) {
     let refusal = match judged(offer, payment, NOW) {
         // Signed for what is not offered: refused so where nothing was paid with it before.
         Ok(Claim { claimant: Claimant::Earlier { rejection, .. }, .. }) => refuse(&rejection),
+        // Refused so where its payer is no contract that has signed it.
+        Ok(Claim { claimant: Claimant::Unproven(unproven), .. }) => unproven.refusal,
         Ok(_) => panic!("it pays"),
         Err(refusal) => refusal,
     };
