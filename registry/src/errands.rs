@@ -122,3 +122,66 @@ impl Errands {
 fn json(pairs: &[(&str, String)]) -> String {
     serde_json::json!(pairs).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::Secret;
+
+    use super::*;
+    use crate::Database;
+    use crate::registry::tests::{Place, TestClock, open};
+
+    const ACCOUNT: &str = "0xabc";
+
+    fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(member, text)| ((*member).to_owned(), (*text).to_owned())).collect()
+    }
+
+    async fn on_either(place: Place) {
+        let clock = TestClock::new();
+        let errands = async || open(&place, &clock).await.errands("eip155:84532", ACCOUNT);
+        let (asker, doer) = (errands().await, errands().await);
+        asker.leave(&[("one", "{\"a\":1}".to_owned()), ("two", "b".to_owned())]).await.unwrap();
+        clock.advance(1);
+        asker.leave(&[("three", "c".to_owned())]).await.unwrap();
+        let mut left = doer.open().await.unwrap();
+        left[..2].sort();
+        assert_eq!(left, pairs(&[("one", "{\"a\":1}"), ("two", "b"), ("three", "c")]));
+        assert_eq!(asker.answers(&["one", "two"]).await.unwrap(), []);
+        // Another key's are its own.
+        let other = open(&place, &clock).await.errands("eip155:84532", "0xdef");
+        assert_eq!(other.open().await.unwrap(), []);
+
+        doer.answer(&[("one", "moved".to_owned()), ("three", "not".to_owned())]).await.unwrap();
+        assert_eq!(doer.open().await.unwrap(), pairs(&[("two", "b")]));
+        let mut answers = asker.answers(&["one", "two", "three", "four"]).await.unwrap();
+        answers.sort();
+        assert_eq!(answers, pairs(&[("one", "moved"), ("three", "not")]));
+        // Asked for again it is open, whatever was answered before.
+        asker.leave(&[("one", "again".to_owned())]).await.unwrap();
+        assert_eq!(asker.answers(&["one"]).await.unwrap(), []);
+        assert_eq!(doer.open().await.unwrap(), pairs(&[("two", "b"), ("one", "again")]));
+    }
+
+    #[tokio::test]
+    async fn what_one_process_leaves_another_one_does_and_the_first_hears_of_it() {
+        on_either(Place::new()).await;
+        let url = Secret::new(test_postgres::fresh_database());
+        on_either(Place::of(Database::Postgres { url })).await;
+    }
+
+    #[tokio::test]
+    async fn that_somebody_can_send_is_believed_for_as_long_as_it_is_said() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let errands = open(&place, &clock).await.errands("eip155:84532", ACCOUNT);
+        assert!(!errands.is_able().await.unwrap());
+        errands.say_able(true).await.unwrap();
+        clock.advance(ABLE_MS - 1);
+        assert!(errands.is_able().await.unwrap());
+        clock.advance(1);
+        assert!(!errands.is_able().await.unwrap());
+        errands.say_able(true).await.unwrap();
+        errands.say_able(false).await.unwrap();
+        assert!(!errands.is_able().await.unwrap());
+    }
+}

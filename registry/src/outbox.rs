@@ -197,6 +197,29 @@ mod tests {
         assert!(outbox.record(8, ("second", None), (&["out/0"], &["out/0"])).await.is_err());
     }
 
+    #[tokio::test]
+    async fn whoever_lost_its_turn_writes_nothing_more_down_and_closes_what_it_wrote() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let registry = open(&place, &clock).await;
+        let turns = [registry.duty("settle").unwrap(), registry.duty("settle").unwrap()];
+        let outbox = |turn: &Duty| registry.outbox("eip155:84532", "0xabc").of_turn(turn.clone());
+        let [first, second] = [outbox(&turns[0]), outbox(&turns[1])];
+        assert!(first.record(7, ("early", None), (&["pay"], &[])).await.is_err(), "nobody gave it the turn");
+        assert!(turns[0].take().await.unwrap());
+        first.record(7, ("first", None), (&["pay"], &[])).await.unwrap();
+        // Its time is over, and nobody has taken it.
+        clock.advance(60_000);
+        first.record(7, ("first, dearer", Some("first")), (&["pay"], &[])).await.unwrap();
+        assert!(turns[1].take().await.unwrap());
+        assert!(first.record(8, ("late", None), (&["other"], &[])).await.is_err());
+        let dearer = ("dearest", Some("first, dearer"));
+        assert!(first.record(7, dearer, (&["pay"], &[])).await.is_err());
+        assert_eq!(second.unclosed().await.unwrap().open, [(7, "first, dearer".to_owned())]);
+        second.record(7, dearer, (&["pay"], &[])).await.unwrap();
+        first.close(7, None, ("[]", &[])).await.unwrap();
+        assert_eq!(second.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
+    }
+
     /// An owner that was taken over and wakes knows nothing of what stands there, and it may be on its way.
     #[tokio::test]
     async fn what_somebody_wrote_down_makes_room_for_nobody_who_does_not_know_it() {
