@@ -1,6 +1,8 @@
 //! Money in the treasury and out of it again where several processes share the books: a deposit funds once, and what leaves is one
 //! transfer on chain, whoever is killed.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::chain::NETWORK;
 use tests::{Agent, Payer, PublicWorld, Request, Response, Route, Script, Wire};
@@ -71,12 +73,17 @@ async fn depositing(firm: &Firm, gateway: usize, agent: &Agent, payer: &Payer) -
     paying(deposit(agent), payer, asked)
 }
 
+/// Asks as often as it is told to: the listener answers nobody who asks too often.
 async fn funded_at_last(firm: &Firm, gateway: usize, request: &Request) -> Response {
     at_last("the wallet to be funded", async || {
         let response = firm.all[gateway].call(request).await;
         match response.status {
             200 => Some(response),
-            202 | 409 | 503 => None,
+            202 | 409 | 503 => {
+                let seconds = response.header("retry-after").expect("when to ask again");
+                tokio::time::sleep(Duration::from_secs(seconds.parse().expect("seconds"))).await;
+                None
+            }
             status => panic!("{status} {}", response.text()),
         }
     })
