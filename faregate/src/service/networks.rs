@@ -152,19 +152,27 @@ pub(crate) fn chain(settings: &NetworkSettings) -> anyhow::Result<Arc<Chain>> {
 }
 
 fn member(settings: &FacilitatorSettings) -> anyhow::Result<Member> {
+    let facilitator = facilitator(settings)?;
+    let name = Arc::from(&*settings.url);
+    Ok(Member { name, facilitator, weight: settings.weight, running_max: settings.running_max })
+}
+
+/// A facilitator, with the fields that it wants.
+///
+/// # Errors
+/// A system without TLS, or a field that cannot be sent.
+pub(crate) fn facilitator(settings: &FacilitatorSettings) -> anyhow::Result<Facilitator> {
     let headers = Headers {
         verify: fields(&settings.verify_headers)?,
         settle: fields(&settings.settle_headers)?,
         supported: fields(&settings.supported_headers)?,
     };
-    let facilitator = Facilitator::new(Configuration {
+    Ok(Facilitator::new(Configuration {
         url: settings.url.clone(),
         headers,
         verify_timeout: settings.verify_timeout,
         settle_timeout: settings.settle_timeout,
-    })?;
-    let name = Arc::from(&*settings.url);
-    Ok(Member { name, facilitator, weight: settings.weight, running_max: settings.running_max })
+    })?)
 }
 
 fn fields(named: &[(String, domain::Secret)]) -> anyhow::Result<HeaderMap> {

@@ -67,7 +67,7 @@ fn one(section: Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<NetworkS
 }
 
 fn chain_id(section: &Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<u64> {
-    let hint = "name the network by its CAIP-2 id, such as id = \"eip155:8453\" (Base)";
+    let hint = "name the network by its CAIP-2 id, such as id = \"eip155:84532\" (Base Sepolia, for tests)";
     let item = section.require("id", hint)?;
     let chain_id = item.parse(caip2)?;
     if chain_id == wallet {
@@ -85,8 +85,12 @@ fn chain_id(section: &Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<u6
 
 /// The number of an EVM network.
 fn caip2(text: &str) -> Result<u64, String> {
-    let malformed =
-        || format!("`{}` is no CAIP-2 id of a network: write it as \"eip155:8453\"", printable(text));
+    let malformed = || {
+        format!(
+            "`{}` is no CAIP-2 id of a network: write it as \"eip155:84532\", which is Base Sepolia",
+            printable(text)
+        )
+    };
     match text.split_once(':') {
         Some(("eip155", number)) => {
             // EIP-2294 keeps chain ids below this; without a leading zero there is one way to write each.
