@@ -132,8 +132,13 @@ async fn npm_x402_fetch_tops_a_wallet_up_at_each_of_several_processes_and_its_ag
 async fn c7_a_gateway_killed_while_a_deposit_is_on_its_way_funds_once_and_another_one_says_so() {
     let mut firm = Firm::of_treasury(LONG, LATER, Route::new("/paid", "$0.002")).await;
     let agent = Agent::new(firm.control(), "$0").await;
-    let payer = firm.network.payers(1, DEPOSIT).await.remove(0);
-    let paying = depositing(&firm, 1, &agent, &payer).await;
+    let payers = firm.network.payers(2, DEPOSIT).await;
+    firm.mine().await;
+    // Nobody settles yet right after a start.
+    let first = depositing(&firm, 1, &agent, &payers[0]).await;
+    funded_at_last(&firm, 1, &first).await;
+    firm.counted("sent_transaction where closed = 0", 0).await;
+    let paying = depositing(&firm, 1, &agent, &payers[1]).await;
     firm.stop_mining().await;
     let cut_off = tokio::spawn({
         let (gateway, paying) = (firm.all[1].data(), paying.clone());
@@ -144,11 +149,11 @@ async fn c7_a_gateway_killed_while_a_deposit_is_on_its_way_funds_once_and_anothe
     assert!(cut_off.await.expect("a call that does not panic").is_none(), "killed before it could answer");
     firm.mine().await;
     funded_at_last(&firm, 2, &paying).await;
-    agent.expect_balance(firm.control(), 100_000).await;
+    agent.expect_balance(firm.control(), 200_000).await;
     firm.all[1].restart().await;
     funded_at_last(&firm, 1, &paying).await;
-    agent.expect_balance(firm.control(), 100_000).await;
-    firm.expect_left(DEPOSIT, 0).await;
+    agent.expect_balance(firm.control(), 200_000).await;
+    firm.expect_left(2 * DEPOSIT, 0).await;
     firm.finish(PublicWorld::treasury()).await;
 }
 
