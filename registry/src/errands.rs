@@ -13,7 +13,7 @@ use crate::store::notices;
 pub(crate) const NOTICE: &str = "errand";
 
 /// For how long one is kept, in milliseconds: no payment that is to be moved is valid as long.
-const KEPT_MS: i64 = 24 * 3600 * 1000;
+const KEPT_MS: i64 = 2 * 3600 * 1000;
 
 /// For how long somebody's word is good that it can send, in milliseconds: as long as a turn.
 const ABLE_MS: i64 = 5_000;
