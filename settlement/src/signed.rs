@@ -153,3 +153,6 @@ impl Signed {
 fn digest(requirements: &Offer, transfer: &Transfer) -> Option<B256> {
     sign::digest(requirements, transfer).ok()
 }
+
+#[cfg(test)]
+mod tests;
