@@ -112,7 +112,7 @@ pub fn authorize(
 ///
 /// # Errors
 /// See [`SignError`].
-pub fn digest(offer: &Offer, transfer: &Transfer) -> Result<B256, SignError> {
+pub fn digest_of(offer: &Offer, transfer: &Transfer) -> Result<B256, SignError> {
     Ok(match transfer {
         Transfer::Authorization(authorization) => domain(offer)?.digest(authorization),
         Transfer::Permit(permit) => permit::domain(offer)?.digest(permit),

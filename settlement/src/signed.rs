@@ -151,7 +151,7 @@ impl Signed {
 
 /// What its payer signed, as it was asked for.
 fn digest(requirements: &Offer, transfer: &Transfer) -> Option<B256> {
-    sign::digest(requirements, transfer).ok()
+    sign::digest_of(requirements, transfer).ok()
 }
 
 #[cfg(test)]
