@@ -78,10 +78,12 @@ pub fn check(offer: &Offer) -> Result<(), SignError> {
 /// # Errors
 /// See [`SignError`].
 pub fn digest(key: &SigningKey, offer: &Offer, nonce: B256, at: UnixMillis) -> Result<B256, SignError> {
-    if offer.is_plain() {
-        return Ok(domain(offer)?.digest(&authorize(key, offer, nonce, at)?));
-    }
-    Ok(permit::domain(offer)?.digest(&permit::permit(key, offer, nonce, at)?))
+    let transfer = if offer.is_plain() {
+        Transfer::Authorization(authorize(key, offer, nonce, at)?)
+    } else {
+        Transfer::Permit(permit::permit(key, offer, nonce, at)?)
+    };
+    digest_of(offer, &transfer)
 }
 
 /// What the key would sign for an offer.
