@@ -3,6 +3,7 @@
 
 mod attacks;
 mod deposits;
+mod doctor;
 mod failing;
 mod killed;
 mod owing;
