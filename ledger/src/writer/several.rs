@@ -14,6 +14,7 @@ use crate::command::Work;
 use crate::commit::{CommitStore, StoreError, Wanted};
 use crate::error::HoldError;
 use crate::hold::{HoldRequest, Holding, Stage};
+use crate::holds::Taken;
 use crate::memory::{Memory, Reservation};
 use crate::reads::Used;
 use crate::writer::backlog;
@@ -53,11 +54,22 @@ impl<S: CommitStore> Run<S> {
         Ok(())
     }
 
-    /// Takes over what a dead process left: its holds end here, and its deliveries are owed from here.
+    /// Takes over what a dead process left: its holds end here, and its deliveries are owed from here. Where nobody heard of the last
+    /// takeover, it is told again, with holds that memory has.
     pub(super) async fn take_orphans(&mut self) {
-        match self.store.orphans().await {
-            Ok(orphans) if orphans.holds.is_empty() && orphans.open.is_empty() => {}
-            Ok(orphans) => {
+        let again = std::mem::replace(&mut self.is_heir_of_unknown, true);
+        match self.store.orphans(again).await {
+            Ok(mut orphans) => {
+                self.is_heir_of_unknown = false;
+                if again {
+                    let memory = self.shared.memory.lock();
+                    orphans
+                        .holds
+                        .retain(|found| !memory.holds.recorded().contains_key(&found.request.payment));
+                }
+                if orphans.holds.is_empty() && orphans.open.is_empty() {
+                    return;
+                }
                 let (holds, open) = (orphans.holds.len(), orphans.open.len());
                 tracing::warn!(
                     holds,
@@ -158,6 +170,12 @@ fn keys(memory: &Memory, named: &Named, request: &HoldRequest) -> Result<(), Hol
     let same = |theirs: Fingerprint| {
         if theirs == request.fingerprint { HoldError::InProgress } else { HoldError::Reused }
     };
+    // A row of a process that is gone has them, and is this one's since the request took them.
+    match memory.holds.taken_from(request) {
+        Some(Taken::Running) => return Err(HoldError::InProgress),
+        Some(Taken::Other) => return Err(HoldError::Reused),
+        None => {}
+    }
     if let Some(key) = &request.idempotency {
         if let Some(used) = named.get(key) {
             return Err(same(used.fingerprint));
