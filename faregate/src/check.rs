@@ -31,6 +31,8 @@ struct Findings {
     notes: Vec<String>,
     /// Why nothing is said about what came through the management API; none where it was looked at, or not worth a look.
     unseen: Option<String>,
+    /// Whether nothing opens the management API.
+    control_closed: bool,
 }
 
 /// What is wrong, with its place in the file where it has one.
@@ -46,7 +48,8 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
         Ok(loaded) => {
             let notes = outlets::warnings(&loaded.config).chain(unsold(&loaded.config)).collect();
             let warnings = loaded.warnings.clone();
-            Findings { warnings, notes, ..Findings::beside(&loaded.config).await }
+            let control_closed = loaded.config.control.admin_token.is_none();
+            Findings { warnings, notes, control_closed, ..Findings::beside(&loaded.config).await }
         }
         Err(errors) => Findings { errors: placed(errors), ..Findings::default() },
     };
@@ -69,7 +72,11 @@ fn summary(arguments: &Arguments, loaded: &Loaded) -> String {
     let (providers, routes, agents) =
         (catalog.providers.len(), catalog.routes.len(), loaded.config.agents.len());
     let file = arguments.config.path.display();
-    format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents})")
+    let closed = match loaded.config.control.admin_token {
+        Some(_) => "",
+        None => "; the management API is closed: it has no control.admin_token or admin_token_file",
+    };
+    format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents}{closed})")
 }
 
 /// Where the database is, to be read after what was found there.
@@ -163,6 +170,7 @@ impl Findings {
             "errors": errors.collect::<Vec<_>>(),
             "warnings": warnings.collect::<Vec<_>>(),
             "not_seen": self.unseen,
+            "control_closed": self.control_closed,
         })
     }
 }

@@ -65,7 +65,9 @@ pub(crate) enum Refusal {
     KeyScope { key: KeyId },
     #[error("a payment with this identity is still running; ask again in a moment")]
     InProgress,
-    #[error("this payment or identifier was used for another request; sign a new payment")]
+    #[error(
+        "this payment or Idempotency-Key was used for another request: sign a new payment, or send another Idempotency-Key"
+    )]
     Reused,
     #[error("this payment was captured and its answer delivered; it cannot be delivered again")]
     AlreadyDelivered(Box<ReceiptRecord>),
@@ -128,7 +130,8 @@ pub(crate) enum Unpaid {
     #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
     Funds { available: Amount, price: Amount, on_chain: bool },
     #[error(
-        "no agent is registered for the address that signed, {}{}", address.to_checksum(None), elsewhere(*on_chain)
+        "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer add`{}",
+        address.to_checksum(None), elsewhere(*on_chain)
     )]
     UnknownSigner { address: Address, on_chain: bool },
     #[error(

@@ -212,7 +212,10 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
 
 /// The text of a configuration file, not longer than [`FILE_BYTES_MAX`].
 pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = std::fs::File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{error}; name the configuration with -c FILE"),
+        _ => error.to_string(),
+    })?;
     let mut text = String::new();
     let length =
         file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;

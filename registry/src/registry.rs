@@ -131,7 +131,7 @@ pub enum RegistryError {
     #[error("there is no event {0}")]
     UnknownEvent(EventId),
     /// No event is of this type.
-    #[error("no event is of the type `{0}`")]
+    #[error("{}", crate::webhook::unknown_type(.0))]
     UnknownEventType(String),
     /// No such alert.
     #[error("there is no alert {0}")]

@@ -160,7 +160,7 @@ fn node(text: &str) -> Result<Secret, String> {
 fn times(section: &Section<'_>) -> Option<(u64, u64)> {
     let (item, margin_item) = (section.item("max_timeout"), section.item("margin"));
     let seconds = |item: &Option<Item<'_>>, least, or| {
-        item.as_ref().map_or(Some(or), |item| item.parse(|text| whole_seconds(text, least)))
+        item.as_ref().map_or(Some(or), |item| item.parse_in("s", |text| whole_seconds(text, least)))
     };
     let max_timeout = seconds(&item, 1, MAX_TIMEOUT_SECONDS);
     let margin = seconds(&margin_item, 0, MARGIN_SECONDS);
