@@ -11,7 +11,9 @@ pub(super) async fn expect_followed(books: &Books) {
     let found = books.ledger.changes((last - 1, i64::MAX), u32::MAX).await.unwrap();
     assert!(batches(&found).eq(batches(&all).filter(|batch| *batch == last)), "{found:?}");
     let none = books.ledger.changes((last, i64::MAX), u32::MAX).await.unwrap();
-    assert_eq!((batches(&none).count(), none.upto), (0, all.upto));
+    assert_eq!(batches(&none).count(), 0);
+    // Others may have written meanwhile.
+    assert!(none.upto >= all.upto, "{} is before {}", none.upto, all.upto);
 }
 
 /// Of everything that moved.
