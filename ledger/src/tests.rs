@@ -9,6 +9,7 @@ mod crash;
 mod deposits;
 mod durable;
 mod failures;
+mod followed;
 mod heirs;
 mod kit;
 mod lease;

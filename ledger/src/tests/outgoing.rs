@@ -232,8 +232,11 @@ async fn what_failed_is_seen_and_goes_on_only_when_a_person_says_so() {
     let listed = books.ledger.outgoing_list(&filter, Page::default()).await.unwrap();
     assert_eq!(listed.items, std::slice::from_ref(&failed));
     assert_eq!(books.ledger.position("acme").await.unwrap().unwrap().pending, amount(97_500), "still owed");
+    let before = books.ledger.head().await.unwrap().batch;
     let again = step(&books, &failed, Step::Retry).await;
     assert_eq!((again.state, again.tries, again.reason.as_deref()), (OutgoingState::Due, 1, None));
+    let followed = books.ledger.changes((before, i64::MAX), 100).await.unwrap();
+    assert_eq!(followed.outgoing.len(), 1, "nothing else moved with it");
     let failed = step(&books, &sent(&books, &again).await, Step::Fail("reverted again".to_owned())).await;
 
     // Or paid in another way: then nothing is sent any more.
