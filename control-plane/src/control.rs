@@ -16,6 +16,7 @@ use domain::Secret;
 use ledger::Ledger;
 use registry::Registry;
 use settlement::Deposits;
+use settlement::comparison::Chains;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -57,6 +58,8 @@ pub struct ControlState {
     pub streams: Streams,
     /// Who takes deposits; none where no public network has a treasury.
     pub deposits: Option<Deposits>,
+    /// The nodes of public networks, by their names (CAIP-2).
+    pub chains: Chains,
 }
 
 /// The router. Without a token only keys of the API open it.

@@ -1,5 +1,7 @@
 //! `/v1/outgoing`: what leaves the treasury on public networks: payouts, and payments that are given back there. Each is sent once; one
-//! that failed waits for a person.
+//! that failed waits for a person. Next: [`marking`] for what left already.
+
+mod marking;
 
 use axum::Json;
 use axum::extract::State;
@@ -64,7 +66,8 @@ pub(crate) struct OutgoingView {
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(retry))
+    let own = OpenApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(retry));
+    own.merge(marking::router())
 }
 
 /// What leaves the treasury on public networks, newest first.

@@ -70,6 +70,8 @@ pub(crate) enum Problem {
     PayoutNotFound,
     #[error("no such outgoing transfer")]
     OutgoingNotFound,
+    #[error("no node of its network says whether it left; nothing was done, try again")]
+    ChainUnread,
     #[error("{0}")]
     NoOutlet(LedgerError),
     #[error("{0}")]
@@ -181,7 +183,7 @@ impl Problem {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Overloaded | Self::ExportsTaken | Self::LedgerUnavailable => {
+            Self::Overloaded | Self::ExportsTaken | Self::LedgerUnavailable | Self::ChainUnread => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -216,6 +218,7 @@ impl Problem {
             Self::SettlementNotFound => "settlement_not_found",
             Self::PayoutNotFound => "payout_not_found",
             Self::OutgoingNotFound => "outgoing_not_found",
+            Self::ChainUnread => "chain_unread",
             Self::NoOutlet(_) => "no_outlet",
             Self::RefundLimit(_) => "refund_limit",
             Self::ProviderNotFound => "provider_not_found",
@@ -241,7 +244,7 @@ impl Problem {
     const fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::ExportsTaken | Self::InProgress => Some(1),
-            Self::LedgerUnavailable => Some(5),
+            Self::LedgerUnavailable | Self::ChainUnread => Some(5),
             _ => None,
         }
     }
@@ -272,6 +275,7 @@ impl From<LedgerError> for Problem {
             | LedgerError::PaidBefore
             | LedgerError::Step
             | LedgerError::OnItsWay
+            | LedgerError::TransactionUsed
             | LedgerError::Stale => Self::Conflict(error.to_string()),
             LedgerError::Read(_) => Self::internal(&error),
         }

@@ -178,7 +178,15 @@ fn state(ledger: Ledger, registry: Registry) -> ControlState {
     // Gone, it would end every stream at once.
     Box::leak(Box::new(keep));
     let streams = Streams::lasting(stop, std::time::Duration::from_millis(200));
-    ControlState { ledger, registry, metrics: metrics(), egress, streams, deposits: None }
+    ControlState {
+        ledger,
+        registry,
+        metrics: metrics(),
+        egress,
+        streams,
+        deposits: None,
+        chains: Chains::new(),
+    }
 }
 
 fn catalog() -> RawCatalog {

@@ -190,6 +190,8 @@ pub(crate) enum Refusal {
     Step,
     /// It is on its way, and nobody pays it in another way meanwhile.
     OnItsWay,
+    /// Another transfer left by that transaction.
+    TransactionUsed,
     /// Zero, or past the ledger's 63 bits.
     Amount,
 }

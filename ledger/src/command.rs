@@ -111,6 +111,7 @@ pub(crate) enum Work {
         outgoing: Box<Outgoing>,
         step: Step,
         transfer: TransferId,
+        who: Option<Arc<str>>,
         reply: Reply<Outgoing>,
         _permit: OwnedSemaphorePermit,
     },
@@ -268,8 +269,12 @@ impl Work {
                 wanted.payments.insert(*payment);
                 wanted.closed.insert(*payment);
             }
-            Self::Step { outgoing, .. } => {
+            Self::Step { outgoing, step, .. } => {
                 wanted.outgoing.insert(outgoing.id);
+                if let Step::Left(hash) = step {
+                    wanted.left.insert(*hash);
+                    wanted.payments.extend(outgoing.refund_of);
+                }
                 wanted.payouts.extend(outgoing.payout());
                 wanted.wallet(facts, outgoing.token().wallet);
             }
@@ -333,6 +338,7 @@ impl From<Refusal> for LedgerError {
             Refusal::UnknownOutgoing => Self::UnknownOutgoing,
             Refusal::Step => Self::Step,
             Refusal::OnItsWay => Self::OnItsWay,
+            Refusal::TransactionUsed => Self::TransactionUsed,
             // Only captures are refused for these, and they have their own error.
             Refusal::Duplicate | Refusal::Limit => Self::Unavailable,
         }

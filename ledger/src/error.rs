@@ -183,6 +183,9 @@ pub enum LedgerError {
     /// The payout is on its way on a public network: nobody pays it in another way meanwhile.
     #[error("the payout is on its way on its network")]
     OnItsWay,
+    /// Another transfer left by that transaction: each has one of its own.
+    #[error("another outgoing transfer left by that transaction")]
+    TransactionUsed,
     /// The wallet has less than that, beside what running requests hold.
     #[error("the wallet does not have as much available")]
     Funds,

@@ -64,7 +64,7 @@ pub use reports::changes::{CapturedRange, Changes, Head, RefundChange};
 pub use reports::closing::Tally;
 pub use reports::intents::booked_of;
 pub use reports::lists::{ListedWallet, PayoutFilter};
-pub use reports::outgoing::OutgoingFilter;
+pub use reports::outgoing::{OutgoingFilter, outgoing_paid_of};
 pub use reports::payments::PaymentFilter;
 pub use reports::position::Position;
 pub use reports::usage::{Consumer, Revenue, RevenueBy};

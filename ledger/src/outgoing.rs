@@ -66,6 +66,8 @@ pub enum Step {
     Fail(String),
     /// A person has it tried again.
     Retry,
+    /// It left in another way than by whoever sends, in this transaction, and never will by them.
+    Left(B256),
 }
 
 /// That money can leave our treasury on a network: its settler is the treasury's own key.

@@ -12,6 +12,7 @@ pub(crate) mod lists;
 pub(crate) mod outgoing;
 pub(crate) mod payments;
 pub(crate) mod position;
+mod reader;
 pub(crate) mod seek;
 pub(crate) mod usage;
 

@@ -27,3 +27,4 @@ mod settlements;
 mod several;
 mod several_chain;
 mod simulation;
+mod suspense;

@@ -11,11 +11,14 @@ mod dispatch;
 mod fate;
 mod fees;
 mod flight;
+mod history;
 mod judge;
 mod member;
 mod outbox;
 mod outcome;
 mod rlp;
+#[cfg(test)]
+pub(crate) mod stub;
 mod task;
 mod transaction;
 mod trouble;
@@ -57,6 +60,8 @@ pub struct Settings {
     pub poll: Duration,
     /// How long the first one waits for others to come along, where no transaction is on its way.
     pub gather: Duration,
+    /// The first nonce that the outbox is to know: what the key sent before is nobody's business here.
+    pub first_nonce: u64,
 }
 
 /// Asks for members to be moved. Cheap to clone.
@@ -64,6 +69,7 @@ pub struct Settings {
 pub struct EvmSettler {
     asks: mpsc::Sender<Ask>,
     able: Arc<AtomicBool>,
+    knows_all: Arc<AtomicBool>,
     address: Address,
 }
 
@@ -93,9 +99,10 @@ impl EvmSettler {
         outbox: O,
     ) -> (Self, Task<O>) {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let (able, address) = (Arc::new(AtomicBool::new(false)), key.address());
-        let task = Task::new(settings, key, chain, outbox, (asked, Arc::clone(&able)));
-        (Self { asks, able, address }, task)
+        let (able, knows_all) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (address, told) = (key.address(), (Arc::clone(&able), Arc::clone(&knows_all)));
+        let task = Task::new(settings, key, chain, outbox, (asked, told));
+        (Self { asks, able, knows_all, address }, task)
     }
 
     /// Who sends, and pays for the gas: the facilitator that an `upto` offer names.
@@ -108,6 +115,12 @@ impl EvmSettler {
     #[must_use]
     pub fn is_available(&self) -> bool {
         !self.asks.is_closed() && self.able.load(Ordering::Relaxed)
+    }
+
+    /// Whether its outbox knows all that its key sent. Where it does not, no transfer of our own is begun: it may have left before.
+    #[must_use]
+    pub fn knows_all(&self) -> bool {
+        self.knows_all.load(Ordering::Relaxed)
     }
 
     /// Moves a member's value and waits until a block shows it, or until that one counts. Asked for again, under the same identifier,

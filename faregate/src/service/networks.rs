@@ -12,6 +12,7 @@ use protocol::signature::SigningKey;
 use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
 use settlement::chain::{Chain, Nodes};
+use settlement::comparison::Chains;
 use settlement::evm::{self, EvmSettler};
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::outgoing::{Outlet, Sender};
@@ -66,6 +67,7 @@ pub(super) struct Networks {
     pub(super) public: PublicNetworks,
     /// None where no network has a treasury.
     pub(super) deposits: Option<Deposits>,
+    pub(super) chains: Chains,
 }
 
 // === impl Networks ===
@@ -116,8 +118,9 @@ impl Networks {
         let payer_unsettled_max = config.networks.iter().map(most).collect();
         let bounds = deposits::Bounds { least: config.deposits.amount_min, most: config.deposits.amount_max };
         let deposits = Deposits::new(ledger.clone(), rail.clone(), bounds);
+        let chains = rail.chains();
         let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max };
-        Ok(Some(Self { public, deposits }))
+        Ok(Some(Self { public, deposits, chains }))
     }
 }
 
@@ -171,6 +174,7 @@ fn own_settler(
         bump_after: evm.bump_after,
         poll: POLL,
         gather: evm.batch_interval,
+        first_nonce: evm.first_nonce,
     };
     let outbox = RegistryOutbox::new(registry.outbox(&settings.network.id, &key.address().to_checksum(None)));
     Ok(EvmSettler::new(sending, key, Arc::clone(chain), outbox))

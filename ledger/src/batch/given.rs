@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::{OutgoingId, PaymentId, PayoutId};
+use domain::{B256, OutgoingId, PaymentId, PayoutId};
 
 use super::{AccountId, GivenClosed, GivenOutgoing, PaymentRow, TransferRow};
 use crate::account::Refunded;
@@ -28,6 +28,8 @@ pub(crate) struct Given {
     pub(crate) closed: HashMap<PaymentId, GivenClosed>,
     /// Transfers out of our treasury that the batch goes on with.
     pub(crate) outgoing: HashMap<OutgoingId, GivenOutgoing>,
+    /// What left by transactions that the batch names.
+    pub(crate) left: Vec<(OutgoingId, B256)>,
     /// What people gave back today, by network; only where the batch gives something back.
     pub(crate) refunded_today: HashMap<Arc<str>, i64>,
 }

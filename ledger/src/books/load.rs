@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::{AgentId, UnixMillis, WalletId, Window};
+use domain::{AgentId, B256, OutgoingId, UnixMillis, WalletId, Window};
 
 use super::differences::{CLOSED, ClosedColumns};
-use super::outgoing::{OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
+use super::outgoing::{LEFT, OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
 use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
 use super::session::{Session, on_either};
 use super::settlements::{LAST_SETTLEMENT, LastColumns, PAYOUT, PayoutColumns};
@@ -63,6 +63,7 @@ pub(crate) async fn load(
     }
     moved(session, wanted, at, &mut loaded.given).await?;
     outgoing(session, wanted, &mut loaded.given).await?;
+    left(session, wanted, &mut loaded.given).await?;
     settled(session, wanted, &mut loaded.given).await?;
     closed(session, wanted, &mut loaded.given).await?;
     Ok(loaded)
@@ -175,6 +176,20 @@ async fn outgoing(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given)
     for row in rows {
         let row = row.given()?;
         given.outgoing.insert(row.outgoing.id, row);
+    }
+    Ok(())
+}
+
+/// What left by transactions.
+async fn left(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if wanted.left.is_empty() {
+        return Ok(());
+    }
+    let keys = hex_list(wanted.left.iter().map(|hash| hash.as_slice()));
+    let rows: Vec<(Vec<u8>, Vec<u8>)> =
+        on_either!(session, c => sqlx::query_as(LEFT).bind(keys).fetch_all(c))?;
+    for (id, hash) in rows {
+        given.left.push((OutgoingId::from_bytes(fixed(&id)?), B256::new(fixed(&hash)?)));
     }
     Ok(())
 }

@@ -44,6 +44,10 @@ pub(crate) use outgoing;
 pub(crate) const OUTGOING: &str =
     concat!(outgoing!(), "where o.id in (select unhex(value) from json_each($1))");
 
+/// Those that left by these transactions, or may have.
+pub(crate) const LEFT: &str =
+    "select o.id, o.hash from outgoing o where o.hash in (select unhex(value) from json_each($1))";
+
 /// Refunds of these payments that were not sent yet.
 pub(crate) const UNSENT: &str =
     concat!(outgoing!(), "where o.state = 'due' and p.id in (select unhex(value) from json_each($1))");

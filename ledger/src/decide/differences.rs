@@ -26,12 +26,13 @@ impl Draft<'_> {
             (Some(booked), Shown::Moved(hash)) if booked != hash => Differs::Elsewhere(hash),
             _ => return Ok(Outcome::Done),
         };
-        if is_written {
+        if is_written || given.is_told {
             return Ok(Outcome::Done);
         }
         self.suspend(given, differs);
         let late = match (differs, given.booked) {
-            (Differs::Arrived(hash), "written_off") if !given.is_late => {
+            // Where some of it had been given back before, that part is the payer's: a person says how much is whose.
+            (Differs::Arrived(hash), "written_off") if !given.is_late && given.lost == given.amount => {
                 Some(self.book_late(payment, late, hash)?)
             }
             _ => None,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::{Amount, ChainAccount, OutgoingId, PayoutId, TransferId};
+use domain::{Amount, B256, ChainAccount, OutgoingId, PayoutId, TransferId};
 
 use super::Draft;
 use super::refunds::Asked;
@@ -118,6 +118,18 @@ impl Draft<'_> {
                 next.outgoing.transaction = Some(*hash);
                 self.book_payout(&next.outgoing, transfer)?;
             }
+            (Step::Left(hash), OutgoingState::Due | OutgoingState::Sent | OutgoingState::Failed) => {
+                self.expect_unused(id, *hash)?;
+                let payment = before.refund_of.and_then(|payment| self.given.payments.get(&payment));
+                if payment.is_some_and(|given| self.is_open(given)) {
+                    // Nothing goes back of what has not come.
+                    return Err(Refusal::Step);
+                }
+                next.outgoing.state = OutgoingState::Paid;
+                next.outgoing.transaction = Some(*hash);
+                next.outgoing.reason = None;
+                self.book_payout(&next.outgoing, transfer)?;
+            }
             (Step::Fail(reason), OutgoingState::Sent) => {
                 next.outgoing.state = OutgoingState::Failed;
                 next.outgoing.transaction = None;
@@ -130,13 +142,21 @@ impl Draft<'_> {
             }
             // Said before, and the answer was lost.
             (Step::Send, OutgoingState::Sent) => {}
-            (Step::Pay(hash), OutgoingState::Paid) if before.transaction == Some(*hash) => {}
+            (Step::Pay(hash) | Step::Left(hash), OutgoingState::Paid)
+                if before.transaction == Some(*hash) => {}
             _ => return Err(Refusal::Step),
         }
         if next.outgoing != before {
             self.push_step(&mut next);
         }
         Ok(Outcome::Stepped(Box::new(next.outgoing)))
+    }
+
+    /// That no other transfer left by a transaction: each of ours has one of its own.
+    fn expect_unused(&self, id: OutgoingId, hash: B256) -> Result<(), Refusal> {
+        let before = self.given.left.iter().any(|(other, by)| *by == hash && *other != id);
+        let own = self.delta.steps.iter().any(|row| row.transaction == Some(hash) && row.outgoing != id);
+        if before || own { Err(Refusal::TransactionUsed) } else { Ok(()) }
     }
 
     /// A person paid in another way what was to be sent; not while it may be on its way.

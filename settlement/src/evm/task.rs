@@ -63,6 +63,8 @@ pub struct Task<O> {
     pause: Duration,
     /// Whether transactions can be sent.
     pub(super) able: Arc<AtomicBool>,
+    /// Whether the outbox knows all that the key sent.
+    pub(super) knows_all: Arc<AtomicBool>,
     /// Steps in a row that were not made.
     pub(super) failed: u32,
     /// Whether something may be written down that is not known here: a record was refused, or its answer was lost.
@@ -77,7 +79,7 @@ impl<O: Outbox> Task<O> {
         key: SigningKey,
         chain: Arc<Chain>,
         outbox: O,
-        (asks, able): (mpsc::Receiver<Ask>, Arc<AtomicBool>),
+        (asks, (able, knows_all)): (mpsc::Receiver<Ask>, (Arc<AtomicBool>, Arc<AtomicBool>)),
     ) -> Self {
         Self {
             pause: settings.poll,
@@ -93,6 +95,7 @@ impl<O: Outbox> Task<O> {
             waiting: HashMap::new(),
             failures: HashMap::new(),
             able,
+            knows_all,
             failed: 0,
             is_unsure: false,
         }
@@ -160,8 +163,9 @@ impl<O: Outbox> Task<O> {
         if !self.chain.has_code(MULTICALL3).await? {
             return Err(Failure::Multicall);
         }
-        let head = self.chain.head().await?;
+        let (head, sent) = (self.chain.head().await?, self.sent_before().await?);
         let resumed = self.outbox.resume().await?;
+        self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = resumed.next_nonce;
         let members = resumed.open.iter().flat_map(|recorded| &recorded.members);
         self.waiting = members.map(|member| (Arc::clone(&member.id), Vec::new())).collect();
@@ -171,8 +175,9 @@ impl<O: Outbox> Task<O> {
 
     /// Takes over what is written down and not known here.
     pub(super) async fn adopt(&mut self) -> Result<(), Failure> {
-        let head = self.chain.head().await?;
+        let (head, sent) = (self.chain.head().await?, self.sent_before().await?);
         let resumed = self.outbox.resume().await?;
+        self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = self.next_nonce.max(resumed.next_nonce);
         for recorded in resumed.open {
             self.queue.retain(|member| recorded.members.iter().all(|other| other.id != member.id));

@@ -80,7 +80,7 @@ held as (
   insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
       replay_key, digest, fingerprint, idempotency, held_at, limits, free, capture, owed,
       instance, batch)
-    select h.*, $73, $2
+    select h.*, $73, $1
     from unnest($54::bytea[], $55::bytea[], $56::bigint[], $57::bigint[], $58::text[], $59::text[], $60::bigint[],
       $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[], $65::bytea[], $66::bytea[], $67::bytea[],
       $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[], $91::bigint[]) as h
@@ -269,6 +269,7 @@ pub(crate) const EXPIRE: [&str; 3] = [
        and exists (select 1 from marker where epoch = $3)",
     "delete from response where payment in (select payment from response where expires_at <= $1 limit $2)
        and exists (select 1 from marker where epoch = $3)",
-    "delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400 limit $2)
+    "delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400
+       and not exists (select 1 from difference d where d.payment = voided.payment) limit $2)
        and exists (select 1 from marker where epoch = $3)",
 ];

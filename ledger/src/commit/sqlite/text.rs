@@ -205,7 +205,8 @@ pub(super) const EXPIRE: &str = "
 begin immediate;
 delete from idempotency where key in (select key from idempotency where expires_at <= $1 limit $2);
 delete from response where payment in (select payment from response where expires_at <= $1 limit $2);
-delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400 limit $2);
+delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400
+  and not exists (select 1 from difference d where d.payment = voided.payment) limit $2);
 commit;
 ";
 
