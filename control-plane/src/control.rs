@@ -32,9 +32,9 @@ use crate::problem::Problem;
 use crate::wallets::deposits;
 use crate::webhooks::api as webhooks;
 use crate::{
-    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, networks, outgoing,
-    payments, payout_destinations, payouts, providers, revenue, routes, settlements, signers, trials,
-    wallets,
+    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, differences, events, networks,
+    outgoing, payments, payout_destinations, payouts, providers, revenue, routes, settlements, signers,
+    trials, wallets,
 };
 
 /// Longest a call may take, its body included. What reads all books has no such end.
@@ -115,6 +115,7 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(settlements::router())
         .merge(payouts::router())
         .merge(outgoing::router())
+        .merge(differences::router())
         .merge(routes::router())
         .merge(catalogs::router())
         .merge(networks::router())

@@ -44,6 +44,8 @@ pub(crate) struct OutgoingView {
     payout: Option<String>,
     /// The payment that it gives back.
     payment: Option<String>,
+    /// The payment of which it gives back what was in suspense: a difference.
+    difference: Option<String>,
     provider: String,
     /// CAIP-2.
     network: String,
@@ -144,6 +146,7 @@ impl OutgoingView {
             id: outgoing.id.to_string(),
             payout: outgoing.payout().map(|payout| payout.to_string()),
             payment: outgoing.refund_of.map(|payment| payment.to_string()),
+            difference: outgoing.suspense_of.map(|payment| payment.to_string()),
             provider: outgoing.provider.to_string(),
             network: outgoing.to.network.to_string(),
             asset: outgoing.to.token.to_string(),
@@ -169,6 +172,7 @@ impl Row for OutgoingView {
         "provider",
         "payout",
         "payment",
+        "difference",
         "transaction",
         "reason",
         "tries",

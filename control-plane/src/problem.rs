@@ -68,6 +68,8 @@ pub(crate) enum Problem {
     SettlementNotFound,
     #[error("no such payout")]
     PayoutNotFound,
+    #[error("of that payment no chain ever showed anything else than the books said")]
+    DifferenceNotFound,
     #[error("no such outgoing transfer")]
     OutgoingNotFound,
     #[error("no node of its network says whether it left; nothing was done, try again")]
@@ -161,6 +163,7 @@ impl Problem {
             | Self::SettlementNotFound
             | Self::PayoutNotFound
             | Self::OutgoingNotFound
+            | Self::DifferenceNotFound
             | Self::ProviderNotFound
             | Self::RouteNotFound
             | Self::RevisionNotFound
@@ -218,6 +221,7 @@ impl Problem {
             Self::SettlementNotFound => "settlement_not_found",
             Self::PayoutNotFound => "payout_not_found",
             Self::OutgoingNotFound => "outgoing_not_found",
+            Self::DifferenceNotFound => "difference_not_found",
             Self::ChainUnread => "chain_unread",
             Self::NoOutlet(_) => "no_outlet",
             Self::RefundLimit(_) => "refund_limit",
@@ -257,6 +261,7 @@ impl From<LedgerError> for Problem {
             LedgerError::UnknownPayment => Self::PaymentNotFound,
             LedgerError::UnknownPayout => Self::PayoutNotFound,
             LedgerError::UnknownOutgoing => Self::OutgoingNotFound,
+            LedgerError::UnknownDifference => Self::DifferenceNotFound,
             LedgerError::NoOutlet => Self::NoOutlet(error),
             LedgerError::RefundLimit => Self::RefundLimit(error),
             LedgerError::Conflict => Self::IdempotencyKeyReused,
@@ -276,6 +281,8 @@ impl From<LedgerError> for Problem {
             | LedgerError::Step
             | LedgerError::OnItsWay
             | LedgerError::TransactionUsed
+            | LedgerError::NotSuspended
+            | LedgerError::NoPayer
             | LedgerError::Stale => Self::Conflict(error.to_string()),
             LedgerError::Read(_) => Self::internal(&error),
         }

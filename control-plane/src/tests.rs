@@ -1,6 +1,7 @@
 //! The two routers over real sockets, with a real ledger and registry in a temporary directory.
 
 mod deposits;
+mod differences;
 mod http;
 mod limits;
 mod listeners;
@@ -185,7 +186,7 @@ fn state(ledger: Ledger, registry: Registry) -> ControlState {
         egress,
         streams,
         deposits: None,
-        chains: Chains::new(),
+        chains: settlement::comparison::Chains::new(),
     }
 }
 

@@ -97,6 +97,9 @@ pub(crate) struct Wanted {
     /// Closed payments on public networks.
     pub(crate) closed: BTreeSet<PaymentId>,
     pub(crate) outgoing: BTreeSet<OutgoingId>,
+    /// Payments of which something may be in suspense, and idempotency keys of decisions on it.
+    pub(crate) suspended: BTreeSet<PaymentId>,
+    pub(crate) resolutions: BTreeSet<String>,
     /// Transactions by which something left our treasury.
     pub(crate) left: BTreeSet<B256>,
     /// Where others write too: what these were used for.
@@ -246,5 +249,7 @@ impl Wanted {
             && self.identifiers.is_empty()
             && self.outgoing.is_empty()
             && self.left.is_empty()
+            && self.suspended.is_empty()
+            && self.resolutions.is_empty()
     }
 }

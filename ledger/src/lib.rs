@@ -37,6 +37,7 @@ mod parked;
 mod reads;
 pub mod receipt;
 pub mod reports;
+pub mod resolution;
 pub mod settlement;
 mod shared;
 mod withdrawal;
@@ -67,8 +68,10 @@ pub use reports::lists::{ListedWallet, PayoutFilter};
 pub use reports::outgoing::{OutgoingFilter, outgoing_paid_of};
 pub use reports::payments::PaymentFilter;
 pub use reports::position::Position;
+pub use reports::suspended::SuspendedFilter;
 pub use reports::usage::{Consumer, Revenue, RevenueBy};
 pub use reports::{Listed, Order, PAGE_MAX, Page, Timeline};
+pub use resolution::{Owed, Resolution, Resolving, SUSPENSE_ROUTE, Suspended};
 pub use settlement::{Closing, Paid, Payout, PayoutPayment, Sending, Settlement};
 pub use writer::Writer;
 

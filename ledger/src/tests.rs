@@ -22,6 +22,7 @@ mod postgres;
 mod prepaid;
 mod replay;
 mod reports;
+mod resolving;
 mod round_trips;
 mod settlements;
 mod several;

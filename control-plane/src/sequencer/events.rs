@@ -60,6 +60,15 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
             });
             ("reconciliation.difference", payment.to_string(), data)
         }
+        What::Resolved { id, payment, provider, network, to, amount, is_loss, reason, booked } => {
+            tenant.provider = Some(provider.clone());
+            let data = json!({
+                "payment": payment.to_string(), "resolution": id.to_string(), "provider": provider, "network": network,
+                "to": to, "amount": money(*amount), "is_loss": is_loss, "reason": reason,
+                "late_payment": booked.map(|booked| booked.to_string()),
+            });
+            ("reconciliation.resolved", payment.to_string(), data)
+        }
         What::Transferred { id, wallet, amount, incoming, reference } => {
             let kind = if *incoming { "wallet.funded" } else { "wallet.withdrawn" };
             let data = json!({

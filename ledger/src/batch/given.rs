@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use domain::{B256, OutgoingId, PaymentId, PayoutId};
 
-use super::{AccountId, GivenClosed, GivenOutgoing, PaymentRow, TransferRow};
+use super::{AccountId, GivenClosed, GivenOutgoing, GivenSuspended, PaymentRow, TransferRow};
 use crate::account::Refunded;
+use crate::resolution::Resolution;
 use crate::settlement::Payout;
 
 /// Facts that only this batch needs: read by the writer before `decide`.
@@ -26,6 +27,9 @@ pub(crate) struct Given {
     pub(crate) payouts: HashMap<PayoutId, GivenPayout>,
     /// Closed payments on public networks of which a chain shows something.
     pub(crate) closed: HashMap<PaymentId, GivenClosed>,
+    /// What is in suspense of payments of which a person decides, and decisions that stand under an idempotency key of the batch.
+    pub(crate) suspended: HashMap<PaymentId, GivenSuspended>,
+    pub(crate) resolutions: HashMap<String, Resolution>,
     /// Transfers out of our treasury that the batch goes on with.
     pub(crate) outgoing: HashMap<OutgoingId, GivenOutgoing>,
     /// What left by transactions that the batch names.

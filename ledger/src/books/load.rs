@@ -6,6 +6,7 @@ use domain::{AgentId, B256, OutgoingId, UnixMillis, WalletId, Window};
 
 use super::differences::{CLOSED, ClosedColumns};
 use super::outgoing::{LEFT, OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
+use super::resolutions::{GivenColumns, RESOLVED, ResolutionColumns, SUSPENDED};
 use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
 use super::session::{Session, on_either};
 use super::settlements::{LAST_SETTLEMENT, LastColumns, PAYOUT, PayoutColumns};
@@ -66,6 +67,7 @@ pub(crate) async fn load(
     left(session, wanted, &mut loaded.given).await?;
     settled(session, wanted, &mut loaded.given).await?;
     closed(session, wanted, &mut loaded.given).await?;
+    suspended(session, wanted, &mut loaded.given).await?;
     Ok(loaded)
 }
 
@@ -228,6 +230,26 @@ async fn closed(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -
     let rows: Vec<ClosedColumns> = on_either!(session, c => sqlx::query_as(CLOSED).bind(keys).fetch_all(c))?;
     for row in rows {
         given.closed.extend([row.read()?]);
+    }
+    Ok(())
+}
+
+/// What is in suspense, and what was decided of it.
+async fn suspended(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if wanted.suspended.is_empty() {
+        return Ok(());
+    }
+    let keys = hex_list(wanted.suspended.iter().map(|payment| payment.as_bytes().as_slice()));
+    let rows: Vec<GivenColumns> =
+        on_either!(session, c => sqlx::query_as(SUSPENDED).bind(keys).fetch_all(c))?;
+    for row in rows {
+        given.suspended.extend([row.read()?]);
+    }
+    let keys = text_list(&wanted.resolutions)?;
+    let rows: Vec<ResolutionColumns> =
+        on_either!(session, c => sqlx::query_as(RESOLVED).bind(keys).fetch_all(c))?;
+    for row in rows {
+        given.resolutions.insert(row.idempotency_key.clone(), row.read()?);
     }
     Ok(())
 }

@@ -33,15 +33,25 @@ impl Draft<'_> {
         if on_chain.direct {
             return Err(Refusal::OnChain);
         }
-        let outlet = self.facts.outlets.get(&on_chain.network).ok_or(Refusal::NoOutlet)?;
-        if let Some(most) = outlet.refunds_per_day.filter(|_| asked.key.is_some()) {
-            let after = self.refunded_today(&on_chain.network).checked_add(amount.atomic());
+        self.expect_way_back(&on_chain.network, asked.key.map(|_| amount))?;
+        let network = Arc::clone(&on_chain.network);
+        Ok(Some(ChainAccount { network, token: on_chain.token, address: on_chain.payer }))
+    }
+
+    /// That money can go back on a network, and so much more of it as a person asks for today.
+    pub(super) fn expect_way_back(
+        &self,
+        network: &Arc<str>,
+        by_person: Option<Amount>,
+    ) -> Result<(), Refusal> {
+        let outlet = self.facts.outlets.get(network).ok_or(Refusal::NoOutlet)?;
+        if let (Some(most), Some(amount)) = (outlet.refunds_per_day, by_person) {
+            let after = self.refunded_today(network).checked_add(amount.atomic());
             if after.is_none_or(|after| after > most.atomic()) {
                 return Err(Refusal::RefundLimit);
             }
         }
-        let network = Arc::clone(&on_chain.network);
-        Ok(Some(ChainAccount { network, token: on_chain.token, address: on_chain.payer }))
+        Ok(())
     }
 
     /// What people gave back on a network today, in this batch too.
@@ -57,7 +67,11 @@ impl Draft<'_> {
             })
             .map(|row| row.refunded.amount.atomic())
             .sum();
-        self.given.refunded_today.get(network).copied().unwrap_or_default().saturating_add(own)
+        let suspended = self.delta.outgoing.iter().map(|row| &row.outgoing);
+        let suspended = suspended.filter(|sent| sent.suspense_of.is_some() && sent.to.network == *network);
+        let suspended: i64 = suspended.map(|sent| sent.amount.atomic()).sum();
+        let before = self.given.refunded_today.get(network).copied().unwrap_or_default();
+        before.saturating_add(own).saturating_add(suspended)
     }
 
     /// Has it sent.
@@ -73,6 +87,7 @@ impl Draft<'_> {
             id,
             provider: Arc::clone(provider),
             refund_of: refund_of.map(|given| given.row.id),
+            suspense_of: None,
             to,
             amount,
             state: OutgoingState::Due,

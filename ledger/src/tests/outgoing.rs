@@ -384,6 +384,7 @@ fn outgoing_of_nothing() -> Outgoing {
         id: OutgoingId::from_bytes([0; 16]),
         provider: "acme".into(),
         refund_of: None,
+        suspense_of: None,
         to: account(),
         amount: amount(1),
         state: OutgoingState::Due,

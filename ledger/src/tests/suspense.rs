@@ -1,6 +1,7 @@
 //! What chains show otherwise than the books said, in suspense: once for each nonce, and for whom it is.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use domain::{B256, Payee, PaymentId, ReplayKey, Settle};
 
@@ -8,20 +9,24 @@ use super::kit::{Books, amount};
 use super::onchain::{TRANSACTION, onchain};
 use crate::{Booked, Difference, HoldRequest, Outlet, RefundReason, RefundRequest, Shown};
 
-const NETWORK: &str = "eip155:84532";
+pub(super) const NETWORK: &str = "eip155:84532";
 
-fn books() -> Books {
-    Books::with(|settings| settings.outlets = HashMap::from([(NETWORK.into(), Outlet::default())]))
+pub(super) fn outlets() -> HashMap<Arc<str>, Outlet> {
+    HashMap::from([(NETWORK.into(), Outlet::default())])
+}
+
+pub(super) fn books() -> Books {
+    Books::with(|settings| settings.outlets = outlets())
 }
 
 /// A hold of ten cents to the treasury that was voided.
-async fn voided(books: &Books, request: HoldRequest) -> PaymentId {
+pub(super) async fn voided(books: &Books, request: HoldRequest) -> PaymentId {
     let payment = request.payment;
     books.hold(request).await.unwrap().void().await.unwrap();
     payment
 }
 
-async fn arrives(books: &Books, payment: PaymentId) -> Option<Difference> {
+pub(super) async fn arrives(books: &Books, payment: PaymentId) -> Option<Difference> {
     books.ledger.differ(payment, Shown::Moved(TRANSACTION)).await.unwrap()
 }
 

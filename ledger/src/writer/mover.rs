@@ -10,6 +10,7 @@ pub(super) fn of(work: &Work, outcome: &Outcome) -> Option<MoverRow> {
         Work::Refund { who, id, .. }
         | Work::Fund { who, id, .. }
         | Work::Withdraw { who, id, .. }
+        | Work::Resolve { who, id, .. }
         | Work::Pay { who, id, .. } => (who, *id.as_bytes()),
         Work::Settle { who, names, .. } => (who, *names.settlement.as_bytes()),
         Work::Step { who, step: Step::Left(_), transfer, outgoing, .. } => {
@@ -24,6 +25,7 @@ pub(super) fn of(work: &Work, outcome: &Outcome) -> Option<MoverRow> {
         Outcome::PaidOut(payout) => *payout.paid.as_ref()?.transfer.as_bytes(),
         Outcome::Settled(settlement) => *settlement.id.as_bytes(),
         Outcome::Stepped(_) => asked,
+        Outcome::Resolved(resolution) => *resolution.id.as_bytes(),
         Outcome::Captured(_) | Outcome::Differed(_) | Outcome::Done | Outcome::Refused(_) => return None,
     };
     // The same word again has the first one's name.

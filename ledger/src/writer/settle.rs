@@ -116,6 +116,7 @@ impl<S: CommitStore> Run<S> {
                 Work::Pay { reply, .. } => refuse(reply),
                 Work::Differ { reply, .. } => refuse(reply),
                 Work::Step { reply, .. } => refuse(reply),
+                Work::Resolve { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. }
                 | Work::OpenProvider { reply, .. }
                 | Work::OpenDirect { reply, .. }
@@ -219,6 +220,10 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         Work::Differ { reply, .. } => tell(reply, outcome, |outcome| match outcome {
             Outcome::Differed(difference) => Ok(Some(*difference)),
             Outcome::Done => Ok(None),
+            other => Err(Box::new(other)),
+        }),
+        Work::Resolve { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Resolved(resolution) => Ok(*resolution),
             other => Err(Box::new(other)),
         }),
         Work::Step { reply, .. } => tell(reply, outcome, |outcome| match outcome {

@@ -216,11 +216,21 @@ insert into difference (payment, number, way, booked, network, account, provider
   select d.*, $11, $12
   from unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
     $9::bytea[], $10::bytea[]) as d";
-/// `$1` ids, `$2` payments, `$3` providers, `$4` networks, `$5` tokens, `$6` recipients, `$7` amounts, `$8` time, `$9` batch.
+/// `$1` ids, `$2` payments, `$3` providers, `$4` networks, `$5` tokens, `$6` recipients, `$7` amounts, `$8` time, `$9` batch,
+/// `$10` payments of what was in suspense.
 pub(super) const OUTGOING: &str = "
-insert into outgoing (id, payment, provider, network, token, recipient, amount, state, tries, steps, at, batch, changed_at)
+insert into outgoing (id, payment, provider, network, token, recipient, amount, suspense, state, tries, steps, at, batch,
+    changed_at)
   select o.*, 'due', 0, 0, $8, $9, $8
-  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[]) as o";
+  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[], $10::bytea[]) as o";
+
+/// `$1` ids, `$2` payments, `$3` numbers, `$4` whose, `$5` signs, `$6` accounts, `$7` providers, `$8` amounts, `$9` what books them, `$10` reasons,
+/// `$11` idempotency keys, `$12` time, `$13` batch.
+pub(super) const RESOLUTIONS: &str = "
+insert into resolution (id, payment, number, owed, sign, account, provider, amount, booked, reason, idempotency_key, at, batch)
+  select r.*, $12, $13
+  from unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+    $9::bytea[], $10::text[], $11::text[]) as r";
 
 /// `$1` transfers, `$2` numbers, `$3` states, `$4` hashes, `$5` reasons, `$6` time, `$7` batch.
 pub(super) const STEPS: &str = "

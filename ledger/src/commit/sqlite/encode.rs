@@ -11,13 +11,14 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 use super::text::{self, Size};
 use crate::batch::{
     AccountId, CallChange, CallKey, ClosedRow, Delta, DifferenceRow, HoldRow, IntentRow, KEPT_MILLIS,
-    NewAccount, OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow,
-    WindowChange, WindowKey,
+    NewAccount, OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, ResolutionRow, SettlementRow, StepRow,
+    TransferRow, WindowChange, WindowKey,
 };
 use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
 use crate::books::windows::{charged as charged_to, limits, period, scope};
 use crate::outgoing::Outgoing;
+use crate::resolution::Resolution;
 
 /// One JSON array of arrays, as it grows.
 struct Rows {
@@ -76,6 +77,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.steps.iter(), step).finish());
     values.add(Rows::of(delta.kept.iter(), kept).finish());
     values.add(Rows::of(delta.differences.iter(), difference).finish());
+    values.add(Rows::of(delta.resolutions.iter(), resolution).finish());
     values.arguments
 }
 
@@ -188,9 +190,10 @@ fn closed(mut row: Row<'_>, closed: &ClosedRow) {
 
 /// `$27`
 fn outgoing(mut row: Row<'_>, begun: &OutgoingRow) {
-    let Outgoing { id, to, amount, .. } = &begun.outgoing;
+    let Outgoing { id, to, amount, suspense_of, .. } = &begun.outgoing;
     row.bytes(id.as_bytes()).account(begun.payment.map(AccountId)).number(begun.provider.0);
     row.text(&to.network).bytes(to.token.as_slice()).bytes(to.address.as_slice()).number(amount.atomic());
+    row.optional(suspense_of.as_ref().map(|payment| payment.as_bytes().as_slice()));
 }
 
 /// `$28`
@@ -213,6 +216,15 @@ fn difference(mut row: Row<'_>, row_of: &DifferenceRow) {
     row.number(row_of.account.0).number(row_of.provider.0).number(difference.amount.atomic());
     row.bytes(difference.differs.transaction().as_slice());
     row.optional(difference.late.as_ref().map(|late| late.as_bytes().as_slice()));
+}
+
+/// `$31`
+fn resolution(mut row: Row<'_>, row_of: &ResolutionRow) {
+    let Resolution { id, payment, owed, amount, is_loss, booked, reason, .. } = &row_of.resolution;
+    row.bytes(id.as_bytes()).bytes(payment.as_bytes()).number(row_of.number).text(owed);
+    row.number(if *is_loss { -1 } else { 1 }).number(row_of.account.0).number(row_of.provider.0);
+    row.number(amount.atomic()).optional(booked.as_ref().map(|booked| booked.as_bytes().as_slice()));
+    row.text(reason).text(&row_of.idempotency_key);
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {

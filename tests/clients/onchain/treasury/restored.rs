@@ -6,7 +6,8 @@ use super::*;
 /// Restored and started, with this line about the settler.
 async fn restart_with(house: &mut House, first_nonce: &str) {
     let text = house.0.gateway.config_text();
-    let text = text.replace("max_fee_per_gas = \"100gwei\"", &format!("max_fee_per_gas = \"100gwei\"\n{first_nonce}"));
+    let text = text
+        .replace("max_fee_per_gas = \"100gwei\"", &format!("max_fee_per_gas = \"100gwei\"\n{first_nonce}"));
     house.0.gateway.overwrite(&text);
     house.0.gateway.restart().await;
 }
@@ -73,7 +74,12 @@ async fn what_left_after_a_backup_that_is_restored_is_not_sent_again_and_a_perso
     let body = json!({ "transaction": other }).to_string();
     let request = Request::post(&format!("/v1/outgoing/{first}/mark-paid"), &body);
     let refused = house.0.gateway.admin(&request.with("Content-Type", "application/json")).await;
-    assert_eq!((refused.status, refused.json()["code"].clone()), (409, json!("conflict")), "{}", refused.text());
+    assert_eq!(
+        (refused.status, refused.json()["code"].clone()),
+        (409, json!("conflict")),
+        "{}",
+        refused.text()
+    );
     for _ in 0..2 {
         let marked = house.say(&format!("outgoing mark-paid {first} --transaction {hash}")).await;
         assert_eq!((&marked["state"], &marked["transaction"]), (&json!("paid"), &json!(hash)));
