@@ -130,7 +130,6 @@ pub(crate) enum Operation<'a> {
     Resolve {
         resolving: &'a Resolving,
         id: TransferId,
-        /// Names what books it, where it is the provider's.
         late: PaymentId,
     },
     /// What became of a transfer out of our treasury.

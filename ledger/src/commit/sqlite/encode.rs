@@ -1,6 +1,8 @@
 //! A [`Delta`] as the arguments of the writer's statements: what payments write value by value, the rest as JSON arrays of
 //! arrays, bytes in hex, in the order that [`super::text`] names.
 
+mod suspense;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -10,15 +12,14 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 
 use super::text::{self, Size};
 use crate::batch::{
-    AccountId, CallChange, CallKey, ClosedRow, Delta, DifferenceRow, HoldRow, IntentRow, KEPT_MILLIS,
-    NewAccount, OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, ResolutionRow, SettlementRow, StepRow,
-    TransferRow, WindowChange, WindowKey,
+    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MILLIS, NewAccount,
+    OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow, WindowChange,
+    WindowKey,
 };
 use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
 use crate::books::windows::{charged as charged_to, limits, period, scope};
 use crate::outgoing::Outgoing;
-use crate::resolution::Resolution;
 
 /// One JSON array of arrays, as it grows.
 struct Rows {
@@ -76,8 +77,8 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.outgoing.iter(), outgoing).finish());
     values.add(Rows::of(delta.steps.iter(), step).finish());
     values.add(Rows::of(delta.kept.iter(), kept).finish());
-    values.add(Rows::of(delta.differences.iter(), difference).finish());
-    values.add(Rows::of(delta.resolutions.iter(), resolution).finish());
+    values.add(Rows::of(delta.differences.iter(), suspense::difference).finish());
+    values.add(Rows::of(delta.resolutions.iter(), suspense::resolution).finish());
     values.arguments
 }
 
@@ -206,25 +207,6 @@ fn step(mut row: Row<'_>, step: &StepRow) {
 /// `$29`
 fn kept(mut row: Row<'_>, (payment, owed): &(PaymentId, Amount)) {
     row.bytes(payment.as_bytes()).number(owed.atomic());
-}
-
-/// `$30`
-fn difference(mut row: Row<'_>, row_of: &DifferenceRow) {
-    let difference = &row_of.difference;
-    row.bytes(difference.payment.as_bytes()).number(row_of.number);
-    row.text(difference.differs.name()).text(difference.booked).text(&difference.network);
-    row.number(row_of.account.0).number(row_of.provider.0).number(difference.amount.atomic());
-    row.bytes(difference.differs.transaction().as_slice());
-    row.optional(difference.late.as_ref().map(|late| late.as_bytes().as_slice()));
-}
-
-/// `$31`
-fn resolution(mut row: Row<'_>, row_of: &ResolutionRow) {
-    let Resolution { id, payment, owed, amount, is_loss, booked, reason, .. } = &row_of.resolution;
-    row.bytes(id.as_bytes()).bytes(payment.as_bytes()).number(row_of.number).text(owed);
-    row.number(if *is_loss { -1 } else { 1 }).number(row_of.account.0).number(row_of.provider.0);
-    row.number(amount.atomic()).optional(booked.as_ref().map(|booked| booked.as_bytes().as_slice()));
-    row.text(reason).text(&row_of.idempotency_key);
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {

@@ -22,6 +22,29 @@ async fn until_depth(house: &House, count: usize) -> Vec<Value> {
     .await
 }
 
+/// A backup is made, what is to leave leaves, and the backup is put back.
+async fn leave_and_restore(house: &mut House) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup");
+    let config = house.0.gateway.config_path().display().to_string();
+    let said = run(&["db", "backup", "-c", &config, "--to", &backup.display().to_string()]).await;
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    let left = until_depth(house, 2).await;
+    house.0.gateway.terminate().await;
+    let data = house.0.gateway.data_directory();
+    std::fs::rename(&data, folder.path().join("old")).unwrap();
+    std::fs::rename(&backup, &data).unwrap();
+    house.0.gateway.restart().await;
+    left
+}
+
+/// How the API answers to whoever says that a transfer left in a transaction.
+async fn mark(house: &House, id: &str, transaction: &str) -> u16 {
+    let body = json!({ "transaction": transaction }).to_string();
+    let request = Request::post(&format!("/v1/outgoing/{id}/mark-paid"), &body);
+    house.0.gateway.admin(&request.with("Content-Type", "application/json")).await.status
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_left_after_a_backup_that_is_restored_is_not_sent_again_and_a_person_says_what_left() {
     let mut house = House::new("confirmations = 2", LATER).await;
@@ -35,20 +58,10 @@ async fn what_left_after_a_backup_that_is_restored_is_not_sent_again_and_a_perso
     for payment in &payments {
         house.refund(payment, Some("$0.0005"), payment).await.expect_status(200);
     }
-    let folder = tempfile::tempdir().unwrap();
-    let backup = folder.path().join("backup");
-    let config = house.0.gateway.config_path().display().to_string();
-    let said = run(&["db", "backup", "-c", &config, "--to", &backup.display().to_string()]).await;
-    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
-    let left = until_depth(&house, 2).await;
+    let left = leave_and_restore(&mut house).await;
     for payer in &payers {
         assert_eq!(house.0.network.balance(payer.address()).await, 8_500);
     }
-    house.0.gateway.terminate().await;
-    let data = house.0.gateway.data_directory();
-    std::fs::rename(&data, folder.path().join("old")).unwrap();
-    std::fs::rename(&backup, &data).unwrap();
-    house.0.gateway.restart().await;
 
     house.0.gateway.logged("the key has sent transactions that the outbox does not know").await;
     let held = async || {
@@ -71,23 +84,12 @@ async fn what_left_after_a_backup_that_is_restored_is_not_sent_again_and_a_perso
     let hash = text(&of(&payments[0])["transaction"]);
     // The other one's transfer is not this one's.
     let other = text(&of(&payments[1])["transaction"]);
-    let body = json!({ "transaction": other }).to_string();
-    let request = Request::post(&format!("/v1/outgoing/{first}/mark-paid"), &body);
-    let refused = house.0.gateway.admin(&request.with("Content-Type", "application/json")).await;
-    assert_eq!(
-        (refused.status, refused.json()["code"].clone()),
-        (409, json!("conflict")),
-        "{}",
-        refused.text()
-    );
+    assert_eq!(mark(&house, &first, &other).await, 409);
     for _ in 0..2 {
         let marked = house.say(&format!("outgoing mark-paid {first} --transaction {hash}")).await;
         assert_eq!((&marked["state"], &marked["transaction"]), (&json!("paid"), &json!(hash)));
     }
-    let body = json!({ "transaction": hash }).to_string();
-    let request = Request::post(&format!("/v1/outgoing/{second}/mark-paid"), &body);
-    let refused = house.0.gateway.admin(&request.with("Content-Type", "application/json")).await;
-    assert_eq!(refused.status, 409, "it went to somebody else");
+    assert_eq!(mark(&house, &second, &hash).await, 409, "it went to somebody else");
     house.say(&format!("outgoing mark-paid {second} --transaction {other}")).await;
 
     // Another one is begun only after a person has said from where on the outbox knows all.
@@ -103,6 +105,7 @@ async fn what_left_after_a_backup_that_is_restored_is_not_sent_again_and_a_perso
     until_depth(&house, 3).await;
     assert_eq!(house.0.network.balance(payers[0].address()).await, 8_600);
     assert_eq!(house.0.network.balance(payers[1].address()).await, 8_500);
+    let config = house.0.gateway.config_path().display().to_string();
     let said = run(&["reconcile", "-c", &config]).await;
     assert!(said.out.contains("3 outgoing transfers compared, no differences"), "{}{}", said.out, said.err);
     house.0.gateway.finish().await;
