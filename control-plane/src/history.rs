@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::money::Money;
+use crate::payments::OnChainView;
 use crate::sequencer::movements::{Captured, Changes, Head, Movement, Movements, ReadError, What};
 use crate::webhooks::message::{CapturedBatch, MEMBERS_MAX, Members, MembersError};
 
@@ -20,7 +21,8 @@ use crate::webhooks::message::{CapturedBatch, MEMBERS_MAX, Members, MembersError
 #[derive(Clone)]
 pub struct History(Ledger);
 
-/// A payment in the body of a webhook. What can still change of it is not told: a body is the same each time it is sent.
+/// A payment in the body of a webhook. What can still change of it is not told, so that a body is the same each time it is sent, but for
+/// the transaction of a payment that a public network settles later.
 #[derive(Serialize)]
 struct Member {
     id: String,
@@ -31,7 +33,8 @@ struct Member {
     revision: u32,
     amount: Money,
     fee: Money,
-    transaction: String,
+    transaction: Option<String>,
+    on_chain: Option<OnChainView>,
     captured_at: String,
 }
 
@@ -53,9 +56,10 @@ impl History {
             wallet: payment.wallet.to_string(),
             route: receipt.route.to_string(),
             revision: payment.revision,
-            amount: Money::new(receipt.amount, asset),
-            fee: Money::new(receipt.fee, asset),
-            transaction: receipt.transaction.to_string(),
+            amount: Money::paid(receipt.amount, receipt, asset),
+            fee: Money::paid(receipt.fee, receipt, asset),
+            transaction: receipt.moved_by(),
+            on_chain: receipt.on_chain.as_deref().map(OnChainView::from),
             captured_at: receipt.captured_at.to_string(),
         };
         serde_json::to_value(member).map_err(|error| MembersError(error.to_string()))

@@ -6,7 +6,7 @@ mod marking;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::{Asset, OutgoingId};
+use domain::OutgoingId;
 use ledger::{Order, Outgoing, OutgoingFilter, OutgoingState, Step};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -91,7 +91,7 @@ async fn list(
         let (ledger, filter) = (state.ledger.clone(), filter.clone());
         async move {
             let listed = ledger.outgoing_list(&filter, range.page(Order::Newest)).await?;
-            let view = |outgoing: &Outgoing| (outgoing.id, OutgoingView::new(outgoing, ledger.asset()));
+            let view = |outgoing: &Outgoing| (outgoing.id, OutgoingView::new(outgoing));
             Ok(listed.items.iter().map(view).collect())
         }
     };
@@ -108,7 +108,7 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<OutgoingView>, Problem> {
     let outgoing = visible(&state, &caller, &id).await?;
-    Ok(Json(OutgoingView::new(&outgoing, state.ledger.asset())))
+    Ok(Json(OutgoingView::new(&outgoing)))
 }
 
 /// Has a transfer tried again that failed.
@@ -128,7 +128,7 @@ async fn retry(
     let outgoing = visible(&state, &caller, &id).await?;
     let outgoing = state.ledger.outgoing_step(&outgoing, Step::Retry).await?;
     tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, "tried again");
-    Ok(Json(OutgoingView::new(&outgoing, state.ledger.asset())))
+    Ok(Json(OutgoingView::new(&outgoing)))
 }
 
 /// One that is the caller's business; another one does not exist for them.
@@ -141,7 +141,8 @@ async fn visible(state: &ControlState, caller: &Caller, id: &str) -> Result<Outg
 // === impl OutgoingView ===
 
 impl OutgoingView {
-    pub(crate) fn new(outgoing: &Outgoing, asset: &Asset) -> Self {
+    pub(crate) fn new(outgoing: &Outgoing) -> Self {
+        let token = (&*outgoing.to.network, &*outgoing.to.token.to_string());
         Self {
             id: outgoing.id.to_string(),
             payout: outgoing.payout().map(|payout| payout.to_string()),
@@ -151,7 +152,7 @@ impl OutgoingView {
             network: outgoing.to.network.to_string(),
             asset: outgoing.to.token.to_string(),
             address: outgoing.to.address.to_string(),
-            amount: Money::new(outgoing.amount, asset),
+            amount: Money::in_token(outgoing.amount, token),
             state: outgoing.state.name(),
             transaction: outgoing.transaction.map(|transaction| transaction.to_string()),
             reason: outgoing.reason.clone(),

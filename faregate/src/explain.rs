@@ -115,11 +115,14 @@ fn find(catalog: &Catalog, method: &str, target: &Target) -> Result<Found, Refus
         }
         Err(unserved) => {
             let reason = match unserved {
-                Unserved::NotFound => hint::no_route(catalog, method, &target.host, &path),
+                Unserved::NotFound | Unserved::Method(_) => {
+                    hint::no_route(catalog, method, &target.host, &path)
+                }
                 Unserved::EscapedSlash | Unserved::Suspended => unserved.to_string(),
             };
             let status = match unserved {
                 Unserved::NotFound => 404,
+                Unserved::Method(_) => 405,
                 Unserved::EscapedSlash => 400,
                 Unserved::Suspended => 503,
             };

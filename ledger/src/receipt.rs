@@ -88,6 +88,20 @@ struct Delivering {
     over: bool,
 }
 
+// === impl ReceiptRecord ===
+
+impl ReceiptRecord {
+    /// What payers and books call its transaction. On a public network nothing but one of that network does: none while its value is
+    /// still to be moved.
+    #[must_use]
+    pub fn moved_by(&self) -> Option<String> {
+        match &self.on_chain {
+            Some(on_chain) => on_chain.transaction.map(|transaction| transaction.to_string()),
+            None => Some(self.transaction.to_string()),
+        }
+    }
+}
+
 // === impl Receipt ===
 
 impl Receipt {

@@ -60,6 +60,29 @@ pub fn sign_offer(
     Ok(header::encode(payment.to_string().as_bytes()))
 }
 
+/// Whether an offer can be signed, whoever signs.
+///
+/// # Errors
+/// See [`SignError`].
+pub fn check(offer: &Offer) -> Result<(), SignError> {
+    if offer.is_plain() {
+        return domain(offer).map(drop);
+    }
+    permit::spender(offer)?;
+    permit::domain(offer).map(drop)
+}
+
+/// The digest that [`sign_offer`] signs: on the wallet rail the receipt's `transaction`.
+///
+/// # Errors
+/// See [`SignError`].
+pub fn digest(key: &SigningKey, offer: &Offer, nonce: B256, at: UnixMillis) -> Result<B256, SignError> {
+    if offer.is_plain() {
+        return Ok(domain(offer)?.digest(&authorize(key, offer, nonce, at)?));
+    }
+    Ok(permit::domain(offer)?.digest(&permit::permit(key, offer, nonce, at)?))
+}
+
 /// What the key would sign for an offer.
 ///
 /// # Errors

@@ -6,11 +6,12 @@
 //! before it is sent, under a name that nothing else ever has, and whoever asks for it again is told what became of it ([`crate::evm`]).
 //! So the sender may be dropped at any point: what was handed over is asked for again. What failed waits for a person.
 //! A transfer that the treasury cannot pay now stays due, and keeps none behind it from leaving. While the settler's outbox does not know
-//! all that the key sent, nothing that is due is begun. Next: [`purse`] for what the treasury has.
+//! all that the key sent, nothing that is due is begun. Where several processes share the books, the one sends that has the settler's
+//! turn. Next: [`purse`] for what the treasury has.
 
 mod purse;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ pub struct Outlet {
     pub network: Arc<str>,
     /// Its nodes.
     pub chain: Arc<Chain>,
-    /// Who sends; its address is the treasury's.
+    /// Who sends in this process; its address is the treasury's.
     pub settler: EvmSettler,
 }
 
@@ -122,6 +123,11 @@ impl Sender {
     /// part of the balance before anything else has.
     async fn round(&mut self, outlet: &Arc<Outlet>) -> Result<(), LedgerError> {
         if !outlet.settler.is_available() {
+            if !outlet.settler.has_turn() {
+                // Another process counts them.
+                self.shared.observer.open(&outlet.network, 0);
+                self.shared.observer.held(&outlet.network, false);
+            }
             return Ok(());
         }
         let is_held = !outlet.settler.knows_all();
@@ -143,10 +149,10 @@ impl Sender {
 
     /// Of what was handed over, whatever nobody waits for; how many there are of it.
     async fn ask_again(&mut self, outlet: &Arc<Outlet>) -> Result<usize, LedgerError> {
-        let (mut after, mut count) = (None, 0);
+        let (mut after, mut names) = (None, HashSet::new());
         loop {
             let sent = self.page(outlet, OutgoingState::Sent, after).await?;
-            count += sent.len();
+            names.extend(sent.iter().map(member));
             after = sent.last().map(|outgoing| outgoing.id).filter(|_| sent.len() == PAGE_MAX as usize);
             for outgoing in sent {
                 if self.shared.has_room(&outlet.network) && !self.shared.is_moving(&member(&outgoing)) {
@@ -154,7 +160,8 @@ impl Sender {
                 }
             }
             if after.is_none() {
-                return Ok(count);
+                self.shared.keep(outlet, &names);
+                return Ok(names.len());
             }
         }
     }
@@ -190,6 +197,13 @@ impl Sender {
 // === impl Shared ===
 
 impl Shared {
+    /// Forgets what another process saw the end of: what is left alone, and is not among those that were handed over.
+    fn keep(&self, outlet: &Outlet, sent: &HashSet<Arc<str>>) {
+        self.moving.lock().retain(|member, moving| {
+            moving.network != outlet.network || moving.again_at.is_none() || sent.contains(member)
+        });
+    }
+
     fn is_moving(&self, member: &str) -> bool {
         let now = Instant::now();
         self.moving.lock().get(member).is_some_and(|moving| moving.again_at.is_none_or(|again| again > now))

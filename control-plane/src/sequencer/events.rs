@@ -86,10 +86,11 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
         }
         What::Outgoing { id, payout, payment, provider, to, amount, state, transaction, reason } => {
             tenant.provider = Some(provider.clone());
+            let amount = Money::in_token(*amount, (&to.network, &to.token.to_string()));
             let data = json!({
                 "outgoing": id.to_string(), "payout": payout.map(|payout| payout.to_string()),
                 "payment": payment.map(|payment| payment.to_string()), "provider": provider, "network": to.network,
-                "asset": to.token.to_string(), "address": to.address.to_string(), "amount": money(*amount),
+                "asset": to.token.to_string(), "address": to.address.to_string(), "amount": amount,
                 "state": state, "transaction": transaction, "reason": reason,
             });
             (outgoing(state), id.to_string(), data)

@@ -29,8 +29,8 @@ impl Stub {
                 let _ = waiter.answer.send(settling);
             }
         });
-        let (able, knows_all) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
-        Self { settler: EvmSettler { asks, able, knows_all, address }, asked }
+        let [able, has_turn, knows_all] = [(); 3].map(|()| Arc::new(AtomicBool::new(true)));
+        Self { settler: EvmSettler { asks, able, has_turn, knows_all, address }, asked }
     }
 
     pub(crate) fn forgets(&self) {

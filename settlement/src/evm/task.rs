@@ -16,6 +16,7 @@ use super::member::Member;
 use super::outbox::{Outbox, OutboxError};
 use super::{Ask, MULTICALL3, Settings, Waiter};
 use crate::chain::{Chain, RpcError};
+use crate::duty::{Alone, Duty};
 use crate::rail::Settling;
 
 /// Members that wait for a transaction; whoever asks for one more waits outside.
@@ -48,7 +49,7 @@ pub struct Task<O> {
     pub(super) us: Address,
     pub(super) chain: Arc<Chain>,
     pub(super) outbox: O,
-    asks: mpsc::Receiver<Ask>,
+    pub(super) asks: mpsc::Receiver<Ask>,
     /// To be sent, the first one first.
     pub(super) queue: VecDeque<Member>,
     /// Recorded and not closed, by nonce.
@@ -65,6 +66,10 @@ pub struct Task<O> {
     pub(super) able: Arc<AtomicBool>,
     /// Whether the outbox knows all that the key sent.
     pub(super) knows_all: Arc<AtomicBool>,
+    /// Whether it is this one that sends.
+    pub(super) has_turn: Arc<AtomicBool>,
+    /// Who says so.
+    pub(super) duty: Arc<dyn Duty>,
     /// Steps in a row that were not made.
     pub(super) failed: u32,
     /// Whether something may be written down that is not known here: a record was refused, or its answer was lost.
@@ -79,7 +84,7 @@ impl<O: Outbox> Task<O> {
         key: SigningKey,
         chain: Arc<Chain>,
         outbox: O,
-        (asks, (able, knows_all)): (mpsc::Receiver<Ask>, (Arc<AtomicBool>, Arc<AtomicBool>)),
+        (asks, [able, has_turn, knows_all]): (mpsc::Receiver<Ask>, [Arc<AtomicBool>; 3]),
     ) -> Self {
         Self {
             pause: settings.poll,
@@ -96,6 +101,8 @@ impl<O: Outbox> Task<O> {
             failures: HashMap::new(),
             able,
             knows_all,
+            has_turn,
+            duty: Arc::new(Alone),
             failed: 0,
             is_unsure: false,
         }
@@ -107,11 +114,12 @@ impl<O: Outbox> Task<O> {
             biased;
             // Whoever would say so may be gone.
             stopped = stop.wait_for(|stopped| *stopped) => drop(stopped),
-            () = self.work() => {}
+            () = self.take_turns() => {}
         }
     }
 
-    async fn work(&mut self) {
+    /// Until nobody can ask any more and all is closed. It may be dropped at any point.
+    pub(super) async fn work(&mut self) {
         let mut ticks = tokio::time::interval(self.settings.poll);
         while let Err(failure) = self.resume().await {
             warn!(%failure, "the settler cannot begin yet");
