@@ -18,7 +18,8 @@ use crate::books::transfers::{RefundColumns, TransferColumns, refunds, transfers
 use crate::difference::Difference;
 use crate::intent::OnChain;
 use crate::outgoing::Outgoing;
-use crate::reports::outgoing;
+use crate::reports::{outgoing, suspended};
+use crate::resolution::Resolution;
 use crate::settlement::{Payout, Settlement};
 
 /// How far the books are: everything up to here is committed and can be read.
@@ -50,10 +51,12 @@ pub struct Changes {
     pub paid: Vec<(i64, Payout)>,
     /// What chains show otherwise than the books said.
     pub differences: Vec<(i64, Difference)>,
+    /// What persons decided of money in suspense.
+    pub resolutions: Vec<(i64, Resolution)>,
     /// Transfers out of our treasury, each as it was after a step.
     pub outgoing: Vec<(i64, Outgoing)>,
     /// Who asked for it ([`crate::Ledger::asked_by`]), by the bytes of its name: a refund's, a transfer's (also of the one that
-    /// paid a payout), a settlement's. What a rule moved is not in it.
+    /// paid a payout), a settlement's, a decision's. What a rule moved is not in it.
     pub movers: HashMap<[u8; 16], String>,
 }
 
@@ -196,6 +199,7 @@ pub(crate) async fn between(
         payouts: payouts(session, stretch).await?,
         paid: paid(session, stretch).await?,
         differences: differences(session, stretch).await?,
+        resolutions: suspended::between(session, stretch).await?,
         outgoing: outgoing::steps(session, stretch).await?,
         movers: movers(session, stretch).await?,
     })
@@ -213,6 +217,7 @@ async fn reached(
         "select batch from transfer where batch > $1 order by batch limit 1 offset $2",
         "select batch from settlement where batch > $1 order by batch limit 1 offset $2",
         "select batch from difference where batch > $1 order by batch limit 1 offset $2",
+        "select batch from resolution where batch > $1 order by batch limit 1 offset $2",
         "select batch from outgoing_step where batch > $1 order by batch limit 1 offset $2",
         "select paid_batch from payout where paid_batch > $1 order by paid_batch limit 1 offset $2",
     ] {
