@@ -126,7 +126,8 @@ select max(batch) from (
   select max(batch) as batch from refund union all select max(batch) from transfer
   union all select max(batch) from settlement union all select max(batch) from payout
   union all select max(paid_batch) from payout where paid_batch is not null
-  union all select max(batch) from difference union all select max(batch) from outgoing_step) as last";
+  union all select max(batch) from difference union all select max(batch) from outgoing_step
+  union all select max(batch) from resolution) as last";
 
 const BALANCES: &str = "
 select a.wallet, b.credits - b.debits, m.batch
@@ -322,6 +323,7 @@ impl Changes {
             payouts: Vec::new(),
             paid: Vec::new(),
             differences: Vec::new(),
+            resolutions: Vec::new(),
             outgoing: Vec::new(),
             movers: HashMap::new(),
         }

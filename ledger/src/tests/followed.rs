@@ -18,12 +18,21 @@ pub(super) async fn expect_followed(books: &Books) {
 
 /// Of everything that moved.
 fn batches(changes: &Changes) -> impl Iterator<Item = i64> {
-    let Changes { refunds, transfers, settlements, payouts, paid, differences, outgoing, .. } = changes;
+    let Changes {
+        refunds, transfers, settlements, payouts, paid, differences, resolutions, outgoing, ..
+    } = changes;
     let refunds = refunds.iter().map(|refund| refund.batch);
     let transfers = transfers.iter().map(|(batch, _)| *batch);
     let settlements = settlements.iter().map(|(batch, _)| *batch);
     let payouts = payouts.iter().chain(paid).map(|(batch, _)| *batch);
     let differences = differences.iter().map(|(batch, _)| *batch);
+    let resolutions = resolutions.iter().map(|(batch, _)| *batch);
     let outgoing = outgoing.iter().map(|(batch, _)| *batch);
-    refunds.chain(transfers).chain(settlements).chain(payouts).chain(differences).chain(outgoing)
+    refunds
+        .chain(transfers)
+        .chain(settlements)
+        .chain(payouts)
+        .chain(differences)
+        .chain(resolutions)
+        .chain(outgoing)
 }
