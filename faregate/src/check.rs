@@ -1,9 +1,11 @@
 //! `faregate check`: every mistake of a configuration at once, for people, editors and pipelines. Where the database that the
 //! file names can be read, what came through the management API and would keep a start with this file from working as well.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use clap::Args;
+use domain::{Price, ProviderId};
 use registry::config::{ConfigError, ConfigErrors, Loaded, Place};
 use registry::{Config, Database, Registry, RegistryError};
 use serde_json::{Value, json};
@@ -44,7 +46,8 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
     let loaded = arguments.config.load();
     let findings = match &loaded {
         Ok(loaded) => {
-            let (warnings, notes) = (loaded.warnings.clone(), outlets::warnings(&loaded.config).collect());
+            let notes = outlets::warnings(&loaded.config).chain(unsold(&loaded.config)).collect();
+            let warnings = loaded.warnings.clone();
             let control_closed = loaded.config.control.admin_token.is_none();
             Findings { warnings, notes, control_closed, ..Findings::beside(&loaded.config).await }
         }
@@ -82,6 +85,24 @@ fn place(config: &Config) -> String {
         Database::Sqlite { directory } => format!(" ({})", absolute(directory).display()),
         Database::Postgres { .. } => String::new(),
     }
+}
+
+/// Who sells, and not on the public networks of the file: that is easily forgotten.
+fn unsold(config: &Config) -> impl Iterator<Item = String> {
+    let catalog = &config.catalog;
+    let priced = catalog.routes.iter().filter(|route| route.price != Price::Free);
+    let sellers: HashSet<_> = priced.map(|route| route.provider).collect();
+    let has_networks = !config.networks.is_empty();
+    let silent = (0..).map(ProviderId).zip(&catalog.providers).filter(move |(id, provider)| {
+        has_networks && !provider.suspended && provider.payee.is_none() && sellers.contains(id)
+    });
+    silent.map(|(_, provider)| {
+        format!(
+            "providers: {}: is not sold on public networks, because nobody is paid there: write address = \"0x...\", the provider's own, \
+             or custody = \"treasury\"",
+            provider.name
+        )
+    })
 }
 
 fn placed(errors: &ConfigErrors) -> Vec<Mistake> {

@@ -7,12 +7,14 @@
 
 mod commits;
 mod duty;
+mod errands;
 mod inherited;
 pub(crate) mod networks;
 mod notify;
 mod outbox;
 mod outgoing_metrics;
 pub(crate) mod outlets;
+mod own_settler;
 mod place;
 mod rail_metrics;
 mod reload;

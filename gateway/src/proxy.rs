@@ -363,6 +363,9 @@ impl ProxyHttp for Proxy {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         if context.exchange.is_some() && context.reason.is_none() {
             context.reason = reason(context.outcome, error, status);
+            if let (Outcome::Voided, Some(reason)) = (context.outcome, context.reason) {
+                self.metrics.failed(reason);
+            }
         }
         record::log(context, status, &self.metrics);
         if let Some(clock) = HeaderClock::of(session.digest()) {

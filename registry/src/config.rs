@@ -36,7 +36,6 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use self::network::Around;
 use self::source::Source;
 use self::tree::Report;
 use crate::agent::AgentEntry;
@@ -174,8 +173,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
     let settlement = settlement::settings(root.section("settlement", true));
     let (data, care) = database::data(root.section("data", true));
     let network = section::network(root.section("wallet", true));
-    let around = Around { wallet_chain_id: network.chain_id, coordination: care.coordination };
-    let networks = network::all(&root, around);
+    let networks = network::all(&root, network.chain_id);
     let judged = networks.clone();
     let networks = networks.unwrap_or_default();
     let control = section::control(root.section("control", true));

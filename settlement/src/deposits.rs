@@ -77,16 +77,14 @@ struct Claim<'a> {
 // === impl Deposits ===
 
 impl Deposits {
-    /// On the networks where there is a treasury; none where there is none, or where several gateways share the books.
+    /// On the networks where there is a treasury; none where there is none.
     #[must_use]
     pub fn new(ledger: Ledger, rail: Rail, bounds: Bounds) -> Option<Self> {
         let ways: Vec<Way> = rail.networks().iter().flat_map(Way::all).collect();
         let quotes = QuoteKey::new(ledger.secret());
         let places = Semaphore::new(RUNNING_MAX);
         let inner = Inner { ledger, rail, bounds, quotes, ways, places };
-        // What one of several gateways leaves unknown the others could not close.
-        let takes = !inner.ways.is_empty() && !inner.ledger.is_one_of_several();
-        takes.then(|| Self { inner: Arc::new(inner) })
+        (!inner.ways.is_empty()).then(|| Self { inner: Arc::new(inner) })
     }
 
     /// Asks for the payment, or takes it. Whoever leaves meanwhile stops nothing that was begun.

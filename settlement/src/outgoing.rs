@@ -5,9 +5,10 @@
 //! paid where that one counts, failed. That a transfer is sent once, whatever crashes, is the settler's outbox to see to: it stands there
 //! before it is sent, under a name that nothing else ever has, and whoever asks for it again is told what became of it ([`crate::evm`]).
 //! So the sender may be dropped at any point: what was handed over is asked for again. What failed waits for a person.
-//! A transfer that the treasury cannot pay now stays due.
+//! A transfer that the treasury cannot pay now stays due. Where several processes share the books, the one sends that has the settler's
+//! turn.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub struct Outlet {
     pub network: Arc<str>,
     /// Its nodes.
     pub chain: Arc<Chain>,
-    /// Who sends; its address is the treasury's.
+    /// Who sends in this process; its address is the treasury's.
     pub settler: EvmSettler,
 }
 
@@ -68,6 +69,7 @@ struct Shared {
 
 /// One that is on its way, or is left alone for a while.
 struct Moving {
+    network: Arc<str>,
     token: Address,
     units: U256,
     /// Asked for again from then on; none while it is asked for.
@@ -101,10 +103,15 @@ impl Sender {
     /// Begins with all that is due, as far as the treasury has it.
     async fn round(&mut self, outlet: &Arc<Outlet>) -> Result<(), LedgerError> {
         if !outlet.settler.is_available() {
+            if !outlet.settler.has_turn() {
+                // Another process counts them.
+                self.shared.observer.open(&outlet.network, 0);
+            }
             return Ok(());
         }
         let mut due = self.shared.ledger.outgoing_due(&outlet.network, DUE_MAX).await?;
         self.shared.observer.open(&outlet.network, due.len());
+        self.shared.keep(outlet, &due);
         // What was handed over has its part of the treasury's balance before anything else has.
         due.sort_by_key(|outgoing| outgoing.state != OutgoingState::Sent);
         for outgoing in due {
@@ -126,14 +133,26 @@ impl Sender {
 // === impl Shared ===
 
 impl Shared {
+    /// Forgets what another process saw the end of: what is left alone, and is not among those that are read, the oldest first.
+    fn keep(&self, outlet: &Outlet, due: &[Outgoing]) {
+        if due.len() >= DUE_MAX as usize {
+            return;
+        }
+        let names: HashSet<Arc<str>> = due.iter().map(name).collect();
+        self.moving.lock().retain(|member, moving| {
+            moving.network != outlet.network || moving.again_at.is_none() || names.contains(member)
+        });
+    }
+
     fn is_moving(&self, member: &str) -> bool {
         let now = Instant::now();
         self.moving.lock().get(member).is_some_and(|moving| moving.again_at.is_none_or(|again| again > now))
     }
 
     fn begin(&self, member: &Arc<str>, outgoing: &Outgoing) {
-        let (token, units) = (outgoing.to.token, units(outgoing.amount));
-        self.moving.lock().insert(Arc::clone(member), Moving { token, units, again_at: None });
+        let (network, token) = (Arc::clone(&outgoing.to.network), outgoing.to.token);
+        let moving = Moving { network, token, units: units(outgoing.amount), again_at: None };
+        self.moving.lock().insert(Arc::clone(member), moving);
     }
 
     /// Whether the treasury has what is to be sent, beside what is on its way.

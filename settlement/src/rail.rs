@@ -20,6 +20,7 @@ use std::time::Duration;
 use alloy_primitives::U256;
 use domain::{Address, Amount, B256, Clock, Network, PaymentId, UnixMillis};
 use ledger::{Ledger, LedgerError};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -41,7 +42,8 @@ pub use pool::{Member, Pool};
 pub use settlers::Settlers;
 
 /// What became of a payment that was to be settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Settling {
     /// Value moved, as the chain shows in blocks that count, in this transaction.
     Moved(B256),

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod deposits;
+mod doctor;
 mod failing;
 mod killed;
 mod owing;
@@ -11,6 +12,7 @@ mod settling;
 mod several;
 mod time;
 mod treasury;
+mod upstreams;
 mod upto;
 mod ways;
 

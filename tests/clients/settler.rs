@@ -6,6 +6,7 @@ mod load;
 mod members;
 mod transfers;
 mod trouble;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 use settlement::chain::{Chain, Depth, Nodes};
+use settlement::duty::{Alone, Duty};
 use settlement::evm::{EvmSettler, Member, Order, Settings};
 use settlement::rail::Settling;
 use tests::chain::{CHAIN_ID, Network, SETTLER_KEY, usdc};
@@ -48,6 +50,20 @@ impl Settler {
         confirmations: u64,
         settings: Settings,
     ) -> Self {
+        Self::start_on(network, outbox, confirmations, (settings, Arc::new(Alone)))
+    }
+
+    /// One that sends while the turn is its own.
+    pub(crate) fn on_duty(network: &Network, outbox: &Memory, duty: impl Duty) -> Self {
+        Self::start_on(network, outbox, 0, (settings(), Arc::new(duty)))
+    }
+
+    fn start_on(
+        network: &Network,
+        outbox: &Memory,
+        confirmations: u64,
+        (settings, duty): (Settings, Arc<dyn Duty>),
+    ) -> Self {
         // Fails where another test was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let nodes = Nodes::new(vec![network.url()], Duration::from_secs(20)).expect("a client");
@@ -55,7 +71,7 @@ impl Settler {
         let key = SigningKey::from_hex(SETTLER_KEY).expect("a key");
         let (handle, task) = EvmSettler::new(settings, key, chain, outbox.clone());
         let (stop, stopped) = watch::channel(false);
-        Self { handle, task: tokio::spawn(task.run(stopped)), _stop: stop }
+        Self { handle, task: tokio::spawn(task.on_duty(duty).run(stopped)), _stop: stop }
     }
 
     /// Asks, and leaves the answer to be waited for.

@@ -98,13 +98,17 @@ impl PublicWorld {
         Self::around(network, |_| networks, (payee, upstream, routes), Some(key)).await
     }
 
-    fn settler_key() -> NamedTempFile {
+    /// A file with the key of [`PublicWorld::treasury`].
+    #[must_use]
+    pub fn settler_key() -> NamedTempFile {
         let mut key = NamedTempFile::new().expect("a file");
         key.write_all(SETTLER_KEY.as_bytes()).expect("its key");
         key
     }
 
-    fn settling(lines: &str, key: &NamedTempFile) -> String {
+    /// Lines about a network that is settled by this key.
+    #[must_use]
+    pub fn settling(lines: &str, key: &NamedTempFile) -> String {
         format!(
             "{lines}\nsettler = \"evm\"\n[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"100gwei\"",
             key.path().display()

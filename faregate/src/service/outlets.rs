@@ -21,7 +21,7 @@ pub(crate) fn warnings(config: &Config) -> impl Iterator<Item = String> {
     with_treasury.filter_map(|settings| {
         let why = closed(settings)?;
         Some(format!(
-            "networks: {}: payouts and refunds on chain are impossible there, {why}",
+            "networks: {}: payouts and refunds on chain are impossible there, and routes with settle = \"before\" are not sold there, {why}",
             settings.network.id
         ))
     })

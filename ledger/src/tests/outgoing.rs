@@ -249,6 +249,23 @@ async fn what_failed_is_seen_and_goes_on_only_when_a_person_says_so() {
 }
 
 #[tokio::test]
+async fn what_became_of_an_earlier_try_is_not_taken_for_the_present_one() {
+    let books = books();
+    settled(&books, 1).await;
+    settle(&books).await.unwrap();
+    let [outgoing] = &due(&books).await[..] else { panic!("one is due") };
+    let first = sent(&books, outgoing).await;
+    let failed = step(&books, &first, Step::Fail("reverted".to_owned())).await;
+    let present = sent(&books, &step(&books, &failed, Step::Retry).await).await;
+    for late in [Step::Show(SENT), Step::Pay(SENT), Step::Fail("reverted".to_owned())] {
+        assert_eq!(books.ledger.outgoing_step(&first, late).await, Err(LedgerError::Step));
+    }
+    assert_eq!(due(&books).await, std::slice::from_ref(&present), "still on its way");
+    assert_eq!(step(&books, &present, Step::Pay(SENT)).await.state, OutgoingState::Paid);
+    books.finish().await;
+}
+
+#[tokio::test]
 async fn nothing_leaves_where_nothing_can_be_sent() {
     let books = Books::new();
     settled(&books, 1).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use domain::{Amount, Network, Secret};
 
-pub(super) use read::{Around, all};
+pub(super) use read::all;
 
 /// A network of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -45,7 +45,10 @@ impl Chain {
     }
 
     /// Wei that an address has for gas.
-    pub(crate) async fn coins(&self, owner: Address) -> Result<U256, RpcError> {
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn coins(&self, owner: Address) -> Result<U256, RpcError> {
         self.nodes.call("eth_getBalance", json!([owner, "latest"])).await
     }
 

@@ -16,6 +16,7 @@ use super::member::Member;
 use super::outbox::{Outbox, OutboxError};
 use super::{Ask, MULTICALL3, Settings, Waiter};
 use crate::chain::{Chain, RpcError};
+use crate::duty::{Alone, Duty};
 use crate::rail::Settling;
 
 /// Members that wait for a transaction; whoever asks for one more waits outside.
@@ -48,7 +49,7 @@ pub struct Task<O> {
     pub(super) us: Address,
     pub(super) chain: Arc<Chain>,
     pub(super) outbox: O,
-    asks: mpsc::Receiver<Ask>,
+    pub(super) asks: mpsc::Receiver<Ask>,
     /// To be sent, the first one first.
     pub(super) queue: VecDeque<Member>,
     /// Recorded and not closed, by nonce.
@@ -63,6 +64,10 @@ pub struct Task<O> {
     pause: Duration,
     /// Whether transactions can be sent.
     pub(super) able: Arc<AtomicBool>,
+    /// Whether it is this one that sends.
+    pub(super) has_turn: Arc<AtomicBool>,
+    /// Who says so.
+    pub(super) duty: Arc<dyn Duty>,
     /// Steps in a row that were not made.
     pub(super) failed: u32,
     /// Whether something may be written down that is not known here: a record was refused, or its answer was lost.
@@ -77,7 +82,7 @@ impl<O: Outbox> Task<O> {
         key: SigningKey,
         chain: Arc<Chain>,
         outbox: O,
-        (asks, able): (mpsc::Receiver<Ask>, Arc<AtomicBool>),
+        (asks, (able, has_turn)): (mpsc::Receiver<Ask>, (Arc<AtomicBool>, Arc<AtomicBool>)),
     ) -> Self {
         Self {
             pause: settings.poll,
@@ -93,6 +98,8 @@ impl<O: Outbox> Task<O> {
             waiting: HashMap::new(),
             failures: HashMap::new(),
             able,
+            has_turn,
+            duty: Arc::new(Alone),
             failed: 0,
             is_unsure: false,
         }
@@ -104,11 +111,12 @@ impl<O: Outbox> Task<O> {
             biased;
             // Whoever would say so may be gone.
             stopped = stop.wait_for(|stopped| *stopped) => drop(stopped),
-            () = self.work() => {}
+            () = self.take_turns() => {}
         }
     }
 
-    async fn work(&mut self) {
+    /// Until nobody can ask any more and all is closed. It may be dropped at any point.
+    pub(super) async fn work(&mut self) {
         let mut ticks = tokio::time::interval(self.settings.poll);
         while let Err(failure) = self.resume().await {
             warn!(%failure, "the settler cannot begin yet");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::facilitator::{Call, Conduct};
 use tests::wait::until;
-use tests::{PublicWorld, Request, Route, Script};
+use tests::{Clock, Gate, PublicWorld, Request, Route, Script, Setting};
 
 use crate::client::Client;
 
@@ -101,6 +101,35 @@ async fn a_facilitator_that_takes_more_than_was_asked_is_booked_for_what_it_took
     assert_eq!(served.receipt()["amount"], MOST.to_string());
     assert_eq!(world.network.balance(payer.address()).await, 10_000 - MOST);
     world.expect_received(MOST).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_while_its_payment_can_still_be_settled() {
+    let clock = Clock::new();
+    clock.freeze();
+    let world = Setting::new(routes()).network(&lines()).clock(&clock).start().await;
+    let [first, second, third] = [Gate::new(), Gate::new(), Gate::new()];
+    let stream = Script::events().event("{}").pass(&first).event("{\"used\":700}").pass(&second);
+    world.upstream.on("/stream", stream.event("{\"used\":900}").pass(&third).last_chunk());
+    let mut payer = world.payer(10_000).await;
+    payer.follow(&clock);
+    world.network.approve_permit2(payer.address()).await;
+    let mut challenge = offered(&world).await;
+    challenge["accepts"] = world.challenge(&Request::get("/stream")).await["accepts"].take();
+    let mut wire = world.gateway.wire().await;
+    wire.send(&Request::get("/stream").paying(payer.pay_challenge(&challenge).header())).await;
+    assert_eq!(wire.head("GET").await.unwrap().0, 200);
+    wire.piece().await.unwrap();
+    // Its payment's time is 120 s and the whole second after them; it takes 12 s to settle it.
+    clock.step(120 - 12);
+    first.open();
+    assert_eq!(wire.piece().await.unwrap(), b"data: {\"used\":700}\n\n");
+    clock.step(1);
+    second.open();
+    assert_eq!(wire.piece().await, None, "it ends before the next event");
+    world.settled(700).await;
+    third.open();
     world.finish().await;
 }
 

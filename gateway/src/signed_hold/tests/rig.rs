@@ -180,7 +180,7 @@ impl Rig {
         }
     }
 
-    fn routed(&self, path: &str, query: Option<&str>) -> (Routed, Admitted) {
+    pub(super) fn routed(&self, path: &str, query: Option<&str>) -> (Routed, Admitted) {
         let request = Admitted {
             method: "GET".to_owned(),
             authority: "localhost".to_owned(),

@@ -81,6 +81,17 @@ async fn an_unknown_settlement_is_asked_for_again_with_what_was_used_and_booked_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_did_not_pay_before_gets_no_call_whose_cost_is_known_behind_it() {
+    for settle in [Settle::After, Settle::Deferred] {
+        let rig = metered(settle).await;
+        rig.rail.distrusts();
+        let refusal = rig.admit(&rig.payment(1, 2)).await.err().unwrap();
+        assert_eq!((refusal.status(), refusal.code()), (402, "payer_not_trusted"));
+        assert_eq!((rig.rail.settled(), rig.ledger.unknown().len()), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_settled_behind_its_answer_whatever_its_route_says() {
     let rig = metered(Settle::After).await;
     let mut exchange = rig.admitted(&rig.payment(1, 2)).await;

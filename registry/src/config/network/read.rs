@@ -6,12 +6,10 @@ use std::time::Duration;
 use domain::{Amount, Network, Secret};
 
 use super::{
-    CONFIRMATIONS, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings, PAYER_UNSETTLED_MAX,
-    SettlerSettings, settler, token,
+    CONFIRMATIONS, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings, PAYER_UNSETTLED_MAX, settler, token,
 };
 use crate::config::key_path::printable;
 use crate::config::section::secret_file;
-use crate::config::settings::Coordination;
 use crate::config::tree::{Item, Section};
 use crate::config::value::{self, within};
 
@@ -27,28 +25,20 @@ const CONFIRMATIONS_MAX: u64 = 10_000;
 /// Longest time of a payment: for so long its nonce is kept at hand.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What a network must go with.
-#[derive(Clone, Copy)]
-pub(in crate::config) struct Around {
-    /// The number of the wallet's own network.
-    pub(in crate::config) wallet_chain_id: u64,
-    pub(in crate::config) coordination: Coordination,
-}
-
-/// All networks of a file; none where one of them could not be read.
-pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Option<Arc<[NetworkSettings]>> {
+/// All networks of a file, beside the number of the wallet's own network; none where one of them could not be read.
+pub(in crate::config) fn all(root: &Section<'_>, wallet: u64) -> Option<Arc<[NetworkSettings]>> {
     let sections = root.sections("networks");
     if let Some(beyond) = sections.get(NETWORKS_MAX) {
         root.report().fail(beyond.spot(), format!("more than {NETWORKS_MAX} networks"));
     }
     let mut ids: Vec<u64> = Vec::new();
     let read: Vec<_> =
-        sections.into_iter().take(NETWORKS_MAX).map(|section| one(section, around, &mut ids)).collect();
+        sections.into_iter().take(NETWORKS_MAX).map(|section| one(section, wallet, &mut ids)).collect();
     read.into_iter().collect()
 }
 
-fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
-    let chain_id = chain_id(&section, around, ids);
+fn one(section: Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
+    let chain_id = chain_id(&section, wallet, ids);
     let nodes = nodes(&section);
     if nodes.iter().flatten().any(|node| value::is_open(node.expose())) {
         let told = "names a node without https: whoever is on the way can say what the chain shows";
@@ -61,10 +51,6 @@ fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<Netwo
     let refunds_per_day_max = section.item("refunds_per_day_max").and_then(|item| item.parse(refunds));
     let tokens = token::all(&section, chain_id);
     let settler = settler::read(&section);
-    if let (Some(SettlerSettings::Evm(_)), Coordination::Db) = (&settler, around.coordination) {
-        let told = "several gateways on one database cannot share a key: name facilitators, or leave out coordination = \"db\" in [data]";
-        section.report().fail(&section.spot_of("settler"), told);
-    }
     section.finish();
     let id = format!("eip155:{}", chain_id?).into();
     let (max_timeout_seconds, margin_seconds) = times?;
@@ -80,11 +66,11 @@ fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<Netwo
     })
 }
 
-fn chain_id(section: &Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<u64> {
-    let hint = "name the network by its CAIP-2 id, such as id = \"eip155:8453\" (Base)";
+fn chain_id(section: &Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<u64> {
+    let hint = "name the network by its CAIP-2 id, such as id = \"eip155:84532\" (Base Sepolia, for tests)";
     let item = section.require("id", hint)?;
     let chain_id = item.parse(caip2)?;
-    if chain_id == around.wallet_chain_id {
+    if chain_id == wallet {
         item.fail(format!(
             "is the network of the wallet ([wallet] chain_id = {chain_id}), whose signatures could be used here: give the wallet \
              another number"
@@ -99,8 +85,12 @@ fn chain_id(section: &Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option
 
 /// The number of an EVM network.
 fn caip2(text: &str) -> Result<u64, String> {
-    let malformed =
-        || format!("`{}` is no CAIP-2 id of a network: write it as \"eip155:8453\"", printable(text));
+    let malformed = || {
+        format!(
+            "`{}` is no CAIP-2 id of a network: write it as \"eip155:84532\", which is Base Sepolia",
+            printable(text)
+        )
+    };
     match text.split_once(':') {
         Some(("eip155", number)) => {
             // EIP-2294 keeps chain ids below this; without a leading zero there is one way to write each.
