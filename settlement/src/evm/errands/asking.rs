@@ -51,6 +51,13 @@ impl<E: Errands> Asking<E> {
         let mut hearing = self.errands.heard();
         let mut asked = Vec::new();
         loop {
+            if let Err(failure) = self.step().await {
+                // What nobody can tell is not so.
+                self.able.store(false, Ordering::Relaxed);
+                warn!(%failure, "what is asked of whoever settles is asked again");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            self.give_up();
             let free = LEFT_MAX.saturating_sub(self.waiting.len());
             tokio::select! {
                 count = self.asks.recv_many(&mut asked, free), if free > 0 => {
@@ -61,13 +68,6 @@ impl<E: Errands> Asking<E> {
                 }
                 () = heard(&mut hearing) => {}
             }
-            if let Err(failure) = self.step().await {
-                // What nobody can tell is not so.
-                self.able.store(false, Ordering::Relaxed);
-                warn!(%failure, "what is asked of whoever settles is asked again");
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-            self.give_up();
         }
     }
 

@@ -53,10 +53,10 @@ async fn c7_whoever_settles_later_is_killed_with_its_transactions_on_their_way_a
 
 async fn killed_on_its_way(route: Route) {
     let mut firm = Firm::start((LONG, "", DIRECT), [route]).await;
-    firm.warm_up().await;
     let payers = firm.network.payers(CALLS, ROUNDS * PRICE).await;
     let mut owner = firm.next_owner().await;
     for _ in 0..ROUNDS {
+        firm.warm_up().await;
         let mut requests = Vec::new();
         for (number, payer) in payers.iter().enumerate() {
             requests.push(firm.signed(1 + number % 2, payer, "/paid").await);
@@ -79,7 +79,7 @@ async fn killed_on_its_way(route: Route) {
         owner = heir;
     }
     at_last("all to be settled", async || {
-        (firm.network.balance(PublicWorld::provider()).await == (ROUNDS * CALLS + 2) * PRICE).then_some(())
+        (firm.network.balance(PublicWorld::provider()).await == ROUNDS * (CALLS + 2) * PRICE).then_some(())
     })
     .await;
     for payer in &payers {
