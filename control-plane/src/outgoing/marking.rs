@@ -58,9 +58,8 @@ async fn mark(
     fields.finish()?;
     let transaction = transaction.unwrap_or_default();
     let outgoing = visible(&state, &caller, &id).await?;
-    let asset = state.ledger.asset();
     if outgoing.state == OutgoingState::Paid && outgoing.transaction == Some(transaction) {
-        return Ok(Json(OutgoingView::new(&outgoing, asset)));
+        return Ok(Json(OutgoingView::new(&outgoing)));
     }
     expect_shown(&state, &outgoing, transaction).await?;
     // What failed is over in the outbox, and is begun again only under another name.
@@ -69,7 +68,7 @@ async fn mark(
     }
     let outgoing = caller.moving(&state.ledger).outgoing_step(&outgoing, Step::Left(transaction)).await?;
     tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, %transaction, caller = %caller.actor(), "marked as paid");
-    Ok(Json(OutgoingView::new(&outgoing, asset)))
+    Ok(Json(OutgoingView::new(&outgoing)))
 }
 
 /// That the chain shows it.
