@@ -262,7 +262,7 @@ impl ProxyHttp for Proxy {
 
     fn response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
         context: &mut RequestContext,
@@ -270,6 +270,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else { return Ok(None) };
         if let Some(chunk) = body {
             self.outlived(exchange, context.started)?;
+            self.hurry(session, exchange);
             exchange.response_bytes += chunk.len() as u64;
             if let Some(recording) = &mut exchange.recording {
                 recording.push(chunk);

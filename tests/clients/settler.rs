@@ -110,6 +110,7 @@ pub(crate) fn settings() -> Settings {
         poll: Duration::from_millis(10),
         gather: Duration::from_millis(20),
         factories: [].into(),
+        first_nonce: 0,
     }
 }
 

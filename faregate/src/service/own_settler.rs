@@ -40,6 +40,7 @@ pub(super) fn start(
         poll: POLL,
         gather: evm.batch_interval,
         factories: evm.factories.clone().into(),
+        first_nonce: evm.first_nonce,
     };
     let (id, account) = (&*network.network.id, key.address().to_checksum(None));
     let (outbox, chain) = (registry.outbox(id, &account), Arc::clone(chain));

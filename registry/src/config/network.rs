@@ -73,6 +73,8 @@ pub struct EvmSettings {
     pub batch_interval: Duration,
     /// Factories that are called for payers whose contracts are not there yet (ERC-6492): their gas is the operator's.
     pub factories: Vec<Address>,
+    /// How many transactions the key had sent before Faregate had it, or before a backup that was restored was brought up to date.
+    pub first_nonce: u64,
 }
 
 /// [`NetworkSettings::confirmations`] where nothing is said.

@@ -67,8 +67,9 @@ impl EvmSettler {
         let able = Arc::new(AtomicBool::new(false));
         let asking = Asking::new(Arc::clone(&errands), asked, Arc::clone(&able));
         let doing = Doing::new(errands, self.clone());
-        let (has_turn, factories) = (Arc::clone(&self.has_turn), Arc::clone(&self.factories));
-        let all = Self { asks, able, has_turn, address: self.address, factories };
+        let [has_turn, knows_all] = [&self.has_turn, &self.knows_all].map(Arc::clone);
+        let (address, factories) = (self.address, Arc::clone(&self.factories));
+        let all = Self { asks, able, has_turn, knows_all, address, factories };
         (all, Messenger { asking, doing })
     }
 }

@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tests::{Payer, PublicWorld, Request, Response, Route, Script, Wire, within};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Kills when nothing else is said.
 const ROUNDS: u64 = 8;
 
-/// Payers that call, each one call at a time.
-const PAYERS: u64 = 12;
+/// Payers that call in each round.
+const CALLS: u64 = 6;
 
-/// Until the same payer asks again, as one that is told to wait.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Until a payer that was not served asks again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest that a round lasts before its kill, in milliseconds.
 const ROUND_MS_MAX: u64 = 700;
@@ -49,9 +48,7 @@ async fn c7_killed_while_payments_are_due_each_of_them_is_settled_once() {
 async fn c7_killed_while_it_settles_permits_every_payer_pays_once_for_each_call_that_was_served() {
     let lines = format!("{SHORT}\n{}", PublicWorld::moved_by("\"permit2\""));
     let world = PublicWorld::settling_itself(&lines, [Route::new("/paid", "$0.001")]).await;
-    for payer in world.network.payers(PAYERS, 0).await {
-        world.network.approve_permit2(payer.address()).await;
-    }
+    approve(&world).await;
     storm(world).await;
 }
 
@@ -61,77 +58,58 @@ async fn c7_killed_while_it_settles_less_than_was_signed_every_payer_pays_that_o
     let route = Route::metered("/paid", "{ up_to = \"$0.002\" }");
     let world = PublicWorld::settling_itself(&lines, [route]).await;
     world.upstream.on("/paid", Script::reply(200, &["settlement-overrides: {\"amount\":\"1000\"}"], "done"));
-    for payer in world.network.payers(PAYERS, 0).await {
-        world.network.approve_permit2(payer.address()).await;
-    }
+    approve(&world).await;
     storm(world).await;
 }
 
+fn rounds() -> u64 {
+    std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
+}
+
+/// Lets Permit2 move what the payers of the storm have.
+async fn approve(world: &PublicWorld) {
+    for payer in world.network.payers(rounds() * CALLS, 0).await {
+        world.network.approve_permit2(payer.address()).await;
+    }
+}
+
+/// In each round some payers call and the gateway is killed. Whoever was not served asks on, through the kills of the rounds after it.
 async fn storm(mut world: PublicWorld) {
-    let rounds = std::env::var("FAREGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok());
-    let rounds: u64 = rounds.unwrap_or(ROUNDS);
+    let payers = world.network.payers(rounds() * CALLS, 2 * PRICE).await;
     // Time goes on, also where nobody pays.
     world.network.mine_every(1).await;
-    let purse = (rounds + 1) * PRICE;
-    let payers = world.network.payers(PAYERS, purse).await;
     let challenge = Arc::new(world.challenge(&Request::get("/paid")).await);
-    let round = watch::Sender::new(0);
+    let gateway = world.gateway.data();
     let mut calling = JoinSet::new();
-    for payer in payers {
-        calling.spawn(calls(world.gateway.data(), payer, Arc::clone(&challenge), round.subscribe()));
-    }
-    for _ in 0..rounds {
-        round.send_modify(|round| *round += 1);
+    for some in payers.chunks(usize::try_from(CALLS).expect("a few")) {
+        for payer in some.iter().cloned() {
+            calling.spawn(serve(gateway, payer, Arc::clone(&challenge)));
+        }
         // The one wait that is meant: the moment of the kill is random.
         tokio::time::sleep(Duration::from_millis(random_below(ROUND_MS_MAX))).await;
         world.gateway.kill().await;
         world.gateway.restart().await;
     }
-    drop(round);
-    let mut ended = Vec::new();
-    while let Some(one) = within("the next call to be served", calling.join_next()).await {
-        ended.push(one.expect("a payer that does not panic"));
+    while let Some(served) = within("the next call to be served", calling.join_next()).await {
+        served.expect("a payer that is served");
     }
-    let all = ended.iter().map(|(_, served)| served).sum::<u64>();
-    println!("{all} calls over {rounds} kills");
-    assert!(all >= PAYERS, "each payer is served in the end");
-    world.settled(all * PRICE).await;
-    for (payer, served) in ended {
+    let all = rounds() * CALLS * PRICE;
+    world.settled(all).await;
+    for payer in &payers {
         let left = world.network.balance(payer.address()).await;
-        assert_eq!(
-            purse - left,
-            served * PRICE,
-            "{}: each call once\n{}",
-            payer.address(),
-            world.gateway.log()
-        );
+        assert_eq!(left, PRICE, "{}: one call, no more\n{}", payer.address(), world.gateway.log());
     }
     world.finish().await;
 }
 
-/// Calls in each round, once it was served what it called for in an earlier one. Gives how often it was served.
-async fn calls(
-    gateway: SocketAddr,
-    payer: Payer,
-    challenge: Arc<Value>,
-    mut round: watch::Receiver<u64>,
-) -> (Payer, u64) {
-    let mut served = 0;
-    while round.changed().await.is_ok() {
-        serve(gateway, &payer, &challenge).await;
-        served += 1;
-    }
-    (payer, served)
-}
-
 /// Asks as a client does: with the same payment for as long as nobody knows of it, with another one where it is asked to pay.
-async fn serve(gateway: SocketAddr, payer: &Payer, challenge: &Value) {
-    let mut request = paying(payer, challenge);
+async fn serve(gateway: SocketAddr, payer: Payer, challenge: Arc<Value>) {
+    let mut request = paying(&payer, &challenge);
     loop {
         if let Some(answer) = asked(gateway, &request).await {
             match answer.status {
                 200 => return,
-                402 => request = paying(payer, challenge),
+                402 => request = paying(&payer, &challenge),
                 409 | 503 => {}
                 status => panic!("{status}: {}", answer.text()),
             }

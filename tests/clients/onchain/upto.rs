@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::facilitator::{Call, Conduct};
 use tests::wait::until;
-use tests::{Clock, Gate, PublicWorld, Request, Route, Script, Setting};
+use tests::{Clock, Gate, Payer, PublicWorld, Request, Route, Script, Setting};
 
 use crate::client::Client;
 
@@ -115,10 +115,8 @@ async fn a_stream_ends_while_its_payment_can_still_be_settled() {
     let mut payer = world.payer(10_000).await;
     payer.follow(&clock);
     world.network.approve_permit2(payer.address()).await;
-    let mut challenge = offered(&world).await;
-    challenge["accepts"] = world.challenge(&Request::get("/stream")).await["accepts"].take();
     let mut wire = world.gateway.wire().await;
-    wire.send(&Request::get("/stream").paying(payer.pay_challenge(&challenge).header())).await;
+    wire.send(&streamed(&world, &payer).await).await;
     assert_eq!(wire.head("GET").await.unwrap().0, 200);
     wire.piece().await.unwrap();
     // Its payment's time is 120 s and the whole second after them; it takes 12 s to settle it.
@@ -130,6 +128,31 @@ async fn a_stream_ends_while_its_payment_can_still_be_settled() {
     assert_eq!(wire.piece().await, None, "it ends before the next event");
     world.settled(700).await;
     third.open();
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stops_reading_does_not_outlast_the_time_of_its_payment() {
+    let clock = Clock::new();
+    clock.freeze();
+    let patient = "[limits]\nclient_write_timeout = \"1h\"";
+    let world = Setting::new(routes()).section(patient).network(&lines()).clock(&clock).start().await;
+    let gate = Gate::new();
+    let begun = Script::events().event("{}").pass(&gate).event("{\"used\":700}");
+    // More than lies between two sockets.
+    let more = ": and so on\n".repeat(100_000);
+    world.upstream.on("/stream", (0..32).fold(begun, |script, _| script.chunk(&more)).last_chunk());
+    let mut payer = world.payer(10_000).await;
+    payer.follow(&clock);
+    world.network.approve_permit2(payer.address()).await;
+    let mut wire = world.gateway.wire().await;
+    wire.send(&streamed(&world, &payer).await).await;
+    assert_eq!(wire.head("GET").await.unwrap().0, 200);
+    wire.piece().await.unwrap();
+    clock.step(120 - 12 - 4);
+    gate.open();
+    world.settled(700).await;
+    drop(wire);
     world.finish().await;
 }
 
@@ -162,6 +185,14 @@ async fn a_permit_for_another_facilitator_pays_for_nothing() {
     assert!(world.upstream.seen().is_empty(), "nothing was forwarded");
     world.expect_received(0).await;
     world.finish().await;
+}
+
+/// A paid call of `/stream`.
+async fn streamed(world: &PublicWorld, payer: &Payer) -> Request {
+    offered(world).await;
+    let request = Request::get("/stream");
+    let payment = payer.pay_challenge(&world.challenge(&request).await);
+    request.paying(payment.header())
 }
 
 /// The 402 of `/used` with its offers of `upto` alone, once there are some: whoever settles is asked first.
