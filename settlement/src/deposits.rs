@@ -15,7 +15,7 @@ use domain::replay::FingerprintParts;
 use domain::{AgentId, Amount, B256, Fingerprint, Payee, PaymentId, ReplayKey, Settle, WalletId};
 use ledger::{CaptureError, Deposit, Held, Hold, HoldError, Intent, Ledger, ReceiptRecord};
 use protocol::header;
-use protocol::payload::PaymentPayload;
+use protocol::payload::{Malformed, PaymentPayload};
 use protocol::quote::QuoteKey;
 use protocol::verify::{Rejection, VerifiedPayment};
 use tokio::sync::Semaphore;
@@ -106,7 +106,7 @@ impl Deposits {
         let at = ledger.time();
         let judge = |found| {
             let judged = way::judge(payload, ways, (asked.amount, &quote), (at, found));
-            judged.map_err(|malformed| Told::Malformed(malformed.to_string()))
+            judged.map_err(|malformed| Box::new(Told::Malformed(malformed.to_string())))
         };
         let judged = match judge(None) {
             Ok(judged) => self.inner.prove(payload, judged, |found| judge(Some(found))).await,
@@ -114,7 +114,7 @@ impl Deposits {
         };
         let (way, judged) = match judged {
             Ok(Judged { way, payment, .. }) => (way, payment),
-            Err(told) => return told,
+            Err(told) => return *told,
         };
         let payer = |address| Payer::new(address, &way.asset.network, payload.version());
         let payment = match judged {
@@ -220,16 +220,16 @@ impl Inner {
         &self,
         payload: &PaymentPayload,
         judged: Judged<'a>,
-        again: impl FnOnce(B256) -> Result<Judged<'a>, Told>,
-    ) -> Result<Judged<'a>, Told> {
+        again: impl FnOnce(B256) -> Result<Judged<'a>, Box<Told>>,
+    ) -> Result<Judged<'a>, Box<Told>> {
         for (way, digest) in &judged.unproven {
             let (payer, seal) = (payload.transfer().from(), payload.seal());
             let sealed = Sealed { network: &way.asset.network, payer, digest: *digest, seal };
             match self.rail.word(sealed).await.map_err(|_| Told::RailUnavailable)? {
                 Word::Signed => return again(*digest),
                 Word::Nobody => {
-                    let malformed = payload.may_be_by_key().map_err(|none| Told::Malformed(none.to_string()));
-                    return malformed.map(|()| judged);
+                    let malformed = |none: Malformed| Box::new(Told::Malformed(none.to_string()));
+                    return payload.may_be_by_key().map_err(malformed).map(|()| judged);
                 }
                 Word::Not | Word::Unmade(_) => {}
             }
