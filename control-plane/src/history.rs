@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::WalletId;
 use ledger::{
     CapturedRange, Difference, Ledger, LedgerError, Order, Outgoing, Page, Paid, PaymentFilter,
-    PaymentRecord, Payout, RefundChange, RefundReason, Settlement, Transfer, TransferKind,
+    PaymentRecord, Payout, RefundChange, RefundReason, Resolution, Settlement, Transfer, TransferKind,
 };
 use registry::Actor;
 use registry::actor::NobodyError;
@@ -99,6 +99,9 @@ impl Movements for History {
         for (batch, difference) in &changes.differences {
             items.push((*batch, differed(difference)));
         }
+        for (batch, resolution) in &changes.resolutions {
+            items.push((*batch, resolved(who(resolution.id.as_bytes())?, resolution)));
+        }
         items.extend(changes.outgoing.into_iter().map(|(batch, step)| (batch, outgoing(step))));
         // Stable: within a batch what came of another thing stays behind it.
         items.sort_by_key(|(batch, _)| *batch);
@@ -191,6 +194,21 @@ fn differed(difference: &Difference) -> Movement {
     Movement { at: difference.at, who: None, what }
 }
 
+fn resolved(who: Option<Actor>, resolution: &Resolution) -> Movement {
+    let what = What::Resolved {
+        id: resolution.id,
+        payment: resolution.payment,
+        provider: resolution.provider.to_string(),
+        network: resolution.network.to_string(),
+        to: resolution.owed,
+        amount: resolution.amount,
+        is_loss: resolution.is_loss,
+        reason: resolution.reason.clone(),
+        booked: resolution.booked,
+    };
+    Movement { at: resolution.at, who, what }
+}
+
 fn settled(who: Option<Actor>, settlement: &Settlement) -> Movement {
     let what = What::Settled {
         id: settlement.id,
@@ -224,7 +242,7 @@ fn outgoing(outgoing: Outgoing) -> Movement {
     let what = What::Outgoing {
         id: outgoing.id,
         payout: outgoing.payout(),
-        payment: outgoing.refund_of,
+        payment: outgoing.refund_of.or(outgoing.suspense_of),
         provider: outgoing.provider.to_string(),
         to: outgoing.to,
         amount: outgoing.amount,

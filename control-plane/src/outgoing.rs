@@ -1,5 +1,7 @@
 //! `/v1/outgoing`: what leaves the treasury on public networks: payouts, and payments that are given back there. Each is sent once; one
-//! that failed waits for a person.
+//! that failed waits for a person. Next: [`marking`] for what left already.
+
+mod marking;
 
 use axum::Json;
 use axum::extract::State;
@@ -42,6 +44,8 @@ pub(crate) struct OutgoingView {
     payout: Option<String>,
     /// The payment that it gives back.
     payment: Option<String>,
+    /// The payment of which it gives back what was in suspense: a difference.
+    difference: Option<String>,
     provider: String,
     /// CAIP-2.
     network: String,
@@ -64,7 +68,8 @@ pub(crate) struct OutgoingView {
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(retry))
+    let own = OpenApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(retry));
+    own.merge(marking::router())
 }
 
 /// What leaves the treasury on public networks, newest first.
@@ -142,6 +147,7 @@ impl OutgoingView {
             id: outgoing.id.to_string(),
             payout: outgoing.payout().map(|payout| payout.to_string()),
             payment: outgoing.refund_of.map(|payment| payment.to_string()),
+            difference: outgoing.suspense_of.map(|payment| payment.to_string()),
             provider: outgoing.provider.to_string(),
             network: outgoing.to.network.to_string(),
             asset: outgoing.to.token.to_string(),
@@ -167,6 +173,7 @@ impl Row for OutgoingView {
         "provider",
         "payout",
         "payment",
+        "difference",
         "transaction",
         "reason",
         "tries",

@@ -71,6 +71,15 @@ impl Outbox {
         Ok(store::unclosed(&mut writing.session(), (&self.network, &self.account)).await?)
     }
 
+    /// How many transactions stand there from a nonce on, closed or not.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn recorded(&self, first: u64) -> Result<u64, RegistryError> {
+        let mut writing = self.registry.write().await?;
+        Ok(store::recorded(&mut writing.session(), (&self.network, &self.account), first).await?)
+    }
+
     /// Writes a transaction down: where nothing ever stood under its nonce, or in place of the text `instead_of` that stands open
     /// there. Whatever else stands there was written by somebody who may have sent it, and refuses this. `transfers` are those of its
     /// members that nothing but this keeps from being sent twice: one that stands in another transaction, or stood, refuses all of it.
@@ -130,6 +139,20 @@ impl Outbox {
             is_here: (network, account) == (self.network.clone(), self.account.clone()),
             outcome,
         }))
+    }
+
+    /// Notes of a transfer that is in no transaction what became of it, as somebody saw it elsewhere: whoever asks for it is told so, and
+    /// sends nothing. False where another word stands of it, or it is in a transaction.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn note(&self, member: &str, outcome: &str) -> Result<bool, RegistryError> {
+        let at = self.registry.now();
+        let mut writing = self.registry.write().await?;
+        let of = (&*self.network, &*self.account);
+        let is_noted = transfers::note(&mut writing.session(), of, member, (outcome, at)).await?;
+        writing.commit().await?;
+        Ok(is_noted)
     }
 
     /// Which of these members ever stood in a transaction.

@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 48] = [
+pub const EVENT_TYPES: [&str; 49] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -46,6 +46,7 @@ pub const EVENT_TYPES: [&str; 48] = [
     "provider.suspended",
     "provider.updated",
     "reconciliation.difference",
+    "reconciliation.resolved",
     "route.created",
     "route.price_changed",
     "route.removed",

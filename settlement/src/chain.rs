@@ -5,6 +5,7 @@
 
 mod contracts;
 mod evidence;
+mod paying;
 mod permit;
 mod rpc;
 mod sending;

@@ -13,11 +13,14 @@ mod errands;
 mod fate;
 mod fees;
 mod flight;
+mod history;
 mod judge;
 mod member;
 mod outbox;
 mod outcome;
 mod rlp;
+#[cfg(test)]
+pub(crate) mod stub;
 mod task;
 mod transaction;
 mod trouble;
@@ -61,6 +64,8 @@ pub struct Settings {
     pub poll: Duration,
     /// How long the first one waits for others to come along, where no transaction is on its way.
     pub gather: Duration,
+    /// The first nonce that the outbox is to know: what the key sent before is nobody's business here.
+    pub first_nonce: u64,
 }
 
 /// Asks for members to be moved. Cheap to clone.
@@ -68,6 +73,7 @@ pub struct Settings {
 pub struct EvmSettler {
     asks: mpsc::Sender<Ask>,
     able: Arc<AtomicBool>,
+    knows_all: Arc<AtomicBool>,
     has_turn: Arc<AtomicBool>,
     address: Address,
 }
@@ -99,9 +105,9 @@ impl EvmSettler {
         outbox: O,
     ) -> (Self, Task<O>) {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let (able, has_turn) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let settler = Self { asks, able, has_turn, address: key.address() };
-        let told = (Arc::clone(&settler.able), Arc::clone(&settler.has_turn));
+        let [able, has_turn, knows_all] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+        let settler = Self { asks, able, has_turn, knows_all, address: key.address() };
+        let told = [&settler.able, &settler.has_turn, &settler.knows_all].map(Arc::clone);
         let task = Task::new(settings, key, chain, outbox, (asked, told));
         (settler, task)
     }
@@ -116,6 +122,12 @@ impl EvmSettler {
     #[must_use]
     pub fn is_available(&self) -> bool {
         !self.asks.is_closed() && self.able.load(Ordering::Relaxed)
+    }
+
+    /// Whether its outbox knows all that its key sent. Where it does not, no transfer of our own is begun: it may have left before.
+    #[must_use]
+    pub fn knows_all(&self) -> bool {
+        self.knows_all.load(Ordering::Relaxed)
     }
 
     /// Whether this process's task works for the key now.

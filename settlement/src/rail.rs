@@ -262,7 +262,8 @@ impl Rail {
     }
 
     /// The networks' chains, by their names (CAIP-2).
-    pub(crate) fn chains(&self) -> Chains {
+    #[must_use]
+    pub fn chains(&self) -> Chains {
         let lines = self.inner.lines.iter();
         lines.map(|line| (Arc::clone(&line.network.id), Arc::clone(line.chain()))).collect()
     }

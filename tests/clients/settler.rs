@@ -108,6 +108,7 @@ pub(crate) fn settings() -> Settings {
         bump_after: 1_000,
         poll: Duration::from_millis(10),
         gather: Duration::from_millis(20),
+        first_nonce: 0,
     }
 }
 

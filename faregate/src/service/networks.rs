@@ -11,6 +11,7 @@ use ledger::Ledger;
 use registry::config::network::{FacilitatorSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
 use settlement::chain::{Chain, Nodes};
+use settlement::comparison::Chains;
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::outgoing::{Outlet, Sender};
 use settlement::rail::{Line, Member, Pool, Settler, Share};
@@ -61,6 +62,7 @@ pub(super) struct Networks {
     pub(super) public: PublicNetworks,
     /// None where no network has a treasury.
     pub(super) deposits: Option<Deposits>,
+    pub(super) chains: Chains,
 }
 
 // === impl Networks ===
@@ -111,8 +113,9 @@ impl Networks {
         let payer_unsettled_max = config.networks.iter().map(most).collect();
         let bounds = deposits::Bounds { least: config.deposits.amount_min, most: config.deposits.amount_max };
         let deposits = Deposits::new(ledger.clone(), rail.clone(), bounds);
+        let chains = rail.chains();
         let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max };
-        Ok(Some(Self { public, deposits }))
+        Ok(Some(Self { public, deposits, chains }))
     }
 }
 

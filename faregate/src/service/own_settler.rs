@@ -39,6 +39,7 @@ pub(super) fn start(
         bump_after: evm.bump_after,
         poll: POLL,
         gather: evm.batch_interval,
+        first_nonce: evm.first_nonce,
     };
     let (id, account) = (&*network.network.id, key.address().to_checksum(None));
     let (outbox, chain) = (registry.outbox(id, &account), Arc::clone(chain));

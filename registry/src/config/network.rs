@@ -71,6 +71,8 @@ pub struct EvmSettings {
     pub bump_after: u64,
     /// How long the first payment waits for others to come along, where no transaction is on its way.
     pub batch_interval: Duration,
+    /// How many transactions the key had sent before Faregate had it, or before a backup that was restored was brought up to date.
+    pub first_nonce: u64,
 }
 
 /// [`NetworkSettings::confirmations`] where nothing is said.

@@ -67,7 +67,8 @@ impl EvmSettler {
         let able = Arc::new(AtomicBool::new(false));
         let asking = Asking::new(Arc::clone(&errands), asked, Arc::clone(&able));
         let doing = Doing::new(errands, self.clone());
-        let all = Self { asks, able, has_turn: Arc::clone(&self.has_turn), address: self.address };
+        let (has_turn, knows_all) = (Arc::clone(&self.has_turn), Arc::clone(&self.knows_all));
+        let all = Self { asks, able, has_turn, knows_all, address: self.address };
         (all, Messenger { asking, doing })
     }
 }

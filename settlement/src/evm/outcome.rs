@@ -21,6 +21,8 @@ const NONCE_USED: &str = "its nonce was used without paying whom it is made out 
 const TIME_OVER: &str = "its time was over before it was moved";
 const REVERTED: &str = "the token did not move it: the transaction was reverted, or shows no transfer";
 const PASSED: &str = "another transaction of the key took its place; see on chain that it did not move before it is tried again";
+const FORGOTTEN: &str =
+    "the outbox does not know all that the key sent: it may have left before, and a person has to see to it";
 const ELSEWHERE: &str = "it stands in a transaction of another key, which is not closed";
 const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by what";
 
@@ -60,12 +62,16 @@ impl<O: Outbox> Task<O> {
         let transfers = batch.iter().filter(|member| member.is_transfer());
         let transfers: Vec<_> = transfers.map(|member| Arc::clone(&member.id)).collect();
         for id in transfers {
-            let Some(sent) = self.outbox.transfer(&id).await? else { continue };
+            let sent = self.outbox.transfer(&id).await?;
+            if sent.is_none() && self.knows_all() {
+                continue;
+            }
             match sent {
-                Sent::Over(over) => self.answer(&id, &over.into()),
-                Sent::Elsewhere => self.answer(&id, &Settling::Unknown(ELSEWHERE.to_owned())),
+                None => self.answer(&id, &Settling::Unknown(FORGOTTEN.to_owned())),
+                Some(Sent::Over(over)) => self.answer(&id, &over.into()),
+                Some(Sent::Elsewhere) => self.answer(&id, &Settling::Unknown(ELSEWHERE.to_owned())),
                 // Written down, though whoever did heard an error: it is sent as anything that is.
-                Sent::Here => {
+                Some(Sent::Here) => {
                     self.adopt().await?;
                     if !self
                         .flights

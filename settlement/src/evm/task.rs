@@ -64,6 +64,8 @@ pub struct Task<O> {
     pause: Duration,
     /// Whether transactions can be sent.
     pub(super) able: Arc<AtomicBool>,
+    /// Whether the outbox knows all that the key sent.
+    pub(super) knows_all: Arc<AtomicBool>,
     /// Whether it is this one that sends.
     pub(super) has_turn: Arc<AtomicBool>,
     /// Who says so.
@@ -82,7 +84,7 @@ impl<O: Outbox> Task<O> {
         key: SigningKey,
         chain: Arc<Chain>,
         outbox: O,
-        (asks, (able, has_turn)): (mpsc::Receiver<Ask>, (Arc<AtomicBool>, Arc<AtomicBool>)),
+        (asks, [able, has_turn, knows_all]): (mpsc::Receiver<Ask>, [Arc<AtomicBool>; 3]),
     ) -> Self {
         Self {
             pause: settings.poll,
@@ -98,6 +100,7 @@ impl<O: Outbox> Task<O> {
             waiting: HashMap::new(),
             failures: HashMap::new(),
             able,
+            knows_all,
             has_turn,
             duty: Arc::new(Alone),
             failed: 0,
@@ -168,8 +171,9 @@ impl<O: Outbox> Task<O> {
         if !self.chain.has_code(MULTICALL3).await? {
             return Err(Failure::Multicall);
         }
-        let head = self.chain.head().await?;
+        let (head, sent) = (self.chain.head().await?, self.sent_before().await?);
         let resumed = self.outbox.resume().await?;
+        self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = resumed.next_nonce;
         let members = resumed.open.iter().flat_map(|recorded| &recorded.members);
         self.waiting = members.map(|member| (Arc::clone(&member.id), Vec::new())).collect();
@@ -179,8 +183,9 @@ impl<O: Outbox> Task<O> {
 
     /// Takes over what is written down and not known here.
     pub(super) async fn adopt(&mut self) -> Result<(), Failure> {
-        let head = self.chain.head().await?;
+        let (head, sent) = (self.chain.head().await?, self.sent_before().await?);
         let resumed = self.outbox.resume().await?;
+        self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = self.next_nonce.max(resumed.next_nonce);
         for recorded in resumed.open {
             self.queue.retain(|member| recorded.members.iter().all(|other| other.id != member.id));

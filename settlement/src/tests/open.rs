@@ -46,7 +46,7 @@ impl Both {
         hold
     }
 
-    fn request(&self, nonce: u8, settle: Settle) -> HoldRequest {
+    pub(super) fn request(&self, nonce: u8, settle: Settle) -> HoldRequest {
         let (payload, requirements) = texts(nonce);
         let intent = Intent {
             network: NETWORK.into(),

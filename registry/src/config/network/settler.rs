@@ -31,6 +31,9 @@ const BATCH_INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// For how long they are where nothing is said.
 const BATCH_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Most transactions that a key can have sent before.
+const FIRST_NONCE_MAX: u64 = 1_000_000_000_000;
+
 /// Shortest time that a facilitator is waited for.
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
@@ -162,11 +165,13 @@ fn evm(section: Section<'_>) -> Option<EvmSettings> {
     let bump_after = section.item("bump_after").and_then(|item| item.integer(1..=BUMP_AFTER_MAX));
     let interval = section.item("batch_interval");
     let interval = interval.and_then(|item| duration(&item, Duration::ZERO, BATCH_INTERVAL_MAX));
+    let first_nonce = section.item("first_nonce").and_then(|item| item.integer(0..=FIRST_NONCE_MAX));
     section.finish();
     Some(EvmSettings {
         key: key?,
         max_fee_per_gas: fee?,
         bump_after: bump_after.unwrap_or(BUMP_AFTER),
         batch_interval: interval.unwrap_or(BATCH_INTERVAL),
+        first_nonce: first_nonce.unwrap_or(0),
     })
 }

@@ -175,7 +175,7 @@ fn nodes_keys_and_tokens_of_facilitators_come_from_files_and_are_shown_nowhere()
         "[[networks]]\nid = \"eip155:8453\"\nrpc_file = \"{nodes}\"\n{FACILITATOR}\
          headers = {{ x-a = \"1\", authorization = \"all\" }}\nsettle = {{ headers_file = {{ authorization = \"{token}\" }} }}\n\
          [[networks]]\nid = \"eip155:84532\"\nrpc = [\"http://c\"]\nsettler = \"evm\"\n\
-         [networks.evm]\nkey_file = \"{key}\"\nmax_fee_per_gas = \"0.05gwei\"\nbump_after = 7\nbatch_interval = \"0ms\"\n"
+         [networks.evm]\nkey_file = \"{key}\"\nmax_fee_per_gas = \"0.05gwei\"\nbump_after = 7\nbatch_interval = \"0ms\"\nfirst_nonce = 9\n"
     );
     let loaded = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let shown = format!("{:?}", loaded.config);
@@ -199,13 +199,13 @@ fn nodes_keys_and_tokens_of_facilitators_come_from_files_and_are_shown_nowhere()
     );
     assert_eq!(sent(&all[0].verify_headers), ["authorization=all", "x-a=1"]);
     assert_eq!(sent(&all[0].supported_headers), ["authorization=all", "x-a=1"]);
-    let SettlerSettings::Evm(EvmSettings { key, max_fee_per_gas, bump_after, batch_interval }) =
+    let SettlerSettings::Evm(EvmSettings { key, max_fee_per_gas, bump_after, batch_interval, first_nonce }) =
         &sepolia.settler
     else {
         panic!("it is another settler")
     };
     assert_eq!((key.expose(), *max_fee_per_gas), (&*digits, 50_000_000));
-    assert_eq!((*bump_after, batch_interval.as_secs()), (7, 0));
+    assert_eq!((*bump_after, batch_interval.as_secs(), *first_nonce), (7, 0, 9));
 }
 
 #[test]
