@@ -38,6 +38,17 @@ async fn less_than_was_signed_is_settled_and_booked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_more_than_was_signed_is_settled_and_booked() {
+    let rig = metered(Settle::After).await;
+    let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
+    let most = units(samples::PRICE);
+    let receipt = exchange.held().unwrap().charging(units(samples::PRICE + 1)).capture().await.unwrap();
+    assert_eq!((rig.rail.asked(), receipt.record().amount), (Some(most), most));
+    receipt.delivered();
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_was_used_nothing_is_settled_and_the_permit_is_free_again() {
     for settle in [Settle::After, Settle::Deferred] {
         let rig = metered(settle).await;
