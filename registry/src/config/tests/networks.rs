@@ -5,7 +5,7 @@ use std::fs;
 use domain::{Amount, Network, Payee, Settle, TransferMethod};
 
 use super::{DOCUMENTED, errors, parse};
-use crate::config::{EvmSettings, NetworkSettings, SettlerSettings};
+use crate::config::{NetworkSettings, SettlerSettings};
 
 const BASE: &str = "[[networks]]\nid = \"eip155:8453\"\nrpc = [\"https://node/c4n4ry\"]\n";
 const FACILITATOR: &str = "[[networks.facilitators]]\nurl = \"https://f.example/x402/\"\n";
