@@ -29,7 +29,10 @@ impl<O: Outbox> Task<O> {
             return;
         };
         self.failed = self.failed.saturating_add(1);
-        warn!(%failure, in_a_row = self.failed, "the settler cannot send");
+        // Told at once and then ever less often: an account without coins fails five times a second.
+        if self.failed.is_power_of_two() {
+            warn!(%failure, in_a_row = self.failed, "the settler cannot send");
+        }
         if self.failed < FAILED_MAX {
             return;
         }
