@@ -36,7 +36,7 @@ pub trait Errands: Send + Sync + 'static {
     /// What nobody has answered.
     async fn open(&self) -> Result<Vec<Member>, OutboxError>;
 
-    /// Says what became of these.
+    /// Says what became of these; nothing where the turn is another process's.
     async fn answer(&self, answers: &[(Arc<str>, Settling)]) -> Result<(), OutboxError>;
 
     /// Says for a few seconds whether we can send.
