@@ -144,10 +144,10 @@ impl<O: Outbox> Task<O> {
                     asked.drain(..).for_each(|ask| self.take_in(ask));
                 }
             }
-            let before = self.next_nonce;
+            let before = (self.next_nonce, self.queue.len());
             let sent = self.dispatch().await;
             self.note(sent).await;
-            if self.next_nonce != before {
+            if (self.next_nonce, self.queue.len()) != before {
                 self.pause = self.settings.poll.min(LOOK_FIRST);
                 ticks.reset_after(self.pause);
             }

@@ -1,11 +1,17 @@
 //! Steps of a sender against a node and an outbox that misbehave.
 
+mod order;
 mod turns;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use alloy_primitives::{B256, U256, hex};
+use alloy_sol_types::SolCall;
 use async_trait::async_trait;
+use protocol::authorization::Authorization;
+use protocol::transfer::Transfer;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::chain::Nodes;
@@ -66,4 +72,54 @@ async fn sender(act: Act) -> (Mock, EvmSettler, Task<Empty>) {
     let key = SigningKey::from_hex(&"11".repeat(32)).unwrap();
     let (settler, task) = EvmSettler::new(settings, key, Arc::new(Chain::new(nodes, 0)), Empty);
     (node, settler, task)
+}
+
+/// A node of a chain without a transaction, on which every call is reverted but one of Multicall3, which finds one nonce unused.
+fn reverting() -> Act {
+    let unused = Multicall::Result { success: true, returnData: vec![0; 32].into() };
+    let unused = hex::encode_prefixed(Multicall::aggregate3Call::abi_encode_returns(&vec![unused]));
+    Act::Reply(Arc::new(move |question: &Value| {
+        let result = match question["method"].as_str().unwrap() {
+            "eth_blockNumber" | "eth_getTransactionCount" => json!("0x0"),
+            "eth_getBlockByNumber" => json!({ "number": "0x0", "timestamp": "0x64" }),
+            "eth_call" if question["params"][0]["to"] == json!(MULTICALL3) => json!(unused),
+            "eth_call" => {
+                let error = json!({ "code": 3, "message": "execution reverted: no" });
+                return json!({ "jsonrpc": "2.0", "id": question["id"], "error": error }).to_string();
+            }
+            other => panic!("{other}"),
+        };
+        json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string()
+    }))
+}
+
+const TOKEN: Address = Address::repeat_byte(1);
+
+fn payout(name: &str) -> Member {
+    Member::payout(name.into(), TOKEN, Address::repeat_byte(2), U256::from(100))
+}
+
+/// What a payer's key has signed.
+fn payment(name: &str) -> Member {
+    let value = U256::from(100);
+    let signed = Authorization {
+        from: Address::repeat_byte(3),
+        to: Address::repeat_byte(2),
+        value,
+        valid_after: U256::ZERO,
+        valid_before: U256::MAX,
+        nonce: B256::repeat_byte(4),
+    };
+    let proof = Proof { signature: vec![0; 65].into(), signer: Signer::Key };
+    Member::payment(name.into(), (TOKEN, Transfer::Authorization(signed), value), proof, 0)
+}
+
+impl<O: Outbox> Task<O> {
+    /// As if somebody had asked for it, and it was taken in.
+    fn queued(&mut self, member: Member) -> oneshot::Receiver<Settling> {
+        let (answer, answered) = oneshot::channel();
+        self.waiting.insert(Arc::clone(&member.id), vec![Waiter { until: Depth::Counts, answer }]);
+        self.queue.push_back(member);
+        answered
+    }
 }
