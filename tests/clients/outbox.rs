@@ -137,16 +137,16 @@ impl Outbox for Memory {
             kept.failing_ends -= 1;
             return Err(OutboxError("full".to_owned()));
         }
+        let standing = kept.open.get(&transaction.nonce);
+        if standing.is_none_or(|standing| standing.versions != transaction.versions) {
+            return Err(OutboxError("another sender has changed or closed it".to_owned()));
+        }
         for (member, settling) in outcomes {
             if let Some((_, over)) = kept.transfers.get_mut(member) {
                 *over = Over::of(settling);
             }
         }
-        assert!(transaction.nonce < kept.next_nonce, "what is closed was written down");
-        if kept.open.remove(&transaction.nonce).is_none() {
-            // Another sender closed it.
-            return Ok(());
-        }
+        kept.open.remove(&transaction.nonce);
         kept.closed.push(Closed { landed, outcomes: outcomes.to_vec() });
         Ok(())
     }

@@ -41,7 +41,7 @@ pub(crate) async fn note(
     Ok(found.is_some_and(|(_, _, stands)| stands.as_deref() == Some(outcome)))
 }
 
-/// What became of one that stands in a transaction.
+/// What became of one that stands in a transaction, and of which nobody has said anything else.
 pub(crate) async fn end(
     session: &mut Session<'_>,
     of: Of<'_>,
@@ -49,11 +49,11 @@ pub(crate) async fn end(
     (member, outcome): (&str, &str),
 ) -> Result<(), StoreError> {
     const END: &str = "update sent_transfer set outcome = $5
-         where member = $4 and network = $1 and account = $2 and nonce = $3";
+         where member = $4 and network = $1 and account = $2 and nonce = $3 and (outcome is null or outcome = $5)";
     let nonce = written(nonce)?;
     let changed =
         execute!(session, sqlx::query(END).bind(of.0).bind(of.1).bind(nonce).bind(member).bind(outcome))?;
-    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("transfer that was never written down")) }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("transfer of which something else stands")) }
 }
 
 /// Network, account and outcome of one.

@@ -29,7 +29,8 @@ pub trait Outbox: Send + Sync + 'static {
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError>;
 
     /// The chain has one of its nonce in a block that counts: ours, where `landed` says so. Members without an outcome are free again.
-    /// Closing it again, after an answer was lost, changes nothing.
+    /// Closing it again in the same way, after an answer was lost, changes nothing. Where something else stands under its nonce, or stood
+    /// when it was closed, another sender knows more of it, and this is refused.
     async fn close(
         &self,
         transaction: &Recorded,

@@ -33,6 +33,9 @@ impl<O: Outbox> Task<O> {
     pub(super) async fn leave_out(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
         self.leave_out_burning(batch);
         self.leave_out_sent(batch).await?;
+        if batch.is_empty() {
+            return Ok(());
+        }
         let outcomes = self.simulate(batch).await?;
         if outcomes.iter().all(Result::is_ok) {
             return Ok(());
@@ -192,7 +195,9 @@ impl<O: Outbox> Task<O> {
             block: receipt.block(),
             gas: receipt.gas_used(),
         });
-        self.outbox.close(recorded, landed, &outcomes).await?;
+        let closed = self.outbox.close(recorded, landed, &outcomes).await;
+        self.is_unsure |= closed.is_err();
+        closed?;
         outcomes.iter().for_each(|(id, settling)| self.answer(id, settling));
         for member in again {
             *self.failures.entry(Arc::clone(&member.id)).or_default() += 1;

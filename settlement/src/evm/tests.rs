@@ -1,14 +1,16 @@
 //! Steps of a sender against a node and an outbox that misbehave.
 
 mod order;
+mod others;
 mod turns;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use alloy_primitives::{B256, U256, hex};
 use alloy_sol_types::SolCall;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use protocol::authorization::Authorization;
 use protocol::transfer::Transfer;
 use serde_json::{Value, json};
@@ -17,12 +19,27 @@ use super::*;
 use crate::chain::Nodes;
 use crate::mock::{Act, Mock};
 
-/// An outbox in which nothing stands.
+/// An outbox in which no transaction stands, and perhaps what became of transfers.
 #[derive(Clone, Default)]
-struct Empty;
+struct Fake(Arc<Mutex<Standing>>);
+
+#[derive(Default)]
+struct Standing {
+    over: HashMap<Arc<str>, Over>,
+    /// Another process has the turn, or has closed everything.
+    refuses: bool,
+}
+
+// === impl Fake ===
+
+impl Fake {
+    fn takes(&self) -> Result<(), OutboxError> {
+        if self.0.lock().refuses { Err(OutboxError("another has the turn".to_owned())) } else { Ok(()) }
+    }
+}
 
 #[async_trait]
-impl Outbox for Empty {
+impl Outbox for Fake {
     async fn resume(&self) -> Result<Resumed, OutboxError> {
         Ok(Resumed::default())
     }
@@ -32,7 +49,7 @@ impl Outbox for Empty {
     }
 
     async fn record(&self, _transaction: &Recorded) -> Result<(), OutboxError> {
-        Ok(())
+        self.takes()
     }
 
     async fn close(
@@ -41,11 +58,11 @@ impl Outbox for Empty {
         _landed: Option<Landed>,
         _outcomes: &[(Arc<str>, Settling)],
     ) -> Result<(), OutboxError> {
-        Ok(())
+        self.takes()
     }
 
-    async fn transfer(&self, _member: &str) -> Result<Option<Sent>, OutboxError> {
-        Ok(None)
+    async fn transfer(&self, member: &str) -> Result<Option<Sent>, OutboxError> {
+        Ok(self.0.lock().over.get(member).cloned().map(Sent::Over))
     }
 
     async fn known(&self, _members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {
@@ -53,8 +70,8 @@ impl Outbox for Empty {
     }
 }
 
-/// A sender whose node does this, and who asks it.
-async fn sender(act: Act) -> (Mock, EvmSettler, Task<Empty>) {
+/// A sender whose node does this, who asks it, and what it writes down.
+async fn sender(act: Act) -> (Mock, EvmSettler, Task<Fake>, Fake) {
     // Fails where another test was faster.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let node = Mock::start().await;
@@ -69,9 +86,10 @@ async fn sender(act: Act) -> (Mock, EvmSettler, Task<Empty>) {
         factories: [].into(),
         first_nonce: 0,
     };
+    let outbox = Fake::default();
     let key = SigningKey::from_hex(&"11".repeat(32)).unwrap();
-    let (settler, task) = EvmSettler::new(settings, key, Arc::new(Chain::new(nodes, 0)), Empty);
-    (node, settler, task)
+    let (settler, task) = EvmSettler::new(settings, key, Arc::new(Chain::new(nodes, 0)), outbox.clone());
+    (node, settler, task, outbox)
 }
 
 /// A node of a chain without a transaction, on which every call is reverted but one of Multicall3, which finds one nonce unused.
@@ -115,6 +133,13 @@ fn payment(name: &str) -> Member {
 }
 
 impl<O: Outbox> Task<O> {
+    /// As if it had sent before.
+    fn is_ready(&self) {
+        for flag in [&self.readiness.able, &self.readiness.knows_all] {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// As if somebody had asked for it, and it was taken in.
     fn queued(&mut self, member: Member) -> oneshot::Receiver<Settling> {
         let (answer, answered) = oneshot::channel();

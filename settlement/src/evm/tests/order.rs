@@ -4,10 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn those_that_go_alone_and_are_refused_hold_up_no_batch_and_no_step_for_long() {
-    let (_node, _settler, mut task) = sender(reverting()).await;
-    for flag in [&task.readiness.able, &task.readiness.knows_all] {
-        flag.store(true, Ordering::Relaxed);
-    }
+    let (_node, _settler, mut task, _outbox) = sender(reverting()).await;
+    task.is_ready();
     let mut alone: Vec<_> = (0..10).map(|number| task.queued(payout(&format!("out/{number}")))).collect();
     let mut batched = task.queued(payment("pay"));
     let mut answered = Vec::new();

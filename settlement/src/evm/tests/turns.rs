@@ -1,6 +1,5 @@
 //! Who keeps a turn that is of no use to it.
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -30,7 +29,7 @@ impl Duty for Asked {
 
 /// The longest time for which nobody asked, of a process whose node never answers.
 async fn longest_rest(is_shared: bool) -> Duration {
-    let (_node, settler, task) = sender(Act::Reset).await;
+    let (_node, settler, task, _outbox) = sender(Act::Reset).await;
     let at = Arc::new(Mutex::new(Vec::new()));
     let (_stop, stopped) = watch::channel(false);
     tokio::time::pause();
