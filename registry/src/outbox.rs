@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::duty::Duty;
 use crate::registry::{Registry, RegistryError};
-use crate::store::{StoreError, outbox as store, transfers};
+use crate::store::{Session, StoreError, outbox as store, transfers};
 
 /// For how long is remembered whose signatures stood in a transaction, in milliseconds: no signature is valid as long.
 const MEMBERS_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
@@ -97,11 +97,7 @@ impl Outbox {
         let of = (&*self.network, &*self.account);
         let mut writing = self.registry.write().await?;
         let session = &mut writing.session();
-        if let Some(turn) = &self.turn
-            && !turn.is_held(session).await?
-        {
-            return Err(StoreError::Turn.into());
-        }
+        self.expect_turn(session).await?;
         store::record(session, of, nonce, (document, instead_of), at).await?;
         store::remember(session, of, members, at).await?;
         transfers::put(session, of, nonce, (transfers, at)).await?;
@@ -157,6 +153,22 @@ impl Outbox {
         Ok(is_noted)
     }
 
+    /// Notes of a transfer of which nothing stands yet what becomes of it: it is never sent. False where anything else stands of it. A turn
+    /// that another process has refuses this: that one may be about to send it.
+    ///
+    /// # Errors
+    /// The database does not work; whether it was noted is not known then.
+    pub async fn give_up(&self, member: &str, outcome: &str) -> Result<bool, RegistryError> {
+        let at = self.registry.now();
+        let mut writing = self.registry.write().await?;
+        let session = &mut writing.session();
+        self.expect_turn(session).await?;
+        let of = (&*self.network, &*self.account);
+        let is_noted = transfers::give_up(session, of, member, (outcome, at)).await?;
+        writing.commit().await?;
+        Ok(is_noted)
+    }
+
     /// Which of these members ever stood in a transaction.
     ///
     /// # Errors
@@ -164,6 +176,12 @@ impl Outbox {
     pub async fn known(&self, members: &[&str]) -> Result<HashSet<String>, RegistryError> {
         let mut writing = self.registry.write().await?;
         Ok(store::known(&mut writing.session(), (&self.network, &self.account), members).await?)
+    }
+
+    /// That no other process has the turn, until the transaction ends.
+    async fn expect_turn(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
+        let Some(turn) = &self.turn else { return Ok(()) };
+        if turn.is_held(session).await? { Ok(()) } else { Err(StoreError::Turn) }
     }
 }
 
@@ -227,6 +245,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_transfer_is_given_up_once_by_whoever_has_the_turn_and_not_where_anything_stands_of_it() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let registry = open(&place, &clock).await;
+        let turns = [registry.duty("settle").unwrap(), registry.duty("settle").unwrap()];
+        let outbox = |turn: &Duty| registry.outbox("eip155:84532", "0xabc").of_turn(turn.clone());
+        let (first, second) = (outbox(&turns[0]), outbox(&turns[1]));
+        assert!(turns[0].take().await.unwrap());
+        assert!(second.give_up("out/0", "failed").await.is_err(), "another has the turn");
+        assert_eq!(first.transfer("out/0").await.unwrap(), None);
+        assert!(first.give_up("out/0", "failed").await.unwrap());
+        assert!(first.give_up("out/0", "failed").await.unwrap(), "whoever did not hear it");
+        assert!(first.record(7, ("sent", None), (&["out/0"], &["out/0"])).await.is_err());
+        // A person saw it elsewhere: that is the last word.
+        assert!(second.note("out/0", "moved").await.unwrap());
+        assert!(!first.give_up("out/0", "failed").await.unwrap());
+        first.record(7, ("sent", None), (&["out/1"], &["out/1"])).await.unwrap();
+        assert!(!first.give_up("out/1", "failed").await.unwrap());
+        assert!(!second.note("out/1", "moved").await.unwrap());
+    }
+
+    #[tokio::test]
     async fn whoever_lost_its_turn_writes_nothing_more_down_and_closes_what_it_knows() {
         let (place, clock) = (Place::new(), TestClock::new());
         let registry = open(&place, &clock).await;
@@ -264,6 +303,8 @@ mod tests {
         for known in ["first", "dearer"] {
             assert!(outbox.close((7, known), None, ("failed", &failed)).await.is_err(), "{known}");
         }
+        assert!(outbox.close((7, "dearer"), None, ("failed", &[])).await.is_err(), "closed otherwise");
+        assert!(outbox.close((7, "dearer"), Some("{}"), ("moved", &failed)).await.is_err(), "it moved");
         let standing = Some(SentTransfer { is_here: true, outcome: Some("moved".to_owned()) });
         assert_eq!(outbox.transfer("out/0").await.unwrap(), standing);
     }

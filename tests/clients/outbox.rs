@@ -157,6 +157,14 @@ impl Outbox for Memory {
         Ok(found.map(|(_, over)| over.map_or(Sent::Here, Sent::Over)))
     }
 
+    async fn give_up(&self, member: &str, why: &str) -> Result<bool, OutboxError> {
+        let over = Over::Failed(why.to_owned());
+        let mut kept = self.kept();
+        // In no transaction.
+        let (_, standing) = kept.transfers.entry(member.into()).or_insert((u64::MAX, Some(over.clone())));
+        Ok(standing.as_ref() == Some(&over))
+    }
+
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {
         let kept = self.kept();
         Ok(members.iter().filter(|id| kept.known.contains(*id)).cloned().collect())

@@ -87,6 +87,11 @@ impl Outbox for RegistryOutbox {
         }))
     }
 
+    async fn give_up(&self, member: &str, why: &str) -> Result<bool, OutboxError> {
+        let outcome = serde_json::to_string(&Over::Failed(why.to_owned())).map_err(failed)?;
+        self.outbox.give_up(member, &outcome).await.map_err(failed)
+    }
+
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {
         let asked: Vec<&str> = members.iter().map(|member| &**member).collect();
         let known = self.outbox.known(&asked).await.map_err(failed)?;

@@ -42,6 +42,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// [`Outbox::record`] refuses a transaction with one that is in another one, or was.
     async fn transfer(&self, member: &str) -> Result<Option<Sent>, OutboxError>;
 
+    /// Writes down, durably, that a transfer which is in no transaction will never be sent under its member's name. False where something
+    /// else stands of it. Refused where another process has the turn: it may be sending it.
+    async fn give_up(&self, member: &str, why: &str) -> Result<bool, OutboxError>;
+
     /// Which of these ever stood in a transaction: everybody may have read their signatures.
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError>;
 }

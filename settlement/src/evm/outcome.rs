@@ -24,6 +24,7 @@ const PASSED: &str = "another transaction of the key took its place; see on chai
 const FORGOTTEN: &str =
     "the outbox does not know all that the key sent: it may have left before, and a person has to see to it";
 const ELSEWHERE: &str = "it stands in a transaction of another key, which is not closed";
+const OTHERWISE: &str = "something else was written down of it meanwhile";
 const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by what";
 
 // === impl Task ===
@@ -51,7 +52,7 @@ impl<O: Outbox> Task<O> {
                 Err(reason) => Some((member, reason)),
             })
             .collect();
-        match self.why(&doomed).await {
+        match self.end_of(&doomed).await {
             Ok(answers) => answers.iter().for_each(|(id, settling)| self.answer(id, settling)),
             Err(failure) => {
                 batch.extend(doomed.into_iter().map(|(member, _)| member));
@@ -59,6 +60,18 @@ impl<O: Outbox> Task<O> {
             }
         }
         Ok(())
+    }
+
+    /// What they are answered, where a transfer that is refused was given up first: another sender of the key may have it.
+    async fn end_of(&self, doomed: &[(Member, String)]) -> Result<Vec<(Arc<str>, Settling)>, Failure> {
+        let mut answers = self.why(doomed).await?;
+        for ((member, _), (id, settling)) in doomed.iter().zip(&mut answers) {
+            let Settling::Refused(why) = &*settling else { continue };
+            if member.is_transfer() && !self.outbox.give_up(id, why).await? {
+                *settling = Settling::Unknown(OTHERWISE.to_owned());
+            }
+        }
+        Ok(answers)
     }
 
     /// A transfer of our own has no nonce that keeps it from being made twice: the outbox does.

@@ -28,6 +28,8 @@ struct Standing {
     over: HashMap<Arc<str>, Over>,
     /// Another process has the turn, or has closed everything.
     refuses: bool,
+    /// Given up.
+    given_up: Vec<Arc<str>>,
 }
 
 // === impl Fake ===
@@ -63,6 +65,13 @@ impl Outbox for Fake {
 
     async fn transfer(&self, member: &str) -> Result<Option<Sent>, OutboxError> {
         Ok(self.0.lock().over.get(member).cloned().map(Sent::Over))
+    }
+
+    async fn give_up(&self, member: &str, _why: &str) -> Result<bool, OutboxError> {
+        self.takes()?;
+        let mut standing = self.0.lock();
+        standing.given_up.push(member.into());
+        Ok(!standing.over.contains_key(member))
     }
 
     async fn known(&self, _members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {
