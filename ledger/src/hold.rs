@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use domain::{
     AgentId, Amount, B256, BasisPoints, Capture, Fingerprint, IdempotencyKey, PaymentId, Price, ReplayKey,
-    WalletId, WindowLimit,
+    TransactionId, WalletId, WindowLimit,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -104,7 +104,7 @@ pub(crate) struct Holding {
     pub(crate) moved: Option<End>,
     /// What is captured of it, where that is known to be less than all.
     pub(crate) used: Option<Amount>,
-    /// What it costs in any case; none as long as it may be voided.
+    /// What it costs in any case; none as long as it may be voided. Where nobody here reads its network: that its settlement was asked for.
     pub(crate) owed: Option<Amount>,
 }
 
@@ -176,6 +176,16 @@ impl Hold {
         holding.record().await
     }
 
+    /// Commits that its settlement is asked for from now on: whatever becomes of this process, nobody knows whether its value moves. For
+    /// one whose network is not read here, before anybody is asked to settle it; until then it is certain that nothing moved.
+    ///
+    /// # Errors
+    /// As [`crate::Ledger::hold`]; it is voided then.
+    pub async fn ask(self) -> Result<Self, HoldError> {
+        let all = self.maximum;
+        self.keep(all).await
+    }
+
     /// Hands the hold to the writer before it returns. From here on the payment is charged, whether or not anyone
     /// waits, unless its batch fails; a hold on disk is charged even then, later.
     pub fn capture(mut self) -> Capturing {
@@ -184,13 +194,13 @@ impl Hold {
 
     /// The same for one with an intent whose value moved in this transaction, in a block that may still be undone. It stays due
     /// until [`crate::Ledger::settled`] says that this is for good.
-    pub fn capture_seen(self, transaction: B256) -> Capturing {
-        self.capture_moved(End::Seen(transaction))
+    pub fn capture_seen(self, transaction: impl Into<TransactionId>) -> Capturing {
+        self.capture_moved(End::Seen(transaction.into()))
     }
 
     /// The same for one whose value moved for good.
-    pub fn capture_settled(self, transaction: B256) -> Capturing {
-        self.capture_moved(End::Settled(transaction))
+    pub fn capture_settled(self, transaction: impl Into<TransactionId>) -> Capturing {
+        self.capture_moved(End::Settled(transaction.into()))
     }
 
     fn capture_moved(mut self, end: End) -> Capturing {
@@ -224,10 +234,10 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         match self.holding.take().filter(|holding| holding.stage == Stage::Recorded) {
-            // Its answer began: it is captured, and settled behind that.
-            Some(holding) if holding.owed.is_some() => drop(holding.capture()),
             // Whoever dropped it may have asked for its settlement: only they could say that it was not.
             Some(holding) if holding.may_have_moved() => holding.park(),
+            // Its answer began: it is captured, and settled behind that.
+            Some(holding) if holding.owed.is_some() => drop(holding.capture()),
             Some(holding) => drop(holding.void()),
             None => {}
         }
@@ -306,7 +316,7 @@ impl Holding {
 
     /// Whether its value may have moved, as far as anybody here knows.
     pub(crate) fn may_have_moved(&self) -> bool {
-        self.request.intent.as_ref().is_some_and(|intent| intent.may_move_while_held())
+        may_have_moved(&self.request, self.owed)
     }
 
     /// Whether a wallet is funded with it.
@@ -362,6 +372,14 @@ impl Drop for Holding {
             self.release(&mut shared.memory.lock());
         }
     }
+}
+
+/// Whether the value of what is held on disk may have moved, as far as anybody can tell who finds it: what an answer that began costs is
+/// captured first, and settled behind it; where nothing is read, somebody was asked to settle it only if that stands on disk.
+pub(crate) fn may_have_moved(request: &HoldRequest, owed: Option<Amount>) -> bool {
+    request.intent.as_ref().is_some_and(|intent| {
+        if intent.is_read() { owed.is_none() && intent.may_move_while_held() } else { owed.is_some() }
+    })
 }
 
 // === impl Capturing ===

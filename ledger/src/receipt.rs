@@ -31,12 +31,23 @@ pub struct ReceiptRecord {
     /// The platform's part of it.
     pub fee: Amount,
     /// The digest of the signed authorization; where an agent key paid, that of the payment's name; on a public network the
-    /// transaction that moved its value, once that is known.
+    /// transaction that moved its value, once that is known, where it has a hash.
     pub transaction: B256,
     /// Ledger time of the commit.
     pub captured_at: UnixMillis,
     /// Where it was paid on a public network.
     pub on_chain: Option<Arc<OnChain>>,
+}
+
+// === impl ReceiptRecord ===
+
+impl ReceiptRecord {
+    /// What receipts name as its transaction: in a network's own words where it moved on one that is no EVM one.
+    #[must_use]
+    pub fn transaction_name(&self) -> String {
+        let moved = self.on_chain.as_ref().and_then(|on_chain| on_chain.transaction);
+        moved.map_or_else(|| self.transaction.to_string(), |moved| moved.to_string())
+    }
 }
 
 /// A response kept for 24 hours, to answer the same request with the same bytes.

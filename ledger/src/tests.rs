@@ -9,6 +9,7 @@ mod crash;
 mod deposits;
 mod durable;
 mod failures;
+mod foreign;
 mod kit;
 mod lease;
 mod limits;

@@ -41,7 +41,9 @@ impl Draft<'_> {
             }
         }
         let network = Arc::clone(&on_chain.network);
-        Ok(Some(ChainAccount { network, token: on_chain.token, address: on_chain.payer }))
+        let (token, payer) = (on_chain.token.evm(), on_chain.payer.evm());
+        let (token, address) = token.zip(payer).ok_or(Refusal::NoOutlet)?;
+        Ok(Some(ChainAccount { network, token, address }))
     }
 
     /// What people gave back on a network today, in this batch too.
@@ -216,7 +218,7 @@ impl Draft<'_> {
         if !self.facts.outlets.contains_key(&to.network) {
             return Err(Refusal::NoOutlet);
         }
-        self.open_token(&Token::new(&to.network, &to.token));
+        self.open_token(&Token::new(&to.network, to.token));
         Ok(())
     }
 }

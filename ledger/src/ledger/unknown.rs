@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{B256, Payee, PaymentId, TransferId, UnixMillis};
+use domain::{Custody, PaymentId, TransactionId, TransferId, UnixMillis};
 use tokio::sync::oneshot;
 
 use super::Ledger;
@@ -68,6 +68,20 @@ impl Ledger {
         }
     }
 
+    /// Which payment was settled in this transaction, on a network that is not read here: there one transaction pays once.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn settled_by(
+        &self,
+        network: &str,
+        transaction: TransactionId,
+    ) -> Result<Option<PaymentId>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let settled = reports::intents::settled_by(&mut connection.session(), network, transaction).await;
+        settled.map_err(crate::reads::read_error)
+    }
+
     /// Captured payments that are still to be settled, or whose settlement may still be undone, the earliest to expire first.
     ///
     /// # Errors
@@ -93,7 +107,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Overloaded`].
-    pub async fn settled(&self, payment: PaymentId, transaction: B256) -> Result<(), LedgerError> {
+    pub async fn settled(
+        &self,
+        payment: PaymentId,
+        transaction: impl Into<TransactionId>,
+    ) -> Result<(), LedgerError> {
+        let transaction = transaction.into();
         self.work(|reply, permit| Work::CloseIntent { payment, transaction, reply, _permit: permit }).await
     }
 
@@ -141,10 +160,10 @@ impl Ledger {
         if !has_token {
             self.work(|reply, permit| Work::OpenToken { token, reply, _permit: permit }).await?;
         }
-        match intent.payee {
-            Payee::Treasury => self.open_provider(provider).await,
-            Payee::Direct(_) if has_direct => Ok(()),
-            Payee::Direct(_) => {
+        match intent.custody {
+            Custody::Treasury => self.open_provider(provider).await,
+            Custody::Direct if has_direct => Ok(()),
+            Custody::Direct => {
                 let name = Arc::from(provider);
                 self.work(|reply, permit| Work::OpenDirect { name, reply, _permit: permit }).await
             }

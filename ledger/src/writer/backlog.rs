@@ -13,7 +13,7 @@ use super::run::Run;
 use crate::batch::{Delta, FoundHold};
 use crate::command::Work;
 use crate::commit::{CommitStore, StoreError};
-use crate::hold::Holding;
+use crate::hold::{Holding, may_have_moved};
 use crate::shared::Shared;
 use crate::writer::round::Round;
 
@@ -22,13 +22,10 @@ pub(super) fn found(shared: &Arc<Shared>, mut rows: Vec<FoundHold>) -> Vec<Work>
     // In the order in which they were held: tiers and windows follow it.
     rows.sort_by_key(|row| (row.held.at, row.request.payment));
     let mut memory = shared.memory.lock();
-    let may_have_moved = |row: &FoundHold| {
-        // What an answer that began costs is captured first, and settled behind it.
-        row.owed.is_none() && row.request.intent.as_ref().is_some_and(|intent| intent.may_move_while_held())
-    };
-    let (unknown, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(may_have_moved);
+    let (unknown, rows): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| may_have_moved(&row.request, row.owed));
     for row in unknown {
-        // Whether it was settled, only the chain knows.
+        // Whether it was settled, only the chain knows, and where it is not read whoever was asked to.
         shared.parked.put(Box::new(Holding::found(shared, row, &mut memory)));
     }
     let end = |row: FoundHold| {
