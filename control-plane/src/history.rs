@@ -55,7 +55,7 @@ impl History {
             revision: payment.revision,
             amount: Money::new(receipt.amount, asset),
             fee: Money::new(receipt.fee, asset),
-            transaction: receipt.transaction.to_string(),
+            transaction: receipt.transaction_name(),
             captured_at: receipt.captured_at.to_string(),
         };
         serde_json::to_value(member).map_err(|error| MembersError(error.to_string()))
@@ -154,7 +154,7 @@ fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
             payment: refund.payment,
             provider: change.provider.to_string(),
             network: on_chain.network.to_string(),
-            payer: on_chain.payer.to_checksum(None),
+            payer: on_chain.payer.to_string(),
             custody: if on_chain.direct { "direct" } else { "treasury" },
             amount: refund.amount,
             fee: refund.fee,

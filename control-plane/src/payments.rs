@@ -5,6 +5,7 @@
 
 mod list;
 mod refund;
+mod resolve;
 mod timeline;
 
 use axum::Json;
@@ -93,6 +94,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
         .merge(list::router())
         .merge(timeline::router())
         .merge(refund::router())
+        .merge(resolve::router())
 }
 
 /// One payment.
@@ -150,7 +152,7 @@ impl From<&OnChain> for OnChainView {
     fn from(on_chain: &OnChain) -> Self {
         Self {
             network: on_chain.network.to_string(),
-            payer: on_chain.payer.to_checksum(None),
+            payer: on_chain.payer.to_string(),
             custody: if on_chain.direct { "direct" } else { "treasury" },
             transaction: on_chain.transaction.map(|transaction| transaction.to_string()),
         }
@@ -174,7 +176,7 @@ impl PaymentLine {
             amount: Money::new(receipt.amount, asset),
             fee: Money::new(receipt.fee, asset),
             net: Money::new(receipt.amount.saturating_sub(receipt.fee), asset),
-            transaction: receipt.transaction.to_string(),
+            transaction: receipt.transaction_name(),
             on_chain: receipt.on_chain.as_deref().map(OnChainView::from),
             held_at: payment.held_at.to_string(),
             captured_at: receipt.captured_at.to_string(),

@@ -64,6 +64,7 @@ fn view(comparison: &Comparison) -> Value {
     json!({
         "compared": comparison.compared,
         "unread": comparison.unread,
+        "not_compared": comparison.not_compared,
         "held": names(&comparison.held),
         "due": names(&comparison.due),
         "differences": comparison.differences.iter().map(difference).collect::<Vec<_>>(),
@@ -82,6 +83,9 @@ fn text(comparison: &Comparison) -> String {
         lines.push(format!(
             "{payment}  {amount} on {network}: the books say {booked}, the network shows {shown}"
         ));
+    }
+    if comparison.not_compared > 0 {
+        lines.push(format!("{} closed payments are not compared: their networks have no nodes here", comparison.not_compared));
     }
     let Comparison { compared, unread, held, due, differences, .. } = comparison;
     let unread = if *unread == 0 { String::new() } else { format!(", {unread} CANNOT BE READ") };
@@ -119,13 +123,15 @@ mod tests {
         let comparison = Comparison {
             compared: 9,
             unread: 1,
+            not_compared: 2,
             held: vec![payment],
             due: vec![payment, payment],
             differences: ways.map(|way| difference(way(hash))).to_vec(),
             suspense: 0,
         };
         let text = text(&comparison);
-        assert_eq!(text.lines().count(), 9);
+        assert_eq!(text.lines().count(), 10);
+        assert!(text.contains("2 closed payments are not compared"), "{text}");
         assert!(
             text.ends_with("9 payments compared, 1 CANNOT BE READ, 5 differences; 1 held, 2 due"),
             "{text}"

@@ -85,7 +85,7 @@ impl Service {
         let shutdown = Shutdown::new();
         let commits = Arc::new(Commits::new(Arc::clone(&metrics), shutdown.clone()));
         let had_books = has_books(&loaded.config)?;
-        let (ledger, writer) = open(&loaded.config, Arc::clone(&commits)).await?;
+        let (ledger, writer) = open(&loaded.config, role, Arc::clone(&commits)).await?;
         tell_place(&loaded.config, had_books);
         let base = Base { ledger, commits, metrics, control_metrics, prometheus, shutdown };
         match Running::start(loaded, (path, role), base, inherited).await {
@@ -147,8 +147,8 @@ fn tell_place(config: &Config, had_books: bool) {
 }
 
 /// Opening reads the books, which blocks.
-async fn open(config: &Config, commits: Arc<Commits>) -> anyhow::Result<(Ledger, Writer)> {
-    let settings = settings::ledger(config);
+async fn open(config: &Config, role: Role, commits: Arc<Commits>) -> anyhow::Result<(Ledger, Writer)> {
+    let settings = settings::ledger(config, role);
     let open = move || Ledger::open(settings, Arc::new(SystemClock), commits);
     Ok(tokio::task::spawn_blocking(open).await??)
 }

@@ -41,8 +41,10 @@ pub(crate) trait CommitStore: 'static {
         Ok(())
     }
 
-    /// Takes over what processes left that are gone, where there are several.
-    async fn orphans(&mut self) -> Result<Orphans, StoreError> {
+    /// Takes over what processes left that are gone, where there are several. `again`: nobody knows whether the last one stands, and
+    /// whatever is this process's by now is told with it.
+    async fn orphans(&mut self, again: bool) -> Result<Orphans, StoreError> {
+        let _ = again;
         Ok(Orphans::default())
     }
 
@@ -197,10 +199,10 @@ impl CommitStore for Store {
         }
     }
 
-    async fn orphans(&mut self) -> Result<Orphans, StoreError> {
+    async fn orphans(&mut self, again: bool) -> Result<Orphans, StoreError> {
         match self {
             Self::Sqlite(_) | Self::Postgres(_) => Ok(Orphans::default()),
-            Self::Shared(store) => store.orphans().await,
+            Self::Shared(store) => store.orphans(again).await,
         }
     }
 

@@ -44,6 +44,9 @@ pub struct Settings {
     pub database: Database,
     /// Whether other processes write them too; PostgreSQL only.
     pub coordination: Coordination,
+    /// Whether this process answers those who pay. Only such a one takes over what a process left that is gone: nobody but its heir can
+    /// deliver once more what was paid and not delivered.
+    pub delivers: bool,
     /// The wallet network's chain id; fixed at first start.
     pub chain_id: u64,
     /// The EIP-712 name of the wallet asset; fixed at first start.
@@ -87,6 +90,7 @@ impl Settings {
         Self {
             database,
             coordination: Coordination::Alone,
+            delivers: true,
             chain_id: 402_402,
             asset_name: "Faregate USD".to_owned(),
             asset_version: "1".to_owned(),

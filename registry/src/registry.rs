@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, watch};
 use crate::agent::{AGENT_NAME_BYTES_MAX, Agent};
 use crate::catalog::force::{State, Turn};
 use crate::catalog::{Terms, change, lines};
-use crate::config::{ConfigErrors, NetworkSettings};
+use crate::config::{ConfigErrors, ForeignSettings, NetworkSettings};
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::document::Mistake;
@@ -234,6 +234,12 @@ impl Registry {
     #[must_use]
     pub fn networks(&self) -> Arc<[NetworkSettings]> {
         self.terms().networks
+    }
+
+    /// Those that are no EVM ones.
+    #[must_use]
+    pub fn foreign_networks(&self) -> Arc<[ForeignSettings]> {
+        self.terms().foreign
     }
 
     /// The cached way to agents.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// Longest time anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at something that cannot announce itself: another process.
 const LOOK: Duration = Duration::from_millis(10);

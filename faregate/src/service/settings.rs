@@ -4,6 +4,7 @@ use registry::config::Coordination;
 use registry::{Config, Database};
 
 use super::outlets;
+use super::role::Role;
 
 /// Where the ledger is: in the database that the registry is in.
 pub(crate) fn books(database: &Database) -> ledger::Database {
@@ -23,8 +24,8 @@ const fn coordination(coordination: Coordination) -> ledger::Coordination {
 /// One agent may fill this part of the queue: one eighth.
 const AGENT_SHARE: usize = 8;
 
-/// How the ledger is opened.
-pub(super) fn ledger(config: &Config) -> ledger::Settings {
+/// How the ledger is opened by a process of this role.
+pub(super) fn ledger(config: &Config, role: Role) -> ledger::Settings {
     let limits = &config.limits;
     ledger::Settings {
         chain_id: config.network.chain_id,
@@ -37,6 +38,7 @@ pub(super) fn ledger(config: &Config) -> ledger::Settings {
         commit_age_max: limits.commit_age_max,
         accounts_max: limits.accounts_max,
         coordination: coordination(config.care.coordination),
+        delivers: role.serves_data(),
         outlets: outlets::all(config),
         ..ledger::Settings::new(books(&config.data))
     }

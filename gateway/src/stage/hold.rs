@@ -1,6 +1,7 @@
 //! Hold: the claimant's funds, limits and replay key are held for the most the call can cost. The one stage that may
 //! wait for a read.
 
+mod foreign;
 mod on_chain;
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use domain::policy::Spending;
 use domain::replay::FingerprintParts;
 use domain::{
-    Address, AgentId, Asset, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey,
+    Address, AgentId, Asset, B256, Fingerprint, IdempotencyKey, Party, PaymentId, PolicyViolation, ReplayKey,
     UnixMillis,
 };
 use http::HeaderMap;
@@ -29,6 +30,7 @@ use crate::stage::admit::Admitted;
 use crate::stage::rate::{self, Counted};
 use crate::stage::route::Routed;
 use crate::stage::verify::{Claim, Claimant, refuse};
+use foreign::Identified;
 use on_chain::Staked;
 
 /// What may be done with a request whose payment was looked at.
@@ -48,7 +50,7 @@ pub(crate) enum Admission {
 pub(crate) struct Payer {
     pub(crate) agent: AgentId,
     /// The address that signed, where one did.
-    pub(crate) address: Option<Address>,
+    pub(crate) address: Option<Party>,
     /// CAIP-2 of the network that was paid on, which is the wallet's for who pays from one.
     pub(crate) network: Arc<str>,
     /// The version of x402 that it speaks.
@@ -74,6 +76,8 @@ enum Means {
     Wallet(Arc<Access>),
     /// The payer's own money on a public network; none where the payment is not taken now.
     Chain(Option<Box<Staked>>),
+    /// The same on a network that is no EVM one; none until its payer is known.
+    Foreign(Option<Box<Identified>>),
 }
 
 /// What the hold stage works with.
@@ -83,6 +87,8 @@ pub(crate) struct Holder<'a> {
     /// None where no payments are taken on public networks.
     pub(crate) public: Option<&'a Public>,
     pub(crate) metrics: &'a Metrics,
+    /// Whose address the request came from.
+    pub(crate) client: Consumer,
 }
 
 // === impl Holder ===
@@ -108,8 +114,12 @@ impl Holder<'_> {
         {
             return Err(self.counted(Refusal::KeyScope { key: key.id }));
         }
-        let agent = Consumer::Agent(holding.payer.agent);
-        let often = rate::count(routed, agent, self.ledger, counted, self.metrics).await;
+        // Whoever is not known yet is counted where it calls from.
+        let consumer = match holding.means {
+            Means::Foreign(_) => self.client,
+            Means::Wallet(_) | Means::Chain(_) => Consumer::Agent(holding.payer.agent),
+        };
+        let often = rate::count(routed, consumer, self.ledger, counted, self.metrics).await;
         holding.refusal = often.err().or(holding.refusal);
         if holding.refusal.is_none() {
             holding.refusal = self.rules(&mut holding.means, claim, routed, headers, at).await.err();
@@ -138,10 +148,11 @@ impl Holder<'_> {
             }
             Claimant::Signature(payment) => {
                 let access = self.signer(payment.payer()).await?;
-                let holding = Holding::of_agent(access, Some(payment.payer()), identifier, asset);
+                let holding = Holding::of_agent(access, Some(payment.payer().into()), identifier, asset);
                 Ok(Holding { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding })
             }
             Claimant::OnChain(paid) => Ok(Holding::on_chain(paid, identifier)),
+            Claimant::Foreign(claimed) => Ok(Holding::foreign(claimed, identifier)),
             Claimant::Earlier { rejection, way, version } => {
                 let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
                 let holding = if way.currency.network.is_some() {
@@ -152,7 +163,7 @@ impl Holder<'_> {
                         // Nobody knows whether it was captured: not the time to ask for another one.
                         unknown => unknown,
                     })?;
-                    Holding::of_agent(access, Some(payer), identifier, asset)
+                    Holding::of_agent(access, Some(payer.into()), identifier, asset)
                 };
                 Ok(Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding })
             }
@@ -177,6 +188,15 @@ impl Holder<'_> {
             payer: holding.payer.agent,
             body,
         });
+        if let (Means::Foreign(None), None, Claimant::Foreign(claimed)) =
+            (&holding.means, &holding.refusal, &claim.claimant)
+        {
+            if let Some(prior) = self.ledger.prior(holding.replay, None, fingerprint).await? {
+                return Ok(admission(prior));
+            }
+            let paid = claimed.paid.as_ref().map_err(refuse)?;
+            holding.paid_by(self.find_payer(claimed, paid, claim.maximum()).await?);
+        }
         let named = holding.identifier.as_ref().map(|text| IdempotencyKey::new(holding.payer.agent, text));
         if let Some(refusal) = holding.refusal.take() {
             let prior = self.ledger.prior(holding.replay, named, fingerprint).await?;
@@ -187,6 +207,10 @@ impl Holder<'_> {
         match (held, &mut holding.means) {
             (Held::Hold(hold), Means::Chain(staked)) => match staked.take() {
                 Some(staked) => Ok(Admission::Signed(Box::new(staked.held(hold)))),
+                None => Err(Refusal::Internal),
+            },
+            (Held::Hold(hold), Means::Foreign(identified)) => match identified.take() {
+                Some(identified) => Ok(Admission::Signed(Box::new(identified.held(hold)))),
                 None => Err(Refusal::Internal),
             },
             (held, _) => Ok(admission(held)),
@@ -208,6 +232,8 @@ impl Holder<'_> {
                 *staked = Some(Box::new(self.stake(paid, claim.maximum(), routed).await?));
                 Ok(())
             }
+            // What its facilitator has against it is asked when nothing else is.
+            (Means::Foreign(_), _) => Ok(()),
             (Means::Chain(_), _) => Err(Refusal::Internal),
         }
     }
@@ -245,7 +271,7 @@ impl Holder<'_> {
 impl Payer {
     /// What a receipt calls it.
     pub(crate) fn name(&self) -> String {
-        self.address.map_or_else(|| self.agent.to_string(), |address| address.to_checksum(None))
+        self.address.map_or_else(|| self.agent.to_string(), |address| address.to_string())
     }
 
     /// What an upstream knows it by, whatever it signs with.
@@ -259,7 +285,7 @@ impl Payer {
 impl Holding {
     fn of_agent(
         access: Arc<Access>,
-        address: Option<Address>,
+        address: Option<Party>,
         identifier: Option<String>,
         asset: &Asset,
     ) -> Self {
@@ -272,7 +298,7 @@ impl Holding {
     fn access(&self) -> Option<&Access> {
         match &self.means {
             Means::Wallet(access) => Some(access),
-            Means::Chain(_) => None,
+            Means::Chain(_) | Means::Foreign(_) => None,
         }
     }
 
@@ -289,6 +315,10 @@ impl Holding {
             Means::Wallet(access) => (access.wallet, Some(&access.policy), None),
             Means::Chain(staked) => {
                 let intent = &staked.as_ref()?.intent;
+                (intent.wallet(), None, Some(Arc::clone(intent)))
+            }
+            Means::Foreign(identified) => {
+                let intent = &identified.as_ref()?.intent;
                 (intent.wallet(), None, Some(Arc::clone(intent)))
             }
         };
@@ -334,7 +364,9 @@ fn rules(
 ) -> Result<(), Refusal> {
     let maximum = match claim.claimant {
         Claimant::Key(_) => credential::maximum_price(headers)?,
-        Claimant::Signature(_) | Claimant::OnChain(_) | Claimant::Earlier { .. } => None,
+        Claimant::Signature(_) | Claimant::OnChain(_) | Claimant::Foreign(_) | Claimant::Earlier { .. } => {
+            None
+        }
     };
     let sold = routed.route.sold(&routed.provider.name);
     let spending = Spending { amount: claim.maximum(), sold, at };

@@ -207,8 +207,11 @@ impl CommitStore for SharedStore {
         }
     }
 
-    async fn orphans(&mut self) -> Result<Orphans, StoreError> {
+    async fn orphans(&mut self, again: bool) -> Result<Orphans, StoreError> {
         let mut connection = self.connection().await?;
+        if !again {
+            self.suspects.taken();
+        }
         let found = answer(orphans::take(&mut self.suspects, &mut connection, self.instance)).await;
         let found = found.map_err(|error| StoreError::Broken(error.to_string()))?;
         self.connection = Some(connection);

@@ -46,6 +46,8 @@ pub(crate) struct Run<S> {
     pub(super) wrote: bool,
     /// Signed payments are not taken, because the wall clock was set back.
     is_ahead: bool,
+    /// The last takeover of what a dead process left was not answered: it may stand.
+    pub(super) is_heir_of_unknown: bool,
 }
 
 // === impl Run ===
@@ -71,6 +73,7 @@ impl<S: CommitStore> Run<S> {
             backlog,
             wrote: false,
             is_ahead: false,
+            is_heir_of_unknown: false,
         }
     }
 
@@ -295,7 +298,7 @@ impl<S: CommitStore> Run<S> {
     /// Between the requests: a probe where commits failed, refunds that still must stand, the list of deliveries.
     async fn look_after(&mut self) {
         self.watch_clock();
-        if self.is_shared && self.shared.gate.cause().is_none() {
+        if self.is_shared && self.shared.settings.delivers && self.shared.gate.cause().is_none() {
             self.take_orphans().await;
         }
         let wrote = std::mem::take(&mut self.wrote);

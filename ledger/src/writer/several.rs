@@ -53,11 +53,22 @@ impl<S: CommitStore> Run<S> {
         Ok(())
     }
 
-    /// Takes over what a dead process left: its holds end here, and its deliveries are owed from here.
+    /// Takes over what a dead process left: its holds end here, and its deliveries are owed from here. Where nobody heard of the last
+    /// takeover, it is told again, with holds that memory has.
     pub(super) async fn take_orphans(&mut self) {
-        match self.store.orphans().await {
-            Ok(orphans) if orphans.holds.is_empty() && orphans.open.is_empty() => {}
-            Ok(orphans) => {
+        let again = std::mem::replace(&mut self.is_heir_of_unknown, true);
+        match self.store.orphans(again).await {
+            Ok(mut orphans) => {
+                self.is_heir_of_unknown = false;
+                if again {
+                    let memory = self.shared.memory.lock();
+                    orphans
+                        .holds
+                        .retain(|found| !memory.holds.recorded().contains_key(&found.request.payment));
+                }
+                if orphans.holds.is_empty() && orphans.open.is_empty() {
+                    return;
+                }
                 let (holds, open) = (orphans.holds.len(), orphans.open.len());
                 tracing::warn!(
                     holds,

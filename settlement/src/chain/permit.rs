@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::contracts::{Permit2, Token};
 use super::evidence::{self, Evidence};
 use super::rpc::{Log, RpcError};
-use super::{Block, Chain, hex, ranges};
+use super::{Block, Chain, hex};
 
 /// Of a permit. Of `upto`, any amount up to the signed one: who settles it may take another one than was asked for, and its payer has
 /// paid all the same.
@@ -23,32 +23,39 @@ pub(super) async fn evidence(
     if !is_used(chain, signed, hex(until.number).into()).await? {
         return Ok(Evidence::Unused { at: until.time });
     }
+    let Some(block) = used_in(chain, signed, (from_block, until.number)).await? else {
+        return Ok(Evidence::Void);
+    };
+    if is_invalidated(chain, signed, block).await? {
+        return Ok(Evidence::Void);
+    }
     let word = |address: Address| B256::left_padding_from(address.as_slice());
     let topics = json!([Token::Transfer::SIGNATURE_HASH, word(signed.from), word(signed.witness.to)]);
-    for range in ranges(from_block, until.number) {
-        let logs = chain.logs(token, &topics, range).await?;
-        let mut transfers: Vec<Moved> = logs.iter().filter_map(|log| Moved::read(log, signed)).collect();
-        transfers.dedup_by_key(|moved| moved.transaction);
-        for (place, first) in transfers.iter().enumerate() {
-            let receipt = chain.receipt_of(first.transaction).await?;
-            let block = receipt.block();
-            if !is_used(chain, signed, hex(block).into()).await?
-                || is_used(chain, signed, hex(block.saturating_sub(1)).into()).await?
-            {
-                continue;
-            }
-            if !receipt.succeeded() || is_invalidated(chain, signed, block).await? {
-                return Ok(Evidence::Void);
-            }
-            let later = transfers.get(place + 1..).unwrap_or_default();
-            let Moved { transaction, value } = own(chain, signed, (*first, block), later).await?;
-            if !is_of_settler(chain, signed, transaction).await? {
-                return Ok(Evidence::Void);
-            }
-            return Ok(Evidence::Moved { value, transaction, block });
-        }
+    let logs = chain.logs(token, &topics, (block, block)).await?;
+    let mut transfers: Vec<Moved> = logs.iter().filter_map(|log| Moved::read(log, signed)).collect();
+    transfers.dedup_by_key(|moved| moved.transaction);
+    let Some(Moved { transaction, value }) = own(chain, signed, &transfers).await? else {
+        return Ok(Evidence::Void);
+    };
+    if !is_of_settler(chain, signed, transaction).await? {
+        return Ok(Evidence::Void);
     }
-    Ok(Evidence::Void)
+    Ok(Evidence::Moved { value, transaction, block })
+}
+
+/// The block in which its nonce's bit was set; none where that was before these. A bit that is set stays so, and halving finds it in
+/// few reads, whatever its payer moved in between.
+async fn used_in(chain: &Chain, signed: &Permit, (first, last): (u64, u64)) -> Result<Option<u64>, RpcError> {
+    let before = first.saturating_sub(1);
+    if is_used(chain, signed, hex(before).into()).await? {
+        return Ok(None);
+    }
+    let (mut unused, mut used) = (before, last);
+    while used.saturating_sub(unused) > 1 {
+        let middle = u64::midpoint(unused, used);
+        if is_used(chain, signed, hex(middle).into()).await? { used = middle } else { unused = middle }
+    }
+    Ok(Some(used))
 }
 
 /// A transfer between the same two that may be the permit's own.
@@ -58,30 +65,18 @@ struct Moved {
     value: U256,
 }
 
-/// The one whose transaction carries its nonce, among those of one block; the first one, where none says it in the clear.
-async fn own(
-    chain: &Chain,
-    signed: &Permit,
-    (first, block): (Moved, u64),
-    later: &[Moved],
-) -> Result<Moved, RpcError> {
+/// The one whose transaction carries its nonce, among those of its block; the first one, where none says it in the clear.
+async fn own(chain: &Chain, signed: &Permit, transfers: &[Moved]) -> Result<Option<Moved>, RpcError> {
     let nonce = signed.nonce.to_be_bytes::<32>();
-    let carries = async |moved: &Moved| {
-        let input = chain.input(moved.transaction).await?;
-        Ok::<_, RpcError>(input.windows(nonce.len()).any(|word| word == nonce))
-    };
-    if later.is_empty() || carries(&first).await? {
-        return Ok(first);
-    }
-    for moved in later {
-        if chain.receipt_of(moved.transaction).await?.block() != block {
-            break;
-        }
-        if carries(moved).await? {
-            return Ok(*moved);
+    if let [_, _, ..] = transfers {
+        for moved in transfers {
+            let input = chain.input(moved.transaction).await?;
+            if input.windows(nonce.len()).any(|word| word == nonce) {
+                return Ok(Some(*moved));
+            }
         }
     }
-    Ok(first)
+    Ok(transfers.first().copied())
 }
 
 /// Whether a transaction of `upto` is of the settler that its payer named. Another permit of the same nonce, for less and for a settler of

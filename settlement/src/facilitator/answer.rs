@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use domain::{Address, B256};
-use protocol::offer::{FACILITATOR, Offer, SCHEME_UPTO};
+use domain::party::is_evm;
+use domain::{Address, B256, Party, Word};
+use protocol::offer::{FACILITATOR, Offer, SCHEME_EXACT, SCHEME_UPTO};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,28 @@ const WORD_MAX: usize = 128;
 pub enum Verified {
     /// It would be settled.
     Valid,
+    /// It would not; the facilitator's code for why.
+    Invalid(String),
+}
+
+/// Codes of what is found wrong with a payment before anything of it is sent, on networks that are not read here; each begins so. Any other
+/// refusal to settle one may come after it was sent.
+const FOUND_WRONG: [&str; 8] = [
+    "invalid_exact_",
+    "invalid_network",
+    "invalid_payload",
+    "insufficient_funds",
+    "unsupported_scheme",
+    "network_mismatch",
+    "fee_payer_not_managed_by_facilitator",
+    "transaction_simulation_failed",
+];
+
+/// The verdict on a payment whose payer only the facilitator can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identified {
+    /// It would be settled; who signed it.
+    Payer(Word),
     /// It would not; the facilitator's code for why.
     Invalid(String),
 }
@@ -127,7 +150,16 @@ struct SettleResponse {
     amount: Option<String>,
 }
 
-pub(super) fn verified(body: &[u8], payer: Address) -> Result<Verified, Unknown> {
+pub(super) fn identified(body: &[u8]) -> Result<Identified, Unknown> {
+    let answer: VerifyResponse = read(StatusCode::OK, body)?;
+    if !answer.is_valid {
+        return Ok(Identified::Invalid(word(answer.invalid_reason)));
+    }
+    let payer = answer.payer.and_then(|payer| payer.parse().ok());
+    payer.map(Identified::Payer).ok_or(Unknown::Other("payer"))
+}
+
+pub(super) fn verified(body: &[u8], payer: Option<Party>) -> Result<Verified, Unknown> {
     let answer: VerifyResponse = read(StatusCode::OK, body)?;
     if !answer.is_valid {
         return Ok(Verified::Invalid(word(answer.invalid_reason)));
@@ -143,8 +175,9 @@ pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Resu
     let transaction = answer.transaction.filter(|transaction| !transaction.is_empty());
     if !answer.success {
         let reason = word(answer.error_reason);
-        let is_refusal =
-            transaction.is_none() && !status.is_server_error() && !NO_REFUSAL.contains(&&*reason);
+        let is_refusal = transaction.is_none()
+            && !status.is_server_error()
+            && is_before_sending(&reason, shown.requirements);
         return if is_refusal { Ok(Settled::Refused(reason)) } else { Err(Unknown::Undecided(reason)) };
     }
     if !status.is_success() {
@@ -152,8 +185,9 @@ pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Resu
     }
     is_payer(answer.payer.as_deref(), shown.payer)?;
     is_of(answer.network.as_deref(), answer.amount.as_deref(), shown.requirements)?;
-    let is_evm = shown.requirements.network.starts_with("eip155:");
-    let transaction = transaction.filter(|text| !is_evm || B256::from_str(text).is_ok());
+    let is_evm = is_evm(&shown.requirements.network);
+    let transaction = transaction
+        .filter(|text| if is_evm { B256::from_str(text).is_ok() } else { text.parse::<Word>().is_ok() });
     let transaction = transaction.ok_or(Unknown::Other("transaction"))?;
     Ok(Settled::Moved { transaction: transaction.chars().take(WORD_MAX).collect() })
 }
@@ -166,13 +200,23 @@ fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Unkno
     serde_json::from_slice(body).map_err(|_| Unknown::Malformed { status: status.as_u16() })
 }
 
-/// Where it is told, it must be ours.
-fn is_payer(told: Option<&str>, payer: Address) -> Result<(), Unknown> {
-    match told.filter(|text| !text.is_empty()).map(Address::from_str) {
-        None => Ok(()),
-        Some(Ok(address)) if address == payer => Ok(()),
-        Some(_) => Err(Unknown::Other("payer")),
+/// Whether a settlement was refused before anything was sent, by its code.
+fn is_before_sending(reason: &str, requirements: &Offer) -> bool {
+    if is_evm(&requirements.network) {
+        return !NO_REFUSAL.contains(&reason);
     }
+    let may_be_sent = NO_REFUSAL.contains(&reason) || reason.ends_with("transaction_failed");
+    FOUND_WRONG.iter().any(|code| reason.starts_with(code)) && !may_be_sent
+}
+
+/// Where it is told, it must be ours.
+fn is_payer(told: Option<&str>, payer: Option<Party>) -> Result<(), Unknown> {
+    let (Some(told), Some(payer)) = (told.filter(|text| !text.is_empty()), payer) else { return Ok(()) };
+    let is_ours = match payer {
+        Party::Evm(address) => Address::from_str(told) == Ok(address),
+        Party::Named(word) => word.as_str() == told,
+    };
+    if is_ours { Ok(()) } else { Err(Unknown::Other("payer")) }
 }
 
 fn is_of(network: Option<&str>, amount: Option<&str>, requirements: &Offer) -> Result<(), Unknown> {
@@ -196,6 +240,27 @@ fn word(text: Option<String>) -> String {
 // === impl Supported ===
 
 impl Supported {
+    /// What clients must find in an offer of scheme `exact` on a network to sign it; none where such payments are not settled.
+    #[must_use]
+    pub fn extra_of_exact(&self, network: &str) -> Option<Map<String, Value>> {
+        let is_it =
+            |kind: &&Kind| (kind.x402_version, &*kind.scheme, &*kind.network) == (2, SCHEME_EXACT, network);
+        self.kinds.iter().find(is_it).map(|kind| kind.extra.clone().unwrap_or_default())
+    }
+
+    /// Whether it says that it sends transactions from an account of a network.
+    #[must_use]
+    pub fn signs_as(&self, network: &str, account: &str) -> bool {
+        self.signers_of(network).any(|signer| signer == account)
+    }
+
+    fn signers_of<'a>(&'a self, network: &'a str) -> impl Iterator<Item = &'a str> {
+        let family = network.split_once(':').map(|(family, _)| format!("{family}:*")).unwrap_or_default();
+        let signers = self.signers.iter().flatten();
+        let of_network = signers.filter(move |(key, _)| **key == family || **key == *network);
+        of_network.filter_map(|(_, all)| all.as_ref()).flatten().map(String::as_str)
+    }
+
     /// Whom payments of `upto` on a network may name, the one first that it wants offers to name; none where it settles no such ones.
     #[must_use]
     pub fn settlers_of_upto(&self, network: &str) -> Vec<Address> {
@@ -203,10 +268,7 @@ impl Supported {
             |kind: &&Kind| (kind.x402_version, &*kind.scheme, &*kind.network) == (2, SCHEME_UPTO, network);
         let Some(kind) = self.kinds.iter().find(is_it) else { return Vec::new() };
         let named = kind.extra.as_ref().and_then(|extra| extra.get(FACILITATOR)).and_then(Value::as_str);
-        let family = network.split_once(':').map(|(family, _)| format!("{family}:*")).unwrap_or_default();
-        let signers = self.signers.iter().flatten();
-        let of_network = signers.filter(|(key, _)| **key == family || **key == *network);
-        let signers = of_network.filter_map(|(_, all)| all.as_ref()).flatten().map(String::as_str);
+        let signers = self.signers_of(network);
         let mut settlers: Vec<Address> = Vec::new();
         for address in named.into_iter().chain(signers).filter_map(|text| Address::from_str(text).ok()) {
             if !settlers.contains(&address) && settlers.len() < SETTLERS_MAX {

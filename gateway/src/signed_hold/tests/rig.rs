@@ -108,7 +108,7 @@ impl Rig {
         let currencies = currencies.settled_by(Arc::clone(&rail) as Arc<dyn PublicRail>);
         let traffic = Traffic::default();
         let snapshot = Snapshot::build(Arc::new(catalog), &ledger, &currencies, &traffic, None).await;
-        let public = Public { networks: networks(&rail, &network), exposure: Exposure::default() };
+        let public = Public::new(networks(&rail, &network));
         let snapshot = Arc::new(snapshot);
         Self { ledger, rail, _writer: writer, registry, snapshot, public, _files: files }
     }
@@ -235,7 +235,7 @@ impl Rig {
 fn networks(rail: &Arc<Told>, network: &Network) -> PublicNetworks {
     let most = Amount::from_atomic(PAYER_FUNDS).unwrap();
     let rail: Arc<dyn PublicRail> = Arc::clone(rail) as Arc<dyn PublicRail>;
-    PublicNetworks { rail, payer_unsettled_max: [(Arc::clone(&network.id), most)].into() }
+    PublicNetworks { rail, payer_unsettled_max: [(Arc::clone(&network.id), most)].into(), foreign: None }
 }
 
 fn key() -> SigningKey {

@@ -14,6 +14,8 @@ use crate::commit::{CommitStore, Loaded, Orphans, Others, Store, StoreError, Wan
 pub(in crate::tests) struct Faults {
     commits: Mutex<VecDeque<Fault>>,
     resolves: Mutex<VecDeque<StoreError>>,
+    /// Something was taken over, and then not told.
+    orphans: Mutex<VecDeque<StoreError>>,
     /// Commits wait here for [`Fault::Wait`].
     gate: Semaphore,
     /// Commits that reached [`Fault::Wait`].
@@ -42,8 +44,8 @@ pub(super) struct FaultyStore {
 
 impl Faults {
     pub(super) fn none() -> Self {
-        let (commits, resolves) = (Mutex::default(), Mutex::default());
-        Self { commits, resolves, gate: Semaphore::new(0), waiting: Semaphore::new(0) }
+        let (commits, resolves, orphans) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { commits, resolves, orphans, gate: Semaphore::new(0), waiting: Semaphore::new(0) }
     }
 
     pub(in crate::tests) fn commit(&self, fault: Fault) {
@@ -58,6 +60,10 @@ impl Faults {
 
     pub(in crate::tests) fn resolve(&self, error: StoreError) {
         self.resolves.lock().push_back(error);
+    }
+
+    pub(in crate::tests) fn orphans(&self, error: StoreError) {
+        self.orphans.lock().push_back(error);
     }
 
     /// Until a commit stands at the gate.
@@ -116,8 +122,11 @@ impl CommitStore for FaultyStore {
         self.real.end().await
     }
 
-    async fn orphans(&mut self) -> Result<Orphans, StoreError> {
-        self.real.orphans().await
+    async fn orphans(&mut self, again: bool) -> Result<Orphans, StoreError> {
+        let found = self.real.orphans(again).await?;
+        let is_something = !found.holds.is_empty() || !found.open.is_empty();
+        let fault = if is_something { self.faults.orphans.lock().pop_front() } else { None };
+        fault.map_or(Ok(found), Err)
     }
 
     async fn expire(&mut self, at: UnixMillis) -> Result<(), StoreError> {

@@ -75,7 +75,12 @@ async fn shown_of(
                 let nonce = if value == OWN { permit.nonce } else { U256::from(9) };
                 json!({ "input": hex::encode_prefixed([&[7; 100], B256::from(nonce).as_slice()].concat()) })
             }
-            "eth_getLogs" => json!(moved.iter().map(|moved| transfer(*moved)).collect::<Vec<_>>()),
+            "eth_getLogs" => {
+                let block = |name: &str| super::super::rpc::quantity(parameters[0][name].as_str().unwrap());
+                let range = block("fromBlock").unwrap()..=block("toBlock").unwrap();
+                let there = moved.iter().filter(|(block, _)| range.contains(block));
+                json!(there.map(|moved| transfer(*moved)).collect::<Vec<_>>())
+            }
             "eth_getTransactionReceipt" => {
                 let transaction: B256 = serde_json::from_value(parameters[0].clone()).unwrap();
                 let block = u64::from(transaction[31]);
@@ -121,6 +126,7 @@ async fn a_permit_moved_where_its_bit_was_set_and_its_amount_went_over() {
     for others in [&[] as &[_], &[(7, 1_000), (15, 1_000)], &[(12, 999)]] {
         assert_eq!(shown(Some(12), others, false).await, Evidence::Void, "{others:?}");
     }
+    assert_eq!(shown(Some(0), &[(1, 1_000)], false).await, Evidence::Void, "used before it was signed");
     // Its payer took it back in the block of another payment.
     assert_eq!(shown(Some(12), &[(12, 1_000)], true).await, Evidence::Void);
 }

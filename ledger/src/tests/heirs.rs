@@ -1,0 +1,61 @@
+//! What a process left that is gone, and who takes it over.
+
+use std::time::Duration;
+
+use domain::Settle;
+
+use super::kit::{Books, clean, signed};
+use super::onchain::{DIRECT, onchain};
+use super::postgres::until;
+use super::several::settings;
+use crate::commit::StoreError;
+use crate::{Close, Held, HoldError, Settings};
+
+/// Leaves a payment that may not have arrived, and one of which nobody knows the outcome.
+async fn leave(mut gone: Books, others: &[&Books]) {
+    drop(gone.pay(signed(10, 7)).await);
+    gone.hold(onchain(1, DIRECT, Settle::After)).await.unwrap().leave_unknown();
+    for other in others {
+        assert_eq!(other.ledger.hold(signed(10, 7)).await.unwrap_err(), HoldError::InProgress);
+    }
+    gone.close();
+}
+
+/// Delivers what may not have arrived, and knows what is unknown.
+async fn inherits(heir: &Books) {
+    until("it to take over", || heir.ledger.unknown().len() == 1).await;
+    match heir.ledger.hold(signed(10, 7)).await.unwrap() {
+        Held::Redelivery(redelivery) => redelivery.delivered(),
+        other => panic!("{other:?}"),
+    }
+    clean(&heir.ledger.audit().await.unwrap());
+    heir.ledger.close(heir.ledger.unknown()[0].payment, Close::Void).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_whoever_can_deliver_inherits() {
+    let url = test_postgres::fresh_database();
+    let control_plane = Books::at(Settings { delivers: false, ..settings(&url) });
+    control_plane.fund(1, 100).await;
+    leave(Books::at(settings(&url)), &[&control_plane]).await;
+    // It looks every 250 ms, and nothing happens that could be waited for.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let gateway = Books::at(settings(&url));
+    inherits(&gateway).await;
+    assert_eq!(control_plane.ledger.unknown(), []);
+    control_plane.finish().await;
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn a_takeover_that_was_not_answered_is_told_again() {
+    let url = test_postgres::fresh_database();
+    let (gone, heir) = (Books::at(settings(&url)), Books::at(settings(&url)));
+    heir.faults.orphans(StoreError::Broken("no answer".to_owned()));
+    heir.fund(1, 100).await;
+    let own = heir.hold(signed(5, 9)).await.unwrap();
+    leave(gone, &[&heir]).await;
+    inherits(&heir).await;
+    own.capture().await.unwrap().delivered();
+    heir.finish().await;
+}
