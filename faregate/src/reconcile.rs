@@ -85,7 +85,10 @@ fn text(comparison: &Comparison) -> String {
         ));
     }
     if comparison.not_compared > 0 {
-        lines.push(format!("{} closed payments are not compared: their networks have no nodes here", comparison.not_compared));
+        lines.push(format!(
+            "{} closed payments are not compared: their networks have no nodes here",
+            comparison.not_compared
+        ));
     }
     let Comparison { compared, unread, held, due, differences, .. } = comparison;
     let unread = if *unread == 0 { String::new() } else { format!(", {unread} CANNOT BE READ") };

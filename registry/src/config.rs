@@ -46,9 +46,7 @@ use crate::database::Database;
 pub use deposit::DepositSettings;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use network::{
-    EvmSettings, FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings,
-};
+pub use network::{EvmSettings, FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings};
 pub use settings::{
     ControlSettings, Coordination, DataCare, DataListener, Limits, Listeners, SettlementSettings,
     ShutdownSettings, TlsFiles, WalletNetwork, WebhookSettings,

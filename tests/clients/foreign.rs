@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tests::facilitator::{Call, Conduct, FEE_PAYER, Facilitator, SOLANA_DEVNET};
-use tests::wait::until;
 use tests::message::base64;
+use tests::wait::until;
 use tests::{Config, Faregate, Gate, Provider, Request, Response, Route, Script, Upstream, audit};
 
 const MINT: &str = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
@@ -91,17 +91,26 @@ async fn a_payment_on_solana_passes_whole_to_its_facilitator_and_is_served_once_
     let response = solana.buy(&header).await;
     response.expect_status(200);
     let receipt = response.receipt();
-    assert_eq!((&receipt["success"], &receipt["payer"], &receipt["network"]), (&json!(true), &json!(PAYER), &json!(SOLANA_DEVNET)));
+    assert_eq!(
+        (&receipt["success"], &receipt["payer"], &receipt["network"]),
+        (&json!(true), &json!(PAYER), &json!(SOLANA_DEVNET))
+    );
     let asked = solana.facilitator.call(Call::Settle, 1).await;
     assert_eq!(asked.body["paymentPayload"]["payload"]["transaction"], signed);
     assert_eq!(asked.body["paymentRequirements"], offer);
     let listed = solana.gateway.ask("GET", "/v1/payments", None).await["data"][0].clone();
     assert_eq!(listed["on_chain"]["transaction"], receipt["transaction"]);
-    assert_eq!((&listed["on_chain"]["payer"], &listed["on_chain"]["custody"]), (&json!(PAYER), &json!("direct")));
+    assert_eq!(
+        (&listed["on_chain"]["payer"], &listed["on_chain"]["custody"]),
+        (&json!(PAYER), &json!("direct"))
+    );
     assert_eq!(solana.upstream.seen()[0].header("faregate-payer"), Some(PAYER));
 
     // The same message under another signature is the same payment.
-    solana.buy(&payment(&offer, &transaction(2, "the first payment"))).await.expect_refusal(409, "already_delivered");
+    solana
+        .buy(&payment(&offer, &transaction(2, "the first payment")))
+        .await
+        .expect_refusal(409, "already_delivered");
     solana.buy(&payment(&offer, &transaction(1, "the second payment"))).await.expect_status(200);
     assert_eq!(solana.upstream.calls("/paid").len(), 2);
     solana.finish().await;
@@ -112,7 +121,8 @@ async fn a_payment_in_v1_is_answered_in_kind() {
     let solana = Solana::new().await;
     solana.offer().await;
     let payload = json!({ "transaction": transaction(1, "in v1"), "payer": PAYER });
-    let header = json!({ "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "payload": payload });
+    let header =
+        json!({ "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "payload": payload });
     let request = Request::get("/paid").with("X-PAYMENT", base64(header.to_string().as_bytes()));
     let response = solana.gateway.call(&request).await;
     response.expect_status(200);
@@ -273,7 +283,9 @@ async fn the_operator_says_what_became_of_what_nobody_knows() {
     // It may still land.
     say(json!({ "outcome": "not_moved" })).await.expect_status(409);
     say(json!({ "outcome": "moved" })).await.expect_status(422);
-    say(json!({ "outcome": "moved", "transaction": "5h6xBEauJ3PK6SWCZ1PGjBvj8vDdWG3KpwATGy1ARAXF" })).await.expect_status(200);
+    say(json!({ "outcome": "moved", "transaction": "5h6xBEauJ3PK6SWCZ1PGjBvj8vDdWG3KpwATGy1ARAXF" }))
+        .await
+        .expect_status(200);
     say(json!({ "outcome": "not_moved" })).await.expect_status(404);
     solana.buy(&header).await.expect_status(200);
     solana.finish().await;

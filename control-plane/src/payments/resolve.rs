@@ -99,7 +99,11 @@ fn outcome(body: &ResolveBody) -> Result<Option<TransactionId>, Problem> {
     Ok(transaction)
 }
 
-async fn moved(state: &ControlState, open: &OpenIntent, transaction: TransactionId) -> Result<Close, Problem> {
+async fn moved(
+    state: &ControlState,
+    open: &OpenIntent,
+    transaction: TransactionId,
+) -> Result<Close, Problem> {
     is_a_persons(open)?;
     match state.ledger.settled_by(&open.intent.network, transaction).await? {
         None => Ok(Close::Moved(transaction)),

@@ -117,7 +117,8 @@ impl Networks {
         tasks.push(tokio::spawn(returns::run(ledger.clone(), RETURN_EVERY, stop.subscribe())));
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
-        let others = config.foreign.iter().map(|other| (Arc::clone(&other.network.id), other.payer_unsettled_max));
+        let others =
+            config.foreign.iter().map(|other| (Arc::clone(&other.network.id), other.payer_unsettled_max));
         let payer_unsettled_max = config.networks.iter().map(most).chain(others).collect();
         let bounds = deposits::Bounds { least: config.deposits.amount_min, most: config.deposits.amount_max };
         let deposits = Deposits::new(ledger.clone(), rail.clone(), bounds);

@@ -67,7 +67,9 @@ impl Read {
         let of_others = entry.provider.as_ref().map(|provider| &*provider.foreign).unwrap_or_default();
         let is_there = |id: &str| terms.foreign.iter().any(|other| *other.network.id == *id);
         if let Some((id, _)) = of_others.iter().find(|(id, _)| networks.is_some() && !is_there(id)) {
-            let told = format!("names {id}, and the file has no such network: write it in [[networks]], or leave it out");
+            let told = format!(
+                "names {id}, and the file has no such network: write it in [[networks]], or leave it out"
+            );
             section.report().fail(&section.spot_of("foreign_addresses"), told);
         }
         let is_foreign = !of_others.is_empty();
@@ -131,7 +133,18 @@ pub(super) fn entry(section: &Section<'_>, rules: SettlementRules) -> Entry {
     let spot = name_item.map_or_else(|| section.spot().clone(), |item| item.spot());
     let provider = name.clone().zip(upstream).map(|(name, upstream)| {
         let pay_to = pay_to.unwrap_or_else(|| derived_pay_to(&name));
-        Provider { name: name.into(), pay_to, payee, foreign, fee, hosts, suspended, rate_limit, settlement, upstream }
+        Provider {
+            name: name.into(),
+            pay_to,
+            payee,
+            foreign,
+            fee,
+            hosts,
+            suspended,
+            rate_limit,
+            settlement,
+            upstream,
+        }
     });
     Entry { name, provider, spot }
 }

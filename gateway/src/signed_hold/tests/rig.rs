@@ -26,10 +26,10 @@ use tokio::sync::{Semaphore, watch};
 use crate::context::{Exchange, Times};
 use crate::credential::Credential;
 use crate::currency::Currencies;
-use crate::exposure::Exposure;
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Outcome};
 use crate::rail::{Public, PublicNetworks, PublicRail};
+use crate::rate::Consumer;
 use crate::refusal::Refusal;
 use crate::samples;
 use crate::snapshot::Snapshot;
@@ -153,6 +153,7 @@ impl Rig {
             directory: &directory,
             public: Some(&self.public),
             metrics: &metrics,
+            client: Consumer::Address([127, 0, 0, 1].into()),
         };
         let mut holding = holder.identify(&claim, &routed, &HeaderMap::new(), NOW, &mut None).await?;
         let mut random = [0; 10];

@@ -17,8 +17,14 @@ const REFUSED: [(&str, &str); 6] = [
     ("rpc", NOT_READ),
     ("rpc_file", NOT_READ),
     ("confirmations", "counts blocks, and nothing of such a network is read here: leave it out"),
-    ("treasury", "is for money that Faregate sends on, and it sends nothing on such a network: providers are paid at addresses of their own"),
-    ("refunds_per_day_max", "is for money that Faregate gives back, and it sends nothing on such a network: leave it out"),
+    (
+        "treasury",
+        "is for money that Faregate sends on, and it sends nothing on such a network: providers are paid at addresses of their own",
+    ),
+    (
+        "refunds_per_day_max",
+        "is for money that Faregate gives back, and it sends nothing on such a network: leave it out",
+    ),
     ("margin", "is what it takes to settle a payment, which only the facilitator knows there: leave it out"),
 ];
 
@@ -40,7 +46,11 @@ pub(super) fn is_named(text: &str) -> bool {
     text.split_once(':').is_some_and(|(namespace, _)| namespace != "eip155")
 }
 
-pub(super) fn one(section: Section<'_>, coordination: Coordination, ids: &mut Vec<String>) -> Option<ForeignSettings> {
+pub(super) fn one(
+    section: Section<'_>,
+    coordination: Coordination,
+    ids: &mut Vec<String>,
+) -> Option<ForeignSettings> {
     let item = section.item("id");
     let id = item.as_ref().and_then(|item| item.parse(caip2));
     if let (Some(item), Some(id)) = (&item, &id) {
@@ -91,7 +101,8 @@ pub(in crate::config) fn caip2(text: &str) -> Result<String, String> {
 }
 
 fn tokens(section: &Section<'_>) -> Option<Vec<Word>> {
-    let hint = "write [[networks.tokens]] with the address of each token that is taken, such as Solana's mint";
+    let hint =
+        "write [[networks.tokens]] with the address of each token that is taken, such as Solana's mint";
     let item = section.require("tokens", hint)?;
     let items = item.filled_list(TOKENS_MAX, format!("must list 1 to {TOKENS_MAX} tokens"))?;
     let tokens: Vec<Word> = items.iter().filter_map(token).collect();

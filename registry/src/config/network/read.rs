@@ -52,8 +52,10 @@ pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Option<Publi
     let (mut ids, mut names): (Vec<u64>, Vec<String>) = (Vec::new(), Vec::new());
     let (mut networks, mut others) = (Vec::new(), Vec::new());
     for section in sections.into_iter().take(NETWORKS_MAX) {
-        let is_foreign =
-            section.item("id").filter(Item::is_text).and_then(|item| item.text().map(|text| foreign::is_named(&text)));
+        let is_foreign = section
+            .item("id")
+            .filter(Item::is_text)
+            .and_then(|item| item.text().map(|text| foreign::is_named(&text)));
         if is_foreign == Some(true) {
             others.push(foreign::one(section, around.coordination, &mut names));
         } else {
