@@ -5,66 +5,24 @@
 //! that row is committed: what was forwarded is then charged though we crash. One that was kept ([`Hold::keep`]) is a row from then
 //! on that is charged in any case. Next: `writer::backlog` for how such rows are closed.
 
+mod request;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use domain::{
-    AgentId, Amount, B256, BasisPoints, Capture, Fingerprint, IdempotencyKey, PaymentId, Price, ReplayKey,
-    TransactionId, WalletId, WindowLimit,
-};
+use domain::{Amount, PaymentId, TransactionId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::batch::{Cost, End, FoundHold, HeldAt};
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, HoldError, VoidError};
-use crate::intent::Intent;
 use crate::memory::Memory;
 use crate::receipt::{Prior, Receipt, Redelivery};
 use crate::shared::Shared;
 
-/// Everything that is known of a payment before it is forwarded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoldRequest {
-    /// The payment's name, made by the caller.
-    pub payment: PaymentId,
-    /// Who pays.
-    pub agent: AgentId,
-    /// From which wallet.
-    pub wallet: WalletId,
-    /// Who is paid, by name.
-    pub provider: Arc<str>,
-    /// For which route, by name.
-    pub route: Arc<str>,
-    /// Fixed or tiered; never free.
-    pub price: Price,
-    /// Whether the hold must outlive the process.
-    pub capture: Capture,
-    /// The revision of the price.
-    pub revision: u32,
-    /// The platform's share.
-    pub fee: BasisPoints,
-    /// The agent's limit per calendar day, UTC.
-    pub per_day: Option<Amount>,
-    /// The agent's limit per calendar month, UTC.
-    pub per_month: Option<Amount>,
-    /// Its limits per hour, and on this route, provider or category. One for each scope and window.
-    pub limits: Vec<WindowLimit>,
-    /// How many calls a day, UTC, the route gives each agent for nothing.
-    pub free_per_day: u32,
-    /// The signed authorization's identity; none where an agent key pays.
-    pub replay: Option<ReplayKey>,
-    /// The signed authorization's digest: the receipt's transaction.
-    pub digest: Option<B256>,
-    /// The client's word for this request, if it gave one.
-    pub idempotency: Option<IdempotencyKey>,
-    /// What was asked.
-    pub fingerprint: Fingerprint,
-    /// What was signed, where it is for a public network. Then agent and wallet are those of the intent, and the hold is always a
-    /// row.
-    pub intent: Option<Arc<Intent>>,
-}
+pub use request::HoldRequest;
 
 /// What asking for a hold gives.
 #[derive(Debug)]
@@ -316,7 +274,7 @@ impl Holding {
 
     /// Whether its value may have moved, as far as anybody here knows.
     pub(crate) fn may_have_moved(&self) -> bool {
-        may_have_moved(&self.request, self.owed)
+        self.request.may_have_moved(self.owed)
     }
 
     /// Whether a wallet is funded with it.
@@ -372,14 +330,6 @@ impl Drop for Holding {
             self.release(&mut shared.memory.lock());
         }
     }
-}
-
-/// Whether the value of what is held on disk may have moved, as far as anybody can tell who finds it: what an answer that began costs is
-/// captured first, and settled behind it; where nothing is read, somebody was asked to settle it only if that stands on disk.
-pub(crate) fn may_have_moved(request: &HoldRequest, owed: Option<Amount>) -> bool {
-    request.intent.as_ref().is_some_and(|intent| {
-        if intent.is_read() { owed.is_none() && intent.may_move_while_held() } else { owed.is_some() }
-    })
 }
 
 // === impl Capturing ===

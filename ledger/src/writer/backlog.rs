@@ -13,7 +13,7 @@ use super::run::Run;
 use crate::batch::{Delta, FoundHold};
 use crate::command::Work;
 use crate::commit::{CommitStore, StoreError};
-use crate::hold::{Holding, may_have_moved};
+use crate::hold::Holding;
 use crate::shared::Shared;
 use crate::writer::round::Round;
 
@@ -23,7 +23,7 @@ pub(super) fn found(shared: &Arc<Shared>, mut rows: Vec<FoundHold>) -> Vec<Work>
     rows.sort_by_key(|row| (row.held.at, row.request.payment));
     let mut memory = shared.memory.lock();
     let (unknown, rows): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| may_have_moved(&row.request, row.owed));
+        rows.into_iter().partition(|row| row.request.may_have_moved(row.owed));
     for row in unknown {
         // Whether it was settled, only the chain knows, and where it is not read whoever was asked to.
         shared.parked.put(Box::new(Holding::found(shared, row, &mut memory)));

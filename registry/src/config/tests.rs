@@ -3,6 +3,7 @@
 mod capture;
 mod database;
 mod examples;
+mod foreign;
 mod limits;
 mod lists;
 mod metered;
