@@ -98,12 +98,6 @@ impl Foreign {
         }
     }
 
-    /// Whether a payment could be settled there now, by what was last heard. Asks nobody.
-    #[must_use]
-    pub fn is_ready(&self, network: &str) -> bool {
-        self.line(network).is_some_and(|line| line.is_ready(self.now()))
-    }
-
     /// Who pays with this, where its facilitator would settle it. Nothing moves.
     pub async fn identify(&self, unread: &Unread) -> Identity {
         let Some(line) = self.line(unread.network()) else {

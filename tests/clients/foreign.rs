@@ -220,6 +220,8 @@ async fn a_transaction_that_paid_for_one_payment_pays_for_no_other() {
     solana.facilitator.on(Call::Settle, Conduct::agreeing(None));
     solana.buy(&payment(&offer, &transaction(1, "c"))).await.expect_refusal(503, "settlement_unknown");
     until("both are unknown", || async { (solana.unknown().await == 2).then_some(()) }).await;
+    solana.facilitator.on(Call::Settle, Conduct::honest());
+    until("both are settled", || async { (solana.unknown().await == 0).then_some(()) }).await;
     solana.finish().await;
 }
 

@@ -194,6 +194,7 @@ impl Holder<'_> {
             (&holding.means, &holding.refusal, &claim.claimant)
         {
             if let Some(prior) = self.ledger.prior(holding.replay, None, fingerprint).await? {
+                holding.payer.address = payer_of(&prior);
                 return Ok(admission(prior));
             }
             let paid = claimed.paid.as_ref().map_err(refuse)?;
@@ -346,6 +347,16 @@ impl Holding {
             intent,
         })
     }
+}
+
+/// Who paid on a public network, of a payment that was captured before.
+fn payer_of(held: &Held) -> Option<Party> {
+    let record = match held {
+        Held::Redelivery(redelivery) => redelivery.record(),
+        Held::Prior(prior) => &prior.receipt,
+        Held::Hold(_) => return None,
+    };
+    record.on_chain.as_ref().map(|paid| paid.payer)
 }
 
 fn admission(held: Held) -> Admission {

@@ -84,10 +84,6 @@ impl ForeignLine {
         self.told.lock().extra.clone()
     }
 
-    pub(super) fn is_ready(&self, now: UnixMillis) -> bool {
-        !self.breaker.lock().is_open(now)
-    }
-
     /// Asks what clients must find in offers, where it is time to. Whether it has changed.
     pub(super) async fn learn(&self, now: UnixMillis) -> bool {
         if self.told.lock().next.is_some_and(|next| now < next) {

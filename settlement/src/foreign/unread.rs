@@ -47,12 +47,6 @@ impl Unread {
         &self.parts.1.network
     }
 
-    /// Our own terms.
-    #[must_use]
-    pub fn requirements(&self) -> &Offer {
-        &self.parts.1
-    }
-
     /// Nobody here can tell who signed it.
     pub(super) fn shown(&self) -> Shown<'_> {
         let (payment, requirements) = &*self.parts;
