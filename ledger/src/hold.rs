@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use domain::{Amount, PaymentId, TransactionId};
+use domain::{Amount, Capture, PaymentId, TransactionId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::batch::{Cost, End, FoundHold, HeldAt};
