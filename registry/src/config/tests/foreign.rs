@@ -32,8 +32,8 @@ fn a_network_that_is_no_evm_one_needs_tokens_and_one_facilitator() {
     assert_eq!((&*settings.network.id, settings.network.max_timeout_seconds), (SOLANA, 30));
     assert_eq!(settings.network.tokens[0].as_str(), "mint");
     assert_eq!(settings.facilitator.url, "https://f.example");
-    let [(network, address)] = &*config.catalog.providers[0].foreign else { panic!("one address") };
-    assert_eq!((&**network, address.as_str()), (SOLANA, OWN));
+    let [(id, address)] = &*config.catalog.providers[0].foreign else { panic!("one address") };
+    assert_eq!((&**id, address.as_str()), (SOLANA, OWN));
     // Beside an EVM network, whichever stands first.
     let evm = format!("[[networks]]\nid = \"eip155:8453\"\nrpc = [\"https://n\"]\n{FACILITATOR}");
     let both = parse(&format!("{}{evm}", network("", FACILITATOR))).unwrap().config;
