@@ -64,8 +64,7 @@ const CASES: [Case; 3] = [
 
 /// All rows, each once: how many seconds each is measured is the options'. Every figure stands in a note.
 pub(crate) fn measure(ground: &Ground, options: &Options) -> Result<Comparison> {
-    let comparison = Comparison::new("USDC on a chain of this machine".to_owned(), Vec::new(), 0);
-    let mut bench = Bench { runtime: Runtime::new()?, ground, options, comparison, reference: 0.0 };
+    let mut bench = Bench::new(ground, options)?;
     official::measure(&mut bench)?;
     for case in &CASES {
         match (paid::measure(&mut bench, case), case.settler) {
@@ -81,9 +80,21 @@ pub(crate) fn measure(ground: &Ground, options: &Options) -> Result<Comparison> 
     Ok(bench.comparison)
 }
 
+/// What it costs to look at a payment, alone: needs neither the official server nor long runs.
+pub(crate) fn verify(ground: &Ground, options: &Options) -> Result<Comparison> {
+    let mut bench = Bench::new(ground, options)?;
+    verification::measure(&mut bench)?;
+    Ok(bench.comparison)
+}
+
 // === impl Bench ===
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    fn new(ground: &'a Ground, options: &'a Options) -> Result<Self> {
+        let comparison = Comparison::new("USDC on a chain of this machine".to_owned(), Vec::new(), 0);
+        Ok(Self { runtime: Runtime::new()?, ground, options, comparison, reference: 0.0 })
+    }
+
     /// A figure, and what else is to be said of it.
     fn found(&mut self, run: Run, more: &str) {
         eprintln!("{run}");

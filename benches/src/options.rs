@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
     /// Only these, in this order: table, refused, routes, agents, reload, payments, lists, reprice, manage, webhooks,
-    /// settlements, several, chain. Default: table.
+    /// settlements, several, chain, verification. Default: table.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// One short repeat: shows that everything works, its figures mean little.

@@ -58,6 +58,8 @@ pub(crate) enum Scenario {
     Webhooks,
     /// USDC on a chain of this machine, beside the official server and facilitator.
     Chain,
+    /// What it costs to verify a payment in USDC, which `chain` measures too.
+    Verification,
     /// Two gateways on one PostgreSQL, whose holds are rows, beside one that owns its books.
     Several,
 }
@@ -80,6 +82,7 @@ impl Scenario {
             Self::Webhooks => told::webhooks(ground, options),
             Self::Several => several(ground, options),
             Self::Chain => chain::measure(ground, options).map(|found| vec![found]),
+            Self::Verification => chain::verify(ground, options).map(|found| vec![found]),
         };
         done.with_context(|| format!("{self:?}"))
     }

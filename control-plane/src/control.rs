@@ -16,6 +16,7 @@ use domain::Secret;
 use ledger::Ledger;
 use registry::Registry;
 use settlement::Deposits;
+use settlement::comparison::Chains;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -31,9 +32,9 @@ use crate::problem::Problem;
 use crate::wallets::deposits;
 use crate::webhooks::api as webhooks;
 use crate::{
-    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, events, networks, outgoing,
-    payments, payout_destinations, payouts, providers, revenue, routes, settlements, signers, trials,
-    wallets,
+    agent_keys, agents, alerts, analytics, api_keys, audit, catalogs, changes, differences, events, networks,
+    outgoing, payments, payout_destinations, payouts, providers, revenue, routes, settlements, signers,
+    trials, wallets,
 };
 
 /// Longest a call may take, its body included. What reads all books has no such end.
@@ -57,6 +58,8 @@ pub struct ControlState {
     pub streams: Streams,
     /// Who takes deposits; none where no public network has a treasury.
     pub deposits: Option<Deposits>,
+    /// The nodes of public networks, by their names (CAIP-2).
+    pub chains: Chains,
 }
 
 /// The router. Without a token only keys of the API open it.
@@ -112,6 +115,7 @@ fn resources() -> OpenApiRouter<ControlState> {
         .merge(settlements::router())
         .merge(payouts::router())
         .merge(outgoing::router())
+        .merge(differences::router())
         .merge(routes::router())
         .merge(catalogs::router())
         .merge(networks::router())

@@ -14,7 +14,7 @@ use domain::ApiKeyId;
 use futures_util::{Stream, stream};
 use registry::Registry;
 use registry::journal::{Event, Filter, Wanted};
-use registry::webhook::EVENT_TYPES;
+use registry::webhook::{EVENT_TYPES, unknown_type};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -130,7 +130,7 @@ async fn list(
     let filter = visible(&caller);
     let EventQuery { kind, subject, limit, after } = query;
     if let Some(unknown) = kind.as_deref().filter(|kind| !EVENT_TYPES.contains(kind)) {
-        return Err(Problem::Parameter(format!("no event is of the type `{unknown}`")));
+        return Err(Problem::Parameter(unknown_type(unknown)));
     }
     let wanted = Wanted { kind, subject };
     if wanted != Wanted::default() {

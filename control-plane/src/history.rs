@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::WalletId;
 use ledger::{
     CapturedRange, Difference, Ledger, LedgerError, Order, Outgoing, Page, Paid, PaymentFilter,
-    PaymentRecord, Payout, RefundChange, RefundReason, Settlement, Transfer, TransferKind,
+    PaymentRecord, Payout, RefundChange, RefundReason, Resolution, Settlement, Transfer, TransferKind,
 };
 use registry::Actor;
 use registry::actor::NobodyError;
@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::money::Money;
+use crate::payments::OnChainView;
 use crate::sequencer::movements::{Captured, Changes, Head, Movement, Movements, ReadError, What};
 use crate::webhooks::message::{CapturedBatch, MEMBERS_MAX, Members, MembersError};
 
@@ -20,7 +21,8 @@ use crate::webhooks::message::{CapturedBatch, MEMBERS_MAX, Members, MembersError
 #[derive(Clone)]
 pub struct History(Ledger);
 
-/// A payment in the body of a webhook. What can still change of it is not told: a body is the same each time it is sent.
+/// A payment in the body of a webhook. What can still change of it is not told, so that a body is the same each time it is sent, but for
+/// the transaction of a payment that a public network settles later.
 #[derive(Serialize)]
 struct Member {
     id: String,
@@ -31,7 +33,8 @@ struct Member {
     revision: u32,
     amount: Money,
     fee: Money,
-    transaction: String,
+    transaction: Option<String>,
+    on_chain: Option<OnChainView>,
     captured_at: String,
 }
 
@@ -53,9 +56,10 @@ impl History {
             wallet: payment.wallet.to_string(),
             route: receipt.route.to_string(),
             revision: payment.revision,
-            amount: Money::new(receipt.amount, asset),
-            fee: Money::new(receipt.fee, asset),
-            transaction: receipt.transaction_name(),
+            amount: Money::paid(receipt.amount, receipt, asset),
+            fee: Money::paid(receipt.fee, receipt, asset),
+            transaction: receipt.moved_by(),
+            on_chain: receipt.on_chain.as_deref().map(OnChainView::from),
             captured_at: receipt.captured_at.to_string(),
         };
         serde_json::to_value(member).map_err(|error| MembersError(error.to_string()))
@@ -94,6 +98,9 @@ impl Movements for History {
         }
         for (batch, difference) in &changes.differences {
             items.push((*batch, differed(difference)));
+        }
+        for (batch, resolution) in &changes.resolutions {
+            items.push((*batch, resolved(who(resolution.id.as_bytes())?, resolution)));
         }
         items.extend(changes.outgoing.into_iter().map(|(batch, step)| (batch, outgoing(step))));
         // Stable: within a batch what came of another thing stays behind it.
@@ -187,6 +194,21 @@ fn differed(difference: &Difference) -> Movement {
     Movement { at: difference.at, who: None, what }
 }
 
+fn resolved(who: Option<Actor>, resolution: &Resolution) -> Movement {
+    let what = What::Resolved {
+        id: resolution.id,
+        payment: resolution.payment,
+        provider: resolution.provider.to_string(),
+        network: resolution.network.to_string(),
+        to: resolution.owed,
+        amount: resolution.amount,
+        is_loss: resolution.is_loss,
+        reason: resolution.reason.clone(),
+        booked: resolution.booked,
+    };
+    Movement { at: resolution.at, who, what }
+}
+
 fn settled(who: Option<Actor>, settlement: &Settlement) -> Movement {
     let what = What::Settled {
         id: settlement.id,
@@ -220,7 +242,7 @@ fn outgoing(outgoing: Outgoing) -> Movement {
     let what = What::Outgoing {
         id: outgoing.id,
         payout: outgoing.payout(),
-        payment: outgoing.refund_of,
+        payment: outgoing.refund_of.or(outgoing.suspense_of),
         provider: outgoing.provider.to_string(),
         to: outgoing.to,
         amount: outgoing.amount,

@@ -17,6 +17,7 @@ mod catalog_body;
 mod catalogs;
 mod changes;
 pub mod control;
+mod differences;
 pub mod egress;
 pub mod events;
 mod fields;

@@ -1,6 +1,7 @@
 //! [`Money`]: an amount as programs and people read it.
 
 use domain::{Amount, Asset};
+use ledger::{OnChain, ReceiptRecord};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 pub(crate) struct Money {
     /// Atomic units, in decimal.
     amount: String,
-    /// CAIP-19.
+    /// CAIP-19: the wallet asset, or the token in which a payment was made on a public network.
     asset: String,
     /// In dollars.
     display: String,
@@ -19,9 +20,23 @@ pub(crate) struct Money {
 
 impl Money {
     pub(crate) fn new(amount: Amount, asset: &Asset) -> Self {
+        Self::in_token(amount, (&asset.network, &asset.address.to_checksum(None)))
+    }
+
+    /// Of a payment: in what it was made in.
+    pub(crate) fn paid(amount: Amount, receipt: &ReceiptRecord, asset: &Asset) -> Self {
+        match receipt.on_chain.as_deref() {
+            Some(OnChain { network, token, .. }) => Self::in_token(amount, (network, &token.to_string())),
+            None => Self::new(amount, asset),
+        }
+    }
+
+    /// In a token on a public network: CAIP-2, and the token as it is written there.
+    pub(crate) fn in_token(amount: Amount, (network, token): (&str, &str)) -> Self {
+        let space = if network.starts_with("eip155:") { "erc20" } else { "token" };
         Self {
             amount: amount.atomic().to_string(),
-            asset: format!("{}/erc20:{}", asset.network, asset.address.to_checksum(None)),
+            asset: format!("{network}/{space}:{token}"),
             display: amount.to_string(),
         }
     }

@@ -1,10 +1,12 @@
 //! `/v1/outgoing`: what leaves the treasury on public networks: payouts, and payments that are given back there. Each is sent once; one
-//! that failed waits for a person.
+//! that failed waits for a person. Next: [`marking`] for what left already.
+
+mod marking;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::{Asset, OutgoingId};
+use domain::OutgoingId;
 use ledger::{Order, Outgoing, OutgoingFilter, OutgoingState, Step};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -42,6 +44,8 @@ pub(crate) struct OutgoingView {
     payout: Option<String>,
     /// The payment that it gives back.
     payment: Option<String>,
+    /// The payment of which it gives back what was in suspense: a difference.
+    difference: Option<String>,
     provider: String,
     /// CAIP-2.
     network: String,
@@ -64,7 +68,8 @@ pub(crate) struct OutgoingView {
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(retry))
+    let own = OpenApiRouter::default().routes(routes!(list)).routes(routes!(get)).routes(routes!(retry));
+    own.merge(marking::router())
 }
 
 /// What leaves the treasury on public networks, newest first.
@@ -86,7 +91,7 @@ async fn list(
         let (ledger, filter) = (state.ledger.clone(), filter.clone());
         async move {
             let listed = ledger.outgoing_list(&filter, range.page(Order::Newest)).await?;
-            let view = |outgoing: &Outgoing| (outgoing.id, OutgoingView::new(outgoing, ledger.asset()));
+            let view = |outgoing: &Outgoing| (outgoing.id, OutgoingView::new(outgoing));
             Ok(listed.items.iter().map(view).collect())
         }
     };
@@ -103,7 +108,7 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<OutgoingView>, Problem> {
     let outgoing = visible(&state, &caller, &id).await?;
-    Ok(Json(OutgoingView::new(&outgoing, state.ledger.asset())))
+    Ok(Json(OutgoingView::new(&outgoing)))
 }
 
 /// Has a transfer tried again that failed.
@@ -123,7 +128,7 @@ async fn retry(
     let outgoing = visible(&state, &caller, &id).await?;
     let outgoing = state.ledger.outgoing_step(&outgoing, Step::Retry).await?;
     tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, "tried again");
-    Ok(Json(OutgoingView::new(&outgoing, state.ledger.asset())))
+    Ok(Json(OutgoingView::new(&outgoing)))
 }
 
 /// One that is the caller's business; another one does not exist for them.
@@ -136,16 +141,18 @@ async fn visible(state: &ControlState, caller: &Caller, id: &str) -> Result<Outg
 // === impl OutgoingView ===
 
 impl OutgoingView {
-    pub(crate) fn new(outgoing: &Outgoing, asset: &Asset) -> Self {
+    pub(crate) fn new(outgoing: &Outgoing) -> Self {
+        let token = (&*outgoing.to.network, &*outgoing.to.token.to_string());
         Self {
             id: outgoing.id.to_string(),
             payout: outgoing.payout().map(|payout| payout.to_string()),
             payment: outgoing.refund_of.map(|payment| payment.to_string()),
+            difference: outgoing.suspense_of.map(|payment| payment.to_string()),
             provider: outgoing.provider.to_string(),
             network: outgoing.to.network.to_string(),
             asset: outgoing.to.token.to_string(),
             address: outgoing.to.address.to_string(),
-            amount: Money::new(outgoing.amount, asset),
+            amount: Money::in_token(outgoing.amount, token),
             state: outgoing.state.name(),
             transaction: outgoing.transaction.map(|transaction| transaction.to_string()),
             reason: outgoing.reason.clone(),
@@ -166,6 +173,7 @@ impl Row for OutgoingView {
         "provider",
         "payout",
         "payment",
+        "difference",
         "transaction",
         "reason",
         "tries",

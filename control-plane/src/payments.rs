@@ -11,7 +11,7 @@ mod timeline;
 use axum::Json;
 use axum::extract::State;
 use domain::{Asset, PaymentId};
-use ledger::{OnChain, Outgoing, PaymentRecord, Refunded};
+use ledger::{OnChain, Outgoing, PaymentRecord, ReceiptRecord, Refunded};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -50,7 +50,8 @@ pub(crate) struct PaymentLine {
     fee: Money,
     /// What the provider gets.
     net: Money,
-    transaction: String,
+    /// The name of what was signed; on a public network what moved its value there, none while it is still to be settled.
+    transaction: Option<String>,
     /// Where it was paid, if on a public network.
     on_chain: Option<OnChainView>,
     held_at: String,
@@ -65,7 +66,7 @@ pub(crate) struct PaymentLine {
 pub(crate) struct OnChainView {
     /// CAIP-2.
     network: String,
-    /// Who signed it.
+    /// The address that signed it.
     payer: String,
     /// `direct`: to the provider's own address. `treasury`: to the operator's.
     custody: &'static str,
@@ -141,7 +142,8 @@ pub(crate) async fn visible(
 
 impl PaymentView {
     fn new(payment: &PaymentRecord, (refunds, sent): (&[Refunded], &[Outgoing]), asset: &Asset) -> Self {
-        let refunds = refunds.iter().map(|refund| RefundView::new(refund, sent, asset)).collect();
+        let view = |refund| RefundView::new(refund, sent, (&payment.receipt, asset));
+        let refunds = refunds.iter().map(view).collect();
         Self { line: PaymentLine::new(payment, asset), refunds }
     }
 }
@@ -164,6 +166,7 @@ impl From<&OnChain> for OnChainView {
 impl PaymentLine {
     fn new(payment: &PaymentRecord, asset: &Asset) -> Self {
         let receipt = &payment.receipt;
+        let money = |amount| Money::paid(amount, receipt, asset);
         Self {
             id: receipt.payment.to_string(),
             state: payment.state.name(),
@@ -173,15 +176,15 @@ impl PaymentLine {
             route: receipt.route.to_string(),
             revision: payment.revision,
             free: payment.free,
-            amount: Money::new(receipt.amount, asset),
-            fee: Money::new(receipt.fee, asset),
-            net: Money::new(receipt.amount.saturating_sub(receipt.fee), asset),
-            transaction: receipt.transaction_name(),
+            amount: money(receipt.amount),
+            fee: money(receipt.fee),
+            net: money(receipt.amount.saturating_sub(receipt.fee)),
+            transaction: receipt.moved_by(),
             on_chain: receipt.on_chain.as_deref().map(OnChainView::from),
             held_at: payment.held_at.to_string(),
             captured_at: receipt.captured_at.to_string(),
-            refunded: Money::new(payment.refunded, asset),
-            refunded_fee: Money::new(payment.refunded_fee, asset),
+            refunded: money(payment.refunded),
+            refunded_fee: money(payment.refunded_fee),
         }
     }
 }
@@ -205,24 +208,28 @@ impl Row for PaymentLine {
         "transaction",
         "amount.asset",
         "free",
+        "on_chain.network",
+        "on_chain.payer",
+        "on_chain.custody",
     ];
 }
 
 // === impl RefundView ===
 
 impl RefundView {
-    /// `sent` is all that is sent back of the payment.
-    fn new(refund: &Refunded, sent: &[Outgoing], asset: &Asset) -> Self {
+    /// `sent` is all that is sent back of the payment; `receipt` is its.
+    fn new(refund: &Refunded, sent: &[Outgoing], (receipt, asset): (&ReceiptRecord, &Asset)) -> Self {
+        let money = |amount| Money::paid(amount, receipt, asset);
         let own = sent.iter().find(|outgoing| outgoing.id == Outgoing::of_refund(refund.id));
         Self {
             id: refund.id.to_string(),
             payment: refund.payment.to_string(),
-            amount: Money::new(refund.amount, asset),
-            fee: Money::new(refund.fee, asset),
-            remains: Money::new(refund.remains, asset),
+            amount: money(refund.amount),
+            fee: money(refund.fee),
+            remains: money(refund.remains),
             reason: refund.reason.name(),
             at: refund.at.to_string(),
-            on_chain: own.map(|outgoing| OutgoingView::new(outgoing, asset)),
+            on_chain: own.map(OutgoingView::new),
         }
     }
 }

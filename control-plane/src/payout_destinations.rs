@@ -30,7 +30,7 @@ struct DestinationBody {
     wallet: Option<String>,
     /// What whoever pays has to read, such as an IBAN, with the rail `manual`.
     reference: Option<String>,
-    /// The network (CAIP-2), such as `eip155:8453`, with the rail `chain`.
+    /// The network (CAIP-2), such as `eip155:84532`, with the rail `chain`.
     network: Option<String>,
     /// The address there, with the rail `chain`.
     address: Option<String>,
@@ -179,7 +179,7 @@ fn account(state: &ControlState, fields: &mut Fields, body: &DestinationBody) ->
     let networks = state.registry.networks();
     let named = body.network.as_deref();
     let Some(settings) = networks.iter().find(|settings| Some(&*settings.network.id) == named) else {
-        fields.refuse("/network", "must be one of the file's [[networks]], such as `eip155:8453`");
+        fields.refuse("/network", "must be one of the file's [[networks]], such as `eip155:84532`");
         return None;
     };
     if state.ledger.outlet(&settings.network.id).is_none() {

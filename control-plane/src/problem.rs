@@ -68,8 +68,12 @@ pub(crate) enum Problem {
     SettlementNotFound,
     #[error("no such payout")]
     PayoutNotFound,
+    #[error("of that payment no chain ever showed anything else than the books said")]
+    DifferenceNotFound,
     #[error("no such outgoing transfer")]
     OutgoingNotFound,
+    #[error("no node of its network says whether it left; nothing was done, try again")]
+    ChainUnread,
     #[error("{0}")]
     NoOutlet(LedgerError),
     #[error("{0}")]
@@ -159,6 +163,7 @@ impl Problem {
             | Self::SettlementNotFound
             | Self::PayoutNotFound
             | Self::OutgoingNotFound
+            | Self::DifferenceNotFound
             | Self::ProviderNotFound
             | Self::RouteNotFound
             | Self::RevisionNotFound
@@ -181,7 +186,7 @@ impl Problem {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Overloaded | Self::ExportsTaken | Self::LedgerUnavailable => {
+            Self::Overloaded | Self::ExportsTaken | Self::LedgerUnavailable | Self::ChainUnread => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -216,6 +221,8 @@ impl Problem {
             Self::SettlementNotFound => "settlement_not_found",
             Self::PayoutNotFound => "payout_not_found",
             Self::OutgoingNotFound => "outgoing_not_found",
+            Self::DifferenceNotFound => "difference_not_found",
+            Self::ChainUnread => "chain_unread",
             Self::NoOutlet(_) => "no_outlet",
             Self::RefundLimit(_) => "refund_limit",
             Self::ProviderNotFound => "provider_not_found",
@@ -241,7 +248,7 @@ impl Problem {
     const fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::ExportsTaken | Self::InProgress => Some(1),
-            Self::LedgerUnavailable => Some(5),
+            Self::LedgerUnavailable | Self::ChainUnread => Some(5),
             _ => None,
         }
     }
@@ -254,6 +261,7 @@ impl From<LedgerError> for Problem {
             LedgerError::UnknownPayment => Self::PaymentNotFound,
             LedgerError::UnknownPayout => Self::PayoutNotFound,
             LedgerError::UnknownOutgoing => Self::OutgoingNotFound,
+            LedgerError::UnknownDifference => Self::DifferenceNotFound,
             LedgerError::NoOutlet => Self::NoOutlet(error),
             LedgerError::RefundLimit => Self::RefundLimit(error),
             LedgerError::Conflict => Self::IdempotencyKeyReused,
@@ -272,6 +280,9 @@ impl From<LedgerError> for Problem {
             | LedgerError::PaidBefore
             | LedgerError::Step
             | LedgerError::OnItsWay
+            | LedgerError::TransactionUsed
+            | LedgerError::NotSuspended
+            | LedgerError::NoPayer
             | LedgerError::Stale => Self::Conflict(error.to_string()),
             LedgerError::Read(_) => Self::internal(&error),
         }

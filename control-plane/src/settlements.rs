@@ -281,7 +281,8 @@ impl RunView {
 
 impl MemberLine {
     fn new(payment: &PaymentRecord, asset: &Asset) -> Self {
-        let (receipt, money) = (&payment.receipt, |amount| Money::new(amount, asset));
+        let receipt = &payment.receipt;
+        let money = |amount| Money::paid(amount, receipt, asset);
         Self {
             payment: receipt.payment.to_string(),
             route: receipt.route.to_string(),

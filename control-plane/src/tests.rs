@@ -1,6 +1,7 @@
 //! The two routers over real sockets, with a real ledger and registry in a temporary directory.
 
 mod deposits;
+mod differences;
 mod http;
 mod limits;
 mod listeners;
@@ -178,7 +179,15 @@ fn state(ledger: Ledger, registry: Registry) -> ControlState {
     // Gone, it would end every stream at once.
     Box::leak(Box::new(keep));
     let streams = Streams::lasting(stop, std::time::Duration::from_millis(200));
-    ControlState { ledger, registry, metrics: metrics(), egress, streams, deposits: None }
+    ControlState {
+        ledger,
+        registry,
+        metrics: metrics(),
+        egress,
+        streams,
+        deposits: None,
+        chains: settlement::comparison::Chains::new(),
+    }
 }
 
 fn catalog() -> RawCatalog {
@@ -382,16 +391,6 @@ async fn two_agents_may_share_a_wallet() {
     let body = json!({ "name": "second", "wallet": wallet });
     let second = house.admin("POST", "/v1/agents", Some(body)).await.expect(201);
     assert_eq!(second["wallet"], json!(wallet));
-    house.end().await;
-}
-
-#[tokio::test]
-async fn the_live_audit_names_what_it_looked_at() {
-    let house = House::control().await;
-    let report = house.admin("GET", "/v1/audit", None).await.expect(200);
-    assert_eq!((&report["clean"], &report["payments"]), (&json!(true), &json!(0)));
-    assert_eq!(report["violations"], json!([]));
-    assert!(!report["findings"].as_array().unwrap().is_empty());
     house.end().await;
 }
 

@@ -33,6 +33,11 @@ pub enum PatternError {
     /// Braces that do not enclose a whole segment, or a name with other than letters, digits and `_`.
     #[error("`{0}` is not a parameter: write a whole segment as {{name}}, or the last one as {{*name}}")]
     Parameter(String),
+    /// What other routers read as a parameter, and what would be matched here as it stands.
+    #[error(
+        "`{0}` would be matched as it stands: write a parameter as {{name}}, and the rest of a path as {{*name}}"
+    )]
+    Foreign(String),
     /// `{*name}` before the end.
     #[error("`{0}` must be the last segment")]
     RestNotLast(String),
@@ -143,6 +148,9 @@ impl Segment {
                 _ => Err(PatternError::Parameter(part.to_owned())),
             };
         }
+        if part.starts_with(':') || part.contains('*') {
+            return Err(PatternError::Foreign(part.to_owned()));
+        }
         let path = format!("/{part}");
         let canonical = CanonicalPath::parse(path.as_bytes()).map_err(PatternError::Path)?;
         if canonical.as_str() == path {
@@ -214,6 +222,8 @@ mod tests {
             "/a;b",
             "/a b",
             "/%e2%82%ac",
+            "/a/:id",
+            "/a/*",
         ] {
             assert!(PathPattern::parse(text).is_err(), "{text}");
         }

@@ -5,7 +5,8 @@
 //! that reaches a priced route only when case, escapes or a trailing slash are ignored is matched by nothing,
 //! so that no free or cheaper wildcard becomes a way around the price (DESIGN section 7).
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::path::{CanonicalPath, fold};
 use crate::pattern::{PathPattern, Segment};
@@ -113,6 +114,26 @@ impl Router {
         let found = table.exact.find(&parts, &|leaf| leaf.methods.accept(method))?;
         let respelled = table.priced_spelling(method, path).is_some_and(|priced| priced != found.route);
         if respelled || table.is_priced_for_other_methods(&parts, found) { None } else { Some(found.route) }
+    }
+
+    /// The methods that a path is answered for where it is not for any; none where no route has it.
+    #[must_use]
+    pub fn methods(&self, host: &str, path: &CanonicalPath) -> Vec<String> {
+        let table = self.hosts.get(host).unwrap_or(&self.every_host);
+        let parts: Vec<&str> = path.segments().collect();
+        let named = RefCell::new(BTreeSet::new());
+        let note = |leaf: &Leaf| {
+            if let Methods::Only(list) = &leaf.methods {
+                named.borrow_mut().extend(list.iter().cloned());
+                // HEAD comes with GET.
+                named
+                    .borrow_mut()
+                    .extend(list.iter().filter(|name| *name == "GET").map(|_| "HEAD".to_owned()));
+            }
+            false
+        };
+        table.exact.find(&parts, &note);
+        named.into_inner().into_iter().filter(|method| self.find(host, method, path).is_some()).collect()
     }
 }
 

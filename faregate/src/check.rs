@@ -1,9 +1,11 @@
 //! `faregate check`: every mistake of a configuration at once, for people, editors and pipelines. Where the database that the
 //! file names can be read, what came through the management API and would keep a start with this file from working as well.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use clap::Args;
+use domain::{Price, ProviderId};
 use registry::config::{ConfigError, ConfigErrors, Loaded, Place};
 use registry::{Config, Database, Registry, RegistryError};
 use serde_json::{Value, json};
@@ -29,6 +31,8 @@ struct Findings {
     notes: Vec<String>,
     /// Why nothing is said about what came through the management API; none where it was looked at, or not worth a look.
     unseen: Option<String>,
+    /// Whether nothing opens the management API.
+    control_closed: bool,
 }
 
 /// What is wrong, with its place in the file where it has one.
@@ -42,8 +46,10 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
     let loaded = arguments.config.load();
     let findings = match &loaded {
         Ok(loaded) => {
-            let (warnings, notes) = (loaded.warnings.clone(), outlets::warnings(&loaded.config).collect());
-            Findings { warnings, notes, ..Findings::beside(&loaded.config).await }
+            let notes = outlets::warnings(&loaded.config).chain(unsold(&loaded.config)).collect();
+            let warnings = loaded.warnings.clone();
+            let control_closed = loaded.config.control.admin_token.is_none();
+            Findings { warnings, notes, control_closed, ..Findings::beside(&loaded.config).await }
         }
         Err(errors) => Findings { errors: placed(errors), ..Findings::default() },
     };
@@ -66,7 +72,11 @@ fn summary(arguments: &Arguments, loaded: &Loaded) -> String {
     let (providers, routes, agents) =
         (catalog.providers.len(), catalog.routes.len(), loaded.config.agents.len());
     let file = arguments.config.path.display();
-    format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents})")
+    let closed = match loaded.config.control.admin_token {
+        Some(_) => "",
+        None => "; the management API is closed: it has no control.admin_token or admin_token_file",
+    };
+    format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents}{closed})")
 }
 
 /// Where the database is, to be read after what was found there.
@@ -75,6 +85,25 @@ fn place(config: &Config) -> String {
         Database::Sqlite { directory } => format!(" ({})", absolute(directory).display()),
         Database::Postgres { .. } => String::new(),
     }
+}
+
+/// Who sells, and not on the public networks of the file: that is easily forgotten.
+fn unsold(config: &Config) -> impl Iterator<Item = String> {
+    let catalog = &config.catalog;
+    let priced = catalog.routes.iter().filter(|route| route.price != Price::Free);
+    let sellers: HashSet<_> = priced.map(|route| route.provider).collect();
+    let has_networks = !config.networks.is_empty() || !config.foreign.is_empty();
+    let silent = (0..).map(ProviderId).zip(&catalog.providers).filter(move |(id, provider)| {
+        let is_paid = provider.payee.is_some() || !provider.foreign.is_empty();
+        has_networks && !provider.suspended && !is_paid && sellers.contains(id)
+    });
+    silent.map(|(_, provider)| {
+        format!(
+            "providers: {}: is not sold on public networks, because nobody is paid there: write address = \"0x...\", the provider's own, \
+             or custody = \"treasury\", or foreign_addresses where a network is no EVM one",
+            provider.name
+        )
+    })
 }
 
 fn placed(errors: &ConfigErrors) -> Vec<Mistake> {
@@ -142,6 +171,7 @@ impl Findings {
             "errors": errors.collect::<Vec<_>>(),
             "warnings": warnings.collect::<Vec<_>>(),
             "not_seen": self.unseen,
+            "control_closed": self.control_closed,
         })
     }
 }

@@ -58,7 +58,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     let path = file.write()?;
     let loaded = Config::load(&path)?;
     let network = loaded.config.network.clone();
-    let service = Service::start(loaded, path, Role::Both, Inherited::default()).await?;
+    let service = Service::start(loaded, path, Role::Both, Inherited::default()).await.map_err(with_hint)?;
     let made = introduce(&service, &upstream, file, network).await;
     match &made {
         Ok(demo) => match format {
@@ -87,6 +87,20 @@ async fn introduce(
     anyhow::ensure!(answer.status().is_success(), "the gateway answers {}", answer.status());
     let DemoFile { admin_token, .. } = file;
     Ok(Demo { addresses, upstream: upstream.address(), admin_token, agent, network })
+}
+
+/// What to do about a port that another program has.
+fn with_hint(error: anyhow::Error) -> anyhow::Error {
+    let is_taken = |cause: &(dyn std::error::Error + 'static)| {
+        let cause = cause.downcast_ref::<std::io::Error>();
+        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::AddrInUse)
+    };
+    if error.chain().any(is_taken) {
+        return error.context(
+            "another program has the port, another demo perhaps: take other ones with --port PORT, or free ones with --port 0",
+        );
+    }
+    error
 }
 
 fn ports(first: u16) -> [SocketAddr; 3] {

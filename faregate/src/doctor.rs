@@ -1,6 +1,7 @@
 //! `faregate doctor`: is everything as it should be? Looks at the configuration, a running process, its last reload, its books,
-//! its audit log and the upstreams, and says for each what to do where it is not. Changes nothing.
+//! its audit log, the upstreams and the public networks, and says for each what to do where it is not. Changes nothing.
 
+mod networks;
 mod upstreams;
 
 use std::env;
@@ -79,6 +80,9 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         Err(_) => config.as_ref().map(upstreams::of_file).unwrap_or_default(),
     };
     findings.extend(upstreams::examine(upstreams).await);
+    if let Some(config) = &config {
+        findings.extend(networks::examine(config).await);
+    }
     match format {
         Format::Json => print_json(&as_json(&findings)),
         Format::Text => print_text(&as_text(&findings)),

@@ -5,6 +5,7 @@
 
 mod agent;
 mod hint;
+mod offers;
 mod print;
 
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use anyhow::Context;
 use clap::Args;
 use domain::catalog::{Catalog, Provider, Route, Served, Unserved};
 use domain::policy::Spending;
-use domain::{CanonicalPath, Clock, PolicyViolation, SpendingPolicy};
+use domain::{CanonicalPath, Clock, Custody, PolicyViolation, SpendingPolicy};
 use registry::{Config, Registry};
 
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
+use crate::explain::offers::Offered;
 use crate::output::{Format, Verdict, print_json, print_text};
 use crate::target::Target;
 
@@ -51,6 +53,8 @@ struct Found {
     route: Arc<Route>,
     provider: Arc<Provider>,
     payer: Option<Payer>,
+    /// In the order of its 402.
+    offers: Vec<Offered>,
 }
 
 /// The request is answered by the gateway itself.
@@ -74,7 +78,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         .context("write the URL as http://host/path, or a path from its `/` on")?;
     let config = arguments.config.load()?.config;
     let (catalog, unseen) = catalog(&config).await?;
-    let mut outcome = find(&catalog, &arguments.method, &target);
+    let mut outcome = find(&catalog, &config, &arguments.method, &target);
     if let (Ok(found), Some(name)) = (&mut outcome, &arguments.agent) {
         let (name, policy, frozen) = agent::find(&config, name).await?;
         let violation = violation(found, &policy);
@@ -102,7 +106,7 @@ async fn catalog(config: &Config) -> anyhow::Result<(Catalog, Option<String>)> {
     })
 }
 
-fn find(catalog: &Catalog, method: &str, target: &Target) -> Result<Found, Refused> {
+fn find(catalog: &Catalog, config: &Config, method: &str, target: &Target) -> Result<Found, Refused> {
     if matches!(method, "TRACE" | "CONNECT") {
         return Err(Refused::new(405, "method_not_allowed", format!("{method} is never served")));
     }
@@ -111,15 +115,19 @@ fn find(catalog: &Catalog, method: &str, target: &Target) -> Result<Found, Refus
     match catalog.serve(&target.host, method, &path) {
         Ok(Served { route, provider, .. }) => {
             let (route, provider) = (Arc::clone(route), Arc::clone(provider));
-            Ok(Found { path, route, provider, payer: None })
+            let offers = offers::all(&route, &provider, config);
+            Ok(Found { path, route, provider, payer: None, offers })
         }
         Err(unserved) => {
             let reason = match unserved {
-                Unserved::NotFound => hint::no_route(catalog, method, &target.host, &path),
+                Unserved::NotFound | Unserved::Method(_) => {
+                    hint::no_route(catalog, method, &target.host, &path)
+                }
                 Unserved::EscapedSlash | Unserved::Suspended => unserved.to_string(),
             };
             let status = match unserved {
                 Unserved::NotFound => 404,
+                Unserved::Method(_) => 405,
                 Unserved::EscapedSlash => 400,
                 Unserved::Suspended => 503,
             };
@@ -140,6 +148,20 @@ impl Explanation {
     fn is_served(&self) -> bool {
         let refused = |payer: &Payer| payer.frozen || payer.violation.is_some();
         self.outcome.as_ref().is_ok_and(|found| !found.payer.as_ref().is_some_and(refused))
+    }
+}
+
+// === impl Found ===
+
+impl Found {
+    fn is_on_chain(&self) -> bool {
+        self.offers.iter().any(|offered| offered.network.is_some())
+    }
+
+    /// Who has what is paid on public networks. On those that are no EVM ones it is always the provider.
+    fn custody(&self) -> Option<&'static str> {
+        let foreign = (!self.provider.foreign.is_empty()).then_some(Custody::Direct);
+        self.provider.payee.map(|payee| payee.custody()).or(foreign).map(Custody::name)
     }
 }
 

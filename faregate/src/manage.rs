@@ -30,6 +30,9 @@ pub(crate) use command::add_to;
 /// Where the management API is, where nobody says.
 const URL: &str = "http://127.0.0.1:8403";
 
+/// What is said beside a trial.
+const UNCHANGED: &str = "(nothing was changed: --dry-run)";
+
 /// Does what a command made by [`add_to`] says.
 pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) -> anyhow::Result<Verdict> {
     match noun {
@@ -63,6 +66,9 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         return Ok(Verdict::Yes);
     }
     let text = api.text(&input).await?;
+    if input.dry_run {
+        eprintln!("{UNCHANGED}");
+    }
     if let Some(name) = &input.field {
         print_text(&table::field(&serde_json::from_str(&text).context("the answer is no JSON")?, name)?);
         return Ok(Verdict::Yes);

@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// The most to pay. Counted at six decimal places, those of the wallet and of USDC.
     #[arg(long, value_name = "DOLLARS", default_value = "$0.10", value_parser = Amount::parse_dollars)]
     max: Amount,
+    /// Pay on this network alone (CAIP-2, such as eip155:8453); without it by the first offer that can be signed, whatever network it is on.
+    #[arg(long, value_name = "NETWORK")]
+    network: Option<String>,
     #[command(flatten)]
     key: KeySource,
 }
@@ -48,7 +51,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     if first.status() != StatusCode::PAYMENT_REQUIRED {
         return Outcome::free(first).print(format).await;
     }
-    let purchase = match Purchase::choose(first.headers(), arguments.max) {
+    let purchase = match Purchase::choose(first.headers(), arguments.max, arguments.network.as_deref()) {
         Ok(purchase) => purchase,
         Err(declined) => return decline(first, declined, format).await,
     };

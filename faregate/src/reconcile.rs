@@ -8,7 +8,9 @@ use clap::Args;
 use domain::{Clock, PaymentId};
 use registry::Config;
 use serde_json::{Value, json};
-use settlement::comparison::{Chains, Comparison, Difference, PAGE_MAX, Way, since};
+use settlement::comparison::{
+    Chains, Comparison, Difference, PAGE_MAX, Stray, Way, behind, left_since, since,
+};
 
 use crate::clock::SystemClock;
 use crate::output::{Format, Verdict, print_json, print_text};
@@ -37,7 +39,8 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     for network in config.networks.iter() {
         chains.insert(Arc::clone(&network.network.id), chain(network)?);
     }
-    let mut after = since(SystemClock.now().plus(-HOUR.saturating_mul(i64::from(arguments.hours))));
+    let from = SystemClock.now().plus(-HOUR.saturating_mul(i64::from(arguments.hours)));
+    let mut after = since(from);
     let mut comparison = Comparison::default();
     loop {
         let page = ledger::booked_of(&database, after, PAGE_MAX).await.context("cannot read the books")?;
@@ -45,11 +48,20 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         after = last.open.payment;
         comparison.add(page, &chains).await;
     }
+    let mut after = left_since(from);
+    loop {
+        let page =
+            ledger::outgoing_paid_of(&database, after, PAGE_MAX).await.context("cannot read the books")?;
+        let Some(last) = behind(&page) else { break };
+        after = last;
+        comparison.add_left(page, &chains).await;
+    }
     match format {
         Format::Json => print_json(&view(&comparison)),
         Format::Text => print_text(&text(&comparison)),
     }
-    Ok((comparison.differences.is_empty() && comparison.unread == 0).into())
+    let is_right = comparison.differences.is_empty() && comparison.strays.is_empty();
+    Ok((is_right && comparison.unread == 0).into())
 }
 
 fn view(comparison: &Comparison) -> Value {
@@ -61,6 +73,12 @@ fn view(comparison: &Comparison) -> Value {
             "booked": booked, "shown": shown
         })
     };
+    let stray = |found: &Stray| {
+        json!({
+            "outgoing": found.outgoing.to_string(), "network": found.network, "amount": found.amount.to_string(),
+            "address": found.to.to_string(), "transaction": found.transaction.to_string()
+        })
+    };
     json!({
         "compared": comparison.compared,
         "unread": comparison.unread,
@@ -68,6 +86,8 @@ fn view(comparison: &Comparison) -> Value {
         "held": names(&comparison.held),
         "due": names(&comparison.due),
         "differences": comparison.differences.iter().map(difference).collect::<Vec<_>>(),
+        "left": comparison.left,
+        "strays": comparison.strays.iter().map(stray).collect::<Vec<_>>(),
     })
 }
 
@@ -90,7 +110,16 @@ fn text(comparison: &Comparison) -> String {
             comparison.not_compared
         ));
     }
-    let Comparison { compared, unread, held, due, differences, .. } = comparison;
+    for Stray { outgoing, network, amount, to, transaction } in &comparison.strays {
+        lines.push(format!(
+            "{outgoing}  {amount} on {network}: the books say it left in {transaction}, the network shows no transfer to {to}"
+        ));
+    }
+    let Comparison { compared, unread, held, due, differences, left, strays, .. } = comparison;
+    if *left > 0 {
+        let missing = if strays.is_empty() { "no".to_owned() } else { strays.len().to_string() };
+        lines.push(format!("{left} outgoing transfers compared, {missing} differences"));
+    }
     let unread = if *unread == 0 { String::new() } else { format!(", {unread} CANNOT BE READ") };
     let verdict = if differences.is_empty() { "no".to_owned() } else { differences.len().to_string() };
     let (held, due) = (held.len(), due.len());
@@ -112,7 +141,7 @@ fn sides(found: &Difference) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Amount, B256};
+    use domain::{Address, Amount, B256, OutgoingId};
 
     use super::*;
 
@@ -131,10 +160,19 @@ mod tests {
             due: vec![payment, payment],
             differences: ways.map(|way| difference(way(hash))).to_vec(),
             suspense: 0,
+            left: 3,
+            strays: vec![Stray {
+                outgoing: OutgoingId::from_bytes([2; 16]),
+                network: "eip155:84532".into(),
+                amount,
+                to: Address::repeat_byte(9),
+                transaction: hash,
+            }],
         };
         let text = text(&comparison);
-        assert_eq!(text.lines().count(), 10);
+        assert_eq!(text.lines().count(), 12);
         assert!(text.contains("2 closed payments are not compared"), "{text}");
+        assert!(text.contains("\n3 outgoing transfers compared, 1 differences\n"), "{text}");
         assert!(
             text.ends_with("9 payments compared, 1 CANNOT BE READ, 5 differences; 1 held, 2 due"),
             "{text}"

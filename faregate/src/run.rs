@@ -7,7 +7,7 @@ use registry::config::Coordination;
 
 use crate::config_file::ConfigFile;
 use crate::output::Verdict;
-use crate::service::{Inherited, Role, Service};
+use crate::service::{Inherited, Place, Role, Service};
 
 /// What to serve.
 #[derive(Debug, Args)]
@@ -28,8 +28,11 @@ pub(crate) async fn execute(
         "`faregate {role}` shares its books with other processes: write `database` (a PostgreSQL) and coordination = \"db\" \
          under [data], in the file of each of them; or start `faregate run`, which is both in one process"
     );
-    let service = Service::start(loaded, arguments.config.path, role, inherited).await?;
-    match service.end().await? {
+    let place = Place::look(&loaded.config.data)?;
+    let started = Service::start(loaded, arguments.config.path, role, inherited).await;
+    // A ledger that was made stays, whatever was in the way afterwards.
+    place.tell();
+    match started?.end().await? {
         None => Ok(Verdict::Yes),
         Some(successor) => Err(successor.take_over()),
     }

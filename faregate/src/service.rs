@@ -7,12 +7,15 @@
 
 mod commits;
 mod duty;
+mod errands;
 mod inherited;
 pub(crate) mod networks;
 mod notify;
 mod outbox;
 mod outgoing_metrics;
 pub(crate) mod outlets;
+mod own_settler;
+mod place;
 mod rail_metrics;
 mod reload;
 mod role;
@@ -36,11 +39,11 @@ use registry::config::Loaded;
 use registry::{Config, Database};
 
 use crate::clock::SystemClock;
-use crate::output::absolute;
 use crate::service::commits::Commits;
 use crate::service::running::Running;
 
 pub(crate) use inherited::Inherited;
+pub(crate) use place::Place;
 pub(crate) use role::Role;
 pub(crate) use sockets::Addresses;
 pub(crate) use successor::Successor;
@@ -84,9 +87,7 @@ impl Service {
         let control_metrics = Arc::new(ControlMetrics::new(&prometheus)?);
         let shutdown = Shutdown::new();
         let commits = Arc::new(Commits::new(Arc::clone(&metrics), shutdown.clone()));
-        let had_books = has_books(&loaded.config)?;
         let (ledger, writer) = open(&loaded.config, role, Arc::clone(&commits)).await?;
-        tell_place(&loaded.config, had_books);
         let base = Base { ledger, commits, metrics, control_metrics, prometheus, shutdown };
         match Running::start(loaded, (path, role), base, inherited).await {
             Ok(running) => Ok(Self { running, writer }),
@@ -123,27 +124,6 @@ impl Service {
 fn make_private(directory: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.with_context(|| format!("cannot make {}", directory.display()))
-}
-
-fn has_books(config: &Config) -> anyhow::Result<bool> {
-    match &config.data {
-        Database::Sqlite { directory } => {
-            let file = absolute(directory).join("ledger.db");
-            file.try_exists().with_context(|| format!("cannot look for {}", file.display()))
-        }
-        Database::Postgres { .. } => Ok(true),
-    }
-}
-
-/// A relative directory means another one from another working directory: a new ledger that nobody expects must be seen.
-fn tell_place(config: &Config, had_books: bool) {
-    let Database::Sqlite { directory } = &config.data else { return };
-    let directory = absolute(directory).display().to_string();
-    if had_books {
-        tracing::info!(directory, "the data is here");
-    } else {
-        tracing::warn!(directory, "there was no ledger here: a new and empty one was made");
-    }
 }
 
 /// Opening reads the books, which blocks.

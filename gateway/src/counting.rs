@@ -4,7 +4,7 @@
 //! client, the upstream or this process. A short answer waits until it is whole, so that its receipt stands in its header: Pingora is
 //! given an informational header instead, which it does not write, and no body; the answer is written when the exchange ends.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use pingora::http::ResponseHeader;
@@ -13,6 +13,7 @@ use pingora::{Error, ErrorSource};
 
 use crate::context::{Exchange, Money, RequestContext};
 use crate::held::Held;
+use crate::limits::{PIECES_WAITING_MAX, SETTLED_BEHIND_MS};
 use crate::meter::Source;
 use crate::metrics::{Metrics, Outcome};
 use crate::proxy::Proxy;
@@ -79,6 +80,15 @@ impl Proxy {
             Money::Counting(held) => context.outcome = self.end_stream(exchange, held, error).await,
             money => exchange.money = money,
         }
+    }
+
+    /// A client that stops reading must not outlast the time in which the answer can be settled behind it.
+    pub(crate) fn hurry(&self, session: &mut Session, exchange: &Exchange) {
+        let Some(by) = exchange.settles_by() else { return };
+        let now = self.ledger.time().plus(SETTLED_BEHIND_MS);
+        let left = u64::try_from(by.saturating_mul(1_000).saturating_sub(now.0)).unwrap_or(0);
+        let each = Duration::from_millis(left / PIECES_WAITING_MAX);
+        session.set_write_timeout(Some(each.min(self.settings.limits.client_write_timeout)));
     }
 
     /// The amount is known: the money is taken, then the answer is given.

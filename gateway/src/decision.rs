@@ -24,6 +24,7 @@ use crate::snapshot::Snapshot;
 use crate::stage::admit::{Admitted, admit};
 use crate::stage::hold::{Admission, Holder, Holding, Payer, body_digest};
 use crate::stage::prepay::prepay;
+use crate::stage::prove::prove;
 use crate::stage::rate::{self, Counted};
 use crate::stage::route::{Routed, route};
 use crate::stage::verify::{Claim, verify};
@@ -118,10 +119,15 @@ impl Proxy {
     ) -> Result<Decision, Refusal> {
         let offer = routed.offer().ok_or(Refusal::Internal)?;
         let at = self.ledger.time();
-        let claim = record::timed(&mut context.times.verify, || {
-            let credential = Credential::find(&session.req_header().headers)?;
-            verify(credential, &routed.route, offer, at, &self.settings.limits)
-        });
+        let headers = &session.req_header().headers;
+        let judged = |found| {
+            let credential = Credential::find(headers)?;
+            verify(credential, &routed.route, offer, (at, found), &self.settings.limits)
+        };
+        let claim = match record::timed(&mut context.times.verify, || judged(None)) {
+            Ok(claim) => prove(claim, self.public.as_deref(), |found| judged(Some(found))).await,
+            refused => refused,
+        };
         let claim = match claim {
             Ok(claim) => claim,
             Err(refusal) => return Err(self.refused(refusal, session, routed, &request, context).await),

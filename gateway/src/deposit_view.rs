@@ -9,7 +9,7 @@ use settlement::Deposits;
 use settlement::deposits::{Asked, DepositReply};
 
 use crate::credential::Credential;
-use crate::refusal::Refusal;
+use crate::refusal::{Missing, Refusal};
 use crate::reply::Reply;
 use crate::stage::admit::Admitted;
 
@@ -23,7 +23,7 @@ pub(crate) struct DepositView {
 /// The wallet that a path under the reserved prefix is about; none where it is about something else.
 pub(crate) fn wallet(asked: &str) -> Option<Result<WalletId, Refusal>> {
     let id = asked.strip_prefix("wallets/")?.strip_suffix("/deposit")?;
-    Some(id.parse().map_err(|_| Refusal::NotFound))
+    Some(id.parse().map_err(|_| Refusal::Missing(Missing::Wallet)))
 }
 
 // === impl DepositView ===
@@ -42,7 +42,7 @@ impl DepositView {
         headers: &HeaderMap,
     ) -> Result<Reply, Refusal> {
         if request.method != "POST" {
-            return Err(Refusal::Method(request.method.clone()));
+            return Err(Refusal::Method { method: None, allowed: vec!["POST".to_owned()] });
         }
         let payment = match Credential::find(headers)? {
             Credential::Payment(payment) => Some(HeaderValue::as_bytes(payment)),
@@ -51,7 +51,7 @@ impl DepositView {
         let query = request.query.as_deref().unwrap_or_default();
         let amount = amount(query)?;
         let known = self.registry.wallet(wallet).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        if !known.ok_or(Refusal::NotFound)?.opened {
+        if !known.ok_or(Refusal::Missing(Missing::Wallet))?.opened {
             self.ledger.create_wallet(wallet).await.map_err(|_| Refusal::LedgerUnavailable)?;
         }
         let url = format!("{url}?{query}");
@@ -90,7 +90,7 @@ mod tests {
     fn a_wallet_stands_between_two_words() {
         let id = WalletId::from_bytes([7; 16]);
         assert!(matches!(wallet(&format!("wallets/{id}/deposit")), Some(Ok(found)) if found == id));
-        assert!(matches!(wallet("wallets/x/deposit"), Some(Err(Refusal::NotFound))));
+        assert!(matches!(wallet("wallets/x/deposit"), Some(Err(Refusal::Missing(Missing::Wallet)))));
         assert!(wallet("me").is_none() && wallet(&format!("wallets/{id}")).is_none());
     }
 }

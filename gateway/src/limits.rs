@@ -23,6 +23,9 @@ pub(crate) const ROUTE_LABELS_MAX: usize = 200;
 /// What it takes to settle a payment behind a stream, in milliseconds: such a stream ends so long before its payment's time is over.
 pub(crate) const SETTLED_BEHIND_MS: i64 = 12_000;
 
+/// Pieces of an answer that Pingora takes on before it writes the first of them.
+pub(crate) const PIECES_WAITING_MAX: u64 = 4;
+
 /// Automatic refunds one agent gets in a day; a client that provokes broken bodies is charged from there on.
 pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 

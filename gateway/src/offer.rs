@@ -93,6 +93,12 @@ impl RouteOffer {
         quotes.filter(move |quote| quote.until.is_none_or(|until| at < until.plus(longer)))
     }
 
+    /// Whether a network is a public one on which the route is, or may have been, paid.
+    pub(crate) fn is_on(&self, network: &str) -> bool {
+        let is_there = |way: &Way| way.currency.network.as_ref().is_some_and(|found| *found.id == *network);
+        self.ways.iter().chain(&self.not_offered).any(is_there)
+    }
+
     /// Whether the route can be paid on a public network.
     pub(crate) fn is_on_chain(&self) -> bool {
         !self.foreign.is_empty() || self.ways.iter().any(|way| way.currency.network.is_some())

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::credential::Credential;
 use crate::deposit_view::{self, DepositView};
 use crate::limits::PAYER_VIEWS_PER_MINUTE_MAX;
-use crate::refusal::{Refusal, money};
+use crate::refusal::{Missing, Refusal, money};
 use crate::reply::Reply;
 use crate::sign_in::SignIn;
 use crate::stage::admit::Admitted;
@@ -75,18 +75,19 @@ impl PayerView {
             return deposits.answer(request, wallet?, url, headers).await;
         }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
-            return Err(Refusal::Method(request.method.clone()));
+            return Err(Refusal::Method { method: None, allowed: vec!["GET".to_owned(), "HEAD".to_owned()] });
         }
         let payment = asked.strip_prefix("payments/").map(str::parse::<PaymentId>);
         match (asked, payment) {
             ("me", _) => {
                 let asker = self.asker(request, headers, at).await?;
-                self.me(&*asker.access.ok_or(Refusal::NotFound)?).await
+                self.me(&*asker.access.ok_or(Refusal::Missing(Missing::Agent))?).await
             }
             (_, Some(Ok(id))) => {
                 let asker = self.asker(request, headers, at).await?;
                 self.payment(&asker, id).await
             }
+            (_, Some(Err(_))) => Err(Refusal::Missing(Missing::Payment)),
             _ => Err(Refusal::NotFound),
         }
     }
@@ -157,7 +158,7 @@ impl PayerView {
     /// One payment of the asker's own. Another's is not found: it is nobody's business that it exists.
     async fn payment(&self, asker: &Asker, id: PaymentId) -> Result<Reply, Refusal> {
         let found = self.ledger.payment(id).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        let found = found.filter(|payment| asker.made(payment)).ok_or(Refusal::NotFound)?;
+        let found = found.filter(|payment| asker.made(payment)).ok_or(Refusal::Missing(Missing::Payment))?;
         Ok(Reply::json(200, describe(&found).to_string()))
     }
 
@@ -194,7 +195,7 @@ fn describe(payment: &PaymentRecord) -> Value {
         "route": &*receipt.route,
         "amount": money(receipt.amount),
         "refunded": Some(payment.refunded).filter(|back| !back.is_zero()).map(money),
-        "transaction": receipt.transaction_name(),
+        "transaction": receipt.moved_by(),
         "on_chain": receipt.on_chain.as_ref().map(|on_chain| json!({
             "network": &*on_chain.network,
             "payer": on_chain.payer.to_string(),

@@ -262,7 +262,7 @@ impl ProxyHttp for Proxy {
 
     fn response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
         context: &mut RequestContext,
@@ -270,6 +270,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else { return Ok(None) };
         if let Some(chunk) = body {
             self.outlived(exchange, context.started)?;
+            self.hurry(session, exchange);
             exchange.response_bytes += chunk.len() as u64;
             if let Some(recording) = &mut exchange.recording {
                 recording.push(chunk);
@@ -363,6 +364,9 @@ impl ProxyHttp for Proxy {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         if context.exchange.is_some() && context.reason.is_none() {
             context.reason = reason(context.outcome, error, status);
+            if let (Outcome::Voided, Some(reason)) = (context.outcome, context.reason) {
+                self.metrics.failed(reason);
+            }
         }
         record::log(context, status, &self.metrics);
         if let Some(clock) = HeaderClock::of(session.digest()) {

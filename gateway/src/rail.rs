@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{Address, Amount, PaymentId};
-use settlement::rail::{Lack, Settlers};
+use settlement::rail::{Lack, Sealed, Settlers, Word};
 use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -32,6 +32,12 @@ pub trait PublicRail: Send + Sync {
 
     /// Sees each change of who may.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Whether a payment's payer is a contract that signed it. Asked often, it answers from what it knows, or not at all.
+    ///
+    /// # Errors
+    /// The network cannot be read, or was asked too often.
+    async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError>;
 
     /// What its payer lacks to pay `amount`, where something is too little.
     ///
@@ -83,6 +89,10 @@ impl PublicRail for Rail {
 
     fn changes(&self) -> watch::Receiver<u64> {
         Self::changes(self)
+    }
+
+    async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError> {
+        Self::word(self, sealed).await
     }
 
     async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {

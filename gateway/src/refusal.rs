@@ -4,6 +4,7 @@
 //! (DESIGN section 2, "After a payment, never a fresh 402").
 
 mod from;
+mod missing;
 
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use protocol::permit::PERMIT2;
 use protocol::verify::Rejection;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
+
+pub(crate) use missing::Missing;
 
 use crate::rate::Scope;
 
@@ -28,14 +31,16 @@ pub(crate) enum Refusal {
     Target,
     #[error("the length of the request body cannot be read in one way only; send one Content-Length")]
     Framing,
-    #[error("{0} is not served")]
-    Method(String),
+    #[error("{}", not_allowed(method.as_deref(), allowed))]
+    Method { method: Option<String>, allowed: Vec<String> },
     #[error("the header fields are larger than {0} bytes")]
     HeadersTooLarge(usize),
     #[error("the request body is larger than the route's limit of {0} bytes")]
     BodyTooLarge(u64),
     #[error("no route answers this method and path")]
     NotFound,
+    #[error("{0}")]
+    Missing(Missing),
     #[error("an escaped slash (%2F) is not allowed at this place of the path")]
     EscapedSlash,
     #[error("the request carries two ways to pay; send exactly one agent key or one payment")]
@@ -60,7 +65,9 @@ pub(crate) enum Refusal {
     KeyScope { key: KeyId },
     #[error("a payment with this identity is still running; ask again in a moment")]
     InProgress,
-    #[error("this payment or identifier was used for another request; sign a new payment")]
+    #[error(
+        "this payment or Idempotency-Key was used for another request: sign a new payment, or send another Idempotency-Key"
+    )]
     Reused,
     #[error("this payment was captured and its answer delivered; it cannot be delivered again")]
     AlreadyDelivered(Box<ReceiptRecord>),
@@ -123,7 +130,8 @@ pub(crate) enum Unpaid {
     #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
     Funds { available: Amount, price: Amount, on_chain: bool },
     #[error(
-        "no agent is registered for the address that signed, {}{}", address.to_checksum(None), elsewhere(*on_chain)
+        "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer add`{}",
+        address.to_checksum(None), elsewhere(*on_chain)
     )]
     UnknownSigner { address: Address, on_chain: bool },
     #[error(
@@ -157,8 +165,8 @@ impl Refusal {
             Self::PaymentRequired(Unpaid::Allowance { .. }) => 412,
             Self::PaymentRequired(_) => 402,
             Self::Frozen | Self::Policy { .. } | Self::KeyScope { .. } => 403,
-            Self::NotFound => 404,
-            Self::Method(_) => 405,
+            Self::NotFound | Self::Missing(_) => 404,
+            Self::Method { .. } => 405,
             Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) | Self::Refunded(_) => 409,
             Self::BodyTooLarge(_) => 413,
             Self::RateLimited { .. } | Self::TooManyViews | Self::OpenPayments { .. } => 429,
@@ -181,6 +189,7 @@ impl Refusal {
     pub(crate) fn is_of_the_catalog(&self) -> bool {
         match self {
             Self::NotFound | Self::Suspended | Self::NoUpstream => true,
+            Self::Method { allowed, .. } => !allowed.is_empty(),
             Self::PaymentRequired(Unpaid::Rejected { code, .. }) => {
                 [Rejection::Quote, Rejection::Recipient].iter().any(|reason| reason.code() == *code)
             }
@@ -195,10 +204,11 @@ impl Refusal {
             Self::NoHost => "host_missing",
             Self::Target => "invalid_target",
             Self::Framing => "ambiguous_framing",
-            Self::Method(_) => "method_not_allowed",
+            Self::Method { .. } => "method_not_allowed",
             Self::HeadersTooLarge(_) => "headers_too_large",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::NotFound => "route_not_found",
+            Self::Missing(missing) => missing.code(),
             Self::EscapedSlash => "escaped_slash",
             Self::TwoPayments => "two_payments",
             Self::MalformedPayment(_) => "invalid_payload",
@@ -258,6 +268,14 @@ impl Refusal {
             Self::AlreadyDelivered(receipt)
             | Self::Refunded(receipt)
             | Self::GivenBack { record: receipt, .. } => Some(receipt.payment),
+            _ => None,
+        }
+    }
+
+    /// The methods for `Allow`, where it is known which are served.
+    pub(crate) fn allowed(&self) -> Option<String> {
+        match self {
+            Self::Method { allowed, .. } => Some(allowed.join(", ")).filter(|list| !list.is_empty()),
             _ => None,
         }
     }
@@ -363,6 +381,13 @@ impl Unpaid {
 /// Where else who has no wallet with us can pay.
 const fn elsewhere(on_chain: bool) -> &'static str {
     if on_chain { "; without a wallet here, pay by one of the other offers, on a public network" } else { "" }
+}
+
+fn not_allowed(method: Option<&str>, allowed: &[String]) -> String {
+    match method {
+        Some(method) => format!("{method} is not served"),
+        None => format!("this path is answered for {} only", allowed.join(", ")),
+    }
 }
 
 /// An amount as programs and people read it.

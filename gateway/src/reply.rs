@@ -77,6 +77,9 @@ impl Reply {
         if let Some(status) = refusal.payment_status() {
             reply = reply.with(field::PAYMENT_STATUS.as_str(), status);
         }
+        if let Some(methods) = refusal.allowed() {
+            reply = reply.with("allow", methods);
+        }
         match refusal.retry_after() {
             Some(seconds) => reply.with("retry-after", seconds.to_string()),
             None => reply,

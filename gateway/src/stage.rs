@@ -1,6 +1,6 @@
-//! The way of a request, one file a stage: `admit -> route -> verify -> rate -> hold -> forward -> capture -> record`.
+//! The way of a request, one file a stage: `admit -> route -> verify -> prove -> rate -> hold -> forward -> capture -> record`.
 //!
-//! Each stage is a function of what the one before it gave. Only [`hold`] may wait for a read, only [`capture`] for a
+//! Each stage is a function of what the one before it gave. Only [`prove`] and [`hold`] may wait for a read, only [`capture`] for a
 //! commit.
 
 pub(crate) mod admit;
@@ -8,6 +8,7 @@ pub(crate) mod capture;
 pub(crate) mod forward;
 pub(crate) mod hold;
 pub(crate) mod prepay;
+pub(crate) mod prove;
 pub(crate) mod rate;
 pub(crate) mod record;
 pub(crate) mod route;

@@ -6,6 +6,7 @@
 mod invariants;
 mod memory;
 mod outgoing;
+mod suspense;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::shared::Shared;
 use invariants::{FILE_SQLITE, GUARDS_POSTGRES, GUARDS_SQLITE, INVARIANTS, Invariant, SETTLED};
 use memory::Snapshot;
 use outgoing::OUTGOING;
+use suspense::SUSPENSE;
 
 /// What an audit found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,8 +136,9 @@ async fn ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
         Session::Sqlite(_) => &[FILE_SQLITE, GUARDS_SQLITE],
         Session::Postgres(_) => &[GUARDS_POSTGRES],
     };
-    let mut findings = Vec::with_capacity(INVARIANTS.len() + SETTLED.len() + OUTGOING.len() + own.len());
-    for invariant in INVARIANTS.iter().chain(SETTLED).chain(OUTGOING).chain(own) {
+    let mut findings =
+        Vec::with_capacity(INVARIANTS.len() + SETTLED.len() + OUTGOING.len() + SUSPENSE.len() + own.len());
+    for invariant in INVARIANTS.iter().chain(SETTLED).chain(OUTGOING).chain(SUSPENSE).chain(own) {
         let offending: i64 = on_either!(session, c => sqlx::query_scalar(invariant.sql).fetch_one(c))?;
         findings.push(invariant.finding(count(offending)));
     }

@@ -11,6 +11,7 @@ mod hold;
 mod intent;
 mod mover;
 mod outgoing;
+mod resolution;
 mod settlement;
 mod transfer;
 mod window;
@@ -29,6 +30,7 @@ use crate::hold::HoldRequest;
 use crate::intent::{OnChain, Token};
 use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
+use crate::resolution::{Resolution, Resolving};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 pub(crate) use counts::{CallChange, CallKey, Usage, UsageKey};
 pub(crate) use difference::{DifferenceRow, GivenClosed, SUSPENSE, SUSPENSE_WALLET};
@@ -38,6 +40,7 @@ pub(crate) use hold::{FoundHold, HoldRow};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
 pub(crate) use outgoing::{GivenOutgoing, OutgoingRow, StepRow};
+pub(crate) use resolution::{GivenSuspended, ResolutionRow};
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
 pub(crate) use window::{Charged, HeldAt, WindowChange, WindowKey};
@@ -123,6 +126,12 @@ pub(crate) enum Operation<'a> {
         /// Names what books it, where it was written off and arrived.
         late: PaymentId,
     },
+    /// What a person decides of money in suspense.
+    Resolve {
+        resolving: &'a Resolving,
+        id: TransferId,
+        late: PaymentId,
+    },
     /// What became of a transfer out of our treasury.
     Step {
         /// Which, and which try of it.
@@ -153,6 +162,7 @@ pub(crate) enum Outcome {
     PaidOut(Box<Payout>),
     Differed(Box<Difference>),
     Stepped(Box<Outgoing>),
+    Resolved(Box<Resolution>),
     Done,
     Refused(Refusal),
 }
@@ -186,10 +196,17 @@ pub(crate) enum Refusal {
     /// People gave back as much there today as they may.
     RefundLimit,
     UnknownOutgoing,
+    UnknownDifference,
+    /// So much is not in suspense of it, or may not go there.
+    NotSuspended,
+    /// Nobody knows any more who paid.
+    NoPayer,
     /// It is not where it could go on so.
     Step,
     /// It is on its way, and nobody pays it in another way meanwhile.
     OnItsWay,
+    /// Another transfer left by that transaction.
+    TransactionUsed,
     /// Zero, or past the ledger's 63 bits.
     Amount,
 }
@@ -218,6 +235,8 @@ pub(crate) struct Delta {
     pub(crate) paid: Vec<PaidRow>,
     /// What chains show otherwise.
     pub(crate) differences: Vec<DifferenceRow>,
+    /// What persons decided of money in suspense.
+    pub(crate) resolutions: Vec<ResolutionRow>,
     /// Transfers out of our treasury that begin, and what became of those and of earlier ones.
     pub(crate) outgoing: Vec<OutgoingRow>,
     pub(crate) steps: Vec<StepRow>,
@@ -346,6 +365,7 @@ impl Delta {
             && self.transfers.is_empty()
             && self.settlements.is_empty()
             && self.differences.is_empty()
+            && self.resolutions.is_empty()
             && self.steps.is_empty()
             && self.responses.is_empty())
     }

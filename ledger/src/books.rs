@@ -8,6 +8,7 @@ pub(crate) mod holds;
 pub(crate) mod intents;
 pub(crate) mod load;
 pub(crate) mod outgoing;
+pub(crate) mod resolutions;
 pub(crate) mod rows;
 pub(crate) mod session;
 pub(crate) mod settlements;

@@ -17,6 +17,7 @@ use crate::hold::{Hold, Holding, Stage};
 use crate::intent::Token;
 use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{Receipt, StoredResponse};
+use crate::resolution::{Resolution, Resolving};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
 use crate::withdrawal::Withdrawing;
 
@@ -108,11 +109,20 @@ pub(crate) enum Work {
         reply: Reply<Option<Difference>>,
         _permit: OwnedSemaphorePermit,
     },
+    Resolve {
+        resolving: Box<Resolving>,
+        id: TransferId,
+        late: PaymentId,
+        who: Option<Arc<str>>,
+        reply: Reply<Resolution>,
+        _permit: OwnedSemaphorePermit,
+    },
     /// What became of a transfer out of our treasury.
     Step {
         outgoing: Box<Outgoing>,
         step: Step,
         transfer: TransferId,
+        who: Option<Arc<str>>,
         reply: Reply<Outgoing>,
         _permit: OwnedSemaphorePermit,
     },
@@ -206,6 +216,9 @@ impl Work {
             Self::Differ { payment, shown, late, .. } => {
                 Operation::Differ { payment: *payment, shown: *shown, late: *late }
             }
+            Self::Resolve { resolving, id, late, .. } => {
+                Operation::Resolve { resolving, id: *id, late: *late }
+            }
             Self::Step { outgoing, step, transfer, .. } => {
                 let tried = (outgoing.id, outgoing.tries);
                 Operation::Step { tried, step, transfer: *transfer }
@@ -270,8 +283,17 @@ impl Work {
                 wanted.payments.insert(*payment);
                 wanted.closed.insert(*payment);
             }
-            Self::Step { outgoing, .. } => {
+            Self::Resolve { resolving, .. } => {
+                wanted.payments.insert(resolving.payment);
+                wanted.suspended.insert(resolving.payment);
+                wanted.resolutions.insert(resolving.idempotency_key.clone());
+            }
+            Self::Step { outgoing, step, .. } => {
                 wanted.outgoing.insert(outgoing.id);
+                if let Step::Left(hash) = step {
+                    wanted.left.insert(*hash);
+                    wanted.payments.extend(outgoing.refund_of);
+                }
                 wanted.payouts.extend(outgoing.payout());
                 wanted.wallet(facts, outgoing.token().wallet);
             }
@@ -334,7 +356,11 @@ impl From<Refusal> for LedgerError {
             Refusal::RefundLimit => Self::RefundLimit,
             Refusal::UnknownOutgoing => Self::UnknownOutgoing,
             Refusal::Step => Self::Step,
+            Refusal::UnknownDifference => Self::UnknownDifference,
+            Refusal::NotSuspended => Self::NotSuspended,
+            Refusal::NoPayer => Self::NoPayer,
             Refusal::OnItsWay => Self::OnItsWay,
+            Refusal::TransactionUsed => Self::TransactionUsed,
             // Only captures are refused for these, and they have their own error.
             Refusal::Duplicate | Refusal::Limit => Self::Unavailable,
         }

@@ -10,7 +10,7 @@ pub(crate) mod sqlite;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::{AgentId, Asset, IdempotencyKey, OutgoingId, PaymentId, PayoutId, UnixMillis, WalletId};
+use domain::{AgentId, Asset, B256, IdempotencyKey, OutgoingId, PaymentId, PayoutId, UnixMillis, WalletId};
 use thiserror::Error;
 
 use crate::batch::{Delta, FoundHold, Given, Marker};
@@ -99,6 +99,11 @@ pub(crate) struct Wanted {
     /// Closed payments on public networks.
     pub(crate) closed: BTreeSet<PaymentId>,
     pub(crate) outgoing: BTreeSet<OutgoingId>,
+    /// Payments of which something may be in suspense, and idempotency keys of decisions on it.
+    pub(crate) suspended: BTreeSet<PaymentId>,
+    pub(crate) resolutions: BTreeSet<String>,
+    /// Transactions by which something left our treasury.
+    pub(crate) left: BTreeSet<B256>,
     /// Where others write too: what these were used for.
     pub(crate) identifiers: HashSet<IdempotencyKey>,
 }
@@ -245,5 +250,8 @@ impl Wanted {
             && self.closed.is_empty()
             && self.identifiers.is_empty()
             && self.outgoing.is_empty()
+            && self.left.is_empty()
+            && self.suspended.is_empty()
+            && self.resolutions.is_empty()
     }
 }

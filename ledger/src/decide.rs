@@ -8,6 +8,7 @@ mod deposits;
 mod differences;
 mod outgoing;
 mod refunds;
+mod resolutions;
 mod settlements;
 mod transfers;
 
@@ -75,6 +76,7 @@ impl Draft<'_> {
             Operation::Settle { closing, destination, names } => self.settle(closing, destination, *names),
             Operation::Pay { payment, id } => self.pay(payment, *id),
             Operation::Differ { payment, shown, late } => self.differ(*payment, *shown, *late),
+            Operation::Resolve { resolving, id, late } => self.resolve(resolving, *id, *late),
             Operation::Step { tried, step, transfer } => self.step(*tried, step, *transfer),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),

@@ -1,7 +1,8 @@
 //! [`Difference`]: a payment of which a chain shows something else than the books say, and what the books say from then on.
 //!
 //! What was closed is not opened again by it: the value goes to the account `suspense`, or comes from there, and a person decides. Only
-//! what was written off and arrived after all is booked at once, out of suspense, to whoever earned it.
+//! what was written off whole and arrived after all is booked at once, out of suspense, to whoever earned it: of what had been given back
+//! before, the payer has a part or all.
 
 use std::sync::Arc;
 

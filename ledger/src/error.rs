@@ -177,12 +177,24 @@ pub enum LedgerError {
     /// No such transfer out of our treasury.
     #[error("the outgoing transfer does not exist")]
     UnknownOutgoing,
+    /// Of the payment no chain ever showed anything else than the books said.
+    #[error("of that payment no difference was written")]
+    UnknownDifference,
+    /// Less is in suspense of the payment than that, or what is missing is to be somebody's: only the operator bears it.
+    #[error("so much is not in suspense of that payment; and what is missing only the operator can bear")]
+    NotSuspended,
+    /// The signature of the payment is no longer there, and with it who paid.
+    #[error("nobody knows any more who paid")]
+    NoPayer,
     /// A transfer out of our treasury is not where it could go on so: tried again is only what failed.
     #[error("the outgoing transfer is not in a state for that")]
     Step,
     /// The payout is on its way on a public network: nobody pays it in another way meanwhile.
     #[error("the payout is on its way on its network")]
     OnItsWay,
+    /// Another transfer left by that transaction: each has one of its own.
+    #[error("another outgoing transfer left by that transaction")]
+    TransactionUsed,
     /// The wallet has less than that, beside what running requests hold.
     #[error("the wallet does not have as much available")]
     Funds,

@@ -19,8 +19,8 @@ pub(crate) struct Holds {
     agents: HashMap<AgentId, Reserved>,
     /// Free calls that run.
     free: HashMap<FreeKey, Reserved>,
-    replays: HashMap<[u8; 16], (ReplayKey, Fingerprint)>,
-    identifiers: HashMap<IdempotencyKey, Fingerprint>,
+    replays: HashMap<[u8; 16], (ReplayKey, Keeper)>,
+    identifiers: HashMap<IdempotencyKey, Keeper>,
     /// Holds whose row stands: whose, and how much.
     recorded: HashMap<PaymentId, (WalletId, Amount)>,
     /// Those of them with an intent.
@@ -33,6 +33,13 @@ pub(crate) struct Holds {
 struct Reserved {
     amount: i64,
     holds: u32,
+}
+
+/// Who has a key.
+#[derive(Clone, Copy, Debug)]
+struct Keeper {
+    payment: PaymentId,
+    fingerprint: Fingerprint,
 }
 
 /// Why a key cannot be held.
@@ -55,35 +62,52 @@ impl Holds {
         if let Some(taken) = request.replay.and_then(|key| self.replay(&key, request.fingerprint)) {
             return Err(taken);
         }
-        if let Some(key) = request.idempotency {
-            self.identifiers.insert(key, request.fingerprint);
-        }
-        if let Some(key) = request.replay {
-            self.replays.insert(key.nonce_digest(), (key, request.fingerprint));
-        }
+        self.give(request);
         Ok(())
     }
 
-    /// Lets go of what [`Self::claim`] took.
+    fn give(&mut self, request: &HoldRequest) {
+        let keeper = Keeper { payment: request.payment, fingerprint: request.fingerprint };
+        self.identifiers.extend(request.idempotency.map(|key| (key, keeper)));
+        self.replays.extend(request.replay.map(|key| (key.nonce_digest(), (key, keeper))));
+    }
+
+    /// Lets go of what [`Self::claim`] took, as far as the request has it still.
     pub(crate) fn unclaim(&mut self, request: &HoldRequest) {
-        if let Some(key) = request.idempotency {
+        if let Some(key) = request.idempotency
+            && self.identifiers.get(&key).is_some_and(|keeper| keeper.payment == request.payment)
+        {
             self.identifiers.remove(&key);
         }
-        if let Some(key) = request.replay {
-            self.replays.remove(&key.nonce_digest());
+        if let Some(key) = request.replay.map(|key| key.nonce_digest())
+            && self.replays.get(&key).is_some_and(|(_, keeper)| keeper.payment == request.payment)
+        {
+            self.replays.remove(&key);
         }
+    }
+
+    /// Who has a key by now that a request took: [`Self::restore`] gave it to its row.
+    pub(crate) fn taken_from(&self, request: &HoldRequest) -> Option<Taken> {
+        let named = request.idempotency.and_then(|key| self.identifiers.get(&key)).copied();
+        let signed = request.replay.and_then(|key| self.replays.get(&key.nonce_digest()));
+        let is_other = |keeper: &Keeper| keeper.payment != request.payment;
+        if named.is_some_and(|keeper| is_other(&keeper)) {
+            return request.idempotency.and_then(|key| self.identifier(&key, request.fingerprint));
+        }
+        signed.filter(|(_, keeper)| is_other(keeper))?;
+        request.replay.and_then(|key| self.replay(&key, request.fingerprint))
     }
 
     /// Who holds a replay key, if anyone. The same nonce under another expiry is another payment's.
     pub(crate) fn replay(&self, key: &ReplayKey, fingerprint: Fingerprint) -> Option<Taken> {
-        let (held, theirs) = self.replays.get(&key.nonce_digest())?;
-        Some(if held == key && *theirs == fingerprint { Taken::Running } else { Taken::Other })
+        let (held, keeper) = self.replays.get(&key.nonce_digest())?;
+        Some(if held == key && keeper.fingerprint == fingerprint { Taken::Running } else { Taken::Other })
     }
 
     /// Who holds an identifier, if anyone.
     pub(crate) fn identifier(&self, key: &IdempotencyKey, fingerprint: Fingerprint) -> Option<Taken> {
-        let theirs = self.identifiers.get(key)?;
-        Some(if *theirs == fingerprint { Taken::Running } else { Taken::Other })
+        let keeper = self.identifiers.get(key)?;
+        Some(if keeper.fingerprint == fingerprint { Taken::Running } else { Taken::Other })
     }
 
     pub(crate) fn reserve(&mut self, request: &HoldRequest, held: &HeldAt, cost: Cost) {
@@ -133,8 +157,8 @@ impl Holds {
 
     /// Takes back what a row on disk says that it holds, and whether it is charged in any case.
     pub(crate) fn restore(&mut self, request: &HoldRequest, held: &HeldAt, cost: Cost, is_kept: bool) {
-        // Rows of the disk never share a key.
-        let _ = self.claim(request);
+        // Rows of the disk never share a key. A request that asks for one now, at the moment of a takeover, is refused.
+        self.give(request);
         self.reserve(request, held, cost);
         self.recorded.insert(request.payment, (request.wallet, cost.maximum));
         self.signed.extend(request.intent.is_some().then_some(request.payment));

@@ -18,8 +18,10 @@ pub struct Outgoing {
     pub id: OutgoingId,
     /// Whose money it is, or was.
     pub provider: Arc<str>,
-    /// The payment that it gives back; a payout where none.
+    /// The payment that it gives back; a payout where neither this nor the next one is.
     pub refund_of: Option<PaymentId>,
+    /// The payment of which it gives back what was in suspense.
+    pub suspense_of: Option<PaymentId>,
     /// Where it goes.
     pub to: ChainAccount,
     /// Atomic units of its token.
@@ -66,6 +68,8 @@ pub enum Step {
     Fail(String),
     /// A person has it tried again.
     Retry,
+    /// It left in another way than by whoever sends, in this transaction, and never will by them.
+    Left(B256),
 }
 
 /// That money can leave our treasury on a network: its settler is the treasury's own key.
@@ -81,7 +85,8 @@ impl Outgoing {
     /// The payout that it is.
     #[must_use]
     pub fn payout(&self) -> Option<PayoutId> {
-        self.refund_of.is_none().then(|| PayoutId::from_bytes(*self.id.as_bytes()))
+        let is_payout = self.refund_of.is_none() && self.suspense_of.is_none();
+        is_payout.then(|| PayoutId::from_bytes(*self.id.as_bytes()))
     }
 
     /// The account of its token, as the books name it.

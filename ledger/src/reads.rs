@@ -18,7 +18,7 @@ use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixe
 use crate::books::session::{Connection, answer, on_either};
 use crate::books::windows::{period, scope};
 use crate::calls::{CallCount, Calls, CallsOf};
-use crate::commit::postgres::connect::READER;
+use crate::commit::postgres::connect::{READER, REPORTER};
 use crate::commit::sqlite::reader_options;
 use crate::error::LedgerError;
 use crate::receipt::StoredResponse;
@@ -183,14 +183,14 @@ impl SqlReads {
 
     /// Connects when first used. Called on the writer's runtime.
     pub(crate) fn postgres(options: PgConnectOptions) -> Self {
-        let pool = || {
+        let pool = |first: &'static str| {
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
-            pool.after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(READER).await.map(drop) })
+            pool.after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(first).await.map(drop) })
             })
         };
         let connect = |pool: PgPoolOptions| Pool::Postgres(pool.connect_lazy_with(options.clone()));
-        let (requests, reports) = (connect(pool()), connect(pool()));
+        let (requests, reports) = (connect(pool(READER)), connect(pool(REPORTER)));
         Self { requests, reports, calls: Some(Calls::new(options)) }
     }
 }

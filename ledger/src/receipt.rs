@@ -39,17 +39,6 @@ pub struct ReceiptRecord {
     pub on_chain: Option<Arc<OnChain>>,
 }
 
-// === impl ReceiptRecord ===
-
-impl ReceiptRecord {
-    /// What receipts name as its transaction: in a network's own words where it moved on one that is no EVM one.
-    #[must_use]
-    pub fn transaction_name(&self) -> String {
-        let moved = self.on_chain.as_ref().and_then(|on_chain| on_chain.transaction);
-        moved.map_or_else(|| self.transaction.to_string(), |moved| moved.to_string())
-    }
-}
-
 /// A response kept for 24 hours, to answer the same request with the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
@@ -97,6 +86,20 @@ struct Delivering {
     shared: Arc<Shared>,
     payment: PaymentId,
     over: bool,
+}
+
+// === impl ReceiptRecord ===
+
+impl ReceiptRecord {
+    /// What payers and books call its transaction. On a public network nothing but one of that network does: none while its value is
+    /// still to be moved.
+    #[must_use]
+    pub fn moved_by(&self) -> Option<String> {
+        match &self.on_chain {
+            Some(on_chain) => on_chain.transaction.map(|transaction| transaction.to_string()),
+            None => Some(self.transaction.to_string()),
+        }
+    }
 }
 
 // === impl Receipt ===

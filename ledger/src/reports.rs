@@ -12,7 +12,9 @@ pub(crate) mod lists;
 pub(crate) mod outgoing;
 pub(crate) mod payments;
 pub(crate) mod position;
+mod reader;
 pub(crate) mod seek;
+pub(crate) mod suspended;
 pub(crate) mod usage;
 
 use std::future::Future;

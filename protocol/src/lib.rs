@@ -16,6 +16,7 @@ pub mod payload;
 pub mod permit;
 pub mod quote;
 pub mod receipt;
+pub mod seal;
 pub mod sign;
 pub mod signature;
 pub mod transfer;

@@ -13,7 +13,8 @@ use crate::header::{self, HeaderError};
 use crate::network;
 use crate::offer::{Offer, QUOTE};
 use crate::permit::{Permit, Witness};
-use crate::signature::{Signature, SignatureError};
+use crate::seal::Seal;
+use crate::signature::SignatureError;
 use crate::transfer::Transfer;
 use crate::verify::Method;
 use crate::wire::{self, Extensions, Fields, Payload, PermitFields, Text, Wire};
@@ -30,7 +31,7 @@ const JSON_ERROR_MAX: usize = 160;
 pub struct PaymentPayload {
     pub(crate) terms: Terms,
     pub(crate) transfer: Transfer,
-    pub(crate) signature: Signature,
+    pub(crate) seal: Seal,
     identifier: Option<String>,
 }
 
@@ -83,9 +84,10 @@ impl PaymentPayload {
         let terms = terms(&mut wire)?;
         let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
         let signature = payload.signature.as_ref().ok_or(Malformed::Field("signature"))?;
+        let seal = Seal::parse(&signature.0)?;
         let transfer = transfer(&payload)?;
         let identifier = identifier(wire.extensions)?;
-        Ok(Self { terms, transfer, signature: Signature::parse(&signature.0)?, identifier })
+        Ok(Self { terms, transfer, seal, identifier })
     }
 
     /// How value moves, as its payer signed it.
@@ -96,8 +98,16 @@ impl PaymentPayload {
 
     /// The payer's signature of that.
     #[must_use]
-    pub const fn signature(&self) -> &Signature {
-        &self.signature
+    pub const fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    /// That it may have been signed by a key, which is all that some payers have.
+    ///
+    /// # Errors
+    /// [`Malformed::Signature`].
+    pub fn may_be_by_key(&self) -> Result<(), Malformed> {
+        Ok(self.seal.key().map(drop)?)
     }
 
     /// The version of x402 that it is written in, and is to be answered in.
@@ -162,16 +172,15 @@ impl PaymentPayload {
     }
 }
 
-/// What the payer of a payment signed, and the signature where it is an ordinary one: for whoever settles a payment that was
-/// verified, from its JSON.
+/// What the payer of a payment signed, and the signature: for whoever settles a payment that was verified, from its JSON.
 ///
 /// # Errors
 /// See [`Malformed`].
-pub fn signed(json: &[u8]) -> Result<(Transfer, Option<Signature>), Malformed> {
+pub fn signed(json: &[u8]) -> Result<(Transfer, Seal), Malformed> {
     let wire: Wire<'_> = serde_json::from_slice(json).map_err(|error| Malformed::json(&error))?;
     let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
-    let signature = payload.signature.as_ref().and_then(|text| Signature::parse(&text.0).ok());
-    Ok((transfer(&payload)?, signature))
+    let signature = payload.signature.as_ref().ok_or(Malformed::Field("signature"))?;
+    Ok((transfer(&payload)?, Seal::parse(&signature.0)?))
 }
 
 // === impl Malformed ===

@@ -16,6 +16,7 @@ use crate::eip712::Domain;
 use crate::header;
 use crate::offer::Offer;
 use crate::signature::{Signature, SignatureError, SigningKey};
+use crate::transfer::Transfer;
 use crate::wire;
 
 /// Why an offer cannot be signed.
@@ -60,6 +61,31 @@ pub fn sign_offer(
     Ok(header::encode(payment.to_string().as_bytes()))
 }
 
+/// Whether an offer can be signed, whoever signs.
+///
+/// # Errors
+/// See [`SignError`].
+pub fn check(offer: &Offer) -> Result<(), SignError> {
+    if offer.is_plain() {
+        return domain(offer).map(drop);
+    }
+    permit::spender(offer)?;
+    permit::domain(offer).map(drop)
+}
+
+/// The digest that [`sign_offer`] signs: on the wallet rail the receipt's `transaction`.
+///
+/// # Errors
+/// See [`SignError`].
+pub fn digest(key: &SigningKey, offer: &Offer, nonce: B256, at: UnixMillis) -> Result<B256, SignError> {
+    let transfer = if offer.is_plain() {
+        Transfer::Authorization(authorize(key, offer, nonce, at)?)
+    } else {
+        Transfer::Permit(permit::permit(key, offer, nonce, at)?)
+    };
+    digest_of(offer, &transfer)
+}
+
 /// What the key would sign for an offer.
 ///
 /// # Errors
@@ -81,6 +107,17 @@ pub fn authorize(
         valid_after: U256::ZERO,
         valid_before: U256::from(seconds.saturating_add(offer.max_timeout_seconds)),
         nonce,
+    })
+}
+
+/// What is signed for an offer.
+///
+/// # Errors
+/// See [`SignError`].
+pub fn digest_of(offer: &Offer, transfer: &Transfer) -> Result<B256, SignError> {
+    Ok(match transfer {
+        Transfer::Authorization(authorization) => domain(offer)?.digest(authorization),
+        Transfer::Permit(permit) => permit::domain(offer)?.digest(permit),
     })
 }
 

@@ -106,18 +106,40 @@ impl VerifiedPayment {
     }
 }
 
-/// Judges a payment.
+/// Judges a payment whose payer has a key.
 ///
 /// # Errors
 /// See [`Rejection`].
 pub fn verify(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<VerifiedPayment, Rejection> {
-    judge(payment, expected).map_err(|rejection| match payment.transfer {
-        Transfer::Authorization(_) => rejection,
-        Transfer::Permit(_) => Rejection::OfPermit(Box::new(rejection)),
-    })
+    judge(payment, expected, None).map_err(|rejection| of(payment, rejection.proven()))
 }
 
-fn judge(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<VerifiedPayment, Rejection> {
+/// Judges a payment whose payer may be a contract. `found` is what this payer was found to have signed with this seal, by whoever asks
+/// the contract.
+///
+/// # Errors
+/// See [`Rejection`]; [`Rejection::Unproven`] where the contract is to be asked.
+pub fn verify_on_chain(
+    payment: &PaymentPayload,
+    expected: &Expected<'_>,
+    found: Option<B256>,
+) -> Result<VerifiedPayment, Rejection> {
+    judge(payment, expected, found).map_err(|rejection| of(payment, rejection))
+}
+
+/// In the words for what moves its value.
+fn of(payment: &PaymentPayload, rejection: Rejection) -> Rejection {
+    match payment.transfer {
+        Transfer::Authorization(_) => rejection,
+        Transfer::Permit(_) => Rejection::OfPermit(Box::new(rejection)),
+    }
+}
+
+fn judge(
+    payment: &PaymentPayload,
+    expected: &Expected<'_>,
+    found: Option<B256>,
+) -> Result<VerifiedPayment, Rejection> {
     is_ours(payment, expected)?;
     let transfer = &payment.transfer;
     let digest = match (transfer, expected.method) {
@@ -138,9 +160,9 @@ fn judge(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<VerifiedPa
         return Err(quote.err().unwrap_or(Rejection::ValidTooLong(offered)));
     }
     let payer = transfer.from();
-    match payment.signature.recover(digest) {
-        Ok(signer) if signer == payer => {}
-        _ => return Err(quote.err().unwrap_or(Rejection::Signature)),
+    if found != Some(digest) && payment.seal.by(payer, digest).is_none() {
+        let otherwise = Box::new(quote.err().unwrap_or(Rejection::Signature));
+        return Err(Rejection::Unproven { digest, otherwise });
     }
     // Fits: it is at most `longest` from now.
     let replay_key = transfer.replay_key(expected.asset, transfer.valid_before().saturating_to());

@@ -36,7 +36,6 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use self::network::Around;
 use self::source::Source;
 use self::tree::Report;
 use crate::agent::AgentEntry;
@@ -176,8 +175,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
     let settlement = settlement::settings(root.section("settlement", true));
     let (data, care) = database::data(root.section("data", true));
     let network = section::network(root.section("wallet", true));
-    let around = Around { wallet_chain_id: network.chain_id, coordination: care.coordination };
-    let public = network::all(&root, around);
+    let public = network::all(&root, network.chain_id, care.coordination);
     let judged = public.as_ref().map(|public| Arc::clone(&public.networks));
     let network::Public { networks, foreign } = public.unwrap_or_default();
     let control = section::control(root.section("control", true));
@@ -218,7 +216,10 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
 
 /// The text of a configuration file, not longer than [`FILE_BYTES_MAX`].
 pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = std::fs::File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{error}; name the configuration with -c FILE"),
+        _ => error.to_string(),
+    })?;
     let mut text = String::new();
     let length =
         file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;

@@ -1,8 +1,10 @@
 //! [`Duty`]: work of which one process at a time has the turn, where several share the database. It keeps the turn by asking for it
 //! again, and loses it when it did not for as long as it was given.
 
+use std::sync::Arc;
+
 use crate::registry::{Registry, RegistryError};
-use crate::store::duty as store;
+use crate::store::{Session, StoreError, duty as store};
 
 /// How long a turn lasts, in milliseconds.
 const LASTS_MS: i64 = 5_000;
@@ -11,7 +13,7 @@ const LASTS_MS: i64 = 5_000;
 #[derive(Clone, Debug)]
 pub struct Duty {
     registry: Registry,
-    name: &'static str,
+    name: Arc<str>,
     holder: [u8; 16],
 }
 
@@ -22,10 +24,10 @@ impl Registry {
     ///
     /// # Errors
     /// The system gives no random bytes.
-    pub fn duty(&self, name: &'static str) -> Result<Duty, getrandom::Error> {
+    pub fn duty(&self, name: impl Into<Arc<str>>) -> Result<Duty, getrandom::Error> {
         let mut holder = [0; 16];
         getrandom::fill(&mut holder)?;
-        Ok(Duty { registry: self.clone(), name, holder })
+        Ok(Duty { registry: self.clone(), name: name.into(), holder })
     }
 }
 
@@ -40,9 +42,14 @@ impl Duty {
         let at = self.registry.now();
         let mut writing = self.registry.write().await?;
         let turn = (at, at.plus(LASTS_MS));
-        let taken = store::take(&mut writing.session(), self.name, &self.holder, turn).await?;
+        let taken = store::take(&mut writing.session(), &self.name, &self.holder, turn).await?;
         writing.commit().await?;
         Ok(taken)
+    }
+
+    /// Whether nobody has taken it from us: asked within a transaction, it is ours until that one ends.
+    pub(crate) async fn is_held(&self, session: &mut Session<'_>) -> Result<bool, StoreError> {
+        store::is_held(session, &self.name, &self.holder).await
     }
 }
 

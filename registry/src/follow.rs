@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::catalog::Terms;
 use crate::catalog::force::State;
+use crate::errands;
 use crate::registry::{Registry, RegistryError};
 use crate::store::notices::Notices;
 use crate::store::{journal, revisions};
@@ -110,6 +111,10 @@ impl Registry {
             }
             Some(("wallet", id)) => {
                 self.forget_wallet(id);
+                Ok(())
+            }
+            None if notice == errands::NOTICE => {
+                self.shared.errands.send_modify(|heard| *heard += 1);
                 Ok(())
             }
             // Of a newer version of this program.

@@ -18,6 +18,7 @@ pub mod database;
 pub mod directory;
 pub mod document;
 pub mod duty;
+pub mod errands;
 pub mod follow;
 pub mod frost;
 pub mod idempotency;

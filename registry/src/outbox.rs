@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
+use crate::duty::Duty;
 use crate::registry::{Registry, RegistryError};
-use crate::store::{outbox as store, transfers};
+use crate::store::{StoreError, outbox as store, transfers};
 
 /// For how long is remembered whose signatures stood in a transaction, in milliseconds: no signature is valid as long.
 const MEMBERS_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
@@ -15,6 +16,7 @@ pub struct Outbox {
     registry: Registry,
     network: String,
     account: String,
+    turn: Option<Duty>,
 }
 
 /// What stands in it.
@@ -41,13 +43,25 @@ impl Registry {
     /// The outbox of a key, by its address, on a network (CAIP-2).
     #[must_use]
     pub fn outbox(&self, network: &str, account: &str) -> Outbox {
-        Outbox { registry: self.clone(), network: network.to_owned(), account: account.to_owned() }
+        Outbox {
+            registry: self.clone(),
+            network: network.to_owned(),
+            account: account.to_owned(),
+            turn: None,
+        }
     }
 }
 
 // === impl Outbox ===
 
 impl Outbox {
+    /// Where several processes have the key: only the one that has this turn writes anything down.
+    #[must_use]
+    pub fn of_turn(mut self, turn: Duty) -> Self {
+        self.turn = Some(turn);
+        self
+    }
+
     /// What was left open.
     ///
     /// # Errors
@@ -57,9 +71,19 @@ impl Outbox {
         Ok(store::unclosed(&mut writing.session(), (&self.network, &self.account)).await?)
     }
 
+    /// How many transactions stand there from a nonce on, closed or not.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn recorded(&self, first: u64) -> Result<u64, RegistryError> {
+        let mut writing = self.registry.write().await?;
+        Ok(store::recorded(&mut writing.session(), (&self.network, &self.account), first).await?)
+    }
+
     /// Writes a transaction down: where nothing ever stood under its nonce, or in place of the text `instead_of` that stands open
     /// there. Whatever else stands there was written by somebody who may have sent it, and refuses this. `transfers` are those of its
     /// members that nothing but this keeps from being sent twice: one that stands in another transaction, or stood, refuses all of it.
+    /// So does a turn that another process has: from before its first step on nothing of ours is added.
     ///
     /// # Errors
     /// The database does not work; whether it was written is not known then.
@@ -73,6 +97,11 @@ impl Outbox {
         let of = (&*self.network, &*self.account);
         let mut writing = self.registry.write().await?;
         let session = &mut writing.session();
+        if let Some(turn) = &self.turn
+            && !turn.is_held(session).await?
+        {
+            return Err(StoreError::Turn.into());
+        }
         store::record(session, of, nonce, (document, instead_of), at).await?;
         store::remember(session, of, members, at).await?;
         transfers::put(session, of, nonce, (transfers, at)).await?;
@@ -110,6 +139,20 @@ impl Outbox {
             is_here: (network, account) == (self.network.clone(), self.account.clone()),
             outcome,
         }))
+    }
+
+    /// Notes of a transfer that is in no transaction what became of it, as somebody saw it elsewhere: whoever asks for it is told so, and
+    /// sends nothing. False where another word stands of it, or it is in a transaction.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn note(&self, member: &str, outcome: &str) -> Result<bool, RegistryError> {
+        let at = self.registry.now();
+        let mut writing = self.registry.write().await?;
+        let of = (&*self.network, &*self.account);
+        let is_noted = transfers::note(&mut writing.session(), of, member, (outcome, at)).await?;
+        writing.commit().await?;
+        Ok(is_noted)
     }
 
     /// Which of these members ever stood in a transaction.
@@ -175,6 +218,29 @@ mod tests {
         outbox.close(7, None, ("[]", &[("out/0", "over".to_owned())])).await.unwrap();
         assert_eq!(outbox.transfer("out/0").await.unwrap(), standing(true, Some("over")));
         assert!(outbox.record(8, ("second", None), (&["out/0"], &["out/0"])).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn whoever_lost_its_turn_writes_nothing_more_down_and_closes_what_it_wrote() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let registry = open(&place, &clock).await;
+        let turns = [registry.duty("settle").unwrap(), registry.duty("settle").unwrap()];
+        let outbox = |turn: &Duty| registry.outbox("eip155:84532", "0xabc").of_turn(turn.clone());
+        let [first, second] = [outbox(&turns[0]), outbox(&turns[1])];
+        assert!(first.record(7, ("early", None), (&["pay"], &[])).await.is_err(), "nobody gave it the turn");
+        assert!(turns[0].take().await.unwrap());
+        first.record(7, ("first", None), (&["pay"], &[])).await.unwrap();
+        // Its time is over, and nobody has taken it.
+        clock.advance(60_000);
+        first.record(7, ("first, dearer", Some("first")), (&["pay"], &[])).await.unwrap();
+        assert!(turns[1].take().await.unwrap());
+        assert!(first.record(8, ("late", None), (&["other"], &[])).await.is_err());
+        let dearer = ("dearest", Some("first, dearer"));
+        assert!(first.record(7, dearer, (&["pay"], &[])).await.is_err());
+        assert_eq!(second.unclosed().await.unwrap().open, [(7, "first, dearer".to_owned())]);
+        second.record(7, dearer, (&["pay"], &[])).await.unwrap();
+        first.close(7, None, ("[]", &[])).await.unwrap();
+        assert_eq!(second.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
     }
 
     /// An owner that was taken over and wakes knows nothing of what stands there, and it may be on its way.

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) writing: Mutex<()>,
     /// The position of the last event that is known here.
     pub(crate) positions: watch::Sender<u64>,
+    /// How often was heard that an errand was left or answered.
+    pub(crate) errands: watch::Sender<u64>,
 }
 
 /// Why the registry refuses.
@@ -129,7 +131,7 @@ pub enum RegistryError {
     #[error("there is no event {0}")]
     UnknownEvent(EventId),
     /// No event is of this type.
-    #[error("no event is of the type `{0}`")]
+    #[error("{}", crate::webhook::unknown_type(.0))]
     UnknownEventType(String),
     /// No such alert.
     #[error("there is no alert {0}")]
@@ -197,6 +199,7 @@ impl Registry {
             directory,
             writing: Mutex::new(()),
             positions: watch::Sender::new(0),
+            errands: watch::Sender::new(0),
         };
         Self { shared: Arc::new(shared) }
     }

@@ -8,6 +8,7 @@ pub(crate) mod alerts;
 pub(crate) mod api_keys;
 pub(crate) mod deliveries;
 pub(crate) mod duty;
+pub(crate) mod errands;
 pub(crate) mod frost;
 pub(crate) mod idempotency;
 pub(crate) mod journal;
@@ -61,6 +62,9 @@ pub enum StoreError {
     /// A row holds what this version cannot read.
     #[error("the registry holds a {0} that cannot be read")]
     Corrupt(&'static str),
+    /// Nothing was written: the work is another process's now.
+    #[error("another process has the turn")]
+    Turn,
 }
 
 // === impl StoreError ===

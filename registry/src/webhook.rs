@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 48] = [
+pub const EVENT_TYPES: [&str; 49] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -46,6 +46,7 @@ pub const EVENT_TYPES: [&str; 48] = [
     "provider.suspended",
     "provider.updated",
     "reconciliation.difference",
+    "reconciliation.resolved",
     "route.created",
     "route.price_changed",
     "route.removed",
@@ -65,6 +66,17 @@ pub const EVENT_TYPES: [&str; 48] = [
     "webhook.replayed",
     "webhook.updated",
 ];
+
+/// What is said of a type that no event has: the nearest one, and all there are.
+#[must_use]
+pub fn unknown_type(given: &str) -> String {
+    // The distance is quadratic.
+    let given: String = given.chars().filter(|character| !character.is_control()).take(64).collect();
+    let near = EVENT_TYPES.iter().map(|known| (strsim::damerau_levenshtein(&given, known), known)).min();
+    let near = near.filter(|(distance, known)| *distance <= known.len() / 3);
+    let near = near.map_or_else(|| ".".to_owned(), |(_, known)| format!(", did you mean `{known}`?"));
+    format!("no event is of the type `{given}`{near} There are {}", EVENT_TYPES.join(", "))
+}
 
 /// Webhooks of one tenant, and of the operator.
 pub const WEBHOOKS_MAX: u32 = 50;

@@ -5,9 +5,11 @@
 
 mod contracts;
 mod evidence;
+mod paying;
 mod permit;
 mod rpc;
 mod sending;
+mod wallet;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolEvent};
@@ -21,8 +23,11 @@ use contracts::Token;
 pub use evidence::Evidence;
 pub use rpc::{Log, Nodes, RpcError};
 
+pub use wallet::Making;
+
 pub(crate) use evidence::{judge, read};
 pub(crate) use rpc::Receipt;
+pub(crate) use wallet::{LOOK_GAS, MAKE_GAS, Shown, Standing, data_gas};
 
 /// Blocks whose logs are asked for at once: what nodes commonly allow.
 const LOG_BLOCKS_MAX: u64 = 1_000;

@@ -1,7 +1,10 @@
-//! [`Comparison`]: whether the chains show what the books say of payments that are closed.
+//! [`Comparison`]: whether the chains show what the books say of payments that are closed, and of what has left our treasury.
 //!
 //! What is open is the reconciler's. A difference that two looks show is written down once: its value goes into suspense or comes out of it
-//! ([`ledger::Difference`]), and a person decides. Next: [`crate::reconciler`].
+//! ([`ledger::Difference`]), and a person decides. Of what has left and is not shown nothing is written: it is told. Next: [`left`] for that,
+//! [`crate::reconciler`] for what is open.
+
+mod left;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +19,8 @@ use crate::duty::Duty;
 use crate::rail::{Rail, units};
 use crate::signed::Signed;
 use crate::ticks::Ticks;
+
+pub use left::{Stray, behind, left_since};
 
 /// Payments that are read of the books at once.
 pub const PAGE_MAX: u32 = 1_000;
@@ -34,7 +39,7 @@ pub type Chains = HashMap<Arc<str>, Arc<Chain>>;
 pub struct Comparison {
     /// Closed ones that the chain was asked for.
     pub compared: usize,
-    /// Closed ones whose network cannot be read, or is no longer taken.
+    /// Closed ones, and transfers, whose network cannot be read, or is no longer taken.
     pub unread: usize,
     /// Closed ones of networks that have no nodes here: what their facilitators said is all that is known.
     pub not_compared: usize,
@@ -44,6 +49,10 @@ pub struct Comparison {
     pub due: Vec<PaymentId>,
     /// What the chain shows otherwise, and is not written down.
     pub differences: Vec<Difference>,
+    /// Transfers out of our treasury that the chain was asked for.
+    pub left: usize,
+    /// Those of them that it does not show.
+    pub strays: Vec<Stray>,
     /// What is in suspense by earlier ones, in atomic units.
     pub suspense: i64,
 }
@@ -141,10 +150,11 @@ pub async fn run(
 /// Compares, and writes down what is shown twice.
 async fn look(ledger: &Ledger, rail: &Rail) -> Result<(), LedgerError> {
     let mut found = compare(ledger, rail).await?;
-    if !found.differences.is_empty() {
+    if !found.differences.is_empty() || !found.strays.is_empty() {
         tokio::time::sleep(SURE).await;
         let first = std::mem::replace(&mut found, compare(ledger, rail).await?);
         found.differences.retain(|difference| first.differences.contains(difference));
+        found.strays.retain(|stray| first.strays.contains(stray));
         write_down(ledger, &found.differences).await?;
         found.suspense = ledger.suspense().await?;
     }
@@ -178,13 +188,15 @@ pub async fn write_down(ledger: &Ledger, differences: &[Difference]) -> Result<(
 /// The books cannot be read.
 pub async fn compare(ledger: &Ledger, rail: &Rail) -> Result<Comparison, LedgerError> {
     let (chains, mut comparison) = (rail.chains(), Comparison::default());
-    let mut after = since(ledger.time().plus(-BACK_MS));
+    let from = ledger.time().plus(-BACK_MS);
+    let mut after = since(from);
     loop {
         let booked = ledger.booked(after, PAGE_MAX).await?;
         let Some(last) = booked.last() else { break };
         after = last.open.payment;
         comparison.add(booked, &chains).await;
     }
+    left::add(&mut comparison, (ledger, &chains), from).await?;
     comparison.suspense = ledger.suspense().await?;
     Ok(comparison)
 }
@@ -193,11 +205,16 @@ fn tell(comparison: &Comparison, rail: &Rail) {
     for Difference { payment, network, amount, way } in &comparison.differences {
         tracing::error!(%payment, %network, %amount, ?way, "the chain shows something else than the books say");
     }
-    let (compared, unread) = (comparison.compared, comparison.unread);
+    for Stray { outgoing, network, amount, to, transaction } in &comparison.strays {
+        tracing::error!(%outgoing, %network, %amount, %to, %transaction, "the books say that it left, and the chain does not show it");
+    }
+    let Comparison { compared, left, unread, .. } = comparison;
     tracing::info!(
         compared,
+        left,
         unread,
         differences = comparison.differences.len(),
+        strays = comparison.strays.len(),
         "books and chains were compared"
     );
     rail.observer().compared(comparison);

@@ -15,12 +15,12 @@ use domain::replay::FingerprintParts;
 use domain::{AgentId, Amount, B256, Custody, Fingerprint, PaymentId, ReplayKey, Settle, WalletId};
 use ledger::{CaptureError, Deposit, Held, Hold, HoldError, Intent, Ledger, ReceiptRecord};
 use protocol::header;
-use protocol::payload::PaymentPayload;
+use protocol::payload::{Malformed, PaymentPayload};
 use protocol::quote::QuoteKey;
 use protocol::verify::{Rejection, VerifiedPayment};
 use tokio::sync::Semaphore;
 
-use crate::rail::{Lack, Last, Rail, Settling};
+use crate::rail::{Lack, Last, Rail, Sealed, Settling, Word};
 use crate::signed::Signed;
 use way::{Judged, Way};
 
@@ -77,16 +77,14 @@ struct Claim<'a> {
 // === impl Deposits ===
 
 impl Deposits {
-    /// On the networks where there is a treasury; none where there is none, or where several gateways share the books.
+    /// On the networks where there is a treasury; none where there is none.
     #[must_use]
     pub fn new(ledger: Ledger, rail: Rail, bounds: Bounds) -> Option<Self> {
         let ways: Vec<Way> = rail.networks().iter().flat_map(Way::all).collect();
         let quotes = QuoteKey::new(ledger.secret());
         let places = Semaphore::new(RUNNING_MAX);
         let inner = Inner { ledger, rail, bounds, quotes, ways, places };
-        // What one of several gateways leaves unknown the others could not close.
-        let takes = !inner.ways.is_empty() && !inner.ledger.is_one_of_several();
-        takes.then(|| Self { inner: Arc::new(inner) })
+        (!inner.ways.is_empty()).then(|| Self { inner: Arc::new(inner) })
     }
 
     /// Asks for the payment, or takes it. Whoever leaves meanwhile stops nothing that was begun.
@@ -105,9 +103,18 @@ impl Deposits {
     async fn take(&self, asked: &Asked<'_>, payload: &PaymentPayload, header: &[u8]) -> Told {
         let Inner { ledger, ways, .. } = &*self.inner;
         let quote = self.inner.quote(asked);
-        let (way, judged) = match way::judge(payload, ways, (asked.amount, &quote), ledger.time()) {
-            Ok(Judged { way, payment }) => (way, payment),
-            Err(malformed) => return Told::Malformed(malformed.to_string()),
+        let at = ledger.time();
+        let judge = |found| {
+            let judged = way::judge(payload, ways, (asked.amount, &quote), (at, found));
+            judged.map_err(|malformed| Box::new(Told::Malformed(malformed.to_string())))
+        };
+        let judged = match judge(None) {
+            Ok(judged) => self.inner.prove(payload, judged, |found| judge(Some(found))).await,
+            malformed => malformed,
+        };
+        let (way, judged) = match judged {
+            Ok(Judged { way, payment, .. }) => (way, payment),
+            Err(told) => return *told,
         };
         let payer = |address| Payer::new(address, &way.asset.network, payload.version());
         let payment = match judged {
@@ -206,6 +213,28 @@ impl Inner {
     fn refuse(&self, asked: &Asked<'_>, rejection: &Rejection) -> Told {
         let is_late = matches!(rejection, Rejection::Expired { .. }) && self.ledger.is_ahead();
         if is_late { Told::ClockAhead } else { self.ask(asked, Unpaid::rejected(rejection)) }
+    }
+
+    /// What its payer's contract was found to have signed is judged again.
+    async fn prove<'a>(
+        &self,
+        payload: &PaymentPayload,
+        judged: Judged<'a>,
+        again: impl FnOnce(B256) -> Result<Judged<'a>, Box<Told>>,
+    ) -> Result<Judged<'a>, Box<Told>> {
+        for (way, digest) in &judged.unproven {
+            let (payer, seal) = (payload.transfer().from(), payload.seal());
+            let sealed = Sealed { network: &way.asset.network, payer, digest: *digest, seal };
+            match self.rail.word(sealed).await.map_err(|_| Told::RailUnavailable)? {
+                Word::Signed => return again(*digest),
+                Word::Nobody => {
+                    let malformed = |none: Malformed| Box::new(Told::Malformed(none.to_string()));
+                    return payload.may_be_by_key().map_err(malformed).map(|()| judged);
+                }
+                Word::Not | Word::Unmade(_) => {}
+            }
+        }
+        Ok(judged)
     }
 
     /// Whether it could be settled, by what is known of its network and its payer now.

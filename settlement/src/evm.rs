@@ -3,22 +3,30 @@
 //! Many tasks ask ([`EvmSettler::settle`]) and one [`Task`] sends: what is asked while a transaction is on its way goes into the next one
 //! (group commit). A call that fails costs the others nothing (Multicall3). A transaction is written down before it is sent ([`Outbox`])
 //! and sent again under its own nonce until the chain has one of that nonce, whatever crashes; what it moved is judged by its receipt,
-//! in a block that counts. Next: [`task`] for the steps, [`dispatch`] and [`watch`] for what they are, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
+//! in a block that counts. Where several processes have the key, one at a
+//! time sends ([`turns`]), and the others hand it what they have ([`errands`]). Next: [`task`] for the steps, [`dispatch`] and [`watch`] for what they are, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
 
 mod batch;
+mod burning;
 mod contracts;
 mod dispatch;
+mod errands;
 mod fate;
 mod fees;
 mod flight;
+mod history;
 mod judge;
 mod member;
 mod outbox;
 mod outcome;
+mod proof;
 mod rlp;
+#[cfg(test)]
+pub(crate) mod stub;
 mod task;
 mod transaction;
 mod trouble;
+mod turns;
 mod watch;
 
 use std::sync::Arc;
@@ -29,11 +37,15 @@ use alloy_primitives::{Address, address};
 use protocol::signature::SigningKey;
 use tokio::sync::{mpsc, oneshot};
 
+pub use errands::{Errands, Messenger};
 pub use fees::Fees;
 pub use member::{Member, Order};
 pub use outbox::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
+pub use proof::{Proof, Signer};
 pub use task::Task;
 pub use transaction::Version;
+
+pub(crate) use contracts::Multicall;
 
 use crate::chain::{Chain, Depth};
 use crate::rail::Settling;
@@ -57,6 +69,10 @@ pub struct Settings {
     pub poll: Duration,
     /// How long the first one waits for others to come along, where no transaction is on its way.
     pub gather: Duration,
+    /// Who makes the contracts of payers here, when they pay first (ERC-6492): their gas is ours.
+    pub factories: Arc<[Address]>,
+    /// The first nonce that the outbox is to know: what the key sent before is nobody's business here.
+    pub first_nonce: u64,
 }
 
 /// Asks for members to be moved. Cheap to clone.
@@ -64,7 +80,10 @@ pub struct Settings {
 pub struct EvmSettler {
     asks: mpsc::Sender<Ask>,
     able: Arc<AtomicBool>,
+    knows_all: Arc<AtomicBool>,
+    has_turn: Arc<AtomicBool>,
     address: Address,
+    factories: Arc<[Address]>,
 }
 
 /// A member and who waits for it.
@@ -84,7 +103,8 @@ struct Waiter {
 // === impl EvmSettler ===
 
 impl EvmSettler {
-    /// The settler, and the task that works for it: the caller runs that one. There must be one of a key and a network at a time.
+    /// The settler, and the task that works for it: the caller runs that one. One of a key and a network works at a time: where
+    /// several processes have the key, [`Task::on_duty`] says which.
     #[must_use]
     pub fn new<O: Outbox>(
         settings: Settings,
@@ -93,9 +113,12 @@ impl EvmSettler {
         outbox: O,
     ) -> (Self, Task<O>) {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let (able, address) = (Arc::new(AtomicBool::new(false)), key.address());
-        let task = Task::new(settings, key, chain, outbox, (asked, Arc::clone(&able)));
-        (Self { asks, able, address }, task)
+        let [able, has_turn, knows_all] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+        let (address, factories) = (key.address(), Arc::clone(&settings.factories));
+        let settler = Self { asks, able, has_turn, knows_all, address, factories };
+        let told = [&settler.able, &settler.has_turn, &settler.knows_all].map(Arc::clone);
+        let task = Task::new(settings, key, chain, outbox, (asked, told));
+        (settler, task)
     }
 
     /// Who sends, and pays for the gas: the facilitator that an `upto` offer names.
@@ -104,20 +127,41 @@ impl EvmSettler {
         self.address
     }
 
+    /// Who makes contracts of payers here.
+    #[must_use]
+    pub fn factories(&self) -> &[Address] {
+        &self.factories
+    }
+
     /// Whether transactions can be sent: the task runs, its nodes answer, and its account has coins for gas.
     #[must_use]
     pub fn is_available(&self) -> bool {
         !self.asks.is_closed() && self.able.load(Ordering::Relaxed)
     }
 
+    /// Whether its outbox knows all that its key sent. Where it does not, no transfer of our own is begun: it may have left before.
+    #[must_use]
+    pub fn knows_all(&self) -> bool {
+        self.knows_all.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process's task works for the key now.
+    #[must_use]
+    pub fn has_turn(&self) -> bool {
+        self.has_turn.load(Ordering::Relaxed)
+    }
+
     /// Moves a member's value and waits until a block shows it, or until that one counts. Asked for again, under the same identifier,
     /// it is still moved once. Whoever stops waiting changes nothing.
     pub async fn settle(&self, member: Member, until: Depth) -> Settling {
-        let ended = || Settling::Unknown("the settler has ended".to_owned());
+        let settling = self.try_settle(member, until).await;
+        settling.unwrap_or_else(|| Settling::Unknown("the settler has ended".to_owned()))
+    }
+
+    /// The same; none where the settler has ended, or another process has the turn.
+    async fn try_settle(&self, member: Member, until: Depth) -> Option<Settling> {
         let (answer, answered) = oneshot::channel();
-        if self.asks.send(Ask { member, waiter: Waiter { until, answer } }).await.is_err() {
-            return ended();
-        }
-        answered.await.unwrap_or_else(|_| ended())
+        self.asks.send(Ask { member, waiter: Waiter { until, answer } }).await.ok()?;
+        answered.await.ok()
     }
 }

@@ -111,8 +111,8 @@ impl Facilitator {
     /// [`Unknown`]: there is no answer to go by.
     pub async fn verify(&self, shown: Shown<'_>) -> Result<Verified, Unknown> {
         let Configuration { headers, verify_timeout, .. } = &self.configuration;
-        let (_, body) = self.post("verify", &headers.verify, *verify_timeout, shown).await?;
-        answer::verified(&body, shown.payer)
+        let (status, body) = self.post("verify", &headers.verify, *verify_timeout, shown).await?;
+        answer::verified(status, &body, shown.payer)
     }
 
     /// Who signed this payment, where it would settle it. Nothing moves.
@@ -121,8 +121,8 @@ impl Facilitator {
     /// [`Unknown`]: there is no answer to go by.
     pub async fn identify(&self, shown: Shown<'_>) -> Result<Identified, Unknown> {
         let Configuration { headers, verify_timeout, .. } = &self.configuration;
-        let (_, body) = self.post("verify", &headers.verify, *verify_timeout, shown).await?;
-        answer::identified(&body)
+        let (status, body) = self.post("verify", &headers.verify, *verify_timeout, shown).await?;
+        answer::identified(status, &body)
     }
 
     /// Has the payment settled. Once this was called, only a refusal or the chain tells that nothing moved.
@@ -142,8 +142,8 @@ impl Facilitator {
     pub async fn supported(&self) -> Result<Supported, Unknown> {
         let Configuration { url, headers, verify_timeout, .. } = &self.configuration;
         let request = self.client.get(format!("{url}/supported")).headers(headers.supported.clone());
-        let (_, body) = whole(request.timeout(*verify_timeout).send().await).await?;
-        answer::supported(&body)
+        let (status, body) = whole(request.timeout(*verify_timeout).send().await).await?;
+        answer::supported(status, &body)
     }
 
     async fn post(

@@ -6,6 +6,7 @@
 
 pub(crate) mod breaker;
 mod funds;
+mod kept;
 mod line;
 mod memory;
 mod observer;
@@ -13,6 +14,7 @@ mod payers;
 pub mod pool;
 mod settlers;
 mod trust;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use alloy_primitives::U256;
 use domain::{Address, Amount, B256, Clock, Network, PaymentId, TransactionId, UnixMillis};
 use ledger::{Ledger, LedgerError};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -39,16 +42,19 @@ pub(crate) use memory::Last;
 pub use observer::{Closed, RailObserver, Unobserved};
 pub use pool::{Member, Pool};
 pub use settlers::Settlers;
+pub use words::{Sealed, Word};
 
 /// What became of a payment that was to be settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Settling {
     /// Value moved, as the chain shows in blocks that count, in this transaction.
     Moved(B256),
     /// Value moved, as the chain shows in a block that does not count yet, in this transaction. It may be served; it is due until
     /// the block counts.
     Shown(B256),
-    /// Value moved, as whoever settled it says, in this transaction of a network that is not read here.
+    /// Value moved, as whoever settled it says, in this transaction of a network that is not read here. Nobody runs errands there.
+    #[serde(skip)]
     Told(TransactionId),
     /// Nothing moved: the payment is not worth it, and the code says why.
     Refused(String),
@@ -70,6 +76,9 @@ pub enum RailError {
     /// Its nodes failed a moment ago, again and again.
     #[error("the nodes of the network are left alone after failures")]
     NodesLeftAlone,
+    /// Nobody may ask it so often.
+    #[error("the network was asked too often about such signatures")]
+    AskedTooOften,
     /// Nobody settles there now.
     #[error("nobody settles payments on the network now")]
     Settler,
@@ -116,7 +125,7 @@ impl Rail {
         observer: Arc<dyn RailObserver>,
     ) -> Self {
         let networks = lines.iter().map(|line| line.network.clone()).collect();
-        let (purses, payers) = (Purses::default(), Payers::new(payer.running_max));
+        let (purses, payers) = (Purses::new(), Payers::new(payer.running_max));
         let (wait_max, memory, trust) = (payer.wait_max, Memory::default(), Trust::default());
         let changes = watch::Sender::default();
         let inner =
@@ -206,6 +215,15 @@ impl Rail {
         purses.get(owner, amount, &**clock, read).await
     }
 
+    /// Whether a payment's payer is a contract that has signed it, as read at most 10 s ago. Who may be asked how often, see [`words`].
+    ///
+    /// # Errors
+    /// [`RailError::NoNetwork`], [`RailError::Nodes`], [`RailError::NodesLeftAlone`], [`RailError::AskedTooOften`].
+    pub async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError> {
+        let Inner { clock, observer, .. } = &*self.inner;
+        self.line(sealed.network)?.word(&sealed, (&**clock, &**observer)).await
+    }
+
     /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler does; whoever gives up
     /// waiting knows nothing: the payment is unknown then.
     pub async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
@@ -263,7 +281,8 @@ impl Rail {
     }
 
     /// The networks' chains, by their names (CAIP-2).
-    pub(crate) fn chains(&self) -> Chains {
+    #[must_use]
+    pub fn chains(&self) -> Chains {
         let lines = self.inner.lines.iter();
         lines.map(|line| (Arc::clone(&line.network.id), Arc::clone(line.chain()))).collect()
     }

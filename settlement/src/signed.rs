@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{U256, hex};
+use alloy_primitives::{B256, U256, hex};
 use domain::{Address, Amount};
 use ledger::Intent;
 use protocol::X402_VERSION;
 use protocol::offer::Offer;
 use protocol::payload::{self, Malformed};
+use protocol::seal::Seal;
+use protocol::sign;
 use protocol::signature::Signature;
 use protocol::transfer::Transfer;
 use serde_json::{Value, json};
 use thiserror::Error;
+
+use crate::chain::Shown;
+use crate::evm::Proof;
 
 /// A payment that was verified, and whose hold stands with its intent.
 #[derive(Clone, Debug)]
@@ -23,7 +28,7 @@ pub struct Signed {
     /// A block that is older than any settlement of it.
     pub since_block: u64,
     transfer: Transfer,
-    signature: Option<Signature>,
+    seal: Seal,
     payment: Value,
     requirements: Offer,
 }
@@ -56,7 +61,7 @@ impl Signed {
         payment: &str,
         requirements: &str,
     ) -> Result<Self, SignedError> {
-        let (transfer, signature) = payload::signed(payment.as_bytes())?;
+        let (transfer, seal) = payload::signed(payment.as_bytes())?;
         let requirements: Offer = serde_json::from_str(requirements)?;
         let came: Value = serde_json::from_str(payment)?;
         let mut payment = if came["x402Version"] == X402_VERSION {
@@ -65,11 +70,17 @@ impl Signed {
             // What is signed is the same in both versions, and so is what carries it.
             json!({ "x402Version": X402_VERSION, "accepted": &requirements, "payload": came["payload"] })
         };
-        if let (Some(signature), Some(place)) = (&signature, payment.pointer_mut("/payload/signature")) {
-            // Tokens take 27 and 28 for v, and some wallets write 0 and 1: that would be served and never settled (case A7).
+        let is_other = |signature: &Signature| signature.to_bytes()[..] != seal.bytes()[..];
+        if seal.key().is_ok_and(is_other)
+            && let Some(digest) = digest(&requirements, &transfer)
+            && let Some(signature) = seal.by(transfer.from(), digest)
+            && let Some(place) = payment.pointer_mut("/payload/signature")
+        {
+            // Tokens take 27 and 28 for v, and some wallets write 0 and 1: that would be served and never settled (case A7). What a
+            // contract takes is left as it is.
             *place = Value::from(hex::encode_prefixed(signature.to_bytes()));
         }
-        Ok(Self { network, token, since_block, transfer, signature, payment, requirements })
+        Ok(Self { network, token, since_block, transfer, seal, payment, requirements })
     }
 
     /// What the books keep of one.
@@ -82,10 +93,13 @@ impl Signed {
         Self::read(Arc::clone(network), token, *since_block, payload, requirements)
     }
 
-    /// The payer's signature, where it is one of a key and not of a contract.
-    #[must_use]
-    pub const fn signature(&self) -> Option<&Signature> {
-        self.signature.as_ref()
+    /// What proves that its payer has signed it; none where no contract could read that either.
+    pub(crate) fn proof(&self) -> Option<Proof> {
+        let digest = digest(&self.requirements, &self.transfer)?;
+        match self.seal.by(self.payer(), digest) {
+            Some(signature) => Some(signature.into()),
+            None => Shown::of(&self.seal).map(Proof::of_contract),
+        }
     }
 
     /// How its value moves.
@@ -138,3 +152,11 @@ impl Signed {
         is_some.then(|| Offer { amount: amount.atomic().to_string(), ..self.requirements.clone() })
     }
 }
+
+/// What its payer signed, as it was asked for.
+fn digest(requirements: &Offer, transfer: &Transfer) -> Option<B256> {
+    sign::digest_of(requirements, transfer).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,9 @@
 //! from the payer's address to the provider's own, once for each call that was served.
 
 mod attacks;
+mod contracts;
 mod deposits;
+mod doctor;
 mod failing;
 mod killed;
 mod owing;
@@ -11,6 +13,7 @@ mod settling;
 mod several;
 mod time;
 mod treasury;
+mod upstreams;
 mod upto;
 mod ways;
 

@@ -1,6 +1,6 @@
 //! [`Memory`]: an outbox that outlives the settlers of a test, and lets each of its steps hang, as a crash would have it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -26,6 +26,8 @@ struct Kept {
     /// Transfers, each with the nonce of its transaction and what became of it.
     transfers: HashMap<Arc<str>, (u64, Option<Over>)>,
     next_nonce: u64,
+    /// All that were ever recorded.
+    nonces: BTreeSet<u64>,
     /// Writes, and never says so.
     hangs: bool,
     /// The next record stands, and its writer hears that it failed.
@@ -86,6 +88,11 @@ impl Outbox for Memory {
         Ok(Resumed { open: kept.open.values().cloned().collect(), next_nonce: kept.next_nonce })
     }
 
+    async fn recorded(&self, first: u64) -> Result<u64, OutboxError> {
+        let kept = self.kept();
+        Ok(kept.nonces.range(first..).count() as u64)
+    }
+
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError> {
         let hangs = {
             let mut kept = self.kept();
@@ -109,6 +116,7 @@ impl Outbox for Memory {
             }
             kept.known.extend(transaction.members.iter().map(|member| Arc::clone(&member.id)));
             kept.next_nonce = kept.next_nonce.max(transaction.nonce + 1);
+            kept.nonces.insert(transaction.nonce);
             kept.open.insert(transaction.nonce, transaction.clone());
             if std::mem::take(&mut kept.loses) {
                 return Err(OutboxError("no answer".to_owned()));

@@ -1,11 +1,13 @@
 //! Our own settler on a real chain: many payments in one transaction, each of them once, whatever fails or crashes.
 
+mod contracts;
 mod crashes;
 mod gas;
 mod load;
 mod members;
 mod transfers;
 mod trouble;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,8 @@ use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 use settlement::chain::{Chain, Depth, Nodes};
-use settlement::evm::{EvmSettler, Member, Order, Settings};
+use settlement::duty::{Alone, Duty};
+use settlement::evm::{EvmSettler, Member, Order, Settings, Signer};
 use settlement::rail::Settling;
 use tests::chain::{CHAIN_ID, Network, SETTLER_KEY, usdc};
 use tests::{Payer, within};
@@ -48,6 +51,20 @@ impl Settler {
         confirmations: u64,
         settings: Settings,
     ) -> Self {
+        Self::start_on(network, outbox, confirmations, (settings, Arc::new(Alone)))
+    }
+
+    /// One that sends while the turn is its own.
+    pub(crate) fn on_duty(network: &Network, outbox: &Memory, duty: impl Duty) -> Self {
+        Self::start_on(network, outbox, 0, (settings(), Arc::new(duty)))
+    }
+
+    fn start_on(
+        network: &Network,
+        outbox: &Memory,
+        confirmations: u64,
+        (settings, duty): (Settings, Arc<dyn Duty>),
+    ) -> Self {
         // Fails where another test was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let nodes = Nodes::new(vec![network.url()], Duration::from_secs(20)).expect("a client");
@@ -55,7 +72,7 @@ impl Settler {
         let key = SigningKey::from_hex(SETTLER_KEY).expect("a key");
         let (handle, task) = EvmSettler::new(settings, key, chain, outbox.clone());
         let (stop, stopped) = watch::channel(false);
-        Self { handle, task: tokio::spawn(task.run(stopped)), _stop: stop }
+        Self { handle, task: tokio::spawn(task.on_duty(duty).run(stopped)), _stop: stop }
     }
 
     /// Asks, and leaves the answer to be waited for.
@@ -92,6 +109,8 @@ pub(crate) fn settings() -> Settings {
         bump_after: 1_000,
         poll: Duration::from_millis(10),
         gather: Duration::from_millis(20),
+        factories: [].into(),
+        first_nonce: 0,
     }
 }
 
@@ -123,7 +142,12 @@ pub(crate) fn member(payer: &Payer, offer: &Value) -> Member {
     let read = PaymentPayload::parse(payment.header().as_bytes()).expect("a payment");
     let id = format!("pay_{}", tests::payer::random_hex());
     let (transfer, value) = (*read.transfer(), read.transfer().value());
-    Member::payment(id.into(), (usdc().address, transfer, value), read.signature(), 0)
+    Member::payment(
+        id.into(),
+        (usdc().address, transfer, value),
+        read.seal().key().expect("a key's").into(),
+        0,
+    )
 }
 
 pub(crate) fn transaction(settling: &Settling) -> B256 {

@@ -3,6 +3,7 @@
 
 mod layers;
 mod promises;
+mod reference;
 mod tidy;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@
 pub mod blocks;
 pub mod official;
 pub mod token;
+pub mod wallet;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::wire::Wire;
 
 pub use official::Official;
 pub use token::Transfer;
+pub use wallet::Manner;
 
 /// Base Sepolia's.
 pub const CHAIN_ID: u64 = 84_532;

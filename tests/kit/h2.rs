@@ -77,15 +77,14 @@ impl Call {
     /// The whole response.
     pub async fn response(self) -> Response {
         let (head, mut stream) = within("a response", self.response).await.expect("a response").into_parts();
-        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let fields =
-            head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
         let mut response =
-            Response { status: head.status.as_u16(), fields: Fields(fields), ..Response::default() };
+            Response { status: head.status.as_u16(), fields: fields(&head.headers), ..Response::default() };
         loop {
             match within("a piece of a body", stream.data()).await {
                 None => {
-                    response.complete = true;
+                    let trailers = within("the end of a response", stream.trailers()).await;
+                    response.complete = trailers.is_ok();
+                    response.trailers = trailers.ok().flatten().as_ref().map(fields).unwrap_or_default();
                     return response;
                 }
                 Some(Err(_)) => return response,
@@ -96,4 +95,9 @@ impl Call {
             }
         }
     }
+}
+
+fn fields(map: &http::HeaderMap) -> Fields {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    Fields(map.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect())
 }

@@ -37,6 +37,7 @@ pub mod strict;
 pub mod upstream;
 pub mod wait;
 pub mod walkthrough;
+mod wallet;
 pub mod wire;
 pub mod world;
 

@@ -22,6 +22,8 @@ pub struct Response {
     pub fields: Fields,
     /// Its body, as far as it came.
     pub body: Vec<u8>,
+    /// What came behind the body, over HTTP/2.
+    pub trailers: Fields,
     /// Whether the body ended as its framing says.
     pub complete: bool,
 }

@@ -76,6 +76,16 @@ impl PublicWorld {
         Self::around(network, |_| section, (&Self::paid_directly(), "", routes), Some(key)).await
     }
 
+    /// The same, where [`Network::wallet_factory`] makes wallets of payers.
+    pub async fn making_wallets(lines: &str, routes: impl IntoIterator<Item = Route>) -> Self {
+        let key = Self::settler_key();
+        let network = Network::start().await;
+        let factory = Network::wallet_factory();
+        let own = format!("{}\nfactories = [\"{factory}\"]", Self::settling(lines, &key));
+        let section = network.section(&own, &[]);
+        Self::around(network, |_| section, (&Self::paid_directly(), "", routes), Some(key)).await
+    }
+
     /// The same, paid to the treasury, which is the settler's own account. `sections` of the file stand beside the networks; the platform
     /// keeps a tenth.
     pub async fn of_treasury(lines: &str, sections: &str, routes: impl IntoIterator<Item = Route>) -> Self {
@@ -98,13 +108,17 @@ impl PublicWorld {
         Self::around(network, |_| networks, (payee, upstream, routes), Some(key)).await
     }
 
-    fn settler_key() -> NamedTempFile {
+    /// A file with the key of [`PublicWorld::treasury`].
+    #[must_use]
+    pub fn settler_key() -> NamedTempFile {
         let mut key = NamedTempFile::new().expect("a file");
         key.write_all(SETTLER_KEY.as_bytes()).expect("its key");
         key
     }
 
-    fn settling(lines: &str, key: &NamedTempFile) -> String {
+    /// Lines about a network that is settled by this key.
+    #[must_use]
+    pub fn settling(lines: &str, key: &NamedTempFile) -> String {
         format!(
             "{lines}\nsettler = \"evm\"\n[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"100gwei\"",
             key.path().display()

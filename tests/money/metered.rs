@@ -175,6 +175,22 @@ async fn a_body_that_says_nothing_costs_what_the_route_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_is_not_asked_for_where_the_whole_text_says_what_it_costs() {
+    let routes = [Route::metered("/text", TOKENS), Route::new("/fixed", "$0.001")];
+    let world = World::new("$1", routes).await;
+    world.upstream.on("/text", completion(1_200));
+    let key = world.agent.key(&world.gateway).await;
+    for (path, seen) in [("/text", [None, None]), ("/fixed", [Some("bytes=0-9"), Some("\"v1\"")])] {
+        let part = Request::get(path).key(&key).with("Range", "bytes=0-9").with("If-Range", "\"v1\"");
+        world.gateway.call(&part).await.expect_status(200);
+        let asked = world.upstream.call(path, 1).await;
+        assert_eq!([asked.header("range"), asked.header("if-range")], seen, "{path}");
+    }
+    world.expect_balance(1_000_000 - 2_400 - 1_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_its_upstream_breaks_off_before_it_was_whole_is_not_charged() {
     let world = metered(TOKENS).await;
     let cut = Script::begin(200, &["content-type: application/json", "content-length: 100"]);

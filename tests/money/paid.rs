@@ -126,8 +126,27 @@ async fn the_payer_sees_its_own_payment_and_nobody_elses() {
     assert_eq!(own.json()["amount"]["amount"], "1000");
     let other = tests::Agent::new(&world.gateway, "$1").await;
     let other_key = other.key(&world.gateway).await;
-    world.gateway.call(&view.key(&other_key)).await.expect_status(404);
+    world.gateway.call(&view.clone().key(&other_key)).await.expect_refusal(404, "payment_not_found");
     let me = world.gateway.call(&Request::get("/.well-known/faregate/me").key(&key)).await;
     assert_eq!(me.json()["balance"]["amount"], "999000");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_what_is_not_there_is_told_what() {
+    let world = World::paid().await;
+    let stranger = tests::Payer::random();
+    let at = |path: &str| Request::get(&format!("/.well-known/faregate/{path}"));
+    let asked = world.gateway.call(&at("me")).await;
+    asked.expect_refusal(401, "sign_in_required");
+    let signed = |path: &str| at(path).with("Authorization", stranger.sign_in(&asked));
+    world.gateway.call(&signed("me")).await.expect_refusal(404, "agent_not_found");
+    for path in ["payments/pay_01kb0000000000000000000000", "payments/x"] {
+        world.gateway.call(&signed(path)).await.expect_refusal(404, "payment_not_found");
+    }
+    world.gateway.call(&signed("elsewhere")).await.expect_refusal(404, "route_not_found");
+    let posted = world.gateway.call(&Request::post("/.well-known/faregate/me", "")).await;
+    posted.expect_refusal(405, "method_not_allowed");
+    assert_eq!(posted.header("allow"), Some("GET, HEAD"));
     world.finish().await;
 }

@@ -21,6 +21,7 @@ mod setup;
 mod shipped;
 mod slow;
 mod smuggling;
+mod trailers;
 mod versions;
 mod walkthrough;
 mod watched;

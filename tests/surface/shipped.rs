@@ -5,17 +5,34 @@ use std::process::Command;
 
 use tests::process::{binary, run};
 
+/// The line that nobody but the provider can fill in.
+const OWN: &str = "address = \"0x...\"";
+
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs").join(name)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_configurations_are_accepted_without_a_warning() {
-    for name in ["faregate.toml", "production.toml", "base-sepolia.toml"] {
-        let said = run(&["check", "-c", &shipped(name).display().to_string()]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let filled = folder.path().join("base-sepolia.toml");
+    let text = std::fs::read_to_string(shipped("base-sepolia.toml")).unwrap();
+    std::fs::write(&filled, text.replace(OWN, "address = \"0x90F79bf6EB2c4f870365E785982E1f101E93b906\""))
+        .unwrap();
+    for path in [shipped("faregate.toml"), shipped("production.toml"), filled] {
+        let name = path.display().to_string();
+        let said = run(&["check", "-c", &name]).await;
         assert_eq!(said.code, Some(0), "{name}: {}{}", said.out, said.err);
         assert!(!said.out.contains("warning"), "{name}: {}", said.out);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_was_not_filled_in_is_paid_nothing() {
+    let said = run(&["check", "-c", &shipped("base-sepolia.toml").display().to_string()]).await;
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.out.contains("providers[0].address"), "{}", said.out);
+    assert!(said.out.contains("1 mistake"), "{}", said.out);
 }
 
 /// Only where systemd's tools are: the units are data, and its own parser is the one that counts.

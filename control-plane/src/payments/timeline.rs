@@ -70,7 +70,7 @@ fn steps(timeline: &Timeline, with_settlement: bool, asset: &Asset) -> Vec<Step>
     let Timeline { payment, delivery, refunds, settlement, payout } = timeline;
     let receipt = &payment.receipt;
     let step = |at: UnixMillis, what, amount| {
-        let amount = Some(Money::new(amount, asset));
+        let amount = Some(Money::paid(amount, receipt, asset));
         (at, Step { at: at.to_string(), what, amount, id: None, detail: None })
     };
     let (at, held) = step(payment.held_at, "held", receipt.amount);

@@ -51,14 +51,13 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
             });
             ("payment.written_off", payment.to_string(), data)
         }
-        What::Differed { payment, provider, network, booked, way, transaction, amount, late } => {
+        What::Differed { payment, provider, .. } => {
             tenant.provider = Some(provider.clone());
-            let data = json!({
-                "payment": payment.to_string(), "provider": provider, "network": network, "booked": booked,
-                "way": way, "transaction": transaction, "amount": money(*amount),
-                "late_payment": late.map(|late| late.to_string()),
-            });
-            ("reconciliation.difference", payment.to_string(), data)
+            ("reconciliation.difference", payment.to_string(), reconciled(&movement.what, asset))
+        }
+        What::Resolved { payment, provider, .. } => {
+            tenant.provider = Some(provider.clone());
+            ("reconciliation.resolved", payment.to_string(), reconciled(&movement.what, asset))
         }
         What::Transferred { id, wallet, amount, incoming, reference } => {
             let kind = if *incoming { "wallet.funded" } else { "wallet.withdrawn" };
@@ -87,16 +86,34 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
         }
         What::Outgoing { id, payout, payment, provider, to, amount, state, transaction, reason } => {
             tenant.provider = Some(provider.clone());
+            let amount = Money::in_token(*amount, (&to.network, &to.token.to_string()));
             let data = json!({
                 "outgoing": id.to_string(), "payout": payout.map(|payout| payout.to_string()),
                 "payment": payment.map(|payment| payment.to_string()), "provider": provider, "network": to.network,
-                "asset": to.token.to_string(), "address": to.address.to_string(), "amount": money(*amount),
+                "asset": to.token.to_string(), "address": to.address.to_string(), "amount": amount,
                 "state": state, "transaction": transaction, "reason": reason,
             });
             (outgoing(state), id.to_string(), data)
         }
     };
     NewEvent { kind, at: movement.at, tenant, subject, data }
+}
+
+/// What a chain shows otherwise, and what is decided of it.
+fn reconciled(what: &What, asset: &Asset) -> Value {
+    match what {
+        What::Differed { payment, provider, network, booked, way, transaction, amount, late } => json!({
+            "payment": payment.to_string(), "provider": provider, "network": network, "booked": booked,
+            "way": way, "transaction": transaction, "amount": Money::new(*amount, asset),
+            "late_payment": late.map(|late| late.to_string()),
+        }),
+        What::Resolved { id, payment, provider, network, to, amount, is_loss, reason, booked } => json!({
+            "payment": payment.to_string(), "resolution": id.to_string(), "provider": provider, "network": network,
+            "to": to, "amount": Money::new(*amount, asset), "is_loss": is_loss, "reason": reason,
+            "late_payment": booked.map(|booked| booked.to_string()),
+        }),
+        _ => Value::Null,
+    }
 }
 
 /// The type of a step of a transfer out of our treasury.

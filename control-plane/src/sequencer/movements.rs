@@ -104,6 +104,27 @@ pub enum What {
         /// The payment that booked what arrived late.
         late: Option<PaymentId>,
     },
+    /// A person decided of money in suspense.
+    Resolved {
+        /// The decision; the outgoing transfer's too, where it goes back to the payer.
+        id: TransferId,
+        /// Of which payment.
+        payment: PaymentId,
+        /// Its provider.
+        provider: String,
+        /// CAIP-2 of the network.
+        network: String,
+        /// Whose it is, in a word of the API.
+        to: &'static str,
+        /// How much.
+        amount: Amount,
+        /// Whether it is borne, and not had.
+        is_loss: bool,
+        /// Why.
+        reason: String,
+        /// The payment that booked it.
+        booked: Option<PaymentId>,
+    },
     /// Money came in, or went out.
     Transferred {
         /// Its name.
@@ -157,7 +178,7 @@ pub enum What {
         id: OutgoingId,
         /// The payout that it is.
         payout: Option<PayoutId>,
-        /// The payment that it gives back.
+        /// The payment that it gives back, or of which it gives back what was in suspense.
         payment: Option<PaymentId>,
         /// Whose money it is, or was.
         provider: String,
@@ -219,6 +240,7 @@ impl Movement {
             What::Refunded { wallet, .. } | What::Transferred { wallet, .. } => Some(wallet),
             What::WrittenOff { .. }
             | What::Differed { .. }
+            | What::Resolved { .. }
             | What::Settled { .. }
             | What::Payout { .. }
             | What::Outgoing { .. } => None,

@@ -122,3 +122,13 @@ async fn revenue_is_what_was_captured_less_fee_and_refunds() {
     }
     house.end().await;
 }
+
+#[tokio::test]
+async fn the_live_audit_names_what_it_looked_at() {
+    let house = House::control().await;
+    let report = house.admin("GET", "/v1/audit", None).await.expect(200);
+    assert_eq!((&report["clean"], &report["payments"]), (&json!(true), &json!(0)));
+    assert_eq!(report["violations"], json!([]));
+    assert!(!report["findings"].as_array().unwrap().is_empty());
+    house.end().await;
+}

@@ -6,6 +6,8 @@ use registry::Role;
 
 use super::*;
 
+mod onchain;
+
 /// Payments made by tests of this process: each is called otherwise.
 static MADE: AtomicU8 = AtomicU8::new(0);
 
@@ -143,7 +145,10 @@ impl Scene {
         let columns: Vec<String> = lines.next().unwrap().split(',').map(str::to_owned).collect();
         let cell = |row: &Value, column: &str| {
             let value = column.split('.').fold(row, |value, name| &value[name]);
-            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            match value {
+                Value::Null => String::new(),
+                value => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            }
         };
         let line = |row: &Value| columns.iter().map(|column| cell(row, column)).collect::<Vec<_>>().join(",");
         let as_json: Vec<String> = rows.iter().map(line).collect();

@@ -36,6 +36,7 @@ struct Victims {
     settlement: ledger::Settlement,
     /// A payout on a public network.
     sent: ledger::Settlement,
+    difference: PaymentId,
 }
 
 /// The network that it goes to.
@@ -84,6 +85,7 @@ impl House {
         let (token, address) = (Address::repeat_byte(5), Address::repeat_byte(6));
         let account = ChainAccount { network: NETWORK.into(), token, address };
         let sent = self.settle(MARK, PayoutDestination::Chain(account)).await;
+        let difference = self.differing(MARK, 1).await;
         let body = json!({ "name": format!("{MARK}-key"), "role": "owner", "owner": MARK });
         let api_key = self.admin("POST", "/v1/api-keys", Some(body)).await.expect(201);
         let body = json!({ "url": format!("http://127.0.0.1:9/{MARK}"), "owner": MARK });
@@ -92,7 +94,7 @@ impl House {
         let alert = self.admin("POST", &path, Some(json!({ "amount": "$5" }))).await.expect(201);
         let (webhook, alert) = (text(&webhook["id"]), text(&alert["id"]));
         let (key, api_key) = (text(&key["id"]), text(&api_key["id"]));
-        Victims { agent, wallet, key, payment, api_key, webhook, alert, settlement, sent }
+        Victims { agent, wallet, key, payment, api_key, webhook, alert, settlement, sent, difference }
     }
 }
 
@@ -123,6 +125,7 @@ impl Victims {
             "settlements" => self.settlement.id.to_string(),
             "payouts" => self.settlement.payout.to_string(),
             "outgoing" => ledger::Outgoing::of_payout(self.sent.payout).to_string(),
+            "differences" => self.difference.to_string(),
             "providers" | "routes" => MARK.to_owned(),
             other => panic!("{template}: say what a victim's `{other}` is called"),
         }

@@ -93,7 +93,9 @@ async fn a_webhook_is_tried_and_nothing_of_it_is_kept() {
     for (method, path) in [("POST", "/v1/webhooks?dry_run=true"), ("PATCH", &trial)] {
         let typo =
             house.admin(method, path, Some(json!({ "url": url, "types": ["wallet.lowbalance"] }))).await;
-        assert_eq!(typo.expect_problem(422, "invalid_field")["errors"][0]["pointer"], "/types");
+        let error = typo.expect_problem(422, "invalid_field")["errors"][0].clone();
+        assert_eq!(error["pointer"], "/types");
+        assert!(text(&error["detail"]).contains("did you mean `wallet.low_balance`?"), "{error}");
     }
     let log = house.admin("GET", "/v1/events?type=webhook.created", None).await.expect(200);
     assert_eq!(log["data"].as_array().unwrap().len(), 1, "a trial tells nobody");

@@ -47,7 +47,7 @@ struct Message<'a> {
     data: &'a Value,
 }
 
-/// The body of an event's deliveries: the same bytes each time, but for payments that were refunded since.
+/// The body of an event's deliveries: the same bytes each time, but for transactions of payments that a public network settled since.
 pub(super) async fn body(event: &Event, members: &dyn Members) -> Result<Vec<u8>, MembersError> {
     let unreadable = |error: serde_json::Error| MembersError(error.to_string());
     let expanded;

@@ -20,11 +20,14 @@ pub struct Served<'a> {
 }
 
 /// Why a request is not served, whoever pays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unserved {
     /// No route answers it.
     #[error("no route answers this; nothing is forwarded")]
     NotFound,
+    /// This path is answered, but for these methods only.
+    #[error("this path is answered for {} only", .0.join(", "))]
+    Method(Vec<String>),
     /// `%2F` where the route does not take it.
     #[error("this route does not take an escaped slash (%2F)")]
     EscapedSlash,
@@ -41,7 +44,10 @@ impl Catalog {
     /// # Errors
     /// See [`Unserved`].
     pub fn serve(&self, host: &str, method: &str, path: &CanonicalPath) -> Result<Served<'_>, Unserved> {
-        let id = self.find(host, method, path).ok_or(Unserved::NotFound)?;
+        let id = self.find(host, method, path).ok_or_else(|| match self.router.methods(host, path) {
+            methods if methods.is_empty() => Unserved::NotFound,
+            methods => Unserved::Method(methods),
+        })?;
         let route = self.route(id).ok_or(Unserved::NotFound)?;
         let provider = self.provider(route.provider).ok_or(Unserved::NotFound)?;
         // `%2F` may stand only where the route says so, in its last parameter.
@@ -58,9 +64,10 @@ impl Catalog {
 impl Unserved {
     /// A stable word for programs.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "route_not_found",
+            Self::Method(_) => "method_not_allowed",
             Self::EscapedSlash => "escaped_slash",
             Self::Suspended => "provider_suspended",
         }

@@ -131,3 +131,19 @@ fn another_method_on_a_priced_path_does_not_fall_to_a_free_wildcard() {
     assert_eq!(find(&router, "POST", "/free"), Some(0));
     assert_eq!(find(&router, "PUT", "/paid"), Some(4), "a free route that names the method was meant");
 }
+
+#[test]
+fn a_path_names_the_methods_that_it_is_answered_for() {
+    let router = router(&[
+        (&[], &["POST", "GET"], "/a", true),
+        (&[], &["PUT"], "/{x}", true),
+        (&[], &[], "/b/{*r}", true),
+    ])
+    .unwrap();
+    let methods = |path: &str| router.methods("any", &CanonicalPath::parse(path.as_bytes()).unwrap());
+    assert_eq!(methods("/a"), ["GET", "HEAD", "POST", "PUT"]);
+    assert_eq!(methods("/z"), ["PUT"]);
+    for elsewhere in ["/A/", "/a/", "/c/d"] {
+        assert!(methods(elsewhere).is_empty(), "{elsewhere}");
+    }
+}

@@ -80,3 +80,26 @@ async fn a_database_that_cannot_be_read_is_told_and_keeps_nobody_from_using_the_
     assert!(lines.len() == 1 && lines[0].starts_with("not seen: "), "{lines:?}");
     assert_eq!(broken.object()["ok"], true);
 }
+
+#[test]
+fn whoever_sells_and_is_paid_on_no_public_network_is_told_so() {
+    let networks = "[[networks]]\nid = \"eip155:84532\"\nrpc = [\"https://n\"]\n[[networks.facilitators]]\nurl = \"https://f\"\n";
+    let provider = |more: &str, price: &str| {
+        format!(
+            "[[providers]]\nname = \"acme\"\n{more}upstream = {{ addresses = [\"http://127.0.0.1:9\"] }}\n\
+             [[providers.routes]]\nname = \"r\"\npath = \"/r\"\nprice = \"{price}\"\n"
+        )
+    };
+    let told = |text: String| {
+        let config = Config::parse(Path::new("f.toml"), &text, &Environment::default()).unwrap().config;
+        unsold(&config).collect::<Vec<_>>()
+    };
+    let silent = told(format!("{networks}{}", provider("", "$0.01")));
+    assert!(silent.len() == 1 && silent[0].contains("acme: is not sold on public networks"), "{silent:?}");
+    let paid = provider("address = \"0x90F79bf6EB2c4f870365E785982E1f101E93b906\"\n", "$0.01");
+    for text in
+        [format!("{networks}{paid}"), format!("{networks}{}", provider("", "free")), provider("", "$0.01")]
+    {
+        assert_eq!(told(text), [""; 0]);
+    }
+}

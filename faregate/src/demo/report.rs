@@ -42,7 +42,7 @@ pub(super) fn object(demo: &Demo) -> Value {
 
 /// Everything a person needs to try it.
 pub(super) fn text(demo: &Demo) -> anyhow::Result<String> {
-    let Demo { addresses, upstream, agent, .. } = demo;
+    let Demo { addresses, upstream, agent, admin_token, .. } = demo;
     let [quote, forecast, ticks, echo, _] = &ROUTES;
     let faregate = std::env::current_exe()?.display().to_string();
     let pay = format!("FAREGATE_PRIVATE_KEY={} {faregate} pay", agent.private_key);
@@ -55,6 +55,8 @@ pub(super) fn text(demo: &Demo) -> anyhow::Result<String> {
     Ok(format!(
         "\nFaregate stands in front of a sample API that knows nothing of payments. Ctrl-C ends everything.\n\n  \
          gateway     http://{}\n  management  http://{}\n  metrics     http://{}/metrics\n  sample API  http://{upstream}\n\n\
+         # the management API on the command line, and what its commands are\n\
+         export FAREGATE_URL=http://{} FAREGATE_TOKEN={admin_token}\n{faregate} payment list; {faregate} --help\n\n\
          An agent has {FUNDS} in its wallet. Paste, in another terminal:\n\n\
          # the balance before\n{balance}\n\n\
          # unpaid: 402, and what it costs ({})\ncurl -si {quote_url}\n\n\
@@ -67,6 +69,7 @@ pub(super) fn text(demo: &Demo) -> anyhow::Result<String> {
         addresses.data,
         addresses.control,
         addresses.ops,
+        addresses.control,
         price(quote),
         price(ticks),
         url(demo, ticks),

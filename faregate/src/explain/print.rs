@@ -4,6 +4,7 @@ use domain::router::Methods;
 use domain::{Amount, Capture, Metered, Price, RateLimit, ScopedLimit, SpendingPolicy};
 use serde_json::{Value, json};
 
+use super::offers::Offered;
 use super::{Explanation, Found, Payer};
 
 /// Lines of a name and a value.
@@ -46,6 +47,9 @@ pub(super) fn object(explanation: &Explanation) -> Value {
             object["upstream"] = json!(upstreams(found));
             object["price"] = price(&found.route.price);
             object["capture"] = found.route.is_priced().then(|| capture(found.route.capture)).into();
+            object["custody"] = found.custody().into();
+            object["settle"] = found.is_on_chain().then(|| found.route.settle.name()).into();
+            object["offers"] = found.offers.iter().map(offer).collect();
             object["rate_limits"] = rates(found).map(|(whose, limit)| rate(whose, limit)).collect();
             object["agent"] = found.payer.as_ref().map_or(Value::Null, payer);
         }
@@ -78,6 +82,7 @@ fn found_lines(found: &Found) -> Vec<String> {
             "before it is forwarded: charged though the client leaves or the gateway crashes",
         ));
     }
+    lines.extend(offer_lines(found));
     for (whose, limit) in rates(found) {
         lines.push(line("rate limit", &rate_words(whose, limit)));
     }
@@ -87,6 +92,30 @@ fn found_lines(found: &Found) -> Vec<String> {
         lines.push(line("verdict", &verdict(payer)));
     }
     lines
+}
+
+fn offer_lines(found: &Found) -> Vec<String> {
+    let said = |offered: &Offered| {
+        let Offered { network, token, by, pay_to } = offered;
+        let place = match (network, token) {
+            (Some(network), Some((Some(name), address))) => format!("{name} ({address}) on {network}, {by}"),
+            (Some(network), Some((None, address))) => format!("{address} on {network}, {by}"),
+            _ => "from a wallet here".to_owned(),
+        };
+        line("offer", &format!("{place}, to {pay_to}"))
+    };
+    let mut lines: Vec<String> = found.offers.iter().map(said).collect();
+    if let Some(custody) = found.custody().filter(|_| found.is_on_chain()) {
+        lines.push(line("custody", custody));
+        lines.push(line("settle", found.route.settle.name()));
+    }
+    lines
+}
+
+fn offer(offered: &Offered) -> Value {
+    let Offered { network, token, by, pay_to } = offered;
+    let (name, address) = token.clone().unzip();
+    json!({ "network": network, "token": address, "token_name": name, "by": by, "pay_to": pay_to })
 }
 
 fn metered_lines(metered: &Metered) -> Vec<String> {

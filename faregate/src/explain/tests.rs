@@ -52,7 +52,7 @@ async fn explain(method: &str, url: &str, agent: Option<&str>) -> Value {
     let config = config();
     let catalog = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone()).unwrap();
     let target = Target::parse(url).unwrap();
-    let mut outcome = find(&catalog, method, &target);
+    let mut outcome = find(&catalog, &config, method, &target);
     if let (Ok(found), Some(name)) = (&mut outcome, agent) {
         let (name, policy, frozen) = agent::find(&config, name).await.unwrap();
         let violation = violation(found, &policy);
@@ -104,7 +104,8 @@ async fn a_refusal_says_why() {
     // A free wildcard is no way around a priced path.
     no_route("GET", "/v1/quotes/ACME", "case and a trailing slash count").await;
     no_route("GET", "/v1/Quotes/ACME/", "case and a trailing slash count").await;
-    no_route("POST", "http://third.example/only", "does not answer POST").await;
+    let (status, reason) = refused("POST", "http://third.example/only").await;
+    assert_eq!((status, reason.contains("does not answer POST")), (405, true), "{reason}");
     no_route("GET", "http://third.example/", "no route has this path").await;
 }
 
@@ -127,4 +128,34 @@ async fn a_metered_price_is_told_with_its_units() {
         (&price["unread"]["amount"], &price["units"][0]["price"]),
         (&json!("20000"), &json!("$0.0000005"))
     );
+}
+
+#[tokio::test]
+async fn a_route_on_public_networks_is_shown_with_every_offer_in_order() {
+    let own = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+    let text = format!(
+        "[[networks]]\nid = \"eip155:84532\"\nrpc = [\"https://node.example/\"]\n\
+         [[networks.facilitators]]\nurl = \"https://f.example\"\n\
+         [[providers]]\nname = \"acme\"\naddress = \"{own}\"\nupstream = {{ addresses = [\"http://127.0.0.1:9\"] }}\n\
+         [[providers.routes]]\nname = \"a\"\npath = \"/a\"\nprice = \"$0.01\"\n\
+         [[providers.routes]]\nname = \"b\"\npath = \"/b\"\nprice = \"$0.01\"\noffer_order = \"wallet-first\"\n"
+    );
+    let config = Config::parse(Path::new("f.toml"), &text, &Environment::default()).unwrap().config;
+    let catalog = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone()).unwrap();
+    let shown = |path: &str| {
+        let target = Target::parse(path).unwrap();
+        let outcome = find(&catalog, &config, "GET", &target);
+        let Target { host, path } = target;
+        let explanation = Explanation { method: "GET".to_owned(), host, path, outcome, unseen: None };
+        (print::text(&explanation), print::object(&explanation))
+    };
+    let (text, object) = shown("/a");
+    assert_eq!((&object["custody"], &object["settle"]), (&json!("direct"), &json!("after")));
+    assert_eq!(
+        (&object["offers"][0]["network"], &object["offers"][0]["pay_to"]),
+        (&json!("eip155:84532"), &json!(own))
+    );
+    assert_eq!(object["offers"][1]["network"], Value::Null);
+    assert!(text.contains(&format!("on eip155:84532, exact by EIP-3009, to {own}")), "{text}");
+    assert_eq!(shown("/b").1["offers"][0]["network"], Value::Null);
 }

@@ -23,7 +23,8 @@ pub(crate) fn add_to(cli: Command) -> Command {
         nouns.entry(operation.noun.clone()).or_default().push(operation);
     }
     let commands = nouns.into_iter().map(|(noun, operations)| {
-        let about = format!("Manage each {noun} over the management API");
+        let names: Vec<&str> = operations.iter().map(|operation| &*operation.verb).collect();
+        let about = format!("Over the management API: {}", names.join(", "));
         let verbs = operations.iter().map(verb);
         let export = export(&operations);
         let prove = (noun == prove::NOUN).then(prove::command);

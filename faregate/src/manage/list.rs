@@ -34,6 +34,22 @@ const STREAM_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Says in an answer's head where the next page begins.
 const NEXT: &str = "faregate-next";
 
+/// The columns of a table of what has too many for one. CSV and JSON have all.
+fn chosen(path: &str) -> Option<&'static [&'static str]> {
+    let of_payments: &[&str] = &[
+        "id",
+        "captured_at",
+        "state",
+        "provider",
+        "route",
+        "amount.display",
+        "refunded.display",
+        "on_chain.network",
+        "on_chain.payer",
+    ];
+    (path == "/v1/payments").then_some(of_payments)
+}
+
 /// Prints a list as it was asked for.
 pub(super) async fn print(api: &Api, input: &Input, format: Format) -> anyhow::Result<()> {
     if let Some(name) = &input.field {
@@ -97,7 +113,8 @@ async fn table(api: &Api, input: &Input) -> anyhow::Result<()> {
         // The first lines say how wide the columns are.
         if !lines.is_empty() && (is_enough || input.all) {
             shown += lines.len();
-            let table = printed.get_or_insert_with(|| Table::of(&head, &lines, input.all, width));
+            let table = printed
+                .get_or_insert_with(|| Table::of(&head, &lines, input.all, (width, chosen(&input.path))));
             out.write((table.rows(&std::mem::take(&mut lines)) + "\n").as_bytes())?;
         }
         if is_enough || out.is_gone {

@@ -226,7 +226,11 @@ impl Operation {
 
     /// What an answer in which nothing stands means.
     pub(super) fn nothing(&self) -> &'static str {
-        if self.noun == "policy" { "no limits" } else { "done" }
+        match (&*self.noun, &*self.method) {
+            ("policy", _) => "no limits",
+            (_, "GET") => "nothing is set",
+            _ => "done",
+        }
     }
 }
 

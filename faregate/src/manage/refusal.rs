@@ -27,10 +27,20 @@ impl Refusal {
         let field = |error: &Value| {
             (word(error, "pointer").unwrap_or_default(), word(error, "detail").unwrap_or_default())
         };
+        // How the gateway says no to callers of routes.
+        let from_data = word(&problem, "message").map(|message| {
+            format!(
+                "{message}. A listener for callers of routes answered: the management API is at the control listener, \
+                 name it with --api or FAREGATE_URL"
+            )
+        });
+        let detail = word(&problem, "detail").or(from_data);
         Self {
             status,
-            code: word(&problem, "code"),
-            detail: word(&problem, "detail").unwrap_or_else(|| "no reason given".to_owned()),
+            code: word(&problem, "code").or_else(|| word(&problem, "error")),
+            detail: detail.unwrap_or_else(|| {
+                "no reason given; is this the management API? Name it with --api".to_owned()
+            }),
             fields: fields.map(field).collect(),
         }
     }
@@ -48,7 +58,10 @@ impl fmt::Display for Refusal {
             write!(out, " {code}")?;
         }
         write!(out, ": {}", self.detail)?;
-        self.fields.iter().try_for_each(|(pointer, detail)| write!(out, "\n  {pointer}: {detail}"))
+        self.fields.iter().try_for_each(|(pointer, detail)| match &**pointer {
+            "" => write!(out, "\n  {detail}"),
+            pointer => write!(out, "\n  {pointer}: {detail}"),
+        })
     }
 }
 

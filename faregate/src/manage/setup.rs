@@ -117,9 +117,14 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
     let keys = keys::missing(&api, (setup.agent_keys, setup.api_keys), &agents, &mut plan).await?;
     source.expect_none(&plan.mistakes)?;
 
+    let is_trial = dry_run && !plan.steps.is_empty();
     let outcome =
         if dry_run { plan.tried() } else { plan.run(&api, |secret| say_secret(secret, format)).await };
-    say(outcome, &version, &keys.told(), format)
+    let said = say(outcome, &version, &keys.told(), format);
+    if is_trial {
+        eprintln!("{}", super::UNCHANGED);
+    }
+    said
 }
 
 /// A secret as soon as it is there: whoever is interrupted has it.

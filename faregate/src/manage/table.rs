@@ -130,8 +130,14 @@ fn line(row: &[String], widths: &[usize]) -> String {
 
 impl Table {
     /// For a list that begins with these lines. Columns in which nothing stands are left out, unless more lines come; those
-    /// at the end that find no room in `width` are too. Money is shown once, as people write it.
-    pub(super) fn of(head: &StringRecord, lines: &[StringRecord], more: bool, width: Option<usize>) -> Self {
+    /// that are not among the `chosen`, and those at the end that find no room in `width`, are too. Money is shown once, as people write
+    /// it.
+    pub(super) fn of(
+        head: &StringRecord,
+        lines: &[StringRecord],
+        more: bool,
+        (width, chosen): (Option<usize>, Option<&[&str]>),
+    ) -> Self {
         let filled = |column: &usize| {
             more || lines.iter().any(|line| !line.get(*column).unwrap_or_default().is_empty())
         };
@@ -141,6 +147,11 @@ impl Table {
         };
         let columns = (0..head.len()).filter(|column| !is_shown_beside(column));
         let mut columns: Vec<usize> = columns.filter(filled).collect();
+        let all = columns.len();
+        let is_chosen = |column: &usize| {
+            chosen.is_none_or(|chosen| chosen.contains(&head.get(*column).unwrap_or_default()))
+        };
+        columns.retain(is_chosen);
         let title = |column: &usize| {
             head.get(*column).unwrap_or_default().trim_end_matches(".display").to_uppercase()
         };
@@ -154,7 +165,7 @@ impl Table {
             Some(*end - 2)
         });
         let shown = ends.take_while(|end| width.is_none_or(|width| *end <= width)).count().max(1);
-        let missing = columns.len() - shown;
+        let missing = all - shown;
         columns.truncate(shown);
         titles.truncate(shown);
         widths.truncate(shown);
@@ -171,7 +182,7 @@ impl Table {
     /// Tells whoever reads what they do not see, beside the table.
     pub(super) fn say_what_is_missing(&self) {
         if self.missing > 0 {
-            eprintln!("({} more columns find no room here: -o json shows all)", self.missing);
+            eprintln!("({} more columns are not shown here: -o json and --csv have all)", self.missing);
         }
     }
 }
@@ -188,7 +199,7 @@ mod tests {
 
     fn table(text: &str, more: bool, width: Option<usize>) -> (String, usize) {
         let records = records(text).unwrap();
-        let mut table = Table::of(&records[0], &records[1..], more, width);
+        let mut table = Table::of(&records[0], &records[1..], more, (width, None));
         (table.rows(&records[1..]), table.missing)
     }
 
@@ -211,6 +222,14 @@ mod tests {
         assert_eq!(table(text, false, Some(16)), ("ID  NAME  PLACE\na   bbbb  cccccc".to_owned(), 0));
         assert_eq!(table(text, false, Some(15)), ("ID  NAME\na   bbbb".to_owned(), 1));
         assert_eq!(table(text, false, Some(1)), ("ID\na".to_owned(), 2));
+    }
+
+    #[test]
+    fn columns_that_were_not_chosen_are_left_out() {
+        let records = records("id,name,amount.display\na,b,$1.00\n").unwrap();
+        let chosen: &[&str] = &["id", "amount.display"];
+        let mut table = Table::of(&records[0], &records[1..], false, (None, Some(chosen)));
+        assert_eq!((table.rows(&records[1..]), table.missing), ("ID  AMOUNT\na   $1.00".to_owned(), 1));
     }
 
     #[test]

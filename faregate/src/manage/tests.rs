@@ -71,6 +71,7 @@ fn an_answer_without_a_word_is_said_in_words() {
         found.nothing()
     };
     assert_eq!((nothing("policy", "show"), nothing("key", "revoke")), ("no limits", "done"));
+    assert_eq!(nothing("provider", "payout-destination"), "nothing is set");
 }
 
 #[test]

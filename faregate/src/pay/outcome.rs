@@ -7,21 +7,30 @@ use domain::Amount;
 use protocol::challenge::PaymentRequired;
 use protocol::header::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
 use protocol::receipt::SettlementResponse;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::purchase::{self, Payment};
 use crate::output::{Format, Verdict, print_json};
 
-/// The gateway's word on a payment, which no upstream can forge: `captured` or `voided`.
+/// The gateway's word on a payment, which no upstream can forge: `captured`, `voided`, `refunded` or `held`.
 const PAYMENT_STATUS: &str = "faregate-payment-status";
+
+/// The gateway's name of a payment.
+const PAYMENT_ID: &str = "faregate-payment-id";
 
 /// What many refusals say themselves.
 const UNCHARGED: &str = "nothing was charged";
 
 /// What came of a payment that was let go of.
 const VOIDED: &str = "the payment was voided";
+
+/// What came of a payment whose value moved before the call failed.
+const REFUNDED: &str = "the call failed, and its payment is given back";
+
+/// What comes of a payment whose price is known at the end alone.
+const HELD: &str = "what was used is charged once the answer has ended";
 
 /// Longest body that is put into a JSON report, in bytes. Text output has no such limit: it streams.
 const REPORTED_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -45,6 +54,10 @@ pub(super) enum Settled {
     No { code: String, message: String },
     /// The answer is the upstream's, and nothing was charged for it: the gateway let go of the payment.
     Voided,
+    /// Its value moved before the call failed, and is given back.
+    Refunded { payment: Option<String>, receipt: Option<Box<SettlementResponse>> },
+    /// It is charged when the answer has ended, at most what was signed.
+    Held { payment: Option<String> },
     /// It may have been charged, and must not be paid again before that is known.
     Unknown { code: String, message: String, payment: Option<String> },
 }
@@ -78,11 +91,17 @@ impl Outcome {
         let status = response.status();
         let receipt = response.headers().get(PAYMENT_RESPONSE);
         let receipt = receipt.and_then(|value| SettlementResponse::parse(value.as_bytes()).ok().flatten());
-        let is_voided = response.headers().get(PAYMENT_STATUS).is_some_and(|word| word == "voided");
-        let proven = match receipt {
-            Some(receipt) if receipt.success => Some(Settled::Yes(Box::new(receipt))),
-            Some(receipt) => Some(unsettled(receipt)),
-            None => is_voided.then_some(Settled::Voided),
+        let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let id = text(PAYMENT_ID).map(str::to_owned);
+        let proven = match (receipt, text(PAYMENT_STATUS)) {
+            (receipt, Some("refunded")) => {
+                Some(Settled::Refunded { payment: id, receipt: receipt.map(Box::new) })
+            }
+            (Some(receipt), _) if receipt.success => Some(Settled::Yes(Box::new(receipt))),
+            (Some(receipt), _) => Some(unsettled(receipt)),
+            (None, Some("voided")) => Some(Settled::Voided),
+            (None, Some("held")) => Some(Settled::Held { payment: id }),
+            (None, _) => None,
         };
         if let Some(settled) = proven {
             let body = Body::Coming(response);
@@ -130,7 +149,19 @@ impl Outcome {
                 let amount =
                     charged(receipt).unwrap_or_else(|| "an amount the receipt does not name".to_owned());
                 lines.push(format!("paid {amount} on {}", receipt.network));
-                lines.push(format!("payment {} transaction {}", payment_id(receipt), receipt.transaction));
+                lines.extend(payment_id(receipt).map(|id| format!("payment {id}")));
+                lines.extend(moved_by(receipt).map(|transaction| format!("transaction {transaction}")));
+            }
+            Settled::Refunded { payment, receipt } => {
+                lines.push(format!("refunded, charged {}: {REFUNDED}", Amount::ZERO));
+                lines.extend(payment.as_ref().map(|payment| format!("payment {payment}")));
+                let moved = receipt.as_deref().and_then(moved_by);
+                lines.extend(moved.map(|transaction| format!("transaction of the payment {transaction}")));
+            }
+            Settled::Held { payment } => {
+                let most = self.payment.as_ref().map(|payment| purchase::price(&payment.offer.amount));
+                lines.push(format!("held, at most {}: {HELD}", most.unwrap_or_default()));
+                lines.extend(payment.as_ref().map(|payment| format!("payment {payment}")));
             }
             Settled::Voided => lines.push(format!("{UNCHARGED}: {VOIDED}")),
             Settled::No { code, message } if message.contains(UNCHARGED) => {
@@ -140,7 +171,7 @@ impl Outcome {
             Settled::Unknown { code, message, payment } => {
                 lines.push(format!("IT MAY HAVE BEEN CHARGED, do not pay again: {message} ({code})"));
                 lines.extend(payment.as_ref().map(|payment| format!("payment {payment}")));
-                lines.extend(self.payment.as_ref().map(|payment| format!("transaction {}", payment.digest)));
+                lines.extend(self.payment.as_ref().map(|payment| format!("digest {}", payment.digest)));
             }
         }
         let signer = self.payment.as_ref().map(|payment| payment.signer.to_checksum(None));
@@ -148,7 +179,8 @@ impl Outcome {
         lines
     }
 
-    /// `paid` and `charged` are null where it is not known. `price` is what was offered, `charged` what was taken.
+    /// `paid` and `charged` are null where it is not known. `price` is what was offered, `charged` what was taken, `digest` what was
+    /// signed, `transaction` what the receipt names: null while nothing moved.
     fn report(&self) -> Value {
         let mut report = Map::new();
         let mut put = |name: &str, value: Value| report.insert(name.to_owned(), value);
@@ -157,8 +189,9 @@ impl Outcome {
             put("signer", json!(signer.to_checksum(None)));
             put("offer", json!(offer));
             put("price", json!(purchase::price(&offer.amount)));
-            put("transaction", json!(digest.to_string()));
+            put("digest", json!(digest.to_string()));
         }
+        put("transaction", json!(self.settled.receipt().and_then(moved_by)));
         put("charged", json!(self.charged()));
         match &self.settled {
             Settled::Free => drop(put("paid", json!(false))),
@@ -166,6 +199,18 @@ impl Outcome {
                 put("paid", json!(true));
                 put("payment", json!(payment_id(receipt)));
                 put("receipt", json!(receipt));
+            }
+            Settled::Refunded { payment, receipt } => {
+                put("paid", json!(false));
+                put("refunded", json!(true));
+                put("payment", json!(payment));
+                put("receipt", json!(receipt));
+                put("message", json!(REFUNDED));
+            }
+            Settled::Held { payment } => {
+                put("paid", Value::Null);
+                put("payment", json!(payment));
+                put("message", json!(HELD));
             }
             Settled::No { code, message } => {
                 put("paid", json!(false));
@@ -189,9 +234,23 @@ impl Outcome {
     /// In dollars; none where nobody said.
     fn charged(&self) -> Option<String> {
         match &self.settled {
-            Settled::Free | Settled::No { .. } | Settled::Voided => Some(Amount::ZERO.to_string()),
+            Settled::Free | Settled::No { .. } | Settled::Voided | Settled::Refunded { .. } => {
+                Some(Amount::ZERO.to_string())
+            }
             Settled::Yes(receipt) => charged(receipt),
-            Settled::Unknown { .. } => None,
+            Settled::Held { .. } | Settled::Unknown { .. } => None,
+        }
+    }
+}
+
+// === impl Settled ===
+
+impl Settled {
+    fn receipt(&self) -> Option<&SettlementResponse> {
+        match self {
+            Self::Yes(receipt) => Some(receipt),
+            Self::Refunded { receipt, .. } => receipt.as_deref(),
+            _ => None,
         }
     }
 }
@@ -225,9 +284,13 @@ fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Settled {
     }
 }
 
-fn payment_id(receipt: &SettlementResponse) -> &str {
-    let id = receipt.extra.as_ref().and_then(|extra| extra.get("paymentId")).and_then(Value::as_str);
-    id.unwrap_or("(none named)")
+fn payment_id(receipt: &SettlementResponse) -> Option<&str> {
+    receipt.extra.as_ref().and_then(|extra| extra.get("paymentId")).and_then(Value::as_str)
+}
+
+/// None where nothing moved yet, or nothing will.
+fn moved_by(receipt: &SettlementResponse) -> Option<&str> {
+    Some(&*receipt.transaction).filter(|transaction| !transaction.is_empty())
 }
 
 /// What the receipt says; a volume tier may be cheaper than the offer.

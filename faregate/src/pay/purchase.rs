@@ -3,11 +3,10 @@
 use domain::{Address, Amount, B256, Clock};
 use protocol::challenge::PaymentRequired;
 use protocol::header::PAYMENT_REQUIRED;
-use protocol::offer::{Offer, SCHEME_EXACT};
+use protocol::offer::Offer;
 use protocol::sign::{self, SignError};
 use protocol::signature::SigningKey;
 use reqwest::header::HeaderMap;
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::clock::SystemClock;
@@ -27,7 +26,7 @@ pub(super) struct Payment {
     pub(super) header: String,
     /// What was taken.
     pub(super) offer: Offer,
-    /// The digest that was signed: the receipt's `transaction` on the wallet rail.
+    /// The digest that was signed.
     pub(super) digest: B256,
     /// Who signed: the address that must be registered for an agent.
     pub(super) signer: Address,
@@ -40,6 +39,8 @@ pub(super) enum Declined {
     NoChallenge,
     #[error("the 402 has no offer that can be signed: {0}")]
     NoOffer(SignError),
+    #[error("the 402 has no offer on {network}: its offers are on {offered}")]
+    NotThere { network: String, offered: String },
     #[error("the call costs {price}, above --max {max}")]
     TooDear { price: String, max: Amount },
 }
@@ -50,7 +51,7 @@ impl Declined {
     pub(super) const fn code(&self) -> &'static str {
         match self {
             Self::NoChallenge => "no_challenge",
-            Self::NoOffer(_) => "no_offer",
+            Self::NoOffer(_) | Self::NotThere { .. } => "no_offer",
             Self::TooDear { .. } => "price_above_max",
         }
     }
@@ -59,14 +60,20 @@ impl Declined {
 // === impl Purchase ===
 
 impl Purchase {
-    /// The first offer that can be signed for at most `max`.
-    pub(super) fn choose(headers: &HeaderMap, max: Amount) -> Result<Self, Declined> {
+    /// The first offer that can be signed for at most `max`, on `network` alone where one is named.
+    pub(super) fn choose(headers: &HeaderMap, max: Amount, network: Option<&str>) -> Result<Self, Declined> {
         let header = headers.get(PAYMENT_REQUIRED).ok_or(Declined::NoChallenge)?;
         let challenge =
             PaymentRequired::parse(header.as_bytes()).ok().flatten().ok_or(Declined::NoChallenge)?;
         let mut declined = Declined::NoOffer(SignError::NoOffer(0));
-        for (index, offer) in challenge.accepts.iter().enumerate() {
-            match signable(offer) {
+        let is_wanted = |offer: &Offer| network.is_none_or(|network| network == offer.network);
+        if let Some(network) = network.filter(|_| !challenge.accepts.iter().any(is_wanted)) {
+            let mut offered: Vec<&str> = challenge.accepts.iter().map(|offer| &*offer.network).collect();
+            offered.dedup();
+            return Err(Declined::NotThere { network: network.to_owned(), offered: offered.join(", ") });
+        }
+        for (index, offer) in challenge.accepts.iter().enumerate().filter(|(_, offer)| is_wanted(offer)) {
+            match sign::check(offer) {
                 Ok(()) if is_within(offer, max) => return Ok(Self { challenge, index }),
                 Ok(()) => declined = Declined::TooDear { price: price(&offer.amount), max },
                 Err(error) if matches!(declined, Declined::NoOffer(_)) => declined = Declined::NoOffer(error),
@@ -82,7 +89,7 @@ impl Purchase {
         let (nonce, at) = (B256::from(random::bytes()?), SystemClock.now());
         let header = sign::sign_offer(key, &challenge, index, nonce, at)?;
         let offer = challenge.accepts.into_iter().nth(index).ok_or(SignError::NoOffer(index))?;
-        let digest = sign::domain(&offer)?.digest(&sign::authorize(key, &offer, nonce, at)?);
+        let digest = sign::digest(key, &offer, nonce, at)?;
         Ok(Payment { header, offer, digest, signer: key.address() })
     }
 }
@@ -94,14 +101,6 @@ pub(super) fn price(units: &str) -> String {
 
 fn is_within(offer: &Offer, max: Amount) -> bool {
     Amount::parse_atomic(&offer.amount).is_some_and(|amount| amount <= max)
-}
-
-fn signable(offer: &Offer) -> Result<(), SignError> {
-    let method = offer.extra.get("assetTransferMethod").and_then(Value::as_str).unwrap_or("eip3009");
-    if offer.scheme != SCHEME_EXACT || method != "eip3009" {
-        return Err(SignError::Unsupported(format!("{} / {method}", offer.scheme)));
-    }
-    sign::domain(offer).map(drop)
 }
 
 #[cfg(test)]

@@ -24,9 +24,14 @@ pub(super) fn duty(
     (ledger, registry): (&Ledger, &Registry),
 ) -> anyhow::Result<Arc<dyn Duty>> {
     Ok(match ledger.is_one_of_several() {
-        true => Arc::new(Turn(registry.duty(name)?)),
+        true => turn(registry.duty(name)?),
         false => Arc::new(Alone),
     })
+}
+
+/// The same for one that is known.
+pub(super) fn turn(duty: registry::duty::Duty) -> Arc<dyn Duty> {
+    Arc::new(Turn(duty))
 }
 
 #[async_trait]

@@ -8,13 +8,10 @@ use anyhow::Context;
 use gateway::PublicNetworks;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ledger::Ledger;
-use protocol::signature::SigningKey;
-use registry::config::network::{
-    EvmSettings, FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings,
-};
+use registry::config::network::{FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
 use settlement::chain::{Chain, Nodes};
-use settlement::evm::{self, EvmSettler};
+use settlement::comparison::Chains;
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::foreign::{Foreign, ForeignLine, resolver};
 use settlement::outgoing::{Outlet, Sender};
@@ -26,9 +23,9 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::service::duty::{COLLECT, COMPARE, duty};
-use crate::service::outbox::RegistryOutbox;
 use crate::service::outgoing_metrics::OutgoingMetrics;
 use crate::service::outlets;
+use crate::service::own_settler;
 use crate::service::rail_metrics::RailMetrics;
 
 /// How long one node may take.
@@ -61,14 +58,12 @@ const FACILITATOR_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Open payments that are looked after at once.
 const BOUNDS: Bounds = Bounds { running_max: 2_048, due_max: 2_048 };
 
-/// How often a chain is looked at while our transaction is on its way.
-const POLL: Duration = Duration::from_millis(200);
-
 /// Public networks, as they are used.
 pub(super) struct Networks {
     pub(super) public: PublicNetworks,
     /// None where no network has a treasury.
     pub(super) deposits: Option<Deposits>,
+    pub(super) chains: Chains,
 }
 
 // === impl Networks ===
@@ -80,7 +75,7 @@ impl Networks {
     /// A key or an address that cannot be used, a system without TLS, or books that cannot be read.
     pub(super) async fn start(
         config: &Config,
-        parts @ (ledger, registry): (&Ledger, &Registry),
+        parts @ (ledger, _): (&Ledger, &Registry),
         prometheus: &prometheus::Registry,
         stop: &watch::Sender<bool>,
         tasks: &mut Vec<JoinHandle<()>>,
@@ -94,7 +89,7 @@ impl Networks {
         let (mut lines, mut outlets) = (Vec::new(), Vec::new());
         for settings in config.networks.iter() {
             let (line, settler) =
-                line(settings, registry, stop, tasks).with_context(|| settings.network.id.to_string())?;
+                line(settings, parts, stop, tasks).with_context(|| settings.network.id.to_string())?;
             lines.push(line);
             let is_open = ledger.outlet(&settings.network.id).is_some();
             outlets.extend(settler.filter(|_| is_open));
@@ -122,15 +117,16 @@ impl Networks {
         let payer_unsettled_max = config.networks.iter().map(most).chain(others).collect();
         let bounds = deposits::Bounds { least: config.deposits.amount_min, most: config.deposits.amount_max };
         let deposits = Deposits::new(ledger.clone(), rail.clone(), bounds);
+        let chains = rail.chains();
         let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max, foreign };
-        Ok(Some(Self { public, deposits }))
+        Ok(Some(Self { public, deposits, chains }))
     }
 }
 
 /// A network as payments are settled on it, and how money leaves our treasury there, where we settle by ourselves.
 fn line(
     settings: &NetworkSettings,
-    registry: &Registry,
+    parts: (&Ledger, &Registry),
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> anyhow::Result<(Line, Option<Outlet>)> {
@@ -142,10 +138,9 @@ fn line(
             Settler::Facilitators(Pool::new(members, FACILITATOR_WAIT_MAX))
         }
         SettlerSettings::Evm(evm) => {
-            let (settler, task) = own_settler(settings, evm, &chain, registry)?;
-            tasks.push(tokio::spawn(task.run(stop.subscribe())));
+            let (settler, own) = own_settler::start((settings, evm), &chain, parts, stop, tasks)?;
             let (network, chain) = (Arc::clone(&settings.network.id), Arc::clone(&chain));
-            outlet = Some(Outlet { network, chain, settler: settler.clone() });
+            outlet = Some(Outlet { network, chain, settler: own });
             Settler::Evm(settler)
         }
     };
@@ -187,39 +182,28 @@ pub(crate) fn chain(settings: &NetworkSettings) -> anyhow::Result<Arc<Chain>> {
     Ok(Arc::new(Chain::new(nodes, settings.confirmations)))
 }
 
-fn own_settler(
-    settings: &NetworkSettings,
-    evm: &EvmSettings,
-    chain: &Arc<Chain>,
-    registry: &Registry,
-) -> anyhow::Result<(EvmSettler, evm::Task<RegistryOutbox>)> {
-    let key = SigningKey::from_hex(evm.key.expose()).context("networks.evm.key cannot be used")?;
-    let token = settings.network.tokens.first().context("the network has no token")?;
-    let sending = evm::Settings {
-        chain_id: token.asset.chain_id,
-        fee_cap: evm.max_fee_per_gas,
-        bump_after: evm.bump_after,
-        poll: POLL,
-        gather: evm.batch_interval,
-    };
-    let outbox = RegistryOutbox::new(registry.outbox(&settings.network.id, &key.address().to_checksum(None)));
-    Ok(EvmSettler::new(sending, key, Arc::clone(chain), outbox))
+fn member(settings: &FacilitatorSettings) -> anyhow::Result<Member> {
+    let facilitator = facilitator(settings)?;
+    let name = Arc::from(&*settings.url);
+    Ok(Member { name, facilitator, weight: settings.weight, running_max: settings.running_max })
 }
 
-fn member(settings: &FacilitatorSettings) -> anyhow::Result<Member> {
+/// A facilitator, with the fields that it wants.
+///
+/// # Errors
+/// A system without TLS, or a field that cannot be sent.
+pub(crate) fn facilitator(settings: &FacilitatorSettings) -> anyhow::Result<Facilitator> {
     let headers = Headers {
         verify: fields(&settings.verify_headers)?,
         settle: fields(&settings.settle_headers)?,
         supported: fields(&settings.supported_headers)?,
     };
-    let facilitator = Facilitator::new(Configuration {
+    Ok(Facilitator::new(Configuration {
         url: settings.url.clone(),
         headers,
         verify_timeout: settings.verify_timeout,
         settle_timeout: settings.settle_timeout,
-    })?;
-    let name = Arc::from(&*settings.url);
-    Ok(Member { name, facilitator, weight: settings.weight, running_max: settings.running_max })
+    })?)
 }
 
 fn fields(named: &[(String, domain::Secret)]) -> anyhow::Result<HeaderMap> {

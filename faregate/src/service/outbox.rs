@@ -34,6 +34,10 @@ impl Outbox for RegistryOutbox {
         Ok(Resumed { open, next_nonce: unclosed.next_nonce })
     }
 
+    async fn recorded(&self, first: u64) -> Result<u64, OutboxError> {
+        self.outbox.recorded(first).await.map_err(failed)
+    }
+
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError> {
         let document = serde_json::to_string(transaction).map_err(failed)?;
         let members: Vec<&str> = transaction.members.iter().map(|member| &*member.id).collect();

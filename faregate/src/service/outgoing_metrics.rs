@@ -13,6 +13,7 @@ const OUTCOMES: [&str; 2] = [OutgoingState::Paid.name(), OutgoingState::Failed.n
 pub(super) struct OutgoingMetrics {
     open: IntGaugeVec,
     over: IntCounterVec,
+    held: IntGaugeVec,
 }
 
 // === impl OutgoingMetrics ===
@@ -39,8 +40,15 @@ impl OutgoingMetrics {
                 &["network", "outcome"],
                 registry
             )?,
+            held: register_int_gauge_vec_with_registry!(
+                "faregate_chain_outgoing_held",
+                "Whether nothing more leaves the treasury of a public network (1): its key sent transactions that the outbox does not know.",
+                &["network"],
+                registry
+            )?,
         };
         for network in networks {
+            metrics.held.with_label_values(&[network]).set(0);
             metrics.open.with_label_values(&[network]).set(0);
             for outcome in OUTCOMES {
                 metrics.over.with_label_values(&[network, outcome]).inc_by(0);
@@ -53,6 +61,10 @@ impl OutgoingMetrics {
 impl OutgoingObserver for OutgoingMetrics {
     fn open(&self, network: &str, open: usize) {
         self.open.with_label_values(&[network]).set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    fn held(&self, network: &str, held: bool) {
+        self.held.with_label_values(&[network]).set(i64::from(held));
     }
 
     fn over(&self, network: &str, state: OutgoingState) {

@@ -9,7 +9,7 @@ use registry::Config;
 use registry::config::network::{NetworkSettings, SettlerSettings};
 
 /// By their names (CAIP-2), with the limits of the file.
-pub(super) fn all(config: &Config) -> HashMap<Arc<str>, Outlet> {
+pub(crate) fn all(config: &Config) -> HashMap<Arc<str>, Outlet> {
     let open = config.networks.iter().filter(|settings| closed(settings).is_none());
     let outlet = |settings: &NetworkSettings| Outlet { refunds_per_day: settings.refunds_per_day_max };
     open.map(|settings| (Arc::clone(&settings.network.id), outlet(settings))).collect()
@@ -21,7 +21,7 @@ pub(crate) fn warnings(config: &Config) -> impl Iterator<Item = String> {
     with_treasury.filter_map(|settings| {
         let why = closed(settings)?;
         Some(format!(
-            "networks: {}: payouts and refunds on chain are impossible there, {why}",
+            "networks: {}: payouts and refunds on chain are impossible there, and routes with settle = \"before\" are not sold there, {why}",
             settings.network.id
         ))
     })

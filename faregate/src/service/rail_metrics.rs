@@ -120,7 +120,7 @@ impl RailMetrics {
             )?,
             differences: register_int_gauge_with_registry!(
                 "faregate_chain_differences",
-                "Payments of which the books say something else than the chain, when they were last compared.",
+                "Payments, and transfers out of the treasury, of which the books say something else than the chain, when they were last compared.",
                 registry
             )?,
             suspense: register_int_gauge_with_registry!(
@@ -177,7 +177,8 @@ impl RailObserver for RailMetrics {
     }
 
     fn compared(&self, comparison: &Comparison) {
-        self.differences.set(i64::try_from(comparison.differences.len()).unwrap_or(i64::MAX));
+        let differences = comparison.differences.len() + comparison.strays.len();
+        self.differences.set(i64::try_from(differences).unwrap_or(i64::MAX));
         self.suspense.set(comparison.suspense);
     }
 

@@ -108,6 +108,7 @@ impl Running {
             egress,
             streams: Streams::new(stop.subscribe()),
             deposits: networks.as_ref().and_then(|networks| networks.deposits.clone()),
+            chains: networks.as_ref().map(|networks| networks.chains.clone()).unwrap_or_default(),
         };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());
         let database = look_after((config, role), &base, &registry, &stop, &mut watchers).await;

@@ -10,6 +10,7 @@ impl From<Unserved> for Refusal {
     fn from(unserved: Unserved) -> Self {
         match unserved {
             Unserved::NotFound => Self::NotFound,
+            Unserved::Method(allowed) => Self::Method { method: None, allowed },
             Unserved::EscapedSlash => Self::EscapedSlash,
             Unserved::Suspended => Self::Suspended,
         }

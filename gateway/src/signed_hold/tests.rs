@@ -1,15 +1,19 @@
 //! A payment on a public network from its header to its outcome, over real books and a rail that does as it is told.
 
+mod contracts;
 mod refused;
 mod rig;
 mod upto;
+
+use std::time::Instant;
 
 use ledger::{Close, StoredResponse};
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::*;
-use crate::context::Money;
+use crate::context::{Exchange, Money};
 use crate::leniency::Leniency;
+use crate::limits::HANGUPS_PER_AGENT_DAY_MAX;
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
 use crate::stage::hold::Admission;
@@ -182,6 +186,28 @@ async fn a_client_that_leaves_work_that_was_done_pays_for_it() {
     gate.asked().await;
     gate.open();
     rig.until_captured(payment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_its_redelivery_again_and_again_is_owed_none_in_the_end() {
+    let rig = Rig::new(Settle::After).await;
+    let header = rig.payment(1, 2);
+    let mut exchange = rig.admitted(&header).await;
+    rig.capture(&mut exchange, 200).await.0.unwrap();
+    rig.finish(exchange).await;
+    let mut left = Error::new(ErrorType::ConnectionClosed);
+    left.esource = ErrorSource::Downstream;
+    let leniency = Leniency::default();
+    for _ in 0..=HANGUPS_PER_AGENT_DAY_MAX {
+        let (admission, payer) = rig.admit(&header).await.unwrap();
+        let Admission::Redelivery(owed) = admission else { panic!("it is owed") };
+        let (routed, request) = rig.routed("/paid", None);
+        let mut again = Exchange::redelivered(routed, request, owed, payer);
+        (again.request_whole, again.sent_at) = (true, Some(Instant::now()));
+        record::settle(&mut again, Some(&left), &leniency, &metrics(), NOW);
+    }
+    rig.ledger.open_provider("the next commit").await.unwrap();
+    assert!(matches!(rig.admit(&header).await.unwrap().0, Admission::Replay(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,7 +53,7 @@ pub(crate) fn admit(request: &RequestHeader, limits: &Limits) -> Result<Admitted
     // Methods are case-sensitive (RFC 9110 section 9.1), and not every server knows: `get` must not be another method
     // here than it is there.
     if matches!(method, "TRACE" | "CONNECT") || method.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        return Err(Refusal::Method(method.to_owned()));
+        return Err(Refusal::Method { method: Some(method.to_owned()), allowed: Vec::new() });
     }
     let authority = authority(request)?;
     let (path, query) = target(request, &authority)?;

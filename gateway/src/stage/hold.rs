@@ -155,6 +155,8 @@ impl Holder<'_> {
             }
             Claimant::OnChain(paid) => Ok(Holding::on_chain(paid, identifier)),
             Claimant::Foreign(claimed) => Ok(Holding::foreign(claimed, identifier)),
+            // Proven before, or refused.
+            Claimant::Unproven(_) => Err(Refusal::Internal),
             Claimant::Earlier { rejection, way, version } => {
                 let (replay_key, payer) = rejection.signed().ok_or_else(|| refuse(rejection))?;
                 let holding = if way.currency.network.is_some() {
@@ -377,9 +379,11 @@ fn rules(
 ) -> Result<(), Refusal> {
     let maximum = match claim.claimant {
         Claimant::Key(_) => credential::maximum_price(headers)?,
-        Claimant::Signature(_) | Claimant::OnChain(_) | Claimant::Foreign(_) | Claimant::Earlier { .. } => {
-            None
-        }
+        Claimant::Signature(_)
+        | Claimant::OnChain(_)
+        | Claimant::Foreign(_)
+        | Claimant::Earlier { .. }
+        | Claimant::Unproven(_) => None,
     };
     let sold = routed.route.sold(&routed.provider.name);
     let spending = Spending { amount: claim.maximum(), sold, at };

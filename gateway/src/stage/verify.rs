@@ -1,13 +1,17 @@
-//! Verify: a credential becomes a claim to be held for, or a refusal with the standard code. No I/O.
+//! Verify: a credential becomes a claim to be held for, or a refusal with the standard code. No I/O: what only a payer's contract knows is
+//! left open for [`super::prove`].
 //!
 //! Our own offers are what a payment is judged by, never the client's copy of them (DESIGN section 2).
 
 use std::sync::Arc;
 
-use domain::{Amount, B256, Price, ReplayKey, Route, UnixMillis};
+use domain::{Address, Amount, B256, Price, ReplayKey, Route, UnixMillis};
 use protocol::foreign::ForeignPayload;
 use protocol::payload::{Malformed, PaymentPayload};
-use protocol::verify::{Expected, Quote, Rejection, VerifiedPayment, verify as verify_payment};
+use protocol::seal::Seal;
+use protocol::verify::{
+    Expected, Quote, Rejection, VerifiedPayment, verify as verify_by_key, verify_on_chain,
+};
 use protocol::{X402_VERSION_1, header, network};
 use registry::agent_key::AgentKey;
 use registry::config::Limits;
@@ -41,6 +45,18 @@ pub(crate) enum Claimant {
     /// A right signature that pays for nothing now, because its time is over or its price is none of this route's. It may
     /// have paid: then its outcome is told, and no 402.
     Earlier { rejection: Rejection, way: Way, version: u64 },
+    /// No key has signed it for its payer, whose contract may have.
+    Unproven(Box<Unproven>),
+}
+
+/// A payment that is its payer's where the contract at the payer's address says so.
+pub(crate) struct Unproven {
+    pub(crate) payer: Address,
+    pub(crate) seal: Seal,
+    /// What may have been signed, and on which network. At least one.
+    pub(crate) digests: Vec<(Arc<str>, B256)>,
+    /// What it is refused with otherwise.
+    pub(crate) refusal: Refusal,
 }
 
 /// A payment on a public network.
@@ -95,12 +111,12 @@ impl Claim {
     }
 }
 
-/// Judges the credential of a priced request.
+/// Judges the credential of a priced request. `found`: what its payer's contract was found to have signed.
 pub(crate) fn verify(
     credential: Credential<'_>,
     route: &Route,
     offer: &RouteOffer,
-    at: UnixMillis,
+    (at, found): (UnixMillis, Option<B256>),
     limits: &Limits,
 ) -> Result<Claim, Refusal> {
     match credential {
@@ -116,8 +132,14 @@ pub(crate) fn verify(
             if header.len() > limits.payment_header_bytes_max {
                 return Err(Refusal::HeadersTooLarge(limits.payment_header_bytes_max));
             }
-            match PaymentPayload::parse(header.as_bytes()) {
-                Ok(payload) => signed(&payload, header.as_bytes(), route, offer, at),
+            let read = PaymentPayload::parse(header.as_bytes()).and_then(|payload| {
+                if !offer.is_on(payload.network()) {
+                    payload.may_be_by_key()?;
+                }
+                Ok(payload)
+            });
+            match read {
+                Ok(payload) => signed(&payload, header.as_bytes(), route, offer, (at, found)),
                 Err(malformed) => foreign(header.as_bytes(), route, offer, at)
                     .unwrap_or_else(|| Err(Refusal::MalformedPayment(malformed.to_string()))),
             }
@@ -201,15 +223,17 @@ fn signed(
     header: &[u8],
     route: &Route,
     offer: &RouteOffer,
-    at: UnixMillis,
+    (at, found): (UnixMillis, Option<B256>),
 ) -> Result<Claim, Refusal> {
-    let mut rejected = None;
+    let (mut rejected, mut digests) = (None, Vec::new());
+    let named = |way: &Way, digest| (Arc::clone(&way.currency.asset.network), digest);
     for way in candidates(payload, offer)? {
         let payable: Vec<_> = offer.payable(way, at).collect();
-        let rejection = match judge(payload, way, &payable, at) {
+        let rejection = match judge(payload, way, &payable, (at, found)) {
             Ok(payment) => return claim(payment, way, &payable, payload, header, route),
             Err(rejection) => rejection,
         };
+        digests.extend(rejection.unproven().map(|digest| named(way, digest)));
         if rejection.signed().is_some() {
             let claimant = Claimant::Earlier { rejection, way: way.of(payload), version: payload.version() };
             return Ok(Claim::new(claimant, route, payload));
@@ -222,14 +246,21 @@ fn signed(
         payload.may_be_in(&way.currency.asset) && *way.currency.asset.network == *payload.network()
     };
     for way in offer.not_offered.iter().filter(is_meant) {
-        let signed = judge(payload, way, &[], at).err().and_then(|found| found.signed());
-        if let Some((replay_key, payer)) = signed {
+        let Err(other) = judge(payload, way, &[], (at, found)) else { continue };
+        digests.extend(other.unproven().map(|digest| named(way, digest)));
+        if let Some((replay_key, payer)) = other.signed() {
             let rejection = Rejection::Unpriced { reason: Box::new(rejected), replay_key, payer };
             let claimant = Claimant::Earlier { rejection, way: way.of(payload), version: payload.version() };
             return Ok(Claim::new(claimant, route, payload));
         }
     }
-    Err(refuse(&rejected))
+    let refusal = refuse(&rejected);
+    if digests.is_empty() || found.is_some() {
+        return Err(refusal);
+    }
+    let (payer, seal) = (payload.transfer().from(), payload.seal().clone());
+    let unproven = Unproven { payer, seal, digests, refusal };
+    Ok(Claim::new(Claimant::Unproven(Box::new(unproven)), route, payload))
 }
 
 /// The ways that a payment may have been made in; where it fits none, one that says what is wrong with it.
@@ -259,7 +290,7 @@ fn judge(
     payload: &PaymentPayload,
     way: &Way,
     payable: &[&OfferedQuote],
-    at: UnixMillis,
+    (at, found): (UnixMillis, Option<B256>),
 ) -> Result<VerifiedPayment, Rejection> {
     let quotes: Vec<Quote<'_>> = payable
         .iter()
@@ -274,7 +305,11 @@ fn judge(
         quotes: &quotes,
         at,
     };
-    verify_payment(payload, &expected)
+    match way.currency.network {
+        Some(_) => verify_on_chain(payload, &expected, found),
+        // Nobody but a key signs for a wallet.
+        None => verify_by_key(payload, &expected),
+    }
 }
 
 /// What a verified payment pays for.

@@ -5,14 +5,16 @@ use super::invariants::Invariant;
 pub(super) const OUTGOING: &[Invariant] = &[
     Invariant {
         name: "outgoing_is_booked",
-        meaning: "what leaves the treasury is a payout there or a refund of what came there, each once and of its amount",
+        meaning: "what leaves the treasury is a payout there, a refund of what came there, or given back out of suspense, each once and of its amount",
         sql: "select (select count(*) from outgoing g
                where not exists (select 1 from payout o where o.id = g.id and o.rail = 'chain' and g.payment is null
                    and o.amount = g.amount and o.provider = g.provider and o.destination like g.network || '/%')
                  and not exists (select 1 from refund r join payment p on p.seq = r.payment
                    join intent i on i.payment = p.id and i.custody = 'treasury'
                    where r.id = g.id and r.payment = g.payment and r.amount = g.amount and r.provider = g.provider
-                     and i.network = g.network and i.token = g.token and i.payer = g.recipient))
+                     and i.network = g.network and i.token = g.token and i.payer = g.recipient)
+                 and not exists (select 1 from resolution r join difference d on d.payment = r.payment and d.network = g.network
+                   where r.id = g.id and r.owed = 'payer' and r.payment = g.suspense and r.amount = g.amount))
           + (select count(*) from payout o left join outgoing g on g.id = o.id where o.rail = 'chain' and g.id is null)
           + (select count(*) from refund r join payment p on p.seq = r.payment join intent i on i.payment = p.id
                left join outgoing g on g.id = r.id where r.reason <> 'written_off' and g.id is null)",

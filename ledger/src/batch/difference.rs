@@ -39,4 +39,8 @@ pub(crate) struct GivenClosed {
     pub(crate) differences: i64,
     /// Whether one of them was booked late.
     pub(crate) is_late: bool,
+    /// How much of it was written off; the rest of what was written off had been given back before.
+    pub(crate) lost: Amount,
+    /// Whether a difference of the same nonce stands under another payment's name: it moves once.
+    pub(crate) is_told: bool,
 }

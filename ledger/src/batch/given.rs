@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::{OutgoingId, PaymentId, PayoutId};
+use domain::{B256, OutgoingId, PaymentId, PayoutId};
 
-use super::{AccountId, GivenClosed, GivenOutgoing, PaymentRow, TransferRow};
+use super::{AccountId, GivenClosed, GivenOutgoing, GivenSuspended, PaymentRow, TransferRow};
 use crate::account::Refunded;
+use crate::resolution::Resolution;
 use crate::settlement::Payout;
 
 /// Facts that only this batch needs: read by the writer before `decide`.
@@ -26,8 +27,13 @@ pub(crate) struct Given {
     pub(crate) payouts: HashMap<PayoutId, GivenPayout>,
     /// Closed payments on public networks of which a chain shows something.
     pub(crate) closed: HashMap<PaymentId, GivenClosed>,
+    /// What is in suspense of payments of which a person decides, and decisions that stand under an idempotency key of the batch.
+    pub(crate) suspended: HashMap<PaymentId, GivenSuspended>,
+    pub(crate) resolutions: HashMap<String, Resolution>,
     /// Transfers out of our treasury that the batch goes on with.
     pub(crate) outgoing: HashMap<OutgoingId, GivenOutgoing>,
+    /// What left by transactions that the batch names.
+    pub(crate) left: Vec<(OutgoingId, B256)>,
     /// What people gave back today, by network; only where the batch gives something back.
     pub(crate) refunded_today: HashMap<Arc<str>, i64>,
 }

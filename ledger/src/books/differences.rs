@@ -24,12 +24,16 @@ pub(crate) use differences;
 pub(crate) const CLOSED: &str = "
 with asked as (select unhex(value) as payment from json_each($1)),
 closed as (
-  select i.payment, i.network, p.gross as amount, i.closed, i.hash, p.wallet as account, p.provider
+  select i.payment, i.network, p.gross as amount, i.closed, i.hash, p.wallet as account, p.provider,
+      (select cast(coalesce(sum(r.amount), 0) as bigint) from refund r where r.payment = p.seq and r.reason = 'written_off') as lost,
+      false as twin
     from asked q join intent i on i.payment = q.payment join payment p on p.id = i.payment where i.closed is not null
   union all
-  select v.payment, v.network, v.amount, 'void', null, v.account, v.provider
+  select v.payment, v.network, v.amount, 'void', null, v.account, v.provider, 0,
+      exists (select 1 from voided t join difference d on d.payment = t.payment
+              where substr(t.replay_key, 9) = substr(v.replay_key, 9) and t.payment <> v.payment)
     from asked q join voided v on v.payment = q.payment)
-select c.payment, c.network, c.amount, c.closed, c.hash, c.account, a.wallet, c.provider as provider_account, o.provider,
+select c.payment, c.network, c.amount, c.closed, c.hash, c.lost, c.twin, c.account, a.wallet, c.provider as provider_account, o.provider,
   coalesce(d.number, 0) as number, d.way, d.hash as shown,
   (select count(*) from difference l where l.payment = c.payment and l.late is not null) as late
 from closed c join account a on a.id = c.account join account o on o.id = c.provider
@@ -57,6 +61,8 @@ pub(crate) struct ClosedColumns {
     amount: i64,
     closed: String,
     hash: Option<Vec<u8>>,
+    lost: i64,
+    twin: bool,
     account: i64,
     wallet: Vec<u8>,
     provider_account: i64,
@@ -99,6 +105,8 @@ impl ClosedColumns {
             moved: moved(self.hash.as_deref(), self.way.as_deref().zip(self.shown.as_deref()))?,
             differences: self.number,
             is_late: self.late > 0,
+            lost: amount(self.lost)?,
+            is_told: self.twin,
         };
         Ok((PaymentId::from_bytes(fixed(&self.payment)?), given))
     }

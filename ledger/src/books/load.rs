@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::{AgentId, UnixMillis, WalletId, Window};
+use domain::{AgentId, B256, OutgoingId, UnixMillis, WalletId, Window};
 
 use super::differences::{CLOSED, ClosedColumns};
-use super::outgoing::{OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
+use super::outgoing::{LEFT, OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
+use super::resolutions::{GivenColumns, RESOLVED, ResolutionColumns, SUSPENDED};
 use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
 use super::session::{Session, on_either};
 use super::settlements::{LAST_SETTLEMENT, LastColumns, PAYOUT, PayoutColumns};
@@ -63,8 +64,10 @@ pub(crate) async fn load(
     }
     moved(session, wanted, at, &mut loaded.given).await?;
     outgoing(session, wanted, &mut loaded.given).await?;
+    left(session, wanted, &mut loaded.given).await?;
     settled(session, wanted, &mut loaded.given).await?;
     closed(session, wanted, &mut loaded.given).await?;
+    suspended(session, wanted, &mut loaded.given).await?;
     Ok(loaded)
 }
 
@@ -179,6 +182,20 @@ async fn outgoing(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given)
     Ok(())
 }
 
+/// What left by transactions.
+async fn left(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if wanted.left.is_empty() {
+        return Ok(());
+    }
+    let keys = hex_list(wanted.left.iter().map(|hash| hash.as_slice()));
+    let rows: Vec<(Vec<u8>, Vec<u8>)> =
+        on_either!(session, c => sqlx::query_as(LEFT).bind(keys).fetch_all(c))?;
+    for (id, hash) in rows {
+        given.left.push((OutgoingId::from_bytes(fixed(&id)?), B256::new(fixed(&hash)?)));
+    }
+    Ok(())
+}
+
 /// Where settlements stand, and payouts.
 async fn settled(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
     if !wanted.providers.is_empty() {
@@ -213,6 +230,26 @@ async fn closed(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -
     let rows: Vec<ClosedColumns> = on_either!(session, c => sqlx::query_as(CLOSED).bind(keys).fetch_all(c))?;
     for row in rows {
         given.closed.extend([row.read()?]);
+    }
+    Ok(())
+}
+
+/// What is in suspense, and what was decided of it.
+async fn suspended(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if wanted.suspended.is_empty() {
+        return Ok(());
+    }
+    let keys = hex_list(wanted.suspended.iter().map(|payment| payment.as_bytes().as_slice()));
+    let rows: Vec<GivenColumns> =
+        on_either!(session, c => sqlx::query_as(SUSPENDED).bind(keys).fetch_all(c))?;
+    for row in rows {
+        given.suspended.extend([row.read()?]);
+    }
+    let keys = text_list(&wanted.resolutions)?;
+    let rows: Vec<ResolutionColumns> =
+        on_either!(session, c => sqlx::query_as(RESOLVED).bind(keys).fetch_all(c))?;
+    for row in rows {
+        given.resolutions.insert(row.idempotency_key.clone(), row.read()?);
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ select o.id, a.provider, p.id as payment, o.network, o.token, o.recipient, o.amo
             $of,
             ".hash, ",
             $of,
-            ".reason, o.tries, o.steps, o.at, ",
+            ".reason, o.tries, o.steps, o.at, o.suspense, ",
             $changed_at,
             " as changed_at, ",
             $batch,
@@ -44,14 +44,21 @@ pub(crate) use outgoing;
 pub(crate) const OUTGOING: &str =
     concat!(outgoing!(), "where o.id in (select unhex(value) from json_each($1))");
 
+/// Those that left by these transactions, or may have.
+pub(crate) const LEFT: &str =
+    "select o.id, o.hash from outgoing o where o.hash in (select unhex(value) from json_each($1))";
+
 /// Refunds of these payments that were not sent yet.
 pub(crate) const UNSENT: &str =
     concat!(outgoing!(), "where o.state = 'due' and p.id in (select unhex(value) from json_each($1))");
 
 /// `$1` the day's start: what people gave back since, by network.
 pub(crate) const REFUNDED_TODAY: &str = "
-select o.network, cast(sum(o.amount) as bigint) from outgoing o join refund r on r.id = o.id
-where o.payment is not null and o.at >= $1 and o.state <> 'void' and r.idempotency_key is not null group by o.network";
+select b.network, cast(sum(b.amount) as bigint) from (
+  select o.network, o.amount from outgoing o join refund r on r.id = o.id
+  where o.payment is not null and o.at >= $1 and o.state <> 'void' and r.idempotency_key is not null
+  union all select o.network, o.amount from outgoing o where o.suspense is not null and o.at >= $1) b
+group by b.network";
 
 #[derive(Debug, FromRow)]
 pub(crate) struct OutgoingColumns {
@@ -68,6 +75,7 @@ pub(crate) struct OutgoingColumns {
     tries: i64,
     steps: i64,
     at: i64,
+    suspense: Option<Vec<u8>>,
     changed_at: i64,
     pub(crate) batch: i64,
 }
@@ -80,6 +88,7 @@ impl OutgoingColumns {
             id: OutgoingId::from_bytes(fixed(&self.id)?),
             provider: Arc::from(self.provider),
             refund_of: self.payment.as_deref().map(fixed).transpose()?.map(PaymentId::from_bytes),
+            suspense_of: self.suspense.as_deref().map(fixed).transpose()?.map(PaymentId::from_bytes),
             to: ChainAccount {
                 network: Arc::from(self.network),
                 token: Address::new(fixed(&self.token)?),

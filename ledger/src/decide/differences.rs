@@ -19,19 +19,21 @@ impl Draft<'_> {
         late: PaymentId,
     ) -> Result<Outcome, Refusal> {
         let given = self.given.closed.get(&payment).ok_or(Refusal::UnknownPayment)?;
-        let is_written = self.delta.differences.iter().any(|row| row.difference.payment == payment);
+        let is_written = self.delta.differences.iter().any(|row| row.difference.payment == payment)
+            || self.delta.resolutions.iter().any(|row| row.resolution.payment == payment);
         let differs = match (given.moved, shown) {
             (None, Shown::Moved(hash)) => Differs::Arrived(hash),
             (Some(booked), Shown::NotMoved) => Differs::Missing(booked),
             (Some(booked), Shown::Moved(hash)) if booked != hash => Differs::Elsewhere(hash),
             _ => return Ok(Outcome::Done),
         };
-        if is_written {
+        if is_written || given.is_told {
             return Ok(Outcome::Done);
         }
         self.suspend(given, differs);
         let late = match (differs, given.booked) {
-            (Differs::Arrived(hash), "written_off") if !given.is_late => {
+            // Where some of it had been given back before, that part is the payer's: a person says how much is whose.
+            (Differs::Arrived(hash), "written_off") if !given.is_late && given.lost == given.amount => {
                 Some(self.book_late(payment, late, hash)?)
             }
             _ => None,
@@ -77,8 +79,17 @@ impl Draft<'_> {
     /// Books what was written off and arrived after all, as a payment out of suspense: it is earned, settled and paid out as any other.
     fn book_late(&mut self, payment: PaymentId, late: PaymentId, hash: B256) -> Result<PaymentId, Refusal> {
         let given = self.given.payments.get(&payment).ok_or(Refusal::UnknownPayment)?;
-        let lost = &given.row;
-        let gross = self.delta.marker.gross.checked_add(lost.gross.atomic()).ok_or(Refusal::Amount)?;
+        self.book_from_suspense(given.row.clone(), late, hash)
+    }
+
+    /// The same of what a payment would have been.
+    pub(super) fn book_from_suspense(
+        &mut self,
+        of: PaymentRow,
+        late: PaymentId,
+        hash: B256,
+    ) -> Result<PaymentId, Refusal> {
+        let gross = self.delta.marker.gross.checked_add(of.gross.atomic()).ok_or(Refusal::Amount)?;
         self.delta.marker.seq += 1;
         self.delta.marker.gross = gross;
         let row = PaymentRow {
@@ -92,9 +103,9 @@ impl Draft<'_> {
             captured_at: self.delta.marker.at,
             free: false,
             on_chain: None,
-            ..lost.clone()
+            ..of
         };
-        // The write-off gave these back.
+        // What was given back gave these back.
         for key in row.windows() {
             self.charge_window(key, row.gross, None);
         }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::{Amount, ChainAccount, OutgoingId, PayoutId, TransferId};
+use domain::{Amount, B256, ChainAccount, OutgoingId, PayoutId, TransferId};
 
 use super::Draft;
 use super::refunds::Asked;
@@ -33,17 +33,27 @@ impl Draft<'_> {
         if on_chain.direct {
             return Err(Refusal::OnChain);
         }
-        let outlet = self.facts.outlets.get(&on_chain.network).ok_or(Refusal::NoOutlet)?;
-        if let Some(most) = outlet.refunds_per_day.filter(|_| asked.key.is_some()) {
-            let after = self.refunded_today(&on_chain.network).checked_add(amount.atomic());
-            if after.is_none_or(|after| after > most.atomic()) {
-                return Err(Refusal::RefundLimit);
-            }
-        }
+        self.expect_way_back(&on_chain.network, asked.key.map(|_| amount))?;
         let network = Arc::clone(&on_chain.network);
         let (token, payer) = (on_chain.token.evm(), on_chain.payer.evm());
         let (token, address) = token.zip(payer).ok_or(Refusal::NoOutlet)?;
         Ok(Some(ChainAccount { network, token, address }))
+    }
+
+    /// That money can go back on a network, and so much more of it as a person asks for today.
+    pub(super) fn expect_way_back(
+        &self,
+        network: &Arc<str>,
+        by_person: Option<Amount>,
+    ) -> Result<(), Refusal> {
+        let outlet = self.facts.outlets.get(network).ok_or(Refusal::NoOutlet)?;
+        if let (Some(most), Some(amount)) = (outlet.refunds_per_day, by_person) {
+            let after = self.refunded_today(network).checked_add(amount.atomic());
+            if after.is_none_or(|after| after > most.atomic()) {
+                return Err(Refusal::RefundLimit);
+            }
+        }
+        Ok(())
     }
 
     /// What people gave back on a network today, in this batch too.
@@ -59,7 +69,11 @@ impl Draft<'_> {
             })
             .map(|row| row.refunded.amount.atomic())
             .sum();
-        self.given.refunded_today.get(network).copied().unwrap_or_default().saturating_add(own)
+        let suspended = self.delta.outgoing.iter().map(|row| &row.outgoing);
+        let suspended = suspended.filter(|sent| sent.suspense_of.is_some() && sent.to.network == *network);
+        let suspended: i64 = suspended.map(|sent| sent.amount.atomic()).sum();
+        let before = self.given.refunded_today.get(network).copied().unwrap_or_default();
+        before.saturating_add(own).saturating_add(suspended)
     }
 
     /// Has it sent.
@@ -75,6 +89,7 @@ impl Draft<'_> {
             id,
             provider: Arc::clone(provider),
             refund_of: refund_of.map(|given| given.row.id),
+            suspense_of: None,
             to,
             amount,
             state: OutgoingState::Due,
@@ -120,6 +135,18 @@ impl Draft<'_> {
                 next.outgoing.transaction = Some(*hash);
                 self.book_payout(&next.outgoing, transfer)?;
             }
+            (Step::Left(hash), OutgoingState::Due | OutgoingState::Sent | OutgoingState::Failed) => {
+                self.expect_unused(id, *hash)?;
+                let payment = before.refund_of.and_then(|payment| self.given.payments.get(&payment));
+                if payment.is_some_and(|given| self.is_open(given)) {
+                    // Nothing goes back of what has not come.
+                    return Err(Refusal::Step);
+                }
+                next.outgoing.state = OutgoingState::Paid;
+                next.outgoing.transaction = Some(*hash);
+                next.outgoing.reason = None;
+                self.book_payout(&next.outgoing, transfer)?;
+            }
             (Step::Fail(reason), OutgoingState::Sent) => {
                 next.outgoing.state = OutgoingState::Failed;
                 next.outgoing.transaction = None;
@@ -132,13 +159,21 @@ impl Draft<'_> {
             }
             // Said before, and the answer was lost.
             (Step::Send, OutgoingState::Sent) => {}
-            (Step::Pay(hash), OutgoingState::Paid) if before.transaction == Some(*hash) => {}
+            (Step::Pay(hash) | Step::Left(hash), OutgoingState::Paid)
+                if before.transaction == Some(*hash) => {}
             _ => return Err(Refusal::Step),
         }
         if next.outgoing != before {
             self.push_step(&mut next);
         }
         Ok(Outcome::Stepped(Box::new(next.outgoing)))
+    }
+
+    /// That no other transfer left by a transaction: each of ours has one of its own.
+    fn expect_unused(&self, id: OutgoingId, hash: B256) -> Result<(), Refusal> {
+        let before = self.given.left.iter().any(|(other, by)| *by == hash && *other != id);
+        let own = self.delta.steps.iter().any(|row| row.transaction == Some(hash) && row.outgoing != id);
+        if before || own { Err(Refusal::TransactionUsed) } else { Ok(()) }
     }
 
     /// A person paid in another way what was to be sent; not while it may be on its way.

@@ -95,7 +95,7 @@ impl Draft<'_> {
     }
 
     /// Whether a payment is still to come from a public network.
-    fn is_open(&self, given: &GivenPayment) -> bool {
+    pub(super) fn is_open(&self, given: &GivenPayment) -> bool {
         let mut closed = self.delta.closed.iter().filter(|row| row.end.name().is_some());
         given.is_open && !closed.any(|row| row.payment == given.row.id)
     }

@@ -185,6 +185,7 @@ fn said(outcome: &Outcome) -> Said {
         Outcome::PaidOut(payout) => Said::Moved(payout.amount.atomic()),
         Outcome::Differed(difference) => Said::Moved(difference.amount.atomic()),
         Outcome::Stepped(outgoing) => Said::Moved(outgoing.amount.atomic()),
+        Outcome::Resolved(resolution) => Said::Moved(resolution.amount.atomic()),
         Outcome::Done => Said::Done,
         Outcome::Refused(refusal) => Said::Refused(*refusal),
     }

@@ -6,7 +6,9 @@ use super::Ledger;
 use crate::command::Work;
 use crate::difference::{Difference, Shown};
 use crate::error::LedgerError;
-use crate::reports;
+use crate::reports::suspended::SuspendedFilter;
+use crate::reports::{self, Listed, Page, within};
+use crate::resolution::{Resolution, Resolving, Suspended};
 
 // === impl Ledger ===
 
@@ -20,6 +22,47 @@ impl Ledger {
     pub async fn differ(&self, payment: PaymentId, shown: Shown) -> Result<Option<Difference>, LedgerError> {
         let late = self.shared.new_payment()?;
         self.work(|reply, permit| Work::Differ { payment, shown, late, reply, _permit: permit }).await
+    }
+
+    /// Decides of what is in suspense of a payment: one commit moves it, books or sends it, and says why.
+    ///
+    /// # Errors
+    /// [`LedgerError::UnknownDifference`], [`LedgerError::NotSuspended`], [`LedgerError::NoPayer`]; [`LedgerError::OnChain`] where it came to the
+    /// provider's own address and cannot be sent back by us, or was a deposit and is to be the provider's; [`LedgerError::NoOutlet`],
+    /// [`LedgerError::RefundLimit`], [`LedgerError::Conflict`] where the idempotency key was used for something else, [`LedgerError::Amount`],
+    /// [`LedgerError::UnknownProvider`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    pub async fn resolve(&self, resolving: Resolving) -> Result<Resolution, LedgerError> {
+        let (id, late) = (self.shared.new_transfer()?, self.shared.new_payment()?);
+        let (resolving, who) = (Box::new(resolving), self.who.clone());
+        self.work(|reply, permit| Work::Resolve { resolving, id, late, who, reply, _permit: permit }).await
+    }
+
+    /// Payments of which a chain showed something else than the books said.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn suspended_list(
+        &self,
+        filter: &SuspendedFilter,
+        page: Page<PaymentId>,
+    ) -> Result<Listed<Suspended, PaymentId>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        within(reports::suspended::list(&mut connection.session(), filter, &page)).await
+    }
+
+    /// One of them, and what was decided of it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn suspended(
+        &self,
+        payment: PaymentId,
+    ) -> Result<Option<(Suspended, Vec<Resolution>)>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let found = within(reports::suspended::one(&mut connection.session(), payment)).await?;
+        let Some(found) = found else { return Ok(None) };
+        let decided = within(reports::suspended::resolutions_of(&mut connection.session(), payment)).await?;
+        Ok(Some((found, decided)))
     }
 
     /// What is in suspense, in atomic units: above zero where chains show more than the books could give to anybody, below it where

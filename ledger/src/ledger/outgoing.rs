@@ -1,35 +1,55 @@
 //! Transfers out of our treasury: who sends them asks for those that are due, and says step by step what became of each.
 
-use domain::{OutgoingId, PaymentId};
+use domain::{OutgoingId, PaymentId, UnixMillis};
 
 use super::Ledger;
 use crate::command::Work;
 use crate::error::LedgerError;
-use crate::outgoing::{Outgoing, Outlet, Step};
+use crate::outgoing::{Outgoing, OutgoingState, Outlet, Step};
 use crate::reports::outgoing::{self as reports, OutgoingFilter};
 use crate::reports::{Listed, Page, within};
 
 // === impl Ledger ===
 
 impl Ledger {
-    /// Those of a network that are to be sent, or were and are not over, the oldest first. A refund is among them once the payment
-    /// that it gives back has itself moved for good.
+    /// Those of a network that are to be sent (`Due`), or were and are not over (`Sent`), in the order of their names and behind one of
+    /// them. A refund is among them once the payment that it gives back has itself moved for good.
     ///
     /// # Errors
     /// [`LedgerError::Read`].
-    pub async fn outgoing_due(&self, network: &str, limit: u32) -> Result<Vec<Outgoing>, LedgerError> {
+    pub async fn outgoing_open(
+        &self,
+        network: &str,
+        state: OutgoingState,
+        after: Option<OutgoingId>,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
-        within(reports::due(&mut connection.session(), network, limit)).await
+        within(reports::open(&mut connection.session(), (network, state), after, limit)).await
+    }
+
+    /// Those that left, as the books have it, in the order in which they did and behind one of them.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn outgoing_paid(
+        &self,
+        after: (UnixMillis, OutgoingId),
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        within(reports::paid(&mut connection.session(), after, limit)).await
     }
 
     /// The next step of one. A step that was made before is no other one.
     ///
     /// # Errors
-    /// [`LedgerError::UnknownOutgoing`], [`LedgerError::Step`] where it is not in a state for that, [`LedgerError::Overloaded`],
-    /// [`LedgerError::Unavailable`].
+    /// [`LedgerError::UnknownOutgoing`], [`LedgerError::Step`] where it is not in a state for that, [`LedgerError::TransactionUsed`],
+    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
     pub async fn outgoing_step(&self, outgoing: &Outgoing, step: Step) -> Result<Outgoing, LedgerError> {
         let (outgoing, transfer) = (Box::new(outgoing.clone()), self.shared.new_transfer()?);
-        self.work(|reply, permit| Work::Step { outgoing, step, transfer, reply, _permit: permit }).await
+        let who = self.who.clone();
+        self.work(|reply, permit| Work::Step { outgoing, step, transfer, who, reply, _permit: permit }).await
     }
 
     /// One of them.

@@ -1,14 +1,13 @@
 //! Intents by which value may still move.
 
 use domain::{PaymentId, TransactionId, UnixMillis};
-use sqlx::{ConnectOptions, Connection, FromRow};
+use sqlx::FromRow;
 
+use super::reader::Reader;
 use crate::books::differences::moved;
 use crate::books::intents::{IntentColumns, intents, party};
 use crate::books::rows::{Damaged, fixed, hex_list};
 use crate::books::session::{Session, on_either};
-use crate::commit::postgres::connect;
-use crate::commit::sqlite::{FILE, reader_options};
 use crate::database::Database;
 use crate::error::LedgerError;
 use crate::intent::{Booked, BookedIntent, Debtor, OpenIntent};
@@ -22,7 +21,8 @@ const DUE: &str = concat!(
 );
 
 /// All of them from a payment on, whatever became of them, each with its last difference. Identifiers are in the order of time. One that
-/// was voided and came again is the later one's.
+/// was voided and came again is the later one's. Of those that were voided and have one nonce it is the one with a difference, or else the
+/// last one: that nonce moves once.
 const BOOKED: &str = "
 with listed as (
   select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle,
@@ -36,6 +36,10 @@ with listed as (
   from voided v where v.payment > $1
     and not exists (select 1 from payment p where p.replay_key = v.replay_key)
     and not exists (select 1 from hold h where h.replay_key = v.replay_key)
+    and not exists (select 1 from voided o where substr(o.replay_key, 9) = substr(v.replay_key, 9) and o.payment <> v.payment
+      and case when exists (select 1 from difference d where d.payment = o.payment)
+          then o.payment > v.payment or not exists (select 1 from difference d where d.payment = v.payment)
+          else o.payment > v.payment and not exists (select 1 from difference d where d.payment = v.payment) end)
   order by payment limit $2)
 select i.*, d.way, d.hash as shown
 from listed i left join difference d on d.payment = i.payment
@@ -154,19 +158,8 @@ pub async fn booked_of(
     after: PaymentId,
     limit: u32,
 ) -> Result<Vec<BookedIntent>, LedgerError> {
-    let found = match database {
-        Database::Sqlite { directory } => {
-            let mut connection = reader_options(&directory.join(FILE)).connect().await.map_err(read_error)?;
-            let found = booked(&mut Session::Sqlite(&mut connection), after, limit).await;
-            let _ = connection.close().await;
-            found
-        }
-        Database::Postgres { url } => {
-            let mut connection = connect::reader(url.expose()).await.map_err(read_error)?;
-            let found = booked(&mut Session::Postgres(&mut connection), after, limit).await;
-            let _ = connection.close().await;
-            found
-        }
-    };
+    let mut reader = Reader::open(database).await?;
+    let found = booked(&mut reader.session(), after, limit).await;
+    reader.close().await;
     found.map_err(read_error)
 }

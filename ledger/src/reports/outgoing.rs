@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use domain::{OutgoingId, PaymentId};
+use domain::{OutgoingId, PaymentId, UnixMillis};
 use sqlx::AssertSqlSafe;
 
 use super::lists::{of_provider, ordered};
+use super::reader::Reader;
 use super::{Listed, Page};
 use crate::books::outgoing::{OUTGOING, OutgoingColumns, outgoing};
 use crate::books::rows::hex_list;
 use crate::books::session::{Session, on_either};
+use crate::database::Database;
+use crate::error::LedgerError;
 use crate::outgoing::{Outgoing, OutgoingState};
+use crate::reads::read_error;
 
 /// Which are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,22 +25,58 @@ pub struct OutgoingFilter {
     pub state: Option<OutgoingState>,
 }
 
-/// `$1` the network, `$2` how many.
-const DUE: &str = concat!(
+/// `$1` the network, `$2` the state, `$3` the one before, `$4` how many.
+const OPEN: &str = concat!(
     outgoing!(),
-    "where o.network = $1 and o.state in ('due', 'sent') and (o.payment is null
+    "where o.network = $1 and o.state in ('due', 'sent') and o.state = $2 and o.id > $3 and (o.payment is null
        or exists (select 1 from intent i where i.payment = p.id and i.closed = 'settled'))
-     order by case o.state when 'sent' then 0 else 1 end, o.id limit $2"
+     order by o.id limit $4"
 );
 
-pub(crate) async fn due(
+/// `$1` a time and `$2` a name, above which they are, `$3` how many.
+const PAID: &str = concat!(
+    outgoing!(),
+    "where o.state = 'paid' and (o.changed_at, o.id) > ($1, $2) order by o.changed_at, o.id limit $3"
+);
+
+pub(crate) async fn open(
     session: &mut Session<'_>,
-    network: &str,
+    (network, state): (&str, OutgoingState),
+    after: Option<OutgoingId>,
     limit: u32,
 ) -> Result<Vec<Outgoing>, sqlx::Error> {
-    let rows: Vec<OutgoingColumns> =
-        on_either!(session, c => sqlx::query_as(DUE).bind(network).bind(i64::from(limit)).fetch_all(c))?;
+    let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+    let rows: Vec<OutgoingColumns> = on_either!(session, c => {
+        sqlx::query_as(OPEN).bind(network).bind(state.name()).bind(after).bind(i64::from(limit)).fetch_all(c)
+    })?;
     rows.into_iter().map(|row| Ok(row.read()?)).collect()
+}
+
+pub(crate) async fn paid(
+    session: &mut Session<'_>,
+    (at, id): (UnixMillis, OutgoingId),
+    limit: u32,
+) -> Result<Vec<Outgoing>, sqlx::Error> {
+    let id = id.as_bytes().to_vec();
+    let rows: Vec<OutgoingColumns> = on_either!(session, c => {
+        sqlx::query_as(PAID).bind(at.0).bind(id).bind(i64::from(limit)).fetch_all(c)
+    })?;
+    rows.into_iter().map(|row| Ok(row.read()?)).collect()
+}
+
+/// The same as [`crate::Ledger::outgoing_paid`] for the books of a stopped or running ledger, reading only.
+///
+/// # Errors
+/// [`LedgerError::Read`] where there is no ledger that can be read.
+pub async fn outgoing_paid_of(
+    database: &Database,
+    after: (UnixMillis, OutgoingId),
+    limit: u32,
+) -> Result<Vec<Outgoing>, LedgerError> {
+    let mut reader = Reader::open(database).await?;
+    let found = paid(&mut reader.session(), after, limit).await;
+    reader.close().await;
+    found.map_err(read_error)
 }
 
 pub(crate) async fn one(session: &mut Session<'_>, id: OutgoingId) -> Result<Option<Outgoing>, sqlx::Error> {

@@ -50,7 +50,7 @@ async fn addresses_and_transactions_are_kept_as_they_are_written_and_a_transacti
     let hold = books.hold(paid.clone()).await.unwrap().ask().await.unwrap();
     clean(&books.ledger.audit().await.unwrap());
     let receipt = hold.capture_settled(moved("5h6x")).await.unwrap();
-    assert_eq!(receipt.record().transaction_name(), "5h6x");
+    assert_eq!(receipt.record().moved_by().as_deref(), Some("5h6x"));
     receipt.delivered();
     books.close();
     books.reopen();

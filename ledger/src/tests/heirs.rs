@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use domain::Settle;
+use domain::{Settle, UnixMillis};
 
 use super::kit::{Books, clean, signed};
 use super::onchain::{DIRECT, onchain};
 use super::postgres::until;
 use super::several::settings;
+use crate::batch::{Cost, HeldAt};
 use crate::commit::StoreError;
+use crate::holds::{Holds, Taken};
 use crate::{Close, Held, HoldError, Settings};
 
 /// Leaves a payment that may not have arrived, and one of which nobody knows the outcome.
@@ -58,4 +60,20 @@ async fn a_takeover_that_was_not_answered_is_told_again() {
     inherits(&heir).await;
     own.capture().await.unwrap().delivered();
     heir.finish().await;
+}
+
+/// Whoever asks again at the moment in which its payment is taken over from a process that is gone.
+#[test]
+fn a_row_that_is_taken_over_has_its_keys_whoever_took_them_before() {
+    let (mut holds, row, again) = (Holds::default(), signed(10, 7), signed(10, 7));
+    assert_ne!(row.payment, again.payment);
+    holds.claim(&again).unwrap();
+    assert_eq!(holds.taken_from(&again), None);
+    holds.restore(&row, &HeldAt::new(UnixMillis(0)), Cost::new(&row, false), false);
+    assert_eq!(holds.taken_from(&again), Some(Taken::Running));
+    assert_eq!(holds.taken_from(&row), None);
+    holds.unclaim(&again);
+    assert_eq!(holds.claim(&again), Err(Taken::Running), "it is the row's still");
+    holds.unclaim(&row);
+    holds.claim(&again).unwrap();
 }

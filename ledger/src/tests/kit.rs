@@ -14,6 +14,7 @@ use domain::{
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
+use super::followed::expect_followed;
 use crate::database::Database;
 use crate::{
     AuditReport, BatchReport, Collision, CommitFailure, Funding, Held, Hold, HoldError, HoldRequest, Ledger,
@@ -150,6 +151,7 @@ impl Books {
     pub(super) async fn finish(mut self) {
         assert!(self.ledger.shared.memory.lock().holds.is_empty(), "something is still held");
         clean(&self.ledger.audit().await.unwrap());
+        expect_followed(&self).await;
         clean(&audit_database(&self.settings.database).await.unwrap());
         self.close();
         clean(&audit_database(&self.settings.database).await.unwrap());

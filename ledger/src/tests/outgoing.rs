@@ -1,6 +1,8 @@
 //! What leaves our treasury on public networks: refunds of what came there, and payouts, each written with what books it, sent once,
 //! and booked as it went.
 
+mod marked;
+
 use std::collections::HashMap;
 
 use domain::{
@@ -45,8 +47,15 @@ async fn give_back(
     books.ledger.refund_part(RefundRequest { payment, amount, reason, idempotency_key }).await
 }
 
+async fn at(books: &Books, state: OutgoingState) -> Vec<Outgoing> {
+    books.ledger.outgoing_open(NETWORK, state, None, 10).await.unwrap()
+}
+
+/// What was sent, and then what is due.
 async fn due(books: &Books) -> Vec<Outgoing> {
-    books.ledger.outgoing_due(NETWORK, 10).await.unwrap()
+    let mut open = at(books, OutgoingState::Sent).await;
+    open.extend(at(books, OutgoingState::Due).await);
+    open
 }
 
 async fn step(books: &Books, outgoing: &Outgoing, step: Step) -> Outgoing {
@@ -100,7 +109,8 @@ async fn a_refund_of_what_came_to_the_treasury_is_sent_back_to_its_payer_in_full
         assert_eq!(first.id, Outgoing::of_refund(part.id));
         assert_eq!((first.refund_of, first.state), (Some(request.payment), OutgoingState::Due));
         assert_eq!(first.to, ChainAccount { address: Address::repeat_byte(1), ..account() });
-        assert_eq!(books.ledger.outgoing_due("eip155:1", 10).await.unwrap(), []);
+        let elsewhere = books.ledger.outgoing_open("eip155:1", OutgoingState::Due, None, 10).await;
+        assert_eq!(elsewhere.unwrap(), []);
         books.reopen();
     }
     let back = due(&books).await;
@@ -232,8 +242,11 @@ async fn what_failed_is_seen_and_goes_on_only_when_a_person_says_so() {
     let listed = books.ledger.outgoing_list(&filter, Page::default()).await.unwrap();
     assert_eq!(listed.items, std::slice::from_ref(&failed));
     assert_eq!(books.ledger.position("acme").await.unwrap().unwrap().pending, amount(97_500), "still owed");
+    let before = books.ledger.head().await.unwrap().batch;
     let again = step(&books, &failed, Step::Retry).await;
     assert_eq!((again.state, again.tries, again.reason.as_deref()), (OutgoingState::Due, 1, None));
+    let followed = books.ledger.changes((before, i64::MAX), 100).await.unwrap();
+    assert_eq!(followed.outgoing.len(), 1, "nothing else moved with it");
     let failed = step(&books, &sent(&books, &again).await, Step::Fail("reverted again".to_owned())).await;
 
     // Or paid in another way: then nothing is sent any more.
@@ -245,6 +258,23 @@ async fn what_failed_is_seen_and_goes_on_only_when_a_person_says_so() {
     assert_eq!(books.ledger.pay_out(paid).await.unwrap().paid, done.paid);
     assert_eq!(books.ledger.payout(payout).await.unwrap().unwrap(), done);
     assert_eq!(books.ledger.outgoing_step(&failed, Step::Retry).await, Err(LedgerError::Step));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_became_of_an_earlier_try_is_not_taken_for_the_present_one() {
+    let books = books();
+    settled(&books, 1).await;
+    settle(&books).await.unwrap();
+    let [outgoing] = &due(&books).await[..] else { panic!("one is due") };
+    let first = sent(&books, outgoing).await;
+    let failed = step(&books, &first, Step::Fail("reverted".to_owned())).await;
+    let present = sent(&books, &step(&books, &failed, Step::Retry).await).await;
+    for late in [Step::Show(SENT), Step::Pay(SENT), Step::Fail("reverted".to_owned())] {
+        assert_eq!(books.ledger.outgoing_step(&first, late).await, Err(LedgerError::Step));
+    }
+    assert_eq!(due(&books).await, std::slice::from_ref(&present), "still on its way");
+    assert_eq!(step(&books, &present, Step::Pay(SENT)).await.state, OutgoingState::Paid);
     books.finish().await;
 }
 
@@ -310,6 +340,7 @@ fn outgoing_of_nothing() -> Outgoing {
         id: OutgoingId::from_bytes([0; 16]),
         provider: "acme".into(),
         refund_of: None,
+        suspense_of: None,
         to: account(),
         amount: amount(1),
         state: OutgoingState::Due,

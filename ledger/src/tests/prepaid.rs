@@ -6,7 +6,7 @@ use domain::{Payee, Settle};
 
 use super::kit::{Books, NOON, amount};
 use super::onchain::{DIRECT, TRANSACTION, onchain};
-use crate::{Held, Outlet, PaymentState, RefundReason};
+use crate::{Held, OutgoingState, Outlet, PaymentState, RefundReason};
 
 fn books() -> Books {
     let outlets = HashMap::from([("eip155:84532".into(), Outlet::default())]);
@@ -36,7 +36,7 @@ async fn what_was_paid_first_and_never_delivered_goes_back_when_its_time_is_over
     drop(running);
     assert_eq!(books.ledger.give_back_undelivered().await.unwrap().payments, 1);
     assert_eq!(books.ledger.give_back_undelivered().await.unwrap().payments, 0);
-    let due = books.ledger.outgoing_due("eip155:84532", 10).await.unwrap();
+    let due = books.ledger.outgoing_open("eip155:84532", OutgoingState::Due, None, 10).await.unwrap();
     assert_eq!(
         due.iter().map(|out| (out.refund_of, out.amount)).collect::<Vec<_>>(),
         [(Some(lost.payment), amount(100_000))]

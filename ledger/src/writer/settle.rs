@@ -116,6 +116,7 @@ impl<S: CommitStore> Run<S> {
                 Work::Pay { reply, .. } => refuse(reply),
                 Work::Differ { reply, .. } => refuse(reply),
                 Work::Step { reply, .. } => refuse(reply),
+                Work::Resolve { reply, .. } => refuse(reply),
                 Work::CreateWallet { reply, .. }
                 | Work::OpenProvider { reply, .. }
                 | Work::OpenDirect { reply, .. }
@@ -168,21 +169,7 @@ impl<S: CommitStore> Run<S> {
 /// is not taken has still to be voided.
 fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
     match work {
-        Work::Capture { mut holding, reply } => {
-            let receipt = match outcome {
-                Outcome::Captured(record) => {
-                    Ok(Receipt::new(Arc::clone(shared), record, holding.permit.take()))
-                }
-                refused => {
-                    let payment = holding.request.payment;
-                    tracing::error!(%payment, ?refused, "a held payment was refused at its commit");
-                    Err(CaptureError::Refused)
-                }
-            };
-            if let Some(reply) = reply {
-                let _ = reply.send(receipt);
-            }
-        }
+        Work::Capture { holding, reply } => answer_capture(shared, holding, (reply, outcome)),
         Work::Hold { holding, reply } => {
             let held = if holding.stage == Stage::Recorded {
                 Ok(Hold::new(holding))
@@ -221,6 +208,10 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
             Outcome::Done => Ok(None),
             other => Err(Box::new(other)),
         }),
+        Work::Resolve { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Resolved(resolution) => Ok(*resolution),
+            other => Err(Box::new(other)),
+        }),
         Work::Step { reply, .. } => tell(reply, outcome, |outcome| match outcome {
             Outcome::Stepped(outgoing) => Ok(*outgoing),
             other => Err(Box::new(other)),
@@ -235,6 +226,24 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         Work::Store { .. } => {}
     }
     None
+}
+
+fn answer_capture(
+    shared: &Arc<Shared>,
+    mut holding: Box<Holding>,
+    (reply, outcome): (Option<oneshot::Sender<Result<Receipt, CaptureError>>>, Outcome),
+) {
+    let receipt = match outcome {
+        Outcome::Captured(record) => Ok(Receipt::new(Arc::clone(shared), record, holding.permit.take())),
+        refused => {
+            let payment = holding.request.payment;
+            tracing::error!(%payment, ?refused, "a held payment was refused at its commit");
+            Err(CaptureError::Refused)
+        }
+    };
+    if let Some(reply) = reply {
+        let _ = reply.send(receipt);
+    }
 }
 
 fn answer_refund(shared: &Shared, payment: PaymentId, (reply, outcome): (Option<Reply<Refunded>>, Outcome)) {

@@ -14,6 +14,7 @@ use crate::command::Work;
 use crate::commit::{CommitStore, StoreError, Wanted};
 use crate::error::HoldError;
 use crate::hold::{HoldRequest, Holding, Stage};
+use crate::holds::Taken;
 use crate::memory::{Memory, Reservation};
 use crate::reads::Used;
 use crate::writer::backlog;
@@ -169,6 +170,12 @@ fn keys(memory: &Memory, named: &Named, request: &HoldRequest) -> Result<(), Hol
     let same = |theirs: Fingerprint| {
         if theirs == request.fingerprint { HoldError::InProgress } else { HoldError::Reused }
     };
+    // A row of a process that is gone has them, and is this one's since the request took them.
+    match memory.holds.taken_from(request) {
+        Some(Taken::Running) => return Err(HoldError::InProgress),
+        Some(Taken::Other) => return Err(HoldError::Reused),
+        None => {}
+    }
     if let Some(key) = &request.idempotency {
         if let Some(used) = named.get(key) {
             return Err(same(used.fingerprint));

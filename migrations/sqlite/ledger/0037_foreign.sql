@@ -66,3 +66,4 @@ insert into wider_voided (payment, network, token, payer, pay_to, custody, settl
 drop table voided;
 alter table wider_voided rename to voided;
 create index voided_expiry on voided (valid_before);
+create index voided_nonce on voided (substr(replay_key, 9));

@@ -1,7 +1,7 @@
 //! Signing an offer by Permit2.
 
 use alloy_primitives::U256;
-use domain::{B256, UnixMillis};
+use domain::{Address, B256, UnixMillis};
 use serde_json::{Value, json};
 
 use super::{SignError, chain_id};
@@ -10,6 +10,19 @@ use crate::permit::{EXACT_PROXY, Permit, PermitDomain, UPTO_PROXY, Witness};
 use crate::signature::SigningKey;
 use crate::wire;
 
+/// Who moves the money by the permit that an offer wants, and who alone may have it done.
+pub(super) fn spender(offer: &Offer) -> Result<(Address, Option<Address>), SignError> {
+    let method = offer.extra.get(TRANSFER_METHOD).and_then(Value::as_str);
+    match (&*offer.scheme, method) {
+        (SCHEME_EXACT, Some(PERMIT2_METHOD)) => Ok((EXACT_PROXY, None)),
+        (SCHEME_UPTO, _) => {
+            let named = offer.extra.get(FACILITATOR).and_then(Value::as_str).and_then(wire::address);
+            Ok((UPTO_PROXY, Some(named.ok_or(SignError::Field("extra.facilitatorAddress"))?)))
+        }
+        (scheme, method) => Err(SignError::Unsupported(format!("{scheme} / {}", method.unwrap_or_default()))),
+    }
+}
+
 /// What the key would sign for an offer.
 pub(super) fn permit(
     key: &SigningKey,
@@ -17,17 +30,7 @@ pub(super) fn permit(
     nonce: B256,
     at: UnixMillis,
 ) -> Result<Permit, SignError> {
-    let method = offer.extra.get(TRANSFER_METHOD).and_then(Value::as_str);
-    let (spender, facilitator) = match (&*offer.scheme, method) {
-        (SCHEME_EXACT, Some(PERMIT2_METHOD)) => (EXACT_PROXY, None),
-        (SCHEME_UPTO, _) => {
-            let named = offer.extra.get(FACILITATOR).and_then(Value::as_str).and_then(wire::address);
-            (UPTO_PROXY, Some(named.ok_or(SignError::Field("extra.facilitatorAddress"))?))
-        }
-        (scheme, method) => {
-            return Err(SignError::Unsupported(format!("{scheme} / {}", method.unwrap_or_default())));
-        }
-    };
+    let (spender, facilitator) = spender(offer)?;
     let seconds = u64::try_from(at.seconds()).unwrap_or(0);
     let to = wire::address(&offer.pay_to).ok_or(SignError::Field("payTo"))?;
     Ok(Permit {

@@ -92,7 +92,7 @@ fn offers_by_permit2_are_signed_as_they_ask() {
         let named = (offer.scheme == "upto").then_some(facilitator);
         assert_eq!(permit.witness.facilitator, named);
         let digest = crate::permit::PermitDomain::new(84_532).digest(permit);
-        assert_eq!(payment.signature().recover(digest), Ok(key().address()));
+        assert!(payment.seal().by(key().address(), digest).is_some());
     }
 }
 
@@ -130,7 +130,7 @@ proptest! {
         let parsed = PaymentPayload::parse(header.as_bytes()).unwrap();
         prop_assert_eq!(parsed.transfer, Transfer::Authorization(authorization));
         prop_assert_eq!(&parsed.terms, &Terms::Offer(challenge().accepts[0].clone()));
-        prop_assert_eq!(parsed.signature.recover(authorization.nonce), Ok(key().address()));
+        prop_assert!(parsed.seal.by(key().address(), authorization.nonce).is_some());
         prop_assert_eq!(parsed.payment_identifier(), Some(&*id));
     }
 

@@ -1,6 +1,6 @@
 //! [`Rejection`]: why a payment is refused, as the code that SDKs know and as a sentence for people.
 
-use domain::{Address, ReplayKey};
+use domain::{Address, B256, ReplayKey};
 use thiserror::Error;
 
 /// Why a payment is refused: nothing is charged for it now. One that is [`Rejection::signed`] may have paid before.
@@ -55,6 +55,14 @@ pub enum Rejection {
     /// Not signed by its payer.
     #[error("the signature is not the payer's")]
     Signature,
+    /// Not signed by its payer's key. Where its payer is a contract, that one may have signed it.
+    #[error("{otherwise}")]
+    Unproven {
+        /// What would have been signed.
+        digest: B256,
+        /// What is wrong with it where nobody has signed that.
+        otherwise: Box<Rejection>,
+    },
     /// Signed for another way than the one that was offered.
     #[error("the payment moves value in another way than the offer asks for (`assetTransferMethod`)")]
     Method,
@@ -88,6 +96,24 @@ impl Rejection {
         }
     }
 
+    /// What its payer's contract may have signed, where it has no key that did.
+    #[must_use]
+    pub fn unproven(&self) -> Option<B256> {
+        match self {
+            Self::Unproven { digest, .. } => Some(*digest),
+            Self::OfPermit(reason) => reason.unproven(),
+            _ => None,
+        }
+    }
+
+    /// The same where no contract has signed it.
+    pub(super) fn proven(self) -> Self {
+        match self {
+            Self::Unproven { otherwise, .. } => *otherwise,
+            other => other,
+        }
+    }
+
     /// Whether only its time is wrong: over, or too short.
     #[must_use]
     pub fn is_expired(&self) -> bool {
@@ -112,7 +138,7 @@ impl Rejection {
             Self::ValidTooLong(_) | Self::Expired { .. } => {
                 "invalid_exact_evm_payload_authorization_valid_before"
             }
-            Self::Unpriced { reason, .. } => reason.code(),
+            Self::Unpriced { reason, .. } | Self::Unproven { otherwise: reason, .. } => reason.code(),
             Self::Signature => "invalid_exact_evm_signature",
             Self::Method => "unsupported_payload_type",
             Self::Token => "permit2_token_mismatch",
@@ -130,7 +156,9 @@ impl Rejection {
             Self::NotYetValid => "permit2_not_yet_valid",
             Self::ValidTooLong(_) | Self::Expired { .. } => "permit2_deadline_expired",
             Self::Signature => "invalid_permit2_signature",
-            Self::Unpriced { reason, .. } => reason.code_of_permit(),
+            Self::Unpriced { reason, .. } | Self::Unproven { otherwise: reason, .. } => {
+                reason.code_of_permit()
+            }
             other => other.code(),
         }
     }

@@ -1,6 +1,6 @@
 //! [`Environment`]: `FAREGATE__SECTION__KEY` variables that stand in front of the file's scalar settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What every such variable begins with.
 pub const PREFIX: &str = "FAREGATE__";
@@ -10,6 +10,8 @@ pub const PREFIX: &str = "FAREGATE__";
 pub struct Environment {
     /// Key path, such as `listen.control`, to the variable's name and value.
     variables: BTreeMap<String, Variable>,
+    /// Names of ours with one underscore where two are wanted, or of other programs of ours.
+    others: BTreeSet<String>,
 }
 
 /// One variable.
@@ -45,13 +47,35 @@ impl Environment {
         self.variables.iter().map(|(path, variable)| (path.as_str(), variable))
     }
 
-    fn collect(pairs: impl Iterator<Item = (String, Option<String>)>) -> Self {
-        let variables = pairs.filter_map(|(name, value)| {
-            let path = name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", ".");
-            Some((path, Variable { name, value }))
-        });
-        Self { variables: variables.collect() }
+    /// Variables that were likely meant for one of these settings, each with its setting.
+    pub(super) fn mistaken<'a>(
+        &'a self,
+        paths: &'a BTreeSet<String>,
+    ) -> impl Iterator<Item = (String, &'a str)> {
+        self.others.iter().filter_map(|name| {
+            let meant = paths.iter().find(|path| variable(path).replace("__", "_") == *name)?;
+            Some((name.clone(), meant.as_str()))
+        })
     }
+
+    fn collect(pairs: impl Iterator<Item = (String, Option<String>)>) -> Self {
+        let mut found = Self::default();
+        for (name, value) in pairs.filter(|(name, _)| name.starts_with("FAREGATE_")) {
+            match name.strip_prefix(PREFIX) {
+                Some(path) => {
+                    let path = path.to_ascii_lowercase().replace("__", ".");
+                    found.variables.insert(path, Variable { name, value });
+                }
+                None => drop(found.others.insert(name)),
+            }
+        }
+        found
+    }
+}
+
+/// The variable that stands in front of a setting.
+pub(super) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.to_ascii_uppercase().replace('.', "__"))
 }
 
 impl std::fmt::Debug for Variable {

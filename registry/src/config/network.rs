@@ -10,11 +10,11 @@ mod token;
 
 use std::time::Duration;
 
-use domain::{Amount, Network, Secret};
+use domain::{Address, Amount, Network, Secret};
 
 pub use foreign::ForeignSettings;
 pub(super) use foreign::caip2;
-pub(super) use read::{Around, Public, all};
+pub(super) use read::{Public, all};
 
 /// A network of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,10 @@ pub struct EvmSettings {
     pub bump_after: u64,
     /// How long the first payment waits for others to come along, where no transaction is on its way.
     pub batch_interval: Duration,
+    /// Factories that are called for payers whose contracts are not there yet (ERC-6492): their gas is the operator's.
+    pub factories: Vec<Address>,
+    /// How many transactions the key had sent before Faregate had it, or before a backup that was restored was brought up to date.
+    pub first_nonce: u64,
 }
 
 /// [`NetworkSettings::confirmations`] where nothing is said.

@@ -121,7 +121,7 @@ pub(super) fn entry(section: &Section<'_>, rules: SettlementRules) -> Entry {
     let pay_to = section.item("pay_to").and_then(|item| item.parse(value::address));
     let payee = payee::read(section);
     let foreign = payee::read_foreign(section);
-    let fee = section.item("fee").and_then(|item| item.parse(value::share)).unwrap_or_default();
+    let fee = section.item("fee").and_then(|item| item.parse_in("%", value::share)).unwrap_or_default();
     let hosts = hosts(section);
     let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
     let rate_limit = rate::read(section);

@@ -9,6 +9,10 @@ use super::tree::Section;
 /// The key, of a route or of a provider.
 pub(super) fn read(of: &Section<'_>) -> Option<RateLimit> {
     let item = of.item("rate_limit")?;
+    if item.is_text() {
+        item.fail("must be a table, such as rate_limit = { calls = 100, per = \"1s\" }");
+        return None;
+    }
     let section = item.section()?;
     let count = |key, hint: Option<&str>| {
         let item = match hint {
@@ -62,7 +66,7 @@ mod tests {
     #[test]
     fn what_is_no_limit_says_what_to_write() {
         for (text, told) in [
-            ("\"100/s\"", "must be a table"),
+            ("\"100/s\"", "must be a table, such as rate_limit = { calls = 100, per = \"1s\" }"),
             ("{ per = \"1s\" }", "calls = 100"),
             ("{ calls = 1 }", "per = \"1s\""),
             ("{ calls = 0, per = \"1s\" }", "from 1 to 1000000"),

@@ -235,12 +235,12 @@ pub(super) fn file(item: &Item<'_>) -> Option<PathBuf> {
 
 /// A duration within bounds.
 pub(super) fn duration(item: &Item<'_>, least: Duration, most: Duration) -> Option<Duration> {
-    item.parse(|text| within(value::duration(text)?, (least, most), value::print_duration))
+    item.parse_in("s", |text| within(value::duration(text)?, (least, most), value::print_duration))
 }
 
 /// A number of bytes within bounds.
 pub(super) fn size(item: &Item<'_>, range: RangeInclusive<u64>) -> Option<u64> {
-    item.parse(|text| within(value::size(text)?, (*range.start(), *range.end()), value::print_size))
+    item.parse_in("B", |text| within(value::size(text)?, (*range.start(), *range.end()), value::print_size))
 }
 
 /// Some text on one line.

@@ -36,8 +36,25 @@ impl<'a> Source<'a> {
         ConfigError {
             place: self.place(offset),
             key: self.key_at(offset),
-            message: format!("{}; the file is not valid TOML here, correct this first", error.message()),
+            message: format!(
+                "{}; the file is not valid TOML here, correct this first{}",
+                error.message(),
+                if self.is_bare_word(offset) {
+                    ": text stands in quotes, such as price = \"free\""
+                } else {
+                    ""
+                }
+            ),
         }
+    }
+
+    /// Whether what stands behind the `=` of a byte's line begins like a word.
+    fn is_bare_word(&self, offset: usize) -> bool {
+        let (before, after) = self.text.split_at_checked(offset).unwrap_or((self.text, ""));
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let value = line.split_once('=').map(|(_, value)| value.trim_start());
+        let first = value.and_then(|value| value.chars().chain(after.chars()).find(|it| !it.is_whitespace()));
+        first.is_some_and(char::is_alphabetic)
     }
 
     /// The table and the key on whose line a byte stands, as far as they can be told.

@@ -4,6 +4,7 @@ mod capture;
 mod database;
 mod examples;
 mod foreign;
+mod hints;
 mod limits;
 mod lists;
 mod metered;
@@ -160,7 +161,7 @@ prise = "$1"
         "2: publik_url: unknown key, did you mean `public_url`?",
         "4: limits.conections_max: unknown key, did you mean `connections_max`?",
         "5: limits.header_bytes_max: `32KB` is not a size",
-        "8: providers[0].fee: must be a string in quotes, not a number with a point",
+        "8: providers[0].fee: must be a string in quotes with its unit, such as \"2.5%\"",
         "10: providers[0].upstream.addresses[0]: holds a path",
         "11: providers[0].upstream.conect_timeout: unknown key, did you mean `connect_timeout`?",
         "12: providers[0].upstream.read_timeout: `2 seconds` is not a duration",

@@ -5,6 +5,8 @@
 //! repeats a value here: it may be a secret. Parsers of values that are none say what they were given
 //! themselves.
 
+mod hint;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -89,20 +91,6 @@ impl<'a> Report<'a> {
     /// Something is odd there, and may be meant.
     pub(super) fn warn(&self, spot: &Spot, message: impl Display) {
         self.warnings.borrow_mut().push(spot.error(message));
-    }
-
-    /// Variables that no key asked for.
-    pub(super) fn finish_environment(&self) {
-        let overridable = self.overridable.borrow();
-        for (path, variable) in self.environment.iter() {
-            if !overridable.contains(path) {
-                let hint = key_path::did_you_mean(path, overridable.iter().map(String::as_str));
-                let place = Place::Environment { variable: key_path::printable(&variable.name) };
-                let message =
-                    format!("no setting has this name{hint} (only single settings can be overridden)");
-                self.errors.borrow_mut().push(error(place, &key_path::printable(path), message));
-            }
-        }
     }
 
     /// The warnings, or everything that is wrong.
@@ -212,7 +200,7 @@ impl<'a> Section<'a> {
         let path = key_path::join(&self.spot.key, key);
         let Some(value) = self.table.get(key) else { return Vec::new() };
         let item = Item { report: self.report, key: path, found: Found::Value(value) };
-        item.list().iter().filter_map(Item::section).collect()
+        item.tables().iter().filter_map(Item::section).collect()
     }
 
     /// All keys with their values, for tables whose keys are names.

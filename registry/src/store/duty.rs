@@ -2,7 +2,7 @@
 
 use domain::UnixMillis;
 
-use super::pool::execute;
+use super::pool::{execute, on_either};
 use super::{Session, StoreError};
 
 /// Names the holder until then, where nobody else is named.
@@ -17,4 +17,16 @@ pub(crate) async fn take(
          where duty.holder = excluded.holder or duty.until <= $3";
     let taken = execute!(session, sqlx::query(TAKE).bind(name).bind(&holder[..]).bind(at.0).bind(until.0))?;
     Ok(taken == 1)
+}
+
+/// Whether the holder is named.
+pub(crate) async fn is_held(
+    session: &mut Session<'_>,
+    name: &str,
+    holder: &[u8; 16],
+) -> Result<bool, StoreError> {
+    const FIND: &str = "select count(*) from duty where name = $1 and holder = $2";
+    let count: i64 =
+        on_either!(session, c => sqlx::query_scalar(FIND).bind(name).bind(&holder[..]).fetch_one(c))?;
+    Ok(count > 0)
 }

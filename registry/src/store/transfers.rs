@@ -27,6 +27,20 @@ pub(crate) async fn put(
     Ok(())
 }
 
+/// What became of one that is in no transaction of ours; whether that is what stands of it now.
+pub(crate) async fn note(
+    session: &mut Session<'_>,
+    of: Of<'_>,
+    member: &str,
+    (outcome, at): (&str, UnixMillis),
+) -> Result<bool, StoreError> {
+    const NOTE: &str = "insert into sent_transfer (member, network, account, nonce, outcome, at) values ($1, $2, $3, -1, $4, $5)
+         on conflict (member) do nothing";
+    execute!(session, sqlx::query(NOTE).bind(member).bind(of.0).bind(of.1).bind(outcome).bind(at.0))?;
+    let found = find(session, member).await?;
+    Ok(found.is_some_and(|(_, _, stands)| stands.as_deref() == Some(outcome)))
+}
+
 /// What became of one that stands in a transaction.
 pub(crate) async fn end(
     session: &mut Session<'_>,

@@ -163,6 +163,7 @@ impl Nodes {
                     tracing::error!(
                         network = chain_id,
                         said,
+                        node = host(&node.url),
                         "a node is one of another network, and is not asked"
                     );
                 }
@@ -217,6 +218,12 @@ impl Receipt {
     pub(crate) const fn gas_used(&self) -> u64 {
         self.gas_used
     }
+}
+
+/// What may be told of a URL: its path may be a secret.
+fn host(url: &str) -> String {
+    let url = reqwest::Url::parse(url).ok();
+    url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A number as JSON-RPC writes it: `0x` and hexadecimal digits.

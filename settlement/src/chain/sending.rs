@@ -38,6 +38,11 @@ impl Chain {
         self.quantity("eth_getTransactionCount", json!([sender, block])).await
     }
 
+    /// The same, with those that wait to be included.
+    pub(crate) async fn transactions_waiting_of(&self, sender: Address) -> Result<u64, RpcError> {
+        self.quantity("eth_getTransactionCount", json!([sender, "pending"])).await
+    }
+
     /// Whether there is a contract at an address.
     pub(crate) async fn has_code(&self, contract: Address) -> Result<bool, RpcError> {
         let code: Bytes = self.nodes.call("eth_getCode", json!([contract, "latest"])).await?;
@@ -45,7 +50,10 @@ impl Chain {
     }
 
     /// Wei that an address has for gas.
-    pub(crate) async fn coins(&self, owner: Address) -> Result<U256, RpcError> {
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn coins(&self, owner: Address) -> Result<U256, RpcError> {
         self.nodes.call("eth_getBalance", json!([owner, "latest"])).await
     }
 

@@ -84,6 +84,17 @@ async fn what_the_nodes_show_is_read() {
 }
 
 #[tokio::test]
+async fn a_transfer_stands_once_its_block_counts() {
+    // Block 12 of 20.
+    for (confirmations, stands) in [(8, true), (9, false)] {
+        let node = Node { used: true, logs: json!([used()]), receipt: receipt() };
+        let (_mock, chain) = chain(node, confirmations).await;
+        let moves = (&Transfer::Authorization(signed()), signed().value);
+        assert_eq!(chain.stands(TOKEN, moves, B256::repeat_byte(7)).await, Ok(stands), "{confirmations}");
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_shows_more_than_was_asked_for_is_read_by_the_token() {
     let mut elsewhere = used();
     elsewhere["address"] = json!(Address::repeat_byte(8));

@@ -1,10 +1,10 @@
 //! [`Way`]: one way to pay a deposit, a token on a network with a treasury; and which of them a payment was made in.
 
-use domain::{Address, Amount, Asset, Network, Token, TransferMethod, UnixMillis};
+use domain::{Address, Amount, Asset, B256, Network, Token, TransferMethod, UnixMillis};
 use protocol::eip712::Domain;
 use protocol::offer::Offer;
 use protocol::payload::{Malformed, PaymentPayload};
-use protocol::verify::{Expected, Method, Quote, Rejection, VerifiedPayment, verify};
+use protocol::verify::{Expected, Method, Quote, Rejection, VerifiedPayment, verify_on_chain};
 use protocol::{X402_VERSION_1, network};
 
 /// A token in which deposits are taken.
@@ -20,6 +20,8 @@ pub(super) struct Way {
 pub(super) struct Judged<'a> {
     pub(super) way: &'a Way,
     pub(super) payment: Result<VerifiedPayment, Rejection>,
+    /// What its payer's contract may have signed, where no key has.
+    pub(super) unproven: Vec<(&'a Way, B256)>,
 }
 
 // === impl Way ===
@@ -49,9 +51,9 @@ impl Way {
         &self,
         payload: &PaymentPayload,
         (price, quote): (Amount, &str),
-        at: UnixMillis,
+        (at, found): (UnixMillis, Option<B256>),
     ) -> Result<VerifiedPayment, Rejection> {
-        verify(
+        verify_on_chain(
             payload,
             &Expected {
                 asset: &self.asset,
@@ -62,31 +64,35 @@ impl Way {
                 quotes: &[Quote { price, revision: 0, quote }],
                 at,
             },
+            found,
         )
     }
 }
 
 /// Judges a payment in every way that its client may have meant: v1 names no token, which one it was its signature tells. Where it fits
-/// none, by one that says what is wrong with it.
+/// none, by one that says what is wrong with it. `found`: what its payer's contract was found to have signed.
 pub(super) fn judge<'a>(
     payload: &PaymentPayload,
     ways: &'a [Way],
     asked: (Amount, &str),
-    at: UnixMillis,
+    (at, found): (UnixMillis, Option<B256>),
 ) -> Result<Judged<'a>, Malformed> {
     let is_v1 = payload.version() == X402_VERSION_1;
     let is_offered = |way: &&Way| !is_v1 || network::v1_name(&way.asset.network).is_some();
     let offered: Vec<&Way> = ways.iter().filter(is_offered).collect();
     let meant = offered.iter().filter(|way| payload.may_be_in(&way.asset));
     let nearest = offered.iter().find(|way| *way.asset.network == *payload.network()).or(offered.first());
-    let mut judged = None;
+    let (mut judged, mut unproven) = (None, Vec::new());
     for way in meant.chain(nearest) {
-        let payment = way.verify(payload, asked, at);
+        let payment = way.verify(payload, asked, (at, found));
         let is_signed = payment.as_ref().map_or_else(|rejection| rejection.signed().is_some(), |_| true);
         if is_signed {
-            return Ok(Judged { way, payment });
+            return Ok(Judged { way, payment, unproven: Vec::new() });
         }
-        judged.get_or_insert(Judged { way, payment });
+        let digest = payment.as_ref().err().and_then(Rejection::unproven);
+        unproven.extend(digest.map(|digest| (*way, digest)));
+        judged.get_or_insert((*way, payment));
     }
-    judged.ok_or_else(|| Malformed::Version(payload.version()))
+    let (way, payment) = judged.ok_or_else(|| Malformed::Version(payload.version()))?;
+    Ok(Judged { way, payment, unproven })
 }

@@ -15,6 +15,14 @@ sol! {
         event Transfer(address indexed from, address indexed to, uint256 value);
     }
 
+    /// The same where the signature may be a contract's (USDC 2.2).
+    interface WalletToken {
+        function transferWithAuthorization(
+            address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce,
+            bytes signature
+        ) external;
+    }
+
     /// Permit2's `TokenPermissions`.
     struct Permitted {
         address token;

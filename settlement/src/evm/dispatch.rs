@@ -37,9 +37,9 @@ impl<O: Outbox> Task<O> {
         Ok(())
     }
 
-    /// Whether a member goes alone: nobody can make its call for us, or it may have been another's call that made its own fail.
+    /// Whether a member goes alone, by what it is, or since it may have been another's call that made its own fail.
     fn goes_alone(&self, member: &Member) -> bool {
-        member.is_personal() || self.failures.get(&member.id).is_some_and(|failures| *failures > 0)
+        member.goes_alone() || self.failures.get(&member.id).is_some_and(|failures| *failures > 0)
     }
 
     /// What goes into the next transaction.

@@ -47,7 +47,7 @@ impl Flight {
 
     /// Recorded by somebody who has ended since: to be sent, whether it was or not.
     pub(super) fn resumed(recorded: Recorded, head: u64) -> Self {
-        let is_alone = recorded.members.iter().any(Member::is_personal);
+        let is_alone = recorded.members.iter().any(Member::goes_alone);
         Self { recorded, is_alone, seen: None, looked_at: head, sent_at: 0, offered_at: head }
     }
 

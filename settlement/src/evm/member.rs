@@ -5,15 +5,16 @@ use std::sync::Arc;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolCall;
 use protocol::permit::{EXACT_PROXY, PERMIT2, Permit, UPTO_PROXY};
-use protocol::signature::Signature;
 use protocol::transfer::Transfer;
 use serde::{Deserialize, Serialize};
 
+use super::MULTICALL3;
 use super::contracts::{
     ExactProxy, ExactWitness, Permission, Permit2, Permitted, Token, UptoProxy, UptoWitness,
 };
+use super::proof::{self, Proof, Signer};
 
-/// Gas that a call may take. What is not taken is not paid for; a wallet that is a contract takes most.
+/// Gas that a call may take. What is not taken is not paid for.
 pub(super) const AUTHORIZATION_GAS: u64 = 110_000;
 const PERMIT_GAS: u64 = 180_000;
 const PAYOUT_GAS: u64 = 80_000;
@@ -39,10 +40,13 @@ pub enum Order {
         token: Address,
         /// What was signed.
         transfer: Transfer,
-        /// r, s, v.
+        /// r, s, v of a key, or what a contract takes.
         signature: Bytes,
         /// Atomic units: all that was signed, or less where the scheme is `upto`.
         amount: U256,
+        /// Who has signed.
+        #[serde(default, skip_serializing_if = "Signer::is_key")]
+        signer: Signer,
     },
     /// Out of our own account.
     Payout {
@@ -70,11 +74,10 @@ impl Member {
     pub fn payment(
         id: Arc<str>,
         (token, transfer, amount): (Address, Transfer, U256),
-        signature: &Signature,
+        Proof { signature, signer }: Proof,
         since_block: u64,
     ) -> Self {
-        let signature = signature.to_bytes().into();
-        Self { id, order: Order::Payment { token, transfer, signature, amount }, since_block }
+        Self { id, order: Order::Payment { token, transfer, signature, amount, signer }, since_block }
     }
 
     /// A transfer out of our own account.
@@ -97,10 +100,29 @@ impl Member {
         }
     }
 
-    pub(super) const fn gas(&self) -> u64 {
+    /// Whether it goes into a transaction of its own: where nobody can make its call for us, and where its call runs code of the payer's
+    /// own, which might take all the gas that others need.
+    pub(super) const fn goes_alone(&self) -> bool {
+        self.is_personal() || self.contract().is_some()
+    }
+
+    /// Its payer, where that is a contract.
+    pub(super) const fn contract(&self) -> Option<Address> {
         match &self.order {
-            Order::Payment { transfer: Transfer::Authorization(_), .. } => AUTHORIZATION_GAS,
-            Order::Payment { transfer: Transfer::Permit(_), .. } => PERMIT_GAS,
+            Order::Payment { transfer, signer: Signer::Contract { .. }, .. } => Some(transfer.from()),
+            Order::Payment { .. } | Order::Payout { .. } => None,
+        }
+    }
+
+    pub(super) fn gas(&self) -> u64 {
+        match &self.order {
+            Order::Payment { transfer, signature, signer, .. } => {
+                let moving = match transfer {
+                    Transfer::Authorization(_) => AUTHORIZATION_GAS,
+                    Transfer::Permit(_) => PERMIT_GAS,
+                };
+                moving.saturating_add(signer.gas(signature))
+            }
             Order::Payout { .. } => PAYOUT_GAS,
         }
     }
@@ -108,21 +130,9 @@ impl Member {
     /// What moves the value.
     pub(super) fn call(&self) -> Call {
         match &self.order {
-            Order::Payment { token, transfer: Transfer::Authorization(signed), signature, .. } => {
-                let word = |from: usize| signature.get(from..from + 32).unwrap_or(&[0; 32]);
-                let call = Token::transferWithAuthorizationCall {
-                    from: signed.from,
-                    to: signed.to,
-                    value: signed.value,
-                    validAfter: signed.valid_after,
-                    validBefore: signed.valid_before,
-                    nonce: signed.nonce,
-                    v: signature.get(64).copied().unwrap_or(0),
-                    r: alloy_primitives::B256::from_slice(word(0)),
-                    s: alloy_primitives::B256::from_slice(word(32)),
-                };
-                Call::new(*token, &call)
-            }
+            Order::Payment {
+                token, transfer: Transfer::Authorization(signed), signature, signer, ..
+            } => signer.made_first(proof::authorized(*token, signed, signature, signer), MULTICALL3),
             Order::Payment { transfer: Transfer::Permit(permit), signature, amount, .. } => {
                 by_proxy(permit, signature.clone(), *amount)
             }

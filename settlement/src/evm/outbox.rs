@@ -20,6 +20,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// What was recorded and not closed, by nonce, and the first nonce above all that were ever recorded.
     async fn resume(&self) -> Result<Resumed, OutboxError>;
 
+    /// How many transactions stand there from a nonce on, closed or not.
+    async fn recorded(&self, first: u64) -> Result<u64, OutboxError>;
+
     /// Writes a transaction down, durably, where nothing stands under its nonce, or a version more of the one that stands there. It is
     /// sent only after this. Whatever else stands there refuses it: another sender of our key wrote it, whose place was taken or who took
     /// ours, or we did and heard an error.

@@ -21,6 +21,8 @@ const NONCE_USED: &str = "its nonce was used without paying whom it is made out 
 const TIME_OVER: &str = "its time was over before it was moved";
 const REVERTED: &str = "the token did not move it: the transaction was reverted, or shows no transfer";
 const PASSED: &str = "another transaction of the key took its place; see on chain that it did not move before it is tried again";
+const FORGOTTEN: &str =
+    "the outbox does not know all that the key sent: it may have left before, and a person has to see to it";
 const ELSEWHERE: &str = "it stands in a transaction of another key, which is not closed";
 const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by what";
 
@@ -29,6 +31,7 @@ const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by wha
 impl<O: Outbox> Task<O> {
     /// Answers those that would fail and takes them out of the batch: nothing of them is sent.
     pub(super) async fn leave_out(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
+        self.leave_out_burning(batch);
         self.leave_out_sent(batch).await?;
         let outcomes = self.simulate(batch).await?;
         if outcomes.iter().all(Result::is_ok) {
@@ -60,12 +63,16 @@ impl<O: Outbox> Task<O> {
         let transfers = batch.iter().filter(|member| member.is_transfer());
         let transfers: Vec<_> = transfers.map(|member| Arc::clone(&member.id)).collect();
         for id in transfers {
-            let Some(sent) = self.outbox.transfer(&id).await? else { continue };
+            let sent = self.outbox.transfer(&id).await?;
+            if sent.is_none() && self.knows_all() {
+                continue;
+            }
             match sent {
-                Sent::Over(over) => self.answer(&id, &over.into()),
-                Sent::Elsewhere => self.answer(&id, &Settling::Unknown(ELSEWHERE.to_owned())),
+                None => self.answer(&id, &Settling::Unknown(FORGOTTEN.to_owned())),
+                Some(Sent::Over(over)) => self.answer(&id, &over.into()),
+                Some(Sent::Elsewhere) => self.answer(&id, &Settling::Unknown(ELSEWHERE.to_owned())),
                 // Written down, though whoever did heard an error: it is sent as anything that is.
-                Sent::Here => {
+                Some(Sent::Here) => {
                     self.adopt().await?;
                     if !self
                         .flights
@@ -195,8 +202,12 @@ impl<O: Outbox> Task<O> {
     }
 
     /// What a member is answered that a transaction of ours did not move; none where it is to be tried again.
-    fn after(&self, member: &Member, fate: Fate, has_landed: bool) -> Option<Settling> {
+    fn after(&mut self, member: &Member, fate: Fate, has_landed: bool) -> Option<Settling> {
         let failures = self.failures.get(&member.id).copied().unwrap_or(0);
+        if fate == Fate::Unused && has_landed {
+            self.burning.note(member);
+        }
+        let tries = if member.contract().is_some() { 1 } else { TRIES };
         match (fate, &member.order) {
             (_, Order::Payout { .. }) if has_landed => Some(Settling::Refused(REVERTED.to_owned())),
             // Nodes that do not agree show the same: whether it is sent again, a person decides.
@@ -205,7 +216,7 @@ impl<O: Outbox> Task<O> {
             (Fate::Void, _) => Some(Settling::Refused(NONCE_USED.to_owned())),
             (Fate::Expired, _) => Some(Settling::Refused(TIME_OVER.to_owned())),
             (Fate::Unclear, _) => Some(Settling::Unknown(UNCLEAR.to_owned())),
-            (Fate::Unused, _) if failures + 1 < TRIES => None,
+            (Fate::Unused, _) if failures + 1 < tries => None,
             (Fate::Unused, _) => {
                 Some(Settling::Unknown("its call failed in several transactions".to_owned()))
             }

@@ -11,11 +11,13 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
+use super::burning::Burning;
 use super::flight::Flight;
 use super::member::Member;
 use super::outbox::{Outbox, OutboxError};
 use super::{Ask, MULTICALL3, Settings, Waiter};
 use crate::chain::{Chain, RpcError};
+use crate::duty::{Alone, Duty};
 use crate::rail::Settling;
 
 /// Members that wait for a transaction; whoever asks for one more waits outside.
@@ -48,7 +50,7 @@ pub struct Task<O> {
     pub(super) us: Address,
     pub(super) chain: Arc<Chain>,
     pub(super) outbox: O,
-    asks: mpsc::Receiver<Ask>,
+    pub(super) asks: mpsc::Receiver<Ask>,
     /// To be sent, the first one first.
     pub(super) queue: VecDeque<Member>,
     /// Recorded and not closed, by nonce.
@@ -59,10 +61,18 @@ pub struct Task<O> {
     pub(super) waiting: HashMap<Arc<str>, Vec<Waiter>>,
     /// How often a member's call failed in a transaction; 0 for one that may stand in a transaction that was never sent.
     pub(super) failures: HashMap<Arc<str>, u32>,
+    /// Payers whose contracts are left alone.
+    pub(super) burning: Burning,
     /// Until the network is looked at again.
     pause: Duration,
     /// Whether transactions can be sent.
     pub(super) able: Arc<AtomicBool>,
+    /// Whether the outbox knows all that the key sent.
+    pub(super) knows_all: Arc<AtomicBool>,
+    /// Whether it is this one that sends.
+    pub(super) has_turn: Arc<AtomicBool>,
+    /// Who says so.
+    pub(super) duty: Arc<dyn Duty>,
     /// Steps in a row that were not made.
     pub(super) failed: u32,
     /// Whether something may be written down that is not known here: a record was refused, or its answer was lost.
@@ -77,7 +87,7 @@ impl<O: Outbox> Task<O> {
         key: SigningKey,
         chain: Arc<Chain>,
         outbox: O,
-        (asks, able): (mpsc::Receiver<Ask>, Arc<AtomicBool>),
+        (asks, [able, has_turn, knows_all]): (mpsc::Receiver<Ask>, [Arc<AtomicBool>; 3]),
     ) -> Self {
         Self {
             pause: settings.poll,
@@ -92,7 +102,11 @@ impl<O: Outbox> Task<O> {
             next_nonce: 0,
             waiting: HashMap::new(),
             failures: HashMap::new(),
+            burning: Burning::default(),
             able,
+            knows_all,
+            has_turn,
+            duty: Arc::new(Alone),
             failed: 0,
             is_unsure: false,
         }
@@ -104,11 +118,12 @@ impl<O: Outbox> Task<O> {
             biased;
             // Whoever would say so may be gone.
             stopped = stop.wait_for(|stopped| *stopped) => drop(stopped),
-            () = self.work() => {}
+            () = self.take_turns() => {}
         }
     }
 
-    async fn work(&mut self) {
+    /// Until nobody can ask any more and all is closed. It may be dropped at any point.
+    pub(super) async fn work(&mut self) {
         let mut ticks = tokio::time::interval(self.settings.poll);
         while let Err(failure) = self.resume().await {
             warn!(%failure, "the settler cannot begin yet");
@@ -160,8 +175,9 @@ impl<O: Outbox> Task<O> {
         if !self.chain.has_code(MULTICALL3).await? {
             return Err(Failure::Multicall);
         }
-        let head = self.chain.head().await?;
+        let (head, sent) = (self.chain.head().await?, self.sent_before().await?);
         let resumed = self.outbox.resume().await?;
+        self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = resumed.next_nonce;
         let members = resumed.open.iter().flat_map(|recorded| &recorded.members);
         self.waiting = members.map(|member| (Arc::clone(&member.id), Vec::new())).collect();
@@ -171,8 +187,9 @@ impl<O: Outbox> Task<O> {
 
     /// Takes over what is written down and not known here.
     pub(super) async fn adopt(&mut self) -> Result<(), Failure> {
-        let head = self.chain.head().await?;
+        let (head, sent) = (self.chain.head().await?, self.sent_before().await?);
         let resumed = self.outbox.resume().await?;
+        self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = self.next_nonce.max(resumed.next_nonce);
         for recorded in resumed.open {
             self.queue.retain(|member| recorded.members.iter().all(|other| other.id != member.id));

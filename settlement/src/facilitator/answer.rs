@@ -92,7 +92,7 @@ pub enum Unknown {
     #[error("the facilitator's answer is too long")]
     TooLong,
     /// Not what x402 says that it answers.
-    #[error("the facilitator answered {status} without an x402 answer")]
+    #[error("the facilitator answered {status} without an x402 answer{}", wants_key(*status))]
     Malformed {
         /// Of the answer.
         status: u16,
@@ -150,8 +150,8 @@ struct SettleResponse {
     amount: Option<String>,
 }
 
-pub(super) fn identified(body: &[u8]) -> Result<Identified, Unknown> {
-    let answer: VerifyResponse = read(StatusCode::OK, body)?;
+pub(super) fn identified(status: StatusCode, body: &[u8]) -> Result<Identified, Unknown> {
+    let answer: VerifyResponse = read(status, body)?;
     if !answer.is_valid {
         return Ok(Identified::Invalid(word(answer.invalid_reason)));
     }
@@ -159,8 +159,8 @@ pub(super) fn identified(body: &[u8]) -> Result<Identified, Unknown> {
     payer.map(Identified::Payer).ok_or(Unknown::Other("payer"))
 }
 
-pub(super) fn verified(body: &[u8], payer: Option<Party>) -> Result<Verified, Unknown> {
-    let answer: VerifyResponse = read(StatusCode::OK, body)?;
+pub(super) fn verified(status: StatusCode, body: &[u8], payer: Option<Party>) -> Result<Verified, Unknown> {
+    let answer: VerifyResponse = read(status, body)?;
     if !answer.is_valid {
         return Ok(Verified::Invalid(word(answer.invalid_reason)));
     }
@@ -192,12 +192,21 @@ pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Resu
     Ok(Settled::Moved { transaction: transaction.chars().take(WORD_MAX).collect() })
 }
 
-pub(super) fn supported(body: &[u8]) -> Result<Supported, Unknown> {
-    read(StatusCode::OK, body)
+pub(super) fn supported(status: StatusCode, body: &[u8]) -> Result<Supported, Unknown> {
+    read(status, body)
 }
 
 fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Unknown> {
     serde_json::from_slice(body).map_err(|_| Unknown::Malformed { status: status.as_u16() })
+}
+
+/// What a status says of who asked.
+const fn wants_key(status: u16) -> &'static str {
+    if matches!(status, 401 | 403) {
+        ": it does not take the fields that are sent to it (headers, headers_file)"
+    } else {
+        ""
+    }
 }
 
 /// Whether a settlement was refused before anything was sent, by its code.
@@ -240,6 +249,13 @@ fn word(text: Option<String>) -> String {
 // === impl Supported ===
 
 impl Supported {
+    /// Whether it settles payments of this scheme on a network (CAIP-2), by any version of x402.
+    #[must_use]
+    pub fn settles(&self, scheme: &str, network: &str) -> bool {
+        let names = |told: &str| told == network || protocol::network::of_v1_name(told) == Some(network);
+        self.kinds.iter().any(|kind| kind.scheme == scheme && names(&kind.network))
+    }
+
     /// What clients must find in an offer of scheme `exact` on a network to sign it; none where such payments are not settled.
     #[must_use]
     pub fn extra_of_exact(&self, network: &str) -> Option<Map<String, Value>> {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::{Amount, Asset};
+use domain::{Address, Amount, Asset};
 use reqwest::header::HeaderValue;
 use serde_json::json;
 
@@ -51,7 +51,12 @@ async fn settled(act: Act) -> Result<Settled, Unknown> {
     mock.does(act);
     let (payment, requirements) = (json!({"x402Version": 2}), offer());
     facilitator
-        .settle(Shown { version: 2, payment: &payment, requirements: &requirements, payer: payer() })
+        .settle(Shown {
+            version: 2,
+            payment: &payment,
+            requirements: &requirements,
+            payer: Some(payer().into()),
+        })
         .await
 }
 
@@ -67,7 +72,8 @@ fn success() -> serde_json::Value {
 async fn a_facilitator_is_asked_with_our_terms_and_with_the_fields_of_each_call() {
     let (mock, facilitator) = client().await;
     let (payment, requirements) = (json!({"x402Version": 1, "anything": [1]}), offer());
-    let shown = Shown { version: 1, payment: &payment, requirements: &requirements, payer: payer() };
+    let shown =
+        Shown { version: 1, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     mock.does(Act::Answer(200, json!({"isValid": true, "payer": payer().to_string()}).to_string()));
     assert_eq!(facilitator.verify(shown).await, Ok(Verified::Valid));
     mock.does(Act::Answer(200, success().to_string()));
@@ -135,7 +141,8 @@ async fn a_facilitator_that_is_not_there_was_not_asked() {
     drop(listener);
     let gone = Facilitator::new(Configuration { url, ..facilitator.configuration }).unwrap();
     let (payment, requirements) = (json!({}), offer());
-    let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: payer() };
+    let shown =
+        Shown { version: 2, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     let unknown = gone.settle(shown).await.unwrap_err();
     assert_eq!((&unknown, unknown.was_not_asked()), (&Unknown::Unreachable, true));
     assert!(mock.calls().is_empty());
@@ -199,7 +206,8 @@ async fn what_opens_a_facilitator_follows_no_redirect() {
 async fn a_verdict_is_the_facilitators_code_or_none() {
     let (mock, facilitator) = client().await;
     let (payment, requirements) = (json!({}), offer());
-    let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: payer() };
+    let shown =
+        Shown { version: 2, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     let invalid = json!({"isValid": false, "invalidReason": "insufficient_funds", "payer": null});
     mock.does(Act::Answer(400, invalid.to_string()));
     assert_eq!(facilitator.verify(shown).await, Ok(Verified::Invalid("insufficient_funds".to_owned())));

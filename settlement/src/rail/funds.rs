@@ -1,14 +1,13 @@
 //! [`Funds`]: what a payer has on chain, as a node showed it a moment ago.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
 use alloy_primitives::U256;
 use domain::{Address, Amount, Clock, UnixMillis};
-use parking_lot::Mutex;
 
 use super::RailError;
+use super::kept::Kept;
 
 /// How long an answer stands that suffices.
 const FRESH_MS: i64 = 10_000;
@@ -43,19 +42,11 @@ pub(super) type Owner = (Arc<str>, Address, Address, bool);
 type Answer = Result<Funds, RailError>;
 
 /// What is remembered of one payer; locked while it is asked for, so that it is asked for once.
-type Entry = Arc<tokio::sync::Mutex<Option<(UnixMillis, Answer)>>>;
+type Entry = tokio::sync::Mutex<Option<(UnixMillis, Answer)>>;
 
 /// Answers, and for how long they stand.
-#[derive(Default)]
 pub(super) struct Purses {
-    kept: Mutex<Kept>,
-}
-
-/// Two halves: where the younger is full, it becomes the older.
-#[derive(Default)]
-struct Kept {
-    young: HashMap<Owner, Entry>,
-    old: HashMap<Owner, Entry>,
+    kept: Kept<Owner, Entry>,
 }
 
 // === impl Funds ===
@@ -76,6 +67,10 @@ impl Funds {
 // === impl Purses ===
 
 impl Purses {
+    pub(super) fn new() -> Self {
+        Self { kept: Kept::new(PAYERS_MAX) }
+    }
+
     /// What is remembered, or else is read now.
     pub(super) async fn get(
         &self,
@@ -84,7 +79,7 @@ impl Purses {
         clock: &dyn Clock,
         read: impl Future<Output = Answer>,
     ) -> Answer {
-        let entry = self.kept.lock().entry(owner);
+        let entry = self.kept.entry(owner);
         let mut remembered = entry.lock().await;
         let now = clock.now();
         if let Some((at, answer)) = &*remembered {
@@ -98,21 +93,5 @@ impl Purses {
         let answer = read.await;
         *remembered = Some((now, answer.clone()));
         answer
-    }
-}
-
-// === impl Kept ===
-
-impl Kept {
-    fn entry(&mut self, owner: Owner) -> Entry {
-        if let Some(entry) = self.young.get(&owner) {
-            return Arc::clone(entry);
-        }
-        let entry = self.old.remove(&owner).unwrap_or_default();
-        if self.young.len() >= PAYERS_MAX / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(owner, Arc::clone(&entry));
-        entry
     }
 }

@@ -13,8 +13,9 @@ use super::funds::Funds;
 use super::observer::RailObserver;
 use super::pool::{Heard, Pool, Question, Queue};
 use super::settlers::Settlers;
+use super::words::{Sealed, Word, Words};
 use super::{RailError, Settling, Watched, units};
-use crate::chain::{Chain, Depth, Evidence, RpcError};
+use crate::chain::{Chain, Depth, Evidence, RpcError, Standing};
 use crate::evm::{EvmSettler, Member};
 use crate::facilitator::Shown;
 use crate::signed::Signed;
@@ -40,6 +41,7 @@ pub struct Line {
     nodes: Mutex<Breaker>,
     last_block: AtomicU64,
     settlers: Mutex<Settlers>,
+    words: Words,
 }
 
 // === impl Line ===
@@ -60,7 +62,8 @@ impl Line {
             Settler::Evm(settler) => [settler.address()].into(),
             Settler::Facilitators(_) => Settlers::default(),
         });
-        Self { network, chain, settler, looks: (looks, pause), nodes, last_block, settlers }
+        let words = Words::new();
+        Self { network, chain, settler, looks: (looks, pause), nodes, last_block, settlers, words }
     }
 
     pub(super) const fn chain(&self) -> &Arc<Chain> {
@@ -134,6 +137,32 @@ impl Line {
         Ok(Funds { balance, allowance: Some(allowance) })
     }
 
+    /// Whether a payer is a contract that has signed.
+    pub(super) async fn word(&self, sealed: &Sealed<'_>, watched: Watched<'_>) -> Result<Word, RailError> {
+        let ask = async {
+            if !self.nodes.lock().admits(watched.0.now()) {
+                return Err(RailError::NodesLeftAlone);
+            }
+            let standing = self.chain.standing(sealed.payer, sealed.digest, sealed.seal).await;
+            Ok(match self.note(standing, watched)? {
+                Standing::Signed => Word::Signed,
+                Standing::Unmade(making) if self.makes(making.factory) => Word::Signed,
+                Standing::Unmade(making) => Word::Unmade(making.factory),
+                Standing::Not => Word::Not,
+                Standing::Nobody => Word::Nobody,
+            })
+        };
+        self.words.get(sealed, watched.0, ask).await
+    }
+
+    /// Whether contracts of a factory are made here when they pay first. What facilitators do, they say when they verify.
+    fn makes(&self, factory: Address) -> bool {
+        match &self.settler {
+            Settler::Facilitators(_) => true,
+            Settler::Evm(settler) => settler.factories().contains(&factory),
+        }
+    }
+
     /// Has it settled, by whoever settles here, and believes the chain.
     pub(super) async fn settle(
         &self,
@@ -190,11 +219,11 @@ impl Line {
         signed: &Signed,
         amount: Amount,
     ) -> Settling {
-        let Some(signature) = signed.signature() else {
+        let Some(proof) = signed.proof().map(|proof| proof.made_by(settler.factories())) else {
             return Settling::Refused("unsupported_signature".to_owned());
         };
         let moves = (signed.token, *signed.transfer(), units(amount));
-        let member = Member::payment(payment.to_string().into(), moves, signature, signed.since_block);
+        let member = Member::payment(payment.to_string().into(), moves, proof, signed.since_block);
         settler.settle(member, Depth::Last).await
     }
 

@@ -1,5 +1,6 @@
 //! [`House`]: a real ledger with a clock that stands, terms that a test writes, and books whose steps fail when told to.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,12 +10,13 @@ use domain::{
     Secret, SettlementRules, SettlementTerms, UnixMillis, WalletId,
 };
 use ledger::{
-    Closing, Database, Funding, Held, HoldRequest, Ledger, LedgerError, Position, RefundReason,
+    Closing, Database, Funding, Held, HoldRequest, Ledger, LedgerError, Outlet, Position, RefundReason,
     RefundRequest, Settings, Settlement, Silent, Tally, Writer, audit_database,
 };
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
+use crate::rail::tests::NETWORK;
 use crate::{Books, SettlementError, TermsError, TermsSource, Watcher};
 
 /// 2026-11-22T12:00:00Z, a Sunday.
@@ -76,7 +78,8 @@ impl House {
             Ok("postgres") => Database::Postgres { url: Secret::new(test_postgres::fresh_database()) },
             _ => Database::Sqlite { directory: directory.path().to_owned() },
         };
-        let settings = Settings::new(database);
+        let outlets = HashMap::from([(NETWORK.into(), Outlet::default())]);
+        let settings = Settings { outlets, ..Settings::new(database) };
         let clock = Arc::new(Hands(AtomicI64::new(NOON)));
         let (ledger, writer) = Ledger::open(settings.clone(), clock.clone(), Arc::new(Silent)).unwrap();
         let terms = Arc::new(Terms(Mutex::new(Ok(vec![("acme".into(), terms)]))));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_primitives::B256;
 use async_trait::async_trait;
-use domain::{BasisPoints, Capture, Clock, Fingerprint, Payee, PaymentId, Price, ReplayKey, Settle};
+use domain::{BasisPoints, Capture, Clock, Custody, Fingerprint, PaymentId, Price, ReplayKey, Settle};
 use ledger::{Held, Hold, HoldRequest, Intent, PaymentState};
 use serde_json::json;
 
@@ -46,14 +46,14 @@ impl Both {
         hold
     }
 
-    fn request(&self, nonce: u8, settle: Settle) -> HoldRequest {
+    pub(super) fn request(&self, nonce: u8, settle: Settle) -> HoldRequest {
         let (payload, requirements) = texts(nonce);
         let intent = Intent {
             network: NETWORK.into(),
-            token: TOKEN,
-            payer: payer(),
-            pay_to: PAY_TO,
-            payee: Payee::Direct(PAY_TO),
+            token: TOKEN.into(),
+            payer: payer().into(),
+            pay_to: PAY_TO.into(),
+            custody: Custody::Direct,
             deposit: None,
             settle,
             valid_before: VALID_BEFORE,
@@ -117,7 +117,7 @@ impl Both {
     /// The transaction that a captured payment's value moved in.
     pub(super) async fn moved(&self, payment: PaymentId) -> Option<B256> {
         let record = self.house.ledger.payment(payment).await.unwrap()?;
-        record.receipt.on_chain.unwrap().transaction
+        record.receipt.on_chain.unwrap().transaction?.evm()
     }
 
     fn closed(&self) -> Vec<Closed> {
@@ -159,8 +159,10 @@ async fn what_is_unused_is_void_once_its_time_is_over_on_chain_and_not_by_our_cl
     let mut both = Both::new().await;
     let hold = both.hold(1, Settle::After).await;
     drop(hold);
+    both.round().await;
     both.later(59);
     both.round().await;
+    assert_eq!(both.world.asked(0, "settle"), 0, "nobody is asked for what this process never asked for");
     // Our clock runs ahead of the chain's.
     both.world.later(3_600_000);
     both.round().await;
@@ -316,6 +318,41 @@ async fn d13_a_settlement_that_is_taken_back_before_its_block_counts_is_made_aga
     both.round().await;
     assert_eq!(both.moved(payment).await, transaction_of(1));
     assert_eq!(both.closed(), [Closed::Settled]);
+    both.house.finish().await;
+}
+
+#[tokio::test]
+async fn what_stands_in_a_block_that_does_not_count_is_not_asked_for_again_by_the_next_process() {
+    let mut both = Both::deep(2).await;
+    both.world.rail.refresh().await;
+    let hold = both.hold(1, Settle::After).await;
+    let (payment, (payload, requirements)) = (hold.payment(), texts(1));
+    let signed = Signed::read(NETWORK.into(), TOKEN, 1, &payload, &requirements).unwrap();
+    let shown = both.world.rail.settle(payment, &signed, price()).await;
+    assert_eq!(shown, Settling::Shown(transaction(B256::repeat_byte(1))));
+    hold.capture_seen(transaction(B256::repeat_byte(1))).await.unwrap().delivered();
+    both.world.rail.forget(&payment);
+    both.round().await;
+    assert_eq!((both.world.asked(0, "settle"), both.closed()), (1, vec![]));
+    both.world.chain.lock().block += 2;
+    both.later(2);
+    both.round().await;
+    assert_eq!((both.world.asked(0, "settle"), both.closed()), (1, vec![Closed::Settled]));
+    both.house.finish().await;
+}
+
+#[tokio::test]
+async fn whose_payment_nobody_settled_in_time_pays_first_too() {
+    let mut both = Both::new().await;
+    both.captured(1, Settle::Deferred).await;
+    both.world.facilitators[0].does(Act::Answer(500, "{}".to_owned()));
+    both.round().await;
+    assert!(both.world.rail.is_trusted(payer()), "nobody has refused it");
+    both.later(60);
+    both.later(15);
+    both.round().await;
+    assert_eq!(both.closed(), [Closed::WrittenOff(amount(1_000))]);
+    assert!(!both.world.rail.is_trusted(payer()));
     both.house.finish().await;
 }
 

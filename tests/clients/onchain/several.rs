@@ -1,6 +1,10 @@
 //! Two gateways and a control plane on one PostgreSQL, paid on chain: a payment is one payment wherever it comes, and what a gateway
 //! leaves that is gone the others close.
 
+mod firm;
+mod own;
+mod treasury;
+
 use serde_json::Value;
 use tests::chain::{NETWORK, Network, Official};
 use tests::facilitator::{Call, Conduct, Facilitator};

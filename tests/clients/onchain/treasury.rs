@@ -3,6 +3,7 @@
 
 mod first;
 mod killed;
+mod restored;
 
 use std::collections::HashSet;
 

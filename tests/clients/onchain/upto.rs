@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::facilitator::{Call, Conduct};
 use tests::wait::until;
-use tests::{PublicWorld, Request, Route, Script};
+use tests::{Clock, Gate, Payer, PublicWorld, Request, Route, Script, Setting};
 
 use crate::client::Client;
 
@@ -105,6 +105,58 @@ async fn a_facilitator_that_takes_more_than_was_asked_is_booked_for_what_it_took
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_while_its_payment_can_still_be_settled() {
+    let clock = Clock::new();
+    clock.freeze();
+    let world = Setting::new(routes()).network(&lines()).clock(&clock).start().await;
+    let [first, second, third] = [Gate::new(), Gate::new(), Gate::new()];
+    let stream = Script::events().event("{}").pass(&first).event("{\"used\":700}").pass(&second);
+    world.upstream.on("/stream", stream.event("{\"used\":900}").pass(&third).last_chunk());
+    let mut payer = world.payer(10_000).await;
+    payer.follow(&clock);
+    world.network.approve_permit2(payer.address()).await;
+    let mut wire = world.gateway.wire().await;
+    wire.send(&streamed(&world, &payer).await).await;
+    assert_eq!(wire.head("GET").await.unwrap().0, 200);
+    wire.piece().await.unwrap();
+    // Its payment's time is 120 s and the whole second after them; it takes 12 s to settle it.
+    clock.step(120 - 12);
+    first.open();
+    assert_eq!(wire.piece().await.unwrap(), b"data: {\"used\":700}\n\n");
+    clock.step(1);
+    second.open();
+    assert_eq!(wire.piece().await, None, "it ends before the next event");
+    world.settled(700).await;
+    third.open();
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stops_reading_does_not_outlast_the_time_of_its_payment() {
+    let clock = Clock::new();
+    clock.freeze();
+    let patient = "[limits]\nclient_write_timeout = \"1h\"";
+    let world = Setting::new(routes()).section(patient).network(&lines()).clock(&clock).start().await;
+    let gate = Gate::new();
+    let begun = Script::events().event("{}").pass(&gate).event("{\"used\":700}");
+    // More than lies between two sockets.
+    let more = ": and so on\n".repeat(100_000);
+    world.upstream.on("/stream", (0..32).fold(begun, |script, _| script.chunk(&more)).last_chunk());
+    let mut payer = world.payer(10_000).await;
+    payer.follow(&clock);
+    world.network.approve_permit2(payer.address()).await;
+    let mut wire = world.gateway.wire().await;
+    wire.send(&streamed(&world, &payer).await).await;
+    assert_eq!(wire.head("GET").await.unwrap().0, 200);
+    wire.piece().await.unwrap();
+    clock.step(120 - 12 - 4);
+    gate.open();
+    world.settled(700).await;
+    drop(wire);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_metered_route_is_offered_where_somebody_settles_it_and_by_upto_alone() {
     let world = PublicWorld::with(&lines(), routes()).await;
     let challenge = offered(&world).await;
@@ -133,6 +185,14 @@ async fn a_permit_for_another_facilitator_pays_for_nothing() {
     assert!(world.upstream.seen().is_empty(), "nothing was forwarded");
     world.expect_received(0).await;
     world.finish().await;
+}
+
+/// A paid call of `/stream`.
+async fn streamed(world: &PublicWorld, payer: &Payer) -> Request {
+    offered(world).await;
+    let request = Request::get("/stream");
+    let payment = payer.pay_challenge(&world.challenge(&request).await);
+    request.paying(payment.header())
 }
 
 /// The 402 of `/used` with its offers of `upto` alone, once there are some: whoever settles is asked first.

@@ -142,6 +142,37 @@ async fn one_that_is_reverted_is_told_and_so_is_whoever_asks_again() {
     expect_moved(&network, 0).await;
 }
 
+/// The outbox was put back to what it was before, or somebody else has the key.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_the_outbox_may_have_forgotten_is_not_sent_until_somebody_says_from_where_on_it_knows_all() {
+    let network = network().await;
+    let first = Settler::start(&network, &Memory::default(), 0);
+    transaction(&first.settle(transfer("out/0")).await);
+    drop(first);
+    let outbox = Memory::default();
+    let second = Settler::start(&network, &outbox, 0);
+    let told = second.settle(transfer("out/0")).await;
+    assert!(matches!(&told, Settling::Unknown(why) if why.contains("does not know all")), "{told:?}");
+    assert!(!second.handle.knows_all() && outbox.open().is_empty());
+    // What a payer signed goes on, and hides nothing.
+    let payer = network.payers(1, 1_000).await.remove(0);
+    transaction(&second.settle(member(&payer, &offer())).await);
+    drop(second);
+    let third = Settler::start(&network, &outbox, 0);
+    assert!(matches!(third.settle(transfer("out/0")).await, Settling::Unknown(_)));
+    drop(third);
+    let knowing = Settings { first_nonce: 1, ..settings() };
+    let fourth = Settler::start_with(&network, &outbox, 0, knowing.clone());
+    transaction(&fourth.settle(transfer("out/1")).await);
+    assert!(fourth.handle.knows_all());
+    drop(fourth);
+    // A gap in the middle is one, too.
+    network.send(&settler_address(), Address::repeat_byte(7), "0x").await;
+    let fifth = Settler::start_with(&network, &outbox, 0, knowing);
+    assert!(matches!(fifth.settle(transfer("out/2")).await, Settling::Unknown(_)));
+    assert_eq!(network.balance(recipient()).await, 2 * UNITS + 1_000);
+}
+
 /// An owner of the books that was taken over, and wakes: it knows nothing of what the new one sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_senders_of_one_key_take_no_nonce_from_each_other_and_each_transfer_is_made_once() {

@@ -31,7 +31,9 @@ const signer = toFacilitatorEvmSigner({
   waitForTransactionReceipt: (asked) => client.waitForTransactionReceipt(asked),
 });
 const facilitator = new x402Facilitator();
-facilitator.register("eip155:84532", new ExactEvmScheme(signer));
+// It makes wallets of payers by the factory of Wallets.sol.
+const eip6492AllowedFactories = ["0xfaC7000000000000000000000000000000001271"];
+facilitator.register("eip155:84532", new ExactEvmScheme(signer, { eip6492AllowedFactories }));
 facilitator.register("eip155:84532", new UptoEvmScheme(signer));
 facilitator.registerV1("base-sepolia", new ExactEvmSchemeV1(signer));
 

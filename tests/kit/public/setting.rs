@@ -16,6 +16,10 @@ use crate::upstream::Upstream;
 /// What is to be different.
 pub struct Setting {
     routes: Vec<Route>,
+    /// Lines more about the API.
+    api: Vec<String>,
+    /// Where it is said to be; where it is, if nothing is said.
+    api_url: Option<String>,
     /// Sections of the file beside `[[networks]]`.
     sections: String,
     /// Lines more about the network.
@@ -37,6 +41,8 @@ impl Setting {
     pub fn new(routes: impl IntoIterator<Item = Route>) -> Self {
         Self {
             routes: routes.into_iter().collect(),
+            api: Vec::new(),
+            api_url: None,
             sections: String::new(),
             network: String::new(),
             facilitator: String::new(),
@@ -45,6 +51,20 @@ impl Setting {
             is_treasury: false,
             clock: None,
         }
+    }
+
+    /// With a line more about the API, such as `read_timeout = "1s"`.
+    #[must_use]
+    pub fn api(mut self, line: &str) -> Self {
+        self.api.push(line.to_owned());
+        self
+    }
+
+    /// With an API elsewhere.
+    #[must_use]
+    pub fn api_at(mut self, url: &str) -> Self {
+        self.api_url = Some(url.to_owned());
+        self
     }
 
     /// With a section of the test's own.
@@ -113,7 +133,13 @@ impl Setting {
         };
         let networks = network.section(&self.lines(key.as_ref()), &[]) + &self.facilitators(&facilitator);
         let section = format!("{}\n{networks}", self.sections);
-        let provider = Provider::new("acme", upstream.address()).line(&paid).routes(self.routes);
+        let mut provider = Provider::new("acme", upstream.address()).line(&paid).routes(self.routes);
+        for line in &self.api {
+            provider = provider.upstream_line(line);
+        }
+        if let Some(url) = &self.api_url {
+            provider = provider.at(url);
+        }
         let config = Config { clock: self.clock, ..Config::default().section(&section).provider(provider) };
         let gateway = Faregate::start(config).await;
         PublicWorld { network, official, facilitator, upstream, gateway, recipient, _key: key }

@@ -28,7 +28,18 @@ async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_provide
         amount: units(700),
         late: Some(PaymentId::from_bytes([4; 16])),
     };
-    let movements = [written_off, differed].map(|what| Movement { at: START, who: None, what });
+    let resolved = What::Resolved {
+        id: TransferId::from_bytes([5; 16]),
+        payment,
+        provider: "acme".to_owned(),
+        network: "eip155:84532".to_owned(),
+        to: "payer",
+        amount: units(700),
+        is_loss: false,
+        reason: "it was never served".to_owned(),
+        booked: None,
+    };
+    let movements = [written_off, differed, resolved].map(|what| Movement { at: START, who: None, what });
     house.books.commit(Batch { payments: Vec::new(), movements: movements.into() });
     sequencer.look().await.unwrap();
     let written_off = &house.of_kind("payment.written_off").await[0];
@@ -39,4 +50,10 @@ async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_provide
     assert_eq!((&differed.tenant, &differed.subject), (&written_off.tenant, &written_off.subject));
     assert_eq!((&differed.data["way"], &differed.data["booked"]), (&json!("arrived"), &json!("written_off")));
     assert_eq!(differed.data["late_payment"], PaymentId::from_bytes([4; 16]).to_string());
+    let resolved = &house.of_kind("reconciliation.resolved").await[0];
+    assert_eq!((&resolved.tenant, &resolved.subject), (&written_off.tenant, &written_off.subject));
+    assert_eq!(
+        (&resolved.data["to"], &resolved.data["reason"]),
+        (&json!("payer"), &json!("it was never served"))
+    );
 }

@@ -75,6 +75,7 @@ impl Source {
         }
         let told = mistakes.0.iter().map(|(pointer, message)| match self.line(pointer) {
             Some(line) => format!("\n  line {line}, {pointer}: {message}"),
+            None if pointer.is_empty() => format!("\n  {message}"),
             None => format!("\n  {pointer}: {message}"),
         });
         anyhow::bail!("nothing was changed: {} cannot be applied{}", self.name, told.collect::<String>())

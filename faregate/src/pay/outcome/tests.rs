@@ -78,10 +78,54 @@ async fn a_failure_whose_payment_was_voided_charged_nothing() {
         "{lines:?}"
     );
     assert_eq!(report["paid"], json!(false));
+    let moved = SettlementResponse { success: true, transaction: "0xabc".to_owned(), ..receipt.clone() };
+    let (lines, report) = said_of(
+        500,
+        &[
+            ("payment-response", &moved.to_header()),
+            ("faregate-payment-status", "refunded"),
+            ("faregate-payment-id", "pay_1"),
+        ],
+        "",
+    )
+    .await;
+    assert!(lines[1].starts_with("refunded, charged $0.00: "), "{lines:?}");
+    assert_eq!((&report["paid"], &report["refunded"]), (&json!(false), &json!(true)));
+    assert_eq!((&report["charged"], &report["payment"]), (&json!("$0.00"), &json!("pay_1")));
     let unproven: [&[(&str, &str)]; 2] = [&[], &[("faregate-payment-status", "captured")]];
     for fields in unproven {
         let (lines, report) = said_of(500, fields, "").await;
         assert!(lines[1].starts_with("IT MAY HAVE BEEN CHARGED"), "{lines:?}");
         assert_eq!(report["paid"], Value::Null);
     }
+}
+
+#[tokio::test]
+async fn a_transaction_is_named_where_the_receipt_names_one_and_nowhere_else() {
+    let receipt = SettlementResponse {
+        success: true,
+        error_reason: None,
+        error_message: None,
+        payer: None,
+        transaction: "0xabc".to_owned(),
+        network: "eip155:8453".to_owned(),
+        amount: Some("2500".to_owned()),
+        extra: None,
+    };
+    let (lines, report) = said_of(200, &[("payment-response", &receipt.to_header())], "").await;
+    assert_eq!(&lines[..2], ["paid $0.0025 on eip155:8453", "transaction 0xabc"]);
+    assert_eq!(report["transaction"], json!("0xabc"));
+    let later = SettlementResponse { transaction: String::new(), ..receipt };
+    let (lines, report) = said_of(200, &[("payment-response", &later.to_header())], "").await;
+    assert!(lines.iter().all(|line| !line.contains("transaction")), "{lines:?}");
+    assert_eq!(report["transaction"], Value::Null);
+    assert!(report["digest"].is_string());
+}
+
+#[tokio::test]
+async fn what_is_charged_at_the_end_is_held_until_then() {
+    let fields = [("faregate-payment-status", "held"), ("faregate-payment-id", "pay_1")];
+    let (lines, report) = said_of(200, &fields, "").await;
+    assert_eq!(lines[0], "held, at most $0.0025: what was used is charged once the answer has ended");
+    assert_eq!((&report["paid"], &report["payment"]), (&Value::Null, &json!("pay_1")));
 }

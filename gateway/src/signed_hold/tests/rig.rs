@@ -18,7 +18,7 @@ use protocol::signature::SigningKey;
 use registry::config::Limits;
 use registry::{Database, Registry};
 use serde_json::{Value, json};
-use settlement::rail::{Lack, Settlers};
+use settlement::rail::{Lack, Sealed, Settlers, Word};
 use settlement::{RailError, Settling, Signed};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, watch};
@@ -36,6 +36,7 @@ use crate::snapshot::Snapshot;
 use crate::stage::admit::Admitted;
 use crate::stage::capture::capture;
 use crate::stage::hold::{Admission, Holder, Payer};
+use crate::stage::prove::prove;
 use crate::stage::route::{Routed, route};
 use crate::stage::verify::verify;
 use crate::traffic::Traffic;
@@ -75,6 +76,8 @@ pub(super) struct Told {
     asked: Mutex<Option<Amount>>,
     is_distrusted: Mutex<bool>,
     gate: Mutex<Option<Arc<Gate>>>,
+    word: Mutex<Result<Word, RailError>>,
+    questions: Mutex<u32>,
     changes: watch::Sender<u64>,
 }
 
@@ -145,8 +148,10 @@ impl Rig {
         let (routed, request) = self.routed(path, query);
         let value = HeaderValue::from_str(payment).unwrap();
         let offer = routed.offer().unwrap();
-        let credential = Credential::Payment(&value);
-        let claim = verify(credential, &routed.route, offer, NOW, &Limits::default())?;
+        let judged = |found| {
+            verify(Credential::Payment(&value), &routed.route, offer, (NOW, found), &Limits::default())
+        };
+        let claim = prove(judged(None)?, Some(&self.public), |found| judged(Some(found))).await?;
         let (directory, metrics) = (self.registry.directory(), metrics());
         let holder = Holder {
             ledger: &self.ledger,
@@ -181,7 +186,7 @@ impl Rig {
         }
     }
 
-    fn routed(&self, path: &str, query: Option<&str>) -> (Routed, Admitted) {
+    pub(super) fn routed(&self, path: &str, query: Option<&str>) -> (Routed, Admitted) {
         let request = Admitted {
             method: "GET".to_owned(),
             authority: "localhost".to_owned(),
@@ -265,6 +270,8 @@ impl Told {
             asked: Mutex::new(None),
             is_distrusted: Mutex::new(false),
             gate: Mutex::new(None),
+            word: Mutex::new(Ok(Word::Nobody)),
+            questions: Mutex::new(0),
             changes: watch::Sender::default(),
         }
     }
@@ -283,6 +290,16 @@ impl Told {
 
     pub(super) fn distrusts(&self) {
         *self.is_distrusted.lock() = true;
+    }
+
+    /// What payers' contracts say.
+    pub(super) fn says(&self, word: Result<Word, RailError>) {
+        *self.word.lock() = word;
+    }
+
+    /// How often one was asked.
+    pub(super) fn questions(&self) -> u32 {
+        *self.questions.lock()
     }
 
     /// How often a settlement was asked for.
@@ -322,6 +339,11 @@ impl PublicRail for Told {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    async fn word(&self, _sealed: Sealed<'_>) -> Result<Word, RailError> {
+        *self.questions.lock() += 1;
+        self.word.lock().clone()
     }
 
     async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {

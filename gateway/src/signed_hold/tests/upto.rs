@@ -38,6 +38,17 @@ async fn less_than_was_signed_is_settled_and_booked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_more_than_was_signed_is_settled_and_booked() {
+    let rig = metered(Settle::After).await;
+    let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
+    let most = units(samples::PRICE);
+    let receipt = exchange.held().unwrap().charging(units(samples::PRICE + 1)).capture().await.unwrap();
+    assert_eq!((rig.rail.asked(), receipt.record().amount), (Some(most), most));
+    receipt.delivered();
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_was_used_nothing_is_settled_and_the_permit_is_free_again() {
     for settle in [Settle::After, Settle::Deferred] {
         let rig = metered(settle).await;
@@ -78,6 +89,17 @@ async fn an_unknown_settlement_is_asked_for_again_with_what_was_used_and_booked_
     let booked = rig.ledger.payment(open.payment).await.unwrap().unwrap();
     assert_eq!(booked.receipt.amount, units(500));
     rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_did_not_pay_before_gets_no_call_whose_cost_is_known_behind_it() {
+    for settle in [Settle::After, Settle::Deferred] {
+        let rig = metered(settle).await;
+        rig.rail.distrusts();
+        let refusal = rig.admit(&rig.payment(1, 2)).await.err().unwrap();
+        assert_eq!((refusal.status(), refusal.code()), (402, "payer_not_trusted"));
+        assert_eq!((rig.rail.settled(), rig.ledger.unknown().len()), (0, 0));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,7 +90,7 @@ fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
         Lack::Balance => Unpaid::Rejected {
             code: "insufficient_funds",
             message: format!(
-                "{} has too little on {network}, beside what it has not settled yet",
+                "{} has too little on {network}, beside what it has not settled yet; any other offer of this 402 may be paid instead",
                 payer.to_checksum(None)
             ),
         },

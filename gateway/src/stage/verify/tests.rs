@@ -50,7 +50,7 @@ fn key() -> SigningKey {
 
 fn judged(offer: &RouteOffer, payment: &str, at: UnixMillis) -> Result<Claim, Refusal> {
     let header = HeaderValue::from_str(payment).unwrap();
-    verify(Credential::Payment(&header), &samples::route(), offer, at, &Limits::default())
+    verify(Credential::Payment(&header), &samples::route(), offer, (at, None), &Limits::default())
 }
 
 fn on_chain(claim: Claim) -> OnChain {
@@ -64,6 +64,8 @@ fn refused(offer: &RouteOffer, payment: &str) -> (u16, &'static str) {
     let refusal = match judged(offer, payment, NOW) {
         // Signed for what is not offered: refused so where nothing was paid with it before.
         Ok(Claim { claimant: Claimant::Earlier { rejection, .. }, .. }) => refuse(&rejection),
+        // Refused so where its payer is no contract that has signed it.
+        Ok(Claim { claimant: Claimant::Unproven(unproven), .. }) => unproven.refusal,
         Ok(_) => panic!("it pays"),
         Err(refusal) => refusal,
     };
@@ -196,4 +198,22 @@ fn a_payment_on_chain_must_have_time_left_to_be_settled() {
     let Claimant::Earlier { rejection, way, version } = at(290) else { panic!("10 s are its margin") };
     assert_eq!(rejection.code(), "invalid_exact_evm_payload_authorization_valid_before");
     assert_eq!((way.pay_to, version), (Address::repeat_byte(4), 2));
+}
+
+#[test]
+fn nobody_but_a_key_signs_for_a_wallet_here_and_on_a_public_network_a_contract_may() {
+    let offer = offered(&[samples::network()]);
+    let sealed = |payment: &mut Value| payment["payload"]["signature"] = json!("0x1271");
+    assert_eq!(refused(&offer, &payment(&offer, WALLET, sealed)), (400, "invalid_payload"));
+    let claim = judged(&offer, &payment(&offer, CHAIN, sealed), NOW).unwrap();
+    let Claimant::Unproven(unproven) = claim.claimant else { panic!("its contract is to be asked") };
+    let [(network, digest)] = &*unproven.digests else { panic!("one thing was signed") };
+    assert_eq!((&**network, unproven.payer), ("eip155:84532", key().address()));
+    assert_eq!(unproven.refusal.code(), "invalid_exact_evm_signature");
+    let text = payment(&offer, CHAIN, sealed);
+    let header = HeaderValue::from_str(&text).unwrap();
+    let found = (NOW, Some(*digest));
+    let credential = Credential::Payment(&header);
+    let claim = verify(credential, &samples::route(), &offer, found, &Limits::default()).unwrap();
+    assert_eq!(on_chain(claim).payment.digest(), *digest);
 }

@@ -27,6 +27,10 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(PgConnectOptions::from_str(url)?.application_name("faregate ledger").disable_statement_logging())
 }
 
+/// The same where it takes a while, or comes again and again: what was planned while a table was small would read the whole of it
+/// when it has grown.
+pub(crate) const REPORTER: &str = "set search_path to ledger; set default_transaction_read_only to on; set plan_cache_mode to force_custom_plan";
+
 pub(crate) async fn writer(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     connect(options, WRITER).await
 }

@@ -91,6 +91,7 @@ pub(super) fn outgoing(delta: &Delta) -> Statement<'static> {
         .bind(column(rows, |row| row.outgoing.amount.atomic()))
         .bind(delta.marker.at.0)
         .bind(delta.marker.batch)
+        .bind(column(rows, |row| row.outgoing.suspense_of.map(|payment| payment.as_bytes().to_vec())))
 }
 
 pub(super) fn steps(delta: &Delta) -> Statement<'static> {
@@ -115,6 +116,24 @@ pub(super) fn movers(delta: &Delta) -> Statement<'static> {
     sqlx::query(text::MOVERS)
         .bind(column(&delta.movers, |row| row.moved.to_vec()))
         .bind(column(&delta.movers, |row| row.who.to_string()))
+        .bind(delta.marker.batch)
+}
+
+pub(super) fn resolutions(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.resolutions;
+    sqlx::query(text::RESOLUTIONS)
+        .bind(column(rows, |row| row.resolution.id.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.resolution.payment.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.number))
+        .bind(column(rows, |row| row.resolution.owed))
+        .bind(column(rows, |row| if row.resolution.is_loss { -1_i64 } else { 1 }))
+        .bind(column(rows, |row| row.account.0))
+        .bind(column(rows, |row| row.provider.0))
+        .bind(column(rows, |row| row.resolution.amount.atomic()))
+        .bind(column(rows, |row| row.resolution.booked.map(|booked| booked.as_bytes().to_vec())))
+        .bind(column(rows, |row| row.resolution.reason.clone()))
+        .bind(column(rows, |row| row.idempotency_key.clone()))
+        .bind(delta.marker.at.0)
         .bind(delta.marker.batch)
 }
 

@@ -80,7 +80,7 @@ held as (
   insert into hold (payment, agent, wallet, provider, route, price, maximum, revision, fee_points, per_day, per_month,
       replay_key, digest, fingerprint, idempotency, held_at, limits, free, capture, owed,
       instance, batch)
-    select h.*, $73, $2
+    select h.*, $73, $1
     from unnest($54::bytea[], $55::bytea[], $56::bigint[], $57::bigint[], $58::text[], $59::text[], $60::bigint[],
       $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[], $65::bytea[], $66::bytea[], $67::bytea[],
       $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[], $91::bigint[]) as h
@@ -216,11 +216,21 @@ insert into difference (payment, number, way, booked, network, account, provider
   select d.*, $11, $12
   from unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
     $9::bytea[], $10::bytea[]) as d";
-/// `$1` ids, `$2` payments, `$3` providers, `$4` networks, `$5` tokens, `$6` recipients, `$7` amounts, `$8` time, `$9` batch.
+/// `$1` ids, `$2` payments, `$3` providers, `$4` networks, `$5` tokens, `$6` recipients, `$7` amounts, `$8` time, `$9` batch,
+/// `$10` payments of what was in suspense.
 pub(super) const OUTGOING: &str = "
-insert into outgoing (id, payment, provider, network, token, recipient, amount, state, tries, steps, at, batch, changed_at)
+insert into outgoing (id, payment, provider, network, token, recipient, amount, suspense, state, tries, steps, at, batch,
+    changed_at)
   select o.*, 'due', 0, 0, $8, $9, $8
-  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[]) as o";
+  from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[], $10::bytea[]) as o";
+
+/// `$1` ids, `$2` payments, `$3` numbers, `$4` whose, `$5` signs, `$6` accounts, `$7` providers, `$8` amounts, `$9` what books them, `$10` reasons,
+/// `$11` idempotency keys, `$12` time, `$13` batch.
+pub(super) const RESOLUTIONS: &str = "
+insert into resolution (id, payment, number, owed, sign, account, provider, amount, booked, reason, idempotency_key, at, batch)
+  select r.*, $12, $13
+  from unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+    $9::bytea[], $10::text[], $11::text[]) as r";
 
 /// `$1` transfers, `$2` numbers, `$3` states, `$4` hashes, `$5` reasons, `$6` time, `$7` batch.
 pub(super) const STEPS: &str = "
@@ -269,6 +279,7 @@ pub(crate) const EXPIRE: [&str; 3] = [
        and exists (select 1 from marker where epoch = $3)",
     "delete from response where payment in (select payment from response where expires_at <= $1 limit $2)
        and exists (select 1 from marker where epoch = $3)",
-    "delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400 limit $2)
+    "delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400
+       and not exists (select 1 from difference d where d.payment = voided.payment) limit $2)
        and exists (select 1 from marker where epoch = $3)",
 ];

@@ -271,6 +271,9 @@ fn rare(delta: &Delta) -> Vec<Statement<'static>> {
     if !delta.differences.is_empty() {
         statements.push(money::differences(delta));
     }
+    if !delta.resolutions.is_empty() {
+        statements.push(money::resolutions(delta));
+    }
     if !delta.outgoing.is_empty() {
         statements.push(money::outgoing(delta));
     }

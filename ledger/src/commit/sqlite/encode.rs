@@ -1,6 +1,8 @@
 //! A [`Delta`] as the arguments of the writer's statements: what payments write value by value, the rest as JSON arrays of
 //! arrays, bytes in hex, in the order that [`super::text`] names.
 
+mod suspense;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -10,9 +12,9 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 
 use super::text::{self, Size};
 use crate::batch::{
-    AccountId, CallChange, CallKey, ClosedRow, Delta, DifferenceRow, HoldRow, IntentRow, KEPT_MILLIS,
-    NewAccount, OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow,
-    WindowChange, WindowKey,
+    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MILLIS, NewAccount,
+    OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow, WindowChange,
+    WindowKey,
 };
 use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
@@ -75,7 +77,8 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.outgoing.iter(), outgoing).finish());
     values.add(Rows::of(delta.steps.iter(), step).finish());
     values.add(Rows::of(delta.kept.iter(), kept).finish());
-    values.add(Rows::of(delta.differences.iter(), difference).finish());
+    values.add(Rows::of(delta.differences.iter(), suspense::difference).finish());
+    values.add(Rows::of(delta.resolutions.iter(), suspense::resolution).finish());
     values.arguments
 }
 
@@ -188,9 +191,10 @@ fn closed(mut row: Row<'_>, closed: &ClosedRow) {
 
 /// `$27`
 fn outgoing(mut row: Row<'_>, begun: &OutgoingRow) {
-    let Outgoing { id, to, amount, .. } = &begun.outgoing;
+    let Outgoing { id, to, amount, suspense_of, .. } = &begun.outgoing;
     row.bytes(id.as_bytes()).account(begun.payment.map(AccountId)).number(begun.provider.0);
     row.text(&to.network).bytes(to.token.as_slice()).bytes(to.address.as_slice()).number(amount.atomic());
+    row.optional(suspense_of.as_ref().map(|payment| payment.as_bytes().as_slice()));
 }
 
 /// `$28`
@@ -203,16 +207,6 @@ fn step(mut row: Row<'_>, step: &StepRow) {
 /// `$29`
 fn kept(mut row: Row<'_>, (payment, owed): &(PaymentId, Amount)) {
     row.bytes(payment.as_bytes()).number(owed.atomic());
-}
-
-/// `$30`
-fn difference(mut row: Row<'_>, row_of: &DifferenceRow) {
-    let difference = &row_of.difference;
-    row.bytes(difference.payment.as_bytes()).number(row_of.number);
-    row.text(difference.differs.name()).text(difference.booked).text(&difference.network);
-    row.number(row_of.account.0).number(row_of.provider.0).number(difference.amount.atomic());
-    row.bytes(difference.differs.transaction().as_slice());
-    row.optional(difference.late.as_ref().map(|late| late.as_bytes().as_slice()));
 }
 
 fn account(mut row: Row<'_>, account: &NewAccount) {

@@ -158,3 +158,41 @@ fn a_payment_of_v1_is_judged_by_its_signature_and_its_network() {
     let less = |payment: &mut Value| payment["payload"]["authorization"]["value"] = json!("999");
     assert_eq!(code(signed(less)), "invalid_exact_evm_authorization_value");
 }
+
+/// Judges the captured payment of 1000 units with another signature, whose payer was found to have signed that.
+fn sealed(seal: &str, price: i64, found: Option<B256>) -> Result<VerifiedPayment, Rejection> {
+    let mut payment: Value = serde_json::from_str(PAYMENT).unwrap();
+    payment["payload"]["signature"] = json!(seal);
+    let domain = Domain::new(&usdc());
+    let expected = Expected {
+        asset: &usdc(),
+        method: Method::Authorization(&domain),
+        pay_to: address("0x90F79bf6EB2c4f870365E785982E1f101E93b906"),
+        max_timeout_seconds: 300,
+        margin_seconds: MARGIN,
+        quotes: &[Quote { price: units(price), revision: 3, quote: "3.current" }],
+        at: UnixMillis(1_795_349_461_000),
+    };
+    verify_on_chain(&parse(&payment), &expected, found)
+}
+
+#[test]
+fn what_no_key_has_signed_is_its_payers_where_that_was_found_and_for_nothing_else() {
+    let signed = serde_json::from_str::<Value>(PAYMENT).unwrap()["payload"]["signature"].clone();
+    let digest = sealed(signed.as_str().unwrap(), 1000, None).unwrap().digest();
+    let verified = sealed("0x1271", 1000, Some(digest)).unwrap();
+    assert_eq!((verified.payer(), verified.digest()), (address(PAYER), digest));
+    for found in [None, Some(B256::repeat_byte(1))] {
+        let rejection = sealed("0x1271", 1000, found).unwrap_err();
+        assert_eq!((rejection.unproven(), rejection.code()), (Some(digest), "invalid_exact_evm_signature"));
+    }
+    // One that pays no price of ours may have paid, once it is known to be its payer's.
+    let rejection = sealed("0x1271", 900, None).unwrap_err();
+    assert_eq!((rejection.unproven(), rejection.signed()), (Some(digest), None));
+    assert!(sealed("0x1271", 900, Some(digest)).unwrap_err().signed().is_some());
+    // Who has but keys is asked nothing.
+    let mut permit: Value = serde_json::from_str(PAYMENT_PERMIT).unwrap();
+    permit["payload"]["signature"] = json!("0x1271");
+    let rejection = judged(SIGNED, &permit, Method::Permit(&PermitDomain::new(84_532))).unwrap_err();
+    assert_eq!((rejection.unproven(), rejection.code()), (None, "invalid_permit2_signature"));
+}

@@ -7,7 +7,7 @@ use domain::{Amount, Network, Secret};
 
 use super::{
     CONFIRMATIONS, ForeignSettings, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings,
-    PAYER_UNSETTLED_MAX, SettlerSettings, foreign, settler, token,
+    PAYER_UNSETTLED_MAX, foreign, settler, token,
 };
 use crate::config::key_path::printable;
 use crate::config::section::secret_file;
@@ -27,14 +27,6 @@ const CONFIRMATIONS_MAX: u64 = 10_000;
 /// Longest time of a payment: for so long its nonce is kept at hand.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What a network must go with.
-#[derive(Clone, Copy)]
-pub(in crate::config) struct Around {
-    /// The number of the wallet's own network.
-    pub(in crate::config) wallet_chain_id: u64,
-    pub(in crate::config) coordination: Coordination,
-}
-
 /// Public networks of a file.
 #[derive(Clone, Debug, Default)]
 pub(in crate::config) struct Public {
@@ -43,8 +35,8 @@ pub(in crate::config) struct Public {
     pub(in crate::config) foreign: Arc<[ForeignSettings]>,
 }
 
-/// All networks of a file; none where one of them could not be read.
-pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Option<Public> {
+/// All networks of a file, beside the number of the wallet's own network; none where one of them could not be read.
+pub(in crate::config) fn all(root: &Section<'_>, wallet: u64, coordination: Coordination) -> Option<Public> {
     let sections = root.sections("networks");
     if let Some(beyond) = sections.get(NETWORKS_MAX) {
         root.report().fail(beyond.spot(), format!("more than {NETWORKS_MAX} networks"));
@@ -57,9 +49,9 @@ pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Option<Publi
             .filter(Item::is_text)
             .and_then(|item| item.text().map(|text| foreign::is_named(&text)));
         if is_foreign == Some(true) {
-            others.push(foreign::one(section, around.coordination, &mut names));
+            others.push(foreign::one(section, coordination, &mut names));
         } else {
-            networks.push(one(section, around, &mut ids));
+            networks.push(one(section, wallet, &mut ids));
         }
     }
     let networks: Option<Arc<[_]>> = networks.into_iter().collect();
@@ -67,8 +59,8 @@ pub(in crate::config) fn all(root: &Section<'_>, around: Around) -> Option<Publi
     Some(Public { networks: networks?, foreign: foreign? })
 }
 
-fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
-    let chain_id = chain_id(&section, around, ids);
+fn one(section: Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
+    let chain_id = chain_id(&section, wallet, ids);
     let nodes = nodes(&section);
     if nodes.iter().flatten().any(|node| value::is_open(node.expose())) {
         let told = "names a node without https: whoever is on the way can say what the chain shows";
@@ -81,10 +73,6 @@ fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<Netwo
     let refunds_per_day_max = section.item("refunds_per_day_max").and_then(|item| item.parse(refunds));
     let tokens = token::all(&section, chain_id);
     let settler = settler::read(&section);
-    if let (Some(SettlerSettings::Evm(_)), Coordination::Db) = (&settler, around.coordination) {
-        let told = "several gateways on one database cannot share a key: name facilitators, or leave out coordination = \"db\" in [data]";
-        section.report().fail(&section.spot_of("settler"), told);
-    }
     section.finish();
     let id = format!("eip155:{}", chain_id?).into();
     let (max_timeout_seconds, margin_seconds) = times?;
@@ -100,11 +88,11 @@ fn one(section: Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<Netwo
     })
 }
 
-fn chain_id(section: &Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option<u64> {
-    let hint = "name the network by its CAIP-2 id, such as id = \"eip155:8453\" (Base)";
+fn chain_id(section: &Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<u64> {
+    let hint = "name the network by its CAIP-2 id, such as id = \"eip155:84532\" (Base Sepolia, for tests)";
     let item = section.require("id", hint)?;
     let chain_id = item.parse(caip2)?;
-    if chain_id == around.wallet_chain_id {
+    if chain_id == wallet {
         item.fail(format!(
             "is the network of the wallet ([wallet] chain_id = {chain_id}), whose signatures could be used here: give the wallet \
              another number"
@@ -119,8 +107,12 @@ fn chain_id(section: &Section<'_>, around: Around, ids: &mut Vec<u64>) -> Option
 
 /// The number of an EVM network.
 fn caip2(text: &str) -> Result<u64, String> {
-    let malformed =
-        || format!("`{}` is no CAIP-2 id of a network: write it as \"eip155:8453\"", printable(text));
+    let malformed = || {
+        format!(
+            "`{}` is no CAIP-2 id of a network: write it as \"eip155:84532\", which is Base Sepolia",
+            printable(text)
+        )
+    };
     match text.split_once(':') {
         Some(("eip155", number)) => {
             // EIP-2294 keeps chain ids below this; without a leading zero there is one way to write each.
@@ -186,7 +178,7 @@ fn node(text: &str) -> Result<Secret, String> {
 pub(super) fn times(section: &Section<'_>) -> Option<(u64, u64)> {
     let (item, margin_item) = (section.item("max_timeout"), section.item("margin"));
     let seconds = |item: &Option<Item<'_>>, least, or| {
-        item.as_ref().map_or(Some(or), |item| item.parse(|text| whole_seconds(text, least)))
+        item.as_ref().map_or(Some(or), |item| item.parse_in("s", |text| whole_seconds(text, least)))
     };
     let max_timeout = seconds(&item, 1, MAX_TIMEOUT_SECONDS);
     let margin = seconds(&margin_item, 0, MARGIN_SECONDS);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::Secret;
+use domain::{Address, Secret};
 
 use super::{EvmSettings, FacilitatorSettings, SettlerSettings};
 use crate::config::header;
@@ -25,11 +25,17 @@ const BUMP_AFTER_MAX: u64 = 1_000;
 /// How many that are where nothing is said.
 const BUMP_AFTER: u64 = 3;
 
+/// Factories of one network.
+const FACTORIES_MAX: usize = 64;
+
 /// Longest time for which payments are collected.
 const BATCH_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 /// For how long they are where nothing is said.
 const BATCH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Most transactions that a key can have sent before.
+const FIRST_NONCE_MAX: u64 = 1_000_000_000_000;
 
 /// Shortest time that a facilitator is waited for.
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
@@ -162,11 +168,21 @@ fn evm(section: Section<'_>) -> Option<EvmSettings> {
     let bump_after = section.item("bump_after").and_then(|item| item.integer(1..=BUMP_AFTER_MAX));
     let interval = section.item("batch_interval");
     let interval = interval.and_then(|item| duration(&item, Duration::ZERO, BATCH_INTERVAL_MAX));
+    let factories = section.item("factories").map(|item| factories(&item)).unwrap_or_default();
+    let first_nonce = section.item("first_nonce").and_then(|item| item.integer(0..=FIRST_NONCE_MAX));
     section.finish();
     Some(EvmSettings {
         key: key?,
         max_fee_per_gas: fee?,
         bump_after: bump_after.unwrap_or(BUMP_AFTER),
         batch_interval: interval.unwrap_or(BATCH_INTERVAL),
+        factories,
+        first_nonce: first_nonce.unwrap_or(0),
     })
+}
+
+fn factories(item: &Item<'_>) -> Vec<Address> {
+    let told = format!("must list 1 to {FACTORIES_MAX} addresses; leave it out to make no wallets of payers");
+    let listed = item.filled_list(FACTORIES_MAX, told).unwrap_or_default();
+    listed.iter().filter_map(|item| item.parse(value::address)).collect()
 }

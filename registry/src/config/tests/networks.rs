@@ -5,7 +5,7 @@ use std::fs;
 use domain::{Amount, Network, Payee, Settle, TransferMethod};
 
 use super::{DOCUMENTED, errors, parse};
-use crate::config::{EvmSettings, NetworkSettings, SettlerSettings};
+use crate::config::{NetworkSettings, SettlerSettings};
 
 const BASE: &str = "[[networks]]\nid = \"eip155:8453\"\nrpc = [\"https://node/c4n4ry\"]\n";
 const FACILITATOR: &str = "[[networks.facilitators]]\nurl = \"https://f.example/x402/\"\n";
@@ -143,6 +143,7 @@ fn the_documented_networks_are_the_defaults() {
         "treasury",
         "refunds_per_day_max",
         "key_file",
+        "factories",
     ];
     let kept = lines.filter(|line| !others.iter().any(|other| line.starts_with(other)));
     let directory = tempfile::tempdir().unwrap();
@@ -175,7 +176,8 @@ fn nodes_keys_and_tokens_of_facilitators_come_from_files_and_are_shown_nowhere()
         "[[networks]]\nid = \"eip155:8453\"\nrpc_file = \"{nodes}\"\n{FACILITATOR}\
          headers = {{ x-a = \"1\", authorization = \"all\" }}\nsettle = {{ headers_file = {{ authorization = \"{token}\" }} }}\n\
          [[networks]]\nid = \"eip155:84532\"\nrpc = [\"http://c\"]\nsettler = \"evm\"\n\
-         [networks.evm]\nkey_file = \"{key}\"\nmax_fee_per_gas = \"0.05gwei\"\nbump_after = 7\nbatch_interval = \"0ms\"\n"
+         [networks.evm]\nkey_file = \"{key}\"\nmax_fee_per_gas = \"0.05gwei\"\nbump_after = 7\nbatch_interval = \"0ms\"\nfirst_nonce = 9\n\
+         factories = [\"0x0BA5ED0c6AA8c49038F819E587E2633c4A9F428a\"]\n"
     );
     let loaded = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let shown = format!("{:?}", loaded.config);
@@ -199,13 +201,10 @@ fn nodes_keys_and_tokens_of_facilitators_come_from_files_and_are_shown_nowhere()
     );
     assert_eq!(sent(&all[0].verify_headers), ["authorization=all", "x-a=1"]);
     assert_eq!(sent(&all[0].supported_headers), ["authorization=all", "x-a=1"]);
-    let SettlerSettings::Evm(EvmSettings { key, max_fee_per_gas, bump_after, batch_interval }) =
-        &sepolia.settler
-    else {
-        panic!("it is another settler")
-    };
-    assert_eq!((key.expose(), *max_fee_per_gas), (&*digits, 50_000_000));
-    assert_eq!((*bump_after, batch_interval.as_secs()), (7, 0));
+    let SettlerSettings::Evm(evm) = &sepolia.settler else { panic!("it is another settler") };
+    assert_eq!((evm.key.expose(), evm.max_fee_per_gas), (&*digits, 50_000_000));
+    assert_eq!((evm.bump_after, evm.batch_interval.as_secs(), evm.first_nonce), (7, 0, 9));
+    assert_eq!(evm.factories.len(), 1);
 }
 
 #[test]
@@ -260,16 +259,16 @@ fn what_others_on_the_way_could_change_is_warned_of() {
 }
 
 #[test]
-fn several_gateways_on_one_database_settle_through_facilitators_and_by_no_key_of_theirs() {
+fn several_gateways_on_one_database_settle_through_facilitators_and_by_one_key() {
     let data = "[data]\ndatabase = \"postgres://u@h/d\"\ncoordination = \"db\"\n";
-    let loaded = parse(&format!("{data}{}", base("", FACILITATOR))).unwrap();
-    assert_eq!(loaded.config.networks.len(), 1);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     fs::write(&file, "11".repeat(32)).unwrap();
     let evm = format!("[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"\n", file.display());
-    let own = format!("{data}{}", base("settler = \"evm\"", &evm));
-    assert_told(&own, "networks[0].settler", "cannot share a key");
+    for network in [base("", FACILITATOR), base("settler = \"evm\"", &evm)] {
+        let loaded = parse(&format!("{data}{network}")).unwrap();
+        assert_eq!(loaded.config.networks.len(), 1);
+    }
 }
 
 #[test]

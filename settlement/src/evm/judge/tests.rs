@@ -3,6 +3,7 @@ use protocol::permit::{Permit, Witness};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::evm::proof::Signer;
 
 const TOKEN: Address = Address::repeat_byte(1);
 const PAYEE: Address = Address::repeat_byte(2);
@@ -19,8 +20,13 @@ fn permit(payer: u8, nonce: u64) -> Member {
         deadline: U256::MAX,
         witness: Witness { to: PAYEE, valid_after: U256::ZERO, facilitator: None },
     };
-    let order =
-        Order::Payment { token: TOKEN, transfer: Transfer::Permit(permit), signature: Bytes::new(), amount };
+    let order = Order::Payment {
+        token: TOKEN,
+        transfer: Transfer::Permit(permit),
+        signature: Bytes::new(),
+        amount,
+        signer: Signer::Key,
+    };
     Member { id: format!("{payer} {nonce}").into(), order, since_block: 0 }
 }
 

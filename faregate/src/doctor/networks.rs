@@ -1,0 +1,89 @@
+//! Whether public networks can be paid on, as seen from here: nodes that are of their network, facilitators that settle there, and gas
+//! for our own transactions. Nothing is sent that anybody pays for.
+
+use futures_util::{StreamExt, stream};
+use protocol::offer::SCHEME_EXACT;
+use protocol::signature::SigningKey;
+use registry::Config;
+use registry::config::network::{
+    EvmSettings, FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings,
+};
+use reqwest::Url;
+
+use super::Finding;
+use crate::service::networks::{chain, facilitator};
+
+/// Nodes and facilitators that are asked at the same time.
+const ASKED_MAX: usize = 8;
+
+const SETTLES_NONE: &str = "it says that it settles no `exact` payments on this network: name another facilitator, or another network";
+
+/// A finding for each node, facilitator and settler of the file, in their order.
+pub(super) async fn examine(config: &Config) -> Vec<Finding> {
+    let all = config.networks.iter().map(|network| async move {
+        let mut findings = Vec::new();
+        for url in &network.nodes {
+            let one = NetworkSettings { nodes: vec![url.clone()], ..network.clone() };
+            let what = format!("node {} of {}", host(url.expose()), network.network.id);
+            findings.push(Finding::new(&what, node(&one).await.err().map(|error| format!("{error:#}"))));
+        }
+        match &network.settler {
+            SettlerSettings::Facilitators(all) => {
+                for settings in all {
+                    let what = format!("facilitator {} on {}", host(&settings.url), network.network.id);
+                    let wrong = settles(settings, &network.network.id).await.err();
+                    findings.push(Finding::new(&what, wrong.map(|error| format!("{error:#}"))));
+                }
+            }
+            SettlerSettings::Evm(evm) => {
+                let what = format!("settler on {}", network.network.id);
+                let wrong = has_gas(network, evm).await.err();
+                findings.push(Finding::new(&what, wrong.map(|error| format!("{error:#}"))));
+            }
+        }
+        findings
+    });
+    let found: Vec<Vec<Finding>> = stream::iter(all).buffered(ASKED_MAX).collect().await;
+    let others = config.foreign.iter().map(foreign);
+    let others: Vec<Finding> = stream::iter(others).buffered(ASKED_MAX).collect().await;
+    found.into_iter().flatten().chain(others).collect()
+}
+
+/// A network that is no EVM one, of which there is nobody but its facilitator to ask.
+async fn foreign(settings: &ForeignSettings) -> Finding {
+    let (network, facilitator) = (&*settings.network.id, &settings.facilitator);
+    let what = format!("facilitator {} on {network}", host(&facilitator.url));
+    let wrong = settles_whole(facilitator, network).await.err();
+    Finding::new(&what, wrong.map(|error| format!("{error:#}")))
+}
+
+/// Of the network, and far enough that a block counts. The chain refuses a node of another network itself.
+async fn node(network: &NetworkSettings) -> anyhow::Result<()> {
+    chain(network)?.settled_block().await?;
+    Ok(())
+}
+
+async fn settles(settings: &FacilitatorSettings, network: &str) -> anyhow::Result<()> {
+    let supported = facilitator(settings)?.supported().await?;
+    anyhow::ensure!(supported.settles(SCHEME_EXACT, network), SETTLES_NONE);
+    Ok(())
+}
+
+/// The same where payments pass to it whole, in x402 v2.
+async fn settles_whole(settings: &FacilitatorSettings, network: &str) -> anyhow::Result<()> {
+    let supported = facilitator(settings)?.supported().await?;
+    anyhow::ensure!(supported.extra_of_exact(network).is_some(), SETTLES_NONE);
+    Ok(())
+}
+
+async fn has_gas(network: &NetworkSettings, evm: &EvmSettings) -> anyhow::Result<()> {
+    let address = SigningKey::from_hex(evm.key.expose())?.address();
+    let coins = chain(network)?.coins(address).await?;
+    anyhow::ensure!(!coins.is_zero(), "{address} has no coins for gas on this network: send it some");
+    Ok(())
+}
+
+/// What may be shown of a URL: its path may be a secret.
+fn host(url: &str) -> String {
+    Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}

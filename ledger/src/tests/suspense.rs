@@ -1,0 +1,95 @@
+//! What chains show otherwise than the books said, in suspense: once for each nonce, and for whom it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::{B256, Payee, PaymentId, ReplayKey, Settle};
+
+use super::kit::{Books, amount};
+use super::onchain::{TRANSACTION, onchain};
+use crate::{Booked, Difference, HoldRequest, Outlet, RefundReason, RefundRequest, Shown};
+
+pub(super) const NETWORK: &str = "eip155:84532";
+
+pub(super) fn outlets() -> HashMap<Arc<str>, Outlet> {
+    HashMap::from([(NETWORK.into(), Outlet::default())])
+}
+
+pub(super) fn books() -> Books {
+    Books::with(|settings| settings.outlets = outlets())
+}
+
+/// A hold of ten cents to the treasury that was voided.
+pub(super) async fn voided(books: &Books, request: HoldRequest) -> PaymentId {
+    let payment = request.payment;
+    books.hold(request).await.unwrap().void().await.unwrap();
+    payment
+}
+
+pub(super) async fn arrives(books: &Books, payment: PaymentId) -> Option<Difference> {
+    books.ledger.differ(payment, Shown::Moved(TRANSACTION)).await.unwrap()
+}
+
+/// Voided payments that are compared with the chain.
+async fn compared(books: &Books) -> Vec<PaymentId> {
+    let booked = books.ledger.booked(PaymentId::from_bytes([0; 16]), 100).await.unwrap();
+    let void = booked.into_iter().filter(|booked| booked.outcome == Booked::Void);
+    void.map(|booked| booked.open.payment).collect()
+}
+
+#[tokio::test]
+async fn a_signature_that_was_voided_again_and_again_is_in_suspense_once_when_it_moves() {
+    let books = books();
+    let first = voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
+    let again = voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
+    // The same nonce, signed again for longer.
+    let longer = onchain(1, Payee::Treasury, Settle::After);
+    let intent = longer.intent.as_ref().unwrap();
+    let valid = intent.valid_before + 60;
+    let (token, payer) = (intent.token.evm().unwrap(), intent.payer.evm().unwrap());
+    let key = ReplayKey::new(valid, NETWORK, token, payer, B256::repeat_byte(1));
+    let last = voided(&books, HoldRequest { replay: Some(key), ..longer }).await;
+    let other = voided(&books, onchain(2, Payee::Treasury, Settle::After)).await;
+    let mut once = vec![first.max(again).max(last), other];
+    once.sort();
+    assert_eq!(compared(&books).await, once);
+
+    assert!(arrives(&books, again).await.is_some());
+    let mut both = vec![again, other];
+    both.sort();
+    assert_eq!(compared(&books).await, both, "it is the one that a difference was written of");
+    for same in [first, last, again] {
+        assert_eq!(arrives(&books, same).await, None);
+    }
+    assert_eq!(books.ledger.suspense().await.unwrap(), 100_000);
+    assert!(arrives(&books, other).await.is_some());
+    assert_eq!(books.ledger.suspense().await.unwrap(), 200_000);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_had_been_given_back_before_it_was_written_off_is_not_the_providers_when_it_arrives() {
+    let books = books();
+    let mut payments = Vec::new();
+    for (nonce, back) in [(1, 0), (2, 30_000), (3, 100_000)] {
+        let request = onchain(nonce, Payee::Treasury, Settle::Deferred);
+        books.hold(request.clone()).await.unwrap().capture().await.unwrap().delivered();
+        if back > 0 {
+            let (amount, idempotency_key) = (Some(amount(back)), format!("{nonce}"));
+            let (payment, reason) = (request.payment, RefundReason::Operator);
+            let refund = RefundRequest { payment, amount, reason, idempotency_key };
+            books.ledger.refund_part(refund).await.unwrap();
+        }
+        books.ledger.write_off(request.payment).await.unwrap();
+        payments.push(request.payment);
+    }
+    let mut late = Vec::new();
+    for payment in payments {
+        late.push(arrives(&books, payment).await.unwrap().late.is_some());
+    }
+    assert_eq!(late, [true, false, false]);
+    assert_eq!(books.ledger.suspense().await.unwrap(), 200_000, "a person says how much of it is whose");
+    let earned = books.ledger.position("acme").await.unwrap().unwrap();
+    assert_eq!(earned.net, 97_500, "for the one that was not given back");
+    books.finish().await;
+}

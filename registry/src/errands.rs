@@ -1,0 +1,187 @@
+//! [`Errands`]: what is asked of whoever settles by a key of ours, where several processes share the database. Whichever process has a
+//! payment leaves it here, and the one that has the key's turn answers it: what they are is their business; here it is text.
+//!
+//! An errand outlives both of them: whoever has the turn next finds what was not answered.
+
+use tokio::sync::watch;
+
+use crate::registry::{Registry, RegistryError};
+use crate::store::errands as store;
+use crate::store::notices;
+
+/// What a notice begins with.
+pub(crate) const NOTICE: &str = "errand";
+
+/// For how long one is kept, in milliseconds: no payment that is to be moved is valid as long.
+const KEPT_MS: i64 = 2 * 3600 * 1000;
+
+/// For how long somebody's word is good that it can send, in milliseconds: as long as a turn.
+const ABLE_MS: i64 = 5_000;
+
+/// Errands that are read at once.
+const OPEN_MAX: u32 = 2_048;
+
+/// The errands of one key on one network. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Errands {
+    registry: Registry,
+    network: String,
+    account: String,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// What is asked of whoever settles by a key, by its address, on a network (CAIP-2).
+    #[must_use]
+    pub fn errands(&self, network: &str, account: &str) -> Errands {
+        Errands { registry: self.clone(), network: network.to_owned(), account: account.to_owned() }
+    }
+}
+
+// === impl Errands ===
+
+impl Errands {
+    /// Asks for these members, also for those that were answered before: each with its document.
+    ///
+    /// # Errors
+    /// The database does not work; whether they are asked for is not known then.
+    pub async fn leave(&self, members: &[(&str, String)]) -> Result<(), RegistryError> {
+        let at = self.registry.now();
+        let mut transaction = self.registry.shared.pool.begin_apart().await?;
+        store::leave(&mut transaction.session(), self.of(), &json(members), at).await?;
+        notices::send(&mut transaction.session(), NOTICE).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Members and documents of those that nobody has answered, the oldest first.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn open(&self) -> Result<Vec<(String, String)>, RegistryError> {
+        let mut connection = self.registry.shared.pool.acquire().await?;
+        Ok(store::open(&mut connection.session(), self.of(), OPEN_MAX).await?)
+    }
+
+    /// Says what became of members.
+    ///
+    /// # Errors
+    /// The database does not work; whether it was said is not known then.
+    pub async fn answer(&self, answers: &[(&str, String)]) -> Result<(), RegistryError> {
+        let before = self.registry.now().plus(-KEPT_MS);
+        let mut transaction = self.registry.shared.pool.begin_apart().await?;
+        store::answer(&mut transaction.session(), self.of(), &json(answers)).await?;
+        store::forget(&mut transaction.session(), before).await?;
+        notices::send(&mut transaction.session(), NOTICE).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// What became of these members, as far as somebody has said.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn answers(&self, members: &[&str]) -> Result<Vec<(String, String)>, RegistryError> {
+        let mut connection = self.registry.shared.pool.acquire().await?;
+        let members = serde_json::json!(members.iter().map(|member| [member]).collect::<Vec<_>>());
+        Ok(store::answers(&mut connection.session(), self.of(), &members.to_string()).await?)
+    }
+
+    /// Says, for as long as a turn lasts, whether whoever has the turn can send.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn say_able(&self, is_able: bool) -> Result<(), RegistryError> {
+        let now = self.registry.now();
+        let until = if is_able { now.plus(ABLE_MS) } else { now };
+        let mut transaction = self.registry.shared.pool.begin_apart().await?;
+        store::say_able(&mut transaction.session(), self.of(), until).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Whether somebody said so a moment ago.
+    ///
+    /// # Errors
+    /// The database does not work.
+    pub async fn is_able(&self) -> Result<bool, RegistryError> {
+        let mut connection = self.registry.shared.pool.acquire().await?;
+        let until = store::able_until(&mut connection.session(), self.of()).await?;
+        Ok(until.is_some_and(|until| until > self.registry.now()))
+    }
+
+    /// Sees that something was asked for or answered, by whichever process: a hint, which may be lost.
+    #[must_use]
+    pub fn heard(&self) -> watch::Receiver<u64> {
+        self.registry.shared.errands.subscribe()
+    }
+
+    fn of(&self) -> (&str, &str) {
+        (&self.network, &self.account)
+    }
+}
+
+fn json(pairs: &[(&str, String)]) -> String {
+    serde_json::json!(pairs).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Secret;
+
+    use super::*;
+    use crate::Database;
+    use crate::registry::tests::{Place, TestClock, open};
+
+    const ACCOUNT: &str = "0xabc";
+
+    fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(member, text)| ((*member).to_owned(), (*text).to_owned())).collect()
+    }
+
+    async fn on_either(place: Place) {
+        let clock = TestClock::new();
+        let errands = async || open(&place, &clock).await.errands("eip155:84532", ACCOUNT);
+        let (asker, doer) = (errands().await, errands().await);
+        asker.leave(&[("one", "{\"a\":1}".to_owned()), ("two", "b".to_owned())]).await.unwrap();
+        clock.advance(1);
+        asker.leave(&[("three", "c".to_owned())]).await.unwrap();
+        let mut left = doer.open().await.unwrap();
+        left[..2].sort();
+        assert_eq!(left, pairs(&[("one", "{\"a\":1}"), ("two", "b"), ("three", "c")]));
+        assert_eq!(asker.answers(&["one", "two"]).await.unwrap(), []);
+        // Another key's are its own.
+        let other = open(&place, &clock).await.errands("eip155:84532", "0xdef");
+        assert_eq!(other.open().await.unwrap(), []);
+
+        doer.answer(&[("one", "moved".to_owned()), ("three", "not".to_owned())]).await.unwrap();
+        assert_eq!(doer.open().await.unwrap(), pairs(&[("two", "b")]));
+        let mut answers = asker.answers(&["one", "two", "three", "four"]).await.unwrap();
+        answers.sort();
+        assert_eq!(answers, pairs(&[("one", "moved"), ("three", "not")]));
+        // Asked for again it is open, whatever was answered before.
+        asker.leave(&[("one", "again".to_owned())]).await.unwrap();
+        assert_eq!(asker.answers(&["one"]).await.unwrap(), []);
+        assert_eq!(doer.open().await.unwrap(), pairs(&[("two", "b"), ("one", "again")]));
+    }
+
+    #[tokio::test]
+    async fn what_one_process_leaves_another_one_does_and_the_first_hears_of_it() {
+        on_either(Place::new()).await;
+        let url = Secret::new(test_postgres::fresh_database());
+        on_either(Place::of(Database::Postgres { url })).await;
+    }
+
+    #[tokio::test]
+    async fn that_somebody_can_send_is_believed_for_as_long_as_it_is_said() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let errands = open(&place, &clock).await.errands("eip155:84532", ACCOUNT);
+        assert!(!errands.is_able().await.unwrap());
+        errands.say_able(true).await.unwrap();
+        clock.advance(ABLE_MS - 1);
+        assert!(errands.is_able().await.unwrap());
+        clock.advance(1);
+        assert!(!errands.is_able().await.unwrap());
+        errands.say_able(true).await.unwrap();
+        errands.say_able(false).await.unwrap();
+        assert!(!errands.is_able().await.unwrap());
+    }
+}

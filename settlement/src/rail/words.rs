@@ -1,0 +1,170 @@
+//! [`Words`]: what payers' contracts say of signatures, and how often they are asked.
+//!
+//! Whoever sends a request may name any payer, so that a sealed costs its sender nothing and us a call of a node. One that was
+//! answered is not asked again for a while. So many are asked at once. And wrong answers are counted: for each payer, and for all those
+//! who have not signed anything right lately. Whoever floods in one wallet's name holds up that wallet, and whoever floods in many names
+//! holds up nobody who pays.
+
+use std::future::Future;
+use std::time::Duration;
+
+use alloy_primitives::{B256, keccak256};
+use domain::{Address, Clock, UnixMillis};
+use parking_lot::Mutex;
+use protocol::seal::Seal;
+use tokio::sync::Semaphore;
+
+use super::RailError;
+use super::kept::Kept;
+
+/// How long an answer stands, and a failure.
+const FRESH_MS: i64 = 10_000;
+const SHORT_MS: i64 = 1_000;
+
+/// How long a payer is known to be one who signs right.
+const KNOWN_MS: i64 = 3_600_000;
+
+/// Answers and payers that are kept.
+const ANSWERS_MAX: usize = 16_384;
+const PAYERS_MAX: usize = 16_384;
+
+/// Questions at once, and how long one more waits.
+const RUNNING_MAX: usize = 16;
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Wrong answers in a row that one payer, and all unknown ones together, may have; and milliseconds until one more is forgotten.
+const WRONG_OF_ONE: (i64, i64) = (16, 1_000);
+const WRONG_OF_ALL: (i64, i64) = (128, 100);
+
+/// Whether a payer has signed something that no key of it has.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed<'a> {
+    /// CAIP-2.
+    pub network: &'a str,
+    /// Who pays, if it has.
+    pub payer: Address,
+    /// What was signed.
+    pub digest: B256,
+    /// The signature.
+    pub seal: &'a Seal,
+}
+
+/// What is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The payer is a contract, and has signed it.
+    Signed,
+    /// The same, but the contract is still to be made by this factory, which nobody calls for it here.
+    Unmade(Address),
+    /// The payer is a contract, and has not signed it.
+    Not,
+    /// There is no contract.
+    Nobody,
+}
+
+type Answer = Result<Word, RailError>;
+
+/// What was answered last, and when; locked while it is asked.
+type Entry = tokio::sync::Mutex<Option<(UnixMillis, Answer)>>;
+
+/// Answers on one network, and what was wrong.
+pub(super) struct Words {
+    answers: Kept<B256, Entry>,
+    /// When a payer last signed right. Nobody else is in it.
+    known: Kept<Address, Mutex<UnixMillis>>,
+    wrong_of_one: Kept<Address, Mutex<Wrong>>,
+    /// Of those who are not known.
+    wrong_of_all: Mutex<Wrong>,
+    places: Semaphore,
+}
+
+/// Wrong answers that are not forgotten yet, by the moment until which they are not.
+#[derive(Default)]
+struct Wrong {
+    until: UnixMillis,
+}
+
+// === impl Sealed ===
+
+impl Sealed<'_> {
+    /// The same for the same sealed on a network.
+    fn name(&self) -> B256 {
+        let seal = keccak256(self.seal.bytes());
+        keccak256([self.payer.as_slice(), self.digest.as_slice(), seal.as_slice()].concat())
+    }
+}
+
+// === impl Words ===
+
+impl Words {
+    pub(super) fn new() -> Self {
+        Self {
+            answers: Kept::new(ANSWERS_MAX),
+            known: Kept::new(PAYERS_MAX),
+            wrong_of_one: Kept::new(PAYERS_MAX),
+            wrong_of_all: Mutex::default(),
+            places: Semaphore::new(RUNNING_MAX),
+        }
+    }
+
+    /// What is remembered, or else is asked now, where it may be.
+    pub(super) async fn get(
+        &self,
+        sealed: &Sealed<'_>,
+        clock: &dyn Clock,
+        ask: impl Future<Output = Answer>,
+    ) -> Answer {
+        let entry = self.answers.entry(sealed.name());
+        let mut remembered = entry.lock().await;
+        if let Some((at, answer)) = &*remembered {
+            let age_max = if answer.is_ok() { FRESH_MS } else { SHORT_MS };
+            // A clock that was set back makes nothing fresher.
+            if (0..age_max).contains(&clock.now().0.saturating_sub(at.0)) {
+                return answer.clone();
+            }
+        }
+        let wrong = self.wrong_of_one.entry(sealed.payer);
+        let is_known = self.is_known(&sealed.payer, clock.now());
+        let are_few = is_known || self.wrong_of_all.lock().are_few(WRONG_OF_ALL, clock.now());
+        if !are_few || !wrong.lock().are_few(WRONG_OF_ONE, clock.now()) {
+            return Err(RailError::AskedTooOften);
+        }
+        let place = tokio::time::timeout(WAIT_MAX, self.places.acquire()).await;
+        let Ok(Ok(_place)) = place else { return Err(RailError::AskedTooOften) };
+        let answer = ask.await;
+        let now = clock.now();
+        *remembered = Some((now, answer.clone()));
+        match &answer {
+            Ok(Word::Signed) => *self.known.entry(sealed.payer).lock() = now,
+            Ok(Word::Unmade(_) | Word::Not | Word::Nobody) => {
+                wrong.lock().add(WRONG_OF_ONE, now);
+                if !is_known {
+                    self.wrong_of_all.lock().add(WRONG_OF_ALL, now);
+                }
+            }
+            Err(_) => {}
+        }
+        answer
+    }
+
+    fn is_known(&self, payer: &Address, now: UnixMillis) -> bool {
+        self.known.find(payer).is_some_and(|at| now.0.saturating_sub(at.lock().0) < KNOWN_MS)
+    }
+}
+
+// === impl Wrong ===
+
+impl Wrong {
+    fn are_few(&self, (most, forgotten_ms): (i64, i64), now: UnixMillis) -> bool {
+        let left_ms = self.until.0.saturating_sub(now.0);
+        // More than there can be is of a clock that was set back.
+        left_ms <= (most - 1) * forgotten_ms || left_ms > most * forgotten_ms
+    }
+
+    fn add(&mut self, (most, forgotten_ms): (i64, i64), now: UnixMillis) {
+        self.until = self.until.max(now).plus(forgotten_ms).min(now.plus(most * forgotten_ms));
+    }
+}
+
+#[cfg(test)]
+mod tests;

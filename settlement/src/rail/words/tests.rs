@@ -1,0 +1,111 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use super::*;
+use crate::chain::RpcError;
+
+struct World {
+    words: Words,
+    now: Arc<AtomicI64>,
+    asked: AtomicU32,
+}
+
+struct Hands(Arc<AtomicI64>);
+
+impl Clock for Hands {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Arc::new(AtomicI64::new(1_795_348_800_000));
+        Self { words: Words::new(), now, asked: AtomicU32::new(0) }
+    }
+
+    /// A payment of this payer, signed in this way; a contract would answer so.
+    async fn ask(&self, payer: u64, seal: u64, answer: Answer) -> Answer {
+        let seal = Seal::parse(&format!("0x{seal:016x}")).unwrap();
+        let payer = Address::left_padding_from(&payer.to_be_bytes());
+        let sealed = Sealed { network: "eip155:1", payer, digest: B256::ZERO, seal: &seal };
+        let read = async {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            answer
+        };
+        self.words.get(&sealed, &Hands(Arc::clone(&self.now)), read).await
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn later(&self, millis: i64) {
+        self.now.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn the_same_question_is_asked_once_for_all_who_ask_and_again_when_its_answer_is_old() {
+    let world = World::new();
+    for _ in 0..2 {
+        let before = world.asked();
+        let all = tokio::join!(
+            world.ask(1, 1, Ok(Word::Signed)),
+            world.ask(1, 1, Ok(Word::Not)),
+            world.ask(1, 1, Ok(Word::Not)),
+        );
+        assert_eq!(all, (Ok(Word::Signed), Ok(Word::Signed), Ok(Word::Signed)));
+        world.later(9_999);
+        assert_eq!(world.ask(1, 1, Ok(Word::Not)).await, Ok(Word::Signed));
+        assert_eq!(world.asked(), before + 1);
+        world.later(1);
+    }
+    // What failed is tried again soon.
+    let failure = || Err(RailError::Nodes(RpcError::Unreachable));
+    assert_eq!(world.ask(1, 2, failure()).await, failure());
+    assert_eq!(world.ask(1, 2, Ok(Word::Signed)).await, failure());
+    world.later(1_000);
+    assert_eq!(world.ask(1, 2, Ok(Word::Signed)).await, Ok(Word::Signed));
+}
+
+#[tokio::test]
+async fn who_floods_in_one_wallets_name_holds_up_that_wallet_alone() {
+    let world = World::new();
+    for seal in 0..1_000 {
+        let _ = world.ask(1, seal, Ok(Word::Not)).await;
+    }
+    assert_eq!(world.asked(), 16);
+    assert_eq!(world.ask(1, 1_000, Ok(Word::Signed)).await, Err(RailError::AskedTooOften));
+    assert_eq!(world.ask(2, 0, Ok(Word::Signed)).await, Ok(Word::Signed));
+    world.later(1_000);
+    assert_eq!(world.ask(1, 1_001, Ok(Word::Not)).await, Ok(Word::Not));
+    assert_eq!(world.ask(1, 1_002, Ok(Word::Signed)).await, Err(RailError::AskedTooOften));
+    // A clock that was set back locks nobody out for as long.
+    world.later(-3_600_000);
+    assert_eq!(world.ask(1, 1_003, Ok(Word::Signed)).await, Ok(Word::Signed));
+}
+
+#[tokio::test]
+async fn who_floods_in_many_names_holds_up_nobody_who_has_signed_right() {
+    let world = World::new();
+    assert_eq!(world.ask(1, 0, Ok(Word::Signed)).await, Ok(Word::Signed));
+    for payer in 2..50_000 {
+        let _ = world.ask(payer, 0, Ok(Word::Nobody)).await;
+    }
+    assert_eq!(world.asked(), 1 + 128);
+    assert_eq!(world.ask(50_000, 0, Ok(Word::Signed)).await, Err(RailError::AskedTooOften));
+    assert_eq!(world.ask(1, 1, Ok(Word::Signed)).await, Ok(Word::Signed));
+    world.later(100);
+    assert_eq!(world.ask(50_001, 0, Ok(Word::Signed)).await, Ok(Word::Signed));
+}
+
+#[tokio::test]
+async fn right_answers_are_not_counted() {
+    let world = World::new();
+    for seal in 0..1_000 {
+        assert_eq!(world.ask(seal % 3, seal, Ok(Word::Signed)).await, Ok(Word::Signed));
+    }
+    assert_eq!(world.asked(), 1_000);
+}
