@@ -95,8 +95,9 @@ impl Firm {
         self.network.mine_every(1).await;
     }
 
-    /// Waits until each gateway has sold something: right after a start nobody settles yet.
-    pub(super) async fn warm_up(&self) {
+    /// Waits until each gateway has sold something, and all of it has moved, so that the provider has so much: right after a start nobody
+    /// settles yet.
+    pub(super) async fn warm_up(&self, received: u64) {
         self.mine().await;
         for gateway in [1, 2] {
             let payer = Payer::random();
@@ -104,6 +105,10 @@ impl Firm {
             let request = self.signed(gateway, &payer, "/paid").await;
             self.served_at_last(gateway, &request).await;
         }
+        at_last("all of it to have moved", async || {
+            (self.network.balance(PublicWorld::provider()).await == received).then_some(())
+        })
+        .await;
         self.counted("errand where answer is null", 0).await;
         self.counted("sent_transaction where closed = 0", 0).await;
     }

@@ -55,8 +55,8 @@ async fn killed_on_its_way(route: Route) {
     let mut firm = Firm::start((LONG, "", DIRECT), [route]).await;
     let payers = firm.network.payers(CALLS, ROUNDS * PRICE).await;
     let mut owner = firm.next_owner().await;
-    for _ in 0..ROUNDS {
-        firm.warm_up().await;
+    for round in 0..ROUNDS {
+        firm.warm_up((round * (CALLS + 2) + 2) * PRICE).await;
         let mut requests = Vec::new();
         for (number, payer) in payers.iter().enumerate() {
             requests.push(firm.signed(1 + number % 2, payer, "/paid").await);
