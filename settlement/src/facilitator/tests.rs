@@ -217,3 +217,51 @@ async fn a_verdict_is_the_facilitators_code_or_none() {
     mock.does(Act::Hang);
     assert_eq!(facilitator.verify(shown).await, Err(Unknown::Timeout));
 }
+
+/// What is asked for on a network that is not read here.
+fn unread() -> Offer {
+    let names = ("solana:devnet", "mint", "own");
+    Offer::foreign(names, Amount::from_atomic(1000).unwrap(), 60, (&serde_json::Map::new(), "quote"))
+}
+
+#[tokio::test]
+async fn where_nothing_is_read_a_refusal_is_one_only_for_what_is_found_wrong_before_sending() {
+    let (mock, facilitator) = client().await;
+    let (payment, requirements) = (json!({"x402Version": 2}), unread());
+    let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: None };
+    let refused = async |reason: &str| {
+        let answer =
+            json!({"success": false, "errorReason": reason, "transaction": "", "network": "solana:devnet"});
+        mock.does(Act::Answer(200, answer.to_string()));
+        facilitator.settle(shown).await
+    };
+    for reason in ["invalid_exact_svm_payload_amount", "insufficient_funds", "transaction_simulation_failed"]
+    {
+        assert_eq!(refused(reason).await, Ok(Settled::Refused(reason.to_owned())));
+    }
+    // Perhaps it was sent before: by its name, or because nobody here knows the code.
+    for reason in
+        ["invalid_exact_svm_transaction_failed", "duplicate_settlement", "settle_failed", "new_code"]
+    {
+        assert_eq!(refused(reason).await, Err(Unknown::Undecided(reason.to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn who_pays_where_nothing_is_read_its_facilitator_says_or_nobody() {
+    let (mock, facilitator) = client().await;
+    let (payment, requirements) = (json!({"x402Version": 2}), unread());
+    let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: None };
+    let identified = async |status: u16, answer: serde_json::Value| {
+        mock.does(Act::Answer(status, answer.to_string()));
+        facilitator.identify(shown).await
+    };
+    let valid = json!({"isValid": true, "payer": "payer1"});
+    assert_eq!(identified(200, valid).await, Ok(Identified::Payer("payer1".parse().unwrap())));
+    for none in [json!({"isValid": true}), json!({"isValid": true, "payer": "two words"})] {
+        assert_eq!(identified(200, none).await, Err(Unknown::Other("payer")));
+    }
+    let invalid = json!({"isValid": false, "invalidReason": "insufficient_funds"});
+    assert_eq!(identified(400, invalid).await, Ok(Identified::Invalid("insufficient_funds".to_owned())));
+    assert_eq!(identified(401, json!("who?")).await, Err(Unknown::Malformed { status: 401 }));
+}
