@@ -140,7 +140,7 @@ async fn a_payment_in_v1_is_answered_in_kind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_calls_with_one_payment_at_once_are_one_call() {
+async fn r1_twenty_calls_with_one_payment_at_once_are_one_call() {
     let solana = Arc::new(Solana::new().await);
     let (offer, gate) = (solana.offer().await, Gate::new());
     solana.upstream.on("/paid", Script::reply(200, &[], "done").after(&gate));
@@ -189,7 +189,7 @@ async fn what_its_facilitator_does_not_take_or_cannot_be_asked_about_is_not_forw
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_before_it_is_sent_is_void_and_what_may_have_been_sent_is_unknown() {
+async fn d8_what_is_refused_before_it_is_sent_is_void_and_what_may_have_been_sent_is_unknown() {
     let solana = Solana::new().await;
     let offer = solana.offer().await;
     let header = payment(&offer, &transaction(1, "drained"));
@@ -218,7 +218,7 @@ async fn what_is_refused_before_it_is_sent_is_void_and_what_may_have_been_sent_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_paid_for_one_payment_pays_for_no_other() {
+async fn d10_a_transaction_that_paid_for_one_payment_pays_for_no_other() {
     let solana = Solana::new().await;
     let offer = solana.offer().await;
     let yes = json!({ "success": true, "payer": PAYER, "transaction": "one", "network": SOLANA_DEVNET });
@@ -235,7 +235,7 @@ async fn a_transaction_that_paid_for_one_payment_pays_for_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_a_facilitator_settles_it_is_unknown_and_settled_by_asking_again() {
+async fn c7_d8_killed_while_a_facilitator_settles_it_is_unknown_and_settled_by_asking_again() {
     let mut solana = Solana::new().await;
     let (offer, gate) = (solana.offer().await, Gate::new());
     let asked = payment(&offer, &transaction(1, "asked"));
@@ -258,7 +258,7 @@ async fn killed_while_a_facilitator_settles_it_is_unknown_and_settled_by_asking_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_before_anybody_was_asked_to_settle_it_is_free_again() {
+async fn c7_killed_before_anybody_was_asked_to_settle_it_is_free_again() {
     let mut solana = Solana::new().await;
     let (offer, gate) = (solana.offer().await, Gate::new());
     solana.upstream.on("/paid", Script::reply(200, &[], "done").after(&gate));
@@ -279,7 +279,7 @@ async fn killed_before_anybody_was_asked_to_settle_it_is_free_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_operator_says_what_became_of_what_nobody_knows() {
+async fn d8_the_operator_says_what_became_of_what_nobody_knows() {
     let solana = Solana::new().await;
     let offer = solana.offer().await;
     solana.facilitator.on(Call::Settle, Conduct::failing(500));

@@ -72,7 +72,7 @@ async fn addresses_and_transactions_are_kept_as_they_are_written_and_a_transacti
 }
 
 #[tokio::test]
-async fn what_nobody_was_asked_to_settle_is_void_after_a_crash_and_what_was_stays_unknown() {
+async fn d8_what_nobody_was_asked_to_settle_is_void_after_a_crash_and_what_was_stays_unknown() {
     let mut books = Books::new();
     let (unasked, asked, left) = (foreign(1), foreign(2), foreign(3));
     let running = books.hold(unasked.clone()).await.unwrap();
