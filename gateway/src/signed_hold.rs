@@ -28,7 +28,7 @@ pub(crate) struct SignedHold {
 /// What moves its value.
 pub(crate) enum Value {
     /// Whoever settles on an EVM network; the chain has the last word.
-    Chain { signed: Signed, rail: Arc<dyn PublicRail> },
+    Chain { signed: Box<Signed>, rail: Arc<dyn PublicRail> },
     /// The facilitator of another network, whose word is all there is.
     Foreign { unread: Unread, foreign: Foreign, valid_before: u64 },
 }

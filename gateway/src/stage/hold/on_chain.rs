@@ -105,7 +105,7 @@ impl Staked {
     pub(super) fn held(self, hold: Hold) -> SignedHold {
         let settle = self.intent.settle;
         let (amount, is_kept) = (hold.maximum(), false);
-        let value = Value::Chain { signed: self.signed, rail: self.rail };
+        let value = Value::Chain { signed: Box::new(self.signed), rail: self.rail };
         SignedHold { hold, value, settle, amount, is_kept, exposed: self.exposed }
     }
 }
