@@ -1,7 +1,7 @@
 //! Wallets that are contracts, as `Wallets.sol` makes them on a [`Network`].
 
 use domain::Address;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{BANK, Network, address_word, word};
 use crate::payer::unhex;
@@ -71,6 +71,6 @@ impl Network {
 
     /// Whether there is a contract.
     pub async fn has_code(&self, address: Address) -> bool {
-        self.rpc("eth_getCode", json!([address, "latest"])).await != Value::from("0x")
+        self.rpc("eth_getCode", json!([address, "latest"])).await != "0x"
     }
 }
