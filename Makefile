@@ -10,7 +10,8 @@ demo:
 	@exec $(TARGET)/release/faregate demo
 
 # The tests start the real binary, so it is built first. Where the database matters they run on SQLite, then on PostgreSQL;
-# each command takes the whole workspace, so that dependencies are built for one set of features.
+# each command takes the whole workspace, so that dependencies are built for one set of features. But for the first: the demo builds the
+# binary alone, with no features but those that it asks for itself.
 test:
 	@sh tests/setup.sh build
 	@sh tests/setup.sh clients >/dev/null
@@ -18,6 +19,7 @@ test:
 	@sh tests/setup.sh legacy >/dev/null
 	@sh tests/setup.sh postgres
 	@sh tests/setup.sh prometheus
+	cargo check --locked -p faregate
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
 	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --lib --test money --test crash

@@ -33,11 +33,6 @@ pub enum PatternError {
     /// Braces that do not enclose a whole segment, or a name with other than letters, digits and `_`.
     #[error("`{0}` is not a parameter: write a whole segment as {{name}}, or the last one as {{*name}}")]
     Parameter(String),
-    /// What other routers read as a parameter, and what would be matched here as it stands.
-    #[error(
-        "`{0}` would be matched as it stands: write a parameter as {{name}}, and the rest of a path as {{*name}}"
-    )]
-    Foreign(String),
     /// `{*name}` before the end.
     #[error("`{0}` must be the last segment")]
     RestNotLast(String),
@@ -75,6 +70,17 @@ impl PathPattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The first segment that other routers read as a parameter, and that is matched here as it stands: `:name`, or one with `*`.
+    #[must_use]
+    pub fn foreign(&self) -> Option<&str> {
+        let is_foreign = |literal: &&str| literal.starts_with(':') || literal.contains('*');
+        let mut literals = self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(literal) => Some(literal.as_str()),
+            Segment::Parameter(_) | Segment::Rest(_) => None,
+        });
+        literals.find(is_foreign)
     }
 
     /// The segments in order; a trailing slash gives an empty last literal.
@@ -148,9 +154,6 @@ impl Segment {
                 _ => Err(PatternError::Parameter(part.to_owned())),
             };
         }
-        if part.starts_with(':') || part.contains('*') {
-            return Err(PatternError::Foreign(part.to_owned()));
-        }
         let path = format!("/{part}");
         let canonical = CanonicalPath::parse(path.as_bytes()).map_err(PatternError::Path)?;
         if canonical.as_str() == path {
@@ -190,6 +193,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_other_routers_read_as_a_parameter_is_told() {
+        for (pattern, foreign) in
+            [("/a/:id", Some(":id")), ("/a/*", Some("*")), ("/a/{id}/{*rest}", None), ("/models:run", None)]
+        {
+            assert_eq!(PathPattern::parse(pattern).unwrap().foreign(), foreign, "{pattern}");
+        }
+    }
+
     fn matches(pattern: &str, path: &str) -> bool {
         PathPattern::parse(pattern).unwrap().matches(&CanonicalPath::parse(path.as_bytes()).unwrap())
     }
@@ -222,8 +234,6 @@ mod tests {
             "/a;b",
             "/a b",
             "/%e2%82%ac",
-            "/a/:id",
-            "/a/*",
         ] {
             assert!(PathPattern::parse(text).is_err(), "{text}");
         }

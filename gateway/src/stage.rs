@@ -1,6 +1,6 @@
 //! The way of a request, one file a stage: `admit -> route -> verify -> prove -> rate -> hold -> forward -> capture -> record`.
 //!
-//! Each stage is a function of what the one before it gave. Only [`prove`] and [`hold`] may wait for a read, only [`capture`] for a
+//! Each stage is a function of what the one before it gave. Only [`prove`], [`rate`] and [`hold`] may wait for a read, only [`capture`] for a
 //! commit.
 
 pub(crate) mod admit;

@@ -290,8 +290,10 @@ impl Work {
             }
             Self::Step { outgoing, step, .. } => {
                 wanted.outgoing.insert(outgoing.id);
-                if let Step::Left(hash) = step {
+                if let Step::Left(hash) | Step::Pay(hash) = step {
                     wanted.left.insert(*hash);
+                }
+                if let Step::Left(_) = step {
                     wanted.payments.extend(outgoing.refund_of);
                 }
                 wanted.payouts.extend(outgoing.payout());

@@ -5,6 +5,7 @@
 
 use tokio::sync::watch;
 
+use crate::duty::Duty;
 use crate::registry::{Registry, RegistryError};
 use crate::store::errands as store;
 use crate::store::notices;
@@ -27,6 +28,7 @@ pub struct Errands {
     registry: Registry,
     network: String,
     account: String,
+    turn: Option<Duty>,
 }
 
 // === impl Registry ===
@@ -35,13 +37,25 @@ impl Registry {
     /// What is asked of whoever settles by a key, by its address, on a network (CAIP-2).
     #[must_use]
     pub fn errands(&self, network: &str, account: &str) -> Errands {
-        Errands { registry: self.clone(), network: network.to_owned(), account: account.to_owned() }
+        Errands {
+            registry: self.clone(),
+            network: network.to_owned(),
+            account: account.to_owned(),
+            turn: None,
+        }
     }
 }
 
 // === impl Errands ===
 
 impl Errands {
+    /// Only the process that has this turn answers.
+    #[must_use]
+    pub fn of_turn(mut self, turn: Duty) -> Self {
+        self.turn = Some(turn);
+        self
+    }
+
     /// Asks for these members, also for those that were answered before: each with its document.
     ///
     /// # Errors
@@ -63,17 +77,24 @@ impl Errands {
         Ok(store::open(&mut connection.session(), self.of(), OPEN_MAX).await?)
     }
 
-    /// Says what became of members.
+    /// Says what became of members. Where the turn is another process's by now nothing is said: that one may have begun with them, and
+    /// whoever heard that nothing moved would have its payer pay once more.
     ///
     /// # Errors
     /// The database does not work; whether it was said is not known then.
     pub async fn answer(&self, answers: &[(&str, String)]) -> Result<(), RegistryError> {
         let before = self.registry.now().plus(-KEPT_MS);
-        let mut transaction = self.registry.shared.pool.begin_apart().await?;
-        store::answer(&mut transaction.session(), self.of(), &json(answers)).await?;
-        store::forget(&mut transaction.session(), before).await?;
-        notices::send(&mut transaction.session(), NOTICE).await?;
-        Ok(transaction.commit().await?)
+        let mut writing = self.registry.write().await?;
+        let session = &mut writing.session();
+        if let Some(turn) = &self.turn
+            && !turn.is_held(session).await?
+        {
+            return Ok(());
+        }
+        store::answer(session, self.of(), &json(answers)).await?;
+        store::forget(session, before).await?;
+        notices::send(session, NOTICE).await?;
+        writing.commit().await
     }
 
     /// What became of these members, as far as somebody has said.
@@ -168,6 +189,27 @@ mod tests {
         on_either(Place::new()).await;
         let url = Secret::new(test_postgres::fresh_database());
         on_either(Place::of(Database::Postgres { url })).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_lost_its_turn_says_nothing_more_of_what_the_next_one_does() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let one_of_two = async || {
+            let registry = open(&place, &clock).await;
+            let turn = registry.duty("settle").unwrap();
+            (registry.errands("eip155:84532", ACCOUNT).of_turn(turn.clone()), turn)
+        };
+        let ((frozen, its), (heir, heirs)) = (one_of_two().await, one_of_two().await);
+        assert!(its.take().await.unwrap());
+        frozen.leave(&[("one", "a".to_owned()), ("two", "b".to_owned())]).await.unwrap();
+        frozen.answer(&[("two", "moved".to_owned())]).await.unwrap();
+        clock.advance(5_000);
+        assert!(heirs.take().await.unwrap());
+        assert_eq!(heir.open().await.unwrap(), pairs(&[("one", "a")]));
+        frozen.answer(&[("one", "not moved".to_owned())]).await.unwrap();
+        assert_eq!(heir.open().await.unwrap(), pairs(&[("one", "a")]), "it is the heir's to say");
+        heir.answer(&[("one", "moved".to_owned())]).await.unwrap();
+        assert_eq!(frozen.answers(&["one"]).await.unwrap(), pairs(&[("one", "moved")]));
     }
 
     #[tokio::test]

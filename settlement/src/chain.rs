@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use contracts::Token;
 
 pub use evidence::Evidence;
-pub use rpc::{Log, Nodes, RpcError};
+pub use rpc::{Log, Nodes, RpcError, host};
 
 pub use wallet::Making;
 

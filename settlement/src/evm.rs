@@ -3,8 +3,9 @@
 //! Many tasks ask ([`EvmSettler::settle`]) and one [`Task`] sends: what is asked while a transaction is on its way goes into the next one
 //! (group commit). A call that fails costs the others nothing (Multicall3). A transaction is written down before it is sent ([`Outbox`])
 //! and sent again under its own nonce until the chain has one of that nonce, whatever crashes; what it moved is judged by its receipt,
-//! in a block that counts. Where several processes have the key, one at a
-//! time sends ([`turns`]), and the others hand it what they have ([`errands`]). Next: [`task`] for the steps, [`dispatch`] and [`watch`] for what they are, [`flight`] for the life of a transaction, [`judge`] for what counts as moved.
+//! in a block that counts. Where several processes have the key, one at a time sends ([`turns`]), and the others hand it what they
+//! have ([`errands`]). Next: [`task`] for the steps, [`dispatch`] and [`watch`] for what they are, [`flight`] for the life of a
+//! transaction, [`judge`] for what counts as moved.
 
 mod batch;
 mod burning;
@@ -79,11 +80,20 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct EvmSettler {
     asks: mpsc::Sender<Ask>,
-    able: Arc<AtomicBool>,
-    knows_all: Arc<AtomicBool>,
-    has_turn: Arc<AtomicBool>,
+    readiness: Readiness,
     address: Address,
     factories: Arc<[Address]>,
+}
+
+/// What whoever sends tells those who ask.
+#[derive(Clone, Debug, Default)]
+struct Readiness {
+    /// Whether transactions can be sent.
+    able: Arc<AtomicBool>,
+    /// Whether it is this process that sends.
+    has_turn: Arc<AtomicBool>,
+    /// Whether the outbox knows all that the key sent.
+    knows_all: Arc<AtomicBool>,
 }
 
 /// A member and who waits for it.
@@ -113,11 +123,9 @@ impl EvmSettler {
         outbox: O,
     ) -> (Self, Task<O>) {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let [able, has_turn, knows_all] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
         let (address, factories) = (key.address(), Arc::clone(&settings.factories));
-        let settler = Self { asks, able, has_turn, knows_all, address, factories };
-        let told = [&settler.able, &settler.has_turn, &settler.knows_all].map(Arc::clone);
-        let task = Task::new(settings, key, chain, outbox, (asked, told));
+        let settler = Self { asks, readiness: Readiness::default(), address, factories };
+        let task = Task::new(settings, key, chain, outbox, (asked, settler.readiness.clone()));
         (settler, task)
     }
 
@@ -136,19 +144,19 @@ impl EvmSettler {
     /// Whether transactions can be sent: the task runs, its nodes answer, and its account has coins for gas.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        !self.asks.is_closed() && self.able.load(Ordering::Relaxed)
+        !self.asks.is_closed() && self.readiness.able.load(Ordering::Relaxed)
     }
 
     /// Whether its outbox knows all that its key sent. Where it does not, no transfer of our own is begun: it may have left before.
     #[must_use]
     pub fn knows_all(&self) -> bool {
-        self.knows_all.load(Ordering::Relaxed)
+        self.readiness.knows_all.load(Ordering::Relaxed)
     }
 
     /// Whether this process's task works for the key now.
     #[must_use]
     pub fn has_turn(&self) -> bool {
-        self.has_turn.load(Ordering::Relaxed)
+        self.readiness.has_turn.load(Ordering::Relaxed)
     }
 
     /// Moves a member's value and waits until a block shows it, or until that one counts. Asked for again, under the same identifier,

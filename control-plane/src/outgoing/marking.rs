@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::B256;
-use ledger::{Outgoing, OutgoingState, Step};
+use ledger::{LedgerError, Outgoing, OutgoingState, Step};
 use serde::Deserialize;
 use settlement::evm::Over;
 use settlement::outgoing::member;
@@ -60,6 +60,10 @@ async fn mark(
     let outgoing = visible(&state, &caller, &id).await?;
     if outgoing.state == OutgoingState::Paid && outgoing.transaction == Some(transaction) {
         return Ok(Json(OutgoingView::new(&outgoing)));
+    }
+    // Before anything is written down: what the outbox is told once, it tells whoever asks.
+    if state.ledger.outgoing_has_left_by(transaction, outgoing.id).await? {
+        return Err(LedgerError::TransactionUsed.into());
     }
     expect_shown(&state, &outgoing, transaction).await?;
     // What failed is over in the outbox, and is begun again only under another name.

@@ -8,7 +8,7 @@ use registry::Config;
 use registry::config::network::{
     EvmSettings, FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings,
 };
-use reqwest::Url;
+use settlement::chain::host;
 
 use super::Finding;
 use crate::service::networks::{chain, facilitator};
@@ -81,9 +81,4 @@ async fn has_gas(network: &NetworkSettings, evm: &EvmSettings) -> anyhow::Result
     let coins = chain(network)?.coins(address).await?;
     anyhow::ensure!(!coins.is_zero(), "{address} has no coins for gas on this network: send it some");
     Ok(())
-}
-
-/// What may be shown of a URL: its path may be a secret.
-fn host(url: &str) -> String {
-    Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }

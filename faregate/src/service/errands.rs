@@ -8,6 +8,8 @@ use settlement::Settling;
 use settlement::evm::{Errands, Member, OutboxError};
 use tokio::sync::watch;
 
+use crate::service::outbox::failed;
+
 pub(super) struct RegistryErrands(registry::errands::Errands);
 
 // === impl RegistryErrands ===
@@ -16,10 +18,6 @@ impl RegistryErrands {
     pub(super) const fn new(errands: registry::errands::Errands) -> Self {
         Self(errands)
     }
-}
-
-fn failed(error: impl ToString) -> OutboxError {
-    OutboxError(error.to_string())
 }
 
 fn done<T>(answer: Result<T, RegistryError>) -> Result<T, OutboxError> {

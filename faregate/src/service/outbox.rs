@@ -20,7 +20,7 @@ impl RegistryOutbox {
     }
 }
 
-fn failed(error: impl ToString) -> OutboxError {
+pub(super) fn failed(error: impl ToString) -> OutboxError {
     OutboxError(error.to_string())
 }
 

@@ -51,9 +51,10 @@ pub(super) fn start(
     }
     let duty = registry.duty(format!("settle {id} {account}"))?;
     let outbox = RegistryOutbox::new(outbox.of_turn(duty.clone()));
+    let errands = RegistryErrands::new(registry.errands(id, &account).of_turn(duty.clone()));
     let (own, task) = EvmSettler::new(settings, key, chain, outbox);
     tasks.push(tokio::spawn(task.on_duty(turn(duty)).run(stop.subscribe())));
-    let (all, messenger) = own.among_several(RegistryErrands::new(registry.errands(id, &account)));
+    let (all, messenger) = own.among_several(errands);
     tasks.push(tokio::spawn(messenger.run(stop.subscribe())));
     Ok((all, own))
 }

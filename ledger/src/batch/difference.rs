@@ -41,6 +41,6 @@ pub(crate) struct GivenClosed {
     pub(crate) is_late: bool,
     /// How much of it was written off; the rest of what was written off had been given back before.
     pub(crate) lost: Amount,
-    /// Whether a difference of the same nonce stands under another payment's name: it moves once.
-    pub(crate) is_told: bool,
+    /// Whether another payment has its nonce, or a difference of it stands under that one's name: it moves once.
+    pub(crate) is_anothers: bool,
 }

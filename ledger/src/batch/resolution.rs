@@ -35,6 +35,8 @@ pub(crate) struct GivenSuspended {
     pub(crate) shown: B256,
     /// Atomic units; below zero where the chain shows less.
     pub(crate) units: i64,
+    /// Whether somebody has what it would be: the provider, by the payment itself or by a late one, or whoever had it before a loss was borne.
+    pub(crate) is_had: bool,
     /// How many resolutions it has.
     pub(crate) resolutions: i64,
 }

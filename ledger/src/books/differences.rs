@@ -20,8 +20,22 @@ from difference d join account o on o.id = d.provider
 }
 pub(crate) use differences;
 
+/// Whether what moves by the nonce of a voided payment `v` is another one's: that one is held, or was captured, under the same nonce and
+/// perhaps another expiry. One that was written off has it where it is of the same amount.
+macro_rules! came_again {
+    () => {
+        "(exists (select 1 from payment p where p.replay_key = v.replay_key)
+     or exists (select 1 from hold h where substr(h.replay_key, 9) = substr(v.replay_key, 9))
+     or exists (select 1 from intent i join payment p on p.id = i.payment
+          where i.payer = v.payer and i.network = v.network and substr(p.replay_key, 9) = substr(v.replay_key, 9)
+            and (i.closed is null or i.closed <> 'written_off' or i.amount = v.amount)))"
+    };
+}
+pub(crate) use came_again;
+
 /// Closed payments of these names, each with its last difference.
-pub(crate) const CLOSED: &str = "
+pub(crate) const CLOSED: &str = concat!(
+    "
 with asked as (select unhex(value) as payment from json_each($1)),
 closed as (
   select i.payment, i.network, p.gross as amount, i.closed, i.hash, p.wallet as account, p.provider,
@@ -31,14 +45,17 @@ closed as (
   union all
   select v.payment, v.network, v.amount, 'void', null, v.account, v.provider, 0,
       exists (select 1 from voided t join difference d on d.payment = t.payment
-              where substr(t.replay_key, 9) = substr(v.replay_key, 9) and t.payment <> v.payment)
+              where substr(t.replay_key, 9) = substr(v.replay_key, 9) and t.payment <> v.payment) or ",
+    came_again!(),
+    "
     from asked q join voided v on v.payment = q.payment)
 select c.payment, c.network, c.amount, c.closed, c.hash, c.lost, c.twin, c.account, a.wallet, c.provider as provider_account, o.provider,
   coalesce(d.number, 0) as number, d.way, d.hash as shown,
   (select count(*) from difference l where l.payment = c.payment and l.late is not null) as late
 from closed c join account a on a.id = c.account join account o on o.id = c.provider
   left join difference d on d.payment = c.payment
-    and d.number = (select max(l.number) from difference l where l.payment = c.payment)";
+    and d.number = (select max(l.number) from difference l where l.payment = c.payment)"
+);
 
 #[derive(Debug, FromRow)]
 pub(crate) struct DifferenceColumns {
@@ -106,7 +123,7 @@ impl ClosedColumns {
             differences: self.number,
             is_late: self.late > 0,
             lost: amount(self.lost)?,
-            is_told: self.twin,
+            is_anothers: self.twin,
         };
         Ok((PaymentId::from_bytes(fixed(&self.payment)?), given))
     }

@@ -65,7 +65,9 @@ select d.payment, d.network, o.provider, d.provider as provider_account, o.kind,
     " as payer,
   coalesce((select i.token from intent i where i.payment = d.payment), (select v.token from voided v where v.payment = d.payment)) as token, ",
     in_suspense!(),
-    " as units, (select count(*) from resolution r where r.payment = d.payment) as resolutions
+    " as units, (select count(*) from resolution r where r.payment = d.payment) as resolutions,
+  d.booked = 'settled' or exists (select 1 from difference l where l.payment = d.payment and l.late is not null)
+    or exists (select 1 from resolution r where r.payment = d.payment and r.sign < 0) as had
 from difference d join account a on a.id = d.account join account o on o.id = d.provider
 where d.payment in (select unhex(value) from json_each($1))
   and d.number = (select max(l.number) from difference l where l.payment = d.payment)"
@@ -109,6 +111,7 @@ pub(crate) struct GivenColumns {
     token: Option<Vec<u8>>,
     units: i64,
     resolutions: i64,
+    had: bool,
 }
 
 // === impl ResolutionColumns ===
@@ -153,6 +156,7 @@ impl GivenColumns {
             payer: address(self.payer.as_deref())?,
             shown: B256::new(fixed(&self.hash)?),
             units: self.units,
+            is_had: self.had,
             resolutions: self.resolutions,
         };
         Ok((PaymentId::from_bytes(fixed(&self.payment)?), given))

@@ -119,15 +119,31 @@ impl SharedStore {
     }
 }
 
+/// Whether a connection is gone; one that only takes too long is not.
+fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
+        // The server said that it ends.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
+    }
+}
+
 impl CommitStore for SharedStore {
     async fn begin(&mut self) -> Result<Option<Others>, StoreError> {
+        let is_used = self.connection.is_some();
         let mut connection = self.connection().await?;
         if self.begun {
             self.connection = Some(connection);
             return Ok(None);
         }
         // Dropped with its connection, the transaction is undone.
-        let begun = answer(behind::begin(&mut connection, self.known)).await;
+        let mut begun = answer(behind::begin(&mut connection, self.known)).await;
+        if is_used && begun.as_ref().is_err_and(is_broken) {
+            // It broke while nobody used it, and the server may be back for long.
+            connection = self.connection().await?;
+            begun = answer(behind::begin(&mut connection, self.known)).await;
+        }
         let Some(others) = begun.map_err(|error| StoreError::Busy(error.to_string()))? else {
             drop(connection);
             return Err(self.held_back().await);

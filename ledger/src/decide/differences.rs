@@ -27,7 +27,7 @@ impl Draft<'_> {
             (Some(booked), Shown::Moved(hash)) if booked != hash => Differs::Elsewhere(hash),
             _ => return Ok(Outcome::Done),
         };
-        if is_written || given.is_told {
+        if is_written || given.is_anothers {
             return Ok(Outcome::Done);
         }
         self.suspend(given, differs);

@@ -131,6 +131,7 @@ impl Draft<'_> {
             (Step::Send, OutgoingState::Due) => next.outgoing.state = OutgoingState::Sent,
             (Step::Show(hash), OutgoingState::Sent) => next.outgoing.transaction = Some(*hash),
             (Step::Pay(hash), OutgoingState::Sent) => {
+                self.expect_unused(id, *hash)?;
                 next.outgoing.state = OutgoingState::Paid;
                 next.outgoing.transaction = Some(*hash);
                 self.book_payout(&next.outgoing, transfer)?;

@@ -41,7 +41,7 @@ impl Draft<'_> {
         if amount.is_zero() {
             return Err(Refusal::Amount);
         }
-        if amount > open || (is_loss && asked.owed != Owed::Operator) {
+        if amount > open || ((is_loss || given.is_had) && asked.owed != Owed::Operator) {
             return Err(Refusal::NotSuspended);
         }
         let (account, booked) = match asked.owed {

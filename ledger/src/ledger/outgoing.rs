@@ -1,6 +1,6 @@
 //! Transfers out of our treasury: who sends them asks for those that are due, and says step by step what became of each.
 
-use domain::{OutgoingId, PaymentId, UnixMillis};
+use domain::{B256, OutgoingId, PaymentId, UnixMillis};
 
 use super::Ledger;
 use crate::command::Work;
@@ -50,6 +50,19 @@ impl Ledger {
         let (outgoing, transfer) = (Box::new(outgoing.clone()), self.shared.new_transfer()?);
         let who = self.who.clone();
         self.work(|reply, permit| Work::Step { outgoing, step, transfer, who, reply, _permit: permit }).await
+    }
+
+    /// Whether another one than this left by a transaction, or may have: each of ours has one of its own.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn outgoing_has_left_by(
+        &self,
+        transaction: B256,
+        than: OutgoingId,
+    ) -> Result<bool, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        within(reports::another_by(&mut connection.session(), transaction, than)).await
     }
 
     /// One of them.

@@ -4,7 +4,7 @@ use domain::{PaymentId, TransactionId, UnixMillis};
 use sqlx::FromRow;
 
 use super::reader::Reader;
-use crate::books::differences::moved;
+use crate::books::differences::{came_again, moved};
 use crate::books::intents::{IntentColumns, intents, party};
 use crate::books::rows::{Damaged, fixed, hex_list};
 use crate::books::session::{Session, on_either};
@@ -21,9 +21,10 @@ const DUE: &str = concat!(
 );
 
 /// All of them from a payment on, whatever became of them, each with its last difference. Identifiers are in the order of time. One that
-/// was voided and came again is the later one's. Of those that were voided and have one nonce it is the one with a difference, or else the
-/// last one: that nonce moves once.
-const BOOKED: &str = "
+/// was voided and came again is the later one's. Of those that were voided and have one nonce it is the one with a difference, where one
+/// has: that nonce moves once, and until then each looks for it from its own block on.
+const BOOKED: &str = concat!(
+    "
 with listed as (
   select i.payment, i.network, i.token, i.payer, i.pay_to, i.custody, i.settle,
     coalesce((select p.gross from payment p where p.id = i.payment), i.amount) as amount, i.valid_before, i.since_block,
@@ -34,17 +35,18 @@ with listed as (
   select v.payment, v.network, v.token, v.payer, v.pay_to, v.custody, v.settle, v.amount, v.valid_before, v.since_block,
     v.payload, v.requirements, null, v.held_at, null, 'void'
   from voided v where v.payment > $1
-    and not exists (select 1 from payment p where p.replay_key = v.replay_key)
-    and not exists (select 1 from hold h where h.replay_key = v.replay_key)
-    and not exists (select 1 from voided o where substr(o.replay_key, 9) = substr(v.replay_key, 9) and o.payment <> v.payment
-      and case when exists (select 1 from difference d where d.payment = o.payment)
-          then o.payment > v.payment or not exists (select 1 from difference d where d.payment = v.payment)
-          else o.payment > v.payment and not exists (select 1 from difference d where d.payment = v.payment) end)
+    and not ",
+    came_again!(),
+    "
+    and not exists (select 1 from voided o join difference d on d.payment = o.payment
+      where substr(o.replay_key, 9) = substr(v.replay_key, 9) and o.payment <> v.payment
+        and (o.payment > v.payment or not exists (select 1 from difference l where l.payment = v.payment)))
   order by payment limit $2)
 select i.*, d.way, d.hash as shown
 from listed i left join difference d on d.payment = i.payment
   and d.number = (select max(l.number) from difference l where l.payment = i.payment)
-order by i.payment";
+order by i.payment"
+);
 
 /// `$1` payments, `$2` Unix seconds.
 const PREPAID: &str = "

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{OutgoingId, PaymentId, UnixMillis};
+use domain::{B256, OutgoingId, PaymentId, UnixMillis};
 use sqlx::AssertSqlSafe;
 
 use super::lists::{of_provider, ordered};
 use super::reader::Reader;
 use super::{Listed, Page};
-use crate::books::outgoing::{OUTGOING, OutgoingColumns, outgoing};
+use crate::books::outgoing::{LEFT, OUTGOING, OutgoingColumns, outgoing};
 use crate::books::rows::hex_list;
 use crate::books::session::{Session, on_either};
 use crate::database::Database;
@@ -84,6 +84,18 @@ pub(crate) async fn one(session: &mut Session<'_>, id: OutgoingId) -> Result<Opt
     let row: Option<OutgoingColumns> =
         on_either!(session, c => sqlx::query_as(OUTGOING).bind(keys).fetch_optional(c))?;
     row.map(|row| Ok(row.read()?)).transpose()
+}
+
+/// Whether another one than this left by a transaction, or may have.
+pub(crate) async fn another_by(
+    session: &mut Session<'_>,
+    transaction: B256,
+    than: OutgoingId,
+) -> Result<bool, sqlx::Error> {
+    let keys = hex_list([transaction.as_slice()].into_iter());
+    let rows: Vec<(Vec<u8>, Vec<u8>)> =
+        on_either!(session, c => sqlx::query_as(LEFT).bind(keys).fetch_all(c))?;
+    Ok(rows.iter().any(|(id, _)| id.as_slice() != than.as_bytes()))
 }
 
 pub(crate) async fn of_payment(

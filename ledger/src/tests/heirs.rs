@@ -77,3 +77,15 @@ fn a_row_that_is_taken_over_has_its_keys_whoever_took_them_before() {
     holds.unclaim(&row);
     holds.claim(&again).unwrap();
 }
+
+#[tokio::test]
+async fn a_connection_that_broke_while_nobody_used_it_costs_whoever_inherits_nothing_no_answer() {
+    let url = test_postgres::fresh_database();
+    let control_plane = Books::at(Settings { delivers: false, ..settings(&url) });
+    control_plane.fund(1, 100).await;
+    let gone = "select count(pg_terminate_backend(pid)) > 0 from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    assert_eq!(test_postgres::query(&url, gone), "t");
+    control_plane.fund(2, 100).await;
+    control_plane.finish().await;
+}

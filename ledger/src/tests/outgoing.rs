@@ -299,6 +299,11 @@ const TAMPERINGS: &[(&str, &str)] = &[
     ("update outgoing set recipient = zeroblob(20) where payment is not null", "outgoing_is_booked"),
     ("update outgoing set network = 'eip155:1' where payment is null", "outgoing_is_booked"),
     ("update outgoing set hash = zeroblob(32) where payment is not null", "outgoing_goes_on"),
+    (
+        "update outgoing set hash = zeroblob(32) where hash is not null;
+         update outgoing_step set hash = zeroblob(32) where hash is not null",
+        "outgoing_goes_on",
+    ),
     ("update outgoing set state = 'due', steps = 0, hash = null where payment is null", "outgoing_goes_on"),
     ("update outgoing set state = 'void' where payment is not null", "outgoing_goes_on"),
     ("update intent set closed = null, closed_at = null", "outgoing_goes_on"),
@@ -316,8 +321,8 @@ async fn every_tampering_with_what_leaves_is_seen_by_the_invariant_meant_for_it(
     let request = settled(&books, 1).await;
     give_back(&books, request.payment, 40_000, "part").await.unwrap();
     settle(&books).await.unwrap();
-    for outgoing in due(&books).await {
-        step(&books, &sent(&books, &outgoing).await, Step::Pay(SENT)).await;
+    for (outgoing, transaction) in due(&books).await.iter().zip([SENT, TRANSACTION]) {
+        step(&books, &sent(&books, outgoing).await, Step::Pay(transaction)).await;
     }
     books.close();
     let file = place.path().join("ledger.db");

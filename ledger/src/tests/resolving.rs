@@ -129,6 +129,10 @@ async fn what_the_chain_does_not_show_only_the_operator_bears_and_what_comes_bac
     assert_eq!(books.ledger.suspense().await.unwrap(), 0);
     arrives(&books, request.payment).await.unwrap();
     assert_eq!(in_suspense(&books, request.payment).await, 100_000, "the operator's, as a person may say");
+    for (owed, key) in [(share(), "provider again"), (Owed::Payer, "payer again")] {
+        let refused = resolve(&books, request.payment, (owed, None), key).await;
+        assert_eq!(refused, Err(LedgerError::NotSuspended), "the provider has earned it already");
+    }
     resolve(&books, request.payment, (Owed::Operator, None), "found").await.unwrap();
     books.finish().await;
 }

@@ -69,7 +69,7 @@ pub(super) fn read(
     let methods = section.item("methods").and_then(|item| methods(&item, judge));
     let path_item =
         section.require("path", "write which paths it answers, such as path = \"/v1/quotes/{symbol}\"");
-    let pattern = path_item.as_ref().and_then(|item| item.parse(pattern));
+    let pattern = path_item.as_ref().and_then(|item| item.parse(|text| pattern(text, judge)));
     let category = section.item("category").and_then(|item| item.parse(value::name));
     let price = price(section);
     let free_per_day = free_per_day(section, price.as_ref());
@@ -239,12 +239,18 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
 }
 
-fn pattern(text: &str) -> Result<PathPattern, String> {
+fn pattern(text: &str, judge: Judge) -> Result<PathPattern, String> {
     let below = text.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED));
     if below && text.as_bytes().get(RESERVED.len()).is_none_or(|byte| *byte == b'/') {
         return Err(format!("{RESERVED}/ is answered by the gateway itself: choose another path"));
     }
-    PathPattern::parse(text).map_err(|error| error.to_string())
+    let pattern = PathPattern::parse(text).map_err(|error| error.to_string())?;
+    match pattern.foreign() {
+        Some(segment) if judge == Judge::New => Err(format!(
+            "`{segment}` would be matched as it stands: write a parameter as {{name}}, and the rest of a path as {{*name}}"
+        )),
+        _ => Ok(pattern),
+    }
 }
 
 fn retry(text: &str) -> Result<Retry, String> {

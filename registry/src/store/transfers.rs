@@ -27,7 +27,7 @@ pub(crate) async fn put(
     Ok(())
 }
 
-/// What became of one that is in no transaction of ours; whether that is what stands of it now.
+/// What became of one that is in no transaction of ours, in place of what was noted before; whether that is what stands of it now.
 pub(crate) async fn note(
     session: &mut Session<'_>,
     of: Of<'_>,
@@ -35,7 +35,7 @@ pub(crate) async fn note(
     (outcome, at): (&str, UnixMillis),
 ) -> Result<bool, StoreError> {
     const NOTE: &str = "insert into sent_transfer (member, network, account, nonce, outcome, at) values ($1, $2, $3, -1, $4, $5)
-         on conflict (member) do nothing";
+         on conflict (member) do update set outcome = excluded.outcome where sent_transfer.nonce = -1";
     execute!(session, sqlx::query(NOTE).bind(member).bind(of.0).bind(of.1).bind(outcome).bind(at.0))?;
     let found = find(session, member).await?;
     Ok(found.is_some_and(|(_, _, stands)| stands.as_deref() == Some(outcome)))

@@ -221,7 +221,8 @@ impl Receipt {
 }
 
 /// What may be told of a URL: its path may be a secret.
-fn host(url: &str) -> String {
+#[must_use]
+pub fn host(url: &str) -> String {
     let url = reqwest::Url::parse(url).ok();
     url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }

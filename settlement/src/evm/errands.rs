@@ -8,7 +8,6 @@ mod asking;
 mod doing;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::member::Member;
 use super::outbox::OutboxError;
-use super::{ASKS_MAX, EvmSettler};
+use super::{ASKS_MAX, EvmSettler, Readiness};
 use crate::rail::Settling;
 use asking::Asking;
 use doing::Doing;
@@ -36,7 +35,7 @@ pub trait Errands: Send + Sync + 'static {
     /// What nobody has answered.
     async fn open(&self) -> Result<Vec<Member>, OutboxError>;
 
-    /// Says what became of these.
+    /// Says what became of these; nothing where the turn is another process's.
     async fn answer(&self, answers: &[(Arc<str>, Settling)]) -> Result<(), OutboxError>;
 
     /// Says for a few seconds whether we can send.
@@ -64,12 +63,10 @@ impl EvmSettler {
     pub fn among_several<E: Errands>(&self, errands: E) -> (Self, Messenger<E>) {
         let errands = Arc::new(errands);
         let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let able = Arc::new(AtomicBool::new(false));
-        let asking = Asking::new(Arc::clone(&errands), asked, Arc::clone(&able));
+        let readiness = Readiness { able: Arc::default(), ..self.readiness.clone() };
+        let asking = Asking::new(Arc::clone(&errands), asked, Arc::clone(&readiness.able));
         let doing = Doing::new(errands, self.clone());
-        let [has_turn, knows_all] = [&self.has_turn, &self.knows_all].map(Arc::clone);
-        let (address, factories) = (self.address, Arc::clone(&self.factories));
-        let all = Self { asks, able, has_turn, knows_all, address, factories };
+        let all = Self { asks, readiness, ..self.clone() };
         (all, Messenger { asking, doing })
     }
 }

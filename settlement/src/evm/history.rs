@@ -19,7 +19,7 @@ const WHAT_TO_DO: &str = "the key has sent transactions that the outbox does not
 
 impl<O: Outbox> Task<O> {
     pub(super) fn knows_all(&self) -> bool {
-        self.knows_all.load(Ordering::Relaxed)
+        self.readiness.knows_all.load(Ordering::Relaxed)
     }
 
     /// How many transactions the chain has of our key. Asked before the outbox is read: whatever is sent meanwhile is written down first.
@@ -38,7 +38,7 @@ impl<O: Outbox> Task<O> {
         if !knows_all {
             error!(key = %self.us, chain = self.settings.chain_id, sent, next_nonce, first, recorded, "{WHAT_TO_DO}");
         }
-        self.knows_all.store(knows_all, Ordering::Relaxed);
+        self.readiness.knows_all.store(knows_all, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -99,7 +99,7 @@ pub struct Resumed {
 
 /// It could not be written or read; whether it was written, nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the outbox: {0}")]
+#[error("the database of what is sent: {0}")]
 pub struct OutboxError(pub String);
 
 // === impl Recorded ===

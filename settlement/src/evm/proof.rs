@@ -56,7 +56,7 @@ impl From<&Signature> for Proof {
 // === impl Signer ===
 
 impl Signer {
-    /// Whether it is a key's, as all were that were written down before contracts paid.
+    /// Whether it is a key's: so is what was written down without a signer.
     pub(super) const fn is_key(&self) -> bool {
         matches!(self, Self::Key)
     }

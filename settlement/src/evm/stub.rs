@@ -1,13 +1,13 @@
 //! A settler without a network: each transfer that is asked for moves at once, in a transaction that its name makes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use alloy_primitives::{Address, B256, keccak256};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::{ASKS_MAX, Ask, EvmSettler};
+use super::{ASKS_MAX, Ask, EvmSettler, Readiness};
 use crate::rail::Settling;
 
 pub(crate) struct Stub {
@@ -29,13 +29,16 @@ impl Stub {
                 let _ = waiter.answer.send(settling);
             }
         });
-        let [able, has_turn, knows_all] = [(); 3].map(|()| Arc::new(AtomicBool::new(true)));
-        let settler = EvmSettler { asks, able, has_turn, knows_all, address, factories: [].into() };
+        let readiness = Readiness::default();
+        for flag in [&readiness.able, &readiness.has_turn, &readiness.knows_all] {
+            flag.store(true, Ordering::Relaxed);
+        }
+        let settler = EvmSettler { asks, readiness, address, factories: [].into() };
         Self { settler, asked }
     }
 
     pub(crate) fn forgets(&self) {
-        self.settler.knows_all.store(false, Ordering::Relaxed);
+        self.settler.readiness.knows_all.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn transaction(member: &str) -> B256 {

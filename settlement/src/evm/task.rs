@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use alloy_primitives::Address;
@@ -15,7 +14,7 @@ use super::burning::Burning;
 use super::flight::Flight;
 use super::member::Member;
 use super::outbox::{Outbox, OutboxError};
-use super::{Ask, MULTICALL3, Settings, Waiter};
+use super::{Ask, MULTICALL3, Readiness, Settings, Waiter};
 use crate::chain::{Chain, RpcError};
 use crate::duty::{Alone, Duty};
 use crate::rail::Settling;
@@ -65,12 +64,7 @@ pub struct Task<O> {
     pub(super) burning: Burning,
     /// Until the network is looked at again.
     pause: Duration,
-    /// Whether transactions can be sent.
-    pub(super) able: Arc<AtomicBool>,
-    /// Whether the outbox knows all that the key sent.
-    pub(super) knows_all: Arc<AtomicBool>,
-    /// Whether it is this one that sends.
-    pub(super) has_turn: Arc<AtomicBool>,
+    pub(super) readiness: Readiness,
     /// Who says so.
     pub(super) duty: Arc<dyn Duty>,
     /// Steps in a row that were not made.
@@ -87,7 +81,7 @@ impl<O: Outbox> Task<O> {
         key: SigningKey,
         chain: Arc<Chain>,
         outbox: O,
-        (asks, [able, has_turn, knows_all]): (mpsc::Receiver<Ask>, [Arc<AtomicBool>; 3]),
+        (asks, readiness): (mpsc::Receiver<Ask>, Readiness),
     ) -> Self {
         Self {
             pause: settings.poll,
@@ -103,9 +97,7 @@ impl<O: Outbox> Task<O> {
             waiting: HashMap::new(),
             failures: HashMap::new(),
             burning: Burning::default(),
-            able,
-            knows_all,
-            has_turn,
+            readiness,
             duty: Arc::new(Alone),
             failed: 0,
             is_unsure: false,

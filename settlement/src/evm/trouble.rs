@@ -16,24 +16,27 @@ const FAILED_MAX: u32 = 3;
 
 impl<O: Outbox> Task<O> {
     pub(super) fn is_able(&self) -> bool {
-        self.able.load(Ordering::Relaxed)
+        self.readiness.able.load(Ordering::Relaxed)
     }
 
     /// After each step.
     pub(super) async fn note(&mut self, sent: Result<(), Failure>) {
         let Err(failure) = sent else {
             self.failed = 0;
-            if !self.able.swap(true, Ordering::Relaxed) {
+            if !self.readiness.able.swap(true, Ordering::Relaxed) {
                 info!(key = %self.us, chain = self.settings.chain_id, "the settler can send");
             }
             return;
         };
         self.failed = self.failed.saturating_add(1);
-        warn!(%failure, in_a_row = self.failed, "the settler cannot send");
+        // Readiness at once and then ever less often: an account without coins fails five times a second.
+        if self.failed.is_power_of_two() {
+            warn!(%failure, in_a_row = self.failed, "the settler cannot send");
+        }
         if self.failed < FAILED_MAX {
             return;
         }
-        self.able.store(false, Ordering::Relaxed);
+        self.readiness.able.store(false, Ordering::Relaxed);
         if let Err(failure) = self.give_up(&failure.to_string()).await {
             warn!(%failure, "those who wait cannot be told");
         }

@@ -30,7 +30,7 @@ impl<O: Outbox> Task<O> {
         let (key, chain) = (self.us, self.settings.chain_id);
         while self.turn_comes(&*duty).await {
             info!(%key, chain, "it is this process's turn to send");
-            self.has_turn.store(true, Ordering::Relaxed);
+            self.readiness.has_turn.store(true, Ordering::Relaxed);
             tokio::select! {
                 () = self.work() => return,
                 () = turn_goes(&*duty) => warn!(%key, chain, "it is another process's turn to send"),
@@ -59,8 +59,8 @@ impl<O: Outbox> Task<O> {
 
     /// Whoever waits here is told nothing: another process goes on with it.
     fn step_down(&mut self) {
-        self.has_turn.store(false, Ordering::Relaxed);
-        self.able.store(false, Ordering::Relaxed);
+        self.readiness.has_turn.store(false, Ordering::Relaxed);
+        self.readiness.able.store(false, Ordering::Relaxed);
         while self.asks.try_recv().is_ok() {}
         self.queue.clear();
         self.flights.clear();

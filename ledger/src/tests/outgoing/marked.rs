@@ -47,6 +47,27 @@ async fn what_left_in_another_way_is_marked_by_its_transaction_once_and_is_never
 }
 
 #[tokio::test]
+async fn a_transfer_of_ours_is_not_paid_by_the_transaction_of_another_one() {
+    let books = books();
+    let request = settled(&books, 1).await;
+    for (time, key) in [(1, "one"), (2, "two")] {
+        books.clock.set(NOON + time);
+        give_back(&books, request.payment, 20_000, key).await.unwrap();
+    }
+    let [first, second] = &due(&books).await[..] else { panic!("two are due") };
+    let (id, other) = (first.id, second.id);
+    step(&books, first, Step::Left(SENT)).await;
+    for (than, is_used) in [(id, false), (other, true)] {
+        assert_eq!(books.ledger.outgoing_has_left_by(SENT, than).await.unwrap(), is_used);
+    }
+    let second = sent(&books, second).await;
+    let twice = books.ledger.outgoing_step(&second, Step::Pay(SENT)).await;
+    assert_eq!(twice, Err(LedgerError::TransactionUsed));
+    step(&books, &second, Step::Pay(TRANSACTION)).await;
+    books.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_due_is_read_page_by_page() {
     let books = books();
     let request = settled(&books, 1).await;

@@ -67,3 +67,12 @@ fn every_mistake_comes_back_with_its_json_pointer() {
         assert!(found.iter().any(|pointer| pointer == expected), "{expected} is not in {found:?}");
     }
 }
+
+#[test]
+fn a_path_that_other_routers_read_otherwise_is_not_written_any_more_and_takes_no_route_away() {
+    for path in ["/a/:id", "/files/*"] {
+        let route = document(json!({ "name": "r", "provider": "a", "path": path, "price": "free" }));
+        assert_eq!(pointers(read_route(&route, 7)), ["/path"]);
+        assert_eq!(read_stored_route(&route, 7).unwrap().1.pattern.as_str(), path);
+    }
+}

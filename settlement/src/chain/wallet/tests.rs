@@ -70,8 +70,8 @@ async fn a_contract_has_signed_where_it_answers_its_four_bytes_and_nothing_else(
     let asked = Wallet::isValidSignatureCall::abi_decode(&call.callData).unwrap();
     let signature = Bytes::from_static(&[0x12, 0x71]);
     assert_eq!((call.target, asked.digest, asked.signature), (WALLET, DIGEST, signature));
-    let unclean: Said = Some(&hex!("1626ba7e00000000000000000000000000000000000000000000000000000001"));
-    assert!(!is_magic(unclean.unwrap()) && !is_magic(&MAGIC) && !is_magic(&[YES.unwrap(), &[0]].concat()));
+    let unclean = hex!("1626ba7e00000000000000000000000000000000000000000000000000000001");
+    assert!(!is_magic(&unclean) && !is_magic(&MAGIC) && !is_magic(&[YES.unwrap(), &[0]].concat()));
     assert_eq!(asked_of(&[NO]).await, Ok(Standing::Not));
     assert_eq!(asked_of(&[None]).await, Ok(Standing::Not));
     assert_eq!(asked_of(&[NOTHING]).await, Ok(Standing::Nobody));

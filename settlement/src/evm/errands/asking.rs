@@ -16,7 +16,7 @@ use crate::rail::Settling;
 /// Asked for at once; whoever asks for one more waits.
 const LEFT_MAX: usize = 4096;
 
-/// Until it is given up on an answer. A turn that passes on takes some ten seconds, a full network longer than anybody waits.
+/// Until it is given up on an answer. A turn that passes on takes about six seconds, a full network longer than anybody waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const UNANSWERED: &str = "whoever has the key's turn has not answered";

@@ -38,6 +38,7 @@ drop table intent;
 alter table wider_intent rename to intent;
 create index intent_open on intent (valid_before) where closed is null;
 create index intent_written_off on intent (closed_at) where closed = 'written_off';
+create index intent_payer on intent (payer);
 -- There one transaction pays once: what names one that has paid is no payment.
 create index intent_foreign on intent (network, hash) where substr(network, 1, 7) <> 'eip155:' and hash is not null;
 

@@ -1,0 +1,2 @@
+-- Whether a voided signature's nonce was signed again, by its payer.
+create index intent_payer on intent (payer);
