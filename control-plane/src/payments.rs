@@ -1,5 +1,5 @@
 //! `/v1/payments`: captured payments as they stand in the books. [`list`] finds them, [`timeline`] tells what became of one,
-//! [`refund`] gives one back.
+//! [`refund`] gives one back. [`unknown`] lists what is held and nobody knows of, and [`resolve`] says it.
 //!
 //! Whose they are: a provider's who was paid, and an owner's whose agent or whose wallet paid. Anybody else's do not exist.
 
@@ -7,6 +7,7 @@ mod list;
 mod refund;
 mod resolve;
 mod timeline;
+mod unknown;
 
 use axum::Json;
 use axum::extract::State;
@@ -96,6 +97,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
         .merge(timeline::router())
         .merge(refund::router())
         .merge(resolve::router())
+        .merge(unknown::router())
 }
 
 /// One payment.

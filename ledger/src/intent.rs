@@ -10,6 +10,9 @@ use std::sync::Arc;
 use domain::party::is_evm;
 use domain::{AgentId, Amount, B256, Custody, Party, PaymentId, Settle, TransactionId, UnixMillis, WalletId};
 
+/// How long after its time is over what was signed may still land, where nothing is read: in milliseconds.
+const LANDS_MS: i64 = 600_000;
+
 /// A payment on a public network, as it is settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
@@ -141,6 +144,13 @@ impl Intent {
     #[must_use]
     pub fn is_read(&self) -> bool {
         is_evm(&self.network)
+    }
+
+    /// From when on what was signed cannot land any more, where its network is not read here.
+    #[must_use]
+    pub fn over_at(&self) -> UnixMillis {
+        let ends = i64::try_from(self.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000);
+        UnixMillis(ends.saturating_add(LANDS_MS))
     }
 
     /// Whether somebody may have been asked to settle it while it was only held. What is deferred is captured first; where nothing is

@@ -1,6 +1,8 @@
 //! [`ForeignPayload`]: a payment on a network whose signatures are not verified here, as far as it is read: what it accepts, and which
 //! transaction its payer signed. All else passes whole to whoever verifies it.
 
+mod solana;
+
 use alloy_primitives::keccak256;
 use domain::{B256, ReplayKey};
 use serde_json::Value;
@@ -12,9 +14,6 @@ use crate::payload::{Malformed, identifier};
 use crate::verify::{Quote, Rejection};
 use crate::wire::Extensions;
 use crate::{X402_VERSION, X402_VERSION_1};
-
-/// Bytes of a signature on Solana.
-const SOLANA_SIGNATURE: usize = 64;
 
 /// A payment as its client wrote it.
 #[derive(Debug)]
@@ -134,22 +133,13 @@ fn signed(network: &str, payload: &Value) -> Result<B256, Malformed> {
     let bytes = transaction.map(|text| header::decode(text.as_bytes()).map_err(|_| malformed()));
     if network.starts_with("solana:") {
         let bytes = bytes.ok_or_else(malformed)??;
-        return solana_message(&bytes).map(keccak256).ok_or_else(malformed);
+        return solana::message(&bytes).map(keccak256).ok_or_else(malformed);
     }
     match bytes {
         Some(Ok(bytes)) => Ok(keccak256(bytes)),
         // Its keys stand in order.
         Some(Err(_)) | None => Ok(keccak256(payload.to_string())),
     }
-}
-
-/// The message of a transaction on Solana: what stands behind the number of its signatures and these.
-fn solana_message(bytes: &[u8]) -> Option<&[u8]> {
-    let (&count, rest) = bytes.split_first()?;
-    // More would need a second byte, and would not fit into a packet.
-    let signatures =
-        (1..0x80).contains(&count).then(|| usize::from(count).checked_mul(SOLANA_SIGNATURE))??;
-    rest.get(signatures..).filter(|message| !message.is_empty())
 }
 
 #[cfg(test)]
@@ -169,8 +159,8 @@ mod tests {
         serde_json::from_value(offer).unwrap()
     }
 
-    fn transaction(signature: u8, message: &[u8]) -> Vec<u8> {
-        [&[2][..], &[signature; 128], message].concat()
+    fn transaction(signature: u8, text: &[u8]) -> Vec<u8> {
+        solana::tests::transaction((2, signature), text)
     }
 
     fn parse(payment: &Value) -> Result<ForeignPayload, Malformed> {
@@ -197,7 +187,7 @@ mod tests {
         assert_ne!(one, key(&header::encode(&transaction(0xff, b"messagf"))));
         let v1 = json!({ "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "payload": { "transaction": written } });
         assert_eq!(parse(&v1).unwrap().replay_key(), one, "in v1");
-        for damaged in ["", "!", "AA==", "Ag==", &header::encode(&transaction(0, b""))] {
+        for damaged in ["", "!", "AA==", "Ag==", &header::encode(b"\x01signature")] {
             let payment =
                 json!({ "x402Version": 2, "accepted": offer(), "payload": { "transaction": damaged } });
             assert!(matches!(parse(&payment), Err(Malformed::Field("payload.transaction"))), "{damaged}");

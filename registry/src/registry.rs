@@ -5,6 +5,7 @@
 mod agents;
 pub(crate) mod file;
 mod keys;
+mod resolved;
 mod wallets;
 
 use std::sync::{Arc, OnceLock};

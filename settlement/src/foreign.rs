@@ -2,32 +2,31 @@
 //! known: nothing of such a network is read here.
 //!
 //! So a payment is forwarded only after its facilitator would settle it, and served only after it says that it did, in a transaction that
-//! paid for nothing else. Where it was asked to settle one and did not say so, the payment stays unknown: the same question is asked
-//! again, which cannot move anything twice, and a person may say what the network shows. Next: [`line`] for one network, [`resolver`].
+//! paid for nothing else. Where it was asked to settle one and did not say so, the payment stays unknown until it does, or a person says
+//! what the network shows. Next: [`line`] for one network, [`resolver`] for what is unknown.
 
+mod claims;
 pub mod line;
 pub mod resolver;
 mod unread;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Clock, PaymentId, TransactionId, UnixMillis};
-use ledger::Ledger;
+use ledger::{Ledger, OpenIntent};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::rail::{RailObserver, Settling};
 use crate::ticks::Ticks;
+use claims::Claims;
 use line::Heard;
 
 pub use line::{ForeignLine, Identity};
 pub use unread::Unread;
-
-/// Transactions whose payments may not be on disk yet.
-const CLAIMS_MAX: usize = 65_536;
 
 /// Such networks. Cheap to clone.
 #[derive(Clone)]
@@ -39,18 +38,12 @@ struct Inner {
     lines: Vec<ForeignLine>,
     ledger: Ledger,
     claims: Mutex<Claims>,
+    /// Payments of which nobody knows, and that their payers sent again.
+    wanted: Mutex<HashSet<PaymentId>>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn RailObserver>,
     /// How often what offers carry has changed.
     changes: watch::Sender<u64>,
-}
-
-/// Which payment a transaction was last named for, in this process.
-#[derive(Default)]
-struct Claims {
-    owners: HashMap<(Arc<str>, TransactionId), PaymentId>,
-    /// The oldest first.
-    order: VecDeque<(Arc<str>, TransactionId)>,
 }
 
 // === impl Foreign ===
@@ -64,8 +57,8 @@ impl Foreign {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn RailObserver>,
     ) -> Self {
-        let (claims, changes) = (Mutex::default(), watch::Sender::default());
-        Self { inner: Arc::new(Inner { lines, ledger, claims, clock, observer, changes }) }
+        let (claims, wanted, changes) = (Mutex::default(), Mutex::default(), watch::Sender::default());
+        Self { inner: Arc::new(Inner { lines, ledger, claims, wanted, clock, observer, changes }) }
     }
 
     /// The networks, as the operator ordered them.
@@ -127,11 +120,47 @@ impl Foreign {
         settling
     }
 
-    /// Asks once more for a payment of which nobody knows: in which transaction it was settled, if its facilitator says so now. What it
-    /// refuses may have been settled before.
+    /// A payment of which nobody knows was sent again: its payer wants it, and its facilitator is asked for it.
+    pub fn want(&self, payment: PaymentId) {
+        self.inner.wanted.lock().insert(payment);
+    }
+
+    fn is_wanted(&self, payment: PaymentId) -> bool {
+        self.inner.wanted.lock().contains(&payment)
+    }
+
+    /// In which transaction it was settled, where its facilitator has said so and it could not be written down.
+    fn heard_of(&self, payment: PaymentId) -> Option<TransactionId> {
+        self.inner.claims.lock().of(payment)
+    }
+
+    /// Payments of which nobody knows, on networks that are not read here.
+    fn unknown(&self) -> Vec<OpenIntent> {
+        // Locked first: what is wanted later may be unknown later.
+        let mut wanted = self.inner.wanted.lock();
+        let mut unknown = self.inner.ledger.unknown();
+        unknown.retain(|open| !open.intent.is_read());
+        let names: HashSet<PaymentId> = unknown.iter().map(|open| open.payment).collect();
+        wanted.retain(|payment| names.contains(payment));
+        drop(wanted);
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for open in &unknown {
+            let count = counts.entry(&open.intent.network).or_default();
+            *count = count.saturating_add(1);
+        }
+        for line in &self.inner.lines {
+            line.set_unknown(counts.get(&*line.network().id).copied().unwrap_or_default());
+        }
+        unknown
+    }
+
+    /// In which transaction a payment of which nobody knows was settled, if its facilitator says so, or has said it. What it refuses may
+    /// have been settled before.
     async fn ask_again(&self, payment: PaymentId, unread: &Unread) -> Option<TransactionId> {
-        let line = self.line(unread.network())?;
-        let heard = line.ask_again(unread, self.now(), &*self.inner.observer).await;
+        let heard = match self.heard_of(payment) {
+            Some(transaction) => Heard::Moved(transaction),
+            None => self.line(unread.network())?.ask_again(unread, self.now(), &*self.inner.observer).await,
+        };
         match self.judge(payment, unread, heard).await {
             Settling::Told(transaction) => Some(transaction),
             other => {
@@ -150,7 +179,8 @@ impl Foreign {
             Heard::Nobody(why) => return Settling::Unavailable(why),
         };
         let network: Arc<str> = unread.network().into();
-        let claimed = self.inner.claims.lock().claim((Arc::clone(&network), transaction), payment);
+        let named = (Arc::clone(&network), transaction);
+        let claimed = self.inner.claims.lock().claim(named.clone(), payment);
         let settled = self.inner.ledger.settled_by(&network, transaction).await;
         match (claimed, settled) {
             (owner, Ok(settled)) if owner == payment && settled.is_none_or(|settled| settled == payment) => {
@@ -159,6 +189,7 @@ impl Foreign {
             (_, Err(error)) => Settling::Unknown(error.to_string()),
             (owner, Ok(settled)) => {
                 let other = settled.unwrap_or(owner);
+                self.inner.claims.lock().correct(&named, payment, other);
                 tracing::error!(%payment, %network, %transaction, %other, "the facilitator names a transaction that paid for another payment");
                 Settling::Unknown("the transaction has paid for another payment".to_owned())
             }
@@ -171,24 +202,5 @@ impl Foreign {
 
     fn now(&self) -> UnixMillis {
         self.inner.clock.now()
-    }
-}
-
-// === impl Claims ===
-
-impl Claims {
-    /// Whose the transaction is: this payment's where nobody else named it before.
-    fn claim(&mut self, named: (Arc<str>, TransactionId), payment: PaymentId) -> PaymentId {
-        if let Some(owner) = self.owners.get(&named) {
-            return *owner;
-        }
-        if self.order.len() >= CLAIMS_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.owners.remove(&oldest);
-        }
-        self.order.push_back(named.clone());
-        self.owners.insert(named, payment);
-        payment
     }
 }

@@ -65,6 +65,13 @@ impl Solana {
         .await
     }
 
+    /// How often its facilitator was asked to settle a transaction.
+    fn settles(&self, transaction: &str) -> usize {
+        let asked = self.facilitator.asked();
+        let named = |body: &Value| body["paymentPayload"]["payload"]["transaction"] == transaction;
+        asked.iter().filter(|asked| asked.call == Call::Settle && named(&asked.body)).count()
+    }
+
     async fn unknown(&self) -> u64 {
         self.gateway.metrics().await.count("faregate_chain_payments_unknown", &[])
     }
@@ -75,9 +82,12 @@ impl Solana {
     }
 }
 
-/// A transaction with two signatures of this byte, over a message.
-fn transaction(signature: u8, message: &str) -> String {
-    base64(&[&[2][..], &[signature; 128], message.as_bytes()].concat())
+/// A transaction with two signatures of this byte, over a message of two keys and one instruction that says this.
+fn transaction(signature: u8, text: &str) -> String {
+    let length = u8::try_from(text.len()).unwrap();
+    let keys = [&[0x80, 2, 0, 1, 2][..], &[1; 64], &[2; 32]].concat();
+    let instruction = [&[1, 1, 1, 0, length][..], text.as_bytes()].concat();
+    base64(&[&[2][..], &[signature; 128], &keys, &instruction, &[0]].concat())
 }
 
 fn payment(offer: &Value, transaction: &str) -> String {
@@ -230,7 +240,76 @@ async fn d10_a_transaction_that_paid_for_one_payment_pays_for_no_other() {
     solana.buy(&payment(&offer, &transaction(1, "c"))).await.expect_refusal(503, "settlement_unknown");
     until("both are unknown", || async { (solana.unknown().await == 2).then_some(()) }).await;
     solana.facilitator.on(Call::Settle, Conduct::honest());
+    for text in ["b", "c"] {
+        solana.buy(&payment(&offer, &transaction(1, text))).await;
+    }
     until("both are settled", || async { (solana.unknown().await == 0).then_some(()) }).await;
+    solana.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d8_what_nobody_knows_is_asked_for_again_only_when_its_payer_wants_it() {
+    let solana = Solana::new().await;
+    let offer = solana.offer().await;
+    let (left, wanted) = (transaction(1, "left"), transaction(1, "wanted"));
+    solana.facilitator.on(Call::Settle, Conduct::failing(500));
+    for signed in [&left, &wanted] {
+        solana.buy(&payment(&offer, signed)).await.expect_refusal(503, "settlement_unknown");
+    }
+    until("both are unknown", || async { (solana.unknown().await == 2).then_some(()) }).await;
+    solana.facilitator.on(Call::Settle, Conduct::honest());
+    solana.buy(&payment(&offer, &wanted)).await.expect_refusal(503, "settlement_unknown");
+    until("one is settled", || async { (solana.unknown().await == 1).then_some(()) }).await;
+    // Its payer may have bought again since: nothing is to move by it.
+    assert_eq!(solana.settles(&left), 1);
+    solana.buy_at_rest(&payment(&offer, &wanted)).await.expect_status(200);
+    solana.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d5_what_a_facilitator_answers_to_strangers_keeps_nobody_else_out() {
+    let solana = Solana::new().await;
+    let offer = solana.offer().await;
+    solana.facilitator.on(Call::Verify, Conduct::failing(500));
+    for text in ["a", "b", "c", "d"] {
+        let junk = payment(&offer, &transaction(1, text));
+        solana.buy(&junk).await.expect_refusal(503, "settlement_unavailable");
+    }
+    solana.facilitator.on(Call::Verify, Conduct::honest());
+    solana.buy(&payment(&offer, &transaction(1, "honest"))).await.expect_status(200);
+    solana.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_an_answer_about_another_payer_is_no_success() {
+    let solana = Solana::new().await;
+    let offer = solana.offer().await;
+    let other = json!({ "success": true, "payer": OWN, "transaction": "other", "network": SOLANA_DEVNET });
+    solana.facilitator.on(Call::Settle, Conduct::saying_bytes(other.to_string()));
+    let header = payment(&offer, &transaction(1, "mine"));
+    solana.buy(&header).await.expect_refusal(503, "settlement_unknown");
+    solana.facilitator.on(Call::Settle, Conduct::honest());
+    solana.buy(&header).await.expect_refusal(503, "settlement_unknown");
+    until("it is settled", || async { (solana.unknown().await == 0).then_some(()) }).await;
+    solana.buy_at_rest(&header).await.expect_status(200);
+    solana.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r1_one_name_under_another_signature_is_one_call() {
+    let solana = Solana::new().await;
+    let offer = solana.offer().await;
+    let buy = async |text: &str| {
+        let header = payment(&offer, &transaction(1, text));
+        let request = Request::get("/paid").paying(&*header).with("Idempotency-Key", "order-1");
+        solana.gateway.call(&request).await
+    };
+    buy("first").await.expect_status(200);
+    buy("signed anew").await.expect_refusal(409, "already_delivered");
+    assert_eq!(
+        (solana.upstream.calls("/paid").len(), solana.settles(&transaction(1, "signed anew"))),
+        (1, 0)
+    );
     solana.finish().await;
 }
 

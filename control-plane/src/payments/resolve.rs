@@ -8,6 +8,7 @@ use axum::extract::State;
 use domain::{PaymentId, TransactionId, UnixMillis, Word};
 use ledger::{Close, OpenIntent};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,10 +18,8 @@ use crate::call::caller::Caller;
 use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
+use crate::money::Money;
 use crate::problem::Problem;
-
-/// How long after its time is over a payment may be said not to have moved, in milliseconds: what its payer signed may land until then.
-const SURE_MS: i64 = 600_000;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -45,7 +44,7 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 
 /// Says what became of a payment whose settlement is unknown, on a network that is no EVM one.
 ///
-/// The operator's alone. Look at the network first: for a transfer of its payer to the provider's address that no other payment names.
+/// The operator's alone. Which ones there are tells `payment.unknown`. Look at the network first: for a transfer of its payer to the provider's address that no other payment names.
 #[utoipa::path(post, path = "/v1/payments/{id}/resolve", operation_id = "payment.resolve", tag = "payments",
     params(("id" = String, Path)), request_body = ResolveBody,
     responses((status = 200, body = ResolvedView)), security(("management" = ["payments:refund"])))]
@@ -66,13 +65,19 @@ async fn resolve(
         Some(transaction) => moved(&state, &open, transaction).await?,
         None => not_moved(&open, state.ledger.time())?,
     };
-    state.ledger.close(payment, close).await?;
-    tracing::warn!(%payment, network = %open.intent.network, ?close, "the operator says what became of it");
-    Ok(Json(ResolvedView {
+    let resolved = ResolvedView {
         payment: payment.to_string(),
         outcome: if transaction.is_some() { "moved" } else { "not_moved" },
         transaction: transaction.map(|transaction| transaction.to_string()),
-    }))
+    };
+    // Before the books: whoever said it is known, whatever crashes in between.
+    let (network, token) = (&*open.intent.network, open.intent.token.to_string());
+    let said = json!({ "outcome": resolved.outcome, "transaction": resolved.transaction, "network": network,
+        "amount": Money::in_token(open.amount, (network, &token)) });
+    state.registry.note_resolved(&caller.actor(), payment, said).await?;
+    state.ledger.close(payment, close).await?;
+    tracing::warn!(%payment, network, outcome = resolved.outcome, "the operator says what became of it");
+    Ok(Json(resolved))
 }
 
 /// The transaction, where it moved.
@@ -113,8 +118,7 @@ async fn moved(
 
 fn not_moved(open: &OpenIntent, now: UnixMillis) -> Result<Close, Problem> {
     is_a_persons(open)?;
-    let ends = i64::try_from(open.intent.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000);
-    let sure = UnixMillis(ends.saturating_add(SURE_MS));
+    let sure = open.intent.over_at();
     if now < sure {
         return Err(Problem::Conflict(format!("what was signed may still land: say so after {sure}")));
     }

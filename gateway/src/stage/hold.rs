@@ -195,7 +195,8 @@ impl Holder<'_> {
         if let (Means::Foreign(None), None, Claimant::Foreign(claimed)) =
             (&holding.means, &holding.refusal, &claim.claimant)
         {
-            if let Some(prior) = self.ledger.prior(holding.replay, None, fingerprint).await? {
+            let prior = self.ledger.prior(holding.replay, None, fingerprint).await;
+            if let Some(prior) = prior.map_err(|error| self.wanted(error))? {
                 holding.payer.address = payer_of(&prior);
                 return Ok(admission(prior));
             }
@@ -204,7 +205,8 @@ impl Holder<'_> {
         }
         let named = holding.identifier.as_ref().map(|text| IdempotencyKey::new(holding.payer.agent, text));
         if let Some(refusal) = holding.refusal.take() {
-            let prior = self.ledger.prior(holding.replay, named, fingerprint).await?;
+            let prior = self.ledger.prior(holding.replay, named, fingerprint).await;
+            let prior = prior.map_err(|error| self.wanted(error))?;
             return prior.map(admission).ok_or_else(|| self.counted(refusal));
         }
         let asked = holding.asked(claim, routed, fingerprint, payment).ok_or(Refusal::Internal)?;

@@ -77,7 +77,7 @@ impl Ledger {
         network: &str,
         transaction: TransactionId,
     ) -> Result<Option<PaymentId>, LedgerError> {
-        let mut connection = self.shared.reads.report().await?;
+        let mut connection = self.shared.reads.connection().await?;
         let settled = reports::intents::settled_by(&mut connection.session(), network, transaction).await;
         settled.map_err(crate::reads::read_error)
     }

@@ -39,19 +39,6 @@ pub enum Verified {
     Invalid(String),
 }
 
-/// Codes of what is found wrong with a payment before anything of it is sent, on networks that are not read here; each begins so. Any other
-/// refusal to settle one may come after it was sent.
-const FOUND_WRONG: [&str; 8] = [
-    "invalid_exact_",
-    "invalid_network",
-    "invalid_payload",
-    "insufficient_funds",
-    "unsupported_scheme",
-    "network_mismatch",
-    "fee_payer_not_managed_by_facilitator",
-    "transaction_simulation_failed",
-];
-
 /// The verdict on a payment whose payer only the facilitator can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identified {
@@ -109,7 +96,6 @@ pub enum Unknown {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Supported {
     /// What it settles.
-    #[serde(default)]
     pub kinds: Vec<Kind>,
     /// Who sends its transactions, by networks such as `eip155:*`.
     #[serde(default)]
@@ -168,16 +154,16 @@ pub(super) fn verified(status: StatusCode, body: &[u8], payer: Option<Party>) ->
     Ok(Verified::Valid)
 }
 
-/// A refusal is one only where no transaction stands beside it and the server did not fail; success only where all that is told
-/// is of this payment.
+/// A refusal is one only where the network is read, no transaction stands beside it and the server did not fail; success only where all
+/// that is told is of this payment.
 pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Result<Settled, Unknown> {
     let answer: SettleResponse = read(status, body)?;
     let transaction = answer.transaction.filter(|transaction| !transaction.is_empty());
     if !answer.success {
         let reason = word(answer.error_reason);
-        let is_refusal = transaction.is_none()
-            && !status.is_server_error()
-            && is_before_sending(&reason, shown.requirements);
+        // Where nobody here can look, no code tells whether it was sent before: each facilitator has its own.
+        let can_tell = is_evm(&shown.requirements.network) && !NO_REFUSAL.contains(&&*reason);
+        let is_refusal = transaction.is_none() && !status.is_server_error() && can_tell;
         return if is_refusal { Ok(Settled::Refused(reason)) } else { Err(Unknown::Undecided(reason)) };
     }
     if !status.is_success() {
@@ -192,7 +178,11 @@ pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Resu
     Ok(Settled::Moved { transaction: transaction.chars().take(WORD_MAX).collect() })
 }
 
+/// Only a good answer says anything: an error page may be JSON as well.
 pub(super) fn supported(status: StatusCode, body: &[u8]) -> Result<Supported, Unknown> {
+    if !status.is_success() {
+        return Err(Unknown::Malformed { status: status.as_u16() });
+    }
     read(status, body)
 }
 
@@ -207,15 +197,6 @@ const fn wants_key(status: u16) -> &'static str {
     } else {
         ""
     }
-}
-
-/// Whether a settlement was refused before anything was sent, by its code.
-fn is_before_sending(reason: &str, requirements: &Offer) -> bool {
-    if is_evm(&requirements.network) {
-        return !NO_REFUSAL.contains(&reason);
-    }
-    let may_be_sent = NO_REFUSAL.contains(&reason) || reason.ends_with("transaction_failed");
-    FOUND_WRONG.iter().any(|code| reason.starts_with(code)) && !may_be_sent
 }
 
 /// Where it is told, it must be ours.
@@ -302,6 +283,12 @@ impl Unknown {
     #[must_use]
     pub const fn was_not_asked(&self) -> bool {
         matches!(self, Self::Unsent | Self::Unreachable)
+    }
+
+    /// Whether no answer came, of whatever kind.
+    #[must_use]
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::Timeout | Self::Broken)
     }
 
     pub(super) fn from_transport(error: &reqwest::Error) -> Self {

@@ -225,25 +225,35 @@ fn unread() -> Offer {
 }
 
 #[tokio::test]
-async fn where_nothing_is_read_a_refusal_is_one_only_for_what_is_found_wrong_before_sending() {
+async fn where_nothing_is_read_no_refusal_to_settle_tells_that_nothing_was_sent() {
     let (mock, facilitator) = client().await;
     let (payment, requirements) = (json!({"x402Version": 2}), unread());
     let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: None };
-    let refused = async |reason: &str| {
+    // Some of these come after it was sent, or mean that it landed: from Go, from hosted ones, from a repeated question.
+    for reason in [
+        "invalid_exact_solana_transaction_confirmation_failed",
+        "invalid_exact_svm_payload_transaction_simulation_failed",
+        "invalid_exact_svm_transaction_failed",
+        "insufficient_funds",
+        "duplicate_settlement",
+        "new_code",
+    ] {
         let answer =
             json!({"success": false, "errorReason": reason, "transaction": "", "network": "solana:devnet"});
-        mock.does(Act::Answer(200, answer.to_string()));
-        facilitator.settle(shown).await
-    };
-    for reason in ["invalid_exact_svm_payload_amount", "insufficient_funds", "transaction_simulation_failed"]
-    {
-        assert_eq!(refused(reason).await, Ok(Settled::Refused(reason.to_owned())));
+        mock.does(Act::Answer(400, answer.to_string()));
+        assert_eq!(facilitator.settle(shown).await, Err(Unknown::Undecided(reason.to_owned())));
     }
-    // Perhaps it was sent before: by its name, or because nobody here knows the code.
-    for reason in
-        ["invalid_exact_svm_transaction_failed", "duplicate_settlement", "settle_failed", "new_code"]
+}
+
+#[tokio::test]
+async fn an_error_page_says_nothing_of_what_is_settled() {
+    let (mock, facilitator) = client().await;
+    let kinds = json!({"kinds": []}).to_string();
+    for (status, page) in
+        [(429, json!({"error": "slow down"}).to_string()), (500, kinds), (200, "{}".to_owned())]
     {
-        assert_eq!(refused(reason).await, Err(Unknown::Undecided(reason.to_owned())));
+        mock.does(Act::Answer(status, page));
+        assert_eq!(facilitator.supported().await, Err(Unknown::Malformed { status }));
     }
 }
 

@@ -2,6 +2,7 @@
 //! again, and what clients sign is for its account.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::{ForeignNetwork, TransactionId, UnixMillis, Word};
@@ -18,6 +19,12 @@ use crate::rail::{Member, RailObserver};
 const STANDS_MS: i64 = 60_000;
 const AGAIN_MS: i64 = 5_000;
 
+/// Payments of which nobody knows; with more, no others are taken on the network.
+const UNKNOWN_MAX: usize = 10_000;
+
+/// Why nobody was asked.
+const BUSY: &str = "the facilitator is busy, or left alone because it is silent";
+
 /// A network, and who settles there.
 pub struct ForeignLine {
     network: ForeignNetwork,
@@ -29,6 +36,8 @@ pub struct ForeignLine {
     wait_max: Duration,
     breaker: Mutex<Breaker>,
     told: Mutex<Told>,
+    /// Payments of which nobody knows.
+    unknown: AtomicUsize,
 }
 
 /// What it said of itself.
@@ -71,7 +80,8 @@ impl ForeignLine {
         let (verifying, settling) =
             (Semaphore::new(member.running_max.div_ceil(2)), Semaphore::new(member.running_max));
         let (breaker, told) = (Mutex::default(), Mutex::default());
-        Self { network, member, verifying, settling, wait_max, breaker, told }
+        let unknown = AtomicUsize::new(0);
+        Self { network, member, verifying, settling, wait_max, breaker, told, unknown }
     }
 
     /// Which.
@@ -96,17 +106,25 @@ impl ForeignLine {
         supported.is_ok_and(|supported| told.hear(&supported, &self.network.id))
     }
 
+    /// How many payments there are of which nobody knows.
+    pub(super) fn set_unknown(&self, payments: usize) {
+        self.unknown.store(payments, Ordering::Relaxed);
+    }
+
     pub(super) async fn identify(
         &self,
         unread: &Unread,
         now: UnixMillis,
         observer: &dyn RailObserver,
     ) -> Identity {
+        if self.unknown.load(Ordering::Relaxed) >= UNKNOWN_MAX {
+            return Identity::Nobody("nobody knows of too many payments on the network".to_owned());
+        }
         let Some(_place) = self.place(&self.verifying, now).await else {
-            return Identity::Nobody("the facilitator is busy, or left alone after failures".to_owned());
+            return Identity::Nobody(BUSY.to_owned());
         };
         let identified = self.member.facilitator.identify(unread.shown()).await;
-        self.note(identified.is_ok(), now, observer);
+        self.note(&identified, now, observer);
         match identified {
             Ok(Identified::Payer(payer)) => Identity::Payer(payer),
             Ok(Identified::Invalid(reason)) => Identity::Invalid(reason),
@@ -122,10 +140,10 @@ impl ForeignLine {
         observer: &dyn RailObserver,
     ) -> Heard {
         let Some(_place) = self.place(&self.settling, now).await else {
-            return Heard::Nobody("the facilitator is busy, or left alone after failures".to_owned());
+            return Heard::Nobody(BUSY.to_owned());
         };
         let verified = self.member.facilitator.verify(unread.shown()).await;
-        self.note(verified.is_ok(), now, observer);
+        self.note(&verified, now, observer);
         match verified {
             Ok(Verified::Valid) => self.ask(unread, now, observer).await,
             Ok(Verified::Invalid(reason)) => Heard::Invalid(reason),
@@ -133,7 +151,7 @@ impl ForeignLine {
         }
     }
 
-    /// What it refuses now it may have settled before.
+    /// What it refuses now it may have settled before. Some settle only what they have verified a moment ago, whatever they found.
     pub(super) async fn ask_again(
         &self,
         unread: &Unread,
@@ -141,27 +159,22 @@ impl ForeignLine {
         observer: &dyn RailObserver,
     ) -> Heard {
         let Some(_place) = self.place(&self.settling, now).await else {
-            return Heard::Nobody("the facilitator is busy, or left alone after failures".to_owned());
+            return Heard::Nobody(BUSY.to_owned());
         };
-        match self.ask(unread, now, observer).await {
-            Heard::Invalid(reason) => Heard::Unknown(reason),
-            heard => heard,
-        }
+        let verified = self.member.facilitator.verify(unread.shown()).await;
+        self.note(&verified, now, observer);
+        self.ask(unread, now, observer).await
     }
 
     async fn ask(&self, unread: &Unread, now: UnixMillis, observer: &dyn RailObserver) -> Heard {
         let settled = self.member.facilitator.settle(unread.shown()).await;
-        self.note(
-            !matches!(&settled, Err(unknown) if !matches!(unknown, Unknown::Undecided(_))),
-            now,
-            observer,
-        );
+        self.note(&settled, now, observer);
         match settled {
             Ok(Settled::Moved { transaction }) => match transaction.parse() {
                 Ok(word) => Heard::Moved(TransactionId::Named(word)),
                 Err(_) => Heard::Unknown("its transaction has no name".to_owned()),
             },
-            Ok(Settled::Refused(reason)) => Heard::Invalid(reason),
+            Ok(Settled::Refused(reason)) => Heard::Unknown(reason),
             Err(unknown) if unknown.was_not_asked() => Heard::Nobody(unknown.to_string()),
             Err(unknown) => Heard::Unknown(unknown.to_string()),
         }
@@ -176,7 +189,9 @@ impl ForeignLine {
         self.breaker.lock().admits(now).then_some(place)
     }
 
-    fn note(&self, answered: bool, now: UnixMillis, observer: &dyn RailObserver) {
+    /// Only silence counts against it: what it answers to a payment, and with which status, its payer has in hand.
+    fn note<T>(&self, heard: &Result<T, Unknown>, now: UnixMillis, observer: &dyn RailObserver) {
+        let answered = !heard.as_ref().is_err_and(Unknown::is_silence);
         let mut breaker = self.breaker.lock();
         let changed = if answered { breaker.succeeded() } else { breaker.failed(now) };
         drop(breaker);

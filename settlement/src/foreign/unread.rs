@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::Party;
 use ledger::Intent;
 use protocol::X402_VERSION;
 use protocol::offer::Offer;
@@ -13,6 +14,7 @@ use crate::facilitator::Shown;
 #[derive(Clone, Debug)]
 pub struct Unread {
     parts: Arc<(Value, Offer)>,
+    payer: Option<Party>,
 }
 
 // === impl Unread ===
@@ -30,7 +32,13 @@ impl Unread {
             // What is signed is the same in both versions, and so is what carries it.
             json!({ "x402Version": X402_VERSION, "accepted": &requirements, "payload": came["payload"] })
         };
-        Ok(Self { parts: Arc::new((payment, requirements)) })
+        Ok(Self { parts: Arc::new((payment, requirements)), payer: None })
+    }
+
+    /// Once its facilitator has said who pays: an answer that names another payer is about another payment.
+    #[must_use]
+    pub fn paid_by(self, payer: Party) -> Self {
+        Self { payer: Some(payer), ..self }
     }
 
     /// What the books keep of one.
@@ -38,7 +46,8 @@ impl Unread {
     /// # Errors
     /// It is no JSON.
     pub fn of(intent: &Intent) -> Result<Self, serde_json::Error> {
-        Self::new(&intent.payload, serde_json::from_str(&intent.requirements)?)
+        let unread = Self::new(&intent.payload, serde_json::from_str(&intent.requirements)?)?;
+        Ok(unread.paid_by(intent.payer))
     }
 
     /// CAIP-2.
@@ -47,9 +56,8 @@ impl Unread {
         &self.parts.1.network
     }
 
-    /// Nobody here can tell who signed it.
     pub(super) fn shown(&self) -> Shown<'_> {
         let (payment, requirements) = &*self.parts;
-        Shown { version: X402_VERSION, payment, requirements, payer: None }
+        Shown { version: X402_VERSION, payment, requirements, payer: self.payer }
     }
 }

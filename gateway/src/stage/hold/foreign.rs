@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use domain::{AgentId, Amount, B256, Custody, Party, Settle, Word};
-use ledger::{Hold, Intent};
+use domain::{AgentId, Amount, Custody, Party, Settle, Word};
+use ledger::{Hold, HoldError, Intent};
 use settlement::foreign::Identity;
 use settlement::{Foreign, Unread};
 
@@ -66,7 +66,17 @@ impl Holder<'_> {
             payload: Arc::clone(payload),
             requirements: requirements.into(),
         };
-        Ok(Identified { intent: Arc::new(intent), unread, exposed, foreign: foreign.clone() })
+        let (intent, unread) = (Arc::new(intent), unread.paid_by(payer));
+        Ok(Identified { intent, unread, exposed, foreign: foreign.clone() })
+    }
+
+    /// Whoever sends a payment again of which nobody knows wants it: its facilitator is asked for it then.
+    pub(super) fn wanted(&self, error: HoldError) -> Refusal {
+        let foreign = self.public.and_then(|public| public.networks.foreign.as_ref());
+        if let (HoldError::Unsettled(payment), Some(foreign)) = (&error, foreign) {
+            foreign.want(*payment);
+        }
+        error.into()
     }
 }
 
@@ -85,10 +95,10 @@ impl Identified {
 // === impl Holding ===
 
 impl Holding {
-    /// Of a payment whose payer is not known yet: until then it stands for itself.
+    /// Of a payment whose payer is not known yet: until then it is somebody's on its network.
     pub(super) fn foreign(claimed: &ForeignClaim, identifier: Option<String>) -> Self {
         let payer = Payer {
-            agent: AgentId::of_payer(itself(claimed.digest)),
+            agent: AgentId::of_payer(somebody(&claimed.network)),
             address: None,
             network: Arc::clone(&claimed.network),
             version: claimed.version,
@@ -113,8 +123,8 @@ impl Holding {
     }
 }
 
-/// A name that no address has.
-fn itself(digest: B256) -> Party {
-    let name: Result<Word, _> = format!("signed:{digest}").parse();
+/// A name that no address has. What is asked is told apart by what was signed, and an identifier by whoever is found to pay.
+fn somebody(network: &str) -> Party {
+    let name: Result<Word, _> = format!("payer:{network}").parse();
     name.map_or(Party::Evm(domain::Address::ZERO), Party::Named)
 }
