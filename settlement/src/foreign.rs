@@ -2,25 +2,26 @@
 //! known: nothing of such a network is read here.
 //!
 //! So a payment is forwarded only after its facilitator would settle it, and served only after it says that it did, in a transaction that
-//! paid for nothing else. Where it was asked to settle one and did not say so, the payment stays unknown until it does, or a person says
-//! what the network shows. Next: [`line`] for one network, [`resolver`] for what is unknown.
+//! paid for nothing else. Where it was asked to settle one and did not say so, the payment stays unknown. To ask again may move it then, so
+//! that this is done only while its payer waits, who sent the same payment again; else a person says what the network shows. Next: [`line`]
+//! for one network, [`resolver`] for what was heard and not written down.
 
 mod claims;
 pub mod line;
 pub mod resolver;
 mod unread;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Clock, PaymentId, TransactionId, UnixMillis};
-use ledger::{Ledger, OpenIntent};
+use ledger::{Close, Ledger, OpenIntent};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use crate::rail::{RailObserver, Settling};
+use crate::rail::{Closed, RailObserver, Settling};
 use crate::ticks::Ticks;
 use claims::Claims;
 use line::Heard;
@@ -38,8 +39,6 @@ struct Inner {
     lines: Vec<ForeignLine>,
     ledger: Ledger,
     claims: Mutex<Claims>,
-    /// Payments of which nobody knows, and that their payers sent again.
-    wanted: Mutex<HashSet<PaymentId>>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn RailObserver>,
     /// How often what offers carry has changed.
@@ -57,8 +56,8 @@ impl Foreign {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn RailObserver>,
     ) -> Self {
-        let (claims, wanted, changes) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Self { inner: Arc::new(Inner { lines, ledger, claims, wanted, clock, observer, changes }) }
+        let (claims, changes) = (Mutex::default(), watch::Sender::default());
+        Self { inner: Arc::new(Inner { lines, ledger, claims, clock, observer, changes }) }
     }
 
     /// The networks, as the operator ordered them.
@@ -120,13 +119,32 @@ impl Foreign {
         settling
     }
 
-    /// A payment of which nobody knows was sent again: its payer wants it, and its facilitator is asked for it.
-    pub fn want(&self, payment: PaymentId) {
-        self.inner.wanted.lock().insert(payment);
+    /// Has a payment settled of which nobody knows, and whose payer sent it again: it wants it now, if it did not get it before. Whether it
+    /// is captured now; its delivery is owed then.
+    pub async fn settle_again(&self, payment: PaymentId) -> bool {
+        let Some(open) = self.inner.ledger.open_unknown(payment) else { return false };
+        // Whoever gives up waiting, what is said is written down.
+        tokio::spawn(self.clone().close(open)).await.unwrap_or(false)
     }
 
-    fn is_wanted(&self, payment: PaymentId) -> bool {
-        self.inner.wanted.lock().contains(&payment)
+    /// Captures a payment of which nobody knows, where its facilitator says that it was settled.
+    async fn close(self, open: OpenIntent) -> bool {
+        let (payment, network) = (open.payment, &open.intent.network);
+        let unread = match Unread::of(&open.intent) {
+            Ok(unread) => unread,
+            Err(error) => {
+                tracing::error!(%payment, %error, "an open payment cannot be read");
+                return false;
+            }
+        };
+        let Some(transaction) = self.ask_again(payment, &unread).await else { return false };
+        if let Err(error) = self.inner.ledger.close(payment, Close::Moved(transaction)).await {
+            tracing::error!(%payment, %transaction, %error, "what its facilitator says is not written down");
+            return false;
+        }
+        tracing::info!(%payment, %network, %transaction, "settled, its facilitator says");
+        self.inner.observer.closed(network, Closed::Moved);
+        true
     }
 
     /// In which transaction it was settled, where its facilitator has said so and it could not be written down.
@@ -136,13 +154,8 @@ impl Foreign {
 
     /// Payments of which nobody knows, on networks that are not read here.
     fn unknown(&self) -> Vec<OpenIntent> {
-        // Locked first: what is wanted later may be unknown later.
-        let mut wanted = self.inner.wanted.lock();
         let mut unknown = self.inner.ledger.unknown();
         unknown.retain(|open| !open.intent.is_read());
-        let names: HashSet<PaymentId> = unknown.iter().map(|open| open.payment).collect();
-        wanted.retain(|payment| names.contains(payment));
-        drop(wanted);
         let mut counts: HashMap<&str, usize> = HashMap::new();
         for open in &unknown {
             let count = counts.entry(&open.intent.network).or_default();

@@ -33,7 +33,7 @@ struct ResolveBody {
 #[derive(Serialize, ToSchema)]
 struct ResolvedView {
     payment: String,
-    /// `moved`: it is captured, and its delivery is owed. `not_moved`: nothing was charged.
+    /// `moved`: it is captured, and delivered when it comes again within a day of the first time. `not_moved`: nothing was charged.
     outcome: &'static str,
     transaction: Option<String>,
 }
@@ -58,8 +58,7 @@ async fn resolve(
         return Err(Problem::Forbidden("only the operator says what became of a payment".to_owned()));
     }
     let payment: PaymentId = id.parse()?;
-    let open = state.ledger.unknown().into_iter().find(|open| open.payment == payment);
-    let open = open.ok_or(Problem::PaymentNotFound)?;
+    let open = state.ledger.open_unknown(payment).ok_or(Problem::PaymentNotFound)?;
     let transaction = outcome(&body)?;
     let close = match transaction {
         Some(transaction) => moved(&state, &open, transaction).await?,

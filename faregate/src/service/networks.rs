@@ -166,7 +166,7 @@ fn foreign(
     let observer = Arc::clone(observer) as Arc<dyn RailObserver>;
     let foreign = Foreign::new(lines, ledger.clone(), Arc::new(SystemClock), observer);
     tasks.push(tokio::spawn(foreign.clone().follow(FOLLOW_EVERY, stop.subscribe())));
-    let resolving = resolver::run(ledger.clone(), foreign.clone(), RECONCILE_EVERY, stop.subscribe());
+    let resolving = resolver::run(foreign.clone(), RECONCILE_EVERY, stop.subscribe());
     tasks.push(tokio::spawn(resolving));
     Ok(Some(foreign))
 }

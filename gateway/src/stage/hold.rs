@@ -192,21 +192,17 @@ impl Holder<'_> {
             payer: holding.payer.agent,
             body,
         });
+        let is_repeatable = request.is_safe() || routed.route.redeliver;
         if let (Means::Foreign(None), None, Claimant::Foreign(claimed)) =
             (&holding.means, &holding.refusal, &claim.claimant)
+            && let Some(admission) =
+                self.find_payer((claim, claimed), holding, fingerprint, is_repeatable).await?
         {
-            let prior = self.ledger.prior(holding.replay, None, fingerprint).await;
-            if let Some(prior) = prior.map_err(|error| self.wanted(error))? {
-                holding.payer.address = payer_of(&prior);
-                return Ok(admission(prior));
-            }
-            let paid = claimed.paid.as_ref().map_err(refuse)?;
-            holding.paid_by(self.find_payer(claimed, paid, claim.maximum()).await?);
+            return Ok(admission);
         }
         let named = holding.identifier.as_ref().map(|text| IdempotencyKey::new(holding.payer.agent, text));
         if let Some(refusal) = holding.refusal.take() {
-            let prior = self.ledger.prior(holding.replay, named, fingerprint).await;
-            let prior = prior.map_err(|error| self.wanted(error))?;
+            let prior = self.ledger.prior(holding.replay, named, fingerprint).await?;
             return prior.map(admission).ok_or_else(|| self.counted(refusal));
         }
         let asked = holding.asked(claim, routed, fingerprint, payment).ok_or(Refusal::Internal)?;
@@ -351,16 +347,6 @@ impl Holding {
             intent,
         })
     }
-}
-
-/// Who paid on a public network, of a payment that was captured before.
-fn payer_of(held: &Held) -> Option<Party> {
-    let record = match held {
-        Held::Redelivery(redelivery) => redelivery.record(),
-        Held::Prior(prior) => &prior.receipt,
-        Held::Hold(_) => return None,
-    };
-    record.on_chain.as_ref().map(|paid| paid.payer)
 }
 
 fn admission(held: Held) -> Admission {

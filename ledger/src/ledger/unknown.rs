@@ -10,6 +10,7 @@ use crate::account::{RefundReason, Refunded};
 use crate::batch::End;
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, LedgerError};
+use crate::hold::Holding;
 use crate::intent::{BookedIntent, Close, Debtor, Intent, OpenIntent};
 use crate::reports;
 
@@ -20,15 +21,15 @@ impl Ledger {
     /// left, the earliest to expire first.
     #[must_use]
     pub fn unknown(&self) -> Vec<OpenIntent> {
-        let mut unknown = self.shared.parked.list(|holding| {
-            let intent = Arc::clone(holding.request.intent.as_ref()?);
-            // Whoever was asked to settle it was asked for what was used.
-            let (payment, most) = (holding.request.payment, holding.cost.maximum);
-            let amount = holding.used.map_or(most, |used| used.min(most));
-            Some(OpenIntent { payment, amount, held_at: holding.held.at, seen: None, intent })
-        });
+        let mut unknown = self.shared.parked.list(open);
         unknown.sort_by_key(|open| (open.intent.valid_before, open.payment));
         unknown
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn open_unknown(&self, payment: PaymentId) -> Option<OpenIntent> {
+        self.shared.parked.look(&payment, open)
     }
 
     /// Closes one of them by what the chain shows: captured, or never charged. Its delivery is owed then: the same request may
@@ -169,4 +170,12 @@ impl Ledger {
             }
         }
     }
+}
+
+/// As it stands: whoever was asked to settle it was asked for what was used.
+fn open(holding: &Holding) -> Option<OpenIntent> {
+    let intent = Arc::clone(holding.request.intent.as_ref()?);
+    let (payment, most) = (holding.request.payment, holding.cost.maximum);
+    let amount = holding.used.map_or(most, |used| used.min(most));
+    Some(OpenIntent { payment, amount, held_at: holding.held.at, seen: None, intent })
 }

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use domain::{AgentId, Amount, Custody, Party, Settle, Word};
-use ledger::{Hold, HoldError, Intent};
+use domain::{AgentId, Amount, Custody, Fingerprint, Party, ReplayKey, Settle, Word};
+use ledger::{Held, Hold, HoldError, Intent};
 use settlement::foreign::Identity;
 use settlement::{Foreign, Unread};
 
-use super::{Holder, Holding, Means, Payer};
+use super::{Admission, Holder, Holding, Means, Payer, admission};
 use crate::exposure::{Debtor, Exposed};
+use crate::foreign_way::Verification;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::{SignedHold, Value};
-use crate::stage::verify::{ForeignClaim, ForeignPaid, refuse};
+use crate::stage::verify::{Claim, ForeignClaim, ForeignPaid, refuse};
 
 /// A payment that its facilitator would settle, counted among what its payer has open.
 pub(super) struct Identified {
@@ -20,23 +21,43 @@ pub(super) struct Identified {
     unread: Unread,
     exposed: Exposed,
     foreign: Foreign,
+    /// Until it is held.
+    _verification: Verification,
 }
 
 // === impl Holder ===
 
 impl Holder<'_> {
-    /// Finds out who pays, and that it would be settled.
+    /// What became of a payment before; none where it is new: then it is known who pays, and that it would be settled.
     pub(super) async fn find_payer(
         &self,
-        claimed: &ForeignClaim,
+        (claim, claimed): (&Claim, &ForeignClaim),
+        holding: &mut Holding,
+        fingerprint: Fingerprint,
+        is_repeatable: bool,
+    ) -> Result<Option<Admission>, Refusal> {
+        let public = self.public.ok_or(Refusal::RailUnavailable)?;
+        // Whoever sends the same payment many times has its facilitator asked once: who comes next finds the hold.
+        let verification = public.verifying.begin(claimed.replay_key).ok_or(Refusal::InProgress)?;
+        let prior = self.prior(holding.replay, fingerprint, is_repeatable).await?;
+        if let Some(prior) = prior {
+            holding.payer.address = payer_of(&prior);
+            return Ok(Some(admission(prior)));
+        }
+        let paid = claimed.paid.as_ref().map_err(refuse)?;
+        holding.paid_by(self.identify_payer(paid, claim.maximum(), verification).await?);
+        Ok(None)
+    }
+
+    async fn identify_payer(
+        &self,
         paid: &ForeignPaid,
         amount: Amount,
+        verification: Verification,
     ) -> Result<Identified, Refusal> {
         let public = self.public.ok_or(Refusal::RailUnavailable)?;
         let foreign = public.networks.foreign.as_ref().ok_or(Refusal::RailUnavailable)?;
         let ForeignPaid { way, quote, payload } = paid;
-        // Whoever sends the same payment many times has its facilitator asked once.
-        let _verification = public.verifying.begin(claimed.replay_key).ok_or(Refusal::InProgress)?;
         let offer = way.offer(amount, quote);
         let requirements = serde_json::to_string(&offer).map_err(|_| Refusal::Internal)?;
         let unread = Unread::new(payload, offer).map_err(|_| Refusal::Internal)?;
@@ -67,16 +88,27 @@ impl Holder<'_> {
             requirements: requirements.into(),
         };
         let (intent, unread) = (Arc::new(intent), unread.paid_by(payer));
-        Ok(Identified { intent, unread, exposed, foreign: foreign.clone() })
+        Ok(Identified { intent, unread, exposed, foreign: foreign.clone(), _verification: verification })
     }
 
-    /// Whoever sends a payment again of which nobody knows wants it: its facilitator is asked for it then.
-    pub(super) fn wanted(&self, error: HoldError) -> Refusal {
+    /// What became of it before. Whoever sends a payment again of which nobody knows wants it, and it is settled where its call can be made
+    /// once more: what cannot be delivered is not asked for.
+    async fn prior(
+        &self,
+        replay: Option<ReplayKey>,
+        fingerprint: Fingerprint,
+        is_repeatable: bool,
+    ) -> Result<Option<Held>, HoldError> {
+        let prior = self.ledger.prior(replay, None, fingerprint).await;
         let foreign = self.public.and_then(|public| public.networks.foreign.as_ref());
-        if let (HoldError::Unsettled(payment), Some(foreign)) = (&error, foreign) {
-            foreign.want(*payment);
+        match (&prior, foreign) {
+            (Err(HoldError::Unsettled(payment)), Some(foreign))
+                if is_repeatable && foreign.settle_again(*payment).await =>
+            {
+                self.ledger.prior(replay, None, fingerprint).await
+            }
+            _ => prior,
         }
-        error.into()
     }
 }
 
@@ -110,7 +142,8 @@ impl Holding {
             means: Means::Foreign(None),
             replay: Some(claimed.replay_key),
             digest: Some(claimed.digest),
-            refusal: claimed.paid.as_ref().err().map(refuse),
+            // What is wrong with it is said once it is known that it did not pay before.
+            refusal: None,
         }
     }
 
@@ -127,4 +160,14 @@ impl Holding {
 fn somebody(network: &str) -> Party {
     let name: Result<Word, _> = format!("payer:{network}").parse();
     name.map_or(Party::Evm(domain::Address::ZERO), Party::Named)
+}
+
+/// Who paid on a public network, of a payment that was captured before.
+fn payer_of(held: &Held) -> Option<Party> {
+    let record = match held {
+        Held::Redelivery(redelivery) => redelivery.record(),
+        Held::Prior(prior) => &prior.receipt,
+        Held::Hold(_) => return None,
+    };
+    record.on_chain.as_ref().map(|paid| paid.payer)
 }
