@@ -57,7 +57,7 @@ async fn the_operator_sees_what_nobody_knows_and_says_what_became_of_what_no_cha
     let ids = |rows: &Value| rows.as_array().unwrap().iter().map(|row| text(&row["id"])).collect::<Vec<_>>();
     let all = listed().await;
     let mut expected = vec![read.clone(), fresh.clone(), old.clone(), again.clone()];
-    expected.sort();
+    expected.sort_by_key(|id| id.parse::<PaymentId>().unwrap());
     assert_eq!(ids(&all), expected);
     let row = |id: &String| all.as_array().unwrap().iter().find(|row| row["id"] == **id).unwrap();
     assert_eq!(
