@@ -87,8 +87,8 @@ async fn the_operator_sees_what_nobody_knows_and_says_what_became_of_what_no_cha
         assert_eq!(said, (&json!("payment.resolved"), &json!("token"), &json!(outcome)));
     }
 
-    let provider = json!({ "name": "its", "role": "provider", "provider": "acme" });
-    let key = text(&house.admin("POST", "/v1/api-keys", Some(provider)).await.expect(201)["key"]);
+    let owner = json!({ "name": "its", "role": "owner", "owner": "lab" });
+    let key = text(&house.admin("POST", "/v1/api-keys", Some(owner)).await.expect(201)["key"]);
     for (method, path) in
         [("GET", "/v1/payments/unknown".to_owned()), ("POST", format!("/v1/payments/{fresh}/resolve"))]
     {
