@@ -91,6 +91,14 @@ pub struct Debtor {
     pub at: UnixMillis,
 }
 
+/// Who signs on a network.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Signer {
+    /// CAIP-2.
+    pub(crate) network: Arc<str>,
+    pub(crate) payer: Party,
+}
+
 /// What the chain shows of a payment whose outcome was unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
@@ -157,6 +165,10 @@ impl Intent {
     /// read, the hold says so ([`crate::Hold::ask`]).
     pub(crate) fn may_move_while_held(&self) -> bool {
         self.is_read() && self.settle != Settle::Deferred
+    }
+
+    pub(crate) fn signer(&self) -> Signer {
+        Signer { network: Arc::clone(&self.network), payer: self.payer }
     }
 
     pub(crate) fn account(&self) -> Token {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::duty::Duty;
 use crate::registry::{Registry, RegistryError};
-use crate::store::{StoreError, outbox as store, transfers};
+use crate::store::{Session, StoreError, outbox as store, transfers};
 
 /// For how long is remembered whose signatures stood in a transaction, in milliseconds: no signature is valid as long.
 const MEMBERS_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
@@ -97,11 +97,7 @@ impl Outbox {
         let of = (&*self.network, &*self.account);
         let mut writing = self.registry.write().await?;
         let session = &mut writing.session();
-        if let Some(turn) = &self.turn
-            && !turn.is_held(session).await?
-        {
-            return Err(StoreError::Turn.into());
-        }
+        self.expect_turn(session).await?;
         store::record(session, of, nonce, (document, instead_of), at).await?;
         store::remember(session, of, members, at).await?;
         transfers::put(session, of, nonce, (transfers, at)).await?;
@@ -109,19 +105,21 @@ impl Outbox {
         writing.commit().await
     }
 
-    /// Closes one: what the chain has of its nonce, and what became of its members; of transfers each by itself.
+    /// Closes the one that stands under its nonce as this text: what the chain has of the nonce, and what became of its members; of
+    /// transfers each by itself. Where another text stands there, or it was closed in another way, somebody knows more of it, and this is
+    /// refused.
     ///
     /// # Errors
-    /// The database does not work.
+    /// The database does not work; whether it was closed is not known then.
     pub async fn close(
         &self,
-        nonce: u64,
+        (nonce, document): (u64, &str),
         landed: Option<&str>,
         (outcomes, transfers): (&str, &[(&str, String)]),
     ) -> Result<(), RegistryError> {
         let mut writing = self.registry.write().await?;
         let of = (&*self.network, &*self.account);
-        store::close(&mut writing.session(), of, nonce, landed, outcomes).await?;
+        store::close(&mut writing.session(), of, (nonce, document), (landed, outcomes)).await?;
         for (transfer, outcome) in transfers {
             transfers::end(&mut writing.session(), of, nonce, (transfer, outcome)).await?;
         }
@@ -155,6 +153,22 @@ impl Outbox {
         Ok(is_noted)
     }
 
+    /// Notes of a transfer of which nothing stands yet what becomes of it: it is never sent. False where anything else stands of it. A turn
+    /// that another process has refuses this: that one may be about to send it.
+    ///
+    /// # Errors
+    /// The database does not work; whether it was noted is not known then.
+    pub async fn give_up(&self, member: &str, outcome: &str) -> Result<bool, RegistryError> {
+        let at = self.registry.now();
+        let mut writing = self.registry.write().await?;
+        let session = &mut writing.session();
+        self.expect_turn(session).await?;
+        let of = (&*self.network, &*self.account);
+        let is_noted = transfers::give_up(session, of, member, (outcome, at)).await?;
+        writing.commit().await?;
+        Ok(is_noted)
+    }
+
     /// Which of these members ever stood in a transaction.
     ///
     /// # Errors
@@ -162,6 +176,12 @@ impl Outbox {
     pub async fn known(&self, members: &[&str]) -> Result<HashSet<String>, RegistryError> {
         let mut writing = self.registry.write().await?;
         Ok(store::known(&mut writing.session(), (&self.network, &self.account), members).await?)
+    }
+
+    /// That no other process has the turn, until the transaction ends.
+    async fn expect_turn(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
+        let Some(turn) = &self.turn else { return Ok(()) };
+        if turn.is_held(session).await? { Ok(()) } else { Err(StoreError::Turn) }
     }
 }
 
@@ -185,13 +205,16 @@ mod tests {
         let other = open(&place, &clock).await.outbox("eip155:84532", "0xdef");
         assert_eq!(other.unclosed().await.unwrap(), Unclosed::default());
 
-        outbox().await.close(7, Some("{}"), ("[]", &[])).await.unwrap();
+        let standing = (7, "first, dearer");
+        outbox().await.close(standing, Some("{}"), ("[]", &[])).await.unwrap();
         assert_eq!(outbox().await.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
         assert!(
             outbox().await.record(7, ("again", Some("first, dearer")), (&[], &[])).await.is_err(),
             "the chain has one of this nonce"
         );
-        assert!(outbox().await.close(8, None, ("[]", &[])).await.is_err());
+        // Whoever did not hear that it is closed closes it again.
+        outbox().await.close(standing, Some("{}"), ("[]", &[])).await.unwrap();
+        assert!(outbox().await.close((8, "first"), None, ("[]", &[])).await.is_err());
         let known = outbox().await.known(&["one", "three"]).await.unwrap();
         assert_eq!(known, HashSet::from(["one".to_owned()]));
     }
@@ -215,13 +238,35 @@ mod tests {
         assert_eq!(other.transfer("out/0").await.unwrap(), standing(false, None));
         assert!(other.record(0, ("third", None), (&["out/0"], &["out/0"])).await.is_err());
 
-        outbox.close(7, None, ("[]", &[("out/0", "over".to_owned())])).await.unwrap();
+        let over = [("out/0", "over".to_owned())];
+        outbox.close((7, "first, dearer"), None, ("[]", &over)).await.unwrap();
         assert_eq!(outbox.transfer("out/0").await.unwrap(), standing(true, Some("over")));
         assert!(outbox.record(8, ("second", None), (&["out/0"], &["out/0"])).await.is_err());
     }
 
     #[tokio::test]
-    async fn whoever_lost_its_turn_writes_nothing_more_down_and_closes_what_it_wrote() {
+    async fn a_transfer_is_given_up_once_by_whoever_has_the_turn_and_not_where_anything_stands_of_it() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let registry = open(&place, &clock).await;
+        let turns = [registry.duty("settle").unwrap(), registry.duty("settle").unwrap()];
+        let outbox = |turn: &Duty| registry.outbox("eip155:84532", "0xabc").of_turn(turn.clone());
+        let (first, second) = (outbox(&turns[0]), outbox(&turns[1]));
+        assert!(turns[0].take().await.unwrap());
+        assert!(second.give_up("out/0", "failed").await.is_err(), "another has the turn");
+        assert_eq!(first.transfer("out/0").await.unwrap(), None);
+        assert!(first.give_up("out/0", "failed").await.unwrap());
+        assert!(first.give_up("out/0", "failed").await.unwrap(), "whoever did not hear it");
+        assert!(first.record(7, ("sent", None), (&["out/0"], &["out/0"])).await.is_err());
+        // A person saw it elsewhere: that is the last word.
+        assert!(second.note("out/0", "moved").await.unwrap());
+        assert!(!first.give_up("out/0", "failed").await.unwrap());
+        first.record(7, ("sent", None), (&["out/1"], &["out/1"])).await.unwrap();
+        assert!(!first.give_up("out/1", "failed").await.unwrap());
+        assert!(!second.note("out/1", "moved").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn whoever_lost_its_turn_writes_nothing_more_down_and_closes_what_it_knows() {
         let (place, clock) = (Place::new(), TestClock::new());
         let registry = open(&place, &clock).await;
         let turns = [registry.duty("settle").unwrap(), registry.duty("settle").unwrap()];
@@ -239,8 +284,29 @@ mod tests {
         assert!(first.record(7, dearer, (&["pay"], &[])).await.is_err());
         assert_eq!(second.unclosed().await.unwrap().open, [(7, "first, dearer".to_owned())]);
         second.record(7, dearer, (&["pay"], &[])).await.unwrap();
-        first.close(7, None, ("[]", &[])).await.unwrap();
+        assert!(first.close((7, "first, dearer"), None, ("[]", &[])).await.is_err(), "it stands otherwise");
+        first.close((7, "dearest"), None, ("[]", &[])).await.unwrap();
         assert_eq!(second.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
+    }
+
+    /// Another process offered more for it, saw it in a block, and closed it; whoever lost the turn knows none of that, and sees that the
+    /// nonce was taken by what it does not know.
+    #[tokio::test]
+    async fn what_somebody_closed_is_closed_in_no_other_way_by_whoever_does_not_know_it() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let outbox = open(&place, &clock).await.outbox("eip155:84532", "0xabc");
+        let (moved, failed) = ([("out/0", "moved".to_owned())], [("out/0", "failed".to_owned())]);
+        outbox.record(7, ("first", None), (&["out/0"], &["out/0"])).await.unwrap();
+        outbox.record(7, ("dearer", Some("first")), (&["out/0"], &["out/0"])).await.unwrap();
+        assert!(outbox.close((7, "first"), None, ("failed", &failed)).await.is_err());
+        outbox.close((7, "dearer"), Some("{}"), ("moved", &moved)).await.unwrap();
+        for known in ["first", "dearer"] {
+            assert!(outbox.close((7, known), None, ("failed", &failed)).await.is_err(), "{known}");
+        }
+        assert!(outbox.close((7, "dearer"), None, ("failed", &[])).await.is_err(), "closed otherwise");
+        assert!(outbox.close((7, "dearer"), Some("{}"), ("moved", &failed)).await.is_err(), "it moved");
+        let standing = Some(SentTransfer { is_here: true, outcome: Some("moved".to_owned()) });
+        assert_eq!(outbox.transfer("out/0").await.unwrap(), standing);
     }
 
     /// An owner that was taken over and wakes knows nothing of what stands there, and it may be on its way.

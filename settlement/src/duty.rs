@@ -7,6 +7,11 @@ use async_trait::async_trait;
 pub trait Duty: Send + Sync + 'static {
     /// Whether it is this process's now, and for a while. Not where nobody can tell.
     async fn is_ours(&self) -> bool;
+
+    /// Whether another process could have it.
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 /// Nobody else is there.
@@ -17,5 +22,9 @@ pub struct Alone;
 impl Duty for Alone {
     async fn is_ours(&self) -> bool {
         true
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 }

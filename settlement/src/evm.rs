@@ -25,6 +25,8 @@ mod rlp;
 #[cfg(test)]
 pub(crate) mod stub;
 mod task;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod trouble;
 mod turns;

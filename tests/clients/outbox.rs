@@ -137,16 +137,16 @@ impl Outbox for Memory {
             kept.failing_ends -= 1;
             return Err(OutboxError("full".to_owned()));
         }
+        let standing = kept.open.get(&transaction.nonce);
+        if standing.is_none_or(|standing| standing.versions != transaction.versions) {
+            return Err(OutboxError("another sender has changed or closed it".to_owned()));
+        }
         for (member, settling) in outcomes {
             if let Some((_, over)) = kept.transfers.get_mut(member) {
                 *over = Over::of(settling);
             }
         }
-        assert!(transaction.nonce < kept.next_nonce, "what is closed was written down");
-        if kept.open.remove(&transaction.nonce).is_none() {
-            // Another sender closed it.
-            return Ok(());
-        }
+        kept.open.remove(&transaction.nonce);
         kept.closed.push(Closed { landed, outcomes: outcomes.to_vec() });
         Ok(())
     }
@@ -155,6 +155,14 @@ impl Outbox for Memory {
         let kept = self.kept();
         let found = kept.transfers.get(member).cloned();
         Ok(found.map(|(_, over)| over.map_or(Sent::Here, Sent::Over)))
+    }
+
+    async fn give_up(&self, member: &str, why: &str) -> Result<bool, OutboxError> {
+        let over = Over::Failed(why.to_owned());
+        let mut kept = self.kept();
+        // In no transaction.
+        let (_, standing) = kept.transfers.entry(member.into()).or_insert((u64::MAX, Some(over.clone())));
+        Ok(standing.as_ref() == Some(&over))
     }
 
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {

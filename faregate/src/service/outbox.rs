@@ -71,7 +71,9 @@ impl Outbox for RegistryOutbox {
             outcomes.iter().map(|(member, settling)| (&**member, format!("{settling:?}"))).collect();
         let outcomes = serde_json::to_string(&outcomes).map_err(failed)?;
         let (nonce, outcomes) = (transaction.nonce, (&*outcomes, &*over));
-        self.outbox.close(nonce, landed.as_deref(), outcomes).await.map_err(failed)?;
+        let document = self.texts.lock().get(&nonce).cloned();
+        let document = document.ok_or_else(|| failed("somebody else has closed it"))?;
+        self.outbox.close((nonce, &document), landed.as_deref(), outcomes).await.map_err(failed)?;
         self.texts.lock().remove(&nonce);
         Ok(())
     }
@@ -83,6 +85,11 @@ impl Outbox for RegistryOutbox {
             None if found.is_here => Sent::Here,
             None => Sent::Elsewhere,
         }))
+    }
+
+    async fn give_up(&self, member: &str, why: &str) -> Result<bool, OutboxError> {
+        let outcome = serde_json::to_string(&Over::Failed(why.to_owned())).map_err(failed)?;
+        self.outbox.give_up(member, &outcome).await.map_err(failed)
     }
 
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError> {

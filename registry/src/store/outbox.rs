@@ -8,6 +8,9 @@ use super::pool::{execute, on_either};
 use super::{Session, StoreError};
 use crate::outbox::Unclosed;
 
+/// Why nothing of it is changed.
+const OTHERS: &str = "transaction that somebody else wrote down";
+
 /// A network and an account on it.
 type Of<'a> = (&'a str, &'a str);
 
@@ -55,7 +58,7 @@ pub(crate) async fn record(
             sqlx::query(CHANGE).bind(of.0).bind(of.1).bind(nonce).bind(document).bind(before)
         )?,
     };
-    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("transaction that somebody else wrote down")) }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt(OTHERS)) }
 }
 
 pub(crate) async fn remember(
@@ -80,16 +83,18 @@ pub(crate) async fn forget(session: &mut Session<'_>, before: UnixMillis) -> Res
 pub(crate) async fn close(
     session: &mut Session<'_>,
     of: Of<'_>,
-    nonce: u64,
-    landed: Option<&str>,
-    outcomes: &str,
+    (nonce, document): (u64, &str),
+    (landed, outcomes): (Option<&str>, &str),
 ) -> Result<(), StoreError> {
     const CLOSE: &str = "update sent_transaction set closed = 1, landed = $4, outcomes = $5
-         where network = $1 and account = $2 and nonce = $3";
+         where network = $1 and account = $2 and nonce = $3 and document = $6
+         and (closed = 0 or (coalesce(landed, '') = coalesce($4, '') and outcomes = $5))";
     let nonce = written(nonce)?;
-    let changed =
-        execute!(session, sqlx::query(CLOSE).bind(of.0).bind(of.1).bind(nonce).bind(landed).bind(outcomes))?;
-    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("transaction that was never written down")) }
+    let changed = execute!(
+        session,
+        sqlx::query(CLOSE).bind(of.0).bind(of.1).bind(nonce).bind(landed).bind(outcomes).bind(document)
+    )?;
+    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt(OTHERS)) }
 }
 
 pub(crate) async fn known(

@@ -41,7 +41,21 @@ pub(crate) async fn note(
     Ok(found.is_some_and(|(_, _, stands)| stands.as_deref() == Some(outcome)))
 }
 
-/// What became of one that stands in a transaction.
+/// What becomes of one of which nothing stands; whether that is what stands of it now.
+pub(crate) async fn give_up(
+    session: &mut Session<'_>,
+    of: Of<'_>,
+    member: &str,
+    (outcome, at): (&str, UnixMillis),
+) -> Result<bool, StoreError> {
+    const PUT: &str = "insert into sent_transfer (member, network, account, nonce, outcome, at) values ($1, $2, $3, -1, $4, $5)
+         on conflict (member) do nothing";
+    execute!(session, sqlx::query(PUT).bind(member).bind(of.0).bind(of.1).bind(outcome).bind(at.0))?;
+    let found = find(session, member).await?;
+    Ok(found.is_some_and(|(_, _, stands)| stands.as_deref() == Some(outcome)))
+}
+
+/// What became of one that stands in a transaction, and of which nobody has said anything else.
 pub(crate) async fn end(
     session: &mut Session<'_>,
     of: Of<'_>,
@@ -49,11 +63,11 @@ pub(crate) async fn end(
     (member, outcome): (&str, &str),
 ) -> Result<(), StoreError> {
     const END: &str = "update sent_transfer set outcome = $5
-         where member = $4 and network = $1 and account = $2 and nonce = $3";
+         where member = $4 and network = $1 and account = $2 and nonce = $3 and (outcome is null or outcome = $5)";
     let nonce = written(nonce)?;
     let changed =
         execute!(session, sqlx::query(END).bind(of.0).bind(of.1).bind(nonce).bind(member).bind(outcome))?;
-    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("transfer that was never written down")) }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt("transfer of which something else stands")) }
 }
 
 /// Network, account and outcome of one.

@@ -45,12 +45,15 @@ pub(crate) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -
     let Some(place) = logs.iter().position(is_use).filter(|_| receipt.succeeded()) else {
         return Evidence::Void;
     };
-    // The reference implementation tells of the use first. One that tells of it last has its own transfer before it, not another's.
+    // The reference implementation tells of the use first. One that tells of it last has its own transfer before it, not another's, and
+    // none of the same payer behind it: that one would be what the nonce was used for.
     let after = logs.get(place + 1);
+    let is_told_first =
+        after.and_then(|log| read::<Token::Transfer>(log)).is_some_and(|moved| moved.from == signed.from);
     let before = place.checked_sub(1).and_then(|place| logs.get(place));
     let others = place.checked_sub(2).and_then(|place| logs.get(place));
     let is_others = others.is_some_and(|log| read::<Token::AuthorizationUsed>(log).is_some());
-    if is_transfer(after) || (is_transfer(before) && !is_others) {
+    if is_transfer(after) || (is_transfer(before) && !is_others && !is_told_first) {
         let (transaction, block) = (receipt.transaction_hash, receipt.block());
         Evidence::Moved { value: signed.value, transaction, block }
     } else {

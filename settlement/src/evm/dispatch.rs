@@ -16,10 +16,13 @@ use super::{Fees, MULTICALL3, batch};
 /// Transactions with one member each that are on their way at once: nodes keep no more of one sender for sure.
 const ALONE_MAX: usize = 16;
 
+/// Those that are looked at in one step: each takes several questions one after another, and whatever is asked meanwhile waits.
+const ALONE_LOOKS: usize = 4;
+
 // === impl Task ===
 
 impl<O: Outbox> Task<O> {
-    /// Sends what may be sent now.
+    /// Sends what may be sent now; of what goes alone no more than a part.
     pub(super) async fn dispatch(&mut self) -> Result<(), Failure> {
         if self.is_unsure {
             self.adopt().await?;
@@ -27,7 +30,11 @@ impl<O: Outbox> Task<O> {
         if !self.is_able() {
             self.probe().await?;
         }
-        while let Some(mut batch) = self.next_batch() {
+        let mut looks = ALONE_LOOKS;
+        while let Some(mut batch) = self.next_batch(looks > 0) {
+            if batch.first().is_some_and(|member| self.goes_alone(member)) {
+                looks -= 1;
+            }
             let sent = self.launch(&mut batch).await;
             for member in batch.into_iter().rev() {
                 self.queue.push_front(member);
@@ -42,22 +49,26 @@ impl<O: Outbox> Task<O> {
         member.goes_alone() || self.failures.get(&member.id).is_some_and(|failures| *failures > 0)
     }
 
-    /// What goes into the next transaction.
-    fn next_batch(&mut self) -> Option<Vec<Member>> {
+    /// What goes into the next transaction. A batch comes first: those that go alone cost each other time, and nobody else.
+    fn next_batch(&mut self, may_be_alone: bool) -> Option<Vec<Member>> {
+        let batch = if self.is_held_up() { Vec::new() } else { self.take_batch() };
+        if !batch.is_empty() {
+            return Some(batch);
+        }
         let alone = self.flights.iter().filter(|flight| flight.is_alone && flight.seen.is_none()).count();
         let place = self.queue.iter().position(|member| self.goes_alone(member));
-        if let Some(place) = place.filter(|_| alone < ALONE_MAX) {
-            return self.queue.remove(place).map(|member| vec![member]);
-        }
-        if self.is_held_up() {
-            return None;
-        }
+        let place = place.filter(|_| may_be_alone && alone < ALONE_MAX)?;
+        self.queue.remove(place).map(|member| vec![member])
+    }
+
+    /// Those that go together, as many as fit.
+    fn take_batch(&mut self) -> Vec<Member> {
         let queue = std::mem::take(&mut self.queue);
         let (alone, mut others): (VecDeque<_>, VecDeque<_>) =
             queue.into_iter().partition(|member| self.goes_alone(member));
         self.queue = others.split_off(batch::fitting(others.iter()));
         self.queue.extend(alone);
-        (!others.is_empty()).then(|| others.into())
+        others.into()
     }
 
     /// Sends one transaction. What is left of the batch was neither answered nor sent.

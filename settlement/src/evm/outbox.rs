@@ -29,7 +29,8 @@ pub trait Outbox: Send + Sync + 'static {
     async fn record(&self, transaction: &Recorded) -> Result<(), OutboxError>;
 
     /// The chain has one of its nonce in a block that counts: ours, where `landed` says so. Members without an outcome are free again.
-    /// Closing it again, after an answer was lost, changes nothing.
+    /// Closing it again in the same way, after an answer was lost, changes nothing. Where something else stands under its nonce, or stood
+    /// when it was closed, another sender knows more of it, and this is refused.
     async fn close(
         &self,
         transaction: &Recorded,
@@ -40,6 +41,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// Where a transfer of our own stands, by its member's name; none where it is in no transaction of any key of ours, and never was.
     /// [`Outbox::record`] refuses a transaction with one that is in another one, or was.
     async fn transfer(&self, member: &str) -> Result<Option<Sent>, OutboxError>;
+
+    /// Writes down, durably, that a transfer which is in no transaction will never be sent under its member's name. False where something
+    /// else stands of it. Refused where another process has the turn: it may be sending it.
+    async fn give_up(&self, member: &str, why: &str) -> Result<bool, OutboxError>;
 
     /// Which of these ever stood in a transaction: everybody may have read their signatures.
     async fn known(&self, members: &[Arc<str>]) -> Result<HashSet<Arc<str>>, OutboxError>;

@@ -24,6 +24,7 @@ const PASSED: &str = "another transaction of the key took its place; see on chai
 const FORGOTTEN: &str =
     "the outbox does not know all that the key sent: it may have left before, and a person has to see to it";
 const ELSEWHERE: &str = "it stands in a transaction of another key, which is not closed";
+const OTHERWISE: &str = "something else was written down of it meanwhile";
 const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by what";
 
 // === impl Task ===
@@ -33,6 +34,9 @@ impl<O: Outbox> Task<O> {
     pub(super) async fn leave_out(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
         self.leave_out_burning(batch);
         self.leave_out_sent(batch).await?;
+        if batch.is_empty() {
+            return Ok(());
+        }
         let outcomes = self.simulate(batch).await?;
         if outcomes.iter().all(Result::is_ok) {
             return Ok(());
@@ -48,7 +52,7 @@ impl<O: Outbox> Task<O> {
                 Err(reason) => Some((member, reason)),
             })
             .collect();
-        match self.why(&doomed).await {
+        match self.end_of(&doomed).await {
             Ok(answers) => answers.iter().for_each(|(id, settling)| self.answer(id, settling)),
             Err(failure) => {
                 batch.extend(doomed.into_iter().map(|(member, _)| member));
@@ -56,6 +60,18 @@ impl<O: Outbox> Task<O> {
             }
         }
         Ok(())
+    }
+
+    /// What they are answered, where a transfer that is refused was given up first: another sender of the key may have it.
+    async fn end_of(&self, doomed: &[(Member, String)]) -> Result<Vec<(Arc<str>, Settling)>, Failure> {
+        let mut answers = self.why(doomed).await?;
+        for ((member, _), (id, settling)) in doomed.iter().zip(&mut answers) {
+            let Settling::Refused(why) = &*settling else { continue };
+            if member.is_transfer() && !self.outbox.give_up(id, why).await? {
+                *settling = Settling::Unknown(OTHERWISE.to_owned());
+            }
+        }
+        Ok(answers)
     }
 
     /// A transfer of our own has no nonce that keeps it from being made twice: the outbox does.
@@ -192,7 +208,9 @@ impl<O: Outbox> Task<O> {
             block: receipt.block(),
             gas: receipt.gas_used(),
         });
-        self.outbox.close(recorded, landed, &outcomes).await?;
+        let closed = self.outbox.close(recorded, landed, &outcomes).await;
+        self.is_unsure |= closed.is_err();
+        closed?;
         outcomes.iter().for_each(|(id, settling)| self.answer(id, settling));
         for member in again {
             *self.failures.entry(Arc::clone(&member.id)).or_default() += 1;

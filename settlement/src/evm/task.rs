@@ -13,7 +13,7 @@ use tracing::warn;
 use super::burning::Burning;
 use super::flight::Flight;
 use super::member::Member;
-use super::outbox::{Outbox, OutboxError};
+use super::outbox::{Outbox, OutboxError, Recorded};
 use super::{Ask, MULTICALL3, Readiness, Settings, Waiter};
 use crate::chain::{Chain, RpcError};
 use crate::duty::{Alone, Duty};
@@ -69,7 +69,7 @@ pub struct Task<O> {
     pub(super) duty: Arc<dyn Duty>,
     /// Steps in a row that were not made.
     pub(super) failed: u32,
-    /// Whether something may be written down that is not known here: a record was refused, or its answer was lost.
+    /// Whether something may be written down that is not known here: a record or a close was refused, or its answer was lost.
     pub(super) is_unsure: bool,
 }
 
@@ -144,10 +144,10 @@ impl<O: Outbox> Task<O> {
                     asked.drain(..).for_each(|ask| self.take_in(ask));
                 }
             }
-            let before = self.next_nonce;
+            let before = (self.next_nonce, self.queue.len());
             let sent = self.dispatch().await;
             self.note(sent).await;
-            if self.next_nonce != before {
+            if (self.next_nonce, self.queue.len()) != before {
                 self.pause = self.settings.poll.min(LOOK_FIRST);
                 ticks.reset_after(self.pause);
             }
@@ -183,6 +183,7 @@ impl<O: Outbox> Task<O> {
         let resumed = self.outbox.resume().await?;
         self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = self.next_nonce.max(resumed.next_nonce);
+        self.leave_closed(&resumed.open);
         for recorded in resumed.open {
             self.queue.retain(|member| recorded.members.iter().all(|other| other.id != member.id));
             let known = self.flights.iter_mut().find(|flight| flight.recorded.nonce == recorded.nonce);
@@ -198,6 +199,14 @@ impl<O: Outbox> Task<O> {
         }
         self.is_unsure = false;
         Ok(())
+    }
+
+    /// What another sender has closed is nothing to look after any more. Its members are looked at as if they were asked for again: the
+    /// chain or the outbox has what became of them.
+    fn leave_closed(&mut self, open: &[Recorded]) {
+        let is_closed = |flight: &mut Flight| open.iter().all(|other| other.nonce != flight.recorded.nonce);
+        let closed: Vec<Flight> = self.flights.extract_if(.., is_closed).collect();
+        self.queue.extend(closed.into_iter().flat_map(|flight| flight.recorded.members));
     }
 
     fn take_in(&mut self, Ask { member, waiter }: Ask) {

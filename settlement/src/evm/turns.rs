@@ -1,10 +1,11 @@
 //! Whose turn it is to send, where several processes have the key: whoever loses it forgets what it knew, and whoever takes it begins
-//! with what is written down.
+//! with what is written down. One that cannot send gives its turn away: another process may have nodes that answer.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::outbox::Outbox;
@@ -13,6 +14,12 @@ use crate::duty::Duty;
 
 /// How often is asked whose turn it is: a turn lasts five seconds.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a turn is kept while nothing can be sent.
+const UNABLE_MAX: Duration = Duration::from_secs(5);
+
+/// How long nobody asks for it after that: until it has ended, and another process has asked.
+const REST: Duration = Duration::from_secs(7);
 
 // === impl Task ===
 
@@ -28,33 +35,53 @@ impl<O: Outbox> Task<O> {
     pub(super) async fn take_turns(&mut self) {
         let duty = Arc::clone(&self.duty);
         let (key, chain) = (self.us, self.settings.chain_id);
+        let able = Arc::clone(&self.readiness.able);
         while self.turn_comes(&*duty).await {
             info!(%key, chain, "it is this process's turn to send");
             self.readiness.has_turn.store(true, Ordering::Relaxed);
-            tokio::select! {
+            let rest = tokio::select! {
                 () = self.work() => return,
-                () = turn_goes(&*duty) => warn!(%key, chain, "it is another process's turn to send"),
-            }
+                () = turn_goes(&*duty) => {
+                    warn!(%key, chain, "it is another process's turn to send");
+                    None
+                }
+                () = stays_unable(&able), if duty.is_shared() => {
+                    warn!(%key, chain, "this process cannot send, and leaves the turn to another one");
+                    Some(REST)
+                }
+            };
             self.step_down();
+            if let Some(rest) = rest
+                && !self.pauses(rest).await
+            {
+                return;
+            }
         }
     }
 
-    /// Waits for the turn; whether anybody can still ask. Who asks meanwhile asks the wrong one.
+    /// Waits for the turn; whether anybody can still ask.
     async fn turn_comes(&mut self, duty: &dyn Duty) -> bool {
         while !duty.is_ours().await {
-            let pause = tokio::time::sleep(ASK_EVERY);
-            tokio::pin!(pause);
-            loop {
-                tokio::select! {
-                    () = &mut pause => break,
-                    asked = self.asks.recv() => match asked {
-                        Some(ask) => drop(ask),
-                        None => return false,
-                    }
-                }
+            if !self.pauses(ASK_EVERY).await {
+                return false;
             }
         }
         true
+    }
+
+    /// Waits for so long; whether anybody can still ask. Who asks meanwhile asks the wrong one.
+    async fn pauses(&mut self, length: Duration) -> bool {
+        let pause = tokio::time::sleep(length);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => return true,
+                asked = self.asks.recv() => match asked {
+                    Some(ask) => drop(ask),
+                    None => return false,
+                }
+            }
+        }
     }
 
     /// Whoever waits here is told nothing: another process goes on with it.
@@ -76,6 +103,17 @@ async fn turn_goes(duty: &dyn Duty) {
         tokio::time::sleep(ASK_EVERY).await;
         if !duty.is_ours().await {
             return;
+        }
+    }
+}
+
+/// Waits until nothing could be sent for a while on end.
+async fn stays_unable(able: &AtomicBool) {
+    let mut since = Instant::now();
+    while since.elapsed() < UNABLE_MAX {
+        tokio::time::sleep(ASK_EVERY).await;
+        if able.load(Ordering::Relaxed) {
+            since = Instant::now();
         }
     }
 }

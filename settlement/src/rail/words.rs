@@ -1,9 +1,9 @@
 //! [`Words`]: what payers' contracts say of signatures, and how often they are asked.
 //!
 //! Whoever sends a request may name any payer, so that a sealed costs its sender nothing and us a call of a node. One that was
-//! answered is not asked again for a while. So many are asked at once. And wrong answers are counted: for each payer, and for all those
-//! who have not signed anything right lately. Whoever floods in one wallet's name holds up that wallet, and whoever floods in many names
-//! holds up nobody who pays.
+//! answered is not asked again for a while. So many are asked at once. Questions are counted for each payer: a contract may say yes to
+//! everything. And wrong answers are: for each payer, and for all those who have not signed anything right lately. Whoever floods in one
+//! wallet's name holds up that wallet, and whoever floods in many names holds up nobody who pays.
 
 use std::future::Future;
 use std::time::Duration;
@@ -31,6 +31,9 @@ const PAYERS_MAX: usize = 16_384;
 /// Questions at once, and how long one more waits.
 const RUNNING_MAX: usize = 16;
 const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Questions in a row of one payer, whatever is answered; and milliseconds until one more is forgotten.
+const ASKED_OF_ONE: (i64, i64) = (64, 125);
 
 /// Wrong answers in a row that one payer, and all unknown ones together, may have; and milliseconds until one more is forgotten.
 const WRONG_OF_ONE: (i64, i64) = (16, 1_000);
@@ -72,15 +75,16 @@ pub(super) struct Words {
     answers: Kept<B256, Entry>,
     /// When a payer last signed right. Nobody else is in it.
     known: Kept<Address, Mutex<UnixMillis>>,
-    wrong_of_one: Kept<Address, Mutex<Wrong>>,
+    asked_of_one: Kept<Address, Mutex<Count>>,
+    wrong_of_one: Kept<Address, Mutex<Count>>,
     /// Of those who are not known.
-    wrong_of_all: Mutex<Wrong>,
+    wrong_of_all: Mutex<Count>,
     places: Semaphore,
 }
 
-/// Wrong answers that are not forgotten yet, by the moment until which they are not.
+/// Questions or wrong answers that are not forgotten yet, by the moment until which they are not.
 #[derive(Default)]
-struct Wrong {
+struct Count {
     until: UnixMillis,
 }
 
@@ -101,6 +105,7 @@ impl Words {
         Self {
             answers: Kept::new(ANSWERS_MAX),
             known: Kept::new(PAYERS_MAX),
+            asked_of_one: Kept::new(PAYERS_MAX),
             wrong_of_one: Kept::new(PAYERS_MAX),
             wrong_of_all: Mutex::default(),
             places: Semaphore::new(RUNNING_MAX),
@@ -129,6 +134,9 @@ impl Words {
         if !are_few || !wrong.lock().are_few(WRONG_OF_ONE, clock.now()) {
             return Err(RailError::AskedTooOften);
         }
+        if !self.asked_of_one.entry(sealed.payer).lock().takes(ASKED_OF_ONE, clock.now()) {
+            return Err(RailError::AskedTooOften);
+        }
         let place = tokio::time::timeout(WAIT_MAX, self.places.acquire()).await;
         let Ok(Ok(_place)) = place else { return Err(RailError::AskedTooOften) };
         let answer = ask.await;
@@ -152,13 +160,22 @@ impl Words {
     }
 }
 
-// === impl Wrong ===
+// === impl Count ===
 
-impl Wrong {
+impl Count {
     fn are_few(&self, (most, forgotten_ms): (i64, i64), now: UnixMillis) -> bool {
         let left_ms = self.until.0.saturating_sub(now.0);
         // More than there can be is of a clock that was set back.
         left_ms <= (most - 1) * forgotten_ms || left_ms > most * forgotten_ms
+    }
+
+    /// One more, where they are few.
+    fn takes(&mut self, limit: (i64, i64), now: UnixMillis) -> bool {
+        let are_few = self.are_few(limit, now);
+        if are_few {
+            self.add(limit, now);
+        }
+        are_few
     }
 
     fn add(&mut self, (most, forgotten_ms): (i64, i64), now: UnixMillis) {

@@ -91,6 +91,7 @@ impl Scene {
             idempotency: None,
             fingerprint: Fingerprint::from_bytes([1; 16]),
             intent: Some(Arc::new(intent)),
+            unsettled_max: None,
         }
     }
 

@@ -18,6 +18,8 @@ use crate::stage::verify::{Claim, ForeignClaim, ForeignPaid, refuse};
 /// A payment that its facilitator would settle, counted among what its payer has open.
 pub(super) struct Identified {
     pub(super) intent: Arc<Intent>,
+    /// The most that its payer may have open on its network.
+    pub(super) most: Amount,
     unread: Unread,
     exposed: Exposed,
     foreign: Foreign,
@@ -88,7 +90,14 @@ impl Holder<'_> {
             requirements: requirements.into(),
         };
         let (intent, unread) = (Arc::new(intent), unread.paid_by(payer));
-        Ok(Identified { intent, unread, exposed, foreign: foreign.clone(), _verification: verification })
+        Ok(Identified {
+            intent,
+            most,
+            unread,
+            exposed,
+            foreign: foreign.clone(),
+            _verification: verification,
+        })
     }
 
     /// What became of it before. Whoever sends a payment again of which nobody knows wants it, and it is settled where its call can be made

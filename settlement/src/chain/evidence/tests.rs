@@ -87,3 +87,16 @@ fn in_a_batch_each_use_has_a_transfer_of_its_own() {
     let batch = [used(5), moved(), used(6), used(7), moved()];
     assert_eq!((judged(5, &batch), judged(6, &batch), judged(7, &batch)), (MOVED, Evidence::Void, MOVED));
 }
+
+/// By one transaction of its own a payer has what it signed otherwise settled, and uses this nonce to pay itself nothing.
+#[test]
+fn a_transfer_that_something_else_made_right_before_is_not_the_nonces_own() {
+    let Authorization { from, to, .. } = signed(5);
+    for other in [from, to] {
+        let nothing = log(TOKEN, &Token::Transfer { from, to: other, value: U256::ZERO });
+        assert_eq!(judged(5, &[moved(), used(5), nothing]), Evidence::Void);
+    }
+    // What somebody else pays behind it says nothing of it.
+    let anothers = log(TOKEN, &Token::Transfer { from: to, to: from, value: U256::from(1) });
+    assert_eq!(judged(5, &[moved(), used(5), anothers]), MOVED);
+}

@@ -102,10 +102,20 @@ async fn who_floods_in_many_names_holds_up_nobody_who_has_signed_right() {
 }
 
 #[tokio::test]
-async fn right_answers_are_not_counted() {
+async fn a_contract_that_says_yes_to_everything_is_asked_no_more_than_so_often_and_holds_up_itself_alone() {
     let world = World::new();
     for seal in 0..1_000 {
-        assert_eq!(world.ask(seal % 3, seal, Ok(Word::Signed)).await, Ok(Word::Signed));
+        let _ = world.ask(1, seal, Ok(Word::Signed)).await;
     }
-    assert_eq!(world.asked(), 1_000);
+    assert_eq!(world.asked(), 64);
+    assert_eq!(world.ask(1, 1_000, Ok(Word::Signed)).await, Err(RailError::AskedTooOften));
+    assert_eq!(world.ask(1, 0, Ok(Word::Not)).await, Ok(Word::Signed), "what is remembered is no question");
+    for seal in 0..64 {
+        assert_eq!(world.ask(2, seal, Ok(Word::Signed)).await, Ok(Word::Signed));
+    }
+    world.later(1_000);
+    for seal in 2_000..2_008 {
+        assert_eq!(world.ask(1, seal, Ok(Word::Signed)).await, Ok(Word::Signed));
+    }
+    assert_eq!(world.ask(1, 2_008, Ok(Word::Signed)).await, Err(RailError::AskedTooOften));
 }
