@@ -117,8 +117,7 @@ impl Proxy {
         routed: &Routed,
         request: Admitted,
     ) -> Result<Decision, Refusal> {
-        let offer = routed.offer().ok_or(Refusal::Internal)?;
-        let at = self.ledger.time();
+        let (offer, at) = (routed.offer().ok_or(Refusal::Internal)?, self.ledger.time());
         let headers = &session.req_header().headers;
         let judged = |found| {
             let credential = Credential::find(headers)?;
@@ -139,6 +138,7 @@ impl Proxy {
             directory: &self.directory,
             public: self.public.as_deref(),
             metrics: &self.metrics,
+            client: rate::client(session),
         };
         let held = self.hold(&holder, session, (&claim, at), (routed, &request), &mut context.counted).await;
         context.times.hold = Some(started.elapsed());

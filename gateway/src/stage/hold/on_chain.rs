@@ -12,7 +12,7 @@ use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
 use crate::rail::PublicRail;
 use crate::refusal::{Refusal, Unpaid};
-use crate::signed_hold::SignedHold;
+use crate::signed_hold::{SignedHold, Value};
 use crate::stage::route::Routed;
 use crate::stage::verify::OnChain;
 use crate::way::{Moves, Way};
@@ -55,7 +55,7 @@ impl Holder<'_> {
         let requirements = serde_json::to_string(&way.offer(amount, quote)).map_err(|_| Refusal::Internal)?;
         let signed = Signed::read(Arc::clone(network), token, since_block, payload, &requirements);
         let signed = signed.map_err(|error| Refusal::MalformedPayment(error.to_string()))?;
-        let debtor = Debtor { network: Arc::clone(network), payer: payment.payer() };
+        let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
@@ -66,10 +66,10 @@ impl Holder<'_> {
         }
         let intent = Intent {
             network: Arc::clone(network),
-            token,
-            payer: payment.payer(),
-            pay_to: way.pay_to,
-            payee: way.payee.ok_or(Refusal::Internal)?,
+            token: token.into(),
+            payer: payment.payer().into(),
+            pay_to: way.pay_to.into(),
+            custody: way.payee.ok_or(Refusal::Internal)?.custody(),
             deposit: None,
             settle: match (routed.route.settle, way.payee) {
                 (settle, _) if rail.is_trusted(payment.payer()) => settle,
@@ -107,15 +107,8 @@ impl Staked {
     pub(super) fn held(self, hold: Hold) -> SignedHold {
         let settle = self.intent.settle;
         let (amount, is_kept) = (hold.maximum(), false);
-        SignedHold {
-            hold,
-            signed: self.signed,
-            settle,
-            amount,
-            is_kept,
-            exposed: self.exposed,
-            rail: self.rail,
-        }
+        let value = Value::Chain { signed: Box::new(self.signed), rail: self.rail };
+        SignedHold { hold, value, settle, amount, is_kept, exposed: self.exposed }
     }
 }
 
@@ -132,8 +125,8 @@ impl Holding {
     /// Of whoever signs with this address.
     pub(super) fn of_address(payer: Address, way: &Way, version: u64, identifier: Option<String>) -> Self {
         let payer = Payer {
-            agent: AgentId::of_payer(&payer),
-            address: Some(payer),
+            agent: AgentId::of_payer(payer),
+            address: Some(payer.into()),
             network: Arc::clone(&way.currency.asset.network),
             version,
             on_chain: true,
