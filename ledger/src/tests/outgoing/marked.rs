@@ -1,6 +1,8 @@
 //! What left in another way than by whoever sends, and what is due, page by page.
 
+use super::super::kit::Fault;
 use super::*;
+use crate::commit::StoreError;
 
 #[tokio::test]
 async fn what_left_in_another_way_is_marked_by_its_transaction_once_and_is_never_sent() {
@@ -64,6 +66,36 @@ async fn a_transfer_of_ours_is_not_paid_by_the_transaction_of_another_one() {
     let twice = books.ledger.outgoing_step(&second, Step::Pay(SENT)).await;
     assert_eq!(twice, Err(LedgerError::TransactionUsed));
     step(&books, &second, Step::Pay(TRANSACTION)).await;
+    books.finish().await;
+}
+
+/// Both are in a batch that a constraint refuses for another one's sake.
+#[tokio::test]
+async fn each_half_of_a_batch_is_judged_by_what_the_other_half_wrote() {
+    let books = books();
+    let request = settled(&books, 1).await;
+    for (time, key) in [(1, "one"), (2, "two")] {
+        books.clock.set(NOON + time);
+        give_back(&books, request.payment, 20_000, key).await.unwrap();
+    }
+    let [first, second] = &due(&books).await[..] else { panic!("two are due") };
+    let other = books.hold(onchain(2, Payee::Treasury, Settle::After)).await.unwrap();
+    books.faults.commit(Fault::Wait);
+    let capturing = other.capture_settled(TRANSACTION);
+    books.faults.until_waiting().await;
+    books.faults.commit(Fault::Before(StoreError::Refused("another one".to_owned())));
+    let mark = |outgoing| books.ledger.outgoing_step(outgoing, Step::Left(SENT));
+    let marking = async { tokio::join!(mark(first), mark(second)) };
+    tokio::pin!(marking);
+    tokio::select! {
+        biased;
+        _ = &mut marking => panic!("nothing is written yet"),
+        () = std::future::ready(()) => books.faults.let_go(),
+    }
+    capturing.await.unwrap().delivered();
+    let (one, two) = marking.await;
+    assert_eq!(one.unwrap().state, OutgoingState::Paid);
+    assert_eq!(two, Err(LedgerError::TransactionUsed));
     books.finish().await;
 }
 
