@@ -102,7 +102,9 @@ impl Movements for History {
         for (batch, resolution) in &changes.resolutions {
             items.push((*batch, resolved(who(resolution.id.as_bytes())?, resolution)));
         }
-        items.extend(changes.outgoing.into_iter().map(|(batch, step)| (batch, outgoing(step))));
+        for step in changes.outgoing {
+            items.push((step.batch, outgoing(who(&step.name)?, step.outgoing)));
+        }
         // Stable: within a batch what came of another thing stays behind it.
         items.sort_by_key(|(batch, _)| *batch);
         let items = items.into_iter().map(|(_, movement)| movement).collect();
@@ -238,7 +240,7 @@ fn payout(who: Option<Actor>, payout: &Payout, paid: Option<Paid>) -> Movement {
 }
 
 /// After a step.
-fn outgoing(outgoing: Outgoing) -> Movement {
+fn outgoing(who: Option<Actor>, outgoing: Outgoing) -> Movement {
     let what = What::Outgoing {
         id: outgoing.id,
         payout: outgoing.payout(),
@@ -250,7 +252,7 @@ fn outgoing(outgoing: Outgoing) -> Movement {
         transaction: outgoing.transaction.map(|transaction| transaction.to_string()),
         reason: outgoing.reason,
     };
-    Movement { at: outgoing.changed_at, who: None, what }
+    Movement { at: outgoing.changed_at, who, what }
 }
 
 /// Numbers of batches and payments are never negative.

@@ -289,7 +289,7 @@ impl<S: CommitStore> Run<S> {
         let operations: Vec<Operation<'_>> = works.iter().map(Work::operation).collect();
         let (outcomes, mut delta) = decide(&memory.facts, given, &operations, at);
         let decided = works.iter().zip(&outcomes);
-        delta.movers = decided.filter_map(|(work, outcome)| mover::of(work, outcome)).collect();
+        delta.movers = decided.filter_map(|(work, outcome)| mover::of(work, outcome, &delta.steps)).collect();
         delta.open = memory.deliveries.list();
         delta.open.extend(delta.payments.iter().filter(|row| row.is_keyed()).map(|row| row.id));
         (outcomes, delta)
