@@ -73,7 +73,7 @@ async fn a_person_says_whose_money_in_suspense_is_and_everybody_concerned_hears_
     let rest = json!({ "to": "provider", "reason": "served after all" });
     let rest = house.resolve(first, "rest", rest).await.expect(200);
     let paid =
-        house.admin("GET", &format!("/v1/payments/{}", text(&rest["payment"])), None).await.expect(200);
+        house.admin("GET", &format!("/v1/payments/{}", text(&rest["late_payment"])), None).await.expect(200);
     assert_eq!((&paid["amount"]["display"], &paid["provider"]), (&json!("$0.06"), &json!("acme")));
     let shown = house.admin("GET", &format!("/v1/differences/{first}"), None).await.expect(200);
     assert_eq!(
@@ -92,6 +92,14 @@ async fn a_person_says_whose_money_in_suspense_is_and_everybody_concerned_hears_
     let events = house.admin("GET", "/v1/events?type=reconciliation.resolved", None).await.expect(200);
     let events = events["data"].as_array().unwrap();
     assert_eq!((events.len(), &events[0]["data"]["payment"]), (2, &json!(first.to_string())));
+    let in_token = json!(format!("{NETWORK}/erc20:{}", Address::repeat_byte(5).to_checksum(None)));
+    let told = house.admin("GET", "/v1/events?type=reconciliation.difference", None).await.expect(200);
+    for amount in [&shown["amount"], &shown["in_suspense"], &rest["amount"], &sent["amount"]] {
+        assert_eq!(amount["asset"], in_token);
+    }
+    for event in events.iter().chain(told["data"].as_array().unwrap()) {
+        assert_eq!(event["data"]["amount"]["asset"], in_token, "{}", event["type"]);
+    }
     house.end().await;
 }
 
