@@ -107,15 +107,15 @@ async fn each_half_of_a_batch_is_judged_by_what_the_other_half_wrote() {
     books.faults.until_waiting().await;
     books.faults.commit(Fault::Before(StoreError::Refused("another one".to_owned())));
     let mark = |outgoing| books.ledger.outgoing_step(outgoing, Step::Left(SENT));
-    let marking = async { tokio::join!(mark(first), mark(second)) };
-    tokio::pin!(marking);
+    let mut marking = Box::pin(async { tokio::join!(mark(first), mark(second)) });
     tokio::select! {
         biased;
         _ = &mut marking => panic!("nothing is written yet"),
         () = std::future::ready(()) => books.faults.let_go(),
     }
     capturing.await.unwrap().delivered();
-    let (one, two) = marking.await;
+    let (one, two) = marking.as_mut().await;
+    drop(marking);
     assert_eq!(one.unwrap().state, OutgoingState::Paid);
     assert_eq!(two, Err(LedgerError::TransactionUsed));
     books.finish().await;
