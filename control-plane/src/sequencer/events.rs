@@ -35,24 +35,13 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
     let owner = movement.wallet().and_then(|wallet| owners.get(&wallet)).cloned();
     let mut tenant = Tenant { provider: None, owner };
     let (kind, subject, data) = match &movement.what {
-        What::Refunded { id, payment, provider, wallet, token, amount, fee, reason } => {
+        What::Refunded { payment, provider, .. } => {
             tenant.provider = Some(provider.clone());
-            let token = token.as_ref().map(|(network, token)| (&**network, &**token));
-            let money = |amount| token.map_or_else(|| money(amount), |token| Money::in_token(amount, token));
-            let data = json!({
-                "payment": payment.to_string(), "refund": id.to_string(), "provider": provider,
-                "wallet": wallet.to_string(), "amount": money(*amount), "fee": money(*fee), "reason": reason,
-            });
-            ("payment.refunded", payment.to_string(), data)
+            ("payment.refunded", payment.to_string(), given_back(&movement.what, asset))
         }
-        What::WrittenOff { payment, provider, network, token, payer, custody, amount, fee } => {
+        What::WrittenOff { payment, provider, .. } => {
             tenant.provider = Some(provider.clone());
-            let money = |amount| Money::in_token(amount, (network, token));
-            let data = json!({
-                "payment": payment.to_string(), "provider": provider, "network": network, "payer": payer,
-                "custody": custody, "amount": money(*amount), "fee": money(*fee),
-            });
-            ("payment.written_off", payment.to_string(), data)
+            ("payment.written_off", payment.to_string(), given_back(&movement.what, asset))
         }
         What::Differed { payment, provider, .. } => {
             tenant.provider = Some(provider.clone());
@@ -87,6 +76,42 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
             });
             (kind, id.to_string(), data)
         }
+        What::Outgoing { id, provider, state, .. } => {
+            tenant.provider = Some(provider.clone());
+            (outgoing(state), id.to_string(), leaving(&movement.what))
+        }
+    };
+    NewEvent { kind, at: movement.at, tenant, subject, data }
+}
+
+/// What was taken back of a payment: in the token in which it was made, where that was one of a public network.
+fn given_back(what: &What, asset: &Asset) -> Value {
+    match what {
+        What::Refunded { id, payment, provider, wallet, token, amount, fee, reason } => {
+            let token = token.as_ref().map(|(network, token)| (&**network, &**token));
+            let money = |amount| match token {
+                Some(token) => Money::in_token(amount, token),
+                None => Money::new(amount, asset),
+            };
+            json!({
+                "payment": payment.to_string(), "refund": id.to_string(), "provider": provider,
+                "wallet": wallet.to_string(), "amount": money(*amount), "fee": money(*fee), "reason": reason,
+            })
+        }
+        What::WrittenOff { payment, provider, network, token, payer, custody, amount, fee } => {
+            let money = |amount| Money::in_token(amount, (network, token));
+            json!({
+                "payment": payment.to_string(), "provider": provider, "network": network, "payer": payer,
+                "custody": custody, "amount": money(*amount), "fee": money(*fee),
+            })
+        }
+        _ => Value::Null,
+    }
+}
+
+/// A transfer out of our treasury after a step.
+fn leaving(what: &What) -> Value {
+    match what {
         What::Outgoing {
             id,
             payout,
@@ -99,19 +124,17 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
             transaction,
             reason,
         } => {
-            tenant.provider = Some(provider.clone());
             let amount = Money::in_token(*amount, (&to.network, &to.token.to_string()));
-            let data = json!({
+            json!({
                 "outgoing": id.to_string(), "payout": payout.map(|payout| payout.to_string()),
                 "payment": payment.map(|payment| payment.to_string()),
-                "difference": difference.map(|payment| payment.to_string()), "provider": provider, "network": to.network,
-                "asset": to.token.to_string(), "address": to.address.to_string(), "amount": amount,
-                "state": state, "transaction": transaction, "reason": reason,
-            });
-            (outgoing(state), id.to_string(), data)
+                "difference": difference.map(|payment| payment.to_string()), "provider": provider,
+                "network": to.network, "asset": to.token.to_string(), "address": to.address.to_string(),
+                "amount": amount, "state": state, "transaction": transaction, "reason": reason,
+            })
         }
-    };
-    NewEvent { kind, at: movement.at, tenant, subject, data }
+        _ => Value::Null,
+    }
 }
 
 /// What a chain shows otherwise, and what is decided of it.

@@ -4,11 +4,8 @@ use serde_json::json;
 
 use super::*;
 
-#[tokio::test]
-async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_providers_events() {
-    let house = House::new().await;
-    let mut sequencer = house.sequencer(&house.registry);
-    let payment = PaymentId::from_bytes([3; 16]);
+/// One that was written off, arrived, and of which a person has decided; and a refund.
+fn told_of(payment: PaymentId) -> [What; 4] {
     let written_off = What::WrittenOff {
         payment,
         provider: "acme".to_owned(),
@@ -52,8 +49,15 @@ async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_provide
         fee: units(3),
         reason: "operator",
     };
-    let movements =
-        [written_off, differed, resolved, refunded].map(|what| Movement { at: START, who: None, what });
+    [written_off, differed, resolved, refunded]
+}
+
+#[tokio::test]
+async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_providers_events() {
+    let house = House::new().await;
+    let mut sequencer = house.sequencer(&house.registry);
+    let payment = PaymentId::from_bytes([3; 16]);
+    let movements = told_of(payment).map(|what| Movement { at: START, who: None, what });
     house.books.commit(Batch { payments: Vec::new(), movements: movements.into() });
     sequencer.look().await.unwrap();
     let written_off = &house.of_kind("payment.written_off").await[0];
