@@ -38,6 +38,8 @@ pub(crate) struct Run<S> {
     pub(super) is_shared: bool,
     /// Operations in the last batch: large ones make the next one gather.
     last_batch: usize,
+    /// Whether others wrote between the last two batches.
+    pub(super) is_crowded: bool,
     /// Places that were taken in the queue when the last batch was full: what a batch can be gathered from.
     at_work: usize,
     /// What nobody waits for and must stand: refunds, and the ends of holds on disk. Tried again until it does.
@@ -69,6 +71,7 @@ impl<S: CommitStore> Run<S> {
             queue,
             ticks,
             last_batch: 0,
+            is_crowded: false,
             at_work: 0,
             backlog,
             wrote: false,
@@ -153,9 +156,10 @@ impl<S: CommitStore> Run<S> {
 
     /// What the queue has; after a large batch also what comes for a moment, up to half of what was at work when the last
     /// one was full: while one half is on its way to disk the other is served. A batch of all leaves the cores idle while
-    /// it is synced, and one of a few costs as much as one of many.
+    /// it is synced, and one of a few costs as much as one of many. Where others write as well, their turn is the moment: who asked
+    /// for its own only after it would let the books rest meanwhile.
     fn gather(&mut self, first: Command) -> Round {
-        let busy = self.last_batch >= self.shared.settings.gather_from;
+        let busy = self.last_batch >= self.shared.settings.gather_from && !self.is_crowded;
         let until = Instant::now() + if busy { self.shared.settings.gather } else { Duration::ZERO };
         let enough = (self.at_work / 2).min(GATHER_ENOUGH);
         let mut round = Round::default();

@@ -11,7 +11,7 @@ use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, UnixMillis, Wallet
 
 use super::run::Run;
 use crate::command::Work;
-use crate::commit::{CommitStore, StoreError, Wanted};
+use crate::commit::{CommitStore, Since, StoreError, Wanted};
 use crate::error::HoldError;
 use crate::hold::{HoldRequest, Holding, Stage};
 use crate::holds::Taken;
@@ -48,6 +48,7 @@ impl<S: CommitStore> Run<S> {
     /// Begins a batch, unless it was begun, and takes over what others wrote since the last one.
     pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
         if let Some(others) = self.store.begin().await? {
+            self.is_crowded = !matches!(&others.since, Since::Changes(changes) if changes.is_empty());
             self.shared.committed(others.marker.at);
             self.shared.memory.lock().catch_up(others);
         }
