@@ -142,6 +142,7 @@ impl House {
             digest: Some(B256::repeat_byte(9)),
             idempotency: None,
             fingerprint: Fingerprint::from_bytes([1; 16]),
+            unsettled_max: None,
         };
         let Held::Hold(hold) = self.ledger.hold(request).await.unwrap() else { panic!("no hold") };
         hold.capture().await.unwrap().delivered();

@@ -266,6 +266,7 @@ impl Found {
             idempotency: None,
             fingerprint: Fingerprint::from_bytes([0; 16]),
             intent: None,
+            unsettled_max: None,
         }
     }
 }

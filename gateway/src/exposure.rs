@@ -2,7 +2,9 @@
 //! no payer may have more of it than is said.
 //!
 //! It is counted in memory, from a payment's verification until its value moved or never will. What is settled later counts until
-//! the books say that everything which expires as early was: they are settled in that order. Next: [`crate::stage::hold`].
+//! the books say that everything which expires as early was: they are settled in that order. Where several gateways share the books this
+//! is only the first look, and the hold is judged by what all of them have open ([`ledger::HoldRequest::unsettled_max`]). Next:
+//! [`crate::stage::hold`].
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

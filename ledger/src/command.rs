@@ -240,6 +240,16 @@ impl Work {
         }
     }
 
+    /// The payment on a public network of which nothing is open any more once this is committed.
+    pub(crate) fn ends_intent(&self) -> Option<PaymentId> {
+        match self {
+            Self::Void { holding, .. } => Some(holding.request.payment),
+            Self::Capture { holding, .. } if holding.moved.is_some() => Some(holding.request.payment),
+            Self::CloseIntent { payment, .. } => Some(*payment),
+            _ => None,
+        }
+    }
+
     /// Adds what must be read before this can be decided.
     pub(crate) fn want(&self, facts: &Facts, wanted: &mut Wanted) {
         match self {

@@ -20,6 +20,7 @@ use crate::commit::shared::SharedStore;
 use crate::commit::sqlite::SqliteStore;
 use crate::facts::{AgentFacts, Captured, ProviderFacts, WalletFacts};
 use crate::health::Deadline;
+use crate::intent::Signer;
 use crate::reads::Used;
 
 /// One writer's way to its database.
@@ -106,6 +107,9 @@ pub(crate) struct Wanted {
     pub(crate) left: BTreeSet<B256>,
     /// Where others write too: what these were used for.
     pub(crate) identifiers: HashSet<IdempotencyKey>,
+    /// The same: what these have open on public networks, beside payments that the batch ends.
+    pub(crate) signers: BTreeSet<Signer>,
+    pub(crate) ending: Vec<PaymentId>,
 }
 
 /// What was found. An agent without rows has spent nothing; a wallet without a row does not exist.
@@ -116,6 +120,8 @@ pub(crate) struct Loaded {
     pub(crate) given: Given,
     /// What the wanted identifiers were used for.
     pub(crate) named: HashMap<IdempotencyKey, Used>,
+    /// What the wanted signers have open, in atomic units; nothing where none is named.
+    pub(crate) unsettled: HashMap<Signer, i64>,
 }
 
 /// What other processes wrote since the last batch of this one, and what they hold.
@@ -249,6 +255,7 @@ impl Wanted {
             && self.payouts.is_empty()
             && self.closed.is_empty()
             && self.identifiers.is_empty()
+            && self.signers.is_empty()
             && self.outgoing.is_empty()
             && self.left.is_empty()
             && self.suspended.is_empty()

@@ -63,6 +63,7 @@ impl Deposit {
             idempotency: None,
             fingerprint,
             intent: Some(Arc::new(intent)),
+            unsettled_max: None,
         }
     }
 }

@@ -97,6 +97,12 @@ pub enum HoldError {
     /// The same payment was sent to a public network, and nobody knows yet what became of it there.
     #[error("it is not known yet whether this payment was settled")]
     Unsettled(PaymentId),
+    /// Its payer would have too much open on its network.
+    #[error("with this call its payer has more than {most} that is not settled yet")]
+    OpenPayments {
+        /// The most that it may have.
+        most: Amount,
+    },
     /// The same payment or identifier was used for another request.
     #[error("this payment was used for another request")]
     Reused,

@@ -86,6 +86,14 @@ pub struct Debtor {
     pub at: UnixMillis,
 }
 
+/// Who signs on a network.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Signer {
+    /// CAIP-2.
+    pub(crate) network: Arc<str>,
+    pub(crate) payer: Address,
+}
+
 /// What the chain shows of a payment whose outcome was unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
@@ -138,6 +146,10 @@ impl Intent {
     /// Whether somebody may have been asked to settle it while it was only held. What is deferred is captured first.
     pub(crate) fn may_move_while_held(&self) -> bool {
         self.settle != Settle::Deferred
+    }
+
+    pub(crate) fn signer(&self) -> Signer {
+        Signer { network: Arc::clone(&self.network), payer: self.payer }
     }
 
     pub(crate) fn account(&self) -> Token {

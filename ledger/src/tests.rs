@@ -29,5 +29,6 @@ mod round_trips;
 mod settlements;
 mod several;
 mod several_chain;
+mod several_unsettled;
 mod simulation;
 mod suspense;

@@ -11,6 +11,7 @@ mod round;
 mod run;
 mod settle;
 mod several;
+mod unsettled;
 
 use std::path::Path;
 use std::sync::Arc;

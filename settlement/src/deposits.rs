@@ -296,6 +296,7 @@ impl Inner {
             HoldError::UnknownWallet
             | HoldError::InsufficientFunds { .. }
             | HoldError::SpendingLimit(_)
+            | HoldError::OpenPayments { .. }
             | HoldError::Unavailable => Told::LedgerUnavailable,
         }
     }

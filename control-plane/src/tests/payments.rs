@@ -70,6 +70,7 @@ impl House {
             digest: None,
             idempotency: None,
             fingerprint: Fingerprint::from_bytes([1; 16]),
+            unsettled_max: None,
         }
     }
 

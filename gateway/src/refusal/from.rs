@@ -39,6 +39,7 @@ impl From<HoldError> for Refusal {
             HoldError::SpendingLimit(violation) => Self::Policy { violation },
             HoldError::InProgress => Self::InProgress,
             HoldError::Unsettled(payment) => Self::Unsettled(payment),
+            HoldError::OpenPayments { most } => Self::OpenPayments { most },
             HoldError::Reused => Self::Reused,
             HoldError::Overloaded => Self::Overloaded,
             HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,

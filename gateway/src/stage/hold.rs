@@ -287,11 +287,11 @@ impl Holding {
         payment: PaymentId,
     ) -> Option<HoldRequest> {
         let (provider, route, agent) = (&routed.provider, &routed.route, self.payer.agent);
-        let (wallet, policy, intent) = match &self.means {
-            Means::Wallet(access) => (access.wallet, Some(&access.policy), None),
+        let (wallet, policy, intent, unsettled_max) = match &self.means {
+            Means::Wallet(access) => (access.wallet, Some(&access.policy), None, None),
             Means::Chain(staked) => {
-                let intent = &staked.as_ref()?.intent;
-                (intent.wallet(), None, Some(Arc::clone(intent)))
+                let Staked { intent, most, .. } = &**staked.as_ref()?;
+                (intent.wallet(), None, Some(Arc::clone(intent)), Some(*most))
             }
         };
         let sold = route.sold(&provider.name);
@@ -314,6 +314,7 @@ impl Holding {
             idempotency: self.identifier.as_ref().map(|text| IdempotencyKey::new(agent, text)),
             fingerprint,
             intent,
+            unsettled_max,
         })
     }
 }

@@ -147,6 +147,7 @@ impl HoldColumns {
             fingerprint: Fingerprint::from_bytes(fixed(&self.fingerprint)?),
             intent: None,
             idempotency: self.idempotency.as_deref().map(fixed).transpose()?.map(IdempotencyKey::from_bytes),
+            unsettled_max: None,
         };
         let held = HeldAt::new(UnixMillis(self.held_at));
         Ok(FoundHold { request, held, free: self.free == 1, owed: limit(self.owed)? })

@@ -112,6 +112,7 @@ impl Theirs {
             idempotency,
             fingerprint,
             intent: None,
+            unsettled_max: None,
         };
         Some(Self { hold: FoundHold { request, held, free, owed: None }, provider })
     }

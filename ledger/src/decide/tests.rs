@@ -172,6 +172,7 @@ impl Call {
             idempotency: None,
             intent: None,
             fingerprint: Fingerprint::from_bytes([0; 16]),
+            unsettled_max: None,
         }
     }
 }

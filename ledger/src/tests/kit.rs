@@ -220,6 +220,7 @@ pub(super) fn request(units: i64) -> HoldRequest {
         idempotency: None,
         fingerprint: Fingerprint::from_bytes([1; 16]),
         intent: None,
+        unsettled_max: None,
     }
 }
 

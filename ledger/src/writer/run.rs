@@ -230,7 +230,8 @@ impl<S: CommitStore> Run<S> {
         };
         if self.is_shared {
             let agent_holds_max = self.shared.settings.agent_holds_max;
-            several::judge(&mut memory, &loaded.named, &mut round.works, agent_holds_max, cover);
+            let known = several::Known { named: loaded.named, unsettled: loaded.unsettled };
+            several::judge(&mut memory, known, &mut round.works, agent_holds_max, cover);
         } else {
             cover(&mut memory, &mut round.works);
         }

@@ -15,15 +15,24 @@ use crate::commit::{CommitStore, Since, StoreError, Wanted};
 use crate::error::HoldError;
 use crate::hold::{HoldRequest, Holding, Stage};
 use crate::holds::Taken;
+use crate::intent::Signer;
 use crate::memory::{Memory, Reservation};
 use crate::reads::Used;
 use crate::writer::backlog;
+use crate::writer::unsettled::Unsettled;
 
 /// What runs for longer may belong to windows that memory does not keep: those of its agent are read again.
 const LONG_AGO_MILLIS: i64 = 3600 * 1000;
 
 /// What identifiers were used for.
 type Named = HashMap<IdempotencyKey, Used>;
+
+/// What the books say of those who are judged, beside what memory knows.
+pub(super) struct Known {
+    pub(super) named: Named,
+    /// What payers on public networks have open.
+    pub(super) unsettled: HashMap<Signer, i64>,
+}
 
 // === impl Wanted ===
 
@@ -39,6 +48,7 @@ impl Wanted {
                 _ => {}
             }
         }
+        self.unsettled(works);
     }
 }
 
@@ -95,11 +105,13 @@ impl<S: CommitStore> Run<S> {
 /// of the round may use `judged` while what others hold stands in memory.
 pub(super) fn judge(
     memory: &mut Memory,
-    named: &Named,
+    known: Known,
     works: &mut Vec<Work>,
     agent_holds_max: u32,
     judged: impl FnOnce(&mut Memory, &mut Vec<Work>),
 ) {
+    let Known { named, unsettled } = known;
+    let mut unsettled = Unsettled::new(unsettled);
     let concerned = concerned(memory, works);
     memory.enter(&concerned);
     let mut kept = Vec::with_capacity(works.len());
@@ -107,7 +119,7 @@ pub(super) fn judge(
         match work {
             // One that has its row was judged when it was written.
             Work::Hold { mut holding, reply } if holding.stage != Stage::Recorded => {
-                match judge_one(memory, named, &mut holding, agent_holds_max) {
+                match judge_one(memory, (&named, &mut unsettled), &mut holding, agent_holds_max) {
                     Ok(()) => kept.push(Work::Hold { holding, reply }),
                     Err(error) => {
                         holding.release(memory);
@@ -145,16 +157,18 @@ fn concerned(memory: &Memory, works: &[Work]) -> Vec<PaymentId> {
 /// Whether a request may be held. Its keys are this process's own already.
 fn judge_one(
     memory: &mut Memory,
-    named: &Named,
+    (named, unsettled): (&Named, &mut Unsettled),
     holding: &mut Holding,
     agent_holds_max: u32,
 ) -> Result<(), HoldError> {
     // Of a batch that was tried before: what was true then need not be true now.
     holding.unreserve(memory);
     keys(memory, named, &holding.request)?;
-    let Holding { request, held, .. } = &*holding;
+    let Holding { request, held, cost, .. } = &*holding;
+    unsettled.check(request, cost.maximum)?;
     match memory.reserve(request, held, agent_holds_max) {
         Reservation::Held(cost) => {
+            unsettled.add(request, cost.maximum);
             holding.cost = cost;
             holding.stage = Stage::Reserved;
             Ok(())

@@ -156,6 +156,7 @@ pub(super) async fn pay(ledger: &Ledger, provider: &str, units: i64) -> PaymentI
         digest: None,
         idempotency: None,
         fingerprint: Fingerprint::from_bytes([1; 16]),
+        unsettled_max: None,
     };
     let Held::Hold(hold) = ledger.hold(request).await.unwrap() else { panic!("no hold") };
     let receipt = hold.capture().await.unwrap();

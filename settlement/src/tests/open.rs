@@ -81,6 +81,7 @@ impl Both {
             idempotency: None,
             fingerprint: Fingerprint::from_bytes([1; 16]),
             intent: Some(Arc::new(intent)),
+            unsettled_max: None,
         }
     }
 

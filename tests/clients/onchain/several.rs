@@ -135,6 +135,37 @@ async fn two_gateways_are_paid_on_chain_and_a_payment_that_both_get_is_served_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a4_what_one_payer_may_have_open_is_counted_over_all_gateways() {
+    let two = Two::start("payer_unsettled_max = \"$0.003\"", Route::new("/paid", "$0.001")).await;
+    let payer = two.network.payers(1, 10 * PRICE).await.remove(0);
+    let gate = Gate::new();
+    let hanging = || Conduct::honest().at(&gate);
+    two.facilitator.on_each(Call::Settle, [hanging(), hanging(), hanging(), Conduct::honest()]);
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..3 {
+        let gateway = two.gateways[number % 2].data();
+        let (_, request) = two.signed(number % 2, &payer).await;
+        calls.spawn(async move { Wire::connect(gateway).await.call(&request).await });
+    }
+    gate.reached_by(3).await;
+    // Neither of them has let it in with so much.
+    for gateway in [0, 1] {
+        let (_, more) = two.signed(gateway, &payer).await;
+        two.gateways[gateway].call(&more).await.expect_refusal(429, "unsettled_payments");
+    }
+    assert_eq!(two.upstream.calls("/paid").len(), 3);
+    gate.open();
+    for answer in calls.join_all().await {
+        answer.expect_status(200);
+    }
+    for gateway in [0, 1] {
+        let (_, next) = two.signed(gateway, &payer).await;
+        two.gateways[gateway].call(&next).await.expect_status(200);
+    }
+    two.finish(5 * PRICE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_two_gateways_serve_and_settle_later_is_settled_once() {
     let route = Route::new("/paid", "$0.001").line("settle = \"deferred\"");
     let two = Two::start("payer_unsettled_max = \"$1\"\nmax_timeout = \"90s\"", route).await;

@@ -89,6 +89,7 @@ impl Books {
             digest: None,
             idempotency: None,
             fingerprint: Fingerprint::from_bytes([number; 16]),
+            unsettled_max: None,
         };
         match self.ledger.hold(request).await {
             Ok(Held::Hold(hold)) => hold,

@@ -20,6 +20,8 @@ use crate::way::{Moves, Way};
 /// A payment that could be settled, counted among what its payer has open.
 pub(super) struct Staked {
     pub(super) intent: Arc<Intent>,
+    /// The most that its payer may have open on its network.
+    pub(super) most: Amount,
     signed: Signed,
     exposed: Exposed,
     rail: Arc<dyn PublicRail>,
@@ -80,7 +82,7 @@ impl Holder<'_> {
             payload: Arc::clone(payload),
             requirements: requirements.into(),
         };
-        Ok(Staked { intent: Arc::new(intent), signed, exposed, rail: Arc::clone(rail) })
+        Ok(Staked { intent: Arc::new(intent), most, signed, exposed, rail: Arc::clone(rail) })
     }
 }
 

@@ -1,19 +1,27 @@
-//! What a batch reads beside what it was told: facts that memory lacks, and what the identifiers of its new holds were used for.
+//! What a batch reads beside what it was told: facts that memory lacks, what the identifiers of its new holds were used for, and what
+//! their payers on public networks have open.
 
 use std::collections::HashMap;
 
-use domain::{IdempotencyKey, UnixMillis};
+use domain::{Address, IdempotencyKey, UnixMillis};
 use sqlx::postgres::PgConnection;
 
 use crate::books::load::load as load_facts;
 use crate::books::rows::fixed;
 use crate::books::session::Session;
 use crate::commit::{Loaded, Wanted};
+use crate::intent::Signer;
 use crate::reads::{Used, UsedColumns};
 
 /// `$1` identifiers, `$2` now.
 const NAMED: &str = "
 select key, payment, fingerprint from idempotency where key = any($1) and expires_at > $2";
+
+/// `$1` payers, `$2` payments that end with the batch. What was seen to move is not open any more, and a deposit buys nothing.
+const UNSETTLED: &str = "
+select network, payer, cast(sum(amount) as bigint) from intent
+where closed is null and hash is null and deposit is null and payer = any($1) and payment <> all($2)
+group by network, payer";
 
 pub(super) async fn load(
     connection: &mut PgConnection,
@@ -23,6 +31,9 @@ pub(super) async fn load(
     let mut loaded = load_facts(&mut Session::Postgres(connection), wanted, at).await?;
     if !wanted.identifiers.is_empty() {
         loaded.named = named(connection, wanted, at).await?;
+    }
+    if !wanted.signers.is_empty() {
+        loaded.unsettled = unsettled(connection, wanted).await?;
     }
     Ok(loaded)
 }
@@ -35,6 +46,20 @@ async fn named(
     let keys: Vec<Vec<u8>> = wanted.identifiers.iter().map(|key| key.as_bytes().to_vec()).collect();
     let rows: Vec<NamedColumns> = sqlx::query_as(NAMED).bind(keys).bind(at.0).fetch_all(connection).await?;
     let row = |row: NamedColumns| Ok((IdempotencyKey::from_bytes(fixed(&row.key)?), row.used.read()?));
+    rows.into_iter().map(row).collect()
+}
+
+async fn unsettled(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+) -> Result<HashMap<Signer, i64>, sqlx::Error> {
+    let payers: Vec<&[u8]> = wanted.signers.iter().map(|signer| signer.payer.as_slice()).collect();
+    let ending: Vec<&[u8]> = wanted.ending.iter().map(|payment| payment.as_bytes().as_slice()).collect();
+    let rows: Vec<(String, Vec<u8>, i64)> =
+        sqlx::query_as(UNSETTLED).bind(payers).bind(ending).fetch_all(connection).await?;
+    let row = |(network, payer, units): (String, Vec<u8>, i64)| {
+        Ok((Signer { network: network.into(), payer: Address::new(fixed(&payer)?) }, units))
+    };
     rows.into_iter().map(row).collect()
 }
 

@@ -125,6 +125,7 @@ impl Call {
             idempotency: self.identifier(),
             intent: None,
             fingerprint: self.fingerprint(),
+            unsettled_max: None,
         }
     }
 }
