@@ -32,6 +32,7 @@ mod meter;
 mod metrics;
 mod newer;
 mod offer;
+mod overdue;
 mod payer_view;
 mod pool;
 mod proxy;
@@ -49,6 +50,7 @@ mod snapshot;
 mod stage;
 mod traffic;
 mod unanswered;
+mod until;
 mod way;
 mod worker;
 

@@ -23,6 +23,9 @@ pub(crate) const ROUTE_LABELS_MAX: usize = 200;
 /// What it takes to settle a payment behind a stream, in milliseconds: such a stream ends so long before its payment's time is over.
 pub(crate) const SETTLED_BEHIND_MS: i64 = 12_000;
 
+/// Longest request body that goes to an upstream at once, as far as its patience is concerned, in bytes.
+pub(crate) const SENT_AT_ONCE_BYTES_MAX: u64 = 64 * 1024;
+
 /// Pieces of an answer that Pingora takes on before it writes the first of them.
 pub(crate) const PIECES_WAITING_MAX: u64 = 4;
 

@@ -38,7 +38,8 @@ pub(crate) fn settle(
             Some(Outcome::Voided)
         }
         Money::Signed(signed) => {
-            if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
+            let is_due = client_left && !signed.is_late();
+            if is_due && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
                 let signed = signed.charging(charge(exchange, metrics));
                 tokio::spawn(async move { after_the_client_left(signed.pay().await.ok()) });
                 return Some(Outcome::Paid);

@@ -1,6 +1,7 @@
 //! Payments on public networks at the hold: who pays is an address, the money is its own, and what it has open is counted.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use domain::{Address, AgentId, Amount, Payee, Settle};
 use ledger::{Hold, Intent};
@@ -10,6 +11,7 @@ use settlement::rail::Lack;
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
+use crate::limits::SETTLED_BEHIND_MS;
 use crate::rail::PublicRail;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::SignedHold;
@@ -23,6 +25,8 @@ pub(super) struct Staked {
     /// The most that its payer may have open on its network.
     pub(super) most: Amount,
     signed: Signed,
+    /// When it can be settled no more.
+    answer_by: Instant,
     exposed: Exposed,
     rail: Arc<dyn PublicRail>,
 }
@@ -82,7 +86,21 @@ impl Holder<'_> {
             payload: Arc::clone(payload),
             requirements: requirements.into(),
         };
-        Ok(Staked { intent: Arc::new(intent), most, signed, exposed, rail: Arc::clone(rail) })
+        let answer_by = self.answer_by(way, intent.valid_before);
+        Ok(Staked { intent: Arc::new(intent), most, signed, answer_by, exposed, rail: Arc::clone(rail) })
+    }
+}
+
+impl Holder<'_> {
+    /// Until when an upstream may take, so that a payment can be settled behind it. What is known only when a stream has passed takes
+    /// [`SETTLED_BEHIND_MS`] at least.
+    fn answer_by(&self, way: &Way, valid_before: u64) -> Instant {
+        let millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let margin = millis(way.currency.margin_seconds());
+        let margin = if matches!(way.moves, Moves::Upto(_)) { margin.max(SETTLED_BEHIND_MS) } else { margin };
+        let left = millis(valid_before).saturating_sub(margin).saturating_sub(self.ledger.time().0);
+        let now = Instant::now();
+        now.checked_add(Duration::from_millis(u64::try_from(left).unwrap_or(0))).unwrap_or(now)
     }
 }
 
@@ -110,6 +128,7 @@ impl Staked {
         SignedHold {
             hold,
             signed: self.signed,
+            answer_by: self.answer_by,
             settle,
             amount,
             is_kept,
