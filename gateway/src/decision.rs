@@ -139,6 +139,7 @@ impl Proxy {
             directory: &self.directory,
             public: self.public.as_deref(),
             metrics: &self.metrics,
+            client: rate::client(session),
         };
         let held = self.hold(&holder, session, (&claim, at), (routed, &request), &mut context.counted).await;
         context.times.hold = Some(started.elapsed());

@@ -25,7 +25,7 @@ use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::rail::{Public, PublicNetworks};
-use crate::rate;
+use crate::rate::{self, Strangers};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
 use crate::traffic::{Bookkeeper, Traffic};
@@ -109,7 +109,7 @@ impl Gateway {
         let (registry, metrics) = (registry.clone(), Arc::clone(metrics));
         metrics.set_queue_max(settings.limits.holds_max);
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
-        tokio::spawn(rate::sweep(Arc::clone(&snapshot)));
+        tokio::spawn(rate::sweep(Arc::clone(&snapshot), public.clone()));
         let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(clock), Arc::clone(&metrics));
         let (end, ends) = oneshot::channel();
         let bookkeeping = tokio::spawn(books.run(ends));
@@ -159,7 +159,7 @@ fn public(parts: &mut Parts) -> Option<Arc<Public>> {
     let networks = parts.public.take()?;
     let exposure = Exposure::default();
     tokio::spawn(exposure.clone().follow(parts.ledger.clone()));
-    Some(Arc::new(Public { networks, exposure }))
+    Some(Arc::new(Public { networks, exposure, strangers: Strangers::new() }))
 }
 
 /// What is sold, from now on.

@@ -10,6 +10,7 @@ use settlement::{Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
 use crate::exposure::Exposure;
+use crate::rate::Strangers;
 
 /// Public networks, as a request needs them.
 #[async_trait]
@@ -38,6 +39,9 @@ pub trait PublicRail: Send + Sync {
     /// The network cannot be read, or was asked too often.
     async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError>;
 
+    /// Whether that is told without asking a node, or its payer had so much not long ago. Asks nobody.
+    fn is_known(&self, signed: &Signed, amount: Amount) -> bool;
+
     /// What its payer lacks to pay `amount`, where something is too little.
     ///
     /// # Errors
@@ -61,6 +65,7 @@ pub struct PublicNetworks {
 pub(crate) struct Public {
     pub(crate) networks: PublicNetworks,
     pub(crate) exposure: Exposure,
+    pub(crate) strangers: Strangers,
 }
 
 // === impl Rail ===
@@ -89,6 +94,10 @@ impl PublicRail for Rail {
 
     async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError> {
         Self::word(self, sealed).await
+    }
+
+    fn is_known(&self, signed: &Signed, amount: Amount) -> bool {
+        Self::is_known(self, signed, amount)
     }
 
     async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {

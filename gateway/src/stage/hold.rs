@@ -83,6 +83,8 @@ pub(crate) struct Holder<'a> {
     /// None where no payments are taken on public networks.
     pub(crate) public: Option<&'a Public>,
     pub(crate) metrics: &'a Metrics,
+    /// Where the request comes from.
+    pub(crate) client: Consumer,
 }
 
 // === impl Holder ===

@@ -30,6 +30,7 @@ use crate::exposure::Exposure;
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Outcome};
 use crate::rail::{Public, PublicNetworks, PublicRail};
+use crate::rate::{Consumer, Strangers};
 use crate::refusal::Refusal;
 use crate::samples;
 use crate::snapshot::Snapshot;
@@ -75,6 +76,8 @@ pub(super) struct Told {
     settled: Mutex<u32>,
     asked: Mutex<Option<Amount>>,
     is_distrusted: Mutex<bool>,
+    is_known: Mutex<bool>,
+    reads: Mutex<u32>,
     gate: Mutex<Option<Arc<Gate>>>,
     word: Mutex<Result<Word, RailError>>,
     questions: Mutex<u32>,
@@ -111,7 +114,11 @@ impl Rig {
         let currencies = currencies.settled_by(Arc::clone(&rail) as Arc<dyn PublicRail>);
         let traffic = Traffic::default();
         let snapshot = Snapshot::build(Arc::new(catalog), &ledger, &currencies, &traffic, None).await;
-        let public = Public { networks: networks(&rail, &network), exposure: Exposure::default() };
+        let public = Public {
+            networks: networks(&rail, &network),
+            exposure: Exposure::default(),
+            strangers: Strangers::new(),
+        };
         let snapshot = Arc::new(snapshot);
         Self { ledger, rail, _writer: writer, registry, snapshot, public, _files: files }
     }
@@ -158,6 +165,7 @@ impl Rig {
             directory: &directory,
             public: Some(&self.public),
             metrics: &metrics,
+            client: Consumer::at(None),
         };
         let mut holding = holder.identify(&claim, &routed, &HeaderMap::new(), NOW, &mut None).await?;
         let mut random = [0; 10];
@@ -268,6 +276,8 @@ impl Told {
             settled: Mutex::new(0),
             asked: Mutex::new(None),
             is_distrusted: Mutex::new(false),
+            is_known: Mutex::new(false),
+            reads: Mutex::new(0),
             gate: Mutex::new(None),
             word: Mutex::new(Ok(Word::Nobody)),
             questions: Mutex::new(0),
@@ -289,6 +299,16 @@ impl Told {
 
     pub(super) fn distrusts(&self) {
         *self.is_distrusted.lock() = true;
+    }
+
+    /// Its payers had funds not long ago.
+    pub(super) fn knows_payers(&self, is_known: bool) {
+        *self.is_known.lock() = is_known;
+    }
+
+    /// How often funds were read.
+    pub(super) fn reads(&self) -> u32 {
+        *self.reads.lock()
     }
 
     /// What payers' contracts say.
@@ -345,7 +365,12 @@ impl PublicRail for Told {
         self.word.lock().clone()
     }
 
+    fn is_known(&self, _signed: &Signed, _amount: Amount) -> bool {
+        *self.is_known.lock()
+    }
+
     async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
+        *self.reads.lock() += 1;
         Ok((amount.atomic() > *self.funds.lock()).then_some(Lack::Balance))
     }
 

@@ -13,8 +13,10 @@ use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
 use crate::limits::SETTLED_BEHIND_MS;
 use crate::rail::PublicRail;
+use crate::rate::STRANGERS;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::SignedHold;
+use crate::stage::rate::seconds;
 use crate::stage::route::Routed;
 use crate::stage::verify::OnChain;
 use crate::way::{Moves, Way};
@@ -63,6 +65,12 @@ impl Holder<'_> {
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
+        if !rail.is_known(&signed, total) {
+            public.strangers.count(self.client).map_err(|wait| {
+                self.metrics.rate_limited(STRANGERS);
+                Refusal::TooManyPayers { retry_after: seconds(wait).max(1) }
+            })?;
+        }
         // What is open is not gone from the account yet, and will be.
         let lack = rail.lack(&signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
         if let Some(lack) = lack {
