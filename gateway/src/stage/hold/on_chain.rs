@@ -12,7 +12,7 @@ use settlement::rail::Lack;
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
 use crate::limits::SETTLED_BEHIND_MS;
-use crate::rail::PublicRail;
+use crate::rail::{Public, PublicRail};
 use crate::rate::STRANGERS;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::SignedHold;
@@ -65,17 +65,7 @@ impl Holder<'_> {
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
-        if !rail.is_known(&signed, total) {
-            public.strangers.count(self.client).map_err(|wait| {
-                self.metrics.rate_limited(STRANGERS);
-                Refusal::TooManyPayers { retry_after: seconds(wait).max(1) }
-            })?;
-        }
-        // What is open is not gone from the account yet, and will be.
-        let lack = rail.lack(&signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
-        if let Some(lack) = lack {
-            return Err(Refusal::PaymentRequired(lacking(lack, payment.payer(), way)));
-        }
+        self.funded(public, paid, &signed, total).await?;
         let intent = Intent {
             network: Arc::clone(network),
             token,
@@ -97,9 +87,29 @@ impl Holder<'_> {
         let answer_by = self.answer_by(way, intent.valid_before);
         Ok(Staked { intent: Arc::new(intent), most, signed, answer_by, exposed, rail: Arc::clone(rail) })
     }
-}
 
-impl Holder<'_> {
+    /// Whether its payer has the funds. Of strangers nobody has too many looked at.
+    async fn funded(
+        &self,
+        public: &Public,
+        paid: &OnChain,
+        signed: &Signed,
+        total: Amount,
+    ) -> Result<(), Refusal> {
+        let rail = &public.networks.rail;
+        if !rail.is_known(signed, total) {
+            public.strangers.count(self.client).map_err(|wait| {
+                self.metrics.rate_limited(STRANGERS);
+                Refusal::TooManyPayers { retry_after: seconds(wait).max(1) }
+            })?;
+        }
+        // What is open is not gone from the account yet, and will be.
+        let lack = rail.lack(signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
+        lack.map_or(Ok(()), |lack| {
+            Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way)))
+        })
+    }
+
     /// Until when an upstream may take, so that a payment can be settled behind it. What is known only when a stream has passed takes
     /// [`SETTLED_BEHIND_MS`] at least.
     fn answer_by(&self, way: &Way, valid_before: u64) -> Instant {
