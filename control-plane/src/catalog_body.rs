@@ -23,6 +23,8 @@ pub(crate) struct ProviderBody {
     custody: Option<String>,
     /// Its own address on public networks, which receives what is paid there at once. Set by the operator.
     address: Option<String>,
+    /// Its own addresses on networks that are no EVM ones, by the network. Set by the operator.
+    foreign_addresses: Option<Map<String, Value>>,
     /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
     rate_limit: Option<Map<String, Value>>,
     /// What was agreed on its settlements: `schedule`, `amount_min`, `age_max`, `delay`. Set by the operator.
@@ -119,6 +121,8 @@ pub(crate) struct ProviderPatch {
     custody: Option<String>,
     /// Its own address on public networks, with custody `direct`. Set by the operator.
     address: Option<String>,
+    /// Its own addresses on networks that are no EVM ones, by the network. Set by the operator.
+    foreign_addresses: Option<Map<String, Value>>,
     /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
     rate_limit: Option<Map<String, Value>>,
     /// What was agreed on its settlements. Set by the operator.

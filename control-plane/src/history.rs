@@ -161,7 +161,7 @@ fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
             payment: refund.payment,
             provider: change.provider.to_string(),
             network: on_chain.network.to_string(),
-            payer: on_chain.payer.to_checksum(None),
+            payer: on_chain.payer.to_string(),
             custody: if on_chain.direct { "direct" } else { "treasury" },
             amount: refund.amount,
             fee: refund.fee,

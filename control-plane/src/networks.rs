@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use domain::chain::TOKEN_DECIMALS;
-use domain::{Token, TransferMethod};
-use registry::config::NetworkSettings;
+use domain::{Token, TransferMethod, Word};
+use registry::config::{ForeignSettings, NetworkSettings};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,18 +19,18 @@ use crate::problem::Problem;
 
 #[derive(Clone, Serialize, ToSchema)]
 struct NetworkView {
-    /// CAIP-2, such as `eip155:8453`.
+    /// CAIP-2, such as `eip155:8453`, or `solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp`.
     id: String,
     /// What is paid with there, the preferred one first.
     tokens: Vec<TokenView>,
     /// Who settles: `facilitator` or `evm`.
     settler: &'static str,
-    /// Blocks on top of one before what it holds counts.
-    confirmations: u64,
+    /// Blocks on top of one before what it holds counts; none where nothing is read: its facilitator's word is all there is.
+    confirmations: Option<u64>,
     /// How long a payment may be valid, in seconds.
     max_timeout_seconds: u64,
-    /// How much of that must be left when it comes, in seconds.
-    margin_seconds: u64,
+    /// How much of that must be left when it comes, in seconds; none where its facilitator says.
+    margin_seconds: Option<u64>,
     /// Where providers with custody `treasury` are paid.
     treasury: Option<String>,
     /// The most that one payer may have verified and not settled yet.
@@ -41,12 +41,12 @@ struct NetworkView {
     refunds_per_day_max: Option<String>,
 }
 
-/// A token, by its EIP-712 domain.
+/// A token; on an EVM network by its EIP-712 domain.
 #[derive(Clone, Serialize, ToSchema)]
 struct TokenView {
     address: String,
-    name: String,
-    version: String,
+    name: Option<String>,
+    version: Option<String>,
     decimals: u8,
     /// How it is moved, the preferred way first: `eip3009`, `permit2`.
     methods: Vec<&'static str>,
@@ -66,12 +66,13 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let networks = state.registry.networks();
-    let mut by_id: Vec<&NetworkSettings> = networks.iter().collect();
-    by_id.sort_by(|one, other| one.network.id.cmp(&other.network.id));
     let view = |settings: &NetworkSettings| {
         NetworkView::new(settings, state.ledger.outlet(&settings.network.id).is_some())
     };
-    let views: Vec<NetworkView> = by_id.into_iter().map(view).collect();
+    let foreign = state.registry.foreign_networks();
+    let mut views: Vec<NetworkView> =
+        networks.iter().map(view).chain(foreign.iter().map(NetworkView::foreign)).collect();
+    views.sort_by(|one, other| one.id.cmp(&other.id));
     let fetch = move |range: Range<String>| {
         let after = range.after.unwrap_or_default();
         let rest = views.iter().filter(|view| view.id > after).take(range.limit as usize);
@@ -94,11 +95,37 @@ impl NetworkView {
             id: network.id.to_string(),
             tokens: network.tokens.iter().map(TokenView::new).collect(),
             settler: settler.name(),
-            confirmations: *confirmations,
+            confirmations: Some(*confirmations),
             max_timeout_seconds: network.max_timeout_seconds,
-            margin_seconds: network.margin_seconds,
+            margin_seconds: Some(network.margin_seconds),
             treasury: network.treasury.map(|address| address.to_string()),
             payer_unsettled_max: payer_unsettled_max.to_string(),
+        }
+    }
+}
+
+impl NetworkView {
+    /// One that is no EVM one.
+    fn foreign(settings: &ForeignSettings) -> Self {
+        let ForeignSettings { network, payer_unsettled_max, .. } = settings;
+        let token = |address: &Word| TokenView {
+            address: address.to_string(),
+            name: None,
+            version: None,
+            decimals: TOKEN_DECIMALS,
+            methods: Vec::new(),
+        };
+        Self {
+            id: network.id.to_string(),
+            tokens: network.tokens.iter().map(token).collect(),
+            settler: "facilitator",
+            confirmations: None,
+            max_timeout_seconds: network.max_timeout_seconds,
+            margin_seconds: None,
+            treasury: None,
+            payer_unsettled_max: payer_unsettled_max.to_string(),
+            pays_out: false,
+            refunds_per_day_max: None,
         }
     }
 }
@@ -115,8 +142,8 @@ impl TokenView {
         let Token { asset, methods } = token;
         Self {
             address: asset.address.to_string(),
-            name: asset.name.to_string(),
-            version: asset.version.to_string(),
+            name: Some(asset.name.to_string()),
+            version: Some(asset.version.to_string()),
             decimals: TOKEN_DECIMALS,
             methods: methods.iter().copied().map(TransferMethod::name).collect(),
         }

@@ -1,11 +1,13 @@
 //! `/v1/payments`: captured payments as they stand in the books. [`list`] finds them, [`timeline`] tells what became of one,
-//! [`refund`] gives one back.
+//! [`refund`] gives one back. [`unknown`] lists what is held and nobody knows of, and [`resolve`] says it.
 //!
 //! Whose they are: a provider's who was paid, and an owner's whose agent or whose wallet paid. Anybody else's do not exist.
 
 mod list;
 mod refund;
+mod resolve;
 mod timeline;
+mod unknown;
 
 use axum::Json;
 use axum::extract::State;
@@ -94,6 +96,8 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
         .merge(list::router())
         .merge(timeline::router())
         .merge(refund::router())
+        .merge(resolve::router())
+        .merge(unknown::router())
 }
 
 /// One payment.
@@ -152,7 +156,7 @@ impl From<&OnChain> for OnChainView {
     fn from(on_chain: &OnChain) -> Self {
         Self {
             network: on_chain.network.to_string(),
-            payer: on_chain.payer.to_checksum(None),
+            payer: on_chain.payer.to_string(),
             custody: if on_chain.direct { "direct" } else { "treasury" },
             transaction: on_chain.transaction.map(|transaction| transaction.to_string()),
         }

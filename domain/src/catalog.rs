@@ -22,6 +22,7 @@ use crate::scope::Sold;
 use crate::secret::Secret;
 use crate::settlement::SettlementRules;
 use crate::time::UnixMillis;
+use crate::word::Word;
 pub use serve::{Served, Unserved};
 
 /// One version of providers, routes and prices.
@@ -47,6 +48,8 @@ pub struct Provider {
     pub pay_to: Address,
     /// How it is paid on public networks; not at all where not set.
     pub payee: Option<Payee>,
+    /// Its own addresses on networks that are no EVM ones, each by its network (CAIP-2).
+    pub foreign: Vec<(Arc<str>, Word)>,
     /// The platform's share of each payment.
     pub fee: BasisPoints,
     /// Hosts its routes are served on, lower case, without port; none means every host nobody else names.

@@ -11,6 +11,7 @@ use alloy_primitives::Address;
 use thiserror::Error;
 
 use crate::asset::Asset;
+use crate::word::Word;
 
 /// Decimal places of every token that is taken: those of a dollar in the books, so that a price is the same number in both.
 pub const TOKEN_DECIMALS: u8 = 6;
@@ -28,6 +29,17 @@ pub struct Network {
     pub margin_seconds: u64,
     /// Our own address there, where providers leave the money with us.
     pub treasury: Option<Address>,
+}
+
+/// A public network that is no EVM one: a facilitator verifies and settles there, and nothing of it is read here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignNetwork {
+    /// CAIP-2, such as `solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp`.
+    pub id: Arc<str>,
+    /// The addresses of what is taken there, the preferred one first; at least one, none twice. Each has [`TOKEN_DECIMALS`].
+    pub tokens: Vec<Word>,
+    /// How long a payment may be valid, in seconds: `maxTimeoutSeconds` of its offers.
+    pub max_timeout_seconds: u64,
 }
 
 /// A token that is taken on a public network. It has [`TOKEN_DECIMALS`].
@@ -55,6 +67,15 @@ pub enum Payee {
     /// and gives refunds itself.
     Direct(Address),
     /// Custody `treasury`: ours ([`Network::treasury`]). The provider is settled with and paid out as for payments from wallets.
+    Treasury,
+}
+
+/// Who has what was paid on a public network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Custody {
+    /// The provider, at its own address.
+    Direct,
+    /// The operator.
     Treasury,
 }
 
@@ -124,12 +145,12 @@ impl FromStr for ChainAccount {
 // === impl Payee ===
 
 impl Payee {
-    /// `direct` or `treasury`: the word for its custody in configurations, the API and the books.
+    /// Who has what it is paid.
     #[must_use]
-    pub const fn custody(&self) -> &'static str {
+    pub const fn custody(&self) -> Custody {
         match self {
-            Self::Direct(_) => "direct",
-            Self::Treasury => "treasury",
+            Self::Direct(_) => Custody::Direct,
+            Self::Treasury => Custody::Treasury,
         }
     }
 
@@ -139,6 +160,19 @@ impl Payee {
         match self {
             Self::Direct(address) => Some(*address),
             Self::Treasury => network.treasury,
+        }
+    }
+}
+
+// === impl Custody ===
+
+impl Custody {
+    /// Its word in configurations, the API and the books.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Treasury => "treasury",
         }
     }
 }

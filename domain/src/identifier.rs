@@ -6,11 +6,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use data_encoding::{Encoding, Specification};
 use thiserror::Error;
 use uuid::{Builder, Uuid};
 
+use crate::party::Party;
 use crate::time::UnixMillis;
 
 /// A text that is not the identifier that was asked for.
@@ -151,8 +152,13 @@ impl PaymentId {
 impl AgentId {
     /// How the books name who pays on public networks by an address: no agent that anybody registered.
     #[must_use]
-    pub fn of_payer(payer: &Address) -> Self {
-        Self::from_bytes(short("faregate: a payer on public networks", payer.as_slice()))
+    pub fn of_payer(payer: impl Into<Party>) -> Self {
+        let payer = payer.into();
+        let context = match payer {
+            Party::Evm(_) => "faregate: a payer on public networks",
+            Party::Named(_) => "faregate: a payer on public networks that are no EVM ones",
+        };
+        Self::from_bytes(short(context, payer.as_bytes()))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod identifier;
 pub mod internet;
 pub mod latency;
 pub mod meter;
+pub mod party;
 pub mod path;
 pub mod pattern;
 pub mod policy;
@@ -22,18 +23,22 @@ pub mod scope;
 pub mod secret;
 pub mod settlement;
 pub mod time;
+pub mod word;
 
 pub use alloy_primitives::{Address, B256};
 pub use amount::{Amount, BasisPoints};
 pub use asset::Asset;
 pub use catalog::{Capture, Catalog, Provider, ProviderId, Route};
-pub use chain::{ChainAccount, Network, OfferOrder, Payee, Settle, Token, TransferMethod};
+pub use chain::{
+    ChainAccount, Custody, ForeignNetwork, Network, OfferOrder, Payee, Settle, Token, TransferMethod,
+};
 pub use identifier::{
     AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, OutgoingId, PaymentId, PayoutId, RequestId,
     SettlementId, TransferId, WalletId, WebhookId,
 };
 pub use latency::{LatencyHistogram, LatencyStep};
 pub use meter::Metered;
+pub use party::{Party, TransactionId};
 pub use path::CanonicalPath;
 pub use policy::{PolicyViolation, ScopedLimit, ScopedLimits, SpendingPolicy, WindowLimit};
 pub use price::Price;
@@ -44,3 +49,4 @@ pub use scope::{Scope, Sold};
 pub use secret::Secret;
 pub use settlement::{PayoutDestination, Schedule, SettlementRules, SettlementTerms};
 pub use time::{Clock, UnixMillis, Window};
+pub use word::Word;

@@ -6,7 +6,8 @@
 use crate::identifier::AgentId;
 use alloy_primitives::{Address, B256};
 
-/// The identity of one signed authorization: its expiry, then a digest of (network, asset, payer, nonce).
+/// The identity of one signed authorization: its expiry, then a digest of (network, asset, payer, nonce). Of a signed transaction: no
+/// expiry, and a digest of (network, what was signed).
 ///
 /// The expiry stands first so that the index on disk grows at its right edge: random nonces in front would
 /// cost half of the throughput at ten million rows (notes/groundwork.md).
@@ -53,6 +54,19 @@ impl ReplayKey {
         part(&mut hasher, nonce.as_slice());
         let mut key = [0; 24];
         key[..8].copy_from_slice(&valid_before.to_be_bytes());
+        key[8..].copy_from_slice(&half(&hasher));
+        Self(key)
+    }
+
+    /// The key of a transaction that its payer signed, by a digest of what the signature covers. When it can land no more is not known
+    /// here: it is as one that expired long ago, which is looked for on disk for ever.
+    #[must_use]
+    pub fn of_transaction(network: &str, signed: B256) -> Self {
+        let mut hasher =
+            blake3::Hasher::new_derive_key("faregate: a transaction that pays on a public network");
+        part(&mut hasher, network.as_bytes());
+        part(&mut hasher, signed.as_slice());
+        let mut key = [0; 24];
         key[8..].copy_from_slice(&half(&hasher));
         Self(key)
     }
@@ -166,6 +180,17 @@ mod tests {
         assert_eq!(early.nonce_digest(), late.nonce_digest());
         let other = ReplayKey::new(10, "eip155:1", Address::ZERO, Address::repeat_byte(1), nonce);
         assert_ne!(early.nonce_digest(), other.nonce_digest());
+    }
+
+    #[test]
+    fn a_transaction_is_one_payment_on_one_network_and_expires_before_all_others() {
+        let signed = B256::repeat_byte(7);
+        let key = ReplayKey::of_transaction("solana:a", signed);
+        assert_eq!(key, ReplayKey::of_transaction("solana:a", signed));
+        assert_eq!(key.valid_before(), 0);
+        for other in [("solana:b", signed), ("solana:a", B256::repeat_byte(8))] {
+            assert_ne!(key.nonce_digest(), ReplayKey::of_transaction(other.0, other.1).nonce_digest());
+        }
     }
 
     #[test]

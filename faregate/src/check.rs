@@ -92,14 +92,15 @@ fn unsold(config: &Config) -> impl Iterator<Item = String> {
     let catalog = &config.catalog;
     let priced = catalog.routes.iter().filter(|route| route.price != Price::Free);
     let sellers: HashSet<_> = priced.map(|route| route.provider).collect();
-    let has_networks = !config.networks.is_empty();
+    let has_networks = !config.networks.is_empty() || !config.foreign.is_empty();
     let silent = (0..).map(ProviderId).zip(&catalog.providers).filter(move |(id, provider)| {
-        has_networks && !provider.suspended && provider.payee.is_none() && sellers.contains(id)
+        let is_paid = provider.payee.is_some() || !provider.foreign.is_empty();
+        has_networks && !provider.suspended && !is_paid && sellers.contains(id)
     });
     silent.map(|(_, provider)| {
         format!(
             "providers: {}: is not sold on public networks, because nobody is paid there: write address = \"0x...\", the provider's own, \
-             or custody = \"treasury\"",
+             or custody = \"treasury\", or foreign_addresses where a network is no EVM one",
             provider.name
         )
     })

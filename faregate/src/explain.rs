@@ -14,7 +14,7 @@ use anyhow::Context;
 use clap::Args;
 use domain::catalog::{Catalog, Provider, Route, Served, Unserved};
 use domain::policy::Spending;
-use domain::{CanonicalPath, Clock, PolicyViolation, SpendingPolicy};
+use domain::{CanonicalPath, Clock, Custody, PolicyViolation, SpendingPolicy};
 use registry::{Config, Registry};
 
 use crate::clock::SystemClock;
@@ -156,6 +156,12 @@ impl Explanation {
 impl Found {
     fn is_on_chain(&self) -> bool {
         self.offers.iter().any(|offered| offered.network.is_some())
+    }
+
+    /// Who has what is paid on public networks. On those that are no EVM ones it is always the provider.
+    fn custody(&self) -> Option<&'static str> {
+        let foreign = (!self.provider.foreign.is_empty()).then_some(Custody::Direct);
+        self.provider.payee.map(|payee| payee.custody()).or(foreign).map(Custody::name)
     }
 }
 

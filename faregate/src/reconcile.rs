@@ -82,6 +82,7 @@ fn view(comparison: &Comparison) -> Value {
     json!({
         "compared": comparison.compared,
         "unread": comparison.unread,
+        "not_compared": comparison.not_compared,
         "held": names(&comparison.held),
         "due": names(&comparison.due),
         "differences": comparison.differences.iter().map(difference).collect::<Vec<_>>(),
@@ -101,6 +102,12 @@ fn text(comparison: &Comparison) -> String {
         let Difference { payment, network, amount, .. } = found;
         lines.push(format!(
             "{payment}  {amount} on {network}: the books say {booked}, the network shows {shown}"
+        ));
+    }
+    if comparison.not_compared > 0 {
+        lines.push(format!(
+            "{} closed payments are not compared: their networks have no nodes here",
+            comparison.not_compared
         ));
     }
     for Stray { outgoing, network, amount, to, transaction } in &comparison.strays {
@@ -148,6 +155,7 @@ mod tests {
         let comparison = Comparison {
             compared: 9,
             unread: 1,
+            not_compared: 2,
             held: vec![payment],
             due: vec![payment, payment],
             differences: ways.map(|way| difference(way(hash))).to_vec(),
@@ -162,7 +170,8 @@ mod tests {
             }],
         };
         let text = text(&comparison);
-        assert_eq!(text.lines().count(), 11);
+        assert_eq!(text.lines().count(), 12);
+        assert!(text.contains("2 closed payments are not compared"), "{text}");
         assert!(text.contains("\n3 outgoing transfers compared, 1 differences\n"), "{text}");
         assert!(
             text.ends_with("9 payments compared, 1 CANNOT BE READ, 5 differences; 1 held, 2 due"),

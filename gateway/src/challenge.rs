@@ -5,6 +5,7 @@
 //! (notes/clients.md section F).
 
 use domain::Route;
+use domain::party::is_evm;
 use domain::router::Methods;
 use http::HeaderName;
 use protocol::challenge::{PAYMENT_IDENTIFIER, payment_identifier_extension};
@@ -50,7 +51,13 @@ impl Challenge {
         let accepts = json!(offers);
         let extensions = json!({ PAYMENT_IDENTIFIER: payment_identifier_extension() });
         after_url.push_str(&format!("}},\"accepts\":{accepts},\"extensions\":{extensions}}}"));
-        let v1 = offers.iter().filter_map(|offer| OfferV1::new(offer, described(route))).collect();
+        // v1 names no token: on a network where nobody here can tell which one was signed for, there is one to sign for.
+        let is_the_one = |(place, offer): &(usize, &Offer)| {
+            let is_there = |other: &Offer| other.network == offer.network;
+            is_evm(&offer.network) || offers.iter().position(is_there) == Some(*place)
+        };
+        let known = offers.iter().enumerate().filter(is_the_one);
+        let v1 = known.filter_map(|(_, offer)| OfferV1::new(offer, described(route))).collect();
         Self { after_url, v1 }
     }
 

@@ -252,7 +252,7 @@ impl Exchange {
     /// Until when (Unix seconds) a payment has to be settled whose answer passes.
     pub(crate) fn settles_by(&self) -> Option<i64> {
         match &self.money {
-            Money::Counting(Held::Signed(signed)) => i64::try_from(signed.signed.valid_before()).ok(),
+            Money::Counting(Held::Signed(signed)) => i64::try_from(signed.valid_before()).ok(),
             _ => None,
         }
     }

@@ -8,6 +8,8 @@ use ledger::Ledger;
 use protocol::eip712::Domain;
 use protocol::offer::MAX_TIMEOUT_SECONDS;
 use protocol::permit::PermitDomain;
+use serde_json::{Map, Value};
+use settlement::Foreign;
 use settlement::rail::Settlers;
 use tokio::sync::watch;
 
@@ -36,6 +38,25 @@ pub(crate) struct Currencies {
     pub(crate) outlets: HashSet<Arc<str>>,
     /// Who knows who settles there.
     rail: Option<Arc<dyn PublicRail>>,
+    /// Networks that are no EVM ones.
+    foreign: Option<Foreign>,
+}
+
+/// What offers on networks that are no EVM ones carry; none where that is not known.
+pub(crate) type Extras = Vec<Option<Arc<Map<String, Value>>>>;
+
+/// Who tells of changes: of EVM networks, and of others.
+pub(crate) type Changes = (Option<watch::Receiver<u64>>, Option<watch::Receiver<u64>>);
+
+/// Returns once there was one; never, where nobody tells.
+async fn change(changes: &mut Option<watch::Receiver<u64>>) {
+    let has_changed = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !has_changed {
+        std::future::pending::<()>().await;
+    }
 }
 
 // === impl Currency ===
@@ -72,6 +93,7 @@ impl Currencies {
             tokens,
             outlets: HashSet::new(),
             rail: None,
+            foreign: None,
         }
     }
 
@@ -87,6 +109,24 @@ impl Currencies {
         Self { rail: Some(rail), ..self }
     }
 
+    /// With these networks beside them.
+    pub(crate) fn with_foreign(self, foreign: Option<Foreign>) -> Self {
+        Self { foreign, ..self }
+    }
+
+    /// Networks that are no EVM ones, where there are some.
+    pub(crate) const fn foreign(&self) -> Option<&Foreign> {
+        self.foreign.as_ref()
+    }
+
+    /// What offers on each of them carry, in their order.
+    pub(crate) fn extras(&self) -> Extras {
+        let lines = self.foreign.iter().flat_map(|foreign| {
+            foreign.lines().map(|line| foreign.extra(&line.network().id)).collect::<Vec<_>>()
+        });
+        lines.collect()
+    }
+
     /// Who may settle payments of `upto` in each of the tokens, in their order.
     pub(crate) fn settlers(&self) -> Vec<Settlers> {
         self.tokens.iter().map(|token| self.settlers_of(token)).collect()
@@ -98,19 +138,17 @@ impl Currencies {
         settlers.map(|rail| rail.settlers(&currency.asset.network)).unwrap_or_default()
     }
 
-    /// Returns once who may settle payments of `upto` may have changed; never, where nobody tells.
-    pub(crate) async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
-        let has_changed = match changes {
-            Some(changes) => changes.changed().await.is_ok(),
-            None => false,
-        };
-        if !has_changed {
-            std::future::pending::<()>().await;
+    /// Returns once who may settle payments of `upto`, or what offers carry, may have changed; never, where nobody tells.
+    pub(crate) async fn changed(changes: &mut Changes) {
+        let (rail, foreign) = changes;
+        tokio::select! {
+            () = change(rail) => {}
+            () = change(foreign) => {}
         }
     }
 
     /// What tells of such changes.
-    pub(crate) fn changes(&self) -> Option<watch::Receiver<u64>> {
-        self.rail.as_ref().map(|rail| rail.changes())
+    pub(crate) fn changes(&self) -> Changes {
+        (self.rail.as_ref().map(|rail| rail.changes()), self.foreign.as_ref().map(Foreign::changes))
     }
 }

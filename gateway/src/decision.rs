@@ -117,8 +117,7 @@ impl Proxy {
         routed: &Routed,
         request: Admitted,
     ) -> Result<Decision, Refusal> {
-        let offer = routed.offer().ok_or(Refusal::Internal)?;
-        let at = self.ledger.time();
+        let (offer, at) = (routed.offer().ok_or(Refusal::Internal)?, self.ledger.time());
         let headers = &session.req_header().headers;
         let judged = |found| {
             let credential = Credential::find(headers)?;

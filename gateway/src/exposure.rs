@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Address, Amount, PaymentId};
+use domain::{Amount, Party, PaymentId};
 use ledger::{Ledger, OpenIntent};
 use parking_lot::Mutex;
 
@@ -24,7 +24,7 @@ const FOUND_MAX: u32 = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Debtor {
     pub(crate) network: Arc<str>,
-    pub(crate) payer: Address,
+    pub(crate) payer: Party,
 }
 
 /// What all payers have open. Cheap to clone.
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn debtor(byte: u8) -> Debtor {
-        Debtor { network: "eip155:84532".into(), payer: Address::repeat_byte(byte) }
+        Debtor { network: "eip155:84532".into(), payer: domain::Address::repeat_byte(byte).into() }
     }
 
     #[test]

@@ -17,7 +17,6 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::currency::Currencies;
 use crate::drain::Drain;
-use crate::exposure::Exposure;
 use crate::health;
 use crate::last_uses;
 use crate::limits::Settings;
@@ -25,7 +24,7 @@ use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::rail::{Public, PublicNetworks};
-use crate::rate::{self, Strangers};
+use crate::rate;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
 use crate::traffic::{Bookkeeper, Traffic};
@@ -157,9 +156,9 @@ impl Gateway {
 /// What is risked on public networks, counted from now on; none where no payments are taken there.
 fn public(parts: &mut Parts) -> Option<Arc<Public>> {
     let networks = parts.public.take()?;
-    let exposure = Exposure::default();
-    tokio::spawn(exposure.clone().follow(parts.ledger.clone()));
-    Some(Arc::new(Public { networks, exposure, strangers: Strangers::new() }))
+    let public = Public::new(networks);
+    tokio::spawn(public.exposure.clone().follow(parts.ledger.clone()));
+    Some(Arc::new(public))
 }
 
 /// What is sold, from now on.
@@ -168,7 +167,8 @@ async fn sell(parts: &Parts, public: Option<&Public>, traffic: &Arc<Traffic>) ->
     let currencies = match public {
         Some(public) => Currencies::new(ledger.asset(), &settings.networks)
             .giving_back(ledger)
-            .settled_by(Arc::clone(&public.networks.rail)),
+            .settled_by(Arc::clone(&public.networks.rail))
+            .with_foreign(public.networks.foreign.clone()),
         None => Currencies::new(ledger.asset(), &[]),
     };
     let catalog = registry.catalogs().borrow().clone();

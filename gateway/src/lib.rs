@@ -19,6 +19,7 @@ mod drain;
 mod exposure;
 mod failure;
 mod field;
+mod foreign_way;
 mod gateway;
 mod header_clock;
 mod health;

@@ -7,9 +7,11 @@ use domain::{Amount, Network, OfferOrder, Payee, Price, Settle, UnixMillis};
 use protocol::offer::Offer;
 use protocol::quote::QuoteKey;
 use registry::catalog::QUOTE_TTL_MS;
+use settlement::Foreign;
 
 use crate::challenge::Challenge;
 use crate::currency::{Currencies, Currency};
+use crate::foreign_way::{self, ForeignWay};
 use crate::way::{Moves, Way};
 
 /// What a priced route asks for.
@@ -17,6 +19,10 @@ pub(crate) struct RouteOffer {
     pub(crate) challenge: Challenge,
     /// In the order of the 402.
     pub(crate) ways: Vec<Way>,
+    /// On networks that are no EVM ones, in the order of the 402.
+    pub(crate) foreign: Vec<ForeignWay>,
+    /// Such networks (CAIP-2), whether the route is offered there or not: what was signed for one may have paid.
+    pub(crate) foreign_networks: Vec<Arc<str>>,
     /// Ways that are not offered, and may have been: what was signed in one may have paid.
     pub(crate) not_offered: Vec<Way>,
     quotes: Vec<OfferedQuote>,
@@ -48,7 +54,17 @@ impl RouteOffer {
         };
         let current = offered(route.revision, route.since, &route.price, None)?;
         let ways = ways(route, provider, currencies);
-        let offers: Vec<Offer> = ways.iter().map(|way| way.offer(current.amount, &current.text)).collect();
+        let mut offers: Vec<Offer> =
+            ways.iter().map(|way| way.offer(current.amount, &current.text)).collect();
+        let foreign = foreign_way::ways(route, provider, currencies.foreign());
+        // Behind those of EVM networks; the wallet's is the first of all, or the last.
+        let place = match route.offer_order {
+            OfferOrder::ChainFirst => offers.len().saturating_sub(1),
+            OfferOrder::WalletFirst => offers.len(),
+        };
+        offers.splice(place..place, foreign.iter().map(|way| way.offer(current.amount, &current.text)));
+        let lines = currencies.foreign().into_iter().flat_map(Foreign::lines);
+        let foreign_networks = lines.map(|line| Arc::clone(&line.network().id)).collect();
         let challenge = Challenge::new(route, &offers);
         let earlier = route
             .superseded
@@ -56,15 +72,23 @@ impl RouteOffer {
             .filter_map(|old| offered(old.revision, old.since, &old.price, Some(old.until)));
         let quotes = std::iter::once(current).chain(earlier).collect();
         let not_offered = not_offered(provider, currencies, &ways);
-        Some(Self { challenge, ways, not_offered, quotes })
+        Some(Self { challenge, ways, foreign, foreign_networks, not_offered, quotes })
     }
 
     /// The quotes that pay for the route at `at`, the current one first. One that was given for a payment that may be valid
     /// for longer than quotes are kept is honoured for as long.
     pub(crate) fn payable(&self, way: &Way, at: UnixMillis) -> impl Iterator<Item = &OfferedQuote> {
-        let valid_ms = way.currency.max_timeout_seconds().saturating_mul(1000);
+        self.valid(way.currency.max_timeout_seconds(), way.takes_less(), at)
+    }
+
+    /// The same of a way on a network that is no EVM one.
+    pub(crate) fn payable_in(&self, way: &ForeignWay, at: UnixMillis) -> impl Iterator<Item = &OfferedQuote> {
+        self.valid(way.max_timeout_seconds, false, at)
+    }
+
+    fn valid(&self, seconds: u64, takes_less: bool, at: UnixMillis) -> impl Iterator<Item = &OfferedQuote> {
+        let valid_ms = seconds.saturating_mul(1000);
         let longer = i64::try_from(valid_ms).unwrap_or(i64::MAX).saturating_sub(QUOTE_TTL_MS).max(0);
-        let takes_less = way.takes_less();
         let quotes = self.quotes.iter().filter(move |quote| takes_less || quote.price.metered().is_none());
         quotes.filter(move |quote| quote.until.is_none_or(|until| at < until.plus(longer)))
     }
@@ -77,7 +101,7 @@ impl RouteOffer {
 
     /// Whether the route can be paid on a public network.
     pub(crate) fn is_on_chain(&self) -> bool {
-        self.ways.iter().any(|way| way.currency.network.is_some())
+        !self.foreign.is_empty() || self.ways.iter().any(|way| way.currency.network.is_some())
     }
 }
 

@@ -106,7 +106,7 @@ impl PayerView {
                 let address = self.sign_in.read(headers, &request.authority, at).ok_or_else(challenge)?;
                 let access = self.directory.by_signer(address).await;
                 let access = access.map_err(|_| Refusal::LedgerUnavailable)?;
-                Ok(Asker { access, payer: Some(AgentId::of_payer(&address)) })
+                Ok(Asker { access, payer: Some(AgentId::of_payer(address)) })
             }
         }
     }
@@ -198,7 +198,7 @@ fn describe(payment: &PaymentRecord) -> Value {
         "transaction": receipt.moved_by(),
         "on_chain": receipt.on_chain.as_ref().map(|on_chain| json!({
             "network": &*on_chain.network,
-            "payer": on_chain.payer.to_checksum(None),
+            "payer": on_chain.payer.to_string(),
             "transaction": on_chain.transaction.map(|transaction| transaction.to_string()),
         })),
         "captured_at": receipt.captured_at.to_string(),

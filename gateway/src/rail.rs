@@ -6,10 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Address, Amount, PaymentId};
 use settlement::rail::{Lack, Sealed, Settlers, Word};
-use settlement::{Rail, RailError, Settling, Signed};
+use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
 use crate::exposure::Exposure;
+use crate::foreign_way::Verifying;
 use crate::rate::Strangers;
 
 /// Public networks, as a request needs them.
@@ -59,6 +60,8 @@ pub struct PublicNetworks {
     pub rail: Arc<dyn PublicRail>,
     /// The most that one payer may have verified and not settled yet, by network (CAIP-2). None is taken where nothing is said.
     pub payer_unsettled_max: HashMap<Arc<str>, Amount>,
+    /// Those that are no EVM ones; none where there are none.
+    pub foreign: Option<Foreign>,
 }
 
 /// The same while it is used.
@@ -66,6 +69,7 @@ pub(crate) struct Public {
     pub(crate) networks: PublicNetworks,
     pub(crate) exposure: Exposure,
     pub(crate) strangers: Strangers,
+    pub(crate) verifying: Verifying,
 }
 
 // === impl Rail ===
@@ -112,6 +116,11 @@ impl PublicRail for Rail {
 // === impl Public ===
 
 impl Public {
+    pub(crate) fn new(networks: PublicNetworks) -> Self {
+        let (exposure, strangers) = (Exposure::default(), Strangers::new());
+        Self { networks, exposure, strangers, verifying: Verifying::default() }
+    }
+
     /// The most that one payer may have open on a network.
     pub(crate) fn unsettled_max(&self, network: &str) -> Amount {
         self.networks.payer_unsettled_max.get(network).copied().unwrap_or(Amount::ZERO)

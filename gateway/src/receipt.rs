@@ -10,7 +10,8 @@ use crate::stage::hold::Payer;
 
 /// The field that carries the receipt, and its value: what stock clients read as the settlement of their payment.
 pub(crate) fn field(record: &ReceiptRecord, payer: &Payer) -> (&'static HeaderName, String) {
-    let (name, transaction) = (payer.name(), record.transaction.0);
+    let name = record.on_chain.as_ref().map_or_else(|| payer.name(), |paid| paid.payer.to_string());
+    let transaction = record.transaction.0;
     let network = record.on_chain.as_ref().map_or(&payer.network, |paid| &paid.network);
     let mut receipt = SettlementResponse::settled(network, &name, transaction, record.amount, record.payment);
     if let Some(paid) = &record.on_chain {

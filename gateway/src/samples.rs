@@ -31,6 +31,7 @@ pub(crate) fn provider() -> Provider {
         name: "acme".into(),
         pay_to: Address::repeat_byte(3),
         payee: Some(Payee::Direct(Address::repeat_byte(4))),
+        foreign: Vec::new(),
         fee: BasisPoints::new(250).unwrap(),
         hosts: Vec::new(),
         suspended: false,

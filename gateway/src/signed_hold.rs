@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use domain::{Amount, PaymentId, Settle};
 use ledger::{CaptureError, Hold, HoldError, Receipt, Voiding};
-use settlement::{Settling, Signed};
+use settlement::{Foreign, Settling, Signed, Unread};
 use thiserror::Error;
 
 use crate::exposure::Exposed;
@@ -17,7 +17,7 @@ use crate::rail::PublicRail;
 /// A hold with its intent, and all that it takes to settle it.
 pub(crate) struct SignedHold {
     pub(crate) hold: Hold,
-    pub(crate) signed: Signed,
+    pub(crate) value: Value,
     /// When it can be settled no more: its upstream must have answered before.
     pub(crate) answer_by: Instant,
     pub(crate) settle: Settle,
@@ -26,7 +26,14 @@ pub(crate) struct SignedHold {
     /// Its answer went out before that was known: it is settled behind it.
     pub(crate) is_kept: bool,
     pub(crate) exposed: Exposed,
-    pub(crate) rail: Arc<dyn PublicRail>,
+}
+
+/// What moves its value.
+pub(crate) enum Value {
+    /// Whoever settles on an EVM network; the chain has the last word.
+    Chain { signed: Box<Signed>, rail: Arc<dyn PublicRail> },
+    /// The facilitator of another network, whose word is all there is.
+    Foreign { unread: Unread, foreign: Foreign, valid_before: u64 },
 }
 
 /// Why there is no receipt.
@@ -97,37 +104,61 @@ impl SignedHold {
     async fn take(self) -> Result<Receipt, NotPaid> {
         if self.amount.is_zero() {
             // Nobody is asked to move nothing.
-            return Err(self.not_moved(NotPaid::Refused("nothing_used".to_owned())).await);
+            return Err(not_moved(self.hold, NotPaid::Refused("nothing_used".to_owned())).await);
         }
         if !self.is_kept && self.is_late() {
-            return Err(self.not_moved(NotPaid::Late).await);
+            return Err(not_moved(self.hold, NotPaid::Late).await);
         }
         if self.settle == Settle::Deferred || self.is_kept {
             let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;
-            self.exposed.defer(self.signed.valid_before());
+            self.exposed.defer(self.value.valid_before());
             return Ok(receipt);
         }
         let (payment, amount) = (self.hold.payment(), self.amount);
-        match self.rail.settle(payment, &self.signed, amount).await {
-            Settling::Moved(transaction) => {
-                self.hold.capture_settled(transaction).await.map_err(NotPaid::Books)
+        let Self { hold, value, exposed, .. } = self;
+        let (hold, settling) = match &value {
+            Value::Chain { signed, rail } => (hold, rail.settle(payment, signed, amount).await),
+            Value::Foreign { unread, foreign, .. } => {
+                // Nothing shows later whether it was asked for: that stands on disk before it is.
+                let asked = hold.ask().await.map_err(|_| NotPaid::Unvoided)?;
+                (asked, foreign.settle(payment, unread).await)
             }
+        };
+        match settling {
+            Settling::Moved(transaction) => hold.capture_settled(transaction).await.map_err(NotPaid::Books),
+            Settling::Told(transaction) => hold.capture_settled(transaction).await.map_err(NotPaid::Books),
             // It may be undone: what is due then is settled again.
-            Settling::Shown(transaction) => self.hold.capture_seen(transaction).await.map_err(NotPaid::Books),
-            Settling::Refused(reason) => Err(self.not_moved(NotPaid::Refused(reason)).await),
-            Settling::Unavailable(_) => Err(self.not_moved(NotPaid::Unavailable).await),
+            Settling::Shown(transaction) => hold.capture_seen(transaction).await.map_err(NotPaid::Books),
+            Settling::Refused(reason) => Err(not_moved(hold, NotPaid::Refused(reason)).await),
+            Settling::Unavailable(_) => Err(not_moved(hold, NotPaid::Unavailable).await),
             Settling::Unknown(_) => {
-                self.hold.leave_unknown();
-                self.exposed.leave_unknown(payment);
+                hold.leave_unknown();
+                exposed.leave_unknown(payment);
                 Err(NotPaid::Unknown)
             }
         }
     }
 
-    async fn not_moved(self, why: NotPaid) -> NotPaid {
-        match self.hold.void().await {
-            Ok(()) => why,
-            Err(_) => NotPaid::Unvoided,
+    /// The first Unix second at which it is void.
+    pub(crate) fn valid_before(&self) -> u64 {
+        self.value.valid_before()
+    }
+}
+
+async fn not_moved(hold: Hold, why: NotPaid) -> NotPaid {
+    match hold.void().await {
+        Ok(()) => why,
+        Err(_) => NotPaid::Unvoided,
+    }
+}
+
+// === impl Value ===
+
+impl Value {
+    fn valid_before(&self) -> u64 {
+        match self {
+            Self::Chain { signed, .. } => signed.valid_before(),
+            Self::Foreign { valid_before, .. } => *valid_before,
         }
     }
 }

@@ -13,7 +13,7 @@ use protocol::quote::QuoteKey;
 use registry::Registry;
 use settlement::rail::Settlers;
 
-use crate::currency::Currencies;
+use crate::currency::{Currencies, Extras};
 use crate::health;
 use crate::metrics::Metrics;
 use crate::offer::RouteOffer;
@@ -36,6 +36,8 @@ pub(crate) struct Snapshot {
     traffic: Vec<Arc<RouteTraffic>>,
     /// Who may settle payments of `upto`, as the offers name them.
     settlers: Vec<Settlers>,
+    /// What the offers on networks that are no EVM ones carry.
+    extras: Extras,
 }
 
 // === impl Snapshot ===
@@ -50,8 +52,8 @@ impl Snapshot {
         traffic: &Traffic,
         before: Option<&Self>,
     ) -> Self {
-        let settlers = currencies.settlers();
-        let offered = before.filter(|before| before.settlers == settlers);
+        let (settlers, extras) = (currencies.settlers(), currencies.extras());
+        let offered = before.filter(|before| before.settlers == settlers && before.extras == extras);
         let offers = offers(&catalog, &QuoteKey::new(ledger.secret()), currencies, offered);
         let known = before.map(Self::pools_by_name).unwrap_or_default();
         let mut pools = Vec::with_capacity(catalog.providers().len());
@@ -70,7 +72,7 @@ impl Snapshot {
         let _ = tokio::time::timeout(RESOLVE_MAX, future::join_all(resolving)).await;
         let rates = Rates::new(&catalog, before.map(|before| &before.rates));
         let traffic = catalog.routes().iter().map(|route| traffic.of(&catalog, route)).collect();
-        Self { catalog, offers, pools, rates, traffic, settlers }
+        Self { catalog, offers, pools, rates, traffic, settlers, extras }
     }
 
     fn pools_by_name(&self) -> HashMap<&str, &Arc<Pool>> {
@@ -126,7 +128,8 @@ pub(crate) async fn follow(
         }
         let catalog = catalogs.borrow_and_update().clone();
         let before = current.load_full();
-        if catalog.version() > before.catalog.version() || before.settlers != currencies.settlers() {
+        let has_changed = before.settlers != currencies.settlers() || before.extras != currencies.extras();
+        if catalog.version() > before.catalog.version() || has_changed {
             let next = Snapshot::build(catalog, &ledger, &currencies, &traffic, Some(&before)).await;
             drop(std::mem::replace(&mut retired, current.swap(Arc::new(next))));
         }
@@ -156,7 +159,10 @@ fn offers(
     let offer = |route: &Arc<Route>| {
         let provider = catalog.provider(route.provider)?;
         match known.get(&Arc::as_ptr(route)) {
-            Some((then, offer)) if (then.pay_to, then.payee) == (provider.pay_to, provider.payee) => {
+            Some((then, offer))
+                if (then.pay_to, then.payee) == (provider.pay_to, provider.payee)
+                    && then.foreign == provider.foreign =>
+            {
                 Some(Arc::clone(offer))
             }
             _ => RouteOffer::new(route, provider, currencies, key).map(Arc::new),

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use domain::{
     AgentId, Amount, B256, Fingerprint, IdempotencyKey, OutgoingId, PaymentId, PayoutDestination, ReplayKey,
-    TransferId, UnixMillis, WalletId,
+    TransactionId, TransferId, UnixMillis, WalletId,
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
@@ -90,7 +90,7 @@ pub(crate) enum Operation<'a> {
     /// The value of a captured payment moved, in this transaction.
     CloseIntent {
         payment: PaymentId,
-        transaction: B256,
+        transaction: TransactionId,
     },
     Refund {
         payment: PaymentId,
@@ -389,7 +389,7 @@ impl PaymentRow {
     }
 
     fn transaction(&self) -> B256 {
-        let moved = self.on_chain.as_ref().and_then(|on_chain| on_chain.transaction);
+        let moved = self.on_chain.as_ref().and_then(|on_chain| on_chain.transaction?.evm());
         moved.or(self.digest).unwrap_or_else(|| self.id.digest())
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::{AgentId, Amount, B256, PaymentId, PayoutDestination, TransferId, UnixMillis, WalletId};
+use domain::{
+    AgentId, Amount, PaymentId, PayoutDestination, TransactionId, TransferId, UnixMillis, WalletId,
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer};
@@ -148,7 +150,7 @@ pub(crate) enum Work {
     /// The value of a captured payment moved.
     CloseIntent {
         payment: PaymentId,
-        transaction: B256,
+        transaction: TransactionId,
         reply: Reply<()>,
         _permit: OwnedSemaphorePermit,
     },
@@ -277,7 +279,7 @@ impl Work {
                 match destination {
                     PayoutDestination::Wallet(wallet) => wanted.wallet(facts, *wallet),
                     PayoutDestination::Chain(to) => {
-                        wanted.wallet(facts, Token::new(&to.network, &to.token).wallet);
+                        wanted.wallet(facts, Token::new(&to.network, to.token).wallet);
                     }
                     PayoutDestination::Manual(_) => {}
                 }

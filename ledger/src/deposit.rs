@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use domain::{
-    Amount, B256, BasisPoints, Capture, Fingerprint, Payee, PaymentId, Price, ReplayKey, Settle, WalletId,
+    Amount, B256, BasisPoints, Capture, Custody, Fingerprint, PaymentId, Price, ReplayKey, Settle, WalletId,
 };
 
 use crate::hold::HoldRequest;
@@ -43,7 +43,7 @@ impl Deposit {
     pub fn request(self) -> HoldRequest {
         let Self { payment, wallet, amount, intent, replay, digest, fingerprint } = self;
         let intent =
-            Intent { payee: Payee::Treasury, settle: Settle::After, deposit: Some(wallet), ..intent };
+            Intent { custody: Custody::Treasury, settle: Settle::After, deposit: Some(wallet), ..intent };
         HoldRequest {
             payment,
             agent: intent.agent(),

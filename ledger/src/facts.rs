@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::{
-    AgentId, Amount, Fingerprint, Payee, PaymentId, ReplayKey, Scope, UnixMillis, WalletId, Window,
+    AgentId, Amount, Custody, Fingerprint, PaymentId, ReplayKey, Scope, UnixMillis, WalletId, Window,
 };
 
 use crate::batch::{AccountId, CallKey, Delta, FoundHold, FreeKey, Marker, Owner, WindowKey};
@@ -104,9 +104,9 @@ impl Facts {
 
     /// Who is credited for what is held.
     pub(crate) fn payee(&self, request: &HoldRequest) -> Option<&ProviderFacts> {
-        match request.intent.as_ref().map(|intent| intent.payee) {
-            Some(Payee::Direct(_)) => self.direct.get(&request.provider),
-            Some(Payee::Treasury) | None => self.providers.get(&request.provider),
+        match request.intent.as_ref().map(|intent| intent.custody) {
+            Some(Custody::Direct) => self.direct.get(&request.provider),
+            Some(Custody::Treasury) | None => self.providers.get(&request.provider),
         }
     }
 

@@ -5,68 +5,24 @@
 //! that row is committed: what was forwarded is then charged though we crash. One that was kept ([`Hold::keep`]) is a row from then
 //! on that is charged in any case. Next: `writer::backlog` for how such rows are closed.
 
+mod request;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use domain::{
-    AgentId, Amount, B256, BasisPoints, Capture, Fingerprint, IdempotencyKey, PaymentId, Price, ReplayKey,
-    WalletId, WindowLimit,
-};
+use domain::{Amount, Capture, PaymentId, TransactionId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::batch::{Cost, End, FoundHold, HeldAt};
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, HoldError, VoidError};
-use crate::intent::Intent;
 use crate::memory::Memory;
 use crate::receipt::{Prior, Receipt, Redelivery};
 use crate::shared::Shared;
 
-/// Everything that is known of a payment before it is forwarded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoldRequest {
-    /// The payment's name, made by the caller.
-    pub payment: PaymentId,
-    /// Who pays.
-    pub agent: AgentId,
-    /// From which wallet.
-    pub wallet: WalletId,
-    /// Who is paid, by name.
-    pub provider: Arc<str>,
-    /// For which route, by name.
-    pub route: Arc<str>,
-    /// Fixed or tiered; never free.
-    pub price: Price,
-    /// Whether the hold must outlive the process.
-    pub capture: Capture,
-    /// The revision of the price.
-    pub revision: u32,
-    /// The platform's share.
-    pub fee: BasisPoints,
-    /// The agent's limit per calendar day, UTC.
-    pub per_day: Option<Amount>,
-    /// The agent's limit per calendar month, UTC.
-    pub per_month: Option<Amount>,
-    /// Its limits per hour, and on this route, provider or category. One for each scope and window.
-    pub limits: Vec<WindowLimit>,
-    /// How many calls a day, UTC, the route gives each agent for nothing.
-    pub free_per_day: u32,
-    /// The signed authorization's identity; none where an agent key pays.
-    pub replay: Option<ReplayKey>,
-    /// The signed authorization's digest: the receipt's transaction.
-    pub digest: Option<B256>,
-    /// The client's word for this request, if it gave one.
-    pub idempotency: Option<IdempotencyKey>,
-    /// What was asked.
-    pub fingerprint: Fingerprint,
-    /// What was signed, where it is for a public network. Then agent and wallet are those of the intent, and the hold is always a
-    /// row.
-    pub intent: Option<Arc<Intent>>,
-    /// The most that its payer may have open on its network with it; judged where several processes share the books.
-    pub unsettled_max: Option<Amount>,
-}
+pub use request::HoldRequest;
 
 /// What asking for a hold gives.
 #[derive(Debug)]
@@ -106,7 +62,7 @@ pub(crate) struct Holding {
     pub(crate) moved: Option<End>,
     /// What is captured of it, where that is known to be less than all.
     pub(crate) used: Option<Amount>,
-    /// What it costs in any case; none as long as it may be voided.
+    /// What it costs in any case; none as long as it may be voided. Where nobody here reads its network: that its settlement was asked for.
     pub(crate) owed: Option<Amount>,
 }
 
@@ -178,6 +134,16 @@ impl Hold {
         holding.record().await
     }
 
+    /// Commits that its settlement is asked for from now on: whatever becomes of this process, nobody knows whether its value moves. For
+    /// one whose network is not read here, before anybody is asked to settle it; until then it is certain that nothing moved.
+    ///
+    /// # Errors
+    /// As [`crate::Ledger::hold`]; it is voided then.
+    pub async fn ask(self) -> Result<Self, HoldError> {
+        let all = self.maximum;
+        self.keep(all).await
+    }
+
     /// Hands the hold to the writer before it returns. From here on the payment is charged, whether or not anyone
     /// waits, unless its batch fails; a hold on disk is charged even then, later.
     pub fn capture(mut self) -> Capturing {
@@ -186,13 +152,13 @@ impl Hold {
 
     /// The same for one with an intent whose value moved in this transaction, in a block that may still be undone. It stays due
     /// until [`crate::Ledger::settled`] says that this is for good.
-    pub fn capture_seen(self, transaction: B256) -> Capturing {
-        self.capture_moved(End::Seen(transaction))
+    pub fn capture_seen(self, transaction: impl Into<TransactionId>) -> Capturing {
+        self.capture_moved(End::Seen(transaction.into()))
     }
 
     /// The same for one whose value moved for good.
-    pub fn capture_settled(self, transaction: B256) -> Capturing {
-        self.capture_moved(End::Settled(transaction))
+    pub fn capture_settled(self, transaction: impl Into<TransactionId>) -> Capturing {
+        self.capture_moved(End::Settled(transaction.into()))
     }
 
     fn capture_moved(mut self, end: End) -> Capturing {
@@ -226,10 +192,10 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         match self.holding.take().filter(|holding| holding.stage == Stage::Recorded) {
-            // Its answer began: it is captured, and settled behind that.
-            Some(holding) if holding.owed.is_some() => drop(holding.capture()),
             // Whoever dropped it may have asked for its settlement: only they could say that it was not.
             Some(holding) if holding.may_have_moved() => holding.park(),
+            // Its answer began: it is captured, and settled behind that.
+            Some(holding) if holding.owed.is_some() => drop(holding.capture()),
             Some(holding) => drop(holding.void()),
             None => {}
         }
@@ -308,7 +274,7 @@ impl Holding {
 
     /// Whether its value may have moved, as far as anybody here knows.
     pub(crate) fn may_have_moved(&self) -> bool {
-        self.request.intent.as_ref().is_some_and(|intent| intent.may_move_while_held())
+        self.request.may_have_moved(self.owed)
     }
 
     /// Whether a wallet is funded with it.

@@ -7,7 +7,11 @@
 
 use std::sync::Arc;
 
-use domain::{Address, AgentId, Amount, B256, Payee, PaymentId, Settle, UnixMillis, WalletId};
+use domain::party::is_evm;
+use domain::{AgentId, Amount, B256, Custody, Party, PaymentId, Settle, TransactionId, UnixMillis, WalletId};
+
+/// How long after its time is over what was signed may still land, where nothing is read: in milliseconds.
+const LANDS_MS: i64 = 600_000;
 
 /// A payment on a public network, as it is settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,20 +19,20 @@ pub struct Intent {
     /// CAIP-2.
     pub network: Arc<str>,
     /// The token's address.
-    pub token: Address,
+    pub token: Party,
     /// Who signed.
-    pub payer: Address,
+    pub payer: Party,
     /// Who is paid.
-    pub pay_to: Address,
-    /// Whose the recipient's address is.
-    pub payee: Payee,
+    pub pay_to: Party,
+    /// Who has what is paid.
+    pub custody: Custody,
     /// The wallet that is funded with it, where it is a deposit: then no provider is paid.
     pub deposit: Option<WalletId>,
     /// When value is to move.
     pub settle: Settle,
-    /// The first Unix second at which the signature is void.
+    /// The first Unix second at which the signature is void; where its network is not read here, from which on it is taken for that.
     pub valid_before: u64,
-    /// A block that is older than the payment: where evidence of it is looked for.
+    /// A block that is older than the payment: where evidence of it is looked for, if its network is read here.
     pub since_block: u64,
     /// The payment as it came, JSON.
     pub payload: Arc<str>,
@@ -46,7 +50,7 @@ pub struct OpenIntent {
     /// Ledger time of the hold.
     pub held_at: UnixMillis,
     /// The transaction in which the chain showed that its value moved, in a block that may still be undone.
-    pub seen: Option<B256>,
+    pub seen: Option<TransactionId>,
     /// What was signed.
     pub intent: Arc<Intent>,
 }
@@ -58,7 +62,8 @@ pub struct BookedIntent {
     pub open: OpenIntent,
     /// What became of it.
     pub outcome: Booked,
-    /// In which transaction its value moved, if it did, as a closed one stands with all differences that were written down.
+    /// In which transaction its value moved, if it did, as a closed one stands with all differences that were written down; none where
+    /// its network is not read here.
     pub moved: Option<B256>,
 }
 
@@ -70,7 +75,7 @@ pub enum Booked {
     /// Captured; value is to move by it, or may be taken back.
     Due,
     /// Its value moved for good, in this transaction.
-    Settled(B256),
+    Settled(TransactionId),
     /// It was served, and can never be collected.
     WrittenOff,
     /// Nothing was charged, not long ago.
@@ -81,7 +86,7 @@ pub enum Booked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Debtor {
     /// Its address.
-    pub payer: Address,
+    pub payer: Party,
     /// When the last such payment was written off.
     pub at: UnixMillis,
 }
@@ -91,16 +96,16 @@ pub struct Debtor {
 pub(crate) struct Signer {
     /// CAIP-2.
     pub(crate) network: Arc<str>,
-    pub(crate) payer: Address,
+    pub(crate) payer: Party,
 }
 
 /// What the chain shows of a payment whose outcome was unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
     /// Its value moved for good, in this transaction.
-    Moved(B256),
+    Moved(TransactionId),
     /// So much of it did; the rest never will.
-    MovedPart(B256, Amount),
+    MovedPart(TransactionId, Amount),
     /// It did not, and never will.
     Void,
 }
@@ -111,11 +116,11 @@ pub struct OnChain {
     /// CAIP-2.
     pub network: Arc<str>,
     /// The token's address.
-    pub token: Address,
+    pub token: Party,
     /// Who paid.
-    pub payer: Address,
+    pub payer: Party,
     /// The transaction that moved its value; none while it is still to be settled.
-    pub transaction: Option<B256>,
+    pub transaction: Option<TransactionId>,
     /// Whether it was made out to the provider's own address: no settlement of ours has it.
     pub direct: bool,
 }
@@ -134,7 +139,7 @@ impl Intent {
     /// Who pays, as the books name an address: no agent that anybody registered.
     #[must_use]
     pub fn agent(&self) -> AgentId {
-        AgentId::of_payer(&self.payer)
+        AgentId::of_payer(self.payer)
     }
 
     /// Where the money comes from, as the books name it: the token on its network.
@@ -143,9 +148,23 @@ impl Intent {
         self.account().wallet
     }
 
-    /// Whether somebody may have been asked to settle it while it was only held. What is deferred is captured first.
+    /// Whether its network is read here: whether evidence can tell what became of it.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        is_evm(&self.network)
+    }
+
+    /// From when on what was signed cannot land any more, where its network is not read here.
+    #[must_use]
+    pub fn over_at(&self) -> UnixMillis {
+        let ends = i64::try_from(self.valid_before).unwrap_or(i64::MAX).saturating_mul(1_000);
+        UnixMillis(ends.saturating_add(LANDS_MS))
+    }
+
+    /// Whether somebody may have been asked to settle it while it was only held. What is deferred is captured first; where nothing is
+    /// read, the hold says so ([`crate::Hold::ask`]).
     pub(crate) fn may_move_while_held(&self) -> bool {
-        self.settle != Settle::Deferred
+        self.is_read() && self.settle != Settle::Deferred
     }
 
     pub(crate) fn signer(&self) -> Signer {
@@ -153,12 +172,12 @@ impl Intent {
     }
 
     pub(crate) fn account(&self) -> Token {
-        Token::new(&self.network, &self.token)
+        Token::new(&self.network, self.token)
     }
 
     /// For a receipt.
-    pub(crate) fn on_chain(&self, transaction: Option<B256>) -> OnChain {
-        let direct = matches!(self.payee, Payee::Direct(_));
+    pub(crate) fn on_chain(&self, transaction: Option<TransactionId>) -> OnChain {
+        let direct = self.custody == Custody::Direct;
         let (network, token, payer) = (Arc::clone(&self.network), self.token, self.payer);
         OnChain { network, token, payer, transaction, direct }
     }
@@ -167,8 +186,8 @@ impl Intent {
 // === impl Token ===
 
 impl Token {
-    pub(crate) fn new(network: &str, token: &Address) -> Self {
-        let name = format!("{network}/{}", token.to_checksum(None));
+    pub(crate) fn new(network: &str, token: impl Into<Party>) -> Self {
+        let name = format!("{network}/{}", token.into());
         Self { wallet: WalletId::of_token(&name), name: name.into() }
     }
 }

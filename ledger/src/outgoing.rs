@@ -91,7 +91,7 @@ impl Outgoing {
 
     /// The account of its token, as the books name it.
     pub(crate) fn token(&self) -> Token {
-        Token::new(&self.to.network, &self.to.token)
+        Token::new(&self.to.network, self.to.token)
     }
 
     /// Of a refund.

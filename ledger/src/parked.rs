@@ -29,6 +29,11 @@ impl Parked {
         holdings.iter().find(|(_, holding)| holding.request.replay == Some(*key)).map(|(payment, _)| *payment)
     }
 
+    /// What `look` makes of one.
+    pub(crate) fn look<T>(&self, payment: &PaymentId, look: impl Fn(&Holding) -> Option<T>) -> Option<T> {
+        self.holdings.lock().get(payment).and_then(|holding| look(holding))
+    }
+
     /// What `look` makes of each.
     pub(crate) fn list<T>(&self, look: impl Fn(&Holding) -> Option<T>) -> Vec<T> {
         self.holdings.lock().values().filter_map(|holding| look(holding)).collect()

@@ -31,7 +31,7 @@ pub struct ReceiptRecord {
     /// The platform's part of it.
     pub fee: Amount,
     /// The digest of the signed authorization; where an agent key paid, that of the payment's name; on a public network the
-    /// transaction that moved its value, once that is known.
+    /// transaction that moved its value, once that is known, where it has a hash.
     pub transaction: B256,
     /// Ledger time of the commit.
     pub captured_at: UnixMillis,

@@ -10,6 +10,7 @@ mod deposits;
 mod durable;
 mod failures;
 mod followed;
+mod foreign;
 mod heirs;
 mod kit;
 mod lease;

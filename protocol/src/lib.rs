@@ -6,6 +6,7 @@
 pub mod authorization;
 pub mod challenge;
 pub mod eip712;
+pub mod foreign;
 pub mod header;
 pub mod network;
 pub mod offer;

@@ -84,6 +84,27 @@ impl Offer {
         }
     }
 
+    /// An offer of scheme `exact` on a network that is no EVM one; `extra` is what its facilitator wants clients to find there.
+    #[must_use]
+    pub fn foreign(
+        (network, asset, pay_to): (&str, &str, &str),
+        amount: Amount,
+        max_timeout_seconds: u64,
+        (extra, quote): (&Map<String, Value>, &str),
+    ) -> Self {
+        let mut extra = extra.clone();
+        extra.insert(QUOTE.to_owned(), Value::from(quote));
+        Self {
+            scheme: SCHEME_EXACT.to_owned(),
+            network: network.to_owned(),
+            amount: amount.atomic().to_string(),
+            asset: asset.to_owned(),
+            pay_to: pay_to.to_owned(),
+            max_timeout_seconds,
+            extra,
+        }
+    }
+
     /// The same, moved by Permit2.
     #[must_use]
     pub fn by_permit(mut self) -> Self {

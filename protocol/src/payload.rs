@@ -186,7 +186,7 @@ pub fn signed(json: &[u8]) -> Result<(Transfer, Seal), Malformed> {
 // === impl Malformed ===
 
 impl Malformed {
-    fn json(error: &serde_json::Error) -> Self {
+    pub(crate) fn json(error: &serde_json::Error) -> Self {
         Self::Json(error.to_string().chars().take(JSON_ERROR_MAX).collect())
     }
 }
@@ -260,7 +260,7 @@ fn nonce(text: Option<&Text<'_>>) -> Result<B256, Malformed> {
     text.and_then(|text| wire::word(&text.0)).ok_or(Malformed::Field("authorization.nonce"))
 }
 
-fn identifier(extensions: Option<Extensions>) -> Result<Option<String>, Malformed> {
+pub(crate) fn identifier(extensions: Option<Extensions>) -> Result<Option<String>, Malformed> {
     let info = extensions.and_then(|extensions| extensions.payment_identifier).and_then(|echo| echo.info);
     match info.and_then(|info| info.id) {
         None | Some(Value::Null) => Ok(None),

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, keccak256};
 use domain::{Catalog, Provider, Route};
 
-use crate::config::{ConfigError, Limits, NetworkSettings, SettlementSettings};
+use crate::config::{ConfigError, ForeignSettings, Limits, NetworkSettings, SettlementSettings};
 use crate::document::Document;
 
 pub use bundle::Bundle;
@@ -83,6 +83,8 @@ pub struct Terms {
     pub settlement: SettlementSettings,
     /// Public networks on which providers can be paid.
     pub networks: Arc<[NetworkSettings]>,
+    /// Those that are no EVM ones.
+    pub foreign: Arc<[ForeignSettings]>,
 }
 
 /// The address that payments to a provider are made out to where none is given: nobody has its key, and none
@@ -123,6 +125,7 @@ impl Default for Terms {
             wallets_per_owner_max: Limits::default().wallets_per_owner_max,
             settlement: SettlementSettings::default(),
             networks: Arc::default(),
+            foreign: Arc::default(),
         }
     }
 }

@@ -45,7 +45,7 @@ use crate::database::Database;
 pub use deposit::DepositSettings;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
+pub use network::{EvmSettings, FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings};
 pub use settings::{
     ControlSettings, Coordination, DataCare, DataListener, Limits, Listeners, SettlementSettings,
     ShutdownSettings, TlsFiles, WalletNetwork, WebhookSettings,
@@ -74,6 +74,8 @@ pub struct Config {
     pub network: WalletNetwork,
     /// Public networks on which payments are taken.
     pub networks: Arc<[NetworkSettings]>,
+    /// Public networks that are no EVM ones, on which payments are taken.
+    pub foreign: Arc<[ForeignSettings]>,
     /// The management API.
     pub control: ControlSettings,
     /// Where webhooks may be sent.
@@ -157,7 +159,7 @@ impl Config {
             ("limits", self.limits != in_force.limits),
             ("shutdown", self.shutdown != in_force.shutdown),
             ("wallet", self.network != in_force.network),
-            ("networks", self.networks != in_force.networks),
+            ("networks", self.networks != in_force.networks || self.foreign != in_force.foreign),
             ("control", self.control != in_force.control),
             ("webhooks", self.webhooks != in_force.webhooks),
             ("settlement", self.settlement != in_force.settlement),
@@ -173,9 +175,9 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
     let settlement = settlement::settings(root.section("settlement", true));
     let (data, care) = database::data(root.section("data", true));
     let network = section::network(root.section("wallet", true));
-    let networks = network::all(&root, network.chain_id);
-    let judged = networks.clone();
-    let networks = networks.unwrap_or_default();
+    let public = network::all(&root, network.chain_id, care.coordination);
+    let judged = public.as_ref().map(|public| Arc::clone(&public.networks));
+    let network::Public { networks, foreign } = public.unwrap_or_default();
     let control = section::control(root.section("control", true));
     let terms = Terms {
         request_bytes_max: limits.request_bytes_max,
@@ -184,6 +186,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         wallets_per_owner_max: limits.wallets_per_owner_max,
         settlement,
         networks: Arc::clone(&networks),
+        foreign: Arc::clone(&foreign),
     };
     let providers = provider::Read::all(&root, &terms, judged.as_deref());
     let agents = agent::Read::all(&root);
@@ -199,6 +202,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         shutdown: section::shutdown(root.section("shutdown", true)),
         network,
         networks,
+        foreign,
         control,
         webhooks: section::webhooks(root.section("webhooks", true)),
         settlement,

@@ -5,6 +5,7 @@
 mod agents;
 pub(crate) mod file;
 mod keys;
+mod resolved;
 mod wallets;
 
 use std::sync::{Arc, OnceLock};
@@ -17,7 +18,7 @@ use tokio::sync::{Mutex, watch};
 use crate::agent::{AGENT_NAME_BYTES_MAX, Agent};
 use crate::catalog::force::{State, Turn};
 use crate::catalog::{Terms, change, lines};
-use crate::config::{ConfigErrors, NetworkSettings};
+use crate::config::{ConfigErrors, ForeignSettings, NetworkSettings};
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::document::Mistake;
@@ -237,6 +238,12 @@ impl Registry {
     #[must_use]
     pub fn networks(&self) -> Arc<[NetworkSettings]> {
         self.terms().networks
+    }
+
+    /// Those that are no EVM ones.
+    #[must_use]
+    pub fn foreign_networks(&self) -> Arc<[ForeignSettings]> {
+        self.terms().foreign
     }
 
     /// The cached way to agents.

@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 49] = [
+pub const EVENT_TYPES: [&str; 50] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -34,6 +34,7 @@ pub const EVENT_TYPES: [&str; 49] = [
     "outgoing.void",
     "payment.captured.batch",
     "payment.refunded",
+    "payment.resolved",
     "payment.written_off",
     "payout.created",
     "payout.paid",

@@ -41,6 +41,8 @@ pub struct Comparison {
     pub compared: usize,
     /// Closed ones, and transfers, whose network cannot be read, or is no longer taken.
     pub unread: usize,
+    /// Closed ones of networks that have no nodes here: what their facilitators said is all that is known.
+    pub not_compared: usize,
     /// Calls that run, and payments of which nobody knows what became of them.
     pub held: Vec<PaymentId>,
     /// Captured and not settled for good.
@@ -92,6 +94,9 @@ impl Comparison {
             match outcome {
                 Booked::Held => self.held.push(open.payment),
                 Booked::Due => self.due.push(open.payment),
+                Booked::Settled(_) | Booked::WrittenOff | Booked::Void if !open.intent.is_read() => {
+                    self.not_compared += 1;
+                }
                 Booked::Settled(_) | Booked::WrittenOff | Booked::Void => {
                     let (signed, chain) = (Signed::of(&open.intent), chains.get(&open.intent.network));
                     let (Ok(signed), Some(chain)) = (signed, chain) else {

@@ -12,7 +12,7 @@ mod way;
 use std::sync::Arc;
 
 use domain::replay::FingerprintParts;
-use domain::{AgentId, Amount, B256, Fingerprint, Payee, PaymentId, ReplayKey, Settle, WalletId};
+use domain::{AgentId, Amount, B256, Custody, Fingerprint, PaymentId, ReplayKey, Settle, WalletId};
 use ledger::{CaptureError, Deposit, Held, Hold, HoldError, Intent, Ledger, ReceiptRecord};
 use protocol::header;
 use protocol::payload::{Malformed, PaymentPayload};
@@ -175,7 +175,7 @@ impl Deposits {
                 hold.leave_unknown();
                 return Told::Pending { payment, wallet, amount, transaction: Some(transaction), payer };
             }
-            Settling::Unknown(_) => {
+            Settling::Told(_) | Settling::Unknown(_) => {
                 hold.leave_unknown();
                 return Told::Unknown(payment);
             }
@@ -262,10 +262,10 @@ impl Inner {
         }
         let intent = Intent {
             network: Arc::clone(network),
-            token,
-            payer: payment.payer(),
-            pay_to: way.pay_to,
-            payee: Payee::Treasury,
+            token: token.into(),
+            payer: payment.payer().into(),
+            pay_to: way.pay_to.into(),
+            custody: Custody::Treasury,
             deposit: Some(asked.wallet),
             settle: Settle::After,
             valid_before: payment.replay_key().valid_before(),
@@ -351,7 +351,7 @@ fn fingerprint(asked: &Asked<'_>, payer: &Payer) -> Fingerprint {
         host: "",
         path: &path(asked.wallet),
         query: &asked.amount.atomic().to_string(),
-        payer: AgentId::of_payer(&payer.address),
+        payer: AgentId::of_payer(payer.address),
         body: None,
     })
 }

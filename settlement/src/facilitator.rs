@@ -8,7 +8,7 @@ mod answer;
 
 use std::time::Duration;
 
-use domain::Address;
+use domain::Party;
 use protocol::offer::Offer;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
-pub use answer::{Kind, Settled, Supported, Unknown, Verified};
+pub use answer::{Identified, Kind, Settled, Supported, Unknown, Verified};
 
 /// Most bytes of an answer that are read; a longer one is no answer.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -58,8 +58,8 @@ pub struct Shown<'a> {
     pub payment: &'a Value,
     /// What we ask for. With `upto`, the amount is what is to be settled.
     pub requirements: &'a Offer,
-    /// Who signed it.
-    pub payer: Address,
+    /// Who signed it; none where that is to be found out.
+    pub payer: Option<Party>,
 }
 
 /// Why a facilitator cannot be asked.
@@ -113,6 +113,16 @@ impl Facilitator {
         let Configuration { headers, verify_timeout, .. } = &self.configuration;
         let (status, body) = self.post("verify", &headers.verify, *verify_timeout, shown).await?;
         answer::verified(status, &body, shown.payer)
+    }
+
+    /// Who signed this payment, where it would settle it. Nothing moves.
+    ///
+    /// # Errors
+    /// [`Unknown`]: there is no answer to go by.
+    pub async fn identify(&self, shown: Shown<'_>) -> Result<Identified, Unknown> {
+        let Configuration { headers, verify_timeout, .. } = &self.configuration;
+        let (status, body) = self.post("verify", &headers.verify, *verify_timeout, shown).await?;
+        answer::identified(status, &body)
     }
 
     /// Has the payment settled. Once this was called, only a refusal or the chain tells that nothing moved.

@@ -4,7 +4,7 @@
 //! used is none. A network that cannot be read, or nobody who settles there: payments are refused before anything is forwarded.
 //! Next: [`pool`] for who settles, [`crate::chain`] for what counts as evidence.
 
-mod breaker;
+pub(crate) mod breaker;
 mod funds;
 mod kept;
 mod line;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::U256;
-use domain::{Address, Amount, B256, Clock, Network, PaymentId, UnixMillis};
+use domain::{Address, Amount, B256, Clock, Network, PaymentId, TransactionId, UnixMillis};
 use ledger::{Ledger, LedgerError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -53,6 +53,9 @@ pub enum Settling {
     /// Value moved, as the chain shows in a block that does not count yet, in this transaction. It may be served; it is due until
     /// the block counts.
     Shown(B256),
+    /// Value moved, as whoever settled it says, in this transaction of a network that is not read here. Nobody runs errands there.
+    #[serde(skip)]
+    Told(TransactionId),
     /// Nothing moved: the payment is not worth it, and the code says why.
     Refused(String),
     /// Nothing moved: nobody could be asked to settle it. The same payment may come again.
@@ -256,7 +259,8 @@ impl Rail {
         let now = self.now();
         let most = u32::try_from(DEBTORS_MAX).unwrap_or(u32::MAX);
         for debtor in ledger.debtors(now.plus(-REMEMBERED_MS), most).await? {
-            self.inner.trust.distrust(debtor.payer, debtor.at, now);
+            let Some(payer) = debtor.payer.evm() else { continue };
+            self.inner.trust.distrust(payer, debtor.at, now);
         }
         Ok(())
     }
@@ -336,7 +340,7 @@ impl Rail {
             Settling::Moved(transaction) => Some(Last::Moved(transaction)),
             Settling::Shown(_) => line.head().map(|head| Last::Shown { counts_with: head }),
             Settling::Unknown(_) => Some(Last::Unknown),
-            Settling::Refused(_) | Settling::Unavailable(_) => None,
+            Settling::Told(_) | Settling::Refused(_) | Settling::Unavailable(_) => None,
         };
         if let Some(last) = last {
             memory.hear(payment, signed.valid_before(), last, clock.now());

@@ -89,13 +89,15 @@ impl Reconciler {
 
     async fn begin(&mut self) -> Result<Open, LedgerError> {
         while self.running.try_join_next().is_some() {}
-        let unknown = self.shared.ledger.unknown();
+        let mut unknown = self.shared.ledger.unknown();
         let due = match self.shared.duty.is_ours().await {
             true => self.shared.ledger.due(self.bounds.due_max).await?,
             false => Vec::new(),
         };
         let open = Open { unknown: unknown.len(), due: due.len() };
         self.shared.rail.observer().open(open);
+        // No evidence closes what is not read here: see [`crate::foreign::resolver`].
+        unknown.retain(|open| open.intent.is_read());
         let listed: HashSet<PaymentId> = unknown.iter().chain(&due).map(|open| open.payment).collect();
         self.shared.known.lock().keep(&listed);
         let free = self.bounds.running_max.saturating_sub(self.running.len());

@@ -39,6 +39,9 @@ pub enum SignedError {
     /// Its payload.
     #[error("the payment cannot be read: {0}")]
     Payment(#[from] Malformed),
+    /// Of a network that is no EVM one.
+    #[error("its network is not read here")]
+    Foreign,
     /// Not JSON, or not our offer.
     #[error("the payment cannot be read: {0}")]
     Json(#[from] serde_json::Error),
@@ -86,7 +89,8 @@ impl Signed {
     /// See [`SignedError`].
     pub fn of(intent: &Intent) -> Result<Self, SignedError> {
         let Intent { network, token, since_block, payload, requirements, .. } = intent;
-        Self::read(Arc::clone(network), *token, *since_block, payload, requirements)
+        let token = token.evm().ok_or(SignedError::Foreign)?;
+        Self::read(Arc::clone(network), token, *since_block, payload, requirements)
     }
 
     /// What proves that its payer has signed it; none where no contract could read that either.

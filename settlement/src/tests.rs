@@ -1,6 +1,7 @@
 mod crashes;
 mod deposits;
 mod differences;
+mod foreign;
 mod house;
 mod leaving;
 mod open;

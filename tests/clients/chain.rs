@@ -94,7 +94,7 @@ async fn the_official_facilitator_settles_what_we_verified_and_the_chain_shows_i
         serde_json::from_slice(&header::decode(payment.as_bytes()).expect("base64")).expect("JSON")
     };
     let first = whole(&payment);
-    let shown = Shown { version: 2, payment: &first, requirements: &offer, payer };
+    let shown = Shown { version: 2, payment: &first, requirements: &offer, payer: Some(payer.into()) };
     assert_eq!(facilitator.verify(shown).await, Ok(Verified::Valid));
     let Ok(Settled::Moved { transaction }) = facilitator.settle(shown).await else { panic!("not settled") };
     let Ok(Evidence::Moved { transaction: seen, .. }) = evidence(1).await else { panic!("not on chain") };
@@ -112,7 +112,7 @@ async fn the_official_facilitator_settles_what_we_verified_and_the_chain_shows_i
 
     // A second payment that the payer has no money for.
     let second = whole(&pay(2));
-    let shown = Shown { version: 2, payment: &second, requirements: &offer, payer };
+    let shown = Shown { version: 2, payment: &second, requirements: &offer, payer: Some(payer.into()) };
     assert!(matches!(facilitator.verify(shown).await, Ok(Verified::Invalid(_))));
     // It sends a transaction that fails, and says no more than that one did: it could be sent again.
     let failed = facilitator.settle(shown).await;

@@ -3,6 +3,7 @@
 
 mod chain;
 mod client;
+mod foreign;
 mod ground;
 mod metered;
 mod onchain;

@@ -24,6 +24,12 @@ use crate::wire::Wire;
 pub use conduct::Conduct;
 use conduct::Say;
 
+/// A network that is no EVM one.
+pub const SOLANA_DEVNET: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
+
+/// Whose account pays for transactions there.
+pub const FEE_PAYER: &str = "FeePayer1111111111111111111111111111111111";
+
 /// Listens until dropped.
 #[derive(Debug)]
 pub struct Facilitator {
@@ -48,7 +54,7 @@ pub enum Call {
 pub struct Asked {
     /// Which.
     pub call: Call,
-    /// Of the payment, as it stands in it: 32 bytes, or for Permit2 a number. Empty for `/supported`.
+    /// Of the payment, as it stands in it: 32 bytes, or for Permit2 a number, or on Solana the transaction. Empty for `/supported`.
     pub nonce: String,
     /// Its fields.
     pub fields: Fields,
@@ -171,7 +177,11 @@ impl Asked {
         };
         let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
         let signed = &body["paymentPayload"]["payload"];
-        let nonces = [&signed["authorization"]["nonce"], &signed["permit2Authorization"]["nonce"]];
+        let nonces = [
+            &signed["authorization"]["nonce"],
+            &signed["permit2Authorization"]["nonce"],
+            &signed["transaction"],
+        ];
         let nonce = nonces.iter().find_map(|nonce| nonce.as_str()).unwrap_or_default().to_owned();
         Some(Self { call, nonce, fields: seen.fields.clone(), body })
     }
@@ -179,8 +189,19 @@ impl Asked {
     /// Who pays.
     fn payer(&self) -> Value {
         let signed = &self.body["paymentPayload"]["payload"];
-        let payers = [&signed["authorization"]["from"], &signed["permit2Authorization"]["from"]];
+        // On Solana our tests write beside the transaction who pays.
+        let payers =
+            [&signed["authorization"]["from"], &signed["permit2Authorization"]["from"], &signed["payer"]];
         payers.into_iter().find(|payer| payer.is_string()).cloned().unwrap_or_default()
+    }
+
+    /// What it is settled by: on Solana always by the same transaction, which lands once.
+    fn transaction(&self) -> String {
+        if self.body["paymentRequirements"]["network"] != SOLANA_DEVNET {
+            return random_hex();
+        }
+        let letters: Vec<char> = self.nonce.chars().filter(char::is_ascii_alphanumeric).collect();
+        letters.iter().rev().take(60).collect()
     }
 
     /// Yes, without anything having been looked at or done. `transaction`: of a settlement; absent where there is none.
@@ -193,9 +214,13 @@ impl Asked {
                 json!({ "success": true, "payer": self.payer(), "transaction": transaction, "network": network })
             }
             Call::Supported => {
+                let solana = json!({
+                    "x402Version": 2, "scheme": "exact", "network": SOLANA_DEVNET, "extra": { "feePayer": FEE_PAYER }
+                });
                 let kinds = ["exact", "upto"]
                     .map(|scheme| json!({ "x402Version": 2, "scheme": scheme, "network": NETWORK }));
-                json!({ "kinds": kinds, "extensions": [], "signers": {} })
+                let kinds: Vec<Value> = kinds.into_iter().chain([solana]).collect();
+                json!({ "kinds": kinds, "extensions": [], "signers": { "solana:*": [FEE_PAYER] } })
             }
         }
     }
@@ -227,7 +252,7 @@ impl Shared {
     /// Has the call carried out; the status and the body of the answer.
     async fn carry_out(&self, asked: &Asked) -> (u16, Vec<u8>) {
         let answer = match self.behind {
-            None => (200, asked.yes(Some(&random_hex())).to_string().into_bytes()),
+            None => (200, asked.yes(Some(&asked.transaction())).to_string().into_bytes()),
             Some(other) => {
                 let request = match asked.call {
                     Call::Verify => Request::post("/verify", &asked.body.to_string()),

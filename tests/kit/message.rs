@@ -248,6 +248,12 @@ impl Reader {
     }
 }
 
+/// In base64, as headers are written.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
 /// The JSON in a base64 header.
 #[must_use]
 pub fn decoded(header: &str) -> Value {

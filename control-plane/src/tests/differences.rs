@@ -1,6 +1,6 @@
 //! What chains show otherwise: what is in suspense, and what a person decides of it.
 
-use domain::{Address, AgentId, Payee, ReplayKey, Settle, WalletId};
+use domain::{Address, AgentId, Custody, ReplayKey, Settle, WalletId};
 use ledger::{Intent, Shown};
 
 use super::*;
@@ -16,10 +16,10 @@ impl House {
         let valid_before = u64::try_from(Still.now().0 / 1000 + 60).unwrap();
         let intent = Intent {
             network: NETWORK.into(),
-            token,
-            payer,
-            pay_to: Address::repeat_byte(7),
-            payee: Payee::Treasury,
+            token: token.into(),
+            payer: payer.into(),
+            pay_to: Address::repeat_byte(7).into(),
+            custody: Custody::Treasury,
             deposit: None,
             settle: Settle::After,
             valid_before,

@@ -7,6 +7,7 @@ use registry::Role;
 use super::*;
 
 mod onchain;
+mod unknown;
 
 /// Payments made by tests of this process: each is called otherwise.
 static MADE: AtomicU8 = AtomicU8::new(0);

@@ -97,9 +97,15 @@ fn whoever_sells_and_is_paid_on_no_public_network_is_told_so() {
     let silent = told(format!("{networks}{}", provider("", "$0.01")));
     assert!(silent.len() == 1 && silent[0].contains("acme: is not sold on public networks"), "{silent:?}");
     let paid = provider("address = \"0x90F79bf6EB2c4f870365E785982E1f101E93b906\"\n", "$0.01");
-    for text in
-        [format!("{networks}{paid}"), format!("{networks}{}", provider("", "free")), provider("", "$0.01")]
-    {
+    let solana = "[[networks]]\nid = \"solana:devnet\"\ntokens = [{ address = \"mint\" }]\n[[networks.facilitators]]\nurl = \"https://f\"\n";
+    let named = provider("foreign_addresses = { \"solana:devnet\" = \"own\" }\n", "$0.01");
+    assert_eq!(told(format!("{solana}{}", provider("", "$0.01"))).len(), 1);
+    for text in [
+        format!("{networks}{paid}"),
+        format!("{networks}{}", provider("", "free")),
+        provider("", "$0.01"),
+        format!("{networks}{solana}{named}"),
+    ] {
         assert_eq!(told(text), [""; 0]);
     }
 }

@@ -5,7 +5,9 @@ use futures_util::{StreamExt, stream};
 use protocol::offer::SCHEME_EXACT;
 use protocol::signature::SigningKey;
 use registry::Config;
-use registry::config::network::{EvmSettings, FacilitatorSettings, NetworkSettings, SettlerSettings};
+use registry::config::network::{
+    EvmSettings, FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings,
+};
 use settlement::chain::host;
 
 use super::Finding;
@@ -13,6 +15,8 @@ use crate::service::networks::{chain, facilitator};
 
 /// Nodes and facilitators that are asked at the same time.
 const ASKED_MAX: usize = 8;
+
+const SETTLES_NONE: &str = "it says that it settles no `exact` payments on this network: name another facilitator, or another network";
 
 /// A finding for each node, facilitator and settler of the file, in their order.
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
@@ -40,7 +44,17 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
         findings
     });
     let found: Vec<Vec<Finding>> = stream::iter(all).buffered(ASKED_MAX).collect().await;
-    found.into_iter().flatten().collect()
+    let others = config.foreign.iter().map(foreign);
+    let others: Vec<Finding> = stream::iter(others).buffered(ASKED_MAX).collect().await;
+    found.into_iter().flatten().chain(others).collect()
+}
+
+/// A network that is no EVM one, of which there is nobody but its facilitator to ask.
+async fn foreign(settings: &ForeignSettings) -> Finding {
+    let (network, facilitator) = (&*settings.network.id, &settings.facilitator);
+    let what = format!("facilitator {} on {network}", host(&facilitator.url));
+    let wrong = settles_whole(facilitator, network).await.err();
+    Finding::new(&what, wrong.map(|error| format!("{error:#}")))
 }
 
 /// Of the network, and far enough that a block counts. The chain refuses a node of another network itself.
@@ -51,10 +65,14 @@ async fn node(network: &NetworkSettings) -> anyhow::Result<()> {
 
 async fn settles(settings: &FacilitatorSettings, network: &str) -> anyhow::Result<()> {
     let supported = facilitator(settings)?.supported().await?;
-    anyhow::ensure!(
-        supported.settles(SCHEME_EXACT, network),
-        "it says that it settles no `{SCHEME_EXACT}` payments on this network: name another facilitator, or another network"
-    );
+    anyhow::ensure!(supported.settles(SCHEME_EXACT, network), SETTLES_NONE);
+    Ok(())
+}
+
+/// The same where payments pass to it whole, in x402 v2.
+async fn settles_whole(settings: &FacilitatorSettings, network: &str) -> anyhow::Result<()> {
+    let supported = facilitator(settings)?.supported().await?;
+    anyhow::ensure!(supported.extra_of_exact(network).is_some(), SETTLES_NONE);
     Ok(())
 }
 

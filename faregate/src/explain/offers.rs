@@ -1,7 +1,7 @@
 //! What a priced route asks for, in the order of its 402: on public networks as the file has them, and from wallets.
 
 use domain::catalog::{Provider, Route};
-use domain::{Network, OfferOrder, Payee, Settle, Token, TransferMethod};
+use domain::{Network, OfferOrder, Payee, Settle, Token, TransferMethod, Word};
 use registry::Config;
 
 use crate::service::outlets;
@@ -10,8 +10,8 @@ use crate::service::outlets;
 pub(super) struct Offered {
     /// CAIP-2; none is a wallet here.
     pub(super) network: Option<String>,
-    /// The token's name and its address.
-    pub(super) token: Option<(String, String)>,
+    /// The token's name, where the file has it, and its address.
+    pub(super) token: Option<(Option<String>, String)>,
     /// By what its payer signs.
     pub(super) by: &'static str,
     /// Who is paid.
@@ -19,7 +19,7 @@ pub(super) struct Offered {
 }
 
 /// All of them; nothing for a free route. What a gateway offers besides depends on its networks as they are: `upto` only where a settler
-/// takes it.
+/// takes it, and a network that is no EVM one once its facilitator has said what offers must carry.
 pub(super) fn all(route: &Route, provider: &Provider, config: &Config) -> Vec<Offered> {
     if !route.is_priced() {
         return Vec::new();
@@ -41,16 +41,37 @@ pub(super) fn all(route: &Route, provider: &Provider, config: &Config) -> Vec<Of
         tokens.flat_map(move |(token, address)| {
             ways(route, token).into_iter().map(move |by| Offered {
                 network: Some(network.id.to_string()),
-                token: Some((token.asset.name.to_string(), token.asset.address.to_string())),
+                token: Some((Some(token.asset.name.to_string()), token.asset.address.to_string())),
                 by,
                 pay_to: address.to_string(),
             })
         })
     });
+    let on_chain = on_chain.chain(foreign(route, provider, config));
     match route.offer_order {
         OfferOrder::ChainFirst => on_chain.chain([wallet]).collect(),
         OfferOrder::WalletFirst => [wallet].into_iter().chain(on_chain).collect(),
     }
+}
+
+/// Those on networks that are no EVM ones.
+fn foreign(route: &Route, provider: &Provider, config: &Config) -> Vec<Offered> {
+    if route.settle != Settle::After || route.price.metered().is_some() {
+        return Vec::new();
+    }
+    let named = config.foreign.iter().filter_map(|settings| {
+        let network = &settings.network;
+        let own = provider.foreign.iter().find(|(id, _)| *id == network.id)?;
+        Some((network, own.1))
+    });
+    let in_token = |network: &str, token: &Word, pay_to: Word| Offered {
+        network: Some(network.to_owned()),
+        token: Some((None, token.to_string())),
+        by: "exact, where its facilitator takes it",
+        pay_to: pay_to.to_string(),
+    };
+    let all = named.flat_map(|(network, own)| network.tokens.iter().map(move |token| (network, token, own)));
+    all.map(|(network, token, own)| in_token(&network.id, token, own)).collect()
 }
 
 fn ways(route: &Route, token: &Token) -> Vec<&'static str> {

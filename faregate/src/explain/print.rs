@@ -47,7 +47,7 @@ pub(super) fn object(explanation: &Explanation) -> Value {
             object["upstream"] = json!(upstreams(found));
             object["price"] = price(&found.route.price);
             object["capture"] = found.route.is_priced().then(|| capture(found.route.capture)).into();
-            object["custody"] = found.provider.payee.map(|payee| payee.custody()).into();
+            object["custody"] = found.custody().into();
             object["settle"] = found.is_on_chain().then(|| found.route.settle.name()).into();
             object["offers"] = found.offers.iter().map(offer).collect();
             object["rate_limits"] = rates(found).map(|(whose, limit)| rate(whose, limit)).collect();
@@ -98,14 +98,15 @@ fn offer_lines(found: &Found) -> Vec<String> {
     let said = |offered: &Offered| {
         let Offered { network, token, by, pay_to } = offered;
         let place = match (network, token) {
-            (Some(network), Some((name, address))) => format!("{name} ({address}) on {network}, {by}"),
+            (Some(network), Some((Some(name), address))) => format!("{name} ({address}) on {network}, {by}"),
+            (Some(network), Some((None, address))) => format!("{address} on {network}, {by}"),
             _ => "from a wallet here".to_owned(),
         };
         line("offer", &format!("{place}, to {pay_to}"))
     };
     let mut lines: Vec<String> = found.offers.iter().map(said).collect();
-    if let Some(payee) = found.provider.payee.filter(|_| found.is_on_chain()) {
-        lines.push(line("custody", payee.custody()));
+    if let Some(custody) = found.custody().filter(|_| found.is_on_chain()) {
+        lines.push(line("custody", custody));
         lines.push(line("settle", found.route.settle.name()));
     }
     lines

@@ -70,6 +70,17 @@ async fn explain(method: &str, url: &str, agent: Option<&str>) -> Value {
     object
 }
 
+/// As text and as JSON, of a GET by this file.
+fn explained(file: &str, path: &str) -> (String, Value) {
+    let config = Config::parse(Path::new("f.toml"), file, &Environment::default()).unwrap().config;
+    let catalog = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone()).unwrap();
+    let target = Target::parse(path).unwrap();
+    let outcome = find(&catalog, &config, "GET", &target);
+    let Target { host, path } = target;
+    let explanation = Explanation { method: "GET".to_owned(), host, path, outcome, unseen: None };
+    (print::text(&explanation), print::object(&explanation))
+}
+
 #[tokio::test]
 async fn a_route_is_shown_with_every_tier() {
     let shown = explain("HEAD", "http://any.example:8402/v1/Quotes/%41CME?x=1", None).await;
@@ -140,22 +151,48 @@ async fn a_route_on_public_networks_is_shown_with_every_offer_in_order() {
          [[providers.routes]]\nname = \"a\"\npath = \"/a\"\nprice = \"$0.01\"\n\
          [[providers.routes]]\nname = \"b\"\npath = \"/b\"\nprice = \"$0.01\"\noffer_order = \"wallet-first\"\n"
     );
-    let config = Config::parse(Path::new("f.toml"), &text, &Environment::default()).unwrap().config;
-    let catalog = Catalog::new(0, config.catalog.providers.clone(), config.catalog.routes.clone()).unwrap();
-    let shown = |path: &str| {
-        let target = Target::parse(path).unwrap();
-        let outcome = find(&catalog, &config, "GET", &target);
-        let Target { host, path } = target;
-        let explanation = Explanation { method: "GET".to_owned(), host, path, outcome, unseen: None };
-        (print::text(&explanation), print::object(&explanation))
-    };
-    let (text, object) = shown("/a");
+    let shown = |path: &str| explained(&text, path);
+    let (said, object) = shown("/a");
     assert_eq!((&object["custody"], &object["settle"]), (&json!("direct"), &json!("after")));
     assert_eq!(
         (&object["offers"][0]["network"], &object["offers"][0]["pay_to"]),
         (&json!("eip155:84532"), &json!(own))
     );
     assert_eq!(object["offers"][1]["network"], Value::Null);
-    assert!(text.contains(&format!("on eip155:84532, exact by EIP-3009, to {own}")), "{text}");
+    assert!(said.contains(&format!("on eip155:84532, exact by EIP-3009, to {own}")), "{said}");
     assert_eq!(shown("/b").1["offers"][0]["network"], Value::Null);
+}
+
+#[tokio::test]
+async fn offers_on_a_network_that_is_no_evm_one_stand_behind_the_others_on_public_networks() {
+    let (solana, own) =
+        ("solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", "EGBQqKn968sVv5cQh5Cr72pSTHfxsuzq7o7asqYB5uEV");
+    let text = format!(
+        "[[networks]]\nid = \"{solana}\"\ntokens = [{{ address = \"mint\" }}]\n\
+         [[networks.facilitators]]\nurl = \"https://f.example\"\n\
+         [[providers]]\nname = \"acme\"\nforeign_addresses = {{ \"{solana}\" = \"{own}\" }}\n\
+         upstream = {{ addresses = [\"http://127.0.0.1:9\"] }}\n\
+         [[providers.routes]]\nname = \"a\"\npath = \"/a\"\nprice = \"$0.01\"\n"
+    );
+    let evm = "[[networks]]\nid = \"eip155:84532\"\nrpc = [\"https://node.example/\"]\n\
+               [[networks.facilitators]]\nurl = \"https://f.example\"\n";
+    let also = text.replace(
+        "foreign_addresses",
+        "address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"\nforeign_addresses",
+    );
+    let (said, object) = explained(&text, "/a");
+    assert_eq!((&object["custody"], &object["settle"]), (&json!("direct"), &json!("after")));
+    assert!(
+        said.contains(&format!("mint on {solana}, exact, where its facilitator takes it, to {own}")),
+        "{said}"
+    );
+    assert_eq!(
+        (&object["offers"][0]["token"], &object["offers"][0]["token_name"], &object["offers"][1]["network"]),
+        (&json!("mint"), &Value::Null, &Value::Null)
+    );
+    let networks = |object: &Value| {
+        object["offers"].as_array().unwrap().iter().map(|offer| offer["network"].clone()).collect::<Vec<_>>()
+    };
+    let both = explained(&format!("{also}{evm}"), "/a").1;
+    assert_eq!(networks(&both), [json!("eip155:84532"), json!(solana), Value::Null]);
 }

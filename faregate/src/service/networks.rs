@@ -8,13 +8,14 @@ use anyhow::Context;
 use gateway::PublicNetworks;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ledger::Ledger;
-use registry::config::network::{FacilitatorSettings, NetworkSettings, SettlerSettings};
+use registry::config::network::{FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
 use settlement::chain::{Chain, Nodes};
 use settlement::comparison::Chains;
 use settlement::facilitator::{Configuration, Facilitator, Headers};
+use settlement::foreign::{Foreign, ForeignLine, resolver};
 use settlement::outgoing::{Outlet, Sender};
-use settlement::rail::{Line, Member, Pool, Settler, Share};
+use settlement::rail::{Line, Member, Pool, RailObserver, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
 use settlement::{Deposits, Rail, comparison, deposits, returns};
 use tokio::sync::watch;
@@ -79,7 +80,7 @@ impl Networks {
         stop: &watch::Sender<bool>,
         tasks: &mut Vec<JoinHandle<()>>,
     ) -> anyhow::Result<Option<Self>> {
-        if config.networks.is_empty() {
+        if config.networks.is_empty() && config.foreign.is_empty() {
             return Ok(None);
         }
         for warning in outlets::warnings(config) {
@@ -97,7 +98,8 @@ impl Networks {
         let leaving = Arc::new(OutgoingMetrics::new(prometheus, leaving)?);
         let sender = Sender::new(ledger.clone(), outlets, leaving);
         tasks.push(tokio::spawn(sender.run(SEND_EVERY, stop.subscribe())));
-        let observer = Arc::new(RailMetrics::new(prometheus, &config.networks)?);
+        let observer = Arc::new(RailMetrics::new(prometheus, &config.networks, &config.foreign)?);
+        let foreign = foreign(config, ledger, &observer, stop, tasks)?;
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
         rail.remember(ledger).await.context("who did not pay before")?;
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
@@ -110,11 +112,13 @@ impl Networks {
         tasks.push(tokio::spawn(returns::run(ledger.clone(), RETURN_EVERY, stop.subscribe())));
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
-        let payer_unsettled_max = config.networks.iter().map(most).collect();
+        let others =
+            config.foreign.iter().map(|other| (Arc::clone(&other.network.id), other.payer_unsettled_max));
+        let payer_unsettled_max = config.networks.iter().map(most).chain(others).collect();
         let bounds = deposits::Bounds { least: config.deposits.amount_min, most: config.deposits.amount_max };
         let deposits = Deposits::new(ledger.clone(), rail.clone(), bounds);
         let chains = rail.chains();
-        let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max };
+        let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max, foreign };
         Ok(Some(Self { public, deposits, chains }))
     }
 }
@@ -141,6 +145,30 @@ fn line(
         }
     };
     Ok((Line::new(settings.network.clone(), chain, settler, LOOKED_FOR), outlet))
+}
+
+/// Networks that are no EVM ones, and who asks again there for what nobody knows; none where there are none.
+fn foreign(
+    config: &Config,
+    ledger: &Ledger,
+    observer: &Arc<RailMetrics>,
+    stop: &watch::Sender<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> anyhow::Result<Option<Foreign>> {
+    if config.foreign.is_empty() {
+        return Ok(None);
+    }
+    let line = |settings: &ForeignSettings| {
+        let member = member(&settings.facilitator).with_context(|| settings.network.id.to_string())?;
+        Ok(ForeignLine::new(settings.network.clone(), member, FACILITATOR_WAIT_MAX))
+    };
+    let lines = config.foreign.iter().map(line).collect::<anyhow::Result<_>>()?;
+    let observer = Arc::clone(observer) as Arc<dyn RailObserver>;
+    let foreign = Foreign::new(lines, ledger.clone(), Arc::new(SystemClock), observer);
+    tasks.push(tokio::spawn(foreign.clone().follow(FOLLOW_EVERY, stop.subscribe())));
+    let resolving = resolver::run(foreign.clone(), RECONCILE_EVERY, stop.subscribe());
+    tasks.push(tokio::spawn(resolving));
+    Ok(Some(foreign))
 }
 
 /// A network by its nodes.

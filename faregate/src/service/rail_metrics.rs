@@ -5,6 +5,7 @@ use prometheus::{
     register_histogram_vec_with_registry, register_int_counter_vec_with_registry,
     register_int_gauge_vec_with_registry, register_int_gauge_with_registry,
 };
+use registry::config::network::ForeignSettings;
 use registry::config::{NetworkSettings, SettlerSettings};
 use settlement::Settling;
 use settlement::comparison::Comparison;
@@ -39,30 +40,43 @@ impl RailMetrics {
     ///
     /// # Errors
     /// One of the names is taken.
-    pub(super) fn new(registry: &Registry, networks: &[NetworkSettings]) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(
+        registry: &Registry,
+        networks: &[NetworkSettings],
+        foreign: &[ForeignSettings],
+    ) -> Result<Self, prometheus::Error> {
         let metrics = Self::registered(registry)?;
         for settings in networks {
             metrics.begin(settings);
+        }
+        for settings in foreign {
+            metrics.begin_any(&settings.network.id);
+            metrics.facilitators.with_label_values(&[&*settings.facilitator.url]).set(1);
         }
         Ok(metrics)
     }
 
     fn begin(&self, settings: &NetworkSettings) {
         let network: &str = &settings.network.id;
+        self.begin_any(network);
+        self.written_off_units.with_label_values(&[network]).inc_by(0);
+        self.nodes.with_label_values(&[network]).set(1);
+        if let SettlerSettings::Facilitators(all) = &settings.settler {
+            for one in all {
+                self.facilitators.with_label_values(&[&*one.url]).set(1);
+            }
+        }
+    }
+
+    /// What is counted of every network.
+    fn begin_any(&self, network: &str) {
         for outcome in OUTCOMES {
             self.settlements.with_label_values(&[network, outcome]).inc_by(0);
         }
         for how in ENDS {
             self.closed.with_label_values(&[network, how]).inc_by(0);
         }
-        self.written_off_units.with_label_values(&[network]).inc_by(0);
-        self.nodes.with_label_values(&[network]).set(1);
         let _ = self.seconds.with_label_values(&[network]);
-        if let SettlerSettings::Facilitators(all) = &settings.settler {
-            for one in all {
-                self.facilitators.with_label_values(&[&*one.url]).set(1);
-            }
-        }
     }
 
     fn registered(registry: &Registry) -> Result<Self, prometheus::Error> {
@@ -133,7 +147,7 @@ impl RailMetrics {
 impl RailObserver for RailMetrics {
     fn settled(&self, network: &str, settling: &Settling, took_ms: i64) {
         let outcome = match settling {
-            Settling::Moved(_) | Settling::Shown(_) => "moved",
+            Settling::Moved(_) | Settling::Shown(_) | Settling::Told(_) => "moved",
             Settling::Refused(_) => "refused",
             Settling::Unavailable(_) => "unavailable",
             Settling::Unknown(_) => "unknown",

@@ -108,7 +108,7 @@ async fn what_nobody_knows_stays_held_is_told_by_its_name_and_is_closed_by_evide
     assert!(matches!(again, Refusal::Unsettled(same) if same == payment), "{again}");
     assert_eq!(rig.rail.settled(), 1, "nobody is asked a second time");
 
-    rig.ledger.close(payment, Close::Moved(HASH)).await.unwrap();
+    rig.ledger.close(payment, Close::Moved(HASH.into())).await.unwrap();
     let (admission, _) = rig.admit(&header).await.unwrap();
     assert!(matches!(&admission, Admission::Redelivery(owed) if owed.record().payment == payment));
     drop(admission);

@@ -1,6 +1,8 @@
 //! Hold: the claimant's funds, limits and replay key are held for the most the call can cost. The one stage that may
 //! wait for a read.
 
+mod foreign;
+mod named;
 mod on_chain;
 
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use domain::policy::Spending;
 use domain::replay::FingerprintParts;
 use domain::{
-    Address, AgentId, Asset, B256, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey,
+    Address, AgentId, Asset, B256, Fingerprint, IdempotencyKey, Party, PaymentId, PolicyViolation, ReplayKey,
     UnixMillis,
 };
 use http::HeaderMap;
@@ -16,10 +18,8 @@ use ledger::{Held, Hold, HoldRequest, Ledger, Prior, Redelivery};
 use protocol::X402_VERSION;
 use protocol::verify::Rejection;
 use registry::{Access, Directory};
-use sha2::{Digest, Sha256};
 
 use crate::credential;
-use crate::limits::{DIGESTED_BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::metrics::Metrics;
 use crate::rail::Public;
 use crate::rate::Consumer;
@@ -29,7 +29,11 @@ use crate::stage::admit::Admitted;
 use crate::stage::rate::{self, Counted};
 use crate::stage::route::Routed;
 use crate::stage::verify::{Claim, Claimant, refuse};
+use foreign::Identified;
+use named::identifier;
 use on_chain::Staked;
+
+pub(crate) use named::body_digest;
 
 /// What may be done with a request whose payment was looked at.
 pub(crate) enum Admission {
@@ -48,7 +52,7 @@ pub(crate) enum Admission {
 pub(crate) struct Payer {
     pub(crate) agent: AgentId,
     /// The address that signed, where one did.
-    pub(crate) address: Option<Address>,
+    pub(crate) address: Option<Party>,
     /// CAIP-2 of the network that was paid on, which is the wallet's for who pays from one.
     pub(crate) network: Arc<str>,
     /// The version of x402 that it speaks.
@@ -74,6 +78,8 @@ enum Means {
     Wallet(Arc<Access>),
     /// The payer's own money on a public network; none where the payment is not taken now.
     Chain(Option<Box<Staked>>),
+    /// The same on a network that is no EVM one; none until its payer is known.
+    Foreign(Option<Box<Identified>>),
 }
 
 /// What the hold stage works with.
@@ -83,7 +89,7 @@ pub(crate) struct Holder<'a> {
     /// None where no payments are taken on public networks.
     pub(crate) public: Option<&'a Public>,
     pub(crate) metrics: &'a Metrics,
-    /// Where the request comes from.
+    /// Whose address the request came from.
     pub(crate) client: Consumer,
 }
 
@@ -110,8 +116,12 @@ impl Holder<'_> {
         {
             return Err(self.counted(Refusal::KeyScope { key: key.id }));
         }
-        let agent = Consumer::Agent(holding.payer.agent);
-        let often = rate::count(routed, agent, self.ledger, counted, self.metrics).await;
+        // Whoever is not known yet is counted where it calls from.
+        let consumer = match holding.means {
+            Means::Foreign(_) => self.client,
+            Means::Wallet(_) | Means::Chain(_) => Consumer::Agent(holding.payer.agent),
+        };
+        let often = rate::count(routed, consumer, self.ledger, counted, self.metrics).await;
         holding.refusal = often.err().or(holding.refusal);
         if holding.refusal.is_none() {
             holding.refusal = self.rules(&mut holding.means, claim, routed, headers, at).await.err();
@@ -140,10 +150,11 @@ impl Holder<'_> {
             }
             Claimant::Signature(payment) => {
                 let access = self.signer(payment.payer()).await?;
-                let holding = Holding::of_agent(access, Some(payment.payer()), identifier, asset);
+                let holding = Holding::of_agent(access, Some(payment.payer().into()), identifier, asset);
                 Ok(Holding { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding })
             }
             Claimant::OnChain(paid) => Ok(Holding::on_chain(paid, identifier)),
+            Claimant::Foreign(claimed) => Ok(Holding::foreign(claimed, identifier)),
             // Proven before, or refused.
             Claimant::Unproven(_) => Err(Refusal::Internal),
             Claimant::Earlier { rejection, way, version } => {
@@ -156,7 +167,7 @@ impl Holder<'_> {
                         // Nobody knows whether it was captured: not the time to ask for another one.
                         unknown => unknown,
                     })?;
-                    Holding::of_agent(access, Some(payer), identifier, asset)
+                    Holding::of_agent(access, Some(payer.into()), identifier, asset)
                 };
                 Ok(Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding })
             }
@@ -181,6 +192,14 @@ impl Holder<'_> {
             payer: holding.payer.agent,
             body,
         });
+        let is_repeatable = request.is_safe() || routed.route.redeliver;
+        if let (Means::Foreign(None), None, Claimant::Foreign(claimed)) =
+            (&holding.means, &holding.refusal, &claim.claimant)
+            && let Some(admission) =
+                self.find_payer((claim, claimed), holding, fingerprint, is_repeatable).await?
+        {
+            return Ok(admission);
+        }
         let named = holding.identifier.as_ref().map(|text| IdempotencyKey::new(holding.payer.agent, text));
         if let Some(refusal) = holding.refusal.take() {
             let prior = self.ledger.prior(holding.replay, named, fingerprint).await?;
@@ -191,6 +210,10 @@ impl Holder<'_> {
         match (held, &mut holding.means) {
             (Held::Hold(hold), Means::Chain(staked)) => match staked.take() {
                 Some(staked) => Ok(Admission::Signed(Box::new(staked.held(hold)))),
+                None => Err(Refusal::Internal),
+            },
+            (Held::Hold(hold), Means::Foreign(identified)) => match identified.take() {
+                Some(identified) => Ok(Admission::Signed(Box::new(identified.held(hold)))),
                 None => Err(Refusal::Internal),
             },
             (held, _) => Ok(admission(held)),
@@ -212,6 +235,8 @@ impl Holder<'_> {
                 *staked = Some(Box::new(self.stake(paid, claim.maximum(), routed).await?));
                 Ok(())
             }
+            // What its facilitator has against it is asked when nothing else is.
+            (Means::Foreign(_), _) => Ok(()),
             (Means::Chain(_), _) => Err(Refusal::Internal),
         }
     }
@@ -249,7 +274,7 @@ impl Holder<'_> {
 impl Payer {
     /// What a receipt calls it.
     pub(crate) fn name(&self) -> String {
-        self.address.map_or_else(|| self.agent.to_string(), |address| address.to_checksum(None))
+        self.address.map_or_else(|| self.agent.to_string(), |address| address.to_string())
     }
 
     /// What an upstream knows it by, whatever it signs with.
@@ -263,7 +288,7 @@ impl Payer {
 impl Holding {
     fn of_agent(
         access: Arc<Access>,
-        address: Option<Address>,
+        address: Option<Party>,
         identifier: Option<String>,
         asset: &Asset,
     ) -> Self {
@@ -276,7 +301,7 @@ impl Holding {
     fn access(&self) -> Option<&Access> {
         match &self.means {
             Means::Wallet(access) => Some(access),
-            Means::Chain(_) => None,
+            Means::Chain(_) | Means::Foreign(_) => None,
         }
     }
 
@@ -293,6 +318,10 @@ impl Holding {
             Means::Wallet(access) => (access.wallet, Some(&access.policy), None, None),
             Means::Chain(staked) => {
                 let Staked { intent, most, .. } = &**staked.as_ref()?;
+                (intent.wallet(), None, Some(Arc::clone(intent)), Some(*most))
+            }
+            Means::Foreign(identified) => {
+                let Identified { intent, most, .. } = &**identified.as_ref()?;
                 (intent.wallet(), None, Some(Arc::clone(intent)), Some(*most))
             }
         };
@@ -339,57 +368,13 @@ fn rules(
 ) -> Result<(), Refusal> {
     let maximum = match claim.claimant {
         Claimant::Key(_) => credential::maximum_price(headers)?,
-        Claimant::Signature(_) | Claimant::OnChain(_) | Claimant::Earlier { .. } | Claimant::Unproven(_) => {
-            None
-        }
+        Claimant::Signature(_)
+        | Claimant::OnChain(_)
+        | Claimant::Foreign(_)
+        | Claimant::Earlier { .. }
+        | Claimant::Unproven(_) => None,
     };
     let sold = routed.route.sold(&routed.provider.name);
     let spending = Spending { amount: claim.maximum(), sold, at };
     access.objections(spending, maximum).next().map_or(Ok(()), |objection| Err(objection.into()))
-}
-
-/// The client's word for this request: in the payment, or in `Idempotency-Key`.
-fn identifier(headers: &HeaderMap, in_payment: Option<String>) -> Result<Option<String>, Refusal> {
-    let Some(value) = credential::one(headers, credential::IDEMPOTENCY_KEY)? else { return Ok(in_payment) };
-    let text = value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_BYTES_MAX);
-    let text = text.ok_or_else(|| {
-        Refusal::MalformedField(format!(
-            "Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible characters"
-        ))
-    })?;
-    match in_payment {
-        Some(other) if other != text => Err(Refusal::MalformedField(
-            "Idempotency-Key and the payment-identifier differ; send one of them".to_owned(),
-        )),
-        _ => Ok(Some(text.to_owned())),
-    }
-}
-
-/// Reads a short body and takes its digest; a longer one must bring a `Content-Digest` (RFC 9530). Without either, the
-/// same identifier could buy two different requests.
-pub(crate) async fn body_digest(
-    session: &mut pingora::proxy::Session,
-    request: &Admitted,
-) -> Result<Option<Vec<u8>>, Refusal> {
-    if session.is_body_empty() {
-        return Ok(None);
-    }
-    if request.content_length.is_some_and(|length| length <= DIGESTED_BODY_BYTES_MAX) {
-        session.enable_retry_buffering();
-        let mut hasher = Sha256::new();
-        loop {
-            match session.read_request_body().await {
-                Ok(Some(chunk)) => hasher.update(&chunk),
-                Ok(None) => return Ok(Some(hasher.finalize().to_vec())),
-                Err(_) => return Err(Refusal::MalformedField("the request body broke off".to_owned())),
-            }
-        }
-    }
-    match credential::one(&session.req_header().headers, "content-digest")? {
-        Some(digest) => Ok(Some(digest.as_bytes().to_vec())),
-        None => Err(Refusal::MalformedField(format!(
-            "a request with an identifier and a body over {DIGESTED_BODY_BYTES_MAX} bytes, or of unknown length, needs a \
-             Content-Digest field"
-        ))),
-    }
 }

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use domain::{Address, Amount, B256, Price, Route, UnixMillis};
+use domain::{Address, Amount, B256, Price, ReplayKey, Route, UnixMillis};
+use protocol::foreign::ForeignPayload;
 use protocol::payload::{Malformed, PaymentPayload};
 use protocol::seal::Seal;
 use protocol::verify::{
@@ -16,6 +17,7 @@ use registry::agent_key::AgentKey;
 use registry::config::Limits;
 
 use crate::credential::Credential;
+use crate::foreign_way::ForeignWay;
 use crate::offer::{OfferedQuote, RouteOffer};
 use crate::refusal::{Refusal, Unpaid};
 use crate::way::Way;
@@ -38,6 +40,8 @@ pub(crate) enum Claimant {
     Signature(VerifiedPayment),
     /// One over a token of a public network.
     OnChain(Box<OnChain>),
+    /// A payment on a network whose signatures are not verified here.
+    Foreign(Box<ForeignClaim>),
     /// A right signature that pays for nothing now, because its time is over or its price is none of this route's. It may
     /// have paid: then its outcome is told, and no 402.
     Earlier { rejection: Rejection, way: Way, version: u64 },
@@ -65,6 +69,27 @@ pub(crate) struct OnChain {
     pub(crate) payload: Arc<str>,
     /// The quote that it pays.
     pub(crate) quote: String,
+}
+
+/// A payment on a network that is no EVM one. Who pays, and whether it was signed rightly, is its facilitator's to say.
+pub(crate) struct ForeignClaim {
+    /// CAIP-2.
+    pub(crate) network: Arc<str>,
+    /// The version of x402 that it is written in.
+    pub(crate) version: u64,
+    pub(crate) replay_key: ReplayKey,
+    pub(crate) digest: B256,
+    /// What it pays; else what is wrong with it. It may have paid all the same, before.
+    pub(crate) paid: Result<ForeignPaid, Rejection>,
+}
+
+/// What such a payment pays.
+pub(crate) struct ForeignPaid {
+    pub(crate) way: ForeignWay,
+    /// The quote that it pays.
+    pub(crate) quote: String,
+    /// All of it, as it came: JSON.
+    pub(crate) payload: Arc<str>,
 }
 
 // === impl Claim ===
@@ -107,14 +132,89 @@ pub(crate) fn verify(
             if header.len() > limits.payment_header_bytes_max {
                 return Err(Refusal::HeadersTooLarge(limits.payment_header_bytes_max));
             }
-            let malformed = |malformed: Malformed| Refusal::MalformedPayment(malformed.to_string());
-            let payload = PaymentPayload::parse(header.as_bytes()).map_err(malformed)?;
-            if !offer.is_on(payload.network()) {
-                payload.may_be_by_key().map_err(malformed)?;
+            let read = PaymentPayload::parse(header.as_bytes()).and_then(|payload| {
+                if !offer.is_on(payload.network()) {
+                    payload.may_be_by_key()?;
+                }
+                Ok(payload)
+            });
+            match read {
+                Ok(payload) => signed(&payload, header.as_bytes(), route, offer, (at, found)),
+                Err(malformed) => foreign(header.as_bytes(), route, offer, at)
+                    .unwrap_or_else(|| Err(Refusal::MalformedPayment(malformed.to_string()))),
             }
-            signed(&payload, header.as_bytes(), route, offer, (at, found))
         }
     }
+}
+
+/// A payment on a network that is no EVM one; none where it is not on one of ours.
+fn foreign(
+    header: &[u8],
+    route: &Route,
+    offer: &RouteOffer,
+    at: UnixMillis,
+) -> Option<Result<Claim, Refusal>> {
+    if offer.foreign_networks.is_empty() {
+        return None;
+    }
+    let payload = match ForeignPayload::parse(header) {
+        Ok(payload) => payload,
+        Err(malformed @ Malformed::Field("payload.transaction")) => {
+            return Some(Err(Refusal::MalformedPayment(malformed.to_string())));
+        }
+        Err(_) => return None,
+    };
+    let network = offer.foreign_networks.iter().find(|network| ***network == *payload.network)?;
+    let judged = pays(&payload, offer, at);
+    let price = judged.as_ref().map_or_else(|_| route.price.clone(), |(_, paid)| Price::Fixed(paid.amount));
+    let revision = judged.as_ref().map_or(route.revision, |(_, paid)| paid.revision);
+    let (replay_key, digest) = (payload.replay_key(), payload.digest());
+    let text: Arc<str> = payload.json.into();
+    let claimed = ForeignClaim {
+        network: Arc::clone(network),
+        version: payload.version,
+        replay_key,
+        digest,
+        paid: judged.map(|(way, paid)| ForeignPaid {
+            way: way.clone(),
+            quote: paid.text.clone(),
+            payload: text,
+        }),
+    };
+    let claimant = Claimant::Foreign(Box::new(claimed));
+    Some(Ok(Claim { claimant, price, revision, identifier: payload.identifier }))
+}
+
+/// In which way it pays, and which quote.
+fn pays<'a>(
+    payload: &ForeignPayload,
+    offer: &'a RouteOffer,
+    at: UnixMillis,
+) -> Result<(&'a ForeignWay, &'a OfferedQuote), Rejection> {
+    let mut rejected = None;
+    for way in &offer.foreign {
+        let payable: Vec<_> = offer.payable_in(way, at).collect();
+        let Some(current) = payable.first() else { continue };
+        let ours = way.offer(current.amount, &current.text);
+        if !payload.may_be(&ours) {
+            continue;
+        }
+        let quotes: Vec<_> = payable
+            .iter()
+            .map(|quote| Quote { price: quote.amount, revision: quote.revision, quote: &quote.text })
+            .collect();
+        let judged = payload.pays(&ours, &quotes).map(|quote| quote.revision);
+        match judged {
+            Ok(revision) => {
+                let paid = payable.iter().find(|quote| quote.revision == revision).ok_or(Rejection::Quote)?;
+                return Ok((way, *paid));
+            }
+            Err(rejection) => {
+                rejected.get_or_insert(rejection);
+            }
+        }
+    }
+    Err(rejected.unwrap_or_else(|| Rejection::Network(payload.network.chars().take(64).collect())))
 }
 
 /// Judges a payment in every way that it may have been made in. v1 names no token: which one was meant, its signature tells.

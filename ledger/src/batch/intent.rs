@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Amount, B256, PaymentId, UnixMillis};
+use domain::{Amount, PaymentId, TransactionId, UnixMillis};
 
 use crate::intent::Intent;
 
@@ -26,9 +26,9 @@ pub(crate) struct ClosedRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// Its value moved, in a block that may still be undone: it stays open.
-    Seen(B256),
+    Seen(TransactionId),
     /// It moved for good.
-    Settled(B256),
+    Settled(TransactionId),
     /// It never will.
     WrittenOff,
 }
@@ -46,7 +46,7 @@ impl End {
     }
 
     /// The transaction that moved it.
-    pub(crate) const fn transaction(self) -> Option<B256> {
+    pub(crate) const fn transaction(self) -> Option<TransactionId> {
         match self {
             Self::Seen(transaction) | Self::Settled(transaction) => Some(transaction),
             Self::WrittenOff => None,

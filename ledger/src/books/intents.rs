@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Address, B256, Payee, PaymentId, Settle, UnixMillis, WalletId};
+use domain::{Custody, Party, PaymentId, Settle, TransactionId, UnixMillis, WalletId};
 use sqlx::FromRow;
 
 use super::rows::{Damaged, amount, fixed};
@@ -45,33 +45,30 @@ pub(crate) use intents;
 
 impl IntentColumns {
     pub(crate) fn read(self) -> Result<OpenIntent, Damaged> {
-        let pay_to = Address::new(fixed(&self.pay_to)?);
-        let payee = match &*self.custody {
-            "direct" => Payee::Direct(pay_to),
-            "treasury" => Payee::Treasury,
-            _ => return Err(Damaged("custody")),
-        };
+        let custodies = [Custody::Direct, Custody::Treasury];
+        let custody =
+            custodies.into_iter().find(|word| word.name() == self.custody).ok_or(Damaged("custody"))?;
         let words = [Settle::After, Settle::Before, Settle::Deferred];
         let settle = words.into_iter().find(|word| word.name() == self.settle).ok_or(Damaged("settle"))?;
         let unsigned = |number: i64| u64::try_from(number).map_err(|_| Damaged("number"));
         let intent = Intent {
-            network: Arc::from(self.network),
-            token: Address::new(fixed(&self.token)?),
-            payer: Address::new(fixed(&self.payer)?),
-            pay_to,
-            payee,
+            token: party(&self.network, &self.token)?,
+            payer: party(&self.network, &self.payer)?,
+            pay_to: party(&self.network, &self.pay_to)?,
+            custody,
             deposit: self.deposit.as_deref().map(fixed).transpose()?.map(WalletId::from_bytes),
             settle,
             valid_before: unsigned(self.valid_before)?,
             since_block: unsigned(self.since_block)?,
             payload: Arc::from(self.payload),
             requirements: Arc::from(self.requirements),
+            network: Arc::from(self.network),
         };
         Ok(OpenIntent {
             payment: PaymentId::from_bytes(fixed(&self.payment)?),
             amount: amount(self.amount)?,
             held_at: UnixMillis(self.held_at),
-            seen: self.hash.as_deref().map(fixed).transpose()?.map(B256::new),
+            seen: self.hash.as_deref().map(|hash| transaction(&intent.network, hash)).transpose()?,
             intent: Arc::new(intent),
         })
     }
@@ -82,11 +79,21 @@ pub(crate) fn on_chain(
     (network, token): (Option<String>, Option<&[u8]>),
     custody: Option<&str>,
     payer: Option<&[u8]>,
-    transaction: Option<&[u8]>,
+    moved: Option<&[u8]>,
 ) -> Result<Option<OnChain>, Damaged> {
     let (Some(network), Some(token), Some(payer)) = (network, token, payer) else { return Ok(None) };
-    let transaction = transaction.map(fixed).transpose()?.map(B256::new);
-    let (network, token) = (Arc::from(network), Address::new(fixed(token)?));
-    let (payer, direct) = (Address::new(fixed(payer)?), custody == Some("direct"));
+    let transaction = moved.map(|moved| transaction(&network, moved)).transpose()?;
+    let (token, payer) = (party(&network, token)?, party(&network, payer)?);
+    let (network, direct) = (Arc::from(network), custody == Some(Custody::Direct.name()));
     Ok(Some(OnChain { network, token, payer, transaction, direct }))
+}
+
+/// An address on a network.
+pub(crate) fn party(network: &str, bytes: &[u8]) -> Result<Party, Damaged> {
+    Party::read(network, bytes).ok_or(Damaged("address"))
+}
+
+/// A transaction on a network.
+pub(crate) fn transaction(network: &str, bytes: &[u8]) -> Result<TransactionId, Damaged> {
+    TransactionId::read(network, bytes).ok_or(Damaged("transaction"))
 }

@@ -35,7 +35,9 @@ impl Draft<'_> {
         }
         self.expect_way_back(&on_chain.network, asked.key.map(|_| amount))?;
         let network = Arc::clone(&on_chain.network);
-        Ok(Some(ChainAccount { network, token: on_chain.token, address: on_chain.payer }))
+        let (token, payer) = (on_chain.token.evm(), on_chain.payer.evm());
+        let (token, address) = token.zip(payer).ok_or(Refusal::NoOutlet)?;
+        Ok(Some(ChainAccount { network, token, address }))
     }
 
     /// That money can go back on a network, and so much more of it as a person asks for today.
@@ -252,7 +254,7 @@ impl Draft<'_> {
         if !self.facts.outlets.contains_key(&to.network) {
             return Err(Refusal::NoOutlet);
         }
-        self.open_token(&Token::new(&to.network, &to.token));
+        self.open_token(&Token::new(&to.network, to.token));
         Ok(())
     }
 }

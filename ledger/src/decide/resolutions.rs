@@ -103,7 +103,7 @@ impl Draft<'_> {
             None => PaymentRow {
                 seq: 0,
                 id: late,
-                agent: AgentId::of_payer(&suspended.payer.ok_or(Refusal::NoPayer)?),
+                agent: AgentId::of_payer(suspended.payer.ok_or(Refusal::NoPayer)?),
                 wallet: SUSPENSE_WALLET,
                 wallet_account: SUSPENSE,
                 provider: Arc::clone(&suspended.provider),

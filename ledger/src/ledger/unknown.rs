@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{B256, Payee, PaymentId, TransferId, UnixMillis};
+use domain::{Custody, PaymentId, TransactionId, TransferId, UnixMillis};
 use tokio::sync::oneshot;
 
 use super::Ledger;
@@ -10,6 +10,7 @@ use crate::account::{RefundReason, Refunded};
 use crate::batch::End;
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, LedgerError};
+use crate::hold::Holding;
 use crate::intent::{BookedIntent, Close, Debtor, Intent, OpenIntent};
 use crate::reports;
 
@@ -20,15 +21,15 @@ impl Ledger {
     /// left, the earliest to expire first.
     #[must_use]
     pub fn unknown(&self) -> Vec<OpenIntent> {
-        let mut unknown = self.shared.parked.list(|holding| {
-            let intent = Arc::clone(holding.request.intent.as_ref()?);
-            // Whoever was asked to settle it was asked for what was used.
-            let (payment, most) = (holding.request.payment, holding.cost.maximum);
-            let amount = holding.used.map_or(most, |used| used.min(most));
-            Some(OpenIntent { payment, amount, held_at: holding.held.at, seen: None, intent })
-        });
+        let mut unknown = self.shared.parked.list(open);
         unknown.sort_by_key(|open| (open.intent.valid_before, open.payment));
         unknown
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn open_unknown(&self, payment: PaymentId) -> Option<OpenIntent> {
+        self.shared.parked.look(&payment, open)
     }
 
     /// Closes one of them by what the chain shows: captured, or never charged. Its delivery is owed then: the same request may
@@ -68,6 +69,20 @@ impl Ledger {
         }
     }
 
+    /// Which payment was settled in this transaction, on a network that is not read here: there one transaction pays once.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn settled_by(
+        &self,
+        network: &str,
+        transaction: TransactionId,
+    ) -> Result<Option<PaymentId>, LedgerError> {
+        let mut connection = self.shared.reads.connection().await?;
+        let settled = reports::intents::settled_by(&mut connection.session(), network, transaction).await;
+        settled.map_err(crate::reads::read_error)
+    }
+
     /// Captured payments that are still to be settled, or whose settlement may still be undone, the earliest to expire first.
     ///
     /// # Errors
@@ -93,7 +108,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Overloaded`].
-    pub async fn settled(&self, payment: PaymentId, transaction: B256) -> Result<(), LedgerError> {
+    pub async fn settled(
+        &self,
+        payment: PaymentId,
+        transaction: impl Into<TransactionId>,
+    ) -> Result<(), LedgerError> {
+        let transaction = transaction.into();
         self.work(|reply, permit| Work::CloseIntent { payment, transaction, reply, _permit: permit }).await
     }
 
@@ -141,13 +161,21 @@ impl Ledger {
         if !has_token {
             self.work(|reply, permit| Work::OpenToken { token, reply, _permit: permit }).await?;
         }
-        match intent.payee {
-            Payee::Treasury => self.open_provider(provider).await,
-            Payee::Direct(_) if has_direct => Ok(()),
-            Payee::Direct(_) => {
+        match intent.custody {
+            Custody::Treasury => self.open_provider(provider).await,
+            Custody::Direct if has_direct => Ok(()),
+            Custody::Direct => {
                 let name = Arc::from(provider);
                 self.work(|reply, permit| Work::OpenDirect { name, reply, _permit: permit }).await
             }
         }
     }
+}
+
+/// As it stands: whoever was asked to settle it was asked for what was used.
+fn open(holding: &Holding) -> Option<OpenIntent> {
+    let intent = Arc::clone(holding.request.intent.as_ref()?);
+    let (payment, most) = (holding.request.payment, holding.cost.maximum);
+    let amount = holding.used.map_or(most, |used| used.min(most));
+    Some(OpenIntent { payment, amount, held_at: holding.held.at, seen: None, intent })
 }

@@ -1,11 +1,11 @@
 //! Intents by which value may still move.
 
-use domain::{Address, PaymentId, UnixMillis};
+use domain::{PaymentId, TransactionId, UnixMillis};
 use sqlx::FromRow;
 
 use super::reader::Reader;
 use crate::books::differences::{came_again, moved};
-use crate::books::intents::{IntentColumns, intents};
+use crate::books::intents::{IntentColumns, intents, party};
 use crate::books::rows::{Damaged, fixed, hex_list};
 use crate::books::session::{Session, on_either};
 use crate::database::Database;
@@ -55,8 +55,13 @@ where payment in (select unhex(value) from json_each($1)) and settle = 'before' 
 
 /// Who did not pay since `$1`, `$2` of them.
 const DEBTORS: &str = "
-select payer, max(closed_at) from intent where closed = 'written_off' and closed_at >= $1
-group by payer order by 2 desc limit $2";
+select network, payer, max(closed_at) from intent where closed = 'written_off' and closed_at >= $1
+group by network, payer order by 3 desc limit $2";
+
+/// The payment that the transaction `$2` of the network `$1` settled, where that is no EVM one.
+const SETTLED_BY: &str = "
+select payment from intent
+where network = $1 and hash = $2 and substr(network, 1, 7) <> 'eip155:' and hash is not null limit 1";
 
 /// An intent, and what the books say of it.
 #[derive(Debug, FromRow)]
@@ -87,7 +92,8 @@ pub(crate) async fn booked(
             (Some("void"), _) => Booked::Void,
             _ => return Err(Damaged("closed").into()),
         };
-        let booked = open.seen.filter(|_| matches!(outcome, Booked::Settled(_)));
+        let settled = open.seen.filter(|_| matches!(outcome, Booked::Settled(_)));
+        let booked = settled.and_then(|transaction| transaction.evm());
         let moved = moved(booked.as_ref().map(|hash| hash.as_slice()), last)?;
         Ok(BookedIntent { open, outcome, moved })
     };
@@ -113,6 +119,19 @@ pub(crate) async fn prepaid(
     rows.iter().map(|payment| Ok(PaymentId::from_bytes(fixed(payment)?))).collect()
 }
 
+/// See [`crate::Ledger::settled_by`].
+pub(crate) async fn settled_by(
+    session: &mut Session<'_>,
+    network: &str,
+    transaction: TransactionId,
+) -> Result<Option<PaymentId>, sqlx::Error> {
+    let (network, hash) = (network.to_owned(), transaction.as_bytes().to_vec());
+    let found: Option<Vec<u8>> = on_either!(session, c => {
+        sqlx::query_scalar(SETTLED_BY).bind(network).bind(hash).fetch_optional(c)
+    })?;
+    Ok(found.as_deref().map(fixed).transpose()?.map(PaymentId::from_bytes))
+}
+
 /// See [`crate::Ledger::suspense`].
 pub(crate) async fn suspense(session: &mut Session<'_>) -> Result<i64, sqlx::Error> {
     let text = "select credits - debits from balance where account = 0";
@@ -124,10 +143,11 @@ pub(crate) async fn debtors(
     since: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Debtor>, sqlx::Error> {
-    let rows: Vec<(Vec<u8>, i64)> =
+    let rows: Vec<(String, Vec<u8>, i64)> =
         on_either!(session, c => sqlx::query_as(DEBTORS).bind(since.0).bind(i64::from(limit)).fetch_all(c))?;
-    let read =
-        |(payer, at): (Vec<u8>, i64)| Ok(Debtor { payer: Address::new(fixed(&payer)?), at: UnixMillis(at) });
+    let read = |(network, payer, at): (String, Vec<u8>, i64)| {
+        Ok(Debtor { payer: party(&network, &payer)?, at: UnixMillis(at) })
+    };
     rows.into_iter().map(read).collect()
 }
 

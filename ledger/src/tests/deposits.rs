@@ -1,6 +1,6 @@
 //! Deposits: what came from a public network for a wallet funds it once, whatever is repeated, killed or claimed.
 
-use domain::{Address, B256, Fingerprint, Payee, PaymentId, ReplayKey, Settle, UnixMillis};
+use domain::{Address, B256, Custody, Fingerprint, PaymentId, ReplayKey, Settle, UnixMillis};
 
 use super::kit::{Books, NOON, amount, clean, request, wallet};
 use crate::{
@@ -14,10 +14,10 @@ const TRANSACTION: B256 = B256::repeat_byte(0xaa);
 pub(super) fn deposit(nonce: u8) -> HoldRequest {
     let intent = Intent {
         network: "eip155:84532".into(),
-        token: Address::repeat_byte(5),
-        payer: Address::repeat_byte(1),
-        pay_to: Address::repeat_byte(7),
-        payee: Payee::Direct(Address::ZERO),
+        token: Address::repeat_byte(5).into(),
+        payer: Address::repeat_byte(1).into(),
+        pay_to: Address::repeat_byte(7).into(),
+        custody: Custody::Direct,
         deposit: None,
         settle: Settle::Deferred,
         valid_before: u64::try_from(NOON / 1000 + 60).unwrap(),
@@ -30,7 +30,13 @@ pub(super) fn deposit(nonce: u8) -> HoldRequest {
         payment: PaymentId::generate(UnixMillis(NOON), [nonce; 10]),
         wallet: wallet(1),
         amount: amount(5_000_000),
-        replay: ReplayKey::new(until, &network, intent.token, intent.payer, B256::repeat_byte(nonce)),
+        replay: ReplayKey::new(
+            until,
+            &network,
+            Address::repeat_byte(5),
+            Address::repeat_byte(1),
+            B256::repeat_byte(nonce),
+        ),
         intent,
         digest: B256::repeat_byte(nonce),
         fingerprint: Fingerprint::from_bytes([1; 16]),
@@ -52,7 +58,7 @@ async fn deposited(books: &Books) -> Vec<Transfer> {
 async fn a_deposit_that_moved_funds_its_wallet_with_the_same_commit_and_is_no_sale() {
     let books = books().await;
     let request = deposit(1);
-    assert_eq!(request.intent.as_ref().unwrap().payee, Payee::Treasury);
+    assert_eq!(request.intent.as_ref().unwrap().custody, Custody::Treasury);
     let hold = books.hold(request.clone()).await.unwrap();
     assert_eq!(books.balance(1).await, 1_000, "held is not funded");
     clean(&books.ledger.audit().await.unwrap());
@@ -89,7 +95,7 @@ async fn what_did_not_move_for_good_funds_nothing_and_stays_unknown() {
         let again = books.ledger.hold(request.clone()).await;
         assert_eq!(again.unwrap_err(), HoldError::Unsettled(request.payment));
     }
-    books.ledger.close(seen.payment, Close::Moved(TRANSACTION)).await.unwrap();
+    books.ledger.close(seen.payment, Close::Moved(TRANSACTION.into())).await.unwrap();
     books.ledger.close(unsaid.payment, Close::Void).await.unwrap();
     assert_eq!(books.balance(1).await, 5_001_000);
     assert!(matches!(books.ledger.hold(seen).await, Ok(Held::Prior(_))), "nothing is owed any more");
@@ -107,8 +113,8 @@ async fn d8_a_deposit_that_a_crash_left_is_closed_by_evidence_and_funds_once() {
     let open = books.ledger.unknown();
     assert_eq!(open.len(), 2);
     assert!(open.iter().all(|open| open.intent.deposit == Some(wallet(1))));
-    books.ledger.close(moved.payment, Close::Moved(TRANSACTION)).await.unwrap();
-    let again = books.ledger.close(moved.payment, Close::Moved(TRANSACTION)).await;
+    books.ledger.close(moved.payment, Close::Moved(TRANSACTION.into())).await.unwrap();
+    let again = books.ledger.close(moved.payment, Close::Moved(TRANSACTION.into())).await;
     assert_eq!(again, Err(LedgerError::UnknownPayment));
     books.ledger.close(void.payment, Close::Void).await.unwrap();
     books.reopen();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::meter::Metered;
-use domain::{Address, B256, Capture, Payee, Price, Settle};
+use domain::{Address, B256, Capture, Custody, Price, Settle};
 
 use super::durable::until_over;
 use super::kit::{Books, Fault, NOON, agent, amount, clean, request, signed};
@@ -28,10 +28,10 @@ fn onchain(settle: Settle) -> HoldRequest {
     let intent = Intent {
         deposit: None,
         network: "eip155:84532".into(),
-        token: Address::repeat_byte(5),
-        payer: Address::repeat_byte(1),
-        pay_to,
-        payee: Payee::Direct(pay_to),
+        token: Address::repeat_byte(5).into(),
+        payer: Address::repeat_byte(1).into(),
+        pay_to: pay_to.into(),
+        custody: Custody::Direct,
         settle,
         valid_before: u64::try_from(NOON / 1000 + 60).unwrap(),
         since_block: 41,
@@ -176,7 +176,7 @@ async fn of_what_was_signed_for_a_public_network_what_was_captured_is_due() {
     books.hold(unknown.clone()).await.unwrap().charging(amount(30)).leave_unknown();
     assert_eq!(books.ledger.unknown()[0].amount, amount(30), "whoever was asked was asked for what was used");
     let transaction = B256::repeat_byte(0xaa);
-    let close = Close::MovedPart(transaction, amount(30));
+    let close = Close::MovedPart(transaction.into(), amount(30));
     books.ledger.close(unknown.payment, close).await.unwrap();
     let record = books.ledger.payment(unknown.payment).await.unwrap().unwrap();
     assert_eq!((record.receipt.amount, books.ledger.due(10).await.unwrap().len()), (amount(30), 3));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::{Address, B256, Payee, PaymentId, ReplayKey, Settle};
+use domain::{Address, B256, Payee, PaymentId, ReplayKey, Settle, TransactionId};
 
 use super::kit::{Books, NOON, amount, clean, request};
 use crate::{
@@ -16,10 +16,10 @@ pub(super) const TRANSACTION: B256 = B256::repeat_byte(0xaa);
 fn intent(payer: u8, payee: Payee, settle: Settle) -> Intent {
     Intent {
         network: "eip155:84532".into(),
-        token: Address::repeat_byte(5),
-        payer: Address::repeat_byte(payer),
-        pay_to: Address::repeat_byte(7),
-        payee,
+        token: Address::repeat_byte(5).into(),
+        payer: Address::repeat_byte(payer).into(),
+        pay_to: Address::repeat_byte(7).into(),
+        custody: payee.custody(),
         deposit: None,
         settle,
         valid_before: u64::try_from(NOON / 1000 + 60).unwrap(),
@@ -37,8 +37,8 @@ pub(super) fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
     let replay = ReplayKey::new(
         intent.valid_before,
         &intent.network,
-        intent.token,
-        intent.payer,
+        Address::repeat_byte(5),
+        Address::repeat_byte(1),
         B256::repeat_byte(nonce),
     );
     HoldRequest {
@@ -51,7 +51,7 @@ pub(super) fn onchain(nonce: u8, payee: Payee, settle: Settle) -> HoldRequest {
     }
 }
 
-async fn captured(books: &Books, payment: PaymentId) -> Option<Option<B256>> {
+async fn captured(books: &Books, payment: PaymentId) -> Option<Option<TransactionId>> {
     let record = books.ledger.payment(payment).await.unwrap()?;
     Some(record.receipt.on_chain.unwrap().transaction)
 }
@@ -69,12 +69,15 @@ async fn what_was_settled_is_captured_with_its_transaction_and_no_settlement_of_
     clean(&books.ledger.audit().await.unwrap());
     let receipt = hold.capture_seen(TRANSACTION).await.unwrap();
     let on_chain = receipt.record().on_chain.clone().unwrap();
-    assert_eq!((on_chain.payer, on_chain.transaction), (Address::repeat_byte(1), Some(TRANSACTION)));
+    assert_eq!(
+        (on_chain.payer, on_chain.transaction),
+        (Address::repeat_byte(1).into(), Some(TRANSACTION.into()))
+    );
     receipt.delivered();
-    assert_eq!(captured(&books, request.payment).await, Some(Some(TRANSACTION)));
+    assert_eq!(captured(&books, request.payment).await, Some(Some(TRANSACTION.into())));
     assert_eq!(revenue(&books).await.gross, amount(100_000));
     // A block may still be undone: it is settled once somebody says that it is for good.
-    assert_eq!(books.ledger.due(10).await.unwrap()[0].seen, Some(TRANSACTION));
+    assert_eq!(books.ledger.due(10).await.unwrap()[0].seen, Some(TRANSACTION.into()));
     books.ledger.settled(request.payment, TRANSACTION).await.unwrap();
     assert_eq!(books.ledger.due(10).await.unwrap(), []);
     assert!(
@@ -135,11 +138,11 @@ async fn d8_what_nobody_knows_stays_held_over_a_crash_until_evidence_closes_it()
     let open = books.ledger.unknown().into_iter().find(|open| open.payment == moved.payment).unwrap();
     assert_eq!((open.amount, Some(&open.intent)), (amount(100_000), moved.intent.as_ref()));
 
-    books.ledger.close(moved.payment, Close::Moved(TRANSACTION)).await.unwrap();
+    books.ledger.close(moved.payment, Close::Moved(TRANSACTION.into())).await.unwrap();
     books.ledger.close(void.payment, Close::Void).await.unwrap();
     let again = books.ledger.close(void.payment, Close::Void).await;
     assert_eq!(again, Err(LedgerError::UnknownPayment));
-    assert_eq!(captured(&books, moved.payment).await, Some(Some(TRANSACTION)));
+    assert_eq!(captured(&books, moved.payment).await, Some(Some(TRANSACTION.into())));
     assert_eq!(captured(&books, void.payment).await, None);
     // It was never delivered: once more, free.
     match books.ledger.hold(moved).await.unwrap() {
@@ -198,7 +201,7 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
     assert_eq!(books.ledger.due(1).await.unwrap().len(), 1);
 
     books.ledger.settled(paid.payment, TRANSACTION).await.unwrap();
-    assert_eq!(captured(&books, paid.payment).await, Some(Some(TRANSACTION)));
+    assert_eq!(captured(&books, paid.payment).await, Some(Some(TRANSACTION.into())));
     // Once: another transaction of it would be another payment.
     let again = books.ledger.settled(paid.payment, B256::repeat_byte(0xbb)).await;
     assert_eq!(again, Err(LedgerError::Unavailable));
@@ -206,7 +209,7 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
     assert_eq!((written_off.amount, written_off.reason), (amount(100_000), RefundReason::WrittenOff));
     assert!(books.ledger.write_off(lost.payment).await.is_err());
     let debtors = books.ledger.debtors(domain::UnixMillis(0), 10).await.unwrap();
-    assert_eq!(debtors, [Debtor { payer: Address::repeat_byte(1), at: written_off.at }]);
+    assert_eq!(debtors, [Debtor { payer: Address::repeat_byte(1).into(), at: written_off.at }]);
     assert_eq!(books.ledger.debtors(written_off.at.plus(1), 10).await.unwrap(), []);
     let changes = books.ledger.changes((0, i64::MAX), 100).await.unwrap();
     let on_chain = changes.refunds[0].on_chain.as_ref().unwrap();

@@ -97,6 +97,19 @@ async fn an_older_file_is_brought_forward_with_its_money() {
 }
 
 #[tokio::test]
+async fn tables_that_were_made_anew_for_other_networks_keep_their_indexes_and_triggers() {
+    let migrations = sqlx::migrate!("../migrations/sqlite/ledger");
+    let mut connection = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    migrations.run_to(39, &mut connection).await.unwrap();
+    let text = "select name from sqlite_master where type in ('index', 'trigger') order by name";
+    let before: Vec<String> = sqlx::query_scalar(text).fetch_all(&mut connection).await.unwrap();
+    migrations.run(&mut connection).await.unwrap();
+    let after: Vec<String> = sqlx::query_scalar(text).fetch_all(&mut connection).await.unwrap();
+    let lost: Vec<_> = before.iter().filter(|name| !after.contains(name)).collect();
+    assert!(before.contains(&"intent_payer".to_owned()) && lost.is_empty(), "{lost:?}");
+}
+
+#[tokio::test]
 async fn an_older_schema_in_postgresql_is_brought_forward_with_its_money() {
     let url = test_postgres::fresh_database();
     let mut connection = connect::writer(&connect::options(&url).unwrap()).await.unwrap();

@@ -75,7 +75,7 @@ async fn d8_what_one_left_unknown_is_closed_by_the_other_and_by_the_chain_alone(
     clean(&other.ledger.audit().await.unwrap());
     let intents: Vec<_> = other.ledger.unknown().into_iter().map(|open| (open.amount, open.intent)).collect();
     assert!(intents.iter().all(|open| *open == (amount(100_000), moved.intent.clone().unwrap())));
-    other.ledger.close(moved.payment, Close::Moved(TRANSACTION)).await.unwrap();
+    other.ledger.close(moved.payment, Close::Moved(TRANSACTION.into())).await.unwrap();
     other.ledger.close(void.payment, Close::Void).await.unwrap();
     assert_eq!(state(&other, moved.payment).await, Some(PaymentState::Captured));
     // What nobody had been asked to settle ended with its process.

@@ -189,7 +189,7 @@ async fn another_payer_and_another_network_have_their_own_and_no_limit_is_none()
     }
     let sixth = limited(6, Settle::After);
     refused(other, 6).await;
-    let stranger = with(&sixth, |intent| intent.payer = Address::repeat_byte(2));
+    let stranger = with(&sixth, |intent| intent.payer = Address::repeat_byte(2).into());
     let abroad = with(&limited(7, Settle::After), |intent| intent.network = "eip155:8453".into());
     let unlimited = HoldRequest { unsettled_max: None, ..limited(8, Settle::After) };
     for request in [stranger, abroad, unlimited] {

@@ -30,6 +30,14 @@ pub(super) async fn arrives(books: &Books, payment: PaymentId) -> Option<Differe
     books.ledger.differ(payment, Shown::Moved(TRANSACTION)).await.unwrap()
 }
 
+/// The same nonce 1, signed for longer.
+fn for_longer(request: HoldRequest) -> HoldRequest {
+    let intent = request.intent.as_ref().unwrap();
+    let (token, payer) = (intent.token.evm().unwrap(), intent.payer.evm().unwrap());
+    let key = ReplayKey::new(intent.valid_before + 60, NETWORK, token, payer, B256::repeat_byte(1));
+    HoldRequest { replay: Some(key), ..request }
+}
+
 /// Voided payments that are compared with the chain.
 async fn compared(books: &Books) -> Vec<PaymentId> {
     let booked = books.ledger.booked(PaymentId::from_bytes([0; 16]), 100).await.unwrap();
@@ -43,11 +51,7 @@ async fn a_signature_that_was_voided_again_and_again_is_in_suspense_once_when_it
     let first = voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
     let again = voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
     // The same nonce, signed again for longer.
-    let longer = onchain(1, Payee::Treasury, Settle::After);
-    let intent = longer.intent.as_ref().unwrap();
-    let valid = intent.valid_before + 60;
-    let key = ReplayKey::new(valid, NETWORK, intent.token, intent.payer, B256::repeat_byte(1));
-    let last = voided(&books, HoldRequest { replay: Some(key), ..longer }).await;
+    let last = voided(&books, for_longer(onchain(1, Payee::Treasury, Settle::After))).await;
     let other = voided(&books, onchain(2, Payee::Treasury, Settle::After)).await;
     let mut all = vec![first, again, last, other];
     all.sort();
@@ -71,11 +75,7 @@ async fn what_was_voided_and_signed_again_for_longer_is_the_later_ones_whatever_
     let books = books();
     let early = voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
     assert_eq!(compared(&books).await, [early]);
-    let longer = onchain(1, Payee::Treasury, Settle::After);
-    let intent = longer.intent.as_ref().unwrap();
-    let valid = intent.valid_before + 60;
-    let key = ReplayKey::new(valid, NETWORK, intent.token, intent.payer, B256::repeat_byte(1));
-    let hold = books.hold(HoldRequest { replay: Some(key), ..longer }).await.unwrap();
+    let hold = books.hold(for_longer(onchain(1, Payee::Treasury, Settle::After))).await.unwrap();
     assert_eq!(compared(&books).await, [], "while it is held");
     hold.capture_settled(TRANSACTION).await.unwrap().delivered();
     // The chain shows the same transfer for both.

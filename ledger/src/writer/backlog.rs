@@ -22,13 +22,10 @@ pub(super) fn found(shared: &Arc<Shared>, mut rows: Vec<FoundHold>) -> Vec<Work>
     // In the order in which they were held: tiers and windows follow it.
     rows.sort_by_key(|row| (row.held.at, row.request.payment));
     let mut memory = shared.memory.lock();
-    let may_have_moved = |row: &FoundHold| {
-        // What an answer that began costs is captured first, and settled behind it.
-        row.owed.is_none() && row.request.intent.as_ref().is_some_and(|intent| intent.may_move_while_held())
-    };
-    let (unknown, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(may_have_moved);
+    let (unknown, rows): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.request.may_have_moved(row.owed));
     for row in unknown {
-        // Whether it was settled, only the chain knows.
+        // Whether it was settled, only the chain knows, and where it is not read whoever was asked to.
         shared.parked.put(Box::new(Holding::found(shared, row, &mut memory)));
     }
     let end = |row: FoundHold| {

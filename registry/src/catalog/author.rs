@@ -17,7 +17,8 @@ use crate::config::document as reader;
 use crate::document::{Document, Mistake};
 
 /// What only the operator sets of a provider.
-const OPERATORS: [&str; 7] = ["address", "custody", "fee", "hosts", "pay_to", "settlement", "suspended"];
+const OPERATORS: [&str; 8] =
+    ["address", "custody", "fee", "foreign_addresses", "hosts", "pay_to", "settlement", "suspended"];
 
 /// Under `upstream`: files of the gateway's host. What one process reads there another one may not find, and whoever may
 /// write a document must not read the operator's disk.

@@ -109,8 +109,9 @@ impl<'a> Draft<'a> {
         let before = self.before.providers.get(name);
         let ProviderDraft { managed_by, document, provider, trusted_upstream } = draft;
         if let Some(before) = before {
-            let is_paid_elsewhere =
-                before.provider.pay_to != provider.pay_to || before.provider.payee != provider.payee;
+            let is_paid_elsewhere = before.provider.pay_to != provider.pay_to
+                || before.provider.payee != provider.payee
+                || before.provider.foreign != provider.foreign;
             if is_paid_elsewhere || before.provider.suspended != provider.suspended {
                 let routes =
                     self.next.routes_of(name).map(|(route, _)| (Arc::clone(route), is_paid_elsewhere));

@@ -3,6 +3,7 @@
 //! Values and defaults only. Next: [`read`] for `[[networks]]`, [`settler`] for who settles, [`token`] for tokens that need no
 //! words.
 
+mod foreign;
 mod read;
 mod settler;
 mod token;
@@ -11,7 +12,9 @@ use std::time::Duration;
 
 use domain::{Address, Amount, Network, Secret};
 
-pub(super) use read::all;
+pub use foreign::ForeignSettings;
+pub(super) use foreign::caip2;
+pub(super) use read::{Public, all};
 
 /// A network of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]

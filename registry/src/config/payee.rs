@@ -1,8 +1,12 @@
 //! Reads how a provider is paid on public networks, and how a route settles such payments.
 
-use domain::{OfferOrder, Payee, Price, Settle};
+use std::sync::Arc;
 
-use super::tree::Section;
+use domain::party::is_evm;
+use domain::{OfferOrder, Payee, Price, Settle, Word};
+
+use super::network::caip2;
+use super::tree::{Item, Section};
 use super::value::{self, one_of};
 
 /// `custody` and `address` of a provider; without both, it is not paid on public networks.
@@ -31,6 +35,23 @@ pub(super) fn read(section: &Section<'_>) -> Option<Payee> {
             None
         }
     }
+}
+
+/// `foreign_addresses` of a provider: its own address on each network that is no EVM one.
+pub(super) fn read_foreign(section: &Section<'_>) -> Vec<(Arc<str>, Word)> {
+    let entries = section.section("foreign_addresses", false).entries();
+    let read = |(network, item): (String, Item<'_>)| match caip2(&network) {
+        Ok(network) if is_evm(&network) => {
+            item.fail("is for networks that are no EVM ones: write `address`");
+            None
+        }
+        Ok(network) => item.parse(str::parse::<Word>).map(|address| (Arc::from(network), address)),
+        Err(told) => {
+            item.fail(told);
+            None
+        }
+    };
+    entries.into_iter().filter_map(read).collect()
 }
 
 /// Whether a provider says anything of it, which may have been told as wrong.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Provider, ProviderId, SettlementRules};
+use domain::{Provider, ProviderId, Settle, SettlementRules};
 
 use super::payee;
 use super::profile;
@@ -64,6 +64,15 @@ impl Read {
         let is_told = |provider: &Provider| provider.payee.is_none() && payee::is_written(&section);
         let judged = entry.provider.as_ref().filter(|provider| !is_told(provider)).zip(networks);
         tell(&section, judged.and_then(|(provider, networks)| Misfit::of_provider(provider, networks)));
+        let of_others = entry.provider.as_ref().map(|provider| &*provider.foreign).unwrap_or_default();
+        let is_there = |id: &str| terms.foreign.iter().any(|other| *other.network.id == *id);
+        if let Some((id, _)) = of_others.iter().find(|(id, _)| networks.is_some() && !is_there(id)) {
+            let told = format!(
+                "names {id}, and the file has no such network: write it in [[networks]], or leave it out"
+            );
+            section.report().fail(&section.spot_of("foreign_addresses"), told);
+        }
+        let is_foreign = !of_others.is_empty();
         for section in section.sections("routes") {
             let route_name = section.item("name").filter(|item| item.is_text());
             if let Some(item) = &route_name
@@ -75,7 +84,15 @@ impl Read {
             document.set("provider", entry.name.as_deref().unwrap_or_default());
             self.route_documents.push(document);
             let read = route::read(&section, id, terms.request_bytes_max, Judge::New);
-            if let (Some((provider, networks)), Some(read)) = (judged, &read) {
+            if let (true, Some(read)) = (is_foreign, &read)
+                && read.route.settle != Settle::After
+            {
+                let told = "must be \"after\" where the provider has `foreign_addresses`: nothing can be given back there, or collected later";
+                section.report().fail(&section.spot_of("settle"), told);
+            }
+            if let (Some((provider, networks)), Some(read)) = (judged, &read)
+                && (provider.payee.is_some() || !is_foreign)
+            {
                 tell(&section, Misfit::of_route(&read.route, provider.payee, networks));
             }
             section.finish();
@@ -103,6 +120,7 @@ pub(super) fn entry(section: &Section<'_>, rules: SettlementRules) -> Entry {
     let name = name_item.as_ref().and_then(|item| item.parse(value::name));
     let pay_to = section.item("pay_to").and_then(|item| item.parse(value::address));
     let payee = payee::read(section);
+    let foreign = payee::read_foreign(section);
     let fee = section.item("fee").and_then(|item| item.parse_in("%", value::share)).unwrap_or_default();
     let hosts = hosts(section);
     let suspended = section.item("suspended").and_then(|item| item.boolean()).unwrap_or(false);
@@ -115,7 +133,18 @@ pub(super) fn entry(section: &Section<'_>, rules: SettlementRules) -> Entry {
     let spot = name_item.map_or_else(|| section.spot().clone(), |item| item.spot());
     let provider = name.clone().zip(upstream).map(|(name, upstream)| {
         let pay_to = pay_to.unwrap_or_else(|| derived_pay_to(&name));
-        Provider { name: name.into(), pay_to, payee, fee, hosts, suspended, rate_limit, settlement, upstream }
+        Provider {
+            name: name.into(),
+            pay_to,
+            payee,
+            foreign,
+            fee,
+            hosts,
+            suspended,
+            rate_limit,
+            settlement,
+            upstream,
+        }
     });
     Entry { name, provider, spot }
 }

@@ -3,6 +3,7 @@
 mod capture;
 mod database;
 mod examples;
+mod foreign;
 mod hints;
 mod limits;
 mod lists;

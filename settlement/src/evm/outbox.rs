@@ -125,7 +125,7 @@ impl Over {
         match settling {
             Settling::Moved(transaction) => Some(Self::Moved(*transaction)),
             Settling::Refused(why) => Some(Self::Failed(why.clone())),
-            Settling::Shown(_) | Settling::Unknown(_) | Settling::Unavailable(_) => None,
+            Settling::Shown(_) | Settling::Told(_) | Settling::Unknown(_) | Settling::Unavailable(_) => None,
         }
     }
 }

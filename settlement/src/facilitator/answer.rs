@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use domain::{Address, B256};
-use protocol::offer::{FACILITATOR, Offer, SCHEME_UPTO};
+use domain::party::is_evm;
+use domain::{Address, B256, Party, Word};
+use protocol::offer::{FACILITATOR, Offer, SCHEME_EXACT, SCHEME_UPTO};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,15 @@ const WORD_MAX: usize = 128;
 pub enum Verified {
     /// It would be settled.
     Valid,
+    /// It would not; the facilitator's code for why.
+    Invalid(String),
+}
+
+/// The verdict on a payment whose payer only the facilitator can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identified {
+    /// It would be settled; who signed it.
+    Payer(Word),
     /// It would not; the facilitator's code for why.
     Invalid(String),
 }
@@ -86,7 +96,6 @@ pub enum Unknown {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Supported {
     /// What it settles.
-    #[serde(default)]
     pub kinds: Vec<Kind>,
     /// Who sends its transactions, by networks such as `eip155:*`.
     #[serde(default)]
@@ -127,7 +136,16 @@ struct SettleResponse {
     amount: Option<String>,
 }
 
-pub(super) fn verified(status: StatusCode, body: &[u8], payer: Address) -> Result<Verified, Unknown> {
+pub(super) fn identified(status: StatusCode, body: &[u8]) -> Result<Identified, Unknown> {
+    let answer: VerifyResponse = read(status, body)?;
+    if !answer.is_valid {
+        return Ok(Identified::Invalid(word(answer.invalid_reason)));
+    }
+    let payer = answer.payer.and_then(|payer| payer.parse().ok());
+    payer.map(Identified::Payer).ok_or(Unknown::Other("payer"))
+}
+
+pub(super) fn verified(status: StatusCode, body: &[u8], payer: Option<Party>) -> Result<Verified, Unknown> {
     let answer: VerifyResponse = read(status, body)?;
     if !answer.is_valid {
         return Ok(Verified::Invalid(word(answer.invalid_reason)));
@@ -136,15 +154,16 @@ pub(super) fn verified(status: StatusCode, body: &[u8], payer: Address) -> Resul
     Ok(Verified::Valid)
 }
 
-/// A refusal is one only where no transaction stands beside it and the server did not fail; success only where all that is told
-/// is of this payment.
+/// A refusal is one only where the network is read, no transaction stands beside it and the server did not fail; success only where all
+/// that is told is of this payment.
 pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Result<Settled, Unknown> {
     let answer: SettleResponse = read(status, body)?;
     let transaction = answer.transaction.filter(|transaction| !transaction.is_empty());
     if !answer.success {
         let reason = word(answer.error_reason);
-        let is_refusal =
-            transaction.is_none() && !status.is_server_error() && !NO_REFUSAL.contains(&&*reason);
+        // Where nobody here can look, no code tells whether it was sent before: each facilitator has its own.
+        let can_tell = is_evm(&shown.requirements.network) && !NO_REFUSAL.contains(&&*reason);
+        let is_refusal = transaction.is_none() && !status.is_server_error() && can_tell;
         return if is_refusal { Ok(Settled::Refused(reason)) } else { Err(Unknown::Undecided(reason)) };
     }
     if !status.is_success() {
@@ -152,13 +171,18 @@ pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Resu
     }
     is_payer(answer.payer.as_deref(), shown.payer)?;
     is_of(answer.network.as_deref(), answer.amount.as_deref(), shown.requirements)?;
-    let is_evm = shown.requirements.network.starts_with("eip155:");
-    let transaction = transaction.filter(|text| !is_evm || B256::from_str(text).is_ok());
+    let is_evm = is_evm(&shown.requirements.network);
+    let transaction = transaction
+        .filter(|text| if is_evm { B256::from_str(text).is_ok() } else { text.parse::<Word>().is_ok() });
     let transaction = transaction.ok_or(Unknown::Other("transaction"))?;
     Ok(Settled::Moved { transaction: transaction.chars().take(WORD_MAX).collect() })
 }
 
+/// Only a good answer says anything: an error page may be JSON as well.
 pub(super) fn supported(status: StatusCode, body: &[u8]) -> Result<Supported, Unknown> {
+    if !status.is_success() {
+        return Err(Unknown::Malformed { status: status.as_u16() });
+    }
     read(status, body)
 }
 
@@ -176,12 +200,13 @@ const fn wants_key(status: u16) -> &'static str {
 }
 
 /// Where it is told, it must be ours.
-fn is_payer(told: Option<&str>, payer: Address) -> Result<(), Unknown> {
-    match told.filter(|text| !text.is_empty()).map(Address::from_str) {
-        None => Ok(()),
-        Some(Ok(address)) if address == payer => Ok(()),
-        Some(_) => Err(Unknown::Other("payer")),
-    }
+fn is_payer(told: Option<&str>, payer: Option<Party>) -> Result<(), Unknown> {
+    let (Some(told), Some(payer)) = (told.filter(|text| !text.is_empty()), payer) else { return Ok(()) };
+    let is_ours = match payer {
+        Party::Evm(address) => Address::from_str(told) == Ok(address),
+        Party::Named(word) => word.as_str() == told,
+    };
+    if is_ours { Ok(()) } else { Err(Unknown::Other("payer")) }
 }
 
 fn is_of(network: Option<&str>, amount: Option<&str>, requirements: &Offer) -> Result<(), Unknown> {
@@ -212,6 +237,27 @@ impl Supported {
         self.kinds.iter().any(|kind| kind.scheme == scheme && names(&kind.network))
     }
 
+    /// What clients must find in an offer of scheme `exact` on a network to sign it; none where such payments are not settled.
+    #[must_use]
+    pub fn extra_of_exact(&self, network: &str) -> Option<Map<String, Value>> {
+        let is_it =
+            |kind: &&Kind| (kind.x402_version, &*kind.scheme, &*kind.network) == (2, SCHEME_EXACT, network);
+        self.kinds.iter().find(is_it).map(|kind| kind.extra.clone().unwrap_or_default())
+    }
+
+    /// Whether it says that it sends transactions from an account of a network.
+    #[must_use]
+    pub fn signs_as(&self, network: &str, account: &str) -> bool {
+        self.signers_of(network).any(|signer| signer == account)
+    }
+
+    fn signers_of<'a>(&'a self, network: &'a str) -> impl Iterator<Item = &'a str> {
+        let family = network.split_once(':').map(|(family, _)| format!("{family}:*")).unwrap_or_default();
+        let signers = self.signers.iter().flatten();
+        let of_network = signers.filter(move |(key, _)| **key == family || **key == *network);
+        of_network.filter_map(|(_, all)| all.as_ref()).flatten().map(String::as_str)
+    }
+
     /// Whom payments of `upto` on a network may name, the one first that it wants offers to name; none where it settles no such ones.
     #[must_use]
     pub fn settlers_of_upto(&self, network: &str) -> Vec<Address> {
@@ -219,10 +265,7 @@ impl Supported {
             |kind: &&Kind| (kind.x402_version, &*kind.scheme, &*kind.network) == (2, SCHEME_UPTO, network);
         let Some(kind) = self.kinds.iter().find(is_it) else { return Vec::new() };
         let named = kind.extra.as_ref().and_then(|extra| extra.get(FACILITATOR)).and_then(Value::as_str);
-        let family = network.split_once(':').map(|(family, _)| format!("{family}:*")).unwrap_or_default();
-        let signers = self.signers.iter().flatten();
-        let of_network = signers.filter(|(key, _)| **key == family || **key == *network);
-        let signers = of_network.filter_map(|(_, all)| all.as_ref()).flatten().map(String::as_str);
+        let signers = self.signers_of(network);
         let mut settlers: Vec<Address> = Vec::new();
         for address in named.into_iter().chain(signers).filter_map(|text| Address::from_str(text).ok()) {
             if !settlers.contains(&address) && settlers.len() < SETTLERS_MAX {
@@ -240,6 +283,12 @@ impl Unknown {
     #[must_use]
     pub const fn was_not_asked(&self) -> bool {
         matches!(self, Self::Unsent | Self::Unreachable)
+    }
+
+    /// Whether no answer came, of whatever kind.
+    #[must_use]
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::Timeout | Self::Broken)
     }
 
     pub(super) fn from_transport(error: &reqwest::Error) -> Self {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::{Amount, Asset};
+use domain::{Address, Amount, Asset};
 use reqwest::header::HeaderValue;
 use serde_json::json;
 
@@ -51,7 +51,12 @@ async fn settled(act: Act) -> Result<Settled, Unknown> {
     mock.does(act);
     let (payment, requirements) = (json!({"x402Version": 2}), offer());
     facilitator
-        .settle(Shown { version: 2, payment: &payment, requirements: &requirements, payer: payer() })
+        .settle(Shown {
+            version: 2,
+            payment: &payment,
+            requirements: &requirements,
+            payer: Some(payer().into()),
+        })
         .await
 }
 
@@ -67,7 +72,8 @@ fn success() -> serde_json::Value {
 async fn a_facilitator_is_asked_with_our_terms_and_with_the_fields_of_each_call() {
     let (mock, facilitator) = client().await;
     let (payment, requirements) = (json!({"x402Version": 1, "anything": [1]}), offer());
-    let shown = Shown { version: 1, payment: &payment, requirements: &requirements, payer: payer() };
+    let shown =
+        Shown { version: 1, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     mock.does(Act::Answer(200, json!({"isValid": true, "payer": payer().to_string()}).to_string()));
     assert_eq!(facilitator.verify(shown).await, Ok(Verified::Valid));
     mock.does(Act::Answer(200, success().to_string()));
@@ -135,7 +141,8 @@ async fn a_facilitator_that_is_not_there_was_not_asked() {
     drop(listener);
     let gone = Facilitator::new(Configuration { url, ..facilitator.configuration }).unwrap();
     let (payment, requirements) = (json!({}), offer());
-    let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: payer() };
+    let shown =
+        Shown { version: 2, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     let unknown = gone.settle(shown).await.unwrap_err();
     assert_eq!((&unknown, unknown.was_not_asked()), (&Unknown::Unreachable, true));
     assert!(mock.calls().is_empty());
@@ -199,7 +206,8 @@ async fn what_opens_a_facilitator_follows_no_redirect() {
 async fn a_verdict_is_the_facilitators_code_or_none() {
     let (mock, facilitator) = client().await;
     let (payment, requirements) = (json!({}), offer());
-    let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: payer() };
+    let shown =
+        Shown { version: 2, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     let invalid = json!({"isValid": false, "invalidReason": "insufficient_funds", "payer": null});
     mock.does(Act::Answer(400, invalid.to_string()));
     assert_eq!(facilitator.verify(shown).await, Ok(Verified::Invalid("insufficient_funds".to_owned())));
@@ -208,4 +216,62 @@ async fn a_verdict_is_the_facilitators_code_or_none() {
     assert_eq!(facilitator.verify(shown).await, Err(Unknown::Other("payer")));
     mock.does(Act::Hang);
     assert_eq!(facilitator.verify(shown).await, Err(Unknown::Timeout));
+}
+
+/// What is asked for on a network that is not read here.
+fn unread() -> Offer {
+    let names = ("solana:devnet", "mint", "own");
+    Offer::foreign(names, Amount::from_atomic(1000).unwrap(), 60, (&serde_json::Map::new(), "quote"))
+}
+
+#[tokio::test]
+async fn where_nothing_is_read_no_refusal_to_settle_tells_that_nothing_was_sent() {
+    let (mock, facilitator) = client().await;
+    let (payment, requirements) = (json!({"x402Version": 2}), unread());
+    let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: None };
+    // Some of these come after it was sent, or mean that it landed: from Go, from hosted ones, from a repeated question.
+    for reason in [
+        "invalid_exact_solana_transaction_confirmation_failed",
+        "invalid_exact_svm_payload_transaction_simulation_failed",
+        "invalid_exact_svm_transaction_failed",
+        "insufficient_funds",
+        "duplicate_settlement",
+        "new_code",
+    ] {
+        let answer =
+            json!({"success": false, "errorReason": reason, "transaction": "", "network": "solana:devnet"});
+        mock.does(Act::Answer(400, answer.to_string()));
+        assert_eq!(facilitator.settle(shown).await, Err(Unknown::Undecided(reason.to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn an_error_page_says_nothing_of_what_is_settled() {
+    let (mock, facilitator) = client().await;
+    let kinds = json!({"kinds": []}).to_string();
+    for (status, page) in
+        [(429, json!({"error": "slow down"}).to_string()), (500, kinds), (200, "{}".to_owned())]
+    {
+        mock.does(Act::Answer(status, page));
+        assert_eq!(facilitator.supported().await, Err(Unknown::Malformed { status }));
+    }
+}
+
+#[tokio::test]
+async fn who_pays_where_nothing_is_read_its_facilitator_says_or_nobody() {
+    let (mock, facilitator) = client().await;
+    let (payment, requirements) = (json!({"x402Version": 2}), unread());
+    let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: None };
+    let identified = async |status: u16, answer: serde_json::Value| {
+        mock.does(Act::Answer(status, answer.to_string()));
+        facilitator.identify(shown).await
+    };
+    let valid = json!({"isValid": true, "payer": "payer1"});
+    assert_eq!(identified(200, valid).await, Ok(Identified::Payer("payer1".parse().unwrap())));
+    for none in [json!({"isValid": true}), json!({"isValid": true, "payer": "two words"})] {
+        assert_eq!(identified(200, none).await, Err(Unknown::Other("payer")));
+    }
+    let invalid = json!({"isValid": false, "invalidReason": "insufficient_funds"});
+    assert_eq!(identified(400, invalid).await, Ok(Identified::Invalid("insufficient_funds".to_owned())));
+    assert_eq!(identified(401, json!("who?")).await, Err(Unknown::Malformed { status: 401 }));
 }

@@ -11,7 +11,7 @@ const PAUSE_MS_MAX: i64 = 60_000;
 
 /// How somebody does who is called.
 #[derive(Debug, Default)]
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     /// In a row.
     failures: u32,
     open: Option<Open>,
@@ -29,13 +29,13 @@ struct Open {
 
 impl Breaker {
     /// Whether nobody may call now.
-    pub(super) fn is_open(&self, at: UnixMillis) -> bool {
+    pub(crate) fn is_open(&self, at: UnixMillis) -> bool {
         self.open.is_some_and(|open| at < open.until)
     }
 
     /// Whether this call may be made. After a pause a single one may: it puts off the others by as much again, so that it is
     /// the only one until it is answered, and keeps nobody out for ever where it never is.
-    pub(super) fn admits(&mut self, at: UnixMillis) -> bool {
+    pub(crate) fn admits(&mut self, at: UnixMillis) -> bool {
         if self.is_open(at) {
             return false;
         }
@@ -47,13 +47,13 @@ impl Breaker {
     }
 
     /// It answered. True where it had been left alone.
-    pub(super) fn succeeded(&mut self) -> bool {
+    pub(crate) fn succeeded(&mut self) -> bool {
         self.failures = 0;
         self.open.take().is_some()
     }
 
     /// It did not. True where it is left alone from now on.
-    pub(super) fn failed(&mut self, at: UnixMillis) -> bool {
+    pub(crate) fn failed(&mut self, at: UnixMillis) -> bool {
         self.failures = self.failures.saturating_add(1);
         if let Some(open) = &mut self.open {
             // Others were under way when it opened: they say nothing new.

@@ -177,7 +177,7 @@ impl Line {
         };
         match &self.settler {
             Settler::Facilitators(pool) => {
-                let (version, payment, payer) = (X402_VERSION, signed.payment(), signed.payer());
+                let (version, payment, payer) = (X402_VERSION, signed.payment(), Some(signed.payer().into()));
                 let terms = signed.terms();
                 let question = Question {
                     signed: Shown { version, payment, requirements: &terms, payer },

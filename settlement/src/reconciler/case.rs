@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::U256;
-use domain::{Amount, B256, Settle};
+use domain::{Amount, B256, Party, Settle};
 use ledger::{Close, LedgerError, OpenIntent};
 
 use super::Shared;
@@ -61,7 +61,7 @@ impl Shared {
                 self.written(&open, Closed::Settled, written);
             }
             Case::Never => {
-                self.rail.distrust(open.intent.payer);
+                self.distrust(&open.intent.payer);
                 let written = self.ledger.write_off(open.payment).await;
                 self.written(&open, Closed::WrittenOff(open.amount), written.map(drop));
             }
@@ -120,10 +120,19 @@ impl Shared {
             Settling::Moved(transaction) => Case::Moved(transaction, units(open.amount)),
             Settling::Refused(_) => {
                 // What was served and is refused now may be paid yet, by a payer who finds the money in time.
-                self.rail.distrust(open.intent.payer);
+                self.distrust(&open.intent.payer);
                 Case::Open
             }
-            Settling::Shown(_) | Settling::Unavailable(_) | Settling::Unknown(_) => Case::Open,
+            Settling::Shown(_) | Settling::Told(_) | Settling::Unavailable(_) | Settling::Unknown(_) => {
+                Case::Open
+            }
+        }
+    }
+
+    /// Who pays where nothing is read is never served before it has paid.
+    fn distrust(&self, payer: &Party) {
+        if let Some(payer) = payer.evm() {
+            self.rail.distrust(payer);
         }
     }
 
@@ -159,7 +168,7 @@ impl Shared {
 /// What is written down of value that moved: what the chain shows, whatever was asked for.
 fn close(transaction: B256, value: U256) -> Close {
     let amount = i64::try_from(value).ok().and_then(Amount::from_atomic);
-    amount.map_or(Close::Moved(transaction), |amount| Close::MovedPart(transaction, amount))
+    amount.map_or(Close::Moved(transaction.into()), |amount| Close::MovedPart(transaction.into(), amount))
 }
 
 fn unreadable(open: &OpenIntent, error: &crate::SignedError) -> Case {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use domain::{Amount, Payee, PaymentId, Price, Settle};
+use domain::{Amount, Custody, PaymentId, Price, Settle};
 use ledger::{Held, HoldRequest, Intent, Outgoing, OutgoingState, RefundReason, RefundRequest, Step};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -48,7 +48,7 @@ impl Desk {
     async fn new() -> Self {
         let both = Both::new().await;
         let request = both.request(1, Settle::After);
-        let intent = Intent { payee: Payee::Treasury, ..(**request.intent.as_ref().unwrap()).clone() };
+        let intent = Intent { custody: Custody::Treasury, ..(**request.intent.as_ref().unwrap()).clone() };
         let price = Price::Fixed(Amount::from_atomic(1_000_000).unwrap());
         let request = HoldRequest { intent: Some(Arc::new(intent)), price, ..request };
         let payment = request.payment;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_primitives::B256;
 use async_trait::async_trait;
-use domain::{BasisPoints, Capture, Clock, Fingerprint, Payee, PaymentId, Price, ReplayKey, Settle};
+use domain::{BasisPoints, Capture, Clock, Custody, Fingerprint, PaymentId, Price, ReplayKey, Settle};
 use ledger::{Held, Hold, HoldRequest, Intent, PaymentState};
 use serde_json::json;
 
@@ -50,10 +50,10 @@ impl Both {
         let (payload, requirements) = texts(nonce);
         let intent = Intent {
             network: NETWORK.into(),
-            token: TOKEN,
-            payer: payer(),
-            pay_to: PAY_TO,
-            payee: Payee::Direct(PAY_TO),
+            token: TOKEN.into(),
+            payer: payer().into(),
+            pay_to: PAY_TO.into(),
+            custody: Custody::Direct,
             deposit: None,
             settle,
             valid_before: VALID_BEFORE,
@@ -118,7 +118,7 @@ impl Both {
     /// The transaction that a captured payment's value moved in.
     pub(super) async fn moved(&self, payment: PaymentId) -> Option<B256> {
         let record = self.house.ledger.payment(payment).await.unwrap()?;
-        record.receipt.on_chain.unwrap().transaction
+        record.receipt.on_chain.unwrap().transaction?.evm()
     }
 
     fn closed(&self) -> Vec<Closed> {

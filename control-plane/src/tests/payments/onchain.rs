@@ -1,6 +1,6 @@
 //! Payments on public networks over the API: in their token, with their payer, and with no transaction but the chain's.
 
-use domain::{Address, Payee, Settle};
+use domain::{Address, Custody, Settle};
 use ledger::Intent;
 
 use super::*;
@@ -8,12 +8,13 @@ use super::*;
 const ASSET: &str = "eip155:84532/erc20:0x0505050505050505050505050505050505050505";
 
 fn paid(house: &House, nonce: u8, settle: Settle) -> HoldRequest {
+    let (token, payer) = (Address::repeat_byte(5), Address::repeat_byte(1));
     let intent = Intent {
         network: "eip155:84532".into(),
-        token: Address::repeat_byte(5),
-        payer: Address::repeat_byte(1),
-        pay_to: Address::repeat_byte(7),
-        payee: Payee::Direct(Address::repeat_byte(7)),
+        token: token.into(),
+        payer: payer.into(),
+        pay_to: Address::repeat_byte(7).into(),
+        custody: Custody::Direct,
         deposit: None,
         settle,
         valid_before: u64::MAX >> 1,
@@ -23,8 +24,8 @@ fn paid(house: &House, nonce: u8, settle: Settle) -> HoldRequest {
     };
     let (agent, wallet) = (intent.agent().to_string(), intent.wallet().to_string());
     let request = house.hold_request(("acme", "quotes"), (&agent, &wallet), 100_000);
-    let (network, token, payer) = (&intent.network, intent.token, intent.payer);
-    let key = domain::ReplayKey::new(intent.valid_before, network, token, payer, B256::repeat_byte(nonce));
+    let key =
+        domain::ReplayKey::new(intent.valid_before, &intent.network, token, payer, B256::repeat_byte(nonce));
     let digest = Some(B256::repeat_byte(nonce));
     HoldRequest { replay: Some(key), digest, intent: Some(Arc::new(intent)), ..request }
 }

@@ -26,11 +26,10 @@ use tokio::sync::{Semaphore, watch};
 use crate::context::{Exchange, Times};
 use crate::credential::Credential;
 use crate::currency::Currencies;
-use crate::exposure::Exposure;
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Outcome};
 use crate::rail::{Public, PublicNetworks, PublicRail};
-use crate::rate::{Consumer, Strangers};
+use crate::rate::Consumer;
 use crate::refusal::Refusal;
 use crate::samples;
 use crate::snapshot::Snapshot;
@@ -114,11 +113,7 @@ impl Rig {
         let currencies = currencies.settled_by(Arc::clone(&rail) as Arc<dyn PublicRail>);
         let traffic = Traffic::default();
         let snapshot = Snapshot::build(Arc::new(catalog), &ledger, &currencies, &traffic, None).await;
-        let public = Public {
-            networks: networks(&rail, &network),
-            exposure: Exposure::default(),
-            strangers: Strangers::new(),
-        };
+        let public = Public::new(networks(&rail, &network));
         let snapshot = Arc::new(snapshot);
         Self { ledger, rail, _writer: writer, registry, snapshot, public, _files: files }
     }
@@ -165,7 +160,7 @@ impl Rig {
             directory: &directory,
             public: Some(&self.public),
             metrics: &metrics,
-            client: Consumer::at(None),
+            client: Consumer::Address([127, 0, 0, 1].into()),
         };
         let mut holding = holder.identify(&claim, &routed, &HeaderMap::new(), NOW, &mut None).await?;
         let mut random = [0; 10];
@@ -248,7 +243,7 @@ impl Rig {
 fn networks(rail: &Arc<Told>, network: &Network) -> PublicNetworks {
     let most = Amount::from_atomic(PAYER_FUNDS).unwrap();
     let rail: Arc<dyn PublicRail> = Arc::clone(rail) as Arc<dyn PublicRail>;
-    PublicNetworks { rail, payer_unsettled_max: [(Arc::clone(&network.id), most)].into() }
+    PublicNetworks { rail, payer_unsettled_max: [(Arc::clone(&network.id), most)].into(), foreign: None }
 }
 
 fn key() -> SigningKey {

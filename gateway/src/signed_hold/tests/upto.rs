@@ -85,7 +85,7 @@ async fn an_unknown_settlement_is_asked_for_again_with_what_was_used_and_booked_
     let [open] = rig.ledger.unknown().try_into().unwrap();
     assert_eq!(open.amount, units(300), "who is asked again is not asked for the most");
     // Somebody took more than that.
-    rig.ledger.close(open.payment, Close::MovedPart(HASH, units(500))).await.unwrap();
+    rig.ledger.close(open.payment, Close::MovedPart(HASH.into(), units(500))).await.unwrap();
     let booked = rig.ledger.payment(open.payment).await.unwrap().unwrap();
     assert_eq!(booked.receipt.amount, units(500));
     rig.finish(exchange).await;

@@ -15,7 +15,7 @@ use crate::limits::SETTLED_BEHIND_MS;
 use crate::rail::{Public, PublicRail};
 use crate::rate::STRANGERS;
 use crate::refusal::{Refusal, Unpaid};
-use crate::signed_hold::SignedHold;
+use crate::signed_hold::{SignedHold, Value};
 use crate::stage::rate::seconds;
 use crate::stage::route::Routed;
 use crate::stage::verify::OnChain;
@@ -61,17 +61,17 @@ impl Holder<'_> {
         let requirements = serde_json::to_string(&way.offer(amount, quote)).map_err(|_| Refusal::Internal)?;
         let signed = Signed::read(Arc::clone(network), token, since_block, payload, &requirements);
         let signed = signed.map_err(|error| Refusal::MalformedPayment(error.to_string()))?;
-        let debtor = Debtor { network: Arc::clone(network), payer: payment.payer() };
+        let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
         self.funded(public, paid, &signed, total).await?;
         let intent = Intent {
             network: Arc::clone(network),
-            token,
-            payer: payment.payer(),
-            pay_to: way.pay_to,
-            payee: way.payee.ok_or(Refusal::Internal)?,
+            token: token.into(),
+            payer: payment.payer().into(),
+            pay_to: way.pay_to.into(),
+            custody: way.payee.ok_or(Refusal::Internal)?.custody(),
             deposit: None,
             settle: match (routed.route.settle, way.payee) {
                 (settle, _) if rail.is_trusted(payment.payer()) => settle,
@@ -117,9 +117,14 @@ impl Holder<'_> {
         let margin = millis(way.currency.margin_seconds());
         let margin = if matches!(way.moves, Moves::Upto(_)) { margin.max(SETTLED_BEHIND_MS) } else { margin };
         let left = millis(valid_before).saturating_sub(margin).saturating_sub(self.ledger.time().0);
-        let now = Instant::now();
-        now.checked_add(Duration::from_millis(u64::try_from(left).unwrap_or(0))).unwrap_or(now)
+        after(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
     }
+}
+
+/// The moment that comes so long after this one.
+pub(super) fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now)
 }
 
 fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
@@ -143,16 +148,9 @@ impl Staked {
     pub(super) fn held(self, hold: Hold) -> SignedHold {
         let settle = self.intent.settle;
         let (amount, is_kept) = (hold.maximum(), false);
-        SignedHold {
-            hold,
-            signed: self.signed,
-            answer_by: self.answer_by,
-            settle,
-            amount,
-            is_kept,
-            exposed: self.exposed,
-            rail: self.rail,
-        }
+        let (answer_by, exposed) = (self.answer_by, self.exposed);
+        let value = Value::Chain { signed: Box::new(self.signed), rail: self.rail };
+        SignedHold { hold, value, answer_by, settle, amount, is_kept, exposed }
     }
 }
 
@@ -169,8 +167,8 @@ impl Holding {
     /// Of whoever signs with this address.
     pub(super) fn of_address(payer: Address, way: &Way, version: u64, identifier: Option<String>) -> Self {
         let payer = Payer {
-            agent: AgentId::of_payer(&payer),
-            address: Some(payer),
+            agent: AgentId::of_payer(payer),
+            address: Some(payer.into()),
             network: Arc::clone(&way.currency.asset.network),
             version,
             on_chain: true,

@@ -159,10 +159,10 @@ fn intents<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
     query
         .bind(column(rows, |row| row.payment.as_bytes().to_vec()))
         .bind(column(rows, |row| row.intent.network.to_string()))
-        .bind(column(rows, |row| row.intent.token.to_vec()))
-        .bind(column(rows, |row| row.intent.payer.to_vec()))
-        .bind(column(rows, |row| row.intent.pay_to.to_vec()))
-        .bind(column(rows, |row| row.intent.payee.custody()))
+        .bind(column(rows, |row| row.intent.token.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.intent.payer.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.intent.pay_to.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.intent.custody.name()))
         .bind(column(rows, |row| row.intent.settle.name()))
         .bind(column(rows, |row| row.amount.atomic()))
         .bind(column(rows, |row| number(row.intent.valid_before)))
@@ -173,7 +173,7 @@ fn intents<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {
         .bind(column(&delta.unsigned, |payment| payment.as_bytes().to_vec()))
         .bind(column(&delta.closed, |row| row.payment.as_bytes().to_vec()))
         .bind(column(&delta.closed, |row| row.end.name()))
-        .bind(column(&delta.closed, |row| row.end.transaction().map(|hash| hash.to_vec())))
+        .bind(column(&delta.closed, |row| row.end.transaction().map(|moved| moved.as_bytes().to_vec())))
 }
 
 fn charged(delta: &Delta) -> Vec<(&WindowKey, &WindowChange)> {

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use domain::{Address, IdempotencyKey, UnixMillis};
+use domain::{IdempotencyKey, UnixMillis};
 use sqlx::postgres::PgConnection;
 
+use crate::books::intents::party;
 use crate::books::load::load as load_facts;
 use crate::books::rows::fixed;
 use crate::books::session::Session;
@@ -53,12 +54,13 @@ async fn unsettled(
     connection: &mut PgConnection,
     wanted: &Wanted,
 ) -> Result<HashMap<Signer, i64>, sqlx::Error> {
-    let payers: Vec<&[u8]> = wanted.signers.iter().map(|signer| signer.payer.as_slice()).collect();
+    let payers: Vec<&[u8]> = wanted.signers.iter().map(|signer| signer.payer.as_bytes()).collect();
     let ending: Vec<&[u8]> = wanted.ending.iter().map(|payment| payment.as_bytes().as_slice()).collect();
     let rows: Vec<(String, Vec<u8>, i64)> =
         sqlx::query_as(UNSETTLED).bind(payers).bind(ending).fetch_all(connection).await?;
     let row = |(network, payer, units): (String, Vec<u8>, i64)| {
-        Ok((Signer { network: network.into(), payer: Address::new(fixed(&payer)?) }, units))
+        let payer = party(&network, &payer)?;
+        Ok((Signer { network: network.into(), payer }, units))
     };
     rows.into_iter().map(row).collect()
 }

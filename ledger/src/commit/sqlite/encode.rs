@@ -6,7 +6,7 @@ mod suspense;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use domain::{Amount, PaymentId};
+use domain::{Amount, PaymentId, TransactionId};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, Encode, Sqlite, Type};
 
@@ -175,9 +175,9 @@ fn hold(mut row: Row<'_>, hold: &HoldRow) {
 /// `$24`
 fn intent(mut row: Row<'_>, begun: &IntentRow) {
     let intent = &begun.intent;
-    row.bytes(begun.payment.as_bytes()).text(&intent.network).bytes(intent.token.as_slice());
-    row.bytes(intent.payer.as_slice()).bytes(intent.pay_to.as_slice());
-    row.text(intent.payee.custody()).text(intent.settle.name()).number(begun.amount.atomic());
+    row.bytes(begun.payment.as_bytes()).text(&intent.network).bytes(intent.token.as_bytes());
+    row.bytes(intent.payer.as_bytes()).bytes(intent.pay_to.as_bytes());
+    row.text(intent.custody.name()).text(intent.settle.name()).number(begun.amount.atomic());
     row.number(intent.valid_before).number(intent.since_block);
     row.text(&intent.payload).text(&intent.requirements).number(begun.held_at.0);
     row.optional(intent.deposit.as_ref().map(|wallet| wallet.as_bytes().as_slice()));
@@ -186,7 +186,7 @@ fn intent(mut row: Row<'_>, begun: &IntentRow) {
 /// `$26`
 fn closed(mut row: Row<'_>, closed: &ClosedRow) {
     row.bytes(closed.payment.as_bytes()).word(closed.end.name());
-    row.optional(closed.end.transaction().as_ref().map(|hash| hash.as_slice()));
+    row.optional(closed.end.transaction().as_ref().map(TransactionId::as_bytes));
 }
 
 /// `$27`

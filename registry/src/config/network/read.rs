@@ -6,10 +6,12 @@ use std::time::Duration;
 use domain::{Amount, Network, Secret};
 
 use super::{
-    CONFIRMATIONS, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings, PAYER_UNSETTLED_MAX, settler, token,
+    CONFIRMATIONS, ForeignSettings, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings,
+    PAYER_UNSETTLED_MAX, foreign, settler, token,
 };
 use crate::config::key_path::printable;
 use crate::config::section::secret_file;
+use crate::config::settings::Coordination;
 use crate::config::tree::{Item, Section};
 use crate::config::value::{self, within};
 
@@ -25,16 +27,36 @@ const CONFIRMATIONS_MAX: u64 = 10_000;
 /// Longest time of a payment: for so long its nonce is kept at hand.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// Public networks of a file.
+#[derive(Clone, Debug, Default)]
+pub(in crate::config) struct Public {
+    pub(in crate::config) networks: Arc<[NetworkSettings]>,
+    /// Those that are no EVM ones.
+    pub(in crate::config) foreign: Arc<[ForeignSettings]>,
+}
+
 /// All networks of a file, beside the number of the wallet's own network; none where one of them could not be read.
-pub(in crate::config) fn all(root: &Section<'_>, wallet: u64) -> Option<Arc<[NetworkSettings]>> {
+pub(in crate::config) fn all(root: &Section<'_>, wallet: u64, coordination: Coordination) -> Option<Public> {
     let sections = root.sections("networks");
     if let Some(beyond) = sections.get(NETWORKS_MAX) {
         root.report().fail(beyond.spot(), format!("more than {NETWORKS_MAX} networks"));
     }
-    let mut ids: Vec<u64> = Vec::new();
-    let read: Vec<_> =
-        sections.into_iter().take(NETWORKS_MAX).map(|section| one(section, wallet, &mut ids)).collect();
-    read.into_iter().collect()
+    let (mut ids, mut names): (Vec<u64>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut networks, mut others) = (Vec::new(), Vec::new());
+    for section in sections.into_iter().take(NETWORKS_MAX) {
+        let is_foreign = section
+            .item("id")
+            .filter(Item::is_text)
+            .and_then(|item| item.text().map(|text| foreign::is_named(&text)));
+        if is_foreign == Some(true) {
+            others.push(foreign::one(section, coordination, &mut names));
+        } else {
+            networks.push(one(section, wallet, &mut ids));
+        }
+    }
+    let networks: Option<Arc<[_]>> = networks.into_iter().collect();
+    let foreign: Option<Arc<[_]>> = others.into_iter().collect();
+    Some(Public { networks: networks?, foreign: foreign? })
 }
 
 fn one(section: Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
@@ -97,11 +119,7 @@ fn caip2(text: &str) -> Result<u64, String> {
             let parsed = number.parse().ok().filter(|id| (1..=4_503_599_627_370_476).contains(id));
             parsed.filter(|id: &u64| id.to_string() == number).ok_or_else(malformed)
         }
-        Some((namespace, _)) => Err(format!(
-            "`{}` is no EVM network: only eip155 is settled by this version",
-            printable(namespace)
-        )),
-        None => Err(malformed()),
+        Some(_) | None => Err(malformed()),
     }
 }
 
@@ -157,7 +175,7 @@ fn node(text: &str) -> Result<Secret, String> {
 }
 
 /// How long a payment may be valid, and how much of that must be left, in seconds.
-fn times(section: &Section<'_>) -> Option<(u64, u64)> {
+pub(super) fn times(section: &Section<'_>) -> Option<(u64, u64)> {
     let (item, margin_item) = (section.item("max_timeout"), section.item("margin"));
     let seconds = |item: &Option<Item<'_>>, least, or| {
         item.as_ref().map_or(Some(or), |item| item.parse_in("s", |text| whole_seconds(text, least)))
@@ -183,7 +201,7 @@ fn whole_seconds(text: &str, least: u64) -> Result<u64, String> {
     Err("must be whole seconds: offers say it so".to_owned())
 }
 
-fn cap(text: &str) -> Result<Amount, String> {
+pub(super) fn cap(text: &str) -> Result<Amount, String> {
     match Amount::parse_dollars(text) {
         Ok(amount) if amount.is_zero() => {
             Err("is nothing, so that nobody could pay: write it as \"$10\"".to_owned())

@@ -216,7 +216,6 @@ fn what_is_no_network_says_what_to_write() {
         "[[networks.facilitators]]\nurl = \"https://f/\"\n[[networks.facilitators]]\nurl = \"https://f\"";
     assert_told(&base("", same), "networks[0].facilitators", "names https://f twice");
     for (id, told) in [
-        ("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", "`solana` is no EVM network"),
         ("base", "is no CAIP-2 id"),
         ("eip155:08453", "is no CAIP-2 id"),
         ("eip155:402402", "is the network of the wallet"),

@@ -1,0 +1,132 @@
+//! `POST /v1/payments/{id}/resolve`: a person says what became of a payment of which nobody knows, on a network that is not read here.
+//!
+//! Its facilitator is asked again and again and never said that it settled it. Whoever calls this has looked at the network. What
+//! evidence closes is not theirs to say.
+
+use axum::Json;
+use axum::extract::State;
+use domain::{PaymentId, TransactionId, UnixMillis, Word};
+use ledger::{Close, OpenIntent};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::body::Body;
+use crate::call::caller::Caller;
+use crate::call::path::Path;
+use crate::control::ControlState;
+use crate::fields::Fields;
+use crate::money::Money;
+use crate::problem::Problem;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ResolveBody {
+    /// `moved` or `not_moved`.
+    outcome: String,
+    /// The transaction that moved it, as the network shows it; with `moved`.
+    transaction: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ResolvedView {
+    payment: String,
+    /// `moved`: it is captured, and delivered when it comes again within a day of the first time. `not_moved`: nothing was charged.
+    outcome: &'static str,
+    transaction: Option<String>,
+}
+
+pub(super) fn router() -> OpenApiRouter<ControlState> {
+    OpenApiRouter::default().routes(routes!(resolve))
+}
+
+/// Says what became of a payment whose settlement is unknown, on a network that is no EVM one.
+///
+/// The operator's alone. Which ones there are tells `payment.unknown`. Look at the network first: for a transfer of its payer to the provider's address that no other payment names.
+#[utoipa::path(post, path = "/v1/payments/{id}/resolve", operation_id = "payment.resolve", tag = "payments",
+    params(("id" = String, Path)), request_body = ResolveBody,
+    responses((status = 200, body = ResolvedView)), security(("management" = ["payments:refund"])))]
+async fn resolve(
+    State(state): State<ControlState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<ResolveBody>,
+) -> Result<Json<ResolvedView>, Problem> {
+    if !caller.is_admin() {
+        return Err(Problem::Forbidden("only the operator says what became of a payment".to_owned()));
+    }
+    let payment: PaymentId = id.parse()?;
+    let open = state.ledger.open_unknown(payment).ok_or(Problem::PaymentNotFound)?;
+    let transaction = outcome(&body)?;
+    let close = match transaction {
+        Some(transaction) => moved(&state, &open, transaction).await?,
+        None => not_moved(&open, state.ledger.time())?,
+    };
+    let resolved = ResolvedView {
+        payment: payment.to_string(),
+        outcome: if transaction.is_some() { "moved" } else { "not_moved" },
+        transaction: transaction.map(|transaction| transaction.to_string()),
+    };
+    // Before the books: whoever said it is known, whatever crashes in between.
+    let (network, token) = (&*open.intent.network, open.intent.token.to_string());
+    let said = json!({ "outcome": resolved.outcome, "transaction": resolved.transaction, "network": network,
+        "amount": Money::in_token(open.amount, (network, &token)) });
+    state.registry.note_resolved(&caller.actor(), payment, said).await?;
+    state.ledger.close(payment, close).await?;
+    tracing::warn!(%payment, network, outcome = resolved.outcome, "the operator says what became of it");
+    Ok(Json(resolved))
+}
+
+/// The transaction, where it moved.
+fn outcome(body: &ResolveBody) -> Result<Option<TransactionId>, Problem> {
+    let mut fields = Fields::default();
+    let named: Option<Result<Word, _>> = body.transaction.as_deref().map(str::parse);
+    let transaction = match (&*body.outcome, named) {
+        ("moved", Some(Ok(word))) => Some(TransactionId::Named(word)),
+        ("moved", _) => {
+            fields.refuse("/transaction", "name the transaction that moved it, as the network shows it");
+            None
+        }
+        ("not_moved", None) => None,
+        ("not_moved", Some(_)) => {
+            fields.refuse("/transaction", "is of what moved: leave it out");
+            None
+        }
+        _ => {
+            fields.refuse("/outcome", "must be moved or not_moved");
+            None
+        }
+    };
+    fields.finish()?;
+    Ok(transaction)
+}
+
+async fn moved(
+    state: &ControlState,
+    open: &OpenIntent,
+    transaction: TransactionId,
+) -> Result<Close, Problem> {
+    is_a_persons(open)?;
+    match state.ledger.settled_by(&open.intent.network, transaction).await? {
+        None => Ok(Close::Moved(transaction)),
+        Some(other) => Err(Problem::Conflict(format!("the transaction has paid for {other}; one pays once"))),
+    }
+}
+
+fn not_moved(open: &OpenIntent, now: UnixMillis) -> Result<Close, Problem> {
+    is_a_persons(open)?;
+    let sure = open.intent.over_at();
+    if now < sure {
+        return Err(Problem::Conflict(format!("what was signed may still land: say so after {sure}")));
+    }
+    Ok(Close::Void)
+}
+
+fn is_a_persons(open: &OpenIntent) -> Result<(), Problem> {
+    if open.intent.is_read() {
+        return Err(Problem::Conflict("its chain is read, and closes it by itself".to_owned()));
+    }
+    Ok(())
+}

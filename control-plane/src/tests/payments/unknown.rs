@@ -1,0 +1,100 @@
+//! What nobody knows: listed for the operator, who says what became of what no chain tells.
+
+use domain::{Address, Custody, Party, Settle};
+use ledger::Intent;
+
+use super::*;
+
+const SOLANA: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
+
+impl House {
+    /// A payment of ten cents of which nobody knows, valid until so many seconds from now.
+    async fn unknown(&self, nonce: u8, network: &str, valid_for: i64) -> String {
+        let party = |name: &str| match network {
+            SOLANA => Party::Named(name.parse().unwrap()),
+            _ => Address::repeat_byte(5).into(),
+        };
+        let valid_before = u64::try_from(self.ledger.time().seconds() + valid_for).unwrap();
+        let intent = Intent {
+            network: network.into(),
+            token: party("mint"),
+            payer: party("payer"),
+            pay_to: party("payee"),
+            custody: Custody::Direct,
+            deposit: None,
+            settle: Settle::After,
+            valid_before,
+            since_block: 0,
+            payload: "{}".into(),
+            requirements: "{}".into(),
+        };
+        let (agent, wallet) = (intent.agent().to_string(), intent.wallet().to_string());
+        let request = self.hold_request(("acme", "quotes"), (&agent, &wallet), 100_000);
+        let signed = B256::repeat_byte(nonce);
+        let key = domain::ReplayKey::of_transaction(network, signed);
+        let (intent, payment) = (Some(Arc::new(intent)), request.payment);
+        let request = HoldRequest { replay: Some(key), digest: Some(signed), intent, ..request };
+        let Held::Hold(hold) = self.ledger.hold(request).await.unwrap() else { panic!("no hold") };
+        let hold = if network == SOLANA { hold.ask().await.unwrap() } else { hold };
+        hold.leave_unknown();
+        payment.to_string()
+    }
+
+    async fn say(&self, payment: &str, body: Value) -> Answer {
+        self.admin("POST", &format!("/v1/payments/{payment}/resolve"), Some(body)).await
+    }
+}
+
+#[tokio::test]
+async fn the_operator_sees_what_nobody_knows_and_says_what_became_of_what_no_chain_tells() {
+    let house = House::control().await;
+    house.ledger.open_provider("acme").await.unwrap();
+    let read = house.unknown(1, "eip155:84532", 60).await;
+    let fresh = house.unknown(2, SOLANA, 60).await;
+    let old = house.unknown(3, SOLANA, -600).await;
+    let again = house.unknown(4, SOLANA, -600).await;
+    let listed = async || house.admin("GET", "/v1/payments/unknown", None).await.expect(200)["data"].clone();
+    let ids = |rows: &Value| rows.as_array().unwrap().iter().map(|row| text(&row["id"])).collect::<Vec<_>>();
+    let all = listed().await;
+    let mut expected = vec![read.clone(), fresh.clone(), old.clone(), again.clone()];
+    expected.sort_by_key(|id| id.parse::<PaymentId>().unwrap());
+    assert_eq!(ids(&all), expected);
+    let row = |id: &String| all.as_array().unwrap().iter().find(|row| row["id"] == **id).unwrap();
+    assert_eq!(
+        (&row(&fresh)["payer"], &row(&fresh)["amount"]["asset"]),
+        (&json!("payer"), &json!(format!("{SOLANA}/token:mint")))
+    );
+    assert!(row(&read)["not_moved_after"].is_null() && row(&fresh)["not_moved_after"].is_string());
+    let page = house.admin("GET", "/v1/payments/unknown?limit=3", None).await.expect(200);
+    let next = format!("/v1/payments/unknown?limit=3&after={}", text(&page["next"]));
+    assert_eq!(ids(&house.admin("GET", &next, None).await.expect(200)["data"]), &expected[3..]);
+
+    // What its chain tells is not theirs to say, nor what may still land.
+    let (moved, not_moved) =
+        (json!({ "outcome": "moved", "transaction": "5h6x" }), json!({ "outcome": "not_moved" }));
+    house.say(&read, moved.clone()).await.expect(409);
+    house.say(&read, not_moved.clone()).await.expect(409);
+    house.say(&fresh, not_moved.clone()).await.expect(409);
+    house.say(&old, moved.clone()).await.expect(200);
+    // One transaction pays once.
+    house.say(&again, moved).await.expect(409);
+    house.say(&again, not_moved).await.expect(200);
+    assert_eq!(listed().await.as_array().unwrap().len(), 2);
+    for (payment, outcome) in [(&old, "moved"), (&again, "not_moved")] {
+        let path = format!("/v1/changes?subject_kind=payment&subject={payment}");
+        let change = house.admin("GET", &path, None).await.expect(200)["data"][0].clone();
+        let said = (&change["action"], &change["actor_kind"], &change["after"]["outcome"]);
+        assert_eq!(said, (&json!("payment.resolved"), &json!("token"), &json!(outcome)));
+    }
+
+    let owner = json!({ "name": "its", "role": "owner", "owner": "lab" });
+    let key = text(&house.admin("POST", "/v1/api-keys", Some(owner)).await.expect(201)["key"]);
+    for (method, path) in
+        [("GET", "/v1/payments/unknown".to_owned()), ("POST", format!("/v1/payments/{fresh}/resolve"))]
+    {
+        let call = Call::new(method, &path).with("Authorization", &format!("Bearer {key}"));
+        let call = if method == "POST" { call.json(&json!({ "outcome": "not_moved" })) } else { call };
+        house.call(call).await.expect(403);
+    }
+    house.end().await;
+}

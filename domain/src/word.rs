@@ -1,0 +1,74 @@
+//! [`Word`]: a name that another system gave: an address or a transaction on a network whose names are no bytes of ours.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// Longest name, in bytes: a transaction of Solana has 88, a coin of Sui about as many.
+pub const WORD_BYTES_MAX: usize = 96;
+
+/// 1 to [`WORD_BYTES_MAX`] visible ASCII characters, compared as they are written. Small enough to be copied.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Word {
+    length: u8,
+    bytes: [u8; WORD_BYTES_MAX],
+}
+
+/// A text that is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("must be 1 to {WORD_BYTES_MAX} visible ASCII characters")]
+pub struct WordError;
+
+// === impl Word ===
+
+impl Word {
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let written = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        std::str::from_utf8(written).unwrap_or_default()
+    }
+}
+
+impl FromStr for Word {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let is_visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let mut bytes = [0; WORD_BYTES_MAX];
+        let place = bytes.get_mut(..text.len()).filter(|_| is_visible).ok_or(WordError)?;
+        place.copy_from_slice(text.as_bytes());
+        Ok(Self { length: u8::try_from(text.len()).map_err(|_| WordError)?, bytes })
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let longest = "x".repeat(WORD_BYTES_MAX);
+        for text in ["a", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", &longest] {
+            let word: Word = text.parse().unwrap();
+            assert_eq!((word.as_str(), word.to_string().as_str()), (text, text));
+        }
+        for text in ["", "a b", "a\n", "\u{e9}", &format!("{longest}x")] {
+            assert_eq!(text.parse::<Word>(), Err(WordError), "{text}");
+        }
+        assert_ne!("a".parse::<Word>(), "A".parse::<Word>());
+    }
+}

@@ -1,0 +1,85 @@
+//! [`ForeignWay`]: one way to pay a route on a network that is no EVM one, and [`Verifying`]: whose payments are being verified there.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use domain::catalog::{Provider, Route};
+use domain::{Amount, ForeignNetwork, ReplayKey, Settle, Word};
+use parking_lot::Mutex;
+use protocol::offer::Offer;
+use serde_json::{Map, Value};
+use settlement::Foreign;
+
+/// A token of such a network, made out to a provider's own address there.
+#[derive(Clone, Debug)]
+pub(crate) struct ForeignWay {
+    pub(crate) network: Arc<str>,
+    pub(crate) token: Word,
+    pub(crate) pay_to: Word,
+    pub(crate) max_timeout_seconds: u64,
+    /// What its facilitator wants clients to find in an offer.
+    extra: Arc<Map<String, Value>>,
+}
+
+/// Payments that a facilitator is asked about before anything is held for them. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verifying {
+    keys: Arc<Mutex<HashSet<ReplayKey>>>,
+}
+
+/// One of them; no more when it is dropped.
+#[must_use = "whoever drops it lets the next one ask"]
+pub(crate) struct Verification {
+    verifying: Verifying,
+    key: ReplayKey,
+}
+
+/// All ways to pay a route: in each token of each network where its provider has an address, whose facilitator has said what offers must
+/// carry. What is signed there moves whole, and nothing can be taken back or collected later: a price that is known only from the answer,
+/// and any other time to settle than after it, has none.
+pub(crate) fn ways(route: &Route, provider: &Provider, foreign: Option<&Foreign>) -> Vec<ForeignWay> {
+    let can_be = route.settle == Settle::After && route.price.metered().is_none();
+    let Some(foreign) = foreign.filter(|_| can_be) else { return Vec::new() };
+    let mut ways = Vec::new();
+    for line in foreign.lines() {
+        let ForeignNetwork { id, tokens, max_timeout_seconds } = line.network();
+        let own = provider.foreign.iter().find(|(network, _)| network == id);
+        let (Some((_, pay_to)), Some(extra)) = (own, foreign.extra(id)) else { continue };
+        ways.extend(tokens.iter().map(|token| ForeignWay {
+            network: Arc::clone(id),
+            token: *token,
+            pay_to: *pay_to,
+            max_timeout_seconds: *max_timeout_seconds,
+            extra: Arc::clone(&extra),
+        }));
+    }
+    ways
+}
+
+// === impl ForeignWay ===
+
+impl ForeignWay {
+    /// What is asked for in this way.
+    pub(crate) fn offer(&self, amount: Amount, quote: &str) -> Offer {
+        let names = (&*self.network, self.token.as_str(), self.pay_to.as_str());
+        Offer::foreign(names, amount, self.max_timeout_seconds, (&self.extra, quote))
+    }
+}
+
+// === impl Verifying ===
+
+impl Verifying {
+    /// None while the same payment is being verified.
+    pub(crate) fn begin(&self, key: ReplayKey) -> Option<Verification> {
+        let is_new = self.keys.lock().insert(key);
+        is_new.then(|| Verification { verifying: self.clone(), key })
+    }
+}
+
+// === impl Verification ===
+
+impl Drop for Verification {
+    fn drop(&mut self) {
+        self.verifying.keys.lock().remove(&self.key);
+    }
+}

@@ -1,0 +1,117 @@
+//! Payments on networks that are not read here: what certainly was not asked for is void after a crash, and what was is unknown until
+//! somebody says what became of it.
+
+use std::sync::Arc;
+
+use domain::{B256, Custody, Party, ReplayKey, Settle, TransactionId};
+
+use super::kit::{Books, NOON, amount, clean, request};
+use crate::{Booked, Close, Held, HoldError, HoldRequest, Intent};
+
+const SOLANA: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
+
+fn named(text: &str) -> Party {
+    Party::Named(text.parse().unwrap())
+}
+
+fn moved(text: &str) -> TransactionId {
+    TransactionId::Named(text.parse().unwrap())
+}
+
+/// A payment of ten cents, that `nonce` names.
+fn foreign(nonce: u8) -> HoldRequest {
+    let intent = Intent {
+        network: SOLANA.into(),
+        token: named("4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU"),
+        payer: named("2wKupLR9q6wXYppw8Gr2NvWxKBUqm4PPJKkQfoxHDBg4"),
+        pay_to: named("EGBQqKn968sVv5cQh5Cr72pSTHfxsuzq7o7asqYB5uEV"),
+        custody: Custody::Direct,
+        deposit: None,
+        settle: Settle::After,
+        valid_before: u64::try_from(NOON / 1000 + 60).unwrap(),
+        since_block: 0,
+        payload: "{}".into(),
+        requirements: "{}".into(),
+    };
+    HoldRequest {
+        agent: intent.agent(),
+        wallet: intent.wallet(),
+        replay: Some(ReplayKey::of_transaction(SOLANA, B256::repeat_byte(nonce))),
+        digest: Some(B256::repeat_byte(nonce)),
+        intent: Some(Arc::new(intent)),
+        ..request(100_000)
+    }
+}
+
+#[tokio::test]
+async fn addresses_and_transactions_are_kept_as_they_are_written_and_a_transaction_names_its_payment() {
+    let mut books = Books::new();
+    let paid = foreign(1);
+    let hold = books.hold(paid.clone()).await.unwrap().ask().await.unwrap();
+    clean(&books.ledger.audit().await.unwrap());
+    let receipt = hold.capture_settled(moved("5h6x")).await.unwrap();
+    assert_eq!(receipt.record().moved_by().as_deref(), Some("5h6x"));
+    receipt.delivered();
+    books.close();
+    books.reopen();
+    let record = books.ledger.payment(paid.payment).await.unwrap().unwrap();
+    let on_chain = record.receipt.on_chain.clone().unwrap();
+    assert_eq!((on_chain.transaction, on_chain.direct), (Some(moved("5h6x")), true));
+    assert_eq!(Some(on_chain.payer), paid.intent.as_ref().map(|intent| intent.payer));
+    let booked = books.ledger.booked(domain::PaymentId::from_bytes([0; 16]), 10).await.unwrap().remove(0);
+    assert_eq!((booked.outcome, booked.moved), (Booked::Settled(moved("5h6x")), None));
+    assert_eq!(booked.open.intent, paid.intent.clone().unwrap());
+    assert_eq!(books.ledger.due(10).await.unwrap(), []);
+    let settled_by = async |network, name| books.ledger.settled_by(network, moved(name)).await.unwrap();
+    assert_eq!(settled_by(SOLANA, "5h6x").await, Some(paid.payment));
+    assert_eq!(settled_by(SOLANA, "5h6y").await, None);
+    assert_eq!(settled_by("solana:other", "5h6x").await, None);
+    // For ever, although nobody knows when it expires.
+    assert!(matches!(books.ledger.hold(paid).await, Ok(Held::Prior(_))));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn d8_what_nobody_was_asked_to_settle_is_void_after_a_crash_and_what_was_stays_unknown() {
+    let mut books = Books::new();
+    let (unasked, asked, left) = (foreign(1), foreign(2), foreign(3));
+    let running = books.hold(unasked.clone()).await.unwrap();
+    let settling = books.hold(asked.clone()).await.unwrap().ask().await.unwrap();
+    books.hold(left.clone()).await.unwrap().ask().await.unwrap().leave_unknown();
+    books.reopen();
+    drop((running, settling));
+    for _ in 0..2 {
+        let unknown: Vec<_> = books.ledger.unknown().into_iter().map(|open| open.payment).collect();
+        let mut both = [asked.payment, left.payment];
+        both.sort();
+        assert_eq!(unknown, both);
+        let again = HoldRequest { payment: foreign(9).payment, ..asked.clone() };
+        assert_eq!(books.ledger.hold(again).await.unwrap_err(), HoldError::Unsettled(asked.payment));
+        clean(&books.ledger.audit().await.unwrap());
+        books.reopen();
+    }
+    assert_eq!(books.ledger.unknown()[0].amount, amount(100_000));
+    books.ledger.close(asked.payment, Close::Moved(moved("a"))).await.unwrap();
+    books.ledger.close(left.payment, Close::Void).await.unwrap();
+    // It was never delivered: once more, free.
+    match books.ledger.hold(asked).await.unwrap() {
+        Held::Redelivery(redelivery) => redelivery.delivered(),
+        other => panic!("a redelivery was expected, not {other:?}"),
+    }
+    for free in [unasked, left] {
+        books.hold(free).await.unwrap().void().await.unwrap();
+    }
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_drops_a_hold_voids_it_until_its_settlement_is_asked_for() {
+    let books = Books::new();
+    drop(books.hold(foreign(1)).await.unwrap());
+    drop(books.hold(foreign(2)).await.unwrap().ask().await.unwrap());
+    books.until_idle().await;
+    assert_eq!(books.ledger.unknown().len(), 1);
+    books.hold(foreign(1)).await.unwrap().void().await.unwrap();
+    books.ledger.close(books.ledger.unknown()[0].payment, Close::Void).await.unwrap();
+    books.finish().await;
+}

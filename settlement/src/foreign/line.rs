@@ -1,0 +1,263 @@
+//! [`ForeignLine`]: one network that is not read here, and its facilitator. There is one: what it was asked to settle, only it can be asked
+//! again, and what clients sign is for its account.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use domain::{ForeignNetwork, TransactionId, UnixMillis, Word};
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Unread;
+use crate::facilitator::{Identified, Settled, Supported, Unknown, Verified};
+use crate::rail::breaker::Breaker;
+use crate::rail::{Member, RailObserver};
+
+/// For how long what a facilitator says of itself is believed, and how soon one that said nothing is asked again.
+const STANDS_MS: i64 = 60_000;
+const AGAIN_MS: i64 = 5_000;
+
+/// Payments of which nobody knows; with more, no others are taken on the network.
+const UNKNOWN_MAX: usize = 10_000;
+
+/// Why nobody was asked.
+const BUSY: &str = "the facilitator is busy, or left alone because it is silent";
+
+/// A network, and who settles there.
+pub struct ForeignLine {
+    network: ForeignNetwork,
+    member: Member,
+    /// Verifications at once, of payments that pay for nothing yet: at most half of what the facilitator is asked at once.
+    verifying: Semaphore,
+    settling: Semaphore,
+    /// How long either waits for a place.
+    wait_max: Duration,
+    breaker: Mutex<Breaker>,
+    told: Mutex<Told>,
+    /// Payments of which nobody knows.
+    unknown: AtomicUsize,
+}
+
+/// What it said of itself.
+#[derive(Debug, Default)]
+struct Told {
+    extra: Option<Arc<Map<String, Value>>>,
+    next: Option<UnixMillis>,
+}
+
+/// Who pays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// This address; the payment would be settled.
+    Payer(Word),
+    /// It would not; the facilitator's code for why.
+    Invalid(String),
+    /// Nobody could be asked; why.
+    Nobody(String),
+}
+
+/// What was heard of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It says that value moved, in this transaction.
+    Moved(TransactionId),
+    /// It found the payment wrong before anything was sent.
+    Invalid(String),
+    /// It was asked, and may have settled it.
+    Unknown(String),
+    /// It was not asked.
+    Nobody(String),
+}
+
+// === impl ForeignLine ===
+
+impl ForeignLine {
+    /// What the facilitator is asked waits for a place for `wait_max`. Its weight does not matter.
+    #[must_use]
+    pub fn new(network: ForeignNetwork, member: Member, wait_max: Duration) -> Self {
+        let (verifying, settling) =
+            (Semaphore::new(member.running_max.div_ceil(2)), Semaphore::new(member.running_max));
+        let (breaker, told) = (Mutex::default(), Mutex::default());
+        let unknown = AtomicUsize::new(0);
+        Self { network, member, verifying, settling, wait_max, breaker, told, unknown }
+    }
+
+    /// Which.
+    #[must_use]
+    pub const fn network(&self) -> &ForeignNetwork {
+        &self.network
+    }
+
+    pub(super) fn extra(&self) -> Option<Arc<Map<String, Value>>> {
+        self.told.lock().extra.clone()
+    }
+
+    /// Asks what clients must find in offers, where it is time to. Whether it has changed.
+    pub(super) async fn learn(&self, now: UnixMillis) -> bool {
+        if self.told.lock().next.is_some_and(|next| now < next) {
+            return false;
+        }
+        let supported = self.member.facilitator.supported().await;
+        let mut told = self.told.lock();
+        told.next = Some(now.plus(if supported.is_ok() { STANDS_MS } else { AGAIN_MS }));
+        // Where it gives no answer, what it said before stands.
+        supported.is_ok_and(|supported| told.hear(&supported, &self.network.id))
+    }
+
+    /// How many payments there are of which nobody knows.
+    pub(super) fn set_unknown(&self, payments: usize) {
+        self.unknown.store(payments, Ordering::Relaxed);
+    }
+
+    pub(super) async fn identify(
+        &self,
+        unread: &Unread,
+        now: UnixMillis,
+        observer: &dyn RailObserver,
+    ) -> Identity {
+        if self.unknown.load(Ordering::Relaxed) >= UNKNOWN_MAX {
+            return Identity::Nobody("nobody knows of too many payments on the network".to_owned());
+        }
+        let Some(_place) = self.place(&self.verifying, now).await else {
+            return Identity::Nobody(BUSY.to_owned());
+        };
+        let identified = self.member.facilitator.identify(unread.shown()).await;
+        self.note(&identified, now, observer);
+        match identified {
+            Ok(Identified::Payer(payer)) => Identity::Payer(payer),
+            Ok(Identified::Invalid(reason)) => Identity::Invalid(reason),
+            Err(unknown) => Identity::Nobody(unknown.to_string()),
+        }
+    }
+
+    /// Verified first: what is found wrong then was certainly not sent, whatever it says for why.
+    pub(super) async fn settle(
+        &self,
+        unread: &Unread,
+        now: UnixMillis,
+        observer: &dyn RailObserver,
+    ) -> Heard {
+        let Some(_place) = self.place(&self.settling, now).await else {
+            return Heard::Nobody(BUSY.to_owned());
+        };
+        let verified = self.member.facilitator.verify(unread.shown()).await;
+        self.note(&verified, now, observer);
+        match verified {
+            Ok(Verified::Valid) => self.ask(unread, now, observer).await,
+            Ok(Verified::Invalid(reason)) => Heard::Invalid(reason),
+            Err(unknown) => Heard::Nobody(unknown.to_string()),
+        }
+    }
+
+    /// What it refuses now it may have settled before. Some settle only what they have verified a moment ago, whatever they found.
+    pub(super) async fn ask_again(
+        &self,
+        unread: &Unread,
+        now: UnixMillis,
+        observer: &dyn RailObserver,
+    ) -> Heard {
+        let Some(_place) = self.place(&self.settling, now).await else {
+            return Heard::Nobody(BUSY.to_owned());
+        };
+        let verified = self.member.facilitator.verify(unread.shown()).await;
+        self.note(&verified, now, observer);
+        self.ask(unread, now, observer).await
+    }
+
+    async fn ask(&self, unread: &Unread, now: UnixMillis, observer: &dyn RailObserver) -> Heard {
+        let settled = self.member.facilitator.settle(unread.shown()).await;
+        self.note(&settled, now, observer);
+        match settled {
+            Ok(Settled::Moved { transaction }) => match transaction.parse() {
+                Ok(word) => Heard::Moved(TransactionId::Named(word)),
+                Err(_) => Heard::Unknown("its transaction has no name".to_owned()),
+            },
+            Ok(Settled::Refused(reason)) => Heard::Unknown(reason),
+            Err(unknown) if unknown.was_not_asked() => Heard::Nobody(unknown.to_string()),
+            Err(unknown) => Heard::Unknown(unknown.to_string()),
+        }
+    }
+
+    /// A place, after the others who wait for one; none where the facilitator is left alone.
+    async fn place<'a>(&self, places: &'a Semaphore, now: UnixMillis) -> Option<SemaphorePermit<'a>> {
+        if self.breaker.lock().is_open(now) {
+            return None;
+        }
+        let place = tokio::time::timeout(self.wait_max, places.acquire()).await.ok()?.ok()?;
+        self.breaker.lock().admits(now).then_some(place)
+    }
+
+    /// Only silence counts against it: what it answers to a payment, and with which status, its payer has in hand.
+    fn note<T>(&self, heard: &Result<T, Unknown>, now: UnixMillis, observer: &dyn RailObserver) {
+        let answered = !heard.as_ref().is_err_and(Unknown::is_silence);
+        let mut breaker = self.breaker.lock();
+        let changed = if answered { breaker.succeeded() } else { breaker.failed(now) };
+        drop(breaker);
+        if changed {
+            let name = &*self.member.name;
+            tracing::warn!(
+                facilitator = name,
+                answered,
+                "the facilitator is left alone for a while, or answers again"
+            );
+            observer.facilitator(name, answered);
+        }
+    }
+}
+
+// === impl Told ===
+
+impl Told {
+    /// Takes in what it says; whether offers change by it. The account that they name they go on naming for as long as it is the
+    /// facilitator's: it may name another of its own each time, and clients have the first one.
+    fn hear(&mut self, supported: &Supported, network: &str) -> bool {
+        let heard = supported.extra_of_exact(network).map(Arc::new);
+        let stands = |then: &Map<String, Value>, now: &Map<String, Value>| {
+            then.len() == now.len()
+                && then.iter().all(|(key, value)| {
+                    now.get(key).is_some_and(|now| {
+                        let account = value.as_str().filter(|_| now.is_string());
+                        value == now || account.is_some_and(|account| supported.signs_as(network, account))
+                    })
+                })
+        };
+        if let (Some(then), Some(now)) = (&self.extra, &heard)
+            && stands(then, now)
+        {
+            return false;
+        }
+        let has_changed = self.extra != heard;
+        self.extra = heard;
+        has_changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SOLANA: &str = "solana:devnet";
+
+    fn supported(account: &str, signers: &[&str]) -> Supported {
+        serde_json::from_value(json!({
+            "kinds": [{ "x402Version": 2, "scheme": "exact", "network": SOLANA, "extra": { "feePayer": account } }],
+            "signers": { "solana:*": signers },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_account_that_offers_name_is_kept_for_as_long_as_it_is_the_facilitators() {
+        let mut told = Told::default();
+        assert!(told.hear(&supported("a", &["a", "b"]), SOLANA));
+        assert!(!told.hear(&supported("b", &["a", "b"]), SOLANA));
+        assert_eq!(told.extra.as_ref().unwrap()["feePayer"], "a");
+        assert!(told.hear(&supported("b", &["b"]), SOLANA));
+        assert_eq!(told.extra.as_ref().unwrap()["feePayer"], "b");
+        assert!(told.hear(&Supported::default(), SOLANA) && told.extra.is_none());
+    }
+}

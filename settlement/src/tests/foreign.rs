@@ -1,0 +1,157 @@
+//! Networks that are not read here, with a real ledger: what a facilitator has said is written down, and nobody is asked for a call that
+//! has ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use domain::{
+    BasisPoints, Capture, Clock, Custody, Fingerprint, ForeignNetwork, Party, PaymentId, Price, ReplayKey,
+    Settle, TransactionId,
+};
+use ledger::{Held, HoldRequest, Intent, PaymentState};
+use protocol::offer::Offer;
+use serde_json::{Map, json};
+use tokio::sync::watch;
+
+use super::house::{House, amount, continuous};
+use crate::Unread;
+use crate::facilitator::{Configuration, Facilitator, Headers};
+use crate::foreign::{Foreign, ForeignLine, resolver};
+use crate::mock::{Act, Mock};
+use crate::rail::{Member, Settling, Unobserved};
+
+const SOLANA: &str = "solana:devnet";
+const LONG: Duration = Duration::from_secs(30);
+
+struct Scene {
+    house: House,
+    mock: Mock,
+    foreign: Foreign,
+}
+
+// === impl Scene ===
+
+impl Scene {
+    async fn new() -> Self {
+        // Fails where another test was faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (house, mock) = (House::new(continuous()).await, Mock::start().await);
+        let configuration = Configuration {
+            url: mock.url.clone(),
+            headers: Headers::default(),
+            verify_timeout: LONG,
+            settle_timeout: LONG,
+        };
+        let facilitator = Facilitator::new(configuration).unwrap();
+        let member = Member { name: "it".into(), facilitator, weight: 1, running_max: 8 };
+        let tokens = vec!["mint".parse().unwrap()];
+        let network = ForeignNetwork { id: SOLANA.into(), tokens, max_timeout_seconds: 60 };
+        let lines = vec![ForeignLine::new(network, member, LONG)];
+        let clock = Arc::clone(&house.clock) as Arc<dyn Clock>;
+        let foreign = Foreign::new(lines, house.ledger.clone(), clock, Arc::new(Unobserved));
+        Self { house, mock, foreign }
+    }
+
+    fn request(&self, nonce: u8) -> HoldRequest {
+        let names = (SOLANA, "mint", "payee");
+        let offer = Offer::foreign(names, amount(1_000), 60, (&Map::new(), "quote"));
+        let party = |name: &str| Party::Named(name.parse().unwrap());
+        let payload = json!({ "x402Version": 2, "accepted": offer, "payload": { "transaction": nonce } });
+        let intent = Intent {
+            network: SOLANA.into(),
+            token: party("mint"),
+            payer: party("payer"),
+            pay_to: party("payee"),
+            custody: Custody::Direct,
+            deposit: None,
+            settle: Settle::After,
+            valid_before: self.house.ledger.time().seconds().unsigned_abs() + 60,
+            since_block: 0,
+            payload: payload.to_string().into(),
+            requirements: serde_json::to_string(&offer).unwrap().into(),
+        };
+        let signed = B256::repeat_byte(nonce);
+        HoldRequest {
+            payment: PaymentId::generate(self.house.ledger.time(), [nonce; 10]),
+            agent: intent.agent(),
+            wallet: intent.wallet(),
+            provider: "acme".into(),
+            route: "quotes".into(),
+            price: Price::Fixed(amount(1_000)),
+            capture: Capture::After,
+            revision: 1,
+            fee: BasisPoints::new(1_000).unwrap(),
+            per_day: None,
+            per_month: None,
+            limits: Vec::new(),
+            free_per_day: 0,
+            replay: Some(ReplayKey::of_transaction(SOLANA, signed)),
+            digest: Some(signed),
+            idempotency: None,
+            fingerprint: Fingerprint::from_bytes([1; 16]),
+            intent: Some(Arc::new(intent)),
+            unsettled_max: None,
+        }
+    }
+
+    /// A payment of which it is written down that its settlement is asked for, by a process that ends before it knows.
+    async fn asked(&self, nonce: u8) -> (PaymentId, Unread) {
+        let request = self.request(nonce);
+        let (payment, unread) = (request.payment, Unread::of(request.intent.as_ref().unwrap()).unwrap());
+        let Held::Hold(hold) = self.house.ledger.hold(request).await.unwrap() else { panic!("no hold") };
+        hold.ask().await.unwrap().leave_unknown();
+        (payment, unread)
+    }
+
+    /// The facilitator finds payments right, and settles them in this transaction, or fails.
+    fn settles(&self, transaction: Option<&str>) {
+        let settled =
+            json!({ "success": true, "payer": "payer", "transaction": transaction, "network": SOLANA });
+        let settled =
+            transaction.map_or(Act::Answer(500, "{}".to_owned()), |_| Act::Answer(200, settled.to_string()));
+        let valid = Act::Answer(200, json!({ "isValid": true, "payer": "payer" }).to_string());
+        self.mock.does(Act::By(Arc::new(move |call| {
+            if call.head.contains("/verify") { valid.clone() } else { settled.clone() }
+        })));
+    }
+}
+
+#[tokio::test]
+async fn what_was_heard_and_not_written_down_is_written_down_without_asking_and_nobody_is_asked_for_the_others()
+ {
+    let scene = Scene::new().await;
+    let (heard, unread) = scene.asked(1).await;
+    let (unheard, _) = scene.asked(2).await;
+    let moved = TransactionId::Named("one".parse().unwrap());
+    scene.settles(Some("one"));
+    assert_eq!(scene.foreign.settle(heard, &unread).await, Settling::Told(moved));
+    let asked = scene.mock.calls().len();
+
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(resolver::run(scene.foreign.clone(), Duration::from_millis(1), stopped));
+    while scene.house.ledger.open_unknown(heard).is_some() {
+        tokio::task::yield_now().await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap();
+    assert_eq!(scene.mock.calls().len(), asked);
+    assert!(scene.house.ledger.open_unknown(unheard).is_some());
+    let record = scene.house.ledger.payment(heard).await.unwrap().unwrap();
+    assert_eq!((record.state, record.receipt.moved_by().as_deref()), (PaymentState::Captured, Some("one")));
+}
+
+#[tokio::test]
+async fn a_payment_that_comes_again_is_settled_and_no_transaction_settles_two() {
+    let scene = Scene::new().await;
+    let ((one, _), (other, _)) = (scene.asked(1).await, scene.asked(2).await);
+    scene.settles(None);
+    assert!(!scene.foreign.settle_again(one).await);
+    scene.settles(Some("one"));
+    assert!(scene.foreign.settle_again(one).await);
+    // It is no more unknown.
+    assert!(!scene.foreign.settle_again(one).await);
+    assert!(!scene.foreign.settle_again(other).await, "its transaction paid for another one");
+    scene.settles(Some("other"));
+    assert!(scene.foreign.settle_again(other).await);
+}
