@@ -22,6 +22,7 @@ use crate::stage::prepay::Undoing;
 use crate::stage::rate::Counted;
 use crate::stage::route::Routed;
 use crate::traffic::RouteTraffic;
+use crate::until::Until;
 
 /// One request, from its header to its log line.
 pub(crate) struct RequestContext {
@@ -85,6 +86,8 @@ pub(crate) struct Exchange {
     pub(crate) meter: Option<Meter>,
     /// An answer that waits for that.
     pub(crate) late: Option<Late>,
+    /// Set where its connection to the upstream ends by itself.
+    pub(crate) until: Option<Until>,
 }
 
 /// The money of an exchange. It only moves down this list.
@@ -208,6 +211,7 @@ impl Exchange {
             is_upgrade: false,
             meter: None,
             late: None,
+            until: None,
         }
     }
 
@@ -221,6 +225,28 @@ impl Exchange {
     /// paid although the client leaves.
     pub(crate) fn is_work(&self) -> bool {
         self.is_upgrade || !self.request.is_safe() || self.routed.route.capture == Capture::Before
+    }
+
+    /// Until when its upstream may take, where its payment is still to be settled.
+    pub(crate) fn answer_by(&self) -> Option<Instant> {
+        match &self.money {
+            Money::Signed(signed) => Some(signed.answer_by),
+            _ => None,
+        }
+    }
+
+    /// Whether it took longer.
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(&self.money, Money::Signed(signed) if signed.is_late())
+    }
+
+    /// What is still to come of an answer that is paid for may take its time; not of one that is counted as it passes.
+    pub(crate) fn settled(&mut self) {
+        if !matches!(self.money, Money::Signed(_) | Money::Counting(_))
+            && let Some(until) = self.until.take()
+        {
+            until.lift();
+        }
     }
 
     /// Until when (Unix seconds) a payment has to be settled whose answer passes.

@@ -133,13 +133,7 @@ impl Proxy {
         };
 
         let started = Instant::now();
-        let holder = Holder {
-            ledger: &self.ledger,
-            directory: &self.directory,
-            public: self.public.as_deref(),
-            metrics: &self.metrics,
-            client: rate::client(session),
-        };
+        let holder = self.holder(session);
         let held = self.hold(&holder, session, (&claim, at), (routed, &request), &mut context.counted).await;
         context.times.hold = Some(started.elapsed());
         let (admission, holding) = match held {
@@ -178,6 +172,16 @@ impl Proxy {
             Admission::Replay(prior) => {
                 Ok(Decision::Answer(replay(prior, &holding.payer), Outcome::Replayed))
             }
+        }
+    }
+
+    fn holder(&self, session: &Session) -> Holder<'_> {
+        Holder {
+            ledger: &self.ledger,
+            directory: &self.directory,
+            public: self.public.as_deref(),
+            metrics: &self.metrics,
+            client: rate::client(session),
         }
     }
 

@@ -2,8 +2,10 @@
 
 use pingora::{Error, ErrorSource, ErrorType};
 
+use crate::context::Exchange;
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
+use crate::until::Until;
 
 /// The upstream ended its answer before it was whole.
 const BROKEN_OFF: &str = "broken_off";
@@ -27,12 +29,14 @@ pub(crate) fn reason(outcome: Outcome, error: Option<&Error>, status: u16) -> Op
 }
 
 /// What a failure of Pingora's is answered with; `None` where nobody is left to answer.
-pub(crate) fn refusal_of(error: &Error) -> Option<Refusal> {
+pub(crate) fn refusal_of(error: &Error, exchange: Option<&Exchange>) -> Option<Refusal> {
+    let is_over = || exchange.and_then(|exchange| exchange.until.as_ref()).is_some_and(Until::is_over);
     match (error.esource(), error.etype()) {
         (
             ErrorSource::Upstream,
             ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
         ) => Some(Refusal::UpstreamTimeout),
+        (ErrorSource::Upstream, _) if is_over() => Some(Refusal::UpstreamTimeout),
         (ErrorSource::Upstream, _) => Some(Refusal::Upstream),
         (
             ErrorSource::Downstream,

@@ -108,7 +108,7 @@ impl Gateway {
         let (registry, metrics) = (registry.clone(), Arc::clone(metrics));
         metrics.set_queue_max(settings.limits.holds_max);
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
-        tokio::spawn(rate::sweep(Arc::clone(&snapshot)));
+        tokio::spawn(rate::sweep(Arc::clone(&snapshot), public.clone()));
         let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(clock), Arc::clone(&metrics));
         let (end, ends) = oneshot::channel();
         let bookkeeping = tokio::spawn(books.run(ends));

@@ -33,6 +33,7 @@ mod meter;
 mod metrics;
 mod newer;
 mod offer;
+mod overdue;
 mod payer_view;
 mod pool;
 mod proxy;
@@ -50,6 +51,7 @@ mod snapshot;
 mod stage;
 mod traffic;
 mod unanswered;
+mod until;
 mod way;
 mod worker;
 

@@ -1,6 +1,8 @@
 //! Every limit of the data plane, by name: those that can be set, and those that cannot. A queue, a body or a header
 //! without one is a bug.
 
+use std::num::NonZeroU32;
+
 use domain::Network;
 use registry::config::{Limits, ShutdownSettings};
 
@@ -23,6 +25,9 @@ pub(crate) const ROUTE_LABELS_MAX: usize = 200;
 /// What it takes to settle a payment behind a stream, in milliseconds: such a stream ends so long before its payment's time is over.
 pub(crate) const SETTLED_BEHIND_MS: i64 = 12_000;
 
+/// Longest request body that goes to an upstream at once, as far as its patience is concerned, in bytes.
+pub(crate) const SENT_AT_ONCE_BYTES_MAX: u64 = 64 * 1024;
+
 /// Pieces of an answer that Pingora takes on before it writes the first of them.
 pub(crate) const PIECES_WAITING_MAX: u64 = 4;
 
@@ -32,6 +37,10 @@ pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 /// Safe requests that one agent may leave in a day, after they went upstream and before they were answered, without
 /// paying for them.
 pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
+
+/// Payers of whom nothing is known that one client address may sign as: so many a second, and so many at once. Each costs a read of a node.
+pub(crate) const STRANGERS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+pub(crate) const STRANGERS_AT_ONCE_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 
 /// Answers under the reserved prefix that one client address gets in a minute.
 pub(crate) const PAYER_VIEWS_PER_MINUTE_MAX: u32 = 120;

@@ -22,6 +22,7 @@ use crate::meter::{Mistake, Source};
 use crate::metrics::commits::CommitMetrics;
 use crate::metrics::making::Making;
 use crate::metrics::metered::MeteredMetrics;
+use crate::rate::STRANGERS;
 use crate::shutdown::Shutdown;
 
 pub(crate) use label::{Outcome, Stage};
@@ -147,7 +148,7 @@ impl Metrics {
         let closed: [(&IntCounterVec, &[&str]); 5] = [
             (&self.policy_cache, &["hit", "miss"]),
             (&self.violations, &VIOLATIONS),
-            (&self.rate_limited, &["route", "provider"]),
+            (&self.rate_limited, &["route", "provider", STRANGERS]),
             (&self.collisions, &["replayed", "conflict", "in_progress"]),
             (&self.reloads, &["ok", "failed"]),
         ];

@@ -15,7 +15,7 @@ use pingora::modules::http::HttpModules;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType};
+use pingora::{Error, ErrorSource};
 use registry::Directory;
 
 use crate::context::{Exchange, RequestContext};
@@ -28,7 +28,7 @@ use crate::gateway::Parts;
 use crate::header_clock::HeaderClock;
 use crate::http_version::speak;
 use crate::leniency::Leniency;
-use crate::limits::{SETTLED_BEHIND_MS, Settings};
+use crate::limits::Settings;
 use crate::metrics::{Metrics, Outcome};
 use crate::newer::Newer;
 use crate::payer_view::PayerView;
@@ -112,23 +112,6 @@ impl Proxy {
         // What a cache keeps, if the route lets it, is not the same with and without an origin.
         response.append_header(http::header::VARY, "origin")?;
         cors::expose(response, session.req_header().headers.contains_key(http::header::ORIGIN))
-    }
-
-    /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain, one that could not be
-    /// settled behind its answer any more.
-    fn outlived(&self, exchange: &Exchange, started: Instant) -> pingora::Result<()> {
-        let is_old = exchange.is_upgrade && started.elapsed() > self.settings.limits.websocket_duration_max;
-        let is_late = exchange.is_stream()
-            && self.shutdown.draining_for().is_some_and(|time| time > self.settings.shutdown.stream_grace);
-        let is_overdue = exchange
-            .settles_by()
-            .is_some_and(|by| self.ledger.time().plus(SETTLED_BEHIND_MS).seconds() >= by);
-        if is_old || is_late || is_overdue {
-            return Err(
-                Error::explain(ErrorType::ConnectionClosed, "the connection's time is over").into_down()
-            );
-        }
-        Ok(())
     }
 }
 
@@ -214,9 +197,9 @@ impl ProxyHttp for Proxy {
         end_of_stream: bool,
         context: &mut RequestContext,
     ) -> pingora::Result<()> {
+        self.outlived(context)?;
         let Some(exchange) = &mut context.exchange else { return Ok(()) };
         exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        self.outlived(exchange, context.started)?;
         let limit = exchange.routed.route.request_bytes_max;
         if exchange.request_bytes > limit && !exchange.is_upgrade {
             return Err(Self::fail(context, Refusal::BodyTooLarge(limit)));
@@ -243,7 +226,10 @@ impl ProxyHttp for Proxy {
         match capture(exchange, response, &self.metrics, &mut context.times).await {
             // The real header comes later.
             Ok(_) if exchange.late.is_some() => Ok(()),
-            Ok(outcome) => self.answered(session, response, outcome, context),
+            Ok(outcome) => {
+                exchange.settled();
+                self.answered(session, response, outcome, context)
+            }
             Err(refusal) => Err(self.fail_to_capture(session, context, refusal)),
         }
     }
@@ -267,9 +253,11 @@ impl ProxyHttp for Proxy {
         _end_of_stream: bool,
         context: &mut RequestContext,
     ) -> pingora::Result<Option<std::time::Duration>> {
+        if body.is_some() {
+            self.outlived(context)?;
+        }
         let Some(exchange) = &mut context.exchange else { return Ok(None) };
         if let Some(chunk) = body {
-            self.outlived(exchange, context.started)?;
             self.hurry(session, exchange);
             exchange.response_bytes += chunk.len() as u64;
             if let Some(recording) = &mut exchange.recording {
@@ -331,7 +319,7 @@ impl ProxyHttp for Proxy {
         let broke_off = context.refusal.is_none()
             && *error.esource() == ErrorSource::Downstream
             && context.exchange.as_ref().is_some_and(Exchange::binds);
-        let refusal = context.refusal.take().or_else(|| refusal_of(error));
+        let refusal = context.refusal.take().or_else(|| refusal_of(error, context.exchange.as_ref()));
         let Some(refusal) = refusal.filter(|_| !broke_off) else {
             // The client is gone; what that means for its money is decided in `logging`.
             return FailToProxy { error_code: 0, can_reuse_downstream: false };

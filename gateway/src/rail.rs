@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::exposure::Exposure;
 use crate::foreign_way::Verifying;
+use crate::rate::Strangers;
 
 /// Public networks, as a request needs them.
 #[async_trait]
@@ -39,6 +40,9 @@ pub trait PublicRail: Send + Sync {
     /// The network cannot be read, or was asked too often.
     async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError>;
 
+    /// Whether that is told without asking a node, or its payer had so much not long ago. Asks nobody.
+    fn is_known(&self, signed: &Signed, amount: Amount) -> bool;
+
     /// What its payer lacks to pay `amount`, where something is too little.
     ///
     /// # Errors
@@ -64,6 +68,7 @@ pub struct PublicNetworks {
 pub(crate) struct Public {
     pub(crate) networks: PublicNetworks,
     pub(crate) exposure: Exposure,
+    pub(crate) strangers: Strangers,
     pub(crate) verifying: Verifying,
 }
 
@@ -95,6 +100,10 @@ impl PublicRail for Rail {
         Self::word(self, sealed).await
     }
 
+    fn is_known(&self, signed: &Signed, amount: Amount) -> bool {
+        Self::is_known(self, signed, amount)
+    }
+
     async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
         Ok(self.funds(signed, amount).await?.lack(amount))
     }
@@ -108,7 +117,8 @@ impl PublicRail for Rail {
 
 impl Public {
     pub(crate) fn new(networks: PublicNetworks) -> Self {
-        Self { networks, exposure: Exposure::default(), verifying: Verifying::default() }
+        let (exposure, strangers) = (Exposure::default(), Strangers::new());
+        Self { networks, exposure, strangers, verifying: Verifying::default() }
     }
 
     /// The most that one payer may have open on a network.

@@ -6,6 +6,7 @@
 
 mod buckets;
 mod limiter;
+mod strangers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use arc_swap::ArcSwap;
 use domain::{Catalog, RateLimit, RouteId};
 use ledger::{Ledger, LedgerError};
 
+use crate::rail::Public;
 use crate::snapshot::Snapshot;
 
 pub(crate) use limiter::{Consumer, Limiter, Scope, Standing};
+pub(crate) use strangers::{SCOPE as STRANGERS, Strangers};
 
 /// How often buckets that are full again are let go of.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
@@ -130,11 +133,14 @@ fn named<'a>(
 }
 
 /// Lets go of buckets that are full again, until the runtime ends.
-pub(crate) async fn sweep(snapshot: Arc<ArcSwap<Snapshot>>) {
+pub(crate) async fn sweep(snapshot: Arc<ArcSwap<Snapshot>>, public: Option<Arc<Public>>) {
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
         snapshot.load_full().rates().limiters().for_each(|limiter| limiter.sweep());
+        if let Some(public) = &public {
+            public.strangers.sweep();
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod from;
 mod missing;
+mod words;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 pub(crate) use missing::Missing;
+use words::{elsewhere, not_allowed};
 
 use crate::rate::Scope;
 
@@ -109,6 +111,10 @@ pub(crate) enum Refusal {
     UpstreamTimeout,
     #[error("too many calls of this {}; nothing was charged, try again in {retry_after} s", scope.name())]
     RateLimited { scope: Scope, retry_after: u32 },
+    #[error(
+        "too many payers without known funds come from this address; nothing was charged, try again in {retry_after} s"
+    )]
+    TooManyPayers { retry_after: u32 },
     #[error("too many requests from this address; try again in a minute")]
     TooManyViews,
     #[error(
@@ -169,7 +175,10 @@ impl Refusal {
             Self::Method { .. } => 405,
             Self::InProgress | Self::Reused | Self::AlreadyDelivered(_) | Self::Refunded(_) => 409,
             Self::BodyTooLarge(_) => 413,
-            Self::RateLimited { .. } | Self::TooManyViews | Self::OpenPayments { .. } => 429,
+            Self::RateLimited { .. }
+            | Self::TooManyPayers { .. }
+            | Self::TooManyViews
+            | Self::OpenPayments { .. } => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Internal => 500,
             Self::Upstream | Self::UpstreamPaymentRequired => 502,
@@ -237,6 +246,7 @@ impl Refusal {
             Self::Upstream => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::RateLimited { .. } => "rate_limited",
+            Self::TooManyPayers { .. } => "too_many_payers",
             Self::TooManyViews => "too_many_requests",
             Self::SignIn(_) => "sign_in_required",
             Self::Internal => "internal_error",
@@ -255,7 +265,7 @@ impl Refusal {
             | Self::OpenPayments { .. }
             | Self::Suspended => Some(5),
             Self::ClockAhead => Some(30),
-            Self::RateLimited { retry_after, .. } => Some(*retry_after),
+            Self::RateLimited { retry_after, .. } | Self::TooManyPayers { retry_after } => Some(*retry_after),
             Self::TooManyViews => Some(60),
             _ => None,
         }
@@ -336,6 +346,7 @@ impl Refusal {
             Self::RateLimited { scope, retry_after } => {
                 vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
+            Self::TooManyPayers { retry_after } => vec![("retry_after", Value::from(*retry_after))],
             Self::OpenPayments { most } => vec![("limit", money(*most))],
             Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => {
                 vec![("payment", Value::from(payment.to_string()))]
@@ -375,18 +386,6 @@ impl Unpaid {
             Self::UnknownSigner { address, .. } => Self::UnknownSigner { address, on_chain: is_on_chain },
             other => other,
         }
-    }
-}
-
-/// Where else who has no wallet with us can pay.
-const fn elsewhere(on_chain: bool) -> &'static str {
-    if on_chain { "; without a wallet here, pay by one of the other offers, on a public network" } else { "" }
-}
-
-fn not_allowed(method: Option<&str>, allowed: &[String]) -> String {
-    match method {
-        Some(method) => format!("{method} is not served"),
-        None => format!("this path is answered for {} only", allowed.join(", ")),
     }
 }
 

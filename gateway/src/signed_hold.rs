@@ -4,6 +4,7 @@
 //! own. Where nobody knows the outcome the hold stays, and nobody is asked to pay again. Next: `settlement::rail`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use domain::{Amount, PaymentId, Settle};
 use ledger::{CaptureError, Hold, HoldError, Receipt, Voiding};
@@ -17,6 +18,8 @@ use crate::rail::PublicRail;
 pub(crate) struct SignedHold {
     pub(crate) hold: Hold,
     pub(crate) value: Value,
+    /// When it can be settled no more: its upstream must have answered before.
+    pub(crate) answer_by: Instant,
     pub(crate) settle: Settle,
     /// What is taken of it.
     pub(crate) amount: Amount,
@@ -39,6 +42,9 @@ pub(crate) enum NotPaid {
     /// Nothing moved: the payment is not worth it. A code.
     #[error("refused: {0}")]
     Refused(String),
+    /// Nothing moved: its upstream took so long that it could not be settled any more.
+    #[error("too late")]
+    Late,
     /// Nothing moved: nobody could settle it.
     #[error("nobody could settle it")]
     Unavailable,
@@ -76,6 +82,11 @@ impl SignedHold {
         Ok(Self { hold, is_kept: true, ..self })
     }
 
+    /// Whether its upstream took so long that it cannot be settled any more. One that is paid first waits for no upstream.
+    pub(crate) fn is_late(&self) -> bool {
+        self.settle != Settle::Before && Instant::now() >= self.answer_by
+    }
+
     /// Lets it go. Its settlement was never asked for.
     pub(crate) fn void(self) -> Voiding {
         self.hold.void()
@@ -94,6 +105,9 @@ impl SignedHold {
         if self.amount.is_zero() {
             // Nobody is asked to move nothing.
             return Err(not_moved(self.hold, NotPaid::Refused("nothing_used".to_owned())).await);
+        }
+        if !self.is_kept && self.is_late() {
+            return Err(not_moved(self.hold, NotPaid::Late).await);
         }
         if self.settle == Settle::Deferred || self.is_kept {
             let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;

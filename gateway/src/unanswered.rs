@@ -4,7 +4,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use crate::challenge::Asking;
-use crate::context::{Exchange, RequestContext};
+use crate::context::{Exchange, Money, RequestContext};
 use crate::metrics::Outcome;
 use crate::proxy::Proxy;
 use crate::receipt;
@@ -91,7 +91,10 @@ impl Proxy {
             let Exchange { routed, request, payer, .. } = exchange;
             context.challenge = self.asking_again(session, (routed, request), unpaid, payer.as_ref());
         }
-        let moved_nothing = matches!(refusal, Refusal::PaymentRequired(_) | Refusal::RailUnavailable);
+        let is_undone =
+            context.exchange.as_ref().is_some_and(|exchange| matches!(exchange.money, Money::Done));
+        let moved_nothing = matches!(refusal, Refusal::PaymentRequired(_) | Refusal::RailUnavailable)
+            || (is_undone && matches!(refusal, Refusal::UpstreamTimeout));
         if moved_nothing {
             self.metrics.voided();
             context.outcome = Outcome::Voided;

@@ -215,6 +215,14 @@ impl Rail {
         purses.get(owner, amount, &**clock, read).await
     }
 
+    /// Whether what its payer has is told without asking a node, or was enough within the last hour. Asks nobody.
+    #[must_use]
+    pub fn is_known(&self, signed: &Signed, amount: Amount) -> bool {
+        let Inner { purses, clock, .. } = &*self.inner;
+        let owner = (Arc::clone(&signed.network), signed.token, signed.payer(), signed.is_permit());
+        purses.knows(&owner, amount, clock.now())
+    }
+
     /// Whether a payment's payer is a contract that has signed it, as read at most 10 s ago. Who may be asked how often, see [`words`].
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod deposits;
 mod doctor;
 mod failing;
 mod killed;
+mod late;
 mod owing;
 mod permits;
 mod settling;

@@ -1,8 +1,10 @@
 //! A payment on a public network from its header to its outcome, over real books and a rail that does as it is told.
 
 mod contracts;
+mod late;
 mod refused;
 mod rig;
+mod strangers;
 mod upto;
 
 use std::time::Instant;

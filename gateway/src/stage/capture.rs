@@ -51,6 +51,9 @@ pub(crate) async fn capture(
     if !exchange.routed.route.charge_on.charges(status) {
         return undelivered(exchange, response, metrics).await;
     }
+    if exchange.is_late() {
+        return Err(Refusal::UpstreamTimeout);
+    }
     match known {
         Known::Now => take(exchange, response, metrics, times).await,
         Known::WithBody => {
@@ -231,6 +234,7 @@ pub(crate) fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
 pub(crate) fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
     match not_paid {
         NotPaid::Refused(reason) => Refusal::PaymentRequired(Unpaid::NotSettled { reason }),
+        NotPaid::Late => Refusal::UpstreamTimeout,
         NotPaid::Unavailable => Refusal::RailUnavailable,
         NotPaid::Unknown => Refusal::Unsettled(payment),
         NotPaid::Unvoided => Refusal::OutcomeUnknown(payment),

@@ -1,6 +1,6 @@
 //! Forward: the exact canonical request, to an address that is well, without our fields and with the provider's.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, IF_RANGE, RANGE};
 use http::{HeaderName, HeaderValue};
@@ -9,9 +9,11 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 
 use crate::context::Exchange;
+use crate::limits::SENT_AT_ONCE_BYTES_MAX;
 use crate::meter::Meter;
 use crate::refusal::Refusal;
 use crate::stage::admit::Admitted;
+use crate::until::Until;
 use crate::{credential, field};
 
 /// Fields of the request that end here: payments, keys, and names by which some servers would take another method
@@ -51,14 +53,38 @@ const OURS: [&str; 2] = ["faregate-", "x-forwarded-"];
 
 /// Chooses an address and what to connect to it with. `silence_max` is how long an upgraded connection may be silent.
 pub(crate) fn peer(exchange: &mut Exchange, silence_max: Option<Duration>) -> Result<Box<HttpPeer>, Refusal> {
+    if exchange.is_late() {
+        return Err(Refusal::UpstreamTimeout);
+    }
     let pool = &exchange.routed.pool;
     let (member, address) = pool.pick().ok_or(Refusal::NoUpstream)?;
     exchange.member = Some(member);
     let mut peer = pool.peer(address);
     if silence_max.is_some() {
         peer.options.read_timeout = silence_max;
+    } else if let Some(by) = exchange.answer_by() {
+        hurry(&mut peer, exchange, by);
     }
     Ok(Box::new(peer))
+}
+
+/// Has an upstream answer while its payment can be settled. Where its silence is limited to what is left anyhow, or nearly, a limit on that
+/// is enough; not where a body decides, or where a long one is sent first.
+fn hurry(peer: &mut HttpPeer, exchange: &mut Exchange, by: Instant) {
+    let left = by.saturating_duration_since(Instant::now());
+    let options = &mut peer.options;
+    let shorten = |limit: &mut Option<Duration>| *limit = Some(limit.map_or(left, |limit| limit.min(left)));
+    shorten(&mut options.connection_timeout);
+    shorten(&mut options.total_connection_timeout);
+    let silence = options.read_timeout.unwrap_or(Duration::MAX);
+    let is_short = exchange.request.content_length.is_some_and(|length| length <= SENT_AT_ONCE_BYTES_MAX)
+        || exchange.request.is_safe();
+    if exchange.meter.is_none() && is_short && silence / 2 <= left {
+        shorten(&mut options.read_timeout);
+        return;
+    }
+    let until = exchange.until.get_or_insert_with(|| Until::new(by));
+    until.bind(peer, exchange.payment);
 }
 
 /// Edits the copy of the request that goes upstream. Pingora has taken off the hop-by-hop fields.

@@ -82,7 +82,7 @@ impl Counted {
 }
 
 /// Whole seconds, rounded up: who waits as long is let through.
-fn seconds(time: Duration) -> u32 {
+pub(crate) fn seconds(time: Duration) -> u32 {
     let whole = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
     u32::try_from(whole).unwrap_or(u32::MAX)
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use domain::{Amount, UnixMillis};
-use ledger::{Receipt, RefundReason};
+use ledger::{Receipt, RefundReason, Voiding};
 use pingora::{Error, ErrorSource};
 
 use crate::context::{Exchange, Money, RequestContext};
@@ -32,20 +32,16 @@ pub(crate) fn settle(
                 tokio::spawn(async move { after_the_client_left(capturing.await.ok()) });
                 return Some(Outcome::Paid);
             }
-            // Nobody waits to be told.
-            drop(hold.void());
-            metrics.voided();
-            Some(Outcome::Voided)
+            voided(hold.void(), metrics)
         }
         Money::Signed(signed) => {
-            if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
+            let is_due = client_left && !signed.is_late();
+            if is_due && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
                 let signed = signed.charging(charge(exchange, metrics));
                 tokio::spawn(async move { after_the_client_left(signed.pay().await.ok()) });
                 return Some(Outcome::Paid);
             }
-            drop(signed.void());
-            metrics.voided();
-            Some(Outcome::Voided)
+            voided(signed.void(), metrics)
         }
         Money::Prepaid(receipt) => {
             if client_left && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
@@ -82,6 +78,13 @@ pub(crate) fn settle(
             None
         }
     }
+}
+
+/// Nobody waits to be told.
+fn voided(voiding: Voiding, metrics: &Metrics) -> Option<Outcome> {
+    drop(voiding);
+    metrics.voided();
+    Some(Outcome::Voided)
 }
 
 /// It was delivered, as far as that can be told; what is kept of its answer is stored where that is whole.

@@ -15,6 +15,9 @@ const FRESH_MS: i64 = 10_000;
 /// How long one stands that does not, and how long nobody asks again after a failure.
 const SHORT_MS: i64 = 1_000;
 
+/// For how long a payer that had enough is no stranger: to ask about it again is nobody's trick.
+const KNOWN_MS: i64 = 3_600_000;
+
 /// Payers that are kept; the older half is forgotten.
 const PAYERS_MAX: usize = 65_536;
 
@@ -83,10 +86,8 @@ impl Purses {
         let mut remembered = entry.lock().await;
         let now = clock.now();
         if let Some((at, answer)) = &*remembered {
-            let suffices = answer.as_ref().is_ok_and(|funds| funds.lack(amount).is_none());
-            let age_max = if suffices { FRESH_MS } else { SHORT_MS };
-            // A clock that was set back makes nothing fresher.
-            if (0..age_max).contains(&now.0.saturating_sub(at.0)) {
+            let age_max = if suffices(answer, amount) { FRESH_MS } else { SHORT_MS };
+            if is_younger(*at, age_max, now) {
                 return answer.clone();
             }
         }
@@ -94,4 +95,23 @@ impl Purses {
         *remembered = Some((now, answer.clone()));
         answer
     }
+
+    /// Whether that gives what is remembered, or a payer who had enough not long ago. One who is asked about right now is.
+    pub(super) fn knows(&self, owner: &Owner, amount: Amount, now: UnixMillis) -> bool {
+        let Some(entry) = self.kept.find(owner) else { return false };
+        let Ok(remembered) = entry.try_lock() else { return true };
+        remembered.as_ref().is_some_and(|(at, answer)| {
+            let age_max = if suffices(answer, amount) { KNOWN_MS } else { SHORT_MS };
+            is_younger(*at, age_max, now)
+        })
+    }
+}
+
+fn suffices(answer: &Answer, amount: Amount) -> bool {
+    answer.as_ref().is_ok_and(|funds| funds.lack(amount).is_none())
+}
+
+/// A clock that was set back makes nothing fresher.
+fn is_younger(at: UnixMillis, age_max: i64, now: UnixMillis) -> bool {
+    (0..age_max).contains(&now.0.saturating_sub(at.0))
 }

@@ -75,6 +75,8 @@ pub(super) struct Told {
     settled: Mutex<u32>,
     asked: Mutex<Option<Amount>>,
     is_distrusted: Mutex<bool>,
+    is_known: Mutex<bool>,
+    reads: Mutex<u32>,
     gate: Mutex<Option<Arc<Gate>>>,
     word: Mutex<Result<Word, RailError>>,
     questions: Mutex<u32>,
@@ -269,6 +271,8 @@ impl Told {
             settled: Mutex::new(0),
             asked: Mutex::new(None),
             is_distrusted: Mutex::new(false),
+            is_known: Mutex::new(false),
+            reads: Mutex::new(0),
             gate: Mutex::new(None),
             word: Mutex::new(Ok(Word::Nobody)),
             questions: Mutex::new(0),
@@ -290,6 +294,16 @@ impl Told {
 
     pub(super) fn distrusts(&self) {
         *self.is_distrusted.lock() = true;
+    }
+
+    /// Its payers had funds not long ago.
+    pub(super) fn knows_payers(&self, is_known: bool) {
+        *self.is_known.lock() = is_known;
+    }
+
+    /// How often funds were read.
+    pub(super) fn reads(&self) -> u32 {
+        *self.reads.lock()
     }
 
     /// What payers' contracts say.
@@ -346,7 +360,12 @@ impl PublicRail for Told {
         self.word.lock().clone()
     }
 
+    fn is_known(&self, _signed: &Signed, _amount: Amount) -> bool {
+        *self.is_known.lock()
+    }
+
     async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
+        *self.reads.lock() += 1;
         Ok((amount.atomic() > *self.funds.lock()).then_some(Lack::Balance))
     }
 

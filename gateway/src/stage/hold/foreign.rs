@@ -2,12 +2,14 @@
 //! held, and only for what was not paid with before.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use domain::{AgentId, Amount, Custody, Fingerprint, Party, ReplayKey, Settle, Word};
 use ledger::{Held, Hold, HoldError, Intent};
 use settlement::foreign::Identity;
 use settlement::{Foreign, Unread};
 
+use super::on_chain::after;
 use super::{Admission, Holder, Holding, Means, Payer, admission};
 use crate::exposure::{Debtor, Exposed};
 use crate::foreign_way::Verification;
@@ -21,6 +23,8 @@ pub(super) struct Identified {
     /// The most that its payer may have open on its network.
     pub(super) most: Amount,
     unread: Unread,
+    /// When its facilitator takes it no more.
+    answer_by: Instant,
     exposed: Exposed,
     foreign: Foreign,
     /// Until it is held.
@@ -94,6 +98,7 @@ impl Holder<'_> {
             intent,
             most,
             unread,
+            answer_by: after(Duration::from_secs(way.max_timeout_seconds)),
             exposed,
             foreign: foreign.clone(),
             _verification: verification,
@@ -129,7 +134,8 @@ impl Identified {
         let (amount, settle) = (hold.maximum(), Settle::After);
         let valid_before = self.intent.valid_before;
         let value = Value::Foreign { unread: self.unread, foreign: self.foreign, valid_before };
-        SignedHold { hold, value, settle, amount, is_kept: false, exposed: self.exposed }
+        let (answer_by, exposed) = (self.answer_by, self.exposed);
+        SignedHold { hold, value, answer_by, settle, amount, is_kept: false, exposed }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Payments on public networks at the hold: who pays is an address, the money is its own, and what it has open is counted.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use domain::{Address, AgentId, Amount, Payee, Settle};
 use ledger::{Hold, Intent};
@@ -10,9 +11,12 @@ use settlement::rail::Lack;
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
-use crate::rail::PublicRail;
+use crate::limits::SETTLED_BEHIND_MS;
+use crate::rail::{Public, PublicRail};
+use crate::rate::STRANGERS;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::{SignedHold, Value};
+use crate::stage::rate::seconds;
 use crate::stage::route::Routed;
 use crate::stage::verify::OnChain;
 use crate::way::{Moves, Way};
@@ -23,6 +27,8 @@ pub(super) struct Staked {
     /// The most that its payer may have open on its network.
     pub(super) most: Amount,
     signed: Signed,
+    /// When it can be settled no more.
+    answer_by: Instant,
     exposed: Exposed,
     rail: Arc<dyn PublicRail>,
 }
@@ -59,11 +65,7 @@ impl Holder<'_> {
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
-        // What is open is not gone from the account yet, and will be.
-        let lack = rail.lack(&signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
-        if let Some(lack) = lack {
-            return Err(Refusal::PaymentRequired(lacking(lack, payment.payer(), way)));
-        }
+        self.funded(public, paid, &signed, total).await?;
         let intent = Intent {
             network: Arc::clone(network),
             token: token.into(),
@@ -82,8 +84,47 @@ impl Holder<'_> {
             payload: Arc::clone(payload),
             requirements: requirements.into(),
         };
-        Ok(Staked { intent: Arc::new(intent), most, signed, exposed, rail: Arc::clone(rail) })
+        let answer_by = self.answer_by(way, intent.valid_before);
+        Ok(Staked { intent: Arc::new(intent), most, signed, answer_by, exposed, rail: Arc::clone(rail) })
     }
+
+    /// Whether its payer has the funds. Of strangers nobody has too many looked at.
+    async fn funded(
+        &self,
+        public: &Public,
+        paid: &OnChain,
+        signed: &Signed,
+        total: Amount,
+    ) -> Result<(), Refusal> {
+        let rail = &public.networks.rail;
+        if !rail.is_known(signed, total) {
+            public.strangers.count(self.client).map_err(|wait| {
+                self.metrics.rate_limited(STRANGERS);
+                Refusal::TooManyPayers { retry_after: seconds(wait).max(1) }
+            })?;
+        }
+        // What is open is not gone from the account yet, and will be.
+        let lack = rail.lack(signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
+        lack.map_or(Ok(()), |lack| {
+            Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way)))
+        })
+    }
+
+    /// Until when an upstream may take, so that a payment can be settled behind it. What is known only when a stream has passed takes
+    /// [`SETTLED_BEHIND_MS`] at least.
+    fn answer_by(&self, way: &Way, valid_before: u64) -> Instant {
+        let millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let margin = millis(way.currency.margin_seconds());
+        let margin = if matches!(way.moves, Moves::Upto(_)) { margin.max(SETTLED_BEHIND_MS) } else { margin };
+        let left = millis(valid_before).saturating_sub(margin).saturating_sub(self.ledger.time().0);
+        after(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+    }
+}
+
+/// The moment that comes so long after this one.
+pub(super) fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now)
 }
 
 fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
@@ -107,8 +148,9 @@ impl Staked {
     pub(super) fn held(self, hold: Hold) -> SignedHold {
         let settle = self.intent.settle;
         let (amount, is_kept) = (hold.maximum(), false);
+        let (answer_by, exposed) = (self.answer_by, self.exposed);
         let value = Value::Chain { signed: Box::new(self.signed), rail: self.rail };
-        SignedHold { hold, value, settle, amount, is_kept, exposed: self.exposed }
+        SignedHold { hold, value, answer_by, settle, amount, is_kept, exposed }
     }
 }
 

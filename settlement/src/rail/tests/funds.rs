@@ -30,6 +30,25 @@ async fn funds_are_read_once_for_many_payments_at_once_and_again_when_they_are_o
 }
 
 #[tokio::test]
+async fn a_payer_who_had_enough_within_the_hour_is_known_and_a_stranger_is_not() {
+    let world = World::new(1).await;
+    let known = || world.rail.is_known(&signed(1), price());
+    assert!(!known(), "nobody has asked yet");
+    world.chain.lock().balance = 999;
+    world.rail.funds(&signed(1), price()).await.unwrap();
+    assert!(known(), "that it is too little is remembered, and costs nothing");
+    world.later(1_000);
+    assert!(!known());
+    world.chain.lock().balance = 1_000;
+    world.rail.funds(&signed(1), price()).await.unwrap();
+    world.later(3_599_999);
+    assert!(known());
+    world.later(1);
+    assert!(!known());
+    assert_eq!(reads(&world), 2, "to tell asks nobody");
+}
+
+#[tokio::test]
 async fn a_network_that_cannot_be_read_is_an_error_and_no_empty_purse() {
     let world = World::new(1).await;
     world.node.does(Act::Reset);

@@ -1,0 +1,73 @@
+//! [`Strangers`]: how often one client makes us ask the nodes of public networks about payers of whom nothing is known.
+//!
+//! To sign costs nothing, and each new key would cost a read of a balance. Whoever signs with many is told to wait, by where its connection
+//! comes from. What is remembered is not asked for and not counted: a payer that had the funds within the last hour is no stranger.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::{Quota, RateLimiter};
+
+use super::buckets::{Buckets, Space};
+use super::limiter::Consumer;
+use crate::limits::{RATE_BUCKETS_MAX, STRANGERS_AT_ONCE_MAX, STRANGERS_PER_SECOND_MAX};
+
+/// What it counts as in metrics.
+pub(crate) const SCOPE: &str = "payers";
+
+/// The questions of each client. Each gateway counts its own.
+pub(crate) struct Strangers {
+    asked: RateLimiter<IpAddr, Buckets<IpAddr>, MonotonicClock, NoOpMiddleware<Instant>>,
+    clock: MonotonicClock,
+}
+
+// === impl Strangers ===
+
+impl Strangers {
+    pub(crate) fn new() -> Self {
+        Self::of(STRANGERS_PER_SECOND_MAX, STRANGERS_AT_ONCE_MAX)
+    }
+
+    fn of(per_second: NonZeroU32, at_once: NonZeroU32) -> Self {
+        let quota = Quota::per_second(per_second).allow_burst(at_once);
+        let clock = MonotonicClock;
+        let buckets = Buckets::new(Arc::new(Space::new(RATE_BUCKETS_MAX)));
+        Self { asked: RateLimiter::new(quota, buckets, clock.clone()), clock }
+    }
+
+    /// Counts one more question.
+    ///
+    /// # Errors
+    /// It is one too many: for so long.
+    pub(crate) fn count(&self, client: Consumer) -> Result<(), Duration> {
+        let Consumer::Address(address) = client else { return Ok(()) };
+        self.asked.check_key(&address).map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+
+    /// Lets go of clients that could ask as often as any.
+    pub(crate) fn sweep(&self) {
+        self.asked.retain_recent();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_s_strangers_are_counted_and_another_s_are_not_its() {
+        let count = |number| NonZeroU32::new(number).unwrap();
+        let strangers = Strangers::of(count(1), count(3));
+        let at = |address: &str| Consumer::at(Some(address.parse().unwrap()));
+        // Of IPv6 a customer has all of these.
+        let home = ["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(at);
+        assert!(home.iter().all(|client| strangers.count(*client).is_ok()));
+        let wait = strangers.count(at("2001:db8::4")).unwrap_err();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+        strangers.count(at("192.0.2.1")).unwrap();
+    }
+}

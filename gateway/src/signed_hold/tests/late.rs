@@ -1,0 +1,74 @@
+//! Upstreams that take longer than their call's payment can be settled: nothing is charged, and nobody is asked to settle.
+
+use super::*;
+
+/// An exchange whose upstream took too long.
+async fn late(rig: &Rig, header: &str) -> Exchange {
+    let mut exchange = rig.admitted(header).await;
+    let Money::Signed(signed) = &mut exchange.money else { panic!("it is held") };
+    assert!(!signed.is_late());
+    signed.answer_by = Instant::now();
+    exchange
+}
+
+/// Nothing of it is left, so that the same payment may come again.
+async fn nothing_is_charged(rig: &Rig, header: &str) {
+    assert_eq!(rig.rail.settled(), 0);
+    assert!(rig.ledger.unknown().is_empty());
+    assert_eq!(rig.ledger.due(10).await.unwrap(), []);
+    rig.finish(rig.admitted(header).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_could_not_be_settled_any_more_is_none() {
+    for settle in [Settle::After, Settle::Deferred] {
+        let rig = Rig::new(settle).await;
+        let header = rig.payment(1, 2);
+        let mut exchange = late(&rig, &header).await;
+        let refusal = rig.capture(&mut exchange, 200).await.0.unwrap_err();
+        assert_eq!((refusal.status(), refusal.code()), (504, "upstream_timeout"));
+        let refusal = exchange.undoing().unwrap().finish(exchange.payment, refusal).await;
+        assert_eq!(refusal.status(), 504);
+        nothing_is_charged(&rig, &header).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_late_when_its_body_is_whole_is_not_taken_either() {
+    for settle in [Settle::After, Settle::Deferred] {
+        let rig = Rig::new(settle).await;
+        let header = rig.payment(1, 2);
+        let Money::Signed(signed) = late(&rig, &header).await.money else { panic!("it is held") };
+        assert!(matches!(signed.pay().await, Err(NotPaid::Late)));
+        nothing_is_charged(&rig, &header).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_streamed_is_charged_however_late_it_ends() {
+    let rig = Rig::new(Settle::After).await;
+    let mut exchange = late(&rig, &rig.payment(1, 2)).await;
+    let Money::Signed(signed) = std::mem::replace(&mut exchange.money, Money::Done) else {
+        panic!("it is held")
+    };
+    let kept = signed.keep(exchange.price).await.unwrap();
+    kept.pay().await.unwrap().delivered();
+    assert_eq!(rig.ledger.due(10).await.unwrap().len(), 1);
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_work_that_came_too_late_pays_nothing_for_it() {
+    let rig = Rig::new(Settle::Deferred).await;
+    let header = rig.payment(1, 2);
+    let mut exchange = late(&rig, &header).await;
+    exchange.request.method = "POST".to_owned();
+    exchange.request_whole = true;
+    let mut left = Error::new(ErrorType::ConnectionClosed);
+    left.esource = ErrorSource::Downstream;
+    let outcome = record::settle(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
+    assert_eq!(outcome, Some(Outcome::Voided));
+    rig.finish(exchange).await;
+    rig.ledger.open_provider("the next commit").await.unwrap();
+    nothing_is_charged(&rig, &header).await;
+}

@@ -1,0 +1,41 @@
+//! Payers of whom nothing is known: each costs a read of a node, and one client signs as so many of them only.
+
+use super::*;
+use crate::limits::STRANGERS_AT_ONCE_MAX;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_as_one_stranger_after_the_other_is_told_to_wait_and_costs_no_read() {
+    let rig = Rig::new(Settle::After).await;
+    rig.rail.leaves(0);
+    let header = rig.payment(1, 2);
+    let at_once = STRANGERS_AT_ONCE_MAX.get();
+    let refused = loop {
+        match rig.admit(&header).await.err().unwrap() {
+            Refusal::PaymentRequired(unpaid) => assert_eq!(unpaid.code(), "insufficient_funds"),
+            refused => break refused,
+        }
+    };
+    assert_eq!((refused.status(), refused.code()), (429, "too_many_payers"));
+    assert!(refused.retry_after().is_some_and(|seconds| seconds > 0));
+    assert!(rig.rail.reads() >= at_once, "{}", rig.rail.reads());
+    let read = rig.rail.reads();
+    // A payer that had the funds not long ago is none, whoever else calls from there.
+    rig.rail.leaves(crate::samples::PRICE);
+    rig.rail.knows_payers(true);
+    let exchange = rig.admitted(&header).await;
+    assert_eq!(rig.rail.reads(), read + 1);
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_that_paid_before_is_told_the_outcome_all_the_same() {
+    let rig = Rig::new(Settle::After).await;
+    let header = rig.payment(1, 2);
+    let mut exchange = rig.admitted(&header).await;
+    rig.capture(&mut exchange, 200).await.0.unwrap();
+    rig.finish(exchange).await;
+    rig.rail.leaves(0);
+    while !matches!(rig.admit(&rig.payment(2, 2)).await, Err(Refusal::TooManyPayers { .. })) {}
+    let (admission, _) = rig.admit(&header).await.unwrap();
+    assert!(matches!(admission, Admission::Redelivery(_)), "its delivery is owed");
+}
