@@ -342,6 +342,7 @@ async fn c7_d8_killed_while_a_facilitator_settles_it_is_unknown_and_settled_when
     solana.gateway.restart().await;
     solana.offer().await;
     solana.buy(&asked).await.expect_refusal(503, "settlement_unknown");
+    assert_eq!(solana.upstream.calls("/paid").len(), 1, "it is the payment of before");
     solana.facilitator.on(Call::Settle, Conduct::honest());
     solana.buy_at_rest(&asked).await.expect_status(200);
     solana.finish().await;
