@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{PaymentId, ReplayKey};
+use domain::{IdempotencyKey, PaymentId, ReplayKey};
 use parking_lot::Mutex;
 
 use crate::hold::Holding;
@@ -23,10 +23,14 @@ impl Parked {
         self.holdings.lock().remove(payment)
     }
 
-    /// The payment that a signature was given for, where nobody knows of it.
-    pub(crate) fn find(&self, key: &ReplayKey) -> Option<PaymentId> {
-        let holdings = self.holdings.lock();
-        holdings.iter().find(|(_, holding)| holding.request.replay == Some(*key)).map(|(payment, _)| *payment)
+    /// The payment that a signature was given for, or that its client named so, where nobody knows of it.
+    pub(crate) fn find(&self, key: Option<&ReplayKey>, name: Option<&IdempotencyKey>) -> Option<PaymentId> {
+        let is_it = |holding: &Holding| {
+            let request = &holding.request;
+            (key.is_some() && request.replay.as_ref() == key)
+                || (name.is_some() && request.idempotency.as_ref() == name)
+        };
+        self.holdings.lock().iter().find(|(_, holding)| is_it(holding)).map(|(payment, _)| *payment)
     }
 
     /// What `look` makes of one.

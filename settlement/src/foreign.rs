@@ -24,10 +24,13 @@ use tokio::sync::watch;
 use crate::rail::{Closed, RailObserver, Settling};
 use crate::ticks::Ticks;
 use claims::Claims;
-use line::Heard;
+use line::{Heard, Unsettled};
 
 pub use line::{ForeignLine, Identity};
 pub use unread::Unread;
+
+/// How soon a payment that comes again and again is asked for again.
+const ASKED_AGAIN_EVERY_MS: i64 = 2_000;
 
 /// Such networks. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +42,8 @@ struct Inner {
     lines: Vec<ForeignLine>,
     ledger: Ledger,
     claims: Mutex<Claims>,
+    /// When payments that came again were asked for last.
+    asked_again: Mutex<HashMap<PaymentId, UnixMillis>>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn RailObserver>,
     /// How often what offers carry has changed.
@@ -57,7 +62,8 @@ impl Foreign {
         observer: Arc<dyn RailObserver>,
     ) -> Self {
         let (claims, changes) = (Mutex::default(), watch::Sender::default());
-        Self { inner: Arc::new(Inner { lines, ledger, claims, clock, observer, changes }) }
+        let asked_again = Mutex::default();
+        Self { inner: Arc::new(Inner { lines, ledger, claims, asked_again, clock, observer, changes }) }
     }
 
     /// The networks, as the operator ordered them.
@@ -95,7 +101,7 @@ impl Foreign {
         let Some(line) = self.line(unread.network()) else {
             return Identity::Nobody("no payments are taken on the network".to_owned());
         };
-        line.identify(unread, self.now(), &*self.inner.observer).await
+        line.identify(unread, &*self.inner.clock, &*self.inner.observer).await
     }
 
     /// Has a payment settled, of which stands on disk that this is asked for. Whoever gives up waiting knows nothing.
@@ -103,7 +109,7 @@ impl Foreign {
         let began = self.now();
         let settling = match self.line(unread.network()) {
             Some(line) => {
-                let heard = line.settle(unread, began, &*self.inner.observer).await;
+                let heard = line.settle(unread, &*self.inner.clock, &*self.inner.observer).await;
                 self.judge(payment, unread, heard).await
             }
             None => Settling::Unavailable("no payments are taken on the network".to_owned()),
@@ -152,19 +158,31 @@ impl Foreign {
         self.inner.claims.lock().of(payment)
     }
 
-    /// Payments of which nobody knows, on networks that are not read here.
-    fn unknown(&self) -> Vec<OpenIntent> {
+    /// Payments of which nobody knows, on networks that are not read here. They are counted by it.
+    pub(crate) fn unknown(&self) -> Vec<OpenIntent> {
         let mut unknown = self.inner.ledger.unknown();
         unknown.retain(|open| !open.intent.is_read());
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for open in &unknown {
-            let count = counts.entry(&open.intent.network).or_default();
-            *count = count.saturating_add(1);
-        }
+        let now = self.now();
         for line in &self.inner.lines {
-            line.set_unknown(counts.get(&*line.network().id).copied().unwrap_or_default());
+            let mut unsettled = Unsettled::default();
+            // What cannot land any more keeps nobody out: it moved, or moves never, and was not delivered.
+            let may_land = |open: &&OpenIntent| {
+                *open.intent.network == *line.network().id && now < open.intent.over_at()
+            };
+            unknown.iter().filter(may_land).for_each(|open| unsettled.add(open.intent.payer));
+            line.set_unknown(unsettled);
         }
         unknown
+    }
+
+    /// Whether a payment that came again may be asked for: not again at once, since each time costs the facilitator two answers.
+    fn may_ask_again(&self, payment: PaymentId) -> bool {
+        let now = self.now();
+        let mut asked = self.inner.asked_again.lock();
+        asked.retain(|_, at| now < at.plus(ASKED_AGAIN_EVERY_MS));
+        let is_first = !asked.contains_key(&payment);
+        asked.entry(payment).or_insert(now);
+        is_first
     }
 
     /// In which transaction a payment of which nobody knows was settled, if its facilitator says so, or has said it. What it refuses may
@@ -172,7 +190,12 @@ impl Foreign {
     async fn ask_again(&self, payment: PaymentId, unread: &Unread) -> Option<TransactionId> {
         let heard = match self.heard_of(payment) {
             Some(transaction) => Heard::Moved(transaction),
-            None => self.line(unread.network())?.ask_again(unread, self.now(), &*self.inner.observer).await,
+            None if !self.may_ask_again(payment) => return None,
+            None => {
+                self.line(unread.network())?
+                    .ask_again(unread, &*self.inner.clock, &*self.inner.observer)
+                    .await
+            }
         };
         match self.judge(payment, unread, heard).await {
             Settling::Told(transaction) => Some(transaction),

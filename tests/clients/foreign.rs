@@ -2,6 +2,7 @@
 //! served, what nobody knows stays unknown, and no payment buys two calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tests::facilitator::{Call, Conduct, FEE_PAYER, Facilitator, SOLANA_DEVNET};
@@ -59,6 +60,14 @@ impl Solana {
     /// The same, once nobody is at work on it any more.
     async fn buy_at_rest(&self, header: &str) -> Response {
         self.call_at_rest(&Request::get("/paid").paying(header)).await
+    }
+
+    /// The same, once its facilitator may be asked for it again.
+    async fn buy_unknown(&self, header: &str) {
+        until("its facilitator to be asked again", || async {
+            (self.buy_at_rest(header).await.status == 200).then_some(())
+        })
+        .await;
     }
 
     async fn call_at_rest(&self, request: &Request) -> Response {
@@ -228,7 +237,7 @@ async fn d8_what_is_refused_before_it_is_sent_is_void_and_what_may_have_been_sen
     until("it is counted", || async { (solana.unknown().await == 1).then_some(()) }).await;
     // Asked again it says that it did: it is delivered now, and was paid for once.
     solana.facilitator.on(Call::Settle, Conduct::honest());
-    solana.buy_at_rest(&sent).await.expect_status(200);
+    solana.buy_unknown(&sent).await;
     solana.buy_at_rest(&sent).await.expect_refusal(409, "already_delivered");
     solana.finish().await;
 }
@@ -292,6 +301,41 @@ async fn d5_what_a_facilitator_answers_to_strangers_keeps_nobody_else_out() {
     }
     solana.facilitator.on(Call::Verify, Conduct::honest());
     solana.buy(&payment(&offer, &transaction(1, "honest"))).await.expect_status(200);
+    solana.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d5_nothing_is_forwarded_while_settlements_get_no_answer_however_well_a_facilitator_verifies() {
+    let solana = Solana::new().await;
+    let offer = solana.offer().await;
+    // Whoever guards it lets no settlement in: nothing was sent.
+    solana.facilitator.on(Call::Settle, Conduct::failing(401));
+    let locked_out = payment(&offer, &transaction(1, "locked out"));
+    solana.buy(&locked_out).await.expect_refusal(503, "settlement_unavailable");
+    assert_eq!(solana.unknown().await, 0);
+    solana.facilitator.on(Call::Settle, Conduct::failing(500));
+    for text in ["a", "b"] {
+        let lost = payment(&offer, &transaction(1, text));
+        solana.buy(&lost).await.expect_refusal(503, "settlement_unknown");
+    }
+    // Now and then one shows whether it settles again; the others are spared.
+    let tries = AtomicUsize::new(0);
+    let spared = until("a call to be spared", || async {
+        let worked = solana.upstream.calls("/paid").len();
+        let text = format!("try {}", tries.fetch_add(1, Ordering::Relaxed));
+        let header = payment(&offer, &transaction(1, &text));
+        let response = solana.buy(&header).await;
+        let is_spared = solana.upstream.calls("/paid").len() == worked;
+        assert_eq!(response.code(), if is_spared { "settlement_unavailable" } else { "settlement_unknown" });
+        is_spared.then_some(header)
+    })
+    .await;
+    solana.facilitator.on(Call::Settle, Conduct::honest());
+    until("it is tried again", || async { (solana.buy_at_rest(&spared).await.status == 200).then_some(()) })
+        .await;
+    for text in ["a", "b"] {
+        solana.buy_unknown(&payment(&offer, &transaction(1, text))).await;
+    }
     solana.finish().await;
 }
 

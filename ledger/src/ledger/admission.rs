@@ -53,7 +53,10 @@ impl Ledger {
     ) -> Result<Option<Held>, HoldError> {
         let known = self.shared.memory.lock().known(replay.as_ref(), identifier.as_ref(), fingerprint);
         if let Some(claim) = known {
-            return self.earlier(self.unsettled(claim, replay.as_ref())?).await.map(Some);
+            return self
+                .earlier(self.unsettled(claim, replay.as_ref(), identifier.as_ref())?)
+                .await
+                .map(Some);
         }
         // First: what is held no more by now was captured, or is free.
         self.not_elsewhere(replay.as_ref(), identifier.as_ref(), fingerprint).await?;
@@ -86,7 +89,9 @@ impl Ledger {
         };
         let claim = self.shared.memory.lock().claim(&request);
         if claim != Claim::Taken {
-            return self.earlier(self.unsettled(claim, request.replay.as_ref())?).await;
+            return self
+                .earlier(self.unsettled(claim, request.replay.as_ref(), request.idempotency.as_ref())?)
+                .await;
         }
         let mut holding = Box::new(Holding::claimed(&self.shared, permit, request));
         if self.shared.is_one_of_several() {
@@ -105,9 +110,16 @@ impl Ledger {
         holding.record().await.map(Held::Hold)
     }
 
-    /// A payment that is held for may be one whose outcome nobody knows: then nobody is at work on it.
-    fn unsettled(&self, claim: Claim, replay: Option<&ReplayKey>) -> Result<Claim, HoldError> {
-        let unknown = replay.filter(|_| claim == Claim::Running).and_then(|key| self.shared.parked.find(key));
+    /// A payment that is held for may be one whose outcome nobody knows: then nobody is at work on it. So may the first payment of a call
+    /// that its client named, and has signed for anew.
+    fn unsettled(
+        &self,
+        claim: Claim,
+        replay: Option<&ReplayKey>,
+        identifier: Option<&IdempotencyKey>,
+    ) -> Result<Claim, HoldError> {
+        let unknown =
+            if claim == Claim::Running { self.shared.parked.find(replay, identifier) } else { None };
         unknown.map_or(Ok(claim), |payment| Err(HoldError::Unsettled(payment)))
     }
 

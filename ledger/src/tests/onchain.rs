@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use domain::{Address, B256, Payee, PaymentId, ReplayKey, Settle, TransactionId};
+use domain::{
+    Address, B256, Fingerprint, IdempotencyKey, Payee, PaymentId, ReplayKey, Settle, TransactionId,
+};
 
 use super::kit::{Books, NOON, amount, clean, request};
 use crate::{
@@ -113,6 +115,26 @@ async fn what_certainly_did_not_move_is_voided_and_can_be_used_again() {
     books.hold(request.clone()).await.unwrap().void().await.unwrap();
     assert_eq!(books.ledger.unknown(), []);
     books.hold(request).await.unwrap().capture_settled(TRANSACTION).await.unwrap().delivered();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn a_named_call_that_is_signed_for_anew_is_told_of_which_payment_nobody_knows() {
+    let books = Books::new();
+    let named = |nonce| {
+        let request = onchain(nonce, DIRECT, Settle::After);
+        let name = Some(IdempotencyKey::new(request.agent, "order"));
+        HoldRequest { idempotency: name, fingerprint: Fingerprint::from_bytes([7; 16]), ..request }
+    };
+    let first = named(1);
+    let running = books.hold(first.clone()).await.unwrap();
+    assert_eq!(books.ledger.hold(named(2)).await.unwrap_err(), HoldError::InProgress);
+    running.leave_unknown();
+    assert_eq!(books.ledger.hold(named(2)).await.unwrap_err(), HoldError::Unsettled(first.payment));
+    let another = HoldRequest { fingerprint: Fingerprint::from_bytes([8; 16]), ..named(3) };
+    assert_eq!(books.ledger.hold(another).await.unwrap_err(), HoldError::Reused);
+    books.ledger.close(first.payment, Close::Void).await.unwrap();
+    books.hold(named(2)).await.unwrap().void().await.unwrap();
     books.finish().await;
 }
 

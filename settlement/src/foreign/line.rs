@@ -1,11 +1,11 @@
 //! [`ForeignLine`]: one network that is not read here, and its facilitator. There is one: what it was asked to settle, only it can be asked
 //! again, and what clients sign is for its account.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::{ForeignNetwork, TransactionId, UnixMillis, Word};
+use domain::{Clock, ForeignNetwork, Party, TransactionId, UnixMillis, Word};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -19,8 +19,12 @@ use crate::rail::{Member, RailObserver};
 const STANDS_MS: i64 = 60_000;
 const AGAIN_MS: i64 = 5_000;
 
-/// Payments of which nobody knows; with more, no others are taken on the network.
+/// Payments of which nobody knows and that may land yet; with more, no others are taken on the network, and of one payer none with so many.
 const UNKNOWN_MAX: usize = 10_000;
+const UNKNOWN_OF_PAYER_MAX: usize = 16;
+
+/// Questions at once about payments that came again: they keep no others waiting.
+const ASKED_AGAIN_MAX: usize = 8;
 
 /// Why nobody was asked.
 const BUSY: &str = "the facilitator is busy, or left alone because it is silent";
@@ -32,12 +36,22 @@ pub struct ForeignLine {
     /// Verifications at once, of payments that pay for nothing yet: at most half of what the facilitator is asked at once.
     verifying: Semaphore,
     settling: Semaphore,
-    /// How long either waits for a place.
+    asking_again: Semaphore,
+    /// How long each waits for a place.
     wait_max: Duration,
-    breaker: Mutex<Breaker>,
+    /// Open while it is silent.
+    silence: Mutex<Breaker>,
+    /// Open while settlements get no answer, however well it verifies: what is forwarded meanwhile would be worked for and left unknown.
+    outage: Mutex<Breaker>,
     told: Mutex<Told>,
-    /// Payments of which nobody knows.
-    unknown: AtomicUsize,
+    unknown: Mutex<Unsettled>,
+}
+
+/// Payments of which nobody knows and that may land yet.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled {
+    all: usize,
+    of_payers: HashMap<Party, usize>,
 }
 
 /// What it said of itself.
@@ -54,6 +68,8 @@ pub enum Identity {
     Payer(Word),
     /// It would not; the facilitator's code for why.
     Invalid(String),
+    /// Nobody knows of too many payments of this payer.
+    Unsettled,
     /// Nobody could be asked; why.
     Nobody(String),
 }
@@ -79,9 +95,18 @@ impl ForeignLine {
     pub fn new(network: ForeignNetwork, member: Member, wait_max: Duration) -> Self {
         let (verifying, settling) =
             (Semaphore::new(member.running_max.div_ceil(2)), Semaphore::new(member.running_max));
-        let (breaker, told) = (Mutex::default(), Mutex::default());
-        let unknown = AtomicUsize::new(0);
-        Self { network, member, verifying, settling, wait_max, breaker, told, unknown }
+        Self {
+            network,
+            member,
+            verifying,
+            settling,
+            asking_again: Semaphore::new(ASKED_AGAIN_MAX),
+            wait_max,
+            silence: Mutex::default(),
+            outage: Mutex::default(),
+            told: Mutex::default(),
+            unknown: Mutex::default(),
+        }
     }
 
     /// Which.
@@ -106,26 +131,31 @@ impl ForeignLine {
         supported.is_ok_and(|supported| told.hear(&supported, &self.network.id))
     }
 
-    /// How many payments there are of which nobody knows.
-    pub(super) fn set_unknown(&self, payments: usize) {
-        self.unknown.store(payments, Ordering::Relaxed);
+    /// Of which payments nobody knows now.
+    pub(super) fn set_unknown(&self, unknown: Unsettled) {
+        *self.unknown.lock() = unknown;
     }
 
     pub(super) async fn identify(
         &self,
         unread: &Unread,
-        now: UnixMillis,
+        clock: &dyn Clock,
         observer: &dyn RailObserver,
     ) -> Identity {
-        if self.unknown.load(Ordering::Relaxed) >= UNKNOWN_MAX {
+        if self.unknown.lock().all >= UNKNOWN_MAX {
             return Identity::Nobody("nobody knows of too many payments on the network".to_owned());
         }
-        let Some(_place) = self.place(&self.verifying, now).await else {
+        let Some(_place) = self.place(&self.verifying, clock).await else {
             return Identity::Nobody(BUSY.to_owned());
         };
         let identified = self.member.facilitator.identify(unread.shown()).await;
-        self.note(&identified, now, observer);
+        self.note(&identified, clock, observer);
         match identified {
+            Ok(Identified::Payer(payer)) if self.unknown.lock().is_too_many(payer) => Identity::Unsettled,
+            // Last, since after a pause one call shows whether it settles again.
+            Ok(Identified::Payer(_)) if !self.outage.lock().admits(clock.now()) => {
+                Identity::Nobody("the facilitator does not answer settlements".to_owned())
+            }
             Ok(Identified::Payer(payer)) => Identity::Payer(payer),
             Ok(Identified::Invalid(reason)) => Identity::Invalid(reason),
             Err(unknown) => Identity::Nobody(unknown.to_string()),
@@ -136,66 +166,55 @@ impl ForeignLine {
     pub(super) async fn settle(
         &self,
         unread: &Unread,
-        now: UnixMillis,
+        clock: &dyn Clock,
         observer: &dyn RailObserver,
     ) -> Heard {
-        let Some(_place) = self.place(&self.settling, now).await else {
+        let Some(_place) = self.place(&self.settling, clock).await else {
             return Heard::Nobody(BUSY.to_owned());
         };
         let verified = self.member.facilitator.verify(unread.shown()).await;
-        self.note(&verified, now, observer);
+        self.note(&verified, clock, observer);
         match verified {
-            Ok(Verified::Valid) => self.ask(unread, now, observer).await,
-            Ok(Verified::Invalid(reason)) => Heard::Invalid(reason),
-            Err(unknown) => Heard::Nobody(unknown.to_string()),
+            Ok(Verified::Valid) => {}
+            Ok(Verified::Invalid(reason)) => return Heard::Invalid(reason),
+            Err(unknown) => return Heard::Nobody(unknown.to_string()),
         }
+        let settled = self.member.facilitator.settle(unread.shown()).await;
+        self.note(&settled, clock, observer);
+        self.note_settlement(&settled, clock, observer);
+        heard(settled)
     }
 
     /// What it refuses now it may have settled before. Some settle only what they have verified a moment ago, whatever they found.
     pub(super) async fn ask_again(
         &self,
         unread: &Unread,
-        now: UnixMillis,
+        clock: &dyn Clock,
         observer: &dyn RailObserver,
     ) -> Heard {
-        let Some(_place) = self.place(&self.settling, now).await else {
+        let Some(_place) = self.place(&self.asking_again, clock).await else {
             return Heard::Nobody(BUSY.to_owned());
         };
         let verified = self.member.facilitator.verify(unread.shown()).await;
-        self.note(&verified, now, observer);
-        self.ask(unread, now, observer).await
-    }
-
-    async fn ask(&self, unread: &Unread, now: UnixMillis, observer: &dyn RailObserver) -> Heard {
+        self.note(&verified, clock, observer);
         let settled = self.member.facilitator.settle(unread.shown()).await;
-        self.note(&settled, now, observer);
-        match settled {
-            Ok(Settled::Moved { transaction }) => match transaction.parse() {
-                Ok(word) => Heard::Moved(TransactionId::Named(word)),
-                Err(_) => Heard::Unknown("its transaction has no name".to_owned()),
-            },
-            Ok(Settled::Refused(reason)) => Heard::Unknown(reason),
-            Err(unknown) if unknown.was_not_asked() => Heard::Nobody(unknown.to_string()),
-            Err(unknown) => Heard::Unknown(unknown.to_string()),
-        }
+        self.note(&settled, clock, observer);
+        heard(settled)
     }
 
     /// A place, after the others who wait for one; none where the facilitator is left alone.
-    async fn place<'a>(&self, places: &'a Semaphore, now: UnixMillis) -> Option<SemaphorePermit<'a>> {
-        if self.breaker.lock().is_open(now) {
+    async fn place<'a>(&self, places: &'a Semaphore, clock: &dyn Clock) -> Option<SemaphorePermit<'a>> {
+        if self.silence.lock().is_open(clock.now()) {
             return None;
         }
         let place = tokio::time::timeout(self.wait_max, places.acquire()).await.ok()?.ok()?;
-        self.breaker.lock().admits(now).then_some(place)
+        self.silence.lock().admits(clock.now()).then_some(place)
     }
 
     /// Only silence counts against it: what it answers to a payment, and with which status, its payer has in hand.
-    fn note<T>(&self, heard: &Result<T, Unknown>, now: UnixMillis, observer: &dyn RailObserver) {
+    fn note<T>(&self, heard: &Result<T, Unknown>, clock: &dyn Clock, observer: &dyn RailObserver) {
         let answered = !heard.as_ref().is_err_and(Unknown::is_silence);
-        let mut breaker = self.breaker.lock();
-        let changed = if answered { breaker.succeeded() } else { breaker.failed(now) };
-        drop(breaker);
-        if changed {
+        if turned(&self.silence, answered, clock) {
             let name = &*self.member.name;
             tracing::warn!(
                 facilitator = name,
@@ -204,6 +223,61 @@ impl ForeignLine {
             );
             observer.facilitator(name, answered);
         }
+    }
+
+    /// Of a payment that it had found right a moment before: here any answer that is none of x402 counts against it.
+    fn note_settlement(
+        &self,
+        settled: &Result<Settled, Unknown>,
+        clock: &dyn Clock,
+        observer: &dyn RailObserver,
+    ) {
+        let answered = matches!(settled, Ok(_) | Err(Unknown::Undecided(_)));
+        if turned(&self.outage, answered, clock) {
+            let name = &*self.member.name;
+            tracing::warn!(facilitator = name, answered, "settlements get no answer, or get one again");
+            observer.facilitator(name, answered);
+        }
+    }
+}
+
+/// Whether somebody is left alone from now on, or no more.
+fn turned(breaker: &Mutex<Breaker>, answered: bool, clock: &dyn Clock) -> bool {
+    let mut breaker = breaker.lock();
+    if answered { breaker.succeeded() } else { breaker.failed(clock.now()) }
+}
+
+fn heard(settled: Result<Settled, Unknown>) -> Heard {
+    match settled {
+        Ok(Settled::Moved { transaction }) => match transaction.parse() {
+            Ok(word) => Heard::Moved(TransactionId::Named(word)),
+            Err(_) => Heard::Unknown("its transaction has no name".to_owned()),
+        },
+        Ok(Settled::Refused(reason)) => Heard::Unknown(reason),
+        Err(unknown) if unknown.was_not_asked() || is_sent_away(&unknown) => {
+            Heard::Nobody(unknown.to_string())
+        }
+        Err(unknown) => Heard::Unknown(unknown.to_string()),
+    }
+}
+
+/// Whether whoever guards a facilitator did not let the question in.
+const fn is_sent_away(unknown: &Unknown) -> bool {
+    matches!(unknown, Unknown::Malformed { status: 401 | 403 | 404 | 405 | 413 })
+}
+
+// === impl Unsettled ===
+
+impl Unsettled {
+    /// One more.
+    pub(super) fn add(&mut self, payer: Party) {
+        self.all = self.all.saturating_add(1);
+        let count = self.of_payers.entry(payer).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    fn is_too_many(&self, payer: Word) -> bool {
+        self.of_payers.get(&Party::Named(payer)).is_some_and(|count| *count >= UNKNOWN_OF_PAYER_MAX)
     }
 }
 

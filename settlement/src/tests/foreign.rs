@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::house::{House, amount, continuous};
 use crate::Unread;
 use crate::facilitator::{Configuration, Facilitator, Headers};
-use crate::foreign::{Foreign, ForeignLine, resolver};
+use crate::foreign::{Foreign, ForeignLine, Identity, resolver};
 use crate::mock::{Act, Mock};
 use crate::rail::{Member, Settling, Unobserved};
 
@@ -104,6 +104,16 @@ impl Scene {
         (payment, unread)
     }
 
+    fn after(&self, millis: i64) {
+        self.house.clock.set(self.house.clock.now().0 + millis);
+    }
+
+    /// A payment as it comes: nobody knows who pays.
+    fn shown(&self, nonce: u8) -> Unread {
+        let intent = self.request(nonce).intent.unwrap();
+        Unread::new(&intent.payload, serde_json::from_str(&intent.requirements).unwrap()).unwrap()
+    }
+
     /// The facilitator finds payments right, and settles them in this transaction, or fails.
     fn settles(&self, transaction: Option<&str>) {
         let settled =
@@ -148,10 +158,33 @@ async fn a_payment_that_comes_again_is_settled_and_no_transaction_settles_two() 
     scene.settles(None);
     assert!(!scene.foreign.settle_again(one).await);
     scene.settles(Some("one"));
+    let asked = scene.mock.calls().len();
+    assert!(!scene.foreign.settle_again(one).await, "it was asked a moment ago");
+    assert_eq!(scene.mock.calls().len(), asked);
+    scene.after(2_000);
     assert!(scene.foreign.settle_again(one).await);
     // It is no more unknown.
     assert!(!scene.foreign.settle_again(one).await);
     assert!(!scene.foreign.settle_again(other).await, "its transaction paid for another one");
     scene.settles(Some("other"));
+    scene.after(2_000);
     assert!(scene.foreign.settle_again(other).await);
+}
+
+#[tokio::test]
+async fn a_payer_of_whose_payments_too_many_are_unknown_pays_no_more_until_they_cannot_land() {
+    let scene = Scene::new().await;
+    for nonce in 0..16 {
+        scene.asked(nonce).await;
+    }
+    scene.foreign.unknown();
+    scene.settles(Some("one"));
+    assert_eq!(scene.foreign.identify(&scene.shown(20)).await, Identity::Unsettled);
+    let stranger = Act::Answer(200, json!({ "isValid": true, "payer": "stranger" }).to_string());
+    scene.mock.does(stranger);
+    assert_eq!(scene.foreign.identify(&scene.shown(21)).await, Identity::Payer("stranger".parse().unwrap()));
+    scene.after(60_000 + 600_000);
+    scene.foreign.unknown();
+    scene.settles(Some("one"));
+    assert_eq!(scene.foreign.identify(&scene.shown(22)).await, Identity::Payer("payer".parse().unwrap()));
 }

@@ -67,6 +67,7 @@ impl Holder<'_> {
         let offer = way.offer(amount, quote);
         let requirements = serde_json::to_string(&offer).map_err(|_| Refusal::Internal)?;
         let unread = Unread::new(payload, offer).map_err(|_| Refusal::Internal)?;
+        let most = public.unsettled_max(&way.network);
         let payer = match foreign.identify(&unread).await {
             Identity::Payer(payer) => Party::Named(payer),
             Identity::Invalid(reason) => {
@@ -74,9 +75,9 @@ impl Holder<'_> {
                     format!("the facilitator on {} does not take the payment: {reason}", way.network);
                 return Err(Refusal::PaymentRequired(Unpaid::Rejected { code: "invalid_payment", message }));
             }
+            Identity::Unsettled => return Err(Refusal::OpenPayments { most }),
             Identity::Nobody(_) => return Err(Refusal::RailUnavailable),
         };
-        let most = public.unsettled_max(&way.network);
         let taken = public.exposure.take(Debtor { network: Arc::clone(&way.network), payer }, amount, most);
         let (exposed, _) = taken.ok_or(Refusal::OpenPayments { most })?;
         let now = self.ledger.time().seconds().unsigned_abs();
