@@ -1,5 +1,8 @@
 //! Upstreams that take longer than their call's payment can be settled: nothing is charged, and nobody is asked to settle.
 
+use domain::{Metered, Price, Unit};
+use pingora::http::ResponseHeader;
+
 use super::*;
 
 /// An exchange whose upstream took too long.
@@ -31,6 +34,22 @@ async fn a_delivery_that_could_not_be_settled_any_more_is_none() {
         assert_eq!(refusal.status(), 504);
         nothing_is_charged(&rig, &header).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_begins_too_late_does_not_begin() {
+    let most = Amount::from_atomic(crate::samples::PRICE).unwrap();
+    let unit = Unit { from: "json:/n".parse().unwrap(), price: "$0.000001".parse().unwrap() };
+    let price = Price::Metered(Metered::new(most, most, vec![unit]).unwrap());
+    let rig = Rig::with(|route| route.price = price).await;
+    let header = rig.payment(1, 2);
+    let mut exchange = late(&rig, &header).await;
+    let mut response = ResponseHeader::build(200, None).unwrap();
+    response.insert_header("content-type", "application/json").unwrap();
+    let refusal = rig.capture_with(&mut exchange, response).await.0.unwrap_err();
+    assert_eq!(refusal.code(), "upstream_timeout");
+    exchange.undoing().unwrap().finish(exchange.payment, refusal).await;
+    nothing_is_charged(&rig, &header).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
