@@ -1,6 +1,7 @@
 //! Upstreams that take longer than their call's payment can be settled: nothing is charged, and nobody is asked to settle.
 
-use domain::{Metered, Price, Unit};
+use domain::meter::{Unit, UnitPrice};
+use domain::{Metered, Price};
 use pingora::http::ResponseHeader;
 
 use super::*;
@@ -39,7 +40,7 @@ async fn a_delivery_that_could_not_be_settled_any_more_is_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_begins_too_late_does_not_begin() {
     let most = Amount::from_atomic(crate::samples::PRICE).unwrap();
-    let unit = Unit { from: "json:/n".parse().unwrap(), price: "$0.000001".parse().unwrap() };
+    let unit = Unit { from: "json:/n".parse().unwrap(), price: UnitPrice::parse("$0.000001").unwrap() };
     let price = Price::Metered(Metered::new(most, most, vec![unit]).unwrap());
     let rig = Rig::with(|route| route.price = price).await;
     let header = rig.payment(1, 2);
