@@ -6,7 +6,7 @@ mod resolving;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use domain::{Asset, PaymentId};
+use domain::PaymentId;
 use ledger::{Order, Outgoing, Resolution, Suspended, SuspendedFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -83,7 +83,7 @@ struct ResolutionView {
     /// Why.
     reason: String,
     /// The payment that booked it, where it is the provider's.
-    payment: Option<String>,
+    late_payment: Option<String>,
     /// The outgoing transfer, where it goes back to the payer.
     outgoing: Option<String>,
     at: String,
@@ -109,7 +109,7 @@ async fn list(
         let (ledger, filter) = (state.ledger.clone(), filter.clone());
         async move {
             let listed = ledger.suspended_list(&filter, range.page(Order::Newest)).await?;
-            let view = |one: &Suspended| (one.last.payment, DifferenceView::new(one, ledger.asset()));
+            let view = |one: &Suspended| (one.last.payment, DifferenceView::new(one));
             Ok(listed.items.iter().map(view).collect())
         }
     };
@@ -126,10 +126,9 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<DifferenceDetail>, Problem> {
     let (found, resolutions) = visible(&state, &caller, &id).await?;
-    let asset = state.ledger.asset();
     Ok(Json(DifferenceDetail {
-        difference: DifferenceView::new(&found, asset),
-        resolutions: resolutions.iter().map(|one| ResolutionView::new(one, asset)).collect(),
+        difference: DifferenceView::new(&found),
+        resolutions: resolutions.iter().map(ResolutionView::new).collect(),
     }))
 }
 
@@ -146,19 +145,20 @@ async fn visible(
 // === impl DifferenceView ===
 
 impl DifferenceView {
-    fn new(found: &Suspended, asset: &Asset) -> Self {
+    fn new(found: &Suspended) -> Self {
         let last = &found.last;
+        let token = (&*last.network, &*last.token);
         Self {
             id: last.payment.to_string(),
             provider: last.provider.to_string(),
             network: last.network.to_string(),
             payer: found.payer.map(|payer| payer.to_checksum(None)),
-            amount: Money::new(last.amount, asset),
+            amount: Money::in_token(last.amount, token),
             booked: last.booked,
             way: last.differs.name(),
             transaction: last.differs.transaction().to_string(),
             late_payment: last.late.map(|late| late.to_string()),
-            in_suspense: Money::signed(found.units, asset),
+            in_suspense: Money::signed_in_token(found.units, token),
             at: last.at.to_string(),
         }
     }
@@ -183,16 +183,16 @@ impl Row for DifferenceView {
 // === impl ResolutionView ===
 
 impl ResolutionView {
-    fn new(resolution: &Resolution, asset: &Asset) -> Self {
+    fn new(resolution: &Resolution) -> Self {
         let is_sent = resolution.owed == "payer";
         Self {
             id: resolution.id.to_string(),
             difference: resolution.payment.to_string(),
             to: resolution.owed,
-            amount: Money::new(resolution.amount, asset),
+            amount: Money::in_token(resolution.amount, (&resolution.network, &resolution.token)),
             is_loss: resolution.is_loss,
             reason: resolution.reason.clone(),
-            payment: resolution.booked.map(|booked| booked.to_string()),
+            late_payment: resolution.booked.map(|booked| booked.to_string()),
             outgoing: is_sent.then(|| Outgoing::of_refund(resolution.id).to_string()),
             at: resolution.at.to_string(),
         }

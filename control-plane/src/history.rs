@@ -102,7 +102,9 @@ impl Movements for History {
         for (batch, resolution) in &changes.resolutions {
             items.push((*batch, resolved(who(resolution.id.as_bytes())?, resolution)));
         }
-        items.extend(changes.outgoing.into_iter().map(|(batch, step)| (batch, outgoing(step))));
+        for step in changes.outgoing {
+            items.push((step.batch, outgoing(who(&step.name)?, step.outgoing)));
+        }
         // Stable: within a batch what came of another thing stays behind it.
         items.sort_by_key(|(batch, _)| *batch);
         let items = items.into_iter().map(|(_, movement)| movement).collect();
@@ -161,6 +163,7 @@ fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
             payment: refund.payment,
             provider: change.provider.to_string(),
             network: on_chain.network.to_string(),
+            token: on_chain.token.to_string(),
             payer: on_chain.payer.to_string(),
             custody: if on_chain.direct { "direct" } else { "treasury" },
             amount: refund.amount,
@@ -173,6 +176,7 @@ fn refunded(who: Option<Actor>, change: &RefundChange) -> Movement {
         payment: refund.payment,
         provider: change.provider.to_string(),
         wallet: change.wallet,
+        token: change.on_chain.as_ref().map(|paid| (paid.network.to_string(), paid.token.to_string())),
         amount: refund.amount,
         fee: refund.fee,
         reason: refund.reason.name(),
@@ -185,6 +189,7 @@ fn differed(difference: &Difference) -> Movement {
         payment: difference.payment,
         provider: difference.provider.to_string(),
         network: difference.network.to_string(),
+        token: difference.token.to_string(),
         booked: difference.booked,
         way: difference.differs.name(),
         transaction: difference.differs.transaction().to_string(),
@@ -200,6 +205,7 @@ fn resolved(who: Option<Actor>, resolution: &Resolution) -> Movement {
         payment: resolution.payment,
         provider: resolution.provider.to_string(),
         network: resolution.network.to_string(),
+        token: resolution.token.to_string(),
         to: resolution.owed,
         amount: resolution.amount,
         is_loss: resolution.is_loss,
@@ -238,11 +244,12 @@ fn payout(who: Option<Actor>, payout: &Payout, paid: Option<Paid>) -> Movement {
 }
 
 /// After a step.
-fn outgoing(outgoing: Outgoing) -> Movement {
+fn outgoing(who: Option<Actor>, outgoing: Outgoing) -> Movement {
     let what = What::Outgoing {
         id: outgoing.id,
         payout: outgoing.payout(),
-        payment: outgoing.refund_of.or(outgoing.suspense_of),
+        payment: outgoing.refund_of,
+        difference: outgoing.suspense_of,
         provider: outgoing.provider.to_string(),
         to: outgoing.to,
         amount: outgoing.amount,
@@ -250,7 +257,7 @@ fn outgoing(outgoing: Outgoing) -> Movement {
         transaction: outgoing.transaction.map(|transaction| transaction.to_string()),
         reason: outgoing.reason,
     };
-    Movement { at: outgoing.changed_at, who: None, what }
+    Movement { at: outgoing.changed_at, who, what }
 }
 
 /// Numbers of batches and payments are never negative.

@@ -43,8 +43,13 @@ impl Money {
 
     /// Units that may be below zero: a balance of what came and what went.
     pub(crate) fn signed(units: i64, asset: &Asset) -> Self {
+        Self::signed_in_token(units, (&asset.network, &asset.address.to_checksum(None)))
+    }
+
+    /// The same in a token on a public network.
+    pub(crate) fn signed_in_token(units: i64, token: (&str, &str)) -> Self {
         let size = Amount::from_atomic(units.saturating_abs()).unwrap_or(Amount::ZERO);
-        let money = Self::new(size, asset);
+        let money = Self::in_token(size, token);
         if units >= 0 {
             return money;
         }

@@ -126,7 +126,7 @@ async fn retry(
         return Err(Problem::Forbidden("only the operator has a transfer tried again".to_owned()));
     }
     let outgoing = visible(&state, &caller, &id).await?;
-    let outgoing = state.ledger.outgoing_step(&outgoing, Step::Retry).await?;
+    let outgoing = caller.moving(&state.ledger).outgoing_step(&outgoing, Step::Retry).await?;
     tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, "tried again");
     Ok(Json(OutgoingView::new(&outgoing)))
 }

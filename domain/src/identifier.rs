@@ -172,6 +172,19 @@ impl WalletId {
     }
 }
 
+// === impl OutgoingId ===
+
+impl OutgoingId {
+    /// How the books name a step of it, from 1 on, for whoever asked for that.
+    #[must_use]
+    pub fn step(&self, number: u64) -> [u8; 16] {
+        short(
+            "faregate: a step of an outgoing transfer",
+            &[self.as_bytes(), &number.to_be_bytes()[..]].concat(),
+        )
+    }
+}
+
 /// Sixteen bytes that stand for others; `context` says for what.
 fn short(context: &str, bytes: &[u8]) -> [u8; 16] {
     let mut name = [0; 16];

@@ -35,6 +35,8 @@ pub struct Difference {
     pub payment: PaymentId,
     /// CAIP-2.
     pub network: Arc<str>,
+    /// Its token, as it is written on the network.
+    pub token: Arc<str>,
     /// Whose payment it is.
     pub provider: Arc<str>,
     /// Atomic units of its token.

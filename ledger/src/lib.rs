@@ -59,7 +59,7 @@ pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
 pub use intent::{Booked, BookedIntent, Close, Debtor, Intent, OnChain, OpenIntent};
 pub use ledger::{Ledger, Settings, Trial};
 pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
-pub use outgoing::{Outgoing, OutgoingState, Outlet, Step};
+pub use outgoing::{Outgoing, OutgoingState, Outlet, Step, Stepped};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 pub use reports::changes::{CapturedRange, Changes, Head, RefundChange};
 pub use reports::closing::Tally;

@@ -72,6 +72,17 @@ pub enum Step {
     Left(B256),
 }
 
+/// A step that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stepped {
+    /// Of the commit.
+    pub batch: i64,
+    /// Its name, for whoever asked for it. Where it paid a payout, the transfer's name stands for both.
+    pub name: [u8; 16],
+    /// The transfer, as it was then.
+    pub outgoing: Outgoing,
+}
+
 /// That money can leave our treasury on a network: its settler is the treasury's own key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outlet {

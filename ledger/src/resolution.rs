@@ -49,6 +49,8 @@ pub struct Resolution {
     pub payment: PaymentId,
     /// CAIP-2.
     pub network: Arc<str>,
+    /// Its token, as it is written on the network.
+    pub token: Arc<str>,
     /// Whose payment it is.
     pub provider: Arc<str>,
     /// Whose it is: `provider`, `payer` or `operator`.

@@ -1,10 +1,10 @@
 //! [`Duty`]: work of which one process at a time has the turn, where several share the database. It keeps the turn by asking for it
-//! again, and loses it when it did not for as long as it was given.
+//! again, and loses it when it did not for as long as it was given, by the database's clock.
 
 use std::sync::Arc;
 
 use crate::registry::{Registry, RegistryError};
-use crate::store::{Session, StoreError, duty as store};
+use crate::store::{Session, StoreError, duty as store, time};
 
 /// How long a turn lasts, in milliseconds.
 const LASTS_MS: i64 = 5_000;
@@ -39,10 +39,10 @@ impl Duty {
     /// # Errors
     /// The database does not work.
     pub async fn take(&self) -> Result<bool, RegistryError> {
-        let at = self.registry.now();
         let mut writing = self.registry.write().await?;
-        let turn = (at, at.plus(LASTS_MS));
-        let taken = store::take(&mut writing.session(), &self.name, &self.holder, turn).await?;
+        let session = &mut writing.session();
+        let at = time::shared(session, self.registry.now()).await?;
+        let taken = store::take(session, &self.name, &self.holder, (at, at.plus(LASTS_MS))).await?;
         writing.commit().await?;
         Ok(taken)
     }
@@ -55,12 +55,15 @@ impl Duty {
 
 #[cfg(test)]
 mod tests {
+    use domain::Secret;
+
     use super::*;
+    use crate::Database;
     use crate::registry::tests::{Place, TestClock, open};
 
     #[tokio::test]
     async fn one_has_the_turn_until_it_asks_no_more() {
-        let (place, clock) = (Place::new(), TestClock::new());
+        let (place, clock) = (Place::file(), TestClock::new());
         let registry = open(&place, &clock).await;
         let (one, other) = (registry.duty("collect").unwrap(), registry.duty("collect").unwrap());
         assert!(one.take().await.unwrap());
@@ -73,5 +76,24 @@ mod tests {
         clock.advance(1);
         assert!(other.take().await.unwrap(), "the first one asked no more");
         assert!(!one.take().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_process_whose_clock_is_wrong_takes_no_turn_early_and_keeps_none_for_longer() {
+        let place = Place::of(Database::Postgres { url: Secret::new(test_postgres::fresh_database()) });
+        let (behind, ahead) = (TestClock::new(), TestClock::new());
+        ahead.advance(3_600_000);
+        let duty = async |clock| open(&place, clock).await.duty("settle").unwrap();
+        let (slow, fast) = (duty(&behind).await, duty(&ahead).await);
+        assert!(slow.take().await.unwrap());
+        // Whoever runs this may be slow.
+        place.turns_last(60_000).await;
+        assert!(!fast.take().await.unwrap(), "an hour ahead");
+        place.turns_last(-60_000 - LASTS_MS).await;
+        assert!(fast.take().await.unwrap());
+        place.turns_last(60_000).await;
+        assert!(!slow.take().await.unwrap());
+        place.turns_last(-60_000 - LASTS_MS).await;
+        assert!(slow.take().await.unwrap(), "an hour behind");
     }
 }

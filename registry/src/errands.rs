@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::duty::Duty;
 use crate::registry::{Registry, RegistryError};
 use crate::store::errands as store;
-use crate::store::notices;
+use crate::store::{notices, time};
 
 /// What a notice begins with.
 pub(crate) const NOTICE: &str = "errand";
@@ -112,10 +112,11 @@ impl Errands {
     /// # Errors
     /// The database does not work.
     pub async fn say_able(&self, is_able: bool) -> Result<(), RegistryError> {
-        let now = self.registry.now();
-        let until = if is_able { now.plus(ABLE_MS) } else { now };
         let mut transaction = self.registry.shared.pool.begin_apart().await?;
-        store::say_able(&mut transaction.session(), self.of(), until).await?;
+        let session = &mut transaction.session();
+        let now = time::shared(session, self.registry.now()).await?;
+        let until = if is_able { now.plus(ABLE_MS) } else { now };
+        store::say_able(session, self.of(), until).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -125,8 +126,10 @@ impl Errands {
     /// The database does not work.
     pub async fn is_able(&self) -> Result<bool, RegistryError> {
         let mut connection = self.registry.shared.pool.acquire().await?;
-        let until = store::able_until(&mut connection.session(), self.of()).await?;
-        Ok(until.is_some_and(|until| until > self.registry.now()))
+        let session = &mut connection.session();
+        let until = store::able_until(session, self.of()).await?;
+        let now = time::shared(session, self.registry.now()).await?;
+        Ok(until.is_some_and(|until| until > now))
     }
 
     /// Sees that something was asked for or answered, by whichever process: a hint, which may be lost.
@@ -203,7 +206,7 @@ mod tests {
         assert!(its.take().await.unwrap());
         frozen.leave(&[("one", "a".to_owned()), ("two", "b".to_owned())]).await.unwrap();
         frozen.answer(&[("two", "moved".to_owned())]).await.unwrap();
-        clock.advance(5_000);
+        place.pass(&clock, 5_000).await;
         assert!(heirs.take().await.unwrap());
         assert_eq!(heir.open().await.unwrap(), pairs(&[("one", "a")]));
         frozen.answer(&[("one", "not moved".to_owned())]).await.unwrap();
@@ -214,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn that_somebody_can_send_is_believed_for_as_long_as_it_is_said() {
-        let (place, clock) = (Place::new(), TestClock::new());
+        let (place, clock) = (Place::file(), TestClock::new());
         let errands = open(&place, &clock).await.errands("eip155:84532", ACCOUNT);
         assert!(!errands.is_able().await.unwrap());
         errands.say_able(true).await.unwrap();
@@ -225,5 +228,21 @@ mod tests {
         errands.say_able(true).await.unwrap();
         errands.say_able(false).await.unwrap();
         assert!(!errands.is_able().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn that_somebody_can_send_is_believed_by_the_servers_clock() {
+        let place = Place::of(Database::Postgres { url: Secret::new(test_postgres::fresh_database()) });
+        let (behind, ahead) = (TestClock::new(), TestClock::new());
+        ahead.advance(3_600_000);
+        let errands = async |clock| open(&place, clock).await.errands("eip155:84532", ACCOUNT);
+        let (slow, fast) = (errands(&behind).await, errands(&ahead).await);
+        slow.say_able(true).await.unwrap();
+        // Whoever runs this may be slow.
+        place.turns_last(60_000).await;
+        assert!(fast.is_able().await.unwrap(), "an hour ahead");
+        fast.say_able(true).await.unwrap();
+        place.turns_last(-ABLE_MS).await;
+        assert!(!slow.is_able().await.unwrap(), "an hour behind");
     }
 }

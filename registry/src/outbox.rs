@@ -276,7 +276,7 @@ mod tests {
         assert!(turns[0].take().await.unwrap());
         first.record(7, ("first", None), (&["pay"], &[])).await.unwrap();
         // Its time is over, and nobody has taken it.
-        clock.advance(60_000);
+        place.pass(&clock, 60_000).await;
         first.record(7, ("first, dearer", Some("first")), (&["pay"], &[])).await.unwrap();
         assert!(turns[1].take().await.unwrap());
         assert!(first.record(8, ("late", None), (&["other"], &[])).await.is_err());

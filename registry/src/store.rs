@@ -21,6 +21,7 @@ pub(crate) mod revisions;
 mod rows;
 pub(crate) mod sequence;
 pub(crate) mod setup;
+pub(crate) mod time;
 pub(crate) mod traffic;
 pub(crate) mod transfers;
 pub(crate) mod wallets;

@@ -58,8 +58,12 @@ impl Solana {
 
     /// The same, once nobody is at work on it any more.
     async fn buy_at_rest(&self, header: &str) -> Response {
+        self.call_at_rest(&Request::get("/paid").paying(header)).await
+    }
+
+    async fn call_at_rest(&self, request: &Request) -> Response {
         until("nobody to be at work on the payment", || async {
-            let response = self.buy(header).await;
+            let response = self.gateway.call(request).await;
             (response.status != 409 || response.code() != "payment_in_progress").then_some(response)
         })
         .await
@@ -127,7 +131,7 @@ async fn a_payment_on_solana_passes_whole_to_its_facilitator_and_is_served_once_
 
     // The same message under another signature is the same payment.
     solana
-        .buy(&payment(&offer, &transaction(2, "the first payment")))
+        .buy_at_rest(&payment(&offer, &transaction(2, "the first payment")))
         .await
         .expect_refusal(409, "already_delivered");
     solana.buy(&payment(&offer, &transaction(1, "the second payment"))).await.expect_status(200);
@@ -225,7 +229,7 @@ async fn d8_what_is_refused_before_it_is_sent_is_void_and_what_may_have_been_sen
     // Asked again it says that it did: it is delivered now, and was paid for once.
     solana.facilitator.on(Call::Settle, Conduct::honest());
     solana.buy_at_rest(&sent).await.expect_status(200);
-    solana.buy(&sent).await.expect_refusal(409, "already_delivered");
+    solana.buy_at_rest(&sent).await.expect_refusal(409, "already_delivered");
     solana.finish().await;
 }
 
@@ -311,7 +315,7 @@ async fn r1_one_name_under_another_signature_is_one_call() {
     let buy = async |text: &str| {
         let header = payment(&offer, &transaction(1, text));
         let request = Request::get("/paid").paying(&*header).with("Idempotency-Key", "order-1");
-        solana.gateway.call(&request).await
+        solana.call_at_rest(&request).await
     };
     let first = buy("first").await;
     first.expect_status(200);
@@ -342,6 +346,7 @@ async fn c7_d8_killed_while_a_facilitator_settles_it_is_unknown_and_settled_when
     solana.gateway.restart().await;
     solana.offer().await;
     solana.buy(&asked).await.expect_refusal(503, "settlement_unknown");
+    assert_eq!(solana.upstream.calls("/paid").len(), 1, "it is the payment of before");
     solana.facilitator.on(Call::Settle, Conduct::honest());
     solana.buy_at_rest(&asked).await.expect_status(200);
     solana.finish().await;

@@ -72,7 +72,7 @@ async fn resolve(
     let resolution = caller.moving(&state.ledger).resolve(resolving).await?;
     tracing::info!(resolution.id = %resolution.id, payment.id = %payment, amount = %resolution.amount, to = resolution.owed,
         "money in suspense was decided of");
-    Ok(Json(ResolutionView::new(&resolution, state.ledger.asset())))
+    Ok(Json(ResolutionView::new(&resolution)))
 }
 
 /// The platform's share of what a provider earns now; nothing where nobody knows the provider any more.

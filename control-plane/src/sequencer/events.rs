@@ -35,29 +35,21 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
     let owner = movement.wallet().and_then(|wallet| owners.get(&wallet)).cloned();
     let mut tenant = Tenant { provider: None, owner };
     let (kind, subject, data) = match &movement.what {
-        What::Refunded { id, payment, provider, wallet, amount, fee, reason } => {
+        What::Refunded { payment, provider, .. } => {
             tenant.provider = Some(provider.clone());
-            let data = json!({
-                "payment": payment.to_string(), "refund": id.to_string(), "provider": provider,
-                "wallet": wallet.to_string(), "amount": money(*amount), "fee": money(*fee), "reason": reason,
-            });
-            ("payment.refunded", payment.to_string(), data)
+            ("payment.refunded", payment.to_string(), given_back(&movement.what, asset))
         }
-        What::WrittenOff { payment, provider, network, payer, custody, amount, fee } => {
+        What::WrittenOff { payment, provider, .. } => {
             tenant.provider = Some(provider.clone());
-            let data = json!({
-                "payment": payment.to_string(), "provider": provider, "network": network, "payer": payer,
-                "custody": custody, "amount": money(*amount), "fee": money(*fee),
-            });
-            ("payment.written_off", payment.to_string(), data)
+            ("payment.written_off", payment.to_string(), given_back(&movement.what, asset))
         }
         What::Differed { payment, provider, .. } => {
             tenant.provider = Some(provider.clone());
-            ("reconciliation.difference", payment.to_string(), reconciled(&movement.what, asset))
+            ("reconciliation.difference", payment.to_string(), reconciled(&movement.what))
         }
         What::Resolved { payment, provider, .. } => {
             tenant.provider = Some(provider.clone());
-            ("reconciliation.resolved", payment.to_string(), reconciled(&movement.what, asset))
+            ("reconciliation.resolved", payment.to_string(), reconciled(&movement.what))
         }
         What::Transferred { id, wallet, amount, incoming, reference } => {
             let kind = if *incoming { "wallet.funded" } else { "wallet.withdrawn" };
@@ -84,34 +76,84 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
             });
             (kind, id.to_string(), data)
         }
-        What::Outgoing { id, payout, payment, provider, to, amount, state, transaction, reason } => {
+        What::Outgoing { id, provider, state, .. } => {
             tenant.provider = Some(provider.clone());
-            let amount = Money::in_token(*amount, (&to.network, &to.token.to_string()));
-            let data = json!({
-                "outgoing": id.to_string(), "payout": payout.map(|payout| payout.to_string()),
-                "payment": payment.map(|payment| payment.to_string()), "provider": provider, "network": to.network,
-                "asset": to.token.to_string(), "address": to.address.to_string(), "amount": amount,
-                "state": state, "transaction": transaction, "reason": reason,
-            });
-            (outgoing(state), id.to_string(), data)
+            (outgoing(state), id.to_string(), leaving(&movement.what))
         }
     };
     NewEvent { kind, at: movement.at, tenant, subject, data }
 }
 
-/// What a chain shows otherwise, and what is decided of it.
-fn reconciled(what: &What, asset: &Asset) -> Value {
+/// What was taken back of a payment: in the token in which it was made, where that was one of a public network.
+fn given_back(what: &What, asset: &Asset) -> Value {
     match what {
-        What::Differed { payment, provider, network, booked, way, transaction, amount, late } => json!({
-            "payment": payment.to_string(), "provider": provider, "network": network, "booked": booked,
-            "way": way, "transaction": transaction, "amount": Money::new(*amount, asset),
-            "late_payment": late.map(|late| late.to_string()),
-        }),
-        What::Resolved { id, payment, provider, network, to, amount, is_loss, reason, booked } => json!({
-            "payment": payment.to_string(), "resolution": id.to_string(), "provider": provider, "network": network,
-            "to": to, "amount": Money::new(*amount, asset), "is_loss": is_loss, "reason": reason,
-            "late_payment": booked.map(|booked| booked.to_string()),
-        }),
+        What::Refunded { id, payment, provider, wallet, token, amount, fee, reason } => {
+            let token = token.as_ref().map(|(network, token)| (&**network, &**token));
+            let money = |amount| match token {
+                Some(token) => Money::in_token(amount, token),
+                None => Money::new(amount, asset),
+            };
+            json!({
+                "payment": payment.to_string(), "refund": id.to_string(), "provider": provider,
+                "wallet": wallet.to_string(), "amount": money(*amount), "fee": money(*fee), "reason": reason,
+            })
+        }
+        What::WrittenOff { payment, provider, network, token, payer, custody, amount, fee } => {
+            let money = |amount| Money::in_token(amount, (network, token));
+            json!({
+                "payment": payment.to_string(), "provider": provider, "network": network, "payer": payer,
+                "custody": custody, "amount": money(*amount), "fee": money(*fee),
+            })
+        }
+        _ => Value::Null,
+    }
+}
+
+/// A transfer out of our treasury after a step.
+fn leaving(what: &What) -> Value {
+    match what {
+        What::Outgoing {
+            id,
+            payout,
+            payment,
+            difference,
+            provider,
+            to,
+            amount,
+            state,
+            transaction,
+            reason,
+        } => {
+            let amount = Money::in_token(*amount, (&to.network, &to.token.to_string()));
+            json!({
+                "outgoing": id.to_string(), "payout": payout.map(|payout| payout.to_string()),
+                "payment": payment.map(|payment| payment.to_string()),
+                "difference": difference.map(|payment| payment.to_string()), "provider": provider,
+                "network": to.network, "asset": to.token.to_string(), "address": to.address.to_string(),
+                "amount": amount, "state": state, "transaction": transaction, "reason": reason,
+            })
+        }
+        _ => Value::Null,
+    }
+}
+
+/// What a chain shows otherwise, and what is decided of it.
+fn reconciled(what: &What) -> Value {
+    match what {
+        What::Differed { payment, provider, network, token, booked, way, transaction, amount, late } => {
+            json!({
+                "payment": payment.to_string(), "provider": provider, "network": network, "booked": booked,
+                "way": way, "transaction": transaction, "amount": Money::in_token(*amount, (network, token)),
+                "late_payment": late.map(|late| late.to_string()),
+            })
+        }
+        What::Resolved { id, payment, provider, network, token, to, amount, is_loss, reason, booked } => {
+            json!({
+                "payment": payment.to_string(), "resolution": id.to_string(), "provider": provider, "network": network,
+                "to": to, "amount": Money::in_token(*amount, (network, token)), "is_loss": is_loss, "reason": reason,
+                "late_payment": booked.map(|booked| booked.to_string()),
+            })
+        }
         _ => Value::Null,
     }
 }

@@ -61,6 +61,8 @@ pub enum What {
         provider: String,
         /// Where the money went.
         wallet: WalletId,
+        /// Of what was paid on a public network: that one (CAIP-2), and the token as it is written there.
+        token: Option<(String, String)>,
         /// How much.
         amount: Amount,
         /// The fee's part of it.
@@ -76,6 +78,8 @@ pub enum What {
         provider: String,
         /// CAIP-2 of the network.
         network: String,
+        /// Its token, as it is written there.
+        token: String,
         /// The address that signed it.
         payer: String,
         /// Whether it was made out to the provider's own address, or to ours.
@@ -93,6 +97,8 @@ pub enum What {
         provider: String,
         /// CAIP-2 of the network.
         network: String,
+        /// Its token, as it is written there.
+        token: String,
         /// What the books had closed it as.
         booked: &'static str,
         /// In which way, in a word of the API.
@@ -114,6 +120,8 @@ pub enum What {
         provider: String,
         /// CAIP-2 of the network.
         network: String,
+        /// Its token, as it is written there.
+        token: String,
         /// Whose it is, in a word of the API.
         to: &'static str,
         /// How much.
@@ -178,8 +186,10 @@ pub enum What {
         id: OutgoingId,
         /// The payout that it is.
         payout: Option<PayoutId>,
-        /// The payment that it gives back, or of which it gives back what was in suspense.
+        /// The payment that it gives back.
         payment: Option<PaymentId>,
+        /// The payment of which it gives back what was in suspense.
+        difference: Option<PaymentId>,
         /// Whose money it is, or was.
         provider: String,
         /// Where it goes.

@@ -230,6 +230,7 @@ async fn movements_become_events_of_their_tenants() {
         payment: PaymentId::from_bytes([2; 16]),
         provider: "acme".to_owned(),
         wallet,
+        token: None,
         amount: units(500),
         fee: units(5),
         reason: "requested",

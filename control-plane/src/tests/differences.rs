@@ -1,7 +1,8 @@
 //! What chains show otherwise: what is in suspense, and what a person decides of it.
 
 use domain::{Address, AgentId, Custody, ReplayKey, Settle, WalletId};
-use ledger::{Intent, Shown};
+use ledger::{Intent, Shown, Step};
+use registry::journal::Filter;
 
 use super::*;
 
@@ -72,7 +73,7 @@ async fn a_person_says_whose_money_in_suspense_is_and_everybody_concerned_hears_
     let rest = json!({ "to": "provider", "reason": "served after all" });
     let rest = house.resolve(first, "rest", rest).await.expect(200);
     let paid =
-        house.admin("GET", &format!("/v1/payments/{}", text(&rest["payment"])), None).await.expect(200);
+        house.admin("GET", &format!("/v1/payments/{}", text(&rest["late_payment"])), None).await.expect(200);
     assert_eq!((&paid["amount"]["display"], &paid["provider"]), (&json!("$0.06"), &json!("acme")));
     let shown = house.admin("GET", &format!("/v1/differences/{first}"), None).await.expect(200);
     assert_eq!(
@@ -91,5 +92,35 @@ async fn a_person_says_whose_money_in_suspense_is_and_everybody_concerned_hears_
     let events = house.admin("GET", "/v1/events?type=reconciliation.resolved", None).await.expect(200);
     let events = events["data"].as_array().unwrap();
     assert_eq!((events.len(), &events[0]["data"]["payment"]), (2, &json!(first.to_string())));
+    let in_token = json!(format!("{NETWORK}/erc20:{}", Address::repeat_byte(5).to_checksum(None)));
+    let told = house.admin("GET", "/v1/events?type=reconciliation.difference", None).await.expect(200);
+    for amount in [&shown["amount"], &shown["in_suspense"], &rest["amount"], &sent["amount"]] {
+        assert_eq!(amount["asset"], in_token);
+    }
+    for event in events.iter().chain(told["data"].as_array().unwrap()) {
+        assert_eq!(event["data"]["amount"]["asset"], in_token, "{}", event["type"]);
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn whoever_has_what_goes_back_tried_again_stands_in_the_audit_log() {
+    let house = House::control().await;
+    let payment = house.differing("acme", 1).await;
+    let made =
+        house.resolve(payment, "back", json!({ "to": "payer", "reason": "never served" })).await.expect(200);
+    let path = format!("/v1/outgoing/{}", text(&made["outgoing"]));
+    let id = text(&made["outgoing"]).parse().unwrap();
+    let mut outgoing = house.ledger.outgoing(id).await.unwrap().unwrap();
+    for step in [Step::Send, Step::Fail("no".to_owned())] {
+        outgoing = house.ledger.outgoing_step(&outgoing, step).await.unwrap();
+    }
+    house.admin("POST", &format!("{path}/retry"), None).await.expect(200);
+    house.tell().await;
+    let subject = Some(("outgoing".to_owned(), None));
+    let told = house.registry.changes(None, 10, &Filter { subject, ..Filter::default() }).await.unwrap();
+    let [only] = &told[..] else { panic!("not what somebody asked for, once: {told:?}") };
+    assert_eq!((only.action.as_str(), only.actor_kind.as_str()), ("outgoing.due", "token"));
+    assert_eq!(only.subject, outgoing.id.to_string());
     house.end().await;
 }

@@ -25,6 +25,8 @@ pub(crate) struct DifferenceRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GivenClosed {
     pub(crate) network: Arc<str>,
+    /// As it is written there.
+    pub(crate) token: Arc<str>,
     pub(crate) provider: Arc<str>,
     pub(crate) provider_account: AccountId,
     /// The token's.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 /// A row of `mover`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MoverRow {
-    /// The name of the refund, the transfer or the settlement.
+    /// The name of the refund, the transfer, the settlement, the decision or the step.
     pub(crate) moved: [u8; 16],
     pub(crate) who: Arc<str>,
 }

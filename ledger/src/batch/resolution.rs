@@ -22,6 +22,8 @@ pub(crate) struct ResolutionRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GivenSuspended {
     pub(crate) network: Arc<str>,
+    /// The token, as it is written there.
+    pub(crate) written: Arc<str>,
     pub(crate) provider: Arc<str>,
     pub(crate) provider_account: AccountId,
     /// Whether it was made out to the provider's own address.

@@ -13,8 +13,8 @@ use crate::difference::{Difference, Differs};
 macro_rules! differences {
     () => {
         "
-select d.payment, d.way, d.booked, d.network, o.provider, d.amount, d.hash, d.late, d.at, d.batch
-from difference d join account o on o.id = d.provider
+select d.payment, d.way, d.booked, d.network, t.token as account, o.provider, d.amount, d.hash, d.late, d.at, d.batch
+from difference d join account o on o.id = d.provider join account t on t.id = d.account
 "
     };
 }
@@ -49,7 +49,7 @@ closed as (
     came_again!(),
     "
     from asked q join voided v on v.payment = q.payment)
-select c.payment, c.network, c.amount, c.closed, c.hash, c.lost, c.twin, c.account, a.wallet, c.provider as provider_account, o.provider,
+select c.payment, c.network, c.amount, c.closed, c.hash, c.lost, c.twin, c.account, a.token as name, a.wallet, c.provider as provider_account, o.provider,
   coalesce(d.number, 0) as number, d.way, d.hash as shown,
   (select count(*) from difference l where l.payment = c.payment and l.late is not null) as late
 from closed c join account a on a.id = c.account join account o on o.id = c.provider
@@ -63,6 +63,8 @@ pub(crate) struct DifferenceColumns {
     way: String,
     booked: String,
     network: String,
+    /// As the books name the token's.
+    account: String,
     provider: String,
     amount: i64,
     hash: Vec<u8>,
@@ -81,6 +83,7 @@ pub(crate) struct ClosedColumns {
     lost: i64,
     twin: bool,
     account: i64,
+    name: String,
     wallet: Vec<u8>,
     provider_account: i64,
     provider: String,
@@ -96,6 +99,7 @@ impl DifferenceColumns {
     pub(crate) fn read(self) -> Result<Difference, Damaged> {
         Ok(Difference {
             payment: PaymentId::from_bytes(fixed(&self.payment)?),
+            token: token(&self.account, &self.network)?,
             network: Arc::from(self.network),
             provider: Arc::from(self.provider),
             amount: amount(self.amount)?,
@@ -112,6 +116,7 @@ impl DifferenceColumns {
 impl ClosedColumns {
     pub(crate) fn read(self) -> Result<(PaymentId, GivenClosed), Damaged> {
         let given = GivenClosed {
+            token: token(&self.name, &self.network)?,
             network: Arc::from(self.network),
             provider: Arc::from(self.provider),
             provider_account: AccountId(self.provider_account),
@@ -127,6 +132,12 @@ impl ClosedColumns {
         };
         Ok((PaymentId::from_bytes(fixed(&self.payment)?), given))
     }
+}
+
+/// A token as it is written on its network, by how the books name its account.
+pub(crate) fn token(account: &str, network: &str) -> Result<Arc<str>, Damaged> {
+    let written = account.strip_prefix(network).and_then(|rest| rest.strip_prefix('/'));
+    written.map(Arc::from).ok_or(Damaged("token"))
 }
 
 /// In which transaction it moved, as the books have it: by their row, and by the last difference where there is one.

@@ -7,17 +7,17 @@ use sqlx::FromRow;
 
 use super::rows::{Damaged, amount, fixed};
 use crate::batch::GivenOutgoing;
-use crate::outgoing::{Outgoing, OutgoingState};
+use crate::outgoing::{Outgoing, OutgoingState, Stepped};
 
 /// Transfers out of our treasury, each as it stands (`o`) or as it was after a step (`s`); ends before its condition.
 macro_rules! outgoing {
     () => {
-        outgoing!("o", "o.changed_at", "o.batch", "")
+        outgoing!("o", "o.steps", "o.changed_at", "o.batch", "")
     };
     (steps) => {
-        outgoing!("s", "s.at", "s.batch", "join outgoing_step s on s.outgoing = o.id")
+        outgoing!("s", "s.number", "s.at", "s.batch", "join outgoing_step s on s.outgoing = o.id")
     };
-    ($of:literal, $changed_at:literal, $batch:literal, $join:literal) => {
+    ($of:literal, $steps:literal, $changed_at:literal, $batch:literal, $join:literal) => {
         concat!(
             "
 select o.id, a.provider, p.id as payment, o.network, o.token, o.recipient, o.amount, ",
@@ -26,7 +26,9 @@ select o.id, a.provider, p.id as payment, o.network, o.token, o.recipient, o.amo
             $of,
             ".hash, ",
             $of,
-            ".reason, o.tries, o.steps, o.at, o.suspense, ",
+            ".reason, o.tries, ",
+            $steps,
+            " as steps, o.at, o.suspense, ",
             $changed_at,
             " as changed_at, ",
             $batch,
@@ -102,6 +104,13 @@ impl OutgoingColumns {
             at: UnixMillis(self.at),
             changed_at: UnixMillis(self.changed_at),
         })
+    }
+
+    /// One after a step.
+    pub(crate) fn stepped(self) -> Result<Stepped, Damaged> {
+        let number = u64::try_from(self.steps).map_err(|_| Damaged("count"))?;
+        let (batch, outgoing) = (self.batch, self.read()?);
+        Ok(Stepped { batch, name: outgoing.id.step(number), outgoing })
     }
 
     pub(crate) fn given(self) -> Result<GivenOutgoing, Damaged> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Address, B256, PaymentId, TransferId, UnixMillis, WalletId};
 use sqlx::FromRow;
 
-use super::differences::DifferenceColumns;
+use super::differences::{DifferenceColumns, token};
 use super::rows::{Damaged, amount, fixed};
 use crate::batch::{AccountId, GivenSuspended};
 use crate::resolution::{Owed, Resolution, Suspended};
@@ -14,8 +14,10 @@ use crate::resolution::{Owed, Resolution, Suspended};
 macro_rules! resolutions {
     () => {
         "
-select r.id, r.payment, d.network, o.provider, r.owed, r.amount, r.sign, r.booked, r.reason, r.at, r.batch, r.idempotency_key
+select r.id, r.payment, d.network, t.token as account, o.provider, r.owed, r.amount, r.sign, r.booked, r.reason, r.at, r.batch,
+  r.idempotency_key
 from resolution r join account o on o.id = r.provider join difference d on d.payment = r.payment and d.number = 1
+  join account t on t.id = d.account
 "
     };
 }
@@ -42,12 +44,12 @@ macro_rules! suspended {
     () => {
         concat!(
             "
-select d.payment, d.way, d.booked, d.network, o.provider, d.amount, d.hash, d.late, d.at, d.batch, ",
+select d.payment, d.way, d.booked, d.network, t.token as account, o.provider, d.amount, d.hash, d.late, d.at, d.batch, ",
             payer!(),
             " as payer, ",
             in_suspense!(),
             " as units
-from difference d join account o on o.id = d.provider "
+from difference d join account o on o.id = d.provider join account t on t.id = d.account "
         )
     };
 }
@@ -60,7 +62,7 @@ pub(crate) const RESOLVED: &str =
 /// What is in suspense of these payments.
 pub(crate) const SUSPENDED: &str = concat!(
     "
-select d.payment, d.network, o.provider, d.provider as provider_account, o.kind, d.account, a.wallet, d.hash, ",
+select d.payment, d.network, o.provider, d.provider as provider_account, o.kind, d.account, a.token as name, a.wallet, d.hash, ",
     payer!(),
     " as payer,
   coalesce((select i.token from intent i where i.payment = d.payment), (select v.token from voided v where v.payment = d.payment)) as token, ",
@@ -78,6 +80,7 @@ pub(crate) struct ResolutionColumns {
     id: Vec<u8>,
     payment: Vec<u8>,
     network: String,
+    account: String,
     provider: String,
     owed: String,
     amount: i64,
@@ -105,6 +108,7 @@ pub(crate) struct GivenColumns {
     provider_account: i64,
     kind: String,
     account: i64,
+    name: String,
     wallet: Vec<u8>,
     hash: Vec<u8>,
     payer: Option<Vec<u8>>,
@@ -121,6 +125,7 @@ impl ResolutionColumns {
         Ok(Resolution {
             id: TransferId::from_bytes(fixed(&self.id)?),
             payment: PaymentId::from_bytes(fixed(&self.payment)?),
+            token: token(&self.account, &self.network)?,
             network: Arc::from(self.network),
             provider: Arc::from(self.provider),
             owed: Owed::parse(&self.owed).ok_or(Damaged("owed"))?,
@@ -146,6 +151,7 @@ impl SuspendedColumns {
 impl GivenColumns {
     pub(crate) fn read(self) -> Result<(PaymentId, GivenSuspended), Damaged> {
         let given = GivenSuspended {
+            written: token(&self.name, &self.network)?,
             network: Arc::from(self.network),
             provider: Arc::from(self.provider),
             provider_account: AccountId(self.provider_account),

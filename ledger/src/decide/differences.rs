@@ -41,6 +41,7 @@ impl Draft<'_> {
         let difference = Difference {
             payment,
             network: given.network.clone(),
+            token: given.token.clone(),
             provider: given.provider.clone(),
             amount: given.amount,
             booked: given.booked,

@@ -55,6 +55,7 @@ impl Draft<'_> {
             id,
             payment: asked.payment,
             network: Arc::clone(&given.network),
+            token: Arc::clone(&given.written),
             provider: Arc::clone(&given.provider),
             owed: asked.owed.name(),
             amount,

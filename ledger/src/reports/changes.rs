@@ -17,7 +17,7 @@ use crate::books::settlements::{PayoutColumns, SettlementColumns, payouts, settl
 use crate::books::transfers::{RefundColumns, TransferColumns, refunds, transfers};
 use crate::difference::Difference;
 use crate::intent::OnChain;
-use crate::outgoing::Outgoing;
+use crate::outgoing::Stepped;
 use crate::reports::{outgoing, suspended};
 use crate::resolution::Resolution;
 use crate::settlement::{Payout, Settlement};
@@ -53,10 +53,10 @@ pub struct Changes {
     pub differences: Vec<(i64, Difference)>,
     /// What persons decided of money in suspense.
     pub resolutions: Vec<(i64, Resolution)>,
-    /// Transfers out of our treasury, each as it was after a step.
-    pub outgoing: Vec<(i64, Outgoing)>,
+    /// Steps of transfers out of our treasury.
+    pub outgoing: Vec<Stepped>,
     /// Who asked for it ([`crate::Ledger::asked_by`]), by the bytes of its name: a refund's, a transfer's (also of the one that
-    /// paid a payout), a settlement's, a decision's. What a rule moved is not in it.
+    /// paid a payout), a settlement's, a decision's, a step's. What a rule moved is not in it.
     pub movers: HashMap<[u8; 16], String>,
 }
 

@@ -13,7 +13,7 @@ use crate::books::rows::hex_list;
 use crate::books::session::{Session, on_either};
 use crate::database::Database;
 use crate::error::LedgerError;
-use crate::outgoing::{Outgoing, OutgoingState};
+use crate::outgoing::{Outgoing, OutgoingState, Stepped};
 use crate::reads::read_error;
 
 /// Which are wanted.
@@ -132,16 +132,16 @@ pub(crate) async fn list(
     Ok(page.listed(items, |outgoing: &Outgoing| outgoing.id))
 }
 
-/// After each step in batches above the first and up to the second, with its batch.
+/// The steps in batches above the first and up to the second.
 pub(crate) async fn steps(
     session: &mut Session<'_>,
     (after, upto): (i64, i64),
-) -> Result<Vec<(i64, Outgoing)>, sqlx::Error> {
+) -> Result<Vec<Stepped>, sqlx::Error> {
     const TEXT: &str = concat!(
         outgoing!(steps),
         "where s.batch > $1 and s.batch <= $2 order by s.batch, s.outgoing, s.number"
     );
     let rows: Vec<OutgoingColumns> =
         on_either!(session, c => sqlx::query_as(TEXT).bind(after).bind(upto).fetch_all(c))?;
-    rows.into_iter().map(|row| Ok((row.batch, row.read()?))).collect()
+    rows.into_iter().map(|row| Ok(row.stepped()?)).collect()
 }

@@ -27,7 +27,7 @@ fn batches(changes: &Changes) -> impl Iterator<Item = i64> {
     let payouts = payouts.iter().chain(paid).map(|(batch, _)| *batch);
     let differences = differences.iter().map(|(batch, _)| *batch);
     let resolutions = resolutions.iter().map(|(batch, _)| *batch);
-    let outgoing = outgoing.iter().map(|(batch, _)| *batch);
+    let outgoing = outgoing.iter().map(|step| step.batch);
     refunds
         .chain(transfers)
         .chain(settlements)

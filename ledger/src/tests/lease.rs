@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{Secret, UnixMillis};
+use domain::{Payee, Secret, Settle, UnixMillis};
 use sqlx::{Connection, Row};
 
-use super::kit::{Books, NOON, clean, request};
+use super::kit::{Books, HOUR, NOON, clean, request};
+use super::onchain::onchain;
 use super::postgres::{books, books_at, take_over, until};
+use super::suspense::voided;
 use crate::commit::CommitStore;
 use crate::commit::postgres::{PostgresStore, connect};
 use crate::database::Database;
@@ -98,6 +100,27 @@ async fn t3_whoever_was_taken_over_deletes_nothing_either() {
         store.expire(UnixMillis(NOON)).await.unwrap();
         assert_eq!(test_postgres::query(&url, count), if taken { "1" } else { "0" });
     }
+}
+
+/// What the next owner writes then may be of it: a difference of a voided payment keeps its row.
+#[tokio::test]
+async fn t3_whoever_is_being_taken_over_deletes_nothing_while_it_waits() {
+    let (mut books, url) = books();
+    voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
+    books.close();
+    let secret = Secret::new(url.clone());
+    let (mut store, ..) = PostgresStore::open(&secret, &books.settings, UnixMillis(NOON)).await.unwrap();
+    let mut next = connect::writer(&connect::options(&url).unwrap()).await.unwrap();
+    for statement in ["begin", "update marker set epoch = epoch + 1"] {
+        sqlx::query(statement).execute(&mut next).await.unwrap();
+    }
+    let expiring = tokio::spawn(async move { store.expire(UnixMillis(NOON + 48 * HOUR)).await });
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    until("it waits, or is over", || expiring.is_finished() || test_postgres::query(&url, waits) == "1")
+        .await;
+    sqlx::query("commit").execute(&mut next).await.unwrap();
+    expiring.await.unwrap().unwrap();
+    assert_eq!(test_postgres::query(&url, "select count(*) from ledger.voided"), "1");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::onchain::{DIRECT, TRANSACTION, onchain};
 use crate::database::Database;
 use crate::{
     HoldRequest, LedgerError, Outgoing, OutgoingFilter, OutgoingState, Outlet, Page, PayoutPayment,
-    RefundReason, RefundRequest, Refunded, Settings, Settlement, Step, audit_file,
+    RefundReason, RefundRequest, Refunded, Settings, Settlement, Step, Stepped, audit_file,
 };
 
 const NETWORK: &str = "eip155:84532";
@@ -223,7 +223,7 @@ async fn a_payout_on_chain_is_owed_until_its_transaction_counts_and_then_booked_
     assert_eq!(books.ledger.position("acme").await.unwrap().unwrap().pending, amount(0));
     assert_eq!(books.ledger.pay_out(by_hand("late")).await, Err(LedgerError::PaidBefore));
     let changes = books.ledger.changes((0, i64::MAX), 100).await.unwrap();
-    let states: Vec<_> = changes.outgoing.iter().map(|(_, outgoing)| outgoing.state).collect();
+    let states: Vec<_> = changes.outgoing.iter().map(|step| step.outgoing.state).collect();
     assert_eq!(states, [OutgoingState::Sent, OutgoingState::Paid]);
     assert_eq!(changes.paid.len(), 1);
     books.finish().await;

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{B256, Payee, PaymentId, ReplayKey, Settle};
 
-use super::kit::{Books, amount};
+use super::kit::{Books, HOUR, NOON, amount};
 use super::onchain::{TRANSACTION, onchain};
-use crate::{Booked, Difference, HoldRequest, Outlet, RefundReason, RefundRequest, Shown};
+use super::several::two;
+use crate::{Booked, Difference, HoldRequest, LedgerError, Outlet, RefundReason, RefundRequest, Shown};
 
 pub(super) const NETWORK: &str = "eip155:84532";
 
@@ -110,4 +112,56 @@ async fn what_had_been_given_back_before_it_was_written_off_is_not_the_providers
     let earned = books.ledger.position("acme").await.unwrap().unwrap();
     assert_eq!(earned.net, 97_500, "for the one that was not given back");
     books.finish().await;
+}
+
+/// Each is told of as its time to be forgotten comes: one that is written down keeps what says whose it is, and one that is forgotten is
+/// written down by nobody.
+async fn at_the_moment_of_forgetting(one: &Books, other: &Books) {
+    let mut late = Vec::new();
+    for nonce in 1..=40 {
+        late.push(voided(one, onchain(nonce, Payee::Treasury, Settle::After)).await);
+    }
+    let forgotten = late.split_off(30);
+    one.clock.set(NOON + 25 * HOUR);
+    other.clock.set(NOON + 25 * HOUR);
+    let mut written = Vec::new();
+    for payment in &late {
+        let shown = Shown::Moved(TRANSACTION);
+        match tokio::join!(one.ledger.differ(*payment, shown), other.ledger.differ(*payment, shown)) {
+            (Ok(first), Ok(second)) => {
+                assert_eq!([first, second].iter().flatten().count(), 1, "once");
+                written.push(*payment);
+            }
+            (Err(LedgerError::UnknownPayment), Err(LedgerError::UnknownPayment)) => {}
+            mixed => panic!("written and forgotten: {mixed:?}"),
+        }
+    }
+    while compared(one).await.len() > written.len() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for payment in &forgotten {
+        let differed = one.ledger.differ(*payment, Shown::Moved(TRANSACTION)).await;
+        assert_eq!(differed.unwrap_err(), LedgerError::UnknownPayment);
+    }
+    let all = i64::try_from(written.len()).unwrap() * 100_000;
+    assert_eq!(other.ledger.suspense().await.unwrap(), all);
+    for payment in written {
+        let (found, _) = one.ledger.suspended(payment).await.unwrap().unwrap();
+        assert_eq!((found.payer.is_some(), found.units), (true, 100_000), "whose it is");
+    }
+}
+
+#[tokio::test]
+async fn what_arrives_as_it_is_forgotten_is_written_down_once_or_by_nobody() {
+    let books = books();
+    at_the_moment_of_forgetting(&books, &books).await;
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_arrives_as_it_is_forgotten_by_another_process_is_written_down_once_or_by_nobody() {
+    let (one, other, _) = two();
+    at_the_moment_of_forgetting(&one, &other).await;
+    one.finish().await;
+    other.finish().await;
 }

@@ -1,11 +1,12 @@
 //! Who asked for what a work moved.
 
-use crate::batch::{MoverRow, Outcome};
+use crate::batch::{MoverRow, Outcome, StepRow};
 use crate::command::Work;
-use crate::outgoing::{OutgoingState, Step};
+use crate::outgoing::Step;
 
-/// The row of one work, once it is decided; none where nobody asked, where nothing moved, and where it had moved before.
-pub(super) fn of(work: &Work, outcome: &Outcome) -> Option<MoverRow> {
+/// The row of one work, once it is decided, among the steps that were made; none where nobody asked, where nothing moved, and where it had
+/// moved before.
+pub(super) fn of(work: &Work, outcome: &Outcome, steps: &[StepRow]) -> Option<MoverRow> {
     let (who, asked) = match work {
         Work::Refund { who, id, .. }
         | Work::Fund { who, id, .. }
@@ -13,9 +14,14 @@ pub(super) fn of(work: &Work, outcome: &Outcome) -> Option<MoverRow> {
         | Work::Resolve { who, id, .. }
         | Work::Pay { who, id, .. } => (who, *id.as_bytes()),
         Work::Settle { who, names, .. } => (who, *names.settlement.as_bytes()),
-        Work::Step { who, step: Step::Left(_), transfer, outgoing, .. } => {
-            let is_paid_by_it = outgoing.payout().is_some() && outgoing.state != OutgoingState::Paid;
-            (is_paid_by_it.then_some(who)?, *transfer.as_bytes())
+        Work::Step { who, step, transfer, outgoing, .. } => {
+            // One in a batch; none where it was made before.
+            let made = steps.iter().find(|row| row.outgoing == outgoing.id)?;
+            let name = match (step, outgoing.payout()) {
+                (Step::Left(_), Some(_)) => *transfer.as_bytes(),
+                _ => outgoing.id.step(u64::try_from(made.number).ok()?),
+            };
+            (who, name)
         }
         _ => return None,
     };

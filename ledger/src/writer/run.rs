@@ -265,22 +265,22 @@ impl<S: CommitStore> Run<S> {
             Err(Failure::Refused) if works.len() > 1 => {
                 let rest = works.split_off(works.len() / 2);
                 for half in [works, rest] {
-                    Box::pin(self.commit_half(half, given)).await;
+                    Box::pin(self.commit_half(half)).await;
                 }
             }
             Err(failure) => self.fail(works, failure),
         }
     }
 
-    /// Where others write, they may have since the facts were read.
-    async fn commit_half(&mut self, works: Vec<Work>, given: &Given) {
-        if !self.is_shared {
-            return self.commit(works, given).await;
-        }
+    /// Each half is judged by what stands then: by what the other one wrote, and others, where there are any.
+    async fn commit_half(&mut self, works: Vec<Work>) {
         let mut round = Round { works, ..Round::default() };
         match self.read_facts(&mut round).await {
             Ok(given) => self.commit(round.works, &given).await,
-            Err(_) => self.fail(round.works, Failure::Failed),
+            Err(error) => {
+                self.unreadable(&error, round.works.len());
+                self.fail(round.works, Failure::Failed);
+            }
         }
     }
 
@@ -290,7 +290,7 @@ impl<S: CommitStore> Run<S> {
         let operations: Vec<Operation<'_>> = works.iter().map(Work::operation).collect();
         let (outcomes, mut delta) = decide(&memory.facts, given, &operations, at);
         let decided = works.iter().zip(&outcomes);
-        delta.movers = decided.filter_map(|(work, outcome)| mover::of(work, outcome)).collect();
+        delta.movers = decided.filter_map(|(work, outcome)| mover::of(work, outcome, &delta.steps)).collect();
         delta.open = memory.deliveries.list();
         delta.open.extend(delta.payments.iter().filter(|row| row.is_keyed()).map(|row| row.id));
         (outcomes, delta)

@@ -26,19 +26,38 @@ impl Place {
         Self { database, _files: None }
     }
 
+    /// A file, whatever is named.
+    pub(crate) fn file() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let database = Database::Sqlite { directory: files.path().join("data") };
+        Self { database, _files: Some(files) }
+    }
+
     pub(crate) fn new() -> Self {
         match std::env::var("FAREGATE_TEST_DATABASE").as_deref() {
             Ok("postgres") => {
                 let url = Secret::new(test_postgres::fresh_database());
                 Self { database: Database::Postgres { url }, _files: None }
             }
-            Ok("sqlite") | Err(_) => {
-                let files = tempfile::tempdir().unwrap();
-                let database = Database::Sqlite { directory: files.path().join("data") };
-                Self { database, _files: Some(files) }
-            }
+            Ok("sqlite") | Err(_) => Self::file(),
             Ok(other) => panic!("FAREGATE_TEST_DATABASE is sqlite or postgres, not {other}"),
         }
+    }
+
+    /// So much time passes, for turns too.
+    pub(crate) async fn pass(&self, clock: &TestClock, millis: i64) {
+        clock.advance(millis);
+        if matches!(self.database, Database::Postgres { .. }) {
+            self.turns_last(-millis).await;
+        }
+    }
+
+    /// What somebody said or took for a while lasts so much longer.
+    pub(crate) async fn turns_last(&self, millis: i64) {
+        let sql = format!(
+            "update duty set until = until + ({millis}); update errand_taker set able_until = able_until + ({millis});"
+        );
+        self.force(&sql).await;
     }
 
     /// Writes past every guard, as whoever has the database in hand can.

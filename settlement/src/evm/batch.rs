@@ -46,12 +46,14 @@ pub(super) const fn gas_of_one() -> u64 {
     BASE_GAS + SHARE_GAS + AUTHORIZATION_GAS
 }
 
-/// How many of them, from the first on, an account with so many wei can send at once: nodes want all that a transaction may take.
+/// Whether an account with so many wei can send a transaction that may take so much: nodes want all of that.
+pub(super) fn covers(coins: U256, fees: Fees, gas: u64) -> bool {
+    U256::from(gas).saturating_mul(U256::from(fees.most)) <= coins
+}
+
+/// How many of them, from the first on, such an account can send at once.
 pub(super) fn affordable(members: &[Member], fees: Fees, coins: U256) -> usize {
-    let is_paid = |count: &usize| {
-        let gas = gas(members.get(..*count).unwrap_or(members));
-        U256::from(gas).saturating_mul(U256::from(fees.most)) <= coins
-    };
+    let is_paid = |count: &usize| covers(coins, fees, gas(members.get(..*count).unwrap_or(members)));
     (1..=members.len()).take_while(is_paid).count()
 }
 

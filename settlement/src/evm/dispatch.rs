@@ -84,10 +84,11 @@ impl<O: Outbox> Task<O> {
             chain.coins(self.us)
         )?;
         let fees = Fees::offer(base, tip, self.settings.fee_cap);
+        self.leave_out_dear(batch, (fees, coins)).await?;
         let rest = batch.split_off(batch::affordable(batch, fees, coins));
         if batch.is_empty() {
             *batch = rest;
-            return Err(Failure::Coins(self.us));
+            return if batch.is_empty() { Ok(()) } else { Err(Failure::Coins(self.us)) };
         }
         let nonce = count.max(self.next_nonce);
         let versions = vec![self.version(batch, nonce, fees)];
@@ -113,8 +114,27 @@ impl<O: Outbox> Task<O> {
         let chain = &self.chain;
         let ((base, tip), coins) = tokio::try_join!(chain.fees(), chain.coins(self.us))?;
         let fees = Fees::offer(base, tip, self.settings.fee_cap);
-        let is_paid = coins >= U256::from(fees.most) * U256::from(batch::gas_of_one());
+        let is_paid = batch::covers(coins, fees, batch::gas_of_one());
         if is_paid { Ok(()) } else { Err(Failure::Coins(self.us)) }
+    }
+
+    /// Declines those that are too dear for the coins that are there, where a payment is not: nobody waits behind them.
+    async fn leave_out_dear(
+        &mut self,
+        batch: &mut Vec<Member>,
+        (fees, coins): (Fees, U256),
+    ) -> Result<(), Failure> {
+        let is_dear =
+            |member: &&Member| !batch::covers(coins, fees, batch::gas(std::slice::from_ref(*member)));
+        let dear: Vec<Arc<str>> = batch.iter().filter(is_dear).map(|member| Arc::clone(&member.id)).collect();
+        if dear.is_empty() || !batch::covers(coins, fees, batch::gas_of_one()) {
+            return Ok(());
+        }
+        let failure = Failure::Coins(self.us);
+        warn!(%failure, declined = dear.len(), "what takes more than a payment does is not sent");
+        self.decline(&dear, &failure.to_string()).await?;
+        batch.retain(|member| !dear.contains(&member.id));
+        Ok(())
     }
 
     pub(super) fn version(&self, members: &[Member], nonce: u64, fees: Fees) -> Version {

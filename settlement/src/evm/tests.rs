@@ -1,5 +1,6 @@
 //! Steps of a sender against a node and an outbox that misbehave.
 
+mod coins;
 mod order;
 mod others;
 mod turns;
@@ -128,6 +129,10 @@ fn payout(name: &str) -> Member {
 
 /// What a payer's key has signed.
 fn payment(name: &str) -> Member {
+    signed_by(name, Signer::Key)
+}
+
+fn signed_by(name: &str, signer: Signer) -> Member {
     let value = U256::from(100);
     let signed = Authorization {
         from: Address::repeat_byte(3),
@@ -137,7 +142,7 @@ fn payment(name: &str) -> Member {
         valid_before: U256::MAX,
         nonce: B256::repeat_byte(4),
     };
-    let proof = Proof { signature: vec![0; 65].into(), signer: Signer::Key };
+    let proof = Proof { signature: vec![0; 65].into(), signer };
     Member::payment(name.into(), (TOKEN, Transfer::Authorization(signed), value), proof, 0)
 }
 

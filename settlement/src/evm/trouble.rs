@@ -42,15 +42,21 @@ impl<O: Outbox> Task<O> {
         }
     }
 
-    /// Answers all that wait to be sent. What may stand in a transaction may still move.
+    /// Declines all that wait to be sent.
     async fn give_up(&mut self, why: &str) -> Result<(), Failure> {
         let ids: Vec<Arc<str>> = self.queue.iter().map(|member| Arc::clone(&member.id)).collect();
-        let known = self.outbox.known(&ids).await?;
+        self.decline(&ids, why).await?;
         self.queue.clear();
+        Ok(())
+    }
+
+    /// Answers these that they are not sent. What may stand in a transaction may still move.
+    pub(super) async fn decline(&mut self, ids: &[Arc<str>], why: &str) -> Result<(), Failure> {
+        let known = self.outbox.known(ids).await?;
         for id in ids {
-            let is_known = known.contains(&id) || self.failures.contains_key(&id);
+            let is_known = known.contains(id) || self.failures.contains_key(id);
             let why = why.to_owned();
-            self.answer(&id, &if is_known { Settling::Unknown(why) } else { Settling::Unavailable(why) });
+            self.answer(id, &if is_known { Settling::Unknown(why) } else { Settling::Unavailable(why) });
         }
         Ok(())
     }

@@ -4,15 +4,13 @@ use serde_json::json;
 
 use super::*;
 
-#[tokio::test]
-async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_providers_events() {
-    let house = House::new().await;
-    let mut sequencer = house.sequencer(&house.registry);
-    let payment = PaymentId::from_bytes([3; 16]);
+/// One that was written off, arrived, and of which a person has decided; and a refund.
+fn told_of(payment: PaymentId) -> [What; 4] {
     let written_off = What::WrittenOff {
         payment,
         provider: "acme".to_owned(),
         network: "eip155:84532".to_owned(),
+        token: "0x05".to_owned(),
         payer: "0x01".to_owned(),
         custody: "direct",
         amount: units(700),
@@ -22,6 +20,7 @@ async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_provide
         payment,
         provider: "acme".to_owned(),
         network: "eip155:84532".to_owned(),
+        token: "0x05".to_owned(),
         booked: "written_off",
         way: "arrived",
         transaction: "0x02".to_owned(),
@@ -33,13 +32,32 @@ async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_provide
         payment,
         provider: "acme".to_owned(),
         network: "eip155:84532".to_owned(),
+        token: "0x05".to_owned(),
         to: "payer",
         amount: units(700),
         is_loss: false,
         reason: "it was never served".to_owned(),
         booked: None,
     };
-    let movements = [written_off, differed, resolved].map(|what| Movement { at: START, who: None, what });
+    let refunded = What::Refunded {
+        id: TransferId::from_bytes([6; 16]),
+        payment,
+        provider: "acme".to_owned(),
+        wallet: Wallet::from_bytes([7; 16]),
+        token: Some(("eip155:84532".to_owned(), "0x05".to_owned())),
+        amount: units(300),
+        fee: units(3),
+        reason: "operator",
+    };
+    [written_off, differed, resolved, refunded]
+}
+
+#[tokio::test]
+async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_providers_events() {
+    let house = House::new().await;
+    let mut sequencer = house.sequencer(&house.registry);
+    let payment = PaymentId::from_bytes([3; 16]);
+    let movements = told_of(payment).map(|what| Movement { at: START, who: None, what });
     house.books.commit(Batch { payments: Vec::new(), movements: movements.into() });
     sequencer.look().await.unwrap();
     let written_off = &house.of_kind("payment.written_off").await[0];
@@ -56,4 +74,13 @@ async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_provide
         (&resolved.data["to"], &resolved.data["reason"]),
         (&json!("payer"), &json!("it was never served"))
     );
+    // In what was paid, and in nothing else.
+    let in_token = "eip155:84532/erc20:0x05";
+    let refunded = &house.of_kind("payment.refunded").await[0];
+    for told in [written_off, differed, resolved, refunded] {
+        assert_eq!(told.data["amount"]["asset"], in_token, "{}", told.kind);
+    }
+    for told in [written_off, refunded] {
+        assert_eq!(told.data["fee"]["asset"], in_token, "{}", told.kind);
+    }
 }

@@ -273,13 +273,13 @@ pub(super) const RELEASED: &str = "
 delete from idempotency using unnest($1::bytea[], $2::bytea[]) as r (key, payment)
 where idempotency.key = r.key and idempotency.payment = r.payment";
 
-/// Each: `$1` now, `$2` rows at most, `$3` epoch.
+/// Each: `$1` now, `$2` rows at most, `$3` epoch. Nobody takes over in the middle: what the next owner writes may be of what is deleted.
 pub(crate) const EXPIRE: [&str; 3] = [
     "delete from idempotency where key in (select key from idempotency where expires_at <= $1 limit $2)
-       and exists (select 1 from marker where epoch = $3)",
+       and exists (select 1 from marker where epoch = $3 for share)",
     "delete from response where payment in (select payment from response where expires_at <= $1 limit $2)
-       and exists (select 1 from marker where epoch = $3)",
+       and exists (select 1 from marker where epoch = $3 for share)",
     "delete from voided where payment in (select payment from voided where valid_before <= $1 / 1000 - 86400
        and not exists (select 1 from difference d where d.payment = voided.payment) limit $2)
-       and exists (select 1 from marker where epoch = $3)",
+       and exists (select 1 from marker where epoch = $3 for share)",
 ];

@@ -1,6 +1,8 @@
 //! What left in another way than by whoever sends, and what is due, page by page.
 
+use super::super::kit::Fault;
 use super::*;
+use crate::commit::StoreError;
 
 #[tokio::test]
 async fn what_left_in_another_way_is_marked_by_its_transaction_once_and_is_never_sent() {
@@ -64,6 +66,58 @@ async fn a_transfer_of_ours_is_not_paid_by_the_transaction_of_another_one() {
     let twice = books.ledger.outgoing_step(&second, Step::Pay(SENT)).await;
     assert_eq!(twice, Err(LedgerError::TransactionUsed));
     step(&books, &second, Step::Pay(TRANSACTION)).await;
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_had_a_refund_tried_again_or_marked_is_named_once() {
+    let books = books();
+    let request = settled(&books, 1).await;
+    give_back(&books, request.payment, 40_000, "one").await.unwrap();
+    let [outgoing] = &due(&books).await[..] else { panic!("one is due") };
+    let failed = step(&books, &sent(&books, outgoing).await, Step::Fail("lost".to_owned())).await;
+    let somebody = books.ledger.asked_by("somebody");
+    let again = somebody.outgoing_step(&failed, Step::Retry).await.unwrap();
+    somebody.outgoing_step(&again, Step::Left(SENT)).await.unwrap();
+    // Both as it was read before: it was made by then.
+    books.ledger.asked_by("too late").outgoing_step(&again, Step::Left(SENT)).await.unwrap();
+    let changes = books.ledger.changes((0, i64::MAX), 100).await.unwrap();
+    let who = |stepped: &Stepped| changes.movers.get(&stepped.name).map(String::as_str);
+    let named: Vec<_> = changes.outgoing.iter().map(|one| (one.outgoing.state, who(one))).collect();
+    let (sent, failed) = ((OutgoingState::Sent, None), (OutgoingState::Failed, None));
+    let [due, paid] = [OutgoingState::Due, OutgoingState::Paid].map(|state| (state, Some("somebody")));
+    assert_eq!(named, [sent, failed, due, paid]);
+    assert_eq!(changes.movers.len(), 2);
+    books.finish().await;
+}
+
+/// Both are in a batch that a constraint refuses for another one's sake.
+#[tokio::test]
+async fn each_half_of_a_batch_is_judged_by_what_the_other_half_wrote() {
+    let books = books();
+    let request = settled(&books, 1).await;
+    for (time, key) in [(1, "one"), (2, "two")] {
+        books.clock.set(NOON + time);
+        give_back(&books, request.payment, 20_000, key).await.unwrap();
+    }
+    let [first, second] = &due(&books).await[..] else { panic!("two are due") };
+    let other = books.hold(onchain(2, Payee::Treasury, Settle::After)).await.unwrap();
+    books.faults.commit(Fault::Wait);
+    let capturing = other.capture_settled(TRANSACTION);
+    books.faults.until_waiting().await;
+    books.faults.commit(Fault::Before(StoreError::Refused("another one".to_owned())));
+    let mark = |outgoing| books.ledger.outgoing_step(outgoing, Step::Left(SENT));
+    let mut marking = Box::pin(async { tokio::join!(mark(first), mark(second)) });
+    tokio::select! {
+        biased;
+        _ = &mut marking => panic!("nothing is written yet"),
+        () = std::future::ready(()) => books.faults.let_go(),
+    }
+    capturing.await.unwrap().delivered();
+    let (one, two) = marking.as_mut().await;
+    drop(marking);
+    assert_eq!(one.unwrap().state, OutgoingState::Paid);
+    assert_eq!(two, Err(LedgerError::TransactionUsed));
     books.finish().await;
 }
 
