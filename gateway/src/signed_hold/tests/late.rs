@@ -1,6 +1,11 @@
 //! Upstreams that take longer than their call's payment can be settled: nothing is charged, and nobody is asked to settle.
 
+use domain::meter::{Unit, UnitPrice};
+use domain::{Metered, Price};
+use pingora::http::ResponseHeader;
+
 use super::*;
+use crate::stage::forward;
 
 /// An exchange whose upstream took too long.
 async fn late(rig: &Rig, header: &str) -> Exchange {
@@ -31,6 +36,22 @@ async fn a_delivery_that_could_not_be_settled_any_more_is_none() {
         assert_eq!(refusal.status(), 504);
         nothing_is_charged(&rig, &header).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_begins_too_late_does_not_begin() {
+    let most = Amount::from_atomic(crate::samples::PRICE).unwrap();
+    let unit = Unit { from: "json:/n".parse().unwrap(), price: UnitPrice::parse("$0.000001").unwrap() };
+    let price = Price::Metered(Metered::new(most, most, vec![unit]).unwrap());
+    let rig = Rig::with(|route| route.price = price).await;
+    let header = rig.payment(1, 2);
+    let mut exchange = late(&rig, &header).await;
+    let mut response = ResponseHeader::build(200, None).unwrap();
+    response.insert_header("content-type", "application/json").unwrap();
+    let refusal = rig.capture_with(&mut exchange, response).await.0.unwrap_err();
+    assert_eq!(refusal.code(), "upstream_timeout");
+    exchange.undoing().unwrap().finish(exchange.payment, refusal).await;
+    nothing_is_charged(&rig, &header).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,4 +92,27 @@ async fn whoever_leaves_work_that_came_too_late_pays_nothing_for_it() {
     rig.finish(exchange).await;
     rig.ledger.open_provider("the next commit").await.unwrap();
     nothing_is_charged(&rig, &header).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_gets_the_time_that_is_left_and_a_connection_of_its_own_where_its_silence_says_too_little()
+ {
+    let rig = Rig::new(Settle::After).await;
+    let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
+    let usual = exchange.routed.pool.upstream().timeouts.read;
+    let left = |exchange: &Exchange| exchange.answer_by().unwrap().saturating_duration_since(Instant::now());
+    let before = left(&exchange);
+    let peer = forward::peer(&mut exchange, None).unwrap();
+    assert!(peer.options.read_timeout.unwrap() <= before.min(usual));
+    assert!(peer.options.custom_l4.is_none() && exchange.until.is_none(), "it is one of the pool's");
+    let Money::Signed(signed) = &mut exchange.money else { panic!("it is held") };
+    signed.answer_by = Instant::now() + usual / 10;
+    let peer = forward::peer(&mut exchange, None).unwrap();
+    assert_eq!(peer.options.read_timeout, Some(usual), "what comes behind the header may take its time");
+    assert!(peer.options.custom_l4.is_some() && exchange.until.is_some());
+    let Money::Signed(signed) = &mut exchange.money else { panic!("it is held") };
+    signed.answer_by = Instant::now();
+    let late = forward::peer(&mut exchange, None).unwrap_err();
+    assert_eq!(late.code(), "upstream_timeout", "nobody is connected to");
+    rig.finish(exchange).await;
 }

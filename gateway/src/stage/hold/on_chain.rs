@@ -11,7 +11,6 @@ use settlement::rail::Lack;
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
-use crate::limits::SETTLED_BEHIND_MS;
 use crate::rail::{Public, PublicRail};
 use crate::rate::STRANGERS;
 use crate::refusal::{Refusal, Unpaid};
@@ -110,12 +109,10 @@ impl Holder<'_> {
         })
     }
 
-    /// Until when an upstream may take, so that a payment can be settled behind it. What is known only when a stream has passed takes
-    /// [`SETTLED_BEHIND_MS`] at least.
+    /// Until when an upstream may take, so that a payment can be settled behind it.
     fn answer_by(&self, way: &Way, valid_before: u64) -> Instant {
         let millis = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
         let margin = millis(way.currency.margin_seconds());
-        let margin = if matches!(way.moves, Moves::Upto(_)) { margin.max(SETTLED_BEHIND_MS) } else { margin };
         let left = millis(valid_before).saturating_sub(margin).saturating_sub(self.ledger.time().0);
         after(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
     }
