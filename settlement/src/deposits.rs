@@ -352,6 +352,7 @@ fn fingerprint(asked: &Asked<'_>, payer: &Payer) -> Fingerprint {
         path: &path(asked.wallet),
         query: &asked.amount.atomic().to_string(),
         payer: AgentId::of_payer(payer.address),
+        identifier: None,
         body: None,
     })
 }

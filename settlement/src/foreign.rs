@@ -32,6 +32,9 @@ pub use unread::Unread;
 /// How soon a payment that comes again and again is asked for again.
 const ASKED_AGAIN_EVERY_MS: i64 = 2_000;
 
+/// For how long after a payment its delivery is certainly owed: what is older may be settled, and not be delivered any more.
+const DELIVERABLE_MS: i64 = 23 * 3600 * 1000;
+
 /// Such networks. Cheap to clone.
 #[derive(Clone)]
 pub struct Foreign {
@@ -129,6 +132,9 @@ impl Foreign {
     /// is captured now; its delivery is owed then.
     pub async fn settle_again(&self, payment: PaymentId) -> bool {
         let Some(open) = self.inner.ledger.open_unknown(payment) else { return false };
+        if self.now() >= open.held_at.plus(DELIVERABLE_MS) {
+            return false;
+        }
         // Whoever gives up waiting, what is said is written down.
         tokio::spawn(self.clone().close(open)).await.unwrap_or(false)
     }
@@ -222,7 +228,10 @@ impl Foreign {
             (owner, Ok(settled)) if owner == payment && settled.is_none_or(|settled| settled == payment) => {
                 Settling::Told(transaction)
             }
-            (_, Err(error)) => Settling::Unknown(error.to_string()),
+            (_, Err(error)) => {
+                tracing::warn!(%payment, %network, %transaction, %error, "its facilitator says that it was settled, and the books cannot be asked");
+                Settling::Unknown(error.to_string())
+            }
             (owner, Ok(settled)) => {
                 let other = settled.unwrap_or(owner);
                 self.inner.claims.lock().correct(&named, payment, other);

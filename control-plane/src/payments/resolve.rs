@@ -1,7 +1,7 @@
 //! `POST /v1/payments/{id}/resolve`: a person says what became of a payment of which nobody knows, on a network that is not read here.
 //!
-//! Its facilitator is asked again and again and never said that it settled it. Whoever calls this has looked at the network. What
-//! evidence closes is not theirs to say.
+//! Its facilitator did not say that it settled it, and is asked again only where its payer sends the same payment again. Whoever calls this
+//! has looked at the network. What evidence closes is not theirs to say.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! `GET /v1/payments/unknown`: payments that are held on public networks, of which nobody knows whether their value moved.
 //!
-//! Where a chain is read, evidence closes them by itself. Elsewhere the facilitator is asked again, and where it never says that it
-//! settled one, a person does (`payment.resolve`).
+//! Where a chain is read, evidence closes them by itself. Elsewhere only the same payment that comes again has the facilitator asked, or a
+//! person says what became of it (`payment resolve`).
 
 use axum::extract::State;
 use axum::response::Response;

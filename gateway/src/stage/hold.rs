@@ -190,6 +190,7 @@ impl Holder<'_> {
             path: request.path.as_str(),
             query: request.query.as_deref().unwrap_or(""),
             payer: holding.payer.agent,
+            identifier: holding.identifier.as_deref(),
             body,
         });
         let is_repeatable = request.is_safe() || routed.route.redeliver;

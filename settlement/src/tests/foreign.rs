@@ -169,6 +169,10 @@ async fn a_payment_that_comes_again_is_settled_and_no_transaction_settles_two() 
     scene.settles(Some("other"));
     scene.after(2_000);
     assert!(scene.foreign.settle_again(other).await);
+    let (old, _) = scene.asked(3).await;
+    scene.settles(Some("old"));
+    scene.after(23 * 3600 * 1000);
+    assert!(!scene.foreign.settle_again(old).await, "its delivery may be owed no more");
 }
 
 #[tokio::test]

@@ -48,6 +48,9 @@ impl Holder<'_> {
         let prior = self.prior(holding.replay, fingerprint, is_repeatable).await?;
         if let Some(prior) = prior {
             holding.payer.address = payer_of(&prior);
+            if let Some(payer) = holding.payer.address {
+                holding.payer.agent = AgentId::of_payer(payer);
+            }
             return Ok(Some(admission(prior)));
         }
         let paid = claimed.paid.as_ref().map_err(refuse)?;
