@@ -42,6 +42,9 @@ impl ForeignPayload {
     pub fn parse(header: &[u8]) -> Result<Self, Malformed> {
         let json = String::from_utf8(header::decode(header)?).map_err(|_| Malformed::Field("payload"))?;
         let mut wire: Value = serde_json::from_str(&json).map_err(|error| Malformed::json(&error))?;
+        if !is_exact(&wire) {
+            return Err(Malformed::Number);
+        }
         let version = wire["x402Version"].as_u64().ok_or(Malformed::Field("x402Version"))?;
         let text = |key: &'static str| wire[key].as_str().map(str::to_owned).ok_or(Malformed::Field(key));
         let (scheme, network, accepted) = match version {
@@ -120,6 +123,16 @@ impl ForeignPayload {
             }
         };
         quote.ok_or(Rejection::Offer("amount"))
+    }
+}
+
+/// Whether all numbers in it are kept as they were written.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_u64() || number.is_i64(),
+        Value::Array(values) => values.iter().all(is_exact),
+        Value::Object(fields) => fields.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
     }
 }
 
@@ -206,6 +219,11 @@ mod tests {
         let one = digest(r#"{"a":1,"b":[2]}"#).unwrap();
         assert_eq!(one, digest(r#"{ "b": [2], "a": 1 }"#).unwrap());
         assert_ne!(one, digest(r#"{"a":1,"b":[3]}"#).unwrap());
+        for number in ["1.10", "18446744073709551616", "1e3"] {
+            let payload = format!(r#"{{"a":[{{"b":{number}}}]}}"#);
+            assert!(matches!(digest(&payload), Err(Malformed::Number)), "{number}");
+        }
+        assert!(digest(r#"{"a":18446744073709551615,"b":-9223372036854775808}"#).is_ok());
         for none in ["{}", "null", "[]", "\"x\""] {
             assert!(matches!(digest(none), Err(Malformed::Field("payload"))), "{none}");
         }

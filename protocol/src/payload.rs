@@ -63,6 +63,9 @@ pub enum Malformed {
     /// A field that must be there is not, or is something else.
     #[error("the payment's `{0}` is missing or malformed")]
     Field(&'static str),
+    /// A number that would not be passed on as it was written, and under which two payments could seem one.
+    #[error("the payment has a number with a fraction, or of more than 64 bits; write it as a string")]
+    Number,
     /// The signature is of another shape.
     #[error("the payment's signature cannot be used: {0}")]
     Signature(#[from] SignatureError),

@@ -159,7 +159,7 @@ fn foreign(
     }
     let payload = match ForeignPayload::parse(header) {
         Ok(payload) => payload,
-        Err(malformed @ Malformed::Field("payload.transaction")) => {
+        Err(malformed @ (Malformed::Field("payload.transaction") | Malformed::Number)) => {
             return Some(Err(Refusal::MalformedPayment(malformed.to_string())));
         }
         Err(_) => return None,

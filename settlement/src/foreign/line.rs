@@ -23,6 +23,10 @@ const AGAIN_MS: i64 = 5_000;
 const UNKNOWN_MAX: usize = 10_000;
 const UNKNOWN_OF_PAYER_MAX: usize = 16;
 
+/// The longest pause after settlements that got no answer. Some facilitators answer so where a payer is at fault, who is kept out by its own unknown
+/// payments soon: a longer one would let a single payer keep all others out.
+const OUTAGE_PAUSE_MS_MAX: i64 = 5_000;
+
 /// Questions at once about payments that came again: they keep no others waiting.
 const ASKED_AGAIN_MAX: usize = 8;
 
@@ -103,7 +107,7 @@ impl ForeignLine {
             asking_again: Semaphore::new(ASKED_AGAIN_MAX),
             wait_max,
             silence: Mutex::default(),
-            outage: Mutex::default(),
+            outage: Mutex::new(Breaker::with_pause_max(OUTAGE_PAUSE_MS_MAX)),
             told: Mutex::default(),
             unknown: Mutex::default(),
         }

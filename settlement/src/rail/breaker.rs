@@ -10,8 +10,9 @@ const PAUSE_MS: i64 = 1_000;
 const PAUSE_MS_MAX: i64 = 60_000;
 
 /// How somebody does who is called.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Breaker {
+    pause_ms_max: i64,
     /// In a row.
     failures: u32,
     open: Option<Open>,
@@ -28,6 +29,11 @@ struct Open {
 // === impl Breaker ===
 
 impl Breaker {
+    /// One whose pauses are no longer than this.
+    pub(crate) const fn with_pause_max(pause_ms_max: i64) -> Self {
+        Self { pause_ms_max, failures: 0, open: None }
+    }
+
     /// Whether nobody may call now.
     pub(crate) fn is_open(&self, at: UnixMillis) -> bool {
         self.open.is_some_and(|open| at < open.until)
@@ -58,7 +64,7 @@ impl Breaker {
         if let Some(open) = &mut self.open {
             // Others were under way when it opened: they say nothing new.
             if std::mem::take(&mut open.is_tried) {
-                open.pause_ms = PAUSE_MS_MAX.min(open.pause_ms.saturating_mul(2));
+                open.pause_ms = self.pause_ms_max.min(open.pause_ms.saturating_mul(2));
                 open.until = at.plus(open.pause_ms);
             }
             return false;
@@ -68,6 +74,12 @@ impl Breaker {
         }
         self.open = Some(Open { until: at.plus(PAUSE_MS), pause_ms: PAUSE_MS, is_tried: false });
         true
+    }
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::with_pause_max(PAUSE_MS_MAX)
     }
 }
 
