@@ -37,9 +37,6 @@ pub struct FingerprintParts<'a> {
     pub query: &'a str,
     /// Who pays.
     pub payer: AgentId,
-    /// The client's name for the request, where it set one. It is the one part that nobody reads from a payment on a public network: a
-    /// stored answer is told to whoever has both.
-    pub identifier: Option<&'a str>,
     /// SHA-256 of the body or the `Content-Digest` field, where an identifier is used.
     pub body: Option<&'a [u8]>,
 }
@@ -113,8 +110,8 @@ impl Fingerprint {
             part(&mut hasher, text.as_bytes());
         }
         part(&mut hasher, parts.payer.as_bytes());
-        for named in [parts.identifier.map(str::as_bytes), parts.body].into_iter().flatten() {
-            part(&mut hasher, named);
+        if let Some(body) = parts.body {
+            part(&mut hasher, body);
         }
         Self(half(&hasher))
     }
@@ -200,15 +197,7 @@ mod tests {
     fn moving_bytes_between_parts_changes_the_fingerprint() {
         let payer = AgentId::from_bytes([1; 16]);
         let of = |path, query| {
-            let parts = FingerprintParts {
-                method: "GET",
-                host: "a",
-                path,
-                query,
-                payer,
-                identifier: None,
-                body: None,
-            };
+            let parts = FingerprintParts { method: "GET", host: "a", path, query, payer, body: None };
             Fingerprint::new(parts)
         };
         assert_ne!(of("/ab", "c"), of("/a", "bc"));

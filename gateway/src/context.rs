@@ -235,6 +235,12 @@ impl Exchange {
         }
     }
 
+    /// Whether its request took more than half of that: who sends the last of it late would have work done that is never paid.
+    pub(crate) fn came_slowly(&self, started: Instant) -> bool {
+        let half = |by: Instant| by.saturating_duration_since(started) / 2;
+        self.request_bytes > 0 && self.answer_by().is_some_and(|by| started.elapsed() > half(by))
+    }
+
     /// Whether it took longer.
     pub(crate) fn is_late(&self) -> bool {
         matches!(&self.money, Money::Signed(signed) if signed.is_late())

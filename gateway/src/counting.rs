@@ -19,6 +19,7 @@ use crate::metrics::{Metrics, Outcome};
 use crate::proxy::Proxy;
 use crate::refusal::Refusal;
 use crate::stage::{capture, record};
+use crate::until::Until;
 
 /// What Pingora gets in place of a header that waits: one that is never written.
 const INFORMATIONAL: u16 = 102;
@@ -126,9 +127,12 @@ impl Proxy {
     async fn end_stream(&self, exchange: &mut Exchange, held: Held, error: Option<&Error>) -> Outcome {
         let (counted, source) = charge(exchange);
         let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
-        let lacking = exchange.meter.as_ref().filter(|meter| client_left && meter.lacks_a_count());
+        // Its time was over, so that what was still to be counted did not come: the upstream broke nothing off.
+        let is_over = exchange.until.as_ref().is_some_and(Until::is_over);
+        let lacking =
+            exchange.meter.as_ref().filter(|meter| (client_left || is_over) && meter.lacks_a_count());
         let amount = lacking.map_or(counted, |meter| counted.max(meter.unread()));
-        let broken_off = error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
+        let broken_off = !is_over && error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
         let at = self.ledger.time();
         let spared = |exchange: &Exchange| {
             let payer = exchange.payer.as_ref();

@@ -204,6 +204,9 @@ impl ProxyHttp for Proxy {
         if exchange.request_bytes > limit && !exchange.is_upgrade {
             return Err(Self::fail(context, Refusal::BodyTooLarge(limit)));
         }
+        if end_of_stream && exchange.came_slowly(context.started) {
+            return Err(Self::fail(context, Refusal::UpstreamTimeout));
+        }
         exchange.request_whole |= end_of_stream;
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::rail::PublicRail;
 pub(crate) struct SignedHold {
     pub(crate) hold: Hold,
     pub(crate) value: Value,
-    /// When it can be settled no more: its upstream must have answered before.
+    /// When its upstream must have answered: what is left then is what it takes to settle it.
     pub(crate) answer_by: Instant,
     pub(crate) settle: Settle,
     /// What is taken of it.

@@ -54,12 +54,17 @@ impl Way {
         }
     }
 
-    /// How many seconds a payment must have left when it comes. Of `upto` nearly all that were offered: it may be settled behind a stream,
-    /// and who signs for less time than that would be served and never pay.
+    /// How many seconds a payment must have left when it comes: on a public network half of what was offered, because its upstream is given
+    /// up `margin` before its end, and who signs for a moment would have work done that is never paid. Of `upto` nearly all: it may be
+    /// settled behind a stream, and who signs for less time than that would be served and never pay.
     pub(crate) fn margin_seconds(&self) -> u64 {
-        let margin = self.currency.margin_seconds();
-        let nearly_all = self.currency.max_timeout_seconds().saturating_sub(margin.saturating_mul(2));
-        if matches!(self.moves, Moves::Upto(_)) { margin.max(nearly_all) } else { margin }
+        let (margin, offered) = (self.currency.margin_seconds(), self.currency.max_timeout_seconds());
+        let nearly_all = offered.saturating_sub(margin.saturating_mul(2));
+        match self.moves {
+            Moves::Upto(_) => margin.max(nearly_all),
+            _ if self.currency.network.is_some() => margin.max(offered / 2),
+            _ => margin,
+        }
     }
 
     /// Whether less can be taken than was signed: from a wallet, and by `upto`.

@@ -352,7 +352,6 @@ fn fingerprint(asked: &Asked<'_>, payer: &Payer) -> Fingerprint {
         path: &path(asked.wallet),
         query: &asked.amount.atomic().to_string(),
         payer: AgentId::of_payer(payer.address),
-        identifier: None,
         body: None,
     })
 }

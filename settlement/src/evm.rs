@@ -92,6 +92,8 @@ pub struct EvmSettler {
 struct Readiness {
     /// Whether transactions can be sent.
     able: Arc<AtomicBool>,
+    /// Whether the last step failed. One that takes long has not failed.
+    failing: Arc<AtomicBool>,
     /// Whether it is this process that sends.
     has_turn: Arc<AtomicBool>,
     /// Whether the outbox knows all that the key sent.

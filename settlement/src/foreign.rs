@@ -45,8 +45,8 @@ struct Inner {
     lines: Vec<ForeignLine>,
     ledger: Ledger,
     claims: Mutex<Claims>,
-    /// When payments that came again were asked for last.
-    asked_again: Mutex<HashMap<PaymentId, UnixMillis>>,
+    /// When payments that came again were asked for last; none while they are.
+    asked_again: Mutex<HashMap<PaymentId, Option<UnixMillis>>>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn RailObserver>,
     /// How often what offers carry has changed.
@@ -171,7 +171,7 @@ impl Foreign {
         let now = self.now();
         for line in &self.inner.lines {
             let mut unsettled = Unsettled::default();
-            // What cannot land any more keeps nobody out: it moved, or moves never, and was not delivered.
+            // What cannot land any more counts here no more: it moved, or moves never, and was not delivered.
             let may_land = |open: &&OpenIntent| {
                 *open.intent.network == *line.network().id && now < open.intent.over_at()
             };
@@ -181,13 +181,14 @@ impl Foreign {
         unknown
     }
 
-    /// Whether a payment that came again may be asked for: not again at once, since each time costs the facilitator two answers.
+    /// Whether a payment that came again may be asked for: not while it is, and not again at once, since each time costs the facilitator two
+    /// answers.
     fn may_ask_again(&self, payment: PaymentId) -> bool {
         let now = self.now();
         let mut asked = self.inner.asked_again.lock();
-        asked.retain(|_, at| now < at.plus(ASKED_AGAIN_EVERY_MS));
+        asked.retain(|_, at| at.is_none_or(|at| now < at.plus(ASKED_AGAIN_EVERY_MS)));
         let is_first = !asked.contains_key(&payment);
-        asked.entry(payment).or_insert(now);
+        asked.entry(payment).or_default();
         is_first
     }
 
@@ -196,11 +197,12 @@ impl Foreign {
     async fn ask_again(&self, payment: PaymentId, unread: &Unread) -> Option<TransactionId> {
         let heard = match self.heard_of(payment) {
             Some(transaction) => Heard::Moved(transaction),
-            None if !self.may_ask_again(payment) => return None,
+            None if self.line(unread.network()).is_none() || !self.may_ask_again(payment) => return None,
             None => {
-                self.line(unread.network())?
-                    .ask_again(unread, &*self.inner.clock, &*self.inner.observer)
-                    .await
+                let line = self.line(unread.network())?;
+                let heard = line.ask_again(unread, &*self.inner.clock, &*self.inner.observer).await;
+                self.inner.asked_again.lock().insert(payment, Some(self.now()));
+                heard
             }
         };
         match self.judge(payment, unread, heard).await {

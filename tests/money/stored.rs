@@ -29,26 +29,6 @@ async fn a_named_request_sent_again_gets_the_stored_answer() {
     world.finish().await;
 }
 
-/// What is paid with on a public network everybody can read there; what its payer named the call nobody can.
-#[tokio::test(flavor = "multi_thread")]
-async fn a11_a_stored_answer_is_told_to_whoever_has_the_name_beside_the_payment() {
-    let world = World::paid().await;
-    let payment = world.agent.sign(&world.gateway, &Request::get("/paid")).await;
-    let named = |name: &str| Request::get("/paid").paying(payment.header()).with("Idempotency-Key", name);
-    let ours = name();
-    let first = world.gateway.call(&named(&ours)).await;
-    first.expect_status(200);
-    for theirs in [Request::get("/paid").paying(payment.header()), named(&name())] {
-        let told = world.again(&theirs).await;
-        told.expect_refusal(409, "payment_reused");
-        assert!(!told.text().contains(&first.text()));
-    }
-    assert_eq!(world.again(&named(&ours)).await.text(), first.text());
-    assert_eq!(world.upstream.calls("/paid").len(), 1);
-    world.expect_balance(999_000).await;
-    world.finish().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_named_request_paid_again_by_another_signature_is_not_charged_again() {
     let world = World::paid().await;

@@ -20,6 +20,15 @@ impl RegistryOutbox {
     }
 }
 
+/// That what was read last of a transaction is what whoever asks knows of it: else another sender has changed it since, and what was read
+/// must not pass for what was known.
+fn stands_as(document: Option<&str>, known: &Recorded) -> Result<(), OutboxError> {
+    let Some(document) = document else { return Ok(()) };
+    let read = |text: &str| serde_json::from_str::<Recorded>(text).map_err(failed);
+    let known = read(&serde_json::to_string(known).map_err(failed)?)?;
+    if read(document)? == known { Ok(()) } else { Err(failed("another sender has changed it")) }
+}
+
 pub(super) fn failed(error: impl ToString) -> OutboxError {
     OutboxError(error.to_string())
 }
@@ -44,6 +53,9 @@ impl Outbox for RegistryOutbox {
         let transfers: Vec<&str> = transaction.transfers().map(|member| &**member).collect();
         let nonce = transaction.nonce;
         let before = self.texts.lock().get(&nonce).cloned().filter(|_| transaction.versions.len() > 1);
+        let mut known = transaction.clone();
+        known.versions.pop();
+        stands_as(before.as_deref(), &known)?;
         let documents = (&*document, before.as_deref());
         self.outbox.record(nonce, documents, (&members, &transfers)).await.map_err(failed)?;
         self.texts.lock().insert(nonce, document);
@@ -73,6 +85,7 @@ impl Outbox for RegistryOutbox {
         let (nonce, outcomes) = (transaction.nonce, (&*outcomes, &*over));
         let document = self.texts.lock().get(&nonce).cloned();
         let document = document.ok_or_else(|| failed("somebody else has closed it"))?;
+        stands_as(Some(&document), transaction)?;
         self.outbox.close((nonce, &document), landed.as_deref(), outcomes).await.map_err(failed)?;
         self.texts.lock().remove(&nonce);
         Ok(())

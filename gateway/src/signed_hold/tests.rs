@@ -243,7 +243,7 @@ async fn a_payment_that_was_delivered_is_told_its_outcome_though_its_payer_has_n
     rig.ledger.open_provider("the next commit").await.unwrap();
     let (admission, payer) = rig.admit(&header).await.unwrap();
     let Admission::Replay(prior) = admission else { panic!("it is over") };
-    assert_eq!(prior.response.unwrap().body, "paid");
+    assert!(prior.response.is_none(), "an answer that is kept is for whoever named the call");
     let (name, _) = crate::receipt::field(&prior.receipt, &payer);
     assert_eq!(name, "payment-response");
     assert_eq!(code(rig.admit(&rig.payment(2, 2)).await), "insufficient_funds");

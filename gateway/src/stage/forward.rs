@@ -63,14 +63,15 @@ pub(crate) fn peer(exchange: &mut Exchange, silence_max: Option<Duration>) -> Re
     if silence_max.is_some() {
         peer.options.read_timeout = silence_max;
     } else if let Some(by) = exchange.answer_by() {
-        hurry(&mut peer, exchange, by);
+        limit_time(&mut peer, exchange, by);
     }
     Ok(Box::new(peer))
 }
 
-/// Has an upstream answer while its payment can be settled. Where its silence is limited to what is left anyhow, or nearly, a limit on that
-/// is enough; not where a body decides, or where a long one is sent first.
-fn hurry(peer: &mut HttpPeer, exchange: &mut Exchange, by: Instant) {
+/// Has an upstream answer while its payment can be settled. Where its silence is limited anyhow, and not to much more than what is left, nothing
+/// is to be done: its header is looked at when it comes. That limit is not shortened, because it is the body's as well, which may take
+/// its time once it is paid for. Elsewhere, where a body decides or a long one is sent first, the connection ends by itself.
+fn limit_time(peer: &mut HttpPeer, exchange: &mut Exchange, by: Instant) {
     let left = by.saturating_duration_since(Instant::now());
     let options = &mut peer.options;
     let shorten = |limit: &mut Option<Duration>| *limit = Some(limit.map_or(left, |limit| limit.min(left)));
@@ -80,7 +81,6 @@ fn hurry(peer: &mut HttpPeer, exchange: &mut Exchange, by: Instant) {
     let is_short = exchange.request.content_length.is_some_and(|length| length <= SENT_AT_ONCE_BYTES_MAX)
         || exchange.request.is_safe();
     if exchange.meter.is_none() && is_short && silence / 2 <= left {
-        shorten(&mut options.read_timeout);
         return;
     }
     let until = exchange.until.get_or_insert_with(|| Until::new(by));

@@ -4,6 +4,7 @@
 mod foreign;
 mod named;
 mod on_chain;
+mod told;
 
 use std::sync::Arc;
 
@@ -190,7 +191,6 @@ impl Holder<'_> {
             path: request.path.as_str(),
             query: request.query.as_deref().unwrap_or(""),
             payer: holding.payer.agent,
-            identifier: holding.identifier.as_deref(),
             body,
         });
         let is_repeatable = request.is_safe() || routed.route.redeliver;
@@ -199,12 +199,13 @@ impl Holder<'_> {
             && let Some(admission) =
                 self.find_payer((claim, claimed), holding, fingerprint, is_repeatable).await?
         {
-            return Ok(admission);
+            return self.guarded(admission, holding, fingerprint).await;
         }
-        let named = holding.identifier.as_ref().map(|text| IdempotencyKey::new(holding.payer.agent, text));
+        let named = holding.named();
         if let Some(refusal) = holding.refusal.take() {
             let prior = self.ledger.prior(holding.replay, named, fingerprint).await?;
-            return prior.map(admission).ok_or_else(|| self.counted(refusal));
+            let prior = prior.map(admission).ok_or_else(|| self.counted(refusal))?;
+            return self.guarded(prior, holding, fingerprint).await;
         }
         let asked = holding.asked(claim, routed, fingerprint, payment).ok_or(Refusal::Internal)?;
         let held = self.ledger.hold(asked).await.map_err(|error| self.counted(error.into()))?;
@@ -217,7 +218,7 @@ impl Holder<'_> {
                 Some(identified) => Ok(Admission::Signed(Box::new(identified.held(hold)))),
                 None => Err(Refusal::Internal),
             },
-            (held, _) => Ok(admission(held)),
+            (held, _) => self.guarded(admission(held), holding, fingerprint).await,
         }
     }
 

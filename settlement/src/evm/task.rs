@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alloy_primitives::Address;
@@ -119,6 +120,7 @@ impl<O: Outbox> Task<O> {
         let mut ticks = tokio::time::interval(self.settings.poll);
         while let Err(failure) = self.resume().await {
             warn!(%failure, "the settler cannot begin yet");
+            self.readiness.failing.store(true, Ordering::Relaxed);
             ticks.tick().await;
         }
         let mut asked = Vec::new();

@@ -21,6 +21,7 @@ impl<O: Outbox> Task<O> {
 
     /// After each step.
     pub(super) async fn note(&mut self, sent: Result<(), Failure>) {
+        self.readiness.failing.store(sent.is_err(), Ordering::Relaxed);
         let Err(failure) = sent else {
             self.failed = 0;
             if !self.readiness.able.swap(true, Ordering::Relaxed) {

@@ -35,7 +35,7 @@ impl<O: Outbox> Task<O> {
     pub(super) async fn take_turns(&mut self) {
         let duty = Arc::clone(&self.duty);
         let (key, chain) = (self.us, self.settings.chain_id);
-        let able = Arc::clone(&self.readiness.able);
+        let failing = Arc::clone(&self.readiness.failing);
         while self.turn_comes(&*duty).await {
             info!(%key, chain, "it is this process's turn to send");
             self.readiness.has_turn.store(true, Ordering::Relaxed);
@@ -45,7 +45,7 @@ impl<O: Outbox> Task<O> {
                     warn!(%key, chain, "it is another process's turn to send");
                     None
                 }
-                () = stays_unable(&able), if duty.is_shared() => {
+                () = keeps_failing(&failing), if duty.is_shared() => {
                     warn!(%key, chain, "this process cannot send, and leaves the turn to another one");
                     Some(REST)
                 }
@@ -88,6 +88,7 @@ impl<O: Outbox> Task<O> {
     fn step_down(&mut self) {
         self.readiness.has_turn.store(false, Ordering::Relaxed);
         self.readiness.able.store(false, Ordering::Relaxed);
+        self.readiness.failing.store(false, Ordering::Relaxed);
         while self.asks.try_recv().is_ok() {}
         self.queue.clear();
         self.flights.clear();
@@ -107,12 +108,13 @@ async fn turn_goes(duty: &dyn Duty) {
     }
 }
 
-/// Waits until nothing could be sent for a while on end.
-async fn stays_unable(able: &AtomicBool) {
+/// Waits until steps have failed for a while on end. A node that is slow, or much that waits for its blocks, is no reason: another process
+/// would meet the same, and would have to begin anew.
+pub(super) async fn keeps_failing(failing: &AtomicBool) {
     let mut since = Instant::now();
     while since.elapsed() < UNABLE_MAX {
         tokio::time::sleep(ASK_EVERY).await;
-        if able.load(Ordering::Relaxed) {
+        if !failing.load(Ordering::Relaxed) {
             since = Instant::now();
         }
     }

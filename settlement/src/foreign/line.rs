@@ -156,8 +156,7 @@ impl ForeignLine {
         self.note(&identified, clock, observer);
         match identified {
             Ok(Identified::Payer(payer)) if self.unknown.lock().is_too_many(payer) => Identity::Unsettled,
-            // Last, since after a pause one call shows whether it settles again.
-            Ok(Identified::Payer(_)) if !self.outage.lock().admits(clock.now()) => {
+            Ok(Identified::Payer(_)) if self.outage.lock().is_open(clock.now()) => {
                 Identity::Nobody("the facilitator does not answer settlements".to_owned())
             }
             Ok(Identified::Payer(payer)) => Identity::Payer(payer),
@@ -183,6 +182,9 @@ impl ForeignLine {
             Ok(Verified::Invalid(reason)) => return Heard::Invalid(reason),
             Err(unknown) => return Heard::Nobody(unknown.to_string()),
         }
+        // After a pause the first one that comes so far shows whether it settles again. Its upstream has worked, so that it is asked in any case;
+        // who never comes so far puts nobody off.
+        let _ = self.outage.lock().admits(clock.now());
         let settled = self.member.facilitator.settle(unread.shown()).await;
         self.note(&settled, clock, observer);
         self.note_settlement(&settled, clock, observer);
@@ -203,6 +205,9 @@ impl ForeignLine {
         self.note(&verified, clock, observer);
         let settled = self.member.facilitator.settle(unread.shown()).await;
         self.note(&settled, clock, observer);
+        if matches!(settled, Ok(Settled::Moved { .. })) {
+            self.note_settlement(&settled, clock, observer);
+        }
         heard(settled)
     }
 

@@ -192,3 +192,28 @@ async fn a_payer_of_whose_payments_too_many_are_unknown_pays_no_more_until_they_
     scene.settles(Some("one"));
     assert_eq!(scene.foreign.identify(&scene.shown(22)).await, Identity::Payer("payer".parse().unwrap()));
 }
+
+#[tokio::test]
+async fn after_settlements_without_an_answer_nobody_is_put_off_by_whoever_never_has_one_settled() {
+    let scene = Scene::new().await;
+    scene.settles(None);
+    for nonce in 0..3 {
+        let (payment, unread) = scene.asked(nonce).await;
+        assert!(matches!(scene.foreign.settle(payment, &unread).await, Settling::Unknown(_)));
+    }
+    assert!(matches!(scene.foreign.identify(&scene.shown(10)).await, Identity::Nobody(_)));
+    scene.after(1_000);
+    for nonce in 10..13 {
+        assert!(matches!(scene.foreign.identify(&scene.shown(nonce)).await, Identity::Payer(_)));
+    }
+    // One that does shows it, and puts the others off until it is answered.
+    let (payment, unread) = scene.asked(3).await;
+    scene.foreign.settle(payment, &unread).await;
+    assert!(matches!(scene.foreign.identify(&scene.shown(13)).await, Identity::Nobody(_)));
+    scene.settles(Some("again"));
+    scene.after(2_000);
+    assert!(scene.foreign.settle_again(payment).await);
+    for nonce in 14..17 {
+        assert!(matches!(scene.foreign.identify(&scene.shown(nonce)).await, Identity::Payer(_)));
+    }
+}

@@ -7,7 +7,7 @@ use tests::crowd::{answers, begin_all, count, send_all};
 use tests::facilitator::{Call, Conduct};
 use tests::payer::hex;
 use tests::wait::until;
-use tests::{Gate, Payer, Payment, PublicWorld, Request, Route, Setting};
+use tests::{Gate, Payer, Payment, PublicWorld, Request, Route, Script, Setting};
 
 /// What the call of most tests here costs.
 const PRICE: u64 = 1_000;
@@ -32,6 +32,36 @@ async fn a1_a_payment_in_usdc_for_one_route_buys_nothing_at_another_of_the_same_
     used.expect_refusal(409, "payment_reused");
     assert_eq!(used.header("payment-required"), None, "it has paid: nobody is asked to pay again");
     assert!(world.upstream.calls("/b").is_empty());
+    world.settled(PRICE).await;
+    world.finish().await;
+}
+
+/// Everybody can read a payment on chain, and send it once more; what its payer named the call stands nowhere there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a11_a_stored_answer_is_told_to_whoever_has_the_name_beside_the_payment() {
+    let world = PublicWorld::new([Route::new("/paid", "$0.001")]).await;
+    world.upstream.on("/paid", Script::reply(200, &[], "for its payer"));
+    let payer = world.payer(2 * PRICE).await;
+    let payment = payer.pay_challenge(&world.challenge(&Request::get("/paid")).await);
+    let unnamed = || Request::get("/paid").paying(payment.header());
+    let named = |name: &str| unnamed().with("Idempotency-Key", name);
+    let at_rest = async |request: Request| {
+        until("nobody to be at work on the payment", || async {
+            let response = world.gateway.call(&request).await;
+            (response.status != 409 || response.code() != "payment_in_progress").then_some(response)
+        })
+        .await
+    };
+    let first = world.gateway.call(&named("ours")).await;
+    first.expect_status(200);
+    for theirs in [unnamed(), named("guessed")] {
+        let told = at_rest(theirs).await;
+        told.expect_refusal(409, "already_delivered");
+        assert!(!told.text().contains("for its payer"));
+    }
+    let again = at_rest(named("ours")).await;
+    assert_eq!((again.status, again.text(), again.receipt()), (200, first.text(), first.receipt()));
+    assert_eq!(world.upstream.seen().len(), 1);
     world.settled(PRICE).await;
     world.finish().await;
 }

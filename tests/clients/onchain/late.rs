@@ -10,8 +10,7 @@ const PRICE: u64 = 1_000;
 /// Each is settled when its name says.
 const PATHS: [&str; 2] = ["/after", "/deferred"];
 
-/// What settling takes of a payment's time, and what is left to an upstream here: real seconds, beside a clock that stands.
-const MARGIN: i64 = 20;
+/// What is left to an upstream here: real seconds, beside a clock that stands.
 const LEFT: i64 = 6;
 
 /// A world whose clock stands, and whose upstream may be silent for longer than any payment is good.
@@ -20,19 +19,25 @@ struct Patient {
     payer: Payer,
     clock: Clock,
     max_timeout: i64,
+    /// What settling takes of a payment's time.
+    margin: i64,
 }
 
 impl Patient {
-    async fn new(routes: impl IntoIterator<Item = Route>, max_timeout: i64, lines: &str) -> Self {
+    async fn new(
+        routes: impl IntoIterator<Item = Route>,
+        (max_timeout, margin): (i64, i64),
+        lines: &str,
+    ) -> Self {
         let clock = Clock::new();
         clock.freeze();
-        let lines = format!("max_timeout = \"{max_timeout}s\"\nmargin = \"{MARGIN}s\"\n{lines}");
+        let lines = format!("max_timeout = \"{max_timeout}s\"\nmargin = \"{margin}s\"\n{lines}");
         let setting = Setting::new(routes).network(&lines).api("read_timeout = \"10m\"");
         let world = setting.clock(&clock).start().await;
         let mut payer = world.payer(10 * PRICE).await;
         payer.follow(&clock);
         world.network.approve_permit2(payer.address()).await;
-        Self { world, payer, clock, max_timeout }
+        Self { world, payer, clock, max_timeout, margin }
     }
 
     /// Signed so long ago that little is left to serve it.
@@ -43,7 +48,7 @@ impl Patient {
             offers.is_some_and(|offers| !offers.is_empty()).then_some(challenge)
         });
         let payment = self.payer.pay_challenge(&challenge.await);
-        self.clock.step(self.max_timeout - MARGIN - LEFT);
+        self.clock.step(self.max_timeout - self.margin - LEFT);
         request.paying(payment.header())
     }
 }
@@ -59,8 +64,8 @@ async fn u4_an_upstream_whose_header_does_not_come_while_its_payment_can_be_sett
     let routes = PATHS.map(|path| {
         Route::new(path, "$0.001").line(&format!("settle = \"{}\"", path.trim_start_matches('/')))
     });
-    // What is settled later has time for it.
-    let patient = Patient::new(routes, 120, "").await;
+    // What is settled later has time for it, and half of all of it is left.
+    let patient = Patient::new(routes, (112, 51), "").await;
     let Patient { world, payer, .. } = &patient;
     for path in PATHS {
         world.upstream.on(path, Script::hang());
@@ -90,7 +95,7 @@ fn metered() -> (Route, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn u4_a_body_that_says_what_it_costs_and_does_not_come_is_given_up() {
     let (route, lines) = metered();
-    let patient = Patient::new([route], 60, &lines).await;
+    let patient = Patient::new([route], (60, 20), &lines).await;
     let world = &patient.world;
     let gate = Gate::new();
     let begun = Script::begin(200, &["content-type: application/json", "content-length: 100"]).send("{");
@@ -104,7 +109,7 @@ async fn u4_a_body_that_says_what_it_costs_and_does_not_come_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn u4_a_stream_that_falls_silent_is_ended_and_charged_while_its_payment_can_be_settled() {
     let (route, lines) = metered();
-    let patient = Patient::new([route], 60, &lines).await;
+    let patient = Patient::new([route], (60, 20), &lines).await;
     let world = &patient.world;
     let gate = Gate::new();
     world.upstream.on("/counted", Script::events().event("{\"used\":700}").pass(&gate));

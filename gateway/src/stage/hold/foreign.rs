@@ -17,13 +17,16 @@ use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::{SignedHold, Value};
 use crate::stage::verify::{Claim, ForeignClaim, ForeignPaid, refuse};
 
+/// What a facilitator is given to settle a payment, of the time that was offered.
+const SETTLING_SECONDS: u64 = 10;
+
 /// A payment that its facilitator would settle, counted among what its payer has open.
 pub(super) struct Identified {
     pub(super) intent: Arc<Intent>,
     /// The most that its payer may have open on its network.
     pub(super) most: Amount,
     unread: Unread,
-    /// When its facilitator takes it no more.
+    /// When its upstream must have answered, so that there is time to settle it.
     answer_by: Instant,
     exposed: Exposed,
     foreign: Foreign,
@@ -71,6 +74,8 @@ impl Holder<'_> {
         let requirements = serde_json::to_string(&offer).map_err(|_| Refusal::Internal)?;
         let unread = Unread::new(payload, offer).map_err(|_| Refusal::Internal)?;
         let most = public.unsettled_max(&way.network);
+        let settling = SETTLING_SECONDS.min(way.max_timeout_seconds / 2);
+        let answer_by = after(Duration::from_secs(way.max_timeout_seconds - settling));
         let payer = match foreign.identify(&unread).await {
             Identity::Payer(payer) => Party::Named(payer),
             Identity::Invalid(reason) => {
@@ -102,7 +107,7 @@ impl Holder<'_> {
             intent,
             most,
             unread,
-            answer_by: after(Duration::from_secs(way.max_timeout_seconds)),
+            answer_by,
             exposed,
             foreign: foreign.clone(),
             _verification: verification,

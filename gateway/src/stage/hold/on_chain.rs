@@ -26,7 +26,7 @@ pub(super) struct Staked {
     /// The most that its payer may have open on its network.
     pub(super) most: Amount,
     signed: Signed,
-    /// When it can be settled no more.
+    /// When its upstream must have answered, so that there is time to settle it.
     answer_by: Instant,
     exposed: Exposed,
     rail: Arc<dyn PublicRail>,

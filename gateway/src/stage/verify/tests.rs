@@ -194,8 +194,10 @@ fn a_payment_on_chain_must_have_time_left_to_be_settled() {
     let offer = offered(&[samples::network()]);
     let text = payment(&offer, CHAIN, |_| {});
     let at = |seconds: i64| judged(&offer, &text, NOW.plus(seconds * 1000)).unwrap().claimant;
-    assert!(matches!(at(289), Claimant::OnChain(_)));
-    let Claimant::Earlier { rejection, way, version } = at(290) else { panic!("10 s are its margin") };
+    assert!(matches!(at(149), Claimant::OnChain(_)));
+    let Claimant::Earlier { rejection, way, version } = at(150) else {
+        panic!("half of its time is what its call may take")
+    };
     assert_eq!(rejection.code(), "invalid_exact_evm_payload_authorization_valid_before");
     assert_eq!((way.pay_to, version), (Address::repeat_byte(4), 2));
 }

@@ -1,10 +1,13 @@
 //! Who keeps a turn that is of no use to it.
 
+use std::sync::atomic::AtomicBool;
+
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::*;
 use crate::duty::Duty;
+use crate::evm::turns::keeps_failing;
 
 /// Longer than a turn lasts.
 const LASTED: Duration = Duration::from_secs(5);
@@ -51,4 +54,14 @@ async fn whoever_cannot_send_leaves_its_turn_for_as_long_as_one_lasts_and_asks_a
 async fn whoever_is_alone_gives_its_turn_to_nobody() {
     let rest = longest_rest(false).await;
     assert!(rest < LASTED, "{rest:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_slow_and_does_not_fail_keeps_its_turn() {
+    tokio::time::pause();
+    let given_away = async |failing: bool| {
+        let failing = AtomicBool::new(failing);
+        tokio::time::timeout(Duration::from_secs(600), keeps_failing(&failing)).await.is_ok()
+    };
+    assert_eq!((given_away(false).await, given_away(true).await), (false, true));
 }
