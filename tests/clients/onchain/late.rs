@@ -122,3 +122,21 @@ async fn u4_a_stream_that_falls_silent_is_ended_and_charged_while_its_payment_ca
     world.settled(700).await;
     patient.world.finish().await;
 }
+
+/// What it read is told first, and what it wrote last: nobody waits for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_a_stream_that_is_ended_before_all_was_counted_owes_what_is_owed_without_a_count() {
+    let counted = r#"{ up_to = "$0.002", units = [{ from = "json:/read", price = "$0.000001" }, { from = "json:/written", price = "$0.000001" }] }"#;
+    let lines = PublicWorld::moved_by("\"eip3009\", \"permit2\"");
+    let patient = Patient::new([Route::metered("/counted", counted)], (60, 20), &lines).await;
+    let world = &patient.world;
+    let gate = Gate::new();
+    world.upstream.on("/counted", Script::events().event("{\"read\":700}").pass(&gate));
+    let mut wire = world.gateway.wire().await;
+    wire.send(&patient.aged(Request::get("/counted")).await).await;
+    assert_eq!(wire.head("GET").await.unwrap().0, 200);
+    wire.piece().await.unwrap();
+    assert_eq!(wire.piece().await, None, "nobody waits for the rest");
+    world.settled(2_000).await;
+    patient.world.finish().await;
+}

@@ -1,5 +1,7 @@
 //! Upstreams that take longer than their call's payment can be settled: nothing is charged, and nobody is asked to settle.
 
+use std::time::Duration;
+
 use domain::meter::{Unit, UnitPrice};
 use domain::{Metered, Price};
 use pingora::http::ResponseHeader;
@@ -112,5 +114,19 @@ async fn an_upstream_gets_the_time_that_is_left_and_a_connection_of_its_own_wher
     signed.answer_by = Instant::now();
     let late = forward::peer(&mut exchange, None).unwrap_err();
     assert_eq!(late.code(), "upstream_timeout", "nobody is connected to");
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sends_the_last_of_a_request_late_has_no_work_done() {
+    let rig = Rig::new(Settle::After).await;
+    let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
+    let now = Instant::now();
+    let Money::Signed(signed) = &mut exchange.money else { panic!("it is held") };
+    signed.answer_by = now + Duration::from_secs(60);
+    let long_ago = now.checked_sub(Duration::from_secs(61)).unwrap();
+    assert!(!exchange.came_slowly(long_ago), "it had nothing to send");
+    exchange.request_bytes = 1;
+    assert_eq!((exchange.came_slowly(now), exchange.came_slowly(long_ago)), (false, true));
     rig.finish(exchange).await;
 }
