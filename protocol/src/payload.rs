@@ -3,6 +3,8 @@
 //! Absent and `null` are the same everywhere, unknown fields are ignored, numbers are decimal strings of up to 256
 //! bits, addresses come in any case. What does not fit is malformed: answered with 400, never with a panic.
 
+use std::sync::Arc;
+
 use alloy_primitives::U256;
 use domain::{Address, Asset, B256};
 use serde_json::Value;
@@ -33,6 +35,7 @@ pub struct PaymentPayload {
     pub(crate) transfer: Transfer,
     pub(crate) seal: Seal,
     identifier: Option<String>,
+    json: Arc<str>,
 }
 
 /// What the client says that it accepted.
@@ -82,15 +85,22 @@ impl PaymentPayload {
     /// # Errors
     /// See [`Malformed`].
     pub fn parse(header: &[u8]) -> Result<Self, Malformed> {
-        let json = header::decode(header)?;
-        let mut wire: Wire<'_> = serde_json::from_slice(&json).map_err(|error| Malformed::json(&error))?;
+        let json = String::from_utf8(header::decode(header)?)
+            .map_err(|_| Malformed::Json("it is not UTF-8".to_owned()))?;
+        let mut wire: Wire<'_> = serde_json::from_str(&json).map_err(|error| Malformed::json(&error))?;
         let terms = terms(&mut wire)?;
         let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
         let signature = payload.signature.as_ref().ok_or(Malformed::Field("signature"))?;
         let seal = Seal::parse(&signature.0)?;
         let transfer = transfer(&payload)?;
         let identifier = identifier(wire.extensions)?;
-        Ok(Self { terms, transfer, seal, identifier })
+        Ok(Self { terms, transfer, seal, identifier, json: json.into() })
+    }
+
+    /// All of it, as it came.
+    #[must_use]
+    pub const fn json(&self) -> &Arc<str> {
+        &self.json
     }
 
     /// How value moves, as its payer signed it.
@@ -175,15 +185,17 @@ impl PaymentPayload {
     }
 }
 
-/// What the payer of a payment signed, and the signature: for whoever settles a payment that was verified, from its JSON.
+/// The version of x402 that a payment is written in, what its payer signed, and the signature: for whoever settles a payment that was
+/// verified, from its JSON.
 ///
 /// # Errors
 /// See [`Malformed`].
-pub fn signed(json: &[u8]) -> Result<(Transfer, Seal), Malformed> {
-    let wire: Wire<'_> = serde_json::from_slice(json).map_err(|error| Malformed::json(&error))?;
+pub fn signed(json: &str) -> Result<(u64, (Transfer, Seal)), Malformed> {
+    let wire: Wire<'_> = serde_json::from_str(json).map_err(|error| Malformed::json(&error))?;
+    let version = wire.x402_version.ok_or(Malformed::Field("x402Version"))?;
     let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
     let signature = payload.signature.as_ref().ok_or(Malformed::Field("signature"))?;
-    Ok((transfer(&payload)?, Seal::parse(&signature.0)?))
+    Ok((version, (transfer(&payload)?, Seal::parse(&signature.0)?)))
 }
 
 // === impl Malformed ===

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use domain::replay::FingerprintParts;
 use domain::{AgentId, Amount, B256, Custody, Fingerprint, PaymentId, ReplayKey, Settle, WalletId};
 use ledger::{CaptureError, Deposit, Held, Hold, HoldError, Intent, Ledger, ReceiptRecord};
-use protocol::header;
 use protocol::payload::{Malformed, PaymentPayload};
 use protocol::quote::QuoteKey;
 use protocol::verify::{Rejection, VerifiedPayment};
@@ -95,12 +94,12 @@ impl Deposits {
         };
         let Ok(_place) = self.inner.places.try_acquire() else { return Told::Overloaded };
         match PaymentPayload::parse(header) {
-            Ok(payload) => self.take(asked, &payload, header).await,
+            Ok(payload) => self.take(asked, &payload).await,
             Err(malformed) => Told::Malformed(malformed.to_string()),
         }
     }
 
-    async fn take(&self, asked: &Asked<'_>, payload: &PaymentPayload, header: &[u8]) -> Told {
+    async fn take(&self, asked: &Asked<'_>, payload: &PaymentPayload) -> Told {
         let Inner { ledger, ways, .. } = &*self.inner;
         let quote = self.inner.quote(asked);
         let at = ledger.time();
@@ -128,7 +127,7 @@ impl Deposits {
             }
         };
         let claim = Claim { asked, way, payer: payer(payment.payer()), payment };
-        match self.inner.stake(&claim, header, &quote).await {
+        match self.inner.stake(&claim, payload, &quote).await {
             Ok((intent, signed)) => self.hold(claim, intent, signed).await,
             // It may have been taken before: that is to be told, whatever has become of the rest.
             Err(refusal) => {
@@ -241,7 +240,7 @@ impl Inner {
     async fn stake(
         &self,
         claim: &Claim<'_>,
-        header: &[u8],
+        payload: &PaymentPayload,
         quote: &str,
     ) -> Result<(Intent, Signed), Box<Told>> {
         let Claim { asked, way, payment, .. } = claim;
@@ -249,11 +248,8 @@ impl Inner {
         let (network, token) = (&way.asset.network, way.asset.address);
         self.rail.ready(network).map_err(|_| Told::RailUnavailable)?;
         let since_block = self.rail.last_block(network).ok_or(Told::RailUnavailable)?;
-        let json = header::decode(header).ok().and_then(|json| String::from_utf8(json).ok());
-        let payload = json.ok_or_else(|| Told::Malformed("the payment is not text".to_owned()))?;
-        let requirements = serde_json::to_string(&way.offer(asked.amount, quote));
-        let requirements = requirements.map_err(|_| Told::RailUnavailable)?;
-        let signed = Signed::read(Arc::clone(network), token, since_block, &payload, &requirements);
+        let terms = way.offer(asked.amount, quote);
+        let signed = Signed::new(Arc::clone(network), token, since_block, payload, terms);
         let signed = signed.map_err(|error| Told::Malformed(error.to_string()))?;
         let funds = self.rail.funds(&signed, asked.amount).await.map_err(|_| Told::RailUnavailable)?;
         match funds.lack(asked.amount) {
@@ -270,8 +266,8 @@ impl Inner {
             settle: Settle::After,
             valid_before: payment.replay_key().valid_before(),
             since_block,
-            payload: payload.into(),
-            requirements: requirements.into(),
+            payload: Arc::clone(payload.json()),
+            requirements: signed.asked().map_err(|_| Told::RailUnavailable)?.into(),
         };
         Ok((intent, signed))
     }

@@ -7,11 +7,12 @@ use domain::{Address, Amount};
 use ledger::Intent;
 use protocol::X402_VERSION;
 use protocol::offer::Offer;
-use protocol::payload::{self, Malformed};
+use protocol::payload::{self, Malformed, PaymentPayload};
 use protocol::seal::Seal;
 use protocol::sign;
 use protocol::signature::Signature;
 use protocol::transfer::Transfer;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -29,7 +30,8 @@ pub struct Signed {
     pub since_block: u64,
     transfer: Transfer,
     seal: Seal,
-    payment: Value,
+    /// JSON of version 2.
+    payment: Arc<str>,
     requirements: Offer,
 }
 
@@ -50,7 +52,22 @@ pub enum SignedError {
 // === impl Signed ===
 
 impl Signed {
-    /// From the JSON of the payment as it came, in any version of x402, and of our own offer that it was verified against.
+    /// One that was verified against our own offer, in any version of x402.
+    ///
+    /// # Errors
+    /// See [`SignedError`].
+    pub fn new(
+        network: Arc<str>,
+        token: Address,
+        since_block: u64,
+        payment: &PaymentPayload,
+        requirements: Offer,
+    ) -> Result<Self, SignedError> {
+        let signed = (*payment.transfer(), payment.seal().clone());
+        Self::made((network, token, since_block), signed, (payment.json(), payment.version()), requirements)
+    }
+
+    /// The same from its JSON and our offer's.
     ///
     /// # Errors
     /// See [`SignedError`].
@@ -61,25 +78,23 @@ impl Signed {
         payment: &str,
         requirements: &str,
     ) -> Result<Self, SignedError> {
-        let (transfer, seal) = payload::signed(payment.as_bytes())?;
-        let requirements: Offer = serde_json::from_str(requirements)?;
-        let came: Value = serde_json::from_str(payment)?;
-        let mut payment = if came["x402Version"] == X402_VERSION {
-            came
-        } else {
-            // What is signed is the same in both versions, and so is what carries it.
-            json!({ "x402Version": X402_VERSION, "accepted": &requirements, "payload": came["payload"] })
-        };
+        let (version, signed) = payload::signed(payment)?;
+        let requirements = serde_json::from_str(requirements)?;
+        Self::made((network, token, since_block), signed, (&payment.into(), version), requirements)
+    }
+
+    fn made(
+        (network, token, since_block): (Arc<str>, Address, u64),
+        (transfer, seal): (Transfer, Seal),
+        (came, version): (&Arc<str>, u64),
+        requirements: Offer,
+    ) -> Result<Self, SignedError> {
         let is_other = |signature: &Signature| signature.to_bytes()[..] != seal.bytes()[..];
-        if seal.key().is_ok_and(is_other)
-            && let Some(digest) = digest(&requirements, &transfer)
-            && let Some(signature) = seal.by(transfer.from(), digest)
-            && let Some(place) = payment.pointer_mut("/payload/signature")
-        {
-            // Tokens take 27 and 28 for v, and some wallets write 0 and 1: that would be served and never settled (case A7). What a
-            // contract takes is left as it is.
-            *place = Value::from(hex::encode_prefixed(signature.to_bytes()));
-        }
+        let payment = if version == X402_VERSION && !seal.key().is_ok_and(is_other) {
+            Arc::clone(came)
+        } else {
+            written_anew(came, (&transfer, &seal), &requirements)?.into()
+        };
         Ok(Self { network, token, since_block, transfer, seal, payment, requirements })
     }
 
@@ -133,9 +148,19 @@ impl Signed {
     }
 
     /// The payment in x402 v2, its signature in the form that tokens take, as a facilitator is shown it.
-    #[must_use]
-    pub const fn payment(&self) -> &Value {
-        &self.payment
+    ///
+    /// # Errors
+    /// [`SignedError::Json`]; never, because it was read before.
+    pub fn payment(&self) -> Result<&RawValue, SignedError> {
+        Ok(serde_json::from_str(&self.payment)?)
+    }
+
+    /// What we had asked for: JSON.
+    ///
+    /// # Errors
+    /// [`SignedError::Json`].
+    pub fn asked(&self) -> Result<String, SignedError> {
+        Ok(serde_json::to_string(&self.requirements)?)
     }
 
     /// Our own terms, as they were signed.
@@ -151,6 +176,28 @@ impl Signed {
         let is_some = fits && !amount.is_zero();
         is_some.then(|| Offer { amount: amount.atomic().to_string(), ..self.requirements.clone() })
     }
+}
+
+/// A payment of version 1 in version 2, where what is signed is the same, and so is what carries it. Tokens take 27 and 28 for v, and some
+/// wallets write 0 and 1: that would be served and never settled (case A7). What a contract takes is left as it is.
+fn written_anew(
+    came: &str,
+    (transfer, seal): (&Transfer, &Seal),
+    requirements: &Offer,
+) -> Result<String, serde_json::Error> {
+    let came: Value = serde_json::from_str(came)?;
+    let mut payment = if came["x402Version"] == X402_VERSION {
+        came
+    } else {
+        json!({ "x402Version": X402_VERSION, "accepted": requirements, "payload": came["payload"] })
+    };
+    if let Some(digest) = digest(requirements, transfer)
+        && let Some(signature) = seal.by(transfer.from(), digest)
+        && let Some(place) = payment.pointer_mut("/payload/signature")
+    {
+        *place = Value::from(hex::encode_prefixed(signature.to_bytes()));
+    }
+    Ok(payment.to_string())
 }
 
 /// What its payer signed, as it was asked for.

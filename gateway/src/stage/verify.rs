@@ -12,7 +12,7 @@ use protocol::seal::Seal;
 use protocol::verify::{
     Expected, Quote, Rejection, VerifiedPayment, verify as verify_by_key, verify_on_chain,
 };
-use protocol::{X402_VERSION_1, header, network};
+use protocol::{X402_VERSION_1, network};
 use registry::agent_key::AgentKey;
 use registry::config::Limits;
 
@@ -62,11 +62,9 @@ pub(crate) struct Unproven {
 /// A payment on a public network.
 pub(crate) struct OnChain {
     pub(crate) payment: VerifiedPayment,
+    /// The same as it came.
+    pub(crate) payload: PaymentPayload,
     pub(crate) way: Way,
-    /// The version of x402 that it is written in.
-    pub(crate) version: u64,
-    /// All of it, as it came: JSON.
-    pub(crate) payload: Arc<str>,
     /// The quote that it pays.
     pub(crate) quote: String,
 }
@@ -139,7 +137,7 @@ pub(crate) fn verify(
                 Ok(payload)
             });
             match read {
-                Ok(payload) => signed(&payload, header.as_bytes(), route, offer, (at, found)),
+                Ok(payload) => signed(payload, route, offer, (at, found)),
                 Err(malformed) => foreign(header.as_bytes(), route, offer, at)
                     .unwrap_or_else(|| Err(Refusal::MalformedPayment(malformed.to_string()))),
             }
@@ -219,24 +217,23 @@ fn pays<'a>(
 
 /// Judges a payment in every way that it may have been made in. v1 names no token: which one was meant, its signature tells.
 fn signed(
-    payload: &PaymentPayload,
-    header: &[u8],
+    payload: PaymentPayload,
     route: &Route,
     offer: &RouteOffer,
     (at, found): (UnixMillis, Option<B256>),
 ) -> Result<Claim, Refusal> {
     let (mut rejected, mut digests) = (None, Vec::new());
     let named = |way: &Way, digest| (Arc::clone(&way.currency.asset.network), digest);
-    for way in candidates(payload, offer)? {
+    for way in candidates(&payload, offer)? {
         let payable: Vec<_> = offer.payable(way, at).collect();
-        let rejection = match judge(payload, way, &payable, (at, found)) {
-            Ok(payment) => return claim(payment, way, &payable, payload, header, route),
+        let rejection = match judge(&payload, way, &payable, (at, found)) {
+            Ok(payment) => return claim(payment, way, &payable, payload, route),
             Err(rejection) => rejection,
         };
         digests.extend(rejection.unproven().map(|digest| named(way, digest)));
         if rejection.signed().is_some() {
-            let claimant = Claimant::Earlier { rejection, way: way.of(payload), version: payload.version() };
-            return Ok(Claim::new(claimant, route, payload));
+            let claimant = Claimant::Earlier { rejection, way: way.of(&payload), version: payload.version() };
+            return Ok(Claim::new(claimant, route, &payload));
         }
         rejected.get_or_insert(rejection);
     }
@@ -246,12 +243,12 @@ fn signed(
         payload.may_be_in(&way.currency.asset) && *way.currency.asset.network == *payload.network()
     };
     for way in offer.not_offered.iter().filter(is_meant) {
-        let Err(other) = judge(payload, way, &[], (at, found)) else { continue };
+        let Err(other) = judge(&payload, way, &[], (at, found)) else { continue };
         digests.extend(other.unproven().map(|digest| named(way, digest)));
         if let Some((replay_key, payer)) = other.signed() {
             let rejection = Rejection::Unpriced { reason: Box::new(rejected), replay_key, payer };
-            let claimant = Claimant::Earlier { rejection, way: way.of(payload), version: payload.version() };
-            return Ok(Claim::new(claimant, route, payload));
+            let claimant = Claimant::Earlier { rejection, way: way.of(&payload), version: payload.version() };
+            return Ok(Claim::new(claimant, route, &payload));
         }
     }
     let refusal = refuse(&rejected);
@@ -260,7 +257,7 @@ fn signed(
     }
     let (payer, seal) = (payload.transfer().from(), payload.seal().clone());
     let unproven = Unproven { payer, seal, digests, refusal };
-    Ok(Claim::new(Claimant::Unproven(Box::new(unproven)), route, payload))
+    Ok(Claim::new(Claimant::Unproven(Box::new(unproven)), route, &payload))
 }
 
 /// The ways that a payment may have been made in; where it fits none, one that says what is wrong with it.
@@ -317,28 +314,20 @@ fn claim(
     payment: VerifiedPayment,
     way: &Way,
     payable: &[&OfferedQuote],
-    payload: &PaymentPayload,
-    header: &[u8],
+    payload: PaymentPayload,
     route: &Route,
 ) -> Result<Claim, Refusal> {
     let paid = payable.iter().find(|quote| quote.revision == payment.revision()).ok_or(Refusal::Internal)?;
     let (price, revision) = (paid.price.clone(), paid.revision);
     if way.currency.network.is_none() {
-        let claim = Claim::new(Claimant::Signature(payment), route, payload);
+        let claim = Claim::new(Claimant::Signature(payment), route, &payload);
         return Ok(Claim { price, revision, ..claim });
     }
-    let json = header::decode(header).ok().and_then(|json| String::from_utf8(json).ok());
-    let on_chain = OnChain {
-        way: way.of(payload),
-        version: payload.version(),
-        payload: json.ok_or(Refusal::Internal)?.into(),
-        quote: paid.text.clone(),
-        payment,
-    };
     // Tiers and free calls are an agent's, and who pays on chain is none: the price is the one that was quoted.
     let price = if price.metered().is_some() { price } else { Price::Fixed(paid.amount) };
-    let claim = Claim::new(Claimant::OnChain(Box::new(on_chain)), route, payload);
-    Ok(Claim { price, revision, ..claim })
+    let identifier = payload.payment_identifier().map(str::to_owned);
+    let on_chain = OnChain { way: way.of(&payload), quote: paid.text.clone(), payload, payment };
+    Ok(Claim { claimant: Claimant::OnChain(Box::new(on_chain)), price, revision, identifier })
 }
 
 /// A rejected payment was not charged and never will be: it may be asked for again.

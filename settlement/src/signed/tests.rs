@@ -32,7 +32,8 @@ fn signed(from: Address) -> Signed {
 }
 
 fn last(signed: &Signed) -> String {
-    let text = signed.payment()["payload"]["signature"].as_str().unwrap();
+    let payment: Value = serde_json::from_str(signed.payment().unwrap().get()).unwrap();
+    let text = payment["payload"]["signature"].as_str().unwrap();
     text[text.len() - 2..].to_owned()
 }
 

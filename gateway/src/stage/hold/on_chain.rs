@@ -57,8 +57,7 @@ impl Holder<'_> {
             }));
         }
         let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
-        let requirements = serde_json::to_string(&way.offer(amount, quote)).map_err(|_| Refusal::Internal)?;
-        let signed = Signed::read(Arc::clone(network), token, since_block, payload, &requirements);
+        let signed = Signed::new(Arc::clone(network), token, since_block, payload, way.offer(amount, quote));
         let signed = signed.map_err(|error| Refusal::MalformedPayment(error.to_string()))?;
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
@@ -80,8 +79,8 @@ impl Holder<'_> {
             },
             valid_before: payment.replay_key().valid_before(),
             since_block,
-            payload: Arc::clone(payload),
-            requirements: requirements.into(),
+            payload: Arc::clone(payload.json()),
+            requirements: signed.asked().map_err(|_| Refusal::Internal)?.into(),
         };
         let answer_by = self.answer_by(way, intent.valid_before);
         Ok(Staked { intent: Arc::new(intent), most, signed, answer_by, exposed, rail: Arc::clone(rail) })
@@ -157,7 +156,7 @@ impl Holding {
     /// Of a payment that was verified.
     pub(super) fn on_chain(paid: &OnChain, identifier: Option<String>) -> Self {
         let payment: &VerifiedPayment = &paid.payment;
-        let holding = Self::of_address(payment.payer(), &paid.way, paid.version, identifier);
+        let holding = Self::of_address(payment.payer(), &paid.way, paid.payload.version(), identifier);
         Self { replay: Some(payment.replay_key()), digest: Some(payment.digest()), ..holding }
     }
 

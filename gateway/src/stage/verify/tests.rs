@@ -1,6 +1,7 @@
 use domain::{Address, B256, Network, Provider, Token, TransferMethod};
 use http::HeaderValue;
 use protocol::challenge::PaymentRequired;
+use protocol::header;
 use protocol::quote::QuoteKey;
 use protocol::sign::sign_offer;
 use protocol::signature::SigningKey;
@@ -82,19 +83,19 @@ fn a_payment_says_by_its_network_and_asset_which_rail_it_is_on() {
     let claim = judged(&offer, &text, NOW).unwrap();
     assert_eq!(claim.maximum(), Amount::from_atomic(samples::PRICE).unwrap());
     let paid = on_chain(claim);
-    assert_eq!((paid.payment.payer(), paid.version), (key().address(), 2));
+    assert_eq!((paid.payment.payer(), paid.payload.version()), (key().address(), 2));
     assert_eq!(
         (paid.way.pay_to, &*paid.way.currency.asset.network),
         (Address::repeat_byte(4), "eip155:84532")
     );
-    assert_eq!(paid.payload.as_bytes(), header::decode(text.as_bytes()).unwrap());
+    assert_eq!(paid.payload.json().as_bytes(), header::decode(text.as_bytes()).unwrap());
 }
 
 #[test]
 fn a_payment_of_v1_is_judged_against_the_offers_on_chain() {
     let offer = offered(&[samples::network()]);
     let paid = on_chain(judged(&offer, &payment(&offer, CHAIN, in_v1("base-sepolia")), NOW).unwrap());
-    assert_eq!((paid.version, &*paid.way.currency.asset.network), (1, "eip155:84532"));
+    assert_eq!((paid.payload.version(), &*paid.way.currency.asset.network), (1, "eip155:84532"));
     assert_eq!(refused(&offer, &payment(&offer, CHAIN, in_v1("base"))), (402, "invalid_network"));
 }
 
