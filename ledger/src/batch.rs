@@ -279,6 +279,8 @@ pub(crate) struct PaymentRow {
     pub(crate) free: bool,
     /// Where it was paid, if on a public network.
     pub(crate) on_chain: Option<Arc<OnChain>>,
+    /// See [`ReceiptRecord::late_in`].
+    pub(crate) late_in: Option<(Arc<str>, Arc<str>)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -347,6 +349,7 @@ impl PaymentRow {
             transaction: self.transaction(),
             captured_at: self.captured_at,
             on_chain: self.on_chain.clone(),
+            late_in: self.late_in.clone(),
         }
     }
 

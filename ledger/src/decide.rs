@@ -246,6 +246,7 @@ impl Draft<'_> {
             windows: request.limits.iter().map(Charged::from).collect(),
             free,
             on_chain: None,
+            late_in: None,
         }
     }
 
