@@ -142,6 +142,7 @@ async fn of_two_payments_that_one_transaction_is_said_to_have_moved_at_once_one_
     let (blocking, (first, second, ())) = tokio::join!(blocking, both);
     assert_eq!((first, second), (Ok(()), Err(LedgerError::TransactionSpent)));
     assert_eq!(said(&late, "a").await, Err(LedgerError::TransactionSpent), "nor in a later batch");
+    assert!(books.seen.failures.lock().is_empty(), "the batch decides it, and not the last wall");
     clean(&books.ledger.audit().await.unwrap());
     // Nothing became of them: nobody knows, as before, whatever is said next.
     assert_eq!(books.hold(other.clone()).await.unwrap_err(), HoldError::Unsettled(other.payment));
