@@ -5,6 +5,7 @@ use domain::WalletId;
 use ledger::{
     CapturedRange, Difference, Ledger, LedgerError, Order, Outgoing, Page, Paid, PaymentFilter,
     PaymentRecord, Payout, RefundChange, RefundReason, Resolution, Settlement, Transfer, TransferKind,
+    Verdict,
 };
 use registry::Actor;
 use registry::actor::NobodyError;
@@ -101,6 +102,9 @@ impl Movements for History {
         }
         for (batch, resolution) in &changes.resolutions {
             items.push((*batch, resolved(who(resolution.id.as_bytes())?, resolution)));
+        }
+        for (batch, said) in &changes.verdicts {
+            items.push((*batch, verdict(who(said.payment.as_bytes())?, said)));
         }
         for step in changes.outgoing {
             items.push((step.batch, outgoing(who(&step.name)?, step.outgoing)));
@@ -213,6 +217,17 @@ fn resolved(who: Option<Actor>, resolution: &Resolution) -> Movement {
         booked: resolution.booked,
     };
     Movement { at: resolution.at, who, what }
+}
+
+fn verdict(who: Option<Actor>, said: &Verdict) -> Movement {
+    let what = What::Verdict {
+        payment: said.payment,
+        network: said.network.to_string(),
+        token: said.token.to_string(),
+        amount: said.amount,
+        transaction: said.transaction.map(|transaction| transaction.to_string()),
+    };
+    Movement { at: said.at, who, what }
 }
 
 fn settled(who: Option<Actor>, settlement: &Settlement) -> Movement {

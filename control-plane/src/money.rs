@@ -25,9 +25,12 @@ impl Money {
 
     /// Of a payment: in what it was made in.
     pub(crate) fn paid(amount: Amount, receipt: &ReceiptRecord, asset: &Asset) -> Self {
-        match receipt.on_chain.as_deref() {
-            Some(OnChain { network, token, .. }) => Self::in_token(amount, (network, &token.to_string())),
-            None => Self::new(amount, asset),
+        match (receipt.on_chain.as_deref(), &receipt.late_in) {
+            (Some(OnChain { network, token, .. }), _) => {
+                Self::in_token(amount, (network, &token.to_string()))
+            }
+            (None, Some((network, token))) => Self::in_token(amount, (network, token)),
+            (None, None) => Self::new(amount, asset),
         }
     }
 

@@ -281,6 +281,7 @@ impl From<LedgerError> for Problem {
             | LedgerError::Step
             | LedgerError::OnItsWay
             | LedgerError::TransactionUsed
+            | LedgerError::TransactionSpent
             | LedgerError::NotSuspended
             | LedgerError::NoPayer
             | LedgerError::Stale => Self::Conflict(error.to_string()),

@@ -3,6 +3,7 @@
 //! [`audit_database`] asks them of any ledger, running or stopped. A running ledger is asked the same and then
 //! compared with its memory, at one point between two batches. Next: [`invariants`] and [`outgoing`] for the list.
 
+mod foreign;
 mod invariants;
 mod memory;
 mod outgoing;
@@ -23,7 +24,10 @@ use crate::database::Database;
 use crate::error::LedgerError;
 use crate::reads::read_error;
 use crate::shared::Shared;
-use invariants::{FILE_SQLITE, GUARDS_POSTGRES, GUARDS_SQLITE, INVARIANTS, Invariant, SETTLED};
+use foreign::FOREIGN;
+use invariants::{
+    FILE_SQLITE, GUARDS_POSTGRES, GUARDS_SQLITE, INVARIANTS, Invariant, SETTLED, UNSETTLED_POSTGRES,
+};
 use memory::Snapshot;
 use outgoing::OUTGOING;
 use suspense::SUSPENSE;
@@ -134,11 +138,10 @@ async fn ask(session: &mut Session<'_>) -> Result<AuditReport, sqlx::Error> {
         on_either!(session, c => sqlx::query_as(point).fetch_one(c))?;
     let own: &[Invariant] = match session {
         Session::Sqlite(_) => &[FILE_SQLITE, GUARDS_SQLITE],
-        Session::Postgres(_) => &[GUARDS_POSTGRES],
+        Session::Postgres(_) => &[GUARDS_POSTGRES, UNSETTLED_POSTGRES],
     };
-    let mut findings =
-        Vec::with_capacity(INVARIANTS.len() + SETTLED.len() + OUTGOING.len() + SUSPENSE.len() + own.len());
-    for invariant in INVARIANTS.iter().chain(SETTLED).chain(OUTGOING).chain(SUSPENSE).chain(own) {
+    let mut findings = Vec::new();
+    for invariant in [INVARIANTS, SETTLED, OUTGOING, SUSPENSE, FOREIGN, own].into_iter().flatten() {
         let offending: i64 = on_either!(session, c => sqlx::query_scalar(invariant.sql).fetch_one(c))?;
         findings.push(invariant.finding(count(offending)));
     }

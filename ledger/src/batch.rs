@@ -11,6 +11,7 @@ mod hold;
 mod intent;
 mod mover;
 mod outgoing;
+mod refusal;
 mod resolution;
 mod settlement;
 mod transfer;
@@ -32,6 +33,7 @@ use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::resolution::{Resolution, Resolving};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
+use crate::verdict::Verdict;
 pub(crate) use counts::{CallChange, CallKey, Usage, UsageKey};
 pub(crate) use difference::{DifferenceRow, GivenClosed, SUSPENSE, SUSPENSE_WALLET};
 pub(crate) use free::{Cost, FreeKey};
@@ -40,6 +42,7 @@ pub(crate) use hold::{FoundHold, HoldRow};
 pub(crate) use intent::{ClosedRow, End, IntentRow};
 pub(crate) use mover::MoverRow;
 pub(crate) use outgoing::{GivenOutgoing, OutgoingRow, StepRow};
+pub(crate) use refusal::Refusal;
 pub(crate) use resolution::{GivenSuspended, ResolutionRow};
 pub(crate) use settlement::{PaidRow, PayoutRow, SettlementNames, SettlementRow};
 pub(crate) use transfer::{RefundRow, TransferRow};
@@ -167,50 +170,6 @@ pub(crate) enum Outcome {
     Refused(Refusal),
 }
 
-/// Why one operation of a batch does nothing. The others do not notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The replay key was captured before.
-    Duplicate,
-    Funds,
-    Limit,
-    UnknownWallet,
-    UnknownProvider,
-    UnknownPayment,
-    UnknownPayout,
-    /// Nothing is left of the payment.
-    RefundedBefore,
-    /// Less is left of it than was asked for.
-    RefundExceeds,
-    /// The provider was settled with for it.
-    Earnings,
-    PaidBefore,
-    /// Somebody settled with the provider in the meantime.
-    Stale,
-    /// The idempotency key says something else.
-    Conflict,
-    /// What a public network moved to a provider's own address is its provider's to give back, and only what never came is written off.
-    OnChain,
-    /// Nothing can be sent from our treasury on that network.
-    NoOutlet,
-    /// People gave back as much there today as they may.
-    RefundLimit,
-    UnknownOutgoing,
-    UnknownDifference,
-    /// So much is not in suspense of it, or may not go there.
-    NotSuspended,
-    /// Nobody knows any more who paid.
-    NoPayer,
-    /// It is not where it could go on so.
-    Step,
-    /// It is on its way, and nobody pays it in another way meanwhile.
-    OnItsWay,
-    /// Another transfer left by that transaction.
-    TransactionUsed,
-    /// Zero, or past the ledger's 63 bits.
-    Amount,
-}
-
 /// The last batch on disk, and sums that its audit checks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marker {
@@ -242,6 +201,8 @@ pub(crate) struct Delta {
     pub(crate) steps: Vec<StepRow>,
     /// Who asked for what moves.
     pub(crate) movers: Vec<MoverRow>,
+    /// What persons say became of payments of which nobody knew.
+    pub(crate) verdicts: Vec<Verdict>,
     pub(crate) balances: BTreeMap<AccountId, Movement>,
     /// Net change of wallet balances: `balances` by wallet, for the memory.
     pub(crate) wallets: HashMap<WalletId, i64>,
@@ -318,6 +279,8 @@ pub(crate) struct PaymentRow {
     pub(crate) free: bool,
     /// Where it was paid, if on a public network.
     pub(crate) on_chain: Option<Arc<OnChain>>,
+    /// See [`ReceiptRecord::late_in`].
+    pub(crate) late_in: Option<(Arc<str>, Arc<str>)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -367,6 +330,7 @@ impl Delta {
             && self.differences.is_empty()
             && self.resolutions.is_empty()
             && self.steps.is_empty()
+            && self.verdicts.is_empty()
             && self.responses.is_empty())
     }
 }
@@ -385,6 +349,7 @@ impl PaymentRow {
             transaction: self.transaction(),
             captured_at: self.captured_at,
             on_chain: self.on_chain.clone(),
+            late_in: self.late_in.clone(),
         }
     }
 

@@ -261,6 +261,7 @@ impl Work {
                 if let Some(wallet) = holding.request.intent.as_ref().and_then(|intent| intent.deposit) {
                     wanted.wallet(facts, wallet);
                 }
+                wanted.spent.extend(holding.request.spends(holding.moved));
             }
             Self::Refund { payment, key, .. } => {
                 wanted.payments.insert(*payment);
@@ -373,6 +374,7 @@ impl From<Refusal> for LedgerError {
             Refusal::NoPayer => Self::NoPayer,
             Refusal::OnItsWay => Self::OnItsWay,
             Refusal::TransactionUsed => Self::TransactionUsed,
+            Refusal::TransactionSpent => Self::TransactionSpent,
             // Only captures are refused for these, and they have their own error.
             Refusal::Duplicate | Refusal::Limit => Self::Unavailable,
         }

@@ -10,7 +10,10 @@ pub(crate) mod sqlite;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::{AgentId, Asset, B256, IdempotencyKey, OutgoingId, PaymentId, PayoutId, UnixMillis, WalletId};
+use domain::{
+    AgentId, Asset, B256, IdempotencyKey, OutgoingId, PaymentId, PayoutId, TransactionId, UnixMillis,
+    WalletId,
+};
 use thiserror::Error;
 
 use crate::batch::{Delta, FoundHold, Given, Marker};
@@ -105,6 +108,8 @@ pub(crate) struct Wanted {
     pub(crate) resolutions: BTreeSet<String>,
     /// Transactions by which something left our treasury.
     pub(crate) left: BTreeSet<B256>,
+    /// Transactions that are said to have paid, on networks that are not read here.
+    pub(crate) spent: BTreeSet<(Arc<str>, TransactionId)>,
     /// Where others write too: what these were used for.
     pub(crate) identifiers: HashSet<IdempotencyKey>,
     /// The same: what these have open on public networks, beside payments that the batch ends.
@@ -258,6 +263,7 @@ impl Wanted {
             && self.signers.is_empty()
             && self.outgoing.is_empty()
             && self.left.is_empty()
+            && self.spent.is_empty()
             && self.suspended.is_empty()
             && self.resolutions.is_empty()
     }

@@ -12,10 +12,10 @@ mod resolutions;
 mod settlements;
 mod transfers;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::{Amount, PaymentId, UnixMillis, WalletId};
+use domain::{Amount, PaymentId, TransactionId, UnixMillis, WalletId};
 
 use crate::batch::{
     AccountId, CallKey, Charged, ClosedRow, Cost, Delta, End, FreeKey, Given, HeldAt, HoldRow, IntentRow,
@@ -34,7 +34,8 @@ pub(crate) fn decide(
     at: UnixMillis,
 ) -> (Vec<Outcome>, Delta) {
     let delta = Delta::after(facts.marker, at);
-    let mut draft = Draft { facts, given, delta, nonces: HashSet::new(), next_account: facts.next_account };
+    let (nonces, spent, next_account) = (HashSet::new(), HashMap::new(), facts.next_account);
+    let mut draft = Draft { facts, given, delta, nonces, spent, next_account };
     let outcomes = operations.iter().map(|operation| draft.decide(operation)).collect();
     (outcomes, draft.delta)
 }
@@ -46,6 +47,8 @@ struct Draft<'a> {
     delta: Delta,
     /// Digests of the replay keys captured in this batch.
     nonces: HashSet<[u8; 16]>,
+    /// Transactions that paid in this batch, on networks that are not read here.
+    spent: HashMap<(Arc<str>, TransactionId), PaymentId>,
     next_account: i64,
 }
 
@@ -54,6 +57,9 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
         let outcome = match operation {
+            Operation::Capture { request, moved, .. } if self.is_spent(request, *moved) => {
+                Err(Refusal::TransactionSpent)
+            }
             Operation::Capture { request, held, cost, used, recorded, moved } => {
                 // Captured or refused: the hold is over with this batch.
                 if *recorded {
@@ -146,6 +152,14 @@ impl Draft<'_> {
         nonce.is_some_and(|nonce| self.facts.replays.get(&nonce).is_some() || self.nonces.contains(&nonce))
     }
 
+    /// Whether the transaction that is said to have moved it paid for another payment, in this batch or before. Then its hold stands: nobody
+    /// knows what became of it.
+    fn is_spent(&self, request: &HoldRequest, moved: Option<End>) -> bool {
+        let Some(named) = request.spends(moved) else { return false };
+        let paid = self.spent.get(&named).or_else(|| self.given.spent.get(&named));
+        paid.is_some_and(|paid| *paid != request.payment)
+    }
+
     /// A tier is assigned here, in the order of the captures; that a call is free was decided when it was held, because
     /// whoever has no funds may make it.
     fn capture(
@@ -176,6 +190,7 @@ impl Draft<'_> {
         self.delta.marker.seq += 1;
         self.delta.marker.gross = marker_gross;
         self.nonces.extend(request.replay.map(|key| key.nonce_digest()));
+        self.spent.extend(request.spends(moved).map(|named| (named, request.payment)));
         for (key, limit) in held.limits(request) {
             self.charge_window(key, gross, limit);
         }
@@ -231,6 +246,7 @@ impl Draft<'_> {
             windows: request.limits.iter().map(Charged::from).collect(),
             free,
             on_chain: None,
+            late_in: None,
         }
     }
 

@@ -120,7 +120,7 @@ pub enum HoldError {
     Unknown(PaymentId),
 }
 
-/// Why a capture failed. Nothing was charged, and the hold is gone, but for [`CaptureError::Unknown`].
+/// Why a capture failed. Nothing was charged, and the hold is gone, but for [`CaptureError::Spent`] and [`CaptureError::Unknown`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CaptureError {
     /// The batch could not be committed, a full disk for instance.
@@ -129,6 +129,10 @@ pub enum CaptureError {
     /// The last wall refused: the payment was captured before, or funds or limits were missing after all.
     #[error("the payment was refused at its commit")]
     Refused,
+    /// The transaction paid for another payment, on a network on which one pays once. Nobody knows what became of this one: its hold is left
+    /// unknown.
+    #[error("the transaction has paid for another payment; one pays once")]
+    Spent,
     /// The ledger stopped before the outcome was known, or the hold is on disk and its capture is still tried; the books
     /// will tell.
     #[error("the outcome is not known yet")]
@@ -201,6 +205,9 @@ pub enum LedgerError {
     /// Another transfer left by that transaction: each has one of its own.
     #[error("another outgoing transfer left by that transaction")]
     TransactionUsed,
+    /// The transaction paid for another payment, on a network on which one pays once.
+    #[error("the transaction has paid for another payment; one pays once")]
+    TransactionSpent,
     /// The wallet has less than that, beside what running requests hold.
     #[error("the wallet does not have as much available")]
     Funds,

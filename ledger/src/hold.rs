@@ -64,6 +64,8 @@ pub(crate) struct Holding {
     pub(crate) used: Option<Amount>,
     /// What it costs in any case; none as long as it may be voided. Where nobody here reads its network: that its settlement was asked for.
     pub(crate) owed: Option<Amount>,
+    /// Who says what became of it, where a person does.
+    pub(crate) said_by: Option<Arc<str>>,
 }
 
 /// How much a [`Holding`] holds.
@@ -219,6 +221,7 @@ impl Holding {
             moved: None,
             used: None,
             owed: None,
+            said_by: None,
         }
     }
 
@@ -228,7 +231,8 @@ impl Holding {
         let cost = Cost::new(&request, free);
         memory.holds.restore(&request, &held, cost, owed.is_some());
         let (shared, permit) = (Arc::clone(shared), shared.permit());
-        Self { shared, permit, request, held, cost, stage: Stage::Recorded, moved: None, used: None, owed }
+        let (stage, moved, used, said_by) = (Stage::Recorded, None, None, None);
+        Self { shared, permit, request, held, cost, stage, moved, used, owed, said_by }
     }
 
     /// Commits its row, or what it says now where it has one: only whoever has the hold afterwards may go on. Whoever leaves meanwhile

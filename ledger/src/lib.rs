@@ -40,6 +40,7 @@ pub mod reports;
 pub mod resolution;
 pub mod settlement;
 mod shared;
+pub mod verdict;
 mod withdrawal;
 mod writer;
 
@@ -73,6 +74,7 @@ pub use reports::usage::{Consumer, Revenue, RevenueBy};
 pub use reports::{Listed, Order, PAGE_MAX, Page, Timeline};
 pub use resolution::{Owed, Resolution, Resolving, SUSPENSE_ROUTE, Suspended};
 pub use settlement::{Closing, Paid, Payout, PayoutPayment, Sending, Settlement};
+pub use verdict::Verdict;
 pub use writer::Writer;
 
 #[cfg(test)]

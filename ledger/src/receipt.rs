@@ -37,6 +37,9 @@ pub struct ReceiptRecord {
     pub captured_at: UnixMillis,
     /// Where it was paid on a public network.
     pub on_chain: Option<Arc<OnChain>>,
+    /// Where it books what came late for another payment on a public network: that one (CAIP-2), and the token as it is written there. Known
+    /// of what the books are asked for.
+    pub late_in: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// A response kept for 24 hours, to answer the same request with the same bytes.

@@ -16,6 +16,7 @@ mod reader;
 pub(crate) mod seek;
 pub(crate) mod suspended;
 pub(crate) mod usage;
+pub(crate) mod verdicts;
 
 use std::future::Future;
 use std::time::Duration;

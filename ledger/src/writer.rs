@@ -12,6 +12,7 @@ mod run;
 mod settle;
 mod several;
 mod unsettled;
+mod verdict;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -22,6 +22,15 @@ const ABLE_MS: i64 = 5_000;
 /// Errands that are read at once.
 const OPEN_MAX: u32 = 2_048;
 
+/// What was asked for and not answered, as one turn finds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// The turn in which it was read: what becomes of it is said in that one.
+    pub turn: i64,
+    /// Members and their documents, the oldest first.
+    pub errands: Vec<(String, String)>,
+}
+
 /// The errands of one key on one network. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Errands {
@@ -68,26 +77,30 @@ impl Errands {
         Ok(transaction.commit().await?)
     }
 
-    /// Members and documents of those that nobody has answered, the oldest first.
+    /// Those that nobody has answered.
     ///
     /// # Errors
     /// The database does not work.
-    pub async fn open(&self) -> Result<Vec<(String, String)>, RegistryError> {
+    pub async fn open(&self) -> Result<Opened, RegistryError> {
+        // Before they are read: what is read later is at most newer.
+        let turn = self.turn.as_ref().map_or(0, Duty::number);
         let mut connection = self.registry.shared.pool.acquire().await?;
-        Ok(store::open(&mut connection.session(), self.of(), OPEN_MAX).await?)
+        let errands = store::open(&mut connection.session(), self.of(), OPEN_MAX).await?;
+        Ok(Opened { turn, errands })
     }
 
-    /// Says what became of members. Where the turn is another process's by now nothing is said: that one may have begun with them, and
-    /// whoever heard that nothing moved would have its payer pay once more.
+    /// Says what became of members that were read in this turn. Where that one is over nothing is said, also where a later one is ours: another
+    /// process may have begun with them, and whoever heard that nothing moved would have its payer pay once more. What was said of a member
+    /// stands until it is asked for again.
     ///
     /// # Errors
     /// The database does not work; whether it was said is not known then.
-    pub async fn answer(&self, answers: &[(&str, String)]) -> Result<(), RegistryError> {
+    pub async fn answer(&self, turn: i64, answers: &[(&str, String)]) -> Result<(), RegistryError> {
         let before = self.registry.now().plus(-KEPT_MS);
         let mut writing = self.registry.write().await?;
         let session = &mut writing.session();
-        if let Some(turn) = &self.turn
-            && !turn.is_held(session).await?
+        if let Some(duty) = &self.turn
+            && !duty.is_held(session, turn).await?
         {
             return Ok(());
         }
@@ -149,6 +162,8 @@ fn json(pairs: &[(&str, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use domain::Secret;
 
     use super::*;
@@ -168,23 +183,23 @@ mod tests {
         asker.leave(&[("one", "{\"a\":1}".to_owned()), ("two", "b".to_owned())]).await.unwrap();
         clock.advance(1);
         asker.leave(&[("three", "c".to_owned())]).await.unwrap();
-        let mut left = doer.open().await.unwrap();
+        let mut left = doer.open().await.unwrap().errands;
         left[..2].sort();
         assert_eq!(left, pairs(&[("one", "{\"a\":1}"), ("two", "b"), ("three", "c")]));
         assert_eq!(asker.answers(&["one", "two"]).await.unwrap(), []);
         // Another key's are its own.
         let other = open(&place, &clock).await.errands("eip155:84532", "0xdef");
-        assert_eq!(other.open().await.unwrap(), []);
+        assert_eq!(other.open().await.unwrap().errands, []);
 
-        doer.answer(&[("one", "moved".to_owned()), ("three", "not".to_owned())]).await.unwrap();
-        assert_eq!(doer.open().await.unwrap(), pairs(&[("two", "b")]));
+        doer.answer(0, &[("one", "moved".to_owned()), ("three", "not".to_owned())]).await.unwrap();
+        assert_eq!(doer.open().await.unwrap().errands, pairs(&[("two", "b")]));
         let mut answers = asker.answers(&["one", "two", "three", "four"]).await.unwrap();
         answers.sort();
         assert_eq!(answers, pairs(&[("one", "moved"), ("three", "not")]));
         // Asked for again it is open, whatever was answered before.
         asker.leave(&[("one", "again".to_owned())]).await.unwrap();
         assert_eq!(asker.answers(&["one"]).await.unwrap(), []);
-        assert_eq!(doer.open().await.unwrap(), pairs(&[("two", "b"), ("one", "again")]));
+        assert_eq!(doer.open().await.unwrap().errands, pairs(&[("two", "b"), ("one", "again")]));
     }
 
     #[tokio::test]
@@ -194,25 +209,62 @@ mod tests {
         on_either(Place::of(Database::Postgres { url })).await;
     }
 
-    #[tokio::test]
-    async fn whoever_lost_its_turn_says_nothing_more_of_what_the_next_one_does() {
-        let (place, clock) = (Place::new(), TestClock::new());
+    /// Two processes with the key, and what the first one reads of the two errands that it leaves, in its turn.
+    async fn frozen_and_heir(
+        place: &Place,
+        clock: &Arc<TestClock>,
+    ) -> ((Errands, Duty), (Errands, Duty), i64) {
         let one_of_two = async || {
-            let registry = open(&place, &clock).await;
+            let registry = open(place, clock).await;
             let turn = registry.duty("settle").unwrap();
             (registry.errands("eip155:84532", ACCOUNT).of_turn(turn.clone()), turn)
         };
-        let ((frozen, its), (heir, heirs)) = (one_of_two().await, one_of_two().await);
-        assert!(its.take().await.unwrap());
-        frozen.leave(&[("one", "a".to_owned()), ("two", "b".to_owned())]).await.unwrap();
-        frozen.answer(&[("two", "moved".to_owned())]).await.unwrap();
+        let (frozen, heir) = (one_of_two().await, one_of_two().await);
+        assert!(frozen.1.take().await.unwrap());
+        frozen.0.leave(&[("one", "a".to_owned()), ("two", "b".to_owned())]).await.unwrap();
+        let turn = frozen.0.open().await.unwrap().turn;
+        (frozen, heir, turn)
+    }
+
+    #[tokio::test]
+    async fn whoever_lost_its_turn_says_nothing_more_of_what_the_next_one_does() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let ((frozen, _), (heir, heirs), turn) = frozen_and_heir(&place, &clock).await;
+        frozen.answer(turn, &[("two", "moved".to_owned())]).await.unwrap();
         place.pass(&clock, 5_000).await;
         assert!(heirs.take().await.unwrap());
-        assert_eq!(heir.open().await.unwrap(), pairs(&[("one", "a")]));
-        frozen.answer(&[("one", "not moved".to_owned())]).await.unwrap();
-        assert_eq!(heir.open().await.unwrap(), pairs(&[("one", "a")]), "it is the heir's to say");
-        heir.answer(&[("one", "moved".to_owned())]).await.unwrap();
+        let opened = heir.open().await.unwrap();
+        assert_eq!(opened.errands, pairs(&[("one", "a")]));
+        frozen.answer(turn, &[("one", "not moved".to_owned())]).await.unwrap();
+        assert_eq!(heir.open().await.unwrap(), opened, "it is the heir's to say");
+        heir.answer(opened.turn, &[("one", "moved".to_owned())]).await.unwrap();
         assert_eq!(frozen.answers(&["one"]).await.unwrap(), pairs(&[("one", "moved")]));
+    }
+
+    /// What it had to say is of before: another process may have moved it meanwhile, and may not have said so yet.
+    #[tokio::test]
+    async fn whoever_has_its_turn_again_says_nothing_of_what_it_had_to_say_in_the_one_before() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let ((frozen, its), (heir, heirs), turn) = frozen_and_heir(&place, &clock).await;
+        place.pass(&clock, 5_000).await;
+        assert!(heirs.take().await.unwrap());
+        let opened = heir.open().await.unwrap();
+        heir.answer(opened.turn, &[("one", "moved".to_owned())]).await.unwrap();
+        place.pass(&clock, 5_000).await;
+        let late = [("one", "not moved".to_owned()), ("two", "not moved".to_owned())];
+        for _ in 0..2 {
+            its.take().await.unwrap();
+            frozen.answer(turn, &late).await.unwrap();
+        }
+        assert_eq!(frozen.answers(&["one", "two"]).await.unwrap(), pairs(&[("one", "moved")]));
+        let now = frozen.open().await.unwrap();
+        assert_eq!(now.errands, pairs(&[("two", "b")]));
+        frozen.answer(now.turn, &[("two", "moved".to_owned())]).await.unwrap();
+        // Said is said, until it is asked for again.
+        frozen.answer(now.turn, &late).await.unwrap();
+        let mut answers = frozen.answers(&["one", "two"]).await.unwrap();
+        answers.sort();
+        assert_eq!(answers, pairs(&[("one", "moved"), ("two", "moved")]));
     }
 
     #[tokio::test]

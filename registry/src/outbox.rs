@@ -181,7 +181,7 @@ impl Outbox {
     /// That no other process has the turn, until the transaction ends.
     async fn expect_turn(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
         let Some(turn) = &self.turn else { return Ok(()) };
-        if turn.is_held(session).await? { Ok(()) } else { Err(StoreError::Turn) }
+        if turn.is_held(session, turn.number()).await? { Ok(()) } else { Err(StoreError::Turn) }
     }
 }
 

@@ -5,7 +5,6 @@
 mod agents;
 pub(crate) mod file;
 mod keys;
-mod resolved;
 mod wallets;
 
 use std::sync::{Arc, OnceLock};

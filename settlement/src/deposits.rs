@@ -321,7 +321,9 @@ async fn funded(hold: Hold, transaction: B256, payer: Payer) -> Told {
             Told::Funded { record, payer }
         }
         // It moved: whatever became of the commit is found by the same payment.
-        Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Unknown) => Told::Unknown(payment),
+        Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Spent | CaptureError::Unknown) => {
+            Told::Unknown(payment)
+        }
     }
 }
 

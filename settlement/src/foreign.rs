@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Clock, PaymentId, TransactionId, UnixMillis};
-use ledger::{Close, Ledger, OpenIntent};
+use ledger::{Close, Ledger, LedgerError, OpenIntent};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -150,9 +150,17 @@ impl Foreign {
             }
         };
         let Some(transaction) = self.ask_again(payment, &unread).await else { return false };
-        if let Err(error) = self.inner.ledger.close(payment, Close::Moved(transaction)).await {
-            tracing::error!(%payment, %transaction, %error, "what its facilitator says is not written down");
-            return false;
+        match self.inner.ledger.close(payment, Close::Moved(transaction)).await {
+            Ok(()) => {}
+            // It came again while what was heard of it was being written down, or a person was faster.
+            Err(LedgerError::UnknownPayment) => {
+                tracing::debug!(%payment, %transaction, "somebody else closed it first");
+                return false;
+            }
+            Err(error) => {
+                tracing::error!(%payment, %transaction, %error, "what its facilitator says is not written down");
+                return false;
+            }
         }
         tracing::info!(%payment, %network, %transaction, "settled, its facilitator says");
         self.inner.observer.closed(network, Closed::Moved);

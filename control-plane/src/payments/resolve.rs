@@ -6,9 +6,8 @@
 use axum::Json;
 use axum::extract::State;
 use domain::{PaymentId, TransactionId, UnixMillis, Word};
-use ledger::{Close, OpenIntent};
+use ledger::{Close, LedgerError, OpenIntent};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,7 +17,6 @@ use crate::call::caller::Caller;
 use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
-use crate::money::Money;
 use crate::problem::Problem;
 
 #[derive(Deserialize, ToSchema)]
@@ -61,22 +59,20 @@ async fn resolve(
     let open = state.ledger.open_unknown(payment).ok_or(Problem::PaymentNotFound)?;
     let transaction = outcome(&body)?;
     let close = match transaction {
-        Some(transaction) => moved(&state, &open, transaction).await?,
+        Some(transaction) => moved(&open, transaction)?,
         None => not_moved(&open, state.ledger.time())?,
     };
-    let resolved = ResolvedView {
-        payment: payment.to_string(),
-        outcome: if transaction.is_some() { "moved" } else { "not_moved" },
-        transaction: transaction.map(|transaction| transaction.to_string()),
-    };
-    // Before the books: whoever said it is known, whatever crashes in between.
-    let (network, token) = (&*open.intent.network, open.intent.token.to_string());
-    let said = json!({ "outcome": resolved.outcome, "transaction": resolved.transaction, "network": network,
-        "amount": Money::in_token(open.amount, (network, &token)) });
-    state.registry.note_resolved(&caller.actor(), payment, said).await?;
-    state.ledger.close(payment, close).await?;
-    tracing::warn!(%payment, network, outcome = resolved.outcome, "the operator says what became of it");
-    Ok(Json(resolved))
+    let outcome = if transaction.is_some() { "moved" } else { "not_moved" };
+    // Who says it stands in the commit that makes it so, and from there in the audit log.
+    match caller.moving(&state.ledger).close(payment, close).await {
+        Err(LedgerError::TransactionSpent) => Err(spent(&state, &open, transaction).await),
+        closed => {
+            closed?;
+            tracing::warn!(%payment, network = &*open.intent.network, outcome, "the operator says what became of it");
+            let transaction = transaction.map(|transaction| transaction.to_string());
+            Ok(Json(ResolvedView { payment: payment.to_string(), outcome, transaction }))
+        }
+    }
 }
 
 /// The transaction, where it moved.
@@ -103,15 +99,20 @@ fn outcome(body: &ResolveBody) -> Result<Option<TransactionId>, Problem> {
     Ok(transaction)
 }
 
-async fn moved(
-    state: &ControlState,
-    open: &OpenIntent,
-    transaction: TransactionId,
-) -> Result<Close, Problem> {
+fn moved(open: &OpenIntent, transaction: TransactionId) -> Result<Close, Problem> {
     is_a_persons(open)?;
-    match state.ledger.settled_by(&open.intent.network, transaction).await? {
-        None => Ok(Close::Moved(transaction)),
-        Some(other) => Err(Problem::Conflict(format!("the transaction has paid for {other}; one pays once"))),
+    Ok(Close::Moved(transaction))
+}
+
+/// For whom the transaction has paid, where that is another payment.
+async fn spent(state: &ControlState, open: &OpenIntent, transaction: Option<TransactionId>) -> Problem {
+    let other = match transaction {
+        Some(transaction) => state.ledger.settled_by(&open.intent.network, transaction).await,
+        None => Ok(None),
+    };
+    match other {
+        Ok(Some(other)) => Problem::Conflict(format!("the transaction has paid for {other}; one pays once")),
+        _ => LedgerError::TransactionSpent.into(),
     }
 }
 

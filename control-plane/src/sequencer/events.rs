@@ -51,6 +51,9 @@ pub(super) fn moved(movement: &Movement, owners: &HashMap<WalletId, String>, ass
             tenant.provider = Some(provider.clone());
             ("reconciliation.resolved", payment.to_string(), reconciled(&movement.what))
         }
+        What::Verdict { payment, .. } => {
+            ("payment.resolved", payment.to_string(), reconciled(&movement.what))
+        }
         What::Transferred { id, wallet, amount, incoming, reference } => {
             let kind = if *incoming { "wallet.funded" } else { "wallet.withdrawn" };
             let data = json!({
@@ -137,7 +140,7 @@ fn leaving(what: &What) -> Value {
     }
 }
 
-/// What a chain shows otherwise, and what is decided of it.
+/// What a chain shows otherwise, what is decided of it, and what a person says where no chain tells.
 fn reconciled(what: &What) -> Value {
     match what {
         What::Differed { payment, provider, network, token, booked, way, transaction, amount, late } => {
@@ -152,6 +155,12 @@ fn reconciled(what: &What) -> Value {
                 "payment": payment.to_string(), "resolution": id.to_string(), "provider": provider, "network": network,
                 "to": to, "amount": Money::in_token(*amount, (network, token)), "is_loss": is_loss, "reason": reason,
                 "late_payment": booked.map(|booked| booked.to_string()),
+            })
+        }
+        What::Verdict { payment, network, token, amount, transaction } => {
+            json!({
+                "payment": payment.to_string(), "network": network, "amount": Money::in_token(*amount, (network, token)),
+                "outcome": if transaction.is_some() { "moved" } else { "not_moved" }, "transaction": transaction,
             })
         }
         _ => Value::Null,

@@ -133,6 +133,19 @@ pub enum What {
         /// The payment that booked it.
         booked: Option<PaymentId>,
     },
+    /// A person said what became of a payment of which nobody knew.
+    Verdict {
+        /// Which.
+        payment: PaymentId,
+        /// CAIP-2 of the network.
+        network: String,
+        /// Its token, as it is written there.
+        token: String,
+        /// How much.
+        amount: Amount,
+        /// The transaction that moved it; none where nothing moved.
+        transaction: Option<String>,
+    },
     /// Money came in, or went out.
     Transferred {
         /// Its name.
@@ -251,6 +264,7 @@ impl Movement {
             What::WrittenOff { .. }
             | What::Differed { .. }
             | What::Resolved { .. }
+            | What::Verdict { .. }
             | What::Settled { .. }
             | What::Payout { .. }
             | What::Outgoing { .. } => None,

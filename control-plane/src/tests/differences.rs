@@ -94,7 +94,14 @@ async fn a_person_says_whose_money_in_suspense_is_and_everybody_concerned_hears_
     assert_eq!((events.len(), &events[0]["data"]["payment"]), (2, &json!(first.to_string())));
     let in_token = json!(format!("{NETWORK}/erc20:{}", Address::repeat_byte(5).to_checksum(None)));
     let told = house.admin("GET", "/v1/events?type=reconciliation.difference", None).await.expect(200);
-    for amount in [&shown["amount"], &shown["in_suspense"], &rest["amount"], &sent["amount"]] {
+    for amount in [
+        &shown["amount"],
+        &shown["in_suspense"],
+        &rest["amount"],
+        &sent["amount"],
+        &paid["amount"],
+        &paid["net"],
+    ] {
         assert_eq!(amount["asset"], in_token);
     }
     for event in events.iter().chain(told["data"].as_array().unwrap()) {

@@ -43,22 +43,23 @@ impl Errands for RegistryErrands {
         Ok(done(self.0.answers(&asked).await)?.into_iter().map(read).collect())
     }
 
-    async fn open(&self) -> Result<Vec<Member>, OutboxError> {
+    async fn open(&self) -> Result<(i64, Vec<Member>), OutboxError> {
         let read = |(member, document): &(String, String)| {
             let read = serde_json::from_str(document);
             // Left by another version, which may have the turn one day: it keeps no other from being done.
             read.inspect_err(|error| tracing::warn!(member, %error, "what is asked for cannot be read")).ok()
         };
-        Ok(done(self.0.open().await)?.iter().filter_map(read).collect())
+        let opened = done(self.0.open().await)?;
+        Ok((opened.turn, opened.errands.iter().filter_map(read).collect()))
     }
 
-    async fn answer(&self, answers: &[(Arc<str>, Settling)]) -> Result<(), OutboxError> {
+    async fn answer(&self, turn: i64, answers: &[(Arc<str>, Settling)]) -> Result<(), OutboxError> {
         let written = |(member, settling): &'_ (Arc<str>, Settling)| {
             Ok((Arc::clone(member), serde_json::to_string(settling).map_err(failed)?))
         };
         let written = answers.iter().map(written).collect::<Result<Vec<_>, OutboxError>>()?;
         let pairs: Vec<_> = written.iter().map(|(member, answer)| (&**member, answer.clone())).collect();
-        done(self.0.answer(&pairs).await)
+        done(self.0.answer(turn, &pairs).await)
     }
 
     async fn say_able(&self, is_able: bool) -> Result<(), OutboxError> {

@@ -111,3 +111,6 @@ impl Outbox for RegistryOutbox {
         Ok(known.into_iter().map(Arc::from).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

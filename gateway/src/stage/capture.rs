@@ -225,7 +225,7 @@ async fn voided(
 
 pub(crate) fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
     match error {
-        CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
+        CaptureError::Spent | CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
         CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,
     }
 }

@@ -294,30 +294,42 @@ pub(super) const FILE_SQLITE: Invariant = Invariant {
 
 const GUARDS: &str = "money_rows_are_guarded";
 
-const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds, transfers, settlements, payouts, differences, decisions on them and what leaves stand";
+const GUARDS_MEANING: &str = "the triggers that refuse changes to payments, refunds, transfers, settlements, payouts, differences, decisions on them, verdicts and what leaves stand";
 
 /// Asks SQLite's own catalog.
 pub(super) const GUARDS_SQLITE: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 19 - count(*) from sqlite_schema where type = 'trigger' and name in
+    sql: "select 21 - count(*) from sqlite_schema where type = 'trigger' and name in
           ('payment_no_update', 'payment_no_delete', 'refund_no_update', 'refund_no_delete', 'refund_fits',
            'transfer_no_update', 'transfer_no_delete', 'settlement_no_update', 'settlement_no_delete',
            'payout_no_update', 'payout_no_delete', 'outgoing_no_update', 'outgoing_no_delete',
            'outgoing_step_no_update', 'outgoing_step_no_delete',
-           'difference_no_update', 'difference_no_delete', 'resolution_no_update', 'resolution_no_delete')",
+           'difference_no_update', 'difference_no_delete', 'resolution_no_update', 'resolution_no_delete',
+           'verdict_no_update', 'verdict_no_delete')",
 };
 
 /// Asks PostgreSQL's: its guards stand for update, delete and truncate at once.
 pub(super) const GUARDS_POSTGRES: Invariant = Invariant {
     name: GUARDS,
     meaning: GUARDS_MEANING,
-    sql: "select 21 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
+    sql: "select 23 - count(*) from pg_trigger where tgenabled in ('O', 'A') and tgname in
           ('payment_no_change', 'payment_no_truncate', 'refund_no_change', 'refund_no_truncate', 'refund_fits',
            'transfer_no_change', 'transfer_no_truncate', 'settlement_no_change', 'settlement_no_truncate',
            'payout_no_update', 'payout_no_delete', 'payout_no_truncate', 'outgoing_no_update', 'outgoing_no_delete',
            'outgoing_no_truncate', 'outgoing_step_no_change', 'outgoing_step_no_truncate',
-           'difference_no_change', 'difference_no_truncate', 'resolution_no_change', 'resolution_no_truncate')
+           'difference_no_change', 'difference_no_truncate', 'resolution_no_change', 'resolution_no_truncate',
+           'verdict_no_change', 'verdict_no_truncate')
           and tgrelid in ('payment'::regclass, 'refund'::regclass, 'transfer'::regclass, 'settlement'::regclass,
-            'payout'::regclass, 'outgoing'::regclass, 'outgoing_step'::regclass, 'difference'::regclass, 'resolution'::regclass)",
+            'payout'::regclass, 'outgoing'::regclass, 'outgoing_step'::regclass, 'difference'::regclass, 'resolution'::regclass, 'verdict'::regclass)",
+};
+
+/// Kept where several gateways have one limit on it.
+pub(super) const UNSETTLED_POSTGRES: Invariant = Invariant {
+    name: "unsettled_matches_intents",
+    meaning: "what a payer has open on a public network is the sum of its open payments there",
+    sql: "with each as (
+        select payer, network, amount as units from intent where closed is null and hash is null and deposit is null
+        union all select payer, network, -units from unsettled)
+      select count(*) from (select 1 from each group by payer, network having sum(units) <> 0) unequal",
 };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::{B256, OutgoingId, PaymentId, PayoutId};
+use domain::{B256, OutgoingId, PaymentId, PayoutId, TransactionId};
 
 use super::{AccountId, GivenClosed, GivenOutgoing, GivenSuspended, PaymentRow, TransferRow};
 use crate::account::Refunded;
@@ -34,6 +34,8 @@ pub(crate) struct Given {
     pub(crate) outgoing: HashMap<OutgoingId, GivenOutgoing>,
     /// What left by transactions that the batch names.
     pub(crate) left: Vec<(OutgoingId, B256)>,
+    /// What transactions of networks that are not read here paid for: those that the batch names.
+    pub(crate) spent: HashMap<(Arc<str>, TransactionId), PaymentId>,
     /// What people gave back today, by network; only where the batch gives something back.
     pub(crate) refunded_today: HashMap<Arc<str>, i64>,
 }

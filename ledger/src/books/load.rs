@@ -1,10 +1,12 @@
 //! The facts that a batch or a hold wants, read on the writer's connection, between two batches.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use domain::{AgentId, B256, OutgoingId, UnixMillis, WalletId, Window};
+use domain::{AgentId, B256, OutgoingId, PaymentId, UnixMillis, WalletId, Window};
 
 use super::differences::{CLOSED, ClosedColumns};
+use super::intents::transaction;
 use super::outgoing::{LEFT, OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
 use super::resolutions::{GivenColumns, RESOLVED, ResolutionColumns, SUSPENDED};
 use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
@@ -50,6 +52,12 @@ const EARNED_BY: &str = "
 select b.account, b.credits - b.debits from account a join balance b on b.account = a.id
 where a.kind = 'provider' and a.provider in (select value from json_each($1))";
 
+/// Of transactions `$2` on networks `$1` those that have paid, each on its network.
+const SPENT: &str = "
+select i.payment, i.network, i.hash from intent i
+where i.network in (select value from json_each($1)) and i.hash in (select unhex(value) from json_each($2))
+  and substr(i.network, 1, 7) <> 'eip155:' and i.hash is not null and i.spent_before is null";
+
 pub(crate) async fn load(
     session: &mut Session<'_>,
     wanted: &Wanted,
@@ -65,6 +73,7 @@ pub(crate) async fn load(
     moved(session, wanted, at, &mut loaded.given).await?;
     outgoing(session, wanted, &mut loaded.given).await?;
     left(session, wanted, &mut loaded.given).await?;
+    spent(session, wanted, &mut loaded.given).await?;
     settled(session, wanted, &mut loaded.given).await?;
     closed(session, wanted, &mut loaded.given).await?;
     suspended(session, wanted, &mut loaded.given).await?;
@@ -192,6 +201,22 @@ async fn left(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> 
         on_either!(session, c => sqlx::query_as(LEFT).bind(keys).fetch_all(c))?;
     for (id, hash) in rows {
         given.left.push((OutgoingId::from_bytes(fixed(&id)?), B256::new(fixed(&hash)?)));
+    }
+    Ok(())
+}
+
+/// What transactions paid for, where one pays once.
+async fn spent(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) -> Result<(), sqlx::Error> {
+    if wanted.spent.is_empty() {
+        return Ok(());
+    }
+    let networks = text_list(&wanted.spent.iter().map(|(network, _)| network).collect::<Vec<_>>())?;
+    let hashes = hex_list(wanted.spent.iter().map(|(_, transaction)| transaction.as_bytes()));
+    let rows: Vec<(Vec<u8>, String, Vec<u8>)> =
+        on_either!(session, c => sqlx::query_as(SPENT).bind(networks).bind(hashes).fetch_all(c))?;
+    for (payment, network, hash) in rows {
+        let named = (Arc::from(network.as_str()), transaction(&network, &hash)?);
+        given.spent.insert(named, PaymentId::from_bytes(fixed(&payment)?));
     }
     Ok(())
 }

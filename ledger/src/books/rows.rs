@@ -20,6 +20,10 @@ macro_rules! payments {
 select p.seq, p.id, p.agent, w.wallet, w.id as wallet_account, o.provider, o.id as provider_account, p.fee_account,
   p.route, p.gross, p.fee, p.revision, p.call, p.replay_key, p.digest, p.fingerprint, p.idempotency, p.held_at,
   p.captured_at, p.windows, p.free, i.network, i.token, i.custody, i.payer, i.hash, i.closed,
+  case when p.wallet = 0 then (select t.token from account t where t.id = coalesce(
+    (select d.account from difference d where d.late = p.id),
+    (select d.account from resolution s join difference d on d.payment = s.payment and d.number = 1 where s.booked = p.id)))
+  end as late_in,
   (select cast(sum(r.amount) as bigint) from refund r where r.payment = p.seq) as refunded,
   (select cast(sum(r.fee) as bigint) from refund r where r.payment = p.seq) as refunded_fee
 from payment p join account w on w.id = p.wallet join account o on o.id = p.provider
@@ -66,6 +70,7 @@ pub(crate) struct PaymentColumns {
     payer: Option<Vec<u8>>,
     hash: Option<Vec<u8>>,
     closed: Option<String>,
+    late_in: Option<String>,
     refunded: Option<i64>,
     refunded_fee: Option<i64>,
 }
@@ -116,6 +121,7 @@ impl PaymentColumns {
                 self.hash.as_deref(),
             )?
             .map(Arc::new),
+            late_in: self.late_in.as_deref().map(named_token).transpose()?,
         };
         let back = self.refunded.map(|amount| GivenBack { amount, fee: self.refunded_fee.unwrap_or(0) });
         Ok((row, back))
@@ -173,6 +179,12 @@ impl From<Damaged> for sqlx::Error {
     fn from(damaged: Damaged) -> Self {
         Self::Decode(format!("the books hold a damaged {}", damaged.0).into())
     }
+}
+
+/// A token's account: its network, and the token as it is written there.
+fn named_token(account: &str) -> Result<(Arc<str>, Arc<str>), Damaged> {
+    let (network, token) = account.rsplit_once('/').ok_or(Damaged("token"))?;
+    Ok((Arc::from(network), Arc::from(token)))
 }
 
 /// A blob of the length that the schema's CHECK promises.

@@ -104,6 +104,7 @@ impl Draft<'_> {
             captured_at: self.delta.marker.at,
             free: false,
             on_chain: None,
+            late_in: None,
             ..of
         };
         // What was given back gave these back.

@@ -124,6 +124,7 @@ impl Draft<'_> {
                 windows: Vec::new(),
                 free: false,
                 on_chain: None,
+                late_in: None,
             },
         };
         self.book_from_suspense(row, late, suspended.shown)

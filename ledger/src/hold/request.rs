@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use domain::{
     AgentId, Amount, B256, BasisPoints, Capture, Fingerprint, IdempotencyKey, PaymentId, Price, ReplayKey,
-    WalletId, WindowLimit,
+    TransactionId, WalletId, WindowLimit,
 };
 
+use crate::batch::End;
 use crate::intent::Intent;
 
 /// Everything that is known of a payment before it is forwarded.
@@ -62,5 +63,11 @@ impl HoldRequest {
         self.intent.as_ref().is_some_and(|intent| {
             if intent.is_read() { owed.is_none() && intent.may_move_while_held() } else { owed.is_some() }
         })
+    }
+
+    /// The transaction that is said to have moved it, where one pays once: where nothing is read, nobody can tell whose share of it this is.
+    pub(crate) fn spends(&self, moved: Option<End>) -> Option<(Arc<str>, TransactionId)> {
+        let intent = self.intent.as_ref().filter(|intent| !intent.is_read())?;
+        Some((Arc::clone(&intent.network), moved?.transaction()?))
     }
 }

@@ -45,6 +45,18 @@ impl Ledger {
         prior.inspect(|held| self.count(held)).transpose()
     }
 
+    /// Whether the client's word named the call of this payment, which is over. For whoever found the payment by another key, where it is
+    /// counted: it came once. What cannot be read has no name.
+    pub async fn is_named(
+        &self,
+        payment: PaymentId,
+        identifier: IdempotencyKey,
+        fingerprint: Fingerprint,
+    ) -> bool {
+        let named = self.try_prior(None, Some(identifier), fingerprint).await;
+        matches!(named, Ok(Some(Held::Prior(prior))) if prior.receipt.payment == payment)
+    }
+
     pub(super) async fn try_prior(
         &self,
         replay: Option<ReplayKey>,

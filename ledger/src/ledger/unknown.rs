@@ -33,14 +33,17 @@ impl Ledger {
     }
 
     /// Closes one of them by what the chain shows: captured, or never charged. Its delivery is owed then: the same request may
-    /// come once more, free; a deposit has funded its wallet.
+    /// come once more, free; a deposit has funded its wallet. Where somebody asks ([`Self::asked_by`]) it is theirs to say, and the commit
+    /// says so ([`crate::Verdict`]).
     ///
     /// # Errors
-    /// [`LedgerError::UnknownPayment`] where it is none of them; [`LedgerError::Unavailable`] where it could not be written: it is
-    /// one of them still, or will be at the next start.
+    /// [`LedgerError::UnknownPayment`] where it is none of them; [`LedgerError::TransactionSpent`] where the transaction paid for another
+    /// payment: it is one of them still; [`LedgerError::Unavailable`] where it could not be written: it is one of them still, or will be at
+    /// the next start.
     pub async fn close(&self, payment: PaymentId, evidence: Close) -> Result<(), LedgerError> {
         let mut holding = self.shared.parked.take(&payment).ok_or(LedgerError::UnknownPayment)?;
         let is_deposit = holding.is_deposit();
+        holding.said_by = self.who.clone();
         match evidence {
             Close::Void => return holding.void().await.map_err(|_| LedgerError::Unavailable),
             Close::Moved(transaction) => {
@@ -63,6 +66,7 @@ impl Ledger {
                 drop(receipt);
                 Ok(())
             }
+            Err(CaptureError::Spent) => Err(LedgerError::TransactionSpent),
             Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Unknown) => {
                 Err(LedgerError::Unavailable)
             }

@@ -18,9 +18,10 @@ use crate::books::transfers::{RefundColumns, TransferColumns, refunds, transfers
 use crate::difference::Difference;
 use crate::intent::OnChain;
 use crate::outgoing::Stepped;
-use crate::reports::{outgoing, suspended};
+use crate::reports::{outgoing, suspended, verdicts};
 use crate::resolution::Resolution;
 use crate::settlement::{Payout, Settlement};
+use crate::verdict::Verdict;
 
 /// How far the books are: everything up to here is committed and can be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,8 +56,10 @@ pub struct Changes {
     pub resolutions: Vec<(i64, Resolution)>,
     /// Steps of transfers out of our treasury.
     pub outgoing: Vec<Stepped>,
+    /// What persons said became of payments of which nobody knew.
+    pub verdicts: Vec<(i64, Verdict)>,
     /// Who asked for it ([`crate::Ledger::asked_by`]), by the bytes of its name: a refund's, a transfer's (also of the one that
-    /// paid a payout), a settlement's, a decision's, a step's. What a rule moved is not in it.
+    /// paid a payout), a settlement's, a decision's, a step's; of a verdict its payment's. What a rule moved is not in it.
     pub movers: HashMap<[u8; 16], String>,
 }
 
@@ -127,7 +130,7 @@ select max(batch) from (
   union all select max(batch) from settlement union all select max(batch) from payout
   union all select max(paid_batch) from payout where paid_batch is not null
   union all select max(batch) from difference union all select max(batch) from outgoing_step
-  union all select max(batch) from resolution) as last";
+  union all select max(batch) from resolution union all select max(batch) from verdict) as last";
 
 const BALANCES: &str = "
 select a.wallet, b.credits - b.debits, m.batch
@@ -202,6 +205,7 @@ pub(crate) async fn between(
         differences: differences(session, stretch).await?,
         resolutions: suspended::between(session, stretch).await?,
         outgoing: outgoing::steps(session, stretch).await?,
+        verdicts: verdicts::between(session, stretch).await?,
         movers: movers(session, stretch).await?,
     })
 }
@@ -220,6 +224,7 @@ async fn reached(
         "select batch from difference where batch > $1 order by batch limit 1 offset $2",
         "select batch from resolution where batch > $1 order by batch limit 1 offset $2",
         "select batch from outgoing_step where batch > $1 order by batch limit 1 offset $2",
+        "select batch from verdict where batch > $1 order by batch limit 1 offset $2",
         "select paid_batch from payout where paid_batch > $1 order by paid_batch limit 1 offset $2",
     ] {
         let past: Option<i64> =
@@ -325,6 +330,7 @@ impl Changes {
             differences: Vec::new(),
             resolutions: Vec::new(),
             outgoing: Vec::new(),
+            verdicts: Vec::new(),
             movers: HashMap::new(),
         }
     }

@@ -61,7 +61,7 @@ group by network, payer order by 3 desc limit $2";
 /// The payment that the transaction `$2` of the network `$1` settled, where that is no EVM one.
 const SETTLED_BY: &str = "
 select payment from intent
-where network = $1 and hash = $2 and substr(network, 1, 7) <> 'eip155:' and hash is not null limit 1";
+where network = $1 and hash = $2 and substr(network, 1, 7) <> 'eip155:' and hash is not null and spent_before is null";
 
 /// An intent, and what the books say of it.
 #[derive(Debug, FromRow)]

@@ -8,9 +8,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::deposits::deposit;
+use super::foreign::{foreign, moved};
 use super::kit::{Books, amount, clean, named, request, signed, tiers};
 use crate::{
-    Held, HoldRequest, PayoutPayment, RefundReason, RefundRequest, Settlement, audit_database, audit_file,
+    Close, Held, HoldRequest, PayoutPayment, RefundReason, RefundRequest, Settlement, audit_database,
+    audit_file,
 };
 
 /// What is done to the books, and the invariants that must see it.
@@ -102,6 +104,16 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
         "update transfer set debit = 1 where kind = 'funding' and debit <> 1",
         &["deposits_fund_wallets", "balances_match_entries"],
     ),
+    ("update verdict set hash = null", &["verdicts_stand"]),
+    ("update verdict set amount = amount + 1", &["verdicts_stand"]),
+    ("delete from mover", &["verdicts_stand"]),
+    (
+        "drop index intent_foreign;
+         insert into intent select zeroblob(16), network, token, payer, pay_to, custody, settle, amount, valid_before, since_block,
+           payload, requirements, held_at, closed, hash, closed_at, deposit, null from intent where network like 'solana:%'",
+        &["transactions_pay_once"],
+    ),
+    ("drop trigger verdict_no_delete", &["money_rows_are_guarded"]),
     ("drop trigger payment_no_update", &["money_rows_are_guarded"]),
     ("drop trigger payout_no_update", &["money_rows_are_guarded"]),
     ("drop trigger refund_fits", &["money_rows_are_guarded"]),
@@ -136,6 +148,10 @@ async fn books_with_history() -> Books {
     settle(&books).await;
     let deposited = books.hold(deposit(1)).await.unwrap().capture_settled(B256::repeat_byte(1));
     deposited.await.unwrap().delivered();
+    let foreign = foreign(7);
+    let payment = foreign.payment;
+    books.hold(foreign).await.unwrap().ask().await.unwrap().leave_unknown();
+    books.ledger.asked_by("somebody").close(payment, Close::Moved(moved("a"))).await.unwrap();
     books
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use domain::{B256, Custody, Party, ReplayKey, Settle, TransactionId};
 
-use super::kit::{Books, NOON, amount, clean, request};
-use crate::{Booked, Close, Held, HoldError, HoldRequest, Intent};
+use super::kit::{Books, Fault, NOON, amount, clean, request};
+use super::several::two;
+use crate::{Booked, CaptureError, Close, Held, HoldError, HoldRequest, Intent, LedgerError};
 
 const SOLANA: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 
@@ -14,12 +15,12 @@ fn named(text: &str) -> Party {
     Party::Named(text.parse().unwrap())
 }
 
-fn moved(text: &str) -> TransactionId {
+pub(super) fn moved(text: &str) -> TransactionId {
     TransactionId::Named(text.parse().unwrap())
 }
 
 /// A payment of ten cents, that `nonce` names.
-fn foreign(nonce: u8) -> HoldRequest {
+pub(super) fn foreign(nonce: u8) -> HoldRequest {
     let intent = Intent {
         network: SOLANA.into(),
         token: named("4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU"),
@@ -113,5 +114,102 @@ async fn whoever_drops_a_hold_voids_it_until_its_settlement_is_asked_for() {
     assert_eq!(books.ledger.unknown().len(), 1);
     books.hold(foreign(1)).await.unwrap().void().await.unwrap();
     books.ledger.close(books.ledger.unknown()[0].payment, Close::Void).await.unwrap();
+    books.finish().await;
+}
+
+/// Payments of which nobody knows, by their nonces.
+async fn left_unknown<const N: usize>(books: &Books, nonces: [u8; N]) -> [HoldRequest; N] {
+    let asked = nonces.map(foreign);
+    for request in &asked {
+        books.hold(request.clone()).await.unwrap().ask().await.unwrap().leave_unknown();
+    }
+    asked
+}
+
+#[tokio::test]
+async fn of_two_payments_that_one_transaction_is_said_to_have_moved_at_once_one_is_booked() {
+    let books = Books::new();
+    let [one, other, late] = left_unknown(&books, [1, 2, 3]).await;
+    // Both are in one batch.
+    books.faults.commit(Fault::Wait);
+    let blocking = books.hold(foreign(9));
+    let said =
+        |request: &HoldRequest, name: &str| books.ledger.close(request.payment, Close::Moved(moved(name)));
+    let both = async {
+        books.faults.until_waiting().await;
+        tokio::join!(said(&one, "a"), said(&other, "a"), async { books.faults.let_go() })
+    };
+    let (blocking, (first, second, ())) = tokio::join!(blocking, both);
+    assert_eq!((first, second), (Ok(()), Err(LedgerError::TransactionSpent)));
+    assert_eq!(said(&late, "a").await, Err(LedgerError::TransactionSpent), "nor in a later batch");
+    assert!(books.seen.failures.lock().is_empty(), "the batch decides it, and not the last wall");
+    clean(&books.ledger.audit().await.unwrap());
+    // Nothing became of them: nobody knows, as before, whatever is said next.
+    assert_eq!(books.hold(other.clone()).await.unwrap_err(), HoldError::Unsettled(other.payment));
+    said(&other, "b").await.unwrap();
+    books.ledger.close(late.payment, Close::Void).await.unwrap();
+    blocking.unwrap().void().await.unwrap();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn of_two_payments_that_a_facilitator_settles_in_one_transaction_the_second_is_left_unknown() {
+    let books = Books::new();
+    let [one, other] = [1, 2].map(foreign);
+    let (first, second) = (books.hold(one).await.unwrap(), books.hold(other.clone()).await.unwrap());
+    let (first, second) = (first.ask().await.unwrap(), second.ask().await.unwrap());
+    let (first, second) = tokio::join!(first.capture_settled(moved("a")), second.capture_settled(moved("a")));
+    first.unwrap().delivered();
+    assert_eq!(second.unwrap_err(), CaptureError::Spent);
+    let unknown: Vec<_> = books.ledger.unknown().iter().map(|open| open.payment).collect();
+    assert_eq!(unknown, [other.payment]);
+    books.ledger.close(other.payment, Close::Void).await.unwrap();
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_paid_at_one_gateway_pays_at_no_other_at_the_same_time() {
+    let (one, other, _) = two();
+    let ([at_one], [at_other]) = (left_unknown(&one, [1]).await, left_unknown(&other, [2]).await);
+    let said = |books: &Books, request: &HoldRequest| {
+        let (ledger, payment) = (books.ledger.clone(), request.payment);
+        async move { ledger.close(payment, Close::Moved(moved("a"))).await }
+    };
+    let said = tokio::join!(said(&one, &at_one), said(&other, &at_other));
+    let (refused, payment) = match said {
+        (Ok(()), Err(LedgerError::TransactionSpent)) => (&other, at_other.payment),
+        (Err(LedgerError::TransactionSpent), Ok(())) => (&one, at_one.payment),
+        said => panic!("one of both, not {said:?}"),
+    };
+    refused.ledger.close(payment, Close::Void).await.unwrap();
+    one.finish().await;
+    other.finish().await;
+}
+
+#[tokio::test]
+async fn what_somebody_says_of_a_payment_is_in_the_commit_that_makes_it_so_and_nowhere_else() {
+    let books = Books::new();
+    let [paid, void, refused, closed] = left_unknown(&books, [1, 2, 3, 4]).await;
+    let saying = books.ledger.asked_by("somebody");
+    let spent = Close::Moved(moved("a"));
+    saying.close(paid.payment, spent).await.unwrap();
+    saying.close(void.payment, Close::Void).await.unwrap();
+    assert_eq!(saying.close(refused.payment, spent).await, Err(LedgerError::TransactionSpent));
+    // What nobody says is nobody's, also where somebody said otherwise before.
+    books.ledger.close(refused.payment, Close::Moved(moved("b"))).await.unwrap();
+    books.ledger.close(closed.payment, Close::Void).await.unwrap();
+    let changes = books.ledger.changes((0, i64::MAX), 100).await.unwrap();
+    let said: Vec<_> = changes.verdicts.iter().map(|(_, said)| (said.payment, said.transaction)).collect();
+    assert_eq!(said, [(paid.payment, Some(moved("a"))), (void.payment, None)]);
+    let (_, first) = &changes.verdicts[0];
+    assert_eq!((&*first.network, first.amount), (SOLANA, amount(100_000)));
+    for (payment, _) in said {
+        assert_eq!(changes.movers.get(payment.as_bytes()).map(String::as_str), Some("somebody"));
+    }
+    assert_eq!(changes.movers.len(), 2);
+    // They are read with what moved, however few batches are read at once.
+    let (last, _) = changes.verdicts[1];
+    let rest = books.ledger.changes((changes.verdicts[0].0, i64::MAX), 1).await.unwrap();
+    assert_eq!(rest.verdicts.iter().map(|(batch, _)| *batch).collect::<Vec<_>>(), [last]);
     books.finish().await;
 }

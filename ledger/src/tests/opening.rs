@@ -1,7 +1,7 @@
 //! What is refused before anything is read from it: a newer schema, a file that is damaged.
 
 use domain::{Capture, PaymentId, Secret};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::kit::{Books, amount, funding, request};
 use crate::commit::postgres::connect;
@@ -119,6 +119,47 @@ async fn an_older_schema_in_postgresql_is_brought_forward_with_its_money() {
     connection.close().await.unwrap();
     let database = Database::Postgres { url: Secret::new(url) };
     expect_brought_forward(Books::at(Settings::new(database))).await;
+}
+
+/// A payment on a network that is not read, settled in the transaction `aa`.
+fn settled_in_one_transaction(payment: u8) -> String {
+    let payment = format!("{payment:02x}").repeat(16);
+    format!(
+        "insert into intent (payment, network, token, payer, pay_to, custody, settle, amount, valid_before, since_block, payload,
+           requirements, held_at, closed, hash, closed_at)
+         values (unhex('{payment}'), 'solana:devnet', unhex('6d'), unhex('70'), unhex('71'), 'direct', 'after', 5, 60, 0, '{{}}',
+           '{{}}', 1, 'settled', unhex('aa'), 2)"
+    )
+}
+
+const SPENT_BEFORE: &str = "select coalesce(spent_before, 0) from intent order by payment";
+
+#[tokio::test]
+async fn a_transaction_that_was_booked_twice_stands_and_is_booked_no_third_time() {
+    let migrations = sqlx::migrate!("../migrations/sqlite/ledger");
+    let mut file = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    migrations.run_to(41, &mut file).await.unwrap();
+    let url = test_postgres::fresh_database();
+    let mut server = connect::writer(&connect::options(&url).unwrap()).await.unwrap();
+    let mut migrator = sqlx::migrate!("../migrations/postgres/ledger");
+    migrator.create_schema("ledger").run_to(41, &mut server).await.unwrap();
+    let is_open = "update intent set closed = null, hash = null, closed_at = null where payment = unhex('09090909090909090909090909090909')";
+    for text in [2, 1, 3, 9].map(settled_in_one_transaction).into_iter().chain([is_open.to_owned()]) {
+        sqlx::query(AssertSqlSafe(text.clone())).execute(&mut file).await.unwrap();
+        sqlx::query(AssertSqlSafe(text)).execute(&mut server).await.unwrap();
+    }
+    migrations.run(&mut file).await.unwrap();
+    migrator.run(&mut server).await.unwrap();
+    let marked: Vec<i64> = sqlx::query_scalar(SPENT_BEFORE).fetch_all(&mut file).await.unwrap();
+    assert_eq!(marked, [0, 1, 1, 0]);
+    let marked: Vec<i64> = sqlx::query_scalar(SPENT_BEFORE).fetch_all(&mut server).await.unwrap();
+    assert_eq!(marked, [0, 1, 1, 0]);
+    let unsettled: Vec<i64> =
+        sqlx::query_scalar("select units from unsettled").fetch_all(&mut server).await.unwrap();
+    assert_eq!(unsettled, [5]);
+    let text = settled_in_one_transaction(4);
+    assert!(sqlx::query(AssertSqlSafe(text.clone())).execute(&mut file).await.is_err());
+    assert!(sqlx::query(AssertSqlSafe(text)).execute(&mut server).await.is_err());
 }
 
 #[tokio::test]

@@ -167,7 +167,7 @@ async fn d3_connections_that_end_during_commits_lose_nothing_and_charge_nothing_
         for outcome in payments.join_all().await.into_iter().flatten() {
             match outcome {
                 Ok(()) => acknowledged += 1,
-                Err(CaptureError::Failed | CaptureError::Refused) => {}
+                Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Spent) => {}
                 Err(CaptureError::Unknown) => unknown += 1,
             }
         }

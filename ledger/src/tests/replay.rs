@@ -1,9 +1,9 @@
 //! What comes again: replay keys, identifiers, stored responses, deliveries.
 
 use bytes::Bytes;
-use domain::Fingerprint;
+use domain::{Fingerprint, IdempotencyKey};
 
-use super::kit::{Books, HOUR, NOON, named, replay, request, signed};
+use super::kit::{Books, HOUR, NOON, agent, named, replay, request, signed};
 use crate::{Collision, Held, HoldError, HoldRequest, RefundReason, StoredResponse};
 
 fn other_request(request: HoldRequest) -> HoldRequest {
@@ -199,5 +199,22 @@ async fn whoever_paid_hears_so_while_nothing_new_is_taken() {
     assert_eq!(books.hold(signed(10, 2)).await.unwrap_err(), HoldError::ClockAhead);
     assert!(told().await, "though the clock was set back");
     assert_eq!(books.balance(1).await, 990);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_asks_whether_a_payment_was_named_so_has_come_once() {
+    let books = Books::funded(1_000).await;
+    let request = HoldRequest { replay: signed(10, 7).replay, ..named(10, "ours") };
+    let (payment, fingerprint) = (request.payment, request.fingerprint);
+    books.pay(request.clone()).await.store(response("for its payer"));
+    books.until_idle().await;
+    let again = HoldRequest { idempotency: None, ..request };
+    assert!(matches!(books.ledger.hold(again).await, Ok(Held::Prior(_))));
+    for (name, is_its) in [("ours", true), ("guessed", false)] {
+        let name = IdempotencyKey::new(agent(1), name);
+        assert_eq!(books.ledger.is_named(payment, name, fingerprint).await, is_its);
+    }
+    assert_eq!(books.seen.collisions(Collision::Replayed), 1);
     books.finish().await;
 }

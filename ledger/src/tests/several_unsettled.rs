@@ -204,15 +204,41 @@ async fn another_payer_and_another_network_have_their_own_and_no_limit_is_none()
 }
 
 #[tokio::test]
-async fn what_a_payer_has_open_can_be_read_from_its_index_alone() {
-    let (gateways, url) = several(1);
-    let plan = "set enable_seqscan = off; set enable_bitmapscan = off; set enable_indexscan = off; explain
-        select network, payer, cast(sum(amount) as bigint) from ledger.intent
-        where closed is null and hash is null and deposit is null and payer = any(array['\\x01'::bytea])
-          and payment <> all(array['\\x01'::bytea]) group by network, payer";
-    let plan = test_postgres::query(&url, plan);
-    assert!(plan.contains("Index Only Scan using intent_unsettled"), "{plan}");
-    for books in gateways {
-        books.finish().await;
-    }
+async fn the_sum_of_what_a_payer_has_open_follows_each_way_in_which_a_payment_ends() {
+    let (mut gateways, url) = several(1);
+    let books = gateways.pop().unwrap();
+    let kept = || test_postgres::query(&url, "select units from ledger.unsettled").parse::<i64>().unwrap();
+    let expect = |payments: i64| assert_eq!((kept(), open(&url)), (payments * PRICE, payments * PRICE));
+    let hold = async |nonce, settle| books.hold(limited(nonce, settle)).await.unwrap();
+    let (void, unknown) = (hold(1, Settle::After).await, hold(2, Settle::After).await);
+    let (seen, settled) = (hold(3, Settle::After).await, hold(4, Settle::After).await);
+    expect(4);
+    void.void().await.unwrap();
+    expect(3);
+    seen.capture_seen(TRANSACTION).await.unwrap().delivered();
+    settled.capture_settled(TRANSACTION).await.unwrap().delivered();
+    expect(1);
+    let payment = unknown.payment();
+    unknown.leave_unknown();
+    expect(1);
+    books.ledger.close(payment, Close::Moved(TRANSACTION.into())).await.unwrap();
+    expect(0);
+    let (due, lost) = (limited(5, Settle::Deferred), limited(6, Settle::Deferred));
+    books.pay(due.clone()).await.delivered();
+    books.pay(lost.clone()).await.delivered();
+    expect(2);
+    books.ledger.settled(due.payment, TRANSACTION).await.unwrap();
+    books.ledger.write_off(lost.payment).await.unwrap();
+    expect(0);
+
+    let tamper = |units: i64| {
+        let text = format!("update ledger.unsettled set units = {units} returning units");
+        assert_eq!(test_postgres::query(&url, &text).lines().next(), Some(&*units.to_string()));
+    };
+    tamper(1);
+    let report = books.ledger.audit().await.unwrap();
+    let red: Vec<_> = report.findings.iter().filter(|finding| finding.offending > 0).collect();
+    assert!(matches!(red[..], [found] if found.invariant == "unsettled_matches_intents"), "{red:?}");
+    tamper(0);
+    books.finish().await;
 }

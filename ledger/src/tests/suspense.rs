@@ -105,7 +105,12 @@ async fn what_had_been_given_back_before_it_was_written_off_is_not_the_providers
     }
     let mut late = Vec::new();
     for payment in payments {
-        late.push(arrives(&books, payment).await.unwrap().late.is_some());
+        let booked = arrives(&books, payment).await.unwrap().late;
+        late.push(booked.is_some());
+        let Some(booked) = booked else { continue };
+        let receipt = books.ledger.payment(booked).await.unwrap().unwrap().receipt;
+        let intent = onchain(1, Payee::Treasury, Settle::Deferred).intent.unwrap();
+        assert_eq!(receipt.late_in, Some((intent.network.clone(), intent.token.to_string().into())));
     }
     assert_eq!(late, [true, false, false]);
     assert_eq!(books.ledger.suspense().await.unwrap(), 200_000, "a person says how much of it is whose");

@@ -1,5 +1,6 @@
 //! Who asked for what a work moved.
 
+use super::verdict;
 use crate::batch::{MoverRow, Outcome, StepRow};
 use crate::command::Work;
 use crate::outgoing::Step;
@@ -8,6 +9,9 @@ use crate::outgoing::Step;
 /// moved before.
 pub(super) fn of(work: &Work, outcome: &Outcome, steps: &[StepRow]) -> Option<MoverRow> {
     let (who, asked) = match work {
+        Work::Capture { holding, .. } | Work::Void { holding, .. } => {
+            return verdict::mover(holding, outcome);
+        }
         Work::Refund { who, id, .. }
         | Work::Fund { who, id, .. }
         | Work::Withdraw { who, id, .. }

@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::observer::CommitFailure;
 use crate::shared::{Phase, Shared};
 use crate::writer::round::Round;
-use crate::writer::{backlog, mover, several};
+use crate::writer::{backlog, mover, several, verdict};
 
 /// Ticks between two looks for expired rows. What one look deletes is bounded, so that no commit waits for it long: they must
 /// be so many that no traffic names more in a day than is forgotten.
@@ -289,8 +289,11 @@ impl<S: CommitStore> Run<S> {
         let mut memory = self.shared.memory.lock();
         let operations: Vec<Operation<'_>> = works.iter().map(Work::operation).collect();
         let (outcomes, mut delta) = decide(&memory.facts, given, &operations, at);
-        let decided = works.iter().zip(&outcomes);
-        delta.movers = decided.filter_map(|(work, outcome)| mover::of(work, outcome, &delta.steps)).collect();
+        let at = delta.marker.at;
+        let decided = || works.iter().zip(&outcomes);
+        delta.movers =
+            decided().filter_map(|(work, outcome)| mover::of(work, outcome, &delta.steps)).collect();
+        delta.verdicts = decided().filter_map(|(work, outcome)| verdict::of(work, outcome, at)).collect();
         delta.open = memory.deliveries.list();
         delta.open.extend(delta.payments.iter().filter(|row| row.is_keyed()).map(|row| row.id));
         (outcomes, delta)

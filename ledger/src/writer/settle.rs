@@ -36,6 +36,8 @@ impl<S: CommitStore> Run<S> {
             }
             for (work, outcome) in works.iter_mut().zip(&outcomes) {
                 match work {
+                    // Nothing became of it: it holds what its row says.
+                    Work::Capture { .. } if *outcome == Outcome::Refused(Refusal::TransactionSpent) => {}
                     Work::Capture { holding, .. } | Work::Void { holding, .. } => {
                         holding.release(&mut memory);
                     }
@@ -235,6 +237,13 @@ fn answer_capture(
 ) {
     let receipt = match outcome {
         Outcome::Captured(record) => Ok(Receipt::new(Arc::clone(shared), record, holding.permit.take())),
+        Outcome::Refused(Refusal::TransactionSpent) => {
+            let payment = holding.request.payment;
+            tracing::warn!(%payment, moved = ?holding.moved, "the transaction has paid for another payment; its outcome is left unknown");
+            (holding.moved, holding.said_by) = (None, None);
+            holding.park();
+            Err(CaptureError::Spent)
+        }
         refused => {
             let payment = holding.request.payment;
             tracing::error!(%payment, ?refused, "a held payment was refused at its commit");

@@ -1,8 +1,8 @@
 //! [`Unsettled`]: what payers on public networks have open, by the books and with what a round adds: one limit for all processes that
 //! share them.
 //!
-//! The rows of open intents are read inside the batch's transaction, in which nobody else writes. What the batch itself ends is not
-//! counted: it is gone in the same commit.
+//! The database keeps the sum of a payer's open intents, and it is read inside the batch's transaction, in which nobody else writes: one
+//! row, however many are open. What the batch itself ends is not counted: it is gone in the same commit.
 
 use std::collections::HashMap;
 

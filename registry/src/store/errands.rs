@@ -50,12 +50,12 @@ pub(crate) async fn open(
         sqlx::query_as(OPEN).bind(of.0).bind(of.1).bind(i64::from(most)).fetch_all(c))?)
 }
 
-/// `answers` are pairs of a member and what became of it.
+/// `answers` are pairs of a member and what became of it; what was said of one stands, until it is asked for again.
 pub(crate) async fn answer(session: &mut Session<'_>, of: Of<'_>, answers: &str) -> Result<(), StoreError> {
     let sql = of_each!(
         session,
         "update errand set answer = given.value->>1 from",
-        "where network = $1 and account = $2 and member = given.value->>0"
+        "where network = $1 and account = $2 and member = given.value->>0 and answer is null"
     );
     execute!(session, sqlx::query(sql).bind(of.0).bind(of.1).bind(answers))?;
     Ok(())

@@ -32,11 +32,11 @@ pub trait Errands: Send + Sync + 'static {
     /// What became of these, as far as somebody has answered.
     async fn answers(&self, members: &[Arc<str>]) -> Result<Vec<(Arc<str>, Settling)>, OutboxError>;
 
-    /// What nobody has answered.
-    async fn open(&self) -> Result<Vec<Member>, OutboxError>;
+    /// What nobody has answered, and the number of the turn in which it is read.
+    async fn open(&self) -> Result<(i64, Vec<Member>), OutboxError>;
 
-    /// Says what became of these; nothing where the turn is another process's.
-    async fn answer(&self, answers: &[(Arc<str>, Settling)]) -> Result<(), OutboxError>;
+    /// Says what became of these, which were read in that turn; nothing where it is over.
+    async fn answer(&self, turn: i64, answers: &[(Arc<str>, Settling)]) -> Result<(), OutboxError>;
 
     /// Says for a few seconds whether we can send.
     async fn say_able(&self, is_able: bool) -> Result<(), OutboxError>;

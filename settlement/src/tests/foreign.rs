@@ -2,6 +2,7 @@
 //! has ended.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -149,6 +150,43 @@ async fn what_was_heard_and_not_written_down_is_written_down_without_asking_and_
     assert!(scene.house.ledger.open_unknown(unheard).is_some());
     let record = scene.house.ledger.payment(heard).await.unwrap().unwrap();
     assert_eq!((record.state, record.receipt.moved_by().as_deref()), (PaymentState::Captured, Some("one")));
+}
+
+/// Counts what is logged as an error on this thread.
+struct Errors(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let is_error = *event.metadata().level() == tracing::Level::ERROR;
+        self.0.fetch_add(usize::from(is_error), Ordering::SeqCst);
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn whoever_comes_second_to_write_down_what_was_heard_has_no_error_to_tell() {
+    let scene = Scene::new().await;
+    let (heard, unread) = scene.asked(1).await;
+    scene.settles(Some("one"));
+    scene.foreign.settle(heard, &unread).await;
+    let errors = Arc::new(AtomicUsize::new(0));
+    let logging = tracing::subscriber::set_default(Errors(Arc::clone(&errors)));
+    let (first, second) = tokio::join!(scene.foreign.settle_again(heard), scene.foreign.settle_again(heard));
+    assert_ne!(first, second, "one of them wrote it down");
+    drop(logging);
+    assert_eq!(errors.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -62,6 +62,8 @@ async fn a11_a_stored_answer_is_told_to_whoever_has_the_name_beside_the_payment(
     let again = at_rest(named("ours")).await;
     assert_eq!((again.status, again.text(), again.receipt()), (200, first.text(), first.receipt()));
     assert_eq!(world.upstream.seen().len(), 1);
+    let collisions = ("faregate_idempotency_collisions_total", [("kind", "replayed")]);
+    assert_eq!(world.gateway.metrics().await.count(collisions.0, &collisions.1), 3, "each came again once");
     world.settled(PRICE).await;
     world.finish().await;
 }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 
-/// One that was written off, arrived, and of which a person has decided; and a refund.
-fn told_of(payment: PaymentId) -> [What; 4] {
+/// One that was written off, arrived, and of which a person has decided; a refund; and what a person said of one that nobody knew of.
+fn told_of(payment: PaymentId) -> [What; 5] {
     let written_off = What::WrittenOff {
         payment,
         provider: "acme".to_owned(),
@@ -49,7 +49,14 @@ fn told_of(payment: PaymentId) -> [What; 4] {
         fee: units(3),
         reason: "operator",
     };
-    [written_off, differed, resolved, refunded]
+    let verdict = What::Verdict {
+        payment,
+        network: "eip155:84532".to_owned(),
+        token: "0x05".to_owned(),
+        amount: units(300),
+        transaction: None,
+    };
+    [written_off, differed, resolved, refunded, verdict]
 }
 
 #[tokio::test]
@@ -77,7 +84,9 @@ async fn what_was_written_off_and_what_a_chain_shows_otherwise_are_their_provide
     // In what was paid, and in nothing else.
     let in_token = "eip155:84532/erc20:0x05";
     let refunded = &house.of_kind("payment.refunded").await[0];
-    for told in [written_off, differed, resolved, refunded] {
+    let said = &house.of_kind("payment.resolved").await[0];
+    assert_eq!((&said.data["outcome"], &said.data["transaction"]), (&json!("not_moved"), &json!(null)));
+    for told in [written_off, differed, resolved, refunded, said] {
         assert_eq!(told.data["amount"]["asset"], in_token, "{}", told.kind);
     }
     for told in [written_off, refunded] {

@@ -80,6 +80,7 @@ async fn the_operator_sees_what_nobody_knows_and_says_what_became_of_what_no_cha
     house.say(&again, moved).await.expect(409);
     house.say(&again, not_moved).await.expect(200);
     assert_eq!(listed().await.as_array().unwrap().len(), 2);
+    house.tell().await;
     for (payment, outcome) in [(&old, "moved"), (&again, "not_moved")] {
         let path = format!("/v1/changes?subject_kind=payment&subject={payment}");
         let change = house.admin("GET", &path, None).await.expect(200)["data"][0].clone();
@@ -96,5 +97,30 @@ async fn the_operator_sees_what_nobody_knows_and_says_what_became_of_what_no_cha
         let call = if method == "POST" { call.json(&json!({ "outcome": "not_moved" })) } else { call };
         house.call(call).await.expect(403);
     }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn of_two_payments_a_transaction_pays_for_one_and_what_is_refused_is_nowhere_written_as_said() {
+    let house = House::control().await;
+    house.ledger.open_provider("acme").await.unwrap();
+    let (one, other) = (house.unknown(1, SOLANA, -600).await, house.unknown(2, SOLANA, -600).await);
+    let moved = json!({ "outcome": "moved", "transaction": "5h6x" });
+    let (first, second) = tokio::join!(house.say(&one, moved.clone()), house.say(&other, moved));
+    let (paid, refused) = if first.status == 200 { (&one, second) } else { (&other, first) };
+    let problem = refused.expect(409);
+    assert!(text(&problem["detail"]).contains(paid), "{problem}");
+    house.tell().await;
+    let changes = house.admin("GET", "/v1/changes?subject_kind=payment", None).await.expect(200);
+    let [change] = &changes["data"].as_array().unwrap()[..] else { panic!("one was said: {changes}") };
+    assert_eq!((&change["action"], &change["subject"]), (&json!("payment.resolved"), &json!(paid)));
+    let events = house.admin("GET", "/v1/events?type=payment.resolved", None).await.expect(200);
+    let [event] = &events["data"].as_array().unwrap()[..] else { panic!("one was said: {events}") };
+    let data = &event["data"];
+    assert_eq!(
+        (&data["payment"], &data["outcome"], &data["transaction"]),
+        (&json!(paid), &json!("moved"), &json!("5h6x"))
+    );
+    assert_eq!(data["amount"]["asset"], format!("{SOLANA}/token:mint"));
     house.end().await;
 }

@@ -4,7 +4,6 @@
 //! whoever has the name too is told the answer, and everybody else what a receipt says.
 
 use domain::{Fingerprint, IdempotencyKey};
-use ledger::Held;
 
 use super::{Admission, Holder, Holding};
 use crate::refusal::Refusal;
@@ -21,12 +20,12 @@ impl Holder<'_> {
     ) -> Result<Admission, Refusal> {
         match admission {
             Admission::Replay(mut prior) if holding.payer.on_chain && prior.response.is_some() => {
-                let named = match holding.named() {
-                    Some(name) => self.ledger.prior(None, Some(name), fingerprint).await.unwrap_or(None),
-                    None => None,
-                };
                 let payment = prior.receipt.payment;
-                if !matches!(named, Some(Held::Prior(same)) if same.receipt.payment == payment) {
+                let is_named = match holding.named() {
+                    Some(name) => self.ledger.is_named(payment, name, fingerprint).await,
+                    None => false,
+                };
+                if !is_named {
                     prior.response = None;
                 }
                 Ok(Admission::Replay(prior))

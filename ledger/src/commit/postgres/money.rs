@@ -119,6 +119,18 @@ pub(super) fn movers(delta: &Delta) -> Statement<'static> {
         .bind(delta.marker.batch)
 }
 
+pub(super) fn verdicts(delta: &Delta) -> Statement<'static> {
+    let rows = &delta.verdicts;
+    sqlx::query(text::VERDICTS)
+        .bind(column(rows, |row| row.payment.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.network.to_string()))
+        .bind(column(rows, |row| row.token.as_bytes().to_vec()))
+        .bind(column(rows, |row| row.amount.atomic()))
+        .bind(column(rows, |row| row.transaction.map(|moved| moved.as_bytes().to_vec())))
+        .bind(delta.marker.at.0)
+        .bind(delta.marker.batch)
+}
+
 pub(super) fn resolutions(delta: &Delta) -> Statement<'static> {
     let rows = &delta.resolutions;
     sqlx::query(text::RESOLUTIONS)

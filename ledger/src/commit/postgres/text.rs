@@ -249,6 +249,11 @@ where outgoing.id = s.outgoing";
 pub(super) const MOVERS: &str = "
 insert into mover (moved, who, batch) select m.*, $3 from unnest($1::bytea[], $2::text[]) as m";
 
+/// `$1` payments, `$2` networks, `$3` tokens, `$4` amounts, `$5` hashes, `$6` time, `$7` batch.
+pub(super) const VERDICTS: &str = "
+insert into verdict (payment, network, token, amount, hash, at, batch)
+  select v.*, $6, $7 from unnest($1::bytea[], $2::text[], $3::bytea[], $4::bigint[], $5::bytea[]) as v";
+
 /// `$1` payments, `$2` statuses, `$3` headers, `$4` bodies, `$5` when they expire.
 pub(super) const RESPONSES: &str = "
 insert into response (payment, status, headers, body, expires_at)

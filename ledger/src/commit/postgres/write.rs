@@ -280,6 +280,9 @@ fn rare(delta: &Delta) -> Vec<Statement<'static>> {
     if !delta.steps.is_empty() {
         statements.extend([money::steps(delta), money::stepped(delta)]);
     }
+    if !delta.verdicts.is_empty() {
+        statements.push(money::verdicts(delta));
+    }
     if !delta.movers.is_empty() {
         statements.push(money::movers(delta));
     }

@@ -18,11 +18,12 @@ use crate::reads::{Used, UsedColumns};
 const NAMED: &str = "
 select key, payment, fingerprint from idempotency where key = any($1) and expires_at > $2";
 
-/// `$1` payers, `$2` payments that end with the batch. What was seen to move is not open any more, and a deposit buys nothing.
+/// `$1` payers, `$2` payments that end with the batch: what its payer has open is kept as a sum, of which these are taken off.
 const UNSETTLED: &str = "
-select network, payer, cast(sum(amount) as bigint) from intent
-where closed is null and hash is null and deposit is null and payer = any($1) and payment <> all($2)
-group by network, payer";
+select u.network, u.payer, u.units - coalesce((select cast(sum(i.amount) as bigint) from intent i
+  where i.payment = any($2) and i.payer = u.payer and i.network = u.network
+    and i.closed is null and i.hash is null and i.deposit is null), 0)
+from unsettled u where u.payer = any($1)";
 
 pub(super) async fn load(
     connection: &mut PgConnection,

@@ -79,6 +79,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     values.add(Rows::of(delta.kept.iter(), kept).finish());
     values.add(Rows::of(delta.differences.iter(), suspense::difference).finish());
     values.add(Rows::of(delta.resolutions.iter(), suspense::resolution).finish());
+    values.add(Rows::of(delta.verdicts.iter(), suspense::verdict).finish());
     values.arguments
 }
 

@@ -9,7 +9,7 @@
 //! `$18` when identifiers and responses expire. Behind them `$19` settlements, `$20` payouts, `$21` payouts that are paid,
 //! `$22` who asked for what moves, `$23` windows of limits that not every payment is charged to, `$24` intents that begin, `$25` those that
 //! go with a hold that is voided, `$26` those that are closed; `$27` transfers out of our treasury, `$28` steps of those, `$29` holds that are
-//! charged in any case, `$30` differences, `$31` decisions on what is in suspense.
+//! charged in any case, `$30` differences, `$31` decisions on what is in suspense, `$32` what persons say of payments of which nobody knew.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -184,6 +184,8 @@ insert into resolution (id, payment, number, owed, sign, account, provider, amou
   select unhex(value->>0), unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
     unhex(value->>8), value->>9, value->>10, $13, $12
   from json_each($31);
+insert into verdict (payment, network, token, amount, hash, at, batch)
+  select unhex(value->>0), value->>1, unhex(value->>2), value->>3, unhex(value->>4), $13, $12 from json_each($32);
 insert into mover (moved, who, batch) select unhex(value->>0), value->>1, $12 from json_each($22);
 insert into response (payment, status, headers, body, expires_at)
   select unhex(value->>0), value->>1, value->>2, unhex(value->>3), $18 from json_each($8) where true
@@ -322,6 +324,6 @@ mod tests {
         }
         // A batch of refunds alone moves three balances each.
         let most = Size::of(0, 3 * 256, 0, 0);
-        assert!(most.values() + 31 <= 32_766, "{most:?}");
+        assert!(most.values() + 32 <= 32_766, "{most:?}");
     }
 }

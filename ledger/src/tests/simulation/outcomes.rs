@@ -41,6 +41,7 @@ impl World {
                 let (words, after) = match error {
                     CaptureError::Failed => ("capture failed", State::Over),
                     CaptureError::Refused => ("capture refused", State::Over),
+                    CaptureError::Spent => panic!("payment {attempt} names no transaction"),
                     CaptureError::Unknown => ("capture unknown", State::Unknown(ticket)),
                 };
                 self.say(actor, words);

@@ -12,8 +12,8 @@ use super::{Errands, LOOK_EVERY, heard};
 use crate::chain::Depth;
 use crate::rail::Settling;
 
-/// What became of a member; none where the turn was lost meanwhile: it is open still.
-type Done = (Arc<str>, Option<Settling>);
+/// What became of a member that was read in this turn; none where the turn was lost meanwhile: it is open still.
+type Done = (i64, Arc<str>, Option<Settling>);
 
 /// What is done here.
 pub(super) struct Doing<E> {
@@ -22,8 +22,8 @@ pub(super) struct Doing<E> {
     running: JoinSet<Done>,
     /// By their names: what runs.
     under_way: HashSet<Arc<str>>,
-    /// What is to be said.
-    done: HashMap<Arc<str>, Settling>,
+    /// What is to be said, by the turns in which it was read.
+    done: HashMap<i64, Vec<(Arc<str>, Settling)>>,
     say_at: Instant,
 }
 
@@ -56,17 +56,18 @@ impl<E: Errands> Doing<E> {
 
     /// What became of one that the turn was lost over, nobody here knows: whoever has the turn now says it.
     fn end(&mut self, done: Option<Done>) {
-        let Some((id, settling)) = done else { return };
+        let Some((turn, id, settling)) = done else { return };
         self.under_way.remove(&id);
-        self.done.extend(settling.map(|settling| (id, settling)));
+        if let Some(settling) = settling {
+            self.done.entry(turn).or_default().push((id, settling));
+        }
     }
 
     async fn step(&mut self) -> Result<(), OutboxError> {
-        if !self.done.is_empty() {
-            let answers: Vec<_> = self.done.iter().map(|(id, said)| (Arc::clone(id), said.clone())).collect();
-            self.errands.answer(&answers).await?;
-            self.done.clear();
+        for (turn, answers) in &self.done {
+            self.errands.answer(*turn, answers).await?;
         }
+        self.done.clear();
         if !self.settler.has_turn() {
             return Ok(());
         }
@@ -74,10 +75,11 @@ impl<E: Errands> Doing<E> {
             self.say_at = Instant::now() + LOOK_EVERY;
             self.errands.say_able(self.settler.is_available()).await?;
         }
-        for member in self.errands.open().await? {
+        let (turn, open) = self.errands.open().await?;
+        for member in open {
             if self.under_way.insert(Arc::clone(&member.id)) {
                 let (settler, id) = (self.settler.clone(), Arc::clone(&member.id));
-                self.running.spawn(async move { (id, settler.try_settle(member, Depth::Last).await) });
+                self.running.spawn(async move { (turn, id, settler.try_settle(member, Depth::Last).await) });
             }
         }
         Ok(())

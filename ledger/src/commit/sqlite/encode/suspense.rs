@@ -1,8 +1,11 @@
-//! What chains show otherwise, and what is decided of it, as arrays.
+//! What chains show otherwise, what is decided of it, and what persons say where no chain does, as arrays.
+
+use domain::TransactionId;
 
 use super::Row;
 use crate::batch::{DifferenceRow, ResolutionRow};
 use crate::resolution::Resolution;
+use crate::verdict::Verdict;
 
 /// `$30`
 pub(super) fn difference(mut row: Row<'_>, row_of: &DifferenceRow) {
@@ -21,4 +24,11 @@ pub(super) fn resolution(mut row: Row<'_>, row_of: &ResolutionRow) {
     row.number(if *is_loss { -1 } else { 1 }).number(row_of.account.0).number(row_of.provider.0);
     row.number(amount.atomic()).optional(booked.as_ref().map(|booked| booked.as_bytes().as_slice()));
     row.text(reason).text(&row_of.idempotency_key);
+}
+
+/// `$32`
+pub(super) fn verdict(mut row: Row<'_>, verdict: &Verdict) {
+    row.bytes(verdict.payment.as_bytes()).text(&verdict.network).bytes(verdict.token.as_bytes());
+    row.number(verdict.amount.atomic());
+    row.optional(verdict.transaction.as_ref().map(TransactionId::as_bytes));
 }

@@ -1,0 +1,47 @@
+//! [`Refusal`]: why one operation of a batch does nothing.
+
+/// Why one operation of a batch does nothing. The others do not notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The replay key was captured before.
+    Duplicate,
+    Funds,
+    Limit,
+    UnknownWallet,
+    UnknownProvider,
+    UnknownPayment,
+    UnknownPayout,
+    /// Nothing is left of the payment.
+    RefundedBefore,
+    /// Less is left of it than was asked for.
+    RefundExceeds,
+    /// The provider was settled with for it.
+    Earnings,
+    PaidBefore,
+    /// Somebody settled with the provider in the meantime.
+    Stale,
+    /// The idempotency key says something else.
+    Conflict,
+    /// What a public network moved to a provider's own address is its provider's to give back, and only what never came is written off.
+    OnChain,
+    /// Nothing can be sent from our treasury on that network.
+    NoOutlet,
+    /// People gave back as much there today as they may.
+    RefundLimit,
+    UnknownOutgoing,
+    UnknownDifference,
+    /// So much is not in suspense of it, or may not go there.
+    NotSuspended,
+    /// Nobody knows any more who paid.
+    NoPayer,
+    /// It is not where it could go on so.
+    Step,
+    /// It is on its way, and nobody pays it in another way meanwhile.
+    OnItsWay,
+    /// Another transfer left by that transaction.
+    TransactionUsed,
+    /// The transaction paid for another payment, on a network on which one pays once. The hold stands.
+    TransactionSpent,
+    /// Zero, or past the ledger's 63 bits.
+    Amount,
+}
