@@ -72,11 +72,11 @@ impl Solana {
         Official::of(&script, &json!({ "rpc": self.url(), "seed": FEE_PAYER_SEED })).await
     }
 
-    /// It as a gateway's file names it, settled by the facilitator at this URL.
+    /// It as a gateway's file names it: with a line of its own, settled by the facilitator at this URL.
     #[must_use]
-    pub fn section(facilitator: &str) -> String {
+    pub fn section(line: &str, facilitator: &str) -> String {
         format!(
-            "[[networks]]\nid = \"{SOLANA_DEVNET}\"\ntokens = [{{ address = \"{MINT}\", decimals = 6 }}]\n\
+            "[[networks]]\nid = \"{SOLANA_DEVNET}\"\ntokens = [{{ address = \"{MINT}\", decimals = 6 }}]\n{line}\n\
              [[networks.facilitators]]\nurl = \"{facilitator}\"\nverify_timeout = \"20s\"\n"
         )
     }
@@ -98,10 +98,10 @@ impl Solana {
         landed.as_array().expect("a list").iter().filter_map(transfer).collect()
     }
 
-    /// What the payment in this header moved; none where it has not landed.
-    pub async fn transfer_of(&self, header: &str) -> Option<Transfer> {
+    /// By which signature the payment in this header has landed, if it has.
+    pub async fn landing(&self, header: &str) -> Option<String> {
         let transaction = decoded(header)["payload"]["transaction"].take();
-        transfer(&self.rpc("landing", json!([transaction])).await)
+        self.rpc("landing", json!([transaction])).await.as_str().map(str::to_owned)
     }
 
     /// From now on calls wait here: `before` or `after` a method of a node.
@@ -128,9 +128,11 @@ impl Solana {
 
 /// Of a transaction that landed; none where it moved nothing.
 fn transfer(landed: &Value) -> Option<Transfer> {
-    let units = landed["moved"][PROVIDER].as_u64().filter(|units| *units > 0)?;
-    let moved = landed["moved"].as_object().expect("by owners");
-    let (from, _) = moved.iter().find(|(_, moved)| moved.as_i64() == Some(-units.cast_signed()))?;
+    let has = |when: &str, owner: &str| landed[when][owner].as_u64().unwrap_or_default();
+    let units = has("after", PROVIDER).checked_sub(has("before", PROVIDER)).filter(|units| *units > 0)?;
+    let owners = landed["before"].as_object().expect("by owners").keys();
+    let mut from =
+        owners.filter(|owner| has("before", owner).checked_sub(has("after", owner)) == Some(units));
     let signature = landed["signature"].as_str().expect("a signature").to_owned();
-    Some(Transfer { signature, from: from.clone(), units })
+    Some(Transfer { signature, from: from.next()?.clone(), units })
 }

@@ -27,14 +27,24 @@ struct Shop {
 impl Shop {
     /// Whose payer has so many atomic units.
     async fn new(units: u64) -> Self {
+        Self::on(Solana::start(units).await, "").await
+    }
+
+    /// The same, and its file names a node.
+    async fn with_node(units: u64) -> Self {
         let solana = Solana::start(units).await;
+        let rpc = format!("rpc = [\"{}\"]", solana.url());
+        Self::on(solana, &rpc).await
+    }
+
+    async fn on(solana: Solana, line: &str) -> Self {
         let official = solana.official().await;
         let facilitator = Facilitator::before(official.address()).await;
         let upstream = Upstream::start().await;
         let provider = Provider::new("acme", upstream.address())
             .line(&Solana::recipient())
             .routes([Route::new("/paid", "$0.001")]);
-        let config = Config::default().section(&Solana::section(&facilitator.url())).provider(provider);
+        let config = Config::default().section(&Solana::section(line, &facilitator.url())).provider(provider);
         let gateway = Faregate::start(config).await;
         let shop = Self { solana, official: Some(official), facilitator, upstream, gateway };
         shop.offered().await;
@@ -90,10 +100,12 @@ impl Shop {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn npm_x402_fetch_at_its_defaults_pays_on_solana_and_its_payment_is_served_once() {
-    let shop = Shop::new(1_000_000).await;
+    let shop = Shop::with_node(1_000_000).await;
     let said = run(&["doctor", "-c", &shop.gateway.config_path().display().to_string()]).await.out;
-    let well = format!("facilitator 127.0.0.1 on {SOLANA_DEVNET}");
-    assert!(said.lines().any(|line| line.starts_with(&well) && line.ends_with("  ok")), "{said}");
+    for what in ["node 127.0.0.1 of", "facilitator 127.0.0.1 on"] {
+        let what = format!("{what} {SOLANA_DEVNET}");
+        assert!(said.lines().any(|line| line.starts_with(&what) && line.ends_with("  ok")), "{said}");
+    }
 
     let mut client = shop.start(&Client::solana(), &["GET", "POST"]);
     let first = Shop::signed(&mut client).await;

@@ -3,12 +3,15 @@
 // their addresses, and `payers` have coins for fees. Says where it listens.
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { getBase64Encoder, getCompiledTransactionMessageDecoder, getSignatureFromTransaction, getTransactionDecoder } from "@solana/kit";
+import { getBase64EncodedWireTransaction, getBase64Encoder, getCompiledTransactionMessageDecoder, getSignatureFromTransaction, getTransactionDecoder } from "@solana/kit";
 import { AccountState, TOKEN_PROGRAM_ADDRESS, findAssociatedTokenPda, getMintEncoder, getTokenDecoder, getTokenEncoder } from "@solana-program/token";
 import { FailedTransactionMetadata, LiteSVM } from "litesvm";
 
 // USDC of devnet.
 const MINT = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
+// Of devnet's first block.
+const GENESIS = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG";
+const MEMO = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr";
 // Blocks for which a transaction may land that names the hash of one.
 const RECENT = 150;
 const COINS = 1_000_000_000n;
@@ -54,8 +57,7 @@ function send(transaction) {
   const before = balances();
   const result = svm.withSigverify(true).sendTransaction(transaction);
   if (!svm.getTransaction(signature)) return signature;
-  const moved = Object.entries(balances()).map(([owner, after]) => [owner, after - before[owner]]);
-  landed.push({ signature, message: message(transaction), err: error(result), moved: Object.fromEntries(moved) });
+  landed.push({ signature, message: message(transaction), err: error(result), before, after: balances(), transaction, time: Date.now() });
   svm.expireBlockhash();
   hashes.unshift(svm.latestBlockhash());
   hashes.splice(RECENT);
@@ -75,9 +77,30 @@ function account(address) {
   return exists ? { data: text(), executable, lamports: Number(lamports), owner: programAddress, rentEpoch: 0, space: Number(space) } : null;
 }
 
+// As nodes list it, the memo behind its length.
+function listed({ signature, err, transaction, time }) {
+  const { instructions, staticAccounts } = getCompiledTransactionMessageDecoder().decode(transaction.messageBytes);
+  const memo = instructions.find((one) => staticAccounts[one.programAddressIndex] === MEMO);
+  const text = memo && `[${memo.data.length}] ${Buffer.from(memo.data)}`;
+  return { signature, slot: 1, err, memo: text ?? null, blockTime: Math.floor(time / 1000), confirmationStatus: "finalized" };
+}
+
+function names(address, { transaction }) {
+  return getCompiledTransactionMessageDecoder().decode(transaction.messageBytes).staticAccounts.includes(address);
+}
+
+// As nodes show all of it.
+function shown({ err, before, after, transaction, time }) {
+  const held = (all) => Object.entries(all).map(([owner, amount]) => ({ mint: MINT, owner, uiTokenAmount: { amount: String(amount), decimals: 6 } }));
+  const meta = { err, preTokenBalances: held(before), postTokenBalances: held(after) };
+  return { slot: 1, blockTime: Math.floor(time / 1000), transaction: [getBase64EncodedWireTransaction(transaction), "base64"], meta };
+}
+
+const found = (signature) => landed.find((other) => other.signature === signature);
+
 function status(signature) {
-  const found = landed.findIndex((other) => other.signature === signature);
-  return found < 0 ? null : { slot: found, confirmations: null, err: landed[found].err, confirmationStatus: "confirmed" };
+  const one = found(signature);
+  return one ? { slot: 1, confirmations: null, err: one.err, confirmationStatus: "confirmed" } : null;
 }
 
 const here = (value) => ({ context: { slot: landed.length }, value });
@@ -100,9 +123,13 @@ const methods = {
   simulateTransaction: ([text, options]) => here(simulate(decode(text), options)),
   sendTransaction: ([text]) => send(decode(text)),
   getSignatureStatuses: ([signatures]) => here(signatures.map(status)),
+  getGenesisHash: () => GENESIS,
+  getSlot: () => landed.length,
+  getSignaturesForAddress: ([address]) => landed.filter((one) => names(address, one)).map(listed).reverse(),
+  getTransaction: ([signature]) => (found(signature) ? shown(found(signature)) : null),
   // For tests.
-  landed: () => landed,
-  landing: ([text]) => landing(decode(text)),
+  landed: () => landed.map(({ signature, before, after }) => ({ signature, before, after })),
+  landing: ([text]) => landing(decode(text))?.signature,
   balance: ([owner]) => balance(owner),
   stop: ([place]) => void stops.set(place, { reached: event(), opened: event() }),
   reached: ([place]) => stops.get(place).reached.happened,

@@ -13,7 +13,7 @@ use crate::packages::{Packages, node};
 #[derive(Debug)]
 pub struct Official {
     address: SocketAddr,
-    _process: Companion,
+    process: Companion,
 }
 
 // === impl Official ===
@@ -28,7 +28,12 @@ impl Official {
     pub(crate) async fn of(script: &Path, told: &Value) -> Self {
         let script = script.to_str().expect("a path in UTF-8");
         let mut process = Companion::start(node().as_os_str(), &[script, &told.to_string()]);
-        Self { address: process.says("listening on ").await.parse().expect("an address"), _process: process }
+        Self { address: process.says("listening on ").await.parse().expect("an address"), process }
+    }
+
+    /// `kill -9`; it is no more when this returns.
+    pub async fn kill(self) {
+        self.process.kill().await;
     }
 
     /// Where it listens.
