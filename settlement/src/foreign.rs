@@ -37,8 +37,8 @@ const ASKED_AGAIN_EVERY_MS: i64 = 2_000;
 /// For how long after a payment its delivery is certainly owed: what is older may be settled, and not be delivered any more.
 const DELIVERABLE_MS: i64 = 23 * 3600 * 1000;
 
-/// For how long nodes are looked at for a payment that cannot land any more: they may be behind, or not have answered.
-const SHOWN_MS: i64 = 3600 * 1000;
+/// For how long nodes are looked at for a payment that cannot land any more, and after a start for any: they may be behind, or not answer.
+const SHOWN_MS: i64 = 10 * 60 * 1000;
 
 /// Such networks. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +53,7 @@ struct Inner {
     /// When payments that came again were asked for last; none while they are.
     asked_again: Mutex<HashMap<PaymentId, Option<UnixMillis>>>,
     clock: Arc<dyn Clock>,
+    began: UnixMillis,
     observer: Arc<dyn RailObserver>,
     /// How often what offers carry has changed.
     changes: watch::Sender<u64>,
@@ -70,8 +71,9 @@ impl Foreign {
         observer: Arc<dyn RailObserver>,
     ) -> Self {
         let (claims, changes) = (Mutex::default(), watch::Sender::default());
-        let asked_again = Mutex::default();
-        Self { inner: Arc::new(Inner { lines, ledger, claims, asked_again, clock, observer, changes }) }
+        let (asked_again, began) = (Mutex::default(), clock.now());
+        let inner = Inner { lines, ledger, claims, asked_again, clock, began, observer, changes };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The networks, as the operator ordered them.
@@ -175,9 +177,9 @@ impl Foreign {
         true
     }
 
-    /// Whether nodes may still come to show it: a while longer than it can land.
+    /// Whether nodes may still come to show it: a while longer than it can land, or than this process runs.
     fn is_watched(&self, open: &OpenIntent) -> bool {
-        self.now() < open.intent.over_at().plus(SHOWN_MS)
+        self.now() < open.intent.over_at().max(self.inner.began).plus(SHOWN_MS)
     }
 
     /// In which transaction it was settled, as its facilitator has said or its nodes show.

@@ -180,3 +180,6 @@ impl Meta {
         has(&self.post_token_balances)?.checked_sub(has(&self.pre_token_balances)?)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
