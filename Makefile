@@ -17,6 +17,7 @@ test:
 	@sh tests/setup.sh clients >/dev/null
 	@sh tests/setup.sh contracts >/dev/null
 	@sh tests/setup.sh legacy >/dev/null
+	@sh tests/setup.sh solana >/dev/null
 	@sh tests/setup.sh postgres
 	@sh tests/setup.sh prometheus
 	cargo check --locked -p faregate

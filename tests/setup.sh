@@ -5,6 +5,7 @@
 #   setup.sh build     a C compiler and cmake
 #   setup.sh clients   the stock x402 clients; prints the folder they are in
 #   setup.sh legacy    the stock client of x402 v1; prints the folder
+#   setup.sh solana    the stock client, the official facilitator and a chain for Solana; prints the folder
 #   setup.sh more      those of `make test-all`; prints the folder
 #   setup.sh official  the official server, for comparisons; prints the folder
 #   setup.sh contracts  what stands on the tests' local chain; prints the file
@@ -91,7 +92,7 @@ others() {
     rm -rf "$folder"
     mkdir -p "$folder"
     say "Installing x402's packages for $1 into $folder ..."
-    # It stands in for the wallets of browsers, which no client loads: see its package.json.
+    # It stands in for what no client loads: see its package.json.
     cp -R "$here/clients/legacy/nothing" "$folder/"
     install_npm "$2" "$folder" "$first"
     touch "$folder/ready"
@@ -143,10 +144,10 @@ prometheus() {
 case "${1:-}" in
   build) build ;;
   clients) clients ;;
-  legacy | more) others "$1" "$here/clients/$1" ;;
+  legacy | more | solana) others "$1" "$here/clients/$1" ;;
   official) others official "$here/../benches/official" ;;
   contracts) contracts ;;
   postgres) postgres ;;
   prometheus) prometheus ;;
-  *) say "usage: setup.sh build|clients|legacy|more|official|contracts|postgres|prometheus"; exit 2 ;;
+  *) say "usage: setup.sh build|clients|legacy|solana|more|official|contracts|postgres|prometheus"; exit 2 ;;
 esac

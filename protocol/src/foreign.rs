@@ -126,6 +126,13 @@ impl ForeignPayload {
     }
 }
 
+/// The message of a transaction of Solana in base64, which is what its signers sign and what lands once; none where it is no whole one.
+#[must_use]
+pub fn solana_message(transaction: &str) -> Option<Vec<u8>> {
+    let bytes = header::decode(transaction.as_bytes()).ok()?;
+    solana::message(&bytes).map(<[u8]>::to_vec)
+}
+
 /// Whether all numbers in it are kept as they were written.
 fn is_exact(value: &Value) -> bool {
     match value {

@@ -1,15 +1,16 @@
 //! [`Foreign`]: payments on public networks that are no EVM ones. A facilitator verifies and settles there, and its word is all that is
-//! known: nothing of such a network is read here.
+//! known: but for what is unknown, nothing of such a network is read here.
 //!
 //! So a payment is forwarded only after its facilitator would settle it, and served only after it says that it did, in a transaction that
 //! paid for nothing else. Where it was asked to settle one and did not say so, the payment stays unknown. To ask again may move it then, so
-//! that this is done only while its payer waits, who sent the same payment again; else a person says what the network shows. Next: [`line`]
-//! for one network, [`resolver`] for what was heard and not written down.
+//! that this is done only while its payer waits, who sent the same payment again. Nodes of Solana show what has landed, where some are named; else a
+//! person says it. Next: [`line`] for one network, [`witness`] for such nodes, [`resolver`] for what was heard or shown, and not written down.
 
 mod claims;
 pub mod line;
 pub mod resolver;
 mod unread;
+pub mod witness;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,12 +29,16 @@ use line::{Heard, Unsettled};
 
 pub use line::{ForeignLine, Identity};
 pub use unread::Unread;
+pub use witness::Witness;
 
 /// How soon a payment that comes again and again is asked for again.
 const ASKED_AGAIN_EVERY_MS: i64 = 2_000;
 
 /// For how long after a payment its delivery is certainly owed: what is older may be settled, and not be delivered any more.
 const DELIVERABLE_MS: i64 = 23 * 3600 * 1000;
+
+/// For how long nodes are looked at for a payment that cannot land any more, and after a start for any: they may be behind, or not answer.
+const SHOWN_MS: i64 = 10 * 60 * 1000;
 
 /// Such networks. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +53,7 @@ struct Inner {
     /// When payments that came again were asked for last; none while they are.
     asked_again: Mutex<HashMap<PaymentId, Option<UnixMillis>>>,
     clock: Arc<dyn Clock>,
+    began: UnixMillis,
     observer: Arc<dyn RailObserver>,
     /// How often what offers carry has changed.
     changes: watch::Sender<u64>,
@@ -65,8 +71,9 @@ impl Foreign {
         observer: Arc<dyn RailObserver>,
     ) -> Self {
         let (claims, changes) = (Mutex::default(), watch::Sender::default());
-        let asked_again = Mutex::default();
-        Self { inner: Arc::new(Inner { lines, ledger, claims, asked_again, clock, observer, changes }) }
+        let (asked_again, began) = (Mutex::default(), clock.now());
+        let inner = Inner { lines, ledger, claims, asked_again, clock, began, observer, changes };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The networks, as the operator ordered them.
@@ -139,17 +146,28 @@ impl Foreign {
         tokio::spawn(self.clone().close(open)).await.unwrap_or(false)
     }
 
-    /// Captures a payment of which nobody knows, where its facilitator says that it was settled.
+    /// Captures a payment of which nobody knows, where its nodes show or its facilitator says that it was settled.
     async fn close(self, open: OpenIntent) -> bool {
+        let Some(unread) = read(&open) else { return false };
+        match self.ask_again(&open, &unread).await {
+            Some(transaction) => self.book(&open, transaction).await,
+            None => false,
+        }
+    }
+
+    /// The same by what was heard or is shown, and nobody is asked to settle it.
+    async fn look_for(&self, open: OpenIntent) {
+        let Some(unread) = read(&open) else { return };
+        if let Some(transaction) = self.seen(&open).await
+            && let Settling::Told(transaction) =
+                self.judge(open.payment, &unread, Heard::Moved(transaction)).await
+        {
+            self.book(&open, transaction).await;
+        }
+    }
+
+    async fn book(&self, open: &OpenIntent, transaction: TransactionId) -> bool {
         let (payment, network) = (open.payment, &open.intent.network);
-        let unread = match Unread::of(&open.intent) {
-            Ok(unread) => unread,
-            Err(error) => {
-                tracing::error!(%payment, %error, "an open payment cannot be read");
-                return false;
-            }
-        };
-        let Some(transaction) = self.ask_again(payment, &unread).await else { return false };
         match self.inner.ledger.close(payment, Close::Moved(transaction)).await {
             Ok(()) => {}
             // It came again while what was heard of it was being written down, or a person was faster.
@@ -158,13 +176,26 @@ impl Foreign {
                 return false;
             }
             Err(error) => {
-                tracing::error!(%payment, %transaction, %error, "what its facilitator says is not written down");
+                tracing::error!(%payment, %transaction, %error, "that it was settled is not written down");
                 return false;
             }
         }
-        tracing::info!(%payment, %network, %transaction, "settled, its facilitator says");
+        tracing::info!(%payment, %network, %transaction, "settled, as its facilitator says or its nodes show");
         self.inner.observer.closed(network, Closed::Moved);
         true
+    }
+
+    /// Whether nodes may still come to show it: a while longer than it can land, or than this process runs.
+    fn is_watched(&self, open: &OpenIntent) -> bool {
+        self.now() < open.intent.over_at().max(self.inner.began).plus(SHOWN_MS)
+    }
+
+    /// In which transaction it was settled, as its facilitator has said or its nodes show.
+    async fn seen(&self, open: &OpenIntent) -> Option<TransactionId> {
+        match self.heard_of(open.payment) {
+            Some(transaction) => Some(transaction),
+            None => self.line(&open.intent.network)?.transaction_of(open).await,
+        }
     }
 
     /// In which transaction it was settled, where its facilitator has said so and it could not be written down.
@@ -200,15 +231,19 @@ impl Foreign {
         is_first
     }
 
-    /// In which transaction a payment of which nobody knows was settled, if its facilitator says so, or has said it. What it refuses may
-    /// have been settled before.
-    async fn ask_again(&self, payment: PaymentId, unread: &Unread) -> Option<TransactionId> {
+    /// In which transaction a payment of which nobody knows was settled, if its nodes show it, or its facilitator says so, or has said it. What
+    /// it refuses may have been settled before.
+    async fn ask_again(&self, open: &OpenIntent, unread: &Unread) -> Option<TransactionId> {
+        let payment = open.payment;
         let heard = match self.heard_of(payment) {
             Some(transaction) => Heard::Moved(transaction),
             None if self.line(unread.network()).is_none() || !self.may_ask_again(payment) => return None,
             None => {
                 let line = self.line(unread.network())?;
-                let heard = line.ask_again(unread, &*self.inner.clock, &*self.inner.observer).await;
+                let heard = match line.transaction_of(open).await {
+                    Some(transaction) => Heard::Moved(transaction),
+                    None => line.ask_again(unread, &*self.inner.clock, &*self.inner.observer).await,
+                };
                 self.inner.asked_again.lock().insert(payment, Some(self.now()));
                 heard
             }
@@ -258,4 +293,13 @@ impl Foreign {
     fn now(&self) -> UnixMillis {
         self.inner.clock.now()
     }
+}
+
+/// A payment of the books, as a facilitator is shown it.
+fn read(open: &OpenIntent) -> Option<Unread> {
+    let read = Unread::of(&open.intent);
+    read.inspect_err(
+        |error| tracing::error!(payment = %open.payment, %error, "an open payment cannot be read"),
+    )
+    .ok()
 }

@@ -42,6 +42,22 @@ impl Client {
         Self { interpreter: node(), script: Packages::legacy().script("clients/legacy/pay.mjs") }
     }
 
+    /// npm `@x402/fetch` with `@x402/svm`.
+    pub(crate) fn solana() -> Self {
+        Self { interpreter: node(), script: Packages::solana().script("clients/solana/pay.mjs") }
+    }
+
+    /// PyPI `x402` with httpx, on Solana.
+    pub(crate) fn httpx_solana() -> Self {
+        let interpreter = Packages::clients().folder().join("venv/bin/python");
+        Self { interpreter, script: source("clients/solana/pay.py") }
+    }
+
+    /// npm `x402-fetch` on Solana, which speaks x402 v1.
+    pub(crate) fn legacy_solana() -> Self {
+        Self { interpreter: node(), script: Packages::legacy().script("clients/legacy/solana.mjs") }
+    }
+
     /// npm `@x402/axios`.
     #[cfg(feature = "all-clients")]
     pub(crate) fn axios() -> Self {
@@ -76,7 +92,8 @@ impl Client {
         self.run(&json!({ "privateKey": payer.private_key(), "calls": calls }))
     }
 
-    fn run(&self, told: &Value) -> Running {
+    /// Starts it with this argument.
+    pub(crate) fn run(&self, told: &Value) -> Running {
         let mut child = Command::new(&self.interpreter)
             .arg(&self.script)
             .arg(told.to_string())

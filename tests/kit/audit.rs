@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::chain::Network;
 use crate::faregate::Faregate;
 use crate::process::run;
+use crate::solana::Solana;
 
 /// Asks the running process, whose memory must agree with its disk.
 ///
@@ -38,8 +39,20 @@ pub async fn stopped(config: &Path) -> u64 {
 /// With what differs.
 pub async fn chain(gateway: &Faregate, network: &Network, recipient: Address) {
     let transfers = network.received(recipient).await.into_iter();
-    let mut moved: Vec<_> =
-        transfers.map(|one| (one.transaction.to_string(), one.from.to_string(), one.value)).collect();
+    let moved = transfers.map(|one| (one.transaction.to_string(), one.from.to_checksum(None), one.value));
+    compare(gateway, moved.collect()).await;
+}
+
+/// The same on Solana, by the signatures of transactions.
+///
+/// # Panics
+/// With what differs.
+pub async fn solana(gateway: &Faregate, solana: &Solana) {
+    let transfers = solana.transfers().await.into_iter();
+    compare(gateway, transfers.map(|one| (one.signature, one.from, one.units)).collect()).await;
+}
+
+async fn compare(gateway: &Faregate, mut moved: Vec<(String, String, u64)>) {
     let mut booked: Vec<_> = payments(gateway).await.iter().filter_map(settled).collect();
     moved.sort();
     booked.sort();
@@ -49,9 +62,9 @@ pub async fn chain(gateway: &Faregate, network: &Network, recipient: Address) {
 /// Transaction, payer and units of a payment that was settled on a public network.
 fn settled(payment: &Value) -> Option<(String, String, u64)> {
     let transaction = payment["on_chain"]["transaction"].as_str()?;
-    let payer: Address = payment["on_chain"]["payer"].as_str().expect("a payer").parse().expect("an address");
+    let payer = payment["on_chain"]["payer"].as_str().expect("a payer");
     let units = payment["amount"]["amount"].as_str().expect("an amount").parse().expect("atomic units");
-    Some((transaction.to_owned(), payer.to_string(), units))
+    Some((transaction.to_owned(), payer.to_owned(), units))
 }
 
 /// Every payment in the books.

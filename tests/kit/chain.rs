@@ -109,7 +109,7 @@ impl Network {
 }
 
 /// A call of a node.
-fn question(method: &str, parameters: &Value) -> Request {
+pub(crate) fn question(method: &str, parameters: &Value) -> Request {
     let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
     Request::post("/", &question.to_string()).with("Content-Type", "application/json")
 }

@@ -21,7 +21,7 @@ const LINES_MAX: usize = 1_000;
 /// One running program.
 #[derive(Debug)]
 pub struct Companion {
-    _shell: Child,
+    shell: Child,
     lines: mpsc::Receiver<String>,
 }
 
@@ -41,7 +41,13 @@ impl Companion {
                 let _ = sender.try_send(line);
             }
         });
-        Self { _shell: shell, lines }
+        Self { shell, lines }
+    }
+
+    /// `kill -9`; it is no more when this returns.
+    pub async fn kill(mut self) {
+        drop(self.shell.stdin.take());
+        let _ = within("the end of a killed program", self.shell.wait()).await;
     }
 
     /// Waits for the line in which it says something, and gives the rest of that line.

@@ -64,7 +64,7 @@ pub struct Asked {
 
 #[derive(Debug)]
 struct Shared {
-    behind: Option<SocketAddr>,
+    behind: Mutex<Option<SocketAddr>>,
     conducts: Mutex<HashMap<Call, VecDeque<Conduct>>>,
     asked: watch::Sender<Vec<Asked>>,
     /// Calls that were carried out: which, and the nonce.
@@ -97,7 +97,7 @@ impl Facilitator {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
-            behind,
+            behind: Mutex::new(behind),
             conducts: Mutex::default(),
             asked: watch::Sender::default(),
             done: watch::Sender::default(),
@@ -117,6 +117,11 @@ impl Facilitator {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on before this one: the other has ended.
+    pub fn move_before(&self, other: SocketAddr) {
+        *self.shared.behind.lock().unwrap() = Some(other);
     }
 
     /// What it does from now on when it is asked this.
@@ -249,9 +254,10 @@ impl Shared {
         next.expect("a call has at least one conduct")
     }
 
-    /// Has the call carried out; the status and the body of the answer.
-    async fn carry_out(&self, asked: &Asked) -> (u16, Vec<u8>) {
-        let answer = match self.behind {
+    /// Has the call carried out; the status and the body of the answer. `None` where the one behind ends before.
+    async fn carry_out(&self, asked: &Asked) -> Option<(u16, Vec<u8>)> {
+        let behind = *self.behind.lock().unwrap();
+        let answer = match behind {
             None => (200, asked.yes(Some(&asked.transaction())).to_string().into_bytes()),
             Some(other) => {
                 let request = match asked.call {
@@ -260,12 +266,12 @@ impl Shared {
                     Call::Supported => Request::get("/supported"),
                 };
                 let request = request.with("Content-Type", "application/json");
-                let response = Wire::connect(other).await.call(&request).await;
+                let response = Wire::try_connect(other).await?.try_call(&request).await?;
                 (response.status, response.body)
             }
         };
         self.done.send_modify(|done| done.push((asked.call, asked.nonce.clone())));
-        answer
+        Some(answer)
     }
 
     /// The answer of the other one of two.
@@ -304,7 +310,7 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) -> Option<()> {
                 &asked.body["paymentPayload"]["payload"]["permit2Authorization"]["permitted"]["amount"];
             done.body["paymentRequirements"]["amount"] = signed.clone();
         }
-        let (status, done) = if conduct.is_done { shared.carry_out(&done).await } else { (200, Vec::new()) };
+        let (status, done) = if conduct.is_done { shared.carry_out(&done).await? } else { (200, Vec::new()) };
         let (status, body) = match conduct.say {
             Say::Answer => (status, done),
             Say::Status(status) => (status, b"{}".to_vec()),

@@ -33,6 +33,7 @@ pub mod request;
 pub mod script;
 pub mod several;
 mod shim;
+pub mod solana;
 pub mod strict;
 pub mod upstream;
 pub mod wait;

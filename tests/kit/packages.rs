@@ -29,6 +29,13 @@ impl Packages {
         LEGACY.get_or_init(|| Self { folder: set_up("legacy") })
     }
 
+    /// The stock client of Solana, its chain and its facilitator.
+    #[must_use]
+    pub fn solana() -> &'static Self {
+        static SOLANA: OnceLock<Packages> = OnceLock::new();
+        SOLANA.get_or_init(|| Self { folder: set_up("solana") })
+    }
+
     /// The clients that only `make test-all` runs.
     #[must_use]
     pub fn more() -> &'static Self {

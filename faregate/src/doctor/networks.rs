@@ -11,7 +11,7 @@ use registry::config::network::{
 use settlement::chain::host;
 
 use super::Finding;
-use crate::service::networks::{chain, facilitator};
+use crate::service::networks::{chain, facilitator, witness};
 
 /// Nodes and facilitators that are asked at the same time.
 const ASKED_MAX: usize = 8;
@@ -45,16 +45,31 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     });
     let found: Vec<Vec<Finding>> = stream::iter(all).buffered(ASKED_MAX).collect().await;
     let others = config.foreign.iter().map(foreign);
-    let others: Vec<Finding> = stream::iter(others).buffered(ASKED_MAX).collect().await;
-    found.into_iter().flatten().chain(others).collect()
+    let others: Vec<Vec<Finding>> = stream::iter(others).buffered(ASKED_MAX).collect().await;
+    found.into_iter().chain(others).flatten().collect()
 }
 
-/// A network that is no EVM one, of which there is nobody but its facilitator to ask.
-async fn foreign(settings: &ForeignSettings) -> Finding {
+/// A network that is no EVM one: its facilitator, and nodes where some are named.
+async fn foreign(settings: &ForeignSettings) -> Vec<Finding> {
     let (network, facilitator) = (&*settings.network.id, &settings.facilitator);
+    let mut findings = Vec::new();
+    for url in &settings.nodes {
+        let one = ForeignSettings { nodes: vec![url.clone()], ..settings.clone() };
+        let what = format!("node {} of {network}", host(url.expose()));
+        findings.push(Finding::new(&what, answers(&one).await.err().map(|error| format!("{error:#}"))));
+    }
     let what = format!("facilitator {} on {network}", host(&facilitator.url));
     let wrong = settles_whole(facilitator, network).await.err();
-    Finding::new(&what, wrong.map(|error| format!("{error:#}")))
+    findings.push(Finding::new(&what, wrong.map(|error| format!("{error:#}"))));
+    findings
+}
+
+/// Its nodes refuse one of another network themselves.
+async fn answers(settings: &ForeignSettings) -> anyhow::Result<()> {
+    if let Some(witness) = witness(settings)? {
+        witness.answers().await?;
+    }
+    Ok(())
 }
 
 /// Of the network, and far enough that a block counts. The chain refuses a node of another network itself.

@@ -13,7 +13,7 @@ use registry::{Config, Registry};
 use settlement::chain::{Chain, Nodes};
 use settlement::comparison::Chains;
 use settlement::facilitator::{Configuration, Facilitator, Headers};
-use settlement::foreign::{Foreign, ForeignLine, resolver};
+use settlement::foreign::{Foreign, ForeignLine, Witness, resolver};
 use settlement::outgoing::{Outlet, Sender};
 use settlement::rail::{Line, Member, Pool, RailObserver, Settler, Share};
 use settlement::reconciler::{Bounds, Reconciler};
@@ -36,6 +36,9 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 
 /// How often the books are looked at for what is open.
 const RECONCILE_EVERY: Duration = Duration::from_millis(500);
+
+/// How often nodes are looked at for payments of which nobody knows, where those nodes say nothing else.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 /// How often the books are looked at for what is to leave our treasury.
 const SEND_EVERY: Duration = Duration::from_millis(500);
@@ -160,7 +163,11 @@ fn foreign(
     }
     let line = |settings: &ForeignSettings| {
         let member = member(&settings.facilitator).with_context(|| settings.network.id.to_string())?;
-        Ok(ForeignLine::new(settings.network.clone(), member, FACILITATOR_WAIT_MAX))
+        let line = ForeignLine::new(settings.network.clone(), member, FACILITATOR_WAIT_MAX);
+        Ok(match witness(settings)? {
+            Some(witness) => line.seen_by(witness),
+            None => line,
+        })
     };
     let lines = config.foreign.iter().map(line).collect::<anyhow::Result<_>>()?;
     let observer = Arc::clone(observer) as Arc<dyn RailObserver>;
@@ -168,7 +175,21 @@ fn foreign(
     tasks.push(tokio::spawn(foreign.clone().follow(FOLLOW_EVERY, stop.subscribe())));
     let resolving = resolver::run(foreign.clone(), RECONCILE_EVERY, stop.subscribe());
     tasks.push(tokio::spawn(resolving));
+    tasks.push(tokio::spawn(resolver::watch(foreign.clone(), WATCH_EVERY, stop.subscribe())));
     Ok(Some(foreign))
+}
+
+/// The nodes of a network that is no EVM one; none where the file names none.
+///
+/// # Errors
+/// A system without TLS.
+pub(crate) fn witness(settings: &ForeignSettings) -> anyhow::Result<Option<Witness>> {
+    if settings.nodes.is_empty() {
+        return Ok(None);
+    }
+    let urls = settings.nodes.iter().map(|url| url.expose().to_owned()).collect();
+    let (_, reference) = settings.network.id.split_once(':').context("the network has no reference")?;
+    Ok(Some(Witness::new(Nodes::new(urls, NODE_TIMEOUT)?.of_genesis(reference))))
 }
 
 /// A network by its nodes.

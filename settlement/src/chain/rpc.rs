@@ -1,5 +1,6 @@
 //! [`Nodes`]: JSON-RPC over HTTP to the nodes of one network, one after the other until one answers (EIP-1474).
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,9 +23,18 @@ const MESSAGE_MAX: usize = 160;
 pub struct Nodes {
     client: Client,
     nodes: Vec<Node>,
-    /// The number of their network, where it is known.
-    chain_id: Option<u64>,
+    /// Their network, where it is known.
+    network: Option<Of>,
     next_id: AtomicU64,
+}
+
+/// By what a node tells its network.
+#[derive(Clone, Debug)]
+enum Of {
+    /// An EVM network: its number.
+    ChainId(u64),
+    /// Solana: what the hash of its first block begins with, as CAIP-2 has it.
+    Genesis(String),
 }
 
 struct Node {
@@ -47,7 +57,7 @@ pub enum RpcError {
     Malformed(&'static str),
     /// A node is one of another network: what it shows says nothing of ours.
     #[error("a node is not one of the network {0}")]
-    OtherNetwork(u64),
+    OtherNetwork(String),
     /// A node refused.
     #[error("a node refused `{method}`: {code} {message}")]
     Refused {
@@ -121,18 +131,24 @@ impl Nodes {
         let client = Client::builder().redirect(Policy::none()).referer(false).no_proxy().timeout(timeout);
         let client = client.build().map_err(|_| RpcError::Client)?;
         let nodes = urls.into_iter().map(|url| Node { url, is_of_it: OnceLock::new() }).collect();
-        Ok(Self { client, nodes, chain_id: None, next_id: AtomicU64::new(1) })
+        Ok(Self { client, nodes, network: None, next_id: AtomicU64::new(1) })
     }
 
     /// Those of the network with this number: each is asked once, and one of another network is asked nothing else. Test money there
     /// would buy here.
     #[must_use]
     pub fn of_chain(self, chain_id: u64) -> Self {
-        Self { chain_id: Some(chain_id), ..self }
+        Self { network: Some(Of::ChainId(chain_id)), ..self }
+    }
+
+    /// The same of Solana, by the reference of its CAIP-2 id.
+    #[must_use]
+    pub fn of_genesis(self, reference: &str) -> Self {
+        Self { network: Some(Of::Genesis(reference.to_owned())), ..self }
     }
 
     /// Asks. A refusal is an answer: the next node is asked only where one says nothing that can be read.
-    pub(super) async fn call<T: DeserializeOwned>(
+    pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         method: &'static str,
         parameters: Value,
@@ -153,24 +169,21 @@ impl Nodes {
     }
 
     async fn belongs(&self, node: &Node) -> Result<(), RpcError> {
-        let Some(chain_id) = self.chain_id else { return Ok(()) };
+        let Some(network) = &self.network else { return Ok(()) };
         let is_of_it = match node.is_of_it.get() {
             Some(known) => *known,
             None => {
-                let said: String = self.ask(&node.url, "eth_chainId", &json!([])).await?;
-                let said = quantity(&said).ok_or(RpcError::Malformed("eth_chainId"))?;
-                if said != chain_id {
-                    tracing::error!(
-                        network = chain_id,
-                        said,
-                        node = host(&node.url),
-                        "a node is one of another network, and is not asked"
-                    );
+                let method = network.method();
+                let said: String = self.ask(&node.url, method, &json!([])).await?;
+                let is_of_it = network.is_it(&said).ok_or(RpcError::Malformed(method))?;
+                if !is_of_it {
+                    let node = host(&node.url);
+                    tracing::error!(%network, said, node, "a node is one of another network, and is not asked");
                 }
-                *node.is_of_it.get_or_init(|| said == chain_id)
+                *node.is_of_it.get_or_init(|| is_of_it)
             }
         };
-        if is_of_it { Ok(()) } else { Err(RpcError::OtherNetwork(chain_id)) }
+        if is_of_it { Ok(()) } else { Err(RpcError::OtherNetwork(network.to_string())) }
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -201,6 +214,35 @@ impl Nodes {
         }
         let result = answer.result.ok_or(RpcError::Malformed(method))?;
         serde_json::from_value(result).map_err(|_| RpcError::Malformed(method))
+    }
+}
+
+// === impl Of ===
+
+impl Of {
+    /// What a node is asked.
+    const fn method(&self) -> &'static str {
+        match self {
+            Self::ChainId(_) => "eth_chainId",
+            Self::Genesis(_) => "getGenesisHash",
+        }
+    }
+
+    /// Whether the answer is that of its nodes; none where it is no answer.
+    fn is_it(&self, said: &str) -> Option<bool> {
+        match self {
+            Self::ChainId(chain_id) => quantity(said).map(|said| said == *chain_id),
+            Self::Genesis(reference) => Some(said.starts_with(&**reference)),
+        }
+    }
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ChainId(chain_id) => chain_id.fmt(formatter),
+            Self::Genesis(reference) => reference.fmt(formatter),
+        }
     }
 }
 

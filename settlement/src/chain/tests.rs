@@ -182,5 +182,5 @@ async fn a_node_of_another_network_shows_nothing() {
     assert_eq!(methods(&ours), ["eth_chainId", "eth_blockNumber", "eth_blockNumber"]);
     let alone = Chain::new(nodes(vec![theirs.url.clone()]), 0);
     let block = alone.quantity("eth_blockNumber", json!([])).await;
-    assert_eq!(block, Err(RpcError::OtherNetwork(84_532)));
+    assert_eq!(block, Err(RpcError::OtherNetwork("84532".to_owned())));
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Clock, ForeignNetwork, Party, TransactionId, UnixMillis, Word};
+use ledger::OpenIntent;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Unread;
+use super::{Unread, Witness};
 use crate::facilitator::{Identified, Settled, Supported, Unknown, Verified};
 use crate::rail::breaker::Breaker;
 use crate::rail::{Member, RailObserver};
@@ -30,6 +31,9 @@ const OUTAGE_PAUSE_MS_MAX: i64 = 5_000;
 /// Questions at once about payments that came again: they keep no others waiting.
 const ASKED_AGAIN_MAX: usize = 8;
 
+/// Payments at once that are looked for at nodes.
+const LOOKING_MAX: usize = 4;
+
 /// Why nobody was asked.
 const BUSY: &str = "the facilitator is busy, or left alone because it is silent";
 
@@ -41,6 +45,9 @@ pub struct ForeignLine {
     verifying: Semaphore,
     settling: Semaphore,
     asking_again: Semaphore,
+    /// Who shows what landed, where nodes are named.
+    witness: Option<Witness>,
+    looking: Semaphore,
     /// How long each waits for a place.
     wait_max: Duration,
     /// Open while it is silent.
@@ -105,12 +112,20 @@ impl ForeignLine {
             verifying,
             settling,
             asking_again: Semaphore::new(ASKED_AGAIN_MAX),
+            witness: None,
+            looking: Semaphore::new(LOOKING_MAX),
             wait_max,
             silence: Mutex::default(),
             outage: Mutex::new(Breaker::with_pause_max(OUTAGE_PAUSE_MS_MAX)),
             told: Mutex::default(),
             unknown: Mutex::default(),
         }
+    }
+
+    /// With nodes that show what landed.
+    #[must_use]
+    pub fn seen_by(self, witness: Witness) -> Self {
+        Self { witness: Some(witness), ..self }
     }
 
     /// Which.
@@ -209,6 +224,19 @@ impl ForeignLine {
             self.note_settlement(&settled, clock, observer);
         }
         heard(settled)
+    }
+
+    /// In which transaction a payment moved for good, where nodes are named and show it.
+    pub(super) async fn transaction_of(&self, open: &OpenIntent) -> Option<TransactionId> {
+        let witness = self.witness.as_ref()?;
+        let _place = self.looking.acquire().await.ok()?;
+        match witness.transaction_of(open).await {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                tracing::warn!(payment = %open.payment, network = %self.network.id, %error, "its nodes do not show whether it landed");
+                None
+            }
+        }
     }
 
     /// A place, after the others who wait for one; none where the facilitator is left alone.

@@ -17,8 +17,10 @@ use tokio::sync::watch;
 
 use super::house::{House, amount, continuous};
 use crate::Unread;
+use crate::chain::Nodes;
 use crate::facilitator::{Configuration, Facilitator, Headers};
-use crate::foreign::{Foreign, ForeignLine, Identity, resolver};
+use crate::foreign::witness::tests::transaction;
+use crate::foreign::{Foreign, ForeignLine, Identity, Witness, resolver};
 use crate::mock::{Act, Mock};
 use crate::rail::{Member, Settling, Unobserved};
 
@@ -35,6 +37,11 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::with(|line| line).await
+    }
+
+    /// With its network as it is made.
+    async fn with(made: impl FnOnce(ForeignLine) -> ForeignLine) -> Self {
         // Fails where another test was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (house, mock) = (House::new(continuous()).await, Mock::start().await);
@@ -48,7 +55,7 @@ impl Scene {
         let member = Member { name: "it".into(), facilitator, weight: 1, running_max: 8 };
         let tokens = vec!["mint".parse().unwrap()];
         let network = ForeignNetwork { id: SOLANA.into(), tokens, max_timeout_seconds: 60 };
-        let lines = vec![ForeignLine::new(network, member, LONG)];
+        let lines = vec![made(ForeignLine::new(network, member, LONG))];
         let clock = Arc::clone(&house.clock) as Arc<dyn Clock>;
         let foreign = Foreign::new(lines, house.ledger.clone(), clock, Arc::new(Unobserved));
         Self { house, mock, foreign }
@@ -58,7 +65,7 @@ impl Scene {
         let names = (SOLANA, "mint", "payee");
         let offer = Offer::foreign(names, amount(1_000), 60, (&Map::new(), "quote"));
         let party = |name: &str| Party::Named(name.parse().unwrap());
-        let payload = json!({ "x402Version": 2, "accepted": offer, "payload": { "transaction": nonce } });
+        let payload = json!({ "x402Version": 2, "accepted": offer, "payload": { "transaction": transaction(0, &[nonce]) } });
         let intent = Intent {
             network: SOLANA.into(),
             token: party("mint"),
@@ -187,6 +194,55 @@ async fn whoever_comes_second_to_write_down_what_was_heard_has_no_error_to_tell(
     assert_ne!(first, second, "one of them wrote it down");
     drop(logging);
     assert_eq!(errors.load(Ordering::SeqCst), 0);
+}
+
+/// A node on which this transaction has landed, and paid.
+async fn node(shown: String) -> (Mock, Witness) {
+    let mock = Mock::start().await;
+    let balance = |amount: &str| {
+        let units = json!({ "amount": amount });
+        json!([{ "mint": "mint", "owner": "payee", "uiTokenAmount": units }])
+    };
+    let meta = json!({ "err": null, "preTokenBalances": balance("0"), "postTokenBalances": balance("1000") });
+    mock.does(Act::Reply(Arc::new(move |question| {
+        let result = match question["method"].as_str().unwrap() {
+            "getGenesisHash" => json!("devnet"),
+            "getTransaction" => json!({ "transaction": [shown, "base64"], "meta": meta }),
+            _ => json!([{ "signature": "landed", "err": null, "memo": null, "blockTime": null }]),
+        };
+        json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string()
+    })));
+    let witness = Witness::new(Nodes::new(vec![mock.url.clone()], LONG).unwrap().of_genesis("devnet"));
+    (mock, witness)
+}
+
+#[tokio::test]
+async fn what_a_node_shows_is_written_down_whoever_comes_and_its_facilitator_is_not_asked() {
+    for comes_again in [true, false] {
+        let (_node, witness) = node(transaction(7, &[1])).await;
+        let scene = Scene::with(|line| line.seen_by(witness)).await;
+        scene.settles(None);
+        let ((payment, _), (other, _)) = (scene.asked(1).await, scene.asked(2).await);
+        if comes_again {
+            assert!(scene.foreign.settle_again(payment).await);
+        } else {
+            let (stop, stopped) = watch::channel(false);
+            let watching = resolver::watch(scene.foreign.clone(), Duration::from_millis(1), stopped);
+            let running = tokio::spawn(watching);
+            while scene.house.ledger.open_unknown(payment).is_some() {
+                tokio::task::yield_now().await;
+            }
+            stop.send_replace(true);
+            running.await.unwrap();
+        }
+        assert!(scene.mock.calls().is_empty(), "comes again: {comes_again}");
+        assert!(scene.house.ledger.open_unknown(other).is_some());
+        let record = scene.house.ledger.payment(payment).await.unwrap().unwrap();
+        assert_eq!(
+            (record.state, record.receipt.moved_by().as_deref()),
+            (PaymentState::Captured, Some("landed"))
+        );
+    }
 }
 
 #[tokio::test]

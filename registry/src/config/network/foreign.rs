@@ -1,8 +1,8 @@
-//! Reads those of `[[networks]]` that are no EVM ones: one facilitator verifies and settles there, and nothing is read.
+//! Reads those of `[[networks]]` that are no EVM ones: one facilitator verifies and settles there, and nodes show at most what landed.
 
-use domain::{Amount, ForeignNetwork, Word};
+use domain::{Amount, ForeignNetwork, Secret, Word};
 
-use super::read::{cap, times};
+use super::read::{self, cap, times};
 use super::{FacilitatorSettings, PAYER_UNSETTLED_MAX, SettlerSettings, settler};
 use crate::config::key_path::printable;
 use crate::config::settings::Coordination;
@@ -13,10 +13,8 @@ use domain::chain::TOKEN_DECIMALS;
 const TOKENS_MAX: usize = 8;
 
 /// Keys that say what such a network cannot do, and why.
-const REFUSED: [(&str, &str); 6] = [
-    ("rpc", NOT_READ),
-    ("rpc_file", NOT_READ),
-    ("confirmations", "counts blocks, and nothing of such a network is read here: leave it out"),
+const REFUSED: [(&str, &str); 4] = [
+    ("confirmations", "counts blocks, and only final ones count on such a network: leave it out"),
     (
         "treasury",
         "is for money that Faregate sends on, and it sends nothing on such a network: providers are paid at addresses of their own",
@@ -30,6 +28,9 @@ const REFUSED: [(&str, &str); 6] = [
 
 const NOT_READ: &str = "names nodes, and nothing of such a network is read here: its facilitator says what was settled; leave it out";
 
+/// What CAIP-2 names of networks begin with whose nodes are asked.
+const SOLANA: &str = "solana:";
+
 /// A network of the file that is no EVM one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignSettings {
@@ -37,6 +38,8 @@ pub struct ForeignSettings {
     pub network: ForeignNetwork,
     /// The most that one payer may have verified and not settled yet.
     pub payer_unsettled_max: Amount,
+    /// Nodes of Solana that show which payments landed, the preferred one first; there may be none. URLs hold API keys.
+    pub nodes: Vec<Secret>,
     /// Who verifies and settles there. Its weight does not matter.
     pub facilitator: FacilitatorSettings,
 }
@@ -70,6 +73,7 @@ pub(super) fn one(
             item.fail(told);
         }
     }
+    let nodes = nodes(&section, id.as_deref());
     let max_timeout = times(&section).map(|(max_timeout, _)| max_timeout);
     let payer_unsettled_max = section.item("payer_unsettled_max").and_then(|item| item.parse(cap));
     let tokens = tokens(&section);
@@ -80,6 +84,7 @@ pub(super) fn one(
     Some(ForeignSettings {
         network,
         payer_unsettled_max: payer_unsettled_max.unwrap_or_else(usual),
+        nodes: nodes?,
         facilitator: facilitator?,
     })
 }
@@ -98,6 +103,20 @@ pub(in crate::config) fn caip2(text: &str) -> Result<String, String> {
     let is_reference = (1..=32).contains(&reference.len())
         && reference.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if is_namespace && is_reference { Ok(text.to_owned()) } else { Err(malformed()) }
+}
+
+fn nodes(section: &Section<'_>, id: Option<&str>) -> Option<Vec<Secret>> {
+    let named: Vec<_> = ["rpc", "rpc_file"].into_iter().filter_map(|key| section.item(key)).collect();
+    if named.is_empty() {
+        return Some(Vec::new());
+    }
+    if id.is_none_or(|id| id.starts_with(SOLANA)) {
+        return read::nodes(section);
+    }
+    for item in named {
+        item.fail(NOT_READ);
+    }
+    None
 }
 
 fn tokens(section: &Section<'_>) -> Option<Vec<Word>> {

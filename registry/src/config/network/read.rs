@@ -62,10 +62,6 @@ pub(in crate::config) fn all(root: &Section<'_>, wallet: u64, coordination: Coor
 fn one(section: Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<NetworkSettings> {
     let chain_id = chain_id(&section, wallet, ids);
     let nodes = nodes(&section);
-    if nodes.iter().flatten().any(|node| value::is_open(node.expose())) {
-        let told = "names a node without https: whoever is on the way can say what the chain shows";
-        section.report().warn(&section.spot_of("rpc"), told);
-    }
     let confirmations = section.item("confirmations").and_then(|item| item.integer(0..=CONFIRMATIONS_MAX));
     let times = times(&section);
     let treasury = section.item("treasury").and_then(|item| item.parse(value::address));
@@ -123,7 +119,17 @@ fn caip2(text: &str) -> Result<u64, String> {
     }
 }
 
-fn nodes(section: &Section<'_>) -> Option<Vec<Secret>> {
+/// At least one.
+pub(super) fn nodes(section: &Section<'_>) -> Option<Vec<Secret>> {
+    let nodes = named_nodes(section)?;
+    if nodes.iter().any(|node| value::is_open(node.expose())) {
+        let told = "names a node without https: whoever is on the way can say what the chain shows";
+        section.report().warn(&section.spot_of("rpc"), told);
+    }
+    Some(nodes)
+}
+
+fn named_nodes(section: &Section<'_>) -> Option<Vec<Secret>> {
     let given = section.item("rpc");
     let in_file = section.item("rpc_file");
     match (given, in_file) {

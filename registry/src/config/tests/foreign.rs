@@ -31,6 +31,7 @@ fn a_network_that_is_no_evm_one_needs_tokens_and_one_facilitator() {
     assert!(config.networks.is_empty());
     assert_eq!((&*settings.network.id, settings.network.max_timeout_seconds), (SOLANA, 30));
     assert_eq!(settings.network.tokens[0].as_str(), "mint");
+    assert!(settings.nodes.is_empty(), "nobody needs to name any");
     assert_eq!(settings.facilitator.url, "https://f.example");
     let [(id, address)] = &*config.catalog.providers[0].foreign else { panic!("one address") };
     assert_eq!((&**id, address.as_str()), (SOLANA, OWN));
@@ -41,9 +42,20 @@ fn a_network_that_is_no_evm_one_needs_tokens_and_one_facilitator() {
 }
 
 #[test]
+fn nodes_of_solana_may_be_named() {
+    let text = network("rpc = [\"https://n/KEY\", \"http://m\"]", FACILITATOR);
+    let parsed = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    let nodes: Vec<_> = parsed.config.foreign[0].nodes.iter().map(|node| node.expose().to_owned()).collect();
+    assert_eq!(nodes, ["https://n/KEY", "http://m"]);
+    let warned: Vec<_> = parsed.warnings.iter().map(ToString::to_string).collect();
+    assert!(warned.iter().any(|warning| warning.contains("without https")), "{warned:?}");
+}
+
+#[test]
 fn what_cannot_be_done_there_is_refused_with_words() {
     let cases = [
-        ("rpc = [\"https://n\"]", FACILITATOR, "rpc", "nothing of such a network is read here"),
+        ("rpc = [\"n\"]", FACILITATOR, "rpc[0]", "must be the URL of a node"),
+        ("rpc = [\"https://n\"]\nrpc_file = \"f\"", FACILITATOR, "rpc", "keep one of them"),
         ("confirmations = 3", FACILITATOR, "confirmations", "leave it out"),
         ("margin = \"3s\"", FACILITATOR, "margin", "only the facilitator knows"),
         ("treasury = \"x\"", FACILITATOR, "treasury", "addresses of their own"),
@@ -62,6 +74,8 @@ fn what_cannot_be_done_there_is_refused_with_words() {
     }
     let two = format!("{FACILITATOR}[[networks.facilitators]]\nurl = \"https://g.example\"\n");
     assert!(errors(&network("", &two))[0].contains("must be one on such a network"));
+    let elsewhere = network("rpc = [\"https://n\"]", FACILITATOR).replace(SOLANA, "other:1");
+    assert!(errors(&elsewhere)[0].contains("nothing of such a network is read here"));
     let several = format!(
         "[data]\ncoordination = \"db\"\ndatabase = \"postgres://u@h/d\"\n{}",
         network("", FACILITATOR)

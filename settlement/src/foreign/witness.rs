@@ -1,0 +1,185 @@
+//! [`Witness`]: nodes of a Solana network, asked in which transaction a payment landed whose facilitator does not say so. Nothing is sent.
+//!
+//! What landed is the very message that was signed, and its token came to whom it was to come, in a block that is final: a message lands once,
+//! so that nothing else is evidence, and this is all of it.
+
+use domain::{Party, TransactionId, Word};
+use ledger::OpenIntent;
+use protocol::foreign::solana_message;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::chain::{Nodes, RpcError};
+
+/// Of a payer's newest transactions, how many are listed, and how many of those are read for one payment: of a client that writes no memo any
+/// may be the payment.
+const LISTED_MAX: usize = 1_000;
+const READ_MAX: usize = 64;
+
+/// What lists a payer's transactions.
+const LIST: &str = "getSignaturesForAddress";
+
+/// How far the network's clock may be behind ours.
+const SKEW_MS: i64 = 60_000;
+
+/// What a node says of a memo that is no text.
+const UNPARSEABLE: &str = "(unparseable)";
+
+/// Where the nodes of one network answer.
+pub struct Witness {
+    nodes: Nodes,
+}
+
+/// One transaction of a payer's.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    signature: String,
+    err: Option<Value>,
+    /// Behind its length in brackets.
+    memo: Option<String>,
+    /// Seconds.
+    block_time: Option<i64>,
+}
+
+/// One transaction, whole.
+#[derive(Debug, Deserialize)]
+struct Landed {
+    /// In base64, and the word for that.
+    transaction: (String, String),
+    meta: Meta,
+}
+
+/// What it did.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    err: Option<Value>,
+    pre_token_balances: Option<Vec<Balance>>,
+    post_token_balances: Option<Vec<Balance>>,
+}
+
+/// Of a token account, before or afterwards.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Balance {
+    mint: String,
+    owner: Option<String>,
+    ui_token_amount: Units,
+}
+
+#[derive(Debug, Deserialize)]
+struct Units {
+    amount: String,
+}
+
+// === impl Witness ===
+
+impl Witness {
+    /// By nodes of that network.
+    #[must_use]
+    pub const fn new(nodes: Nodes) -> Self {
+        Self { nodes }
+    }
+
+    /// Whether a node of that network answers.
+    ///
+    /// # Errors
+    /// What keeps it from doing so.
+    pub async fn answers(&self) -> Result<(), RpcError> {
+        self.nodes.call::<Value>("getSlot", json!([])).await.map(drop)
+    }
+
+    /// In which transaction a payment moved for good; none where nothing shows that it did.
+    ///
+    /// # Errors
+    /// No node answers, or one answers what cannot be read.
+    pub(super) async fn transaction_of(&self, open: &OpenIntent) -> Result<Option<TransactionId>, RpcError> {
+        let Some((payer, message)) = payer_of(open).zip(message_of(open)) else { return Ok(None) };
+        let which = json!([payer.as_str(), { "limit": LISTED_MAX, "commitment": "finalized" }]);
+        let listed: Vec<Listed> = self.nodes.call(LIST, which).await?;
+        let since = open.held_at.plus(-SKEW_MS).seconds();
+        let may_be = |one: &&Listed| one.may_be(&message, since);
+        for one in listed.iter().filter(may_be).take(READ_MAX) {
+            let how = json!({ "encoding": "base64", "commitment": "finalized", "maxSupportedTransactionVersion": 0 });
+            let landed: Option<Landed> =
+                self.nodes.call("getTransaction", json!([one.signature, how])).await?;
+            if landed.is_some_and(|landed| landed.paid(open, &message)) {
+                let signature = one.signature.parse();
+                return Ok(Some(TransactionId::Named(signature.map_err(|_| RpcError::Malformed(LIST))?)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The payer's address, where it is one of such a network.
+fn payer_of(open: &OpenIntent) -> Option<Word> {
+    named(open.intent.payer)
+}
+
+/// What the payer signed.
+fn message_of(open: &OpenIntent) -> Option<Vec<u8>> {
+    let payment: Value = serde_json::from_str(&open.intent.payload).ok()?;
+    solana_message(payment["payload"]["transaction"].as_str()?)
+}
+
+const fn named(party: Party) -> Option<Word> {
+    match party {
+        Party::Named(word) => Some(word),
+        Party::Evm(_) => None,
+    }
+}
+
+// === impl Listed ===
+
+impl Listed {
+    /// Whether it may be what was signed, as far as a list tells.
+    fn may_be(&self, message: &[u8], since: i64) -> bool {
+        self.err.is_none()
+            && self.block_time.is_none_or(|time| time >= since)
+            && self.memo.as_deref().is_none_or(|memo| is_in(memo, message))
+    }
+}
+
+/// Whether a message has the first of its memos.
+fn is_in(memo: &str, message: &[u8]) -> bool {
+    let text = memo.split_once("] ").map_or(memo, |(_, text)| text);
+    let first = text.split("; [").next().unwrap_or_default().as_bytes();
+    first.is_empty() || text == UNPARSEABLE || message.windows(first.len()).any(|window| window == first)
+}
+
+// === impl Landed ===
+
+impl Landed {
+    /// Whether it is this payment, and the provider has what was to be paid.
+    fn paid(&self, open: &OpenIntent, message: &[u8]) -> bool {
+        if self.meta.err.is_some() || solana_message(&self.transaction.0).as_deref() != Some(message) {
+            return false;
+        }
+        let gained = self.meta.gained(&open.intent.pay_to.to_string(), &open.intent.token.to_string());
+        let has_all = gained >= Some(i128::from(open.amount.atomic()));
+        if !has_all {
+            tracing::error!(payment = %open.payment, ?gained, "what was signed has landed, and did not pay");
+        }
+        has_all
+    }
+}
+
+// === impl Meta ===
+
+impl Meta {
+    /// By how much somebody has more of a token; none where that cannot be read.
+    fn gained(&self, owner: &str, mint: &str) -> Option<i128> {
+        let has = |balances: &Option<Vec<Balance>>| {
+            let of_it = |one: &&Balance| one.mint == mint && one.owner.as_deref() == Some(owner);
+            let all = balances.iter().flatten().filter(of_it);
+            all.map(|one| one.ui_token_amount.amount.parse::<u64>().ok().map(i128::from))
+                .sum::<Option<i128>>()
+        };
+        has(&self.post_token_balances)?.checked_sub(has(&self.pre_token_balances)?)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
