@@ -68,7 +68,8 @@ impl Proxy {
         let Parts { ledger, registry, settings, metrics, clock, deposits, .. } = parts;
         let directory = registry.directory();
         let deposits = deposits.map(|deposits| DepositView::new(deposits, ledger.clone(), registry.clone()));
-        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone(), deposits));
+        let clients = settings.limits.clients_per_address;
+        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone(), deposits, clients));
         let header_max = settings.limits.payment_header_bytes_max;
         let newer = Newer::new(registry, ledger.secret(), Arc::clone(&snapshot), header_max);
         Self {
