@@ -1,5 +1,7 @@
 //! `/v1/settlements`: what was settled with providers, of which payments; and a settlement at once, where somebody asks.
 
+mod owed;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -105,7 +107,11 @@ struct MemberLine {
 }
 
 pub(crate) fn router() -> OpenApiRouter<ControlState> {
-    OpenApiRouter::default().routes(routes!(list, run)).routes(routes!(get)).routes(routes!(members))
+    OpenApiRouter::default()
+        .merge(owed::router())
+        .routes(routes!(list, run))
+        .routes(routes!(get))
+        .routes(routes!(members))
 }
 
 /// Settlements, newest first.

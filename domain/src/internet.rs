@@ -1,4 +1,4 @@
-//! [`is_public`]: whether an address may be called because somebody from outside asks for it: a receiver of webhooks (W4),
+//! [`customer`]: whose address it is. [`is_public`]: whether an address may be called because somebody from outside asks for it: a receiver of webhooks (W4),
 //! a tenant's upstream.
 //!
 //! What is not surely of the public internet is none: a new kind of private network is refused until it is known here.
@@ -69,6 +69,15 @@ pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// Whose address it is: of IPv6 a customer has a /64 at least, and may call from each of it.
+#[must_use]
+pub fn customer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
 use crate::output::{Format, Verdict, absolute, print_json, print_text};
+use crate::owed;
 use crate::service::outlets;
+use crate::service::settings::books;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -31,6 +33,8 @@ struct Findings {
     notes: Vec<String>,
     /// Why nothing is said about what came through the management API; none where it was looked at, or not worth a look.
     unseen: Option<String>,
+    /// Why nothing is said about what providers earned; none where that was looked at, or nothing was there to look at.
+    unread: Option<String>,
     /// Whether nothing opens the management API.
     control_closed: bool,
 }
@@ -46,10 +50,12 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
     let loaded = arguments.config.load();
     let findings = match &loaded {
         Ok(loaded) => {
-            let notes = outlets::warnings(&loaded.config).chain(unsold(&loaded.config)).collect();
+            let mut findings = Findings::beside(&loaded.config).await;
+            let notes = outlets::warnings(&loaded.config).chain(unsold(&loaded.config));
+            findings.notes.extend(notes);
             let warnings = loaded.warnings.clone();
             let control_closed = loaded.config.control.admin_token.is_none();
-            Findings { warnings, notes, control_closed, ..Findings::beside(&loaded.config).await }
+            Findings { warnings, control_closed, ..findings }
         }
         Err(errors) => Findings { errors: placed(errors), ..Findings::default() },
     };
@@ -128,8 +134,8 @@ impl Findings {
     async fn beside(config: &Config) -> Self {
         let tried = Registry::try_file(config, Arc::new(SystemClock)).await;
         let errors = match tried {
-            Ok(true) => return Self::default(),
-            Ok(false) => return Self::unseen(format!("there is no database yet{}", place(config))),
+            Ok(Some(providers)) => return Self::owed(config, &providers).await,
+            Ok(None) => return Self::unseen(format!("there is no database yet{}", place(config))),
             Err(RegistryError::File(errors)) => placed(&errors),
             Err(RegistryError::Invalid(mistakes)) => {
                 mistakes.iter().map(|mistake| Mistake::Unplaced(mistake.to_string())).collect()
@@ -140,6 +146,17 @@ impl Findings {
             Err(error) => return Self::unseen(format!("{error}{}", place(config))),
         };
         Self { errors, ..Self::default() }
+    }
+
+    /// Who would be gone with this file, and is owed something.
+    async fn owed(config: &Config, providers: &HashSet<Arc<str>>) -> Self {
+        match ledger::owed_of(&books(&config.data)).await {
+            Ok(owed) => {
+                let notes = owed::warnings(&owed, |name| providers.contains(name)).collect();
+                Self { notes, ..Self::default() }
+            }
+            Err(error) => Self { unread: Some(error.to_string()), ..Self::default() },
+        }
     }
 
     fn unseen(why: impl ToString) -> Self {
@@ -153,10 +170,12 @@ impl Findings {
         });
         let warnings = self.warnings.iter().map(ToString::to_string).chain(self.notes.iter().cloned());
         let warnings = warnings.map(|warning| format!("warning: {warning}"));
-        let unseen = self.unseen.iter();
-        errors.chain(warnings).chain(unseen.map(|why| {
+        let unseen = self.unseen.iter().map(|why| {
             format!("not seen: routes, providers and agents of the management API, because {why}")
-        }))
+        });
+        let unread = self.unread.iter();
+        let unread = unread.map(|why| format!("not seen: what providers earned, because {why}"));
+        errors.chain(warnings).chain(unseen).chain(unread)
     }
 
     fn object(&self) -> Value {
@@ -170,7 +189,7 @@ impl Findings {
             "ok": self.errors.is_empty(),
             "errors": errors.collect::<Vec<_>>(),
             "warnings": warnings.collect::<Vec<_>>(),
-            "not_seen": self.unseen,
+            "not_seen": self.unseen.as_ref().or(self.unread.as_ref()),
             "control_closed": self.control_closed,
         })
     }

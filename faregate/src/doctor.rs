@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::client;
 use crate::output::{Format, Verdict, print_json, print_text};
+use crate::owed;
 use upstreams::Upstream;
 
 /// How far this machine's clock and the gateway's may be apart: signed payments live for a minute.
@@ -25,7 +26,10 @@ const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
 /// What the ops listener says where the last reload was refused.
 const RELOAD_REFUSED: &str = "faregate_last_reload_failed 1";
 
-/// Providers of a page.
+/// What it says of each section that waits for a restart, as far as its name.
+const RESTART_PENDING: &str = "faregate_restart_pending{section=\"";
+
+/// Rows of a page.
 const PAGE: usize = 500;
 
 /// What is looked at.
@@ -114,6 +118,17 @@ fn refused_reload(metrics: &str) -> Option<String> {
     metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
 }
 
+/// What of the file is not in force, and is not until a restart.
+fn waits_for_restart(metrics: &str) -> Option<String> {
+    let section = |line: &str| {
+        let rest = line.strip_prefix(RESTART_PENDING)?.strip_suffix("\"} 1")?;
+        Some(format!("[{rest}]"))
+    };
+    let sections: Vec<String> = metrics.lines().filter_map(section).collect();
+    let words = || format!("{} changed in the file and waits for a restart", sections.join(", "));
+    (!sections.is_empty()).then(words)
+}
+
 /// A listener as it is called from its own machine.
 fn url(mut address: SocketAddr) -> String {
     match address.ip() {
@@ -159,6 +174,7 @@ impl Patient {
         findings.push(Finding::new("readiness", self.unready().await));
         if let Ok(metrics) = self.metrics().await {
             findings.push(Finding::new("last reload", refused_reload(&metrics)));
+            findings.push(Finding::new("restart", waits_for_restart(&metrics)));
         }
         let access = self.closed().await;
         let is_open = access.is_none();
@@ -169,19 +185,39 @@ impl Patient {
         findings.push(Finding::new("clock", self.skewed().await));
         findings.push(Finding::new("books", self.unbalanced().await));
         findings.push(Finding::new("audit log", self.tampered().await));
+        findings.push(Finding { decides: false, ..Finding::new("earnings", self.owed().await) });
     }
 
     /// Where all providers' servers are, however they came.
     async fn upstreams(&self) -> anyhow::Result<Vec<Upstream>> {
-        let (mut found, mut after) = (Vec::new(), String::new());
+        Ok(self.pages("/v1/providers").await?.iter().flat_map(upstreams::of_page).collect())
+    }
+
+    /// All pages of a list.
+    async fn pages(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let (mut pages, mut after) = (Vec::new(), String::new());
         loop {
-            let page = self.ask(&format!("/v1/providers?limit={PAGE}{after}")).await?;
-            found.extend(upstreams::of_page(&page));
-            match page["next"].as_str() {
-                Some(next) => after = format!("&after={next}"),
-                None => return Ok(found),
+            let page = self.ask(&format!("{path}?limit={PAGE}{after}")).await?;
+            let next = page["next"].as_str().map(|next| format!("&after={next}"));
+            pages.push(page);
+            match next {
+                Some(next) => after = next,
+                None => return Ok(pages),
             }
         }
+    }
+
+    /// Who is gone, and earned what was not settled.
+    async fn owed(&self) -> Option<String> {
+        let pages = match self.pages("/v1/settlements/owed").await {
+            Ok(pages) => pages,
+            Err(error) => return Some(format!("{error:#}")),
+        };
+        let rows = pages.iter().flat_map(|page| page["data"].as_array().into_iter().flatten());
+        let gone = rows.filter(|row| row["gone"] == Value::Bool(true));
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let told = gone.map(|row| owed::warning(&word(&row["provider"]), &word(&row["owed"]["display"])));
+        Some(told.collect::<Vec<_>>().join("\n")).filter(|told| !told.is_empty())
     }
 
     async fn metrics(&self) -> reqwest::Result<String> {
@@ -279,6 +315,15 @@ mod tests {
         let config = Config::parse(Path::new("f.toml"), file, &Environment::default()).unwrap().config;
         let arguments = Line::parse_from([&["doctor"][..], line].concat()).arguments;
         Patient::new(arguments, Some(&config)).unwrap()
+    }
+
+    #[test]
+    fn the_doctor_names_each_section_that_waits_for_a_restart() {
+        let metrics = "# TYPE faregate_restart_pending gauge\nfaregate_restart_pending{section=\"limits\"} 1\n\
+                       faregate_restart_pending{section=\"listen\"} 1\n";
+        let told = waits_for_restart(metrics).unwrap();
+        assert!(told.starts_with("[limits], [listen] changed"), "{told}");
+        assert_eq!(waits_for_restart("faregate_catalog_version 1\n"), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod key;
 mod logging;
 mod manage;
 mod output;
+mod owed;
 mod pay;
 mod progress;
 mod random;

@@ -57,8 +57,8 @@ impl Buffered {
         Ok(Self { inner, unflushed: false, first_bytes: header, clock, digest, alarm: None })
     }
 
-    /// Ready when a header that is waited for is late.
-    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// Ready when a client takes too long for a header that is waited for.
+    fn poll_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.clock.deadline() else {
             self.alarm = None;
             return Poll::Pending;
@@ -89,8 +89,8 @@ impl AsyncRead for Buffered {
         if read.is_ready() && self.alarm.is_none() {
             return read;
         }
-        // Asked also when bytes came: one that sends a byte at a time is late all the same.
-        match self.poll_late(context) {
+        // Asked also when bytes came: one that sends a byte at a time is slow all the same.
+        match self.poll_slow(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => read,
         }

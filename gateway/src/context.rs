@@ -9,7 +9,7 @@ use domain::{Amount, Capture, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
 use crate::challenge::Asking;
-use crate::counting::Late;
+use crate::counting::Waiting;
 use crate::held::Held;
 use crate::meter::Meter;
 use crate::metrics::Outcome;
@@ -85,7 +85,7 @@ pub(crate) struct Exchange {
     /// Set where its answer tells what it costs.
     pub(crate) meter: Option<Meter>,
     /// An answer that waits for that.
-    pub(crate) late: Option<Late>,
+    pub(crate) waiting: Option<Waiting>,
     /// Set where its connection to the upstream ends by itself.
     pub(crate) until: Option<Until>,
 }
@@ -210,7 +210,7 @@ impl Exchange {
             recording: None,
             is_upgrade: false,
             meter: None,
-            late: None,
+            waiting: None,
             until: None,
         }
     }
@@ -235,22 +235,20 @@ impl Exchange {
         }
     }
 
-    /// Whether its request took more than half of that: who sends the last of it late would have work done that is never paid.
+    /// Whether its request took more than half of that: who takes its time with the last of it would have work done that is never paid.
     pub(crate) fn came_slowly(&self, started: Instant) -> bool {
         let half = |by: Instant| by.saturating_duration_since(started) / 2;
         self.request_bytes > 0 && self.answer_by().is_some_and(|by| started.elapsed() > half(by))
     }
 
     /// Whether it took longer.
-    pub(crate) fn is_late(&self) -> bool {
-        matches!(&self.money, Money::Signed(signed) if signed.is_late())
+    pub(crate) fn is_overdue(&self) -> bool {
+        matches!(&self.money, Money::Signed(signed) if signed.is_overdue())
     }
 
-    /// What is still to come of an answer that is paid for may take its time; not of one that is counted as it passes.
-    pub(crate) fn settled(&mut self) {
-        if !matches!(self.money, Money::Signed(_) | Money::Counting(_))
-            && let Some(until) = self.until.take()
-        {
+    /// What is still to come of its answer may take its time. Not of one that says at its end what it costs.
+    pub(crate) fn lift_time_limit(&mut self) {
+        if let Some(until) = self.until.take() {
             until.lift();
         }
     }

@@ -25,14 +25,14 @@ use crate::until::Until;
 const INFORMATIONAL: u16 = 102;
 
 /// An answer that waits until its amount is known.
-pub(crate) struct Late {
+pub(crate) struct Waiting {
     header: ResponseHeader,
     body: BytesMut,
 }
 
-// === impl Late ===
+// === impl Waiting ===
 
-impl Late {
+impl Waiting {
     /// Takes the header away from Pingora.
     pub(crate) fn take(response: &mut ResponseHeader) -> Result<Self, Refusal> {
         let instead = ResponseHeader::build(INFORMATIONAL, Some(0)).map_err(|_| Refusal::Internal)?;
@@ -74,8 +74,8 @@ impl Proxy {
         if let (Some(meter), None) = (&mut exchange.meter, error) {
             meter.end();
         }
-        if let Some(late) = exchange.late.take().filter(|_| error.is_none()) {
-            return self.answer_late(session, context, late).await;
+        if let Some(waiting) = exchange.waiting.take().filter(|_| error.is_none()) {
+            return self.answer_waiting(session, context, waiting).await;
         }
         match std::mem::replace(&mut exchange.money, Money::Done) {
             Money::Counting(held) => context.outcome = self.end_stream(exchange, held, error).await,
@@ -84,7 +84,7 @@ impl Proxy {
     }
 
     /// A client that stops reading must not outlast the time in which the answer can be settled behind it.
-    pub(crate) fn hurry(&self, session: &mut Session, exchange: &Exchange) {
+    pub(crate) fn bound_reading(&self, session: &mut Session, exchange: &Exchange) {
         let Some(by) = exchange.settles_by() else { return };
         let now = self.ledger.time().plus(SETTLED_BEHIND_MS);
         let left = u64::try_from(by.saturating_mul(1_000).saturating_sub(now.0)).unwrap_or(0);
@@ -93,8 +93,8 @@ impl Proxy {
     }
 
     /// The amount is known: the money is taken, then the answer is given.
-    async fn answer_late(&self, session: &mut Session, context: &mut RequestContext, late: Late) {
-        let Late { mut header, body } = late;
+    async fn answer_waiting(&self, session: &mut Session, context: &mut RequestContext, waiting: Waiting) {
+        let Waiting { mut header, body } = waiting;
         let Some(exchange) = &mut context.exchange else { return };
         let captured = capture::take(exchange, &mut header, &self.metrics, &mut context.times).await;
         let body = body.freeze();

@@ -8,8 +8,8 @@ use ledger::Ledger;
 use protocol::eip712::Domain;
 use protocol::offer::MAX_TIMEOUT_SECONDS;
 use protocol::permit::PermitDomain;
-use serde_json::{Map, Value};
 use settlement::Foreign;
+use settlement::foreign::OfferTerms;
 use settlement::rail::Settlers;
 use tokio::sync::watch;
 
@@ -43,7 +43,7 @@ pub(crate) struct Currencies {
 }
 
 /// What offers on networks that are no EVM ones carry; none where that is not known.
-pub(crate) type Extras = Vec<Option<Arc<Map<String, Value>>>>;
+pub(crate) type Extras = Vec<Option<Arc<OfferTerms>>>;
 
 /// Who tells of changes: of EVM networks, and of others.
 pub(crate) type Changes = (Option<watch::Receiver<u64>>, Option<watch::Receiver<u64>>);
@@ -122,7 +122,7 @@ impl Currencies {
     /// What offers on each of them carry, in their order.
     pub(crate) fn extras(&self) -> Extras {
         let lines = self.foreign.iter().flat_map(|foreign| {
-            foreign.lines().map(|line| foreign.extra(&line.network().id)).collect::<Vec<_>>()
+            foreign.lines().map(|line| foreign.terms(&line.network().id)).collect::<Vec<_>>()
         });
         lines.collect()
     }

@@ -118,13 +118,14 @@ impl Proxy {
         request: Admitted,
     ) -> Result<Decision, Refusal> {
         let (offer, at) = (routed.offer().ok_or(Refusal::Internal)?, self.ledger.time());
+        let client = rate::client(session);
         let headers = &session.req_header().headers;
         let judged = |found| {
             let credential = Credential::find(headers)?;
             verify(credential, &routed.route, offer, (at, found), &self.settings.limits)
         };
         let claim = match record::timed(&mut context.times.verify, || judged(None)) {
-            Ok(claim) => prove(claim, self.public.as_deref(), |found| judged(Some(found))).await,
+            Ok(claim) => prove(claim, self.public.as_deref(), client, |found| judged(Some(found))).await,
             refused => refused,
         };
         let claim = match claim {

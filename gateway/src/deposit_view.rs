@@ -1,6 +1,8 @@
 //! [`DepositView`]: `POST /.well-known/faregate/wallets/{id}/deposit`, where agents call: what the management API has as
 //! `/v1/wallets/{id}/deposit`, whose listener they seldom reach. Next: `settlement::deposits`.
 
+use std::net::IpAddr;
+
 use domain::{Amount, WalletId};
 use http::{HeaderMap, HeaderValue};
 use ledger::Ledger;
@@ -39,7 +41,7 @@ impl DepositView {
         request: &Admitted,
         wallet: WalletId,
         url: &str,
-        headers: &HeaderMap,
+        (headers, client): (&HeaderMap, Option<IpAddr>),
     ) -> Result<Reply, Refusal> {
         if request.method != "POST" {
             return Err(Refusal::Method { method: None, allowed: vec!["POST".to_owned()] });
@@ -55,7 +57,7 @@ impl DepositView {
             self.ledger.create_wallet(wallet).await.map_err(|_| Refusal::LedgerUnavailable)?;
         }
         let url = format!("{url}?{query}");
-        let told = self.deposits.answer(&Asked { wallet, amount, url: &url, payment }).await;
+        let told = self.deposits.answer(&Asked { wallet, amount, url: &url, payment, client }).await;
         let DepositReply { status, headers, body } = told.reply();
         let reply = Reply::json(status, body.to_string());
         Ok(headers.into_iter().fold(reply, |reply, (name, value)| reply.with(name, value)))

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use domain::catalog::{Provider, Route};
 use domain::{Amount, ForeignNetwork, ReplayKey, Settle, Word};
 use parking_lot::Mutex;
+use protocol::foreign::ForeignPayload;
 use protocol::offer::Offer;
 use serde_json::{Map, Value};
 use settlement::Foreign;
+use settlement::foreign::OfferTerms;
 
 /// A token of such a network, made out to a provider's own address there.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct ForeignWay {
     pub(crate) max_timeout_seconds: u64,
     /// What its facilitator wants clients to find in an offer.
     extra: Arc<Map<String, Value>>,
+    /// By what of it.
+    terms: Arc<OfferTerms>,
 }
 
 /// Payments that a facilitator is asked about before anything is held for them. Cheap to clone.
@@ -44,13 +48,14 @@ pub(crate) fn ways(route: &Route, provider: &Provider, foreign: Option<&Foreign>
     for line in foreign.lines() {
         let ForeignNetwork { id, tokens, max_timeout_seconds } = line.network();
         let own = provider.foreign.iter().find(|(network, _)| network == id);
-        let (Some((_, pay_to)), Some(extra)) = (own, foreign.extra(id)) else { continue };
+        let (Some((_, pay_to)), Some(terms)) = (own, foreign.terms(id)) else { continue };
         ways.extend(tokens.iter().map(|token| ForeignWay {
             network: Arc::clone(id),
             token: *token,
             pay_to: *pay_to,
             max_timeout_seconds: *max_timeout_seconds,
-            extra: Arc::clone(&extra),
+            extra: Arc::clone(&terms.extra),
+            terms: Arc::clone(&terms),
         }));
     }
     ways
@@ -59,6 +64,13 @@ pub(crate) fn ways(route: &Route, provider: &Provider, foreign: Option<&Foreign>
 // === impl ForeignWay ===
 
 impl ForeignWay {
+    /// The same as it was when a client took it: it may have named another account of its facilitator then.
+    pub(crate) fn taken_by(&self, payload: &ForeignPayload) -> Self {
+        let extra =
+            payload.taken().map_or_else(|| Arc::clone(&self.extra), |taken| self.terms.taken_as(taken));
+        Self { extra, ..self.clone() }
+    }
+
     /// What is asked for in this way.
     pub(crate) fn offer(&self, amount: Amount, quote: &str) -> Offer {
         let names = (&*self.network, self.token.as_str(), self.pay_to.as_str());

@@ -156,7 +156,7 @@ impl Gateway {
 /// What is risked on public networks, counted from now on; none where no payments are taken there.
 fn public(parts: &mut Parts) -> Option<Arc<Public>> {
     let networks = parts.public.take()?;
-    let public = Public::new(networks);
+    let public = Public::new(networks, parts.settings.limits.clients_per_address);
     tokio::spawn(public.exposure.clone().follow(parts.ledger.clone()));
     Some(Arc::new(public))
 }

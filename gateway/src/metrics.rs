@@ -7,6 +7,7 @@ mod commits;
 mod label;
 mod making;
 mod metered;
+mod reloads;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::meter::{Mistake, Source};
 use crate::metrics::commits::CommitMetrics;
 use crate::metrics::making::Making;
 use crate::metrics::metered::MeteredMetrics;
+use crate::metrics::reloads::ReloadMetrics;
 use crate::rate::STRANGERS;
 use crate::shutdown::Shutdown;
 
@@ -52,8 +54,7 @@ pub struct Metrics {
     commits: CommitMetrics,
     metered: MeteredMetrics,
     requests_in_flight: IntGauge,
-    reloads: IntCounterVec,
-    last_reload_failed: IntGauge,
+    reloads: ReloadMetrics,
     catalog_version: IntGauge,
     connections_refused: IntCounter,
     traffic_failures: IntCounter,
@@ -127,9 +128,7 @@ impl Metrics {
             metered: MeteredMetrics::new(&made)?,
             requests_in_flight: made
                 .gauge("requests_in_flight", "Requests between their header and their line in the log.")?,
-            reloads: made.counters("reloads_total", "Reloads of the catalog.", &["result"])?,
-            last_reload_failed: made
-                .gauge("last_reload_failed", "1 while the file on disk is refused, else 0.")?,
+            reloads: ReloadMetrics::new(&made)?,
             catalog_version: made.gauge("catalog_version", "The catalog that serves.")?,
             connections_refused: made
                 .counter("connections_refused_total", "Connections closed over the limit.")?,
@@ -145,12 +144,11 @@ impl Metrics {
 
     /// Makes the series of closed labels, so that the first of each is seen as an increase.
     fn begin(&self) {
-        let closed: [(&IntCounterVec, &[&str]); 5] = [
+        let closed: [(&IntCounterVec, &[&str]); 4] = [
             (&self.policy_cache, &["hit", "miss"]),
             (&self.violations, &VIOLATIONS),
             (&self.rate_limited, &["route", "provider", STRANGERS]),
             (&self.collisions, &["replayed", "conflict", "in_progress"]),
-            (&self.reloads, &["ok", "failed"]),
         ];
         for (counter, values) in closed {
             values.iter().for_each(|value| drop(counter.with_label_values(&[*value])));
@@ -162,8 +160,12 @@ impl Metrics {
 
     /// Counts a reload of the catalog: `ok` or `failed`.
     pub fn reloaded(&self, ok: bool) {
-        self.reloads.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
-        self.last_reload_failed.set(i64::from(!ok));
+        self.reloads.reloaded(ok);
+    }
+
+    /// These sections of the file wait for a restart, and no others.
+    pub fn waits_for_restart(&self, sections: &[&str]) {
+        self.reloads.waits_for_restart(sections);
     }
 
     /// Takes over what others count themselves; to be called before each scrape.

@@ -14,17 +14,17 @@ impl Proxy {
     /// settled behind its answer any more, and a call whose payment could not be settled once its upstream has answered.
     pub(crate) fn outlived(&self, context: &mut RequestContext) -> pingora::Result<()> {
         let Some(exchange) = &context.exchange else { return Ok(()) };
-        if exchange.is_late() {
+        if exchange.is_overdue() {
             return Err(Self::fail(context, Refusal::UpstreamTimeout));
         }
         let started = context.started;
         let is_old = exchange.is_upgrade && started.elapsed() > self.settings.limits.websocket_duration_max;
         let is_past_the_drain = exchange.is_stream()
             && self.shutdown.draining_for().is_some_and(|time| time > self.settings.shutdown.stream_grace);
-        let is_overdue = exchange
+        let is_past_settling = exchange
             .settles_by()
             .is_some_and(|by| self.ledger.time().plus(SETTLED_BEHIND_MS).seconds() >= by);
-        if is_old || is_past_the_drain || is_overdue {
+        if is_old || is_past_the_drain || is_past_settling {
             return Err(
                 Error::explain(ErrorType::ConnectionClosed, "the connection's time is over").into_down()
             );

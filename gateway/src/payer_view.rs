@@ -1,9 +1,10 @@
 //! [`PayerView`]: what a payer may see of its own, under the reserved prefix. Free, never forwarded, limited by address.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use dashmap::DashMap;
+use domain::internet::customer;
 use domain::{AgentId, Amount, CanonicalPath, PaymentId, Scope, UnixMillis, Window};
 use http::HeaderMap;
 use ledger::{Ledger, PaymentRecord, WindowSpent};
@@ -17,12 +18,10 @@ use crate::refusal::{Missing, Refusal, money};
 use crate::reply::Reply;
 use crate::sign_in::SignIn;
 use crate::stage::admit::Admitted;
+use crate::views::Views;
 
 /// Never routed to an upstream, whatever the catalog says.
 const PREFIX: &str = "/.well-known/faregate/";
-
-/// Addresses that are counted at once; older minutes are let go first.
-const COUNTED_ADDRESSES_MAX: usize = 50_000;
 
 /// Who asks, proved.
 struct Asker {
@@ -39,15 +38,21 @@ pub(crate) struct PayerView {
     sign_in: SignIn,
     /// None where no deposits are taken.
     deposits: Option<DepositView>,
-    views: DashMap<IpAddr, (i64, u32)>,
+    views: Views,
 }
 
 // === impl PayerView ===
 
 impl PayerView {
-    pub(crate) fn new(ledger: Ledger, directory: Directory, deposits: Option<DepositView>) -> Self {
+    pub(crate) fn new(
+        ledger: Ledger,
+        directory: Directory,
+        deposits: Option<DepositView>,
+        clients_per_address: NonZeroU32,
+    ) -> Self {
         let sign_in = SignIn::new(&ledger.secret());
-        Self { ledger, directory, sign_in, deposits, views: DashMap::new() }
+        let views = Views::new(PAYER_VIEWS_PER_MINUTE_MAX.saturating_mul(clients_per_address.get()));
+        Self { ledger, directory, sign_in, deposits, views }
     }
 
     /// Whether a path is ours to answer, in any spelling.
@@ -68,11 +73,13 @@ impl PayerView {
         headers: &HeaderMap,
         client: Option<IpAddr>,
     ) -> Result<Reply, Refusal> {
-        let at = self.ledger.time();
-        self.count(client, at)?;
+        let (at, client) = (self.ledger.time(), client.map(customer));
+        if client.is_some_and(|client| !self.views.count(client, at.minute())) {
+            return Err(Refusal::TooManyViews);
+        }
         let asked = request.path.as_str().strip_prefix(PREFIX).ok_or(Refusal::NotFound)?;
         if let (Some(wallet), Some(deposits)) = (deposit_view::wallet(asked), &self.deposits) {
-            return deposits.answer(request, wallet?, url, headers).await;
+            return deposits.answer(request, wallet?, url, (headers, client)).await;
         }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             return Err(Refusal::Method { method: None, allowed: vec!["GET".to_owned(), "HEAD".to_owned()] });
@@ -160,20 +167,6 @@ impl PayerView {
         let found = self.ledger.payment(id).await.map_err(|_| Refusal::LedgerUnavailable)?;
         let found = found.filter(|payment| asker.made(payment)).ok_or(Refusal::Missing(Missing::Payment))?;
         Ok(Reply::json(200, describe(&found).to_string()))
-    }
-
-    fn count(&self, client: Option<IpAddr>, at: UnixMillis) -> Result<(), Refusal> {
-        let Some(client) = client else { return Ok(()) };
-        let minute = at.minute();
-        if self.views.len() >= COUNTED_ADDRESSES_MAX {
-            self.views.retain(|_, (counted, _)| *counted == minute);
-        }
-        let mut entry = self.views.entry(client).or_insert((minute, 0));
-        if entry.0 != minute {
-            *entry = (minute, 0);
-        }
-        entry.1 = entry.1.saturating_add(1);
-        if entry.1 > PAYER_VIEWS_PER_MINUTE_MAX { Err(Refusal::TooManyViews) } else { Ok(()) }
     }
 }
 

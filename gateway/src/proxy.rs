@@ -68,7 +68,8 @@ impl Proxy {
         let Parts { ledger, registry, settings, metrics, clock, deposits, .. } = parts;
         let directory = registry.directory();
         let deposits = deposits.map(|deposits| DepositView::new(deposits, ledger.clone(), registry.clone()));
-        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone(), deposits));
+        let clients = settings.limits.clients_per_address;
+        let view = Arc::new(PayerView::new(ledger.clone(), directory.clone(), deposits, clients));
         let header_max = settings.limits.payment_header_bytes_max;
         let newer = Newer::new(registry, ledger.secret(), Arc::clone(&snapshot), header_max);
         Self {
@@ -228,11 +229,8 @@ impl ProxyHttp for Proxy {
         };
         match capture(exchange, response, &self.metrics, &mut context.times).await {
             // The real header comes later.
-            Ok(_) if exchange.late.is_some() => Ok(()),
-            Ok(outcome) => {
-                exchange.settled();
-                self.answered(session, response, outcome, context)
-            }
+            Ok(_) if exchange.waiting.is_some() => Ok(()),
+            Ok(outcome) => self.answered(session, response, outcome, context),
             Err(refusal) => Err(self.fail_to_capture(session, context, refusal)),
         }
     }
@@ -245,7 +243,7 @@ impl ProxyHttp for Proxy {
         context: &mut RequestContext,
     ) -> pingora::Result<Option<Bytes>> {
         scrub_trailers(trailers);
-        let waits = context.exchange.as_ref().is_some_and(|exchange| exchange.late.is_some());
+        let waits = context.exchange.as_ref().is_some_and(|exchange| exchange.waiting.is_some());
         Ok(waits.then(Bytes::new))
     }
 
@@ -261,7 +259,7 @@ impl ProxyHttp for Proxy {
         }
         let Some(exchange) = &mut context.exchange else { return Ok(None) };
         if let Some(chunk) = body {
-            self.hurry(session, exchange);
+            self.bound_reading(session, exchange);
             exchange.response_bytes += chunk.len() as u64;
             if let Some(recording) = &mut exchange.recording {
                 recording.push(chunk);
@@ -270,8 +268,8 @@ impl ProxyHttp for Proxy {
                 meter.push(chunk);
             }
         }
-        if let Some(late) = &mut exchange.late {
-            late.push(body);
+        if let Some(waiting) = &mut exchange.waiting {
+            waiting.push(body);
         }
         Ok(None)
     }

@@ -1,6 +1,7 @@
 //! [`PublicRail`]: what the gateway asks of public networks, and [`Public`]: what it risks there.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -116,8 +117,9 @@ impl PublicRail for Rail {
 // === impl Public ===
 
 impl Public {
-    pub(crate) fn new(networks: PublicNetworks) -> Self {
-        let (exposure, strangers) = (Exposure::default(), Strangers::new());
+    /// So many clients may stand behind an address.
+    pub(crate) fn new(networks: PublicNetworks, clients_per_address: NonZeroU32) -> Self {
+        let (exposure, strangers) = (Exposure::default(), Strangers::new(clients_per_address));
         Self { networks, exposure, strangers, verifying: Verifying::default() }
     }
 

@@ -43,8 +43,8 @@ pub(crate) enum NotPaid {
     #[error("refused: {0}")]
     Refused(String),
     /// Nothing moved: its upstream took so long that it could not be settled any more.
-    #[error("too late")]
-    Late,
+    #[error("its upstream's answer is overdue")]
+    Overdue,
     /// Nothing moved: nobody could settle it.
     #[error("nobody could settle it")]
     Unavailable,
@@ -83,7 +83,7 @@ impl SignedHold {
     }
 
     /// Whether its upstream took so long that it cannot be settled any more. One that is paid first waits for no upstream.
-    pub(crate) fn is_late(&self) -> bool {
+    pub(crate) fn is_overdue(&self) -> bool {
         self.settle != Settle::Before && Instant::now() >= self.answer_by
     }
 
@@ -106,8 +106,8 @@ impl SignedHold {
             // Nobody is asked to move nothing.
             return Err(not_moved(self.hold, NotPaid::Refused("nothing_used".to_owned())).await);
         }
-        if !self.is_kept && self.is_late() {
-            return Err(not_moved(self.hold, NotPaid::Late).await);
+        if !self.is_kept && self.is_overdue() {
+            return Err(not_moved(self.hold, NotPaid::Overdue).await);
         }
         if self.settle == Settle::Deferred || self.is_kept {
             let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;

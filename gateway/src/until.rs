@@ -2,7 +2,7 @@
 //!
 //! Pingora limits how long an upstream is silent, and begins anew with each piece of the request and of the answer. That is enough where
 //! an answer's header decides and a short request asks for it. Elsewhere the exchange gets a connection of its own, which ends at the
-//! moment, whoever waits for what, unless it was settled before. Next: [`crate::stage::forward`].
+//! moment, whoever waits for what, unless its answer's header came first and was enough. Next: [`crate::stage::forward`].
 
 use std::io;
 use std::pin::Pin;
@@ -53,18 +53,17 @@ impl Until {
     }
 
     /// Gives the exchange of a payment a connection of its own that ends then.
-    pub(crate) fn bind(&self, peer: &mut HttpPeer, payment: Option<PaymentId>) {
+    pub(crate) fn bind(&self, peer: &mut HttpPeer, payment: PaymentId) {
         let left = self.at.saturating_duration_since(Instant::now());
         let timeout = peer.options.connection_timeout.map_or(left, |timeout| timeout.min(left));
         peer.options.custom_l4 = Some(Arc::new(Connecting { until: self.clone(), timeout }));
         // Nobody else gets it, before or afterwards.
-        peer.group_key = payment.map_or(0, |payment| {
-            payment.as_bytes().iter().skip(8).fold(0, |name, byte| (name << 8) | u64::from(*byte))
-        });
+        let name = payment.as_bytes().iter().skip(8);
+        peer.group_key = name.fold(0, |name, byte| (name << 8) | u64::from(*byte));
         peer.options.idle_timeout = Some(Duration::ZERO);
     }
 
-    /// The exchange is settled: what is still to come may take its time.
+    /// What is still to come may take its time.
     pub(crate) fn lift(&self) {
         self.is_lifted.store(true, Ordering::Release);
     }
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_settled_may_take_its_time() {
+    async fn what_was_lifted_may_take_its_time() {
         let (mut ending, mut other, until) = ending(Duration::ZERO).await;
         until.lift();
         let writing = tokio::spawn(async move {

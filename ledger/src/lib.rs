@@ -68,7 +68,7 @@ pub use reports::intents::booked_of;
 pub use reports::lists::{ListedWallet, PayoutFilter};
 pub use reports::outgoing::{OutgoingFilter, outgoing_paid_of};
 pub use reports::payments::PaymentFilter;
-pub use reports::position::Position;
+pub use reports::position::{Position, owed_of};
 pub use reports::suspended::SuspendedFilter;
 pub use reports::usage::{Consumer, Revenue, RevenueBy};
 pub use reports::{Listed, Order, PAGE_MAX, Page, Timeline};

@@ -5,7 +5,7 @@ mod solana;
 
 use alloy_primitives::keccak256;
 use domain::{B256, ReplayKey};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::header;
 use crate::network;
@@ -76,6 +76,12 @@ impl ForeignPayload {
     #[must_use]
     pub fn replay_key(&self) -> ReplayKey {
         ReplayKey::of_transaction(&self.network, self.signed)
+    }
+
+    /// What the offer carried that its client took, as it says; none in v1, which says nothing of it.
+    #[must_use]
+    pub fn taken(&self) -> Option<&Map<String, Value>> {
+        self.accepted.as_ref().map(|accepted| &accepted.extra)
     }
 
     /// Whether its client may mean this offer: v1 names no more than the network.

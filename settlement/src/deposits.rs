@@ -9,6 +9,7 @@
 mod told;
 mod way;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::replay::FingerprintParts;
@@ -48,6 +49,8 @@ pub struct Asked<'a> {
     pub url: &'a str,
     /// The payment header, where there is one.
     pub payment: Option<&'a [u8]>,
+    /// Where it comes from, by the address that counts for it.
+    pub client: Option<IpAddr>,
 }
 
 /// Takes deposits. Cheap to clone.
@@ -108,7 +111,7 @@ impl Deposits {
             judged.map_err(|malformed| Box::new(Told::Malformed(malformed.to_string())))
         };
         let judged = match judge(None) {
-            Ok(judged) => self.inner.prove(payload, judged, |found| judge(Some(found))).await,
+            Ok(judged) => self.inner.prove(payload, (judged, asked.client), |found| judge(Some(found))).await,
             malformed => malformed,
         };
         let (way, judged) = match judged {
@@ -180,7 +183,7 @@ impl Deposits {
             }
             Settling::Unavailable(_) => Told::RailUnavailable,
             Settling::Refused(reason) => {
-                let asked = Asked { wallet, amount, url: &url, payment: None };
+                let asked = Asked { wallet, amount, url: &url, payment: None, client: None };
                 self.inner.ask(&asked, Unpaid::NotSettled { reason, payer })
             }
         };
@@ -218,12 +221,12 @@ impl Inner {
     async fn prove<'a>(
         &self,
         payload: &PaymentPayload,
-        judged: Judged<'a>,
+        (judged, client): (Judged<'a>, Option<IpAddr>),
         again: impl FnOnce(B256) -> Result<Judged<'a>, Box<Told>>,
     ) -> Result<Judged<'a>, Box<Told>> {
         for (way, digest) in &judged.unproven {
             let (payer, seal) = (payload.transfer().from(), payload.seal());
-            let sealed = Sealed { network: &way.asset.network, payer, digest: *digest, seal };
+            let sealed = Sealed { network: &way.asset.network, payer, digest: *digest, seal, client };
             match self.rail.word(sealed).await.map_err(|_| Told::RailUnavailable)? {
                 Word::Signed => return again(*digest),
                 Word::Nobody => {

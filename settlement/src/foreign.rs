@@ -9,6 +9,7 @@
 mod claims;
 pub mod line;
 pub mod resolver;
+mod told;
 mod unread;
 pub mod witness;
 
@@ -19,7 +20,6 @@ use std::time::Duration;
 use domain::{Clock, PaymentId, TransactionId, UnixMillis};
 use ledger::{Close, Ledger, LedgerError, OpenIntent};
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::rail::{Closed, RailObserver, Settling};
@@ -28,6 +28,7 @@ use claims::Claims;
 use line::{Heard, Unsettled};
 
 pub use line::{ForeignLine, Identity};
+pub use told::OfferTerms;
 pub use unread::Unread;
 pub use witness::Witness;
 
@@ -83,8 +84,8 @@ impl Foreign {
 
     /// What offers on a network carry for its facilitator; none before it has said so.
     #[must_use]
-    pub fn extra(&self, network: &str) -> Option<Arc<Map<String, Value>>> {
-        self.line(network)?.extra()
+    pub fn terms(&self, network: &str) -> Option<Arc<OfferTerms>> {
+        self.line(network)?.terms()
     }
 
     /// Sees each change of that.

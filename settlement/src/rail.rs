@@ -10,9 +10,9 @@ mod kept;
 mod line;
 mod memory;
 mod observer;
-mod payers;
 pub mod pool;
 mod settlers;
+mod shares;
 mod trust;
 mod words;
 
@@ -32,8 +32,8 @@ use crate::signed::Signed;
 use crate::ticks::Ticks;
 use funds::Purses;
 use memory::Memory;
-use payers::Payers;
 use pool::Queue;
+use shares::Shares;
 use trust::{DEBTORS_MAX, REMEMBERED_MS, Trust};
 
 pub use funds::{Funds, Lack};
@@ -103,7 +103,7 @@ struct Inner {
     networks: Vec<Network>,
     lines: Vec<Line>,
     purses: Purses,
-    payers: Payers,
+    payers: Shares<Address>,
     wait_max: Duration,
     memory: Memory,
     trust: Trust,
@@ -125,7 +125,7 @@ impl Rail {
         observer: Arc<dyn RailObserver>,
     ) -> Self {
         let networks = lines.iter().map(|line| line.network.clone()).collect();
-        let (purses, payers) = (Purses::new(), Payers::new(payer.running_max));
+        let (purses, payers) = (Purses::new(), Shares::new(payer.running_max));
         let (wait_max, memory, trust) = (payer.wait_max, Memory::default(), Trust::default());
         let changes = watch::Sender::default();
         let inner =

@@ -2,6 +2,7 @@
 //! served, what nobody knows stays unknown, and no payment buys two calls.
 
 mod killed;
+mod rotated;
 mod stock;
 
 use std::sync::Arc;

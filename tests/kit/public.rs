@@ -15,6 +15,7 @@ use crate::chain::{NETWORK, Network, Official, SETTLER_KEY, usdc};
 use crate::config::{Config, Provider, Route};
 use crate::facilitator::Facilitator;
 use crate::faregate::Faregate;
+use crate::front::Front;
 use crate::message::Response;
 use crate::payer::Payer;
 use crate::request::Request;
@@ -33,6 +34,8 @@ pub struct PublicWorld {
     pub facilitator: Facilitator,
     /// The API.
     pub upstream: Upstream,
+    /// What speaks TLS or HTTP/2 for it, where something does.
+    pub front: Option<Front>,
     /// In front of it.
     pub gateway: Faregate,
     /// Whom payers pay.
@@ -146,7 +149,8 @@ impl PublicWorld {
             Provider::new("acme", upstream.address()).line(payee).upstream_line(api).routes(routes);
         let config = Config::default().section(&section(&facilitator.url())).provider(provider);
         let gateway = Faregate::start(config).await;
-        Self { network, official, facilitator, upstream, gateway, recipient: Self::provider(), _key: key }
+        let (front, recipient) = (None, Self::provider());
+        Self { network, official, facilitator, upstream, front, gateway, recipient, _key: key }
     }
 
     /// The file: these networks, and a provider who is paid at [`PublicWorld::provider`].

@@ -53,6 +53,15 @@ impl Request {
         self.with("Authorization", format!("Bearer {key}"))
     }
 
+    /// That asks for a WebSocket.
+    #[must_use]
+    pub fn upgrading(self) -> Self {
+        self.with("Connection", "Upgrade")
+            .with("Upgrade", "websocket")
+            .with("Sec-WebSocket-Version", "13")
+            .with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    }
+
     /// The bytes; `host` for the `Host` field.
     #[must_use]
     pub fn bytes(&self, host: &str) -> Vec<u8> {

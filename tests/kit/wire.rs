@@ -190,7 +190,8 @@ impl std::fmt::Debug for Wire {
     }
 }
 
-fn framing(method: &str, status: u16, fields: &Fields) -> Framing {
+/// How the body of an answer ends.
+pub(crate) fn framing(method: &str, status: u16, fields: &Fields) -> Framing {
     let length = fields.get("content-length").and_then(|length| length.parse().ok());
     if method == "HEAD" || status < 200 || matches!(status, 204 | 304) {
         return Framing::Empty;

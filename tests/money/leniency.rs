@@ -105,12 +105,7 @@ async fn u9_a_client_that_leaves_its_handshake_has_no_tunnel_and_is_not_asked_ag
     world.upstream.on("/paid", Script::websocket().after(&gate));
     let key = world.agent.key(&world.gateway).await;
     let mut wire = world.gateway.wire().await;
-    let handshake = Request::get("/paid")
-        .key(&key)
-        .with("Connection", "Upgrade")
-        .with("Upgrade", "websocket")
-        .with("Sec-WebSocket-Version", "13")
-        .with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let handshake = Request::get("/paid").key(&key).upgrading();
     wire.send(&handshake).await;
     gate.reached().await;
     drop(wire);

@@ -35,13 +35,7 @@ async fn u9_a_websocket_is_priced_at_its_handshake() {
     let world = World::paid().await;
     let gate = Gate::new();
     world.upstream.on("/paid", Script::websocket().after(&gate));
-    let handshake = || {
-        Request::get("/paid")
-            .with("Connection", "Upgrade")
-            .with("Upgrade", "websocket")
-            .with("Sec-WebSocket-Version", "13")
-            .with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
-    };
+    let handshake = || Request::get("/paid").upgrading();
     let unpaid = world.gateway.call(&handshake()).await;
     unpaid.expect_status(402);
     assert!(world.upstream.seen().is_empty(), "no tunnel without a payment");
@@ -69,11 +63,7 @@ async fn u9_a_websocket_is_priced_at_its_handshake() {
 async fn u9_a_refused_upgrade_is_not_charged() {
     let world = World::paid().await;
     world.upstream.on("/paid", Script::reply(426, &[], "no sockets here"));
-    let request = Request::get("/paid")
-        .with("Connection", "Upgrade")
-        .with("Upgrade", "websocket")
-        .with("Sec-WebSocket-Version", "13")
-        .with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let request = Request::get("/paid").upgrading();
     world.buy(&request).await.expect_status(426);
     world.expect_balance(1_000_000).await;
     world.finish().await;

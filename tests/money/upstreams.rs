@@ -89,6 +89,19 @@ async fn u4_an_upstream_that_never_answers_is_given_up_and_not_charged() {
     world.finish().await;
 }
 
+/// A WebSocket may be silent for long once it is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_an_upgrade_that_nobody_agrees_to_is_given_up_as_any_call() {
+    let upstream = Upstream::start().await;
+    upstream.on("/paid", Script::hang());
+    let provider = Provider::new("acme", upstream.address()).upstream_line("read_timeout = \"300ms\"");
+    let world = bad_day(provider).await;
+    world.buy(&Request::get("/paid").upgrading()).await.expect_refusal(504, "upstream_timeout");
+    upstream.left("/paid").await;
+    world.expect_balance(1_000_000).await;
+    world.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn u3_a_body_that_the_upstream_breaks_off_is_refunded() {
     let world = World::paid().await;

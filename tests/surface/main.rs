@@ -17,6 +17,7 @@ mod paying;
 mod pipelining;
 mod prices;
 mod reload;
+mod renamed;
 mod setup;
 mod shipped;
 mod slow;

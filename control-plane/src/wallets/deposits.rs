@@ -81,7 +81,7 @@ async fn deposit(
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let url = format!("http://{host}{uri}");
     let payment = payment.map(HeaderValue::as_bytes);
-    let told = deposits.answer(&Asked { wallet, amount, url: &url, payment }).await;
+    let told = deposits.answer(&Asked { wallet, amount, url: &url, payment, client: None }).await;
     Ok(answer(told.reply()))
 }
 

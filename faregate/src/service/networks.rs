@@ -1,6 +1,7 @@
 //! [`Networks`]: from `[[networks]]` to what the gateway asks of public networks, and the tasks that work for it: whoever follows the
 //! chains, whoever sends our own transactions, whoever closes what is open in the books, and whoever sends what leaves our treasury.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,8 +92,8 @@ impl Networks {
         }
         let (mut lines, mut outlets) = (Vec::new(), Vec::new());
         for settings in config.networks.iter() {
-            let (line, settler) =
-                line(settings, parts, stop, tasks).with_context(|| settings.network.id.to_string())?;
+            let settled = line((settings, config.limits.clients_per_address), parts, stop, tasks);
+            let (line, settler) = settled.with_context(|| settings.network.id.to_string())?;
             lines.push(line);
             let is_open = ledger.outlet(&settings.network.id).is_some();
             outlets.extend(settler.filter(|_| is_open));
@@ -128,7 +129,7 @@ impl Networks {
 
 /// A network as payments are settled on it, and how money leaves our treasury there, where we settle by ourselves.
 fn line(
-    settings: &NetworkSettings,
+    (settings, clients_per_address): (&NetworkSettings, NonZeroU32),
     parts: (&Ledger, &Registry),
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
@@ -147,7 +148,8 @@ fn line(
             Settler::Evm(settler)
         }
     };
-    Ok((Line::new(settings.network.clone(), chain, settler, LOOKED_FOR), outlet))
+    let line = Line::new(settings.network.clone(), chain, settler, LOOKED_FOR);
+    Ok((line.behind_each_address(clients_per_address), outlet))
 }
 
 /// Networks that are no EVM ones, and who asks again there for what nobody knows; none where there are none.

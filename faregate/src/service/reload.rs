@@ -16,6 +16,7 @@ use registry::watch::{Event, Settings, Verdict, Watch};
 use registry::{Config, Environment, Registry, RegistryError};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::owed;
 use crate::service::Base;
 
 /// Follows the configuration file.
@@ -53,7 +54,19 @@ impl Reloader {
             routes = catalog.routes().len(),
             "configuration in force"
         );
+        self.tell_who_is_gone().await;
         Ok(())
+    }
+
+    /// Who earned something that was not settled, and is no provider any more.
+    async fn tell_who_is_gone(&self) {
+        match self.ledger.owed().await {
+            Ok(owed) => {
+                let is_there = |name: &str| self.registry.provider(name).is_some();
+                owed::warnings(&owed, is_there).for_each(|warning| tracing::warn!("{warning}"));
+            }
+            Err(error) => tracing::warn!(%error, "what providers earned cannot be read"),
+        }
     }
 
     async fn put_agents_in_force(&mut self, agents: &[AgentEntry]) -> anyhow::Result<()> {
@@ -112,9 +125,11 @@ impl Reloader {
     }
 
     fn name_what_waits(&self, config: &Config) {
-        for section in config.needs_restart(&self.started) {
+        let waiting = config.needs_restart(&self.started);
+        for section in &waiting {
             tracing::warn!(section, "this section changed and waits for a restart");
         }
+        self.metrics.waits_for_restart(&waiting);
     }
 }
 

@@ -1,10 +1,11 @@
 //! [`Limiter`]: one limit, a bucket for each consumer (GCRA, by the crate `governor`). Time comes from its clock.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::internet::customer;
 use domain::{AgentId, RateLimit};
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
@@ -65,14 +66,17 @@ pub(crate) struct Standing {
 // === impl Consumer ===
 
 impl Consumer {
-    /// Whoever connects from there. Of IPv6 a customer has a /64 at least; a client without an address is one with all
-    /// others without.
+    /// Whoever connects from there. A client without an address is one with all others without.
     pub(crate) fn at(address: Option<IpAddr>) -> Self {
-        Self::Address(match address.map(|address| address.to_canonical()) {
-            Some(IpAddr::V6(address)) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-            Some(address) => address,
-            None => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        })
+        Self::Address(address.map_or(Ipv4Addr::UNSPECIFIED.into(), customer))
+    }
+
+    /// Where it connects from, where that is all that is known of it.
+    pub(crate) const fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Agent(_) => None,
+        }
     }
 
     /// Whose share of the counter of several gateways its calls take.

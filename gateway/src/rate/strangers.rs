@@ -28,8 +28,10 @@ pub(crate) struct Strangers {
 // === impl Strangers ===
 
 impl Strangers {
-    pub(crate) fn new() -> Self {
-        Self::of(STRANGERS_PER_SECOND_MAX, STRANGERS_AT_ONCE_MAX)
+    /// So many clients may stand behind an address, and sign as so many together.
+    pub(crate) fn new(clients_per_address: NonZeroU32) -> Self {
+        let times = |limit: NonZeroU32| limit.saturating_mul(clients_per_address);
+        Self::of(times(STRANGERS_PER_SECOND_MAX), times(STRANGERS_AT_ONCE_MAX))
     }
 
     fn of(per_second: NonZeroU32, at_once: NonZeroU32) -> Self {
@@ -69,5 +71,14 @@ mod tests {
         let wait = strangers.count(at("2001:db8::4")).unwrap_err();
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
         strangers.count(at("192.0.2.1")).unwrap();
+    }
+
+    #[test]
+    fn an_address_that_stands_for_many_clients_has_what_all_of_them_have() {
+        let strangers = Strangers::new(NonZeroU32::new(3).unwrap());
+        let balancer = Consumer::at(Some("192.0.2.1".parse().unwrap()));
+        let most = STRANGERS_AT_ONCE_MAX.get();
+        assert!((0..3 * most).all(|_| strangers.count(balancer).is_ok()));
+        assert!((0..most).any(|_| strangers.count(balancer).is_err()));
     }
 }

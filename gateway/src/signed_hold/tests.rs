@@ -1,7 +1,7 @@
 //! A payment on a public network from its header to its outcome, over real books and a rail that does as it is told.
 
 mod contracts;
-mod late;
+mod overdue;
 mod refused;
 mod rig;
 mod strangers;

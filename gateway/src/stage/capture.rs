@@ -10,7 +10,7 @@ use ledger::{CaptureError, Receipt, ReceiptRecord, Voiding};
 use pingora::http::ResponseHeader;
 
 use crate::context::{Exchange, Money, Recording, Times};
-use crate::counting::{self, Late};
+use crate::counting::{self, Waiting};
 use crate::field;
 use crate::held::Held;
 use crate::meter::Known;
@@ -49,22 +49,34 @@ pub(crate) async fn capture(
         return Err(Refusal::Upstream);
     }
     if !exchange.routed.route.charge_on.charges(status) {
+        exchange.lift_time_limit();
         return undelivered(exchange, response, metrics).await;
     }
-    if exchange.is_late() {
+    if exchange.is_overdue() {
         return Err(Refusal::UpstreamTimeout);
     }
     match known {
-        Known::Now => take(exchange, response, metrics, times).await,
+        Known::Now => taken_now(exchange, response, metrics, times).await,
         Known::WithBody => {
-            exchange.late = Some(Late::take(response)?);
+            exchange.waiting = Some(Waiting::take(response)?);
             Ok(Outcome::Error)
         }
         Known::AfterBody => match exchange.held() {
             Some(held) => counting::begin(exchange, held, response).await,
-            None => take(exchange, response, metrics, times).await,
+            None => taken_now(exchange, response, metrics, times).await,
         },
     }
+}
+
+/// Nothing more of the answer is needed to take its money. While that is done, the rest may take its time.
+async fn taken_now(
+    exchange: &mut Exchange,
+    response: &mut ResponseHeader,
+    metrics: &Metrics,
+    times: &mut Times,
+) -> Result<Outcome, Refusal> {
+    exchange.lift_time_limit();
+    take(exchange, response, metrics, times).await
 }
 
 /// What a metered exchange learns from the header. Everything is known of others.
@@ -234,7 +246,7 @@ pub(crate) fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
 pub(crate) fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
     match not_paid {
         NotPaid::Refused(reason) => Refusal::PaymentRequired(Unpaid::NotSettled { reason }),
-        NotPaid::Late => Refusal::UpstreamTimeout,
+        NotPaid::Overdue => Refusal::UpstreamTimeout,
         NotPaid::Unavailable => Refusal::RailUnavailable,
         NotPaid::Unknown => Refusal::Unsettled(payment),
         NotPaid::Unvoided => Refusal::OutcomeUnknown(payment),

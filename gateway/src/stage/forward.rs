@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use domain::PaymentId;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, EXPECT, HOST, IF_RANGE, RANGE};
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
@@ -53,17 +54,22 @@ const OURS: [&str; 2] = ["faregate-", "x-forwarded-"];
 
 /// Chooses an address and what to connect to it with. `silence_max` is how long an upgraded connection may be silent.
 pub(crate) fn peer(exchange: &mut Exchange, silence_max: Option<Duration>) -> Result<Box<HttpPeer>, Refusal> {
-    if exchange.is_late() {
+    if exchange.is_overdue() {
         return Err(Refusal::UpstreamTimeout);
     }
     let pool = &exchange.routed.pool;
     let (member, address) = pool.pick().ok_or(Refusal::NoUpstream)?;
     exchange.member = Some(member);
     let mut peer = pool.peer(address);
+    let patience = peer.options.read_timeout;
     if silence_max.is_some() {
         peer.options.read_timeout = silence_max;
-    } else if let Some(by) = exchange.answer_by() {
-        limit_time(&mut peer, exchange, by);
+    }
+    // To agree to an upgrade takes no longer than any other header, however long it may be silent then.
+    let agreed_by = silence_max.and(patience).and_then(|patience| Instant::now().checked_add(patience));
+    let by = [exchange.answer_by(), agreed_by].into_iter().flatten().min();
+    if let (Some(payment), Some(by)) = (exchange.payment, by) {
+        limit_time(&mut peer, exchange, payment, by);
     }
     Ok(Box::new(peer))
 }
@@ -71,7 +77,7 @@ pub(crate) fn peer(exchange: &mut Exchange, silence_max: Option<Duration>) -> Re
 /// Has an upstream answer while its payment can be settled. Where its silence is limited anyhow, and not to much more than what is left, nothing
 /// is to be done: its header is looked at when it comes. That limit is not shortened, because it is the body's as well, which may take
 /// its time once it is paid for. Elsewhere, where a body decides or a long one is sent first, the connection ends by itself.
-fn limit_time(peer: &mut HttpPeer, exchange: &mut Exchange, by: Instant) {
+fn limit_time(peer: &mut HttpPeer, exchange: &mut Exchange, payment: PaymentId, by: Instant) {
     let left = by.saturating_duration_since(Instant::now());
     let options = &mut peer.options;
     let shorten = |limit: &mut Option<Duration>| *limit = Some(limit.map_or(left, |limit| limit.min(left)));
@@ -84,7 +90,7 @@ fn limit_time(peer: &mut HttpPeer, exchange: &mut Exchange, by: Instant) {
         return;
     }
     let until = exchange.until.get_or_insert_with(|| Until::new(by));
-    until.bind(peer, exchange.payment);
+    until.bind(peer, payment);
 }
 
 /// Edits the copy of the request that goes upstream. Pingora has taken off the hop-by-hop fields.

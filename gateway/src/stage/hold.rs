@@ -170,7 +170,11 @@ impl Holder<'_> {
                     })?;
                     Holding::of_agent(access, Some(payer.into()), identifier, asset)
                 };
-                Ok(Holding { replay: Some(replay_key), refusal: Some(self.late(rejection)), ..holding })
+                Ok(Holding {
+                    replay: Some(replay_key),
+                    refusal: Some(self.refuse_earlier(rejection)),
+                    ..holding
+                })
             }
         }
     }
@@ -250,7 +254,7 @@ impl Holder<'_> {
 
     /// What has expired by the books' time may be good by the clock's, where the clock was set back. It is not asked for
     /// again then: a new one would be refused as well.
-    fn late(&self, rejection: &Rejection) -> Refusal {
+    fn refuse_earlier(&self, rejection: &Rejection) -> Refusal {
         if rejection.is_expired() && self.ledger.is_ahead() { Refusal::ClockAhead } else { refuse(rejection) }
     }
 

@@ -1,12 +1,15 @@
 //! Prove: a payment that no key has signed for its payer is shown to the payer's contract, before anything is told of it or held for it.
 //! The one stage before the hold that may wait for a network; how often one is asked is bounded by [`settlement::rail`].
 
+use std::net::IpAddr;
+
 use domain::{Address, B256};
 use protocol::payload::Malformed;
 use protocol::seal::Seal;
 use settlement::rail::{Sealed, Word};
 
 use crate::rail::Public;
+use crate::rate::Consumer;
 use crate::refusal::{Refusal, Unpaid};
 use crate::stage::verify::{Claim, Claimant, Unproven};
 
@@ -14,20 +17,21 @@ use crate::stage::verify::{Claim, Claimant, Unproven};
 pub(crate) async fn prove(
     claim: Claim,
     public: Option<&Public>,
+    client: Consumer,
     again: impl FnOnce(B256) -> Result<Claim, Refusal>,
 ) -> Result<Claim, Refusal> {
     match claim.claimant {
-        Claimant::Unproven(unproven) => again(found(*unproven, public).await?),
+        Claimant::Unproven(unproven) => again(found(*unproven, public, client.address()).await?),
         claimant => Ok(Claim { claimant, ..claim }),
     }
 }
 
 /// What the payer's contract has signed, of what it may have.
-async fn found(unproven: Unproven, public: Option<&Public>) -> Result<B256, Refusal> {
+async fn found(unproven: Unproven, public: Option<&Public>, client: Option<IpAddr>) -> Result<B256, Refusal> {
     let Unproven { payer, seal, digests, refusal } = unproven;
     let rail = &public.ok_or(Refusal::RailUnavailable)?.networks.rail;
     for (network, digest) in digests {
-        let sealed = Sealed { network: &network, payer, digest, seal: &seal };
+        let sealed = Sealed { network: &network, payer, digest, seal: &seal, client };
         match rail.word(sealed).await.map_err(|_| Refusal::RailUnavailable)? {
             Word::Signed => return Ok(digest),
             Word::Not => {}

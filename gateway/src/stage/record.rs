@@ -35,7 +35,7 @@ pub(crate) fn settle(
             voided(hold.void(), metrics)
         }
         Money::Signed(signed) => {
-            let is_due = client_left && !signed.is_late();
+            let is_due = client_left && !signed.is_overdue();
             if is_due && (exchange.binds() || !is_let_off(exchange, leniency, at)) {
                 let signed = signed.charging(charge(exchange, metrics));
                 tokio::spawn(async move { after_the_client_left(signed.pay().await.ok()) });

@@ -173,11 +173,7 @@ fn foreign(
         version: payload.version,
         replay_key,
         digest,
-        paid: judged.map(|(way, paid)| ForeignPaid {
-            way: way.clone(),
-            quote: paid.text.clone(),
-            payload: text,
-        }),
+        paid: judged.map(|(way, paid)| ForeignPaid { way, quote: paid.text.clone(), payload: text }),
     };
     let claimant = Claimant::Foreign(Box::new(claimed));
     Some(Ok(Claim { claimant, price, revision, identifier: payload.identifier }))
@@ -188,10 +184,11 @@ fn pays<'a>(
     payload: &ForeignPayload,
     offer: &'a RouteOffer,
     at: UnixMillis,
-) -> Result<(&'a ForeignWay, &'a OfferedQuote), Rejection> {
+) -> Result<(ForeignWay, &'a OfferedQuote), Rejection> {
     let mut rejected = None;
     for way in &offer.foreign {
-        let payable: Vec<_> = offer.payable_in(way, at).collect();
+        let way = way.taken_by(payload);
+        let payable: Vec<_> = offer.payable_in(&way, at).collect();
         let Some(current) = payable.first() else { continue };
         let ours = way.offer(current.amount, &current.text);
         if !payload.may_be(&ours) {

@@ -2,6 +2,8 @@
 //!
 //! All of it is read beside the writer, from committed rows: nothing here keeps a request waiting. Next: [`crate::reports`].
 
+use std::sync::Arc;
+
 use domain::{Amount, PaymentId, PayoutId, SettlementId, TransferId, UnixMillis, WalletId};
 
 use super::{Ledger, amount};
@@ -128,6 +130,14 @@ impl Ledger {
     /// [`LedgerError::Read`].
     pub async fn position(&self, provider: &str) -> Result<Option<Position>, LedgerError> {
         report!(self, session => position::read(session, provider))
+    }
+
+    /// Each provider that earned more than was settled with it, by name, and how much: also those that sell nothing any more.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn owed(&self) -> Result<Vec<(Arc<str>, Amount)>, LedgerError> {
+        report!(self, session => position::owed(session))
     }
 
     /// An empty tally of what is behind a provider's last settlement; `None` where it has no account.

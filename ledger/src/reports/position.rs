@@ -8,8 +8,12 @@ use std::sync::Arc;
 use domain::{Amount, UnixMillis};
 use sqlx::FromRow;
 
+use super::reader::Reader;
 use crate::books::rows::amount;
 use crate::books::session::{Session, on_either};
+use crate::database::Database;
+use crate::error::LedgerError;
+use crate::reads::read_error;
 
 /// `$1` the provider's name.
 const POSITION: &str = "
@@ -34,6 +38,11 @@ select w.debits, w.credits, w.fees, coalesce(w.pending, 0) as pending, d.payment
   (select cast(coalesce(sum(r.amount - r.fee), 0) as bigint) from refund r
    where r.provider = w.id and r.batch > d.through and r.payment <= d.cut) as adjustments
 from whose w, done d";
+
+/// Who earned more than was settled with them.
+const OWED: &str = "
+select a.provider, b.credits - b.debits from account a join balance b on b.account = a.id
+where a.kind = 'provider' and b.credits > b.debits order by a.provider";
 
 /// What a provider earned and was not settled with yet, payments of this moment included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +88,23 @@ struct PositionColumns {
     oldest_at: Option<i64>,
     unsure_at: Option<i64>,
     adjustments: i64,
+}
+
+/// Each provider that is to be settled with some time, by name, and with how much: see [`Position::net`].
+pub(crate) async fn owed(session: &mut Session<'_>) -> Result<Vec<(Arc<str>, Amount)>, sqlx::Error> {
+    let rows: Vec<(String, i64)> = on_either!(session, c => sqlx::query_as(OWED).fetch_all(c))?;
+    rows.into_iter().map(|(provider, net)| Ok((provider.into(), amount(net)?))).collect()
+}
+
+/// The same as [`crate::Ledger::owed`] for the books of a stopped or running ledger, reading only.
+///
+/// # Errors
+/// [`LedgerError::Read`] where there is no ledger that can be read.
+pub async fn owed_of(database: &Database) -> Result<Vec<(Arc<str>, Amount)>, LedgerError> {
+    let mut reader = Reader::open(database).await?;
+    let found = owed(&mut reader.session()).await;
+    reader.close().await;
+    found.map_err(read_error)
 }
 
 /// None where nothing was ever paid to such a provider.

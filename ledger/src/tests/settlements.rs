@@ -50,8 +50,13 @@ async fn give_back(books: &Books, payment: domain::PaymentId, units: i64) {
     books.ledger.refund_part(request).await.unwrap();
 }
 
+/// The list of who is owed says the same, without those who owe.
 async fn net(books: &Books) -> i64 {
-    books.ledger.position("acme").await.unwrap().unwrap().net
+    let net = books.ledger.position("acme").await.unwrap().unwrap().net;
+    let owed = books.ledger.owed().await.unwrap();
+    let listed = owed.iter().find(|(provider, _)| **provider == *"acme");
+    assert_eq!(listed.map_or(0, |(_, owed)| owed.atomic()), net.max(0));
+    net
 }
 
 #[tokio::test]

@@ -34,14 +34,18 @@ impl Registry {
         Catalog::new(0, providers, routes).map(Some).map_err(|_| RegistryError::Stored)
     }
 
-    /// Whether a start with this file would find it in order beside what is stored; false where no registry was made there.
+    /// Whether a start with this file would find it in order beside what is stored: the providers that there would be; none where no registry
+    /// was made there.
     ///
     /// # Errors
     /// What the start would be refused with, as [`Self::upsert_agents`] and [`Self::apply`] say it, in their order; the database
     /// does not work, or is of another version.
-    pub async fn try_file(config: &Config, clock: Arc<dyn Clock>) -> Result<bool, RegistryError> {
+    pub async fn try_file(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<HashSet<Arc<str>>>, RegistryError> {
         let at = clock.now();
-        let Some(registry) = Self::open_existing(&config.data, clock).await? else { return Ok(false) };
+        let Some(registry) = Self::open_existing(&config.data, clock).await? else { return Ok(None) };
         registry.shared.terms.get_or_init(|| config.catalog.terms.clone());
         let tried = registry.try_agents(&config.agents).await;
         let stored = registry.read_setup().await;
@@ -54,8 +58,8 @@ impl Registry {
         edits.sort_by_key(Edit::turn);
         let mut draft = Draft::new(&stored, stored.version, at);
         draft.apply(edits, true)?;
-        draft.check(&Catalog::empty(), &config.networks, true)?;
-        Ok(true)
+        let checked = draft.check(&Catalog::empty(), &config.networks, true)?;
+        Ok(Some(checked.setup.providers.into_keys().collect()))
     }
 
     async fn stored_setup(

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -108,8 +109,10 @@ pub(super) fn limits(from: Section<'_>) -> Limits {
             16..=10_000_000,
             or.directory_entries_max,
         ),
-        agents_per_owner_max: per_owner(&from, "agents_per_owner_max", or.agents_per_owner_max),
-        wallets_per_owner_max: per_owner(&from, "wallets_per_owner_max", or.wallets_per_owner_max),
+        clients_per_address: NonZeroU32::new(some(&from, "clients_per_address", 1))
+            .unwrap_or(or.clients_per_address),
+        agents_per_owner_max: some(&from, "agents_per_owner_max", or.agents_per_owner_max),
+        wallets_per_owner_max: some(&from, "wallets_per_owner_max", or.wallets_per_owner_max),
     };
     if limits.payment_header_bytes_max > limits.header_bytes_max {
         from.report().fail(
@@ -289,7 +292,8 @@ fn count(section: &Section<'_>, key: &'static str, range: RangeInclusive<u64>, d
     number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
 }
 
-fn per_owner(section: &Section<'_>, key: &'static str, default: u32) -> u32 {
+/// At least one, and no more than a million.
+fn some(section: &Section<'_>, key: &'static str, default: u32) -> u32 {
     let number = section.item(key).and_then(|item| item.integer(1..=1_000_000));
     number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
 }

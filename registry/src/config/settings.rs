@@ -3,6 +3,7 @@
 //! Values and defaults only; what reads them from the file is in [`super::section`]; where the data is, in [`super::database`].
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -84,6 +85,9 @@ pub struct Limits {
     pub accounts_max: usize,
     /// Agents that the cache in front of the registry keeps.
     pub directory_entries_max: usize,
+    /// Clients that may stand behind one address, where a load balancer connects for them: what an address may ask of public networks and
+    /// under the reserved prefix, it may so often.
+    pub clients_per_address: NonZeroU32,
     /// Agents of one owner: what a route gives each agent for nothing is bounded for each owner by it.
     pub agents_per_owner_max: u32,
     /// Wallets of one owner.
@@ -221,6 +225,7 @@ impl Default for Limits {
             commit_age_max: Duration::from_secs(5),
             accounts_max: 65_536,
             directory_entries_max: 65_536,
+            clients_per_address: NonZeroU32::MIN,
             agents_per_owner_max: 100,
             wallets_per_owner_max: 200,
         }

@@ -1,8 +1,9 @@
-//! [`Nodes`]: JSON-RPC over HTTP to the nodes of one network, one after the other until one answers (EIP-1474).
+//! [`Nodes`]: JSON-RPC over HTTP to the nodes of one network, one after the other until one answers (EIP-1474). The one that answered last is
+//! asked first: one that is dead costs its time once.
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes};
@@ -23,6 +24,8 @@ const MESSAGE_MAX: usize = 160;
 pub struct Nodes {
     client: Client,
     nodes: Vec<Node>,
+    /// The place of the one that answered last.
+    answers: AtomicUsize,
     /// Their network, where it is known.
     network: Option<Of>,
     next_id: AtomicU64,
@@ -131,7 +134,8 @@ impl Nodes {
         let client = Client::builder().redirect(Policy::none()).referer(false).no_proxy().timeout(timeout);
         let client = client.build().map_err(|_| RpcError::Client)?;
         let nodes = urls.into_iter().map(|url| Node { url, is_of_it: OnceLock::new() }).collect();
-        Ok(Self { client, nodes, network: None, next_id: AtomicU64::new(1) })
+        let (answers, next_id) = (AtomicUsize::new(0), AtomicU64::new(1));
+        Ok(Self { client, nodes, answers, network: None, next_id })
     }
 
     /// Those of the network with this number: each is asked once, and one of another network is asked nothing else. Test money there
@@ -154,18 +158,30 @@ impl Nodes {
         parameters: Value,
     ) -> Result<T, RpcError> {
         let mut said = RpcError::Unreachable;
-        for node in &self.nodes {
+        let first = self.answers.load(Ordering::Relaxed);
+        for (place, node) in self.from(first) {
             if let Err(other) = self.belongs(node).await {
                 said = other;
                 continue;
             }
-            match self.ask(&node.url, method, &parameters).await {
-                Ok(found) => return Ok(found),
-                Err(refused @ RpcError::Refused { .. }) => return Err(refused),
-                Err(other) => said = other,
+            let answer = self.ask(&node.url, method, &parameters).await;
+            match answer {
+                Err(other) if !matches!(other, RpcError::Refused { .. }) => said = other,
+                answer => {
+                    if place != first {
+                        self.answers.store(place, Ordering::Relaxed);
+                    }
+                    return answer;
+                }
             }
         }
         Err(said)
+    }
+
+    /// All of them with their places, this one first.
+    fn from(&self, first: usize) -> impl Iterator<Item = (usize, &Node)> {
+        let (before, rest) = self.nodes.split_at(first.min(self.nodes.len()));
+        (first..).zip(rest).chain((0..).zip(before))
     }
 
     async fn belongs(&self, node: &Node) -> Result<(), RpcError> {

@@ -121,9 +121,10 @@ async fn a_node_that_says_nothing_useful_shows_nothing_and_the_next_one_is_asked
     let broken = Mock::start().await;
     let node = Node { used: true, logs: json!([used()]), receipt: receipt() };
     let (mock, _) = chain(node, 2).await;
-    let nodes =
-        Nodes::new(vec![broken.url.clone(), mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
-    let both = Chain::new(nodes, 2);
+    let both = || {
+        let urls = vec![broken.url.clone(), mock.url.clone()];
+        Chain::new(Nodes::new(urls, std::time::Duration::from_secs(5)).unwrap(), 2)
+    };
     let wrong = json!({ "jsonrpc": "2.0", "id": 1, "result": "0xzz" }).to_string();
     let acts = [
         Act::Reset,
@@ -139,13 +140,38 @@ async fn a_node_that_says_nothing_useful_shows_nothing_and_the_next_one_is_asked
         // What reads as an answer is one, whatever it says: another node is not asked for a better one.
         let is_answer = matches!(act, Act::Answer(200, ref text) if *text == wrong);
         let expected = if is_answer { Err(RpcError::Malformed("eth_chainId")) } else { Ok(84_532) };
-        assert_eq!(both.id().await, expected, "{number}");
+        assert_eq!(both().id().await, expected, "{number}");
     }
     let refused =
         json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32005, "message": "too many blocks" } });
     broken.does(Act::Answer(200, refused.to_string()));
-    let said = both.evidence(TOKEN, &signed(), 0).await.unwrap_err();
+    let said = both().evidence(TOKEN, &signed(), 0).await.unwrap_err();
     assert_eq!(said.to_string(), "a node refused `eth_blockNumber`: -32005 too many blocks");
+}
+
+#[tokio::test]
+async fn a_node_that_is_dead_costs_its_time_once_and_is_asked_again_when_the_other_one_fails() {
+    let (first, second) = (Mock::start().await, Mock::start().await);
+    let urls = vec![first.url.clone(), second.url.clone()];
+    let nodes = Chain::new(Nodes::new(urls, std::time::Duration::from_secs(5)).unwrap(), 0);
+    let well = || {
+        Act::Reply(Arc::new(|question: &Value| {
+            json!({ "jsonrpc": "2.0", "id": question["id"], "result": "0x7" }).to_string()
+        }))
+    };
+    let dead = || Act::Answer(502, String::new());
+    for (dies, lives) in [(&first, &second), (&second, &first)] {
+        let (before, served) = (dies.calls().len(), lives.calls().len());
+        dies.does(dead());
+        lives.does(well());
+        for _ in 0..3 {
+            assert_eq!(nodes.quantity("eth_blockNumber", json!([])).await, Ok(7));
+        }
+        assert_eq!((dies.calls().len() - before, lives.calls().len() - served), (1, 3));
+    }
+    second.does(dead());
+    first.does(dead());
+    assert_eq!(nodes.quantity("eth_blockNumber", json!([])).await, Err(RpcError::Unreachable));
 }
 
 #[test]

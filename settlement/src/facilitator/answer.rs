@@ -245,10 +245,14 @@ impl Supported {
         self.kinds.iter().find(is_it).map(|kind| kind.extra.clone().unwrap_or_default())
     }
 
-    /// Whether it says that it sends transactions from an account of a network.
+    /// The accounts of a network from which it says that it sends transactions, in order; of very many not all.
     #[must_use]
-    pub fn signs_as(&self, network: &str, account: &str) -> bool {
-        self.signers_of(network).any(|signer| signer == account)
+    pub fn accounts_of(&self, network: &str, most: usize) -> Vec<String> {
+        let mut accounts: Vec<String> = self.signers_of(network).map(str::to_owned).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        accounts.truncate(most);
+        accounts
     }
 
     fn signers_of<'a>(&'a self, network: &'a str) -> impl Iterator<Item = &'a str> {

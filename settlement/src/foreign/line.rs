@@ -8,11 +8,11 @@ use std::time::Duration;
 use domain::{Clock, ForeignNetwork, Party, TransactionId, UnixMillis, Word};
 use ledger::OpenIntent;
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::told::{OfferTerms, Told};
 use super::{Unread, Witness};
-use crate::facilitator::{Identified, Settled, Supported, Unknown, Verified};
+use crate::facilitator::{Identified, Settled, Unknown, Verified};
 use crate::rail::breaker::Breaker;
 use crate::rail::{Member, RailObserver};
 
@@ -55,6 +55,8 @@ pub struct ForeignLine {
     /// Open while settlements get no answer, however well it verifies: what is forwarded meanwhile would be worked for and left unknown.
     outage: Mutex<Breaker>,
     told: Mutex<Told>,
+    /// When it is asked again what it says of itself.
+    asked_next: Mutex<Option<UnixMillis>>,
     unknown: Mutex<Unsettled>,
 }
 
@@ -63,13 +65,6 @@ pub struct ForeignLine {
 pub(super) struct Unsettled {
     all: usize,
     of_payers: HashMap<Party, usize>,
-}
-
-/// What it said of itself.
-#[derive(Debug, Default)]
-struct Told {
-    extra: Option<Arc<Map<String, Value>>>,
-    next: Option<UnixMillis>,
 }
 
 /// Who pays.
@@ -118,6 +113,7 @@ impl ForeignLine {
             silence: Mutex::default(),
             outage: Mutex::new(Breaker::with_pause_max(OUTAGE_PAUSE_MS_MAX)),
             told: Mutex::default(),
+            asked_next: Mutex::default(),
             unknown: Mutex::default(),
         }
     }
@@ -134,20 +130,19 @@ impl ForeignLine {
         &self.network
     }
 
-    pub(super) fn extra(&self) -> Option<Arc<Map<String, Value>>> {
-        self.told.lock().extra.clone()
+    pub(super) fn terms(&self) -> Option<Arc<OfferTerms>> {
+        self.told.lock().terms()
     }
 
     /// Asks what clients must find in offers, where it is time to. Whether it has changed.
     pub(super) async fn learn(&self, now: UnixMillis) -> bool {
-        if self.told.lock().next.is_some_and(|next| now < next) {
+        if self.asked_next.lock().is_some_and(|next| now < next) {
             return false;
         }
         let supported = self.member.facilitator.supported().await;
-        let mut told = self.told.lock();
-        told.next = Some(now.plus(if supported.is_ok() { STANDS_MS } else { AGAIN_MS }));
+        *self.asked_next.lock() = Some(now.plus(if supported.is_ok() { STANDS_MS } else { AGAIN_MS }));
         // Where it gives no answer, what it said before stands.
-        supported.is_ok_and(|supported| told.hear(&supported, &self.network.id))
+        supported.is_ok_and(|supported| self.told.lock().hear(&supported, &self.network.id))
     }
 
     /// Of which payments nobody knows now.
@@ -315,60 +310,5 @@ impl Unsettled {
 
     fn is_too_many(&self, payer: Word) -> bool {
         self.of_payers.get(&Party::Named(payer)).is_some_and(|count| *count >= UNKNOWN_OF_PAYER_MAX)
-    }
-}
-
-// === impl Told ===
-
-impl Told {
-    /// Takes in what it says; whether offers change by it. The account that they name they go on naming for as long as it is the
-    /// facilitator's: it may name another of its own each time, and clients have the first one.
-    fn hear(&mut self, supported: &Supported, network: &str) -> bool {
-        let heard = supported.extra_of_exact(network).map(Arc::new);
-        let stands = |then: &Map<String, Value>, now: &Map<String, Value>| {
-            then.len() == now.len()
-                && then.iter().all(|(key, value)| {
-                    now.get(key).is_some_and(|now| {
-                        let account = value.as_str().filter(|_| now.is_string());
-                        value == now || account.is_some_and(|account| supported.signs_as(network, account))
-                    })
-                })
-        };
-        if let (Some(then), Some(now)) = (&self.extra, &heard)
-            && stands(then, now)
-        {
-            return false;
-        }
-        let has_changed = self.extra != heard;
-        self.extra = heard;
-        has_changed
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const SOLANA: &str = "solana:devnet";
-
-    fn supported(account: &str, signers: &[&str]) -> Supported {
-        serde_json::from_value(json!({
-            "kinds": [{ "x402Version": 2, "scheme": "exact", "network": SOLANA, "extra": { "feePayer": account } }],
-            "signers": { "solana:*": signers },
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn the_account_that_offers_name_is_kept_for_as_long_as_it_is_the_facilitators() {
-        let mut told = Told::default();
-        assert!(told.hear(&supported("a", &["a", "b"]), SOLANA));
-        assert!(!told.hear(&supported("b", &["a", "b"]), SOLANA));
-        assert_eq!(told.extra.as_ref().unwrap()["feePayer"], "a");
-        assert!(told.hear(&supported("b", &["b"]), SOLANA));
-        assert_eq!(told.extra.as_ref().unwrap()["feePayer"], "b");
-        assert!(told.hear(&Supported::default(), SOLANA) && told.extra.is_none());
     }
 }

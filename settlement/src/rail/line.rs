@@ -1,5 +1,6 @@
 //! [`Line`]: one network of the rail: its nodes, and who settles there.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -62,8 +63,14 @@ impl Line {
             Settler::Evm(settler) => [settler.address()].into(),
             Settler::Facilitators(_) => Settlers::default(),
         });
-        let words = Words::new();
+        let words = Words::new(NonZeroU32::MIN);
         Self { network, chain, settler, looks: (looks, pause), nodes, last_block, settlers, words }
+    }
+
+    /// So many clients may stand behind an address that asks about signatures.
+    #[must_use]
+    pub fn behind_each_address(self, clients: NonZeroU32) -> Self {
+        Self { words: Words::new(clients), ..self }
     }
 
     pub(super) const fn chain(&self) -> &Arc<Chain> {

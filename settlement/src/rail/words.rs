@@ -1,21 +1,25 @@
 //! [`Words`]: what payers' contracts say of signatures, and how often they are asked.
 //!
 //! Whoever sends a request may name any payer, so that a sealed costs its sender nothing and us a call of a node. One that was
-//! answered is not asked again for a while. So many are asked at once. Questions are counted for each payer: a contract may say yes to
-//! everything. And wrong answers are: for each payer, and for all those who have not signed anything right lately. Whoever floods in one
-//! wallet's name holds up that wallet, and whoever floods in many names holds up nobody who pays.
+//! answered is not asked again for a while. So many are asked at once, and of one client an eighth of that. Questions are counted for each
+//! payer: a contract may say yes to everything. And wrong answers are: for each payer, for all those who have not signed anything right
+//! lately, and of these for each client, which has an eighth. Whoever floods in one wallet's name holds up that wallet, and whoever floods in
+//! many names holds up nobody who pays, and from one address nobody elsewhere.
 
 use std::future::Future;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use alloy_primitives::{B256, keccak256};
 use domain::{Address, Clock, UnixMillis};
 use parking_lot::Mutex;
 use protocol::seal::Seal;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::RailError;
 use super::kept::Kept;
+use super::shares::{Shares, Turn};
 
 /// How long an answer stands, and a failure.
 const FRESH_MS: i64 = 10_000;
@@ -27,6 +31,7 @@ const KNOWN_MS: i64 = 3_600_000;
 /// Answers and payers that are kept.
 const ANSWERS_MAX: usize = 16_384;
 const PAYERS_MAX: usize = 16_384;
+const CLIENTS_MAX: usize = 16_384;
 
 /// Questions at once, and how long one more waits.
 const RUNNING_MAX: usize = 16;
@@ -39,6 +44,9 @@ const ASKED_OF_ONE: (i64, i64) = (64, 125);
 const WRONG_OF_ONE: (i64, i64) = (16, 1_000);
 const WRONG_OF_ALL: (i64, i64) = (128, 100);
 
+/// One client may take such a part of what all may.
+const CLIENTS_SHARE: u32 = 8;
+
 /// Whether a payer has signed something that no key of it has.
 #[derive(Clone, Copy, Debug)]
 pub struct Sealed<'a> {
@@ -50,6 +58,8 @@ pub struct Sealed<'a> {
     pub digest: B256,
     /// The signature.
     pub seal: &'a Seal,
+    /// Whose request it is, by the address that counts for it; those without one are one client.
+    pub client: Option<IpAddr>,
 }
 
 /// What is known of it.
@@ -79,7 +89,11 @@ pub(super) struct Words {
     wrong_of_one: Kept<Address, Mutex<Count>>,
     /// Of those who are not known.
     wrong_of_all: Mutex<Count>,
+    /// Of those, from one address.
+    wrong_of_client: Kept<Option<IpAddr>, Mutex<Count>>,
+    wrong_of_client_max: (i64, i64),
     places: Semaphore,
+    shares: Shares<Option<IpAddr>>,
 }
 
 /// Questions or wrong answers that are not forgotten yet, by the moment until which they are not.
@@ -101,14 +115,23 @@ impl Sealed<'_> {
 // === impl Words ===
 
 impl Words {
-    pub(super) fn new() -> Self {
+    /// So many clients may stand behind an address, and have their shares together.
+    pub(super) fn new(clients_per_address: NonZeroU32) -> Self {
+        // More than all there are is all.
+        let clients = clients_per_address.get().min(CLIENTS_SHARE);
+        let places = RUNNING_MAX * clients as usize / CLIENTS_SHARE as usize;
+        let (most, forgotten_ms) = WRONG_OF_ALL;
+        let (clients, share) = (i64::from(clients), i64::from(CLIENTS_SHARE));
         Self {
             answers: Kept::new(ANSWERS_MAX),
             known: Kept::new(PAYERS_MAX),
             asked_of_one: Kept::new(PAYERS_MAX),
             wrong_of_one: Kept::new(PAYERS_MAX),
             wrong_of_all: Mutex::default(),
+            wrong_of_client: Kept::new(CLIENTS_MAX),
+            wrong_of_client_max: (most * clients / share, forgotten_ms * share / clients),
             places: Semaphore::new(RUNNING_MAX),
+            shares: Shares::new(places),
         }
     }
 
@@ -128,17 +151,19 @@ impl Words {
                 return answer.clone();
             }
         }
-        let wrong = self.wrong_of_one.entry(sealed.payer);
+        let (wrong, of_client) =
+            (self.wrong_of_one.entry(sealed.payer), self.wrong_of_client.entry(sealed.client));
         let is_known = self.is_known(&sealed.payer, clock.now());
-        let are_few = is_known || self.wrong_of_all.lock().are_few(WRONG_OF_ALL, clock.now());
+        let are_few = is_known
+            || (self.wrong_of_all.lock().are_few(WRONG_OF_ALL, clock.now())
+                && of_client.lock().are_few(self.wrong_of_client_max, clock.now()));
         if !are_few || !wrong.lock().are_few(WRONG_OF_ONE, clock.now()) {
             return Err(RailError::AskedTooOften);
         }
         if !self.asked_of_one.entry(sealed.payer).lock().takes(ASKED_OF_ONE, clock.now()) {
             return Err(RailError::AskedTooOften);
         }
-        let place = tokio::time::timeout(WAIT_MAX, self.places.acquire()).await;
-        let Ok(Ok(_place)) = place else { return Err(RailError::AskedTooOften) };
+        let Some(_place) = self.place(sealed.client).await else { return Err(RailError::AskedTooOften) };
         let answer = ask.await;
         let now = clock.now();
         *remembered = Some((now, answer.clone()));
@@ -148,11 +173,19 @@ impl Words {
                 wrong.lock().add(WRONG_OF_ONE, now);
                 if !is_known {
                     self.wrong_of_all.lock().add(WRONG_OF_ALL, now);
+                    of_client.lock().add(self.wrong_of_client_max, now);
                 }
             }
             Err(_) => {}
         }
         answer
+    }
+
+    /// A place, once its client has fewer than its share of them; none where that takes too long.
+    async fn place(&self, client: Option<IpAddr>) -> Option<(Turn<'_, Option<IpAddr>>, SemaphorePermit<'_>)> {
+        let taking = async { (self.shares.turn(client).await, self.places.acquire().await) };
+        let (turn, place) = tokio::time::timeout(WAIT_MAX, taking).await.ok()?;
+        Some((turn, place.ok()?))
     }
 
     fn is_known(&self, payer: &Address, now: UnixMillis) -> bool {

@@ -45,7 +45,7 @@ impl Till {
     async fn answer(&self, into: u8, amount: Amount, payment: Option<&str>) -> Told {
         let payment = payment.map(str::as_bytes);
         let url = "http://127.0.0.1/v1/wallets/x/deposit?amount=1";
-        self.deposits.answer(&Asked { wallet: wallet(into), amount, url, payment }).await
+        self.deposits.answer(&Asked { wallet: wallet(into), amount, url, payment, client: None }).await
     }
 
     async fn pay(&self, payment: &str) -> DepositReply {

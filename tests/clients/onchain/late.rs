@@ -1,9 +1,9 @@
 //! Upstreams that are silent for longer than their call's payment can be settled: they are given up while it still could be, nobody pays, and
 //! nobody waits for what would be worth nothing.
 
-use tests::facilitator::Call;
+use tests::facilitator::{Call, Conduct};
 use tests::wait::until;
-use tests::{Clock, Gate, Payer, PublicWorld, Request, Response, Route, Script, Setting};
+use tests::{Clock, Gate, Payer, PublicWorld, Request, Response, Route, Script, Setting, Speaks};
 
 const PRICE: u64 = 1_000;
 
@@ -24,15 +24,16 @@ struct Patient {
 }
 
 impl Patient {
-    async fn new(
-        routes: impl IntoIterator<Item = Route>,
-        (max_timeout, margin): (i64, i64),
-        lines: &str,
-    ) -> Self {
+    async fn new(routes: impl IntoIterator<Item = Route>, times: (i64, i64), lines: &str) -> Self {
+        Self::of(Setting::new(routes).network(lines), times).await
+    }
+
+    /// The same with what the test wants to be different.
+    async fn of(setting: Setting, (max_timeout, margin): (i64, i64)) -> Self {
         let clock = Clock::new();
         clock.freeze();
-        let lines = format!("max_timeout = \"{max_timeout}s\"\nmargin = \"{margin}s\"\n{lines}");
-        let setting = Setting::new(routes).network(&lines).api("read_timeout = \"10m\"");
+        let lines = format!("max_timeout = \"{max_timeout}s\"\nmargin = \"{margin}s\"");
+        let setting = setting.network(&lines).api("read_timeout = \"10m\"");
         let world = setting.clock(&clock).start().await;
         let mut payer = world.payer(10 * PRICE).await;
         payer.follow(&clock);
@@ -42,13 +43,23 @@ impl Patient {
 
     /// Signed so long ago that little is left to serve it.
     async fn aged(&self, request: Request) -> Request {
+        let signed = self.signed(request).await;
+        self.age();
+        signed
+    }
+
+    /// Little is left to serve what was signed.
+    fn age(&self) {
+        self.clock.step(self.max_timeout - self.margin - LEFT);
+    }
+
+    async fn signed(&self, request: Request) -> Request {
         let challenge = until("an offer", || async {
             let challenge = self.world.challenge(&request).await;
             let offers = challenge["accepts"].as_array();
             offers.is_some_and(|offers| !offers.is_empty()).then_some(challenge)
         });
         let payment = self.payer.pay_challenge(&challenge.await);
-        self.clock.step(self.max_timeout - self.margin - LEFT);
         request.paying(payment.header())
     }
 }
@@ -138,5 +149,100 @@ async fn u4_a_stream_that_is_ended_before_all_was_counted_owes_what_is_owed_with
     wire.piece().await.unwrap();
     assert_eq!(wire.piece().await, None, "nobody waits for the rest");
     world.settled(2_000).await;
+    patient.world.finish().await;
+}
+
+/// Over connections of their own as over all others: each ends with its exchange, and what comes next works.
+async fn given_up_over(speaks: Speaks) {
+    let (counted, lines) = metered();
+    let routes = [Route::new("/header", "$0.001"), Route::new("/request", "$0.001"), counted];
+    let setting = Setting::new(routes).network(&lines).speaking(speaks).api("idle_timeout = \"10m\"");
+    let patient = Patient::of(setting, (112, 51)).await;
+    let (world, front) = (&patient.world, patient.world.front.as_ref().unwrap());
+    let gate = Gate::new();
+    let begun = Script::begin(200, &["content-type: application/json", "content-length: 100"]).send("{");
+    world.upstream.on("/header", Script::hang());
+    world.upstream.on("/counted", begun.pass(&gate));
+    let header = patient.signed(Request::get("/header")).await;
+    let request = patient.signed(Request::post("/request", "work").with("Content-Length", "200000")).await;
+    let body = patient.signed(Request::get("/counted")).await;
+    patient.age();
+    let mut wire = world.gateway.wire().await;
+    wire.send(&request).await;
+    let answers = tokio::join!(world.gateway.call(&header), wire.response("POST"), world.gateway.call(&body));
+    for answer in <[Response; 3]>::from(answers) {
+        expect_given_up(&answer);
+    }
+    for path in ["/header", "/counted"] {
+        world.upstream.left(path).await;
+    }
+    front.at_rest().await;
+    let (given_up, used) = (front.accepted(), "{\"used\":700}");
+    assert!(given_up >= 3, "each has a connection of its own");
+    world.upstream.on("/header", Script::reply(200, &[], "served"));
+    world.upstream.on("/counted", Script::reply(200, &["content-type: application/json"], used));
+    world.buy(&patient.payer, &Request::get("/header")).await.expect_status(200);
+    world.buy(&patient.payer, &Request::post("/request", "work")).await.expect_status(200);
+    world.buy(&patient.payer, &Request::get("/counted")).await.expect_status(200);
+    assert!(front.accepted() > given_up, "none is used again");
+    // Nor is one that came to its end: it would end in the midst of another call.
+    front.at_rest().await;
+    world.settled(2 * PRICE + 700).await;
+    patient.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_an_upstream_over_tls_is_given_up_as_any_other() {
+    given_up_over(Speaks::Tls).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_an_upstream_over_http2_is_given_up_as_any_other() {
+    given_up_over(Speaks::Http2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_an_upstream_over_http2_and_tls_is_given_up_as_any_other() {
+    given_up_over(Speaks::Http2OverTls).await;
+}
+
+/// A WebSocket may be silent for long once it is there; until then it is a call like any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_an_upgrade_that_nobody_agrees_to_is_given_up_while_its_payment_can_be_settled() {
+    let patient = Patient::new([Route::new("/socket", "$0.001")], (112, 51), "").await;
+    let world = &patient.world;
+    world.upstream.on("/socket", Script::hang());
+    let mut wire = world.gateway.wire().await;
+    wire.send(&patient.aged(Request::get("/socket").upgrading()).await).await;
+    expect_given_up(&wire.response("GET").await);
+    world.upstream.left("/socket").await;
+    world.settled(0).await;
+    patient.world.finish().await;
+}
+
+/// While its payment is settled nobody minds how long the rest of an answer takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_a_body_may_take_its_time_from_the_moment_that_its_header_came_in_time() {
+    let routes = [Route::new("/after", "$0.001"), Route::new("/silent", "$0.001")];
+    let patient = Patient::new(routes, (112, 51), "").await;
+    let world = &patient.world;
+    let (settling, rest) = (Gate::new(), Gate::new());
+    world.facilitator.on(Call::Settle, Conduct::honest().at(&settling));
+    let begun = Script::begin(200, &["content-length: 10"]).send("first");
+    world.upstream.on("/after", begun.pass(&rest).send("later"));
+    world.upstream.on("/silent", Script::hang());
+    let paying = patient.signed(Request::get("/after")).await;
+    let silent = patient.signed(Request::get("/silent")).await;
+    patient.age();
+    let mut wire = world.gateway.wire().await;
+    wire.send(&paying).await;
+    settling.reached().await;
+    // It began later, so that the time of the first one is over when its own is.
+    expect_given_up(&world.gateway.call(&silent).await);
+    settling.open();
+    rest.open();
+    let whole = wire.response("GET").await;
+    assert_eq!((whole.expect_status(200).text(), whole.complete), ("firstlater".to_owned(), true));
+    world.settled(PRICE).await;
     patient.world.finish().await;
 }

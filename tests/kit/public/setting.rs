@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Provider, Route};
 use crate::facilitator::Facilitator;
 use crate::faregate::Faregate;
+use crate::front::{Front, Speaks};
 use crate::upstream::Upstream;
 
 /// What is to be different.
@@ -20,6 +21,8 @@ pub struct Setting {
     api: Vec<String>,
     /// Where it is said to be; where it is, if nothing is said.
     api_url: Option<String>,
+    /// How it is spoken to; by HTTP/1.1 in the clear, if nothing is said.
+    api_speaks: Option<Speaks>,
     /// Sections of the file beside `[[networks]]`.
     sections: String,
     /// Lines more about the network.
@@ -43,6 +46,7 @@ impl Setting {
             routes: routes.into_iter().collect(),
             api: Vec::new(),
             api_url: None,
+            api_speaks: None,
             sections: String::new(),
             network: String::new(),
             facilitator: String::new(),
@@ -64,6 +68,13 @@ impl Setting {
     #[must_use]
     pub fn api_at(mut self, url: &str) -> Self {
         self.api_url = Some(url.to_owned());
+        self
+    }
+
+    /// With an API that is spoken to otherwise.
+    #[must_use]
+    pub const fn speaking(mut self, speaks: Speaks) -> Self {
+        self.api_speaks = Some(speaks);
         self
     }
 
@@ -140,9 +151,19 @@ impl Setting {
         if let Some(url) = &self.api_url {
             provider = provider.at(url);
         }
+        let front = match self.api_speaks {
+            Some(speaks) => Some(Front::before(upstream.address(), speaks).await),
+            None => None,
+        };
+        if let Some(front) = &front {
+            provider = front
+                .lines()
+                .iter()
+                .fold(provider.at(&front.url()), |provider, line| provider.upstream_line(line));
+        }
         let config = Config { clock: self.clock, ..Config::default().section(&section).provider(provider) };
         let gateway = Faregate::start(config).await;
-        PublicWorld { network, official, facilitator, upstream, gateway, recipient, _key: key }
+        PublicWorld { network, official, facilitator, upstream, front, gateway, recipient, _key: key }
     }
 
     fn lines(&self, key: Option<&NamedTempFile>) -> String {

@@ -1,5 +1,6 @@
 //! The rig: books, a route, a signer, and a rail that does as it is told.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -113,7 +114,7 @@ impl Rig {
         let currencies = currencies.settled_by(Arc::clone(&rail) as Arc<dyn PublicRail>);
         let traffic = Traffic::default();
         let snapshot = Snapshot::build(Arc::new(catalog), &ledger, &currencies, &traffic, None).await;
-        let public = Public::new(networks(&rail, &network));
+        let public = Public::new(networks(&rail, &network), NonZeroU32::MIN);
         let snapshot = Arc::new(snapshot);
         Self { ledger, rail, _writer: writer, registry, snapshot, public, _files: files }
     }
@@ -153,7 +154,8 @@ impl Rig {
         let judged = |found| {
             verify(Credential::Payment(&value), &routed.route, offer, (NOW, found), &Limits::default())
         };
-        let claim = prove(judged(None)?, Some(&self.public), |found| judged(Some(found))).await?;
+        let claim =
+            prove(judged(None)?, Some(&self.public), Consumer::at(None), |found| judged(Some(found))).await?;
         let (directory, metrics) = (self.registry.directory(), metrics());
         let holder = Holder {
             ledger: &self.ledger,

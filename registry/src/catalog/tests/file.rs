@@ -144,20 +144,20 @@ async fn a_file_is_tried_beside_what_came_through_the_api_and_refused_as_the_sta
         let config = Config { data: place.database.clone(), ..config(text) };
         Registry::try_file(&config, TestClock::new()).await
     };
-    assert!(!tried(&text("a", "/a")).await.unwrap(), "nothing is there yet, and nothing was made");
-    assert!(!tried("").await.unwrap());
+    assert!(tried(&text("a", "/a")).await.unwrap().is_none(), "nothing is there yet, and nothing was made");
+    assert!(tried("").await.unwrap().is_none());
     let (registry, _) = opened(&place).await;
     registry.create_route(&operator(), route("taken", "acme", "$1")).await.unwrap();
     registry.create_route(&operator(), route("added", "filed", "$1")).await.unwrap();
     let version = registry.catalogs().borrow().version();
-    assert!(tried(&text("free", "/free")).await.unwrap());
+    assert!(tried(&text("free", "/free")).await.unwrap().is_some());
     for refused in [text("taken", "/t"), text("twin", "/taken"), String::new()] {
         let at_start = registry.apply(&config(&refused).catalog, registry.now()).await.unwrap_err();
         assert_eq!(tried(&refused).await.unwrap_err().to_string(), at_start.to_string());
     }
     // A gateway that is writing keeps nobody from looking, and the look changes nothing.
     let writing = registry.begin().await.unwrap();
-    assert!(tried(&text("free", "/free")).await.unwrap());
+    assert!(tried(&text("free", "/free")).await.unwrap().is_some());
     drop(writing);
     registry.close().await;
     let files = || match &place.database {
@@ -165,7 +165,7 @@ async fn a_file_is_tried_beside_what_came_through_the_api_and_refused_as_the_sta
         Database::Postgres { .. } => 0,
     };
     let before = files();
-    assert!(tried(&text("free", "/free")).await.unwrap());
+    assert!(tried(&text("free", "/free")).await.unwrap().is_some());
     assert_eq!(files(), before, "nor does it leave a file behind where no gateway runs");
     let open = open(&place, &TestClock::new()).await;
     let catalog = open.apply(&file(&[]), open.now()).await.unwrap();

@@ -1,5 +1,8 @@
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::chain::RpcError;
@@ -20,19 +23,42 @@ impl Clock for Hands {
 
 impl World {
     fn new() -> Self {
-        let now = Arc::new(AtomicI64::new(1_795_348_800_000));
-        Self { words: Words::new(), now, asked: AtomicU32::new(0) }
+        Self::behind_each_address(1)
     }
 
-    /// A payment of this payer, signed in this way; a contract would answer so.
+    /// So many clients have one address.
+    fn behind_each_address(clients: u32) -> Self {
+        let now = Arc::new(AtomicI64::new(1_795_348_800_000));
+        let words = Words::new(NonZeroU32::new(clients).unwrap());
+        Self { words, now, asked: AtomicU32::new(0) }
+    }
+
+    /// A payment of this payer, signed in this way, from an address of its own; a contract would answer so.
     async fn ask(&self, payer: u64, seal: u64, answer: Answer) -> Answer {
+        let address = Ipv4Addr::from_bits(u32::try_from(payer).unwrap());
+        self.ask_from(address, (payer, seal), async { answer }).await
+    }
+
+    /// The same from this address; a contract answers when this is ready.
+    async fn ask_from(
+        &self,
+        address: Ipv4Addr,
+        (payer, seal): (u64, u64),
+        answer: impl Future<Output = Answer>,
+    ) -> Answer {
         let seal = Seal::parse(&format!("0x{seal:016x}")).unwrap();
         let payer = Address::left_padding_from(&payer.to_be_bytes());
-        let sealed = Sealed { network: "eip155:1", payer, digest: B256::ZERO, seal: &seal };
+        let sealed = Sealed {
+            network: "eip155:1",
+            payer,
+            digest: B256::ZERO,
+            seal: &seal,
+            client: Some(address.into()),
+        };
         let read = async {
             self.asked.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
-            answer
+            answer.await
         };
         self.words.get(&sealed, &Hands(Arc::clone(&self.now)), read).await
     }
@@ -118,4 +144,51 @@ async fn a_contract_that_says_yes_to_everything_is_asked_no_more_than_so_often_a
         assert_eq!(world.ask(1, seal, Ok(Word::Signed)).await, Ok(Word::Signed));
     }
     assert_eq!(world.ask(1, 2_008, Ok(Word::Signed)).await, Err(RailError::AskedTooOften));
+}
+
+/// One client that asks about sixteen payers at once; nobody answers.
+async fn ask_sixteen(world: &Arc<World>, address: Ipv4Addr) -> JoinSet<Answer> {
+    let mut asking = JoinSet::new();
+    for payer in 1..=16 {
+        let world = Arc::clone(world);
+        asking.spawn(async move { world.ask_from(address, (payer, 0), std::future::pending()).await });
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    asking
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_client_keeps_no_other_waiting_however_much_it_asks() {
+    let (stranger, honest) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2));
+    let world = Arc::new(World::new());
+    let _asking = ask_sixteen(&world, stranger).await;
+    assert_eq!(world.asked(), 2);
+    let answer = world.ask_from(honest, (100, 0), async { Ok(Word::Signed) }).await;
+    assert_eq!(answer, Ok(Word::Signed));
+    let answer = world.ask_from(stranger, (101, 0), async { Ok(Word::Signed) }).await;
+    assert_eq!(answer, Err(RailError::AskedTooOften), "it waits for its own");
+    // Where an address is known to stand for many, they have what they would have alone, and never more than all.
+    for (clients, places) in [(3, 6), (1_000, 16)] {
+        let world = Arc::new(World::behind_each_address(clients));
+        let _asking = ask_sixteen(&world, stranger).await;
+        assert_eq!(world.asked(), places);
+    }
+}
+
+#[tokio::test]
+async fn who_floods_in_many_names_from_one_address_holds_up_nobody_elsewhere() {
+    let (stranger, honest) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2));
+    let world = World::new();
+    for payer in 1..1_000 {
+        let _ = world.ask_from(stranger, (payer, 0), async { Ok(Word::Not) }).await;
+    }
+    assert_eq!(world.asked(), 16);
+    let ask = async |address| world.ask_from(address, (1_000, 0), async { Ok(Word::Signed) }).await;
+    assert_eq!(ask(stranger).await, Err(RailError::AskedTooOften));
+    assert_eq!(ask(honest).await, Ok(Word::Signed));
+    world.later(800);
+    let again = world.ask_from(stranger, (1_001, 0), async { Ok(Word::Signed) }).await;
+    assert_eq!(again, Ok(Word::Signed));
 }

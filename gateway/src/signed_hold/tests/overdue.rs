@@ -10,10 +10,10 @@ use super::*;
 use crate::stage::forward;
 
 /// An exchange whose upstream took too long.
-async fn late(rig: &Rig, header: &str) -> Exchange {
+async fn overdue(rig: &Rig, header: &str) -> Exchange {
     let mut exchange = rig.admitted(header).await;
     let Money::Signed(signed) = &mut exchange.money else { panic!("it is held") };
-    assert!(!signed.is_late());
+    assert!(!signed.is_overdue());
     signed.answer_by = Instant::now();
     exchange
 }
@@ -31,7 +31,7 @@ async fn a_delivery_that_could_not_be_settled_any_more_is_none() {
     for settle in [Settle::After, Settle::Deferred] {
         let rig = Rig::new(settle).await;
         let header = rig.payment(1, 2);
-        let mut exchange = late(&rig, &header).await;
+        let mut exchange = overdue(&rig, &header).await;
         let refusal = rig.capture(&mut exchange, 200).await.0.unwrap_err();
         assert_eq!((refusal.status(), refusal.code()), (504, "upstream_timeout"));
         let refusal = exchange.undoing().unwrap().finish(exchange.payment, refusal).await;
@@ -41,13 +41,13 @@ async fn a_delivery_that_could_not_be_settled_any_more_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_begins_too_late_does_not_begin() {
+async fn a_stream_whose_beginning_is_overdue_does_not_begin() {
     let most = Amount::from_atomic(crate::samples::PRICE).unwrap();
     let unit = Unit { from: "json:/n".parse().unwrap(), price: UnitPrice::parse("$0.000001").unwrap() };
     let price = Price::Metered(Metered::new(most, most, vec![unit]).unwrap());
     let rig = Rig::with(|route| route.price = price).await;
     let header = rig.payment(1, 2);
-    let mut exchange = late(&rig, &header).await;
+    let mut exchange = overdue(&rig, &header).await;
     let mut response = ResponseHeader::build(200, None).unwrap();
     response.insert_header("content-type", "application/json").unwrap();
     let refusal = rig.capture_with(&mut exchange, response).await.0.unwrap_err();
@@ -57,20 +57,20 @@ async fn a_stream_that_begins_too_late_does_not_begin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_late_when_its_body_is_whole_is_not_taken_either() {
+async fn what_is_overdue_when_its_body_is_whole_is_not_taken_either() {
     for settle in [Settle::After, Settle::Deferred] {
         let rig = Rig::new(settle).await;
         let header = rig.payment(1, 2);
-        let Money::Signed(signed) = late(&rig, &header).await.money else { panic!("it is held") };
-        assert!(matches!(signed.pay().await, Err(NotPaid::Late)));
+        let Money::Signed(signed) = overdue(&rig, &header).await.money else { panic!("it is held") };
+        assert!(matches!(signed.pay().await, Err(NotPaid::Overdue)));
         nothing_is_charged(&rig, &header).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_streamed_is_charged_however_late_it_ends() {
+async fn what_was_streamed_is_charged_however_long_it_took() {
     let rig = Rig::new(Settle::After).await;
-    let mut exchange = late(&rig, &rig.payment(1, 2)).await;
+    let mut exchange = overdue(&rig, &rig.payment(1, 2)).await;
     let Money::Signed(signed) = std::mem::replace(&mut exchange.money, Money::Done) else {
         panic!("it is held")
     };
@@ -81,10 +81,10 @@ async fn what_was_streamed_is_charged_however_late_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_leaves_work_that_came_too_late_pays_nothing_for_it() {
+async fn whoever_leaves_work_that_is_overdue_pays_nothing_for_it() {
     let rig = Rig::new(Settle::Deferred).await;
     let header = rig.payment(1, 2);
-    let mut exchange = late(&rig, &header).await;
+    let mut exchange = overdue(&rig, &header).await;
     exchange.request.method = "POST".to_owned();
     exchange.request_whole = true;
     let mut left = Error::new(ErrorType::ConnectionClosed);
@@ -112,13 +112,13 @@ async fn an_upstream_gets_the_time_that_is_left_and_a_connection_of_its_own_wher
     assert!(peer.options.custom_l4.is_some() && exchange.until.is_some());
     let Money::Signed(signed) = &mut exchange.money else { panic!("it is held") };
     signed.answer_by = Instant::now();
-    let late = forward::peer(&mut exchange, None).unwrap_err();
-    assert_eq!(late.code(), "upstream_timeout", "nobody is connected to");
+    let refusal = forward::peer(&mut exchange, None).unwrap_err();
+    assert_eq!(refusal.code(), "upstream_timeout", "nobody is connected to");
     rig.finish(exchange).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_sends_the_last_of_a_request_late_has_no_work_done() {
+async fn whoever_sends_the_last_of_a_request_slowly_has_no_work_done() {
     let rig = Rig::new(Settle::After).await;
     let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
     let now = Instant::now();

@@ -1,65 +1,65 @@
-//! [`Payers`]: how many settlements of one payer run at once. Whoever floods waits for himself only (case A4).
+//! [`Shares`]: how much of what all have of something one has running at once. Whoever floods waits for himself only (case A4).
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
-use domain::Address;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Who has settlements running or waiting; nobody else is in it.
-pub(super) struct Payers {
+/// Who has something running or waiting; nobody else is in it.
+pub(super) struct Shares<K: Copy + Eq + Hash> {
     running_max: usize,
-    present: Mutex<HashMap<Address, Arc<Semaphore>>>,
+    present: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
-/// A payer's settlement, waiting or running.
-struct Presence<'a> {
-    payers: &'a Payers,
-    payer: Address,
+/// Something of somebody, waiting or running.
+struct Presence<'a, K: Copy + Eq + Hash> {
+    shares: &'a Shares<K>,
+    whose: K,
     places: Option<Arc<Semaphore>>,
 }
 
-/// One that may run.
-pub(super) struct Turn<'a> {
+/// It may run.
+pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
     permit: Option<OwnedSemaphorePermit>,
-    _presence: Presence<'a>,
+    _presence: Presence<'a, K>,
 }
 
-// === impl Payers ===
+// === impl Shares ===
 
-impl Payers {
+impl<K: Copy + Eq + Hash> Shares<K> {
     pub(super) fn new(running_max: usize) -> Self {
         Self { running_max, present: Mutex::new(HashMap::new()) }
     }
 
-    /// Waits until fewer than so many of this payer's settlements run, first come, first served.
-    pub(super) async fn turn(&self, payer: Address) -> Turn<'_> {
+    /// Waits until fewer than so many of this one's run, first come, first served.
+    pub(super) async fn turn(&self, whose: K) -> Turn<'_, K> {
         let places = {
             let mut present = self.present.lock();
-            let entry = present.entry(payer).or_insert_with(|| Arc::new(Semaphore::new(self.running_max)));
+            let entry = present.entry(whose).or_insert_with(|| Arc::new(Semaphore::new(self.running_max)));
             Arc::clone(entry)
         };
-        let presence = Presence { payers: self, payer, places: Some(Arc::clone(&places)) };
+        let presence = Presence { shares: self, whose, places: Some(Arc::clone(&places)) };
         // It is never closed.
         let permit = places.acquire_owned().await.ok();
         Turn { permit, _presence: presence }
     }
 }
 
-impl Drop for Turn<'_> {
+impl<K: Copy + Eq + Hash> Drop for Turn<'_, K> {
     fn drop(&mut self) {
         // Before the presence, which counts who is left.
         drop(self.permit.take());
     }
 }
 
-impl Drop for Presence<'_> {
+impl<K: Copy + Eq + Hash> Drop for Presence<'_, K> {
     fn drop(&mut self) {
         drop(self.places.take());
-        let mut present = self.payers.present.lock();
-        if present.get(&self.payer).is_some_and(|places| Arc::strong_count(places) == 1) {
-            present.remove(&self.payer);
+        let mut present = self.shares.present.lock();
+        if present.get(&self.whose).is_some_and(|places| Arc::strong_count(places) == 1) {
+            present.remove(&self.whose);
         }
     }
 }
@@ -70,8 +70,8 @@ mod tests {
 
     #[tokio::test]
     async fn a4_one_payer_waits_for_itself_and_leaves_nothing_behind() {
-        let payers = Payers::new(2);
-        let (greedy, honest) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let payers = Shares::new(2);
+        let (greedy, honest) = (1, 2);
         let (first, second) = (payers.turn(greedy).await, payers.turn(greedy).await);
         let mut third = Box::pin(payers.turn(greedy));
         assert!(futures_poll(&mut third).is_none(), "both places are taken");
