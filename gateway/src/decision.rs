@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use domain::{PaymentId, Price, Settle, UnixMillis};
-use http::header::EXPECT;
+use http::header::{EXPECT, UPGRADE};
 use ledger::{Redelivery, RefundReason};
 use pingora::proxy::Session;
 
@@ -50,6 +50,7 @@ impl Proxy {
         if self.shutdown.running() > self.settings.limits.requests_in_flight_max {
             return Err(Refusal::Overloaded);
         }
+        only_websocket(session);
         let request = admit(session.req_header(), &self.settings.limits)?;
         if let Some(reply) = cors::preflight(session.req_header()) {
             return Ok(Decision::Answer(reply, Outcome::Answered));
@@ -308,6 +309,16 @@ fn replay(prior: ledger::Prior, payer: &Payer) -> Reply {
 fn already_delivered(record: &ledger::ReceiptRecord, payer: &Payer) -> Reply {
     let (name, receipt) = receipt::field(record, payer);
     Reply::refusal(&Refusal::AlreadyDelivered(Box::new(record.clone()))).with(name.as_str(), receipt)
+}
+
+/// Whoever asks for another protocol than WebSocket is answered in the one it speaks (RFC 9110 section 7.8): Java's client and curl ask for
+/// HTTP/2 so without being told to.
+fn only_websocket(session: &mut Session) {
+    let upgrades = session.req_header().headers.get_all(UPGRADE).iter();
+    let mut others = upgrades.filter(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if others.next().is_some() {
+        session.req_header_mut().remove_header(&UPGRADE);
+    }
 }
 
 /// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.

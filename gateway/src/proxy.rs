@@ -202,7 +202,8 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else { return Ok(()) };
         exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         let limit = exchange.routed.route.request_bytes_max;
-        if exchange.request_bytes > limit && !exchange.is_upgrade {
+        let is_tunnel = exchange.is_upgrade && exchange.response_begun;
+        if exchange.request_bytes > limit && !is_tunnel {
             return Err(Self::fail(context, Refusal::BodyTooLarge(limit)));
         }
         if end_of_stream && exchange.came_slowly(context.started) {

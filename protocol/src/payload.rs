@@ -185,17 +185,15 @@ impl PaymentPayload {
     }
 }
 
-/// The version of x402 that a payment is written in, what its payer signed, and the signature: for whoever settles a payment that was
-/// verified, from its JSON.
+/// What the payer of a payment signed, and the signature: for whoever settles a payment that was verified, from its JSON.
 ///
 /// # Errors
 /// See [`Malformed`].
-pub fn signed(json: &str) -> Result<(u64, (Transfer, Seal)), Malformed> {
+pub fn signed(json: &str) -> Result<(Transfer, Seal), Malformed> {
     let wire: Wire<'_> = serde_json::from_str(json).map_err(|error| Malformed::json(&error))?;
-    let version = wire.x402_version.ok_or(Malformed::Field("x402Version"))?;
     let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
     let signature = payload.signature.as_ref().ok_or(Malformed::Field("signature"))?;
-    Ok((version, (transfer(&payload)?, Seal::parse(&signature.0)?)))
+    Ok((transfer(&payload)?, Seal::parse(&signature.0)?))
 }
 
 // === impl Malformed ===

@@ -47,13 +47,8 @@ pub fn sign_offer(
     at: UnixMillis,
 ) -> Result<String, SignError> {
     let offer = challenge.accepts.get(index).ok_or(SignError::NoOffer(index))?;
-    let payload = if offer.is_plain() {
-        let authorization = authorize(key, offer, nonce, at)?;
-        payload_json(&authorization, &key.sign(domain(offer)?.digest(&authorization)))
-    } else {
-        let permit = permit::permit(key, offer, nonce, at)?;
-        permit::payload_json(&permit, &key.sign(permit::domain(offer)?.digest(&permit)))
-    };
+    let transfer = transfer(key, offer, nonce, at)?;
+    let payload = payload(&transfer, &key.sign(digest_of(offer, &transfer)?));
     let mut payment = json!({ "x402Version": X402_VERSION, "payload": payload, "accepted": offer });
     if let Some(resource) = &challenge.resource {
         payment["resource"] = json!(resource);
@@ -78,12 +73,24 @@ pub fn check(offer: &Offer) -> Result<(), SignError> {
 /// # Errors
 /// See [`SignError`].
 pub fn digest(key: &SigningKey, offer: &Offer, nonce: B256, at: UnixMillis) -> Result<B256, SignError> {
-    let transfer = if offer.is_plain() {
+    digest_of(offer, &transfer(key, offer, nonce, at)?)
+}
+
+fn transfer(key: &SigningKey, offer: &Offer, nonce: B256, at: UnixMillis) -> Result<Transfer, SignError> {
+    Ok(if offer.is_plain() {
         Transfer::Authorization(authorize(key, offer, nonce, at)?)
     } else {
         Transfer::Permit(permit::permit(key, offer, nonce, at)?)
-    };
-    digest_of(offer, &transfer)
+    })
+}
+
+/// What was signed and its signature, as they stand in a payment: `payload`.
+#[must_use]
+pub fn payload(transfer: &Transfer, signature: &[u8]) -> Value {
+    match transfer {
+        Transfer::Authorization(authorization) => payload_json(authorization, signature),
+        Transfer::Permit(permit) => permit::payload_json(permit, signature),
+    }
 }
 
 /// What the key would sign for an offer.
@@ -146,7 +153,7 @@ fn chain_id(offer: &Offer) -> Result<u64, SignError> {
 }
 
 /// An authorization and its signature as they stand in a payment.
-fn payload_json(authorization: &Authorization, signature: &[u8; 65]) -> Value {
+fn payload_json(authorization: &Authorization, signature: &[u8]) -> Value {
     json!({
         "signature": alloy_primitives::hex::encode_prefixed(signature),
         "authorization": {

@@ -134,7 +134,8 @@ pub async fn run(
 ) {
     let mut ticks = Ticks::new(interval, stop.clone());
     while ticks.next().await {
-        if !duty.is_ours().await {
+        // Who had it before others did is told so once, and had it then: asked but once an hour, nobody would look in that hour.
+        if !duty.is_ours().await && !duty.is_ours().await {
             continue;
         }
         let looked = tokio::select! {

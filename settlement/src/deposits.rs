@@ -253,7 +253,6 @@ impl Inner {
         let since_block = self.rail.last_block(network).ok_or(Told::RailUnavailable)?;
         let terms = way.offer(asked.amount, quote);
         let signed = Signed::new(Arc::clone(network), token, since_block, payload, terms);
-        let signed = signed.map_err(|error| Told::Malformed(error.to_string()))?;
         let funds = self.rail.funds(&signed, asked.amount).await.map_err(|_| Told::RailUnavailable)?;
         match funds.lack(asked.amount) {
             None => {}

@@ -14,7 +14,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 use thiserror::Error;
 
 pub use answer::{Identified, Kind, Settled, Supported, Unknown, Verified};
@@ -55,7 +55,7 @@ pub struct Shown<'a> {
     /// The version of x402 that its payer wrote it in.
     pub version: u64,
     /// All of it, as it came.
-    pub payment: &'a RawValue,
+    pub payment: &'a Value,
     /// What we ask for. With `upto`, the amount is what is to be settled.
     pub requirements: &'a Offer,
     /// Who signed it; none where that is to be found out.
@@ -82,7 +82,7 @@ pub struct Facilitator {
 #[serde(rename_all = "camelCase")]
 struct Question<'a> {
     x402_version: u64,
-    payment_payload: &'a RawValue,
+    payment_payload: &'a Value,
     payment_requirements: &'a Offer,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{B256, U256, hex};
+use alloy_primitives::{B256, U256};
 use domain::{Address, Amount};
 use ledger::Intent;
 use protocol::X402_VERSION;
@@ -12,7 +12,6 @@ use protocol::seal::Seal;
 use protocol::sign;
 use protocol::signature::Signature;
 use protocol::transfer::Transfer;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -30,8 +29,6 @@ pub struct Signed {
     pub since_block: u64,
     transfer: Transfer,
     seal: Seal,
-    /// JSON of version 2.
-    payment: Arc<str>,
     requirements: Offer,
 }
 
@@ -53,18 +50,16 @@ pub enum SignedError {
 
 impl Signed {
     /// One that was verified against our own offer, in any version of x402.
-    ///
-    /// # Errors
-    /// See [`SignedError`].
+    #[must_use]
     pub fn new(
         network: Arc<str>,
         token: Address,
         since_block: u64,
         payment: &PaymentPayload,
         requirements: Offer,
-    ) -> Result<Self, SignedError> {
-        let signed = (*payment.transfer(), payment.seal().clone());
-        Self::made((network, token, since_block), signed, (payment.json(), payment.version()), requirements)
+    ) -> Self {
+        let (transfer, seal) = (*payment.transfer(), payment.seal().clone());
+        Self { network, token, since_block, transfer, seal, requirements }
     }
 
     /// The same from its JSON and our offer's.
@@ -78,24 +73,9 @@ impl Signed {
         payment: &str,
         requirements: &str,
     ) -> Result<Self, SignedError> {
-        let (version, signed) = payload::signed(payment)?;
+        let (transfer, seal) = payload::signed(payment)?;
         let requirements = serde_json::from_str(requirements)?;
-        Self::made((network, token, since_block), signed, (&payment.into(), version), requirements)
-    }
-
-    fn made(
-        (network, token, since_block): (Arc<str>, Address, u64),
-        (transfer, seal): (Transfer, Seal),
-        (came, version): (&Arc<str>, u64),
-        requirements: Offer,
-    ) -> Result<Self, SignedError> {
-        let is_other = |signature: &Signature| signature.to_bytes()[..] != seal.bytes()[..];
-        let payment = if version == X402_VERSION && !seal.key().is_ok_and(is_other) {
-            Arc::clone(came)
-        } else {
-            written_anew(came, (&transfer, &seal), &requirements)?.into()
-        };
-        Ok(Self { network, token, since_block, transfer, seal, payment, requirements })
+        Ok(Self { network, token, since_block, transfer, seal, requirements })
     }
 
     /// What the books keep of one.
@@ -147,12 +127,20 @@ impl Signed {
         self.transfer.valid_before().saturating_to()
     }
 
-    /// The payment in x402 v2, its signature in the form that tokens take, as a facilitator is shown it.
+    /// The payment in x402 v2, as a facilitator is shown it: what was verified of it, and nothing else that its payer may have written beside
+    /// that. Whatever a facilitator makes of that, it is not the payer's doing.
     ///
-    /// # Errors
-    /// [`SignedError::Json`]; never, because it was read before.
-    pub fn payment(&self) -> Result<&RawValue, SignedError> {
-        Ok(serde_json::from_str(&self.payment)?)
+    /// Tokens take 27 and 28 for v, and some wallets write 0 and 1: that would be served and never settled (case A7). What a contract takes is
+    /// left as it is.
+    #[must_use]
+    pub fn payment(&self) -> Value {
+        let digest = digest(&self.requirements, &self.transfer);
+        let of_its_key =
+            digest.filter(|_| self.seal.key().is_ok_and(|key| key.to_bytes()[..] != self.seal.bytes()[..]));
+        let anew = of_its_key.and_then(|digest| self.seal.by(self.payer(), digest)).map(Signature::to_bytes);
+        let signature = anew.as_ref().map_or(&self.seal.bytes()[..], |bytes| &bytes[..]);
+        let payload = sign::payload(&self.transfer, signature);
+        json!({ "x402Version": X402_VERSION, "accepted": self.requirements, "payload": payload })
     }
 
     /// What we had asked for: JSON.
@@ -176,28 +164,6 @@ impl Signed {
         let is_some = fits && !amount.is_zero();
         is_some.then(|| Offer { amount: amount.atomic().to_string(), ..self.requirements.clone() })
     }
-}
-
-/// A payment of version 1 in version 2, where what is signed is the same, and so is what carries it. Tokens take 27 and 28 for v, and some
-/// wallets write 0 and 1: that would be served and never settled (case A7). What a contract takes is left as it is.
-fn written_anew(
-    came: &str,
-    (transfer, seal): (&Transfer, &Seal),
-    requirements: &Offer,
-) -> Result<String, serde_json::Error> {
-    let came: Value = serde_json::from_str(came)?;
-    let mut payment = if came["x402Version"] == X402_VERSION {
-        came
-    } else {
-        json!({ "x402Version": X402_VERSION, "accepted": requirements, "payload": came["payload"] })
-    };
-    if let Some(digest) = digest(requirements, transfer)
-        && let Some(signature) = seal.by(transfer.from(), digest)
-        && let Some(place) = payment.pointer_mut("/payload/signature")
-    {
-        *place = Value::from(hex::encode_prefixed(signature.to_bytes()));
-    }
-    Ok(payment.to_string())
 }
 
 /// What its payer signed, as it was asked for.

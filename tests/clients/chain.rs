@@ -12,7 +12,7 @@ use protocol::payload::PaymentPayload;
 use protocol::sign::{authorize, sign_offer};
 use protocol::signature::SigningKey;
 use protocol::verify::{Expected, Method, Quote, verify};
-use serde_json::value::RawValue;
+use serde_json::Value;
 use settlement::chain::{Chain, Evidence, Nodes};
 use settlement::facilitator::{Configuration, Facilitator, Headers, Settled, Shown, Unknown, Verified};
 use tests::chain::{Network, usdc};
@@ -90,7 +90,7 @@ async fn the_official_facilitator_settles_what_we_verified_and_the_chain_shows_i
     let paid = async || chain.balance(asset.address, pay_to).await.expect("a balance").to_string();
     let evidence = async |nonce: u8| chain.evidence(asset.address, &signed(nonce), begun).await;
     assert!(matches!(evidence(1).await, Ok(Evidence::Unused { .. })));
-    let whole = |payment: &str| -> Box<RawValue> {
+    let whole = |payment: &str| -> Value {
         serde_json::from_slice(&header::decode(payment.as_bytes()).expect("base64")).expect("JSON")
     };
     let first = whole(&payment);

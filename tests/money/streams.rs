@@ -70,6 +70,29 @@ async fn u9_a_refused_upgrade_is_not_charged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn u9_an_answer_without_a_body_is_paid_also_by_whoever_asked_to_upgrade() {
+    let world = World::paid().await;
+    world.upstream.on("/paid", Script::reply(204, &[], ""));
+    for request in [Request::get("/paid"), Request::post("/paid", "")] {
+        world.buy(&request.upgrading()).await.expect_status(204);
+    }
+    // What is given back is given back when a call has ended, and the audit at the end waits for that.
+    world.expect_balance(998_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u9_an_upstream_is_asked_for_no_other_protocol_than_websocket() {
+    let world = World::paid().await;
+    world.upstream.on("/paid", Script::reply(200, &[], "as ever"));
+    let asking = Request::get("/paid").with("Connection", "Upgrade, HTTP2-Settings").with("Upgrade", "h2c");
+    world.buy(&asking.with("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA")).await.expect_status(200);
+    assert_eq!(world.upstream.calls("/paid")[0].header("upgrade"), None);
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_long_answer_passes_without_being_kept() {
     let world = World::new("$1", [Route::new("/large", "$0.001")]).await;
     let body = vec![b'z'; 8 * 1024 * 1024];

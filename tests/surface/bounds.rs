@@ -41,9 +41,12 @@ async fn u12_a_body_of_unknown_length_is_cut_off_at_the_limit_and_not_charged() 
     let mut http2 = Http2::connect(world.gateway.data()).await;
     http2.call(&Request::post("/paid", "eleven byte").key(&key)).await.expect_refusal(413, "body_too_large");
     let chunked = Request::new("POST", "/paid").key(&key).with("Transfer-Encoding", "chunked");
-    for chunks in ["b\r\neleven byte\r\n0\r\n\r\n", "a\r\n0123456789\r\n1\r\nx\r\n0\r\n\r\n"] {
+    let (once, twice) = ("b\r\neleven byte\r\n0\r\n\r\n", "a\r\n0123456789\r\n1\r\nx\r\n0\r\n\r\n");
+    // Whoever asks to upgrade has a body like any other until it is agreed to.
+    let upgrading = chunked.clone().upgrading();
+    for (request, chunks) in [(&chunked, once), (&chunked, twice), (&upgrading, twice)] {
         let mut wire = world.gateway.wire().await;
-        wire.send(&chunked).await;
+        wire.send(request).await;
         wire.send_bytes(chunks.as_bytes()).await;
         wire.response("POST").await.expect_status(413);
         assert!(wire.is_closed().await);

@@ -48,6 +48,11 @@ pub(crate) async fn capture(
         // Nobody asked for another protocol: there is nothing to deliver, and nothing to charge for.
         return Err(Refusal::Upstream);
     }
+    // Whoever asked for another protocol and is answered in this one has an answer like any other, also an empty one.
+    exchange.is_upgrade = status == 101;
+    if exchange.answer_by().is_none() {
+        exchange.lift_time_limit();
+    }
     if !exchange.routed.route.charge_on.charges(status) {
         exchange.lift_time_limit();
         return undelivered(exchange, response, metrics).await;

@@ -181,7 +181,12 @@ async fn migrate(connection: &mut PgConnection, has_schema: bool) -> Result<(), 
         // By the migrator, under its lock: two processes may start at once.
         migrator.create_schema("ledger");
     }
-    migrator.run(connection).await.map_err(migrate_error)
+    // As long as it takes on large books; whoever reads them for long is not waited for, because all batches would wait behind it.
+    let patient = "set statement_timeout to 0; set lock_timeout to '5s'";
+    let database = |error: sqlx::Error| OpenError::Database(error.to_string());
+    sqlx::raw_sql(patient).execute(&mut *connection).await.map_err(database)?;
+    migrator.run(&mut *connection).await.map_err(migrate_error)?;
+    sqlx::raw_sql(connect::WRITER).execute(connection).await.map(drop).map_err(database)
 }
 
 /// Migrates for one of several. Books that never had several are one owner's, who may be running.

@@ -42,7 +42,7 @@ from whose w, done d";
 /// Who earned more than was settled with them.
 const OWED: &str = "
 select a.provider, b.credits - b.debits from account a join balance b on b.account = a.id
-where a.kind = 'provider' and b.credits > b.debits order by a.provider";
+where a.kind = 'provider' and b.credits > b.debits";
 
 /// What a provider earned and was not settled with yet, payments of this moment included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,11 @@ struct PositionColumns {
 /// Each provider that is to be settled with some time, by name, and with how much: see [`Position::net`].
 pub(crate) async fn owed(session: &mut Session<'_>) -> Result<Vec<(Arc<str>, Amount)>, sqlx::Error> {
     let rows: Vec<(String, i64)> = on_either!(session, c => sqlx::query_as(OWED).fetch_all(c))?;
-    rows.into_iter().map(|(provider, net)| Ok((provider.into(), amount(net)?))).collect()
+    let owed = rows.into_iter().map(|(provider, net)| Ok((Arc::from(provider), amount(net)?)));
+    let mut owed: Vec<(Arc<str>, Amount)> = owed.collect::<Result<_, sqlx::Error>>()?;
+    // Not as the database sorts text, which is its operator's choice: pages go on after a name.
+    owed.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(owed)
 }
 
 /// The same as [`crate::Ledger::owed`] for the books of a stopped or running ledger, reading only.

@@ -2,7 +2,7 @@
 -- hold takes milliseconds, under the lock that all gateways wait for. What was seen to move is not open any more, and a deposit buys nothing.
 -- SQLite has one gateway, which counts in memory.
 -- Gateways of the version before may be at work: what they write is in the sum or meets the trigger.
-lock table intent in share row exclusive mode;
+lock table intent in access exclusive mode;
 create table unsettled (
     payer bytea not null,
     network text not null,

@@ -50,7 +50,7 @@ pub(super) fn domain(offer: &Offer) -> Result<PermitDomain, SignError> {
 }
 
 /// A permit and its signature as they stand in a payment.
-pub(super) fn payload_json(permit: &Permit, signature: &[u8; 65]) -> Value {
+pub(super) fn payload_json(permit: &Permit, signature: &[u8]) -> Value {
     let Permit { from, token, amount, spender, nonce, deadline, witness } = permit;
     let mut witnessed =
         json!({ "to": witness.to.to_checksum(None), "validAfter": witness.valid_after.to_string() });

@@ -1,4 +1,4 @@
-//! [`Nodes`]: JSON-RPC over HTTP to the nodes of one network, one after the other until one answers (EIP-1474). The one that answered last is
+//! [`Nodes`]: JSON-RPC over HTTP to the nodes of one network, one after the other until one answers (EIP-1474). The one that answered well is
 //! asked first: one that is dead costs its time once.
 
 use std::fmt;
@@ -168,8 +168,10 @@ impl Nodes {
             match answer {
                 Err(other) if !matches!(other, RpcError::Refused { .. }) => said = other,
                 answer => {
-                    if place != first {
-                        self.answers.store(place, Ordering::Relaxed);
+                    // One that only refuses is not gone to for good: the operator's order counts again.
+                    let next = if answer.is_ok() { place } else { 0 };
+                    if next != first {
+                        self.answers.store(next, Ordering::Relaxed);
                     }
                     return answer;
                 }

@@ -3,7 +3,6 @@ use std::time::Duration;
 use domain::{Address, Amount, Asset};
 use reqwest::header::HeaderValue;
 use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::*;
 use crate::mock::{Act, Mock};
@@ -47,14 +46,10 @@ async fn client() -> (Mock, Facilitator) {
     (mock, Facilitator::new(configuration).unwrap())
 }
 
-fn raw(payment: &serde_json::Value) -> Box<RawValue> {
-    to_raw_value(payment).unwrap()
-}
-
 async fn settled(act: Act) -> Result<Settled, Unknown> {
     let (mock, facilitator) = client().await;
     mock.does(act);
-    let (payment, requirements) = (raw(&json!({"x402Version": 2})), offer());
+    let (payment, requirements) = (json!({"x402Version": 2}), offer());
     facilitator
         .settle(Shown {
             version: 2,
@@ -76,7 +71,7 @@ fn success() -> serde_json::Value {
 #[tokio::test]
 async fn a_facilitator_is_asked_with_our_terms_and_with_the_fields_of_each_call() {
     let (mock, facilitator) = client().await;
-    let (payment, requirements) = (raw(&json!({"x402Version": 1, "anything": [1]})), offer());
+    let (payment, requirements) = (json!({"x402Version": 1, "anything": [1]}), offer());
     let shown =
         Shown { version: 1, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     mock.does(Act::Answer(200, json!({"isValid": true, "payer": payer().to_string()}).to_string()));
@@ -145,7 +140,7 @@ async fn a_facilitator_that_is_not_there_was_not_asked() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let gone = Facilitator::new(Configuration { url, ..facilitator.configuration }).unwrap();
-    let (payment, requirements) = (raw(&json!({})), offer());
+    let (payment, requirements) = (json!({}), offer());
     let shown =
         Shown { version: 2, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     let unknown = gone.settle(shown).await.unwrap_err();
@@ -210,7 +205,7 @@ async fn what_opens_a_facilitator_follows_no_redirect() {
 #[tokio::test]
 async fn a_verdict_is_the_facilitators_code_or_none() {
     let (mock, facilitator) = client().await;
-    let (payment, requirements) = (raw(&json!({})), offer());
+    let (payment, requirements) = (json!({}), offer());
     let shown =
         Shown { version: 2, payment: &payment, requirements: &requirements, payer: Some(payer().into()) };
     let invalid = json!({"isValid": false, "invalidReason": "insufficient_funds", "payer": null});
@@ -232,7 +227,7 @@ fn unread() -> Offer {
 #[tokio::test]
 async fn where_nothing_is_read_no_refusal_to_settle_tells_that_nothing_was_sent() {
     let (mock, facilitator) = client().await;
-    let (payment, requirements) = (raw(&json!({"x402Version": 2})), unread());
+    let (payment, requirements) = (json!({"x402Version": 2}), unread());
     let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: None };
     // Some of these come after it was sent, or mean that it landed: from Go, from hosted ones, from a repeated question.
     for reason in [
@@ -265,7 +260,7 @@ async fn an_error_page_says_nothing_of_what_is_settled() {
 #[tokio::test]
 async fn who_pays_where_nothing_is_read_its_facilitator_says_or_nobody() {
     let (mock, facilitator) = client().await;
-    let (payment, requirements) = (raw(&json!({"x402Version": 2})), unread());
+    let (payment, requirements) = (json!({"x402Version": 2}), unread());
     let shown = Shown { version: 2, payment: &payment, requirements: &requirements, payer: None };
     let identified = async |status: u16, answer: serde_json::Value| {
         mock.does(Act::Answer(status, answer.to_string()));

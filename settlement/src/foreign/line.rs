@@ -224,7 +224,7 @@ impl ForeignLine {
     /// In which transaction a payment moved for good, where nodes are named and show it.
     pub(super) async fn transaction_of(&self, open: &OpenIntent) -> Option<TransactionId> {
         let witness = self.witness.as_ref()?;
-        let _place = self.looking.acquire().await.ok()?;
+        let _place = tokio::time::timeout(self.wait_max, self.looking.acquire()).await.ok()?.ok()?;
         match witness.transaction_of(open).await {
             Ok(transaction) => transaction,
             Err(error) => {

@@ -6,7 +6,6 @@ use domain::Party;
 use ledger::Intent;
 use protocol::X402_VERSION;
 use protocol::offer::Offer;
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::facilitator::Shown;
@@ -14,7 +13,7 @@ use crate::facilitator::Shown;
 /// A payment, whole, and what we had asked for. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Unread {
-    parts: Arc<(Box<RawValue>, Offer)>,
+    parts: Arc<(Value, Offer)>,
     payer: Option<Party>,
 }
 
@@ -33,7 +32,7 @@ impl Unread {
             // What is signed is the same in both versions, and so is what carries it.
             json!({ "x402Version": X402_VERSION, "accepted": &requirements, "payload": came["payload"] })
         };
-        Ok(Self { parts: Arc::new((to_raw_value(&payment)?, requirements)), payer: None })
+        Ok(Self { parts: Arc::new((payment, requirements)), payer: None })
     }
 
     /// Once its facilitator has said who pays: an answer that names another payer is about another payment.

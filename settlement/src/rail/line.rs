@@ -184,10 +184,8 @@ impl Line {
         };
         match &self.settler {
             Settler::Facilitators(pool) => {
-                let (version, payer) = (X402_VERSION, Some(signed.payer().into()));
-                let Ok(payment) = signed.payment() else {
-                    return Settling::Refused("invalid_payload".to_owned());
-                };
+                let (version, payment, payer) =
+                    (X402_VERSION, &signed.payment(), Some(signed.payer().into()));
                 let terms = signed.terms();
                 let question = Question {
                     signed: Shown { version, payment, requirements: &terms, payer },

@@ -1,3 +1,4 @@
+use alloy_primitives::hex;
 use protocol::signature::SigningKey;
 
 use super::*;
@@ -32,7 +33,7 @@ fn signed(from: Address) -> Signed {
 }
 
 fn last(signed: &Signed) -> String {
-    let payment: Value = serde_json::from_str(signed.payment().unwrap().get()).unwrap();
+    let payment = signed.payment();
     let text = payment["payload"]["signature"].as_str().unwrap();
     text[text.len() - 2..].to_owned()
 }
@@ -43,4 +44,17 @@ fn a7_the_last_byte_of_a_keys_signature_is_written_as_tokens_take_it_and_a_contr
     let contract = Address::repeat_byte(0x71);
     assert!(["1b", "1c"].contains(&&*last(&signed(payer))));
     assert!(["00", "01"].contains(&&*last(&signed(contract))));
+}
+
+#[test]
+fn a_facilitator_is_shown_what_was_verified_and_nothing_that_its_payer_wrote_beside_it() {
+    let signed = signed(SigningKey::from_hex(&"11".repeat(32)).unwrap().address());
+    let asked = signed.asked().unwrap();
+    let mut came = signed.payment();
+    came["payload"]["permit2Authorization"] = Value::Null;
+    came["payload"]["authorization"]["more"] = json!([1]);
+    came["resource"] = json!(7);
+    came["accepted"]["extra"]["note"] = json!("mine");
+    let read = Signed::read(NETWORK.into(), signed.token, 1, &came.to_string(), &asked).unwrap();
+    assert_eq!(read.payment(), signed.payment());
 }

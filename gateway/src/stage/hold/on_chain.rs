@@ -58,7 +58,6 @@ impl Holder<'_> {
         }
         let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
         let signed = Signed::new(Arc::clone(network), token, since_block, payload, way.offer(amount, quote));
-        let signed = signed.map_err(|error| Refusal::MalformedPayment(error.to_string()))?;
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);

@@ -13,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// refuse those. The server gives a statement up before the writer does, and a transaction of a writer that fell silent
 /// within a lease: it would keep the next owner out. All its statements find their rows by index and are planned once: a plan
 /// made while a table was small would read the whole of it for every batch, long after it has grown.
-const WRITER: &str = "set search_path to ledger; set synchronous_commit to on; set statement_timeout to '8s';
+pub(super) const WRITER: &str =
+    "set search_path to ledger; set synchronous_commit to on; set statement_timeout to '8s';
     set lock_timeout to 0; set idle_in_transaction_session_timeout to '5s';
     set plan_cache_mode to force_generic_plan; set enable_seqscan to off; set enable_bitmapscan to off;
     set enable_hashjoin to off; set enable_mergejoin to off;
