@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tests::{Config, Payer, Provider, Request, Route, Script, World};
 
@@ -133,13 +134,17 @@ async fn every_metric_that_is_watched_is_exported() {
         Config::default().section(network).section(&own).provider(acme)
     })
     .await;
-    // What has a route or a reason as its label is there once it happened.
+    // What has a route, a reason or a section as its label is there once it happened.
     world.buy(&Request::get("/paid")).await.expect_status(200);
     world.upstream.on("/paid", Script::reply(503, &[], "busy"));
     world.buy(&Request::get("/paid")).await.expect_status(503);
     let key = world.agent.key(&world.gateway).await;
     let dear = Request::get("/paid").key(&key).with("Agent-Max-Price", "$0.0001");
     world.gateway.call(&dear).await.expect_status(402);
+    let text = world.gateway.config_text();
+    world.gateway.overwrite(&format!("{text}\n[limits]\nconnections_max = 500\n"));
+    world.gateway.signal(Signal::SIGHUP);
+    world.gateway.counted("faregate_restart_pending", &[("section", "limits")], 1).await;
     world.gateway.idle().await;
     let scrape = world.gateway.metrics().await.0;
     let types = scrape.lines().filter_map(|line| line.strip_prefix("# TYPE "));
