@@ -70,7 +70,15 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         eprintln!("{UNCHANGED}");
     }
     if let Some(name) = &input.field {
-        print_text(&table::field(&serde_json::from_str(&text).context("the answer is no JSON")?, name)?);
+        let answer = serde_json::from_str(&text).context("the answer is no JSON")?;
+        match table::field(&answer, name) {
+            Ok(member) => print_text(&member),
+            // What was asked for is done, and there may be a secret in the answer that is shown once.
+            Err(error) => {
+                print_json(&answer);
+                anyhow::bail!("{error}; this is all of it. What was asked for is done");
+            }
+        }
         return Ok(Verdict::Yes);
     }
     match (format, serde_json::from_str(&text)) {

@@ -49,7 +49,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     let call = Call::new(&arguments)?;
     let first = call.send(&client, None).await.context("the URL cannot be reached")?;
     if first.status() != StatusCode::PAYMENT_REQUIRED {
-        return Outcome::free(first).print(format).await;
+        return Outcome::unasked(first).print(format).await;
     }
     let purchase = match Purchase::choose(first.headers(), arguments.max, arguments.network.as_deref()) {
         Ok(purchase) => purchase,

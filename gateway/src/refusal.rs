@@ -57,7 +57,7 @@ pub(crate) enum Refusal {
         "this is a key of the management API (fgm_...), which pays for nothing; send an agent key (fg_...)"
     )]
     ManagementKey,
-    #[error("the agent is frozen; ask its owner")]
+    #[error("the agent or its wallet is frozen; ask its owner")]
     Frozen,
     #[error("{0}")]
     PaymentRequired(Unpaid),
@@ -136,7 +136,7 @@ pub(crate) enum Unpaid {
     #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
     Funds { available: Amount, price: Amount, on_chain: bool },
     #[error(
-        "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer add`{}",
+        "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer prove`{}",
         address.to_checksum(None), elsewhere(*on_chain)
     )]
     UnknownSigner { address: Address, on_chain: bool },

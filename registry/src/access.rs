@@ -30,7 +30,7 @@ pub struct Access {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Objection {
     /// The agent, or its wallet, is frozen.
-    #[error("the agent is frozen; ask its owner")]
+    #[error("the agent or its wallet is frozen; ask its owner")]
     Frozen,
     /// The call costs more than the caller says it pays at most.
     #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]

@@ -2,10 +2,13 @@
 
 use anyhow::Context;
 use protocol::header::PAYMENT_SIGNATURE;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, Url};
 
 use super::Arguments;
+
+/// What the caller will pay at most, for a gateway that takes a key.
+const MAX_PRICE: &str = "agent-max-price";
 
 /// A request that can be sent again.
 pub(super) struct Call {
@@ -36,6 +39,10 @@ impl Call {
         if body.is_some() && !headers.contains_key(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        // Whoever pays with a key signs nothing: it is the gateway that must hold to what they will pay.
+        if has_key(&headers) && !headers.contains_key(MAX_PRICE) {
+            headers.insert(MAX_PRICE, HeaderValue::try_from(arguments.max.to_string())?);
+        }
         Ok(Self { method, url, headers, body })
     }
 
@@ -50,6 +57,12 @@ impl Call {
         }
         request.send().await
     }
+}
+
+/// Whether an agent key is among the fields.
+fn has_key(headers: &HeaderMap) -> bool {
+    let is_bearer = |value: &HeaderValue| value.as_bytes().starts_with(b"Bearer fg_");
+    headers.contains_key("agent-key") || headers.get_all(AUTHORIZATION).iter().any(is_bearer)
 }
 
 fn body(data: &str) -> anyhow::Result<Vec<u8>> {

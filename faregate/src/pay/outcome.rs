@@ -7,7 +7,7 @@ use domain::Amount;
 use protocol::challenge::PaymentRequired;
 use protocol::header::{PAYMENT_REQUIRED, PAYMENT_RESPONSE};
 use protocol::receipt::SettlementResponse;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -71,14 +71,10 @@ enum Body {
 // === impl Outcome ===
 
 impl Outcome {
-    /// An answer that asked for no payment.
-    pub(super) fn free(response: Response) -> Self {
-        Self {
-            status: Some(response.status()),
-            settled: Settled::Free,
-            payment: None,
-            body: Body::Coming(response),
-        }
+    /// An answer that asked for no payment: it costs nothing, or was paid for by a key in its fields.
+    pub(super) fn unasked(response: Response) -> Self {
+        let settled = proven(response.headers()).unwrap_or(Settled::Free);
+        Self { status: Some(response.status()), settled, payment: None, body: Body::Coming(response) }
     }
 
     /// A 402 that was not taken up.
@@ -89,21 +85,7 @@ impl Outcome {
     /// The answer to a payment.
     pub(super) async fn paid(response: Response, payment: Payment) -> Self {
         let status = response.status();
-        let receipt = response.headers().get(PAYMENT_RESPONSE);
-        let receipt = receipt.and_then(|value| SettlementResponse::parse(value.as_bytes()).ok().flatten());
-        let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let id = text(PAYMENT_ID).map(str::to_owned);
-        let proven = match (receipt, text(PAYMENT_STATUS)) {
-            (receipt, Some("refunded")) => {
-                Some(Settled::Refunded { payment: id, receipt: receipt.map(Box::new) })
-            }
-            (Some(receipt), _) if receipt.success => Some(Settled::Yes(Box::new(receipt))),
-            (Some(receipt), _) => Some(unsettled(receipt)),
-            (None, Some("voided")) => Some(Settled::Voided),
-            (None, Some("held")) => Some(Settled::Held { payment: id }),
-            (None, _) => None,
-        };
-        if let Some(settled) = proven {
+        if let Some(settled) = proven(response.headers()) {
             let body = Body::Coming(response);
             return Self { status: Some(status), settled, payment: Some(payment), body };
         }
@@ -252,6 +234,24 @@ impl Settled {
             Self::Refunded { receipt, .. } => receipt.as_deref(),
             _ => None,
         }
+    }
+}
+
+/// What the fields of an answer say of its payment; none where they say nothing.
+fn proven(headers: &HeaderMap) -> Option<Settled> {
+    let receipt = headers.get(PAYMENT_RESPONSE);
+    let receipt = receipt.and_then(|value| SettlementResponse::parse(value.as_bytes()).ok().flatten());
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let id = text(PAYMENT_ID).map(str::to_owned);
+    match (receipt, text(PAYMENT_STATUS)) {
+        (receipt, Some("refunded")) => {
+            Some(Settled::Refunded { payment: id, receipt: receipt.map(Box::new) })
+        }
+        (Some(receipt), _) if receipt.success => Some(Settled::Yes(Box::new(receipt))),
+        (Some(receipt), _) => Some(unsettled(receipt)),
+        (None, Some("voided")) => Some(Settled::Voided),
+        (None, Some("held")) => Some(Settled::Held { payment: id }),
+        (None, _) => None,
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) enum Missing {
     #[error("no payment of yours has this id; one that was voided, or is not captured yet, is not kept here")]
     Payment,
     #[error(
-        "no agent is registered for the address that signed in: its owner registers it (`faregate signer add`); what the address \
+        "no agent is registered for the address that signed in: its owner registers it (`faregate signer prove`); what the address \
          paid on public networks stands at /.well-known/faregate/payments/{{id}}"
     )]
     Agent,

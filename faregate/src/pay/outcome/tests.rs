@@ -129,3 +129,28 @@ async fn what_is_charged_at_the_end_is_held_until_then() {
     assert_eq!(lines[0], "held, at most $0.0025: what was used is charged once the answer has ended");
     assert_eq!((&report["paid"], &report["payment"]), (&Value::Null, &json!("pay_1")));
 }
+
+#[tokio::test]
+async fn a_call_that_a_key_paid_for_is_said_to_be_paid() {
+    let receipt = SettlementResponse {
+        success: true,
+        error_reason: None,
+        error_message: None,
+        payer: None,
+        transaction: "0x01".to_owned(),
+        network: "eip155:402402".to_owned(),
+        amount: Some("50000".to_owned()),
+        extra: None,
+    };
+    let answer = |fields: &[(&str, String)]| {
+        let mut answer = axum::http::Response::builder().status(200);
+        for (name, value) in fields {
+            answer = answer.header(*name, value);
+        }
+        Outcome::unasked(answer.body("").unwrap().into()).report()
+    };
+    let paid = answer(&[("payment-response", receipt.to_header())]);
+    assert_eq!((&paid["paid"], &paid["charged"]), (&json!(true), &json!("$0.05")));
+    let free = answer(&[]);
+    assert_eq!((&free["paid"], &free["charged"]), (&json!(false), &json!("$0.00")));
+}
