@@ -113,8 +113,9 @@ fn as_text(findings: &[Finding]) -> String {
 }
 
 fn refused_reload(metrics: &str) -> Option<String> {
-    let words = "the file on disk is not in force, but the one before it: it was refused (`faregate check` says why), or the database did \
-                 not work (it is tried again by itself); the log says which";
+    let words = "the file on disk is not in force, but the one before it: it was refused (`faregate check` says why), or it \
+                 lost more than half of its routes (send SIGHUP where that is meant), or the database did not work (it is tried again by itself); \
+                 the log says which";
     metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
 }
 
