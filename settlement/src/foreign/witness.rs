@@ -100,7 +100,8 @@ impl Witness {
         let listed: Vec<Listed> = self.nodes.call(LIST, which).await?;
         let since = open.held_at.plus(-SKEW_MS).seconds();
         let may_be = |one: &&Listed| one.may_be(&message, since);
-        for one in listed.iter().filter(may_be).take(READ_MAX) {
+        // The oldest first: what was signed landed soon, and nobody hides it behind what landed later.
+        for one in listed.iter().rev().filter(may_be).take(READ_MAX) {
             let how = json!({ "encoding": "base64", "commitment": "finalized", "maxSupportedTransactionVersion": 0 });
             let landed: Option<Landed> =
                 self.nodes.call("getTransaction", json!([one.signature, how])).await?;
