@@ -11,6 +11,7 @@ use settlement::rail::Lack;
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
+use crate::foreign_way::Verification;
 use crate::rail::{Public, PublicRail};
 use crate::rate::STRANGERS;
 use crate::refusal::{Refusal, Unpaid};
@@ -30,6 +31,8 @@ pub(super) struct Staked {
     answer_by: Instant,
     exposed: Exposed,
     rail: Arc<dyn PublicRail>,
+    /// Until there is a hold that says so.
+    _in_progress: Verification,
 }
 
 // === impl Holder ===
@@ -58,6 +61,8 @@ impl Holder<'_> {
         }
         let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
         let signed = Signed::new(Arc::clone(network), token, since_block, payload, way.offer(amount, quote));
+        // The same payment may come twice at once. It is counted once: its payer, who has the funds for it, is not told to sign another one.
+        let in_progress = public.verifying.begin(payment.replay_key()).ok_or(Refusal::InProgress)?;
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
@@ -82,7 +87,8 @@ impl Holder<'_> {
             requirements: signed.asked().map_err(|_| Refusal::Internal)?.into(),
         };
         let answer_by = self.answer_by(way, intent.valid_before);
-        Ok(Staked { intent: Arc::new(intent), most, signed, answer_by, exposed, rail: Arc::clone(rail) })
+        let (intent, rail) = (Arc::new(intent), Arc::clone(rail));
+        Ok(Staked { intent, most, signed, answer_by, exposed, rail, _in_progress: in_progress })
     }
 
     /// Whether its payer has the funds. Of strangers nobody has too many looked at.
