@@ -57,3 +57,19 @@ async fn the_same_payment_while_it_runs_waits_and_for_another_request_is_refused
     assert_eq!(code(rig.admit_at("/paid", Some("q=1"), &header).await), "payment_reused");
     rig.finish(exchange).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r1_the_same_payment_twice_at_once_is_no_reason_to_sign_another_one() {
+    let rig = Rig::new(Settle::After).await;
+    rig.rail.leaves(crate::samples::PRICE);
+    let (header, gate) = (rig.payment(1, 2), rig.rail.reads_slowly());
+    let second = async {
+        gate.asked().await;
+        let second = rig.admit(&header).await;
+        gate.open();
+        second
+    };
+    let (exchange, second) = tokio::join!(rig.admitted(&header), second);
+    assert_eq!(code(second), "payment_in_progress");
+    rig.finish(exchange).await;
+}

@@ -1,5 +1,7 @@
 //! The rig: books, a route, a signer, and a rail that does as it is told.
 
+mod gate;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ use serde_json::{Value, json};
 use settlement::rail::{Lack, Sealed, Settlers, Word};
 use settlement::{RailError, Settling, Signed};
 use tempfile::TempDir;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::context::{Exchange, Times};
 use crate::credential::Credential;
@@ -41,6 +43,8 @@ use crate::stage::prove::prove;
 use crate::stage::route::{Routed, route};
 use crate::stage::verify::verify;
 use crate::traffic::Traffic;
+
+pub(super) use gate::Gate;
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_795_348_800_000);
 pub(super) const HASH: B256 = B256::repeat_byte(0xab);
@@ -78,16 +82,12 @@ pub(super) struct Told {
     is_distrusted: Mutex<bool>,
     is_known: Mutex<bool>,
     reads: Mutex<u32>,
+    /// Settlements wait at it.
     gate: Mutex<Option<Arc<Gate>>>,
+    reading: Mutex<Option<Arc<Gate>>>,
     word: Mutex<Result<Word, RailError>>,
     questions: Mutex<u32>,
     changes: watch::Sender<u64>,
-}
-
-/// Holds settlements back.
-pub(super) struct Gate {
-    asked: Semaphore,
-    open: Semaphore,
 }
 
 // === impl Rig ===
@@ -276,6 +276,7 @@ impl Told {
             is_known: Mutex::new(false),
             reads: Mutex::new(0),
             gate: Mutex::new(None),
+            reading: Mutex::new(None),
             word: Mutex::new(Ok(Word::Nobody)),
             questions: Mutex::new(0),
             changes: watch::Sender::default(),
@@ -329,8 +330,15 @@ impl Told {
     }
 
     pub(super) fn holds_back(&self) -> Arc<Gate> {
-        let gate = Arc::new(Gate { asked: Semaphore::new(0), open: Semaphore::new(0) });
+        let gate = Arc::new(Gate::new());
         *self.gate.lock() = Some(Arc::clone(&gate));
+        gate
+    }
+
+    /// Holds back the next one whose funds are read.
+    pub(super) fn reads_slowly(&self) -> Arc<Gate> {
+        let gate = Arc::new(Gate::new());
+        *self.reading.lock() = Some(Arc::clone(&gate));
         gate
     }
 }
@@ -368,6 +376,10 @@ impl PublicRail for Told {
 
     async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
         *self.reads.lock() += 1;
+        let gate = self.reading.lock().take();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
         Ok((amount.atomic() > *self.funds.lock()).then_some(Lack::Balance))
     }
 
@@ -376,22 +388,8 @@ impl PublicRail for Told {
         *self.asked.lock() = Some(amount);
         let gate = self.gate.lock().clone();
         if let Some(gate) = gate {
-            gate.asked.add_permits(1);
-            drop(gate.open.acquire().await.unwrap());
+            gate.pass().await;
         }
         self.settling.lock().clone()
-    }
-}
-
-// === impl Gate ===
-
-impl Gate {
-    /// Returns once a settlement waits.
-    pub(super) async fn asked(&self) {
-        self.asked.acquire().await.unwrap().forget();
-    }
-
-    pub(super) fn open(&self) {
-        self.open.add_permits(1_000);
     }
 }
