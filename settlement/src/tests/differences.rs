@@ -1,12 +1,19 @@
 //! What the chain shows otherwise than the books say of payments that are closed: found, written down once, in suspense.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use alloy_primitives::B256;
+use async_trait::async_trait;
 use domain::Settle;
 use ledger::Ledger;
+use tokio::sync::{Semaphore, watch};
 
 use super::open::{Both, transaction_of};
 use crate::Rail;
-use crate::comparison::{Comparison, Difference, Way, compare, write_down};
+use crate::comparison::{self, Comparison, Difference, Way, compare, write_down};
+use crate::duty::Duty;
 use crate::mock::Act;
 use crate::rail::tests::{NETWORK, price, transaction};
 
@@ -92,5 +99,34 @@ async fn what_the_chain_shows_otherwise_than_the_books_is_found() {
         "what was written off and arrived is earned; what is missing is owed"
     );
     drop(held);
+    both.house.finish().await;
+}
+
+/// Whoever had it before others did is told so once.
+struct WonBack {
+    had: AtomicBool,
+    asked: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Duty for WonBack {
+    async fn is_ours(&self) -> bool {
+        self.asked.add_permits(1);
+        self.had.fetch_xor(true, Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_the_duty_again_compares_at_once_and_not_an_hour_later() {
+    let both = Both::new().await;
+    let asked = Arc::new(Semaphore::new(0));
+    let duty = Arc::new(WonBack { had: AtomicBool::new(false), asked: Arc::clone(&asked) });
+    let (stop, stopped) = watch::channel(false);
+    let (ledger, rail) = (both.house.ledger.clone(), both.world.rail.clone());
+    let running = tokio::spawn(comparison::run(ledger, rail, duty, Duration::from_secs(3600), stopped));
+    let twice = tokio::time::timeout(Duration::from_secs(30), asked.acquire_many(2)).await;
+    assert!(twice.is_ok(), "it was asked once, and said no");
+    stop.send_replace(true);
+    running.await.unwrap();
     both.house.finish().await;
 }
