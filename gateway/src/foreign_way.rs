@@ -1,11 +1,9 @@
-//! [`ForeignWay`]: one way to pay a route on a network that is no EVM one, and [`Verifying`]: whose payments are being verified there.
+//! [`ForeignWay`]: one way to pay a route on a network that is no EVM one.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use domain::catalog::{Provider, Route};
-use domain::{Amount, ForeignNetwork, ReplayKey, Settle, Word};
-use parking_lot::Mutex;
+use domain::{Amount, ForeignNetwork, Settle, Word};
 use protocol::foreign::ForeignPayload;
 use protocol::offer::Offer;
 use serde_json::{Map, Value};
@@ -23,19 +21,6 @@ pub(crate) struct ForeignWay {
     extra: Arc<Map<String, Value>>,
     /// By what of it.
     terms: Arc<OfferTerms>,
-}
-
-/// Payments that a facilitator is asked about before anything is held for them. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Verifying {
-    keys: Arc<Mutex<HashSet<ReplayKey>>>,
-}
-
-/// One of them; no more when it is dropped.
-#[must_use = "whoever drops it lets the next one ask"]
-pub(crate) struct Verification {
-    verifying: Verifying,
-    key: ReplayKey,
 }
 
 /// All ways to pay a route: in each token of each network where its provider has an address, whose facilitator has said what offers must
@@ -75,23 +60,5 @@ impl ForeignWay {
     pub(crate) fn offer(&self, amount: Amount, quote: &str) -> Offer {
         let names = (&*self.network, self.token.as_str(), self.pay_to.as_str());
         Offer::foreign(names, amount, self.max_timeout_seconds, (&self.extra, quote))
-    }
-}
-
-// === impl Verifying ===
-
-impl Verifying {
-    /// None while the same payment is being verified.
-    pub(crate) fn begin(&self, key: ReplayKey) -> Option<Verification> {
-        let is_new = self.keys.lock().insert(key);
-        is_new.then(|| Verification { verifying: self.clone(), key })
-    }
-}
-
-// === impl Verification ===
-
-impl Drop for Verification {
-    fn drop(&mut self) {
-        self.verifying.keys.lock().remove(&self.key);
     }
 }

@@ -52,6 +52,7 @@ mod stage;
 mod traffic;
 mod unanswered;
 mod until;
+mod verifying;
 mod views;
 mod way;
 mod worker;

@@ -11,8 +11,8 @@ use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
 use crate::exposure::Exposure;
-use crate::foreign_way::Verifying;
 use crate::rate::Strangers;
+use crate::verifying::Verifying;
 
 /// Public networks, as a request needs them.
 #[async_trait]

@@ -12,10 +12,10 @@ use settlement::{Foreign, Unread};
 use super::on_chain::after;
 use super::{Admission, Holder, Holding, Means, Payer, admission};
 use crate::exposure::{Debtor, Exposed};
-use crate::foreign_way::Verification;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::{SignedHold, Value};
 use crate::stage::verify::{Claim, ForeignClaim, ForeignPaid, refuse};
+use crate::verifying::Verification;
 
 /// What a facilitator is given to settle a payment, of the time that was offered.
 const SETTLING_SECONDS: u64 = 10;

@@ -11,7 +11,6 @@ use settlement::rail::Lack;
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
-use crate::foreign_way::Verification;
 use crate::rail::{Public, PublicRail};
 use crate::rate::STRANGERS;
 use crate::refusal::{Refusal, Unpaid};
@@ -19,6 +18,7 @@ use crate::signed_hold::{SignedHold, Value};
 use crate::stage::rate::seconds;
 use crate::stage::route::Routed;
 use crate::stage::verify::OnChain;
+use crate::verifying::Verification;
 use crate::way::{Moves, Way};
 
 /// A payment that could be settled, counted among what its payer has open.
@@ -32,7 +32,7 @@ pub(super) struct Staked {
     exposed: Exposed,
     rail: Arc<dyn PublicRail>,
     /// Until there is a hold that says so.
-    _in_progress: Verification,
+    _verification: Verification,
 }
 
 // === impl Holder ===
@@ -61,8 +61,8 @@ impl Holder<'_> {
         }
         let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
         let signed = Signed::new(Arc::clone(network), token, since_block, payload, way.offer(amount, quote));
-        // The same payment may come twice at once. It is counted once: its payer, who has the funds for it, is not told to sign another one.
-        let in_progress = public.verifying.begin(payment.replay_key()).ok_or(Refusal::InProgress)?;
+        // Counted once, however often it comes at once: its payer has the funds for it.
+        let verification = public.verifying.begin(payment.replay_key()).ok_or(Refusal::InProgress)?;
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
@@ -88,7 +88,7 @@ impl Holder<'_> {
         };
         let answer_by = self.answer_by(way, intent.valid_before);
         let (intent, rail) = (Arc::new(intent), Arc::clone(rail));
-        Ok(Staked { intent, most, signed, answer_by, exposed, rail, _in_progress: in_progress })
+        Ok(Staked { intent, most, signed, answer_by, exposed, rail, _verification: verification })
     }
 
     /// Whether its payer has the funds. Of strangers nobody has too many looked at.
