@@ -73,10 +73,11 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         let answer = serde_json::from_str(&text).context("the answer is no JSON")?;
         match table::field(&answer, name) {
             Ok(member) => print_text(&member),
-            // What was asked for is done, and there may be a secret in the answer that is shown once.
+            // There may be a secret in it that is shown once.
             Err(error) => {
                 print_json(&answer);
-                anyhow::bail!("{error}; this is all of it. What was asked for is done");
+                let done = if input.dry_run { "" } else { ". What was asked for is done" };
+                anyhow::bail!("{error}; this is all of it{done}");
             }
         }
         return Ok(Verdict::Yes);

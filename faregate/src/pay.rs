@@ -47,9 +47,18 @@ pub(crate) struct Arguments {
 pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
     let client = client::new()?;
     let call = Call::new(&arguments)?;
+    if call.has_key() {
+        return match call.send(&client, None).await {
+            Ok(answer) => Outcome::by_key(answer).await,
+            Err(error) if error.is_connect() => return Err(error).context("the URL cannot be reached"),
+            Err(error) => Outcome::lost(&error, None),
+        }
+        .print(format)
+        .await;
+    }
     let first = call.send(&client, None).await.context("the URL cannot be reached")?;
     if first.status() != StatusCode::PAYMENT_REQUIRED {
-        return Outcome::unasked(first).print(format).await;
+        return Outcome::free(first).print(format).await;
     }
     let purchase = match Purchase::choose(first.headers(), arguments.max, arguments.network.as_deref()) {
         Ok(purchase) => purchase,
@@ -57,8 +66,8 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     };
     let payment = purchase.sign(&arguments.key.read().context("this must be paid")?)?;
     let settled = match call.send(&client, Some(&payment.header)).await {
-        Ok(second) => Outcome::paid(second, payment).await,
-        Err(error) => Outcome::lost(&error, payment),
+        Ok(second) => Outcome::paid(second, Some(payment)).await,
+        Err(error) => Outcome::lost(&error, Some(payment)),
     };
     settled.print(format).await
 }

@@ -81,6 +81,9 @@ pub(crate) struct Exchange {
     /// Set where the client named this request: how much of its answer is stored, in bytes.
     pub(crate) records: Option<usize>,
     pub(crate) recording: Option<Recording>,
+    /// Its client asks for a WebSocket.
+    pub(crate) asks_to_upgrade: bool,
+    /// Its upstream has agreed to that.
     pub(crate) is_upgrade: bool,
     /// Set where its answer tells what it costs.
     pub(crate) meter: Option<Meter>,
@@ -208,6 +211,7 @@ impl Exchange {
             response_bytes: 0,
             records: None,
             recording: None,
+            asks_to_upgrade: false,
             is_upgrade: false,
             meter: None,
             waiting: None,
@@ -224,7 +228,7 @@ impl Exchange {
     /// Whether the upstream's work is paid for once it was asked for: what changes something, and what its provider wants
     /// paid although the client leaves.
     pub(crate) fn is_work(&self) -> bool {
-        self.is_upgrade || !self.request.is_safe() || self.routed.route.capture == Capture::Before
+        self.asks_to_upgrade || !self.request.is_safe() || self.routed.route.capture == Capture::Before
     }
 
     /// Until when its upstream may take, where its payment is still to be settled.

@@ -174,7 +174,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else {
             return Err(Self::fail(context, Refusal::Internal));
         };
-        let silence_max = exchange.is_upgrade.then_some(self.settings.limits.websocket_idle_timeout);
+        let silence_max = exchange.asks_to_upgrade.then_some(self.settings.limits.websocket_idle_timeout);
         forward::peer(exchange, silence_max).map_err(|refusal| Self::fail(context, refusal))
     }
 
@@ -202,8 +202,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else { return Ok(()) };
         exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         let limit = exchange.routed.route.request_bytes_max;
-        let is_tunnel = exchange.is_upgrade && exchange.response_begun;
-        if exchange.request_bytes > limit && !is_tunnel {
+        if exchange.request_bytes > limit && !exchange.is_upgrade {
             return Err(Self::fail(context, Refusal::BodyTooLarge(limit)));
         }
         if end_of_stream && exchange.came_slowly(context.started) {
@@ -373,7 +372,7 @@ impl ProxyHttp for Proxy {
 
 /// The last steps before a request goes out.
 async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange: Exchange) {
-    exchange.is_upgrade = session.is_upgrade_req();
+    exchange.asks_to_upgrade = session.is_upgrade_req();
     if exchange.payer.is_some() {
         session.set_ignore_info_resp(true);
         if let (true, ServerSession::H1(connection)) = (exchange.is_work(), session.as_downstream_mut()) {

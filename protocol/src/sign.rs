@@ -1,4 +1,5 @@
-//! Signing, for `faregate pay`, tests and benches: an offer becomes a payment header, a text an EIP-191 signature.
+//! Signing, for `faregate pay`, tests and benches: an offer becomes a payment header, a text an EIP-191 signature. And what was signed as it
+//! stands in a payment ([`payload`]), for whoever shows it to a facilitator.
 
 mod permit;
 

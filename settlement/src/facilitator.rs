@@ -52,9 +52,9 @@ pub struct Headers {
 /// A payment, as it is shown to a facilitator.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
-    /// The version of x402 that its payer wrote it in.
+    /// The version of x402 that it is written in.
     pub version: u64,
-    /// All of it, as it came.
+    /// What is shown of it.
     pub payment: &'a Value,
     /// What we ask for. With `upto`, the amount is what is to be settled.
     pub requirements: &'a Offer,

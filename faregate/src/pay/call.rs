@@ -16,6 +16,7 @@ pub(super) struct Call {
     url: Url,
     headers: HeaderMap,
     body: Option<Vec<u8>>,
+    has_key: bool,
 }
 
 // === impl Call ===
@@ -40,10 +41,16 @@ impl Call {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         // Whoever pays with a key signs nothing: it is the gateway that must hold to what they will pay.
-        if has_key(&headers) && !headers.contains_key(MAX_PRICE) {
+        let has_key = has_key(&headers);
+        if has_key && !headers.contains_key(MAX_PRICE) {
             headers.insert(MAX_PRICE, HeaderValue::try_from(arguments.max.to_string())?);
         }
-        Ok(Self { method, url, headers, body })
+        Ok(Self { method, url, headers, body, has_key })
+    }
+
+    /// Whether an agent key in its fields pays for it.
+    pub(super) const fn has_key(&self) -> bool {
+        self.has_key
     }
 
     /// Sends it, with a payment where there is one.
@@ -61,8 +68,13 @@ impl Call {
 
 /// Whether an agent key is among the fields.
 fn has_key(headers: &HeaderMap) -> bool {
-    let is_bearer = |value: &HeaderValue| value.as_bytes().starts_with(b"Bearer fg_");
-    headers.contains_key("agent-key") || headers.get_all(AUTHORIZATION).iter().any(is_bearer)
+    let is_key = |value: &HeaderValue| {
+        let parts = value.to_str().ok().and_then(|text| text.split_once([' ', '\t']));
+        parts.is_some_and(|(scheme, token)| {
+            scheme.eq_ignore_ascii_case("bearer") && token.trim().starts_with("fg_")
+        })
+    };
+    headers.contains_key("agent-key") || headers.get_all(AUTHORIZATION).iter().any(is_key)
 }
 
 fn body(data: &str) -> anyhow::Result<Vec<u8>> {

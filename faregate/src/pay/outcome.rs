@@ -71,10 +71,16 @@ enum Body {
 // === impl Outcome ===
 
 impl Outcome {
-    /// An answer that asked for no payment: it costs nothing, or was paid for by a key in its fields.
-    pub(super) fn unasked(response: Response) -> Self {
-        let settled = proven(response.headers()).unwrap_or(Settled::Free);
-        Self { status: Some(response.status()), settled, payment: None, body: Body::Coming(response) }
+    /// An answer that asked for no payment.
+    pub(super) fn free(response: Response) -> Self {
+        let (status, settled) = (Some(response.status()), Settled::Free);
+        Self { status, settled, payment: None, body: Body::Coming(response) }
+    }
+
+    /// The answer to a call with a key. What says nothing of a payment and is no failure was free.
+    pub(super) async fn by_key(response: Response) -> Self {
+        let is_free = response.status().is_success() && proven(response.headers()).is_none();
+        if is_free { Self::free(response) } else { Self::paid(response, None).await }
     }
 
     /// A 402 that was not taken up.
@@ -83,24 +89,24 @@ impl Outcome {
     }
 
     /// The answer to a payment.
-    pub(super) async fn paid(response: Response, payment: Payment) -> Self {
+    pub(super) async fn paid(response: Response, payment: Option<Payment>) -> Self {
         let status = response.status();
         if let Some(settled) = proven(response.headers()) {
             let body = Body::Coming(response);
-            return Self { status: Some(status), settled, payment: Some(payment), body };
+            return Self { status: Some(status), settled, payment, body };
         }
         let refusal = response.headers().get(PAYMENT_REQUIRED).cloned();
         let body = response.bytes().await.unwrap_or_default().to_vec();
         let refused = refusal.and_then(|value| PaymentRequired::parse(value.as_bytes()).ok().flatten());
         let settled = judge(status, refused.and_then(|challenge| challenge.error), &body);
-        Self { status: Some(status), settled, payment: Some(payment), body: Body::Read(body) }
+        Self { status: Some(status), settled, payment, body: Body::Read(body) }
     }
 
     /// No answer came to a payment that was sent.
-    pub(super) fn lost(error: &reqwest::Error, payment: Payment) -> Self {
+    pub(super) fn lost(error: &reqwest::Error, payment: Option<Payment>) -> Self {
         let message = format!("the connection failed after the payment was sent ({error})");
         let settled = Settled::Unknown { code: "no_answer".to_owned(), message, payment: None };
-        Self { status: None, settled, payment: Some(payment), body: Body::None }
+        Self { status: None, settled, payment, body: Body::None }
     }
 
     /// Says all of it.

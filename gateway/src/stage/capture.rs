@@ -44,11 +44,10 @@ pub(crate) async fn capture(
     if status == 402 {
         return Err(Refusal::UpstreamPaymentRequired);
     }
-    if status == 101 && !exchange.is_upgrade {
+    if status == 101 && !exchange.asks_to_upgrade {
         // Nobody asked for another protocol: there is nothing to deliver, and nothing to charge for.
         return Err(Refusal::Upstream);
     }
-    // Whoever asked for another protocol and is answered in this one has an answer like any other, also an empty one.
     exchange.is_upgrade = status == 101;
     if exchange.answer_by().is_none() {
         exchange.lift_time_limit();

@@ -24,7 +24,7 @@ const MESSAGE_MAX: usize = 160;
 pub struct Nodes {
     client: Client,
     nodes: Vec<Node>,
-    /// The place of the one that answered last.
+    /// The place of the one that is asked first.
     answers: AtomicUsize,
     /// Their network, where it is known.
     network: Option<Of>,
@@ -168,8 +168,9 @@ impl Nodes {
             match answer {
                 Err(other) if !matches!(other, RpcError::Refused { .. }) => said = other,
                 answer => {
-                    // One that only refuses is not gone to for good: the operator's order counts again.
-                    let next = if answer.is_ok() { place } else { 0 };
+                    // One that refuses everything is not gone to for good: the operator's order counts again. A call that reverts is an answer.
+                    let is_refused = answer.as_ref().is_err_and(|refused| refused.revert().is_none());
+                    let next = if is_refused { 0 } else { place };
                     if next != first {
                         self.answers.store(next, Ordering::Relaxed);
                     }

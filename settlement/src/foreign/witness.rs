@@ -100,8 +100,11 @@ impl Witness {
         let listed: Vec<Listed> = self.nodes.call(LIST, which).await?;
         let since = open.held_at.plus(-SKEW_MS).seconds();
         let may_be = |one: &&Listed| one.may_be(&message, since);
-        // The oldest first: what was signed landed soon, and nobody hides it behind what landed later.
-        for one in listed.iter().rev().filter(may_be).take(READ_MAX) {
+        let held = open.held_at.seconds();
+        let came = |one: &&Listed| one.block_time.is_none_or(|time| time >= held);
+        // It landed soon after its hold, if its network's clock is ours: what landed next to that comes first, on either side.
+        let (after, before) = (listed.iter().rev().filter(came), listed.iter().filter(|one| !came(one)));
+        for one in after.chain(before).filter(may_be).take(READ_MAX) {
             let how = json!({ "encoding": "base64", "commitment": "finalized", "maxSupportedTransactionVersion": 0 });
             let landed: Option<Landed> =
                 self.nodes.call("getTransaction", json!([one.signature, how])).await?;

@@ -50,7 +50,7 @@ async fn said_of(status: u16, fields: &[(&str, &str)], body: &'static str) -> (V
         digest: domain::B256::ZERO,
         signer: domain::Address::ZERO,
     };
-    let outcome = Outcome::paid(answer.body(body).unwrap().into(), payment).await;
+    let outcome = Outcome::paid(answer.body(body).unwrap().into(), Some(payment)).await;
     (outcome.lines(), outcome.report())
 }
 
@@ -131,7 +131,7 @@ async fn what_is_charged_at_the_end_is_held_until_then() {
 }
 
 #[tokio::test]
-async fn a_call_that_a_key_paid_for_is_said_to_be_paid() {
+async fn what_became_of_a_call_that_a_key_pays_for_is_said_as_of_any_payment() {
     let receipt = SettlementResponse {
         success: true,
         error_reason: None,
@@ -142,15 +142,20 @@ async fn a_call_that_a_key_paid_for_is_said_to_be_paid() {
         amount: Some("50000".to_owned()),
         extra: None,
     };
-    let answer = |fields: &[(&str, String)]| {
-        let mut answer = axum::http::Response::builder().status(200);
+    let answer = async |status: u16, fields: &[(&str, String)], body: &'static str| {
+        let mut answer = axum::http::Response::builder().status(status);
         for (name, value) in fields {
             answer = answer.header(*name, value);
         }
-        Outcome::unasked(answer.body("").unwrap().into()).report()
+        Outcome::by_key(answer.body(body).unwrap().into()).await.report()
     };
-    let paid = answer(&[("payment-response", receipt.to_header())]);
+    let paid = answer(200, &[("payment-response", receipt.to_header())], "").await;
     assert_eq!((&paid["paid"], &paid["charged"]), (&json!(true), &json!("$0.05")));
-    let free = answer(&[]);
+    let free = answer(200, &[], "").await;
     assert_eq!((&free["paid"], &free["charged"]), (&json!(false), &json!("$0.00")));
+    // What nobody knows, it does not know either.
+    let unknown = answer(503, &[], "{\"error\":\"outcome_unknown\",\"payment\":\"pay_1\"}").await;
+    assert_eq!((&unknown["paid"], &unknown["payment"]), (&Value::Null, &json!("pay_1")));
+    let refused = answer(402, &[], "{\"error\":\"price_above_maximum\"}").await;
+    assert_eq!((&refused["paid"], &refused["error"]), (&json!(false), &json!("price_above_maximum")));
 }
