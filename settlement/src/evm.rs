@@ -59,6 +59,10 @@ pub const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA
 /// Members that wait to be taken in; whoever asks for one more waits.
 const ASKS_MAX: usize = 1024;
 
+/// How long a payment is waited for until nobody knows what becomes of it. A turn that passes on takes about six seconds, a full network
+/// longer than anybody waits.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How a network is sent to.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -92,7 +96,7 @@ pub struct EvmSettler {
 struct Readiness {
     /// Whether transactions can be sent.
     able: Arc<AtomicBool>,
-    /// Whether the last step failed. One that takes long has not failed.
+    /// Whether the last step failed, and another process might do better. One that takes long has not failed.
     failing: Arc<AtomicBool>,
     /// Whether it is this process that sends.
     has_turn: Arc<AtomicBool>,
@@ -145,7 +149,8 @@ impl EvmSettler {
         &self.factories
     }
 
-    /// Whether transactions can be sent: the task runs, its nodes answer, and its account has coins for gas.
+    /// Whether transactions can be sent: the task runs, its nodes answer, its account has coins for gas, gas costs no more than may be
+    /// offered, and what was sent comes into blocks.
     #[must_use]
     pub fn is_available(&self) -> bool {
         !self.asks.is_closed() && self.readiness.able.load(Ordering::Relaxed)

@@ -27,6 +27,9 @@ impl<O: Outbox> Task<O> {
         if self.is_unsure {
             self.adopt().await?;
         }
+        if let Some(stuck) = self.flights.iter().find(|flight| flight.is_stuck()) {
+            return Err(Failure::Stuck(stuck.recorded.nonce));
+        }
         if !self.is_able() {
             self.probe().await?;
         }
@@ -76,14 +79,10 @@ impl<O: Outbox> Task<O> {
         self.leave_out(batch).await?;
         let Some(first) = batch.first() else { return Ok(()) };
         let is_alone = self.goes_alone(first);
-        let chain = Arc::clone(&self.chain);
-        let (count, (base, tip), head, coins) = tokio::try_join!(
-            chain.transactions_of(self.us, None),
-            chain.fees(),
-            chain.head(),
-            chain.coins(self.us)
-        )?;
-        let fees = Fees::offer(base, tip, self.settings.fee_cap);
+        let (chain, us) = (Arc::clone(&self.chain), self.us);
+        let (count, price, head, coins) =
+            tokio::try_join!(chain.transactions_of(us, None), chain.fees(), chain.head(), chain.coins(us))?;
+        let fees = self.offer(price)?;
         self.leave_out_dear(batch, (fees, coins)).await?;
         let rest = batch.split_off(batch::affordable(batch, fees, coins));
         if batch.is_empty() {
@@ -112,10 +111,16 @@ impl<O: Outbox> Task<O> {
     /// Whether one payment could be sent.
     async fn probe(&self) -> Result<(), Failure> {
         let chain = &self.chain;
-        let ((base, tip), coins) = tokio::try_join!(chain.fees(), chain.coins(self.us))?;
-        let fees = Fees::offer(base, tip, self.settings.fee_cap);
+        let (price, coins) = tokio::try_join!(chain.fees(), chain.coins(self.us))?;
+        let fees = self.offer(price)?;
         let is_paid = batch::covers(coins, fees, batch::gas_of_one());
         if is_paid { Ok(()) } else { Err(Failure::Coins(self.us)) }
+    }
+
+    /// What a new transaction offers. Above the cap it would wait for cheaper blocks, and all after it too.
+    fn offer(&self, (base, tip): (u64, u64)) -> Result<Fees, Failure> {
+        let (price, cap) = (base.saturating_add(tip), self.settings.fee_cap);
+        if price > cap { Err(Failure::Price { price, cap }) } else { Ok(Fees::offer(base, tip, cap)) }
     }
 
     /// Declines those that are too dear for the coins that are there, where a payment is not: nobody waits behind them.

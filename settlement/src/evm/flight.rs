@@ -1,6 +1,9 @@
 //! [`Flight`]: a transaction that was recorded, until the chain has one of its nonce in a block that counts.
 
+use std::time::Duration;
+
 use alloy_primitives::Address;
+use tokio::time::Instant;
 
 use super::member::Member;
 use super::outbox::Recorded;
@@ -9,6 +12,10 @@ use crate::chain::{Chain, Receipt, RpcError};
 
 /// Most versions of one transaction: each is looked for.
 const VERSIONS_MAX: usize = 24;
+
+/// How long a transaction may be in no block before nobody is served on credit of it: two blocks of a slow network, which take 12 s
+/// each, and a little more; and half of the minute that payments are commonly good for, so that what was served until then has time left.
+pub(super) const UNSEEN_MAX: Duration = Duration::from_secs(30);
 
 /// Where a transaction is.
 pub(super) enum Look {
@@ -31,6 +38,8 @@ pub(super) struct Flight {
     pub(super) seen: Option<Receipt>,
     /// The last block at that time.
     looked_at: u64,
+    /// When it was last seen in a block, or begun with.
+    seen_at: Instant,
     /// The last block when it was last sent.
     pub(super) sent_at: u64,
     /// The last block when its newest version was made.
@@ -41,19 +50,25 @@ pub(super) struct Flight {
 
 impl Flight {
     /// Sent just now, in its first version.
-    pub(super) const fn sent(recorded: Recorded, is_alone: bool, head: u64) -> Self {
-        Self { recorded, is_alone, seen: None, looked_at: head, sent_at: head, offered_at: head }
+    pub(super) fn sent(recorded: Recorded, is_alone: bool, head: u64) -> Self {
+        let seen_at = Instant::now();
+        Self { recorded, is_alone, seen: None, looked_at: head, seen_at, sent_at: head, offered_at: head }
     }
 
     /// Recorded by somebody who has ended since: to be sent, whether it was or not.
     pub(super) fn resumed(recorded: Recorded, head: u64) -> Self {
         let is_alone = recorded.members.iter().any(Member::goes_alone);
-        Self { recorded, is_alone, seen: None, looked_at: head, sent_at: 0, offered_at: head }
+        Self { sent_at: 0, ..Self::sent(recorded, is_alone, head) }
     }
 
     /// Whether it is a batch that is in no block yet.
     pub(super) const fn is_waiting_batch(&self) -> bool {
         self.seen.is_none() && !self.is_alone
+    }
+
+    /// Whether it has been in no block for too long. None of a later nonce can be in one before it.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.seen.is_none() && self.seen_at.elapsed() >= UNSEEN_MAX
     }
 
     pub(super) fn newest(&self) -> Option<&Version> {
@@ -73,6 +88,7 @@ impl Flight {
         self.looked_at = head;
         self.seen.clone_from(&found);
         let Some(receipt) = found else { return self.passed(chain, sender, head).await };
+        self.seen_at = Instant::now();
         // A receipt shows that its block is there, whatever was said of the last one.
         let counts =
             chain.settled_below(head.max(receipt.block())).is_some_and(|block| receipt.block() <= block);

@@ -29,12 +29,13 @@ impl Stub {
                 let _ = waiter.answer.send(settling);
             }
         });
-        let readiness = Readiness::default();
-        for flag in [&readiness.able, &readiness.has_turn, &readiness.knows_all] {
-            flag.store(true, Ordering::Relaxed);
-        }
-        let settler = EvmSettler { asks, readiness, address, factories: [].into() };
-        Self { settler, asked }
+        Self { settler: handle(asks, address), asked }
+    }
+
+    /// One that answers nobody, for as long as what it is asked is kept.
+    pub(crate) fn silent(address: Address) -> (EvmSettler, impl Send) {
+        let (asks, coming) = mpsc::channel(ASKS_MAX);
+        (handle(asks, address), coming)
     }
 
     pub(crate) fn forgets(&self) {
@@ -49,4 +50,12 @@ impl Stub {
     pub(crate) fn asked(&self) -> Vec<Arc<str>> {
         self.asked.lock().clone()
     }
+}
+
+fn handle(asks: mpsc::Sender<Ask>, address: Address) -> EvmSettler {
+    let readiness = Readiness::default();
+    for flag in [&readiness.able, &readiness.has_turn, &readiness.knows_all] {
+        flag.store(true, Ordering::Relaxed);
+    }
+    EvmSettler { asks, readiness, address, factories: [].into() }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use super::burning::Burning;
-use super::flight::Flight;
+use super::flight::{Flight, UNSEEN_MAX};
 use super::member::Member;
 use super::outbox::{Outbox, OutboxError, Recorded};
 use super::{Ask, MULTICALL3, Readiness, Settings, Waiter};
@@ -41,6 +41,17 @@ pub(super) enum Failure {
     /// Our account cannot pay for the gas of a transaction.
     #[error("{0} has too few coins for gas")]
     Coins(Address),
+    /// More than may be offered.
+    #[error("a unit of gas costs {price} wei, and {cap} may be offered")]
+    Price {
+        /// With the tip.
+        price: u64,
+        /// See [`Settings::fee_cap`].
+        cap: u64,
+    },
+    /// The network does not take what was sent.
+    #[error("the transaction with nonce {0} has been in no block for {seconds} s", seconds = UNSEEN_MAX.as_secs())]
+    Stuck(u64),
 }
 
 /// The sender.
@@ -72,6 +83,15 @@ pub struct Task<O> {
     pub(super) failed: u32,
     /// Whether something may be written down that is not known here: a record or a close was refused, or its answer was lost.
     pub(super) is_unsure: bool,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// Whether another process with the key would meet the same.
+    pub(super) const fn is_everybodys(&self) -> bool {
+        matches!(self, Self::Price { .. } | Self::Stuck(_))
+    }
 }
 
 // === impl Task ===

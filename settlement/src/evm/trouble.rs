@@ -21,7 +21,8 @@ impl<O: Outbox> Task<O> {
 
     /// After each step.
     pub(super) async fn note(&mut self, sent: Result<(), Failure>) {
-        self.readiness.failing.store(sent.is_err(), Ordering::Relaxed);
+        let is_ours = sent.as_ref().is_err_and(|failure| !failure.is_everybodys());
+        self.readiness.failing.store(is_ours, Ordering::Relaxed);
         let Err(failure) = sent else {
             self.failed = 0;
             if !self.readiness.able.swap(true, Ordering::Relaxed) {

@@ -17,7 +17,7 @@ use super::settlers::Settlers;
 use super::words::{Sealed, Word, Words};
 use super::{RailError, Settling, Watched, units};
 use crate::chain::{Chain, Depth, Evidence, RpcError, Standing};
-use crate::evm::{EvmSettler, Member};
+use crate::evm::{EvmSettler, Member, PATIENCE};
 use crate::facilitator::Shown;
 use crate::signed::Signed;
 
@@ -232,7 +232,8 @@ impl Line {
         };
         let moves = (signed.token, *signed.transfer(), units(amount));
         let member = Member::payment(payment.to_string().into(), moves, proof, signed.since_block);
-        settler.settle(member, Depth::Last).await
+        let settled = tokio::time::timeout(PATIENCE, settler.settle(member, Depth::Last)).await;
+        settled.unwrap_or_else(|_| Settling::Unknown("no block shows it yet".to_owned()))
     }
 
     /// What the last blocks show of it, looked for again and again.

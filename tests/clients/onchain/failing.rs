@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tests::facilitator::{Call, Conduct};
 use tests::wait::until;
 use tests::{Agent, Config, Faregate, Gate, Provider, PublicWorld, Request, Route, Setting};
@@ -118,5 +119,42 @@ async fn d14_an_api_whose_name_leads_nowhere_asks_nobody_to_pay() {
     gateway.call(&Request::get("/paid").paying(payment.header())).await.expect_status(503);
     gateway.finish().await;
     world.expect_received(0).await;
+    world.finish().await;
+}
+
+/// The next block, with this price for a unit of gas; that of the one after it is an eighth lower.
+async fn block_at(world: &PublicWorld, wei: u64) {
+    world.network.rpc("anvil_setNextBlockBaseFeePerGas", json!([format!("{wei:#x}")])).await;
+    world.network.mine(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_served_on_credit_while_gas_costs_more_than_the_settler_may_offer_and_nothing_is_lost() {
+    let deferred = Route::new("/paid", "$0.001").line("settle = \"deferred\"");
+    let world = Setting::new([deferred]).network("max_timeout = \"10m\"").settling_itself().start().await;
+    let payer = world.payer(100 * PRICE).await;
+    until("the settler to begin", async || {
+        (world.buy(&payer, &Request::get("/paid")).await.status == 200).then_some(())
+    })
+    .await;
+    world.settled(PRICE).await;
+    block_at(&world, 1_000_000_000_000).await;
+    let refused = until("the settler to say so", async || {
+        let answer = world.buy(&payer, &Request::get("/paid")).await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    refused.expect_refusal(503, "settlement_unavailable");
+    let served = world.upstream.seen().len();
+    world.buy(&payer, &Request::get("/paid")).await.expect_refusal(503, "settlement_unavailable");
+    assert_eq!(world.upstream.seen().len(), served, "it was not forwarded");
+    world.expect_received(PRICE).await;
+    block_at(&world, 1_000_000_000).await;
+    until("the settler to go on", async || {
+        (world.buy(&payer, &Request::get("/paid")).await.status == 200).then_some(())
+    })
+    .await;
+    let served = u64::try_from(world.upstream.seen().len()).unwrap();
+    world.settled(served * PRICE).await;
     world.finish().await;
 }

@@ -3,21 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::super::{Ask, Member, OutboxError};
+use super::super::{Ask, Member, OutboxError, PATIENCE};
 use super::{Errands, LOOK_EVERY, heard};
 use crate::rail::Settling;
 
 /// Asked for at once; whoever asks for one more waits.
 const LEFT_MAX: usize = 4096;
-
-/// Until it is given up on an answer. A turn that passes on takes about six seconds, a full network longer than anybody waits.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const UNANSWERED: &str = "whoever has the key's turn has not answered";
 

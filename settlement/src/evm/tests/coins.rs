@@ -1,13 +1,21 @@
-//! What the account's coins cover.
+//! What the account's coins cover, what gas may cost, and what no block takes.
 
+use std::sync::atomic::AtomicU64;
+
+use super::flight::UNSEEN_MAX;
 use super::*;
 
 /// A node on which every call would succeed, a unit of gas is offered two wei for, and the account has so many.
 fn with_coins(coins: u64) -> Act {
+    with_gas(coins, Arc::new(AtomicU64::new(1)))
+}
+
+/// The same, where a unit of gas costs so much.
+fn with_gas(coins: u64, price: Arc<AtomicU64>) -> Act {
     Act::Reply(Arc::new(move |question: &Value| {
         let result = match question["method"].as_str().unwrap() {
             "eth_blockNumber" | "eth_getTransactionCount" | "eth_maxPriorityFeePerGas" => json!("0x0"),
-            "eth_feeHistory" => json!({ "baseFeePerGas": ["0x1", "0x1"] }),
+            "eth_feeHistory" => json!({ "baseFeePerGas": [format!("{:#x}", price.load(Ordering::Relaxed))] }),
             "eth_getBalance" => json!(format!("{coins:#x}")),
             "eth_call" => json!("0x"),
             "eth_sendRawTransaction" => json!(B256::ZERO),
@@ -38,4 +46,58 @@ async fn without_coins_for_a_payment_nobody_is_told_of_another_reason() {
     assert!(task.dispatch().await.is_err());
     assert!(dear.try_recv().is_err());
     assert_eq!(task.queue.len(), 1);
+}
+
+/// Steps until it is given up on what waits.
+async fn step(task: &mut Task<Fake>) {
+    for _ in 0..3 {
+        let sent = task.dispatch().await;
+        task.note(sent).await;
+    }
+}
+
+#[tokio::test]
+async fn where_gas_costs_more_than_may_be_offered_nothing_is_sent_and_nobody_waits_until_it_is_cheaper() {
+    let price = Arc::new(AtomicU64::new(1_000_000_001));
+    let (_node, settler, mut task, _outbox) = sender(with_gas(u64::MAX, Arc::clone(&price))).await;
+    task.is_ready();
+    let mut answered = task.queued(payout("out/0"));
+    step(&mut task).await;
+    assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
+    assert!(task.flights.is_empty() && !settler.is_available());
+    assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
+    price.store(1_000_000_000, Ordering::Relaxed);
+    let _answered = task.queued(payout("out/0"));
+    step(&mut task).await;
+    assert!(settler.is_available());
+    assert_eq!(task.flights.len(), 1);
+}
+
+#[tokio::test]
+async fn behind_a_transaction_that_no_block_takes_nobody_waits_and_nobody_is_served_until_one_does() {
+    let (_node, settler, mut task, _outbox) = sender(with_coins(u64::MAX)).await;
+    task.is_ready();
+    let mut waiting = task.queued(payment("pay_0"));
+    step(&mut task).await;
+    let mut answered = task.queued(payment("pay_1"));
+    step(&mut task).await;
+    assert!(settler.is_available() && answered.try_recv().is_err(), "it may be in the next block");
+    tokio::time::pause();
+    tokio::time::advance(UNSEEN_MAX).await;
+    tokio::time::resume();
+    step(&mut task).await;
+    assert!(!settler.is_available());
+    assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
+    assert!(waiting.try_recv().is_err(), "it may move yet");
+    assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
+    task.flights[0].seen = Some(receipt());
+    step(&mut task).await;
+    assert!(settler.is_available());
+}
+
+fn receipt() -> crate::chain::Receipt {
+    let receipt = json!({
+        "transactionHash": B256::ZERO, "blockNumber": "0x1", "status": "0x1", "gasUsed": "0x1", "logs": []
+    });
+    serde_json::from_value(receipt).unwrap()
 }

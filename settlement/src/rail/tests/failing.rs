@@ -1,6 +1,7 @@
 //! Facilitators that fail, lie or hang: what is booked is what the chain shows.
 
 use super::*;
+use crate::evm::stub::Stub;
 
 fn is_unknown(settling: &Settling) -> bool {
     matches!(settling, Settling::Unknown(_))
@@ -186,4 +187,23 @@ async fn what_is_settled_behind_the_requests_leaves_places_for_those_who_wait() 
     };
     let (first, second, waited) = tokio::join!(behind(1), behind(2), waiting);
     assert_eq!((first, second, waited), (moved(1), moved(2), moved(9)));
+}
+
+#[tokio::test]
+async fn our_own_settler_is_waited_for_a_minute_and_what_no_block_shows_by_then_is_unknown() {
+    tokio::time::pause();
+    let (settler, _asked) = Stub::silent(PAY_TO);
+    let chain = Chain::new(Nodes::new(vec!["http://127.0.0.1:9".to_owned()], LONG).unwrap(), 0);
+    let line = Line::new(network(), Arc::new(chain), Settler::Evm(settler), (LONG, LONG));
+    let clock = Hands(AtomicI64::new(i64::try_from(BEGAN).unwrap() * 1_000));
+    let share = Share { running_max: 8, wait_max: LONG };
+    let rail = Rail::new(vec![line], share, Arc::new(clock), Arc::new(Unobserved));
+    let id = PaymentId::generate(rail.now(), [1; 10]);
+    let signed = signed(1);
+    let (asking, collecting) = tokio::join!(
+        tokio::time::timeout(Duration::from_secs(61), rail.settle(id, &signed, price())),
+        tokio::time::timeout(Duration::from_secs(61), rail.collect(id, &signed, price())),
+    );
+    assert!(is_unknown(&asking.unwrap()) && is_unknown(&collecting.unwrap()));
+    assert_eq!(rail.last_heard(&id), Some(Last::Unknown));
 }
