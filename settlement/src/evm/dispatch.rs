@@ -83,6 +83,7 @@ impl<O: Outbox> Task<O> {
         let (count, price, head, coins) =
             tokio::try_join!(chain.transactions_of(us, None), chain.fees(), chain.head(), chain.coins(us))?;
         let fees = self.offer(price)?;
+        self.leave_out_forgotten(batch, count).await?;
         self.leave_out_dear(batch, (fees, coins)).await?;
         let rest = batch.split_off(batch::affordable(batch, fees, coins));
         if batch.is_empty() {

@@ -104,6 +104,20 @@ impl<O: Outbox> Task<O> {
         Ok(())
     }
 
+    /// The same where somebody else sends by our key meanwhile, as the chain's count of our transactions shows: a transfer that is to be
+    /// sent may be among theirs.
+    pub(super) async fn leave_out_forgotten(
+        &mut self,
+        batch: &mut Vec<Member>,
+        count: u64,
+    ) -> Result<(), Failure> {
+        if self.knows_all() && count > self.next_nonce.max(self.settings.first_nonce) {
+            self.adopt().await?;
+            self.leave_out_sent(batch).await?;
+        }
+        Ok(())
+    }
+
     /// What a node says of each, if all of them were sent now. One that takes all the gas makes those after it fail as well, without a
     /// word, or all of them: each of these is asked about by itself.
     async fn simulate(&self, members: &[Member]) -> Result<Vec<batch::Outcome>, Failure> {

@@ -173,6 +173,25 @@ async fn one_that_the_outbox_may_have_forgotten_is_not_sent_until_somebody_says_
     assert_eq!(network.balance(recipient()).await, 2 * UNITS + 1_000);
 }
 
+/// A copy of the outbox works elsewhere: each of them knew all when it began.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_somebody_else_with_the_key_may_have_sent_meanwhile_is_not_sent_and_payers_are_served() {
+    let network = network().await;
+    let payer = network.payers(1, 2_000).await.remove(0);
+    let outbox = Memory::default();
+    let settler = Settler::start(&network, &outbox, 0);
+    transaction(&settler.settle(member(&payer, &offer())).await);
+    assert!(settler.handle.knows_all());
+    // It knows of none of these.
+    network.send(&settler_address(), Address::repeat_byte(7), "0x").await;
+    let told = settler.settle(transfer("out/0")).await;
+    assert!(matches!(&told, Settling::Unknown(why) if why.contains("does not know all")), "{told:?}");
+    assert!(!settler.handle.knows_all() && outbox.open().is_empty());
+    transaction(&settler.settle(member(&payer, &offer())).await);
+    assert!(matches!(settler.settle(transfer("out/0")).await, Settling::Unknown(_)));
+    assert_eq!(network.balance(recipient()).await, 2_000);
+}
+
 /// An owner of the books that was taken over, and wakes: it knows nothing of what the new one sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_senders_of_one_key_take_no_nonce_from_each_other_and_each_transfer_is_made_once() {

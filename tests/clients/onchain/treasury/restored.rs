@@ -12,6 +12,23 @@ async fn restart_with(house: &mut House, first_nonce: &str) {
     house.0.gateway.restart().await;
 }
 
+/// The same, where a person has looked at all that the chain has of the key.
+async fn restart_knowing_all(house: &mut House) {
+    let treasury = PublicWorld::treasury().to_checksum(None);
+    let count = house.0.network.rpc("eth_getTransactionCount", json!([treasury, "latest"])).await;
+    let count = u64::from_str_radix(text(&count).trim_start_matches("0x"), 16).unwrap();
+    restart_with(house, &format!("first_nonce = {count}")).await;
+}
+
+async fn until_held(house: &House) {
+    house.0.gateway.logged("the key has sent transactions that the outbox does not know").await;
+    let held = async || {
+        let metrics = house.0.gateway.metrics().await;
+        (metrics.count("faregate_chain_outgoing_held", &[("network", NETWORK)]) == 1).then_some(())
+    };
+    until("the metric", held).await;
+}
+
 async fn until_depth(house: &House, count: usize) -> Vec<Value> {
     until("what is to leave to be over", || async {
         house.0.network.mine(1).await;
@@ -65,12 +82,7 @@ async fn what_left_after_a_backup_that_is_restored_is_not_sent_again_and_a_perso
         assert_eq!(house.0.network.balance(payer.address()).await, 8_500);
     }
 
-    house.0.gateway.logged("the key has sent transactions that the outbox does not know").await;
-    let held = async || {
-        let metrics = house.0.gateway.metrics().await;
-        (metrics.count("faregate_chain_outgoing_held", &[("network", NETWORK)]) == 1).then_some(())
-    };
-    until("the metric", held).await;
+    until_held(&house).await;
     // Payers are served meanwhile, and their payments are settled.
     house.buy(&payers[2]).await;
     house.0.network.mine(3).await;
@@ -99,15 +111,30 @@ async fn what_left_after_a_backup_that_is_restored_is_not_sent_again_and_a_perso
     house.0.network.mine(3).await;
     assert_eq!(house.one_that_is("due").await["amount"]["amount"], "100");
     house.0.gateway.terminate().await;
-    let treasury = PublicWorld::treasury().to_checksum(None);
-    let count = house.0.network.rpc("eth_getTransactionCount", json!([treasury, "latest"])).await;
-    let count = u64::from_str_radix(text(&count).trim_start_matches("0x"), 16).unwrap();
-    restart_with(&mut house, &format!("first_nonce = {count}")).await;
+    restart_knowing_all(&mut house).await;
     until_depth(&house, 3).await;
     assert_eq!(house.0.network.balance(payers[0].address()).await, 8_600);
     assert_eq!(house.0.network.balance(payers[1].address()).await, 8_500);
     let config = house.0.gateway.config_path().display().to_string();
     let said = run(&["reconcile", "-c", &config]).await;
     assert!(said.out.contains("3 outgoing transfers compared, no differences"), "{}{}", said.out, said.err);
+    house.0.gateway.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_somebody_else_sends_by_the_key_while_it_runs_nothing_leaves_until_a_person_has_looked() {
+    let mut house = House::new("", LATER).await;
+    let payer = house.0.network.payers(1, 10_000).await.remove(0);
+    let payment = house.buy(&payer).await;
+    let treasury = PublicWorld::treasury().to_checksum(None);
+    house.0.network.send(&treasury, Address::repeat_byte(7), "0x").await;
+    house.refund(&payment, Some("$0.0005"), &payment).await.expect_status(200);
+    until_held(&house).await;
+    house.buy(&payer).await;
+    assert_eq!(house.0.network.balance(payer.address()).await, 6_000, "and nothing came back");
+    house.0.gateway.terminate().await;
+    restart_knowing_all(&mut house).await;
+    until_depth(&house, 1).await;
+    assert_eq!(house.0.network.balance(payer.address()).await, 6_500);
     house.0.gateway.finish().await;
 }
