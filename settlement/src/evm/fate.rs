@@ -11,13 +11,11 @@ use crate::chain::{Chain, Depth, Evidence, RpcError};
 pub(super) enum Fate {
     /// It is moved, in a block that counts.
     Moved(B256),
-    /// Its nonce is used in a block that counts, and moved nothing to whom it was made out to.
-    Void,
     /// Its nonce is not used.
     Unused,
     /// It is not used, and its time is over: it never will be.
     Expired,
-    /// Its nonce is used; by what, is not shown.
+    /// Its nonce is used; by what, is not shown. Nodes whose logs lag behind show the same of one that moved: only time tells.
     Unclear,
 }
 
@@ -68,9 +66,7 @@ pub(super) async fn fates(
                     Evidence::Moved { transaction, value, .. } if value == *amount => {
                         Fate::Moved(transaction)
                     }
-                    Evidence::Moved { .. } => Fate::Unclear,
-                    Evidence::Void => Fate::Void,
-                    Evidence::Unused { .. } => Fate::Unclear,
+                    Evidence::Moved { .. } | Evidence::Void | Evidence::Unused { .. } => Fate::Unclear,
                 }
             }
         });

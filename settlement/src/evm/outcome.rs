@@ -17,7 +17,6 @@ const NO_MULTICALL: RpcError = RpcError::Malformed("aggregate3");
 /// How often a member goes into a transaction, where its call failed though a node had said that it would not.
 const TRIES: u32 = 3;
 
-const NONCE_USED: &str = "its nonce was used without paying whom it is made out to";
 const TIME_OVER: &str = "its time was over before it was moved";
 const REVERTED: &str = "the token did not move it: the transaction was reverted, or shows no transfer";
 const PASSED: &str = "another transaction of the key took its place; see on chain that it did not move before it is tried again";
@@ -166,7 +165,6 @@ impl<O: Outbox> Task<O> {
         let answer = |(((member, why), is_used), fate): ((&(Member, String), bool), Fate)| {
             let settling = match fate {
                 Fate::Moved(transaction) => Settling::Moved(transaction),
-                Fate::Void => Settling::Refused(NONCE_USED.to_owned()),
                 Fate::Expired => Settling::Refused(TIME_OVER.to_owned()),
                 Fate::Unclear => Settling::Unknown(UNCLEAR.to_owned()),
                 Fate::Unused if is_used => Settling::Unknown(UNCLEAR.to_owned()),
@@ -245,7 +243,6 @@ impl<O: Outbox> Task<O> {
             // Nodes that do not agree show the same: whether it is sent again, a person decides.
             (_, Order::Payout { .. }) => Some(Settling::Refused(PASSED.to_owned())),
             (Fate::Moved(transaction), _) => Some(Settling::Moved(transaction)),
-            (Fate::Void, _) => Some(Settling::Refused(NONCE_USED.to_owned())),
             (Fate::Expired, _) => Some(Settling::Refused(TIME_OVER.to_owned())),
             (Fate::Unclear, _) => Some(Settling::Unknown(UNCLEAR.to_owned())),
             (Fate::Unused, _) if failures + 1 < tries => None,

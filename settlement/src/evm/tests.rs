@@ -1,6 +1,7 @@
 //! Steps of a sender against a node and an outbox that misbehave.
 
 mod coins;
+mod lagging;
 mod order;
 mod others;
 mod turns;

@@ -1,9 +1,12 @@
 //! Payments by Permit2: stock clients at their defaults sign what the offer asks for, and USDC moves by x402's proxy once.
 
+use protocol::payload::PaymentPayload;
+use protocol::permit::PERMIT2;
+use protocol::transfer::Transfer;
 use serde_json::{Value, json};
 use tests::facilitator::Call;
 use tests::wait::until;
-use tests::{PublicWorld, Request, Route};
+use tests::{Clock, PublicWorld, Request, Route, Setting};
 
 use crate::client::Client;
 
@@ -121,6 +124,37 @@ async fn a_nonce_that_permit2_has_used_pays_for_nothing_more() {
     let answer = world.gateway.call(&request.clone().paying(again.header())).await;
     assert!(answer.status >= 400, "{answer:?}");
     world.expect_received(1_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_nonce_its_payer_used_up_is_unknown_until_that_was_shown_for_a_while_and_then_void() {
+    let (clock, route) = (Clock::new(), [Route::new("/paid", "$0.001")]);
+    let world = Setting::new(route).network(&permits()).settling_itself().clock(&clock).start().await;
+    let payer = world.payer(5_000).await;
+    world.network.approve_permit2(payer.address()).await;
+    let request = Request::get("/paid");
+    let payment = payer.pay_challenge(&world.challenge(&request).await);
+    let read = PaymentPayload::parse(payment.header().as_bytes()).expect("a payment");
+    let Transfer::Permit(permit) = read.transfer() else { panic!("a permit") };
+    // `invalidateUnorderedNonces`, of this one and its neighbours.
+    let data = format!("0x3ff9dcb1{:064x}{}", permit.nonce >> 8, "f".repeat(64));
+    world.network.send(&payer.address().to_string(), PERMIT2, &data).await;
+    // Nobody settles yet right after a start.
+    let answer = until("an answer of the settler", || async {
+        let answer = world.gateway.call(&request.clone().paying(payment.header())).await;
+        (answer.code() != "settlement_unavailable").then_some(answer)
+    })
+    .await;
+    // A node whose logs lag behind shows the same of one that moved.
+    answer.expect_refusal(503, "settlement_unknown");
+    until("it to be void", || async {
+        clock.step(5);
+        let metrics = world.gateway.metrics().await;
+        (metrics.count("faregate_chain_closed_total", &[("how", "void")]) == 1).then_some(())
+    })
+    .await;
+    world.expect_received(0).await;
     world.finish().await;
 }
 
