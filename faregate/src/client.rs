@@ -17,6 +17,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(600);
 pub(crate) const UNREACHABLE: &str = "the management API cannot be reached: does the gateway run, and is its control listener \
     there? --api, or FAREGATE_URL, says where commands look for it";
 
+/// What is said where somebody was reached.
+pub(crate) const UNANSWERED: &str = "the management API did not answer";
+
 /// A client that follows no redirect: a payment goes to the place it was made for and to no other.
 ///
 /// # Errors

@@ -65,7 +65,7 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         list::print(&api, &input, format).await?;
         return Ok(Verdict::Yes);
     }
-    let text = api.text(&input).await?;
+    let text = api.text(&input).await.map_err(|error| unsure(error, &input))?;
     if input.dry_run {
         eprintln!("{UNCHANGED}");
     }
@@ -134,12 +134,35 @@ impl Api {
 
     /// The answer, empty where it has none.
     async fn text(&self, input: &Input) -> anyhow::Result<String> {
-        let response = self.request(input).send().await.context(client::UNREACHABLE)?;
+        let response = self.request(input).send().await;
+        let response = response.map_err(|error| {
+            let told = if was_sent(&error) { client::UNANSWERED } else { client::UNREACHABLE };
+            anyhow::Error::new(error).context(told)
+        })?;
         if !response.status().is_success() {
             return Err(Refusal::read(response).await.into());
         }
         response.text().await.context("the management API broke off")
     }
+}
+
+/// What was asked for under a name may be done though nobody said so: that name, and no other, is safe to repeat it under.
+fn unsure(error: anyhow::Error, input: &Input) -> anyhow::Error {
+    let Some(key) = input.idempotency_key.as_ref().filter(|_| !input.dry_run) else { return error };
+    let may_be_done = error.downcast_ref().is_some_and(was_sent)
+        || error.downcast_ref().is_some_and(|refusal: &Refusal| refusal.status.is_server_error());
+    if !may_be_done {
+        return error;
+    }
+    error.context(format!(
+        "IT MAY HAVE BEEN DONE, do not ask for it under another name: repeat the command with `--idempotency-key {key}`, \
+         which does it once"
+    ))
+}
+
+/// Whether a call may have arrived that came to this.
+fn was_sent(error: &reqwest::Error) -> bool {
+    !error.is_connect() && !error.is_builder()
 }
 
 #[cfg(test)]

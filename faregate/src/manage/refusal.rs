@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A call that the API did not make.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    status: StatusCode,
+    pub(super) status: StatusCode,
     code: Option<String>,
     detail: String,
     /// JSON pointers into the body, each with what is wrong there.

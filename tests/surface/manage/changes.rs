@@ -3,8 +3,10 @@
 use super::{json, say, try_say};
 use serde_json::{Value, json};
 use tests::payer::Payer;
-use tests::process::run;
+use tests::process::{Said, run};
 use tests::{Script, World};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_is_taken_away_for_tiers_and_a_policy_keeps_what_is_not_named() {
@@ -152,5 +154,61 @@ async fn a_call_whose_payment_was_voided_is_said_to_cost_nothing() {
     assert!(said.code == Some(1) && said.err.contains("nothing was charged"), "{}", said.err);
     assert!(!said.err.contains("MAY HAVE BEEN"), "{}", said.err);
     world.expect_balance(1_000_000).await;
+    world.finish().await;
+}
+
+/// A command that calls the management API elsewhere.
+async fn try_say_to(api: &str, world: &World, line: &str) -> Said {
+    let line = format!("{line} --api {api} --token {}", world.gateway.admin_token());
+    run(&line.split(' ').collect::<Vec<_>>()).await
+}
+
+/// Between the command line and a control listener: the first answer is lost on the way, and the others arrive.
+async fn losing_an_answer(control: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut is_lost = false;
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(control.trim_start_matches("http://")).await.unwrap();
+            if is_lost {
+                tokio::io::copy_bidirectional(&mut client, &mut server).await.unwrap();
+                continue;
+            }
+            let (mut answering, mut asking) = server.split();
+            let mut first = [0; 1];
+            tokio::select! {
+                _ = tokio::io::copy(&mut client, &mut asking) => panic!("the command left"),
+                read = answering.read(&mut first) => assert_eq!(read.unwrap(), 1),
+            }
+            is_lost = true;
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_is_funded_once_though_the_first_answer_is_lost_and_the_name_to_repeat_it_under_is_told() {
+    let world = World::paid().await;
+    let api = losing_an_answer(world.gateway.control_url()).await;
+    let fund = format!("wallet fund {} --amount $1 --external-reference invoice", world.agent.wallet);
+    let lost = try_say_to(&api, &world, &fund).await;
+    assert_eq!((lost.code, &*lost.out), (Some(1), ""), "{}", lost.err);
+    assert!(lost.err.contains("IT MAY HAVE BEEN DONE") && !lost.err.contains("reached"), "{}", lost.err);
+    let key = lost.err.split("--idempotency-key ").nth(1).and_then(|rest| rest.split('`').next());
+    let again = format!("{fund} --idempotency-key {}", key.expect("its name"));
+    let told = try_say_to(&api, &world, &again).await;
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    world.expect_balance(2_000_000).await;
+
+    // One that failed may have done it before; one that refused did not, and whoever was not reached neither.
+    let path = format!("/v1/wallets/{}/fund", world.agent.wallet);
+    world.upstream.on_each(&path, [504, 409].map(|status| Script::json(status, &json!({ "code": "x" }))));
+    let elsewhere = format!("http://{}", world.upstream.address());
+    for (api, may_be_done) in [(&*elsewhere, true), (&*elsewhere, false), ("http://127.0.0.1:9", false)] {
+        let said = try_say_to(api, &world, &format!("{fund} --idempotency-key mine")).await;
+        assert_eq!(said.code, Some(1), "{}", said.err);
+        assert_eq!(said.err.contains("--idempotency-key mine"), may_be_done, "{}", said.err);
+    }
     world.finish().await;
 }
