@@ -234,6 +234,27 @@ async fn an_event_that_takes_long_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn an_event_of_a_type_that_was_added_while_others_were_sent_arrives() {
+    let house = House::new().await;
+    let receiver = Receiver::start(|seen| match seen.json()["data"]["number"] == json!(0) {
+        true => Reply::Late(Duration::from_millis(500), 200),
+        false => Reply::Status(200),
+    })
+    .await;
+    let webhook = house.webhook(&receiver).await;
+    house.events(1).await;
+    receiver.wait(1).await;
+    let types = Some(["wallet.funded", "agent.frozen"].map(str::to_owned).to_vec());
+    let change = WebhookChange { types: Some(types), ..WebhookChange::default() };
+    house.registry.update_webhook(&OPERATOR, webhook.id, change).await.unwrap();
+    house.event("agent.frozen", Tenant::default(), json!({ "number": 1 })).await;
+    house.event("wallet.funded", Tenant::default(), json!({ "number": 2 })).await;
+    let told = house.settled(&webhook, DeliveryState::Delivered, 3).await;
+    assert!(told.iter().any(|delivery| delivery.kind == "agent.frozen"), "{told:?}");
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_replay_is_sent_at_once() {
     let house = House::new().await;
     let receiver = Receiver::of(200).await;

@@ -64,7 +64,7 @@ pub(super) enum Ended {
     Paused(UnixMillis),
     /// Nothing is sent to it any more.
     Disabled,
-    /// Somebody moved its position, or took the turn.
+    /// Somebody moved its position, changed what it hears of, or took the turn.
     Lost,
     /// This process ends.
     Stopped,
@@ -243,6 +243,7 @@ impl<'a> Turn<'a> {
         let settled = Settled {
             from: self.webhook.position,
             to,
+            types: self.webhook.types.as_deref(),
             deliveries: &rows,
             delivered: has(&[End::Delivered]),
             failed: has(&[End::Failed, End::Gone]),

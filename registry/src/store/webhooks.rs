@@ -44,7 +44,7 @@ pub(crate) async fn put(session: &mut Session<'_>, webhook: &Webhook) -> Result<
         sqlx::query(SQL)
             .bind(&webhook.id.as_bytes()[..])
             .bind(&webhook.url)
-            .bind(types(webhook))
+            .bind(types(webhook.types.as_deref()))
             .bind(&webhook.tenant.provider)
             .bind(&webhook.tenant.owner)
             .bind(webhook.secret.expose())
@@ -65,7 +65,7 @@ pub(crate) async fn update(session: &mut Session<'_>, webhook: &Webhook) -> Resu
         sqlx::query(SQL)
             .bind(&webhook.id.as_bytes()[..])
             .bind(&webhook.url)
-            .bind(types(webhook))
+            .bind(types(webhook.types.as_deref()))
             .bind(webhook.secret.expose())
             .bind(previous.map(|(secret, _)| secret.expose()))
             .bind(previous.map(|(_, until)| until.0))
@@ -163,7 +163,7 @@ pub(crate) async fn end_turn(
     Ok(())
 }
 
-/// Moves the position on, where sender and position are still what they were.
+/// Moves the position on, where sender, position and types are still what they were.
 pub(crate) async fn settle(
     session: &mut Session<'_>,
     id: WebhookId,
@@ -173,7 +173,7 @@ pub(crate) async fn settle(
 ) -> Result<Option<Webhook>, StoreError> {
     const SQL: &str = concat!("update webhook set position = $4, sender_until = $5,
          failing_since = case when $6 then null when $7 then coalesce(failing_since, $8) else failing_since end
-         where id = $1 and sender = $2 and position = $3 returning ", columns!());
+         where id = $1 and sender = $2 and position = $3 and coalesce(types, '') = coalesce($9, '') returning ", columns!());
     let row: Option<Row> = on_either!(session, c => sqlx::query_as(SQL)
         .bind(&id.as_bytes()[..])
         .bind(&sender[..])
@@ -183,6 +183,7 @@ pub(crate) async fn settle(
         .bind(settled.delivered)
         .bind(settled.failed)
         .bind(at.0)
+        .bind(types(settled.types))
         .fetch_optional(c))?;
     row.map(Row::read).transpose()
 }
@@ -214,6 +215,6 @@ impl Row {
 }
 
 /// The types as the row has them; a list of texts always becomes JSON.
-fn types(webhook: &Webhook) -> Option<String> {
-    webhook.types.as_ref().and_then(|types| serde_json::to_string(types).ok())
+fn types(types: Option<&[String]>) -> Option<String> {
+    types.and_then(|types| serde_json::to_string(types).ok())
 }

@@ -1,7 +1,7 @@
 //! What the sender asks of the registry: whose turn it is, what comes next, and one transaction for what became of it.
 //!
 //! A process sends for a receiver only while the receiver's row names it ([`Registry::take_turn`]). What it did counts only
-//! where nobody moved the position or took the turn meanwhile ([`Registry::settle`]): else it begins again from the rows.
+//! where nobody moved the position, changed its types or took the turn meanwhile ([`Registry::settle`]): else it begins again from the rows.
 
 use domain::{UnixMillis, WebhookId};
 
@@ -49,6 +49,8 @@ pub struct Settled<'a> {
     pub from: u64,
     /// Where it stands now.
     pub to: u64,
+    /// What it wanted to hear of when they were read: of what it wants to hear of now, others may lie before that.
+    pub types: Option<&'a [String]>,
     /// Rows as they are now.
     pub deliveries: &'a [Delivery],
     /// One of them arrived.
@@ -68,7 +70,7 @@ pub enum Standing {
     Kept(Box<Webhook>),
     /// It does, and nothing more is to be sent.
     Disabled(Disabled),
-    /// Somebody else moved the receiver, or took its turn: nothing of it was written.
+    /// Somebody else moved the receiver, changed what it hears of, or took its turn: nothing of it was written.
     Lost,
 }
 

@@ -80,6 +80,7 @@ impl House {
         let settled = Settled {
             from: now.position,
             to: event.position,
+            types: now.types.as_deref(),
             deliveries: &[delivery],
             delivered: state == DeliveryState::Delivered,
             failed: state != DeliveryState::Delivered,
@@ -182,6 +183,24 @@ async fn only_one_process_sends_for_a_webhook_until_its_turn_is_over() {
     let kept = house.registry.settle(webhook.id, &ME, &settled).await.unwrap();
     assert!(matches!(kept, Standing::Kept(now) if now.position == settled.to));
     assert_eq!(house.registry.settle(webhook.id, &ME, &settled).await.unwrap(), Standing::Lost);
+}
+
+#[tokio::test]
+async fn what_was_read_for_other_types_moves_no_position_and_what_was_added_is_told() {
+    let house = House::new().await;
+    let webhook = house.webhook(Some(&["wallet.funded"]), Tenant::default()).await;
+    let read = house.registry.take_turn(webhook.id, &ME, TURN_MS).await.unwrap().unwrap();
+    let types = Some(vec!["wallet.funded".to_owned(), "agent.frozen".to_owned()]);
+    let change = WebhookChange { types: Some(types), ..WebhookChange::default() };
+    house.registry.update_webhook(&OPERATOR, webhook.id, change).await.unwrap();
+    let added = house.event("agent.frozen", Tenant::default()).await;
+    let settled = Settled { from: read.position, to: added, turn_ms: TURN_MS, ..Settled::default() };
+    for types in [read.types.as_deref(), None] {
+        let settled = Settled { types, ..settled.clone() };
+        assert_eq!(house.registry.settle(webhook.id, &ME, &settled).await.unwrap(), Standing::Lost);
+    }
+    assert_eq!(house.untold(&webhook).await, [added]);
+    assert!(house.keeps(&webhook, DeliveryState::Delivered).await);
 }
 
 #[tokio::test]
