@@ -316,10 +316,11 @@ impl ProxyHttp for Proxy {
         error: &Error,
         context: &mut RequestContext,
     ) -> FailToProxy {
-        // One that sends more after its request is whole has not left, and must not get its money back for that either.
+        // One that sends more after its request is whole has not left, and is let off no more often than one that has.
+        let is_asked = |exchange: &Exchange| exchange.request_whole && exchange.payer.is_some();
         let broke_off = context.refusal.is_none()
             && *error.esource() == ErrorSource::Downstream
-            && context.exchange.as_ref().is_some_and(Exchange::binds);
+            && context.exchange.as_ref().is_some_and(is_asked);
         let refusal = context.refusal.take().or_else(|| refusal_of(error, context.exchange.as_ref()));
         let Some(refusal) = refusal.filter(|_| !broke_off) else {
             // The client is gone; what that means for its money is decided in `logging`.
