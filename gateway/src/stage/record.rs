@@ -97,7 +97,7 @@ pub(crate) fn end_delivery(receipt: Receipt, exchange: &mut Exchange, whole: boo
 
 /// What is taken for a call whose client left.
 fn charge(exchange: &Exchange, metrics: &Metrics) -> Amount {
-    let (amount, source) = counting::charge(exchange);
+    let (amount, source) = counting::charge_cut_short(exchange);
     if exchange.meter.is_some() {
         metrics.metered(source);
     }
