@@ -13,6 +13,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 
 use crate::context::{Exchange, Money, RequestContext};
+use crate::failure::is_broken_off;
 use crate::held::Held;
 use crate::limits::{PIECES_WAITING_MAX, SETTLED_BEHIND_MS};
 use crate::meter::{Meter, Source};
@@ -133,13 +134,9 @@ impl Proxy {
         let is_over = exchange.until.as_ref().is_some_and(Until::is_over);
         let (amount, source) =
             if client_left || is_over { charge_cut_short(exchange) } else { charge(exchange) };
-        let broken_off = !is_over && error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
-        let at = self.ledger.time();
-        let spared = |exchange: &Exchange| {
-            let payer = exchange.payer.as_ref();
-            payer.is_some_and(|payer| self.leniency.refunds.take(payer.agent, at))
-        };
-        if broken_off && source == Source::Unread && is_worthless(exchange) && spared(exchange) {
+        let broken_off = !is_over && error.is_some_and(is_broken_off);
+        let spared = || record::is_spared(exchange, error, &self.leniency, self.ledger.time());
+        if broken_off && source == Source::Unread && is_worthless(exchange) && spared() {
             // Nobody waits to be told.
             drop(held.void());
             self.metrics.voided();
