@@ -321,6 +321,14 @@ impl Delta {
         !(self.holds.is_empty() && self.kept.is_empty() && self.ended.is_empty() && self.closed.is_empty())
     }
 
+    /// Whether holds for public networks are signed, change or end in it.
+    pub(crate) fn has_intents(&self) -> bool {
+        !(self.intents.is_empty()
+            && self.unsigned.is_empty()
+            && self.closed.is_empty()
+            && self.kept.is_empty())
+    }
+
     /// Whether there is more than captures and holds in it.
     pub(crate) fn is_rare(&self) -> bool {
         !(self.accounts.is_empty()

@@ -66,10 +66,8 @@ named as (
     };
 }
 
-/// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$72`), and whose they are (`$73`). The columns of
-/// intents that begin (`$74` to `$86`), those that go with a hold that is voided (`$87`), and those that are closed (`$88` to `$90`).
-/// What holds that begin cost in any case (`$91`), and what earlier ones do from now on (`$92` and `$93`).
-/// The wallets that are funded by intents that begin (`$94`).
+/// `$53` holds on disk that end, then the columns of those that begin (`$54` to `$72`, and `$91` what they cost in any case), and whose they
+/// are (`$73`).
 macro_rules! holds {
     () => {
         ",
@@ -84,7 +82,16 @@ held as (
     from unnest($54::bytea[], $55::bytea[], $56::bigint[], $57::bigint[], $58::text[], $59::text[], $60::bigint[],
       $61::bigint[], $62::bigint[], $63::bigint[], $64::bigint[], $65::bytea[], $66::bytea[], $67::bytea[],
       $68::bytea[], $69::bigint[], $70::text[], $71::bigint[], $72::text[], $91::bigint[]) as h
-    where exists (select 1 from fence)),
+    where exists (select 1 from fence))"
+    };
+}
+
+/// What holds for public networks have beside that, which few batches do: each of these costs as much where it has nothing to do. What
+/// earlier holds cost in any case from now on (`$92` and `$93`). The columns of intents that begin (`$74` to `$86`, and `$94` the wallets that
+/// they fund), those that go with a hold that is voided (`$87`), and those that are closed (`$88` to `$90`).
+macro_rules! intents {
+    () => {
+        ",
 kept as (
   update hold set owed = k.owed from unnest($92::bytea[], $93::bigint[]) as k (payment, owed)
   where hold.payment = k.payment and exists (select 1 from fence)
@@ -116,13 +123,13 @@ closed as (
 
 /// Gives 1 where it was written and 0 where the fence held it back: then nothing was.
 macro_rules! written {
-    ($walls:literal) => {
+    ($($walls:expr),*) => {
         concat!(
             "
 select case
   when not exists (select 1 from fence) then 0
   when (select count(*) from moved) <> $8 then refuse('a balance that a batch moves is not there')",
-            $walls,
+            $($walls,)*
             "
   else 1 end::bigint"
         )
@@ -142,27 +149,39 @@ told as (
     };
 }
 
-/// The same, with the walls of holds and intents.
-macro_rules! holds_written {
+/// The wall of holds that end.
+macro_rules! ended {
     () => {
-        written!(
-            "
-  when (select count(*) from ended) <> cardinality($53::bytea[])
-    or (select count(*) from kept) <> cardinality($92::bytea[]) then refuse('a hold that a batch ends is not there')
+        "
+  when (select count(*) from ended) <> cardinality($53::bytea[]) then refuse('a hold that a batch ends is not there')"
+    };
+}
+
+/// The walls of those for public networks.
+macro_rules! closed {
+    () => {
+        "
+  when (select count(*) from kept) <> cardinality($92::bytea[]) then refuse('a hold that a batch changes is not there')
   when (select count(*) from unsigned) <> cardinality($87::bytea[])
     or (select count(*) from closed) <> cardinality($88::bytea[]) then refuse('an intent that a batch ends is not open')"
-        )
     };
 }
 
 /// A batch of captures.
-pub(super) const CAPTURES: &str = concat!(captures!(), written!(""));
+pub(super) const CAPTURES: &str = concat!(captures!(), written!());
 
 /// A batch of captures, and of holds on disk.
-pub(super) const HOLDS: &str = concat!(captures!(), holds!(), holds_written!());
+pub(super) const HOLDS: &str = concat!(captures!(), holds!(), written!(ended!()));
+
+/// The same, where some are for public networks.
+pub(super) const INTENTS: &str = concat!(captures!(), holds!(), intents!(), written!(ended!(), closed!()));
 
 /// A batch of one of several processes.
-pub(super) const SHARED: &str = concat!(captures!(), holds!(), told!(), holds_written!());
+pub(super) const SHARED: &str = concat!(captures!(), holds!(), told!(), written!(ended!()));
+
+/// The same, where some holds are for public networks.
+pub(super) const SHARED_INTENTS: &str =
+    concat!(captures!(), holds!(), intents!(), told!(), written!(ended!(), closed!()));
 
 /// `$1` ids, `$2` kinds, `$3` wallets, `$4` providers, `$5` time, `$6` tokens.
 pub(super) const ACCOUNTS: &str = "

@@ -65,10 +65,12 @@ pub(crate) async fn statements(
 async fn captures(connection: &mut PgConnection, delta: &Delta, author: Author) -> Result<bool, sqlx::Error> {
     let marker = delta.marker;
     let is_alone = author.instance == 0;
-    let statement = match delta.has_holds() {
-        _ if !is_alone => text::SHARED,
-        true => text::HOLDS,
-        false => text::CAPTURES,
+    let statement = match (is_alone, delta.has_intents()) {
+        (true, false) if !delta.has_holds() => text::CAPTURES,
+        (true, false) => text::HOLDS,
+        (true, true) => text::INTENTS,
+        (false, false) => text::SHARED,
+        (false, true) => text::SHARED_INTENTS,
     };
     let balances = i64::try_from(delta.balances.len()).unwrap_or(i64::MAX);
     let query =
