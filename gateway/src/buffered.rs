@@ -25,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::header_clock::HeaderClock;
+use crate::streams::Streams;
 
 /// Holds a header and a short body.
 const WRITE_BYTES: usize = 4 * 1024;
@@ -40,7 +41,7 @@ pub(crate) struct Buffered {
     clock: Arc<HeaderClock>,
     /// By which requests find the clock.
     digest: Arc<ProxyDigest>,
-    /// Wakes whoever waits for a header that does not come. Only made for a header that does not come whole.
+    /// Wakes whoever waits for a header that does not come, or for the rest of a request. Only made for one that does not come whole.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
@@ -49,17 +50,17 @@ pub(crate) struct Buffered {
 impl Buffered {
     /// # Errors
     /// None that can happen: Pingora's digest holds a response, and making an empty one has an error.
-    pub(crate) fn new(stream: Stream, header: Duration) -> pingora::Result<Self> {
-        let clock = HeaderClock::start(header);
+    pub(crate) fn new(stream: Stream, header: Duration, streams: Arc<Streams>) -> pingora::Result<Self> {
+        let clock = HeaderClock::start(header, streams);
         let unused = Box::new(ResponseHeader::build(200, Some(0))?);
         let digest = Arc::new(ProxyDigest::new(unused, Some(Box::new(Arc::clone(&clock)))));
         let inner = BufWriter::with_capacity(WRITE_BYTES, stream);
         Ok(Self { inner, unflushed: false, first_bytes: header, clock, digest, alarm: None })
     }
 
-    /// Ready when a client takes too long for a header that is waited for.
+    /// Ready when a client takes too long for what is waited for.
     fn poll_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.clock.deadline() else {
+        let Some(deadline) = self.clock.deadline(context) else {
             self.alarm = None;
             return Poll::Pending;
         };

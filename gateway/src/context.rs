@@ -21,6 +21,7 @@ use crate::stage::hold::Payer;
 use crate::stage::prepay::Undoing;
 use crate::stage::rate::Counted;
 use crate::stage::route::Routed;
+use crate::streams::Running;
 use crate::traffic::RouteTraffic;
 use crate::until::Until;
 
@@ -44,6 +45,8 @@ pub(crate) struct RequestContext {
     pub(crate) counted: Option<Counted>,
     pub(crate) times: Times,
     pub(crate) running: InFlight,
+    /// Set on HTTP/2.
+    pub(crate) stream: Option<Running>,
 }
 
 /// How long the stages of a paid request took.
@@ -125,6 +128,16 @@ pub(crate) struct Recording {
 // === impl RequestContext ===
 
 impl RequestContext {
+    /// What is still to come of a request that has its answer is waited for from here.
+    pub(crate) fn wait_for_the_rest(&self) {
+        let (Some(stream), Some(exchange)) = (&self.stream, &self.exchange) else { return };
+        if exchange.request_whole {
+            stream.end_waiting();
+        } else if exchange.response_begun {
+            stream.wait();
+        }
+    }
+
     pub(crate) fn new(running: InFlight) -> Self {
         Self {
             started: Instant::now(),
@@ -138,6 +151,7 @@ impl RequestContext {
             counted: None,
             times: Times::default(),
             running,
+            stream: None,
         }
     }
 }

@@ -7,14 +7,16 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use domain::Amount;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 
 use crate::context::{Exchange, Money, RequestContext};
+use crate::failure::is_broken_off;
 use crate::held::Held;
 use crate::limits::{PIECES_WAITING_MAX, SETTLED_BEHIND_MS};
-use crate::meter::Source;
+use crate::meter::{Meter, Source};
 use crate::metrics::{Metrics, Outcome};
 use crate::proxy::Proxy;
 use crate::refusal::Refusal;
@@ -74,7 +76,9 @@ impl Proxy {
         if let (Some(meter), None) = (&mut exchange.meter, error) {
             meter.end();
         }
-        if let Some(waiting) = exchange.waiting.take().filter(|_| error.is_none()) {
+        if error.is_none()
+            && let Some(waiting) = exchange.waiting.take()
+        {
             return self.answer_waiting(session, context, waiting).await;
         }
         match std::mem::replace(&mut exchange.money, Money::Done) {
@@ -125,20 +129,14 @@ impl Proxy {
     /// A stream has passed, or was broken off: it is charged for what was counted. One that its upstream broke off before anything
     /// was counted, and before it was worth anything, is not.
     async fn end_stream(&self, exchange: &mut Exchange, held: Held, error: Option<&Error>) -> Outcome {
-        let (counted, source) = charge(exchange);
         let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
         // Its time was over, so that what was still to be counted did not come: the upstream broke nothing off.
         let is_over = exchange.until.as_ref().is_some_and(Until::is_over);
-        let lacking =
-            exchange.meter.as_ref().filter(|meter| (client_left || is_over) && meter.lacks_a_count());
-        let amount = lacking.map_or(counted, |meter| counted.max(meter.unread()));
-        let broken_off = !is_over && error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
-        let at = self.ledger.time();
-        let spared = |exchange: &Exchange| {
-            let payer = exchange.payer.as_ref();
-            payer.is_some_and(|payer| self.leniency.refunds.take(payer.agent, at))
-        };
-        if broken_off && source == Source::Unread && is_worthless(exchange) && spared(exchange) {
+        let (amount, source) =
+            if client_left || is_over { charge_cut_short(exchange) } else { charge(exchange) };
+        let broken_off = !is_over && error.is_some_and(is_broken_off);
+        let spared = || record::is_spared(exchange, error, &self.leniency, self.ledger.time());
+        if broken_off && source == Source::Unread && is_worthless(exchange) && spared() {
             // Nobody waits to be told.
             drop(held.void());
             self.metrics.voided();
@@ -174,9 +172,18 @@ async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> pi
 }
 
 /// What an exchange costs by what is known now.
-pub(crate) fn charge(exchange: &Exchange) -> (domain::Amount, Source) {
+pub(crate) fn charge(exchange: &Exchange) -> (Amount, Source) {
     let unmetered = (exchange.price, Source::Unread);
     exchange.meter.as_ref().map_or(unmetered, |meter| meter.amount())
+}
+
+/// The same where the rest of its answer is not read any more, for which its upstream is not to blame: no less than where nothing can
+/// be read, if what is lacking counts.
+pub(crate) fn charge_cut_short(exchange: &Exchange) -> (Amount, Source) {
+    let (counted, source) = charge(exchange);
+    let lacks = |meter: &&Meter| exchange.waiting.is_some() || meter.lacks_a_count();
+    let lacking = exchange.meter.as_ref().filter(lacks);
+    (lacking.map_or(counted, |meter| counted.max(meter.unread())), source)
 }
 
 /// Less of it has passed than its route calls a delivery.

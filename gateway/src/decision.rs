@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{PaymentId, Price, Settle, UnixMillis};
+use domain::{PaymentId, Price, Settle};
 use http::header::{EXPECT, UPGRADE};
 use ledger::{Redelivery, RefundReason};
 use pingora::proxy::Session;
@@ -136,7 +136,7 @@ impl Proxy {
 
         let started = Instant::now();
         let holder = self.holder(session);
-        let held = self.hold(&holder, session, (&claim, at), (routed, &request), &mut context.counted).await;
+        let held = self.hold(&holder, session, &claim, (routed, &request), &mut context.counted).await;
         context.times.hold = Some(started.elapsed());
         let (admission, holding) = match held {
             Ok(held) => held,
@@ -187,23 +187,25 @@ impl Proxy {
         }
     }
 
-    /// Holds for a claim, once it is known whose it is.
+    /// Holds for a claim, once it is known whose it is. That is asked when the body is there: what became of a key, a policy or
+    /// a payer while it came is what counts.
     async fn hold(
         &self,
         holder: &Holder<'_>,
         session: &mut Session,
-        (claim, at): (&Claim, UnixMillis),
+        claim: &Claim,
         (routed, request): (&Routed, &Admitted),
         counted: &mut Option<Counted>,
     ) -> Result<(Admission, Holding), Refusal> {
-        let headers = &session.req_header().headers;
-        let mut holding = holder.identify(claim, routed, headers, at, counted).await?;
-        let body = if holding.identifier.is_some() {
+        let identifier = holder.named(claim, &session.req_header().headers).await?;
+        let body = if identifier.is_some() {
             continue_if_expected(session).await;
-            body_digest(session, request).await?
+            body_digest(session, request, self.settings.limits.client_read_timeout).await?
         } else {
             None
         };
+        let headers = &session.req_header().headers;
+        let mut holding = holder.identify(claim, identifier, routed, headers, counted).await?;
         let payment = self.payment_id()?;
         let admission = holder.hold(claim, &mut holding, routed, request, body.as_deref(), payment).await?;
         Ok((admission, holding))

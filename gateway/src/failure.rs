@@ -28,6 +28,21 @@ pub(crate) fn reason(outcome: Outcome, error: Option<&Error>, status: u16) -> Op
     }
 }
 
+/// We end an answer before it is whole, with no blame on the client or the upstream.
+pub(crate) fn broken_off() -> Box<Error> {
+    Error::explain(ErrorType::ConnectionClosed, "the gateway ends").into_in()
+}
+
+/// Whether an answer was broken off, by its upstream or by us.
+pub(crate) fn is_broken_off(error: &Error) -> bool {
+    *error.esource() == ErrorSource::Upstream || is_ours(error)
+}
+
+/// Whether we did.
+pub(crate) fn is_ours(error: &Error) -> bool {
+    matches!((error.esource(), error.etype()), (ErrorSource::Internal, ErrorType::ConnectionClosed))
+}
+
 /// What a failure of Pingora's is answered with; `None` where nobody is left to answer.
 pub(crate) fn refusal_of(error: &Error, exchange: Option<&Exchange>) -> Option<Refusal> {
     let is_over = || exchange.and_then(|exchange| exchange.until.as_ref()).is_some_and(Until::is_over);
@@ -47,6 +62,7 @@ pub(crate) fn refusal_of(error: &Error, exchange: Option<&Exchange>) -> Option<R
             ErrorType::H2Error | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
         ) => None,
         (ErrorSource::Downstream, _) => Some(Refusal::MalformedField("the request is malformed".to_owned())),
+        _ if is_ours(error) => None,
         _ => Some(Refusal::Internal),
     }
 }

@@ -120,6 +120,7 @@ impl Gateway {
         let connections = Arc::new(Semaphore::new(connections_max));
         let handshake_timeout = settings.limits.handshake_timeout;
         let header_timeout = settings.limits.client_header_timeout;
+        let read_timeout = settings.limits.client_read_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(settings, threads.count()));
         let proxy = Proxy::new(parts, public, snapshot, shutdown.clone());
@@ -139,6 +140,7 @@ impl Gateway {
             connections: Arc::clone(&connections),
             handshake_timeout,
             header_timeout,
+            read_timeout,
             shutdown: shutdown.clone(),
             metrics,
         };

@@ -4,6 +4,7 @@
 //! ever. The connection ([`crate::buffered`]) and the proxy share one clock: bytes start it, a whole header stops it.
 
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -11,11 +12,15 @@ use pingora::protocols::Digest;
 use pingora::protocols::raw_connect::ProxyDigest;
 use tokio::time::Instant;
 
+use crate::streams::Streams;
+
 /// The clock of one connection.
 #[derive(Debug)]
 pub(crate) struct HeaderClock {
     limit: Duration,
     state: Mutex<State>,
+    /// The requests of the same connection, where it speaks HTTP/2.
+    pub(crate) streams: Arc<Streams>,
 }
 
 /// What the connection waits for.
@@ -27,7 +32,7 @@ enum State {
     Request,
     /// The first byte of the next header.
     Rest,
-    /// Several requests run at once: HTTP/2 has limits of its own.
+    /// Several requests run at once: see [`Streams`].
     Off,
 }
 
@@ -35,8 +40,8 @@ enum State {
 
 impl HeaderClock {
     /// The clock of a connection that was just accepted: it runs.
-    pub(crate) fn start(limit: Duration) -> Arc<Self> {
-        Arc::new(Self { limit, state: Mutex::new(State::Header(Instant::now() + limit)) })
+    pub(crate) fn start(limit: Duration, streams: Arc<Streams>) -> Arc<Self> {
+        Arc::new(Self { limit, state: Mutex::new(State::Header(Instant::now() + limit)), streams })
     }
 
     /// The clock of the connection that a request came on. Pingora hands the user data of this digest through, and has
@@ -68,41 +73,54 @@ impl HeaderClock {
         }
     }
 
-    /// Until when the header must be whole, while one is waited for.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        match *self.state.lock() {
+    /// Until when the header must be whole, while one is waited for; on HTTP/2 what [`Streams`] say.
+    pub(crate) fn deadline(&self, context: &Context<'_>) -> Option<Instant> {
+        let state = *self.state.lock();
+        match state {
             State::Header(deadline) => Some(deadline),
-            State::Request | State::Rest | State::Off => None,
+            State::Request | State::Rest => None,
+            State::Off => self.streams.deadline(context),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::watch;
+
     use super::*;
+
+    fn deadline(clock: &HeaderClock) -> Option<Instant> {
+        clock.deadline(&Context::from_waker(std::task::Waker::noop()))
+    }
+
+    fn clock() -> Arc<HeaderClock> {
+        let limit = Duration::from_secs(1);
+        HeaderClock::start(limit, Streams::new(limit, watch::Sender::new(false)))
+    }
 
     #[test]
     fn u7_it_runs_from_the_first_byte_of_a_header_to_its_last() {
-        let clock = HeaderClock::start(Duration::from_secs(1));
-        let first = clock.deadline();
+        let clock = clock();
+        let first = deadline(&clock);
         assert!(first.is_some());
         clock.bytes_came();
-        assert_eq!(clock.deadline(), first, "more bytes do not buy more time");
+        assert_eq!(deadline(&clock), first, "more bytes do not buy more time");
         clock.header_came(false);
         clock.bytes_came();
-        assert_eq!(clock.deadline(), None, "a body is no header");
+        assert_eq!(deadline(&clock), None, "a body is no header");
         clock.request_ended();
-        assert_eq!(clock.deadline(), None, "an unused connection has a limit of its own");
+        assert_eq!(deadline(&clock), None, "an unused connection has a limit of its own");
         clock.bytes_came();
-        assert!(clock.deadline().is_some());
+        assert!(deadline(&clock).is_some());
     }
 
     #[test]
     fn on_http2_it_stops_at_the_first_header() {
-        let clock = HeaderClock::start(Duration::from_secs(1));
+        let clock = clock();
         clock.header_came(true);
         clock.request_ended();
         clock.bytes_came();
-        assert_eq!(clock.deadline(), None);
+        assert_eq!(deadline(&clock), None);
     }
 }

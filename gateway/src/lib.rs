@@ -49,6 +49,7 @@ mod sign_in;
 mod signed_hold;
 mod snapshot;
 mod stage;
+mod streams;
 mod traffic;
 mod unanswered;
 mod until;

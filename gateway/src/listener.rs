@@ -21,12 +21,13 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::buffered::Buffered;
 use crate::gateway::StartError;
 use crate::metrics::Metrics;
 use crate::shutdown::{FRESH, Phase, Shutdown};
+use crate::streams::Streams;
 use crate::worker::{Seat, Worker};
 
 /// After the system refused a connection for want of descriptors or memory.
@@ -50,6 +51,7 @@ pub(crate) struct Acceptance {
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) header_timeout: Duration,
+    pub(crate) read_timeout: Duration,
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -151,7 +153,10 @@ async fn serve(
     let mut transport: TransportStream = socket.into();
     // Without it the client's address is unknown, and `X-Forwarded-For` cannot be rebuilt.
     transport.set_socket_digest(SocketDigest::from_raw_fd(descriptor));
-    let Ok(transport) = Buffered::new(transport, acceptance.header_timeout) else {
+    let mut ending = acceptance.shutdown.watch();
+    let (leave, watch) = watch::channel(*ending.borrow_and_update());
+    let streams = Streams::new(acceptance.read_timeout, leave.clone());
+    let Ok(transport) = Buffered::new(transport, acceptance.header_timeout, streams) else {
         return;
     };
     let stream: Stream = match acceptor {
@@ -164,10 +169,22 @@ async fn serve(
             }
         }
     };
-    let watch = acceptance.shutdown.watch();
-    let mut next = Some(stream);
-    while let Some(stream) = next {
-        next = seat.worker().proxy.process_new(stream, &watch).await;
+    let served = async {
+        let mut next = Some(stream);
+        while let Some(stream) = next {
+            next = seat.worker().proxy.process_new(stream, &watch).await;
+        }
+    };
+    // A connection leaves with all of them, or alone.
+    let all_leave = async {
+        let _ = ending.changed().await;
+        leave.send_replace(true);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        () = served => {}
+        () = all_leave => {}
     }
 }
 

@@ -3,6 +3,7 @@
 use pingora::{Error, ErrorType};
 
 use crate::context::RequestContext;
+use crate::failure;
 use crate::limits::SETTLED_BEHIND_MS;
 use crate::proxy::Proxy;
 use crate::refusal::Refusal;
@@ -19,12 +20,15 @@ impl Proxy {
         }
         let started = context.started;
         let is_old = exchange.is_upgrade && started.elapsed() > self.settings.limits.websocket_duration_max;
-        let is_past_the_drain = exchange.is_stream()
+        let is_past_the_drain = context.running.is_stream()
             && self.shutdown.draining_for().is_some_and(|time| time > self.settings.shutdown.stream_grace);
+        if is_past_the_drain {
+            return Err(failure::broken_off());
+        }
         let is_past_settling = exchange
             .settles_by()
             .is_some_and(|by| self.ledger.time().plus(SETTLED_BEHIND_MS).seconds() >= by);
-        if is_old || is_past_the_drain || is_past_settling {
+        if is_old || is_past_settling {
             return Err(
                 Error::explain(ErrorType::ConnectionClosed, "the connection's time is over").into_down()
             );

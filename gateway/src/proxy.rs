@@ -130,10 +130,11 @@ impl ProxyHttp for Proxy {
     async fn early_request_filter(
         &self,
         session: &mut Session,
-        _context: &mut RequestContext,
+        context: &mut RequestContext,
     ) -> pingora::Result<()> {
         if let Some(clock) = HeaderClock::of(session.digest()) {
             clock.header_came(session.is_http2());
+            context.stream = session.is_http2().then(|| clock.streams.begin());
         }
         session.set_read_timeout(Some(self.settings.limits.client_read_timeout));
         session.set_write_timeout(Some(self.settings.limits.client_write_timeout));
@@ -209,6 +210,7 @@ impl ProxyHttp for Proxy {
             return Err(Self::fail(context, Refusal::UpstreamTimeout));
         }
         exchange.request_whole |= end_of_stream;
+        context.wait_for_the_rest();
         Ok(())
     }
 
@@ -227,9 +229,12 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else {
             return Err(Self::fail(context, Refusal::Internal));
         };
-        match capture(exchange, response, &self.metrics, &mut context.times).await {
+        let captured = capture(exchange, response, &self.metrics, &mut context.times).await;
+        let waits = exchange.waiting.is_some();
+        context.wait_for_the_rest();
+        match captured {
             // The real header comes later.
-            Ok(_) if exchange.waiting.is_some() => Ok(()),
+            Ok(_) if waits => Ok(()),
             Ok(outcome) => self.answered(session, response, outcome, context),
             Err(refusal) => Err(self.fail_to_capture(session, context, refusal)),
         }
@@ -316,10 +321,11 @@ impl ProxyHttp for Proxy {
         error: &Error,
         context: &mut RequestContext,
     ) -> FailToProxy {
-        // One that sends more after its request is whole has not left, and must not get its money back for that either.
+        // One that sends more after its request is whole has not left, and is let off no more often than one that has.
+        let is_asked = |exchange: &Exchange| exchange.request_whole && exchange.payer.is_some();
         let broke_off = context.refusal.is_none()
             && *error.esource() == ErrorSource::Downstream
-            && context.exchange.as_ref().is_some_and(Exchange::binds);
+            && context.exchange.as_ref().is_some_and(is_asked);
         let refusal = context.refusal.take().or_else(|| refusal_of(error, context.exchange.as_ref()));
         let Some(refusal) = refusal.filter(|_| !broke_off) else {
             // The client is gone; what that means for its money is decided in `logging`.

@@ -173,12 +173,17 @@ impl Shutdown {
 // === impl InFlight ===
 
 impl InFlight {
-    /// It has no end that can be waited for: a stream, an upgraded connection.
+    /// It has no end that can be waited for: a stream, an upgraded connection. What is only answered once nobody new is let in
+    /// may be any answer in chunks, and has as long as every other request.
     pub(crate) fn becomes_stream(&mut self) {
-        if !std::mem::replace(&mut self.is_stream, true) {
+        if self.shared.since.get().is_none() && !std::mem::replace(&mut self.is_stream, true) {
             self.shared.streams.fetch_add(1, Ordering::AcqRel);
             self.shared.changed();
         }
+    }
+
+    pub(crate) const fn is_stream(&self) -> bool {
+        self.is_stream
     }
 }
 
@@ -249,12 +254,25 @@ mod tests {
         shutdown.close_doors();
         let counts = || (shutdown.shared.fresh.load(Ordering::Acquire), shutdown.running());
         assert_eq!(counts(), (1, 0));
-        let mut request = FRESH.scope(Cell::new(Some(fresh)), async { shutdown.enter() }).await;
+        let request = FRESH.scope(Cell::new(Some(fresh)), async { shutdown.enter() }).await;
         assert_eq!(counts(), (0, 1));
         shutdown.heard().await;
-        request.becomes_stream();
-        shutdown.only_streams().await;
         drop(request);
+        shutdown.idle().await;
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_what_began_before_the_doors_closed() {
+        let shutdown = Shutdown::new();
+        let (mut early, mut late) = (shutdown.enter(), shutdown.enter());
+        shutdown.drain();
+        early.becomes_stream();
+        shutdown.close_doors();
+        late.becomes_stream();
+        assert!(early.is_stream() && !late.is_stream());
+        drop(late);
+        shutdown.only_streams().await;
+        drop(early);
         shutdown.idle().await;
         assert_eq!(shutdown.shared.streams.load(Ordering::Acquire), 0);
     }

@@ -13,7 +13,10 @@ const LONG: &str = "1h";
 
 async fn world(shutdown: &str) -> World {
     World::with("$1", |upstream| {
-        let routes = [Route::new("/paid", "$0.001"), Route::new("/items/{id}", "$0.001")];
+        let tokens =
+            r#"{ up_to = "$0.10", unread = "$0.04", units = [{ from = "json:/n", price = "$0.01" }] }"#;
+        let chat = Route::metered("/chat", tokens);
+        let routes = [Route::new("/paid", "$0.001"), Route::new("/items/{id}", "$0.001"), chat];
         Config::new(upstream, routes).section(&format!("[shutdown]\n{shutdown}"))
     })
     .await
@@ -95,6 +98,53 @@ async fn c11_a_stream_ends_at_its_own_limit_and_a_request_beside_it_finishes() {
     world.gateway.ended().await;
     world.gateway.restart().await;
     world.expect_balance(998_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c11_an_answer_that_begins_after_the_doors_closed_is_given_whole_and_streams_that_are_cut_cost_nothing()
+ {
+    let mut world = world(&format!("grace = \"{LONG}\"\nstream_grace = \"0s\"")).await;
+    let (more, work): (Vec<_>, _) = ((0..1_000).map(|_| Gate::new()).collect(), Gate::new());
+    let stream = |gates: &[Gate]| {
+        let begun = Script::events().event(r#"{"n":null}"#);
+        gates.iter().fold(begun, |script, gate| script.pass(gate).event(r#"{"n":null}"#))
+    };
+    let late = Script::begin(200, &["transfer-encoding: chunked"]).after(&work).chunk("all of ").chunk("it");
+    world.upstream.on("/items/stream", stream(&more));
+    let last = [Gate::new()];
+    world.upstream.on("/chat", stream(&last));
+    world.upstream.on("/paid", late.last_chunk());
+    let key = world.agent.key(&world.gateway).await;
+    let mut streams = Vec::new();
+    for path in ["/items/stream", "/chat"] {
+        let mut wire = world.gateway.wire().await;
+        wire.send(&Request::get(path).key(&key)).await;
+        assert_eq!(wire.head("GET").await.unwrap().0, 200);
+        wire.piece().await.unwrap();
+        streams.push(wire);
+    }
+    let mut running = world.gateway.wire().await;
+    running.send(&Request::post("/paid", "work").key(&key)).await;
+    work.reached().await;
+    world.gateway.signal(Signal::SIGTERM);
+    unready(&world).await;
+    // The doors close in a moment: then the next piece ends the stream.
+    for gate in &more {
+        gate.open();
+        if streams[0].piece().await.is_none() {
+            break;
+        }
+    }
+    last[0].open();
+    assert_eq!(streams[1].piece().await, None, "broken off, as the other one");
+    work.open();
+    let response = running.response("POST").await;
+    assert!(response.complete, "{response:?}");
+    assert_eq!(response.expect_status(200).text(), "all of it");
+    world.gateway.ended().await;
+    world.gateway.restart().await;
+    world.expect_balance(999_000).await;
     world.finish().await;
 }
 

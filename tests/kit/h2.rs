@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -11,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use crate::certificate::Authority;
 use crate::message::{Fields, Response};
 use crate::request::Request;
-use crate::wait::within;
+use crate::wait::{until, within};
 
 /// One connection.
 pub struct Http2 {
@@ -22,6 +23,7 @@ pub struct Http2 {
 /// A request on its way. Dropping it resets its stream.
 pub struct Call {
     response: ResponseFuture,
+    body: SendStream<Bytes>,
 }
 
 // === impl Http2 ===
@@ -49,6 +51,23 @@ impl Http2 {
 
     /// Sends a request whole.
     pub async fn start(&mut self, request: &Request) -> Call {
+        let mut call = self.open(request, request.body.is_none()).await;
+        if let Some(bytes) = &request.body {
+            call.send(bytes, true);
+        }
+        call
+    }
+
+    /// Sends a request whose body does not end; what it has of it is sent.
+    pub async fn begin(&mut self, request: &Request) -> Call {
+        let mut call = self.open(request, false).await;
+        if let Some(bytes) = &request.body {
+            call.send(bytes, false);
+        }
+        call
+    }
+
+    async fn open(&mut self, request: &Request, is_whole: bool) -> Call {
         let mut builder = http::Request::builder()
             .method(request.method.as_str())
             .uri(format!("{}{}", self.origin, request.target));
@@ -58,11 +77,17 @@ impl Http2 {
         let head = builder.body(()).expect("a request");
         let mut sender =
             within("room for a stream", self.sender.clone().ready()).await.expect("an open connection");
-        let (response, mut body) = sender.send_request(head, request.body.is_none()).expect("a stream");
-        if let Some(bytes) = &request.body {
-            body.send_data(Bytes::from(bytes.clone()), true).expect("room for a body");
-        }
-        Call { response }
+        let (response, body) = sender.send_request(head, is_whole).expect("a stream");
+        Call { response, body }
+    }
+
+    /// Waits until the other side takes no new requests on this connection.
+    pub async fn no_more(&mut self) {
+        until("a connection without new requests", || {
+            let sender = self.sender.clone();
+            async move { sender.ready().await.is_err().then_some(()) }
+        })
+        .await;
     }
 
     /// Sends and reads whole.
@@ -74,9 +99,19 @@ impl Http2 {
 // === impl Call ===
 
 impl Call {
+    fn send(&mut self, bytes: &[u8], is_end: bool) {
+        self.body.send_data(Bytes::copy_from_slice(bytes), is_end).expect("room for a body");
+    }
+
     /// The whole response.
-    pub async fn response(self) -> Response {
-        let (head, mut stream) = within("a response", self.response).await.expect("a response").into_parts();
+    pub async fn response(mut self) -> Response {
+        self.answer().await
+    }
+
+    /// The same, while its body may still go on.
+    pub async fn answer(&mut self) -> Response {
+        let (head, mut stream) =
+            within("a response", &mut self.response).await.expect("a response").into_parts();
         let mut response =
             Response { status: head.status.as_u16(), fields: fields(&head.headers), ..Response::default() };
         loop {

@@ -1,7 +1,7 @@
 //! Clients that leave: no free ride, and no charge for what they could not have used.
 
 use tests::h2::Http2;
-use tests::{Gate, Request, Script, World};
+use tests::{Gate, Request, Route, Script, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_get_whose_client_leaves_is_voided_and_its_upstream_call_given_up() {
@@ -119,5 +119,32 @@ async fn u6_a_client_that_leaves_in_the_middle_of_its_body_has_paid() {
     world.upstream.left("/paid").await;
     gate.open();
     world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_while_its_answer_waits_pays_no_less_than_for_one_that_cannot_be_read() {
+    let units = [
+        r#"{ from = "header:x-in", price = "$0.000001" }, { from = "json:/out", price = "$0.01" }"#,
+        r#"{ from = "bytes", price = "$0.01" }"#,
+    ];
+    let routes = [("/tokens", units[0]), ("/bytes", units[1])].map(|(path, units)| {
+        Route::metered(path, &format!(r#"{{ up_to = "$0.10", unread = "$0.04", units = [{units}] }}"#))
+    });
+    let world = World::new("$1", routes).await;
+    let key = world.agent.key(&world.gateway).await;
+    let mut http2 = Http2::connect(world.gateway.data()).await;
+    for (count, path) in [(1, "/tokens"), (2, "/bytes")] {
+        let gate = Gate::new();
+        let head = ["content-type: application/json", "content-length: 9", "x-in: 10"];
+        world.upstream.on(path, Script::begin(200, &head).pass(&gate).send(r#"{"out":3}"#));
+        let call = http2.start(&Request::post(path, "work").key(&key)).await;
+        let header_came = [("stage", "upstream")];
+        world.gateway.counted("faregate_payment_stage_seconds_count", &header_came, count).await;
+        drop(call);
+        world.balance_reached(1_000_000 - 40_000 * i64::try_from(count).unwrap()).await;
+        gate.open();
+    }
+    world.expect_balance(920_000).await;
     world.finish().await;
 }

@@ -154,3 +154,22 @@ async fn an_expired_key_shows_nobody_a_stored_answer() {
     world.expect_balance(999_000).await;
     world.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_ends_while_its_request_is_still_coming_pays_for_nothing() {
+    let world = World::paid().await;
+    let key = world.agent.key(&world.gateway).await;
+    let request = Request::new("POST", "/paid").key(&key).with("Idempotency-Key", "slow");
+    let mut wire = world.gateway.wire().await;
+    wire.send(&request.with("Content-Length", "4").with("Expect", "100-continue")).await;
+    assert_eq!(wire.head("POST").await.unwrap().0, 100, "the body is wanted");
+    let agent = format!("/v1/agents/{}", world.agent.id);
+    let known = world.gateway.ask("GET", &agent, None).await["keys"][0]["id"].clone();
+    let revoke = Request::new("POST", &format!("{agent}/keys/{}/revoke", known.as_str().unwrap()));
+    world.gateway.admin(&revoke).await.expect_status(204);
+    wire.send_bytes(b"late").await;
+    wire.response("POST").await.expect_refusal(401, "invalid_agent_key");
+    assert!(world.upstream.seen().is_empty());
+    world.expect_balance(1_000_000).await;
+    world.finish().await;
+}

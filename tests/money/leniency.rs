@@ -38,14 +38,19 @@ async fn u5_safe_requests_are_left_unpaid_a_hundred_times_a_day_and_agent() {
     let mut http2 = Http2::connect(world.gateway.data()).await;
     for count in 1..=A_DAY {
         let count = usize::try_from(count).unwrap();
-        if count % 2 == 0 {
+        if count % 3 == 0 {
             let call = http2.start(&Request::get("/paid").key(&key)).await;
             gate.reached_by(count).await;
             drop(call);
-        } else {
-            let mut wire = world.gateway.wire().await;
-            wire.send(&Request::get("/paid").key(&key)).await;
-            gate.reached_by(count).await;
+            continue;
+        }
+        let mut wire = world.gateway.wire().await;
+        wire.send(&Request::get("/paid").key(&key)).await;
+        gate.reached_by(count).await;
+        if count % 3 == 1 {
+            // More than was announced ends the exchange as well.
+            wire.send_bytes(b"G").await;
+            while !wire.some().await.is_empty() {}
         }
     }
     world.gateway.counted("faregate_payments_total", &[("outcome", "voided")], 100).await;

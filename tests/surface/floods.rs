@@ -130,3 +130,24 @@ async fn s1_an_http2_length_that_does_not_fit_its_body_is_no_second_request() {
     }
     world.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_requests_that_never_end_lose_their_connection_and_disturb_nobody_on_it() {
+    let world = world("[limits]\nclient_read_timeout = \"300ms\"").await;
+    let gate = Gate::new();
+    world.upstream.on("/paid", Script::reply(200, &[], "done").after(&gate));
+    world.upstream.on("/free", Script::reply(401, &[], "no").before_the_body());
+    let key = world.agent.key(&world.gateway).await;
+    let mut http2 = Http2::connect(world.gateway.data()).await;
+    let served = http2.start(&Request::get("/paid").key(&key)).await;
+    gate.reached().await;
+    let mut endless = http2.begin(&Request::post("/free", "a").with("Content-Length", "100")).await;
+    endless.answer().await.expect_status(401);
+    http2.no_more().await;
+    gate.open();
+    assert_eq!(served.response().await.expect_status(200).text(), "done");
+    world.gateway.idle().await;
+    drop(endless);
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tests::certificate::Authority;
+use tests::h2::Http2;
 use tests::wire::Drip;
 use tests::{Agent, Config, Faregate, Gate, Request, Route, Script, Upstream, Wire, World, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -81,6 +82,22 @@ async fn u7_a_body_that_stops_coming_lets_go_of_its_hold() {
     let whole = Request::post("/paid", "x").paying(payment.header());
     world.again(&whole).await.expect_status(200);
     world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u7_a_body_that_is_read_before_the_hold_is_waited_for_so_long_in_all() {
+    let world = slow("[limits]\nclient_read_timeout = \"300ms\"").await;
+    let key = world.agent.key(&world.gateway).await;
+    let named = Request::new("POST", "/paid").key(&key).with("Idempotency-Key", "slow");
+    let named = named.with("Content-Length", "60000");
+    let mut http2 = Http2::connect(world.gateway.data()).await;
+    http2.begin(&named).await.response().await.expect_refusal(400, "invalid_field");
+    let stream = TcpStream::connect(world.gateway.data()).await.unwrap();
+    Drip::start(stream, &named.bytes("a")).cut_off().await;
+    world.gateway.idle().await;
+    assert!(world.upstream.seen().is_empty());
+    world.expect_balance(1_000_000).await;
     world.finish().await;
 }
 

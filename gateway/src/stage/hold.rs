@@ -31,7 +31,6 @@ use crate::stage::rate::{self, Counted};
 use crate::stage::route::Routed;
 use crate::stage::verify::{Claim, Claimant, refuse};
 use foreign::Identified;
-use named::identifier;
 use on_chain::Staked;
 
 pub(crate) use named::body_digest;
@@ -103,12 +102,12 @@ impl Holder<'_> {
     pub(crate) async fn identify(
         &self,
         claim: &Claim,
+        identifier: Option<String>,
         routed: &Routed,
         headers: &HeaderMap,
-        at: UnixMillis,
         counted: &mut Option<Counted>,
     ) -> Result<Holding, Refusal> {
-        let identifier = identifier(headers, claim.identifier.clone())?;
+        let at = self.ledger.time();
         let mut holding = self.claimant(claim, identifier, at).await?;
         // What a key is not for it does not learn either: not the answer that another key of the agent paid for.
         let sold = routed.route.sold(&routed.provider.name);

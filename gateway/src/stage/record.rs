@@ -8,6 +8,7 @@ use pingora::{Error, ErrorSource};
 
 use crate::context::{Exchange, Money, RequestContext};
 use crate::counting;
+use crate::failure::{is_broken_off, is_ours};
 use crate::leniency::Leniency;
 use crate::metrics::{Metrics, Outcome, Stage};
 use crate::stage::hold::Payer;
@@ -66,8 +67,7 @@ pub(crate) fn settle(
             None
         }
         Money::Captured(receipt)
-            if is_refundable(exchange, error)
-                && exchange.payer.as_ref().is_some_and(|payer| leniency.refunds.take(payer.agent, at)) =>
+            if is_refundable(exchange, error) && is_spared(exchange, error, leniency, at) =>
         {
             receipt.refund(RefundReason::BrokenOff);
             exchange.charged = None;
@@ -97,7 +97,7 @@ pub(crate) fn end_delivery(receipt: Receipt, exchange: &mut Exchange, whole: boo
 
 /// What is taken for a call whose client left.
 fn charge(exchange: &Exchange, metrics: &Metrics) -> Amount {
-    let (amount, source) = counting::charge(exchange);
+    let (amount, source) = counting::charge_cut_short(exchange);
     if exchange.meter.is_some() {
         metrics.metered(source);
     }
@@ -123,15 +123,25 @@ fn is_let_off(exchange: &Exchange, leniency: &Leniency, at: UnixMillis) -> bool 
     !went_out || exchange.payer.as_ref().is_none_or(let_off)
 }
 
-/// A body that the upstream broke off: one that announced its length lacks the rest; a stream was worth its price once
+/// Nobody provokes what we break off ourselves; other bodies that break off are let pass so many times a day.
+pub(crate) fn is_spared(
+    exchange: &Exchange,
+    error: Option<&Error>,
+    leniency: &Leniency,
+    at: UnixMillis,
+) -> bool {
+    let let_off = |payer: &Payer| leniency.refunds.take(payer.agent, at);
+    error.is_some_and(is_ours) || exchange.payer.as_ref().is_some_and(let_off)
+}
+
+/// A body that the upstream or we broke off: one that announced its length lacks the rest; a stream was worth its price once
 /// enough of it had passed. An upgraded connection that ended before a byte went either way was no delivery, whoever
 /// ended it.
 fn is_refundable(exchange: &Exchange, error: Option<&Error>) -> bool {
     if exchange.is_upgrade {
         return exchange.response_bytes == 0 && exchange.request_bytes == 0;
     }
-    let broken_off = error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
-    broken_off
+    error.is_some_and(is_broken_off)
         && (exchange.response_has_length || exchange.response_bytes < exchange.routed.route.stream_bytes_min)
 }
 

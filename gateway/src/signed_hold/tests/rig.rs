@@ -164,7 +164,7 @@ impl Rig {
             metrics: &metrics,
             client: Consumer::Address([127, 0, 0, 1].into()),
         };
-        let mut holding = holder.identify(&claim, &routed, &HeaderMap::new(), NOW, &mut None).await?;
+        let mut holding = holder.identify(&claim, None, &routed, &HeaderMap::new(), &mut None).await?;
         let mut random = [0; 10];
         getrandom::fill(&mut random).unwrap();
         let payment = PaymentId::generate(NOW, random);

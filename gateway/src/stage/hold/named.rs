@@ -1,15 +1,34 @@
 //! How a client names its request, and what its body is told by then.
 
-use http::HeaderMap;
-use sha2::{Digest, Sha256};
+use std::time::Duration;
 
+use http::HeaderMap;
+use pingora::proxy::Session;
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use super::Holder;
 use crate::credential;
 use crate::limits::{DIGESTED_BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::refusal::Refusal;
 use crate::stage::admit::Admitted;
+use crate::stage::verify::Claim;
+
+// === impl Holder ===
+
+impl Holder<'_> {
+    /// The client's word for this request, of a claimant who is known: for nobody else a body is waited for.
+    pub(crate) async fn named(&self, claim: &Claim, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+        let identifier = identifier(headers, claim.identifier.clone())?;
+        if identifier.is_some() {
+            self.claimant(claim, None, self.ledger.time()).await?;
+        }
+        Ok(identifier)
+    }
+}
 
 /// The client's word for this request: in the payment, or in `Idempotency-Key`.
-pub(super) fn identifier(headers: &HeaderMap, in_payment: Option<String>) -> Result<Option<String>, Refusal> {
+fn identifier(headers: &HeaderMap, in_payment: Option<String>) -> Result<Option<String>, Refusal> {
     let Some(value) = credential::one(headers, credential::IDEMPOTENCY_KEY)? else { return Ok(in_payment) };
     let text = value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_BYTES_MAX);
     let text = text.ok_or_else(|| {
@@ -26,24 +45,21 @@ pub(super) fn identifier(headers: &HeaderMap, in_payment: Option<String>) -> Res
 }
 
 /// Reads a short body and takes its digest; a longer one must bring a `Content-Digest` (RFC 9530). Without either, the
-/// same identifier could buy two different requests.
+/// same identifier could buy two different requests. All of a short one is waited for no longer than `patience`: between
+/// two of its pieces nobody has a limit on HTTP/2, and nothing is held yet that would have an end.
 pub(crate) async fn body_digest(
-    session: &mut pingora::proxy::Session,
+    session: &mut Session,
     request: &Admitted,
+    patience: Duration,
 ) -> Result<Option<Vec<u8>>, Refusal> {
     if session.is_body_empty() {
         return Ok(None);
     }
     if request.content_length.is_some_and(|length| length <= DIGESTED_BODY_BYTES_MAX) {
-        session.enable_retry_buffering();
-        let mut hasher = Sha256::new();
-        loop {
-            match session.read_request_body().await {
-                Ok(Some(chunk)) => hasher.update(&chunk),
-                Ok(None) => return Ok(Some(hasher.finalize().to_vec())),
-                Err(_) => return Err(Refusal::MalformedField("the request body broke off".to_owned())),
-            }
-        }
+        let read = timeout(patience, read_digest(session)).await;
+        return read.unwrap_or_else(|_| {
+            Err(Refusal::MalformedField("the request body did not come in time".to_owned()))
+        });
     }
     match credential::one(&session.req_header().headers, "content-digest")? {
         Some(digest) => Ok(Some(digest.as_bytes().to_vec())),
@@ -51,5 +67,17 @@ pub(crate) async fn body_digest(
             "a request with an identifier and a body over {DIGESTED_BODY_BYTES_MAX} bytes, or of unknown length, needs a \
              Content-Digest field"
         ))),
+    }
+}
+
+async fn read_digest(session: &mut Session) -> Result<Option<Vec<u8>>, Refusal> {
+    session.enable_retry_buffering();
+    let mut hasher = Sha256::new();
+    loop {
+        match session.read_request_body().await {
+            Ok(Some(chunk)) => hasher.update(&chunk),
+            Ok(None) => return Ok(Some(hasher.finalize().to_vec())),
+            Err(_) => return Err(Refusal::MalformedField("the request body broke off".to_owned())),
+        }
     }
 }
