@@ -1,12 +1,12 @@
 //! [`Exposure`]: what payers on public networks were let in with and is not settled yet. What fails then is somebody's loss, so that
 //! no payer may have more of it than is said.
 //!
-//! It is counted in memory, from a payment's verification until its value moved or never will. What is settled later counts until
-//! the books say that everything which expires as early was: they are settled in that order. Where several gateways share the books this
-//! is only the first look, and the hold is judged by what all of them have open ([`ledger::HoldRequest::unsettled_max`]). Next:
+//! It is counted in memory, from a payment's verification until its value moved or never will. What nobody waits for any more counts until
+//! the books say that it is closed, each payment for itself. Where several gateways share the books this is only the first look, and the hold is judged by what all of them have open ([`ledger::HoldRequest::unsettled_max`]). Next:
 //! [`crate::stage::hold`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,13 @@ use domain::{Amount, Party, PaymentId};
 use ledger::{Ledger, OpenIntent};
 use parking_lot::Mutex;
 
-/// How often the books are asked what was settled.
+/// How often the books are asked what was closed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Payments of an earlier process that are counted at the start.
+/// Payments that they are asked about at once. Of more, the others' turn is the next time.
+const ASKED_MAX: usize = 10_000;
+
+/// Due payments of an earlier process that are counted at the start, of each network.
 const FOUND_MAX: u32 = 10_000;
 
 /// A payer on a network.
@@ -45,10 +48,10 @@ pub(crate) struct Exposed {
 struct Open {
     /// Atomic units; no entry where there are none.
     units: HashMap<Debtor, i64>,
-    /// What is to be settled, by its expiry (Unix seconds) and the number it came with.
-    deferred: BTreeMap<(u64, u64), Share>,
-    unknown: HashMap<PaymentId, Share>,
-    next: u64,
+    /// What is settled later, and what nobody knows of.
+    left: BTreeMap<PaymentId, Share>,
+    /// The last of these that the books were asked about; none where it is the first one's turn.
+    asked: Option<PaymentId>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,9 +71,9 @@ impl Exposure {
         Some((exposed, Amount::from_atomic(total)?))
     }
 
-    /// Follows what the books say of payments that nobody waits for any more.
-    pub(crate) async fn follow(self, ledger: Ledger) {
-        self.find(&ledger).await;
+    /// Follows what the books say of payments on these networks (CAIP-2) that nobody waits for any more.
+    pub(crate) async fn follow(self, ledger: Ledger, networks: Vec<Arc<str>>) {
+        self.find(&ledger, &networks).await;
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         loop {
             ticks.tick().await;
@@ -79,40 +82,42 @@ impl Exposure {
     }
 
     /// What an earlier process left.
-    async fn find(&self, ledger: &Ledger) {
-        let due = ledger.due(FOUND_MAX).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what earlier payers have open is not known");
-            Vec::new()
-        });
-        let mut open = self.open.lock();
-        for found in due {
-            let share = Share::of(&found);
-            if open.add(&share, i64::MAX).is_some() {
-                open.defer(found.intent.valid_before, share);
+    async fn find(&self, ledger: &Ledger, networks: &[Arc<str>]) {
+        let mut found = ledger.unknown();
+        for network in networks {
+            match ledger.due(network, FOUND_MAX).await {
+                // What a block shows is not open any more.
+                Ok(due) => found.extend(due.into_iter().filter(|due| due.seen.is_none())),
+                Err(error) => {
+                    tracing::warn!(%network, %error, "what earlier payers have open is not known");
+                }
             }
         }
-        for found in ledger.unknown() {
+        let mut open = self.open.lock();
+        for found in found {
             let share = Share::of(&found);
-            if !open.unknown.contains_key(&found.payment) && open.add(&share, i64::MAX).is_some() {
-                open.unknown.insert(found.payment, share);
+            if open.add(&share, i64::MAX).is_some() {
+                open.leave(found.payment, share);
             }
         }
     }
 
     async fn look(&self, ledger: &Ledger) {
-        let (next, some_deferred, unknown) = {
-            let open = self.open.lock();
-            let unknown: Vec<PaymentId> = open.unknown.keys().copied().collect();
-            (open.next, !open.deferred.is_empty(), unknown)
-        };
-        if some_deferred && let Ok(due) = ledger.due(1).await {
-            self.open.lock().settled(due.first().map(|first| first.intent.valid_before), next);
+        let asked = self.open.lock().next();
+        if asked.is_empty() {
+            return;
         }
-        if !unknown.is_empty() {
-            let left: HashSet<PaymentId> = ledger.unknown().iter().map(|open| open.payment).collect();
-            let closed = unknown.into_iter().filter(|payment| !left.contains(payment));
-            let mut open = self.open.lock();
-            closed.for_each(|payment| open.close(payment));
+        match ledger.still_open(&asked).await {
+            Ok(still) => {
+                let mut open = self.open.lock();
+                asked
+                    .iter()
+                    .filter(|payment| !still.contains(payment))
+                    .for_each(|payment| open.close(payment));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "what was settled meanwhile is not known; it is asked again")
+            }
         }
     }
 }
@@ -120,17 +125,10 @@ impl Exposure {
 // === impl Exposed ===
 
 impl Exposed {
-    /// It was captured, and is settled later.
-    pub(crate) fn defer(mut self, valid_before: u64) {
+    /// Nobody waits for it any more: it is settled later, or nobody knows what became of it. The books have it by now.
+    pub(crate) fn leave(mut self, payment: PaymentId) {
         if let Some(share) = self.share.take() {
-            self.exposure.open.lock().defer(valid_before, share);
-        }
-    }
-
-    /// Nobody knows what became of it; its hold was left unknown already.
-    pub(crate) fn leave_unknown(mut self, payment: PaymentId) {
-        if let Some(share) = self.share.take() {
-            self.exposure.open.lock().unknown.insert(payment, share);
+            self.exposure.open.lock().leave(payment, share);
         }
     }
 }
@@ -163,30 +161,26 @@ impl Open {
         }
     }
 
-    fn defer(&mut self, valid_before: u64, share: Share) {
-        let number = self.next;
-        self.next = number.saturating_add(1);
-        self.deferred.insert((valid_before, number), share);
-    }
-
-    /// Everything was settled that came before number `next` and expires before `first`, or all of it where there is none.
-    fn settled(&mut self, first: Option<u64>, next: u64) {
-        let is_settled = |(valid_before, number): &(u64, u64)| {
-            *number < next && first.is_none_or(|first| *valid_before < first)
-        };
-        let upto = (first.unwrap_or(u64::MAX), u64::MAX);
-        let settled: Vec<_> = self.deferred.range(..=upto).map(|(key, _)| *key).filter(is_settled).collect();
-        for key in settled {
-            if let Some(share) = self.deferred.remove(&key) {
-                self.remove(&share);
-            }
+    /// Counts it until the books say that it is closed: once, however often it is found.
+    fn leave(&mut self, payment: PaymentId, share: Share) {
+        if let Some(before) = self.left.insert(payment, share) {
+            self.remove(&before);
         }
     }
 
-    fn close(&mut self, payment: PaymentId) {
-        if let Some(share) = self.unknown.remove(&payment) {
+    fn close(&mut self, payment: &PaymentId) {
+        if let Some(share) = self.left.remove(payment) {
             self.remove(&share);
         }
+    }
+
+    /// Those that the books are asked about now.
+    fn next(&mut self) -> Vec<PaymentId> {
+        let after = self.asked.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.left.range((after, Bound::Unbounded)).map(|(payment, _)| *payment);
+        let next: Vec<_> = next.take(ASKED_MAX).collect();
+        self.asked = next.last().copied().filter(|_| next.len() == ASKED_MAX);
+        next
     }
 }
 
@@ -227,33 +221,40 @@ mod tests {
         assert!(exposure.open.lock().units.is_empty());
     }
 
-    #[test]
-    fn what_is_settled_later_counts_until_all_that_expires_as_early_was_settled() {
-        let exposure = Exposure::default();
-        let defer = |valid_before| {
-            exposure.take(debtor(1), units(10), units(100)).unwrap().0.defer(valid_before);
-        };
-        [30, 10, 20].into_iter().for_each(defer);
-        let open = || exposure.open.lock().units.get(&debtor(1)).copied().unwrap_or(0);
-        let settled = |first, next| exposure.open.lock().settled(first, next);
-        settled(Some(10), 3);
-        assert_eq!(open(), 30);
-        settled(Some(20), 3);
-        assert_eq!(open(), 20);
-        defer(5);
-        settled(None, 3);
-        assert_eq!(open(), 10, "what was captured after the books were asked is not among what they said");
-        settled(None, 4);
-        assert_eq!(open(), 0);
+    fn left(exposure: &Exposure, byte: u8) -> PaymentId {
+        let payment = PaymentId::from_bytes([byte; 16]);
+        exposure.take(debtor(1), units(10), units(i64::MAX)).unwrap().0.leave(payment);
+        payment
+    }
+
+    fn units_of(exposure: &Exposure, debtor: &Debtor) -> i64 {
+        exposure.open.lock().units.get(debtor).copied().unwrap_or(0)
     }
 
     #[test]
-    fn what_nobody_knows_of_counts_until_it_is_closed() {
+    fn what_nobody_waits_for_counts_until_it_is_closed_itself_and_once() {
         let exposure = Exposure::default();
-        let payment = PaymentId::from_bytes([1; 16]);
-        exposure.take(debtor(1), units(10), units(10)).unwrap().0.leave_unknown(payment);
-        assert!(exposure.take(debtor(1), units(1), units(10)).is_none());
-        exposure.open.lock().close(payment);
-        assert!(exposure.take(debtor(1), units(10), units(10)).is_some());
+        let payments = [1, 2, 3].map(|byte| left(&exposure, byte));
+        left(&exposure, 2);
+        assert_eq!(units_of(&exposure, &debtor(1)), 30);
+        assert_eq!(exposure.open.lock().next(), payments);
+        exposure.open.lock().close(&payments[1]);
+        assert_eq!(units_of(&exposure, &debtor(1)), 20);
+        assert_eq!(exposure.open.lock().next(), [payments[0], payments[2]]);
+        payments.iter().for_each(|payment| exposure.open.lock().close(payment));
+        assert!(exposure.open.lock().units.is_empty());
+    }
+
+    #[test]
+    fn of_more_than_are_asked_about_at_once_each_has_its_turn() {
+        let exposure = Exposure::default();
+        let number = |number: usize| PaymentId::from_bytes(u128::try_from(number).unwrap().to_be_bytes());
+        for count in 0..ASKED_MAX + 2 {
+            exposure.take(debtor(1), units(1), units(i64::MAX)).unwrap().0.leave(number(count));
+        }
+        let next = || exposure.open.lock().next();
+        assert_eq!(next().last(), Some(&number(ASKED_MAX - 1)));
+        assert_eq!(next(), [number(ASKED_MAX), number(ASKED_MAX + 1)]);
+        assert_eq!(next().first(), Some(&number(0)));
     }
 }

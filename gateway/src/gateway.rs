@@ -159,7 +159,8 @@ impl Gateway {
 fn public(parts: &mut Parts) -> Option<Arc<Public>> {
     let networks = parts.public.take()?;
     let public = Public::new(networks, parts.settings.limits.clients_per_address);
-    tokio::spawn(public.exposure.clone().follow(parts.ledger.clone()));
+    let networks = public.networks.payer_unsettled_max.keys().cloned().collect();
+    tokio::spawn(public.exposure.clone().follow(parts.ledger.clone(), networks));
     Some(Arc::new(public))
 }
 

@@ -111,7 +111,7 @@ impl SignedHold {
         }
         if self.settle == Settle::Deferred || self.is_kept {
             let receipt = self.hold.capture().await.map_err(NotPaid::Books)?;
-            self.exposed.defer(self.value.valid_before());
+            self.exposed.leave(receipt.record().payment);
             return Ok(receipt);
         }
         let (payment, amount) = (self.hold.payment(), self.amount);
@@ -133,7 +133,7 @@ impl SignedHold {
             Settling::Unavailable(_) => Err(not_moved(hold, NotPaid::Unavailable).await),
             Settling::Unknown(_) => {
                 hold.leave_unknown();
-                exposed.leave_unknown(payment);
+                exposed.leave(payment);
                 Err(NotPaid::Unknown)
             }
         }

@@ -4,5 +4,6 @@ mod differences;
 mod foreign;
 mod house;
 mod leaving;
+mod networks;
 mod open;
 mod rounds;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use gateway::PublicNetworks;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use ledger::Ledger;
+use ledger::{Ledger, LedgerError};
 use registry::config::network::{FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
 use settlement::chain::{Chain, Nodes};
@@ -84,6 +84,7 @@ impl Networks {
         stop: &watch::Sender<bool>,
         tasks: &mut Vec<JoinHandle<()>>,
     ) -> anyhow::Result<Option<Self>> {
+        warn_of_others(config, ledger).await.context("what is open on public networks")?;
         if config.networks.is_empty() && config.foreign.is_empty() {
             return Ok(None);
         }
@@ -125,6 +126,17 @@ impl Networks {
         let public = PublicNetworks { rail: Arc::new(rail), payer_unsettled_max, foreign };
         Ok(Some(Self { public, deposits, chains }))
     }
+}
+
+/// Says where payments are open that nobody looks after: on networks that the file does not name, or not any more.
+async fn warn_of_others(config: &Config, ledger: &Ledger) -> Result<(), LedgerError> {
+    let named = config.networks.iter().map(|settings| &settings.network.id);
+    let named: Vec<_> = named.chain(config.foreign.iter().map(|settings| &settings.network.id)).collect();
+    let open = ledger.open_on().await?;
+    for (network, payments) in open.iter().filter(|(network, _)| !named.iter().any(|id| ***id == **network)) {
+        tracing::warn!(%network, payments, "payments are open on a network that the file does not name: nobody settles them");
+    }
+    Ok(())
 }
 
 /// A network as payments are settled on it, and how money leaves our treasury there, where we settle by ourselves.

@@ -123,7 +123,7 @@ async fn what_is_settled_later_is_captured_at_once_and_due() {
     assert_eq!(outcome.unwrap(), Outcome::Paid);
     assert_eq!(rig::receipt(&response, "payment-response")["transaction"], "", "there is none yet");
     assert_eq!(rig.rail.settled(), 0);
-    let due = rig.ledger.due(10).await.unwrap();
+    let due = rig.ledger.due("eip155:84532", 10).await.unwrap();
     assert_eq!(due.iter().map(|open| open.payment).collect::<Vec<_>>(), [exchange.payment.unwrap()]);
     assert_eq!(due[0].intent.payer, rig.payer());
     rig.finish(exchange).await;

@@ -1,5 +1,6 @@
 //! Payments on public networks by which value may still move: who asks for them, and who says what the chain shows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use domain::{Custody, PaymentId, TransactionId, TransferId, UnixMillis};
@@ -87,14 +88,35 @@ impl Ledger {
         settled.map_err(crate::reads::read_error)
     }
 
-    /// Captured payments that are still to be settled, or whose settlement may still be undone, the earliest to expire first.
+    /// Captured payments on a network (CAIP-2) that are still to be settled, or whose settlement may still be undone, the earliest to
+    /// expire first. Each network for itself: one that stands still is in no other's way.
     ///
     /// # Errors
     /// [`LedgerError::Read`].
-    pub async fn due(&self, limit: u32) -> Result<Vec<OpenIntent>, LedgerError> {
+    pub async fn due(&self, network: &str, limit: u32) -> Result<Vec<OpenIntent>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
-        let due = reports::intents::due(&mut connection.session(), limit).await;
+        let due = reports::intents::due(&mut connection.session(), network, limit).await;
         due.map_err(crate::reads::read_error)
+    }
+
+    /// Those of these payments by which value may still move: held, unknown, or due.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn still_open(&self, payments: &[PaymentId]) -> Result<HashSet<PaymentId>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let open = reports::intents::still_open(&mut connection.session(), payments).await;
+        open.map_err(crate::reads::read_error)
+    }
+
+    /// The networks (CAIP-2) on which value may still move, each with the number of such payments.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn open_on(&self) -> Result<Vec<(String, i64)>, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let open = reports::intents::open_on(&mut connection.session()).await;
+        open.map_err(crate::reads::read_error)
     }
 
     /// What the books say of payments on public networks, from one on that comes after `after`, in the order of time; those that were

@@ -1,5 +1,7 @@
 //! Intents by which value may still move.
 
+use std::collections::HashSet;
+
 use domain::{PaymentId, TransactionId, UnixMillis};
 use sqlx::FromRow;
 
@@ -13,12 +15,20 @@ use crate::error::LedgerError;
 use crate::intent::{Booked, BookedIntent, Debtor, OpenIntent};
 use crate::reads::read_error;
 
-/// Those of captured payments: what is still held is the writer's.
+/// Those of captured payments on the network `$1`: what is still held is the writer's.
 const DUE: &str = concat!(
     intents!(),
-    "where i.closed is null and exists (select 1 from payment p where p.id = i.payment)
-     order by i.valid_before, i.payment limit $1"
+    "where i.network = $1 and i.closed is null and exists (select 1 from payment p where p.id = i.payment)
+     order by i.valid_before, i.payment limit $2"
 );
+
+/// Those of the payments `$1`.
+const OPEN: &str = "
+select payment from intent where closed is null and payment in (select unhex(value) from json_each($1))";
+
+/// Where they are, and how many.
+const OPEN_ON: &str =
+    "select network, count(*) from intent where closed is null group by network order by network";
 
 /// All of them from a payment on, whatever became of them, each with its last difference. Identifiers are in the order of time. One that
 /// was voided and came again is the later one's. Of those that were voided and have one nonce it is the one with a difference, where one
@@ -100,10 +110,31 @@ pub(crate) async fn booked(
     rows.into_iter().map(read).collect()
 }
 
-pub(crate) async fn due(session: &mut Session<'_>, limit: u32) -> Result<Vec<OpenIntent>, sqlx::Error> {
+/// See [`crate::Ledger::due`].
+pub(crate) async fn due(
+    session: &mut Session<'_>,
+    network: &str,
+    limit: u32,
+) -> Result<Vec<OpenIntent>, sqlx::Error> {
+    let network = network.to_owned();
     let rows: Vec<IntentColumns> =
-        on_either!(session, c => sqlx::query_as(DUE).bind(i64::from(limit)).fetch_all(c))?;
+        on_either!(session, c => sqlx::query_as(DUE).bind(network).bind(i64::from(limit)).fetch_all(c))?;
     rows.into_iter().map(|columns| Ok(columns.read()?)).collect()
+}
+
+/// See [`crate::Ledger::still_open`].
+pub(crate) async fn still_open(
+    session: &mut Session<'_>,
+    payments: &[PaymentId],
+) -> Result<HashSet<PaymentId>, sqlx::Error> {
+    let keys = hex_list(payments.iter().map(|payment| payment.as_bytes().as_slice()));
+    let rows: Vec<Vec<u8>> = on_either!(session, c => sqlx::query_scalar(OPEN).bind(keys).fetch_all(c))?;
+    rows.iter().map(|payment| Ok(PaymentId::from_bytes(fixed(payment)?))).collect()
+}
+
+/// See [`crate::Ledger::open_on`].
+pub(crate) async fn open_on(session: &mut Session<'_>) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    on_either!(session, c => sqlx::query_as(OPEN_ON).fetch_all(c))
 }
 
 /// Those of these payments whose value moved first, and whose time was over then.

@@ -73,7 +73,7 @@ async fn a_deposit_that_moved_funds_its_wallet_with_the_same_commit_and_is_no_sa
     assert_eq!(books.ledger.captured_between((0, i64::MAX)).await.unwrap(), []);
     let record = books.ledger.payment(request.payment).await.unwrap().unwrap();
     assert_eq!((&*record.receipt.provider, &*record.receipt.route), (DEPOSITS, &*wallet(1).to_string()));
-    assert_eq!(books.ledger.due(10).await.unwrap(), []);
+    assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap(), []);
     // The same again is the same; what was signed for it pays for nothing else.
     assert!(matches!(books.ledger.hold(request.clone()).await, Ok(Held::Prior(_))));
     let other = HoldRequest { fingerprint: Fingerprint::from_bytes([2; 16]), ..request };

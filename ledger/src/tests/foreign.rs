@@ -62,7 +62,7 @@ async fn addresses_and_transactions_are_kept_as_they_are_written_and_a_transacti
     let booked = books.ledger.booked(domain::PaymentId::from_bytes([0; 16]), 10).await.unwrap().remove(0);
     assert_eq!((booked.outcome, booked.moved), (Booked::Settled(moved("5h6x")), None));
     assert_eq!(booked.open.intent, paid.intent.clone().unwrap());
-    assert_eq!(books.ledger.due(10).await.unwrap(), []);
+    assert_eq!(books.ledger.due(SOLANA, 10).await.unwrap(), []);
     let settled_by = async |network, name| books.ledger.settled_by(network, moved(name)).await.unwrap();
     assert_eq!(settled_by(SOLANA, "5h6x").await, Some(paid.payment));
     assert_eq!(settled_by(SOLANA, "5h6y").await, None);

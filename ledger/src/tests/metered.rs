@@ -168,7 +168,8 @@ async fn of_what_was_signed_for_a_public_network_what_was_captured_is_due() {
         drop(kept);
         books.reopen();
     }
-    let mut due: Vec<_> = books.ledger.due(10).await.unwrap().iter().map(|due| due.amount.atomic()).collect();
+    let mut due: Vec<_> =
+        books.ledger.due("eip155:84532", 10).await.unwrap().iter().map(|due| due.amount.atomic()).collect();
     due.sort_unstable();
     assert_eq!(due, [8, 9, 30]);
     // What the chain shows, where nobody knew: all of it, or a part.
@@ -179,6 +180,9 @@ async fn of_what_was_signed_for_a_public_network_what_was_captured_is_due() {
     let close = Close::MovedPart(transaction.into(), amount(30));
     books.ledger.close(unknown.payment, close).await.unwrap();
     let record = books.ledger.payment(unknown.payment).await.unwrap().unwrap();
-    assert_eq!((record.receipt.amount, books.ledger.due(10).await.unwrap().len()), (amount(30), 3));
+    assert_eq!(
+        (record.receipt.amount, books.ledger.due("eip155:84532", 10).await.unwrap().len()),
+        (amount(30), 3)
+    );
     books.finish().await;
 }

@@ -79,9 +79,9 @@ async fn what_was_settled_is_captured_with_its_transaction_and_no_settlement_of_
     assert_eq!(captured(&books, request.payment).await, Some(Some(TRANSACTION.into())));
     assert_eq!(revenue(&books).await.gross, amount(100_000));
     // A block may still be undone: it is settled once somebody says that it is for good.
-    assert_eq!(books.ledger.due(10).await.unwrap()[0].seen, Some(TRANSACTION.into()));
+    assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap()[0].seen, Some(TRANSACTION.into()));
     books.ledger.settled(request.payment, TRANSACTION).await.unwrap();
-    assert_eq!(books.ledger.due(10).await.unwrap(), []);
+    assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap(), []);
     assert!(
         books.ledger.begin_tally("acme").await.unwrap().is_none(),
         "a provider that earned nothing from wallets"
@@ -215,18 +215,22 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
     }
     books.reopen();
     assert_eq!(books.ledger.unknown(), []);
-    let due = books.ledger.due(10).await.unwrap();
+    let due = books.ledger.due("eip155:84532", 10).await.unwrap();
     let mut both = vec![paid.payment, lost.payment];
     both.sort();
     assert_eq!(due.iter().map(|open| open.payment).collect::<Vec<_>>(), both);
     assert_eq!(due.iter().filter(|open| Some(&open.intent) == paid.intent.as_ref()).count(), 1);
-    assert_eq!(books.ledger.due(1).await.unwrap().len(), 1);
+    assert_eq!(books.ledger.due("eip155:84532", 1).await.unwrap().len(), 1);
+    assert_eq!(books.ledger.due("eip155:8453", 10).await.unwrap(), [], "of another network nothing is");
+    assert_eq!(books.ledger.open_on().await.unwrap(), [("eip155:84532".to_owned(), 2)]);
 
     books.ledger.settled(paid.payment, TRANSACTION).await.unwrap();
     assert_eq!(captured(&books, paid.payment).await, Some(Some(TRANSACTION.into())));
     // Once: another transaction of it would be another payment.
     let again = books.ledger.settled(paid.payment, B256::repeat_byte(0xbb)).await;
     assert_eq!(again, Err(LedgerError::Unavailable));
+    let still = books.ledger.still_open(&both).await.unwrap();
+    assert_eq!(still.into_iter().collect::<Vec<_>>(), [lost.payment]);
     let written_off = books.ledger.write_off(lost.payment).await.unwrap();
     assert_eq!((written_off.amount, written_off.reason), (amount(100_000), RefundReason::WrittenOff));
     assert!(books.ledger.write_off(lost.payment).await.is_err());
@@ -239,7 +243,9 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
         (&*on_chain.network, on_chain.payer, on_chain.direct),
         ("eip155:84532", debtors[0].payer, true)
     );
-    assert_eq!(books.ledger.due(10).await.unwrap(), []);
+    assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap(), []);
+    assert!(books.ledger.still_open(&both).await.unwrap().is_empty());
+    assert_eq!(books.ledger.open_on().await.unwrap(), []);
     assert_eq!(revenue(&books).await.refunded, amount(100_000));
     books.finish().await;
 }

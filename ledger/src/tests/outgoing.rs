@@ -162,7 +162,7 @@ async fn nothing_is_sent_back_before_the_payment_itself_came_for_good_and_nothin
         assert_eq!(kept.state, OutgoingState::Void);
         assert_eq!(books.ledger.outgoing_step(kept, Step::Send).await, Err(LedgerError::Step));
     }
-    assert_eq!(books.ledger.due(10).await.unwrap(), []);
+    assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap(), []);
     assert_eq!(due(&books).await.len(), 1);
     books.finish().await;
 }

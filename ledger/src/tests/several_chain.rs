@@ -39,9 +39,9 @@ async fn a_payment_on_chain_that_one_has_is_not_the_others_while_it_runs_or_afte
     assert_eq!(reused.unwrap_err(), HoldError::Reused);
     hold.capture_seen(TRANSACTION).await.unwrap().delivered();
     clean(&other.ledger.audit().await.unwrap());
-    assert_eq!(other.ledger.due(10).await.unwrap().len(), 1, "whoever looks after it");
+    assert_eq!(other.ledger.due("eip155:84532", 10).await.unwrap().len(), 1, "whoever looks after it");
     other.ledger.settled(request.payment, TRANSACTION).await.unwrap();
-    assert_eq!(one.ledger.due(10).await.unwrap(), []);
+    assert_eq!(one.ledger.due("eip155:84532", 10).await.unwrap(), []);
     for books in [&one, &other] {
         assert!(matches!(outcome(books, &request).await, Held::Prior(_)));
     }

@@ -80,7 +80,7 @@ async fn however_many_gateways_a_payer_calls_it_has_as_much_open_as_one_would_le
         for (nonce, books) in (100..).zip(&gateways) {
             self::refused(books, nonce).await;
         }
-        let due = gateways[0].ledger.due(10).await.unwrap();
+        let due = gateways[0].ledger.due("eip155:84532", 10).await.unwrap();
         assert_eq!(due.len(), 5);
         for (settled, books) in due.iter().zip(gateways.iter().cycle()) {
             books.ledger.settled(settled.payment, TRANSACTION).await.unwrap();
@@ -139,7 +139,7 @@ async fn whatever_ends_a_payment_at_one_gateway_makes_room_for_one_at_another() 
     for hold in [voided, settled, seen, closed, last] {
         hold.void().await.unwrap();
     }
-    for due in one.ledger.due(10).await.unwrap() {
+    for due in one.ledger.due("eip155:84532", 10).await.unwrap() {
         one.ledger.settled(due.payment, TRANSACTION).await.unwrap();
     }
     for books in gateways {

@@ -47,7 +47,7 @@ pub(crate) struct World {
     pub(crate) chain: Arc<Mutex<State>>,
     pub(crate) node: Mock,
     pub(crate) facilitators: Vec<Mock>,
-    clock: Arc<Hands>,
+    pub(crate) clock: Arc<Hands>,
     pub(crate) seen: Arc<Seen>,
     pub(crate) rail: Rail,
 }
@@ -147,7 +147,7 @@ impl World {
     }
 }
 
-fn network() -> Network {
+pub(crate) fn network() -> Network {
     Network {
         id: NETWORK.into(),
         tokens: vec![Token::new(Asset {

@@ -280,7 +280,7 @@ async fn a5_what_was_served_and_can_never_be_collected_is_written_off_and_its_pa
     assert!(!both.world.rail.is_trusted(payer()), "from the first refusal on");
     both.later(59);
     both.round().await;
-    assert_eq!(both.house.ledger.due(10).await.unwrap().len(), 1, "there is time left");
+    assert_eq!(both.house.ledger.due(NETWORK, 10).await.unwrap().len(), 1, "there is time left");
     both.later(1);
     both.later(15);
     both.round().await;
@@ -379,6 +379,9 @@ async fn a_lie_of_success_leaves_a_payment_due_until_the_chain_shows_it() {
     let payment = both.captured(1, Settle::Deferred).await;
     both.world.facilitators[0].does(settling(|nonce| success(transaction(nonce))));
     both.round().await;
-    assert_eq!((both.house.ledger.due(10).await.unwrap().len(), both.moved(payment).await), (1, None));
+    assert_eq!(
+        (both.house.ledger.due(NETWORK, 10).await.unwrap().len(), both.moved(payment).await),
+        (1, None)
+    );
     both.house.finish().await;
 }

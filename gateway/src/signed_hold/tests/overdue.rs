@@ -22,7 +22,7 @@ async fn overdue(rig: &Rig, header: &str) -> Exchange {
 async fn nothing_is_charged(rig: &Rig, header: &str) {
     assert_eq!(rig.rail.settled(), 0);
     assert!(rig.ledger.unknown().is_empty());
-    assert_eq!(rig.ledger.due(10).await.unwrap(), []);
+    assert_eq!(rig.ledger.due("eip155:84532", 10).await.unwrap(), []);
     rig.finish(rig.admitted(header).await).await;
 }
 
@@ -76,7 +76,7 @@ async fn what_was_streamed_is_charged_however_long_it_took() {
     };
     let kept = signed.keep(exchange.price).await.unwrap();
     kept.pay().await.unwrap().delivered();
-    assert_eq!(rig.ledger.due(10).await.unwrap().len(), 1);
+    assert_eq!(rig.ledger.due("eip155:84532", 10).await.unwrap().len(), 1);
     rig.finish(exchange).await;
 }
 

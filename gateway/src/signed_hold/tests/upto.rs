@@ -58,7 +58,7 @@ async fn where_nothing_was_used_nothing_is_settled_and_the_permit_is_free_again(
         assert_eq!(outcome.unwrap(), Outcome::Voided);
         let receipt = rig::receipt(&response, "payment-response");
         assert_eq!((&receipt["success"], &receipt["amount"]), (&true.into(), &"0".into()));
-        assert_eq!((rig.rail.settled(), rig.ledger.due(9).await.unwrap().len()), (0, 0));
+        assert_eq!((rig.rail.settled(), rig.ledger.due("eip155:84532", 9).await.unwrap().len()), (0, 0));
         let again = rig.admitted(&payment).await;
         rig.finish(again).await;
     }
@@ -69,7 +69,7 @@ async fn what_is_settled_later_is_due_with_what_was_used() {
     let rig = metered(Settle::Deferred).await;
     let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
     assert_eq!(rig.capture_with(&mut exchange, used(300)).await.0.unwrap(), Outcome::Paid);
-    let due = rig.ledger.due(9).await.unwrap();
+    let due = rig.ledger.due("eip155:84532", 9).await.unwrap();
     assert_eq!((due.len(), due[0].amount, rig.rail.settled()), (1, units(300), 0));
     rig.finish(exchange).await;
 }
@@ -108,7 +108,7 @@ async fn a_stream_is_settled_behind_its_answer_whatever_its_route_says() {
     let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
     let kept = exchange.held().unwrap().keep(units(samples::PRICE)).await.unwrap();
     drop(kept.charging(units(700)).capture().await.unwrap());
-    let due = rig.ledger.due(9).await.unwrap();
+    let due = rig.ledger.due("eip155:84532", 9).await.unwrap();
     assert_eq!((due.len(), due[0].amount, rig.rail.settled()), (1, units(700), 0));
     rig.finish(exchange).await;
 }
