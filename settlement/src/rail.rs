@@ -44,6 +44,9 @@ pub use pool::{Member, Pool};
 pub use settlers::Settlers;
 pub use words::{Sealed, Word};
 
+/// How far other processes' clocks may be apart from ours, in milliseconds: so much is read again of what was written down before.
+const APART_MS: i64 = 600_000;
+
 /// What became of a payment that was to be settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -256,9 +259,25 @@ impl Rail {
     /// # Errors
     /// The books cannot be read.
     pub async fn remember(&self, ledger: &Ledger) -> Result<(), LedgerError> {
+        self.remember_since(ledger, self.now().plus(-REMEMBERED_MS)).await
+    }
+
+    /// Remembers those that other processes write down, an interval after the other, until `stop` says so.
+    pub async fn hear_of_debtors(self, ledger: Ledger, interval: Duration, stop: watch::Receiver<bool>) {
+        let (mut ticks, mut heard) = (Ticks::new(interval, stop), self.now());
+        while ticks.next().await {
+            let now = self.now();
+            match self.remember_since(&ledger, heard.plus(-APART_MS)).await {
+                Ok(()) => heard = now,
+                Err(error) => tracing::warn!(%error, "who did not pay cannot be read; it is tried again"),
+            }
+        }
+    }
+
+    async fn remember_since(&self, ledger: &Ledger, since: UnixMillis) -> Result<(), LedgerError> {
         let now = self.now();
         let most = u32::try_from(DEBTORS_MAX).unwrap_or(u32::MAX);
-        for debtor in ledger.debtors(now.plus(-REMEMBERED_MS), most).await? {
+        for debtor in ledger.debtors(since, most).await? {
             let Some(payer) = debtor.payer.evm() else { continue };
             self.inner.trust.distrust(payer, debtor.at, now);
         }

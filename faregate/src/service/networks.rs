@@ -35,6 +35,9 @@ const NODE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the chains are looked at.
 const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 
+/// How often the books are looked at for payers that other processes found not to have paid.
+const HEAR_EVERY: Duration = Duration::from_secs(2);
+
 /// How often the books are looked at for what is open.
 const RECONCILE_EVERY: Duration = Duration::from_millis(500);
 
@@ -107,6 +110,10 @@ impl Networks {
         let foreign = foreign(config, ledger, &observer, stop, tasks)?;
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
         rail.remember(ledger).await.context("who did not pay before")?;
+        if ledger.is_one_of_several() {
+            let hearing = rail.clone().hear_of_debtors(ledger.clone(), HEAR_EVERY, stop.subscribe());
+            tasks.push(tokio::spawn(hearing));
+        }
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
         let (collecting, comparing) = (duty(COLLECT, parts)?, duty(COMPARE, parts)?);
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS, collecting);

@@ -32,11 +32,16 @@ struct Two {
 
 impl Two {
     async fn start(lines: &str, route: Route) -> Self {
+        Self::facilitated(lines, "", route).await
+    }
+
+    /// With lines more about the facilitator.
+    async fn facilitated(lines: &str, of_facilitator: &str, route: Route) -> Self {
         let network = Network::start().await;
         let official = network.official().await;
         let facilitator = Facilitator::before(official.address()).await;
         let upstream = Upstream::start().await;
-        let section = network.section(lines, &[&facilitator.url()]);
+        let section = network.section(lines, &[&facilitator.url()]) + of_facilitator;
         let database = Database::Shared(test_postgres::fresh_database());
         let config = PublicWorld::config(upstream.address(), &section, [route]).on(database);
         let control = Faregate::start(config.clone().serving("control-plane")).await;
@@ -89,7 +94,10 @@ impl Two {
         until("the books to say what the chain says", || async {
             let due = self.control.ask("GET", "/v1/payments?limit=500", None).await;
             let all = due["data"].as_array().expect("payments");
-            all.iter().all(|payment| payment["on_chain"]["transaction"].is_string()).then_some(())
+            let is_over = |payment: &Value| {
+                payment["on_chain"]["transaction"].is_string() || payment["state"] == "refunded"
+            };
+            all.iter().all(is_over).then_some(())
         })
         .await;
         assert_eq!(self.network.balance(PublicWorld::provider()).await, received);
@@ -217,4 +225,31 @@ async fn c7_a_gateway_killed_while_it_settles_leaves_what_the_others_close_by_th
     two.served_at_last(1, &again).await;
     two.gateways[0].restart().await;
     two.finish(2 * PRICE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a5_whoever_did_not_pay_one_gateway_pays_first_at_each() {
+    let route = Route::new("/paid", "$0.001").line("settle = \"deferred\"");
+    let two = Two::facilitated(SHORT, "settle_timeout = \"4s\"\n", route).await;
+    two.network.mine_every(1).await;
+    let payer = two.network.payers(1, 1_000 * PRICE).await.remove(0);
+    two.facilitator.on(Call::Settle, Conduct::down());
+    let (_, request) = two.signed(0, &payer).await;
+    two.gateways[0].call(&request).await.expect_status(200);
+    until("the loss to be told", || async {
+        let page = two.control.ask("GET", "/v1/events?type=payment.written_off", None).await;
+        page["data"].as_array().expect("events").first().map(drop)
+    })
+    .await;
+    two.facilitator.on(Call::Settle, Conduct::honest());
+    for gateway in [0, 1] {
+        until("its payer to pay first", || async {
+            let (_, request) = two.signed(gateway, &payer).await;
+            let answer = two.gateways[gateway].call(&request).await;
+            (answer.expect_status(200).receipt()["transaction"] != "").then_some(())
+        })
+        .await;
+    }
+    let served = u64::try_from(two.upstream.calls("/paid").len()).unwrap();
+    two.finish((served - 1) * PRICE).await;
 }
