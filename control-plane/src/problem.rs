@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::fields::FieldError;
 use crate::wallets::opening::OpeningError;
 
-/// Why a call failed. Nothing was changed, but for what [`Problem::Timeout`] says.
+/// Why a call failed. Nothing was changed, but for what [`Problem::Timeout`] and [`Problem::OutcomeUnknown`] say.
 #[derive(Debug, Error)]
 pub(crate) enum Problem {
     #[error("show the administrator's token or a key of the management API: `Authorization: Bearer <token>`")]
@@ -110,6 +110,10 @@ pub(crate) enum Problem {
     ExportsTaken,
     #[error("the ledger cannot commit at the moment; nothing was done, try again")]
     LedgerUnavailable,
+    #[error(
+        "the ledger stopped before it was known whether this was done; ask, or repeat it under the same Idempotency-Key"
+    )]
+    OutcomeUnknown,
     #[error("this took too long; whether it was done is not known, ask before you repeat it")]
     Timeout,
     #[error("the call failed; the log says why")]
@@ -186,9 +190,11 @@ impl Problem {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Overloaded | Self::ExportsTaken | Self::LedgerUnavailable | Self::ChainUnread => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Overloaded
+            | Self::ExportsTaken
+            | Self::LedgerUnavailable
+            | Self::OutcomeUnknown
+            | Self::ChainUnread => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -239,6 +245,7 @@ impl Problem {
             Self::TooMany(_) => "too_many",
             Self::Overloaded | Self::ExportsTaken => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::OutcomeUnknown => "outcome_unknown",
             Self::Timeout => "timeout",
             Self::Internal => "internal_error",
         }
@@ -248,7 +255,7 @@ impl Problem {
     const fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::ExportsTaken | Self::InProgress => Some(1),
-            Self::LedgerUnavailable | Self::ChainUnread => Some(5),
+            Self::LedgerUnavailable | Self::OutcomeUnknown | Self::ChainUnread => Some(5),
             _ => None,
         }
     }
@@ -271,6 +278,7 @@ impl From<LedgerError> for Problem {
             )]),
             LedgerError::Overloaded => Self::Overloaded,
             LedgerError::Unavailable => Self::LedgerUnavailable,
+            LedgerError::Unknown => Self::OutcomeUnknown,
             LedgerError::UnknownProvider
             | LedgerError::RefundedBefore
             | LedgerError::RefundExceeds

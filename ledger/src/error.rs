@@ -226,10 +226,12 @@ pub enum LedgerError {
     /// Too much is queued: come again.
     #[error("the ledger's queue is full")]
     Overloaded,
-    /// The store does not commit at the moment. Nothing happened, unless the disk failed for good over it: then the same
-    /// words again, after the restart, tell.
+    /// The store does not commit at the moment. Nothing happened.
     #[error("the ledger cannot commit at the moment")]
     Unavailable,
+    /// The ledger stopped before it was known whether it stands: the same words again, after the restart, tell.
+    #[error("the ledger stopped before it was known whether this stands")]
+    Unknown,
     /// A read failed.
     #[error("the ledger could not be read: {0}")]
     Read(String),

@@ -294,7 +294,7 @@ impl Ledger {
         let permit = self.shared.permit().ok_or(LedgerError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
         self.shared.send(Command::Operation(work(reply, permit))).map_err(|_| LedgerError::Unavailable)?;
-        answer.await.unwrap_or(Err(LedgerError::Unavailable))
+        answer.await.unwrap_or(Err(LedgerError::Unknown))
     }
 }
 

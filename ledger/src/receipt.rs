@@ -148,12 +148,12 @@ impl Receipt {
     /// The same, and waits until it stands.
     ///
     /// # Errors
-    /// [`LedgerError::Unavailable`] where it does not stand yet: it is tried again. Any other: it is not given back, and the delivery is
+    /// [`LedgerError::Unavailable`], [`LedgerError::Unknown`] where it does not stand yet, as far as is known: it is tried again. Any other: it is not given back, and the delivery is
     /// owed.
     pub async fn give_back(mut self, reason: RefundReason) -> Result<Refunded, LedgerError> {
         let permit = self.permit.take();
         let given = self.delivery.give_back(reason, permit).await;
-        if given == Err(LedgerError::Unavailable) {
+        if matches!(given, Err(LedgerError::Unavailable | LedgerError::Unknown)) {
             self.refund_later(reason);
         }
         given
@@ -214,7 +214,7 @@ impl Delivering {
         let reply = Some(reply);
         let work = Work::Refund { payment, id, amount: None, reason, key: None, who: None, reply, _permit };
         self.shared.send(Command::Operation(work)).map_err(|_| LedgerError::Unavailable)?;
-        let refunded = answer.await.unwrap_or(Err(LedgerError::Unavailable))?;
+        let refunded = answer.await.unwrap_or(Err(LedgerError::Unknown))?;
         // The writer has noted that nothing is owed any more.
         self.over = true;
         Ok(refunded)

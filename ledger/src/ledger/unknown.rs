@@ -164,7 +164,7 @@ impl Ledger {
             _permit: Some(permit),
         };
         self.shared.send(Command::Operation(work)).map_err(|_| LedgerError::Unavailable)?;
-        answer.await.unwrap_or(Err(LedgerError::Unavailable))
+        answer.await.unwrap_or(Err(LedgerError::Unknown))
     }
 
     /// Payers on public networks that were served since `since` for what could never be collected, the last ones first.

@@ -198,6 +198,19 @@ async fn a_failed_funding_says_so_and_can_be_made_again() {
 }
 
 #[tokio::test]
+async fn of_what_moved_or_not_when_its_sync_failed_nobody_says_that_nothing_happened() {
+    let mut books = Books::funded(100).await;
+    books.faults.commit(Fault::After(StoreError::Fatal("fsync".to_owned())));
+    assert_eq!(books.ledger.fund(funding(1, 5, "again")).await, Err(LedgerError::Unknown));
+    // What comes after it is refused before it is written.
+    assert_eq!(books.ledger.fund(funding(1, 5, "other")).await, Err(LedgerError::Unavailable));
+    books.reopen();
+    books.ledger.fund(funding(1, 5, "again")).await.unwrap();
+    assert_eq!(books.balance(1).await, 105);
+    books.finish().await;
+}
+
+#[tokio::test]
 async fn an_overdue_commit_closes_holds_until_it_is_done() {
     let books = Books::with(|settings| settings.commit_age_max = Duration::ZERO);
     books.fund(1, 100).await;

@@ -102,28 +102,28 @@ impl<S: CommitStore> Run<S> {
                 Work::Store { payment, .. } => self.shared.memory.lock().deliveries.confirm(payment),
                 Work::Refund { reply: None, .. } if failure != Failure::Refused => self.backlog.push(work),
                 Work::Refund { reply, payment, .. } => match reply {
-                    Some(reply) => refuse(reply),
+                    Some(reply) => refuse(reply, failure),
                     None => {
                         tracing::error!(%payment, "a refund was refused by the books; refund by hand");
                         self.shared.memory.lock().deliveries.give_up(payment);
                     }
                 },
-                Work::Fund { reply, .. } => refuse(reply),
+                Work::Fund { reply, .. } => refuse(reply, failure),
                 Work::Withdraw { withdrawing, reply, .. } => {
                     // What it held is free before anyone hears of it.
                     drop(withdrawing);
-                    refuse(reply);
+                    refuse(reply, failure);
                 }
-                Work::Settle { reply, .. } => refuse(reply),
-                Work::Pay { reply, .. } => refuse(reply),
-                Work::Differ { reply, .. } => refuse(reply),
-                Work::Step { reply, .. } => refuse(reply),
-                Work::Resolve { reply, .. } => refuse(reply),
+                Work::Settle { reply, .. } => refuse(reply, failure),
+                Work::Pay { reply, .. } => refuse(reply, failure),
+                Work::Differ { reply, .. } => refuse(reply, failure),
+                Work::Step { reply, .. } => refuse(reply, failure),
+                Work::Resolve { reply, .. } => refuse(reply, failure),
                 Work::CreateWallet { reply, .. }
                 | Work::OpenProvider { reply, .. }
                 | Work::OpenDirect { reply, .. }
                 | Work::OpenToken { reply, .. }
-                | Work::CloseIntent { reply, .. } => refuse(reply),
+                | Work::CloseIntent { reply, .. } => refuse(reply, failure),
             }
         }
     }
@@ -276,6 +276,10 @@ fn tell<T>(reply: Reply<T>, outcome: Outcome, done: impl FnOnce(Outcome) -> Resu
     }));
 }
 
-fn refuse<T>(reply: Reply<T>) {
-    let _ = reply.send(Err(LedgerError::Unavailable));
+/// Nobody is told that nothing happened where nobody knows: whoever asked may ask under another name then, and have it twice.
+fn refuse<T>(reply: Reply<T>, failure: Failure) {
+    let _ = reply.send(Err(match failure {
+        Failure::Unknown => LedgerError::Unknown,
+        Failure::Failed | Failure::Refused => LedgerError::Unavailable,
+    }));
 }

@@ -78,7 +78,7 @@ impl World {
             Err(LedgerError::Conflict) => stands.is_some_and(|stands| stands != (number, units)),
             Err(LedgerError::Amount) => units == 0,
             Err(LedgerError::Funds) => actor.excuse.short,
-            Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
+            Err(LedgerError::Unavailable | LedgerError::Unknown) => faulty || actor.excuse.closed,
             Err(LedgerError::Overloaded) => actor.excuse.full,
             Err(_) => false,
         };
@@ -113,7 +113,7 @@ impl World {
             Err(LedgerError::RefundedBefore) => gone,
             // It was asked for before its payment stood.
             Err(LedgerError::UnknownPayment) => actor.allowed.is_empty(),
-            Err(LedgerError::Unavailable) => faulty || actor.excuse.closed,
+            Err(LedgerError::Unavailable | LedgerError::Unknown) => faulty || actor.excuse.closed,
             Err(LedgerError::Overloaded) => actor.excuse.full,
             Err(_) => false,
         };
