@@ -116,9 +116,10 @@ impl Holder<'_> {
         {
             return Err(self.counted(Refusal::KeyScope { key: key.id }));
         }
-        // Whoever is not known yet is counted where it calls from.
+        // Whoever is not known yet is counted where it calls from: to sign with a new key costs nothing.
         let consumer = match holding.means {
             Means::Foreign(_) => self.client,
+            Means::Chain(_) if !self.had_funds(claim) => self.client,
             Means::Wallet(_) | Means::Chain(_) => Consumer::Agent(holding.payer.agent),
         };
         let often = rate::count(routed, consumer, self.ledger, counted, self.metrics).await;

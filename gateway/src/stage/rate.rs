@@ -1,7 +1,8 @@
 //! Rate: who calls too often is refused, with 429, before anything is held.
 //!
 //! A call counts once: on the agent as soon as its key or signature was verified, else on the client's address. A forged
-//! key or a bad signature therefore counts on whoever sends it, and spends nothing of the agent that it names.
+//! key or a bad signature therefore counts on whoever sends it, and spends nothing of the agent that it names. So does the signature of a
+//! payer on a public network that is not known to have had the funds: anybody makes as many keys as they like.
 //!
 //! Several gateways count together, in the database. Where it does not answer, an agent is refused, as it is by the hold, which
 //! counts nowhere, and what comes from an address is counted by this gateway alone: it serves free routes and tells prices all the same.

@@ -1,5 +1,9 @@
 //! Payers of whom nothing is known: each costs a read of a node, and one client signs as so many of them only.
 
+use std::time::Duration;
+
+use domain::RateLimit;
+
 use super::*;
 use crate::limits::STRANGERS_AT_ONCE_MAX;
 
@@ -45,4 +49,19 @@ async fn a_stranger_that_paid_before_is_told_the_outcome_all_the_same() {
     until_told_to_wait(&rig, &rig.payment(2, 2)).await;
     let (admission, _) = rig.admit(&header).await.unwrap();
     assert!(matches!(admission, Admission::Redelivery(_)), "its delivery is owed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_with_one_new_key_after_the_other_is_counted_where_it_calls_from() {
+    let once = RateLimit::new(1, Duration::from_secs(3_600), 1).unwrap();
+    let rig = Rig::with(|route| route.rate_limit = Some(once)).await;
+    rig.rail.leaves(0);
+    assert_eq!(code(rig.admit(&rig.payment(1, 2)).await), "insufficient_funds");
+    assert_eq!(code(rig.admit(&rig.payment(2, 2)).await), "rate_limited");
+    // A payer that had the funds not long ago has calls of its own.
+    rig.rail.leaves(crate::samples::PRICE);
+    rig.rail.knows_payers(true);
+    let exchange = rig.admitted(&rig.payment(3, 2)).await;
+    assert_eq!(code(rig.admit(&rig.payment(4, 2)).await), "rate_limited");
+    rig.finish(exchange).await;
 }

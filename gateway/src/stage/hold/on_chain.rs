@@ -17,7 +17,7 @@ use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::{SignedHold, Value};
 use crate::stage::rate::seconds;
 use crate::stage::route::Routed;
-use crate::stage::verify::OnChain;
+use crate::stage::verify::{Claim, Claimant, OnChain};
 use crate::verifying::Verification;
 use crate::way::{Moves, Way};
 
@@ -47,8 +47,8 @@ impl Holder<'_> {
     ) -> Result<Staked, Refusal> {
         let public = self.public.ok_or(Refusal::RailUnavailable)?;
         let rail = &public.networks.rail;
-        let OnChain { payment, way, payload, quote, .. } = paid;
-        let (network, token) = (&way.currency.asset.network, way.currency.asset.address);
+        let OnChain { payment, way, payload, .. } = paid;
+        let network = &way.currency.asset.network;
         rail.ready(network).map_err(|_| Refusal::RailUnavailable)?;
         if matches!(way.moves, Moves::Upto(_)) && !rail.is_trusted(payment.payer()) {
             return Err(Refusal::PaymentRequired(Unpaid::Rejected {
@@ -60,7 +60,7 @@ impl Holder<'_> {
             }));
         }
         let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
-        let signed = Signed::new(Arc::clone(network), token, since_block, payload, way.offer(amount, quote));
+        let signed = signed(paid, amount, since_block);
         // Counted once, however often it comes at once: its payer has the funds for it.
         let verification = public.verifying.begin(payment.replay_key()).ok_or(Refusal::InProgress)?;
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
@@ -70,7 +70,7 @@ impl Holder<'_> {
         self.funded(public, paid, &signed, total).await?;
         let intent = Intent {
             network: Arc::clone(network),
-            token: token.into(),
+            token: way.currency.asset.address.into(),
             payer: payment.payer().into(),
             pay_to: way.pay_to.into(),
             custody: way.payee.ok_or(Refusal::Internal)?.custody(),
@@ -89,6 +89,13 @@ impl Holder<'_> {
         let answer_by = self.answer_by(way, intent.valid_before);
         let (intent, rail) = (Arc::new(intent), Arc::clone(rail));
         Ok(Staked { intent, most, signed, answer_by, exposed, rail, _verification: verification })
+    }
+
+    /// Whether a claim is of a payer on a public network that is known to have had the funds for it. Asks nobody.
+    pub(super) fn had_funds(&self, claim: &Claim) -> bool {
+        let (Some(public), Claimant::OnChain(paid)) = (self.public, &claim.claimant) else { return false };
+        let amount = claim.maximum();
+        public.networks.rail.is_known(&signed(paid, amount, 0), amount)
     }
 
     /// Whether its payer has the funds. Of strangers nobody has too many looked at.
@@ -120,6 +127,13 @@ impl Holder<'_> {
         let left = millis(valid_before).saturating_sub(margin).saturating_sub(self.ledger.time().0);
         after(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
     }
+}
+
+/// As it is settled, from a block on that is older than it.
+fn signed(paid: &OnChain, amount: Amount, since_block: u64) -> Signed {
+    let OnChain { way, payload, quote, .. } = paid;
+    let (network, token) = (Arc::clone(&way.currency.asset.network), way.currency.asset.address);
+    Signed::new(network, token, since_block, payload, way.offer(amount, quote))
 }
 
 /// The moment that comes so long after this one.
