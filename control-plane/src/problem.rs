@@ -110,9 +110,7 @@ pub(crate) enum Problem {
     ExportsTaken,
     #[error("the ledger cannot commit at the moment; nothing was done, try again")]
     LedgerUnavailable,
-    #[error(
-        "the ledger stopped before it was known whether this was done; ask, or repeat it under the same Idempotency-Key"
-    )]
+    #[error("it is not known yet whether this was done; ask, or repeat it under the same Idempotency-Key")]
     OutcomeUnknown,
     #[error("this took too long; whether it was done is not known, ask before you repeat it")]
     Timeout,

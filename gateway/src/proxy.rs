@@ -276,6 +276,10 @@ impl ProxyHttp for Proxy {
         if let Some(waiting) = &mut exchange.waiting {
             waiting.push(body);
         }
+        // Whoever is being answered is waited for from the last piece on.
+        if !exchange.request_whole {
+            context.wait_for_the_rest();
+        }
         Ok(None)
     }
 

@@ -22,7 +22,7 @@ const OF_ADDRESSES: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Said first on a connection.
-const COUNTER: &str = "set search_path to ledger; set statement_timeout to '2s'";
+pub(crate) const COUNTER: &str = "set search_path to ledger; set jit to off; set statement_timeout to '2s'";
 
 /// `$1` key, `$2` interval and `$3` fill time in microseconds, `$4` another clock than the server's. One row where the call
 /// is let through: how far ahead of the clock the bucket is now. One that is too many leaves it as it is.

@@ -229,8 +229,8 @@ pub enum LedgerError {
     /// The store does not commit at the moment. Nothing happened.
     #[error("the ledger cannot commit at the moment")]
     Unavailable,
-    /// The ledger stopped before it was known whether it stands: the same words again, after the restart, tell.
-    #[error("the ledger stopped before it was known whether this stands")]
+    /// The ledger stopped before it was known whether it stands, or tries until it does: the same words again, later, tell.
+    #[error("it is not known yet whether this stands")]
     Unknown,
     /// A read failed.
     #[error("the ledger could not be read: {0}")]

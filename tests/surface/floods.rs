@@ -1,5 +1,7 @@
 //! S5: HTTP/2 used as a weapon. The connection that does it is bounded or closed; a neighbour's is served as before.
 
+use std::time::Duration;
+
 use tests::frames::{END_HEADERS, END_STREAM, Ending, Frames};
 use tests::h2::Http2;
 use tests::{Agent, Config, Faregate, Gate, Request, Route, Script, Upstream, World};
@@ -149,5 +151,28 @@ async fn s5_requests_that_never_end_lose_their_connection_and_disturb_nobody_on_
     world.gateway.idle().await;
     drop(endless);
     world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_a_request_that_never_ends_is_answered_for_as_long_as_its_answer_goes_on() {
+    let world = world("[limits]\nclient_read_timeout = \"300ms\"").await;
+    let gates: Vec<Gate> = std::iter::repeat_with(Gate::new).take(6).collect();
+    let header = Script::begin(200, &["transfer-encoding: chunked"]).before_the_body();
+    let script = gates.iter().fold(header, |script, gate| script.chunk("piece ").pass(gate));
+    world.upstream.on("/free", script.last_chunk());
+    let mut http2 = Http2::connect(world.gateway.data()).await;
+    let mut endless = http2.begin(&Request::post("/free", "").with("Content-Length", "100")).await;
+    let pieces = async {
+        for gate in &gates {
+            gate.reached().await;
+            // Twice as long in all as a client may be silent.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            gate.open();
+        }
+    };
+    let (answer, ()) = tokio::join!(endless.answer(), pieces);
+    assert_eq!(answer.expect_status(200).text(), "piece ".repeat(6));
+    drop(endless);
     world.finish().await;
 }

@@ -10,7 +10,7 @@ use super::Ledger;
 use crate::account::{RefundReason, Refunded};
 use crate::batch::End;
 use crate::command::{Command, Work};
-use crate::error::{CaptureError, LedgerError};
+use crate::error::{CaptureError, LedgerError, VoidError};
 use crate::hold::Holding;
 use crate::intent::{BookedIntent, Close, Debtor, Intent, OpenIntent};
 use crate::reports;
@@ -40,13 +40,13 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::UnknownPayment`] where it is none of them; [`LedgerError::TransactionSpent`] where the transaction paid for another
     /// payment: it is one of them still; [`LedgerError::Unavailable`] where it could not be written: it is one of them still, or will be at
-    /// the next start.
+    /// the next start; [`LedgerError::Unknown`] where it is tried until it stands.
     pub async fn close(&self, payment: PaymentId, evidence: Close) -> Result<(), LedgerError> {
         let mut holding = self.shared.parked.take(&payment).ok_or(LedgerError::UnknownPayment)?;
         let is_deposit = holding.is_deposit();
         holding.said_by = self.who.clone();
         match evidence {
-            Close::Void => return holding.void().await.map_err(|_| LedgerError::Unavailable),
+            Close::Void => return holding.void().await.map_err(|VoidError::Unknown| LedgerError::Unknown),
             Close::Moved(transaction) => {
                 holding.moved = Some(End::Settled(transaction));
                 holding.used = None;
@@ -68,9 +68,8 @@ impl Ledger {
                 Ok(())
             }
             Err(CaptureError::Spent) => Err(LedgerError::TransactionSpent),
-            Err(CaptureError::Failed | CaptureError::Refused | CaptureError::Unknown) => {
-                Err(LedgerError::Unavailable)
-            }
+            Err(CaptureError::Failed | CaptureError::Refused) => Err(LedgerError::Unavailable),
+            Err(CaptureError::Unknown) => Err(LedgerError::Unknown),
         }
     }
 

@@ -240,7 +240,7 @@ impl Transaction {
 /// Of every connection to PostgreSQL. Whoever writes has the others wait: a process that freezes in between is put out sooner
 /// than they give up, or it would keep its successor from starting.
 const SESSION: &str = "
-set search_path to registry; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s'";
+set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s'";
 
 async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::new()

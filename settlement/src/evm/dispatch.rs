@@ -27,9 +27,7 @@ impl<O: Outbox> Task<O> {
         if self.is_unsure {
             self.adopt().await?;
         }
-        if let Some(stuck) = self.flights.iter().find(|flight| flight.is_stuck()) {
-            return Err(Failure::Stuck(stuck.recorded.nonce));
-        }
+        self.goes_on().await?;
         if !self.is_able() {
             self.probe().await?;
         }
@@ -118,10 +116,20 @@ impl<O: Outbox> Task<O> {
         if is_paid { Ok(()) } else { Err(Failure::Coins(self.us)) }
     }
 
-    /// What a new transaction offers. Above the cap it would wait for cheaper blocks, and all after it too.
+    /// What a new transaction offers. Where a block's fee alone is above the cap it would wait for cheaper ones, and all after it too; of
+    /// the tip that a node suggests, what fits is offered.
     fn offer(&self, (base, tip): (u64, u64)) -> Result<Fees, Failure> {
-        let (price, cap) = (base.saturating_add(tip), self.settings.fee_cap);
-        if price > cap { Err(Failure::Price { price, cap }) } else { Ok(Fees::offer(base, tip, cap)) }
+        let cap = self.settings.fee_cap;
+        if base > cap { Err(Failure::Price { price: base, cap }) } else { Ok(Fees::offer(base, tip, cap)) }
+    }
+
+    /// That no transaction has been in no block for too long.
+    async fn goes_on(&self) -> Result<(), Failure> {
+        let Some(stuck) = self.flights.iter().find(|flight| flight.is_stuck()) else { return Ok(()) };
+        let nonce = stuck.recorded.nonce;
+        // Whether the network does not take it, or this node stands still and another process has a better one.
+        let has_new_blocks = self.chain.head().await? > stuck.begun_at;
+        Err(if has_new_blocks { Failure::Stuck(nonce) } else { Failure::Still(nonce) })
     }
 
     /// Declines those that are too dear for the coins that are there, where a payment is not: nobody waits behind them.

@@ -40,6 +40,8 @@ pub(super) struct Flight {
     looked_at: u64,
     /// When it was last seen in a block, or begun with.
     seen_at: Instant,
+    /// The last block when it was begun with.
+    pub(super) begun_at: u64,
     /// The last block when it was last sent.
     pub(super) sent_at: u64,
     /// The last block when its newest version was made.
@@ -52,7 +54,8 @@ impl Flight {
     /// Sent just now, in its first version.
     pub(super) fn sent(recorded: Recorded, is_alone: bool, head: u64) -> Self {
         let seen_at = Instant::now();
-        Self { recorded, is_alone, seen: None, looked_at: head, seen_at, sent_at: head, offered_at: head }
+        let (looked_at, begun_at, sent_at, offered_at) = (head, head, head, head);
+        Self { recorded, is_alone, seen: None, looked_at, seen_at, begun_at, sent_at, offered_at }
     }
 
     /// Recorded by somebody who has ended since: to be sent, whether it was or not.

@@ -44,7 +44,7 @@ pub(super) enum Failure {
     /// More than may be offered.
     #[error("a unit of gas costs {price} wei, and {cap} may be offered")]
     Price {
-        /// With the tip.
+        /// Without a tip.
         price: u64,
         /// See [`Settings::fee_cap`].
         cap: u64,
@@ -52,6 +52,9 @@ pub(super) enum Failure {
     /// The network does not take what was sent.
     #[error("the transaction with nonce {0} has been in no block for {seconds} s", seconds = UNSEEN_MAX.as_secs())]
     Stuck(u64),
+    /// Its nodes show no new blocks.
+    #[error("no new block in the {seconds} s since the transaction with nonce {0} was sent", seconds = UNSEEN_MAX.as_secs())]
+    Still(u64),
 }
 
 /// The sender.

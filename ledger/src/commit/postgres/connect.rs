@@ -11,17 +11,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Said first on a connection that writes, whatever the database is set to. Not parameters of the connection: poolers
 /// refuse those. The server gives a statement up before the writer does, and a transaction of a writer that fell silent
-/// within a lease: it would keep the next owner out. All its statements find their rows by index and are planned once: a plan
+/// within a lease: it would keep the next owner out. No connection compiles what it executes: that takes a tenth of a second, in
+/// which others wait behind the marker, and it is estimates that ask for it. All its statements find their rows by index and are planned once: a plan
 /// made while a table was small would read the whole of it for every batch, long after it has grown.
 pub(super) const WRITER: &str =
-    "set search_path to ledger; set synchronous_commit to on; set statement_timeout to '8s';
+    "set search_path to ledger; set jit to off; set synchronous_commit to on; set statement_timeout to '8s';
     set lock_timeout to 0; set idle_in_transaction_session_timeout to '5s';
     set plan_cache_mode to force_generic_plan; set enable_seqscan to off; set enable_bitmapscan to off;
     set enable_hashjoin to off; set enable_mergejoin to off;
     set session characteristics as transaction isolation level read committed";
 
 /// Said first on a connection that reads.
-pub(crate) const READER: &str = "set search_path to ledger; set default_transaction_read_only to on";
+pub(crate) const READER: &str =
+    "set search_path to ledger; set jit to off; set default_transaction_read_only to on";
 
 /// What a URL says.
 pub(crate) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
@@ -30,7 +32,9 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
 
 /// The same where it takes a while, or comes again and again: what was planned while a table was small would read the whole of it
 /// when it has grown.
-pub(crate) const REPORTER: &str = "set search_path to ledger; set default_transaction_read_only to on; set plan_cache_mode to force_custom_plan";
+pub(crate) const REPORTER: &str =
+    "set search_path to ledger; set jit to off; set default_transaction_read_only to on;
+    set plan_cache_mode to force_custom_plan";
 
 pub(crate) async fn writer(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     connect(options, WRITER).await
@@ -47,4 +51,23 @@ async fn connect(options: &PgConnectOptions, first: &'static str) -> Result<PgCo
         Ok(connection)
     };
     tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_connection_compiles_what_it_executes() {
+        let url = test_postgres::fresh_database();
+        let _ = test_postgres::query(
+            &url,
+            "do $$ begin execute format('alter database %I set jit to on', current_database()); end $$",
+        );
+        for first in [WRITER, READER, REPORTER, crate::calls::COUNTER] {
+            let mut connection = connect(&options(&url).unwrap(), first).await.unwrap();
+            let jit: String = sqlx::query_scalar("show jit").fetch_one(&mut connection).await.unwrap();
+            assert_eq!(jit, "off", "{first}");
+        }
+    }
 }

@@ -7,14 +7,15 @@ use super::*;
 
 /// A node on which every call would succeed, a unit of gas is offered two wei for, and the account has so many.
 fn with_coins(coins: u64) -> Act {
-    with_gas(coins, Arc::new(AtomicU64::new(1)))
+    with_gas(coins, Arc::new(AtomicU64::new(1)), Arc::default())
 }
 
-/// The same, where a unit of gas costs so much.
-fn with_gas(coins: u64, price: Arc<AtomicU64>) -> Act {
+/// The same, where a unit of gas costs so much, and this is the last block.
+fn with_gas(coins: u64, price: Arc<AtomicU64>, head: Arc<AtomicU64>) -> Act {
     Act::Reply(Arc::new(move |question: &Value| {
         let result = match question["method"].as_str().unwrap() {
-            "eth_blockNumber" | "eth_getTransactionCount" | "eth_maxPriorityFeePerGas" => json!("0x0"),
+            "eth_blockNumber" => json!(format!("{:#x}", head.load(Ordering::Relaxed))),
+            "eth_getTransactionCount" | "eth_maxPriorityFeePerGas" => json!("0x0"),
             "eth_feeHistory" => json!({ "baseFeePerGas": [format!("{:#x}", price.load(Ordering::Relaxed))] }),
             "eth_getBalance" => json!(format!("{coins:#x}")),
             "eth_call" => json!("0x"),
@@ -59,7 +60,8 @@ async fn step(task: &mut Task<Fake>) {
 #[tokio::test]
 async fn where_gas_costs_more_than_may_be_offered_nothing_is_sent_and_nobody_waits_until_it_is_cheaper() {
     let price = Arc::new(AtomicU64::new(1_000_000_001));
-    let (_node, settler, mut task, _outbox) = sender(with_gas(u64::MAX, Arc::clone(&price))).await;
+    let (_node, settler, mut task, _outbox) =
+        sender(with_gas(u64::MAX, Arc::clone(&price), Arc::default())).await;
     task.is_ready();
     let mut answered = task.queued(payout("out/0"));
     step(&mut task).await;
@@ -75,7 +77,9 @@ async fn where_gas_costs_more_than_may_be_offered_nothing_is_sent_and_nobody_wai
 
 #[tokio::test]
 async fn behind_a_transaction_that_no_block_takes_nobody_waits_and_nobody_is_served_until_one_does() {
-    let (_node, settler, mut task, _outbox) = sender(with_coins(u64::MAX)).await;
+    let head = Arc::<AtomicU64>::default();
+    let node = with_gas(u64::MAX, Arc::new(AtomicU64::new(1)), Arc::clone(&head));
+    let (_node, settler, mut task, _outbox) = sender(node).await;
     task.is_ready();
     let mut waiting = task.queued(payment("pay_0"));
     step(&mut task).await;
@@ -89,6 +93,9 @@ async fn behind_a_transaction_that_no_block_takes_nobody_waits_and_nobody_is_ser
     assert!(!settler.is_available());
     assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
     assert!(waiting.try_recv().is_err(), "it may move yet");
+    assert!(settler.readiness.failing.load(Ordering::Relaxed), "others may have nodes that go on");
+    head.store(2, Ordering::Relaxed);
+    step(&mut task).await;
     assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
     task.flights[0].seen = Some(receipt());
     step(&mut task).await;
