@@ -2,8 +2,8 @@
 //! no payer may have more of it than is said.
 //!
 //! It is counted in memory, from a payment's verification until its value moved or never will. What nobody waits for any more counts until
-//! the books say that it is closed, each payment for itself. Where several gateways share the books this is only the first look, and the hold is judged by what all of them have open ([`ledger::HoldRequest::unsettled_max`]). Next:
-//! [`crate::stage::hold`].
+//! the books say that it is closed, each payment for itself. Where several gateways share the books this is only the first look, and
+//! the hold is judged by what all of them have open ([`ledger::HoldRequest::unsettled_max`]). Next: [`crate::stage::hold`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;

@@ -110,7 +110,8 @@ impl Settings {
 // === impl Ledger ===
 
 impl Ledger {
-    /// Opens the books, creating and migrating them, takes the owner's lock or lease and starts the writer on a thread and runtime of its own. Blocks for some milliseconds; may be called inside a runtime.
+    /// Opens the books, creating and migrating them, takes the owner's lock or lease and starts the writer on a thread and runtime of its
+    /// own. Blocks for some milliseconds; may be called inside a runtime.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -178,7 +179,7 @@ impl Ledger {
     /// Creates a wallet with nothing in it; one that exists stays as it is.
     ///
     /// # Errors
-    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn create_wallet(&self, wallet: WalletId) -> Result<(), LedgerError> {
         self.work(|reply, permit| Work::CreateWallet { wallet, reply, _permit: permit }).await
     }
@@ -186,7 +187,7 @@ impl Ledger {
     /// Creates a provider's account and its fee account; those that exist stay as they are.
     ///
     /// # Errors
-    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn open_provider(&self, name: &str) -> Result<(), LedgerError> {
         if self.shared.memory.lock().facts.providers.contains_key(name) {
             return Ok(());
@@ -199,7 +200,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Conflict`] for other words under the same key, [`LedgerError::UnknownWallet`],
-    /// [`LedgerError::Amount`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::Amount`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn fund(&self, funding: Funding) -> Result<Transfer, LedgerError> {
         let (id, who) = (self.shared.new_transfer()?, self.who.clone());
         self.work(|reply, permit| Work::Fund { funding, id, who, reply, _permit: permit }).await

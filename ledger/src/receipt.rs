@@ -148,8 +148,8 @@ impl Receipt {
     /// The same, and waits until it stands.
     ///
     /// # Errors
-    /// [`LedgerError::Unavailable`], [`LedgerError::Unknown`] where it does not stand yet, as far as is known: it is tried again. Any other: it is not given back, and the delivery is
-    /// owed.
+    /// [`LedgerError::Unavailable`], [`LedgerError::Unknown`] where it does not stand yet, as far as is known: it is tried again. Any
+    /// other: it is not given back, and the delivery is owed.
     pub async fn give_back(mut self, reason: RefundReason) -> Result<Refunded, LedgerError> {
         let permit = self.permit.take();
         let given = self.delivery.give_back(reason, permit).await;

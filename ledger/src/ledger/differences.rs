@@ -18,7 +18,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::UnknownPayment`] where it is no closed payment on a public network, [`LedgerError::Amount`],
-    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn differ(&self, payment: PaymentId, shown: Shown) -> Result<Option<Difference>, LedgerError> {
         let late = self.shared.new_payment()?;
         self.work(|reply, permit| Work::Differ { payment, shown, late, reply, _permit: permit }).await
@@ -30,7 +30,7 @@ impl Ledger {
     /// [`LedgerError::UnknownDifference`], [`LedgerError::NotSuspended`], [`LedgerError::NoPayer`]; [`LedgerError::OnChain`] where it came to the
     /// provider's own address and cannot be sent back by us, or was a deposit and is to be the provider's; [`LedgerError::NoOutlet`],
     /// [`LedgerError::RefundLimit`], [`LedgerError::Conflict`] where the idempotency key was used for something else, [`LedgerError::Amount`],
-    /// [`LedgerError::UnknownProvider`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::UnknownProvider`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn resolve(&self, resolving: Resolving) -> Result<Resolution, LedgerError> {
         let (id, late) = (self.shared.new_transfer()?, self.shared.new_payment()?);
         let (resolving, who) = (Box::new(resolving), self.who.clone());

@@ -20,7 +20,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::UnknownPayment`], [`LedgerError::RefundedBefore`], [`LedgerError::Overloaded`],
-    /// [`LedgerError::Unavailable`].
+    /// [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn refund(&self, payment: PaymentId, reason: RefundReason) -> Result<Refunded, LedgerError> {
         self.give_back(payment, None, reason, None).await
     }
@@ -33,7 +33,7 @@ impl Ledger {
     /// [`LedgerError::UnknownPayment`], [`LedgerError::RefundedBefore`] where nothing is left,
     /// [`LedgerError::RefundExceeds`], [`LedgerError::Earnings`] where the reason is not the operator's and the provider was
     /// settled with, [`LedgerError::Amount`] for nothing, [`LedgerError::Conflict`] for other words under
-    /// the same key, [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// the same key, [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn refund_part(&self, request: RefundRequest) -> Result<Refunded, LedgerError> {
         let RefundRequest { payment, amount, reason, idempotency_key } = request;
         self.give_back(payment, amount, reason, Some(idempotency_key)).await
@@ -60,7 +60,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Funds`], [`LedgerError::Conflict`] for other words under the same key,
     /// [`LedgerError::UnknownWallet`], [`LedgerError::Amount`], [`LedgerError::Overloaded`],
-    /// [`LedgerError::Unavailable`].
+    /// [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn withdraw(&self, withdrawal: Withdrawal) -> Result<Transfer, LedgerError> {
         let (id, who) = (self.shared.new_transfer()?, self.who.clone());
         let withdrawing = Withdrawing::new(&self.shared, withdrawal);
@@ -73,7 +73,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Stale`], [`LedgerError::Amount`] where nothing is left for the provider,
     /// [`LedgerError::UnknownProvider`], [`LedgerError::UnknownWallet`] for a destination that does not exist,
-    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn settle(
         &self,
         closing: Closing,
@@ -89,7 +89,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::UnknownPayout`], [`LedgerError::PaidBefore`], [`LedgerError::Conflict`] for other words under the
-    /// same key, [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// same key, [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn pay_out(&self, payment: PayoutPayment) -> Result<Payout, LedgerError> {
         let (id, who) = (self.shared.new_transfer()?, self.who.clone());
         self.work(|reply, permit| Work::Pay { payment, id, who, reply, _permit: permit }).await

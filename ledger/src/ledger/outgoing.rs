@@ -45,7 +45,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::UnknownOutgoing`], [`LedgerError::Step`] where it is not in a state for that, [`LedgerError::TransactionUsed`],
-    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn outgoing_step(&self, outgoing: &Outgoing, step: Step) -> Result<Outgoing, LedgerError> {
         let (outgoing, transfer) = (Box::new(outgoing.clone()), self.shared.new_transfer()?);
         let who = self.who.clone();

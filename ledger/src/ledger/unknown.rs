@@ -132,7 +132,7 @@ impl Ledger {
     /// Writes down that the value of a captured payment moved for good, in this transaction.
     ///
     /// # Errors
-    /// [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Overloaded`].
+    /// [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Unknown`]; [`LedgerError::Overloaded`].
     pub async fn settled(
         &self,
         payment: PaymentId,
@@ -147,7 +147,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::OnChain`] where it was not to come from a public network, [`LedgerError::UnknownPayment`],
-    /// [`LedgerError::RefundedBefore`], [`LedgerError::Unavailable`], [`LedgerError::Overloaded`].
+    /// [`LedgerError::RefundedBefore`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`], [`LedgerError::Overloaded`].
     pub async fn write_off(&self, payment: PaymentId) -> Result<Refunded, LedgerError> {
         let permit = self.shared.permit().ok_or(LedgerError::Overloaded)?;
         let id: TransferId = self.shared.new_transfer()?;

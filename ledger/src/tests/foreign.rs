@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use domain::{B256, Custody, Party, ReplayKey, Settle, TransactionId};
 
+use super::durable::until_over;
 use super::kit::{Books, Fault, NOON, amount, clean, request};
 use super::several::two;
+use crate::commit::StoreError;
 use crate::{Booked, CaptureError, Close, Held, HoldError, HoldRequest, Intent, LedgerError};
 
 const SOLANA: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
@@ -115,6 +117,23 @@ async fn whoever_drops_a_hold_voids_it_until_its_settlement_is_asked_for() {
     books.hold(foreign(1)).await.unwrap().void().await.unwrap();
     books.ledger.close(books.ledger.unknown()[0].payment, Close::Void).await.unwrap();
     books.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_said_and_is_still_being_written_is_not_said_to_be_undone() {
+    for end in [Close::Moved(moved("a")), Close::Void] {
+        let books = Books::new();
+        let request = foreign(1);
+        let payment = request.payment;
+        books.hold(request).await.unwrap().ask().await.unwrap().leave_unknown();
+        books.until_idle().await;
+        books.faults.commit(Fault::Before(StoreError::Broken("gone".to_owned())));
+        assert_eq!(books.ledger.close(payment, end).await, Err(LedgerError::Unknown));
+        // Nobody has to say it again.
+        until_over(&books).await;
+        assert_eq!(books.ledger.close(payment, end).await, Err(LedgerError::UnknownPayment));
+        books.finish().await;
+    }
 }
 
 /// Payments of which nobody knows, by their nonces.

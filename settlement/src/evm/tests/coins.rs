@@ -7,23 +7,42 @@ use super::*;
 
 /// A node on which every call would succeed, a unit of gas is offered two wei for, and the account has so many.
 fn with_coins(coins: u64) -> Act {
-    with_gas(coins, Arc::new(AtomicU64::new(1)), Arc::default())
+    Gas { base: Arc::new(AtomicU64::new(1)), ..Gas::default() }.node(coins)
 }
 
-/// The same, where a unit of gas costs so much, and this is the last block.
-fn with_gas(coins: u64, price: Arc<AtomicU64>, head: Arc<AtomicU64>) -> Act {
-    Act::Reply(Arc::new(move |question: &Value| {
-        let result = match question["method"].as_str().unwrap() {
-            "eth_blockNumber" => json!(format!("{:#x}", head.load(Ordering::Relaxed))),
-            "eth_getTransactionCount" | "eth_maxPriorityFeePerGas" => json!("0x0"),
-            "eth_feeHistory" => json!({ "baseFeePerGas": [format!("{:#x}", price.load(Ordering::Relaxed))] }),
-            "eth_getBalance" => json!(format!("{coins:#x}")),
-            "eth_call" => json!("0x"),
-            "eth_sendRawTransaction" => json!(B256::ZERO),
-            other => panic!("{other}"),
-        };
-        json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string()
-    }))
+/// What gas costs.
+#[derive(Clone, Default)]
+struct Gas {
+    /// A block's own fee.
+    base: Arc<AtomicU64>,
+    /// What the node suggests beside it.
+    tip: u64,
+    /// The last block.
+    head: Arc<AtomicU64>,
+}
+
+// === impl Gas ===
+
+impl Gas {
+    /// The same, where it costs so much.
+    fn node(&self, coins: u64) -> Act {
+        let Self { base, tip, head } = self.clone();
+        Act::Reply(Arc::new(move |question: &Value| {
+            let result = match question["method"].as_str().unwrap() {
+                "eth_blockNumber" => json!(format!("{:#x}", head.load(Ordering::Relaxed))),
+                "eth_getTransactionCount" => json!("0x0"),
+                "eth_maxPriorityFeePerGas" => json!(format!("{tip:#x}")),
+                "eth_feeHistory" => {
+                    json!({ "baseFeePerGas": [format!("{:#x}", base.load(Ordering::Relaxed))] })
+                }
+                "eth_getBalance" => json!(format!("{coins:#x}")),
+                "eth_call" => json!("0x"),
+                "eth_sendRawTransaction" => json!(B256::ZERO),
+                other => panic!("{other}"),
+            };
+            json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string()
+        }))
+    }
 }
 
 #[tokio::test]
@@ -59,16 +78,15 @@ async fn step(task: &mut Task<Fake>) {
 
 #[tokio::test]
 async fn where_gas_costs_more_than_may_be_offered_nothing_is_sent_and_nobody_waits_until_it_is_cheaper() {
-    let price = Arc::new(AtomicU64::new(1_000_000_001));
-    let (_node, settler, mut task, _outbox) =
-        sender(with_gas(u64::MAX, Arc::clone(&price), Arc::default())).await;
+    let gas = Gas { base: Arc::new(AtomicU64::new(1_000_000_001)), ..Gas::default() };
+    let (_node, settler, mut task, _outbox) = sender(gas.node(u64::MAX)).await;
     task.is_ready();
     let mut answered = task.queued(payout("out/0"));
     step(&mut task).await;
     assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
     assert!(task.flights.is_empty() && !settler.is_available());
     assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
-    price.store(1_000_000_000, Ordering::Relaxed);
+    gas.base.store(1_000_000_000, Ordering::Relaxed);
     let _answered = task.queued(payout("out/0"));
     step(&mut task).await;
     assert!(settler.is_available());
@@ -76,10 +94,21 @@ async fn where_gas_costs_more_than_may_be_offered_nothing_is_sent_and_nobody_wai
 }
 
 #[tokio::test]
+async fn of_a_tip_that_a_node_suggests_no_more_is_offered_than_may_be() {
+    let gas = Gas { base: Arc::new(AtomicU64::new(600_000_000)), tip: 1_500_000_000, ..Gas::default() };
+    let (_node, settler, mut task, _outbox) = sender(gas.node(u64::MAX)).await;
+    task.is_ready();
+    let _answered = task.queued(payout("out/0"));
+    step(&mut task).await;
+    assert!(settler.is_available());
+    let offered = task.flights[0].newest().unwrap().fees;
+    assert_eq!((offered.most, offered.tip), (1_000_000_000, 1_000_000_000));
+}
+
+#[tokio::test]
 async fn behind_a_transaction_that_no_block_takes_nobody_waits_and_nobody_is_served_until_one_does() {
-    let head = Arc::<AtomicU64>::default();
-    let node = with_gas(u64::MAX, Arc::new(AtomicU64::new(1)), Arc::clone(&head));
-    let (_node, settler, mut task, _outbox) = sender(node).await;
+    let gas = Gas::default();
+    let (_node, settler, mut task, _outbox) = sender(gas.node(u64::MAX)).await;
     task.is_ready();
     let mut waiting = task.queued(payment("pay_0"));
     step(&mut task).await;
@@ -94,7 +123,7 @@ async fn behind_a_transaction_that_no_block_takes_nobody_waits_and_nobody_is_ser
     assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
     assert!(waiting.try_recv().is_err(), "it may move yet");
     assert!(settler.readiness.failing.load(Ordering::Relaxed), "others may have nodes that go on");
-    head.store(2, Ordering::Relaxed);
+    gas.head.store(2, Ordering::Relaxed);
     step(&mut task).await;
     assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
     task.flights[0].seen = Some(receipt());
