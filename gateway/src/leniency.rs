@@ -50,6 +50,9 @@ impl DailyCap {
         let today = Window::Day.start(at);
         if self.counts.len() >= AGENTS_MAX {
             self.counts.retain(|_, (day, _)| *day == today);
+            if self.counts.len() >= AGENTS_MAX {
+                self.counts.clear();
+            }
         }
         let mut entry = self.counts.entry(agent).or_insert((today, 0));
         if entry.0 != today {
@@ -78,5 +81,16 @@ mod tests {
         assert!(!cap.take(agent, day));
         assert!(cap.take(AgentId::from_bytes([2; 16]), day));
         assert!(cap.take(agent, day.plus(86_400_000)));
+    }
+
+    #[test]
+    fn a_crowd_takes_no_more_memory_than_its_share() {
+        let cap = DailyCap::new(1);
+        let day = UnixMillis(1_800_000_000_000);
+        for number in 0..=AGENTS_MAX as u128 {
+            assert!(cap.take(AgentId::from_bytes(number.to_be_bytes()), day));
+        }
+        assert!(cap.counts.len() <= AGENTS_MAX);
+        assert!(cap.take(AgentId::from_bytes(0_u128.to_be_bytes()), day), "all are let go");
     }
 }
