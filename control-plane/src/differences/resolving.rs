@@ -23,7 +23,7 @@ const REASON_BYTES_MAX: usize = 255;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ResolveBody {
+struct DecisionBody {
     /// Whose it is: the `provider`'s, as a payment that is settled and paid out as any other, less the platform's share; the `payer`'s, sent
     /// back from the treasury on chain; or the `operator`'s own, out of the books. What the chain does not show only the `operator` can bear.
     to: String,
@@ -41,14 +41,14 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 ///
 /// The operator's alone. The same call under the same key answers with the first one's decision.
 #[utoipa::path(post, path = "/v1/differences/{id}/resolve", operation_id = "difference.resolve", tag = "settlements",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = ResolveBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = DecisionBody,
     responses((status = 200, body = ResolutionView)), security(("management" = ["settlements:write"])))]
 async fn resolve(
     State(state): State<ControlState>,
     caller: Caller,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
-    Body(body): Body<ResolveBody>,
+    Body(body): Body<DecisionBody>,
 ) -> Result<Json<ResolutionView>, Problem> {
     if !caller.is_admin() {
         return Err(Problem::Forbidden("only the operator decides whose money in suspense is".to_owned()));

@@ -64,7 +64,7 @@ struct WebhookChangeBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct RotationBody {
+struct SecretRotationBody {
     /// How long deliveries are signed with the old secret as well, in seconds; a day where not given, at most a week.
     overlap_seconds: Option<u32>,
 }
@@ -241,13 +241,13 @@ async fn remove(
 
 /// Gives a webhook a new secret, shown in this answer and never again.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/rotate-secret", operation_id = "webhook.rotate-secret", tag = "webhooks",
-    params(("id" = String, Path)), request_body = RotationBody,
+    params(("id" = String, Path)), request_body = SecretRotationBody,
     responses((status = 200, body = ShownWebhookView)), security(("management" = ["webhooks:write"])))]
 async fn rotate(
     State(state): State<ControlState>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(body): Body<RotationBody>,
+    Body(body): Body<SecretRotationBody>,
 ) -> Result<Response, Problem> {
     let id = visible(&state, &caller, &id).await?.id;
     let overlap_ms = body.overlap_seconds.map_or(OVERLAP_MS, |seconds| i64::from(seconds) * 1_000);
