@@ -276,6 +276,16 @@ impl Exchange {
         matches!(&self.money, Money::Signed(signed) if signed.is_overdue())
     }
 
+    /// Its answer's header came in time. What follows has until its payment is to be settled, where it is: the header of one that
+    /// asked to upgrade had less.
+    pub(crate) fn header_came(&mut self) {
+        match (self.answer_by(), &self.until) {
+            (Some(by), Some(until)) => until.put_off(by),
+            (Some(_), None) => {}
+            (None, _) => self.lift_time_limit(),
+        }
+    }
+
     /// What is still to come of its answer may take its time. Not of one that says at its end what it costs.
     pub(crate) fn lift_time_limit(&mut self) {
         if let Some(until) = self.until.take() {
