@@ -6,6 +6,9 @@ use super::*;
 /// Another account of the facilitator.
 const OTHER: &str = "7xLk17EQQ5KLDLDe44wCmupJKJjTGd8hs3eSVVhCx932";
 
+/// The account that transactions are signed for here: their first key.
+const SIGNED_FOR: &str = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
+
 /// It names this account, and sends from all of these.
 fn names(account: &str, accounts: &[&str]) -> Conduct {
     let kind = json!({
@@ -41,6 +44,29 @@ async fn what_was_signed_for_another_account_of_the_facilitator_is_taken_after_a
         assert_eq!(asked.body["paymentPayload"]["accepted"], asked.body["paymentRequirements"]);
         solana.buy_at_rest(&header).await.expect_refusal(409, "already_delivered");
     }
+    solana.finish().await;
+}
+
+/// v1 carries no offer, so that only what was signed shows for which account it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_signed_in_v1_for_another_account_of_the_facilitator_is_taken_after_a_restart() {
+    let mut solana = Solana::new().await;
+    solana.facilitator.on(Call::Supported, names(OTHER, &[OTHER, SIGNED_FOR]));
+    solana.gateway.kill().await;
+    solana.gateway.restart().await;
+    offer_for(&solana, OTHER).await;
+    solana.gateway.call(&paying_in_v1("signed before")).await.expect_status(200);
+    let asked = solana.facilitator.call(Call::Settle, 1).await;
+    assert_eq!(asked.body["paymentRequirements"]["extra"]["feePayer"], SIGNED_FOR);
+    assert_eq!(asked.body["paymentPayload"]["accepted"], asked.body["paymentRequirements"]);
+    // Of an account that is not its own it is asked as of any other: that is its to refuse.
+    solana.facilitator.on(Call::Supported, names(OTHER, &[OTHER]));
+    solana.gateway.kill().await;
+    solana.gateway.restart().await;
+    offer_for(&solana, OTHER).await;
+    solana.gateway.call(&paying_in_v1("signed for a stranger")).await.expect_status(200);
+    let asked = solana.facilitator.call(Call::Settle, 2).await;
+    assert_eq!(asked.body["paymentRequirements"]["extra"]["feePayer"], OTHER);
     solana.finish().await;
 }
 
