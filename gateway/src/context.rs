@@ -9,7 +9,7 @@ use domain::{Amount, Capture, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
 use crate::challenge::Asking;
-use crate::counting::Waiting;
+use crate::counting::{self, Waiting};
 use crate::held::Held;
 use crate::meter::Meter;
 use crate::metrics::Outcome;
@@ -104,7 +104,7 @@ pub(crate) enum Money {
     Held(Hold),
     /// The same by a payment on a public network.
     Signed(Box<SignedHold>),
-    /// Its answer passes and is counted; it is charged whatever comes.
+    /// Its answer passes and is counted; it is charged whatever comes, see [`counting::cut`] for the end of this process.
     Counting(Held),
     /// Captured before it is forwarded, and not decided yet: what is not delivered is given back.
     Prepaid(Receipt),
@@ -152,6 +152,15 @@ impl RequestContext {
             times: Times::default(),
             running,
             stream: None,
+        }
+    }
+}
+
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        // Whatever ended in order is decided by now.
+        if let Some(exchange) = &mut self.exchange {
+            counting::cut(exchange);
         }
     }
 }
