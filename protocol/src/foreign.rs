@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(v1.replay_key(), one, "in v1");
         // The key [1; 32], which is the first of the message.
         let first = json!({ "feePayer": "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi" });
-        assert_eq!(v1.taken().map(|taken| json!(taken)), Some(first), "v1 names no account, and its message does");
+        assert_eq!(v1.taken().map(|taken| json!(taken)), Some(first), "its message names its account");
         for damaged in ["", "!", "AA==", "Ag==", &header::encode(b"\x01signature")] {
             let payment =
                 json!({ "x402Version": 2, "accepted": offer(), "payload": { "transaction": damaged } });

@@ -103,8 +103,7 @@ impl ForeignLine {
     /// What the facilitator is asked waits for a place for `wait_max`. Its weight does not matter.
     #[must_use]
     pub fn new(network: ForeignNetwork, member: Member, wait_max: Duration) -> Self {
-        let (verifying, settling) =
-            (verifying(&member, NonZeroU32::MIN), Semaphore::new(member.running_max));
+        let (verifying, settling) = (verifying(&member, NonZeroU32::MIN), Semaphore::new(member.running_max));
         Self {
             network,
             member,
