@@ -209,7 +209,8 @@ mod tests {
             other.write_all(b"later").await
         };
         let (read_in_time, written) = tokio::join!(reading, writing);
-        (read_in_time.unwrap(), written.unwrap());
+        read_in_time.unwrap();
+        written.unwrap();
         let over = ending.read_exact(&mut read).await.unwrap_err();
         assert_eq!(over.kind(), io::ErrorKind::TimedOut);
     }

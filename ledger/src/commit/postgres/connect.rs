@@ -72,11 +72,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_connection_compiles_what_it_executes() {
-        let url = test_postgres::fresh_database();
-        let _ = test_postgres::query(
-            &url,
-            "do $$ begin execute format('alter database %I set jit to on', current_database()); end $$",
-        );
+        let url = test_postgres::compiling_database();
         let options = options(&url).unwrap();
         let mut alone = [writer(&options).await.unwrap(), reader(&url).await.unwrap()];
         for connection in &mut alone {

@@ -79,11 +79,7 @@ async fn a_primary_that_waits_for_a_standby_is_told_from_one_that_does_not() {
 
 #[tokio::test]
 async fn no_connection_compiles_what_it_executes() {
-    let url = test_postgres::fresh_database();
-    let _ = test_postgres::query(
-        &url,
-        "do $$ begin execute format('alter database %I set jit to on', current_database()); end $$",
-    );
+    let url = test_postgres::compiling_database();
     let database = Database::Postgres { url: Secret::new(url) };
     let served = Pool::open(&database).await.unwrap();
     let looked_at = Pool::open_existing(&database).await.unwrap().unwrap();
