@@ -9,7 +9,7 @@ use domain::{Amount, Capture, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
 use crate::challenge::Asking;
-use crate::counting::Waiting;
+use crate::counting::{self, Waiting};
 use crate::held::Held;
 use crate::meter::Meter;
 use crate::metrics::Outcome;
@@ -104,7 +104,7 @@ pub(crate) enum Money {
     Held(Hold),
     /// The same by a payment on a public network.
     Signed(Box<SignedHold>),
-    /// Its answer passes and is counted; it is charged whatever comes.
+    /// Its answer passes and is counted; it is charged whatever comes, see [`counting::cut`] for the end of this process.
     Counting(Held),
     /// Captured before it is forwarded, and not decided yet: what is not delivered is given back.
     Prepaid(Receipt),
@@ -152,6 +152,15 @@ impl RequestContext {
             times: Times::default(),
             running,
             stream: None,
+        }
+    }
+}
+
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        // Whatever ended in order is decided by now.
+        if let Some(exchange) = &mut self.exchange {
+            counting::cut(exchange);
         }
     }
 }
@@ -274,6 +283,16 @@ impl Exchange {
     /// Whether it took longer.
     pub(crate) fn is_overdue(&self) -> bool {
         matches!(&self.money, Money::Signed(signed) if signed.is_overdue())
+    }
+
+    /// Its answer's header came in time. What follows has until its payment is to be settled, where it is: the header of one that
+    /// asked to upgrade had less.
+    pub(crate) fn header_came(&mut self) {
+        match (self.answer_by(), &self.until) {
+            (Some(by), Some(until)) => until.put_off(by),
+            (Some(_), None) => {}
+            (None, _) => self.lift_time_limit(),
+        }
     }
 
     /// What is still to come of its answer may take its time. Not of one that says at its end what it costs.

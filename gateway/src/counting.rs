@@ -136,7 +136,7 @@ impl Proxy {
             if client_left || is_over { charge_cut_short(exchange) } else { charge(exchange) };
         let broken_off = !is_over && error.is_some_and(is_broken_off);
         let spared = || record::is_spared(exchange, error, &self.leniency, self.ledger.time());
-        if broken_off && source == Source::Unread && is_worthless(exchange) && spared() {
+        if broken_off && is_nothing(exchange, source) && spared() {
             // Nobody waits to be told.
             drop(held.void());
             self.metrics.voided();
@@ -184,6 +184,27 @@ pub(crate) fn charge_cut_short(exchange: &Exchange) -> (Amount, Source) {
     let lacks = |meter: &&Meter| exchange.waiting.is_some() || meter.lacks_a_count();
     let lacking = exchange.meter.as_ref().filter(lacks);
     (lacking.map_or(counted, |meter| counted.max(meter.unread())), source)
+}
+
+/// A stream whose task ends before it: this process does, and nothing more of it is read. It costs what was counted, as one that we
+/// break off in order; nobody waits to be told.
+pub(crate) fn cut(exchange: &mut Exchange) {
+    match std::mem::replace(&mut exchange.money, Money::Done) {
+        Money::Counting(held) => {
+            let (amount, source) = charge(exchange);
+            if is_nothing(exchange, source) || held.is_unused(amount) {
+                drop(held.void());
+            } else {
+                held.charging(amount).leave_captured();
+            }
+        }
+        money => exchange.money = money,
+    }
+}
+
+/// Nothing of it was counted, and it was worth nothing yet.
+fn is_nothing(exchange: &Exchange, source: Source) -> bool {
+    source == Source::Unread && is_worthless(exchange)
 }
 
 /// Less of it has passed than its route calls a delivery.

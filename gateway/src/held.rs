@@ -53,6 +53,14 @@ impl Held {
         }
     }
 
+    /// The same for one whose answer went out, where nobody waits to be told.
+    pub(crate) fn leave_captured(self) {
+        match self {
+            Self::Wallet(hold) => drop(hold.capture()),
+            Self::Signed(signed) => signed.leave_due(),
+        }
+    }
+
     /// Whether so much is nothing that could be moved for it.
     pub(crate) fn is_unused(&self, amount: Amount) -> bool {
         amount.is_zero() && matches!(self, Self::Signed(_))

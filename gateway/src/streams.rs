@@ -3,7 +3,8 @@
 //! On HTTP/1.1 Pingora limits how long the next piece of a request is waited for. On HTTP/2 it waits as long as the connection lasts,
 //! also when the answer has passed, and keeps the request's place among those that run and its connection to the upstream. No hook
 //! of Pingora's ends such a request, only its connection can be: one on which a request is overdue takes no new ones, and ends once
-//! all that still run on it are overdue. Nobody else who is served on it is disturbed. Next: [`crate::buffered`], which asks.
+//! all that still run on it are overdue. Nobody else who is served on it is disturbed, but for a client that leaves many requests without
+//! an end: being served once does not keep the places of all of them. Next: [`crate::buffered`], which asks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,10 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+/// Overdue requests that a connection may have for as long as somebody is served on it. With more, who is served has no longer than
+/// a request without an end has.
+const OVERDUE_MAX: usize = 8;
 
 /// The requests of one connection.
 #[derive(Debug)]
@@ -64,13 +69,17 @@ impl Streams {
     pub(crate) fn deadline(&self, context: &Context<'_>) -> Option<Instant> {
         self.reader.register(context.waker());
         let state = self.state.lock();
-        let (earliest, latest) = (state.unfinished.values().min()?, state.unfinished.values().max()?);
-        if *earliest > Instant::now() {
-            return Some(*earliest);
+        let earliest = *state.unfinished.values().min()?;
+        if earliest > Instant::now() {
+            return Some(earliest);
         }
         self.leaving.send_replace(true);
-        let end = state.passed_by.map_or(*latest, |passed| passed.max(*latest));
-        (state.running == state.unfinished.len()).then_some(end)
+        let mut waited_for: Vec<Instant> = state.unfinished.values().copied().collect();
+        waited_for.sort_unstable();
+        let too_many = waited_for.get(OVERDUE_MAX).and_then(|at| at.checked_add(self.patience));
+        let last = waited_for.last().copied().max(state.passed_by);
+        let all = last.filter(|_| state.running == waited_for.len());
+        [too_many, all].into_iter().flatten().min()
     }
 }
 
@@ -118,6 +127,13 @@ mod tests {
         (Streams::new(patience, leaving), told)
     }
 
+    /// A request whose next piece had to come by then.
+    fn overdue(streams: &Arc<Streams>, at: Instant) -> Running {
+        let running = streams.begin();
+        streams.state.lock().unfinished.insert(running.number, at);
+        running
+    }
+
     #[test]
     fn a_connection_ends_once_all_that_run_on_it_are_overdue() {
         let (streams, told) = streams(Duration::ZERO);
@@ -130,6 +146,30 @@ mod tests {
         assert!(deadline(&streams).is_some_and(|end| end <= Instant::now()));
         drop(overdue);
         assert_eq!(deadline(&streams), None);
+    }
+
+    #[test]
+    fn a_connection_with_many_that_are_overdue_ends_whoever_is_served_on_it() {
+        let patience = Duration::from_secs(60);
+        let (streams, _told) = streams(patience);
+        let _served = streams.begin();
+        let at = Instant::now();
+        let _few: Vec<Running> = std::iter::repeat_with(|| overdue(&streams, at)).take(OVERDUE_MAX).collect();
+        assert_eq!(deadline(&streams), None, "so many may be");
+        let one_more = overdue(&streams, at);
+        assert_eq!(deadline(&streams), Some(at + patience), "who is served has as long again");
+        drop(one_more);
+        assert_eq!(deadline(&streams), None);
+    }
+
+    #[test]
+    fn the_last_of_an_answer_that_passed_has_time_to_get_to_its_client() {
+        let (streams, _told) = streams(Duration::from_secs(60));
+        let served = streams.begin();
+        let at = Instant::now();
+        let _overdue = overdue(&streams, at);
+        drop(served);
+        assert!(deadline(&streams).is_some_and(|end| end >= at + Duration::from_secs(60)));
     }
 
     #[test]
@@ -159,6 +199,6 @@ mod tests {
         assert!(*streams.leaving.borrow(), "woken when it is waited for");
         assert!(!reading.is_finished());
         drop(served);
-        reading.await.unwrap();
+        tokio::time::timeout(Duration::from_secs(10), reading).await.expect("woken").unwrap();
     }
 }

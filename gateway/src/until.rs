@@ -2,7 +2,8 @@
 //!
 //! Pingora limits how long an upstream is silent, and begins anew with each piece of the request and of the answer. That is enough where
 //! an answer's header decides and a short request asks for it. Elsewhere the exchange gets a connection of its own, which ends at the
-//! moment, whoever waits for what, unless its answer's header came first and was enough. Next: [`crate::stage::forward`].
+//! moment, whoever waits for what, unless its answer's header came first and was enough, or put the end off. Next:
+//! [`crate::stage::forward`].
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::PaymentId;
+use parking_lot::Mutex;
 use pingora::connectors::l4::Connect;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream;
@@ -23,10 +25,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-/// A moment that can be lifted. Cheap to clone.
+/// A moment that can be put off or lifted. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Until {
-    at: Instant,
+    at: Arc<Mutex<Instant>>,
     is_lifted: Arc<AtomicBool>,
 }
 
@@ -49,18 +51,23 @@ struct Ending {
 
 impl Until {
     pub(crate) fn new(at: std::time::Instant) -> Self {
-        Self { at: at.into(), is_lifted: Arc::default() }
+        Self { at: Arc::new(Mutex::new(at.into())), is_lifted: Arc::default() }
     }
 
     /// Gives the exchange of a payment a connection of its own that ends then.
     pub(crate) fn bind(&self, peer: &mut HttpPeer, payment: PaymentId) {
-        let left = self.at.saturating_duration_since(Instant::now());
+        let left = self.at().saturating_duration_since(Instant::now());
         let timeout = peer.options.connection_timeout.map_or(left, |timeout| timeout.min(left));
         peer.options.custom_l4 = Some(Arc::new(Connecting { until: self.clone(), timeout }));
         // Nobody else gets it, before or afterwards.
         let name = payment.as_bytes().iter().skip(8);
         peer.group_key = name.fold(0, |name, byte| (name << 8) | u64::from(*byte));
         peer.options.idle_timeout = Some(Duration::ZERO);
+    }
+
+    /// What is still to come has until then.
+    pub(crate) fn put_off(&self, to: std::time::Instant) {
+        *self.at.lock() = to.into();
     }
 
     /// What is still to come may take its time.
@@ -70,7 +77,11 @@ impl Until {
 
     /// Whether it was the reason that a connection ended.
     pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= self.at && !self.is_lifted.load(Ordering::Acquire)
+        Instant::now() >= self.at() && !self.is_lifted.load(Ordering::Acquire)
+    }
+
+    fn at(&self) -> Instant {
+        *self.at.lock()
     }
 }
 
@@ -83,7 +94,7 @@ impl Connect for Connecting {
         let connected = tokio::time::timeout(self.timeout, TcpStream::connect(address)).await;
         let timed_out = |_| Error::explain(ErrorType::ConnectTimedout, "no connection in time");
         let stream = connected.map_err(timed_out)?.or_err(ErrorType::ConnectError, "no connection")?;
-        let (until, alarm) = (self.until.clone(), Box::pin(tokio::time::sleep_until(self.until.at)));
+        let (until, alarm) = (self.until.clone(), Box::pin(tokio::time::sleep_until(self.until.at())));
         Ok(VirtualSocketStream::new(Box::new(Ending { stream, until, alarm })).into())
     }
 }
@@ -93,8 +104,17 @@ impl Connect for Connecting {
 impl Ending {
     /// What a wait comes to: nothing any more, once it is over.
     fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let is_over = self.alarm.as_mut().poll(context).is_ready() && self.until.is_over();
-        if is_over { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { Poll::Pending }
+        while self.alarm.as_mut().poll(context).is_ready() {
+            if self.until.is_over() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            let at = self.until.at();
+            if self.alarm.deadline() == at {
+                break;
+            }
+            self.alarm.as_mut().reset(at);
+        }
+        Poll::Pending
     }
 }
 
@@ -155,7 +175,7 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (other, _) = listener.accept().await.unwrap();
         let until = Until::new(std::time::Instant::now() + after);
-        let alarm = Box::pin(tokio::time::sleep_until(until.at));
+        let alarm = Box::pin(tokio::time::sleep_until(until.at()));
         (Ending { stream, until: until.clone(), alarm }, other, until)
     }
 
@@ -176,6 +196,23 @@ mod tests {
             }
         };
         assert_eq!(full.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn what_was_put_off_ends_then_and_not_before() {
+        let (mut ending, mut other, until) = ending(Duration::ZERO).await;
+        until.put_off(std::time::Instant::now() + Duration::from_millis(200));
+        let mut read = [0; 5];
+        let reading = async { ending.read_exact(&mut read).await };
+        let writing = async {
+            tokio::task::yield_now().await;
+            other.write_all(b"later").await
+        };
+        let (read_in_time, written) = tokio::join!(reading, writing);
+        read_in_time.unwrap();
+        written.unwrap();
+        let over = ending.read_exact(&mut read).await.unwrap_err();
+        assert_eq!(over.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use domain::RateLimit;
-use sqlx::Executor;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use tokio::sync::Semaphore;
 
+use crate::commit::postgres::connect;
 use crate::error::LedgerError;
 use crate::reads::read_error;
 
@@ -73,11 +73,8 @@ pub(crate) struct Calls {
 impl Calls {
     /// Connects when first used. Called on the writer's runtime.
     pub(crate) fn new(options: PgConnectOptions) -> Self {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
-        let pool = pool.after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(COUNTER).await.map(drop) })
-        });
-        Self { pool: pool.connect_lazy_with(options), addresses: Semaphore::new(OF_ADDRESSES) }
+        let pool = connect::pool(options, COUNTER, (CONNECTIONS, PATIENCE));
+        Self { pool, addresses: Semaphore::new(OF_ADDRESSES) }
     }
 
     pub(crate) async fn count(

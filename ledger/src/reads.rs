@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, RateLimit, ReplayKey, UnixMillis, WalletId};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::FromRow;
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use sqlx::{Executor, FromRow};
 
 use crate::account::PaymentRecord;
 use crate::batch::{FoundHold, WindowKey};
@@ -18,7 +18,7 @@ use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixe
 use crate::books::session::{Connection, answer, on_either};
 use crate::books::windows::{period, scope};
 use crate::calls::{CallCount, Calls, CallsOf};
-use crate::commit::postgres::connect::{READER, REPORTER};
+use crate::commit::postgres::connect::{self, READER, REPORTER};
 use crate::commit::sqlite::reader_options;
 use crate::error::LedgerError;
 use crate::receipt::StoredResponse;
@@ -183,14 +183,8 @@ impl SqlReads {
 
     /// Connects when first used. Called on the writer's runtime.
     pub(crate) fn postgres(options: PgConnectOptions) -> Self {
-        let pool = |first: &'static str| {
-            let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
-            pool.after_connect(move |connection, _| {
-                Box::pin(async move { connection.execute(first).await.map(drop) })
-            })
-        };
-        let connect = |pool: PgPoolOptions| Pool::Postgres(pool.connect_lazy_with(options.clone()));
-        let (requests, reports) = (connect(pool(READER)), connect(pool(REPORTER)));
+        let pool = |first| Pool::Postgres(connect::pool(options.clone(), first, (CONNECTIONS, PATIENCE)));
+        let (requests, reports) = (pool(READER), pool(REPORTER));
         Self { requests, reports, calls: Some(Calls::new(options)) }
     }
 }

@@ -15,6 +15,9 @@ use crate::verify::{Quote, Rejection};
 use crate::wire::Extensions;
 use crate::{X402_VERSION, X402_VERSION_1};
 
+/// In an offer's `extra` on Solana: the facilitator's account, which signs with the payer and pays for the transaction.
+const FEE_PAYER: &str = "feePayer";
+
 /// A payment as its client wrote it.
 #[derive(Debug)]
 pub struct ForeignPayload {
@@ -29,6 +32,8 @@ pub struct ForeignPayload {
     scheme: String,
     /// v2: all of an offer.
     accepted: Option<Offer>,
+    /// v1: what of an offer's `extra` is in what was signed.
+    shown: Option<Map<String, Value>>,
     signed: B256,
 }
 
@@ -63,7 +68,8 @@ impl ForeignPayload {
             serde_json::from_value(wire["extensions"].take()).map_err(|error| Malformed::json(&error))?;
         let identifier = identifier(extensions)?;
         let signed = signed(&network, &wire["payload"])?;
-        Ok(Self { json, version, network, identifier, scheme, accepted, signed })
+        let shown = if accepted.is_none() { shown(&network, &wire["payload"]) } else { None };
+        Ok(Self { json, version, network, identifier, scheme, accepted, shown, signed })
     }
 
     /// What its payer signed, in 32 bytes: the same however it is written, and whoever else signed it.
@@ -78,10 +84,10 @@ impl ForeignPayload {
         ReplayKey::of_transaction(&self.network, self.signed)
     }
 
-    /// What the offer carried that its client took, as it says; none in v1, which says nothing of it.
+    /// What the offer carried that its client took, as it says; in v1, which says nothing of it, as far as what it signed shows.
     #[must_use]
     pub fn taken(&self) -> Option<&Map<String, Value>> {
-        self.accepted.as_ref().map(|accepted| &accepted.extra)
+        self.accepted.as_ref().map(|accepted| &accepted.extra).or(self.shown.as_ref())
     }
 
     /// Whether its client may mean this offer: v1 names no more than the network.
@@ -168,6 +174,14 @@ fn signed(network: &str, payload: &Value) -> Result<B256, Malformed> {
     }
 }
 
+/// The account that a transaction of Solana was signed for, as an offer names it.
+fn shown(network: &str, payload: &Value) -> Option<Map<String, Value>> {
+    let message = payload["transaction"].as_str().filter(|_| network.starts_with("solana:"));
+    let message = message.and_then(solana_message)?;
+    let account = bs58::encode(solana::fee_payer(&message)?).into_string();
+    Some(Map::from_iter([(FEE_PAYER.to_owned(), account.into())]))
+}
+
 #[cfg(test)]
 mod tests {
     use domain::Amount;
@@ -212,7 +226,11 @@ mod tests {
         assert_eq!(one, key(&header::encode(&transaction(0, b"message"))), "another signature");
         assert_ne!(one, key(&header::encode(&transaction(0xff, b"messagf"))));
         let v1 = json!({ "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "payload": { "transaction": written } });
-        assert_eq!(parse(&v1).unwrap().replay_key(), one, "in v1");
+        let v1 = parse(&v1).unwrap();
+        assert_eq!(v1.replay_key(), one, "in v1");
+        // The key [1; 32], which is the first of the message.
+        let first = json!({ "feePayer": "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi" });
+        assert_eq!(v1.taken().map(|taken| json!(taken)), Some(first), "its message names its account");
         for damaged in ["", "!", "AA==", "Ag==", &header::encode(b"\x01signature")] {
             let payment =
                 json!({ "x402Version": 2, "accepted": offer(), "payload": { "transaction": damaged } });

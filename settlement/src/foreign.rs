@@ -14,6 +14,7 @@ mod unread;
 pub mod witness;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,12 +108,13 @@ impl Foreign {
         }
     }
 
-    /// Who pays with this, where its facilitator would settle it. Nothing moves.
-    pub async fn identify(&self, unread: &Unread) -> Identity {
+    /// Who pays with this, where its facilitator would settle it. Nothing moves. `client` is the address that counts for whoever sent it;
+    /// those without one are one client.
+    pub async fn identify(&self, unread: &Unread, client: Option<IpAddr>) -> Identity {
         let Some(line) = self.line(unread.network()) else {
             return Identity::Nobody("no payments are taken on the network".to_owned());
         };
-        line.identify(unread, &*self.inner.clock, &*self.inner.observer).await
+        line.identify(unread, client, &*self.inner.clock, &*self.inner.observer).await
     }
 
     /// Has a payment settled, of which stands on disk that this is asked for. Whoever gives up waiting knows nothing.

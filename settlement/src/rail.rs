@@ -12,7 +12,7 @@ mod memory;
 mod observer;
 pub mod pool;
 mod settlers;
-mod shares;
+pub(crate) mod shares;
 mod trust;
 mod words;
 

@@ -112,6 +112,13 @@ fn payment(offer: &Value, transaction: &str) -> String {
     base64(json!({ "x402Version": 2, "accepted": offer, "payload": payload }).to_string().as_bytes())
 }
 
+fn paying_in_v1(text: &str) -> Request {
+    let payload = json!({ "transaction": transaction(1, text), "payer": PAYER });
+    let payment =
+        json!({ "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "payload": payload });
+    Request::get("/paid").with("X-PAYMENT", base64(payment.to_string().as_bytes()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_on_solana_passes_whole_to_its_facilitator_and_is_served_once_it_says_that_it_settled_it() {
     let solana = Solana::new().await;
@@ -156,11 +163,7 @@ async fn a_payment_on_solana_passes_whole_to_its_facilitator_and_is_served_once_
 async fn a_payment_in_v1_is_answered_in_kind() {
     let solana = Solana::new().await;
     solana.offer().await;
-    let payload = json!({ "transaction": transaction(1, "in v1"), "payer": PAYER });
-    let header =
-        json!({ "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "payload": payload });
-    let request = Request::get("/paid").with("X-PAYMENT", base64(header.to_string().as_bytes()));
-    let response = solana.gateway.call(&request).await;
+    let response = solana.gateway.call(&paying_in_v1("in v1")).await;
     response.expect_status(200);
     assert!(response.header("x-payment-response").is_some() && response.header("payment-response").is_none());
     solana.finish().await;

@@ -5,6 +5,7 @@ mod attacks;
 mod contracts;
 mod deposits;
 mod doctor;
+mod draining;
 mod failing;
 mod killed;
 mod late;

@@ -149,6 +149,27 @@ async fn c11_an_answer_that_begins_after_the_doors_closed_is_given_whole_and_str
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c11_a_silent_stream_that_is_cut_costs_what_was_counted_of_it() {
+    let mut world = world(&format!("grace = \"{LONG}\"\nstream_grace = \"0s\"")).await;
+    let silence = Gate::new();
+    let stream = |said: &str| Script::events().event(said).pass(&silence);
+    world.upstream.on_each("/chat", [stream(r#"{"n":3}"#), stream(r#"{"n":null}"#)]);
+    let key = world.agent.key(&world.gateway).await;
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut wire = world.gateway.wire().await;
+        wire.send(&Request::get("/chat").key(&key)).await;
+        assert_eq!(wire.head("GET").await.unwrap().0, 200);
+        wire.piece().await.unwrap();
+        streams.push(wire);
+    }
+    world.gateway.terminate().await;
+    world.gateway.restart().await;
+    world.expect_balance(970_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c11_a_connection_that_was_let_in_is_heard() {
     let mut world = world("").await;
     let payment = world.agent.sign(&world.gateway, &Request::get("/paid")).await;

@@ -23,6 +23,23 @@ async fn a_get_whose_client_leaves_is_voided_and_its_upstream_call_given_up() {
     world.finish().await;
 }
 
+/// curl and Java's client ask so without being told to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_that_asks_for_another_protocol_than_websocket_is_voided_as_any_other_when_its_client_leaves() {
+    let world = World::paid().await;
+    world.upstream.on("/paid", Script::hang());
+    let payment = world.agent.sign(&world.gateway, &Request::get("/paid")).await;
+    let asking = Request::get("/paid").with("Connection", "Upgrade, HTTP2-Settings").with("Upgrade", "h2c");
+    let mut wire = world.gateway.wire().await;
+    wire.send(&asking.paying(payment.header())).await;
+    world.upstream.call("/paid", 1).await;
+    drop(wire);
+    world.upstream.left("/paid").await;
+    world.gateway.counted("faregate_payments_total", &[("outcome", "voided")], 1).await;
+    world.expect_balance(1_000_000).await;
+    world.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_whose_client_leaves_is_finished_and_charged() {
     let world = World::paid().await;

@@ -23,6 +23,18 @@ pub fn fresh_database() -> String {
     SHARED.get_or_init(Cluster::start).fresh_database()
 }
 
+/// The same, where the server compiles what it executes unless it is told not to: as it is by default, and not in clusters of tests.
+///
+/// # Panics
+/// As [`fresh_database`].
+#[must_use]
+pub fn compiling_database() -> String {
+    let url = fresh_database();
+    let alter = "do $$ begin execute format('alter database %I set jit to on', current_database()); end $$";
+    assert!(query(&url, alter).is_empty(), "it has rows");
+    url
+}
+
 /// What `psql` prints for a statement: rows as lines, columns parted by `|`.
 ///
 /// # Panics

@@ -155,6 +155,29 @@ async fn s5_requests_that_never_end_lose_their_connection_and_disturb_nobody_on_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s5_many_requests_that_never_end_lose_their_connection_whoever_is_served_on_it() {
+    let world = world("[limits]\nclient_read_timeout = \"1s\"").await;
+    world.upstream.on("/paid", Script::hang());
+    world.upstream.on("/free", Script::reply(401, &[], "no").before_the_body());
+    let key = world.agent.key(&world.gateway).await;
+    let mut http2 = Http2::connect(world.gateway.data()).await;
+    let served = http2.start(&Request::get("/paid").key(&key)).await;
+    world.upstream.call("/paid", 1).await;
+    let mut endless = Vec::new();
+    for _ in 0..9 {
+        endless.push(http2.begin(&Request::post("/free", "a").with("Content-Length", "100")).await);
+    }
+    for call in &mut endless {
+        call.answer().await.expect_status(401);
+    }
+    world.upstream.left("/paid").await;
+    world.gateway.idle().await;
+    drop((served, endless));
+    world.expect_balance(1_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s5_a_request_that_never_ends_is_answered_for_as_long_as_its_answer_goes_on() {
     let world = world("[limits]\nclient_read_timeout = \"300ms\"").await;
     let gates: Vec<Gate> = std::iter::repeat_with(Gate::new).take(6).collect();

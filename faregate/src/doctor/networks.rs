@@ -1,6 +1,9 @@
 //! Whether public networks can be paid on, as seen from here: nodes that are of their network, facilitators that settle there, and gas
 //! for our own transactions. Nothing is sent that anybody pays for.
 
+use std::sync::Arc;
+
+use domain::{Provider, Word};
 use futures_util::{StreamExt, stream};
 use protocol::offer::SCHEME_EXACT;
 use protocol::signature::SigningKey;
@@ -18,7 +21,7 @@ const ASKED_MAX: usize = 8;
 
 const SETTLES_NONE: &str = "it says that it settles no `exact` payments on this network: name another facilitator, or another network";
 
-/// A finding for each node, facilitator and settler of the file, in their order.
+/// A finding for each node, facilitator and settler of the file, in their order, and for each account of a provider's where nodes show it.
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let all = config.networks.iter().map(|network| async move {
         let mut findings = Vec::new();
@@ -44,13 +47,13 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
         findings
     });
     let found: Vec<Vec<Finding>> = stream::iter(all).buffered(ASKED_MAX).collect().await;
-    let others = config.foreign.iter().map(foreign);
+    let others = config.foreign.iter().map(|network| foreign(network, &config.catalog.providers));
     let others: Vec<Vec<Finding>> = stream::iter(others).buffered(ASKED_MAX).collect().await;
     found.into_iter().chain(others).flatten().collect()
 }
 
-/// A network that is no EVM one: its facilitator, and nodes where some are named.
-async fn foreign(settings: &ForeignSettings) -> Vec<Finding> {
+/// A network that is no EVM one: its facilitator, and nodes where some are named, which show whether the file's providers can be paid.
+async fn foreign(settings: &ForeignSettings, providers: &[Arc<Provider>]) -> Vec<Finding> {
     let (network, facilitator) = (&*settings.network.id, &settings.facilitator);
     let mut findings = Vec::new();
     for url in &settings.nodes {
@@ -61,7 +64,33 @@ async fn foreign(settings: &ForeignSettings) -> Vec<Finding> {
     let what = format!("facilitator {} on {network}", host(&facilitator.url));
     let wrong = settles_whole(facilitator, network).await.err();
     findings.push(Finding::new(&what, wrong.map(|error| format!("{error:#}"))));
+    if !settings.nodes.is_empty() {
+        for (provider, owner) in providers.iter().filter_map(|provider| paid_on(provider, network)) {
+            let what = format!("account of {} on {network}", provider.name);
+            let wrong = has_accounts(settings, owner).await.err();
+            findings.push(Finding::new(&what, wrong.map(|error| format!("{error:#}"))));
+        }
+    }
     findings
+}
+
+/// A provider with its address on a network; none where it is not paid there.
+fn paid_on<'a>(provider: &'a Arc<Provider>, network: &str) -> Option<(&'a Provider, Word)> {
+    let own = provider.foreign.iter().find(|(id, _)| **id == *network);
+    own.map(|(_, owner)| (&**provider, *owner))
+}
+
+/// For each token that is taken there: a transfer to whom none was made fails, and its payer pays for none.
+async fn has_accounts(settings: &ForeignSettings, owner: Word) -> anyhow::Result<()> {
+    let Some(witness) = witness(settings)? else { return Ok(()) };
+    for token in &settings.network.tokens {
+        let has_one = witness.has_account(owner, *token).await?;
+        anyhow::ensure!(
+            has_one,
+            "{owner} has no account for the token {token}, so that nobody can pay it: make one, a wallet does when it first gets some"
+        );
+    }
+    Ok(())
 }
 
 /// Its nodes refuse one of another network themselves.

@@ -184,7 +184,8 @@ fn foreign(
     }
     let line = |settings: &ForeignSettings| {
         let member = member(&settings.facilitator).with_context(|| settings.network.id.to_string())?;
-        let line = ForeignLine::new(settings.network.clone(), member, FACILITATOR_WAIT_MAX);
+        let line = ForeignLine::new(settings.network.clone(), member, FACILITATOR_WAIT_MAX)
+            .behind_each_address(config.limits.clients_per_address);
         Ok(match witness(settings)? {
             Some(witness) => line.seen_by(witness),
             None => line,

@@ -49,9 +49,7 @@ pub(crate) async fn capture(
         return Err(Refusal::Upstream);
     }
     exchange.is_upgrade = status == 101;
-    if exchange.answer_by().is_none() {
-        exchange.lift_time_limit();
-    }
+    exchange.header_came();
     if !exchange.routed.route.charge_on.charges(status) {
         exchange.lift_time_limit();
         return undelivered(exchange, response, metrics).await;

@@ -51,7 +51,7 @@ pub(crate) fn settle(
             // Else it is owed: the same payment may come once more, and where it does not it is given back.
             Some(Outcome::Paid)
         }
-        // Ended before this, by whoever counted it. Dropped, it charges what it is owed.
+        // Ended before this, by whoever counted it.
         Money::Counting(_) => None,
         Money::Redelivery(redelivery) => {
             // Who leaves again and again has the upstream work for nothing.

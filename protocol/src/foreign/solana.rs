@@ -47,6 +47,17 @@ pub(super) fn message(transaction: &[u8]) -> Option<&[u8]> {
     is_whole.then_some(message)
 }
 
+/// Who pays for the transaction of a message, which is the first who signs it.
+pub(super) fn fee_payer(message: &[u8]) -> Option<&[u8]> {
+    let mut rest = Rest(message);
+    if message.first()? & VERSIONED != 0 {
+        rest.byte()?;
+    }
+    rest.take(3)?;
+    rest.count()?;
+    rest.take(KEY)
+}
+
 /// What is not read yet.
 struct Rest<'a>(&'a [u8]);
 

@@ -2,18 +2,21 @@
 //! again, and what clients sign is for its account.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Clock, ForeignNetwork, Party, TransactionId, UnixMillis, Word};
 use ledger::OpenIntent;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::told::{OfferTerms, Told};
 use super::{Unread, Witness};
 use crate::facilitator::{Identified, Settled, Unknown, Verified};
 use crate::rail::breaker::Breaker;
+use crate::rail::shares::Places;
 use crate::rail::{Member, RailObserver};
 
 /// For how long what a facilitator says of itself is believed, and how soon one that said nothing is asked again.
@@ -41,8 +44,9 @@ const BUSY: &str = "the facilitator is busy, or left alone because it is silent"
 pub struct ForeignLine {
     network: ForeignNetwork,
     member: Member,
-    /// Verifications at once, of payments that pay for nothing yet: at most half of what the facilitator is asked at once.
-    verifying: Semaphore,
+    /// Verifications at once, of payments that pay for nothing yet: at most half of what the facilitator is asked at once, and of that
+    /// each client its share. Who pays is not known before, and to ask costs a client nothing.
+    verifying: Places,
     settling: Semaphore,
     asking_again: Semaphore,
     /// Who shows what landed, where nodes are named.
@@ -99,8 +103,7 @@ impl ForeignLine {
     /// What the facilitator is asked waits for a place for `wait_max`. Its weight does not matter.
     #[must_use]
     pub fn new(network: ForeignNetwork, member: Member, wait_max: Duration) -> Self {
-        let (verifying, settling) =
-            (Semaphore::new(member.running_max.div_ceil(2)), Semaphore::new(member.running_max));
+        let (verifying, settling) = (verifying(&member, NonZeroU32::MIN), Semaphore::new(member.running_max));
         Self {
             network,
             member,
@@ -122,6 +125,12 @@ impl ForeignLine {
     #[must_use]
     pub fn seen_by(self, witness: Witness) -> Self {
         Self { witness: Some(witness), ..self }
+    }
+
+    /// So many clients may stand behind an address that sends payments.
+    #[must_use]
+    pub fn behind_each_address(self, clients: NonZeroU32) -> Self {
+        Self { verifying: verifying(&self.member, clients), ..self }
     }
 
     /// Which.
@@ -153,13 +162,14 @@ impl ForeignLine {
     pub(super) async fn identify(
         &self,
         unread: &Unread,
+        client: Option<IpAddr>,
         clock: &dyn Clock,
         observer: &dyn RailObserver,
     ) -> Identity {
         if self.unknown.lock().all >= UNKNOWN_MAX {
             return Identity::Nobody("nobody knows of too many payments on the network".to_owned());
         }
-        let Some(_place) = self.place(&self.verifying, clock).await else {
+        let Some(_place) = self.place(self.verifying.take(client), clock).await else {
             return Identity::Nobody(BUSY.to_owned());
         };
         let identified = self.member.facilitator.identify(unread.shown()).await;
@@ -182,7 +192,7 @@ impl ForeignLine {
         clock: &dyn Clock,
         observer: &dyn RailObserver,
     ) -> Heard {
-        let Some(_place) = self.place(&self.settling, clock).await else {
+        let Some(_place) = self.place(self.settling.acquire(), clock).await else {
             return Heard::Nobody(BUSY.to_owned());
         };
         let verified = self.member.facilitator.verify(unread.shown()).await;
@@ -208,7 +218,7 @@ impl ForeignLine {
         clock: &dyn Clock,
         observer: &dyn RailObserver,
     ) -> Heard {
-        let Some(_place) = self.place(&self.asking_again, clock).await else {
+        let Some(_place) = self.place(self.asking_again.acquire(), clock).await else {
             return Heard::Nobody(BUSY.to_owned());
         };
         let verified = self.member.facilitator.verify(unread.shown()).await;
@@ -235,11 +245,11 @@ impl ForeignLine {
     }
 
     /// A place, after the others who wait for one; none where the facilitator is left alone.
-    async fn place<'a>(&self, places: &'a Semaphore, clock: &dyn Clock) -> Option<SemaphorePermit<'a>> {
+    async fn place<P>(&self, taking: impl Future<Output = P>, clock: &dyn Clock) -> Option<P> {
         if self.silence.lock().is_open(clock.now()) {
             return None;
         }
-        let place = tokio::time::timeout(self.wait_max, places.acquire()).await.ok()?.ok()?;
+        let place = tokio::time::timeout(self.wait_max, taking).await.ok()?;
         self.silence.lock().admits(clock.now()).then_some(place)
     }
 
@@ -271,6 +281,11 @@ impl ForeignLine {
             observer.facilitator(name, answered);
         }
     }
+}
+
+/// Where a facilitator is asked who pays.
+fn verifying(member: &Member, clients_per_address: NonZeroU32) -> Places {
+    Places::new(member.running_max.div_ceil(2), clients_per_address)
 }
 
 /// Whether somebody is left alone from now on, or no more.

@@ -73,6 +73,12 @@ struct Units {
     amount: String,
 }
 
+/// Somebody's accounts for a token.
+#[derive(Debug, Deserialize)]
+struct Accounts {
+    value: Vec<Value>,
+}
+
 // === impl Witness ===
 
 impl Witness {
@@ -88,6 +94,17 @@ impl Witness {
     /// What keeps it from doing so.
     pub async fn answers(&self) -> Result<(), RpcError> {
         self.nodes.call::<Value>("getSlot", json!([])).await.map(drop)
+    }
+
+    /// Whether somebody has an account for a token: nobody can pay who has none in it.
+    ///
+    /// # Errors
+    /// As [`Self::answers`]; the network has no such token.
+    pub async fn has_account(&self, owner: Word, token: Word) -> Result<bool, RpcError> {
+        let how = json!({ "encoding": "base64", "commitment": "finalized" });
+        let which = json!([owner.as_str(), { "mint": token.as_str() }, how]);
+        let accounts: Accounts = self.nodes.call("getTokenAccountsByOwner", which).await?;
+        Ok(!accounts.value.is_empty())
     }
 
     /// In which transaction a payment moved for good; none where nothing shows that it did.

@@ -1,11 +1,17 @@
 //! [`Shares`]: how much of what all have of something one has running at once. Whoever floods waits for himself only (case A4).
+//! [`Places`]: the same where all have no more than so much.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+/// One client may take such a part of what all may.
+pub(super) const CLIENTS_SHARE: u32 = 8;
 
 /// Who has something running or waiting; nobody else is in it.
 pub(super) struct Shares<K: Copy + Eq + Hash> {
@@ -24,6 +30,37 @@ struct Presence<'a, K: Copy + Eq + Hash> {
 pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
     permit: Option<OwnedSemaphorePermit>,
     _presence: Presence<'a, K>,
+}
+
+/// Places for clients, each named by its address; those without one are one client.
+pub(crate) struct Places {
+    all: Semaphore,
+    of_clients: Shares<Option<IpAddr>>,
+}
+
+/// One of them.
+pub(crate) struct Place<'a> {
+    _turn: Turn<'a, Option<IpAddr>>,
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+// === impl Places ===
+
+impl Places {
+    /// So many, of which a client takes an eighth, and as many eighths as clients may stand behind an address.
+    pub(crate) fn new(all: usize, clients_per_address: NonZeroU32) -> Self {
+        // More than all there are is all.
+        let clients = clients_per_address.get().min(CLIENTS_SHARE) as usize;
+        let share = all.saturating_mul(clients).div_ceil(CLIENTS_SHARE as usize);
+        Self { all: Semaphore::new(all), of_clients: Shares::new(share) }
+    }
+
+    /// Waits until fewer than its share are this client's, and then until fewer than all are taken.
+    pub(crate) async fn take(&self, client: Option<IpAddr>) -> Place<'_> {
+        let turn = self.of_clients.turn(client).await;
+        // It is never closed.
+        Place { _turn: turn, _permit: self.all.acquire().await.ok() }
+    }
 }
 
 // === impl Shares ===
@@ -84,6 +121,25 @@ mod tests {
         let third = third.await;
         drop((second, third));
         assert!(payers.present.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a4_one_client_takes_an_eighth_of_the_places_and_as_many_as_stand_behind_its_address() {
+        let (greedy, honest) = (Some(IpAddr::from([192, 0, 2, 1])), Some(IpAddr::from([192, 0, 2, 2])));
+        for (clients, share) in [(1, 2), (3, 6), (100, 16)] {
+            let places = Places::new(16, NonZeroU32::new(clients).unwrap());
+            let mut taken = Vec::new();
+            while let Some(place) = futures_poll(&mut Box::pin(places.take(greedy))) {
+                taken.push(place);
+            }
+            assert_eq!(taken.len(), share);
+            assert_eq!(futures_poll(&mut Box::pin(places.take(honest))).is_some(), share < 16);
+        }
+        // Where there are few, it is one.
+        let few = Places::new(2, NonZeroU32::MIN);
+        let _place = few.take(greedy).await;
+        assert!(futures_poll(&mut Box::pin(few.take(greedy))).is_none());
+        drop(few.take(None).await);
     }
 
     /// What it gives without waiting.

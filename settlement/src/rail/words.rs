@@ -15,11 +15,10 @@ use alloy_primitives::{B256, keccak256};
 use domain::{Address, Clock, UnixMillis};
 use parking_lot::Mutex;
 use protocol::seal::Seal;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::RailError;
 use super::kept::Kept;
-use super::shares::{Shares, Turn};
+use super::shares::{CLIENTS_SHARE, Place, Places};
 
 /// How long an answer stands, and a failure.
 const FRESH_MS: i64 = 10_000;
@@ -43,9 +42,6 @@ const ASKED_OF_ONE: (i64, i64) = (64, 125);
 /// Wrong answers in a row that one payer, and all unknown ones together, may have; and milliseconds until one more is forgotten.
 const WRONG_OF_ONE: (i64, i64) = (16, 1_000);
 const WRONG_OF_ALL: (i64, i64) = (128, 100);
-
-/// One client may take such a part of what all may.
-const CLIENTS_SHARE: u32 = 8;
 
 /// Whether a payer has signed something that no key of it has.
 #[derive(Clone, Copy, Debug)]
@@ -92,8 +88,7 @@ pub(super) struct Words {
     /// Of those, from one address.
     wrong_of_client: Kept<Option<IpAddr>, Mutex<Count>>,
     wrong_of_client_max: (i64, i64),
-    places: Semaphore,
-    shares: Shares<Option<IpAddr>>,
+    places: Places,
 }
 
 /// Questions or wrong answers that are not forgotten yet, by the moment until which they are not.
@@ -119,7 +114,6 @@ impl Words {
     pub(super) fn new(clients_per_address: NonZeroU32) -> Self {
         // More than all there are is all.
         let clients = clients_per_address.get().min(CLIENTS_SHARE);
-        let places = RUNNING_MAX * clients as usize / CLIENTS_SHARE as usize;
         let (most, forgotten_ms) = WRONG_OF_ALL;
         let (clients, share) = (i64::from(clients), i64::from(CLIENTS_SHARE));
         Self {
@@ -130,8 +124,7 @@ impl Words {
             wrong_of_all: Mutex::default(),
             wrong_of_client: Kept::new(CLIENTS_MAX),
             wrong_of_client_max: (most * clients / share, forgotten_ms * share / clients),
-            places: Semaphore::new(RUNNING_MAX),
-            shares: Shares::new(places),
+            places: Places::new(RUNNING_MAX, clients_per_address),
         }
     }
 
@@ -182,10 +175,8 @@ impl Words {
     }
 
     /// A place, once its client has fewer than its share of them; none where that takes too long.
-    async fn place(&self, client: Option<IpAddr>) -> Option<(Turn<'_, Option<IpAddr>>, SemaphorePermit<'_>)> {
-        let taking = async { (self.shares.turn(client).await, self.places.acquire().await) };
-        let (turn, place) = tokio::time::timeout(WAIT_MAX, taking).await.ok()?;
-        Some((turn, place.ok()?))
+    async fn place(&self, client: Option<IpAddr>) -> Option<Place<'_>> {
+        tokio::time::timeout(WAIT_MAX, self.places.take(client)).await.ok()
     }
 
     fn is_known(&self, payer: &Address, now: UnixMillis) -> bool {

@@ -1,6 +1,7 @@
 //! Networks that are not read here, with a real ledger: what a facilitator has said is written down, and nobody is asked for a call that
 //! has ended.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -114,6 +115,10 @@ impl Scene {
 
     fn after(&self, millis: i64) {
         self.house.clock.set(self.house.clock.now().0 + millis);
+    }
+
+    async fn identify(&self, nonce: u8) -> Identity {
+        self.foreign.identify(&self.shown(nonce), None).await
     }
 
     /// A payment as it comes: nobody knows who pays.
@@ -277,14 +282,14 @@ async fn a_payer_of_whose_payments_too_many_are_unknown_pays_no_more_until_they_
     }
     scene.foreign.unknown();
     scene.settles(Some("one"));
-    assert_eq!(scene.foreign.identify(&scene.shown(20)).await, Identity::Unsettled);
+    assert_eq!(scene.identify(20).await, Identity::Unsettled);
     let stranger = Act::Answer(200, json!({ "isValid": true, "payer": "stranger" }).to_string());
     scene.mock.does(stranger);
-    assert_eq!(scene.foreign.identify(&scene.shown(21)).await, Identity::Payer("stranger".parse().unwrap()));
+    assert_eq!(scene.identify(21).await, Identity::Payer("stranger".parse().unwrap()));
     scene.after(60_000 + 600_000);
     scene.foreign.unknown();
     scene.settles(Some("one"));
-    assert_eq!(scene.foreign.identify(&scene.shown(22)).await, Identity::Payer("payer".parse().unwrap()));
+    assert_eq!(scene.identify(22).await, Identity::Payer("payer".parse().unwrap()));
 }
 
 #[tokio::test]
@@ -295,19 +300,40 @@ async fn after_settlements_without_an_answer_nobody_is_put_off_by_whoever_never_
         let (payment, unread) = scene.asked(nonce).await;
         assert!(matches!(scene.foreign.settle(payment, &unread).await, Settling::Unknown(_)));
     }
-    assert!(matches!(scene.foreign.identify(&scene.shown(10)).await, Identity::Nobody(_)));
+    assert!(matches!(scene.identify(10).await, Identity::Nobody(_)));
     scene.after(1_000);
     for nonce in 10..13 {
-        assert!(matches!(scene.foreign.identify(&scene.shown(nonce)).await, Identity::Payer(_)));
+        assert!(matches!(scene.identify(nonce).await, Identity::Payer(_)));
     }
     // One that does shows it, and puts the others off until it is answered.
     let (payment, unread) = scene.asked(3).await;
     scene.foreign.settle(payment, &unread).await;
-    assert!(matches!(scene.foreign.identify(&scene.shown(13)).await, Identity::Nobody(_)));
+    assert!(matches!(scene.identify(13).await, Identity::Nobody(_)));
     scene.settles(Some("again"));
     scene.after(2_000);
     assert!(scene.foreign.settle_again(payment).await);
     for nonce in 14..17 {
-        assert!(matches!(scene.foreign.identify(&scene.shown(nonce)).await, Identity::Payer(_)));
+        assert!(matches!(scene.identify(nonce).await, Identity::Payer(_)));
     }
+}
+
+#[tokio::test]
+async fn a4_a_client_whose_verifications_hang_takes_its_share_and_others_are_verified() {
+    let scene = Scene::new().await;
+    let [greedy, honest] = [1, 2].map(|last| Some(IpAddr::from([192, 0, 2, last])));
+    scene.mock.does(Act::Hang);
+    // Four are verified at once, and of one client one.
+    let hanging: Vec<_> = (0..8)
+        .map(|nonce| {
+            let (foreign, shown) = (scene.foreign.clone(), scene.shown(nonce));
+            tokio::spawn(async move { foreign.identify(&shown, greedy).await })
+        })
+        .collect();
+    while scene.mock.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    scene.settles(Some("one"));
+    let payer = Identity::Payer("payer".parse().unwrap());
+    assert_eq!(scene.foreign.identify(&scene.shown(20), honest).await, payer);
+    hanging.iter().for_each(tokio::task::JoinHandle::abort);
 }

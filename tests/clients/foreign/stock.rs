@@ -11,6 +11,7 @@ use tests::solana::{PAYER, PAYER_SEED, PROVIDER, Solana};
 use tests::wait::until;
 use tests::{Config, Faregate, Gate, Provider, Request, Response, Route, Script, Upstream, audit};
 
+use super::{MINT, OWN};
 use crate::client::{Client, Running};
 
 /// A provider who is paid on Solana, as its file would be.
@@ -102,10 +103,14 @@ impl Shop {
 async fn npm_x402_fetch_at_its_defaults_pays_on_solana_and_its_payment_is_served_once() {
     let shop = Shop::with_node(1_000_000).await;
     let said = run(&["doctor", "-c", &shop.gateway.config_path().display().to_string()]).await.out;
-    for what in ["node 127.0.0.1 of", "facilitator 127.0.0.1 on"] {
+    for what in ["node 127.0.0.1 of", "facilitator 127.0.0.1 on", "account of acme on"] {
         let what = format!("{what} {SOLANA_DEVNET}");
         assert!(said.lines().any(|line| line.starts_with(&what) && line.ends_with("  ok")), "{said}");
     }
+    let other = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(other.path(), shop.gateway.config_text().replace(PROVIDER, OWN)).unwrap();
+    let said = run(&["doctor", "-c", &other.path().display().to_string()]).await.out;
+    assert!(said.contains(&format!("{OWN} has no account for the token {MINT}")), "{said}");
 
     let mut client = shop.start(&Client::solana(), &["GET", "POST"]);
     let first = Shop::signed(&mut client).await;

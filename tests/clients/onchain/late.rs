@@ -54,14 +54,18 @@ impl Patient {
     }
 
     async fn signed(&self, request: Request) -> Request {
-        let challenge = until("an offer", || async {
-            let challenge = self.world.challenge(&request).await;
-            let offers = challenge["accepts"].as_array();
-            offers.is_some_and(|offers| !offers.is_empty()).then_some(challenge)
-        });
-        let payment = self.payer.pay_challenge(&challenge.await);
-        request.paying(payment.header())
+        signed(&self.world, &self.payer, request).await
     }
+}
+
+async fn signed(world: &PublicWorld, payer: &Payer, request: Request) -> Request {
+    let challenge = until("an offer", || async {
+        let challenge = world.challenge(&request).await;
+        let offers = challenge["accepts"].as_array();
+        offers.is_some_and(|offers| !offers.is_empty()).then_some(challenge)
+    });
+    let payment = payer.pay_challenge(&challenge.await);
+    request.paying(payment.header())
 }
 
 /// It failed: nobody is asked to pay for it, and nobody gets a receipt.
@@ -132,6 +136,30 @@ async fn u4_a_stream_that_falls_silent_is_ended_and_charged_while_its_payment_ca
     assert_eq!(wire.piece().await, None, "nobody waits for the rest");
     world.settled(700).await;
     patient.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_a_stream_whose_client_asked_to_upgrade_has_as_long_as_any_other() {
+    let (route, lines) = metered();
+    let routes = [route, Route::free("/silent")];
+    let world = Setting::new(routes).network(&lines).api("read_timeout = \"1s\"").start().await;
+    let payer = world.payer(10 * PRICE).await;
+    world.network.approve_permit2(payer.address()).await;
+    let gate = Gate::new();
+    let stream = Script::events().event("{}").pass(&gate).event("{\"used\":700}").last_chunk();
+    world.upstream.on("/counted", stream);
+    world.upstream.on("/silent", Script::hang());
+    let mut wire = world.gateway.wire().await;
+    wire.send(&signed(&world, &payer, Request::get("/counted")).await.upgrading()).await;
+    assert_eq!(wire.head("GET").await.unwrap().0, 200);
+    wire.piece().await.unwrap();
+    // Whoever came later has waited for a header for as long as one is waited for.
+    world.gateway.call(&Request::get("/silent")).await.expect_refusal(504, "upstream_timeout");
+    gate.open();
+    assert_eq!(wire.piece().await.unwrap(), b"data: {\"used\":700}\n\n");
+    assert_eq!(wire.piece().await, Some(Vec::new()), "the end");
+    world.settled(700).await;
+    world.finish().await;
 }
 
 /// What it read is told first, and what it wrote last: nobody waits for that.

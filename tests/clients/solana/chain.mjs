@@ -126,6 +126,8 @@ const methods = {
   getGenesisHash: () => GENESIS,
   getSlot: () => landed.length,
   getSignaturesForAddress: ([address]) => landed.filter((one) => names(address, one)).map(listed).reverse(),
+  getTokenAccountsByOwner: ([owner, { mint }]) =>
+    here(mint === MINT && accounts[owner] ? [{ pubkey: accounts[owner], account: account(accounts[owner]) }] : []),
   getTransaction: ([signature]) => (found(signature) ? shown(found(signature)) : null),
   // For tests.
   landed: () => landed.map(({ signature, before, after }) => ({ signature, before, after })),

@@ -76,7 +76,7 @@ impl Holder<'_> {
         let most = public.unsettled_max(&way.network);
         let settling = SETTLING_SECONDS.min(way.max_timeout_seconds / 2);
         let answer_by = after(Duration::from_secs(way.max_timeout_seconds - settling));
-        let payer = match foreign.identify(&unread).await {
+        let payer = match foreign.identify(&unread, self.client.address()).await {
             Identity::Payer(payer) => Party::Named(payer),
             Identity::Invalid(reason) => {
                 let message =

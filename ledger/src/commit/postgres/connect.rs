@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor};
 
 /// How long a connection is waited for.
@@ -53,20 +53,35 @@ async fn connect(options: &PgConnectOptions, first: &'static str) -> Result<PgCo
     tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
+/// Connections that are made when first used, each with `first` said on it; one is waited for no longer than `patience`.
+pub(crate) fn pool(
+    options: PgConnectOptions,
+    first: &'static str,
+    (connections, patience): (u32, Duration),
+) -> PgPool {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(patience);
+    let pool = pool.after_connect(move |connection, _| {
+        Box::pin(async move { connection.execute(first).await.map(drop) })
+    });
+    pool.connect_lazy_with(options)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn no_connection_compiles_what_it_executes() {
-        let url = test_postgres::fresh_database();
-        let _ = test_postgres::query(
-            &url,
-            "do $$ begin execute format('alter database %I set jit to on', current_database()); end $$",
-        );
-        for first in [WRITER, READER, REPORTER, crate::calls::COUNTER] {
-            let mut connection = connect(&options(&url).unwrap(), first).await.unwrap();
-            let jit: String = sqlx::query_scalar("show jit").fetch_one(&mut connection).await.unwrap();
+        let url = test_postgres::compiling_database();
+        let options = options(&url).unwrap();
+        let mut alone = [writer(&options).await.unwrap(), reader(&url).await.unwrap()];
+        for connection in &mut alone {
+            let jit: String = sqlx::query_scalar("show jit").fetch_one(connection).await.unwrap();
+            assert_eq!(jit, "off");
+        }
+        for first in [READER, REPORTER, crate::calls::COUNTER] {
+            let pool = pool(options.clone(), first, (1, PATIENCE));
+            let jit: String = sqlx::query_scalar("show jit").fetch_one(&pool).await.unwrap();
             assert_eq!(jit, "off", "{first}");
         }
     }

@@ -78,6 +78,24 @@ async fn a_primary_that_waits_for_a_standby_is_told_from_one_that_does_not() {
 }
 
 #[tokio::test]
+async fn no_connection_compiles_what_it_executes() {
+    let url = test_postgres::compiling_database();
+    let database = Database::Postgres { url: Secret::new(url) };
+    let served = Pool::open(&database).await.unwrap();
+    let looked_at = Pool::open_existing(&database).await.unwrap().unwrap();
+    for pool in [served, looked_at] {
+        let mut transactions = [pool.begin_apart().await.unwrap(), pool.snapshot().await.unwrap()];
+        for transaction in &mut transactions {
+            let Transaction::Postgres(connection) = transaction else { panic!("no PostgreSQL") };
+            let jit: String = sqlx::query_scalar("show jit").fetch_one(&mut **connection).await.unwrap();
+            assert_eq!(jit, "off");
+        }
+        drop(transactions);
+        pool.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_writer_that_freezes_does_not_keep_its_successor_from_writing() {
     let database = Database::Postgres { url: Secret::new(test_postgres::fresh_database()) };
     let frozen = Pool::open(&database).await.unwrap();

@@ -168,3 +168,26 @@ async fn a_node_of_another_network_is_not_believed() {
     let other = RpcError::OtherNetwork("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp".to_owned());
     assert_eq!(witness.transaction_of(&open()).await, Err(other));
 }
+
+#[tokio::test]
+async fn whoever_has_no_account_for_a_token_is_told_from_whoever_has_one() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mock = Mock::start().await;
+    mock.does(Act::Reply(Arc::new(|question: &Value| {
+        let has_one = question["params"][0] == "payee" && question["params"][1]["mint"] == "mint";
+        let accounts = if has_one { vec![json!({ "pubkey": "account" })] } else { Vec::new() };
+        let result = match question["method"].as_str().unwrap() {
+            "getGenesisHash" => json!(format!("{REFERENCE}wcaWoxPkrZBG")),
+            _ => json!({ "context": { "slot": 1 }, "value": accounts }),
+        };
+        json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string()
+    })));
+    let nodes = Nodes::new(vec![mock.url.clone()], Duration::from_secs(30)).unwrap();
+    let witness = Witness::new(nodes.of_genesis(REFERENCE));
+    let has = async |owner: &str, token: &str| {
+        witness.has_account(owner.parse().unwrap(), token.parse().unwrap()).await
+    };
+    assert_eq!(has("payee", "mint").await, Ok(true));
+    assert_eq!(has("payee", "coin").await, Ok(false));
+    assert_eq!(has("other", "mint").await, Ok(false));
+}
