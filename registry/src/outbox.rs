@@ -71,7 +71,7 @@ impl Outbox {
         Ok(store::unclosed(&mut writing.session(), (&self.network, &self.account)).await?)
     }
 
-    /// How many transactions stand there from a nonce on, closed or not.
+    /// How many transactions stand there from a nonce on, closed or not; without those whose nonce the chain gave to another one.
     ///
     /// # Errors
     /// The database does not work.

@@ -26,7 +26,7 @@ struct Kept {
     /// Transfers, each with the nonce of its transaction and what became of it.
     transfers: HashMap<Arc<str>, (u64, Option<Over>)>,
     next_nonce: u64,
-    /// All that were ever recorded.
+    /// All that were recorded, but for those whose place another took.
     nonces: BTreeSet<u64>,
     /// Writes, and never says so.
     hangs: bool,
@@ -147,6 +147,9 @@ impl Outbox for Memory {
             }
         }
         kept.open.remove(&transaction.nonce);
+        if landed.is_none() {
+            kept.nonces.remove(&transaction.nonce);
+        }
         kept.closed.push(Closed { landed, outcomes: outcomes.to_vec() });
         Ok(())
     }

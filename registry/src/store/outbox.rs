@@ -29,7 +29,8 @@ pub(crate) async fn unclosed(session: &mut Session<'_>, of: Of<'_>) -> Result<Un
 
 pub(crate) async fn recorded(session: &mut Session<'_>, of: Of<'_>, first: u64) -> Result<u64, StoreError> {
     const COUNT: &str =
-        "select count(*) from sent_transaction where network = $1 and account = $2 and nonce >= $3";
+        "select count(*) from sent_transaction where network = $1 and account = $2 and nonce >= $3
+         and (closed = 0 or landed is not null)";
     let first = written(first)?;
     let count: i64 =
         on_either!(session, c => sqlx::query_scalar(COUNT).bind(of.0).bind(of.1).bind(first).fetch_one(c))?;

@@ -20,7 +20,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// What was recorded and not closed, by nonce, and the first nonce above all that were ever recorded.
     async fn resume(&self) -> Result<Resumed, OutboxError>;
 
-    /// How many transactions stand there from a nonce on, closed or not.
+    /// How many transactions stand there from a nonce on, closed or not; without those whose place another one took: that one is not known.
     async fn recorded(&self, first: u64) -> Result<u64, OutboxError>;
 
     /// Writes a transaction down, durably, where nothing stands under its nonce, or a version more of the one that stands there. It is

@@ -84,7 +84,8 @@ pub struct Task<O> {
     pub(super) duty: Arc<dyn Duty>,
     /// Steps in a row that were not made.
     pub(super) failed: u32,
-    /// Whether something may be written down that is not known here: a record or a close was refused, or its answer was lost.
+    /// Whether something may be written down, or was sent, that is not known here: a record or a close was refused, or its answer was lost,
+    /// or another transaction took the place of ours.
     pub(super) is_unsure: bool,
 }
 
