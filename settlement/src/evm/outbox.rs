@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::B256;
 use async_trait::async_trait;
@@ -93,11 +94,20 @@ pub struct Landed {
     pub gas: u64,
 }
 
+/// A transaction that was written down, and not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unclosed {
+    /// As it stands.
+    pub recorded: Recorded,
+    /// How long ago its first version was written down.
+    pub age: Duration,
+}
+
 /// What stood in the outbox at a start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resumed {
     /// By nonce.
-    pub open: Vec<Recorded>,
+    pub open: Vec<Unclosed>,
     /// 0 where nothing was ever recorded.
     pub next_nonce: u64,
 }
