@@ -87,10 +87,11 @@ async fn where_gas_costs_more_than_may_be_offered_nothing_is_sent_and_nobody_wai
     assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
     assert!(task.flights.is_empty() && !settler.is_available());
     assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
+    assert_eq!(settler.unable(), Some(Unable::Price));
     gas.base.store(1_000_000_000, Ordering::Relaxed);
     let _answered = task.queued(payout("out/0"));
     step(&mut task).await;
-    assert!(settler.is_available());
+    assert!(settler.is_available() && settler.unable().is_none());
     assert_eq!(task.flights.len(), 1);
 }
 
@@ -122,9 +123,11 @@ async fn behind_a_transaction_that_no_block_takes_nobody_waits_and_nobody_is_ser
     assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
     assert!(waiting.try_recv().is_err(), "it may move yet");
     assert!(settler.readiness.failing.load(Ordering::Relaxed), "others may have nodes that go on");
+    assert_eq!(settler.unable(), Some(Unable::Still));
     gas.head.store(12, Ordering::Relaxed);
     step(&mut task).await;
     assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
+    assert_eq!(settler.unable(), Some(Unable::Stuck));
     task.flights[0].seen = Some(receipt());
     step(&mut task).await;
     assert!(settler.is_available());
