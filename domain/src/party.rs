@@ -9,6 +9,9 @@ use crate::word::Word;
 /// What CAIP-2 names of EVM networks begin with.
 const EVM: &str = "eip155:";
 
+/// Digits of a hash of 32 bytes in hex.
+const HASH_DIGITS: usize = 64;
+
 /// An address on a public network: of a payer, a recipient, or a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Party {
@@ -23,7 +26,7 @@ pub enum Party {
 pub enum TransactionId {
     /// On an EVM network: its hash.
     Evm(B256),
-    /// On another one, as it is written there.
+    /// On another one, as it is written there: see [`TransactionId::named`].
     Named(Word),
 }
 
@@ -98,6 +101,13 @@ impl TransactionId {
         }
     }
 
+    /// As somebody calls it on a network that is no EVM one. A hash in hex is one, whatever the case of its digits: in small letters.
+    /// Where letters differ by their case, as in base58, another case is another transaction.
+    #[must_use]
+    pub fn named(word: Word) -> Self {
+        Self::Named(if is_hex(word.as_str()) { word.to_ascii_lowercase() } else { word })
+    }
+
     /// The bytes a database keeps.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -107,10 +117,24 @@ impl TransactionId {
         }
     }
 
+    /// All that a database may keep of it: what was written down before it was known to be hex may have capitals.
+    #[must_use]
+    pub fn spellings(&self) -> Vec<Vec<u8>> {
+        let small = self.as_bytes().to_vec();
+        match self {
+            Self::Named(word) if is_hex(word.as_str()) => {
+                let capitals = word.as_str().to_ascii_uppercase();
+                let prefixed = capitals.replacen("0X", "0x", 1);
+                vec![small, capitals.into_bytes(), prefixed.into_bytes()]
+            }
+            Self::Evm(_) | Self::Named(_) => vec![small],
+        }
+    }
+
     /// From the bytes a database keeps beside this network; none where they are no transaction of it.
     #[must_use]
     pub fn read(network: &str, bytes: &[u8]) -> Option<Self> {
-        if is_evm(network) { B256::try_from(bytes).ok().map(Self::Evm) } else { word(bytes).map(Self::Named) }
+        if is_evm(network) { B256::try_from(bytes).ok().map(Self::Evm) } else { word(bytes).map(Self::named) }
     }
 }
 
@@ -133,6 +157,13 @@ impl PartialEq<B256> for TransactionId {
     fn eq(&self, hash: &B256) -> bool {
         self.evm() == Some(*hash)
     }
+}
+
+/// Whether a name is a hash in hex: with its prefix, or as long as one. No signature in base58 is.
+fn is_hex(name: &str) -> bool {
+    let prefixed = name.strip_prefix("0x").or_else(|| name.strip_prefix("0X"));
+    let digits = prefixed.or(Some(name).filter(|name| name.len() == HASH_DIGITS));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 fn word(bytes: &[u8]) -> Option<Word> {
@@ -161,5 +192,18 @@ mod tests {
         assert_eq!(TransactionId::read("eip155:1", hash.as_bytes()), Some(hash));
         assert_eq!(TransactionId::read(SOLANA, b"5h"), signature.ok());
         assert_eq!(TransactionId::read("eip155:1", b"5h"), None);
+    }
+
+    #[test]
+    fn a_hash_in_hex_is_one_whatever_the_case_of_its_digits_and_other_names_are_as_they_are_written() {
+        let named = |text: &str| TransactionId::named(text.parse().unwrap());
+        assert_eq!(named("0xABcd"), named("0Xabcd"));
+        assert_eq!(named(&"AB".repeat(32)), named(&"ab".repeat(32)));
+        for (one, other) in [("abCD", "abcd"), ("0xabz", "0xABz"), ("5hQ", "5hq")] {
+            assert_ne!(named(one), named(other));
+        }
+        assert_eq!(TransactionId::read("aptos:1", b"0xAB"), Some(named("0xab")));
+        assert_eq!(named("0xAb").spellings(), [b"0xab", b"0XAB", b"0xAB"]);
+        assert_eq!(named("5hQ").spellings(), [b"5hQ"]);
     }
 }

@@ -29,6 +29,13 @@ impl Word {
         let written = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
         std::str::from_utf8(written).unwrap_or_default()
     }
+
+    /// The same in small letters.
+    #[must_use]
+    pub const fn to_ascii_lowercase(mut self) -> Self {
+        self.bytes.make_ascii_lowercase();
+        self
+    }
 }
 
 impl FromStr for Word {

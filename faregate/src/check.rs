@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
+use crate::elsewhere;
 use crate::output::{Format, Verdict, absolute, print_json, print_text};
 use crate::owed;
 use crate::service::outlets;
@@ -33,7 +34,7 @@ struct Findings {
     notes: Vec<String>,
     /// Why nothing is said about what came through the management API; none where it was looked at, or not worth a look.
     unseen: Option<String>,
-    /// Why nothing is said about what providers earned; none where that was looked at, or nothing was there to look at.
+    /// Why nothing is said about what providers earned and what is open on public networks; none where that was looked at, or nothing was there to look at.
     unread: Option<String>,
     /// Whether nothing opens the management API.
     control_closed: bool,
@@ -148,14 +149,16 @@ impl Findings {
         Self { errors, ..Self::default() }
     }
 
-    /// Who would be gone with this file, and is owed something.
+    /// Who would be gone with this file, and is owed something, and which networks would be, with payments that are open there.
     async fn owed(config: &Config, providers: &HashSet<Arc<str>>) -> Self {
-        match ledger::owed_of(&books(&config.data)).await {
-            Ok(owed) => {
-                let notes = owed::warnings(&owed, |name| providers.contains(name)).collect();
+        let books = books(&config.data);
+        match (ledger::owed_of(&books).await, ledger::open_on_of(&books).await) {
+            (Ok(owed), Ok(open)) => {
+                let owed = owed::warnings(&owed, |name| providers.contains(name));
+                let notes = owed.chain(elsewhere::warnings(config, &open)).collect();
                 Self { notes, ..Self::default() }
             }
-            Err(error) => Self { unread: Some(error.to_string()), ..Self::default() },
+            (Err(error), _) | (_, Err(error)) => Self { unread: Some(error.to_string()), ..Self::default() },
         }
     }
 
@@ -174,7 +177,9 @@ impl Findings {
             format!("not seen: routes, providers and agents of the management API, because {why}")
         });
         let unread = self.unread.iter();
-        let unread = unread.map(|why| format!("not seen: what providers earned, because {why}"));
+        let unread = unread.map(|why| {
+            format!("not seen: what providers earned, and what is open on public networks, because {why}")
+        });
         errors.chain(warnings).chain(unseen).chain(unread)
     }
 

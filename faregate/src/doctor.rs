@@ -176,6 +176,8 @@ impl Patient {
         if let Ok(metrics) = self.metrics().await {
             findings.push(Finding::new("last reload", refused_reload(&metrics)));
             findings.push(Finding::new("restart", waits_for_restart(&metrics)));
+            findings.push(Finding::new("settlers", networks::unable(&metrics)));
+            findings.push(Finding::new("other networks", networks::left(&metrics)));
         }
         let access = self.closed().await;
         let is_open = access.is_none();

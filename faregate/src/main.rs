@@ -14,6 +14,7 @@ mod config_file;
 mod db;
 mod demo;
 mod doctor;
+mod elsewhere;
 mod explain;
 mod key;
 mod logging;

@@ -21,6 +21,7 @@ mod reload;
 mod role;
 mod running;
 pub(crate) mod settings;
+mod settler_metrics;
 mod signals;
 mod sockets;
 mod successor;

@@ -55,6 +55,26 @@ pub struct OpenIntent {
     pub intent: Arc<Intent>,
 }
 
+/// A captured payment that is still to be settled, as its row was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Which.
+    pub payment: PaymentId,
+    /// Where it stands among those of its network.
+    pub place: DuePlace,
+    /// None where the row cannot be read. It is due all the same.
+    pub open: Option<OpenIntent>,
+}
+
+/// A place among what is due on a network: the earliest to expire comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DuePlace {
+    /// See [`Intent::valid_before`].
+    pub(crate) seconds: i64,
+    /// Of one time, before all of them or behind this one.
+    pub(crate) payment: Option<PaymentId>,
+}
+
 /// An intent, and what the books say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BookedIntent {
@@ -180,6 +200,19 @@ impl Intent {
         let direct = self.custody == Custody::Direct;
         let (network, token, payer) = (Arc::clone(&self.network), self.token, self.payer);
         OnChain { network, token, payer, transaction, direct }
+    }
+}
+
+// === impl DuePlace ===
+
+impl DuePlace {
+    /// Before all.
+    pub const FIRST: Self = Self::before(i64::MIN);
+
+    /// Before those whose time is over at this Unix second, and behind those whose time is over earlier.
+    #[must_use]
+    pub const fn before(seconds: i64) -> Self {
+        Self { seconds, payment: None }
     }
 }
 

@@ -2,6 +2,7 @@
 //! sender's business; here it is text.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::duty::Duty;
 use crate::registry::{Registry, RegistryError};
@@ -23,9 +24,20 @@ pub struct Outbox {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unclosed {
     /// Transactions that were not closed, by nonce.
-    pub open: Vec<(u64, String)>,
+    pub open: Vec<Standing>,
     /// The first nonce above all that were ever written down; 0 where none was.
     pub next_nonce: u64,
+}
+
+/// A transaction that was not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its number among those of its key.
+    pub nonce: u64,
+    /// As it was written down last.
+    pub document: String,
+    /// For how long it has stood there.
+    pub age: Duration,
 }
 
 /// A transfer of our own in a transaction.
@@ -67,11 +79,11 @@ impl Outbox {
     /// # Errors
     /// The database does not work.
     pub async fn unclosed(&self) -> Result<Unclosed, RegistryError> {
-        let mut writing = self.registry.write().await?;
-        Ok(store::unclosed(&mut writing.session(), (&self.network, &self.account)).await?)
+        let (mut writing, now) = (self.registry.write().await?, self.registry.now());
+        Ok(store::unclosed(&mut writing.session(), (&self.network, &self.account), now).await?)
     }
 
-    /// How many transactions stand there from a nonce on, closed or not.
+    /// How many transactions stand there from a nonce on, closed or not; without those whose nonce the chain gave to another one.
     ///
     /// # Errors
     /// The database does not work.
@@ -190,6 +202,10 @@ mod tests {
     use super::*;
     use crate::registry::tests::{Place, TestClock, open};
 
+    fn open_since_now(nonce: u64, document: &str) -> Standing {
+        Standing { nonce, document: document.to_owned(), age: Duration::ZERO }
+    }
+
     #[tokio::test]
     async fn what_was_written_down_is_there_after_a_restart_until_it_is_closed() {
         let (place, clock) = (Place::new(), TestClock::new());
@@ -199,14 +215,19 @@ mod tests {
         let dearer = ("first, dearer", Some("first"));
         outbox().await.record(7, dearer, (&["one", "two"], &[])).await.unwrap();
         assert!(outbox().await.record(7, dearer, (&["one"], &[])).await.is_err(), "it is not that any more");
-        let open_now = Unclosed { open: vec![(7, "first, dearer".to_owned())], next_nonce: 8 };
+        let open_now = Unclosed { open: vec![open_since_now(7, "first, dearer")], next_nonce: 8 };
         assert_eq!(outbox().await.unclosed().await.unwrap(), open_now);
         // Another key's nonces are its own.
         let other = open(&place, &clock).await.outbox("eip155:84532", "0xdef");
         assert_eq!(other.unclosed().await.unwrap(), Unclosed::default());
 
+        // From its first version on, whoever asks.
+        place.pass(&clock, 5_000).await;
+        assert!(outbox().await.unclosed().await.unwrap().open[0].age >= Duration::from_secs(5));
+
         let standing = (7, "first, dearer");
         outbox().await.close(standing, Some("{}"), ("[]", &[])).await.unwrap();
+        assert_eq!(outbox().await.recorded(7).await.unwrap(), 1);
         assert_eq!(outbox().await.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
         assert!(
             outbox().await.record(7, ("again", Some("first, dearer")), (&[], &[])).await.is_err(),
@@ -282,11 +303,24 @@ mod tests {
         assert!(first.record(8, ("late", None), (&["other"], &[])).await.is_err());
         let dearer = ("dearest", Some("first, dearer"));
         assert!(first.record(7, dearer, (&["pay"], &[])).await.is_err());
-        assert_eq!(second.unclosed().await.unwrap().open, [(7, "first, dearer".to_owned())]);
+        assert_eq!(second.unclosed().await.unwrap().open[0].document, "first, dearer");
         second.record(7, dearer, (&["pay"], &[])).await.unwrap();
         assert!(first.close((7, "first, dearer"), None, ("[]", &[])).await.is_err(), "it stands otherwise");
         first.close((7, "dearest"), None, ("[]", &[])).await.unwrap();
         assert_eq!(second.unclosed().await.unwrap(), Unclosed { open: Vec::new(), next_nonce: 8 });
+    }
+
+    #[tokio::test]
+    async fn a_transaction_whose_nonce_the_chain_gave_to_another_is_none_that_was_sent() {
+        let (place, clock) = (Place::new(), TestClock::new());
+        let outbox = open(&place, &clock).await.outbox("eip155:84532", "0xabc");
+        for nonce in 7..=9 {
+            outbox.record(nonce, ("first", None), (&[], &[])).await.unwrap();
+        }
+        outbox.close((7, "first"), Some("{}"), ("[]", &[])).await.unwrap();
+        outbox.close((8, "first"), None, ("[]", &[])).await.unwrap();
+        assert_eq!((outbox.recorded(7).await.unwrap(), outbox.recorded(9).await.unwrap()), (2, 1));
+        assert_eq!(outbox.unclosed().await.unwrap().next_nonce, 10);
     }
 
     /// Another process offered more for it, saw it in a block, and closed it; whoever lost the turn knows none of that, and sees that the
@@ -319,7 +353,7 @@ mod tests {
         assert!(outbox.record(7, ("another, dearer", Some("another")), (&["pay"], &[])).await.is_err());
         let standing = Some(SentTransfer { is_here: true, outcome: None });
         assert_eq!(outbox.transfer("out/0").await.unwrap(), standing);
-        let open_now = Unclosed { open: vec![(7, "first".to_owned())], next_nonce: 8 };
+        let open_now = Unclosed { open: vec![open_since_now(7, "first")], next_nonce: 8 };
         assert_eq!(outbox.unclosed().await.unwrap(), open_now);
     }
 }

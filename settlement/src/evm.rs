@@ -37,16 +37,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{Address, address};
+use parking_lot::Mutex;
 use protocol::signature::SigningKey;
 use tokio::sync::{mpsc, oneshot};
 
 pub use errands::{Errands, Messenger};
 pub use fees::Fees;
 pub use member::{Member, Order};
-pub use outbox::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
+pub use outbox::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent, Unclosed};
 pub use proof::{Proof, Signer};
 pub use task::Task;
 pub use transaction::Version;
+pub use trouble::Unable;
 
 pub(crate) use contracts::Multicall;
 
@@ -96,6 +98,8 @@ pub struct EvmSettler {
 struct Readiness {
     /// Whether transactions can be sent.
     able: Arc<AtomicBool>,
+    /// Why they cannot, as this process met it when it was its turn.
+    unable: Arc<Mutex<Option<Unable>>>,
     /// Whether the last step failed, and another process might do better. One that takes long has not failed.
     failing: Arc<AtomicBool>,
     /// Whether it is this process that sends.
@@ -154,6 +158,12 @@ impl EvmSettler {
     #[must_use]
     pub fn is_available(&self) -> bool {
         !self.asks.is_closed() && self.readiness.able.load(Ordering::Relaxed)
+    }
+
+    /// Why this process can send nothing; none where it can, or another one had the turn since.
+    #[must_use]
+    pub fn unable(&self) -> Option<Unable> {
+        *self.readiness.unable.lock()
     }
 
     /// Whether its outbox knows all that its key sent. Where it does not, no transfer of our own is begun: it may have left before.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use settlement::evm::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
+use settlement::evm::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent, Unclosed};
 use settlement::rail::Settling;
 
 /// A transaction that was closed.
@@ -26,7 +27,7 @@ struct Kept {
     /// Transfers, each with the nonce of its transaction and what became of it.
     transfers: HashMap<Arc<str>, (u64, Option<Over>)>,
     next_nonce: u64,
-    /// All that were ever recorded.
+    /// All that were recorded, but for those whose place another took.
     nonces: BTreeSet<u64>,
     /// Writes, and never says so.
     hangs: bool,
@@ -85,7 +86,8 @@ impl Memory {
 impl Outbox for Memory {
     async fn resume(&self) -> Result<Resumed, OutboxError> {
         let kept = self.kept();
-        Ok(Resumed { open: kept.open.values().cloned().collect(), next_nonce: kept.next_nonce })
+        let unclosed = |recorded: &Recorded| Unclosed { recorded: recorded.clone(), age: Duration::ZERO };
+        Ok(Resumed { open: kept.open.values().map(unclosed).collect(), next_nonce: kept.next_nonce })
     }
 
     async fn recorded(&self, first: u64) -> Result<u64, OutboxError> {
@@ -147,6 +149,9 @@ impl Outbox for Memory {
             }
         }
         kept.open.remove(&transaction.nonce);
+        if landed.is_none() {
+            kept.nonces.remove(&transaction.nonce);
+        }
         kept.closed.push(Closed { landed, outcomes: outcomes.to_vec() });
         Ok(())
     }

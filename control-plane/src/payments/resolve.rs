@@ -80,7 +80,7 @@ fn outcome(body: &ResolveBody) -> Result<Option<TransactionId>, Problem> {
     let mut fields = Fields::default();
     let named: Option<Result<Word, _>> = body.transaction.as_deref().map(str::parse);
     let transaction = match (&*body.outcome, named) {
-        ("moved", Some(Ok(word))) => Some(TransactionId::Named(word)),
+        ("moved", Some(Ok(word))) => Some(TransactionId::named(word)),
         ("moved", _) => {
             fields.refuse("/transaction", "name the transaction that moved it, as the network shows it");
             None

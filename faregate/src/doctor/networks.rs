@@ -16,6 +16,13 @@ use settlement::chain::host;
 use super::Finding;
 use crate::service::networks::{chain, facilitator, witness};
 
+/// What the ops listener says of a network where nothing can be sent, and of why this process cannot, as far as its name.
+const NOT_ABLE: &str = "faregate_chain_settler_able{network=\"";
+const UNABLE: &str = "faregate_chain_settler_unable{network=\"";
+
+/// And of payments on networks that its file does not name.
+const ELSEWHERE: &str = "faregate_chain_payments_elsewhere ";
+
 /// Nodes and facilitators that are asked at the same time.
 const ASKED_MAX: usize = 8;
 
@@ -50,6 +57,32 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let others = config.foreign.iter().map(|network| foreign(network, &config.catalog.providers));
     let others: Vec<Vec<Finding>> = stream::iter(others).buffered(ASKED_MAX).collect().await;
     found.into_iter().chain(others).flatten().collect()
+}
+
+/// Where nothing of ours can be sent, and why, as the process itself says.
+pub(super) fn unable(metrics: &str) -> Option<String> {
+    let network = |line: &str| Some(line.strip_prefix(NOT_ABLE)?.strip_suffix("\"} 0")?.to_owned());
+    let reason = |line: &str, network: &str| {
+        let reason = line.strip_prefix(UNABLE)?.strip_prefix(network)?.strip_prefix("\",reason=\"")?;
+        Some(reason.strip_suffix("\"} 1")?.to_owned())
+    };
+    let told = metrics.lines().filter_map(network).map(|network| {
+        let reasons: Vec<String> = metrics.lines().filter_map(|line| reason(line, &network)).collect();
+        let why = if reasons.is_empty() { "another process says why".to_owned() } else { reasons.join(", ") };
+        format!("{network}: nothing can be sent, and payments there are refused ({why})")
+    });
+    Some(told.collect::<Vec<_>>().join("\n")).filter(|told| !told.is_empty())
+}
+
+/// How many payments wait on networks that nobody looks at.
+pub(super) fn left(metrics: &str) -> Option<String> {
+    let payments = metrics.lines().find_map(|line| line.strip_prefix(ELSEWHERE))?;
+    let words = || {
+        format!(
+            "{payments} payments are open on networks that the file does not name: `faregate check` says where"
+        )
+    };
+    (payments != "0").then(words)
 }
 
 /// A network that is no EVM one: its facilitator, and nodes where some are named, which show whether the file's providers can be paid.
@@ -125,4 +158,27 @@ async fn has_gas(network: &NetworkSettings, evm: &EvmSettings) -> anyhow::Result
     let coins = chain(network)?.coins(address).await?;
     anyhow::ensure!(!coins.is_zero(), "{address} has no coins for gas on this network: send it some");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_doctor_names_each_network_on_which_nothing_can_be_sent_and_why() {
+        let metrics = "faregate_chain_settler_able{network=\"eip155:1\"} 1\n\
+                       faregate_chain_settler_able{network=\"eip155:8453\"} 0\n\
+                       faregate_chain_settler_unable{network=\"eip155:1\",reason=\"price\"} 1\n\
+                       faregate_chain_settler_unable{network=\"eip155:8453\",reason=\"coins\"} 1\n\
+                       faregate_chain_settler_unable{network=\"eip155:8453\",reason=\"price\"} 0\n";
+        let told = unable(metrics).unwrap();
+        assert!(told.starts_with("eip155:8453: ") && told.ends_with("(coins)"), "{told}");
+        assert_eq!(unable("faregate_chain_settler_able{network=\"eip155:1\"} 1\n"), None);
+    }
+
+    #[test]
+    fn the_doctor_counts_payments_on_networks_that_are_not_named() {
+        assert!(left("faregate_chain_payments_elsewhere 3\n").unwrap().starts_with("3 payments"));
+        assert_eq!(left("faregate_chain_payments_elsewhere 0\n"), None);
+    }
 }

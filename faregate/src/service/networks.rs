@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use gateway::PublicNetworks;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use ledger::{Ledger, LedgerError};
+use ledger::Ledger;
+use prometheus::register_int_gauge_with_registry;
 use registry::config::network::{FacilitatorSettings, ForeignSettings, NetworkSettings, SettlerSettings};
 use registry::{Config, Registry};
 use settlement::chain::{Chain, Nodes};
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
+use crate::elsewhere;
 use crate::service::duty::{COLLECT, COMPARE, duty};
 use crate::service::outgoing_metrics::OutgoingMetrics;
 use crate::service::outlets;
@@ -87,7 +89,7 @@ impl Networks {
         stop: &watch::Sender<bool>,
         tasks: &mut Vec<JoinHandle<()>>,
     ) -> anyhow::Result<Option<Self>> {
-        warn_of_others(config, ledger).await.context("what is open on public networks")?;
+        warn_of_others(config, ledger, prometheus).await.context("what is open on public networks")?;
         if config.networks.is_empty() && config.foreign.is_empty() {
             return Ok(None);
         }
@@ -136,13 +138,21 @@ impl Networks {
 }
 
 /// Says where payments are open that nobody looks after: on networks that the file does not name, or not any more.
-async fn warn_of_others(config: &Config, ledger: &Ledger) -> Result<(), LedgerError> {
-    let named = config.networks.iter().map(|settings| &settings.network.id);
-    let named: Vec<_> = named.chain(config.foreign.iter().map(|settings| &settings.network.id)).collect();
+async fn warn_of_others(
+    config: &Config,
+    ledger: &Ledger,
+    prometheus: &prometheus::Registry,
+) -> anyhow::Result<()> {
     let open = ledger.open_on().await?;
-    for (network, payments) in open.iter().filter(|(network, _)| !named.iter().any(|id| ***id == **network)) {
-        tracing::warn!(%network, payments, "payments are open on a network that the file does not name: nobody settles them");
+    for warning in elsewhere::warnings(config, &open) {
+        tracing::warn!("{warning}");
     }
+    let counted = register_int_gauge_with_registry!(
+        "faregate_chain_payments_elsewhere",
+        "Payments that were open at the start on public networks which the file does not name: nobody settles them.",
+        prometheus
+    )?;
+    counted.set(elsewhere::payments(config, &open));
     Ok(())
 }
 

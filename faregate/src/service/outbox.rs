@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use registry::outbox::Standing;
 use settlement::Settling;
-use settlement::evm::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent};
+use settlement::evm::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent, Unclosed};
 
 pub(super) struct RegistryOutbox {
     outbox: registry::outbox::Outbox,
@@ -37,9 +38,12 @@ pub(super) fn failed(error: impl ToString) -> OutboxError {
 impl Outbox for RegistryOutbox {
     async fn resume(&self) -> Result<Resumed, OutboxError> {
         let unclosed = self.outbox.unclosed().await.map_err(failed)?;
-        let read = |(_, document): &(u64, String)| serde_json::from_str(document).map_err(failed);
-        let open = unclosed.open.iter().map(read).collect::<Result<Vec<Recorded>, _>>()?;
-        *self.texts.lock() = unclosed.open.into_iter().collect();
+        let read = |standing: &Standing| {
+            let recorded = serde_json::from_str(&standing.document).map_err(failed)?;
+            Ok(Unclosed { recorded, age: standing.age })
+        };
+        let open = unclosed.open.iter().map(read).collect::<Result<Vec<_>, OutboxError>>()?;
+        *self.texts.lock() = unclosed.open.into_iter().map(|one| (one.nonce, one.document)).collect();
         Ok(Resumed { open, next_nonce: unclosed.next_nonce })
     }
 

@@ -9,8 +9,11 @@ use registry::config::network::ForeignSettings;
 use registry::config::{NetworkSettings, SettlerSettings};
 use settlement::Settling;
 use settlement::comparison::Comparison;
+use settlement::evm::Unable;
 use settlement::rail::{Closed, RailObserver};
 use settlement::reconciler::Open;
+
+use super::settler_metrics::SettlerMetrics;
 
 /// Seconds, from a chain of a block each 200 ms to one that waits for confirmations.
 const SECONDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -29,8 +32,10 @@ pub(super) struct RailMetrics {
     written_off_units: IntCounterVec,
     differences: IntGauge,
     suspense: IntGauge,
+    unreadable: IntGauge,
     facilitators: IntGaugeVec,
     nodes: IntGaugeVec,
+    settlers: SettlerMetrics,
 }
 
 // === impl RailMetrics ===
@@ -61,10 +66,13 @@ impl RailMetrics {
         self.begin_any(network);
         self.written_off_units.with_label_values(&[network]).inc_by(0);
         self.nodes.with_label_values(&[network]).set(1);
-        if let SettlerSettings::Facilitators(all) = &settings.settler {
-            for one in all {
-                self.facilitators.with_label_values(&[&*one.url]).set(1);
+        match &settings.settler {
+            SettlerSettings::Facilitators(all) => {
+                for one in all {
+                    self.facilitators.with_label_values(&[&*one.url]).set(1);
+                }
             }
+            SettlerSettings::Evm(_) => self.settlers.set(network, false, None),
         }
     }
 
@@ -106,6 +114,11 @@ impl RailMetrics {
                 "Captured payments on public networks that are not settled for good yet, as far as they were read.",
                 registry
             )?,
+            unreadable: register_int_gauge_with_registry!(
+                "faregate_chain_payments_unreadable",
+                "Open payments on public networks that cannot be read in the books: they stay open until a person sees to them.",
+                registry
+            )?,
             closed: register_int_counter_vec_with_registry!(
                 "faregate_chain_closed_total",
                 "Open payments on public networks that were closed, by what the chain showed.",
@@ -140,6 +153,7 @@ impl RailMetrics {
                 &["network"],
                 registry
             )?,
+            settlers: SettlerMetrics::new(registry)?,
         })
     }
 }
@@ -160,6 +174,7 @@ impl RailObserver for RailMetrics {
     fn open(&self, open: Open) {
         self.unknown.set(i64::try_from(open.unknown).unwrap_or(i64::MAX));
         self.due.set(i64::try_from(open.due).unwrap_or(i64::MAX));
+        self.unreadable.set(i64::try_from(open.unreadable).unwrap_or(i64::MAX));
     }
 
     fn closed(&self, network: &str, closed: Closed) {
@@ -184,6 +199,10 @@ impl RailObserver for RailMetrics {
 
     fn facilitator(&self, name: &str, answers: bool) {
         self.facilitators.with_label_values(&[name]).set(i64::from(answers));
+    }
+
+    fn settler(&self, network: &str, is_able: bool, unable: Option<Unable>) {
+        self.settlers.set(network, is_able, unable);
     }
 
     fn nodes(&self, network: &str, answer: bool) {

@@ -6,7 +6,7 @@ use domain::{Custody, Party, PaymentId, Settle, TransactionId, UnixMillis, Walle
 use sqlx::FromRow;
 
 use super::rows::{Damaged, amount, fixed};
-use crate::intent::{Intent, OnChain, OpenIntent};
+use crate::intent::{Due, DuePlace, Intent, OnChain, OpenIntent};
 
 /// An intent as it stands.
 #[derive(Debug, FromRow)]
@@ -44,6 +44,13 @@ pub(crate) use intents;
 // === impl IntentColumns ===
 
 impl IntentColumns {
+    /// One that is due, whether or not the rest of it can be read.
+    pub(crate) fn due(self) -> Result<Due, Damaged> {
+        let payment = PaymentId::from_bytes(fixed(&self.payment)?);
+        let place = DuePlace { seconds: self.valid_before, payment: Some(payment) };
+        Ok(Due { payment, place, open: self.read().ok() })
+    }
+
     pub(crate) fn read(self) -> Result<OpenIntent, Damaged> {
         let custodies = [Custody::Direct, Custody::Treasury];
         let custody =

@@ -211,7 +211,8 @@ async fn spent(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given) ->
         return Ok(());
     }
     let networks = text_list(&wanted.spent.iter().map(|(network, _)| network).collect::<Vec<_>>())?;
-    let hashes = hex_list(wanted.spent.iter().map(|(_, transaction)| transaction.as_bytes()));
+    let hashes: Vec<_> = wanted.spent.iter().flat_map(|(_, transaction)| transaction.spellings()).collect();
+    let hashes = hex_list(hashes.iter().map(Vec::as_slice));
     let rows: Vec<(Vec<u8>, String, Vec<u8>)> =
         on_either!(session, c => sqlx::query_as(SPENT).bind(networks).bind(hashes).fetch_all(c))?;
     for (payment, network, hash) in rows {

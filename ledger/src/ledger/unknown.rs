@@ -12,7 +12,7 @@ use crate::batch::End;
 use crate::command::{Command, Work};
 use crate::error::{CaptureError, LedgerError, VoidError};
 use crate::hold::Holding;
-use crate::intent::{BookedIntent, Close, Debtor, Intent, OpenIntent};
+use crate::intent::{BookedIntent, Close, Debtor, Due, DuePlace, Intent, OpenIntent};
 use crate::reports;
 
 // === impl Ledger ===
@@ -88,13 +88,28 @@ impl Ledger {
     }
 
     /// Captured payments on a network (CAIP-2) that are still to be settled, or whose settlement may still be undone, the earliest to
-    /// expire first. Each network for itself: one that stands still is in no other's way.
+    /// expire first; without those that cannot be read.
     ///
     /// # Errors
     /// [`LedgerError::Read`].
     pub async fn due(&self, network: &str, limit: u32) -> Result<Vec<OpenIntent>, LedgerError> {
+        let due = self.due_between(network, (DuePlace::FIRST, i64::MAX), limit).await?;
+        Ok(due.into_iter().filter_map(|due| due.open).collect())
+    }
+
+    /// The same, all of them, behind a place, and of times up to that Unix second. Each network for itself: one that stands still is in no
+    /// other's way.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn due_between(
+        &self,
+        network: &str,
+        between: (DuePlace, i64),
+        limit: u32,
+    ) -> Result<Vec<Due>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
-        let due = reports::intents::due(&mut connection.session(), network, limit).await;
+        let due = reports::intents::due(&mut connection.session(), network, between, limit).await;
         due.map_err(crate::reads::read_error)
     }
 

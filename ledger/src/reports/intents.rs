@@ -12,14 +12,16 @@ use crate::books::rows::{Damaged, fixed, hex_list};
 use crate::books::session::{Session, on_either};
 use crate::database::Database;
 use crate::error::LedgerError;
-use crate::intent::{Booked, BookedIntent, Debtor, OpenIntent};
+use crate::intent::{Booked, BookedIntent, Debtor, Due, DuePlace};
 use crate::reads::read_error;
 
-/// Those of captured payments on the network `$1`: what is still held is the writer's.
+/// Those of captured payments on the network `$1`: what is still held is the writer's. Behind the time `$2` and the payment `$3`, up to the
+/// time `$4`.
 const DUE: &str = concat!(
     intents!(),
-    "where i.network = $1 and i.closed is null and exists (select 1 from payment p where p.id = i.payment)
-     order by i.valid_before, i.payment limit $2"
+    "where i.network = $1 and i.closed is null and (i.valid_before, i.payment) > ($2, $3) and i.valid_before <= $4
+       and exists (select 1 from payment p where p.id = i.payment)
+     order by i.valid_before, i.payment limit $5"
 );
 
 /// Those of the payments `$1`.
@@ -68,10 +70,10 @@ const DEBTORS: &str = "
 select network, payer, max(closed_at) from intent where closed = 'written_off' and closed_at >= $1
 group by network, payer order by 3 desc limit $2";
 
-/// The payment that the transaction `$2` of the network `$1` settled, where that is no EVM one.
+/// The payment that the transaction of these names (`$2`) of the network `$1` settled, where that is no EVM one.
 const SETTLED_BY: &str = "
 select payment from intent
-where network = $1 and hash = $2 and substr(network, 1, 7) <> 'eip155:' and hash is not null and spent_before is null";
+where network = $1 and hash in (select unhex(value) from json_each($2)) and substr(network, 1, 7) <> 'eip155:' and hash is not null and spent_before is null";
 
 /// An intent, and what the books say of it.
 #[derive(Debug, FromRow)]
@@ -110,16 +112,20 @@ pub(crate) async fn booked(
     rows.into_iter().map(read).collect()
 }
 
-/// See [`crate::Ledger::due`].
+/// See [`crate::Ledger::due_between`].
 pub(crate) async fn due(
     session: &mut Session<'_>,
     network: &str,
+    (behind, until): (DuePlace, i64),
     limit: u32,
-) -> Result<Vec<OpenIntent>, sqlx::Error> {
+) -> Result<Vec<Due>, sqlx::Error> {
     let network = network.to_owned();
-    let rows: Vec<IntentColumns> =
-        on_either!(session, c => sqlx::query_as(DUE).bind(network).bind(i64::from(limit)).fetch_all(c))?;
-    rows.into_iter().map(|columns| Ok(columns.read()?)).collect()
+    let payment = behind.payment.map(|payment| payment.as_bytes().to_vec()).unwrap_or_default();
+    let rows: Vec<IntentColumns> = on_either!(session, c => {
+        let query = sqlx::query_as(DUE).bind(network).bind(behind.seconds).bind(payment);
+        query.bind(until).bind(i64::from(limit)).fetch_all(c)
+    })?;
+    rows.into_iter().map(|columns| Ok(columns.due()?)).collect()
 }
 
 /// See [`crate::Ledger::still_open`].
@@ -135,6 +141,17 @@ pub(crate) async fn still_open(
 /// See [`crate::Ledger::open_on`].
 pub(crate) async fn open_on(session: &mut Session<'_>) -> Result<Vec<(String, i64)>, sqlx::Error> {
     on_either!(session, c => sqlx::query_as(OPEN_ON).fetch_all(c))
+}
+
+/// The same as [`crate::Ledger::open_on`] for the books of a stopped or running ledger, reading only.
+///
+/// # Errors
+/// [`LedgerError::Read`] where there is no ledger that can be read.
+pub async fn open_on_of(database: &Database) -> Result<Vec<(String, i64)>, LedgerError> {
+    let mut reader = Reader::open(database).await?;
+    let found = open_on(&mut reader.session()).await;
+    reader.close().await;
+    found.map_err(read_error)
 }
 
 /// Those of these payments whose value moved first, and whose time was over then.
@@ -156,9 +173,10 @@ pub(crate) async fn settled_by(
     network: &str,
     transaction: TransactionId,
 ) -> Result<Option<PaymentId>, sqlx::Error> {
-    let (network, hash) = (network.to_owned(), transaction.as_bytes().to_vec());
+    let names = transaction.spellings();
+    let (network, names) = (network.to_owned(), hex_list(names.iter().map(Vec::as_slice)));
     let found: Option<Vec<u8>> = on_either!(session, c => {
-        sqlx::query_scalar(SETTLED_BY).bind(network).bind(hash).fetch_optional(c)
+        sqlx::query_scalar(SETTLED_BY).bind(network).bind(names).fetch_optional(c)
     })?;
     Ok(found.as_deref().map(fixed).transpose()?.map(PaymentId::from_bytes))
 }

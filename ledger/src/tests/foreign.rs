@@ -18,7 +18,7 @@ fn named(text: &str) -> Party {
 }
 
 pub(super) fn moved(text: &str) -> TransactionId {
-    TransactionId::Named(text.parse().unwrap())
+    TransactionId::named(text.parse().unwrap())
 }
 
 /// A payment of ten cents, that `nonce` names.
@@ -230,5 +230,19 @@ async fn what_somebody_says_of_a_payment_is_in_the_commit_that_makes_it_so_and_n
     let (last, _) = changes.verdicts[1];
     let rest = books.ledger.changes((changes.verdicts[0].0, i64::MAX), 1).await.unwrap();
     assert_eq!(rest.verdicts.iter().map(|(batch, _)| *batch).collect::<Vec<_>>(), [last]);
+    books.finish().await;
+}
+
+/// Books of before keep what a facilitator said in capitals as it was said.
+#[tokio::test]
+async fn a_transaction_that_is_named_in_capitals_or_not_pays_once() {
+    let books = Books::new();
+    let [one, other] = left_unknown(&books, [1, 2]).await;
+    let as_written = TransactionId::Named("0xABCD".parse().unwrap());
+    books.ledger.close(one.payment, Close::Moved(as_written)).await.unwrap();
+    let again = books.ledger.close(other.payment, Close::Moved(moved("0xAbCd"))).await;
+    assert_eq!(again, Err(LedgerError::TransactionSpent));
+    assert_eq!(books.ledger.settled_by(SOLANA, moved("0xabcd")).await.unwrap(), Some(one.payment));
+    books.ledger.close(other.payment, Close::Void).await.unwrap();
     books.finish().await;
 }

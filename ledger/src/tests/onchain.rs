@@ -9,8 +9,8 @@ use domain::{
 
 use super::kit::{Books, NOON, amount, clean, request};
 use crate::{
-    Close, Debtor, Held, HoldError, HoldRequest, Intent, LedgerError, RefundReason, RefundRequest, Revenue,
-    RevenueBy,
+    Close, Debtor, DuePlace, Held, HoldError, HoldRequest, Intent, LedgerError, RefundReason, RefundRequest,
+    Revenue, RevenueBy,
 };
 
 pub(super) const TRANSACTION: B256 = B256::repeat_byte(0xaa);
@@ -274,5 +274,43 @@ async fn only_its_recipient_gives_back_what_came_from_a_public_network() {
     let payment = receipt.record().payment;
     receipt.delivered();
     assert_eq!(books.ledger.write_off(payment).await, Err(LedgerError::OnChain));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_due_is_read_on_from_a_place_and_a_row_that_cannot_be_read_hides_no_other() {
+    let mut books = Books::new();
+    let payments = [1, 2, 3].map(|nonce| onchain(nonce, DIRECT, Settle::Deferred));
+    for request in &payments {
+        books.hold(request.clone()).await.unwrap().capture().await.unwrap().delivered();
+    }
+    let over = i64::try_from(payments[0].intent.as_ref().unwrap().valid_before).unwrap();
+    let between = async |books: &Books, between, limit| {
+        books.ledger.due_between("eip155:84532", between, limit).await.unwrap()
+    };
+    let all = between(&books, (DuePlace::FIRST, i64::MAX), 10).await;
+    assert_eq!(between(&books, (DuePlace::FIRST, over), 2).await, all[..2]);
+    assert_eq!(between(&books, (all[1].place, over), 2).await, all[2..]);
+    assert_eq!(between(&books, (DuePlace::before(over), over), 10).await, all);
+    assert_eq!(between(&books, (DuePlace::FIRST, over - 1), 10).await, []);
+    assert_eq!(between(&books, (DuePlace::before(over + 1), i64::MAX), 10).await, []);
+    if std::env::var("FAREGATE_TEST_DATABASE").is_ok_and(|database| database == "postgres") {
+        return books.finish().await;
+    }
+    books.close();
+    let first = "update intent set since_block = -1 where payment = (select min(payment) from intent)";
+    super::audit::tamper(&books.path(), first).await;
+    books.reopen();
+    let read = between(&books, (DuePlace::FIRST, i64::MAX), 10).await;
+    assert_eq!(read.iter().map(|due| due.open.is_some()).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(
+        read.iter().map(|due| due.place).collect::<Vec<_>>(),
+        all.iter().map(|due| due.place).collect::<Vec<_>>()
+    );
+    assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap().len(), 2);
+    books.close();
+    let mended = "update intent set since_block = 1 where since_block = -1";
+    super::audit::tamper(&books.path(), mended).await;
+    books.reopen();
     books.finish().await;
 }

@@ -1,12 +1,13 @@
 //! Rows of `sent_transaction` and `sent_member`.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use domain::UnixMillis;
 
 use super::pool::{execute, on_either};
 use super::{Session, StoreError};
-use crate::outbox::Unclosed;
+use crate::outbox::{Standing, Unclosed};
 
 /// Why nothing of it is changed.
 const OTHERS: &str = "transaction that somebody else wrote down";
@@ -14,22 +15,30 @@ const OTHERS: &str = "transaction that somebody else wrote down";
 /// A network and an account on it.
 type Of<'a> = (&'a str, &'a str);
 
-pub(crate) async fn unclosed(session: &mut Session<'_>, of: Of<'_>) -> Result<Unclosed, StoreError> {
-    const OPEN: &str = "select nonce, document from sent_transaction
+pub(crate) async fn unclosed(
+    session: &mut Session<'_>,
+    of: Of<'_>,
+    now: UnixMillis,
+) -> Result<Unclosed, StoreError> {
+    const OPEN: &str = "select nonce, document, at from sent_transaction
          where network = $1 and account = $2 and closed = 0 order by nonce";
     const LAST: &str = "select max(nonce) from sent_transaction where network = $1 and account = $2";
-    let rows: Vec<(i64, String)> =
+    let rows: Vec<(i64, String, i64)> =
         on_either!(session, c => sqlx::query_as(OPEN).bind(of.0).bind(of.1).fetch_all(c))?;
     let last: Option<i64> =
         on_either!(session, c => sqlx::query_scalar(LAST).bind(of.0).bind(of.1).fetch_one(c))?;
-    let open = rows.into_iter().map(|(nonce, document)| Ok((read(nonce)?, document)));
+    let open = rows.into_iter().map(|(nonce, document, at)| {
+        let age = Duration::from_millis(u64::try_from(now.0.saturating_sub(at)).unwrap_or_default());
+        Ok(Standing { nonce: read(nonce)?, document, age })
+    });
     let next_nonce = last.map(read).transpose()?.map_or(0, |last| last.saturating_add(1));
     Ok(Unclosed { open: open.collect::<Result<_, StoreError>>()?, next_nonce })
 }
 
 pub(crate) async fn recorded(session: &mut Session<'_>, of: Of<'_>, first: u64) -> Result<u64, StoreError> {
     const COUNT: &str =
-        "select count(*) from sent_transaction where network = $1 and account = $2 and nonce >= $3";
+        "select count(*) from sent_transaction where network = $1 and account = $2 and nonce >= $3
+         and (closed = 0 or landed is not null)";
     let first = written(first)?;
     let count: i64 =
         on_either!(session, c => sqlx::query_scalar(COUNT).bind(of.0).bind(of.1).bind(first).fetch_one(c))?;

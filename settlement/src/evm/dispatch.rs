@@ -125,11 +125,16 @@ impl<O: Outbox> Task<O> {
 
     /// That no transaction has been in no block for too long.
     async fn goes_on(&self) -> Result<(), Failure> {
-        let Some(stuck) = self.flights.iter().find(|flight| flight.is_stuck()) else { return Ok(()) };
+        if !self.flights.iter().any(Flight::is_late) {
+            return Ok(());
+        }
+        let (head, bump_after) = (self.chain.head().await?, self.settings.bump_after);
+        let Some(stuck) = self.flights.iter().find(|flight| flight.is_stuck(head, bump_after)) else {
+            return Ok(());
+        };
         let nonce = stuck.recorded.nonce;
         // Whether the network does not take it, or this node stands still and another process has a better one.
-        let has_new_blocks = self.chain.head().await? > stuck.begun_at;
-        Err(if has_new_blocks { Failure::Stuck(nonce) } else { Failure::Still(nonce) })
+        Err(if head > stuck.begun_at { Failure::Stuck(nonce) } else { Failure::Still(nonce) })
     }
 
     /// Declines those that are too dear for the coins that are there, where a payment is not: nobody waits behind them.

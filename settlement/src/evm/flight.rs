@@ -5,17 +5,25 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use tokio::time::Instant;
 
+use super::PATIENCE;
 use super::member::Member;
-use super::outbox::Recorded;
+use super::outbox::{Recorded, Unclosed};
 use super::transaction::Version;
 use crate::chain::{Chain, Receipt, RpcError};
 
 /// Most versions of one transaction: each is looked for.
 const VERSIONS_MAX: usize = 24;
 
-/// How long a transaction may be in no block before nobody is served on credit of it: two blocks of a slow network, which take 12 s
-/// each, and a little more; and half of the minute that payments are commonly good for, so that what was served until then has time left.
-pub(super) const UNSEEN_MAX: Duration = Duration::from_secs(30);
+/// How long a transaction may be in no block at least, before nobody is served on credit of it: half of the minute that payments are
+/// commonly good for, so that what was served until then has time left.
+pub(super) const UNSEEN_MIN: Duration = Duration::from_secs(30);
+
+/// And at most, as long as anybody waits for a payment. In between it is waited for what is offered more for it: blocks of a slow network
+/// take 12 s each.
+pub(super) const UNSEEN_MAX: Duration = PATIENCE;
+
+/// Blocks in which a dearer version may be found.
+const DEARER_BLOCKS: u64 = 2;
 
 /// Where a transaction is.
 pub(super) enum Look {
@@ -38,10 +46,14 @@ pub(super) struct Flight {
     pub(super) seen: Option<Receipt>,
     /// The last block at that time.
     looked_at: u64,
+    /// For how long it had been written down when this process began with it; zero once it was seen in a block.
+    age: Duration,
     /// When it was last seen in a block, or begun with.
     seen_at: Instant,
-    /// The last block when it was begun with.
+    /// The last block at that time.
     pub(super) begun_at: u64,
+    /// Whether it was looked for since this process began with it.
+    was_looked_for: bool,
     /// The last block when it was last sent.
     pub(super) sent_at: u64,
     /// The last block when its newest version was made.
@@ -53,15 +65,24 @@ pub(super) struct Flight {
 impl Flight {
     /// Sent just now, in its first version.
     pub(super) fn sent(recorded: Recorded, is_alone: bool, head: u64) -> Self {
-        let seen_at = Instant::now();
-        let (looked_at, begun_at, sent_at, offered_at) = (head, head, head, head);
-        Self { recorded, is_alone, seen: None, looked_at, seen_at, begun_at, sent_at, offered_at }
+        Self {
+            recorded,
+            is_alone,
+            seen: None,
+            looked_at: head,
+            age: Duration::ZERO,
+            seen_at: Instant::now(),
+            begun_at: head,
+            was_looked_for: true,
+            sent_at: head,
+            offered_at: head,
+        }
     }
 
     /// Recorded by somebody who has ended since: to be sent, whether it was or not.
-    pub(super) fn resumed(recorded: Recorded, head: u64) -> Self {
+    pub(super) fn resumed(Unclosed { recorded, age }: Unclosed, head: u64) -> Self {
         let is_alone = recorded.members.iter().any(Member::goes_alone);
-        Self { sent_at: 0, ..Self::sent(recorded, is_alone, head) }
+        Self { age, was_looked_for: false, sent_at: 0, ..Self::sent(recorded, is_alone, head) }
     }
 
     /// Whether it is a batch that is in no block yet.
@@ -69,9 +90,21 @@ impl Flight {
         self.seen.is_none() && !self.is_alone
     }
 
-    /// Whether it has been in no block for too long. None of a later nonce can be in one before it.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.seen.is_none() && self.seen_at.elapsed() >= UNSEEN_MAX
+    /// Whether it has been in no block for so long that it may be stuck. None of a later nonce can be in one before it.
+    pub(super) fn is_late(&self) -> bool {
+        self.was_looked_for && self.seen.is_none() && self.unseen_for() >= UNSEEN_MIN
+    }
+
+    /// Whether one that is late is stuck: more was offered for it after so many blocks, and a dearer one would be in a block by now; or
+    /// there were no blocks at all; or nobody can wait any longer.
+    pub(super) fn is_stuck(&self, head: u64, bump_after: u64) -> bool {
+        let dearer_by = self.begun_at.saturating_add(bump_after).saturating_add(DEARER_BLOCKS);
+        let stands_still = head <= self.begun_at && self.seen_at.elapsed() >= UNSEEN_MIN;
+        self.is_late() && (stands_still || head >= dearer_by || self.unseen_for() >= UNSEEN_MAX)
+    }
+
+    fn unseen_for(&self) -> Duration {
+        self.age.saturating_add(self.seen_at.elapsed())
     }
 
     pub(super) fn newest(&self) -> Option<&Version> {
@@ -88,10 +121,10 @@ impl Flight {
             return Ok(Look::Included);
         }
         let found = self.receipt(chain).await?;
-        self.looked_at = head;
+        (self.looked_at, self.was_looked_for) = (head, true);
         self.seen.clone_from(&found);
         let Some(receipt) = found else { return self.passed(chain, sender, head).await };
-        self.seen_at = Instant::now();
+        (self.seen_at, self.age, self.begun_at) = (Instant::now(), Duration::ZERO, head);
         // A receipt shows that its block is there, whatever was said of the last one.
         let counts =
             chain.settled_below(head.max(receipt.block())).is_some_and(|block| receipt.block() <= block);

@@ -1,5 +1,6 @@
 //! Whether the outbox knows all that our key sent. It does not where it was restored from an older backup, and where somebody else has
-//! the key: a transfer of our own that it does not know may have left before, and nothing but the outbox keeps it from leaving twice.
+//! the key, as one more transaction or one in the place of ours shows: a transfer of our own that it does not know may have left before,
+//! and nothing but the outbox keeps it from leaving twice.
 //!
 //! What payers signed has nonces of its own, and goes on.
 

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::B256;
 use async_trait::async_trait;
@@ -20,7 +21,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// What was recorded and not closed, by nonce, and the first nonce above all that were ever recorded.
     async fn resume(&self) -> Result<Resumed, OutboxError>;
 
-    /// How many transactions stand there from a nonce on, closed or not.
+    /// How many transactions stand there from a nonce on, closed or not; without those whose place another one took: that one is not known.
     async fn recorded(&self, first: u64) -> Result<u64, OutboxError>;
 
     /// Writes a transaction down, durably, where nothing stands under its nonce, or a version more of the one that stands there. It is
@@ -93,11 +94,20 @@ pub struct Landed {
     pub gas: u64,
 }
 
+/// A transaction that was written down, and not closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unclosed {
+    /// As it stands.
+    pub recorded: Recorded,
+    /// How long ago its first version was written down.
+    pub age: Duration,
+}
+
 /// What stood in the outbox at a start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resumed {
     /// By nonce.
-    pub open: Vec<Recorded>,
+    pub open: Vec<Unclosed>,
     /// 0 where nothing was ever recorded.
     pub next_nonce: u64,
 }

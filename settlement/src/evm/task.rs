@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use super::burning::Burning;
-use super::flight::{Flight, UNSEEN_MAX};
+use super::flight::{Flight, UNSEEN_MIN};
 use super::member::Member;
-use super::outbox::{Outbox, OutboxError, Recorded};
+use super::outbox::{Outbox, OutboxError, Unclosed};
 use super::{Ask, MULTICALL3, Readiness, Settings, Waiter};
 use crate::chain::{Chain, RpcError};
 use crate::duty::{Alone, Duty};
@@ -50,10 +50,10 @@ pub(super) enum Failure {
         cap: u64,
     },
     /// The network does not take what was sent.
-    #[error("the transaction with nonce {0} has been in no block for {seconds} s", seconds = UNSEEN_MAX.as_secs())]
+    #[error("the transaction with nonce {0} has been in no block for more than {seconds} s", seconds = UNSEEN_MIN.as_secs())]
     Stuck(u64),
     /// Its nodes show no new blocks.
-    #[error("no new block in the {seconds} s since the transaction with nonce {0} was sent", seconds = UNSEEN_MAX.as_secs())]
+    #[error("no new block in the {seconds} s since the transaction with nonce {0} was sent", seconds = UNSEEN_MIN.as_secs())]
     Still(u64),
 }
 
@@ -84,7 +84,8 @@ pub struct Task<O> {
     pub(super) duty: Arc<dyn Duty>,
     /// Steps in a row that were not made.
     pub(super) failed: u32,
-    /// Whether something may be written down that is not known here: a record or a close was refused, or its answer was lost.
+    /// Whether something may be written down, or was sent, that is not known here: a record or a close was refused, or its answer was lost,
+    /// or another transaction took the place of ours.
     pub(super) is_unsure: bool,
 }
 
@@ -144,6 +145,7 @@ impl<O: Outbox> Task<O> {
         while let Err(failure) = self.resume().await {
             warn!(%failure, "the settler cannot begin yet");
             self.readiness.failing.store(true, Ordering::Relaxed);
+            *self.readiness.unable.lock() = Some((&failure).into());
             ticks.tick().await;
         }
         let mut asked = Vec::new();
@@ -196,9 +198,9 @@ impl<O: Outbox> Task<O> {
         let resumed = self.outbox.resume().await?;
         self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = resumed.next_nonce;
-        let members = resumed.open.iter().flat_map(|recorded| &recorded.members);
+        let members = resumed.open.iter().flat_map(|unclosed| &unclosed.recorded.members);
         self.waiting = members.map(|member| (Arc::clone(&member.id), Vec::new())).collect();
-        self.flights = resumed.open.into_iter().map(|recorded| Flight::resumed(recorded, head)).collect();
+        self.flights = resumed.open.into_iter().map(|unclosed| Flight::resumed(unclosed, head)).collect();
         Ok(())
     }
 
@@ -209,18 +211,19 @@ impl<O: Outbox> Task<O> {
         self.look_back(sent, resumed.next_nonce).await?;
         self.next_nonce = self.next_nonce.max(resumed.next_nonce);
         self.leave_closed(&resumed.open);
-        for recorded in resumed.open {
+        for unclosed in resumed.open {
+            let recorded = &unclosed.recorded;
             self.queue.retain(|member| recorded.members.iter().all(|other| other.id != member.id));
             let known = self.flights.iter_mut().find(|flight| flight.recorded.nonce == recorded.nonce);
             if let Some(flight) = known {
                 // Whoever wrote a version down may have sent it.
-                flight.recorded = recorded;
+                flight.recorded = unclosed.recorded;
                 continue;
             }
             for member in &recorded.members {
                 self.waiting.entry(Arc::clone(&member.id)).or_default();
             }
-            self.flights.push(Flight::resumed(recorded, head));
+            self.flights.push(Flight::resumed(unclosed, head));
         }
         self.is_unsure = false;
         Ok(())
@@ -228,8 +231,9 @@ impl<O: Outbox> Task<O> {
 
     /// What another sender has closed is nothing to look after any more. Its members are looked at as if they were asked for again: the
     /// chain or the outbox has what became of them.
-    fn leave_closed(&mut self, open: &[Recorded]) {
-        let is_closed = |flight: &mut Flight| open.iter().all(|other| other.nonce != flight.recorded.nonce);
+    fn leave_closed(&mut self, open: &[Unclosed]) {
+        let is_closed =
+            |flight: &mut Flight| open.iter().all(|other| other.recorded.nonce != flight.recorded.nonce);
         let closed: Vec<Flight> = self.flights.extract_if(.., is_closed).collect();
         self.queue.extend(closed.into_iter().flat_map(|flight| flight.recorded.members));
     }

@@ -32,6 +32,8 @@ struct Standing {
     refuses: bool,
     /// Given up.
     given_up: Vec<Arc<str>>,
+    /// Written down before a start.
+    unclosed: Vec<Unclosed>,
 }
 
 // === impl Fake ===
@@ -45,7 +47,7 @@ impl Fake {
 #[async_trait]
 impl Outbox for Fake {
     async fn resume(&self) -> Result<Resumed, OutboxError> {
-        Ok(Resumed::default())
+        Ok(Resumed { open: self.0.lock().unclosed.clone(), next_nonce: 0 })
     }
 
     async fn recorded(&self, _first: u64) -> Result<u64, OutboxError> {

@@ -43,6 +43,7 @@ impl<O: Outbox> Task<O> {
                 () = self.work() => return,
                 () = turn_goes(&*duty) => {
                     warn!(%key, chain, "it is another process's turn to send");
+                    *self.readiness.unable.lock() = None;
                     None
                 }
                 () = keeps_failing(&failing), if duty.is_shared() => {

@@ -48,6 +48,8 @@ impl<O: Outbox> Task<O> {
             }
         };
         self.finish(&self.flights[place].recorded.clone(), landed.as_ref()).await?;
+        // Somebody else sends by our key: whether a transfer may be sent is asked again before the next one is.
+        self.is_unsure |= landed.is_none();
         Ok(true)
     }
 

@@ -127,7 +127,7 @@ impl Witness {
                 self.nodes.call("getTransaction", json!([one.signature, how])).await?;
             if landed.is_some_and(|landed| landed.paid(open, &message)) {
                 let signature = one.signature.parse();
-                return Ok(Some(TransactionId::Named(signature.map_err(|_| RpcError::Malformed(LIST))?)));
+                return Ok(Some(TransactionId::named(signature.map_err(|_| RpcError::Malformed(LIST))?)));
             }
         }
         Ok(None)

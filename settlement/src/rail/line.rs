@@ -87,6 +87,9 @@ impl Line {
     }
 
     pub(super) async fn refresh(&self, clock: &dyn Clock, observer: &dyn RailObserver) {
+        if let Settler::Evm(settler) = &self.settler {
+            observer.settler(&self.network.id, settler.is_available(), settler.unable());
+        }
         let read = self.chain.settled_block().await;
         if let Ok(block) = self.note(read, (clock, observer)) {
             self.last_block.store(block.number, Ordering::Relaxed);

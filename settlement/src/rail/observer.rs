@@ -4,6 +4,7 @@ use domain::Amount;
 
 use super::Settling;
 use crate::comparison::Comparison;
+use crate::evm::Unable;
 use crate::reconciler::Open;
 
 /// How an open payment was closed.
@@ -31,6 +32,8 @@ pub trait RailObserver: Send + Sync + 'static {
     fn compared(&self, comparison: &Comparison);
     /// A facilitator is left alone after failures, or answers again.
     fn facilitator(&self, name: &str, answers: bool);
+    /// Whether our own transactions can be sent on a network, and why this process cannot.
+    fn settler(&self, network: &str, is_able: bool, unable: Option<Unable>);
     /// A network's nodes could not be read, or can be again.
     fn nodes(&self, network: &str, answer: bool);
 }
@@ -45,5 +48,6 @@ impl RailObserver for Unobserved {
     fn closed(&self, _: &str, _: Closed) {}
     fn compared(&self, _: &Comparison) {}
     fn facilitator(&self, _: &str, _: bool) {}
+    fn settler(&self, _: &str, _: bool, _: Option<Unable>) {}
     fn nodes(&self, _: &str, _: bool) {}
 }

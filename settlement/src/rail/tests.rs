@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::chain::{Chain, Nodes};
 use crate::comparison::{Comparison, Difference};
+use crate::evm::Unable;
 use crate::facilitator::{Configuration, Facilitator, Headers};
 use crate::mock::{Act, Call, Mock};
 use crate::reconciler::Open;
@@ -323,6 +324,8 @@ impl RailObserver for Seen {
     fn facilitator(&self, name: &str, answers: bool) {
         self.facilitators.lock().push((name.to_owned(), answers));
     }
+
+    fn settler(&self, _: &str, _: bool, _: Option<Unable>) {}
 
     fn nodes(&self, network: &str, answer: bool) {
         assert_eq!(network, NETWORK);

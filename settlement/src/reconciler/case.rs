@@ -35,7 +35,10 @@ impl Shared {
                 let was_asked = self.rail.last_heard(&open.payment).is_some();
                 self.follow(&open, &signed, was_asked).await
             }
-            Err(error) => unreadable(&open, &error),
+            Err(error) => {
+                self.misread(open.payment, &open.intent.network, &error);
+                Case::Open
+            }
         };
         let (evidence, closed) = match case {
             Case::Moved(transaction, value) => (close(transaction, value), Closed::Moved),
@@ -50,7 +53,10 @@ impl Shared {
     pub(super) async fn due(self: Arc<Self>, open: OpenIntent) {
         let case = match Signed::of(&open.intent) {
             Ok(signed) => self.collect(&open, &signed).await,
-            Err(error) => unreadable(&open, &error),
+            Err(error) => {
+                self.misread(open.payment, &open.intent.network, &error);
+                Case::Open
+            }
         };
         match case {
             Case::Moved(transaction, value) => {
@@ -169,9 +175,4 @@ impl Shared {
 fn close(transaction: B256, value: U256) -> Close {
     let amount = i64::try_from(value).ok().and_then(Amount::from_atomic);
     amount.map_or(Close::Moved(transaction.into()), |amount| Close::MovedPart(transaction.into(), amount))
-}
-
-fn unreadable(open: &OpenIntent, error: &crate::SignedError) -> Case {
-    tracing::error!(payment = %open.payment, %error, "an open payment cannot be followed");
-    Case::Open
 }

@@ -27,28 +27,31 @@ struct Look {
     was_asked: bool,
     /// Since when its nonce is shown as used for nothing.
     void_since: Option<UnixMillis>,
+    /// It was told that it cannot be read.
+    is_unreadable: bool,
 }
 
 // === impl Known ===
 
 impl Known {
-    /// Forgets what is open no more.
-    pub(super) fn keep(&mut self, open: &HashSet<PaymentId>) {
+    /// Forgets what is open no more. How many of the rest cannot be read.
+    pub(super) fn keep(&mut self, open: &HashSet<PaymentId>) -> usize {
         self.payments.retain(|payment, look| look.is_running || open.contains(payment));
+        self.payments.values().filter(|look| look.is_unreadable).count()
     }
 
     /// Whether it is looked after from now on.
     pub(super) fn begin(&mut self, payment: PaymentId, now: UnixMillis) -> bool {
-        let look = self.payments.entry(payment).or_insert(Look {
-            is_running: false,
-            next: now,
-            pause_ms: PAUSE_MS,
-            was_asked: false,
-            void_since: None,
-        });
+        let look = self.payments.entry(payment).or_insert(Look::first(now));
         let begins = !look.is_running && look.next <= now;
         look.is_running |= begins;
         begins
+    }
+
+    /// It cannot be read. Whether that is new.
+    pub(super) fn misread(&mut self, payment: PaymentId, now: UnixMillis) -> bool {
+        let look = self.payments.entry(payment).or_insert(Look::first(now));
+        !std::mem::replace(&mut look.is_unreadable, true)
     }
 
     /// Nobody looks after it any more; the next time after a pause.
@@ -76,5 +79,14 @@ impl Known {
         let Some(look) = self.payments.get_mut(payment) else { return false };
         look.void_since = is_void.then_some(look.void_since.unwrap_or(now));
         look.void_since.is_some_and(|since| now >= since.plus(VOID_MS))
+    }
+}
+
+// === impl Look ===
+
+impl Look {
+    const fn first(now: UnixMillis) -> Self {
+        let (is_running, was_asked, is_unreadable) = (false, false, false);
+        Self { is_running, next: now, pause_ms: PAUSE_MS, was_asked, void_since: None, is_unreadable }
     }
 }

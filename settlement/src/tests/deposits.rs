@@ -77,7 +77,7 @@ impl Till {
     async fn reconcile(&mut self) {
         self.world.later(15_000);
         self.world.rail.refresh().await;
-        self.reconciler.round().await.unwrap();
+        self.reconciler.round().await;
     }
 
     fn settlements(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use tests::chain::NETWORK;
 use tests::facilitator::{Call, Conduct};
+use tests::process::run;
 use tests::wait::until;
 use tests::{Gate, PublicWorld, Request, Route};
 
@@ -88,6 +89,10 @@ async fn what_is_open_on_a_network_that_the_file_names_no_more_is_said_and_is_se
     world.gateway.restart().await;
     let said = world.gateway.logged("payments are open on a network that the file does not name").await;
     assert!(said.contains(NETWORK), "{said}");
+    world.gateway.counted("faregate_chain_payments_elsewhere", &[], 1).await;
+    let file = world.gateway.config_path().display().to_string();
+    let checked = run(&["check", "-c", &file]).await;
+    assert!(checked.out.contains(&format!("warning: networks: {NETWORK}: ")), "{}", checked.out);
     world.gateway.terminate().await;
     world.gateway.overwrite(&text);
     world.facilitator.on(Call::Settle, Conduct::honest());

@@ -87,7 +87,7 @@ async fn one_that_stands_in_the_outbox_though_its_writer_heard_an_error_is_sent_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_whose_nonce_another_transaction_took_is_told_and_never_sent_again_by_itself() {
+async fn one_whose_nonce_another_transaction_took_is_told_and_no_other_is_sent_until_a_person_has_looked() {
     let network = network().await;
     let outbox = Memory::default();
     outbox.hang();
@@ -108,16 +108,34 @@ async fn one_whose_nonce_another_transaction_took_is_told_and_never_sent_again_b
     let told = answered(asked).await;
     assert!(matches!(&told, Settling::Refused(why) if why.contains("took its place")), "{told:?}");
     assert_eq!(second.settle(transfer("out/0")).await, told);
-    expect_moved(&network, 0).await;
+    // Whoever took it has the key, and may have sent others: what payers signed goes on.
+    let held = answered(second.ask(transfer("out/1"))).await;
+    assert!(matches!(&held, Settling::Unknown(why) if why.contains("does not know all")), "{held:?}");
+    assert!(!second.handle.knows_all());
+    let payer = network.payers(1, 1_000).await.remove(0);
+    let asked = second.ask(member(&payer, &offer()));
+    let lands = async || {
+        network.mine(1).await;
+        asked.is_finished().then_some(())
+    };
+    tests::wait::until("a payment", lands).await;
+    transaction(&answered(asked).await);
+    drop(second);
+    let third = Settler::start(&network, &outbox, 2);
+    assert!(matches!(third.settle(transfer("out/1")).await, Settling::Unknown(_)));
+    drop(third);
+    assert_eq!(network.balance(recipient()).await, 1_000);
     // A person has seen to it: under another name it is another one.
-    let asked = second.ask(transfer("out/1"));
+    let knowing = Settings { first_nonce: 2, ..settings() };
+    let fourth = Settler::start_with(&network, &outbox, 2, knowing);
+    let asked = fourth.ask(transfer("out/1"));
     let lands = async || {
         network.mine(1).await;
         asked.is_finished().then_some(())
     };
     tests::wait::until("the second one", lands).await;
     transaction(&answered(asked).await);
-    expect_moved(&network, 1).await;
+    assert_eq!(network.balance(recipient()).await, 1_000 + UNITS);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use super::flight::UNSEEN_MAX;
+use super::flight::{UNSEEN_MAX, UNSEEN_MIN};
 use super::*;
 
 /// A node on which every call would succeed, a unit of gas is offered two wei for, and the account has so many.
@@ -38,6 +38,7 @@ impl Gas {
                 "eth_getBalance" => json!(format!("{coins:#x}")),
                 "eth_call" => json!("0x"),
                 "eth_sendRawTransaction" => json!(B256::ZERO),
+                "eth_getTransactionReceipt" => json!(null),
                 other => panic!("{other}"),
             };
             json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string()
@@ -86,10 +87,11 @@ async fn where_gas_costs_more_than_may_be_offered_nothing_is_sent_and_nobody_wai
     assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
     assert!(task.flights.is_empty() && !settler.is_available());
     assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
+    assert_eq!(settler.unable(), Some(Unable::Price));
     gas.base.store(1_000_000_000, Ordering::Relaxed);
     let _answered = task.queued(payout("out/0"));
     step(&mut task).await;
-    assert!(settler.is_available());
+    assert!(settler.is_available() && settler.unable().is_none());
     assert_eq!(task.flights.len(), 1);
 }
 
@@ -115,20 +117,66 @@ async fn behind_a_transaction_that_no_block_takes_nobody_waits_and_nobody_is_ser
     let mut answered = task.queued(payment("pay_1"));
     step(&mut task).await;
     assert!(settler.is_available() && answered.try_recv().is_err(), "it may be in the next block");
-    tokio::time::pause();
-    tokio::time::advance(UNSEEN_MAX).await;
-    tokio::time::resume();
+    pass(UNSEEN_MIN).await;
     step(&mut task).await;
     assert!(!settler.is_available());
     assert!(matches!(answered.try_recv(), Ok(Settling::Unavailable(_))));
     assert!(waiting.try_recv().is_err(), "it may move yet");
     assert!(settler.readiness.failing.load(Ordering::Relaxed), "others may have nodes that go on");
-    gas.head.store(2, Ordering::Relaxed);
+    assert_eq!(settler.unable(), Some(Unable::Still));
+    gas.head.store(12, Ordering::Relaxed);
     step(&mut task).await;
     assert!(!settler.readiness.failing.load(Ordering::Relaxed), "nobody else could do better");
+    assert_eq!(settler.unable(), Some(Unable::Stuck));
     task.flights[0].seen = Some(receipt());
     step(&mut task).await;
     assert!(settler.is_available());
+}
+
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// Blocks of 12 s: more is offered after three of them, in the 36th second.
+#[tokio::test]
+async fn on_a_slow_network_what_is_offered_more_for_has_blocks_to_be_found_in_and_nobody_waits_longer_than_anybody_does()
+ {
+    let gas = Gas::default();
+    let (_node, settler, mut task, _outbox) = sender(gas.node(u64::MAX)).await;
+    task.settings.bump_after = 3;
+    task.is_ready();
+    let _waiting = task.queued(payment("pay_0"));
+    step(&mut task).await;
+    for (block, is_available) in [(1, true), (2, true), (3, true), (4, true), (5, false)] {
+        pass(Duration::from_secs(11)).await;
+        gas.head.store(block, Ordering::Relaxed);
+        step(&mut task).await;
+        assert_eq!(settler.is_available(), is_available, "in block {block}");
+    }
+    // More is offered in no time in which anybody waits.
+    task.settings.bump_after = 1_000;
+    step(&mut task).await;
+    assert!(settler.is_available());
+    pass(UNSEEN_MAX).await;
+    step(&mut task).await;
+    assert!(!settler.is_available());
+}
+
+#[tokio::test]
+async fn a_transaction_that_no_block_took_before_a_restart_is_no_younger_after_it() {
+    let (_node, settler, mut task, outbox) = sender(Gas::default().node(u64::MAX)).await;
+    let version = task.version(&[payment("pay_0")], 0, Fees { tip: 1, most: 2 });
+    let recorded = Recorded { nonce: 0, members: vec![payment("pay_0")], versions: vec![version] };
+    outbox.0.lock().unclosed = vec![Unclosed { recorded, age: UNSEEN_MAX }];
+    task.is_ready();
+    task.adopt().await.unwrap();
+    step(&mut task).await;
+    assert!(settler.is_available(), "it may be in a block");
+    task.watch().await.unwrap();
+    step(&mut task).await;
+    assert!(!settler.is_available());
 }
 
 fn receipt() -> crate::chain::Receipt {
