@@ -7,6 +7,7 @@ use protocol::permit::Permit;
 use protocol::transfer::Transfer;
 use serde_json::{Value, json};
 use tests::crowd::{answers, begin_all, count};
+use tests::process::run;
 use tests::wait::until;
 use tests::{Clock, Gate, Payment, PublicWorld, Request, Route, Script, Setting};
 
@@ -59,6 +60,15 @@ async fn one_transfer_pays_once(route: Route) -> PublicWorld {
     let of_transfer = paid.iter().filter(|payment| payment["on_chain"]["transaction"].is_string());
     assert_eq!(of_transfer.count(), 1, "{paid:?}");
     world.expect_received(PRICE).await;
+    // Nobody says of the others that their transfer came after all.
+    let config = world.gateway.config_path().display().to_string();
+    let said = run(&["reconcile", "-c", &config]).await;
+    assert!(
+        said.out.contains("3 payments compared, no differences; 0 held, 0 due"),
+        "{}{}",
+        said.out,
+        said.err
+    );
     world
 }
 
