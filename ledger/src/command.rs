@@ -149,7 +149,7 @@ pub(crate) enum Work {
     /// The value of a captured payment moved.
     CloseIntent {
         payment: PaymentId,
-        moved: Moved,
+        moved: Box<Moved>,
         reply: Reply<()>,
         _permit: OwnedSemaphorePermit,
     },

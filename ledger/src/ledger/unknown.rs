@@ -146,7 +146,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::TransactionSpent`] where that paid for as many others as it can; [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Unknown`]; [`LedgerError::Overloaded`].
     pub async fn settled(&self, payment: PaymentId, moved: impl Into<Moved>) -> Result<(), LedgerError> {
-        let moved = moved.into();
+        let moved = Box::new(moved.into());
         self.work(|reply, permit| Work::CloseIntent { payment, moved, reply, _permit: permit }).await
     }
 
