@@ -46,7 +46,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         let page = ledger::booked_of(&database, after, PAGE_MAX).await.context("cannot read the books")?;
         let Some(last) = page.last() else { break };
         after = last.open.payment;
-        comparison.add(page, &chains).await;
+        comparison.add(page, (&database, &chains)).await;
     }
     let mut after = left_since(from);
     loop {
@@ -168,6 +168,7 @@ mod tests {
                 to: Address::repeat_byte(9),
                 transaction: hash,
             }],
+            ..Comparison::default()
         };
         let text = text(&comparison);
         assert_eq!(text.lines().count(), 12);

@@ -183,6 +183,7 @@ impl Proxy {
             directory: &self.directory,
             public: self.public.as_deref(),
             metrics: &self.metrics,
+            leniency: &self.leniency,
             client: rate::client(session),
         }
     }
@@ -215,10 +216,13 @@ impl Proxy {
     async fn not_redelivered(&self, redelivery: Redelivery, payer: &Payer) -> Reply {
         let record = redelivery.record().clone();
         match self.ledger.is_prepaid(record.payment).await {
-            Ok(true) => match redelivery.give_back(RefundReason::UpstreamFailed).await {
-                Ok(_) => Reply::refusal(&Refusal::Refunded(Box::new(record))),
-                Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
-            },
+            Ok(true) => {
+                self.leniency.give_backs.take(record.agent, self.ledger.time());
+                match redelivery.give_back(RefundReason::UpstreamFailed).await {
+                    Ok(_) => Reply::refusal(&Refusal::Refunded(Box::new(record))),
+                    Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
+                }
+            }
             Ok(false) => already_delivered(&record, payer),
             Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
         }

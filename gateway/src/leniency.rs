@@ -6,7 +6,7 @@
 use dashmap::DashMap;
 use domain::{AgentId, UnixMillis, Window};
 
-use crate::limits::{HANGUPS_PER_AGENT_DAY_MAX, REFUNDS_PER_AGENT_DAY_MAX};
+use crate::limits::{GIVE_BACKS_PER_PAYER_DAY_MAX, HANGUPS_PER_AGENT_DAY_MAX, REFUNDS_PER_AGENT_DAY_MAX};
 
 /// Agents that are remembered; more than these were let off today only under attack, and then all are let go.
 const AGENTS_MAX: usize = 100_000;
@@ -18,6 +18,8 @@ pub(crate) struct Leniency {
     pub(crate) refunds: DailyCap,
     /// Clients that left before the upstream's answer.
     pub(crate) hangups: DailyCap,
+    /// Calls that were paid first and given back: the operator pays for both ways.
+    pub(crate) give_backs: DailyCap,
 }
 
 /// Counts by agent and day.
@@ -34,6 +36,7 @@ impl Default for Leniency {
         Self {
             refunds: DailyCap::new(REFUNDS_PER_AGENT_DAY_MAX),
             hangups: DailyCap::new(HANGUPS_PER_AGENT_DAY_MAX),
+            give_backs: DailyCap::new(GIVE_BACKS_PER_PAYER_DAY_MAX),
         }
     }
 }
@@ -43,6 +46,12 @@ impl Default for Leniency {
 impl DailyCap {
     fn new(most: u32) -> Self {
         Self { most, counts: DashMap::new() }
+    }
+
+    /// Whether one of today's is left.
+    pub(crate) fn has_left(&self, agent: AgentId, at: UnixMillis) -> bool {
+        let today = Window::Day.start(at);
+        self.counts.get(&agent).is_none_or(|entry| entry.0 != today || entry.1 < self.most)
     }
 
     /// Takes one of today's; `false` where none is left.
@@ -76,9 +85,10 @@ mod tests {
         let agent = AgentId::from_bytes([1; 16]);
         let day = UnixMillis(1_800_000_000_000);
         for _ in 0..100 {
-            assert!(cap.take(agent, day));
+            assert!(cap.has_left(agent, day) && cap.take(agent, day));
         }
-        assert!(!cap.take(agent, day));
+        assert!(!cap.has_left(agent, day) && !cap.take(agent, day));
+        assert!(cap.has_left(agent, day.plus(86_400_000)));
         assert!(cap.take(AgentId::from_bytes([2; 16]), day));
         assert!(cap.take(agent, day.plus(86_400_000)));
     }

@@ -38,6 +38,10 @@ pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 /// and those whose body was not whole.
 pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
 
+/// Calls that a payer who is not trusted pays first in a day, is not served and is given back: each costs two transactions. Beyond these it
+/// pays behind the answer, as others do.
+pub(crate) const GIVE_BACKS_PER_PAYER_DAY_MAX: u32 = 20;
+
 /// Payers of whom nothing is known that one client address may sign as: so many a second, and so many at once. Each costs a read of a node.
 pub(crate) const STRANGERS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 pub(crate) const STRANGERS_AT_ONCE_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);

@@ -230,7 +230,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else {
             return Err(Self::fail(context, Refusal::Internal));
         };
-        let captured = capture(exchange, response, &self.metrics, &mut context.times).await;
+        let captured = capture(exchange, response, (&self.metrics, &self.leniency), &mut context.times).await;
         let waits = exchange.waiting.is_some();
         context.wait_for_the_rest();
         match captured {

@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Address, Amount, PaymentId};
+use domain::{Address, Amount, B256, PaymentId};
+use ledger::Moved;
 use settlement::rail::{Lack, Sealed, Settlers, Word};
 use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
@@ -52,6 +53,9 @@ pub trait PublicRail: Send + Sync {
 
     /// Has so much of a payment settled. Whoever gives up waiting knows nothing.
     async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling;
+
+    /// What the books are to be told of so much of it that moved in a transaction.
+    async fn moved(&self, signed: &Signed, amount: Amount, transaction: B256) -> Moved;
 }
 
 /// Public networks on which payments are taken, and how much of them may be open.
@@ -111,6 +115,10 @@ impl PublicRail for Rail {
 
     async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
         Self::settle(self, payment, signed, amount).await
+    }
+
+    async fn moved(&self, signed: &Signed, amount: Amount, transaction: B256) -> Moved {
+        Self::moved(self, signed, amount, transaction).await
     }
 }
 

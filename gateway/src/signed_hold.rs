@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{Amount, PaymentId, Settle};
-use ledger::{CaptureError, Hold, HoldError, Receipt, Voiding};
+use domain::{Amount, B256, PaymentId, Settle};
+use ledger::{CaptureError, Hold, HoldError, Moved, Receipt, Voiding};
 use settlement::{Foreign, Settling, Signed, Unread};
 use thiserror::Error;
 
@@ -131,19 +131,25 @@ impl SignedHold {
                 (asked, foreign.settle(payment, unread).await)
             }
         };
-        match settling {
-            Settling::Moved(transaction) => hold.capture_settled(transaction).await.map_err(NotPaid::Books),
-            Settling::Told(transaction) => hold.capture_settled(transaction).await.map_err(NotPaid::Books),
+        let capturing = match settling {
+            Settling::Moved(transaction) => hold.capture_settled(value.moved(amount, transaction).await),
+            Settling::Told(transaction) => hold.capture_settled(transaction),
             // It may be undone: what is due then is settled again.
-            Settling::Shown(transaction) => hold.capture_seen(transaction).await.map_err(NotPaid::Books),
-            Settling::Refused(reason) => Err(not_moved(hold, NotPaid::Refused(reason)).await),
-            Settling::Unavailable(_) => Err(not_moved(hold, NotPaid::Unavailable).await),
+            Settling::Shown(transaction) => hold.capture_seen(value.moved(amount, transaction).await),
+            Settling::Refused(reason) => return Err(not_moved(hold, NotPaid::Refused(reason)).await),
+            Settling::Unavailable(_) => return Err(not_moved(hold, NotPaid::Unavailable).await),
             Settling::Unknown(_) => {
                 hold.leave_unknown();
                 exposed.leave(payment);
-                Err(NotPaid::Unknown)
+                return Err(NotPaid::Unknown);
             }
+        };
+        let captured = capturing.await;
+        if matches!(captured, Err(CaptureError::Spent)) {
+            // Others have all that moved there: what became of this one, nobody knows.
+            exposed.leave(payment);
         }
+        captured.map_err(NotPaid::Books)
     }
 
     /// The first Unix second at which it is void.
@@ -162,6 +168,14 @@ async fn not_moved(hold: Hold, why: NotPaid) -> NotPaid {
 // === impl Value ===
 
 impl Value {
+    /// What the books are told of so much of it that moved.
+    async fn moved(&self, amount: Amount, transaction: B256) -> Moved {
+        match self {
+            Self::Chain { signed, rail } => rail.moved(signed, amount, transaction).await,
+            Self::Foreign { .. } => transaction.into(),
+        }
+    }
+
     fn valid_before(&self) -> u64 {
         match self {
             Self::Chain { signed, .. } => signed.valid_before(),

@@ -49,7 +49,7 @@ impl Proxy {
         let Some(exchange) = &mut context.exchange else { return refusal };
         let Some(undoing) = exchange.undoing() else { return refusal };
         exchange.charged = None;
-        let refusal = undoing.finish(exchange.payment, refusal).await;
+        let refusal = undoing.finish(exchange.payment, refusal, &self.leniency).await;
         self.metrics.voided();
         self.metrics.failed(refusal.code());
         context.outcome = Outcome::Voided;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use domain::{
     AgentId, Amount, B256, Fingerprint, IdempotencyKey, OutgoingId, PaymentId, PayoutDestination, ReplayKey,
-    TransactionId, TransferId, UnixMillis, WalletId,
+    TransferId, UnixMillis, WalletId,
 };
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer, Withdrawal};
@@ -33,6 +33,7 @@ use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{ReceiptRecord, StoredResponse};
 use crate::resolution::{Resolution, Resolving};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
+use crate::share::{Moved, Share};
 use crate::verdict::Verdict;
 pub(crate) use counts::{CallChange, CallKey, Usage, UsageKey};
 pub(crate) use difference::{DifferenceRow, GivenClosed, SUSPENSE, SUSPENSE_WALLET};
@@ -71,6 +72,8 @@ pub(crate) enum Operation<'a> {
         recorded: bool,
         /// What the chain shows of it, where it has an intent.
         moved: Option<End>,
+        /// Of what moved it, where that does not name it.
+        share: Option<&'a Share>,
     },
     /// Write the row of a hold.
     Hold {
@@ -93,7 +96,7 @@ pub(crate) enum Operation<'a> {
     /// The value of a captured payment moved, in this transaction.
     CloseIntent {
         payment: PaymentId,
-        transaction: TransactionId,
+        moved: &'a Moved,
     },
     Refund {
         payment: PaymentId,

@@ -12,6 +12,7 @@ pub(crate) mod resolutions;
 pub(crate) mod rows;
 pub(crate) mod session;
 pub(crate) mod settlements;
+pub(crate) mod shares;
 pub(crate) mod start;
 pub(crate) mod transfers;
 pub(crate) mod windows;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{
-    AgentId, Amount, PaymentId, PayoutDestination, TransactionId, TransferId, UnixMillis, WalletId,
-};
+use domain::{AgentId, Amount, PaymentId, PayoutDestination, TransferId, UnixMillis, WalletId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::account::{Funding, RefundReason, Refunded, Transfer};
@@ -19,6 +17,7 @@ use crate::outgoing::{Outgoing, Step};
 use crate::receipt::{Receipt, StoredResponse};
 use crate::resolution::{Resolution, Resolving};
 use crate::settlement::{Closing, Payout, PayoutPayment, Settlement};
+use crate::share::Moved;
 use crate::withdrawal::Withdrawing;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -150,7 +149,7 @@ pub(crate) enum Work {
     /// The value of a captured payment moved.
     CloseIntent {
         payment: PaymentId,
-        transaction: TransactionId,
+        moved: Box<Moved>,
         reply: Reply<()>,
         _permit: OwnedSemaphorePermit,
     },
@@ -187,6 +186,7 @@ impl Work {
                     used,
                     recorded,
                     moved: holding.moved,
+                    share: holding.share.as_ref(),
                 }
             }
             Self::Hold { holding, .. } => {
@@ -227,9 +227,7 @@ impl Work {
             Self::OpenProvider { name, .. } => Operation::OpenProvider(name),
             Self::OpenDirect { name, .. } => Operation::OpenDirect(name),
             Self::OpenToken { token, .. } => Operation::OpenToken(token),
-            Self::CloseIntent { payment, transaction, .. } => {
-                Operation::CloseIntent { payment: *payment, transaction: *transaction }
-            }
+            Self::CloseIntent { payment, moved, .. } => Operation::CloseIntent { payment: *payment, moved },
             Self::Store { payment, response, .. } => Operation::Store { payment: *payment, response },
         }
     }
@@ -262,6 +260,7 @@ impl Work {
                     wanted.wallet(facts, wallet);
                 }
                 wanted.spent.extend(holding.request.spends(holding.moved));
+                wanted.shares.extend(holding.share.as_ref().map(|share| share.alike.clone()));
             }
             Self::Refund { payment, key, .. } => {
                 wanted.payments.insert(*payment);
@@ -312,11 +311,10 @@ impl Work {
             }
             Self::CreateWallet { wallet, .. } => wanted.wallet(facts, *wallet),
             Self::OpenToken { token, .. } => wanted.wallet(facts, token.wallet),
-            Self::OpenProvider { .. }
-            | Self::OpenDirect { .. }
-            | Self::CloseIntent { .. }
-            | Self::Store { .. }
-            | Self::Void { .. } => {}
+            Self::CloseIntent { moved, .. } => {
+                wanted.shares.extend(moved.share.as_ref().map(|share| share.alike.clone()));
+            }
+            Self::OpenProvider { .. } | Self::OpenDirect { .. } | Self::Store { .. } | Self::Void { .. } => {}
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::facts::{AgentFacts, Captured, ProviderFacts, WalletFacts};
 use crate::health::Deadline;
 use crate::intent::Signer;
 use crate::reads::Used;
+use crate::share::Alike;
 
 /// One writer's way to its database.
 pub(crate) trait CommitStore: 'static {
@@ -110,6 +111,8 @@ pub(crate) struct Wanted {
     pub(crate) left: BTreeSet<B256>,
     /// Transactions that are said to have paid, on networks that are not read here.
     pub(crate) spent: BTreeSet<(Arc<str>, TransactionId)>,
+    /// What payments have in common that one transaction does not tell apart.
+    pub(crate) shares: BTreeSet<Alike>,
     /// Where others write too: what these were used for.
     pub(crate) identifiers: HashSet<IdempotencyKey>,
     /// The same: what these have open on public networks, beside payments that the batch ends.
@@ -264,6 +267,7 @@ impl Wanted {
             && self.outgoing.is_empty()
             && self.left.is_empty()
             && self.spent.is_empty()
+            && self.shares.is_empty()
             && self.suspended.is_empty()
             && self.resolutions.is_empty()
     }

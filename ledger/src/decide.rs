@@ -25,6 +25,7 @@ use crate::facts::{Facts, ProviderFacts, WalletFacts};
 use crate::hold::HoldRequest;
 use crate::intent::Token;
 use crate::receipt::StoredResponse;
+use crate::share::{Alike, Moved, Share};
 
 /// Decides every operation, and what the commit changes. `at` is the batch's ledger time.
 pub(crate) fn decide(
@@ -34,8 +35,9 @@ pub(crate) fn decide(
     at: UnixMillis,
 ) -> (Vec<Outcome>, Delta) {
     let delta = Delta::after(facts.marker, at);
-    let (nonces, spent, next_account) = (HashSet::new(), HashMap::new(), facts.next_account);
-    let mut draft = Draft { facts, given, delta, nonces, spent, next_account };
+    let (nonces, spent, shares) = (HashSet::new(), HashMap::new(), HashMap::new());
+    let next_account = facts.next_account;
+    let mut draft = Draft { facts, given, delta, nonces, spent, shares, next_account };
     let outcomes = operations.iter().map(|operation| draft.decide(operation)).collect();
     (outcomes, draft.delta)
 }
@@ -49,6 +51,8 @@ struct Draft<'a> {
     nonces: HashSet<[u8; 16]>,
     /// Transactions that paid in this batch, on networks that are not read here.
     spent: HashMap<(Arc<str>, TransactionId), PaymentId>,
+    /// What was booked in this batch for transactions that do not tell payments apart.
+    shares: HashMap<Alike, HashSet<PaymentId>>,
     next_account: i64,
 }
 
@@ -57,22 +61,22 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn decide(&mut self, operation: &Operation<'_>) -> Outcome {
         let outcome = match operation {
-            Operation::Capture { request, moved, .. } if self.is_spent(request, *moved) => {
+            Operation::Capture { request, moved, share, .. }
+                if self.is_spent(request, *moved) || self.is_shared_out(request.payment, *share) =>
+            {
                 Err(Refusal::TransactionSpent)
             }
-            Operation::Capture { request, held, cost, used, recorded, moved } => {
+            Operation::Capture { request, held, cost, used, recorded, moved, share } => {
                 // Captured or refused: the hold is over with this batch.
                 if *recorded {
                     self.delta.ended.push(request.payment);
                 }
-                self.capture(request, *held, (*cost, *used), *moved)
+                self.capture(request, *held, (*cost, *used), (*moved, *share))
             }
             Operation::Hold { request, held, cost, owed } => self.hold(request, *held, (*cost, *owed)),
             Operation::Keep { payment, owed } => Ok(self.keep(*payment, *owed)),
             Operation::Void { payment, signed } => Ok(self.void(*payment, *signed)),
-            Operation::CloseIntent { payment, transaction } => {
-                Ok(self.close_intent(*payment, End::Settled(*transaction)))
-            }
+            Operation::CloseIntent { payment, moved } => self.settled(*payment, moved),
             Operation::Refund { payment, id, amount, reason, key } => self.refund(
                 &refunds::Asked { payment: *payment, amount: *amount, reason: *reason, key: *key },
                 *id,
@@ -141,8 +145,24 @@ impl Draft<'_> {
         Outcome::Done
     }
 
-    fn close_intent(&mut self, payment: PaymentId, end: End) -> Outcome {
-        self.delta.closed.push(ClosedRow { payment, end });
+    fn settled(
+        &mut self,
+        payment: PaymentId,
+        Moved { transaction, share }: &Moved,
+    ) -> Result<Outcome, Refusal> {
+        let share = share.as_ref();
+        if self.is_shared_out(payment, share) {
+            return Err(Refusal::TransactionSpent);
+        }
+        Ok(self.close_intent(payment, End::Settled(*transaction), share))
+    }
+
+    fn close_intent(&mut self, payment: PaymentId, end: End, share: Option<&Share>) -> Outcome {
+        if let Some(share) = share {
+            self.shares.entry(share.alike.clone()).or_default().insert(payment);
+        }
+        let share = share.map(|share| (share.alike.value, share.one_of));
+        self.delta.closed.push(ClosedRow { payment, end, share });
         Outcome::Done
     }
 
@@ -160,6 +180,20 @@ impl Draft<'_> {
         paid.is_some_and(|paid| *paid != request.payment)
     }
 
+    /// Whether the transaction that moved it, and does not say for which payments, is booked for as many others as it shows, in this batch
+    /// and before.
+    fn is_shared_out(&self, payment: PaymentId, share: Option<&Share>) -> bool {
+        let Some(Share { alike, one_of }) = share else { return false };
+        let booked: HashSet<PaymentId> = [&self.given.shares, &self.shares]
+            .into_iter()
+            .filter_map(|shares| shares.get(alike))
+            .flatten()
+            .copied()
+            .filter(|booked| *booked != payment)
+            .collect();
+        u32::try_from(booked.len()).map_or(true, |booked| booked >= *one_of)
+    }
+
     /// A tier is assigned here, in the order of the captures; that a call is free was decided when it was held, because
     /// whoever has no funds may make it.
     fn capture(
@@ -167,7 +201,7 @@ impl Draft<'_> {
         request: &HoldRequest,
         held: HeldAt,
         (cost, used): (Cost, Option<Amount>),
-        moved: Option<End>,
+        (moved, share): (Option<End>, Option<&Share>),
     ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);
@@ -201,7 +235,7 @@ impl Draft<'_> {
             *self.delta.free.entry(FreeKey::of(request, &held)).or_default() += 1;
         }
         if let Some(end) = moved {
-            self.close_intent(request.payment, end);
+            self.close_intent(request.payment, end, share);
         }
         let mut row = self.payment_row(request, held, (wallet, provider), (gross, call), cost.free);
         row.on_chain =

@@ -9,8 +9,12 @@ use domain::{PaymentId, UnixMillis};
 
 use crate::batch::KEPT_MILLIS;
 
-/// Unconfirmed payments kept at most; the oldest count as delivered above it.
+/// Unconfirmed payments that are kept. Of older ones those that were paid first are given back, and the others count as delivered
+/// ([`crate::Ledger::give_back_undelivered`]).
 const UNCONFIRMED_MAX: usize = 4096;
+
+/// The same until somebody has looked at them; above it the oldest count as delivered at once.
+const UNLOOKED_AT_MAX: usize = 2 * UNCONFIRMED_MAX;
 
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
@@ -18,6 +22,8 @@ pub(crate) struct Deliveries {
     running: HashSet<PaymentId>,
     /// Nobody is delivering: the same request may. By age, as payment identifiers sort by time.
     unconfirmed: BTreeSet<PaymentId>,
+    /// So many count as delivered because there were too many, since somebody asked.
+    dropped: u64,
     /// Something changed since the list was written.
     changed: bool,
 }
@@ -84,11 +90,33 @@ impl Deliveries {
     pub(crate) fn give_up(&mut self, payment: PaymentId) {
         if self.running.remove(&payment) {
             self.unconfirmed.insert(payment);
-            if self.unconfirmed.len() > UNCONFIRMED_MAX {
-                self.unconfirmed.pop_first();
+            if self.unconfirmed.len() > UNLOOKED_AT_MAX
+                && let Some(oldest) = self.unconfirmed.first().copied()
+            {
+                self.drop_one(oldest);
             }
             self.changed = true;
         }
+    }
+
+    /// The oldest, beyond those that are kept.
+    pub(crate) fn too_many(&self) -> Vec<PaymentId> {
+        let beyond = self.unconfirmed.len().saturating_sub(UNCONFIRMED_MAX);
+        self.unconfirmed.iter().take(beyond).copied().collect()
+    }
+
+    /// Counts one as delivered, whatever came of it: there are too many.
+    pub(crate) fn drop_one(&mut self, payment: PaymentId) {
+        if self.unconfirmed.remove(&payment) {
+            tracing::error!(%payment, "charged, and not known to be delivered: too many are, it counts as delivered now");
+            self.dropped = self.dropped.saturating_add(1);
+            self.changed = true;
+        }
+    }
+
+    /// How many were dropped since this was asked.
+    pub(crate) const fn dropped(&mut self) -> u64 {
+        std::mem::replace(&mut self.dropped, 0)
     }
 
     /// Asks to deliver once more.

@@ -20,6 +20,7 @@ use crate::command::{Command, Work};
 use crate::error::{CaptureError, HoldError, VoidError};
 use crate::memory::Memory;
 use crate::receipt::{Prior, Receipt, Redelivery};
+use crate::share::{Moved, Share};
 use crate::shared::Shared;
 
 pub use request::HoldRequest;
@@ -60,6 +61,8 @@ pub(crate) struct Holding {
     pub(crate) stage: Stage,
     /// What the chain shows of it, where it has an intent.
     pub(crate) moved: Option<End>,
+    /// Of what moved it, where that does not name it.
+    pub(crate) share: Option<Share>,
     /// What is captured of it, where that is known to be less than all.
     pub(crate) used: Option<Amount>,
     /// What it costs in any case; none as long as it may be voided. Where nobody here reads its network: that its settlement was asked for.
@@ -154,19 +157,19 @@ impl Hold {
 
     /// The same for one with an intent whose value moved in this transaction, in a block that may still be undone. It stays due
     /// until [`crate::Ledger::settled`] says that this is for good.
-    pub fn capture_seen(self, transaction: impl Into<TransactionId>) -> Capturing {
-        self.capture_moved(End::Seen(transaction.into()))
+    pub fn capture_seen(self, moved: impl Into<Moved>) -> Capturing {
+        self.capture_moved(End::Seen, moved.into())
     }
 
     /// The same for one whose value moved for good.
-    pub fn capture_settled(self, transaction: impl Into<TransactionId>) -> Capturing {
-        self.capture_moved(End::Settled(transaction.into()))
+    pub fn capture_settled(self, moved: impl Into<Moved>) -> Capturing {
+        self.capture_moved(End::Settled, moved.into())
     }
 
-    fn capture_moved(mut self, end: End) -> Capturing {
+    fn capture_moved(mut self, end: fn(TransactionId) -> End, moved: Moved) -> Capturing {
         let holding = self.holding.take();
         holding.map_or_else(Capturing::lost, |mut holding| {
-            holding.moved = Some(end);
+            holding.move_by(end, moved);
             holding.capture()
         })
     }
@@ -219,6 +222,7 @@ impl Holding {
             cost,
             stage: Stage::Claimed,
             moved: None,
+            share: None,
             used: None,
             owed: None,
             said_by: None,
@@ -231,8 +235,8 @@ impl Holding {
         let cost = Cost::new(&request, free);
         memory.holds.restore(&request, &held, cost, owed.is_some());
         let (shared, permit) = (Arc::clone(shared), shared.permit());
-        let (stage, moved, used, said_by) = (Stage::Recorded, None, None, None);
-        Self { shared, permit, request, held, cost, stage, moved, used, owed, said_by }
+        let (stage, moved, share, used, said_by) = (Stage::Recorded, None, None, None, None);
+        Self { shared, permit, request, held, cost, stage, moved, share, used, owed, said_by }
     }
 
     /// Commits its row, or what it says now where it has one: only whoever has the hold afterwards may go on. Whoever leaves meanwhile
@@ -249,7 +253,7 @@ impl Holding {
     /// Hands it to the writer to be captured. A deposit funds its wallet with that: one that did not move for good is left unknown.
     pub(crate) fn capture(mut self: Box<Self>) -> Capturing {
         if self.is_deposit() && !matches!(self.moved, Some(End::Settled(_))) {
-            self.moved = None;
+            (self.moved, self.share) = (None, None);
             self.park();
             return Capturing::lost();
         }
@@ -274,6 +278,12 @@ impl Holding {
         // Where the writer is gone the answer is lost with the work: then only the books know.
         let _ = shared.send(Command::Operation(Work::Void { holding: self, reply: Some(reply) }));
         Voiding { answer: Some(answer) }
+    }
+
+    /// Says what the chain shows of it.
+    pub(crate) fn move_by(&mut self, end: fn(TransactionId) -> End, moved: Moved) {
+        self.moved = Some(end(moved.transaction));
+        self.share = moved.share;
     }
 
     /// Whether its value may have moved, as far as anybody here knows.

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use domain::party::is_evm;
 use domain::{AgentId, Amount, B256, Custody, Party, PaymentId, Settle, TransactionId, UnixMillis, WalletId};
 
+use crate::share::Moved;
+
 /// How long after its time is over what was signed may still land, where nothing is read: in milliseconds.
 const LANDS_MS: i64 = 600_000;
 
@@ -85,6 +87,8 @@ pub struct BookedIntent {
     /// In which transaction its value moved, if it did, as a closed one stands with all differences that were written down; none where
     /// its network is not read here.
     pub moved: Option<B256>,
+    /// How many payments before it were booked for the same transaction that it does not tell apart ([`crate::Share`]).
+    pub earlier: u64,
 }
 
 /// What the books say of an intent.
@@ -120,12 +124,12 @@ pub(crate) struct Signer {
 }
 
 /// What the chain shows of a payment whose outcome was unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Close {
     /// Its value moved for good, in this transaction.
-    Moved(TransactionId),
+    Moved(Moved),
     /// So much of it did; the rest never will.
-    MovedPart(TransactionId, Amount),
+    MovedPart(Moved, Amount),
     /// It did not, and never will.
     Void,
 }

@@ -14,6 +14,7 @@ pub(crate) mod payments;
 pub(crate) mod position;
 mod reader;
 pub(crate) mod seek;
+pub(crate) mod shares;
 pub(crate) mod suspended;
 pub(crate) mod usage;
 pub(crate) mod verdicts;

@@ -31,5 +31,6 @@ mod settlements;
 mod several;
 mod several_chain;
 mod several_unsettled;
+mod shares;
 mod simulation;
 mod suspense;

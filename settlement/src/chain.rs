@@ -7,6 +7,7 @@ mod contracts;
 mod evidence;
 mod paying;
 mod permit;
+mod proxies;
 mod rpc;
 mod sending;
 mod wallet;
@@ -14,7 +15,7 @@ mod wallet;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use protocol::authorization::Authorization;
-use protocol::permit::PERMIT2;
+use protocol::permit::{PERMIT2, Permit};
 use protocol::transfer::Transfer;
 use serde_json::{Value, json};
 
@@ -25,7 +26,10 @@ pub use rpc::{Log, Nodes, RpcError, host};
 
 pub use wallet::Making;
 
+#[cfg(test)]
+pub(crate) use contracts::Proxy;
 pub(crate) use evidence::{judge, read};
+pub(crate) use proxies::{Movement, count};
 pub(crate) use rpc::Receipt;
 pub(crate) use wallet::{LOOK_GAS, MAKE_GAS, Shown, Standing, data_gas};
 
@@ -139,32 +143,35 @@ impl Chain {
         }
     }
 
-    /// What became of a payment in this token, looked for from a block on that is older than it.
+    /// What became of a payment in this token, of which so much was asked for, looked for from a block on that is older than it.
     ///
     /// # Errors
     /// See [`RpcError`]. The nodes must still know the state of the block in which a Permit2 payment moved.
     pub async fn look(
         &self,
         token: Address,
-        signed: &Transfer,
+        (signed, asked): (&Transfer, U256),
         from_block: u64,
         depth: Depth,
     ) -> Result<Evidence, RpcError> {
         let until = self.block(depth).await?;
         match signed {
             Transfer::Authorization(signed) => self.authorization(token, signed, from_block, until).await,
-            Transfer::Permit(signed) => permit::evidence(self, token, signed, (from_block, until)).await,
+            Transfer::Permit(signed) => {
+                permit::evidence(self, token, (signed, asked), (from_block, until)).await
+            }
         }
     }
 
-    /// Whether a transaction that counts shows the transfer of a payment. Permits that are alike are not told apart.
+    /// Whether a transaction that counts shows the transfer of a payment. Permits that are alike are not told apart: beside this one it shows
+    /// as many as were booked before it (`earlier`).
     ///
     /// # Errors
     /// See [`RpcError`].
     pub async fn stands(
         &self,
         token: Address,
-        (signed, amount): (&Transfer, U256),
+        (signed, amount, earlier): (&Transfer, U256, u64),
         transaction: B256,
     ) -> Result<bool, RpcError> {
         let Some(receipt) = self.receipt(transaction).await? else { return Ok(false) };
@@ -174,16 +181,25 @@ impl Chain {
                 matches!(judge(token, signed, &receipt), Evidence::Moved { .. })
             }
             Transfer::Permit(permit) => {
-                receipt.succeeded()
-                    && receipt.logs.iter().any(|log| {
-                        let moves = (permit.from, permit.witness.to, amount);
-                        log.address == token
-                            && read::<Token::Transfer>(log)
-                                .is_some_and(|moved| (moved.from, moved.to, moved.value) == moves)
-                    })
+                let shown = count(&receipt, (token, permit.from, permit.witness.to, amount));
+                u64::try_from(shown).unwrap_or(u64::MAX) > earlier
             }
         };
         Ok(is_deep && is_shown)
+    }
+
+    /// How many permits a transaction moves that are as this one; none where it is not shown.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub(crate) async fn permits_in(
+        &self,
+        token: Address,
+        (signed, value): (&Permit, U256),
+        transaction: B256,
+    ) -> Result<Option<usize>, RpcError> {
+        let receipt = self.receipt(transaction).await?;
+        Ok(receipt.map(|receipt| count(&receipt, (token, signed.from, signed.witness.to, value))))
     }
 
     /// What became of an authorization for this token, looked for from a block on that is older than it.

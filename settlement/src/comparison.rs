@@ -5,13 +5,14 @@
 //! [`crate::reconciler`] for what is open.
 
 mod left;
+mod shares;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Amount, B256, PaymentId, UnixMillis};
-use ledger::{Booked, BookedIntent, Ledger, LedgerError, Shown};
+use ledger::{Alike, Booked, BookedIntent, Ledger, LedgerError, Shown};
 use tokio::sync::watch;
 
 use crate::chain::{Chain, Depth, Evidence, RpcError};
@@ -20,7 +21,10 @@ use crate::rail::{Rail, units};
 use crate::signed::Signed;
 use crate::ticks::Ticks;
 
+use shares::{Found, is_left};
+
 pub use left::{Stray, behind, left_since};
+pub use shares::Shares;
 
 /// Payments that are read of the books at once.
 pub const PAGE_MAX: u32 = 1_000;
@@ -55,6 +59,8 @@ pub struct Comparison {
     pub strays: Vec<Stray>,
     /// What is in suspense by earlier ones, in atomic units.
     pub suspense: i64,
+    /// How many of `differences` are of payments that one transaction does not tell apart.
+    pub alike: HashMap<Alike, u64>,
 }
 
 /// A payment of which the books say something else than the chain.
@@ -89,9 +95,10 @@ pub enum Way {
 
 impl Comparison {
     /// Takes in what the books say of some payments.
-    pub async fn add(&mut self, booked: Vec<BookedIntent>, chains: &Chains) {
-        for BookedIntent { open, outcome, moved } in booked {
-            match outcome {
+    pub async fn add(&mut self, booked: Vec<BookedIntent>, (books, chains): (&dyn Shares, &Chains)) {
+        for booked in booked {
+            let open = &booked.open;
+            match booked.outcome {
                 Booked::Held => self.held.push(open.payment),
                 Booked::Due => self.due.push(open.payment),
                 Booked::Settled(_) | Booked::WrittenOff | Booked::Void if !open.intent.is_read() => {
@@ -103,7 +110,7 @@ impl Comparison {
                         self.unread += 1;
                         continue;
                     };
-                    match way(chain, &signed, open.amount, (outcome, moved)).await {
+                    match way((books, chain), &signed, &booked, &mut self.alike).await {
                         Ok(way) => {
                             self.compared += 1;
                             let (payment, network) = (open.payment, Arc::clone(&open.intent.network));
@@ -195,7 +202,7 @@ pub async fn compare(ledger: &Ledger, rail: &Rail) -> Result<Comparison, LedgerE
         let booked = ledger.booked(after, PAGE_MAX).await?;
         let Some(last) = booked.last() else { break };
         after = last.open.payment;
-        comparison.add(booked, &chains).await;
+        comparison.add(booked, (ledger, &chains)).await;
     }
     left::add(&mut comparison, (ledger, &chains), from).await?;
     comparison.suspense = ledger.suspense().await?;
@@ -221,21 +228,39 @@ fn tell(comparison: &Comparison, rail: &Rail) {
     rail.observer().compared(comparison);
 }
 
+/// Neither nodes nor books tell.
+#[derive(Debug)]
+struct Unread;
+
+impl From<RpcError> for Unread {
+    fn from(_: RpcError) -> Self {
+        Self
+    }
+}
+
+impl From<LedgerError> for Unread {
+    fn from(_: LedgerError) -> Self {
+        Self
+    }
+}
+
 /// In which way the chain differs, if it does, from what the books say: how it was closed, and in which transaction it moved by all that is
 /// written down.
 async fn way(
-    chain: &Chain,
+    (books, chain): (&dyn Shares, &Chain),
     signed: &Signed,
-    amount: Amount,
-    (outcome, moved): (Booked, Option<B256>),
-) -> Result<Option<Way>, RpcError> {
-    let moves = (signed.transfer(), units(amount));
+    BookedIntent { open, outcome, moved, earlier }: &BookedIntent,
+    found: &mut Found,
+) -> Result<Option<Way>, Unread> {
+    let amount = open.amount;
+    let moves = (signed.transfer(), units(amount), *earlier);
     if let Some(booked) = moved
-        && chain.stands(signed.token, moves, booked).await?
+        && chain.stands(signed.token, moves, *booked).await?
     {
         return Ok(None);
     }
-    let shown = match chain.look(signed.token, signed.transfer(), signed.since_block, Depth::Counts).await? {
+    let asked = (signed.transfer(), units(amount));
+    let mut shown = match chain.look(signed.token, asked, signed.since_block, Depth::Counts).await? {
         Evidence::Moved { transaction, value, .. } if value == units(amount) => Some(transaction),
         // Of `upto`, another amount than was asked for may have moved: what is booked did not.
         Evidence::Moved { transaction, value, .. } => {
@@ -244,7 +269,12 @@ async fn way(
         }
         Evidence::Unused { .. } | Evidence::Void => None,
     };
-    Ok(match (moved, shown) {
+    if let Some(transaction) = shown
+        && !is_left((books, chain), (open.payment, signed, amount), transaction, found).await?
+    {
+        shown = None;
+    }
+    Ok(match (*moved, shown) {
         (Some(booked), None) => Some(Way::NotMoved(booked)),
         (Some(booked), Some(shown)) => Some(Way::Elsewhere(shown)).filter(|_| shown != booked),
         (None, None) => None,

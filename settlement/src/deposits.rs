@@ -13,13 +13,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::replay::FingerprintParts;
-use domain::{AgentId, Amount, B256, Custody, Fingerprint, PaymentId, ReplayKey, Settle, WalletId};
-use ledger::{CaptureError, Deposit, Held, Hold, HoldError, Intent, Ledger, ReceiptRecord};
+use domain::{Address, AgentId, Amount, B256, Custody, Fingerprint, PaymentId, ReplayKey, Settle, WalletId};
+use ledger::{CaptureError, Deposit, Held, Hold, HoldError, Intent, Ledger, Moved, ReceiptRecord};
 use protocol::payload::{Malformed, PaymentPayload};
 use protocol::quote::QuoteKey;
 use protocol::verify::{Rejection, VerifiedPayment};
 use tokio::sync::Semaphore;
 
+use crate::rail::shares::Shares;
 use crate::rail::{Lack, Last, Rail, Sealed, Settling, Word};
 use crate::signed::Signed;
 use way::{Judged, Way};
@@ -28,6 +29,9 @@ pub use told::{DepositReply, Payer, Told, Unpaid};
 
 /// Payments that are judged and settled at once, on all listeners: each may wait for a settlement.
 const RUNNING_MAX: usize = 64;
+
+/// Those of one client, and of one payer: nobody keeps the others out.
+const RUNNING_OF_ONE_MAX: usize = RUNNING_MAX / 8;
 
 /// How much one deposit may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,8 @@ struct Inner {
     quotes: QuoteKey,
     ways: Vec<Way>,
     places: Semaphore,
+    clients: Shares<IpAddr>,
+    payers: Shares<Address>,
 }
 
 /// One payment that was verified.
@@ -85,7 +91,8 @@ impl Deposits {
         let ways: Vec<Way> = rail.networks().iter().flat_map(Way::all).collect();
         let quotes = QuoteKey::new(ledger.secret());
         let places = Semaphore::new(RUNNING_MAX);
-        let inner = Inner { ledger, rail, bounds, quotes, ways, places };
+        let (clients, payers) = (Shares::new(RUNNING_OF_ONE_MAX), Shares::new(RUNNING_OF_ONE_MAX));
+        let inner = Inner { ledger, rail, bounds, quotes, ways, places, clients, payers };
         (!inner.ways.is_empty()).then(|| Self { inner: Arc::new(inner) })
     }
 
@@ -95,6 +102,11 @@ impl Deposits {
             let objection = self.inner.objection(asked.amount);
             return objection.unwrap_or_else(|| self.inner.ask(asked, Unpaid::Missing));
         };
+        // Whoever is known by something else than an address is no crowd.
+        let own = asked.client.map(|client| self.inner.clients.try_turn(client));
+        if matches!(own, Some(None)) {
+            return Told::Overloaded;
+        }
         let Ok(_place) = self.inner.places.try_acquire() else { return Told::Overloaded };
         match PaymentPayload::parse(header) {
             Ok(payload) => self.take(asked, &payload).await,
@@ -129,6 +141,7 @@ impl Deposits {
                 };
             }
         };
+        let Some(_own) = self.inner.payers.try_turn(payment.payer()) else { return Told::Overloaded };
         let claim = Claim { asked, way, payer: payer(payment.payer()), payment };
         match self.inner.stake(&claim, payload, &quote).await {
             Ok((intent, signed)) => self.hold(claim, intent, signed).await,
@@ -171,7 +184,10 @@ impl Deposits {
         let (payment, amount) = (hold.payment(), hold.maximum());
         let (wallet, url) = asked;
         let refused = match self.inner.rail.settle(payment, &signed, amount).await {
-            Settling::Moved(transaction) => return funded(hold, transaction, payer).await,
+            Settling::Moved(transaction) => {
+                let moved = self.inner.rail.moved(&signed, amount, transaction).await;
+                return funded(hold, moved, payer).await;
+            }
             // The block may still be undone, and what a wallet has spent comes back from nobody.
             Settling::Shown(transaction) => {
                 hold.leave_unknown();
@@ -313,9 +329,9 @@ impl Inner {
     }
 }
 
-async fn funded(hold: Hold, transaction: B256, payer: Payer) -> Told {
+async fn funded(hold: Hold, moved: Moved, payer: Payer) -> Told {
     let payment = hold.payment();
-    match hold.capture_settled(transaction).await {
+    match hold.capture_settled(moved).await {
         Ok(receipt) => {
             let record = receipt.record().clone();
             receipt.delivered();

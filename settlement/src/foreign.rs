@@ -171,7 +171,7 @@ impl Foreign {
 
     async fn book(&self, open: &OpenIntent, transaction: TransactionId) -> bool {
         let (payment, network) = (open.payment, &open.intent.network);
-        match self.inner.ledger.close(payment, Close::Moved(transaction)).await {
+        match self.inner.ledger.close(payment, Close::Moved(transaction.into())).await {
             Ok(()) => {}
             // It came again while what was heard of it was being written down, or a person was faster.
             Err(LedgerError::UnknownPayment) => {

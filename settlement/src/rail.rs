@@ -12,6 +12,7 @@ mod memory;
 mod observer;
 pub mod pool;
 mod settlers;
+mod share;
 pub(crate) mod shares;
 mod trust;
 mod words;
@@ -42,6 +43,7 @@ pub(crate) use memory::Last;
 pub use observer::{Closed, RailObserver, Unobserved};
 pub use pool::{Member, Pool};
 pub use settlers::Settlers;
+pub(crate) use share::share;
 pub use words::{Sealed, Word};
 
 /// How far other processes' clocks may be apart from ours, in milliseconds: so much is read again of what was written down before.
@@ -292,9 +294,9 @@ impl Rail {
         settling
     }
 
-    /// What became of a payment, in blocks that count.
-    pub(crate) async fn evidence(&self, signed: &Signed) -> Result<Evidence, RailError> {
-        Ok(self.line(&signed.network)?.evidence(signed, Depth::Counts).await?)
+    /// What became of a payment of which so much was asked for, in blocks that count.
+    pub(crate) async fn evidence(&self, signed: &Signed, amount: Amount) -> Result<Evidence, RailError> {
+        Ok(self.line(&signed.network)?.evidence(signed, amount, Depth::Counts).await?)
     }
 
     /// Whether the nonce of a payment is used, in whichever block.

@@ -2,6 +2,7 @@
 //! from the payer's address to the provider's own, once for each call that was served.
 
 mod attacks;
+mod burnt;
 mod contracts;
 mod deposits;
 mod doctor;

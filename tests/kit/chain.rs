@@ -1,10 +1,12 @@
 //! [`Network`]: a public network on this machine. anvil with Base Sepolia's number, the token where USDC is there, and Permit2,
 //! Multicall3 and x402's proxies where they are everywhere.
 //!
-//! Next: [`blocks`] for time and reorganizations, [`token`] for who has what, [`official`] for the facilitator.
+//! Next: [`blocks`] for time and reorganizations, [`token`] for who has what, [`official`] for the facilitator,
+//! [`permits`] for what payers do with what they signed.
 
 pub mod blocks;
 pub mod official;
+pub mod permits;
 pub mod token;
 pub mod wallet;
 

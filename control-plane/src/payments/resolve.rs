@@ -101,7 +101,7 @@ fn outcome(body: &ResolveBody) -> Result<Option<TransactionId>, Problem> {
 
 fn moved(open: &OpenIntent, transaction: TransactionId) -> Result<Close, Problem> {
     is_a_persons(open)?;
-    Ok(Close::Moved(transaction))
+    Ok(Close::Moved(transaction.into()))
 }
 
 /// For whom the transaction has paid, where that is another payment.

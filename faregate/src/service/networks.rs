@@ -110,6 +110,7 @@ impl Networks {
         tasks.push(tokio::spawn(sender.run(SEND_EVERY, stop.subscribe())));
         let observer = Arc::new(RailMetrics::new(prometheus, &config.networks, &config.foreign)?);
         let foreign = foreign(config, ledger, &observer, stop, tasks)?;
+        let returning = returns::run(ledger.clone(), observer.clone(), RETURN_EVERY, stop.subscribe());
         let rail = Rail::new(lines, PAYER, Arc::new(SystemClock), observer);
         rail.remember(ledger).await.context("who did not pay before")?;
         if ledger.is_one_of_several() {
@@ -123,7 +124,7 @@ impl Networks {
         let (books, chains) = (ledger.clone(), rail.clone());
         let comparing = comparison::run(books, chains, comparing, COMPARE_EVERY, stop.subscribe());
         tasks.push(tokio::spawn(comparing));
-        tasks.push(tokio::spawn(returns::run(ledger.clone(), RETURN_EVERY, stop.subscribe())));
+        tasks.push(tokio::spawn(returning));
         let most =
             |settings: &NetworkSettings| (Arc::clone(&settings.network.id), settings.payer_unsettled_max);
         let others =

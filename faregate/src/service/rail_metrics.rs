@@ -1,9 +1,10 @@
 //! [`RailMetrics`]: what settles on public networks, for Prometheus.
 
 use prometheus::{
-    HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, histogram_opts,
+    HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, histogram_opts,
     register_histogram_vec_with_registry, register_int_counter_vec_with_registry,
-    register_int_gauge_vec_with_registry, register_int_gauge_with_registry,
+    register_int_counter_with_registry, register_int_gauge_vec_with_registry,
+    register_int_gauge_with_registry,
 };
 use registry::config::network::ForeignSettings;
 use registry::config::{NetworkSettings, SettlerSettings};
@@ -33,6 +34,7 @@ pub(super) struct RailMetrics {
     differences: IntGauge,
     suspense: IntGauge,
     unreadable: IntGauge,
+    dropped: IntCounter,
     facilitators: IntGaugeVec,
     nodes: IntGaugeVec,
     settlers: SettlerMetrics,
@@ -141,6 +143,11 @@ impl RailMetrics {
                 "What chains show and the books gave to nobody, less what they do not show, in millionths of a dollar.",
                 registry
             )?,
+            dropped: register_int_counter_with_registry!(
+                "faregate_undelivered_dropped_total",
+                "Charged payments that count as delivered because too many were not known to be.",
+                registry
+            )?,
             facilitators: register_int_gauge_vec_with_registry!(
                 "faregate_facilitator_answers",
                 "Whether a facilitator answers (1), or is left alone after failures (0).",
@@ -195,6 +202,10 @@ impl RailObserver for RailMetrics {
         let differences = comparison.differences.len() + comparison.strays.len();
         self.differences.set(i64::try_from(differences).unwrap_or(i64::MAX));
         self.suspense.set(comparison.suspense);
+    }
+
+    fn dropped(&self, payments: u64) {
+        self.dropped.inc_by(payments);
     }
 
     fn facilitator(&self, name: &str, answers: bool) {

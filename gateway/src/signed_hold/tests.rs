@@ -1,6 +1,7 @@
 //! A payment on a public network from its header to its outcome, over real books and a rail that does as it is told.
 
 mod contracts;
+mod given_back;
 mod overdue;
 mod refused;
 mod rig;

@@ -13,6 +13,7 @@ use crate::context::{Exchange, Money, Recording, Times};
 use crate::counting::{self, Waiting};
 use crate::field;
 use crate::held::Held;
+use crate::leniency::Leniency;
 use crate::meter::Known;
 use crate::metrics::{Metrics, Outcome, Stage};
 use crate::receipt;
@@ -29,7 +30,7 @@ const FORGEABLE: [&str; 4] =
 pub(crate) async fn capture(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
-    metrics: &Metrics,
+    (metrics, leniency): (&Metrics, &Leniency),
     times: &mut Times,
 ) -> Result<Outcome, Refusal> {
     let known = read_meter(exchange, response, metrics);
@@ -52,7 +53,7 @@ pub(crate) async fn capture(
     exchange.header_came();
     if !exchange.routed.route.charge_on.charges(status) {
         exchange.lift_time_limit();
-        return undelivered(exchange, response, metrics).await;
+        return undelivered(exchange, response, (metrics, leniency)).await;
     }
     if exchange.is_overdue() {
         return Err(Refusal::UpstreamTimeout);
@@ -144,7 +145,7 @@ async fn unused(
 async fn undelivered(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
-    metrics: &Metrics,
+    (metrics, leniency): (&Metrics, &Leniency),
 ) -> Result<Outcome, Refusal> {
     match std::mem::replace(&mut exchange.money, Money::Done) {
         Money::Free => {
@@ -162,7 +163,7 @@ async fn undelivered(
         Money::Prepaid(receipt) => {
             let record = receipt.record().clone();
             exchange.charged = None;
-            give_back(receipt).await?;
+            give_back(receipt, leniency).await?;
             metrics.voided();
             if let Some(payer) = &exchange.payer {
                 show(&record, payer, "refunded", response)?;

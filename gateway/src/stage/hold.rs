@@ -21,6 +21,7 @@ use protocol::verify::Rejection;
 use registry::{Access, Directory};
 
 use crate::credential;
+use crate::leniency::Leniency;
 use crate::metrics::Metrics;
 use crate::rail::Public;
 use crate::rate::Consumer;
@@ -89,6 +90,7 @@ pub(crate) struct Holder<'a> {
     /// None where no payments are taken on public networks.
     pub(crate) public: Option<&'a Public>,
     pub(crate) metrics: &'a Metrics,
+    pub(crate) leniency: &'a Leniency,
     /// Whose address the request came from.
     pub(crate) client: Consumer,
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use domain::PaymentId;
 use ledger::{LedgerError, Receipt, RefundReason, Voiding};
 
+use crate::leniency::Leniency;
 use crate::metrics::{Metrics, Stage};
 use crate::refusal::Refusal;
 use crate::signed_hold::SignedHold;
@@ -30,12 +31,14 @@ pub(crate) async fn prepay(signed: SignedHold, metrics: &Metrics) -> Result<Rece
     Ok(receipt)
 }
 
-/// Gives back what was paid first, and waits until that is on disk.
+/// Gives back what was paid first, and waits until that is on disk. Each time counts among its payer's of the day.
 ///
 /// # Errors
 /// It is not yet: nobody can say so.
-pub(crate) async fn give_back(receipt: Receipt) -> Result<(), Refusal> {
-    let payment = receipt.record().payment;
+pub(crate) async fn give_back(receipt: Receipt, leniency: &Leniency) -> Result<(), Refusal> {
+    let record = receipt.record();
+    let payment = record.payment;
+    leniency.give_backs.take(record.agent, record.captured_at);
     match receipt.give_back(RefundReason::UpstreamFailed).await {
         Ok(_) | Err(LedgerError::RefundedBefore) => Ok(()),
         Err(error) => {
@@ -49,7 +52,12 @@ pub(crate) async fn give_back(receipt: Receipt) -> Result<(), Refusal> {
 
 impl Undoing {
     /// Waits until it is undone, and gives what may be said of why. Where that does not stand yet, nobody can say what was charged.
-    pub(crate) async fn finish(self, payment: Option<PaymentId>, refusal: Refusal) -> Refusal {
+    pub(crate) async fn finish(
+        self,
+        payment: Option<PaymentId>,
+        refusal: Refusal,
+        leniency: &Leniency,
+    ) -> Refusal {
         match self {
             Self::Void(voiding) => match (voiding.await, payment) {
                 (Err(_), Some(payment)) => Refusal::OutcomeUnknown(payment),
@@ -57,7 +65,7 @@ impl Undoing {
             },
             Self::Refund(receipt) => {
                 let record = Box::new(receipt.record().clone());
-                match give_back(receipt).await {
+                match give_back(receipt, leniency).await {
                     Ok(()) => Refusal::GivenBack { record, cause: Box::new(refusal) },
                     Err(unknown) => unknown,
                 }

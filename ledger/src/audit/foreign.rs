@@ -1,4 +1,4 @@
-//! The invariants of payments on networks that are not read here, where words are all there is.
+//! The invariants of what transactions on public networks paid for, and of payments where words are all there is.
 
 use super::invariants::Invariant;
 
@@ -8,6 +8,12 @@ pub(super) const FOREIGN: &[Invariant] = &[
         meaning: "on networks that are not read a transaction paid for one payment, but where it was booked for more before that was refused",
         sql: "select count(*) from (select 1 from intent where substr(network, 1, 7) <> 'eip155:' and hash is not null
             and spent_before is null group by network, substr(hash, 1) having count(*) > 1) spent",
+    },
+    Invariant {
+        name: "transactions_pay_as_often_as_they_show",
+        meaning: "a transaction that does not tell payments apart is booked for no more of them than it shows",
+        sql: "select count(*) from (select 1 from intent where one_of is not null
+            group by network, hash, token, payer, pay_to, moved having count(*) > max(one_of)) shared_out",
     },
     Invariant {
         name: "verdicts_stand",

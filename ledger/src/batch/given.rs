@@ -1,6 +1,6 @@
 //! What only one batch has to know: read by the writer before `decide`, in the same state of the books.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::{B256, OutgoingId, PaymentId, PayoutId, TransactionId};
@@ -9,6 +9,7 @@ use super::{AccountId, GivenClosed, GivenOutgoing, GivenSuspended, PaymentRow, T
 use crate::account::Refunded;
 use crate::resolution::Resolution;
 use crate::settlement::Payout;
+use crate::share::Alike;
 
 /// Facts that only this batch needs: read by the writer before `decide`.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,8 @@ pub(crate) struct Given {
     pub(crate) left: Vec<(OutgoingId, B256)>,
     /// What transactions of networks that are not read here paid for: those that the batch names.
     pub(crate) spent: HashMap<(Arc<str>, TransactionId), PaymentId>,
+    /// What transactions that do not tell payments apart are booked for: those that the batch names.
+    pub(crate) shares: HashMap<Alike, HashSet<PaymentId>>,
     /// What people gave back today, by network; only where the batch gives something back.
     pub(crate) refunded_today: HashMap<Arc<str>, i64>,
 }

@@ -20,6 +20,8 @@ pub(crate) struct IntentRow {
 pub(crate) struct ClosedRow {
     pub(crate) payment: PaymentId,
     pub(crate) end: End,
+    /// How much moved of each that its transaction does not tell apart, and how many of them it can be booked for.
+    pub(crate) share: Option<(Amount, u32)>,
 }
 
 /// What the chain shows of an intent.

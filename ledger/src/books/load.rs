@@ -9,9 +9,10 @@ use super::differences::{CLOSED, ClosedColumns};
 use super::intents::transaction;
 use super::outgoing::{LEFT, OUTGOING, OutgoingColumns, REFUNDED_TODAY, UNSENT};
 use super::resolutions::{GivenColumns, RESOLVED, ResolutionColumns, SUSPENDED};
-use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list};
+use super::rows::{PAYMENT, PaymentColumns, fixed, hex_list, text_list};
 use super::session::{Session, on_either};
 use super::settlements::{LAST_SETTLEMENT, LastColumns, PAYOUT, PayoutColumns};
+use super::shares;
 use super::transfers::{REFUND, RefundColumns, TRANSFER, TransferColumns};
 use super::windows::{read_scope, window};
 use crate::batch::{AccountId, Given, GivenPayment};
@@ -74,6 +75,7 @@ pub(crate) async fn load(
     outgoing(session, wanted, &mut loaded.given).await?;
     left(session, wanted, &mut loaded.given).await?;
     spent(session, wanted, &mut loaded.given).await?;
+    loaded.given.shares = shares::booked(session, &wanted.shares).await?;
     settled(session, wanted, &mut loaded.given).await?;
     closed(session, wanted, &mut loaded.given).await?;
     suspended(session, wanted, &mut loaded.given).await?;
@@ -278,8 +280,4 @@ async fn suspended(session: &mut Session<'_>, wanted: &Wanted, given: &mut Given
         given.resolutions.insert(row.idempotency_key.clone(), row.read()?);
     }
     Ok(())
-}
-
-fn text_list(texts: &impl serde::Serialize) -> Result<String, sqlx::Error> {
-    serde_json::to_string(texts).map_err(|error| sqlx::Error::Encode(error.into()))
 }

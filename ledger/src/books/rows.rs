@@ -221,3 +221,8 @@ fn unhex(text: &str) -> Result<Vec<u8>, Damaged> {
     };
     text.as_bytes().chunks(2).map(byte).collect()
 }
+
+/// Texts as JSON.
+pub(crate) fn text_list(texts: &impl serde::Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(texts).map_err(|error| sqlx::Error::Encode(error.into()))
+}

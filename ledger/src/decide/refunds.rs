@@ -65,7 +65,7 @@ impl Draft<'_> {
             return Err(Refusal::Earnings);
         }
         if is_written_off {
-            self.close_intent(row.id, End::WrittenOff);
+            self.close_intent(row.id, End::WrittenOff, None);
             self.keep_back(given);
         }
         self.move_back(row, amount, fee);
@@ -87,7 +87,7 @@ impl Draft<'_> {
 
     /// A payment that never came and was given back whole before: nobody has anything, and nothing is sent.
     fn write_off_nothing(&mut self, given: &GivenPayment, id: TransferId) -> Outcome {
-        self.close_intent(given.row.id, End::WrittenOff);
+        self.close_intent(given.row.id, End::WrittenOff, None);
         self.keep_back(given);
         let (amount, reason, at) = (Amount::ZERO, RefundReason::WrittenOff, self.delta.marker.at);
         let payment = given.row.id;

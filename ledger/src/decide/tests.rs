@@ -263,7 +263,7 @@ impl Owned {
             Self::Capture(request, held, cost, used) => {
                 let recorded = request.capture == domain::Capture::Before;
                 let (held, cost, used) = (*held, *cost, *used);
-                Operation::Capture { request, held, cost, used, recorded, moved: None }
+                Operation::Capture { request, held, cost, used, recorded, moved: None, share: None }
             }
             Self::Refund(payment, id, amount, key) => Operation::Refund {
                 payment: *payment,

@@ -1,5 +1,6 @@
 //! Payments whose value moved before their calls were served, and that were not: nobody keeps money for nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use domain::{PaymentId, UnixMillis};
@@ -18,6 +19,8 @@ pub struct GivenBack {
     pub payments: usize,
     /// So many could not be.
     pub failed: usize,
+    /// So many count as delivered from now on, because too many were not known to be.
+    pub dropped: u64,
 }
 
 // === impl Ledger ===
@@ -32,18 +35,33 @@ impl Ledger {
     }
 
     /// Gives back what moved before its call was served, where nobody knows that it was, and its time is over by the books: until then the
-    /// same payment may come once more. What could not be given back now is owed as before.
+    /// same payment may come once more. What could not be given back now is owed as before. Where more are not known to be delivered than are
+    /// kept, the oldest are given back at once, and those that were not paid first count as delivered.
     ///
     /// # Errors
     /// [`LedgerError::Read`].
     pub async fn give_back_undelivered(&self) -> Result<GivenBack, LedgerError> {
-        let undelivered: Vec<PaymentId> =
-            self.shared.memory.lock().deliveries.unconfirmed().copied().collect();
+        let (undelivered, too_many) = {
+            let memory = self.shared.memory.lock();
+            let undelivered: Vec<PaymentId> = memory.deliveries.unconfirmed().copied().collect();
+            (undelivered, memory.deliveries.too_many())
+        };
         let mut given = GivenBack::default();
         if undelivered.is_empty() {
             return Ok(given);
         }
-        for payment in self.prepaid(&undelivered, Some(self.time())).await? {
+        let mut prepaid = self.prepaid(&undelivered, Some(self.time())).await?;
+        if !too_many.is_empty() {
+            let paid_first: HashSet<PaymentId> = self.prepaid(&too_many, None).await?.into_iter().collect();
+            let mut memory = self.shared.memory.lock();
+            for payment in too_many.iter().filter(|payment| !paid_first.contains(payment)) {
+                memory.deliveries.drop_one(*payment);
+            }
+            prepaid.extend(paid_first);
+            prepaid.sort_unstable();
+            prepaid.dedup();
+        }
+        for payment in prepaid {
             let Some(record) = self.payment(payment).await? else { continue };
             let taken = self.shared.memory.lock().deliveries.take(payment);
             if taken != Delivery::Taken {
@@ -58,6 +76,7 @@ impl Ledger {
                 }
             }
         }
+        given.dropped = self.shared.memory.lock().deliveries.dropped();
         Ok(given)
     }
 

@@ -14,6 +14,7 @@ use crate::error::{CaptureError, LedgerError, VoidError};
 use crate::hold::Holding;
 use crate::intent::{BookedIntent, Close, Debtor, Due, DuePlace, Intent, OpenIntent};
 use crate::reports;
+use crate::share::{Alike, Moved};
 
 // === impl Ledger ===
 
@@ -47,13 +48,13 @@ impl Ledger {
         holding.said_by = self.who.clone();
         match evidence {
             Close::Void => return holding.void().await.map_err(|VoidError::Unknown| LedgerError::Unknown),
-            Close::Moved(transaction) => {
-                holding.moved = Some(End::Settled(transaction));
+            Close::Moved(moved) => {
+                holding.move_by(End::Settled, moved);
                 holding.used = None;
                 holding.owed = None;
             }
-            Close::MovedPart(transaction, amount) => {
-                holding.moved = Some(End::Settled(transaction));
+            Close::MovedPart(moved, amount) => {
+                holding.move_by(End::Settled, moved);
                 holding.used = Some(amount);
             }
         }
@@ -144,17 +145,24 @@ impl Ledger {
         booked.map_err(crate::reads::read_error)
     }
 
+    /// How many other payments the books have for what moved this one, where it does not say which ones it paid for; what chains show
+    /// otherwise counts in.
+    ///
+    /// # Errors
+    /// [`LedgerError::Read`].
+    pub async fn paid_by(&self, alike: &Alike, payment: PaymentId) -> Result<u64, LedgerError> {
+        let mut connection = self.shared.reads.report().await?;
+        let paid = reports::shares::paid_by(&mut connection.session(), alike, payment).await;
+        paid.map_err(crate::reads::read_error)
+    }
+
     /// Writes down that the value of a captured payment moved for good, in this transaction.
     ///
     /// # Errors
-    /// [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Unknown`]; [`LedgerError::Overloaded`].
-    pub async fn settled(
-        &self,
-        payment: PaymentId,
-        transaction: impl Into<TransactionId>,
-    ) -> Result<(), LedgerError> {
-        let transaction = transaction.into();
-        self.work(|reply, permit| Work::CloseIntent { payment, transaction, reply, _permit: permit }).await
+    /// [`LedgerError::TransactionSpent`] where that paid for as many others as it can; [`LedgerError::Unavailable`], also where it is not due; [`LedgerError::Unknown`]; [`LedgerError::Overloaded`].
+    pub async fn settled(&self, payment: PaymentId, moved: impl Into<Moved>) -> Result<(), LedgerError> {
+        let moved = Box::new(moved.into());
+        self.work(|reply, permit| Work::CloseIntent { payment, moved, reply, _permit: permit }).await
     }
 
     /// Writes down that the value of a captured payment can never move any more: it is given back in the books, because nobody

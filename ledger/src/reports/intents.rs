@@ -32,7 +32,8 @@ select payment from intent where closed is null and payment in (select unhex(val
 const OPEN_ON: &str =
     "select network, count(*) from intent where closed is null group by network order by network";
 
-/// All of them from a payment on, whatever became of them, each with its last difference. Identifiers are in the order of time. One that
+/// All of them from a payment on, whatever became of them, each with its last difference, and how many
+/// before it have a share of the same transaction. Identifiers are in the order of time. One that
 /// was voided and came again is the later one's. Of those that were voided and have one nonce it is the one with a difference, where one
 /// has: that nonce moves once, and until then each looks for it from its own block on.
 const BOOKED: &str = concat!(
@@ -54,7 +55,9 @@ with listed as (
       where substr(o.replay_key, 9) = substr(v.replay_key, 9) and o.payment <> v.payment
         and (o.payment > v.payment or not exists (select 1 from difference l where l.payment = v.payment)))
   order by payment limit $2)
-select i.*, d.way, d.hash as shown
+select i.*, d.way, d.hash as shown, (select count(*) from intent s join intent o on o.network = s.network and o.hash = s.hash
+    where s.payment = i.payment and s.one_of is not null and o.one_of is not null and o.token = s.token and o.payer = s.payer
+      and o.pay_to = s.pay_to and o.moved = s.moved and o.payment < s.payment) as earlier
 from listed i left join difference d on d.payment = i.payment
   and d.number = (select max(l.number) from difference l where l.payment = i.payment)
 order by i.payment"
@@ -83,6 +86,7 @@ struct BookedColumns {
     closed: Option<String>,
     way: Option<String>,
     shown: Option<Vec<u8>>,
+    earlier: i64,
 }
 
 pub(crate) async fn booked(
@@ -107,7 +111,8 @@ pub(crate) async fn booked(
         let settled = open.seen.filter(|_| matches!(outcome, Booked::Settled(_)));
         let booked = settled.and_then(|transaction| transaction.evm());
         let moved = moved(booked.as_ref().map(|hash| hash.as_slice()), last)?;
-        Ok(BookedIntent { open, outcome, moved })
+        let earlier = u64::try_from(columns.earlier).map_err(|_| Damaged("earlier"))?;
+        Ok(BookedIntent { open, outcome, moved, earlier })
     };
     rows.into_iter().map(read).collect()
 }

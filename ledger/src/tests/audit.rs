@@ -110,8 +110,14 @@ const TAMPERINGS: &[(&str, &[&str])] = &[
     (
         "drop index intent_foreign;
          insert into intent select zeroblob(16), network, token, payer, pay_to, custody, settle, amount, valid_before, since_block,
-           payload, requirements, held_at, closed, hash, closed_at, deposit, null from intent where network like 'solana:%'",
+           payload, requirements, held_at, closed, hash, closed_at, deposit, null, null, null from intent where network like 'solana:%'",
         &["transactions_pay_once"],
+    ),
+    (
+        "update intent set moved = amount, one_of = 1 where network like 'eip155:%' and hash is not null;
+         insert into intent select zeroblob(16), network, token, payer, pay_to, custody, settle, amount, valid_before, since_block,
+           payload, requirements, held_at, closed, hash, closed_at, deposit, null, moved, one_of from intent where one_of is not null",
+        &["transactions_pay_as_often_as_they_show"],
     ),
     ("drop trigger verdict_no_delete", &["money_rows_are_guarded"]),
     ("drop trigger payment_no_update", &["money_rows_are_guarded"]),
@@ -151,7 +157,7 @@ async fn books_with_history() -> Books {
     let foreign = foreign(7);
     let payment = foreign.payment;
     books.hold(foreign).await.unwrap().ask().await.unwrap().leave_unknown();
-    books.ledger.asked_by("somebody").close(payment, Close::Moved(moved("a"))).await.unwrap();
+    books.ledger.asked_by("somebody").close(payment, Close::Moved(moved("a").into())).await.unwrap();
     books
 }
 

@@ -94,7 +94,7 @@ async fn d8_what_nobody_was_asked_to_settle_is_void_after_a_crash_and_what_was_s
         books.reopen();
     }
     assert_eq!(books.ledger.unknown()[0].amount, amount(100_000));
-    books.ledger.close(asked.payment, Close::Moved(moved("a"))).await.unwrap();
+    books.ledger.close(asked.payment, Close::Moved(moved("a").into())).await.unwrap();
     books.ledger.close(left.payment, Close::Void).await.unwrap();
     // It was never delivered: once more, free.
     match books.ledger.hold(asked).await.unwrap() {
@@ -121,14 +121,14 @@ async fn whoever_drops_a_hold_voids_it_until_its_settlement_is_asked_for() {
 
 #[tokio::test]
 async fn what_was_said_and_is_still_being_written_is_not_said_to_be_undone() {
-    for end in [Close::Moved(moved("a")), Close::Void] {
+    for end in [Close::Moved(moved("a").into()), Close::Void] {
         let books = Books::new();
         let request = foreign(1);
         let payment = request.payment;
         books.hold(request).await.unwrap().ask().await.unwrap().leave_unknown();
         books.until_idle().await;
         books.faults.commit(Fault::Before(StoreError::Broken("gone".to_owned())));
-        assert_eq!(books.ledger.close(payment, end).await, Err(LedgerError::Unknown));
+        assert_eq!(books.ledger.close(payment, end.clone()).await, Err(LedgerError::Unknown));
         // Nobody has to say it again.
         until_over(&books).await;
         assert_eq!(books.ledger.close(payment, end).await, Err(LedgerError::UnknownPayment));
@@ -152,8 +152,9 @@ async fn of_two_payments_that_one_transaction_is_said_to_have_moved_at_once_one_
     // Both are in one batch.
     books.faults.commit(Fault::Wait);
     let blocking = books.hold(foreign(9));
-    let said =
-        |request: &HoldRequest, name: &str| books.ledger.close(request.payment, Close::Moved(moved(name)));
+    let said = |request: &HoldRequest, name: &str| {
+        books.ledger.close(request.payment, Close::Moved(moved(name).into()))
+    };
     let both = async {
         books.faults.until_waiting().await;
         tokio::join!(said(&one, "a"), said(&other, "a"), async { books.faults.let_go() })
@@ -192,7 +193,7 @@ async fn a_transaction_that_paid_at_one_gateway_pays_at_no_other_at_the_same_tim
     let ([at_one], [at_other]) = (left_unknown(&one, [1]).await, left_unknown(&other, [2]).await);
     let said = |books: &Books, request: &HoldRequest| {
         let (ledger, payment) = (books.ledger.clone(), request.payment);
-        async move { ledger.close(payment, Close::Moved(moved("a"))).await }
+        async move { ledger.close(payment, Close::Moved(moved("a").into())).await }
     };
     let said = tokio::join!(said(&one, &at_one), said(&other, &at_other));
     let (refused, payment) = match said {
@@ -210,12 +211,12 @@ async fn what_somebody_says_of_a_payment_is_in_the_commit_that_makes_it_so_and_n
     let books = Books::new();
     let [paid, void, refused, closed] = left_unknown(&books, [1, 2, 3, 4]).await;
     let saying = books.ledger.asked_by("somebody");
-    let spent = Close::Moved(moved("a"));
-    saying.close(paid.payment, spent).await.unwrap();
+    let spent = Close::Moved(moved("a").into());
+    saying.close(paid.payment, spent.clone()).await.unwrap();
     saying.close(void.payment, Close::Void).await.unwrap();
     assert_eq!(saying.close(refused.payment, spent).await, Err(LedgerError::TransactionSpent));
     // What nobody says is nobody's, also where somebody said otherwise before.
-    books.ledger.close(refused.payment, Close::Moved(moved("b"))).await.unwrap();
+    books.ledger.close(refused.payment, Close::Moved(moved("b").into())).await.unwrap();
     books.ledger.close(closed.payment, Close::Void).await.unwrap();
     let changes = books.ledger.changes((0, i64::MAX), 100).await.unwrap();
     let said: Vec<_> = changes.verdicts.iter().map(|(_, said)| (said.payment, said.transaction)).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Payee, Settle};
+use domain::{Payee, PaymentId, Settle, UnixMillis};
 
 use super::kit::{Books, NOON, amount};
 use super::onchain::{DIRECT, TRANSACTION, onchain};
@@ -62,6 +62,36 @@ async fn what_cannot_be_given_back_is_owed_as_before() {
     match books.ledger.hold(request).await.unwrap() {
         Held::Redelivery(redelivery) => redelivery.delivered(),
         other => panic!("a redelivery was expected, not {other:?}"),
+    }
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn where_too_many_are_not_known_to_be_delivered_what_was_paid_first_goes_back_and_the_rest_counts_as_delivered()
+ {
+    const KEPT: u16 = 4_096;
+    let books = books();
+    let prepaid = onchain(1, Payee::Treasury, Settle::Before);
+    let other = onchain(2, DIRECT, Settle::After);
+    for request in [&prepaid, &other] {
+        drop(books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap());
+    }
+    let later = (0..KEPT).map(|number| {
+        let mut random = [0; 10];
+        random[..2].copy_from_slice(&number.to_be_bytes());
+        PaymentId::generate(UnixMillis(NOON + 60_000), random)
+    });
+    let later: Vec<PaymentId> = later.collect();
+    books.ledger.shared.memory.lock().deliveries.inherit(later.clone());
+    let given = books.ledger.give_back_undelivered().await.unwrap();
+    assert_eq!((given.payments, given.failed, given.dropped), (1, 0, 1));
+    let state = async |payment| books.ledger.payment(payment).await.unwrap().unwrap().state;
+    assert_eq!(state(prepaid.payment).await, PaymentState::Refunded);
+    assert_eq!(state(other.payment).await, PaymentState::Captured);
+    assert!(matches!(books.ledger.hold(other).await, Ok(Held::Prior(_))), "it counts as delivered");
+    assert_eq!(books.ledger.give_back_undelivered().await.unwrap().dropped, 0);
+    for payment in later {
+        books.ledger.shared.memory.lock().deliveries.confirm(payment);
     }
     books.finish().await;
 }

@@ -221,10 +221,13 @@ fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
         Work::CreateWallet { reply, .. }
         | Work::OpenProvider { reply, .. }
         | Work::OpenDirect { reply, .. }
-        | Work::OpenToken { reply, .. }
-        | Work::CloseIntent { reply, .. } => {
+        | Work::OpenToken { reply, .. } => {
             let _ = reply.send(Ok(()));
         }
+        Work::CloseIntent { reply, .. } => tell(reply, outcome, |outcome| match outcome {
+            Outcome::Done => Ok(()),
+            other => Err(Box::new(other)),
+        }),
         Work::Store { .. } => {}
     }
     None
@@ -240,7 +243,7 @@ fn answer_capture(
         Outcome::Refused(Refusal::TransactionSpent) => {
             let payment = holding.request.payment;
             tracing::warn!(%payment, moved = ?holding.moved, "the transaction has paid for another payment; its outcome is left unknown");
-            (holding.moved, holding.said_by) = (None, None);
+            (holding.moved, holding.share, holding.said_by) = (None, None, None);
             holding.park();
             Err(CaptureError::Spent)
         }

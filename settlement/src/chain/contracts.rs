@@ -22,3 +22,11 @@ sol! {
         event UnorderedNonceInvalidation(address indexed owner, uint256 word, uint256 mask);
     }
 }
+
+sol! {
+    /// x402's proxies for Permit2. Neither event says which payment it is of.
+    interface Proxy {
+        event Settled();
+        event SettledWithPermit();
+    }
+}

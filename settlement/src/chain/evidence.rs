@@ -37,28 +37,34 @@ pub(crate) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -
         read::<Token::AuthorizationUsed>(log)
             .is_some_and(|used| used.authorizer == signed.from && used.nonce == signed.nonce)
     };
-    let is_transfer = |log: Option<&&Log>| {
-        log.and_then(|log| read::<Token::Transfer>(log)).is_some_and(|moved| {
-            (moved.from, moved.to, moved.value) == (signed.from, signed.to, signed.value)
-        })
-    };
     let Some(place) = logs.iter().position(is_use).filter(|_| receipt.succeeded()) else {
         return Evidence::Void;
     };
-    // The reference implementation tells of the use first. One that tells of it last has its own transfer before it, not another's, and
-    // none of the same payer behind it: that one would be what the nonce was used for.
-    let after = logs.get(place + 1);
-    let is_told_first =
-        after.and_then(|log| read::<Token::Transfer>(log)).is_some_and(|moved| moved.from == signed.from);
-    let before = place.checked_sub(1).and_then(|place| logs.get(place));
-    let others = place.checked_sub(2).and_then(|place| logs.get(place));
-    let is_others = others.is_some_and(|log| read::<Token::AuthorizationUsed>(log).is_some());
-    if is_transfer(after) || (is_transfer(before) && !is_others && !is_told_first) {
+    if is_moved_by(&logs, place, (signed.from, signed.to, signed.value)) {
         let (transaction, block) = (receipt.transaction_hash, receipt.block());
         Evidence::Moved { value: signed.value, transaction, block }
     } else {
         Evidence::Void
     }
+}
+
+/// Whether so much was moved between two by the use of an authorization that stands in this place of its token's logs.
+pub(super) fn is_moved_by(logs: &[&Log], place: usize, movement: (Address, Address, U256)) -> bool {
+    let is_it = |log: Option<&&Log>| log.is_some_and(|log| is_transfer(log, movement));
+    // The reference implementation tells of the use first. One that tells of it last has its own transfer before it, not another's, and
+    // none of the same payer behind it: that one would be what the nonce was used for.
+    let after = logs.get(place + 1);
+    let is_told_first =
+        after.and_then(|log| read::<Token::Transfer>(log)).is_some_and(|moved| moved.from == movement.0);
+    let before = place.checked_sub(1).and_then(|place| logs.get(place));
+    let others = place.checked_sub(2).and_then(|place| logs.get(place));
+    let is_others = others.is_some_and(|log| read::<Token::AuthorizationUsed>(log).is_some());
+    is_it(after) || (is_it(before) && !is_others && !is_told_first)
+}
+
+/// Whether a log of a token tells of so much between these two.
+pub(super) fn is_transfer(log: &Log, (from, to, value): (Address, Address, U256)) -> bool {
+    read::<Token::Transfer>(log).is_some_and(|moved| (moved.from, moved.to, moved.value) == (from, to, value))
 }
 
 /// An event, where the log is one of its kind.

@@ -1,5 +1,8 @@
-//! What became of a Permit2 payment. Permit2 tells of no use of a nonce, so it is found by its transfer: the one in whose block the
-//! nonce's bit was set.
+//! What became of a Permit2 payment. Permit2 tells of no use of a nonce, so it is found by its transfer: one that a proxy has settled in the
+//! block in which the nonce's bit was set.
+//!
+//! Any other permit of the same nonce sets that bit as well, and pays for nothing: that a payment like it has moved there is all that is
+//! shown. How many the transaction pays for is counted where it is booked ([`crate::rail::Rail::moved`]).
 
 use alloy_primitives::{B256, U256};
 use alloy_sol_types::SolEvent;
@@ -9,15 +12,15 @@ use serde_json::{Value, json};
 
 use super::contracts::{Permit2, Token};
 use super::evidence::{self, Evidence};
-use super::rpc::{Log, RpcError};
-use super::{Block, Chain, hex};
+use super::rpc::{Receipt, RpcError};
+use super::{Block, Chain, hex, proxies};
 
-/// Of a permit. Of `upto`, any amount up to the signed one: who settles it may take another one than was asked for, and its payer has
-/// paid all the same.
+/// Of a permit of which so much was asked for. Of `upto`, any amount up to the signed one: who settles it may take another one than that,
+/// and its payer has paid all the same.
 pub(super) async fn evidence(
     chain: &Chain,
     token: Address,
-    signed: &Permit,
+    (signed, asked): (&Permit, U256),
     (from_block, until): (u64, Block),
 ) -> Result<Evidence, RpcError> {
     if !is_used(chain, signed, hex(until.number).into()).await? {
@@ -29,18 +32,19 @@ pub(super) async fn evidence(
     if is_invalidated(chain, signed, block).await? {
         return Ok(Evidence::Void);
     }
-    let word = |address: Address| B256::left_padding_from(address.as_slice());
-    let topics = json!([Token::Transfer::SIGNATURE_HASH, word(signed.from), word(signed.witness.to)]);
-    let logs = chain.logs(token, &topics, (block, block)).await?;
-    let mut transfers: Vec<Moved> = logs.iter().filter_map(|log| Moved::read(log, signed)).collect();
-    transfers.dedup_by_key(|moved| moved.transaction);
-    let Some(Moved { transaction, value }) = own(chain, signed, &transfers).await? else {
-        return Ok(Evidence::Void);
-    };
-    if !is_of_settler(chain, signed, transaction).await? {
-        return Ok(Evidence::Void);
+    let mut settled = Vec::new();
+    for transaction in transactions(chain, token, signed, block).await? {
+        let receipt = chain.receipt_of(transaction).await?;
+        settled.extend(value(&receipt, token, (signed, asked)).map(|value| (transaction, value)));
     }
-    Ok(Evidence::Moved { value, transaction, block })
+    Ok(match settled[..] {
+        [(transaction, value)] => Evidence::Moved { value, transaction, block },
+        [] => Evidence::Void,
+        _ => {
+            tracing::warn!(payer = %signed.from, block, "a permit may be of several transactions, and none of them names it");
+            Evidence::Void
+        }
+    })
 }
 
 /// The block in which its nonce's bit was set; none where that was before these. A bit that is set stays so, and halving finds it in
@@ -58,49 +62,46 @@ async fn used_in(chain: &Chain, signed: &Permit, (first, last): (u64, u64)) -> R
     Ok(Some(used))
 }
 
-/// A transfer between the same two that may be the permit's own.
-#[derive(Clone, Copy)]
-struct Moved {
-    transaction: B256,
-    value: U256,
-}
-
-/// The one whose transaction carries its nonce, among those of its block; the first one, where none says it in the clear.
-async fn own(chain: &Chain, signed: &Permit, transfers: &[Moved]) -> Result<Option<Moved>, RpcError> {
+/// The transactions of a block that moved something between the same two: where there are several, the first that carries its nonce, if one
+/// does.
+async fn transactions(
+    chain: &Chain,
+    token: Address,
+    signed: &Permit,
+    block: u64,
+) -> Result<Vec<B256>, RpcError> {
+    let word = |address: Address| B256::left_padding_from(address.as_slice());
+    let topics = json!([Token::Transfer::SIGNATURE_HASH, word(signed.from), word(signed.witness.to)]);
+    let logs = chain.logs(token, &topics, (block, block)).await?;
+    let mut transactions: Vec<B256> = logs.iter().map(|log| log.transaction_hash).collect();
+    transactions.dedup();
     let nonce = signed.nonce.to_be_bytes::<32>();
-    if let [_, _, ..] = transfers {
-        for moved in transfers {
-            let input = chain.input(moved.transaction).await?;
+    if let [_, _, ..] = transactions[..] {
+        for transaction in &transactions {
+            let input = chain.input(*transaction).await?;
             if input.windows(nonce.len()).any(|word| word == nonce) {
-                return Ok(Some(*moved));
+                return Ok(vec![*transaction]);
             }
         }
     }
-    Ok(transfers.first().copied())
+    Ok(transactions)
 }
 
-/// Whether a transaction of `upto` is of the settler that its payer named. Another permit of the same nonce, for less and for a settler of
-/// the payer's own, uses the nonce as well, and pays for nothing.
-async fn is_of_settler(chain: &Chain, signed: &Permit, transaction: B256) -> Result<bool, RpcError> {
-    let Some(settler) = signed.witness.facilitator else { return Ok(true) };
-    let receipt = chain.receipt_of(transaction).await?;
-    // The proxy looks at who calls it: an account, or a contract that an account calls.
-    Ok([receipt.from, receipt.to].contains(&Some(settler)))
-}
-
-// === impl Moved ===
-
-impl Moved {
-    /// None where the log is another thing, or moved what the permit does not allow.
-    fn read(log: &Log, signed: &Permit) -> Option<Self> {
-        let moved = evidence::read::<Token::Transfer>(log)?;
-        let is_value = match signed.witness.facilitator {
-            None => moved.value == signed.amount,
-            Some(_) => moved.value <= signed.amount,
-        };
-        let is_own = is_value && (moved.from, moved.to) == (signed.from, signed.witness.to);
-        is_own.then_some(Self { transaction: log.transaction_hash, value: moved.value })
-    }
+/// What a proxy has settled in a transaction that may be of this permit: what was asked for, where that is shown.
+fn value(receipt: &Receipt, token: Address, (signed, asked): (&Permit, U256)) -> Option<U256> {
+    let (from, to) = (signed.from, signed.witness.to);
+    // The proxy of `upto` looks at who calls it: the account that its payer named, or a contract that such an account calls. Another permit
+    // of the same nonce, for less and for a settler of the payer's own, pays for nothing.
+    let is_of_settler =
+        signed.witness.facilitator.is_none_or(|named| [receipt.from, receipt.to].contains(&Some(named)));
+    let is_its = |value: &U256| match signed.witness.facilitator {
+        None => *value == signed.amount,
+        Some(_) => *value <= signed.amount,
+    };
+    let is_shown = |value: &U256| is_its(value) && proxies::count(receipt, (token, from, to, *value)) > 0;
+    let mut values = proxies::values(receipt, token, (from, to));
+    values.retain(|value| is_of_settler && is_shown(value));
+    values.iter().find(|value| **value == asked).or(values.first()).copied()
 }
 
 /// Whether its nonce was used, or invalidated by its payer, as of a block.

@@ -49,8 +49,6 @@ sol! {
 
     interface ExactProxy {
         function settle(Permission permit, address owner, ExactWitness witness, bytes signature) external;
-
-        event Settled();
     }
 
     interface UptoProxy {

@@ -62,7 +62,7 @@ pub(super) async fn fates(
                 if is_over { Fate::Expired } else { Fate::Unused }
             }
             (Order::Payment { token, transfer, amount, .. }, true) => {
-                match chain.look(*token, transfer, member.since_block, Depth::Counts).await? {
+                match chain.look(*token, (transfer, *amount), member.since_block, Depth::Counts).await? {
                     Evidence::Moved { transaction, value, .. } if value == *amount => {
                         Fate::Moved(transaction)
                     }

@@ -1,13 +1,11 @@
 //! Which members a transaction moved, by its receipt and their nonces. Pure.
 
-use alloy_primitives::{Address, U256};
-use alloy_sol_types::SolEvent;
-use protocol::permit::{EXACT_PROXY, UPTO_PROXY};
+use alloy_primitives::Address;
 use protocol::transfer::Transfer;
 
-use super::contracts::{ExactProxy, Token};
+use super::contracts::Token;
 use super::member::{Member, Order};
-use crate::chain::{Evidence, Log, Receipt, judge, read};
+use crate::chain::{Evidence, Log, Movement, Receipt, count, judge, read};
 
 /// What a receipt shows of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +17,6 @@ pub(super) enum Shown {
     /// Fewer were moved than there are of those that are alike.
     Either,
 }
-
-/// Token, from, to, value.
-type Movement = (Address, Address, Address, U256);
 
 /// Each member's part in a transaction of ours. A permit leaves no nonce in a receipt: among those that are alike, it is counted,
 /// and one whose nonce is not used was not moved.
@@ -39,7 +34,7 @@ pub(super) fn shown(receipt: &Receipt, members: &[Member], used: &[bool], us: Ad
         Order::Payment { .. } if !is_used => Shown::Not,
         Order::Payment { .. } => {
             let moves = movement(member, us);
-            let moved = receipt.logs.windows(2).filter(|pair| is_by_proxy(pair, &moves)).count();
+            let moved = count(receipt, moves);
             let is_alike = |other: &Member| is_permit(other) && movement(other, us) == moves;
             let alike =
                 members.iter().zip(used).filter(|(other, is_used)| **is_used && is_alike(other)).count();
@@ -66,13 +61,6 @@ fn movement(member: &Member, us: Address) -> Movement {
 
 const fn is_permit(member: &Member) -> bool {
     matches!(&member.order, Order::Payment { transfer: Transfer::Permit(_), .. })
-}
-
-/// A proxy says that it has settled right after the token has said what it moved.
-fn is_by_proxy(pair: &[Log], movement: &Movement) -> bool {
-    let [moved, settled] = pair else { return false };
-    let says_so = settled.topics.first() == Some(&ExactProxy::Settled::SIGNATURE_HASH);
-    says_so && [EXACT_PROXY, UPTO_PROXY].contains(&settled.address) && is_transfer(moved, movement)
 }
 
 fn is_transfer(log: &Log, (token, from, to, value): &Movement) -> bool {

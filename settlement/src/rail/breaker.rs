@@ -36,7 +36,9 @@ impl Breaker {
 
     /// Whether nobody may call now.
     pub(crate) fn is_open(&self, at: UnixMillis) -> bool {
-        self.open.is_some_and(|open| at < open.until)
+        // No pause is longer: a clock that was set back would have him left alone for as long.
+        let longest = self.pause_ms_max.max(PAUSE_MS);
+        self.open.is_some_and(|open| at < open.until && open.until <= at.plus(longest))
     }
 
     /// Whether this call may be made. After a pause a single one may: it puts off the others by as much again, so that it is
@@ -86,6 +88,18 @@ impl Default for Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_leaves_nobody_alone_for_longer_than_the_longest_pause() {
+        let mut breaker = Breaker::default();
+        let now = UnixMillis(1_000_000);
+        for _ in 0..FAILURES_MAX {
+            breaker.failed(now);
+        }
+        assert!(breaker.is_open(now) && breaker.is_open(now.plus(PAUSE_MS - PAUSE_MS_MAX)));
+        assert!(!breaker.is_open(now.plus(-600_000)));
+        assert!(breaker.admits(now.plus(-600_000)) && !breaker.admits(now.plus(-600_000)));
+    }
 
     #[test]
     fn it_opens_after_failures_in_a_row_and_lets_one_call_through_after_each_pause() {

@@ -247,7 +247,7 @@ impl Line {
             if look > 0 {
                 tokio::time::sleep(pause).await;
             }
-            match self.evidence(signed, Depth::Last).await {
+            match self.evidence(signed, amount, Depth::Last).await {
                 // The books take what the chain shows, once it counts: nobody is told of another amount before.
                 Ok(Evidence::Moved { value, .. }) if value != units(amount) => {
                     return Settling::Unknown(format!("{value} units have moved, and not {amount}"));
@@ -266,9 +266,15 @@ impl Line {
         Settling::Unknown(said)
     }
 
-    /// What became of a payment, by the chain alone.
-    pub(super) async fn evidence(&self, signed: &Signed, depth: Depth) -> Result<Evidence, RpcError> {
-        self.chain.look(signed.token, signed.transfer(), signed.since_block, depth).await
+    /// What became of a payment of which so much was asked for, by the chain alone.
+    pub(super) async fn evidence(
+        &self,
+        signed: &Signed,
+        amount: Amount,
+        depth: Depth,
+    ) -> Result<Evidence, RpcError> {
+        let asked = (signed.transfer(), units(amount));
+        self.chain.look(signed.token, asked, signed.since_block, depth).await
     }
 
     /// Whether the nonce of a payment is used, however shallow.

@@ -30,6 +30,8 @@ pub trait RailObserver: Send + Sync + 'static {
     fn closed(&self, network: &str, closed: Closed);
     /// The books were compared with the chains.
     fn compared(&self, comparison: &Comparison);
+    /// So many payments count as delivered, though nobody knows that they were: too many are not known to be.
+    fn dropped(&self, payments: u64);
     /// A facilitator is left alone after failures, or answers again.
     fn facilitator(&self, name: &str, answers: bool);
     /// Whether our own transactions can be sent on a network, and why this process cannot.
@@ -47,6 +49,7 @@ impl RailObserver for Unobserved {
     fn open(&self, _: Open) {}
     fn closed(&self, _: &str, _: Closed) {}
     fn compared(&self, _: &Comparison) {}
+    fn dropped(&self, _: u64) {}
     fn facilitator(&self, _: &str, _: bool) {}
     fn settler(&self, _: &str, _: bool, _: Option<Unable>) {}
     fn nodes(&self, _: &str, _: bool) {}

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 pub(super) const CLIENTS_SHARE: u32 = 8;
 
 /// Who has something running or waiting; nobody else is in it.
-pub(super) struct Shares<K: Copy + Eq + Hash> {
+pub(crate) struct Shares<K: Copy + Eq + Hash> {
     running_max: usize,
     present: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
@@ -27,7 +27,7 @@ struct Presence<'a, K: Copy + Eq + Hash> {
 }
 
 /// It may run.
-pub(super) struct Turn<'a, K: Copy + Eq + Hash> {
+pub(crate) struct Turn<'a, K: Copy + Eq + Hash> {
     permit: Option<OwnedSemaphorePermit>,
     _presence: Presence<'a, K>,
 }
@@ -66,21 +66,32 @@ impl Places {
 // === impl Shares ===
 
 impl<K: Copy + Eq + Hash> Shares<K> {
-    pub(super) fn new(running_max: usize) -> Self {
+    pub(crate) fn new(running_max: usize) -> Self {
         Self { running_max, present: Mutex::new(HashMap::new()) }
     }
 
     /// Waits until fewer than so many of this one's run, first come, first served.
-    pub(super) async fn turn(&self, whose: K) -> Turn<'_, K> {
+    pub(crate) async fn turn(&self, whose: K) -> Turn<'_, K> {
+        let (places, presence) = self.present(whose);
+        // It is never closed.
+        let permit = places.acquire_owned().await.ok();
+        Turn { permit, _presence: presence }
+    }
+
+    /// The same where fewer run now; none where it would have to wait.
+    pub(crate) fn try_turn(&self, whose: K) -> Option<Turn<'_, K>> {
+        let (places, presence) = self.present(whose);
+        let permit = places.try_acquire_owned().ok()?;
+        Some(Turn { permit: Some(permit), _presence: presence })
+    }
+
+    fn present(&self, whose: K) -> (Arc<Semaphore>, Presence<'_, K>) {
         let places = {
             let mut present = self.present.lock();
             let entry = present.entry(whose).or_insert_with(|| Arc::new(Semaphore::new(self.running_max)));
             Arc::clone(entry)
         };
-        let presence = Presence { shares: self, whose, places: Some(Arc::clone(&places)) };
-        // It is never closed.
-        let permit = places.acquire_owned().await.ok();
-        Turn { permit, _presence: presence }
+        (Arc::clone(&places), Presence { shares: self, whose, places: Some(places) })
     }
 }
 
@@ -113,6 +124,7 @@ mod tests {
         let mut third = Box::pin(payers.turn(greedy));
         assert!(futures_poll(&mut third).is_none(), "both places are taken");
         drop(payers.turn(honest).await);
+        assert!(payers.try_turn(greedy).is_none() && payers.try_turn(honest).is_some());
         // One that gives up takes nothing with it.
         let mut gone = Box::pin(payers.turn(greedy));
         assert!(futures_poll(&mut gone).is_none());

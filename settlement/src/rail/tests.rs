@@ -321,6 +321,8 @@ impl RailObserver for Seen {
         self.differences.lock().extend(comparison.differences.iter().cloned());
     }
 
+    fn dropped(&self, _: u64) {}
+
     fn facilitator(&self, name: &str, answers: bool) {
         self.facilitators.lock().push((name.to_owned(), answers));
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use alloy_primitives::U256;
 use domain::{Amount, B256, Party, Settle};
-use ledger::{Close, LedgerError, OpenIntent};
+use ledger::{Close, LedgerError, Moved, OpenIntent};
 
 use super::Shared;
 use crate::chain::Evidence;
-use crate::rail::{Closed, Last, Settling, units};
+use crate::rail::{Closed, Last, RailError, Settling, units};
 use crate::signed::Signed;
 
 /// Seconds that a payment must have left to be handed to a settler: facilitators refuse less.
@@ -16,8 +16,8 @@ const TIME_LEFT_MIN: u64 = 6;
 
 /// What is known of a payment now.
 enum Case {
-    /// So many units moved.
-    Moved(B256, U256),
+    /// So many units moved, and what the books are told of that.
+    Moved(Moved, U256),
     /// It never will.
     Never,
     /// Neither yet.
@@ -41,7 +41,7 @@ impl Shared {
             }
         };
         let (evidence, closed) = match case {
-            Case::Moved(transaction, value) => (close(transaction, value), Closed::Moved),
+            Case::Moved(moved, value) => (close(moved, value), Closed::Moved),
             Case::Never => (Close::Void, Closed::Void),
             Case::Open => return self.end(&open),
         };
@@ -59,11 +59,12 @@ impl Shared {
             }
         };
         match case {
-            Case::Moved(transaction, value) => {
+            Case::Moved(moved, value) => {
                 if value != units(open.amount) {
+                    let transaction = moved.transaction;
                     tracing::error!(payment = %open.payment, %transaction, %value, "another amount has moved than is due");
                 }
-                let written = self.ledger.settled(open.payment, transaction).await;
+                let written = self.ledger.settled(open.payment, moved).await;
                 self.written(&open, Closed::Settled, written);
             }
             Case::Never => {
@@ -79,7 +80,7 @@ impl Shared {
     async fn collect(&self, open: &OpenIntent, signed: &Signed) -> Case {
         let last = self.rail.last_heard(&open.payment);
         match last {
-            Some(Last::Moved(transaction)) => return Case::Moved(transaction, units(open.amount)),
+            Some(Last::Moved(transaction)) => return self.moved(open, signed, transaction).await,
             // It stands in a block still: more is to be seen once that one counts.
             Some(Last::Shown { counts_with })
                 if self.rail.last_block(&signed.network) < Some(counts_with)
@@ -99,8 +100,8 @@ impl Shared {
 
     /// What the chain shows; where it shows nothing yet, it is handed to a settler, if it may be.
     async fn follow(&self, open: &OpenIntent, signed: &Signed, may_ask: bool) -> Case {
-        let evidence = match self.rail.evidence(signed).await {
-            Ok(evidence) => evidence,
+        let (evidence, moved) = match self.evidence(open, signed).await {
+            Ok(shown) => shown,
             Err(error) => {
                 tracing::debug!(payment = %open.payment, %error, "the chain shows nothing of a payment");
                 return Case::Open;
@@ -109,7 +110,9 @@ impl Shared {
         let is_void = evidence == Evidence::Void;
         let is_void_for_long = self.known.lock().void(&open.payment, is_void, self.rail.now());
         match evidence {
-            Evidence::Moved { transaction, value, .. } => return Case::Moved(transaction, value),
+            Evidence::Moved { transaction, value, .. } => {
+                return Case::Moved(moved.unwrap_or_else(|| transaction.into()), value);
+            }
             Evidence::Void if is_void_for_long => return Case::Never,
             Evidence::Unused { at } if at >= signed.valid_before() => return Case::Never,
             Evidence::Void => return Case::Open,
@@ -120,10 +123,36 @@ impl Shared {
         if is_free { self.ask(open, signed).await } else { Case::Open }
     }
 
+    /// What the chain shows. A transfer that other payments are booked for is none of this one: its nonce is used, and paid nobody.
+    async fn evidence(
+        &self,
+        open: &OpenIntent,
+        signed: &Signed,
+    ) -> Result<(Evidence, Option<Moved>), RailError> {
+        let evidence = self.rail.evidence(signed, open.amount).await?;
+        let Evidence::Moved { transaction, value, .. } = evidence else { return Ok((evidence, None)) };
+        let moved = self.rail.moved(signed, amount(value).unwrap_or(open.amount), transaction).await;
+        if let Some(share) = &moved.share {
+            // Where the books cannot be read, they refuse it when it is written down.
+            let paid = self.ledger.paid_by(&share.alike, open.payment).await.unwrap_or_default();
+            if paid >= u64::from(share.one_of) {
+                tracing::warn!(payment = %open.payment, %transaction, "what moved there has paid for other payments");
+                return Ok((Evidence::Void, None));
+            }
+        }
+        Ok((evidence, Some(moved)))
+    }
+
+    /// All that was asked for.
+    async fn moved(&self, open: &OpenIntent, signed: &Signed, transaction: B256) -> Case {
+        let moved = self.rail.moved(signed, open.amount, transaction).await;
+        Case::Moved(moved, units(open.amount))
+    }
+
     async fn ask(&self, open: &OpenIntent, signed: &Signed) -> Case {
         self.known.lock().ask(&open.payment);
         match self.rail.collect(open.payment, signed, open.amount).await {
-            Settling::Moved(transaction) => Case::Moved(transaction, units(open.amount)),
+            Settling::Moved(transaction) => self.moved(open, signed, transaction).await,
             Settling::Refused(_) => {
                 // What was served and is refused now may be paid yet, by a payer who finds the money in time.
                 self.distrust(&open.intent.payer);
@@ -160,6 +189,10 @@ impl Shared {
                 self.rail.observer().closed(network, closed);
             }
             Err(error) => {
+                if matches!(error, LedgerError::TransactionSpent) {
+                    // Others have all that it shows: whatever a settler said, it is looked for on chain from now on.
+                    self.rail.forget(&payment);
+                }
                 tracing::warn!(%payment, %error, "what the chain shows is not written down yet; it is tried again");
             }
         }
@@ -172,7 +205,13 @@ impl Shared {
 }
 
 /// What is written down of value that moved: what the chain shows, whatever was asked for.
-fn close(transaction: B256, value: U256) -> Close {
-    let amount = i64::try_from(value).ok().and_then(Amount::from_atomic);
-    amount.map_or(Close::Moved(transaction.into()), |amount| Close::MovedPart(transaction.into(), amount))
+fn close(moved: Moved, value: U256) -> Close {
+    match amount(value) {
+        Some(amount) => Close::MovedPart(moved, amount),
+        None => Close::Moved(moved),
+    }
+}
+
+fn amount(value: U256) -> Option<Amount> {
+    i64::try_from(value).ok().and_then(Amount::from_atomic)
 }

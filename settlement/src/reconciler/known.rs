@@ -43,7 +43,9 @@ impl Known {
     /// Whether it is looked after from now on.
     pub(super) fn begin(&mut self, payment: PaymentId, now: UnixMillis) -> bool {
         let look = self.payments.entry(payment).or_insert(Look::first(now));
-        let begins = !look.is_running && look.next <= now;
+        // No pause is longer: a clock that was set back would have it wait for as long.
+        let is_time = look.next <= now || look.next > now.plus(PAUSE_MS_MAX);
+        let begins = !look.is_running && is_time;
         look.is_running |= begins;
         begins
     }
@@ -77,7 +79,8 @@ impl Known {
     /// Its nonce is shown as used for nothing, or not. Whether that has been so for long enough to be believed.
     pub(super) fn void(&mut self, payment: &PaymentId, is_void: bool, now: UnixMillis) -> bool {
         let Some(look) = self.payments.get_mut(payment) else { return false };
-        look.void_since = is_void.then_some(look.void_since.unwrap_or(now));
+        let since = look.void_since.filter(|since| *since <= now);
+        look.void_since = is_void.then_some(since.unwrap_or(now));
         look.void_since.is_some_and(|since| now >= since.plus(VOID_MS))
     }
 }
@@ -88,5 +91,34 @@ impl Look {
     const fn first(now: UnixMillis) -> Self {
         let (is_running, was_asked, is_unreadable) = (false, false, false);
         Self { is_running, next: now, pause_ms: PAUSE_MS, was_asked, void_since: None, is_unreadable }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_payment_waiting_longer_than_its_longest_pause() {
+        let (mut known, payment) = (Known::default(), PaymentId::from_bytes([1; 16]));
+        for _ in 0..8 {
+            assert!(known.begin(payment, NOW.plus(PAUSE_MS_MAX)), "each pause is over");
+            known.end(&payment, NOW);
+        }
+        assert!(!known.begin(payment, NOW.plus(PAUSE_MS_MAX - 1)));
+        assert!(!known.begin(payment, NOW), "just so long");
+        assert!(known.begin(payment, NOW.plus(-600_000)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_nothing_from_being_void_for_longer_than_it_takes() {
+        let (mut known, payment) = (Known::default(), PaymentId::from_bytes([1; 16]));
+        assert!(known.begin(payment, NOW));
+        assert!(!known.void(&payment, true, NOW));
+        let earlier = NOW.plus(-600_000);
+        assert!(!known.void(&payment, true, earlier));
+        assert!(known.void(&payment, true, earlier.plus(VOID_MS)));
     }
 }

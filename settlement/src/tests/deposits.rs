@@ -1,5 +1,8 @@
 //! Deposits with real books and a chain that a test writes: a wallet is funded once, by what moved for good, whatever is repeated.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use alloy_primitives::B256;
 use domain::{Amount, UnixMillis};
 use protocol::X402_VERSION;
@@ -7,6 +10,8 @@ use protocol::challenge::PaymentRequired;
 use protocol::offer::Offer;
 use protocol::receipt::SettlementResponse;
 use protocol::sign::sign_offer;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::house::{House, NOON, amount, continuous, wallet};
 use super::open::reconciler;
@@ -264,4 +269,37 @@ async fn a_payment_that_is_found_invalid_moves_nothing_and_a_new_one_may_be_sign
     till.world.facilitators[0].does(crate::rail::tests::honest(&till.world.chain));
     assert_eq!(till.pay(&payment).await.status, 200);
     till.house.finish().await;
+}
+
+#[tokio::test]
+async fn deposits_of_one_client_or_of_one_payer_keep_nobody_else_out() {
+    let till = Till::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let invalid = Act::Answer(200, r#"{"isValid":false,"invalidReason":"not_now"}"#.to_owned());
+    till.world.facilitators[0].does(Act::When(Arc::clone(&gate), Box::new(invalid)));
+    let [greedy, other] = [1, 2].map(|last| Some(IpAddr::from([192, 0, 2, last])));
+    let mut hanging = JoinSet::new();
+    for nonce in 1..=8 {
+        let (deposits, payment) = (till.deposits.clone(), till.honest_payment(nonce).await);
+        hanging.spawn(async move { ask(&deposits, payment.as_bytes(), greedy).await.reply().status });
+    }
+    while till.world.asked(0, "verify") < 8 {
+        tokio::task::yield_now().await;
+    }
+    // The same client is not even read; the same payer is, wherever it calls from.
+    assert!(matches!(ask(&till.deposits, b"none", greedy).await, Told::Overloaded));
+    assert!(matches!(ask(&till.deposits, b"none", other).await, Told::Malformed(_)));
+    let ninth = till.honest_payment(9).await;
+    assert!(matches!(ask(&till.deposits, ninth.as_bytes(), other).await, Told::Overloaded));
+    assert!(matches!(ask(&till.deposits, ninth.as_bytes(), None).await, Told::Overloaded));
+    gate.add_permits(100);
+    assert_eq!(hanging.join_all().await, [402; 8]);
+    assert_eq!(ask(&till.deposits, ninth.as_bytes(), greedy).await.reply().status, 402);
+    till.house.finish().await;
+}
+
+async fn ask(deposits: &Deposits, payment: &[u8], client: Option<IpAddr>) -> Told {
+    let url = "http://127.0.0.1/v1/wallets/x/deposit?amount=1";
+    let (amount, payment) = (price(), Some(payment));
+    deposits.answer(&Asked { wallet: wallet(1), amount, url, payment, client }).await
 }

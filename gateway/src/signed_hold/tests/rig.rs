@@ -1,18 +1,17 @@
 //! The rig: books, a route, a signer, and a rail that does as it is told.
 
 mod gate;
+mod told;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use domain::{
-    Address, Amount, B256, CanonicalPath, Catalog, Clock, Network, PaymentId, Route, RouteId, Settle,
-    TransferMethod, UnixMillis,
+    Address, Amount, B256, CanonicalPath, Catalog, Clock, Network, Payee, PaymentId, Provider, Route,
+    RouteId, Settle, TransferMethod, UnixMillis,
 };
 use http::{HeaderMap, HeaderValue};
-use ledger::{Ledger, Silent, Writer};
-use parking_lot::Mutex;
+use ledger::{Ledger, Outlet, Silent, Writer};
 use pingora::http::ResponseHeader;
 use protocol::challenge::PaymentRequired;
 use protocol::header;
@@ -21,14 +20,12 @@ use protocol::signature::SigningKey;
 use registry::config::Limits;
 use registry::{Database, Registry};
 use serde_json::{Value, json};
-use settlement::rail::{Lack, Sealed, Settlers, Word};
-use settlement::{RailError, Settling, Signed};
 use tempfile::TempDir;
-use tokio::sync::watch;
 
 use crate::context::{Exchange, Times};
 use crate::credential::Credential;
 use crate::currency::Currencies;
+use crate::leniency::Leniency;
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Outcome};
 use crate::rail::{Public, PublicNetworks, PublicRail};
@@ -45,6 +42,7 @@ use crate::stage::verify::verify;
 use crate::traffic::Traffic;
 
 pub(super) use gate::Gate;
+pub(super) use told::Told;
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_795_348_800_000);
 pub(super) const HASH: B256 = B256::repeat_byte(0xab);
@@ -69,25 +67,8 @@ pub(super) struct Rig {
     registry: Registry,
     snapshot: Arc<Snapshot>,
     public: Public,
+    pub(super) leniency: Leniency,
     _files: TempDir,
-}
-
-/// A rail that does as it is told.
-pub(super) struct Told {
-    settling: Mutex<Settling>,
-    funds: Mutex<i64>,
-    out: Mutex<Option<RailError>>,
-    settled: Mutex<u32>,
-    asked: Mutex<Option<Amount>>,
-    is_distrusted: Mutex<bool>,
-    is_known: Mutex<bool>,
-    reads: Mutex<u32>,
-    /// Settlements wait at it.
-    gate: Mutex<Option<Arc<Gate>>>,
-    reading: Mutex<Option<Arc<Gate>>>,
-    word: Mutex<Result<Word, RailError>>,
-    questions: Mutex<u32>,
-    changes: watch::Sender<u64>,
 }
 
 // === impl Rig ===
@@ -98,16 +79,30 @@ impl Rig {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut Route)) -> Self {
+        Self::built(change, Payee::Direct(Address::repeat_byte(4))).await
+    }
+
+    /// Paid into a treasury, out of which can be given back.
+    pub(super) async fn with_treasury(settle: Settle) -> Self {
+        Self::built(|route| route.settle = settle, Payee::Treasury).await
+    }
+
+    async fn built(change: impl FnOnce(&mut Route), payee: Payee) -> Self {
         let files = tempfile::tempdir().unwrap();
         let directory = files.path().to_owned();
-        let settings = ledger::Settings::new(ledger::Database::Sqlite { directory: directory.clone() });
+        let mut settings = ledger::Settings::new(ledger::Database::Sqlite { directory: directory.clone() });
+        let mut network = samples::network();
+        if payee == Payee::Treasury {
+            settings.outlets.insert(Arc::clone(&network.id), Outlet::default());
+            network.treasury = Some(Address::repeat_byte(8));
+        }
         let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Silent)).unwrap();
         let (ledger, writer) = tokio::task::spawn_blocking(open).await.unwrap();
         let registry = Registry::open(&Database::Sqlite { directory }, Arc::new(Standing)).await.unwrap();
         let mut sold = samples::route();
         change(&mut sold);
-        let catalog = Catalog::new(1, vec![Arc::new(samples::provider())], vec![Arc::new(sold)]).unwrap();
-        let mut network = samples::network();
+        let provider = Provider { payee: Some(payee), ..samples::provider() };
+        let catalog = Catalog::new(1, vec![Arc::new(provider)], vec![Arc::new(sold)]).unwrap();
         network.tokens[0].methods = TransferMethod::ALL.to_vec();
         let rail = Arc::new(Told::new());
         let currencies = Currencies::new(ledger.asset(), std::slice::from_ref(&network));
@@ -116,7 +111,8 @@ impl Rig {
         let snapshot = Snapshot::build(Arc::new(catalog), &ledger, &currencies, &traffic, None).await;
         let public = Public::new(networks(&rail, &network), NonZeroU32::MIN);
         let snapshot = Arc::new(snapshot);
-        Self { ledger, rail, _writer: writer, registry, snapshot, public, _files: files }
+        let leniency = Leniency::default();
+        Self { ledger, rail, _writer: writer, registry, snapshot, public, leniency, _files: files }
     }
 
     pub(super) fn payer(&self) -> Address {
@@ -162,6 +158,7 @@ impl Rig {
             directory: &directory,
             public: Some(&self.public),
             metrics: &metrics,
+            leniency: &self.leniency,
             client: Consumer::Address([127, 0, 0, 1].into()),
         };
         let mut holding = holder.identify(&claim, None, &routed, &HeaderMap::new(), &mut None).await?;
@@ -216,7 +213,8 @@ impl Rig {
         exchange: &mut Exchange,
         mut response: ResponseHeader,
     ) -> (Result<Outcome, Refusal>, ResponseHeader) {
-        let outcome = capture(exchange, &mut response, &metrics(), &mut Times::default()).await;
+        let outcome =
+            capture(exchange, &mut response, (&metrics(), &self.leniency), &mut Times::default()).await;
         (outcome, response)
     }
 
@@ -260,136 +258,4 @@ pub(super) fn metrics() -> Metrics {
 pub(super) fn receipt(response: &ResponseHeader, name: &str) -> Value {
     let value = response.headers[name].as_bytes();
     serde_json::from_slice(&header::decode(value).unwrap()).unwrap()
-}
-
-// === impl Told ===
-
-impl Told {
-    fn new() -> Self {
-        Self {
-            settling: Mutex::new(Settling::Moved(HASH)),
-            funds: Mutex::new(PAYER_FUNDS),
-            out: Mutex::new(None),
-            settled: Mutex::new(0),
-            asked: Mutex::new(None),
-            is_distrusted: Mutex::new(false),
-            is_known: Mutex::new(false),
-            reads: Mutex::new(0),
-            gate: Mutex::new(None),
-            reading: Mutex::new(None),
-            word: Mutex::new(Ok(Word::Nobody)),
-            questions: Mutex::new(0),
-            changes: watch::Sender::default(),
-        }
-    }
-
-    pub(super) fn does(&self, settling: Settling) {
-        *self.settling.lock() = settling;
-    }
-
-    pub(super) fn leaves(&self, funds: i64) {
-        *self.funds.lock() = funds;
-    }
-
-    pub(super) fn is_out(&self, error: Option<RailError>) {
-        *self.out.lock() = error;
-    }
-
-    pub(super) fn distrusts(&self) {
-        *self.is_distrusted.lock() = true;
-    }
-
-    /// Its payers had funds not long ago.
-    pub(super) fn knows_payers(&self, is_known: bool) {
-        *self.is_known.lock() = is_known;
-    }
-
-    /// How often funds were read.
-    pub(super) fn reads(&self) -> u32 {
-        *self.reads.lock()
-    }
-
-    /// What payers' contracts say.
-    pub(super) fn says(&self, word: Result<Word, RailError>) {
-        *self.word.lock() = word;
-    }
-
-    /// How often one was asked.
-    pub(super) fn questions(&self) -> u32 {
-        *self.questions.lock()
-    }
-
-    /// How often a settlement was asked for.
-    pub(super) fn settled(&self) -> u32 {
-        *self.settled.lock()
-    }
-
-    /// How much was to be settled last.
-    pub(super) fn asked(&self) -> Option<Amount> {
-        *self.asked.lock()
-    }
-
-    pub(super) fn holds_back(&self) -> Arc<Gate> {
-        let gate = Arc::new(Gate::new());
-        *self.gate.lock() = Some(Arc::clone(&gate));
-        gate
-    }
-
-    /// Holds back the next one whose funds are read.
-    pub(super) fn reads_slowly(&self) -> Arc<Gate> {
-        let gate = Arc::new(Gate::new());
-        *self.reading.lock() = Some(Arc::clone(&gate));
-        gate
-    }
-}
-
-#[async_trait]
-impl PublicRail for Told {
-    fn ready(&self, _network: &str) -> Result<(), RailError> {
-        self.out.lock().clone().map_or(Ok(()), Err)
-    }
-
-    fn is_trusted(&self, _payer: Address) -> bool {
-        !*self.is_distrusted.lock()
-    }
-
-    fn last_block(&self, _network: &str) -> Option<u64> {
-        Some(7)
-    }
-
-    fn settlers(&self, _network: &str) -> Settlers {
-        [SETTLER].into()
-    }
-
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
-    async fn word(&self, _sealed: Sealed<'_>) -> Result<Word, RailError> {
-        *self.questions.lock() += 1;
-        self.word.lock().clone()
-    }
-
-    fn is_known(&self, _signed: &Signed, _amount: Amount) -> bool {
-        *self.is_known.lock()
-    }
-
-    async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
-        *self.reads.lock() += 1;
-        let gate = self.reading.lock().take();
-        if let Some(gate) = gate {
-            gate.pass().await;
-        }
-        Ok((amount.atomic() > *self.funds.lock()).then_some(Lack::Balance))
-    }
-
-    async fn settle(&self, _payment: PaymentId, _signed: &Signed, amount: Amount) -> Settling {
-        *self.settled.lock() += 1;
-        *self.asked.lock() = Some(amount);
-        let gate = self.gate.lock().clone();
-        if let Some(gate) = gate {
-            gate.pass().await;
-        }
-        self.settling.lock().clone()
-    }
 }

@@ -78,7 +78,7 @@ impl Holder<'_> {
             settle: match (routed.route.settle, way.payee) {
                 (settle, _) if rail.is_trusted(payment.payer()) => settle,
                 // What can be given back: such a payer pays before anything is done for it.
-                (_, Some(Payee::Treasury)) if self.ledger.outlet(network).is_some() => Settle::Before,
+                (_, Some(Payee::Treasury)) if self.may_give_back(payment.payer(), network) => Settle::Before,
                 (_, _) => Settle::After,
             },
             valid_before: payment.replay_key().valid_before(),
@@ -118,6 +118,13 @@ impl Holder<'_> {
         lack.map_or(Ok(()), |lack| {
             Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way)))
         })
+    }
+
+    /// Whether a call of a payer who is not trusted can be given back, and was not too often today: each time costs two transactions, and its
+    /// payer nothing.
+    fn may_give_back(&self, payer: Address, network: &str) -> bool {
+        let (agent, at) = (AgentId::of_payer(payer), self.ledger.time());
+        self.ledger.outlet(network).is_some() && self.leniency.give_backs.has_left(agent, at)
     }
 
     /// Until when an upstream may take, so that a payment can be settled behind it.

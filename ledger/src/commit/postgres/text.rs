@@ -88,7 +88,8 @@ held as (
 
 /// What holds for public networks have beside that, which few batches do: each of these costs as much where it has nothing to do. What
 /// earlier holds cost in any case from now on (`$92` and `$93`). The columns of intents that begin (`$74` to `$86`, and `$94` the wallets that
-/// they fund), those that go with a hold that is voided (`$87`), and those that are closed (`$88` to `$90`).
+/// they fund), those that go with a hold that is voided (`$87`), and those that are closed (`$88` to `$90`, `$95`
+/// and `$96`).
 macro_rules! intents {
     () => {
         ",
@@ -114,8 +115,9 @@ unsigned as (
   delete from intent where payment = any($87::bytea[]) and closed is null and exists (select 1 from fence)
   returning 1),
 closed as (
-  update intent set closed = c.closed, hash = c.hash, closed_at = case when c.closed is not null then $2 end
-  from unnest($88::bytea[], $89::text[], $90::bytea[]) as c (payment, closed, hash)
+  update intent set closed = c.closed, hash = c.hash, closed_at = case when c.closed is not null then $2 end, moved = c.moved,
+    one_of = c.one_of
+  from unnest($88::bytea[], $89::text[], $90::bytea[], $95::bigint[], $96::bigint[]) as c (payment, closed, hash, moved, one_of)
   where intent.payment = c.payment and intent.closed is null and exists (select 1 from fence)
   returning 1)"
     };
@@ -136,15 +138,15 @@ select case
     };
 }
 
-/// What one of several processes writes beside all that: its own row, with its open list (`$95`), and what it tells the others (`$96`).
+/// What one of several processes writes beside all that: its own row, with its open list (`$97`), and what it tells the others (`$98`).
 macro_rules! told {
     () => {
         ",
 noted as (
-  update instance set batch = $1, open = $95 where id = $73 and exists (select 1 from fence)
+  update instance set batch = $1, open = $97 where id = $73 and exists (select 1 from fence)
   returning 1),
 told as (
-  insert into change (batch, body) select $1, $96 where exists (select 1 from fence)
+  insert into change (batch, body) select $1, $98 where exists (select 1 from fence)
   on conflict (batch) do update set body = excluded.body)"
     };
 }

@@ -154,6 +154,8 @@ fn holds<'q>(query: Statement<'q>, delta: &Delta, author: Author) -> Statement<'
         .bind(column(&delta.kept, |(payment, _)| payment.as_bytes().to_vec()))
         .bind(column(&delta.kept, |(_, owed)| owed.atomic()))
         .bind(column(&delta.intents, |row| row.intent.deposit.map(|wallet| wallet.as_bytes().to_vec())))
+        .bind(column(&delta.closed, |row| row.share.map(|(value, _)| value.atomic())))
+        .bind(column(&delta.closed, |row| row.share.map(|(_, one_of)| i64::from(one_of))))
 }
 
 fn intents<'q>(query: Statement<'q>, delta: &Delta) -> Statement<'q> {

@@ -188,6 +188,10 @@ fn intent(mut row: Row<'_>, begun: &IntentRow) {
 fn closed(mut row: Row<'_>, closed: &ClosedRow) {
     row.bytes(closed.payment.as_bytes()).word(closed.end.name());
     row.optional(closed.end.transaction().as_ref().map(TransactionId::as_bytes));
+    match closed.share {
+        Some((value, one_of)) => row.number(value.atomic()).number(one_of),
+        None => row.null().null(),
+    };
 }
 
 /// `$27`

@@ -121,8 +121,9 @@ insert into intent (payment, network, token, payer, pay_to, custody, settle, amo
   from json_each($24);
 delete from intent where payment in (select unhex(value) from json_each($25)) and closed is null;
 update marker set unmatched = json_array_length($25) - changes();
-update intent set closed = c.closed, hash = c.hash, closed_at = iif(c.closed is null, null, $13)
-  from (select unhex(value->>0) as payment, value->>1 as closed, unhex(value->>2) as hash from json_each($26)) as c
+update intent set closed = c.closed, hash = c.hash, closed_at = iif(c.closed is null, null, $13), moved = c.moved, one_of = c.one_of
+  from (select unhex(value->>0) as payment, value->>1 as closed, unhex(value->>2) as hash, value->>3 as moved, value->>4 as one_of
+    from json_each($26)) as c
   where intent.payment = c.payment and intent.closed is null;
 update marker set unmatched = json_array_length($26) - changes();
 "

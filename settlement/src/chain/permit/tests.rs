@@ -5,7 +5,7 @@ use alloy_sol_types::SolCall;
 use protocol::permit::{EXACT_PROXY, Witness};
 
 use super::*;
-use crate::chain::Nodes;
+use crate::chain::{Nodes, Proxy};
 use crate::mock::{Act, Mock};
 
 const TOKEN: Address = Address::repeat_byte(1);
@@ -36,11 +36,25 @@ async fn shown(used: Option<u64>, moved: &'static [(u64, u64)], invalidated: boo
     shown_of(signed(), used, moved, invalidated).await
 }
 
+/// The same where no proxy has settled them.
+async fn shown_without_proxy(used: Option<u64>, moved: &'static [(u64, u64)]) -> Evidence {
+    shown_where((signed(), U256::ZERO), used, moved, (false, false)).await
+}
+
 async fn shown_of(
     permit: Permit,
     used: Option<u64>,
     moved: &'static [(u64, u64)],
     invalidated: bool,
+) -> Evidence {
+    shown_where((permit, U256::ZERO), used, moved, (invalidated, true)).await
+}
+
+async fn shown_where(
+    (permit, asked): (Permit, U256),
+    used: Option<u64>,
+    moved: &'static [(u64, u64)],
+    (invalidated, by_proxy): (bool, bool),
 ) -> Evidence {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mock = Mock::start().await;
@@ -84,9 +98,13 @@ async fn shown_of(
             "eth_getTransactionReceipt" => {
                 let transaction: B256 = serde_json::from_value(parameters[0].clone()).unwrap();
                 let block = u64::from(transaction[31]);
+                let own = moved.iter().filter(|moved| self::transaction(**moved) == transaction);
+                let settled = by_proxy.then(settled);
+                let logs = own.flat_map(|own| [Some(transfer(*own)), settled.clone()]).flatten();
+                let logs: Vec<_> = logs.collect();
                 json!({
                     "transactionHash": transaction, "blockNumber": format!("{block:#x}"), "status": "0x1", "gasUsed": "0x1",
-                    "from": SETTLER, "logs": []
+                    "from": SETTLER, "logs": logs
                 })
             }
             other => panic!("{other}"),
@@ -97,7 +115,7 @@ async fn shown_of(
     let nodes = Nodes::new(vec![mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
     let chain = Chain::new(nodes, 0);
     let until = chain.settled_block().await.unwrap();
-    evidence(&chain, TOKEN, &permit, (1, until)).await.unwrap()
+    evidence(&chain, TOKEN, (&permit, asked), (1, until)).await.unwrap()
 }
 
 /// In the transaction that is called like its block and its value.
@@ -114,6 +132,11 @@ fn transfer(moved: (u64, u64)) -> Value {
     let moved = Token::Transfer { from: signed().from, to: signed().witness.to, value };
     let data = moved.encode_log_data();
     json!({ "address": TOKEN, "topics": data.topics(), "data": data.data, "transactionHash": transaction })
+}
+
+fn settled() -> Value {
+    let data = Proxy::Settled {}.encode_log_data();
+    json!({ "address": EXACT_PROXY, "topics": data.topics(), "data": data.data, "transactionHash": B256::ZERO })
 }
 
 #[tokio::test]
@@ -144,14 +167,30 @@ async fn of_upto_less_may_have_moved_and_never_more() {
     assert_eq!(shown_of(upto, Some(12), &[(7, 300), (12, 300)], false).await, moved(300));
     assert_eq!(shown_of(upto, Some(12), &[(12, 1_000)], false).await, moved(1_000));
     assert_eq!(shown_of(upto, Some(12), &[(12, 1_001)], false).await, Evidence::Void);
-    // Of several in its block, the one that carries its nonce; the first where none does.
+    // Of several in its block, the one that carries its nonce; where none does, nothing is shown.
     assert_eq!(
         shown_of(upto, Some(12), &[(12, 300), (12, OWN_VALUE), (12, 400)], false).await,
         moved(OWN_VALUE)
     );
-    assert_eq!(shown_of(upto, Some(12), &[(12, 300), (12, 400)], false).await, moved(300));
+    assert_eq!(shown_of(upto, Some(12), &[(12, 300), (12, 400)], false).await, Evidence::Void);
+    // Of several in its transaction, the one that was asked for.
+    let asked = |asked| {
+        let moved = &[(12, 44), (12, 300), (12, 556)];
+        shown_where((upto, U256::from(asked)), Some(12), moved, (false, true))
+    };
+    for value in [300, 556] {
+        assert_eq!(asked(value).await, moved(value));
+    }
     // Its payer signed the same nonce again, for less and for a settler of its own.
     let witness = Witness { facilitator: Some(Address::repeat_byte(8)), ..signed().witness };
     let others = Permit { witness, ..signed() };
     assert_eq!(shown_of(others, Some(12), &[(12, 1)], false).await, Evidence::Void);
+}
+
+#[tokio::test]
+async fn a_transfer_that_no_proxy_has_settled_pays_for_no_permit() {
+    // Its payer has used the nonce itself, through another spender, and has paid for something else beside that.
+    assert_eq!(shown_without_proxy(Some(12), &[(12, 1_000)]).await, Evidence::Void);
+    // Any proxy's other payment is not told apart here: the books count.
+    assert!(matches!(shown(Some(12), &[(12, 1_000)], false).await, Evidence::Moved { .. }));
 }

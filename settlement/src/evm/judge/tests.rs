@@ -1,8 +1,10 @@
-use alloy_primitives::{B256, Bytes};
-use protocol::permit::{Permit, Witness};
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_sol_types::SolEvent;
+use protocol::permit::{EXACT_PROXY, Permit, Witness};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::chain::Proxy;
 use crate::evm::proof::Signer;
 
 const TOKEN: Address = Address::repeat_byte(1);
@@ -41,7 +43,7 @@ fn moved(payer: u8, value: u64) -> Value {
 }
 
 fn settled() -> Value {
-    log(EXACT_PROXY, &ExactProxy::Settled {})
+    log(EXACT_PROXY, &Proxy::Settled {})
 }
 
 fn judged(status: &str, logs: &[Value], members: &[(Member, bool)]) -> Vec<Shown> {
@@ -62,7 +64,7 @@ fn a_permit_was_moved_where_a_proxy_has_settled_its_transfer() {
     // A transfer by itself may be anybody's.
     assert_eq!(judged("0x1", &[moved(5, 1_000)], &one), [Shown::Not]);
     assert_eq!(judged("0x1", &[settled(), moved(5, 1_000)], &one), [Shown::Not]);
-    let elsewhere = log(TOKEN, &ExactProxy::Settled {});
+    let elsewhere = log(TOKEN, &Proxy::Settled {});
     assert_eq!(judged("0x1", &[moved(5, 1_000), elsewhere], &one), [Shown::Not]);
 }
 
