@@ -150,7 +150,7 @@ impl Api {
 fn unsure(error: anyhow::Error, input: &Input) -> anyhow::Error {
     let Some(key) = input.idempotency_key.as_ref().filter(|_| !input.dry_run) else { return error };
     let may_be_done = error.downcast_ref().is_some_and(was_sent)
-        || error.downcast_ref().is_some_and(|refusal: &Refusal| refusal.status.is_server_error());
+        || error.downcast_ref().is_some_and(Refusal::may_be_done);
     if !may_be_done {
         return error;
     }

@@ -5,6 +5,10 @@ use std::fmt;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
+/// Codes of a server's failure with which nothing was done (docs/reference.md). With all others nobody knows.
+const NOTHING_DONE: [&str; 5] =
+    ["ledger_unavailable", "overloaded", "chain_unread", "settlement_unavailable", "clock_ahead"];
+
 /// A call that the API did not make.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -43,6 +47,12 @@ impl Refusal {
             }),
             fields: fields.map(field).collect(),
         }
+    }
+
+    /// Whether what was asked for may be done all the same.
+    pub(super) fn may_be_done(&self) -> bool {
+        let is_told = self.code.as_deref().is_some_and(|code| NOTHING_DONE.contains(&code));
+        self.status.is_server_error() && !is_told
     }
 
     /// Whether an error is a refusal of this kind.

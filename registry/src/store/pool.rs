@@ -230,10 +230,11 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self {
+        let committed = match self {
             Self::Sqlite(transaction) => answer(transaction.commit()).await,
             Self::Postgres(transaction) => answer(transaction.commit()).await,
-        }
+        };
+        committed.map_err(StoreError::of_commit)
     }
 }
 
