@@ -82,14 +82,18 @@ async fn d1_while_postgresql_is_gone_the_management_api_says_503_does_nothing_an
     let mut calls: Vec<Request> = lists
         .filter(|(path, _)| !path.ends_with("/stream"))
         .map(|(path, _)| Request::get(path))
-        .chain([format!("/v1/agents/{agent}"), format!("/v1/wallets/{wallet}/transfers")].map(|path| Request::get(&path)))
+        .chain(
+            [format!("/v1/agents/{agent}"), format!("/v1/wallets/{wallet}/transfers")]
+                .map(|path| Request::get(&path)),
+        )
         .collect();
     let posts = [
         ("/v1/agents".to_owned(), r#"{"name":"second"}"#),
         (format!("/v1/agents/{agent}/freeze"), ""),
         (format!("/v1/wallets/{wallet}/fund"), r#"{"amount":"$1","external_reference":"wire"}"#),
     ];
-    let post = |(path, body): (String, &str)| Request::post(&path, body).with("Content-Type", "application/json");
+    let post =
+        |(path, body): (String, &str)| Request::post(&path, body).with("Content-Type", "application/json");
     calls.extend(posts.map(|both| post(both).with("Idempotency-Key", "gone")));
     cluster.stop_fast();
     let mut answers = JoinSet::new();
@@ -113,7 +117,8 @@ async fn d1_while_postgresql_is_gone_the_management_api_says_503_does_nothing_an
     cluster.start_again();
     until("the API to answer again", || async {
         let response = world.gateway.admin(&Request::get("/v1/agents")).await;
-        (response.status == 200).then(|| assert!(!response.text().contains("second"), "it said that nothing was done"))
+        (response.status == 200)
+            .then(|| assert!(!response.text().contains("second"), "it said that nothing was done"))
     })
     .await;
     world.expect_balance(FUNDS).await;

@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
+use crate::token::Token;
+
 /// Codes of a server's failure with which nothing was done (docs/reference.md). With all others nobody knows.
 const NOTHING_DONE: [&str; 5] =
     ["ledger_unavailable", "overloaded", "chain_unread", "settlement_unavailable", "clock_ahead"];
@@ -17,12 +19,14 @@ pub(super) struct Refusal {
     detail: String,
     /// JSON pointers into the body, each with what is wrong there.
     pub(super) fields: Vec<(String, String)>,
+    /// Whose token it was that opened nothing.
+    shown: Option<String>,
 }
 
 // === impl Refusal ===
 
 impl Refusal {
-    pub(super) async fn read(response: Response) -> Self {
+    pub(super) async fn read(response: Response, token: &Token) -> Self {
         let status = response.status();
         let text = response.text().await.unwrap_or_default();
         let problem: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -46,6 +50,7 @@ impl Refusal {
                 "no reason given; is this the management API? Name it with --api".to_owned()
             }),
             fields: fields.map(field).collect(),
+            shown: (status == StatusCode::UNAUTHORIZED).then(|| token.shown()),
         }
     }
 
@@ -68,6 +73,9 @@ impl fmt::Display for Refusal {
             write!(out, " {code}")?;
         }
         write!(out, ": {}", self.detail)?;
+        if let Some(shown) = &self.shown {
+            write!(out, "; {shown}")?;
+        }
         self.fields.iter().try_for_each(|(pointer, detail)| match &**pointer {
             "" => write!(out, "\n  {detail}"),
             pointer => write!(out, "\n  {pointer}: {detail}"),

@@ -48,3 +48,35 @@ pub(super) fn is_unsure(error: &Error) -> bool {
 fn postgres(error: &dyn DatabaseError) -> Option<&str> {
     error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::code)
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+    use sqlx::postgres::PgConnection;
+
+    use crate::store::StoreError;
+
+    #[tokio::test]
+    async fn a_server_that_goes_one_that_refuses_and_one_that_objects_are_three_things() {
+        let url = test_postgres::fresh_database();
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        let objects = sqlx::query("select 1 / 0").execute(&mut connection).await.unwrap_err();
+        let objects = StoreError::Statement(objects);
+        assert!(!objects.is_away() && !objects.is_refused());
+        assert!(
+            matches!(objects.of_commit(), StoreError::Statement(_)),
+            "the server says that it was undone"
+        );
+
+        test_postgres::terminate_backends(&url);
+        let goes = StoreError::Statement(sqlx::query("select 1").execute(&mut connection).await.unwrap_err());
+        assert!(goes.is_away() && !goes.is_refused(), "{goes}");
+        assert!(matches!(goes.of_commit(), StoreError::Unsure), "a commit may have gone before");
+        assert!(StoreError::Silent.is_away() && matches!(StoreError::Silent.of_commit(), StoreError::Unsure));
+
+        let name = url["postgres:///".len()..].split('?').next().unwrap();
+        let refuses = PgConnection::connect(&url.replacen(name, "not_there", 1)).await.unwrap_err();
+        let refuses = StoreError::Statement(refuses);
+        assert!(refuses.is_refused() && !refuses.is_away(), "{refuses}");
+    }
+}
