@@ -57,7 +57,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
 }
 
 async fn of_process(url: &str, token: Option<String>) -> anyhow::Result<Value> {
-    let token = Token::expect(token)?;
+    let token = Token::needed(token)?;
     let url = format!("{}/v1/audit", url.trim_end_matches('/'));
     client::ask(client::direct()?.get(url), &token).await
 }

@@ -109,7 +109,7 @@ struct Api {
 impl Api {
     fn new(matches: &ArgMatches) -> anyhow::Result<Self> {
         let named = |name: &str| matches.get_one::<String>(name).cloned();
-        let token = Token::expect(named("token"))?;
+        let token = Token::needed(named("token"))?;
         let url = named("api").unwrap_or_else(|| URL.to_owned());
         Ok(Self { client: client::direct()?, url: url.trim_end_matches('/').to_owned(), token })
     }

@@ -37,7 +37,7 @@ impl Token {
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn expect(flag: Option<String>) -> anyhow::Result<Self> {
+    pub(crate) fn needed(flag: Option<String>) -> anyhow::Result<Self> {
         Self::find(flag, None).context(MISSING)
     }
 
