@@ -169,7 +169,7 @@ async fn create(
         }
     };
     tracing::info!(agent.id = %agent.id, agent.name = %agent.name, wallet.id = %agent.wallet, "agent created");
-    Ok((StatusCode::CREATED, Json(view(&state, &agent).await?)))
+    Ok((StatusCode::CREATED, Json(view(&state, &agent).await.map_err(Problem::behind_change)?)))
 }
 
 /// One agent, with what it has spent.
@@ -265,7 +265,7 @@ async fn set_frozen(
 ) -> Result<Json<AgentView>, Problem> {
     let agent = visible(state, caller, id).await?;
     let agent = state.registry.set_frozen((&caller.actor(), caller.freezer()), agent.id, frozen).await?;
-    Ok(Json(view(state, &agent).await?))
+    Ok(Json(view(state, &agent).await.map_err(Problem::behind_change)?))
 }
 
 /// An agent that is the caller's business, by its id or its name; another one does not exist for them.

@@ -131,7 +131,7 @@ async fn create(
     // Without a mistake there is one.
     let threshold = threshold.ok_or(Problem::Internal)?;
     let alert = state.registry.create_alert(&caller.actor(), wallet, threshold).await?;
-    judge(&state, wallet).await?;
+    judge(&state, wallet).await.map_err(Problem::behind_change)?;
     Ok((StatusCode::CREATED, Json(AlertView::new(&alert, &state))))
 }
 

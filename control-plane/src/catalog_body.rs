@@ -128,9 +128,30 @@ pub(crate) struct ProviderPatch {
     /// What was agreed on its settlements. Set by the operator.
     settlement: Option<Map<String, Value>>,
     profile: Option<ProfileBody>,
-    /// Where the API is.
     #[schema(nullable = false)]
-    upstream: Option<Map<String, Value>>,
+    upstream: Option<UpstreamPatch>,
+}
+
+/// Where the API is: what is given of it replaces.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that the registry reads")]
+struct UpstreamPatch {
+    /// Such as `https://api.example.com`; several take turns. All of them: those that are not given are gone.
+    #[schema(nullable = false)]
+    addresses: Option<Vec<String>>,
+    /// Put before every path.
+    base_path: Option<String>,
+    /// The `Host` to send.
+    host: Option<String>,
+    /// Fields set on every request: the provider's own API key. Never shown again. A change that sends requests to another place
+    /// must say the values again.
+    headers: Option<Map<String, Value>>,
+    /// How long a connection may take, such as `2s`.
+    connect_timeout: Option<String>,
+    /// How long an answer may take, such as `60s`.
+    read_timeout: Option<String>,
+    /// Speak HTTP/2 to it.
+    http2: Option<bool>,
 }
 
 /// A JSON merge patch (RFC 7396) of a document: what is given replaces, null takes away.

@@ -35,6 +35,8 @@ pub struct OpsState {
     pub registry: Registry,
     /// What is scraped.
     pub metrics: prometheus::Registry,
+    /// What this process serves beside this: `run`, `gateway` or `control-plane`.
+    pub role: String,
     /// What is known of the database.
     pub database: Arc<DatabaseWatch>,
     /// The data plane of this process.
@@ -60,8 +62,8 @@ async fn metrics(State(state): State<OpsState>) -> Result<Response, Problem> {
     Ok(([(CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response())
 }
 
-/// 200 when every check is `ok`; else 503, and the body says which is not. Which database it is, and what that can lose, is
-/// said either way.
+/// 200 when every check is `ok`; else 503, and the body says which is not. What this process serves, which database it is, and
+/// what that can lose, is said either way.
 async fn ready(State(state): State<OpsState>) -> Response {
     let ledger = match state.ledger.health() {
         Health::Ok => "ok".to_owned(),
@@ -78,6 +80,7 @@ async fn ready(State(state): State<OpsState>) -> Response {
     if let Some(standby) = standby {
         checks["synchronous_standby"] = json!(standby);
     }
-    let body = json!({ "ready": is_ready, "checks": checks, "database": state.database.note() });
+    let database = state.database.note();
+    let body = json!({ "ready": is_ready, "role": state.role, "checks": checks, "database": database });
     (status, Json(body)).into_response()
 }

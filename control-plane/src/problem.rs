@@ -6,8 +6,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::identifier::IdentifierError;
 use ledger::LedgerError;
-use registry::RegistryError;
 use registry::document::Mistake;
+use registry::{RegistryError, StoreError};
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
@@ -108,7 +108,7 @@ pub(crate) enum Problem {
         "as many lists are being read whole as CSV as may be at once: try again when one is done, or read page by page with `limit`"
     )]
     ExportsTaken,
-    #[error("the ledger cannot commit at the moment; nothing was done, try again")]
+    #[error("the database cannot be reached, or takes nothing, at the moment; nothing was done, try again")]
     LedgerUnavailable,
     #[error("it is not known yet whether this was done; ask, or repeat it under the same Idempotency-Key")]
     OutcomeUnknown,
@@ -144,6 +144,22 @@ impl Problem {
     pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(%error, "a call of the management API failed");
         Self::Internal
+    }
+
+    /// The database is away: nothing is wrong with the call, and what kept it from being made is for the operator's log.
+    fn away(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::warn!(%error, "a call of the management API was not made: its database is away");
+        Self::LedgerUnavailable
+    }
+
+    /// Of what comes before a call is made: whatever became of that, nothing of the call was done.
+    pub(crate) fn before_call(self) -> Self {
+        if matches!(self, Self::OutcomeUnknown) { Self::LedgerUnavailable } else { self }
+    }
+
+    /// Of what comes behind a change that stands: nobody may hear that nothing was done.
+    pub(crate) fn behind_change(self) -> Self {
+        if matches!(self, Self::LedgerUnavailable | Self::Overloaded) { Self::OutcomeUnknown } else { self }
     }
 
     const fn status(&self) -> StatusCode {
@@ -291,6 +307,7 @@ impl From<LedgerError> for Problem {
             | LedgerError::NotSuspended
             | LedgerError::NoPayer
             | LedgerError::Stale => Self::Conflict(error.to_string()),
+            LedgerError::Away(_) => Self::away(&error),
             LedgerError::Read(_) => Self::internal(&error),
         }
     }
@@ -331,6 +348,8 @@ impl From<RegistryError> for Problem {
             RegistryError::NameTaken(_) | RegistryError::SignerTaken(_) => Self::Conflict(error.to_string()),
             RegistryError::TooMany(..) => Self::TooMany(error.to_string()),
             RegistryError::Name => Self::Fields(vec![FieldError::new("/name", error.to_string())]),
+            RegistryError::Store(StoreError::Unsure) => Self::OutcomeUnknown,
+            RegistryError::Store(away) if away.is_away() => Self::away(&away),
             _ => Self::internal(&error),
         }
     }
@@ -362,3 +381,6 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,9 @@ struct RunView {
     /// The settlement; null where none was made.
     settlement: Option<String>,
     payout: Option<String>,
+    /// Why nothing is settled, where nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing: Option<&'static str>,
 }
 
 /// A payment of a settlement.
@@ -254,6 +257,11 @@ impl RunView {
             Money::new(closing.map(amount).unwrap_or_default(), asset)
         };
         let net = closing.and_then(Closing::net).map(|net| Money::new(net, asset));
+        let nothing = match (closing, &net) {
+            (None, _) => Some("nothing is due: no payment waits that is old enough to be settled"),
+            (Some(_), None) => Some("nothing is due: refunds take all that was earned"),
+            (Some(_), Some(_)) => None,
+        };
         Self {
             provider: provider.to_owned(),
             payments: closing.map(Closing::payments).unwrap_or_default(),
@@ -264,6 +272,7 @@ impl RunView {
             net,
             settlement: None,
             payout: None,
+            nothing,
         }
     }
 
@@ -279,6 +288,7 @@ impl RunView {
             net: Some(money(settlement.net)),
             settlement: Some(settlement.id.to_string()),
             payout: Some(settlement.payout.to_string()),
+            nothing: None,
         }
     }
 }

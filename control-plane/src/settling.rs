@@ -80,7 +80,11 @@ fn reason(error: &SettlementError) -> SettlementFailure {
         SettlementError::Ledger(LedgerError::UnknownWallet) => SettlementFailure::Rail,
         SettlementError::Terms(_)
         | SettlementError::Ledger(
-            LedgerError::Overloaded | LedgerError::Unavailable | LedgerError::Unknown | LedgerError::Read(_),
+            LedgerError::Overloaded
+            | LedgerError::Unavailable
+            | LedgerError::Unknown
+            | LedgerError::Away(_)
+            | LedgerError::Read(_),
         ) => SettlementFailure::Unavailable,
         SettlementError::Ledger(_) => SettlementFailure::Refused,
     }

@@ -136,7 +136,7 @@ async fn create(
     let id = state.registry.new_wallet()?;
     let wallet = state.registry.create_wallet(&caller.actor(), id, body.name, owner).await?;
     opening::open_new(&state, id).await;
-    Ok((StatusCode::CREATED, Json(view(&state, wallet).await?)))
+    Ok((StatusCode::CREATED, Json(view(&state, wallet).await.map_err(Problem::behind_change)?)))
 }
 
 /// One wallet, with what is in it.
@@ -182,7 +182,7 @@ async fn set_frozen(
     let wallet = visible(state, caller, id).await?;
     let wallet =
         state.registry.set_wallet_frozen((&caller.actor(), caller.freezer()), wallet.id, frozen).await?;
-    Ok(Json(view(state, wallet).await?))
+    Ok(Json(view(state, wallet).await.map_err(Problem::behind_change)?))
 }
 
 /// A wallet that is the caller's business, open in the ledger; another one does not exist for them.
@@ -191,7 +191,7 @@ pub(crate) async fn visible(state: &ControlState, caller: &Caller, id: &str) -> 
     let wallet = state.registry.wallet(id).await?;
     let wallet = wallet.filter(|wallet| caller.owns(wallet.owner.as_deref()));
     let wallet = wallet.ok_or(Problem::WalletNotFound)?;
-    opening::ensure(state, &wallet).await?;
+    opening::ensure(state, &wallet).await.map_err(|error| Problem::from(error).before_call())?;
     Ok(wallet)
 }
 

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use registry::Config;
 use serde_json::Value;
 
 use crate::client;
+use crate::config_file::ConfigFile;
+use crate::database::place;
 use crate::output::{Format, Verdict, absolute, print_json, print_text};
 use crate::service::settings::books;
+use crate::token::{self, Token};
 
 /// The ledger's database in a data directory.
 const LEDGER_FILE: &str = "ledger.db";
@@ -20,15 +22,16 @@ const LEDGER_FILE: &str = "ledger.db";
 pub(crate) struct Arguments {
     #[command(flatten)]
     place: Place,
-    /// The token that opens the management API, with --url.
-    #[arg(long, value_name = "TOKEN", env = "FAREGATE_ADMIN_TOKEN", hide_env_values = true)]
-    admin_token: Option<String>,
+    /// With --url.
+    #[arg(long, value_name = "TOKEN", alias = "admin-token", help = token::HELP)]
+    token: Option<String>,
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct Place {
-    /// The configuration file that names the data directory.
+    /// The configuration file that says where the books are; where nothing is named, what FAREGATE_CONFIG says, else
+    /// faregate.toml.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The data directory.
@@ -42,9 +45,9 @@ struct Place {
 /// Exit code 1 where an invariant is broken.
 pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
     let report = match arguments.place {
-        Place { url: Some(url), .. } => of_process(&url, arguments.admin_token).await?,
+        Place { url: Some(url), .. } => of_process(&url, arguments.token).await?,
         Place { data: Some(directory), .. } => of_directory(&directory).await?,
-        Place { config, .. } => of_configured(config.as_deref()).await?,
+        Place { config, .. } => of_configured(ConfigFile::or_usual(config)).await?,
     };
     match format {
         Format::Json => print_json(&report),
@@ -54,10 +57,9 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
 }
 
 async fn of_process(url: &str, token: Option<String>) -> anyhow::Result<Value> {
-    let token =
-        token.context("show the management API its token with --admin-token or FAREGATE_ADMIN_TOKEN")?;
+    let token = Token::needed(token)?;
     let url = format!("{}/v1/audit", url.trim_end_matches('/'));
-    client::ask(client::direct()?.get(url).bearer_auth(token)).await
+    client::ask(client::direct()?.get(url), &token).await
 }
 
 async fn of_directory(directory: &Path) -> anyhow::Result<Value> {
@@ -69,13 +71,13 @@ async fn of_directory(directory: &Path) -> anyhow::Result<Value> {
     Ok(control_plane::audit::view(&report))
 }
 
-async fn of_configured(config: Option<&Path>) -> anyhow::Result<Value> {
-    let path = config.context("name a configuration file, a data directory or a URL")?;
-    match books(&Config::load(path)?.config.data) {
+async fn of_configured(config: ConfigFile) -> anyhow::Result<Value> {
+    let data = config.load()?.config.data;
+    match books(&data) {
         ledger::Database::Sqlite { directory } => of_directory(&directory).await,
         database @ ledger::Database::Postgres { .. } => {
             let report = ledger::audit_database(&database).await;
-            let report = report.context("cannot audit the ledger in PostgreSQL")?;
+            let report = report.with_context(|| format!("cannot audit the ledger in {}", place(&data)))?;
             Ok(control_plane::audit::view(&report))
         }
     }

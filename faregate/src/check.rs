@@ -7,22 +7,30 @@ use std::sync::Arc;
 use clap::Args;
 use domain::{Price, ProviderId};
 use registry::config::{ConfigError, ConfigErrors, Loaded, Place};
-use registry::{Config, Database, Registry, RegistryError};
+use registry::{Config, Registry, RegistryError};
 use serde_json::{Value, json};
 
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
+use crate::database::{none_yet, place};
 use crate::elsewhere;
-use crate::output::{Format, Verdict, absolute, print_json, print_text};
+use crate::output::{Format, Verdict, print_json, print_text};
 use crate::owed;
 use crate::service::outlets;
 use crate::service::settings::books;
+
+/// Why a file with a mistake is not held against the database.
+const MISTAKEN: &str = "they are looked at once the file has no mistake";
 
 /// What to check.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigFile,
+    /// Fail also where the database that the file names was not seen. Without it a file is judged by itself where there is
+    /// no database, or none that can be reached, as in a pipeline; what was not seen is said.
+    #[arg(long)]
+    require_database: bool,
 }
 
 /// What was found.
@@ -32,8 +40,10 @@ struct Findings {
     warnings: Vec<ConfigError>,
     /// What the file cannot have, without a place in it.
     notes: Vec<String>,
-    /// Why nothing is said about what came through the management API; none where it was looked at, or not worth a look.
+    /// Why nothing is said about what came through the management API; none where it was looked at.
     unseen: Option<String>,
+    /// Whether there is a database of which nothing was seen, and so nothing of what providers earned either.
+    is_away: bool,
     /// Why nothing is said about what providers earned and what is open on public networks; none where that was looked at, or nothing was there to look at.
     unread: Option<String>,
     /// Whether nothing opens the management API.
@@ -56,15 +66,16 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
             findings.notes.extend(notes);
             let warnings = loaded.warnings.clone();
             let control_closed = loaded.config.control.admin_token.is_none();
-            Findings { warnings, control_closed, ..findings }
+            let findings = Findings { warnings, control_closed, ..findings };
+            if arguments.require_database { findings.required() } else { findings }
         }
-        Err(errors) => Findings { errors: placed(errors), ..Findings::default() },
+        Err(errors) => Findings { errors: placed(errors), ..Findings::unseen(MISTAKEN.to_owned()) },
     };
     match format {
         Format::Json => print_json(&findings.object()),
         Format::Text => {
             let last = match (&loaded, findings.errors.len()) {
-                (Ok(loaded), 0) => summary(arguments, loaded),
+                (Ok(loaded), 0) => summary(arguments, loaded, findings.is_away),
                 (_, 1) => "1 mistake".to_owned(),
                 (_, mistakes) => format!("{mistakes} mistakes"),
             };
@@ -74,7 +85,7 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
     findings.errors.is_empty().into()
 }
 
-fn summary(arguments: &Arguments, loaded: &Loaded) -> String {
+fn summary(arguments: &Arguments, loaded: &Loaded, is_away: bool) -> String {
     let catalog = &loaded.config.catalog;
     let (providers, routes, agents) =
         (catalog.providers.len(), catalog.routes.len(), loaded.config.agents.len());
@@ -83,15 +94,8 @@ fn summary(arguments: &Arguments, loaded: &Loaded) -> String {
         Some(_) => "",
         None => "; the management API is closed: it has no control.admin_token or admin_token_file",
     };
-    format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents}{closed})")
-}
-
-/// Where the database is, to be read after what was found there.
-fn place(config: &Config) -> String {
-    match &config.data {
-        Database::Sqlite { directory } => format!(" ({})", absolute(directory).display()),
-        Database::Postgres { .. } => String::new(),
-    }
+    let away = if is_away { "; as far as can be told without its database" } else { "" };
+    format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents}{closed}{away})")
 }
 
 /// Who sells, and not on the public networks of the file: that is easily forgotten.
@@ -133,20 +137,36 @@ fn object(error: &ConfigError) -> Value {
 impl Findings {
     /// A file without mistakes, beside what is stored.
     async fn beside(config: &Config) -> Self {
-        let tried = Registry::try_file(config, Arc::new(SystemClock)).await;
-        let errors = match tried {
+        let tried = match Registry::try_file(config, Arc::new(SystemClock)).await {
             Ok(Some(providers)) => return Self::owed(config, &providers).await,
-            Ok(None) => return Self::unseen(format!("there is no database yet{}", place(config))),
-            Err(RegistryError::File(errors)) => placed(&errors),
-            Err(RegistryError::Invalid(mistakes)) => {
-                mistakes.iter().map(|mistake| Mistake::Unplaced(mistake.to_string())).collect()
-            }
-            Err(RegistryError::Unreadable(told)) => {
-                told.lines().map(|line| Mistake::Unplaced(line.to_owned())).collect()
-            }
-            Err(error) => return Self::unseen(format!("{error}{}", place(config))),
+            Ok(None) => return Self::unseen(none_yet(&config.data)),
+            Err(tried) => tried,
         };
-        Self { errors, ..Self::default() }
+        let mut findings = Self::default();
+        for error in tried {
+            match error {
+                RegistryError::File(errors) => findings.errors.extend(placed(&errors)),
+                RegistryError::Invalid(mistakes) => {
+                    findings
+                        .errors
+                        .extend(mistakes.iter().map(|mistake| Mistake::Unplaced(mistake.to_string())));
+                }
+                RegistryError::Unreadable(told) => {
+                    findings.errors.extend(told.lines().map(|line| Mistake::Unplaced(line.to_owned())));
+                }
+                // It was reached: no start with this file would be let in.
+                RegistryError::Store(error) if error.is_refused() => {
+                    let told =
+                        format!("data.database: {} lets nobody in with this URL: {error}", config.data);
+                    findings.errors.push(Mistake::Unplaced(told));
+                }
+                error => {
+                    findings.unseen = Some(format!("{} cannot be read: {error}", place(&config.data)));
+                    findings.is_away = true;
+                }
+            }
+        }
+        findings
     }
 
     /// Who would be gone with this file, and is owed something, and which networks would be, with payments that are open there.
@@ -162,8 +182,28 @@ impl Findings {
         }
     }
 
-    fn unseen(why: impl ToString) -> Self {
-        Self { unseen: Some(why.to_string()), ..Self::default() }
+    fn unseen(why: String) -> Self {
+        Self { unseen: Some(why), ..Self::default() }
+    }
+
+    /// What was not seen is a mistake.
+    fn required(mut self) -> Self {
+        let unseen: Vec<_> = self.not_seen().collect();
+        self.errors.extend(unseen.into_iter().map(Mistake::Unplaced));
+        (self.unseen, self.unread) = (None, None);
+        self
+    }
+
+    fn not_seen(&self) -> impl Iterator<Item = String> {
+        let earned =
+            if self.is_away { ", what providers earned, and what is open on public networks" } else { "" };
+        let unseen = self.unseen.iter().map(move |why| {
+            format!("not seen: routes, providers and agents of the management API{earned}, because {why}")
+        });
+        let unread = self.unread.iter().map(|why| {
+            format!("not seen: what providers earned, and what is open on public networks, because {why}")
+        });
+        unseen.chain(unread)
     }
 
     fn lines(&self) -> impl Iterator<Item = String> {
@@ -173,14 +213,7 @@ impl Findings {
         });
         let warnings = self.warnings.iter().map(ToString::to_string).chain(self.notes.iter().cloned());
         let warnings = warnings.map(|warning| format!("warning: {warning}"));
-        let unseen = self.unseen.iter().map(|why| {
-            format!("not seen: routes, providers and agents of the management API, because {why}")
-        });
-        let unread = self.unread.iter();
-        let unread = unread.map(|why| {
-            format!("not seen: what providers earned, and what is open on public networks, because {why}")
-        });
-        errors.chain(warnings).chain(unseen).chain(unread)
+        errors.chain(warnings).chain(self.not_seen())
     }
 
     fn object(&self) -> Value {

@@ -7,6 +7,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode};
 use serde_json::Value;
 
+use crate::token::Token;
+
 /// Until a connection and its TLS handshake stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,12 +38,12 @@ pub(crate) fn direct() -> anyhow::Result<Client> {
     builder().no_proxy().timeout(CALL_TIMEOUT).build().context("cannot make an HTTP client")
 }
 
-/// What a management API answers, as JSON.
+/// What a management API answers to whoever shows this token, as JSON.
 ///
 /// # Errors
 /// It cannot be reached, or refuses: with its words.
-pub(crate) async fn ask(request: RequestBuilder) -> anyhow::Result<Value> {
-    let response = request.send().await.context(UNREACHABLE)?;
+pub(crate) async fn ask(request: RequestBuilder, token: &Token) -> anyhow::Result<Value> {
+    let response = request.bearer_auth(&token.text).send().await.context(UNREACHABLE)?;
     let status = response.status();
     let text = response.text().await.context("the management API broke off")?;
     let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
@@ -49,7 +51,9 @@ pub(crate) async fn ask(request: RequestBuilder) -> anyhow::Result<Value> {
         return Ok(answer);
     }
     let said = answer["detail"].as_str().unwrap_or("no reason given");
-    anyhow::bail!("the management API says {} ({said})", line(status))
+    let shown =
+        if status == StatusCode::UNAUTHORIZED { format!("; {}", token.shown()) } else { String::new() };
+    anyhow::bail!("the management API says {} ({said}{shown})", line(status))
 }
 
 fn builder() -> ClientBuilder {

@@ -1,41 +1,27 @@
-//! `faregate doctor`: is everything as it should be? Looks at the configuration, a running process, its last reload, its books,
-//! its audit log, the upstreams and the public networks, and says for each what to do where it is not. Changes nothing.
+//! `faregate doctor`: is everything as it should be? Looks at the configuration, a running process ([`patient`]), the upstreams and
+//! the public networks, and says for each what to do where it is not. Changes nothing.
 
+mod finding;
 mod networks;
+mod patient;
 mod upstreams;
 
-use std::env;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use registry::Config;
-use reqwest::header::DATE;
-use reqwest::{Client, StatusCode};
-use serde_json::{Value, json};
 
-use crate::client;
+use crate::config_file::ConfigFile;
 use crate::output::{Format, Verdict, print_json, print_text};
-use crate::owed;
-use upstreams::Upstream;
-
-/// How far this machine's clock and the gateway's may be apart: signed payments live for a minute.
-const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
-
-/// What the ops listener says where the last reload was refused.
-const RELOAD_REFUSED: &str = "faregate_last_reload_failed 1";
-
-/// What it says of each section that waits for a restart, as far as its name.
-const RESTART_PENDING: &str = "faregate_restart_pending{section=\"";
-
-/// Rows of a page.
-const PAGE: usize = 500;
+use crate::token;
+use finding::Finding;
+use patient::Patient;
 
 /// What is looked at.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The configuration file, to be checked as well. Its listeners and its token are used where no flag names others.
+    /// The configuration file, to be checked as well. Its listeners and its token are used where no flag names others. Where nothing
+    /// is named, what FAREGATE_CONFIG says, else faregate.toml, where there is one.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The management API; where neither this nor a file says so, what FAREGATE_URL says, else http://127.0.0.1:8403.
@@ -44,39 +30,24 @@ pub(crate) struct Arguments {
     /// The ops listener; http://127.0.0.1:8404 where neither this nor a file says so.
     #[arg(long, value_name = "URL")]
     ops: Option<String>,
-    /// A key of the management API, or the administrator's token; where neither this nor a file says so, what
-    /// FAREGATE_ADMIN_TOKEN says.
-    #[arg(long, value_name = "TOKEN")]
+    /// Where it is not given, the file's token stands before the environment's.
+    #[arg(long, value_name = "TOKEN", help = token::HELP)]
     token: Option<String>,
 }
 
-/// One thing that was looked at.
-struct Finding {
-    what: String,
-    /// None where all is well; else what is wrong and what to do.
-    wrong: Option<String>,
-    /// Whether the exit code is about it: what the API's providers look after is theirs.
-    decides: bool,
-}
-
-/// A running process.
-struct Patient {
-    client: Client,
-    url: String,
-    ops: String,
-    token: Option<String>,
-}
-
-/// Exit code 1 where anything is wrong.
+/// Exit code 1 where anything is wrong that is the operator's to mend.
 pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
     let mut findings = Vec::new();
-    let loaded = arguments.config.as_deref().map(Config::load);
+    let file = file(&arguments);
+    let loaded = file.as_ref().map(ConfigFile::load);
     if let Some(loaded) = &loaded {
         let wrong = loaded.as_ref().err().map(ToString::to_string);
         findings.push(Finding::new("configuration", wrong));
     }
     let config = loaded.and_then(Result::ok).map(|loaded| loaded.config);
-    let patient = Patient::new(arguments, config.as_ref())?;
+    // A mistake elsewhere in the file does not move its listeners.
+    let glanced = file.as_ref().filter(|_| config.is_none()).map(|file| Config::glance(&file.path));
+    let patient = Patient::new(arguments, config.as_ref().or(glanced.as_ref()))?;
     patient.examine(&mut findings).await;
     let upstreams = match patient.upstreams().await {
         Ok(upstreams) => upstreams,
@@ -88,262 +59,16 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         findings.extend(networks::examine(config).await);
     }
     match format {
-        Format::Json => print_json(&as_json(&findings)),
-        Format::Text => print_text(&as_text(&findings)),
+        Format::Json => print_json(&finding::as_json(&findings)),
+        Format::Text => print_text(&finding::as_text(&findings)),
     }
-    Ok(healthy(&findings).into())
+    Ok(finding::healthy(&findings).into())
 }
 
-fn healthy(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.wrong.is_none() || !finding.decides)
-}
-
-fn as_json(findings: &[Finding]) -> Value {
-    let finding = |finding: &Finding| json!({ "what": finding.what, "ok": finding.wrong.is_none(), "wrong": finding.wrong, "decides": finding.decides });
-    json!({ "healthy": healthy(findings), "findings": findings.iter().map(finding).collect::<Vec<_>>() })
-}
-
-fn as_text(findings: &[Finding]) -> String {
-    let width = findings.iter().map(|finding| finding.what.len()).max().unwrap_or_default();
-    let line = |finding: &Finding| match &finding.wrong {
-        None => format!("{:<width$}  ok", finding.what),
-        Some(wrong) => format!("{:<width$}  WRONG: {}", finding.what, wrong.replace('\n', "\n    ")),
-    };
-    findings.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn refused_reload(metrics: &str) -> Option<String> {
-    let words = "the file on disk is not in force, but the one before it: it was refused (`faregate check` says why), or it \
-                 lost more than half of its routes (send SIGHUP where that is meant), or the database did not work (it is tried again by itself); \
-                 the log says which";
-    metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
-}
-
-/// What of the file is not in force, and is not until a restart.
-fn waits_for_restart(metrics: &str) -> Option<String> {
-    let section = |line: &str| {
-        let rest = line.strip_prefix(RESTART_PENDING)?.strip_suffix("\"} 1")?;
-        Some(format!("[{rest}]"))
-    };
-    let sections: Vec<String> = metrics.lines().filter_map(section).collect();
-    let words = || format!("{} changed in the file and waits for a restart", sections.join(", "));
-    (!sections.is_empty()).then(words)
-}
-
-/// A listener as it is called from its own machine.
-fn url(mut address: SocketAddr) -> String {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => {}
-    }
-    format!("http://{address}")
-}
-
-// === impl Finding ===
-
-impl Finding {
-    fn new(what: &str, wrong: Option<String>) -> Self {
-        Self { what: what.to_owned(), wrong, decides: true }
-    }
-}
-
-// === impl Patient ===
-
-impl Patient {
-    /// By what the command line says, else by the file, else by the environment, else where it is by default: whoever names
-    /// a file means the Faregate of that file.
-    fn new(arguments: Arguments, config: Option<&Config>) -> anyhow::Result<Self> {
-        let listeners = config.map(|config| config.listeners.clone()).unwrap_or_default();
-        let trimmed = |url: String| url.trim_end_matches('/').to_owned();
-        // The file's token is shown to nobody but the file's Faregate.
-        let filed =
-            config.and_then(|config| config.control.admin_token.as_ref()).filter(|_| arguments.url.is_none());
-        let token =
-            || filed.map(|token| token.expose().to_owned()).or_else(|| env::var("FAREGATE_ADMIN_TOKEN").ok());
-        let elsewhere = || env::var("FAREGATE_URL").ok().filter(|_| config.is_none());
-        let control = || elsewhere().unwrap_or_else(|| url(listeners.control));
-        Ok(Self {
-            client: client::direct()?,
-            url: trimmed(arguments.url.unwrap_or_else(control)),
-            ops: trimmed(arguments.ops.unwrap_or_else(|| url(listeners.ops))),
-            token: arguments.token.or_else(token),
-        })
-    }
-
-    async fn examine(&self, findings: &mut Vec<Finding>) {
-        findings.push(Finding::new("readiness", self.unready().await));
-        if let Ok(metrics) = self.metrics().await {
-            findings.push(Finding::new("last reload", refused_reload(&metrics)));
-            findings.push(Finding::new("restart", waits_for_restart(&metrics)));
-            findings.push(Finding::new("settlers", networks::unable(&metrics)));
-            findings.push(Finding::new("other networks", networks::left(&metrics)));
-        }
-        let access = self.closed().await;
-        let is_open = access.is_none();
-        findings.push(Finding::new("management API", access));
-        if !is_open {
-            return;
-        }
-        findings.push(Finding::new("clock", self.skewed().await));
-        findings.push(Finding::new("books", self.unbalanced().await));
-        findings.push(Finding::new("audit log", self.tampered().await));
-        findings.push(Finding { decides: false, ..Finding::new("earnings", self.owed().await) });
-    }
-
-    /// Where all providers' servers are, however they came.
-    async fn upstreams(&self) -> anyhow::Result<Vec<Upstream>> {
-        Ok(self.pages("/v1/providers").await?.iter().flat_map(upstreams::of_page).collect())
-    }
-
-    /// All pages of a list.
-    async fn pages(&self, path: &str) -> anyhow::Result<Vec<Value>> {
-        let (mut pages, mut after) = (Vec::new(), String::new());
-        loop {
-            let page = self.ask(&format!("{path}?limit={PAGE}{after}")).await?;
-            let next = page["next"].as_str().map(|next| format!("&after={next}"));
-            pages.push(page);
-            match next {
-                Some(next) => after = next,
-                None => return Ok(pages),
-            }
-        }
-    }
-
-    /// Who is gone, and earned what was not settled.
-    async fn owed(&self) -> Option<String> {
-        let pages = match self.pages("/v1/settlements/owed").await {
-            Ok(pages) => pages,
-            Err(error) => return Some(format!("{error:#}")),
-        };
-        let rows = pages.iter().flat_map(|page| page["data"].as_array().into_iter().flatten());
-        let gone = rows.filter(|row| row["gone"] == Value::Bool(true));
-        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let told = gone.map(|row| owed::warning(&word(&row["provider"]), &word(&row["owed"]["display"])));
-        Some(told.collect::<Vec<_>>().join("\n")).filter(|told| !told.is_empty())
-    }
-
-    async fn metrics(&self) -> reqwest::Result<String> {
-        self.client.get(format!("{}/metrics", self.ops)).send().await?.text().await
-    }
-
-    async fn unready(&self) -> Option<String> {
-        let answer = self.client.get(format!("{}/readyz", self.ops)).send().await;
-        let response = match answer {
-            Ok(response) => response,
-            Err(_) => {
-                return Some(format!(
-                    "nobody answers at {}: is Faregate running? name it with --ops",
-                    self.ops
-                ));
-            }
-        };
-        if response.status().is_success() {
-            return None;
-        }
-        let body: Value =
-            serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
-        let checks = body["checks"].as_object().into_iter().flatten();
-        let bad = checks.filter(|(_, check)| check.as_str().is_some_and(|check| check != "ok"));
-        let bad: Vec<String> = bad.map(|(name, check)| format!("{name}: {check}")).collect();
-        Some(format!("it says that it is not ready: {}", bad.join(", ")))
-    }
-
-    async fn closed(&self) -> Option<String> {
-        let Some(token) = &self.token else {
-            return Some("no token to show it: --token or FAREGATE_ADMIN_TOKEN".to_owned());
-        };
-        let request = self.client.get(format!("{}/v1/agents?limit=1", self.url)).bearer_auth(token);
-        match request.send().await.map(|response| response.status()) {
-            Ok(StatusCode::OK) => None,
-            Ok(StatusCode::UNAUTHORIZED) => Some("it does not know this token".to_owned()),
-            Ok(StatusCode::FORBIDDEN) => Some("this token does not open what the doctor looks at".to_owned()),
-            Ok(status) => Some(format!("it answers {status}")),
-            Err(_) => Some(format!("nobody answers at {}: name it with --url", self.url)),
-        }
-    }
-
-    async fn skewed(&self) -> Option<String> {
-        let response = self.client.get(format!("{}/healthz", self.ops)).send().await.ok()?;
-        let told = response.headers().get(DATE)?.to_str().ok()?;
-        let theirs = httpdate::parse_http_date(told).ok()?;
-        let ours = SystemTime::now();
-        let apart = ours.duration_since(theirs).or_else(|_| theirs.duration_since(ours)).ok()?;
-        let words = || format!("{} s apart from the one here: set both by NTP", apart.as_secs());
-        (apart > CLOCK_SKEW_MAX).then(words)
-    }
-
-    async fn unbalanced(&self) -> Option<String> {
-        match self.ask("/v1/audit").await {
-            Ok(report) if report["clean"] == Value::Bool(true) => None,
-            Ok(_) => {
-                Some("they do not balance: run `faregate audit`, and read docs/operations.md".to_owned())
-            }
-            Err(error) => Some(format!("{error:#}")),
-        }
-    }
-
-    async fn tampered(&self) -> Option<String> {
-        match self.ask("/v1/changes/verify").await {
-            Ok(chain) if chain["whole"] == Value::Bool(true) => None,
-            Ok(chain) => Some(format!("entry {} was changed or taken out", chain["broken_at"])),
-            Err(error) => Some(format!("{error:#}")),
-        }
-    }
-
-    async fn ask(&self, path: &str) -> anyhow::Result<Value> {
-        let request = self.client.get(format!("{}{path}", self.url));
-        client::ask(request.bearer_auth(self.token.as_deref().unwrap_or_default())).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use clap::Parser;
-    use registry::Environment;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
-
-    fn patient(line: &[&str], file: &str) -> Patient {
-        // Another test may have been first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let config = Config::parse(Path::new("f.toml"), file, &Environment::default()).unwrap().config;
-        let arguments = Line::parse_from([&["doctor"][..], line].concat()).arguments;
-        Patient::new(arguments, Some(&config)).unwrap()
-    }
-
-    #[test]
-    fn the_doctor_names_each_section_that_waits_for_a_restart() {
-        let metrics = "# TYPE faregate_restart_pending gauge\nfaregate_restart_pending{section=\"limits\"} 1\n\
-                       faregate_restart_pending{section=\"listen\"} 1\n";
-        let told = waits_for_restart(metrics).unwrap();
-        assert!(told.starts_with("[limits], [listen] changed"), "{told}");
-        assert_eq!(waits_for_restart("faregate_catalog_version 1\n"), None);
-    }
-
-    #[test]
-    fn the_doctor_looks_where_the_file_says_unless_a_flag_says_otherwise() {
-        let file = "[listen]\ncontrol = \"0.0.0.0:9403\"\nops = \"[::]:9404\"\n\
-                    [control]\nadmin_token = \"0123456789abcdef\"\n";
-        let filed = patient(&[], file);
-        assert_eq!((&*filed.url, &*filed.ops), ("http://127.0.0.1:9403", "http://[::1]:9404"));
-        assert_eq!(filed.token.as_deref(), Some("0123456789abcdef"));
-        let flagged = patient(&["--url", "http://a:1/", "--ops", "http://b:2/"], file);
-        assert_eq!((&*flagged.url, &*flagged.ops), ("http://a:1", "http://b:2"));
-        assert_ne!(
-            flagged.token.as_deref(),
-            Some("0123456789abcdef"),
-            "no other host is shown the file's token"
-        );
-        let silent = patient(&[], "");
-        assert_eq!((&*silent.url, &*silent.ops), ("http://127.0.0.1:8403", "http://127.0.0.1:8404"));
-    }
+/// The file that was named; else the usual one where it is there, and nothing says that another process is meant.
+fn file(arguments: &Arguments) -> Option<ConfigFile> {
+    let is_elsewhere = arguments.url.is_some() || arguments.ops.is_some() || patient::is_named_elsewhere();
+    let file = ConfigFile::or_usual(arguments.config.clone());
+    let is_meant = arguments.config.is_some() || (!is_elsewhere && file.path.exists());
+    is_meant.then_some(file)
 }

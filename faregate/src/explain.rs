@@ -19,6 +19,7 @@ use registry::{Config, Registry};
 
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
+use crate::database::{none_yet, place};
 use crate::explain::offers::Offered;
 use crate::output::{Format, Verdict, print_json, print_text};
 use crate::target::Target;
@@ -100,9 +101,8 @@ async fn catalog(config: &Config) -> anyhow::Result<(Catalog, Option<String>)> {
     let stored = Registry::stored_catalog(&config.data, Arc::new(SystemClock), &config.catalog);
     Ok(match stored.await {
         Ok(Some(all)) => (all, None),
-        // Nothing ever came through the API.
-        Ok(None) => (filed, None),
-        Err(error) => (filed, Some(error.to_string())),
+        Ok(None) => (filed, Some(none_yet(&config.data))),
+        Err(error) => (filed, Some(format!("{} cannot be read: {error}", place(&config.data)))),
     })
 }
 

@@ -22,14 +22,66 @@ pub(crate) struct KeySource {
 
 impl KeySource {
     pub(crate) fn read(&self) -> anyhow::Result<SigningKey> {
-        let text = match &self.key_file {
+        let (text, place) = match &self.key_file {
             Some(file) => {
-                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+                let place = format!("the file {}", file.display());
+                let text = std::fs::read_to_string(file);
+                (text.with_context(|| format!("cannot read the private key in {place}"))?, place)
             }
-            None => std::env::var(KEY_VARIABLE)
-                .ok()
-                .with_context(|| format!("give a private key with --key-file or {KEY_VARIABLE}"))?,
+            None => {
+                let text = std::env::var(KEY_VARIABLE).ok();
+                let missing = || format!("give a private key with --key-file or {KEY_VARIABLE}");
+                (text.with_context(missing)?, format!("the environment variable {KEY_VARIABLE}"))
+            }
         };
-        SigningKey::from_hex(&text).context("the private key cannot be used")
+        SigningKey::from_hex(&text).map_err(|_| anyhow::anyhow!("{}", unusable(&place, text.trim())))
+    }
+}
+
+/// Whatever it holds may be a secret: only its length and what it looks like is told.
+fn unusable(place: &str, text: &str) -> String {
+    let found = match text {
+        "" => "nothing".to_owned(),
+        _ if text.starts_with('{') => {
+            "JSON: an encrypted keystore is not read, its key has to be taken out of it".to_owned()
+        }
+        _ if text.starts_with("fg_") || text.starts_with("fgm_") => {
+            "a key of Faregate, which signs nothing".to_owned()
+        }
+        _ => format!("{} characters that are no key", text.chars().count()),
+    };
+    format!(
+        "{place} should hold a private key, 64 hexadecimal digits (32 bytes) with 0x before them or without, and holds {found}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_private_key_is_named_with_its_place_and_never_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let told = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let source = KeySource { key_file: Some(file.clone()) };
+            source.read().err().map(|error| format!("{error:#}"))
+        };
+        assert_eq!(told(&format!("0x{}\n", "11".repeat(32))), None);
+        for (text, found) in [
+            ("\n", "holds nothing"),
+            ("hunter2hunter2", "holds 14 characters"),
+            ("{\"crypto\": \"hunter2\"}", "an encrypted keystore is not read"),
+            ("fg_hunter2", "a key of Faregate"),
+            (&"00".repeat(32), "holds 64 characters"),
+        ] {
+            let told = told(text).unwrap();
+            assert!(told.contains(found) && told.contains(&*file.to_string_lossy()), "{told}");
+            assert!(told.contains("64 hexadecimal digits") && !told.contains("hunter2"), "{told}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        let missing = KeySource { key_file: Some(file.clone()) }.read().err().unwrap();
+        assert!(format!("{missing:#}").contains(&*file.to_string_lossy()), "{missing:#}");
     }
 }

@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod completions;
 mod config_file;
+mod database;
 mod db;
 mod demo;
 mod doctor;
@@ -28,6 +29,7 @@ mod reconcile;
 mod run;
 mod service;
 mod target;
+mod token;
 
 use std::process::ExitCode;
 

@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::client;
 use crate::output::{Format, Verdict, print_json, print_text};
+use crate::token::Token;
 use input::Input;
 use refusal::Refusal;
 
@@ -100,7 +101,7 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
 struct Api {
     client: Client,
     url: String,
-    token: String,
+    token: Token,
 }
 
 // === impl Api ===
@@ -108,16 +109,14 @@ struct Api {
 impl Api {
     fn new(matches: &ArgMatches) -> anyhow::Result<Self> {
         let named = |name: &str| matches.get_one::<String>(name).cloned();
-        let token = named("token").context(
-            "show the management API a key or its token: --token, FAREGATE_TOKEN or FAREGATE_ADMIN_TOKEN",
-        )?;
+        let token = Token::needed(named("token"))?;
         let url = named("api").unwrap_or_else(|| URL.to_owned());
         Ok(Self { client: client::direct()?, url: url.trim_end_matches('/').to_owned(), token })
     }
 
     fn request(&self, input: &Input) -> RequestBuilder {
         let url = format!("{}{}", self.url, input.path_and_query());
-        let mut request = self.client.request(input.method.clone(), url).bearer_auth(&self.token);
+        let mut request = self.client.request(input.method.clone(), url).bearer_auth(&self.token.text);
         if let Some(key) = &input.idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
@@ -140,7 +139,7 @@ impl Api {
             anyhow::Error::new(error).context(told)
         })?;
         if !response.status().is_success() {
-            return Err(Refusal::read(response).await.into());
+            return Err(Refusal::read(response, &self.token).await.into());
         }
         response.text().await.context("the management API broke off")
     }
@@ -149,8 +148,8 @@ impl Api {
 /// What was asked for under a name may be done though nobody said so: that name, and no other, is safe to repeat it under.
 fn unsure(error: anyhow::Error, input: &Input) -> anyhow::Error {
     let Some(key) = input.idempotency_key.as_ref().filter(|_| !input.dry_run) else { return error };
-    let may_be_done = error.downcast_ref().is_some_and(was_sent)
-        || error.downcast_ref().is_some_and(|refusal: &Refusal| refusal.status.is_server_error());
+    let may_be_done =
+        error.downcast_ref().is_some_and(was_sent) || error.downcast_ref().is_some_and(Refusal::may_be_done);
     if !may_be_done {
         return error;
     }

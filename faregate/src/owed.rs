@@ -13,6 +13,15 @@ pub(crate) fn warnings(
     gone.map(|(provider, amount)| warning(provider, &amount.to_string()))
 }
 
+/// Of one provider that is about to go.
+pub(crate) fn leaving(provider: &str, amount: &str) -> String {
+    format!(
+        "providers: `{provider}` is taken away, and earned {amount} that was not settled: the ledger keeps that under its name, and \
+         pays nobody else. Settle with it before (`faregate settlement run --provider {provider}`), or leave it in with \
+         suspended = true, which sells nothing"
+    )
+}
+
 /// Of one provider.
 pub(crate) fn warning(provider: &str, amount: &str) -> String {
     format!(

@@ -1,18 +1,18 @@
 //! `faregate reconcile`: do the public networks show what the books say? Of a stopped or running process, reading only.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use domain::{Clock, PaymentId};
-use registry::Config;
 use serde_json::{Value, json};
 use settlement::comparison::{
     Chains, Comparison, Difference, PAGE_MAX, Stray, Way, behind, left_since, since,
 };
 
 use crate::clock::SystemClock;
+use crate::config_file::ConfigFile;
+use crate::database::place;
 use crate::output::{Format, Verdict, print_json, print_text};
 use crate::service::networks::chain;
 use crate::service::settings::books;
@@ -23,9 +23,8 @@ const HOUR: i64 = 3_600_000;
 /// Whose books, and how many of them.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The configuration file: where the books are, and the nodes of the networks.
-    #[arg(short = 'c', long = "config", value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How many hours back payments are compared.
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     hours: u32,
@@ -33,7 +32,8 @@ pub(crate) struct Arguments {
 
 /// Exit code 1 where a network shows something else than the books say, or cannot be read.
 pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Result<Verdict> {
-    let config = Config::load(&arguments.config)?.config;
+    let config = arguments.config.load()?.config;
+    let unread = || format!("cannot read the books of {}", place(&config.data));
     let database = books(&config.data);
     let mut chains = Chains::new();
     for network in config.networks.iter() {
@@ -43,15 +43,14 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
     let mut after = since(from);
     let mut comparison = Comparison::default();
     loop {
-        let page = ledger::booked_of(&database, after, PAGE_MAX).await.context("cannot read the books")?;
+        let page = ledger::booked_of(&database, after, PAGE_MAX).await.with_context(unread)?;
         let Some(last) = page.last() else { break };
         after = last.open.payment;
         comparison.add(page, (&database, &chains)).await;
     }
     let mut after = left_since(from);
     loop {
-        let page =
-            ledger::outgoing_paid_of(&database, after, PAGE_MAX).await.context("cannot read the books")?;
+        let page = ledger::outgoing_paid_of(&database, after, PAGE_MAX).await.with_context(unread)?;
         let Some(last) = behind(&page) else { break };
         after = last;
         comparison.add_left(page, &chains).await;

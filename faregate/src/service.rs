@@ -131,7 +131,12 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
 async fn open(config: &Config, role: Role, commits: Arc<Commits>) -> anyhow::Result<(Ledger, Writer)> {
     let settings = settings::ledger(config, role);
     let open = move || Ledger::open(settings, Arc::new(SystemClock), commits);
-    Ok(tokio::task::spawn_blocking(open).await??)
+    let opened = tokio::task::spawn_blocking(open).await?;
+    // Of SQLite the error says which file.
+    match &config.data {
+        Database::Sqlite { .. } => Ok(opened?),
+        data @ Database::Postgres { .. } => opened.with_context(|| format!("the books are in {data}")),
+    }
 }
 
 /// Commits what is queued, which blocks.

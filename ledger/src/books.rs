@@ -3,6 +3,7 @@
 //! `$1` works on either. Where SQLite has a function that PostgreSQL lacks (`unhex`, `json_each` of a text), the
 //! PostgreSQL migration makes one of that name. What is written differs and stands in [`crate::commit`].
 
+pub(crate) mod away;
 pub(crate) mod differences;
 pub(crate) mod holds;
 pub(crate) mod intents;

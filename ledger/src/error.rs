@@ -232,6 +232,9 @@ pub enum LedgerError {
     /// The ledger stopped before it was known whether it stands, or tries until it does: the same words again, later, tell.
     #[error("it is not known yet whether this stands")]
     Unknown,
+    /// The database cannot be read at the moment: come again.
+    #[error("the ledger's database cannot be reached: {0}")]
+    Away(String),
     /// A read failed.
     #[error("the ledger could not be read: {0}")]
     Read(String),

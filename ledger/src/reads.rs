@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
 use crate::account::PaymentRecord;
 use crate::batch::{FoundHold, WindowKey};
+use crate::books::away::is_away;
 use crate::books::holds::{HoldColumns, holds};
 use crate::books::rows::{Damaged, PAYMENT, PaymentColumns, ResponseColumns, fixed, hex_list};
 use crate::books::session::{Connection, answer, on_either};
@@ -340,5 +341,5 @@ fn damaged(damaged: Damaged) -> LedgerError {
 }
 
 pub(crate) fn read_error(error: sqlx::Error) -> LedgerError {
-    LedgerError::Read(error.to_string())
+    if is_away(&error) { LedgerError::Away(error.to_string()) } else { LedgerError::Read(error.to_string()) }
 }

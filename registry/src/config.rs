@@ -148,6 +148,16 @@ impl Config {
         Ok(Loaded { config, warnings, text_hash: *blake3::hash(text.as_bytes()).as_bytes() })
     }
 
+    /// What a file says as far as it can be read, its mistakes left out: for looking where something is, never for serving. What
+    /// cannot be read is as if nothing were said.
+    #[must_use]
+    pub fn glance(path: &Path) -> Self {
+        let text = read(path).unwrap_or_default();
+        let (table, _) = DeTable::parse_recoverable(&text);
+        let environment = Environment::from_process();
+        read_config(&Report::new(Source::new(path, &text), &environment), &table)
+    }
+
     /// The sections that differ from those in force and are only read at start. Told, so that nobody waits
     /// for them.
     #[must_use]

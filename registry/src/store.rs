@@ -24,6 +24,7 @@ pub(crate) mod setup;
 pub(crate) mod time;
 pub(crate) mod traffic;
 pub(crate) mod transfers;
+mod trouble;
 pub(crate) mod wallets;
 pub(crate) mod webhooks;
 
@@ -60,6 +61,9 @@ pub enum StoreError {
     /// A statement was not answered. What it did is not known.
     #[error("the registry's database does not answer")]
     Silent,
+    /// A commit was not answered. Whether it stands is not known.
+    #[error("the registry's database did not say whether it committed")]
+    Unsure,
     /// A row holds what this version cannot read.
     #[error("the registry holds a {0} that cannot be read")]
     Corrupt(&'static str),
@@ -69,6 +73,33 @@ pub enum StoreError {
 }
 
 // === impl StoreError ===
+
+impl StoreError {
+    /// Whether the database cannot be reached, or does nothing at the moment, and nothing was written: trying again can help.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Silent => true,
+            Self::Statement(error) => trouble::is_away(error),
+            _ => false,
+        }
+    }
+
+    /// Whether a server was reached that lets nobody in with this URL, or has no such database.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Statement(error) if trouble::is_refused(error))
+    }
+
+    /// What a commit came to.
+    pub(crate) fn of_commit(self) -> Self {
+        match self {
+            Self::Silent => Self::Unsure,
+            Self::Statement(error) if trouble::is_unsure(&error) => Self::Unsure,
+            error => error,
+        }
+    }
+}
 
 impl From<MigrateError> for StoreError {
     fn from(error: MigrateError) -> Self {

@@ -72,6 +72,60 @@ async fn d1_while_postgresql_is_gone_an_expired_payment_that_was_captured_is_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d1_while_postgresql_is_gone_the_management_api_says_503_does_nothing_and_says_so() {
+    let cluster = Cluster::start();
+    let world = on_database(Database::Postgres(cluster.fresh_database()), "").await;
+    let (agent, wallet) = (&world.agent.id, &world.agent.wallet);
+    let document = world.gateway.ask("GET", "/openapi.json", None).await;
+    let paths = document["paths"].as_object().unwrap().iter();
+    let lists = paths.filter(|(path, calls)| !path.contains(['{']) && calls.get("get").is_some());
+    let mut calls: Vec<Request> = lists
+        .filter(|(path, _)| !path.ends_with("/stream"))
+        .map(|(path, _)| Request::get(path))
+        .chain(
+            [format!("/v1/agents/{agent}"), format!("/v1/wallets/{wallet}/transfers")]
+                .map(|path| Request::get(&path)),
+        )
+        .collect();
+    let posts = [
+        ("/v1/agents".to_owned(), r#"{"name":"second"}"#),
+        (format!("/v1/agents/{agent}/freeze"), ""),
+        (format!("/v1/wallets/{wallet}/fund"), r#"{"amount":"$1","external_reference":"wire"}"#),
+    ];
+    let post =
+        |(path, body): (String, &str)| Request::post(&path, body).with("Content-Type", "application/json");
+    calls.extend(posts.map(|both| post(both).with("Idempotency-Key", "gone")));
+    cluster.stop_fast();
+    let mut answers = JoinSet::new();
+    for call in calls.iter().map(Faregate::as_admin) {
+        let control = world.gateway.addresses()[1];
+        answers.spawn(async move { (call.clone(), Wire::connect(control).await.call(&call).await) });
+    }
+    let mut refused = 0;
+    while let Some(answer) = answers.join_next().await {
+        let (call, response) = answer.unwrap();
+        // What is in memory is told, and what lacks a parameter is refused before.
+        if matches!(response.status, 200 | 400) {
+            continue;
+        }
+        assert_eq!(response.json()["code"], "ledger_unavailable", "{call:?}: {}", response.text());
+        response.expect_status(503);
+        assert_eq!(response.header("retry-after"), Some("5"), "{call:?}");
+        refused += 1;
+    }
+    assert!(refused > 10, "{refused} calls were refused");
+    cluster.start_again();
+    until("the API to answer again", || async {
+        let response = world.gateway.admin(&Request::get("/v1/agents")).await;
+        (response.status == 200)
+            .then(|| assert!(!response.text().contains("second"), "it said that nothing was done"))
+    })
+    .await;
+    world.expect_balance(FUNDS).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn d2_commits_that_hang_fill_the_queue_to_its_bound_and_the_rest_is_refused_unforwarded() {
     const BOUND: usize = 32;
     const REQUESTS: usize = 4 * BOUND;

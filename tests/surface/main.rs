@@ -23,6 +23,7 @@ mod shipped;
 mod slow;
 mod smuggling;
 mod trailers;
+mod unseen;
 mod versions;
 mod walkthrough;
 mod watched;

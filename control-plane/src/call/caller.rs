@@ -67,7 +67,8 @@ impl Door {
         }
         let key = std::str::from_utf8(shown).ok().and_then(|text| ApiKey::parse(text).ok());
         let key = key.ok_or_else(refusal)?;
-        let grant = self.registry.open_with_key(&key).await?;
+        let grant = self.registry.open_with_key(&key).await;
+        let grant = grant.map_err(|error| Problem::from(error).before_call())?;
         Ok(Caller::of_key(grant.ok_or(Problem::Unauthorized)?, request))
     }
 }

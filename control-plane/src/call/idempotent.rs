@@ -49,7 +49,8 @@ pub(crate) async fn once(
         key: hash(&[caller.who().as_bytes(), parts.uri.path().as_bytes(), name.as_bytes()]),
         request: hash(&[parts.uri.query().unwrap_or_default().as_bytes(), &body]),
     };
-    match registry.claim_call(call).await? {
+    let claimed = registry.claim_call(call).await;
+    match claimed.map_err(|error| Problem::from(error).before_call())? {
         Claimed::First => {}
         Claimed::Running => return Err(Problem::InProgress),
         Claimed::Other => return Err(Problem::IdempotencyKeyReused),
@@ -64,20 +65,23 @@ pub(crate) async fn once(
     made.await.map_err(|error| Problem::internal(&error))?
 }
 
+/// What cannot be kept of a call that was made keeps its answer from nobody: the same words again do not make it twice where it
+/// moved money, and are told that it runs for a minute.
 async fn keep(registry: &Registry, call: Call, response: Response) -> Result<Response, Problem> {
-    if !response.status().is_success() {
-        registry.answer_call(call, None).await?;
-        return Ok(response);
-    }
-    let status = response.status().as_u16();
-    if response.extensions().get::<ShowsSecret>().is_some() {
-        registry.answer_call(call, Some(&Answer { status, body: None })).await?;
-        return Ok(response);
-    }
     let (parts, body) = response.into_parts();
-    let body = read(body, ANSWER_BYTES_MAX).await?;
-    registry.answer_call(call, Some(&Answer { status, body: Some(body.to_vec()) })).await?;
-    Ok(Response::from_parts(parts, Body::from(body)))
+    let status = parts.status.as_u16();
+    let (answer, body) = if !parts.status.is_success() {
+        (None, body)
+    } else if parts.extensions.get::<ShowsSecret>().is_some() {
+        (Some(Answer { status, body: None }), body)
+    } else {
+        let body = read(body, ANSWER_BYTES_MAX).await?;
+        (Some(Answer { status, body: Some(body.to_vec()) }), Body::from(body))
+    };
+    if let Err(error) = registry.answer_call(call, answer.as_ref()).await {
+        tracing::warn!(%error, "what a call of the management API was answered could not be kept");
+    }
+    Ok(Response::from_parts(parts, body))
 }
 
 fn replayed(status: u16, body: Vec<u8>) -> Response {

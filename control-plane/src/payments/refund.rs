@@ -58,7 +58,7 @@ async fn refund(
     let request = RefundRequest { payment: payment.receipt.payment, amount, reason, idempotency_key };
     let refunded = caller.moving(&state.ledger).refund_part(request).await?;
     tracing::info!(refund.id = %refunded.id, payment.id = %refunded.payment, amount = %refunded.amount, "payment refunded");
-    let sent = sent_back(&state, &payment).await?;
+    let sent = sent_back(&state, &payment).await.map_err(Problem::behind_change)?;
     Ok(Json(RefundView::new(&refunded, &sent, (&payment.receipt, state.ledger.asset()))))
 }
 

@@ -30,6 +30,7 @@ fn ops_house(draining: bool) -> impl Future<Output = House> {
             ledger,
             registry,
             metrics,
+            role: "run".to_owned(),
             database: Arc::new(DatabaseWatch::new(false)),
             data_plane,
         })
@@ -44,8 +45,8 @@ async fn readiness_waits_for_a_catalog_and_ends_with_the_drain() {
     house.registry.apply(&catalog(), Still.now()).await.unwrap();
     let body = ready().await.expect(200);
     assert_eq!(
-        (&body["ready"], &body["database"]["kind"]),
-        (&json!(true), &json!("postgresql")),
+        (&body["ready"], &body["role"], &body["database"]["kind"]),
+        (&json!(true), &json!("run"), &json!("postgresql")),
         "until it was asked"
     );
     assert_eq!(house.call(Call::new("GET", "/healthz")).await.status, 200);

@@ -132,6 +132,10 @@ async fn who_asks_sees_what_would_be_settled_and_gets_it_once() {
         (&again["payments"], &again["net"], &again["settlement"]),
         (&json!(0), &Value::Null, &Value::Null)
     );
+    assert!(
+        text(&again["nothing"]).starts_with("nothing is due") && made.get("nothing").is_none(),
+        "{again}"
+    );
     let (id, payout) = (text(&made["settlement"]), text(&made["payout"]));
     let shown = house.as_acme("GET", &format!("/v1/settlements/{id}"), None).await.expect(200);
     assert_eq!((&shown["number"], &shown["payout"]), (&json!(1), &json!(payout)));

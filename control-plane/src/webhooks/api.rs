@@ -54,7 +54,7 @@ struct WebhookChangeBody {
     /// Where events are sent from now on.
     #[schema(nullable = false)]
     url: Option<String>,
-    /// What it wants to hear of; everything where nothing is named.
+    /// What it wants to hear of from now on; everything where nothing is named.
     #[serde(default, deserialize_with = "given")]
     types: Option<Option<Vec<String>>>,
     /// False: nothing is sent, and all waits. Enabled again, it goes on where it stopped.

@@ -45,16 +45,18 @@ fn a_mistake_in_the_environment_names_its_variable() {
 #[tokio::test]
 async fn the_exit_code_says_whether_the_file_may_be_used() {
     let folder = tempfile::tempdir().unwrap();
-    let verdict = async |text: &str| {
+    let verdict = async |text: &str, require_database: bool| {
         let path = folder.path().join("f.toml");
         std::fs::write(&path, text).unwrap();
-        execute(&Arguments { config: ConfigFile { path } }, Format::Json).await
+        execute(&Arguments { config: ConfigFile { path }, require_database }, Format::Json).await
     };
     let data = format!("[data]\ndirectory = \"{}/data\"\n", folder.path().display());
-    assert_eq!(verdict(&data).await, Verdict::Yes);
+    assert_eq!(verdict(&data, false).await, Verdict::Yes);
     assert!(!folder.path().join("data").exists(), "a look makes no database");
-    assert_eq!(verdict(WRONG).await, Verdict::No);
-    let missing = Arguments { config: ConfigFile { path: folder.path().join("none.toml") } };
+    assert_eq!(verdict(&data, true).await, Verdict::No, "there is none, and one is asked for");
+    assert_eq!(verdict(WRONG, false).await, Verdict::No);
+    let missing =
+        Arguments { config: ConfigFile { path: folder.path().join("none.toml") }, require_database: false };
     assert_eq!(execute(&missing, Format::Text).await, Verdict::No);
 }
 

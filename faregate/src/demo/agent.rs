@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::client;
 use crate::random;
+use crate::token::Token;
 
 /// What its wallet begins with.
 pub(super) const FUNDS: &str = "$10.00";
@@ -30,14 +31,15 @@ pub(super) struct DemoAgent {
 struct Api<'a> {
     client: &'a Client,
     base: String,
-    token: &'a str,
+    token: &'a Token,
 }
 
 // === impl DemoAgent ===
 
 impl DemoAgent {
     pub(super) async fn create(client: &Client, control: SocketAddr, token: &str) -> anyhow::Result<Self> {
-        let api = Api { client, base: format!("http://{control}"), token };
+        let token = Token { text: token.to_owned(), from: "the demo" };
+        let api = Api { client, base: format!("http://{control}"), token: &token };
         let private_key = format!("0x{}", random::hex()?);
         let address = SigningKey::from_hex(&private_key)?.address().to_checksum(None);
         // Named after its signer: with --data a second demo finds the first one's agent.
@@ -66,9 +68,9 @@ impl DemoAgent {
 
 impl Api<'_> {
     async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
-        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(self.token);
+        let request = self.client.post(format!("{}{path}", self.base));
         let request = request.header("content-type", "application/json").body(body.to_string());
-        client::ask(request.header("idempotency-key", random::hex()?)).await
+        client::ask(request.header("idempotency-key", random::hex()?), self.token).await
     }
 }
 

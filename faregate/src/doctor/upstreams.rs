@@ -79,7 +79,8 @@ impl Upstream {
         let wrong = reason.map(|error| {
             format!("no connection from here ({error}): does it run, and does the provider's document name the right address?")
         });
-        Finding { what: format!("upstream {provider} {shown}"), wrong, decides: *of_file }
+        let what = format!("upstream {provider} {shown}");
+        if *of_file { Finding::new(&what, wrong) } else { Finding::told(&what, wrong) }
     }
 }
 
@@ -130,7 +131,10 @@ mod tests {
         assert!(ill.wrong.unwrap().starts_with("no connection from here"));
         for (of_file, well) in [(true, false), (false, true)] {
             let findings = examine(vec![Upstream { of_file, ..upstream("acme", "127.0.0.1", port) }]).await;
-            assert_eq!((findings[0].wrong.is_some(), super::super::healthy(&findings)), (true, well));
+            assert_eq!(
+                (findings[0].wrong.is_some(), crate::doctor::finding::healthy(&findings)),
+                (true, well)
+            );
         }
     }
 }

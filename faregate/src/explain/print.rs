@@ -21,7 +21,7 @@ pub(super) fn text(explanation: &Explanation) -> String {
         }
         Ok(found) => lines.extend(found_lines(found)),
     }
-    let unseen = |why: &String| line("not seen", &format!("routes of the management API: {why}"));
+    let unseen = |why: &String| line("not seen", &format!("routes of the management API, because {why}"));
     lines.extend(explanation.unseen.as_ref().map(unseen));
     lines.join("\n")
 }

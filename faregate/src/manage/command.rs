@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::operation::{self, Argument, Kind, Member, Operation};
 use super::{prove, setup};
+use crate::token;
 
 /// The verb of what lists all of a kind.
 pub(super) const LIST: &str = "list";
@@ -23,18 +24,14 @@ pub(crate) fn add_to(cli: Command) -> Command {
         nouns.entry(operation.noun.clone()).or_default().push(operation);
     }
     let commands = nouns.into_iter().map(|(noun, operations)| {
-        let names: Vec<&str> = operations.iter().map(|operation| &*operation.verb).collect();
-        let about = format!("Over the management API: {}", names.join(", "));
         let verbs = operations.iter().map(verb);
         let export = export(&operations);
         let prove = (noun == prove::NOUN).then(prove::command);
-        Command::new(noun)
-            .about(about)
-            .subcommand_required(true)
-            .arg_required_else_help(true)
-            .subcommands(verbs)
-            .subcommands(export)
-            .subcommands(prove)
+        let command = Command::new(noun).subcommand_required(true).arg_required_else_help(true);
+        let command = command.subcommands(verbs).subcommands(export).subcommands(prove);
+        let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        let about = format!("Over the management API: {}", names.join(", "));
+        command.about(about)
     });
     cli.subcommands(commands).subcommands(setup::commands())
 }
@@ -105,18 +102,7 @@ pub(super) fn common(command: Command) -> Command {
                 .env("FAREGATE_URL")
                 .help("Where it is; http://127.0.0.1:8403 where not given"),
         )
-        .arg(
-            Arg::new("token")
-                .long("token")
-                .value_name("TOKEN")
-                .env(if std::env::var_os("FAREGATE_TOKEN").is_some() {
-                    "FAREGATE_TOKEN"
-                } else {
-                    "FAREGATE_ADMIN_TOKEN"
-                })
-                .hide_env_values(true)
-                .help("A key of the API (fgm_...), or the administrator's token"),
-        )
+        .arg(Arg::new("token").long("token").value_name("TOKEN").help(token::HELP))
 }
 
 fn field() -> Arg {

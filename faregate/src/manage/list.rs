@@ -134,7 +134,7 @@ async fn export(api: &Api, input: &Input) -> anyhow::Result<()> {
     let request = api.request(input).header(ACCEPT, "text/csv").timeout(EXPORT_TIMEOUT);
     let mut response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
-        return Err(Refusal::read(response).await.into());
+        return Err(Refusal::read(response, &api.token).await.into());
     }
     let mut out = Out::of(input)?;
     let mut progress = Progress::of("lines");
@@ -160,7 +160,7 @@ pub(super) async fn follow(api: &Api, input: &Input, format: Format) -> anyhow::
     let request = api.request(input).header(ACCEPT, "text/event-stream").timeout(STREAM_TIMEOUT);
     let mut response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
-        return Err(Refusal::read(response).await.into());
+        return Err(Refusal::read(response, &api.token).await.into());
     }
     let (mut out, mut rest) = (Out::of(input)?, Vec::new());
     while let Some(bytes) = response.chunk().await.context("the management API broke off")? {
@@ -186,7 +186,7 @@ async fn csv_page(api: &Api, input: &Input) -> anyhow::Result<(String, Option<St
     let request = api.request(input).header(ACCEPT, "text/csv");
     let response = request.send().await.context(client::UNREACHABLE)?;
     if !response.status().is_success() {
-        return Err(Refusal::read(response).await.into());
+        return Err(Refusal::read(response, &api.token).await.into());
     }
     let next = response.headers().get(NEXT).and_then(|next| next.to_str().ok()).map(str::to_owned);
     let text = response.text().await.context("the management API broke off")?;

@@ -5,6 +5,12 @@ use std::fmt;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
+use crate::token::Token;
+
+/// Codes of a server's failure with which nothing was done (docs/reference.md). With all others nobody knows.
+const NOTHING_DONE: [&str; 5] =
+    ["ledger_unavailable", "overloaded", "chain_unread", "settlement_unavailable", "clock_ahead"];
+
 /// A call that the API did not make.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -13,12 +19,14 @@ pub(super) struct Refusal {
     detail: String,
     /// JSON pointers into the body, each with what is wrong there.
     pub(super) fields: Vec<(String, String)>,
+    /// Whose token it was that opened nothing.
+    shown: Option<String>,
 }
 
 // === impl Refusal ===
 
 impl Refusal {
-    pub(super) async fn read(response: Response) -> Self {
+    pub(super) async fn read(response: Response, token: &Token) -> Self {
         let status = response.status();
         let text = response.text().await.unwrap_or_default();
         let problem: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -42,7 +50,14 @@ impl Refusal {
                 "no reason given; is this the management API? Name it with --api".to_owned()
             }),
             fields: fields.map(field).collect(),
+            shown: (status == StatusCode::UNAUTHORIZED).then(|| token.shown()),
         }
+    }
+
+    /// Whether what was asked for may be done all the same.
+    pub(super) fn may_be_done(&self) -> bool {
+        let is_told = self.code.as_deref().is_some_and(|code| NOTHING_DONE.contains(&code));
+        self.status.is_server_error() && !is_told
     }
 
     /// Whether an error is a refusal of this kind.
@@ -58,6 +73,9 @@ impl fmt::Display for Refusal {
             write!(out, " {code}")?;
         }
         write!(out, ": {}", self.detail)?;
+        if let Some(shown) = &self.shown {
+            write!(out, "; {shown}")?;
+        }
         self.fields.iter().try_for_each(|(pointer, detail)| match &**pointer {
             "" => write!(out, "\n  {detail}"),
             pointer => write!(out, "\n  {pointer}: {detail}"),

@@ -10,6 +10,7 @@ mod agents;
 mod catalog;
 mod destinations;
 mod file;
+mod gone;
 mod keys;
 mod lists;
 mod names;
@@ -116,11 +117,17 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
     }
     let keys = keys::missing(&api, (setup.agent_keys, setup.api_keys), &agents, &mut plan).await?;
     source.expect_none(&plan.mistakes)?;
+    let gone = gone::Gone::read(&api, &plan).await?;
+    gone.say_before();
 
     let is_trial = dry_run && !plan.steps.is_empty();
     let outcome =
         if dry_run { plan.tried() } else { plan.run(&api, |secret| say_secret(secret, format)).await };
-    let said = say(outcome, &version, &keys.told(), format);
+    let is_gone = !dry_run && outcome.stopped.is_none();
+    let said = say(outcome, &version, (&keys.told(), &gone), format);
+    if is_gone {
+        gone.say_after();
+    }
     if is_trial {
         eprintln!("{}", super::UNCHANGED);
     }
@@ -140,14 +147,19 @@ fn say_secret(secret: &Value, format: Format) {
     }
 }
 
-fn say(outcome: Outcome, version: &Value, keys: &[Value], format: Format) -> anyhow::Result<Verdict> {
+fn say(
+    outcome: Outcome,
+    version: &Value,
+    (keys, gone): (&[Value], &gone::Gone),
+    format: Format,
+) -> anyhow::Result<Verdict> {
     let Outcome { done, left, secrets, stopped } = outcome;
     let stopped = stopped.map(|error| told(error, &done, &left));
     if format == Format::Json {
         let is_whole = stopped.is_none();
         print_json(&json!({
             "version": version, "changes": done, "not_done": left, "webhook_secrets": secrets,
-            "keys_not_made": keys, "error": stopped.map(|error| format!("{error:#}")),
+            "keys_not_made": keys, "owed_by_removed": gone.object(), "error": stopped.map(|error| format!("{error:#}")),
         }));
         return Ok(is_whole.into());
     }

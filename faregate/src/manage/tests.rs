@@ -182,6 +182,29 @@ fn what_null_does_stands_in_the_help_where_it_does_it() {
 }
 
 #[test]
+fn a_groups_line_names_all_of_its_commands() {
+    for command in crate::cli::command().get_subcommands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let Some(named) = about.strip_prefix("Over the management API: ") else { continue };
+        let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(named, verbs.join(", "), "{}", command.get_name());
+    }
+    let signer = crate::cli::command().find_subcommand("signer").unwrap().get_about().unwrap().to_string();
+    assert!(signer.contains("prove") && signer.contains("export"), "{signer}");
+}
+
+#[test]
+fn a_provider_is_sent_to_another_server_by_the_flag_that_it_was_made_with() {
+    let call = input(
+        "faregate provider update p --addresses https://a,https://b --read-timeout 5s --base-path null",
+    );
+    let upstream =
+        json!({ "addresses": ["https://a", "https://b"], "read_timeout": "5s", "base_path": null });
+    assert_eq!(call.body, Some(json!({ "upstream": upstream })));
+    assert_eq!(input("faregate provider update p --address 0xaa").body, Some(json!({ "address": "0xaa" })));
+}
+
+#[test]
 fn what_keeps_money_from_being_moved_twice_stands_where_it_is_moved() {
     for verb in ["fund", "withdraw"] {
         let help = refused(&format!("faregate wallet {verb} --help"));

@@ -117,6 +117,7 @@ impl Running {
             ledger: base.ledger.clone(),
             registry: registry.clone(),
             metrics: base.prometheus.clone(),
+            role: role.to_string(),
             database,
             data_plane: Arc::new(plane),
         });
@@ -130,7 +131,10 @@ impl Running {
         };
         tokio::spawn(tell(base.shutdown.clone(), Arc::clone(&successor)));
         let Addresses { data, control, ops } = addresses;
-        tracing::info!(%role, listen.data = %data, listen.control = %control, listen.ops = %ops, "serving");
+        // Named is what is there: another process may serve the rest.
+        let data = role.serves_data().then(|| tracing::field::display(data));
+        let control = role.serves_control().then(|| tracing::field::display(control));
+        tracing::info!(%role, listen.data = data, listen.control = control, listen.ops = %ops, "serving");
         Ok(Self { base, addresses, registry, gateway, listeners, telling, stop, watchers, successor })
     }
 

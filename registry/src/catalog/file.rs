@@ -52,18 +52,29 @@ impl RawCatalog {
     /// What is to be changed so that the file's part of a setup is what the file says.
     pub(crate) fn plan(&self, setup: &Setup) -> Result<Vec<Edit>, RegistryError> {
         let mut wrong = Wrong::default();
+        let edits = self.plan_free(setup, &mut wrong);
+        wrong.end()?;
+        Ok(edits)
+    }
+
+    /// The same without what cannot be, because the API made something of its name: that is told.
+    pub(crate) fn plan_free(&self, setup: &Setup, wrong: &mut Wrong) -> Vec<Edit> {
         let mut edits = Vec::with_capacity(self.routes.len() + self.providers.len());
+        let mut taken = HashSet::new();
         for (provider, source) in self.providers.iter().zip(&self.provider_sources) {
             let known = setup.providers.get(&provider.name).map(|entry| entry.managed_by);
-            Self::refuse_taken("provider", &provider.name, known, source, &mut wrong);
-            edits.push(self.provider_edit(provider, source));
+            if is_taken("provider", &provider.name, known, source, wrong) {
+                taken.insert(&*provider.name);
+            } else {
+                edits.push(self.provider_edit(provider, source));
+            }
         }
         for (route, source) in self.routes.iter().zip(&self.route_sources) {
             let known = setup.routes.get(&route.name).map(|entry| entry.managed_by);
-            Self::refuse_taken("route", &route.name, known, source, &mut wrong);
-            edits.extend(self.route_edit(route, source));
+            let is_taken = is_taken("route", &route.name, known, source, wrong);
+            let edit = self.route_edit(route, source).filter(|_| !is_taken);
+            edits.extend(edit.filter(|_| !self.provider_of(route).is_some_and(|name| taken.contains(name))));
         }
-        wrong.end()?;
         let named: HashSet<&str> = self.routes.iter().map(|route| &*route.name).collect();
         let gone = setup
             .routes
@@ -76,22 +87,11 @@ impl RawCatalog {
             .iter()
             .filter(|(name, entry)| entry.managed_by == ManagedBy::File && !named.contains(&***name));
         edits.extend(gone.map(|(name, _)| absent(name, Target::NoProvider)));
-        Ok(edits)
+        edits
     }
 
-    fn refuse_taken(kind: &str, name: &str, known: Option<ManagedBy>, source: &Source, wrong: &mut Wrong) {
-        if known == Some(ManagedBy::Api) {
-            let way_out = match kind {
-                "route" => format!(
-                    ", or leave it out of the file, start, and remove that one first (`faregate route remove {name}`)"
-                ),
-                _ => String::new(),
-            };
-            let told = format!(
-                "there is already a {kind} `{name}`, made through the API: choose another name{way_out}"
-            );
-            wrong.tell(&Origin::File(source.place.clone()), "", told);
-        }
+    fn provider_of(&self, route: &Route) -> Option<&str> {
+        self.providers.get(route.provider.0 as usize).map(|provider| &*provider.name)
     }
 
     fn provider_edit(&self, provider: &Arc<Provider>, source: &Source) -> Edit {
@@ -116,6 +116,23 @@ impl RawCatalog {
         let origin = Origin::File(source.place.clone());
         Some(Edit { name: Arc::clone(&route.name), target: Target::Route(draft), origin })
     }
+}
+
+/// Whether the API made one of this name, which is told then.
+fn is_taken(kind: &str, name: &str, known: Option<ManagedBy>, source: &Source, wrong: &mut Wrong) -> bool {
+    let is_taken = known == Some(ManagedBy::Api);
+    if is_taken {
+        let way_out = match kind {
+            "route" => format!(
+                ", or leave it out of the file, start, and remove that one first (`faregate route remove {name}`)"
+            ),
+            _ => String::new(),
+        };
+        let told =
+            format!("there is already a {kind} `{name}`, made through the API: choose another name{way_out}");
+        wrong.tell(&Origin::File(source.place.clone()), "", told);
+    }
+    is_taken
 }
 
 fn absent(name: &Arc<str>, target: Target) -> Edit {

@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::{Catalog, Clock, Provider, ProviderId, Route};
+use domain::{Catalog, Clock, Provider, ProviderId, Route, UnixMillis};
 
 use super::RawCatalog;
 use super::draft::Draft;
-use super::edit::Edit;
+use super::edit::{Edit, Wrong};
 use super::setup::{ManagedBy, Setup};
 use crate::agent::AgentEntry;
 use crate::config::Config;
@@ -43,23 +43,20 @@ impl Registry {
     pub async fn try_file(
         config: &Config,
         clock: Arc<dyn Clock>,
-    ) -> Result<Option<HashSet<Arc<str>>>, RegistryError> {
+    ) -> Result<Option<HashSet<Arc<str>>>, Vec<RegistryError>> {
         let at = clock.now();
-        let Some(registry) = Self::open_existing(&config.data, clock).await? else { return Ok(None) };
+        let opened = Self::open_existing(&config.data, clock).await.map_err(|error| vec![error])?;
+        let Some(registry) = opened else { return Ok(None) };
         registry.shared.terms.get_or_init(|| config.catalog.terms.clone());
-        let tried = registry.try_agents(&config.agents).await;
+        let agents = registry.try_agents(&config.agents).await;
         let stored = registry.read_setup().await;
         registry.close().await;
-        tried?;
-        let stored = stored?;
-        stored.readable(true)?;
-        let mut edits = config.catalog.plan(&stored)?;
-        edits.retain(|edit| !edit.is_done(&stored));
-        edits.sort_by_key(Edit::turn);
-        let mut draft = Draft::new(&stored, stored.version, at);
-        draft.apply(edits, true)?;
-        let checked = draft.check(&Catalog::empty(), &config.networks, true)?;
-        Ok(Some(checked.setup.providers.into_keys().collect()))
+        let providers =
+            stored.map_err(|error| vec![error]).and_then(|stored| try_catalog(config, &stored, at));
+        match agents {
+            Ok(()) => providers.map(Some),
+            Err(agents) => Err([agents].into_iter().chain(providers.err().into_iter().flatten()).collect()),
+        }
     }
 
     async fn stored_setup(
@@ -82,6 +79,25 @@ impl Registry {
     async fn read_setup(&self) -> Result<Setup, RegistryError> {
         let mut snapshot = self.shared.pool.snapshot().await?;
         Ok(self.newer(&mut snapshot.session(), &Setup::default()).await?.unwrap_or_default())
+    }
+}
+
+/// The providers that there would be. What is in the way of names is told beside what is in the way of the rest.
+fn try_catalog(
+    config: &Config,
+    stored: &Setup,
+    at: UnixMillis,
+) -> Result<HashSet<Arc<str>>, Vec<RegistryError>> {
+    stored.readable(true).map_err(|error| vec![error])?;
+    let mut wrong = Wrong::default();
+    let mut edits = config.catalog.plan_free(stored, &mut wrong);
+    edits.retain(|edit| !edit.is_done(stored));
+    edits.sort_by_key(Edit::turn);
+    let mut draft = Draft::new(stored, stored.version, at);
+    let rest = draft.apply(edits, true).and_then(|()| draft.check(&Catalog::empty(), &config.networks, true));
+    match (wrong.end(), rest) {
+        (Ok(()), Ok(checked)) => Ok(checked.setup.providers.into_keys().collect()),
+        (names, rest) => Err([names.err(), rest.err()].into_iter().flatten().collect()),
     }
 }
 

@@ -63,10 +63,13 @@ pub(super) fn data(section: Section<'_>) -> (Database, DataCare) {
         (None, Some(item)) => secret_file(item),
         (None, None) => None,
     };
-    if let (Some(item), Some(url)) = (given.or(in_file), &url)
-        && let Err(message) = check(url.expose())
-    {
-        item.fail(message);
+    if let Some(Err(message)) = url.as_ref().map(|url| check(url.expose())) {
+        match (&given, &in_file) {
+            (None, Some(item)) => {
+                item.fail(format!("what {} holds {message}", item.text().unwrap_or_default()));
+            }
+            (item, _) => item.iter().for_each(|item| item.fail(&message)),
+        }
     }
     let care = care(&section, url.is_some());
     section.finish();

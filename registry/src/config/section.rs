@@ -179,8 +179,10 @@ pub(super) fn control(section: Section<'_>) -> ControlSettings {
     if let (Some(item), Some(token)) = (item, &token) {
         let visible = token.expose().bytes().all(|byte| byte.is_ascii_graphic());
         if token.expose().len() < ADMIN_TOKEN_BYTES_MIN || !visible {
+            let file = in_file.as_ref().and_then(Item::text);
+            let what = file.map_or_else(|| "must be".to_owned(), |file| format!("{file} must hold"));
             item.fail(format!(
-                "must be at least {ADMIN_TOKEN_BYTES_MIN} visible ASCII characters without spaces: make one with \
+                "{what} at least {ADMIN_TOKEN_BYTES_MIN} visible ASCII characters without spaces: make one with \
                  `openssl rand -hex 32`"
             ));
         }

@@ -143,6 +143,10 @@ impl Pool {
                 Ok(Some(Self::Sqlite(sqlite(options).await?)))
             }
             Database::Postgres { url } => {
+                // A pool tries again for a while, and then says no more than that it waited.
+                let options = PgConnectOptions::from_str(url.expose())?;
+                let first = answer(PgConnection::connect_with(&options)).await?;
+                let _ = first.close().await;
                 let pool = connect_postgres(url.expose()).await?;
                 let exists: bool = answer(
                     sqlx::query_scalar("select to_regclass('registry.agent') is not null").fetch_one(&pool),
@@ -230,10 +234,11 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self {
+        let committed = match self {
             Self::Sqlite(transaction) => answer(transaction.commit()).await,
             Self::Postgres(transaction) => answer(transaction.commit()).await,
-        }
+        };
+        committed.map_err(StoreError::of_commit)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
 use crate::registry::{Registry, RegistryError, random};
-use crate::store::{Session, deliveries, webhooks as store};
+use crate::store::{Session, deliveries, journal, webhooks as store};
 
 // === impl Registry ===
 
@@ -62,7 +62,8 @@ impl Registry {
         Ok(made)
     }
 
-    /// Changes a receiver. Enabled again, it goes on where it stopped.
+    /// Changes a receiver. Enabled again, it goes on where it stopped. Of other types it hears from now on, unless it has not been
+    /// told yet of everything of its types: then also of what happened behind the first of that.
     ///
     /// # Errors
     /// [`RegistryError::UnknownWebhook`], an unknown type; the database does not work.
@@ -212,6 +213,9 @@ impl Registry {
         let mut after = before.clone();
         change(&mut after);
         store::update(session, &after).await?;
+        if before.types != after.types {
+            pass_over(session, &before).await?;
+        }
         let entry = entry(actor, "webhook.updated", (Some(&before), Some(&after)), at);
         writing.record(&entry).await?;
         writing.commit().await?;
@@ -239,6 +243,16 @@ impl Webhook {
 
 async fn known(session: &mut Session<'_>, id: WebhookId) -> Result<Webhook, RegistryError> {
     store::get(session, id).await?.ok_or(RegistryError::UnknownWebhook(id))
+}
+
+/// Moves a receiver behind what happened so far, where it was told of all that it wanted to hear of before.
+async fn pass_over(session: &mut Session<'_>, before: &Webhook) -> Result<(), RegistryError> {
+    let last = journal::last_position(session).await?;
+    let waiting = deliveries::untold(session, before, (before.position, last), 1).await?;
+    if waiting.is_empty() && last > before.position {
+        deliveries::rewind(session, before.id, last).await?;
+    }
+    Ok(())
 }
 
 fn check_types(types: Option<&[String]>) -> Result<(), RegistryError> {

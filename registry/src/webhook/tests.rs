@@ -349,3 +349,23 @@ async fn a_webhook_that_is_taken_away_takes_its_deliveries_along() {
     let again = house.registry.remove_webhook(&OPERATOR, webhook.id).await;
     assert!(matches!(again, Err(RegistryError::UnknownWebhook(_))));
 }
+
+#[tokio::test]
+async fn types_that_are_added_are_heard_of_from_then_on_where_nothing_waits() {
+    let house = House::new().await;
+    let webhook = house.webhook(Some(&["agent.frozen"]), Tenant::default()).await;
+    let add = async |types: &[&str]| {
+        let types = Some(types.iter().map(ToString::to_string).collect());
+        let change = WebhookChange { types: Some(types), ..WebhookChange::default() };
+        house.registry.update_webhook(&OPERATOR, webhook.id, change).await.unwrap();
+    };
+    house.event("wallet.funded", Tenant::default()).await;
+    add(&["agent.frozen", "wallet.funded"]).await;
+    assert_eq!(house.untold(&webhook).await, [0; 0], "it happened before anybody asked");
+    let funded = house.event("wallet.funded", Tenant::default()).await;
+    assert_eq!(house.untold(&webhook).await, [funded]);
+    // What waits keeps the place, and nothing of it is lost.
+    let route = house.event("route.created", Tenant::default()).await;
+    add(&["wallet.funded", "route.created"]).await;
+    assert_eq!(house.untold(&webhook).await, [funded, route]);
+}

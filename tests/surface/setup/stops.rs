@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tests::process::run;
-use tests::{Upstream, World};
+use tests::{Request, Upstream, World};
 
 use super::{Folder, SETUP, export, gateway};
 use crate::manage::{say, try_say};
@@ -46,6 +46,25 @@ async fn an_apply_that_stops_says_what_was_done_and_goes_on_from_there() {
         (told["changes"].as_array().unwrap().len(), told["not_done"].as_array().unwrap().len()),
         (0, 2)
     );
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_taken_away_and_still_owed_is_named_before_and_after_with_the_amount() {
+    let world = World::paid().await;
+    let (gateway, folder) = (&world.gateway, Folder::new());
+    let upstream = world.upstream.address();
+    say(gateway, &format!("provider create --name maps --addresses http://{upstream}")).await;
+    say(gateway, "route create --name tiles --provider maps --path /tiles --price $0.01").await;
+    world.buy(&Request::get("/tiles")).await.expect_status(200);
+    let empty = folder.write("empty.toml", "");
+    let tried = say(gateway, &format!("apply {empty} --prune --dry-run")).await;
+    let told = "`maps` is taken away, and earned $0.01 that was not settled";
+    assert!(tried.err.contains(told) && !tried.err.contains("is gone"), "{}", tried.err);
+    let done = say(gateway, &format!("apply {empty} --prune -o json")).await;
+    assert!(done.err.contains(told) && done.err.contains("`maps` is gone"), "{}", done.err);
+    let object: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(object["owed_by_removed"], serde_json::json!([{ "provider": "maps", "owed": "$0.01" }]));
     world.finish().await;
 }
 

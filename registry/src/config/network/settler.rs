@@ -160,7 +160,10 @@ fn evm(section: Section<'_>) -> Option<EvmSettings> {
         let digits = key.expose();
         let is_key = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_key || digits.bytes().all(|byte| byte == b'0') {
-            item.fail("holds no private key: write 64 hexadecimal digits, with 0x or without");
+            let file = item.text().unwrap_or_default();
+            item.fail(format!(
+                "{file} holds no private key: write 64 hexadecimal digits into it, with 0x or without"
+            ));
         }
     }
     let hint = "write the most that a unit of gas may cost, such as \"2gwei\": more is not paid, it waits";

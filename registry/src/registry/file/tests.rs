@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use domain::{Address, Amount, SpendingPolicy};
+use serde_json::json;
 
 use super::*;
 use crate::agent::{NewAgent, NewKey};
-use crate::registry::tests::{OPERATOR, Place, TestClock, agents, config, open};
+use crate::registry::tests::{OPERATOR, Place, TestClock, agents, config, open, operator};
 use crate::{AgentKey, Config};
 
 /// An agent that the API made.
@@ -20,7 +21,7 @@ async fn refused(registry: &Registry, place: &Place, text: &str) -> Vec<(Option<
     let at_start = registry.upsert_agents(&agents(text)).await.unwrap_err();
     let config = Config { data: place.database.clone(), ..config(text) };
     let tried = Registry::try_file(&config, TestClock::new()).await.unwrap_err();
-    assert_eq!(tried.to_string(), at_start.to_string());
+    assert_eq!(tried.iter().map(ToString::to_string).collect::<Vec<_>>(), [at_start.to_string()]);
     let RegistryError::File(errors) = at_start else { panic!("{at_start}") };
     errors.iter().map(|error| (error.line(), error.key.clone(), error.message.clone())).collect()
 }
@@ -112,4 +113,43 @@ async fn a_restart_with_the_same_words_undoes_nothing_that_was_changed_since() {
     registry.upsert_agents(&[]).await.unwrap();
     let back = registry.upsert_agents(&agents(&text("$6"))).await.unwrap().remove(0);
     assert_eq!(back.policy.per_day.unwrap().to_string(), "$6.00");
+}
+
+#[tokio::test]
+async fn all_that_stands_in_a_files_way_is_told_at_once() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    let upstream = "upstream = { addresses = [\"https://a.example.com\"] }";
+    let provider = |name: &str| format!("[[providers]]\nname = \"{name}\"\n{upstream}\n");
+    let route = |name: &str, path: &str| {
+        format!("[[providers.routes]]\nname = \"{name}\"\npath = \"{path}\"\nprice = \"$1\"\n")
+    };
+    let acme = json!({ "name": "acme", "upstream": { "addresses": ["https://a.example.com"] } });
+    registry.create_provider(&operator(), acme).await.unwrap();
+    let sold = json!({ "name": "sold", "provider": "acme", "path": "/sold", "price": "$1" });
+    registry.create_route(&operator(), sold).await.unwrap();
+    made(&registry, "robot", Some("lab")).await;
+    let text = [
+        provider("acme"),
+        route("sold", "/elsewhere"),
+        provider("filed"),
+        route("twin", "/sold"),
+        "[[agents]]\nname = \"robot\"\n".to_owned(),
+    ];
+    let config = Config { data: place.database.clone(), ..config(&text.concat()) };
+    let tried = Registry::try_file(&config, clock).await.unwrap_err();
+    let told = tried.iter().flat_map(|error| match error {
+        RegistryError::File(errors) => {
+            errors.iter().map(|error| (error.line(), error.key.clone())).collect::<Vec<_>>()
+        }
+        other => panic!("{other}"),
+    });
+    let told: Vec<_> = told.collect();
+    let expected = [
+        (Some(16), "agents[0].name"),
+        (Some(2), "providers[0].name"),
+        (Some(5), "providers[0].routes[0].name"),
+        (Some(12), "providers[1].routes[0].name"),
+    ];
+    assert_eq!(told, expected.map(|(line, key)| (line, key.to_owned())));
 }
