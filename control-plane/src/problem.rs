@@ -78,6 +78,8 @@ pub(crate) enum Problem {
     NoOutlet(LedgerError),
     #[error("{0}")]
     RefundLimit(LedgerError),
+    #[error("{0}")]
+    RefundPart(LedgerError),
     #[error("no such provider")]
     ProviderNotFound,
     #[error("no such route")]
@@ -178,6 +180,7 @@ impl Problem {
             Self::Conflict(_)
             | Self::NoOutlet(_)
             | Self::RefundLimit(_)
+            | Self::RefundPart(_)
             | Self::TooMany(_)
             | Self::ManagedByFile(_)
             | Self::InProgress
@@ -229,6 +232,7 @@ impl Problem {
             Self::ChainUnread => "chain_unread",
             Self::NoOutlet(_) => "no_outlet",
             Self::RefundLimit(_) => "refund_limit",
+            Self::RefundPart(_) => "refund_part",
             Self::ProviderNotFound => "provider_not_found",
             Self::RouteNotFound => "route_not_found",
             Self::RevisionNotFound => "revision_not_found",
@@ -269,6 +273,7 @@ impl From<LedgerError> for Problem {
             LedgerError::UnknownDifference => Self::DifferenceNotFound,
             LedgerError::NoOutlet => Self::NoOutlet(error),
             LedgerError::RefundLimit => Self::RefundLimit(error),
+            LedgerError::RefundPart { .. } => Self::RefundPart(error),
             LedgerError::Conflict => Self::IdempotencyKeyReused,
             LedgerError::Amount => Self::Fields(vec![FieldError::new(
                 "/amount",
