@@ -46,6 +46,7 @@ pub struct Directory {
 pub struct DirectoryError(Arc<StoreError>);
 
 struct Shared {
+    /// Nobody else's: see [`Pool::apart`].
     pool: Pool,
     clock: Arc<dyn Clock>,
     entries: DashMap<Lookup, Arc<Entry>>,
@@ -128,6 +129,11 @@ impl Directory {
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.shared.misses.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of the database after running reads.
+    pub(crate) async fn close(&self) {
+        self.shared.pool.close().await;
     }
 
     /// Forgets an agent, everyone who was unknown, and every read that is under way: it may be of the time

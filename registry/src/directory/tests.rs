@@ -4,7 +4,7 @@ use super::*;
 use crate::agent::{NewAgent, NewKey};
 use crate::registry::Registry;
 use crate::registry::tests::{OPERATOR, Place, TestClock, open};
-use crate::store::pool::CONNECTIONS_MAX;
+use crate::store::pool::{CONNECTIONS_APART_MAX, CONNECTIONS_MAX};
 
 const SIGNER: Address = Address::repeat_byte(0x11);
 
@@ -45,10 +45,20 @@ async fn many_who_ask_at_once_read_once() {
 }
 
 #[tokio::test]
-async fn who_gives_up_waiting_does_not_leave_the_others_without_an_answer() {
+async fn who_reads_much_over_the_api_holds_up_no_look_up() {
     let rig = rig().await;
     let mut busy = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
+        busy.push(rig.registry.shared.pool.acquire().await.unwrap());
+    }
+    assert!(rig.directory.by_signer(SIGNER).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_does_not_leave_the_others_without_an_answer() {
+    let rig = rig().await;
+    let mut busy = Vec::new();
+    for _ in 0..CONNECTIONS_APART_MAX {
         busy.push(rig.directory.shared.pool.acquire().await.unwrap());
     }
     // Polled once, then dropped in the middle of its read.

@@ -22,6 +22,9 @@ use crate::database::Database;
 /// Connections kept open: readers beside the one writer.
 pub(crate) const CONNECTIONS_MAX: u32 = 4;
 
+/// Those of [`Pool::apart`].
+pub(crate) const CONNECTIONS_APART_MAX: u32 = 2;
+
 /// How long a connection, or the lock of another writer, is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -118,10 +121,7 @@ impl Pool {
             }
             Database::Postgres { url } => {
                 let pool = connect_postgres(url.expose()).await?;
-                let mut migrator = sqlx::migrate!("../migrations/postgres/registry");
-                // By the migrator, under its lock: two processes may start at once.
-                migrator.create_schema("registry");
-                migrator.run(&pool).await?;
+                migrate_postgres(&pool).await?;
                 Ok(Self::Postgres(pool))
             }
         }
@@ -149,6 +149,21 @@ impl Pool {
                 )
                 .await?;
                 Ok(exists.then_some(Self::Postgres(pool)))
+            }
+        }
+    }
+
+    /// Connections of their own to the same database, opened when they are wanted: what a paid request looks up does not wait
+    /// behind what the management API reads.
+    pub(crate) fn apart(&self) -> Self {
+        match self {
+            Self::Sqlite(pool) => {
+                let options = pool.options().clone().max_connections(CONNECTIONS_APART_MAX);
+                Self::Sqlite(options.connect_lazy_with((*pool.connect_options()).clone()))
+            }
+            Self::Postgres(pool) => {
+                let options = pool.options().clone().max_connections(CONNECTIONS_APART_MAX);
+                Self::Postgres(options.connect_lazy_with((*pool.connect_options()).clone()))
             }
         }
     }
@@ -238,9 +253,23 @@ impl Transaction {
 }
 
 /// Of every connection to PostgreSQL. Whoever writes has the others wait: a process that freezes in between is put out sooner
-/// than they give up, or it would keep its successor from starting.
+/// than they give up, or it would keep its successor from starting. A statement whose answer nobody awaits any more
+/// ([`ANSWER_MAX`]) does not run on.
 const SESSION: &str = "
-set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s'";
+set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s';
+set statement_timeout to '5s'";
+
+/// Brings the schema forward, however long that takes, and however long another process is at it.
+async fn migrate_postgres(pool: &PgPool) -> Result<(), StoreError> {
+    let mut migrator = sqlx::migrate!("../migrations/postgres/registry");
+    // By the migrator, under its lock: two processes may start at once.
+    migrator.create_schema("registry");
+    let mut connection = pool.acquire().await?;
+    connection.execute("set statement_timeout to 0").await?;
+    migrator.run(&mut *connection).await?;
+    connection.execute(SESSION).await?;
+    Ok(())
+}
 
 async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::new()
