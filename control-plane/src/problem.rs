@@ -1,5 +1,7 @@
 //! [`Problem`]: everything the management API says no with, and the one place that maps it to HTTP (RFC 9457).
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -104,6 +106,10 @@ pub(crate) enum Problem {
     Conflict(String),
     #[error("{0}")]
     TooMany(String),
+    #[error("too many calls that change something, of all keys of this tenant; nothing was done, wait")]
+    TooFast(Duration),
+    #[error("the body did not come within {} seconds", .0.as_secs())]
+    SlowBody(Duration),
     #[error("too much is queued; nothing was done, try again")]
     Overloaded,
     #[error(
@@ -158,6 +164,8 @@ impl Problem {
             | Self::IdempotencyKeyMissing
             | Self::IdempotencyKey(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Closed | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::DepositsNotTaken
@@ -245,6 +253,8 @@ impl Problem {
             Self::Signature(_) => "invalid_signature",
             Self::Conflict(_) => "conflict",
             Self::TooMany(_) => "too_many",
+            Self::TooFast(_) => "too_fast",
+            Self::SlowBody(_) => "slow_body",
             Self::Overloaded | Self::ExportsTaken => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::OutcomeUnknown => "outcome_unknown",
@@ -254,8 +264,10 @@ impl Problem {
     }
 
     /// Seconds, where trying again can help.
-    const fn retry_after(&self) -> Option<u32> {
+    fn retry_after(&self) -> Option<u64> {
         match self {
+            // Rounded up: whoever waits as long as it was told is let in.
+            Self::TooFast(wait) => Some(wait.as_secs().saturating_add(1)),
             Self::Overloaded | Self::ExportsTaken | Self::InProgress => Some(1),
             Self::LedgerUnavailable | Self::OutcomeUnknown | Self::ChainUnread => Some(5),
             _ => None,

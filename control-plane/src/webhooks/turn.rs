@@ -224,7 +224,8 @@ impl<'a> Turn<'a> {
         let waited = self.settled_at.elapsed();
         let idle = self.attempts.is_empty();
         // Else each look would begin where the last one did, and go through more each time.
-        let lags = idle && self.queue.is_empty() && self.read_to.saturating_sub(self.webhook.position) >= LAG_MAX;
+        let lags =
+            idle && self.queue.is_empty() && self.read_to.saturating_sub(self.webhook.position) >= LAG_MAX;
         self.ended.len() >= SETTLE_MAX
             || (!self.ended.is_empty() && (idle || waited >= SETTLE_AFTER))
             || (!idle && waited >= RENEW_AFTER)

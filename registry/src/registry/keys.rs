@@ -62,19 +62,18 @@ impl Registry {
         }
         let end = at.plus(overlap_ms.max(0));
         let end = old.expires_at.map_or(end, |earlier| earlier.min(end));
-        agents::expire_key(&mut writing.session(), key, end).await?;
+        let expires_at = agents::rotate_key(&mut writing.session(), key, (at, end)).await?;
         let ended = KeyGrant { expires_at: Some(end), ..old.clone() };
         let others = agent.keys.iter().filter(|other| other.id != key).cloned();
         make_room(&mut writing.session(), &others.chain([ended]).collect::<Vec<_>>(), at).await?;
-        let KeyGrant { per_request, expires_at, .. } = *old;
-        let new = NewKey { per_request, scopes: old.scopes.clone(), expires_at };
+        let new = NewKey { per_request: old.per_request, scopes: old.scopes.clone(), expires_at };
         let grant = put_new(&mut writing.session(), agent.id, &made, new, at).await?;
         writing.record(&entry(actor, "agent_key.rotated", &agent, Some(old), Some(&grant), at)).await?;
         self.commit_agent(writing, agent.id).await?;
         Ok((ShownKey { grant, key: made }, end))
     }
 
-    /// Ends a key at once.
+    /// Ends a key at once, and for good: the file does not bring one back that was stolen.
     ///
     /// # Errors
     /// No such key of this agent; the database does not work.
@@ -83,6 +82,7 @@ impl Registry {
         let mut writing = self.write().await?;
         let agent = one(&mut writing.session(), agent).await?;
         let old = own_key(&agent, key)?;
+        agents::remember_revoked(&mut writing.session(), key, at).await?;
         agents::remove_key(&mut writing.session(), key).await?;
         writing.record(&entry(actor, "agent_key.revoked", &agent, Some(old), None, at)).await?;
         self.commit_agent(writing, agent.id).await

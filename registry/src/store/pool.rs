@@ -120,9 +120,13 @@ impl Pool {
                 Ok(Self::Sqlite(pool))
             }
             Database::Postgres { url } => {
-                let pool = connect_postgres(url.expose()).await?;
-                migrate_postgres(&pool).await?;
-                Ok(Self::Postgres(pool))
+                let mut migrator = sqlx::migrate!("../migrations/postgres/registry");
+                // By the migrator, under its lock: two processes may start at once.
+                migrator.create_schema("registry");
+                let unhurried = connect_postgres(url.expose(), SESSION).await?;
+                migrator.run(&unhurried).await?;
+                unhurried.close().await;
+                Ok(Self::Postgres(connect_postgres(url.expose(), HURRIED).await?))
             }
         }
     }
@@ -143,7 +147,7 @@ impl Pool {
                 Ok(Some(Self::Sqlite(sqlite(options).await?)))
             }
             Database::Postgres { url } => {
-                let pool = connect_postgres(url.expose()).await?;
+                let pool = connect_postgres(url.expose(), HURRIED).await?;
                 let exists: bool = answer(
                     sqlx::query_scalar("select to_regclass('registry.agent') is not null").fetch_one(&pool),
                 )
@@ -253,23 +257,14 @@ impl Transaction {
 }
 
 /// Of every connection to PostgreSQL. Whoever writes has the others wait: a process that freezes in between is put out sooner
-/// than they give up, or it would keep its successor from starting. A statement whose answer nobody awaits any more
-/// ([`ANSWER_MAX`]) does not run on.
+/// than they give up, or it would keep its successor from starting.
 const SESSION: &str = "
+set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s'";
+
+/// The same, but for those that migrate: a statement whose answer nobody awaits any more ([`ANSWER_MAX`]) does not run on.
+const HURRIED: &str = "
 set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s';
 set statement_timeout to '5s'";
-
-/// Brings the schema forward, however long that takes, and however long another process is at it.
-async fn migrate_postgres(pool: &PgPool) -> Result<(), StoreError> {
-    let mut migrator = sqlx::migrate!("../migrations/postgres/registry");
-    // By the migrator, under its lock: two processes may start at once.
-    migrator.create_schema("registry");
-    let mut connection = pool.acquire().await?;
-    connection.execute("set statement_timeout to 0").await?;
-    migrator.run(&mut *connection).await?;
-    connection.execute(SESSION).await?;
-    Ok(())
-}
 
 async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::new()
@@ -289,13 +284,15 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError>
     Ok(pool.connect_with(options.busy_timeout(WAIT_MAX)).await?)
 }
 
-async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
+async fn connect_postgres(url: &str, session: &'static str) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url)?.application_name("faregate registry");
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(WAIT_MAX)
         // Not a parameter of the connection: poolers refuse those.
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }));
+        .after_connect(move |connection, _| {
+            Box::pin(async move { connection.execute(session).await.map(drop) })
+        });
     Ok(pool.connect_with(options).await?)
 }
 

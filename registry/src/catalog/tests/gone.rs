@@ -4,8 +4,8 @@ use domain::PayoutDestination;
 
 use super::*;
 use crate::api_key::{NewApiKey, Role};
-use crate::payout::PayoutDestinations;
 use crate::journal::Tenant;
+use crate::payout::PayoutDestinations;
 use crate::registry::tests::OPERATOR;
 use crate::webhook::{Disabled, NewWebhook};
 
@@ -24,7 +24,8 @@ async fn the_receivers_of_a_provider_that_is_gone_hear_nothing_of_who_takes_its_
         let new = NewWebhook { url, types: None, tenant, of_operator };
         registry.create_webhook(&OPERATOR, new).await.unwrap().id
     };
-    let (its, ours, other) = (hook("acme", false).await, hook("acme", true).await, hook("filed", false).await);
+    let (its, ours, other) =
+        (hook("acme", false).await, hook("acme", true).await, hook("filed", false).await);
     registry.apply_bundle(&operator(), Bundle::default(), true).await.unwrap();
     registry.create_provider(&operator(), provider("acme")).await.unwrap();
     let disabled = async |id| registry.webhook(id).await.unwrap().unwrap().disabled;

@@ -20,19 +20,21 @@ async fn r13_a_rotated_key_works_beside_the_new_one_until_its_overlap_ends() {
     let agent = agent(&registry).await;
     let per_request = Amount::from_atomic(7).unwrap();
     let scopes = vec!["route:quotes".parse().unwrap(), "category:data".parse().unwrap()];
-    let new = NewKey { per_request, scopes: scopes.clone(), ..NewKey::default() };
+    let term = Some(clock.now().plus(90_000));
+    let new = NewKey { per_request, scopes: scopes.clone(), expires_at: term };
     let old = registry.add_key(&OPERATOR, agent, new).await.unwrap();
     let (made, end) = registry.rotate_key(&OPERATOR, agent, old.grant.id, 1_000).await.unwrap();
     assert_eq!(end, clock.now().plus(1_000));
     assert_eq!((made.grant.per_request, &made.grant.scopes), (per_request, &scopes));
+    assert_eq!(made.grant.expires_at, term);
     let known = registry.directory().by_key(&old.key).await.unwrap().unwrap();
     assert_eq!(known.key.as_ref().unwrap().scopes, scopes);
     assert_eq!(known.key.as_ref().unwrap().expires_at, Some(clock.now().plus(1_000)));
     assert!(registry.directory().by_key(&made.key).await.unwrap().is_some());
 
-    // Rotated again, the old one does not live longer.
-    let (_, end) = registry.rotate_key(&OPERATOR, agent, old.grant.id, 60_000).await.unwrap();
-    assert_eq!(end, clock.now().plus(1_000));
+    // Rotated again, the old one does not live longer, and what takes its place not as short.
+    let (again, end) = registry.rotate_key(&OPERATOR, agent, old.grant.id, 60_000).await.unwrap();
+    assert_eq!((end, again.grant.expires_at), (clock.now().plus(1_000), term));
     let known = registry.agent(agent).await.unwrap().unwrap();
     let old_now = known.keys.iter().find(|key| key.id == old.grant.id).unwrap();
     assert_eq!(old_now.expires_at, Some(clock.now().plus(1_000)));
