@@ -179,7 +179,7 @@ async fn a_tenant_that_changes_too_much_waits_with_all_its_keys_and_nobody_else_
     answer.expect_problem(429, "too_fast");
     assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
     assert_eq!(post(&rival).await.status, 404);
-    assert_eq!(post(TOKEN).await.status, 404);
+    assert_eq!(post(super::TOKEN).await.status, 404);
     let read = Call::new("GET", "/v1/agents").with("Authorization", &format!("Bearer {other}"));
     house.call(read).await.expect(200);
     house.end().await;
