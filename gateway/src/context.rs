@@ -73,8 +73,8 @@ pub(crate) struct Exchange {
     /// The address in use, by its place in the pool.
     pub(crate) member: Option<usize>,
     pub(crate) sent_at: Option<Instant>,
-    /// The whole request went out.
-    pub(crate) request_whole: bool,
+    /// The client has ended its request: nothing more of it comes.
+    pub(crate) request_ended: bool,
     pub(crate) request_bytes: u64,
     /// The upstream's final header has come.
     pub(crate) response_begun: bool,
@@ -131,7 +131,7 @@ impl RequestContext {
     /// What is still to come of a request that has its answer is waited for from here.
     pub(crate) fn wait_for_the_rest(&self) {
         let (Some(stream), Some(exchange)) = (&self.stream, &self.exchange) else { return };
-        if exchange.request_whole {
+        if exchange.request_ended {
             stream.end_waiting();
         } else if exchange.response_begun {
             stream.wait();
@@ -218,7 +218,7 @@ impl Exchange {
             payment,
             member: None,
             sent_at: None,
-            request_whole: false,
+            request_ended: false,
             request_bytes: 0,
             response_begun: false,
             response_has_length: false,
@@ -233,10 +233,22 @@ impl Exchange {
         }
     }
 
-    /// Whether a client that leaves now still pays: the whole request went out, and it is not one that can be taken
+    /// Whether a client that leaves now still pays: its upstream can do the work, and it is not one that can be taken
     /// back (DESIGN section 2, "Hanging up is no free ride").
     pub(crate) fn binds(&self) -> bool {
-        self.request_whole && self.is_work()
+        self.went_out() && self.is_work()
+    }
+
+    /// Whether its upstream has what it needs to do the work: all of the body; of a safe method the header, because its body means nothing
+    /// (RFC 9110 section 9.3.1).
+    pub(crate) fn went_out(&self) -> bool {
+        self.sent_at.is_some() && (self.is_whole() || self.request.is_safe())
+    }
+
+    /// Whether all of the request came. A body that announced its length is whole with its last byte: over HTTP/2 its end may be kept
+    /// back after that, and the upstream does not wait for it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.request_ended || self.request.content_length.is_some_and(|all| self.request_bytes >= all)
     }
 
     /// Whether the upstream's work is paid for once it was asked for: what changes something, and what its provider wants

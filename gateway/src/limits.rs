@@ -34,8 +34,8 @@ pub(crate) const PIECES_WAITING_MAX: u64 = 4;
 /// Automatic refunds one agent gets in a day; a client that provokes broken bodies is charged from there on.
 pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 
-/// Safe requests that one agent may leave in a day, after they went upstream and before they were answered, without
-/// paying for them.
+/// Requests that one agent may leave in a day, after they went upstream and before they were answered, without paying for them: safe ones,
+/// and those whose body was not whole.
 pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
 
 /// Payers of whom nothing is known that one client address may sign as: so many a second, and so many at once. Each costs a read of a node.

@@ -201,15 +201,16 @@ impl ProxyHttp for Proxy {
     ) -> pingora::Result<()> {
         self.outlived(context)?;
         let Some(exchange) = &mut context.exchange else { return Ok(()) };
+        let was_whole = exchange.is_whole();
         exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        exchange.request_ended |= end_of_stream;
         let limit = exchange.routed.route.request_bytes_max;
         if exchange.request_bytes > limit && !exchange.is_upgrade {
             return Err(Self::fail(context, Refusal::BodyTooLarge(limit)));
         }
-        if end_of_stream && exchange.came_slowly(context.started) {
+        if !was_whole && exchange.is_whole() && exchange.came_slowly(context.started) {
             return Err(Self::fail(context, Refusal::UpstreamTimeout));
         }
-        exchange.request_whole |= end_of_stream;
         context.wait_for_the_rest();
         Ok(())
     }
@@ -277,7 +278,7 @@ impl ProxyHttp for Proxy {
             waiting.push(body);
         }
         // Whoever is being answered is waited for from the last piece on.
-        if !exchange.request_whole {
+        if !exchange.request_ended {
             context.wait_for_the_rest();
         }
         Ok(None)
@@ -326,7 +327,7 @@ impl ProxyHttp for Proxy {
         context: &mut RequestContext,
     ) -> FailToProxy {
         // One that sends more after its request is whole has not left, and is let off no more often than one that has.
-        let is_asked = |exchange: &Exchange| exchange.request_whole && exchange.payer.is_some();
+        let is_asked = |exchange: &Exchange| exchange.went_out() && exchange.payer.is_some();
         let broke_off = context.refusal.is_none()
             && *error.esource() == ErrorSource::Downstream
             && context.exchange.as_ref().is_some_and(is_asked);

@@ -147,24 +147,23 @@ fn judge(
         (Transfer::Permit(signed), Method::Permit(domain) | Method::Upto(domain, _)) => domain.digest(signed),
         _ => return Err(Rejection::Method),
     };
-    // What pays no price of this route may have paid before the price or the recipient changed, or for another route: it
-    // is judged to the end, so that its earlier outcome can be found.
-    let quote = agrees(payment, expected).and_then(|()| matching_quote(payment, expected.quotes));
+    // What pays no price of this route may have paid before the price, the recipient or the longest time changed, or for another route:
+    // it is judged to the end, so that its earlier outcome can be found.
     let now = U256::from(expected.at.seconds().unsigned_abs());
+    let longest = expected.max_timeout_seconds.saturating_add(SKEW_SECONDS);
+    let is_long = transfer.valid_before() > now + U256::from(longest);
+    let quote = agrees(payment, expected).and_then(|()| matching_quote(payment, expected.quotes));
+    let quote =
+        if is_long { quote.and(Err(Rejection::ValidTooLong(expected.max_timeout_seconds))) } else { quote };
     if transfer.valid_after() > now {
         return Err(quote.err().unwrap_or(Rejection::NotYetValid));
-    }
-    let longest = expected.max_timeout_seconds.saturating_add(SKEW_SECONDS);
-    if transfer.valid_before() > now + U256::from(longest) {
-        let offered = expected.max_timeout_seconds;
-        return Err(quote.err().unwrap_or(Rejection::ValidTooLong(offered)));
     }
     let payer = transfer.from();
     if found != Some(digest) && payment.seal.by(payer, digest).is_none() {
         let otherwise = Box::new(quote.err().unwrap_or(Rejection::Signature));
         return Err(Rejection::Unproven { digest, otherwise });
     }
-    // Fits: it is at most `longest` from now.
+    // Of one that was signed for ever it is the end of time.
     let replay_key = transfer.replay_key(expected.asset, transfer.valid_before().saturating_to());
     if transfer.valid_before() <= now + U256::from(expected.margin_seconds) {
         return Err(Rejection::Expired { replay_key, payer });

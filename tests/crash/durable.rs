@@ -210,6 +210,20 @@ async fn u5_a_get_whose_client_leaves_is_charged_where_the_upstream_delivers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn u5_a_get_that_announces_a_body_and_leaves_instead_of_sending_it_is_charged() {
+    let world = world().await;
+    let gate = Gate::new();
+    world.upstream.on("/paid", Script::reply(200, &[], "done").before_the_body().after(&gate));
+    let mut wire = world.gateway.wire().await;
+    wire.send(&signed(&world, Request::get("/paid")).await.with("Content-Length", "1")).await;
+    gate.reached().await;
+    drop(wire);
+    world.balance_reached(999_000).await;
+    gate.open();
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn u5_an_http2_get_that_is_reset_is_charged() {
     let world = world().await;
     let gate = Gate::new();

@@ -1,5 +1,6 @@
 //! Clients that leave: no free ride, and no charge for what they could not have used.
 
+use tests::frames::{END_HEADERS, Frames};
 use tests::h2::Http2;
 use tests::{Gate, Request, Route, Script, World};
 
@@ -68,6 +69,27 @@ async fn an_h2_post_that_is_reset_is_charged() {
     let call = http2.start(&Request::post("/paid", "work").paying(payment.header())).await;
     gate.reached().await;
     drop(call);
+    world.balance_reached(999_000).await;
+    gate.open();
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+/// The upstream has all that it needs, and does not know of streams.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_h2_post_that_never_ends_though_its_body_is_whole_is_charged_when_it_is_reset() {
+    let world = World::paid().await;
+    let gate = Gate::new();
+    world.upstream.on("/paid", Script::reply(200, &[], "done").after(&gate));
+    let payment = world.agent.sign(&world.gateway, &Request::post("/paid", "work")).await;
+    let mut http2 = Frames::connect(world.gateway.data(), &[]).await;
+    let header = payment.header();
+    let paying = [("content-length", "4"), ("payment-signature", header.as_str())];
+    let block = http2.block("POST", "/paid", &paying);
+    http2.headers(1, END_HEADERS, &block).await;
+    http2.data(1, 0, b"work").await;
+    gate.reached().await;
+    http2.reset(1).await;
     world.balance_reached(999_000).await;
     gate.open();
     world.expect_balance(999_000).await;

@@ -180,7 +180,7 @@ async fn a_client_that_leaves_work_that_was_done_pays_for_it() {
     let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
     let payment = exchange.payment.unwrap();
     exchange.request.method = "POST".to_owned();
-    exchange.request_whole = true;
+    (exchange.request_ended, exchange.sent_at) = (true, Some(Instant::now()));
     let mut left = Error::new(ErrorType::ConnectionClosed);
     left.esource = ErrorSource::Downstream;
     let outcome = record::settle(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
@@ -205,7 +205,7 @@ async fn whoever_leaves_its_redelivery_again_and_again_is_owed_none_in_the_end()
         let Admission::Redelivery(owed) = admission else { panic!("it is owed") };
         let (routed, request) = rig.routed("/paid", None);
         let mut again = Exchange::redelivered(routed, request, owed, payer);
-        (again.request_whole, again.sent_at) = (true, Some(Instant::now()));
+        (again.request_ended, again.sent_at) = (true, Some(Instant::now()));
         record::settle(&mut again, Some(&left), &leniency, &metrics(), NOW);
     }
     rig.ledger.open_provider("the next commit").await.unwrap();

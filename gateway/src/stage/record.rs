@@ -116,11 +116,10 @@ fn after_the_client_left(receipt: Option<Receipt>) {
     receipt.delivered();
 }
 
-/// A client that leaves a safe request does no harm once; the upstream's work is done all the same.
+/// A client that leaves a safe request, or one whose body is not whole, does no harm once; the upstream may work on it all the same.
 fn is_let_off(exchange: &Exchange, leniency: &Leniency, at: UnixMillis) -> bool {
-    let went_out = exchange.request_whole && exchange.sent_at.is_some();
     let let_off = |payer: &Payer| leniency.hangups.take(payer.agent, at);
-    !went_out || exchange.payer.as_ref().is_none_or(let_off)
+    exchange.sent_at.is_none() || exchange.payer.as_ref().is_none_or(let_off)
 }
 
 /// Nobody provokes what we break off ourselves; other bodies that break off are let pass so many times a day.

@@ -182,7 +182,25 @@ fn the_window_is_the_one_that_was_offered() {
     assert!(matches!(judged(NOW.plus(60_000), |_| {}), Err(Rejection::Expired { .. })));
     // A client whose clock is ahead by no more than the skew.
     assert!(judged(NOW.plus(-30_000), |_| {}).is_ok());
-    assert_eq!(judged(NOW.plus(-31_000), |_| {}).unwrap_err(), Rejection::ValidTooLong(60));
+    assert!(
+        matches!(judged(NOW.plus(-31_000), |_| {}), Err(Rejection::Unpriced { reason, .. }) if *reason == too_long(60))
+    );
+}
+
+#[test]
+fn a_payment_signed_for_longer_than_is_offered_now_can_be_looked_up_where_its_signature_is_right() {
+    let paid = judged(NOW, |_| {}).unwrap();
+    let long = judged(NOW.plus(-31_000), |_| {}).unwrap_err();
+    assert_eq!(long.signed(), Some((paid.replay_key(), paid.payer())));
+    assert_eq!(long.code(), too_long(60).code());
+    let forged = judged(NOW.plus(-31_000), |payment| {
+        payment["payload"]["authorization"]["nonce"] = json!(B256::repeat_byte(6).to_string());
+    });
+    assert_eq!(forged.unwrap_err(), too_long(60));
+}
+
+fn too_long(offered: u64) -> Rejection {
+    Rejection::ValidTooLong(offered)
 }
 
 #[test]

@@ -86,7 +86,7 @@ async fn whoever_leaves_work_that_is_overdue_pays_nothing_for_it() {
     let header = rig.payment(1, 2);
     let mut exchange = overdue(&rig, &header).await;
     exchange.request.method = "POST".to_owned();
-    exchange.request_whole = true;
+    (exchange.request_ended, exchange.sent_at) = (true, Some(Instant::now()));
     let mut left = Error::new(ErrorType::ConnectionClosed);
     left.esource = ErrorSource::Downstream;
     let outcome = record::settle(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
