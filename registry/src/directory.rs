@@ -3,13 +3,13 @@
 //! Bounded, 30 s at most, one read for many who ask, and forgotten at once when the registry writes. What is
 //! cached are rules, never counters: those are the ledger's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry as MapEntry;
-use domain::{Address, AgentId, Clock, KeyId, UnixMillis, WalletId};
+use domain::{Address, AgentId, Clock, KeyId, SpendingPolicy, UnixMillis, WalletId};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
@@ -51,6 +51,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entries: DashMap<Lookup, Arc<Entry>>,
     entries_max: usize,
+    /// Policies of agents that are remembered, shared by all keys and signers of each.
+    policies: DashMap<AgentId, Weak<SpendingPolicy>>,
     /// When keys were last used whose entries were forgotten, until that is taken.
     uses: DashMap<KeyId, UnixMillis>,
     hits: AtomicU64,
@@ -81,9 +83,9 @@ enum Answer {
 
 impl Directory {
     pub(crate) fn new(pool: Pool, clock: Arc<dyn Clock>, entries_max: usize) -> Self {
-        let (entries, uses) = (DashMap::new(), DashMap::new());
+        let (entries, policies, uses) = (DashMap::new(), DashMap::new(), DashMap::new());
         let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { pool, clock, entries, entries_max, uses, hits, misses }) }
+        Self { shared: Arc::new(Shared { pool, clock, entries, entries_max, policies, uses, hits, misses }) }
     }
 
     /// Who holds this key. `None` where there is no such key or the secret is wrong; the two look the same.
@@ -238,11 +240,29 @@ impl Directory {
     async fn read(&self, lookup: Lookup) -> Answer {
         let found = tokio::time::timeout(LOOKUP_MAX, self.find(lookup)).await;
         match found.unwrap_or(Err(StoreError::Silent)) {
-            Ok(Some(Found { access, hash })) => Answer::Known { access: Arc::new(access), hash },
+            Ok(Some(Found { access, hash })) => {
+                Answer::Known { access: Arc::new(self.with_shared_policy(access)), hash }
+            }
             Ok(None) => Answer::Unknown,
             Err(error) => {
                 tracing::error!(%error, "agents cannot be looked up");
                 Answer::Failed(DirectoryError(Arc::new(error)))
+            }
+        }
+    }
+
+    /// With the policy that the agent's other keys have, where it is the same.
+    fn with_shared_policy(&self, access: Access) -> Access {
+        let policies = &self.shared.policies;
+        if policies.len() >= self.shared.entries_max {
+            policies.retain(|_, policy| policy.strong_count() > 0);
+        }
+        let mut known = policies.entry(access.agent).or_default();
+        match known.upgrade().filter(|policy| *policy == access.policy) {
+            Some(policy) => Access { policy, ..access },
+            None => {
+                *known = Arc::downgrade(&access.policy);
+                access
             }
         }
     }
