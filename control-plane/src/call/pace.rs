@@ -11,10 +11,10 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 /// Sustained, by all keys of a tenant together.
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
 /// At once: whoever applies a setup makes many in a row.
-const AT_ONCE: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
 /// Tenants that are remembered before those are let go of who could make as many as any.
 const TENANTS_KEPT: usize = 1_024;

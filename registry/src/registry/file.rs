@@ -9,7 +9,7 @@ use crate::agent::{Agent, AgentEntry};
 use crate::config::{ConfigError, ConfigErrors};
 use crate::journal::{Actor, ActorKind};
 use crate::store::agents::{self, Source};
-use crate::store::{Session, wallets};
+use crate::store::{Session, revoked, wallets};
 use crate::writing::Writing;
 
 const FILE: Actor = Actor { kind: ActorKind::File, request: None };
@@ -121,7 +121,7 @@ pub(crate) async fn expect_free(
         }
         for (key, place) in entry.keys.iter().zip(&places.keys) {
             let key = key.hash.id();
-            if agents::is_revoked(session, key).await? {
+            if revoked::is_known(session, key).await? {
                 fail(place, format!("{key} was revoked: leave it out, and give the agent another key"));
             }
             if let Some(other) = agents::has_by_api(session, key).await?.filter(|other| other != name) {

@@ -10,8 +10,8 @@ use super::{Registry, RegistryError, random};
 use crate::agent::{Agent, ENDED_KEY_MS, ENDED_KEYS_MAX, KEYS_MAX, KeyEntry, KeyGrant, NewKey, ShownKey};
 use crate::agent_key::AgentKey;
 use crate::journal::{Actor, Entry, Subject, Tenant};
-use crate::store::Session;
 use crate::store::agents::{self, Source};
+use crate::store::{Session, revoked};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -82,7 +82,7 @@ impl Registry {
         let mut writing = self.write().await?;
         let agent = one(&mut writing.session(), agent).await?;
         let old = own_key(&agent, key)?;
-        agents::remember_revoked(&mut writing.session(), key, at).await?;
+        revoked::remember(&mut writing.session(), key, at).await?;
         agents::remove_key(&mut writing.session(), key).await?;
         writing.record(&entry(actor, "agent_key.revoked", &agent, Some(old), None, at)).await?;
         self.commit_agent(writing, agent.id).await

@@ -208,26 +208,6 @@ pub(crate) async fn remove_key(session: &mut Session<'_>, key: KeyId) -> Result<
     agent.map(|agent| array(&agent).map(AgentId::from_bytes)).transpose()
 }
 
-/// Remembers a key of the file that is revoked. One of the API has no text that anybody could write again.
-pub(crate) async fn remember_revoked(
-    session: &mut Session<'_>,
-    key: KeyId,
-    at: UnixMillis,
-) -> Result<(), StoreError> {
-    const SQL: &str = "insert into revoked_key (id, at)
-         select id, cast($2 as bigint) from agent_key where id = $1 and source = 'file' on conflict (id) do nothing";
-    execute!(session, sqlx::query(SQL).bind(&key.as_bytes()[..]).bind(at.0))?;
-    Ok(())
-}
-
-/// Whether a key of the file was revoked.
-pub(crate) async fn is_revoked(session: &mut Session<'_>, key: KeyId) -> Result<bool, StoreError> {
-    const SQL: &str = "select count(*) from revoked_key where id = $1";
-    let count: i64 =
-        on_either!(session, c => sqlx::query_scalar(SQL).bind(&key.as_bytes()[..]).fetch_one(c))?;
-    Ok(count > 0)
-}
-
 /// What the file said of an agent of this name when it was applied last, as [`AgentEntry::digest`].
 pub(crate) async fn file_entry(
     session: &mut Session<'_>,
