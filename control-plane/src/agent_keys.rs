@@ -97,7 +97,8 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(rotate)).routes(routes!(revoke))
 }
 
-/// The keys of an agent, oldest first.
+/// The keys of an agent, oldest first. One that ended is listed for 30 days and then forgotten when the next one is made; sooner
+/// where an agent has more than 100 of them.
 #[utoipa::path(get, path = "/v1/agents/{id}/keys", operation_id = "key.list", tag = "agents", params(("id" = String, Path), PageQuery),
     responses((status = 200, body = Page<KeyView>)), security(("management" = ["agents:read"])))]
 async fn list(
@@ -113,7 +114,7 @@ async fn list(
     lister.answer_rows(query.limit, query.after.as_deref(), rows).await
 }
 
-/// Makes a key. Its text is shown in this answer and never again.
+/// Makes a key. Its text is shown in this answer and never again. An agent has at most 100 that have not ended.
 #[utoipa::path(post, path = "/v1/agents/{id}/keys", operation_id = "key.create", tag = "agents", params(("id" = String, Path)),
     request_body = KeyBody, responses((status = 201, body = ShownKeyView)), security(("management" = ["agents:write"])))]
 async fn create(
@@ -183,6 +184,7 @@ async fn revoke(
 fn scopes(state: &ControlState, fields: &mut Fields, listed: &[String]) -> Vec<Scope> {
     if listed.len() > KEY_SCOPES_MAX {
         fields.refuse("/scopes", &format!("lists more than {KEY_SCOPES_MAX}"));
+        return Vec::new();
     }
     let catalogs = state.registry.catalogs();
     let catalog = catalogs.borrow();

@@ -1,6 +1,6 @@
 //! What every call of the management API goes through, before and after its handler.
 //!
-//! [`caller`] finds out who calls. [`operations`] holds the call against the OpenAPI document: its scope, its parameters.
+//! [`caller`] finds out who calls, and [`pace`] whether too often. [`operations`] holds the call against the OpenAPI document: its scope, its parameters.
 //! [`idempotent`] does a named call once. [`listing`] answers lists, a page as JSON or all as CSV. A handler sees none of it
 //! but the [`caller::Caller`].
 
@@ -11,5 +11,6 @@ pub(crate) mod idempotent;
 pub(crate) mod listing;
 pub(crate) mod moment;
 pub(crate) mod operations;
+pub(crate) mod pace;
 pub(crate) mod path;
 pub(crate) mod query;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use registry::journal::{Change, Filter};
+use registry::journal::{Change, Filter, Tenant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -43,11 +43,12 @@ struct ChangeView {
     at: String,
     /// `token`, `key`, `file` or `system`.
     actor_kind: String,
-    /// The key's id, where it was a key.
+    /// The key's id, where it was a key; an owner is told only of its own and the operator's.
     actor: String,
     action: String,
     subject_kind: String,
     subject: String,
+    /// Whose business it is besides the operator's; a tenant is shown itself and nobody else.
     provider: Option<String>,
     owner: Option<String>,
     /// What it was; null where it is new.
@@ -83,16 +84,18 @@ async fn list(
     if query.subject.is_some() && query.subject_kind.is_none() {
         return Err(Problem::Parameter("subject needs subject_kind beside it".to_owned()));
     }
+    // A tenant looks through its own, and learns nothing of another's name by asking for it.
+    let named = |name: Option<String>| name.filter(|_| caller.is_admin());
     let filter = Filter {
-        provider: caller.only_provider().map(str::to_owned).or(query.provider),
-        owner: caller.only_owner().map(str::to_owned).or(query.owner),
+        provider: caller.only_provider().map(str::to_owned).or(named(query.provider)),
+        owner: caller.only_owner().map(str::to_owned).or(named(query.owner)),
         subject: query.subject_kind.map(|kind| (kind, query.subject)),
     };
     let fetch = move |range: Range<u64>| {
-        let (registry, filter) = (state.registry.clone(), filter.clone());
+        let (registry, filter, caller) = (state.registry.clone(), filter.clone(), caller.clone());
         async move {
             let changes = registry.changes(range.after, range.limit, &filter).await?;
-            Ok(changes.into_iter().map(|change| (change.seq, ChangeView::new(change))).collect())
+            Ok(changes.into_iter().map(|change| (change.seq, ChangeView::new(change, &caller))).collect())
         }
     };
     lister.answer(query.limit, query.after.as_deref(), fetch).await
@@ -113,18 +116,21 @@ async fn verify(State(state): State<ControlState>) -> Result<Json<ChainView>, Pr
 // === impl ChangeView ===
 
 impl ChangeView {
-    fn new(change: Change) -> Self {
+    fn new(change: Change, caller: &Caller) -> Self {
+        // Of what two tenants see only a provider's key, or the operator's, can be the one that did it.
+        let is_told = change.tenant.provider.is_none() || caller.only_owner().is_none();
+        let Tenant { provider, owner } = caller.shown(change.tenant);
         Self {
             id: change.id.to_string(),
             seq: change.seq,
             at: change.at.to_string(),
             actor_kind: change.actor_kind,
-            actor: change.actor,
+            actor: if is_told { change.actor } else { String::new() },
             action: change.action,
             subject_kind: change.subject_kind,
             subject: change.subject,
-            provider: change.tenant.provider,
-            owner: change.tenant.owner,
+            provider,
+            owner,
             before: change.before,
             after: change.after,
             request: change.request,

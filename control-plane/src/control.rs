@@ -21,7 +21,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::body::BODY_BYTES_MAX;
+use crate::body::{self, BODY_BYTES_MAX};
 use crate::call::caller::{self, Door};
 use crate::call::operations::{self, Operations};
 use crate::call::{document, idempotent};
@@ -76,6 +76,7 @@ pub fn router(state: ControlState, admin_token: Option<&Secret>) -> Router {
         .method_not_allowed_fallback(async || Problem::Method)
         .layer(middleware::from_fn_with_state(state.registry.clone(), idempotent::once))
         .layer(middleware::from_fn(within_time))
+        .layer(middleware::from_fn(body::whole))
         .layer(middleware::from_fn_with_state(operations, operations::demand))
         .layer(middleware::from_fn_with_state(door, caller::require))
         .merge(open)

@@ -107,9 +107,8 @@ impl Egress {
         }
         let host = target.host().to_owned();
         match self.guard.addresses(&host).await {
-            Err(_) => Err(TargetError::Unknown(host)),
-            Ok(found) if found.is_empty() => Err(TargetError::Private(host)),
-            Ok(_) => Ok(target),
+            Ok(found) if !found.is_empty() => Ok(target),
+            _ => Err(TargetError::Unknown(host)),
         }
     }
 
@@ -158,7 +157,7 @@ fn told(error: &reqwest::Error) -> SendError {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(Refused(host)) = cause.downcast_ref() {
-            return TargetError::Private(host.clone()).into();
+            return TargetError::Unknown(host.clone()).into();
         }
         source = cause.source();
     }

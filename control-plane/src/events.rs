@@ -10,10 +10,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use domain::ApiKeyId;
 use futures_util::{Stream, stream};
 use registry::Registry;
-use registry::journal::{Event, Filter, Wanted};
+use registry::journal::{Event, Filter, Tenant, Wanted};
 use registry::webhook::{EVENT_TYPES, unknown_type};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,8 +61,7 @@ pub struct Streams {
 struct Reading {
     registry: Registry,
     filter: Filter,
-    /// What was shown; none is the administrator's token.
-    key: Option<ApiKeyId>,
+    caller: Caller,
     positions: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     /// The position of the last event that was sent.
@@ -106,7 +104,7 @@ struct EventView {
     kind: String,
     /// When what it tells of happened.
     timestamp: String,
-    /// Whose business it is besides the operator's.
+    /// Whose business it is besides the operator's; a tenant is shown itself and nobody else.
     provider: Option<String>,
     owner: Option<String>,
     /// The id or name of what it tells of.
@@ -136,20 +134,21 @@ async fn list(
     if wanted != Wanted::default() {
         let find = move |range: Range<u64>| {
             let (registry, filter, wanted) = (state.registry.clone(), filter.clone(), wanted.clone());
+            let caller = caller.clone();
             async move {
                 let after = range.after.unwrap_or(0);
                 let sighting = registry.find_events(after, range.limit, &filter, &wanted).await?;
-                let rows = sighting.events.into_iter().map(EventView::new).collect();
+                let rows = sighting.events.into_iter().map(|event| EventView::new(event, &caller)).collect();
                 Ok(Found { rows, next: sighting.next })
             }
         };
         return lister.answer_pages(limit, after.as_deref(), find).await;
     }
     let fetch = move |range: Range<u64>| {
-        let (registry, filter) = (state.registry.clone(), filter.clone());
+        let (registry, filter, caller) = (state.registry.clone(), filter.clone(), caller.clone());
         async move {
             let events = registry.events_after(range.after.unwrap_or(0), range.limit, &filter).await?;
-            Ok(events.into_iter().map(|event| (event.position, EventView::new(event))).collect())
+            Ok(events.into_iter().map(|event| (event.position, EventView::new(event, &caller))).collect())
         }
     };
     lister.answer(limit, after.as_deref(), fetch).await
@@ -176,7 +175,7 @@ async fn follow(
     let place = places.take(caller.tenant()).ok_or(Problem::Overloaded)?;
     let reading = Reading {
         filter: visible(&caller),
-        key: caller.key(),
+        caller,
         positions: state.registry.positions(),
         registry: state.registry,
         stop,
@@ -223,7 +222,7 @@ impl Reading {
     fn stream(self) -> impl Stream<Item = Result<Sent, axum::Error>> + Send {
         stream::unfold(self, |mut reading| async move {
             let event = reading.next().await?;
-            Some((EventView::new(event).sent(), reading))
+            Some((EventView::new(event, &reading.caller).sent(), reading))
         })
     }
 
@@ -233,6 +232,10 @@ impl Reading {
             if let Some(event) = self.waiting.next() {
                 self.after = event.position;
                 return Some(event);
+            }
+            // Also of one that is always behind, and never waits below.
+            if Instant::now() >= self.until || *self.stop.borrow() {
+                return None;
             }
             self.positions.mark_unchanged();
             let read = self.registry.events_after(self.after, READ_MAX, &self.filter).await;
@@ -255,7 +258,7 @@ impl Reading {
 
     /// A key may have been revoked, or have ended, since the stream began.
     async fn is_still_let_in(&self) -> bool {
-        let Some(key) = self.key else { return true };
+        let Some(key) = self.caller.key() else { return true };
         let good = self.registry.is_good_api_key(key).await;
         good.inspect_err(|error| tracing::warn!(%error, "a stream of events broke off")).unwrap_or(false)
     }
@@ -264,14 +267,15 @@ impl Reading {
 // === impl EventView ===
 
 impl EventView {
-    fn new(event: Event) -> Self {
+    fn new(event: Event, caller: &Caller) -> Self {
+        let Tenant { provider, owner } = caller.shown(event.tenant);
         Self {
             id: event.id.to_string(),
             cursor: listing::encode(&event.position),
             kind: event.kind,
             timestamp: event.at.to_string(),
-            provider: event.tenant.provider,
-            owner: event.tenant.owner,
+            provider,
+            owner,
             subject: event.subject,
             data: event.data,
         }

@@ -126,7 +126,9 @@ async fn destination(state: &ControlState, body: DestinationBody) -> Result<Payo
     let destination = match (&*body.rail, body.wallet, body.reference) {
         ("ledger", Some(wallet), None) => match wallet.parse::<WalletId>() {
             Ok(wallet) => {
-                if state.ledger.wallet(wallet).await?.is_none() {
+                // The books have accounts that look like wallets and are nobody's: what goes there nobody gets.
+                let is_whose = state.registry.wallet(wallet).await?.is_some();
+                if !is_whose || state.ledger.wallet(wallet).await?.is_none() {
                     fields.refuse("/wallet", "there is no such wallet");
                 }
                 Some(PayoutDestination::Wallet(wallet))

@@ -3,11 +3,13 @@
 
 pub(crate) mod patch;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use domain::policy::ScopedLimitsError;
 use domain::{Amount, Asset, Catalog, Scope, ScopedLimit, ScopedLimits, SpendingPolicy, Window, WindowLimit};
 use ledger::WindowSpent;
+use registry::agent::POLICY_NAMES_MAX;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -30,9 +32,9 @@ pub(crate) struct PolicyBody {
     /// Limits on routes, providers and categories, at most 16; each counts from when it is set.
     #[serde(default)]
     limits: Vec<LimitBody>,
-    /// The only routes that may be paid, by name.
+    /// The only routes that may be paid, by name, at most 256.
     routes: Option<Vec<String>>,
-    /// The only providers that may be paid, by name.
+    /// The only providers that may be paid, by name, at most 256.
     providers: Option<Vec<String>>,
     /// From when on nothing may be paid.
     expires_at: Option<String>,
@@ -109,7 +111,7 @@ pub(crate) fn policy(
     })
 }
 
-/// A list of names that mean something: a mistyped one would allow nothing, without a word.
+/// A list of names that mean something, each once: a mistyped one would allow nothing, without a word.
 fn known(
     fields: &mut Fields,
     pointer: &'static str,
@@ -117,6 +119,14 @@ fn known(
     is_known: impl Fn(&str) -> bool,
 ) -> Option<Vec<Arc<str>>> {
     let names = names?;
+    if names.len() > POLICY_NAMES_MAX {
+        fields.refuse(pointer, &format!("lists more than {POLICY_NAMES_MAX}"));
+        return None;
+    }
+    let mut seen = HashSet::new();
+    for name in names.iter().filter(|name| !seen.insert(name.as_str())) {
+        fields.refuse(pointer, &format!("names `{name}` twice"));
+    }
     for name in names.iter().filter(|name| !is_known(name)) {
         fields.refuse(pointer, &format!("the catalog has none called `{name}`"));
     }

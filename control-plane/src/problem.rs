@@ -1,5 +1,7 @@
 //! [`Problem`]: everything the management API says no with, and the one place that maps it to HTTP (RFC 9457).
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -78,6 +80,8 @@ pub(crate) enum Problem {
     NoOutlet(LedgerError),
     #[error("{0}")]
     RefundLimit(LedgerError),
+    #[error("{0}")]
+    RefundPart(LedgerError),
     #[error("no such provider")]
     ProviderNotFound,
     #[error("no such route")]
@@ -102,6 +106,10 @@ pub(crate) enum Problem {
     Conflict(String),
     #[error("{0}")]
     TooMany(String),
+    #[error("too many calls that change something, of all keys of this tenant; nothing was done, wait")]
+    TooFast(Duration),
+    #[error("the body did not come within {} seconds", .0.as_secs())]
+    SlowBody(Duration),
     #[error("too much is queued; nothing was done, try again")]
     Overloaded,
     #[error(
@@ -172,6 +180,8 @@ impl Problem {
             | Self::IdempotencyKeyMissing
             | Self::IdempotencyKey(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Closed | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::DepositsNotTaken
@@ -194,6 +204,7 @@ impl Problem {
             Self::Conflict(_)
             | Self::NoOutlet(_)
             | Self::RefundLimit(_)
+            | Self::RefundPart(_)
             | Self::TooMany(_)
             | Self::ManagedByFile(_)
             | Self::InProgress
@@ -245,6 +256,7 @@ impl Problem {
             Self::ChainUnread => "chain_unread",
             Self::NoOutlet(_) => "no_outlet",
             Self::RefundLimit(_) => "refund_limit",
+            Self::RefundPart(_) => "refund_part",
             Self::ProviderNotFound => "provider_not_found",
             Self::RouteNotFound => "route_not_found",
             Self::RevisionNotFound => "revision_not_found",
@@ -257,6 +269,8 @@ impl Problem {
             Self::Signature(_) => "invalid_signature",
             Self::Conflict(_) => "conflict",
             Self::TooMany(_) => "too_many",
+            Self::TooFast(_) => "too_fast",
+            Self::SlowBody(_) => "slow_body",
             Self::Overloaded | Self::ExportsTaken => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::OutcomeUnknown => "outcome_unknown",
@@ -266,8 +280,10 @@ impl Problem {
     }
 
     /// Seconds, where trying again can help.
-    const fn retry_after(&self) -> Option<u32> {
+    fn retry_after(&self) -> Option<u64> {
         match self {
+            // Rounded up: whoever waits as long as it was told is let in.
+            Self::TooFast(wait) => Some(wait.as_secs().saturating_add(1)),
             Self::Overloaded | Self::ExportsTaken | Self::InProgress => Some(1),
             Self::LedgerUnavailable | Self::OutcomeUnknown | Self::ChainUnread => Some(5),
             _ => None,
@@ -285,6 +301,7 @@ impl From<LedgerError> for Problem {
             LedgerError::UnknownDifference => Self::DifferenceNotFound,
             LedgerError::NoOutlet => Self::NoOutlet(error),
             LedgerError::RefundLimit => Self::RefundLimit(error),
+            LedgerError::RefundPart { .. } => Self::RefundPart(error),
             LedgerError::Conflict => Self::IdempotencyKeyReused,
             LedgerError::Amount => Self::Fields(vec![FieldError::new(
                 "/amount",

@@ -85,8 +85,26 @@ async fn create(
     Query(trial): Query<Trial>,
     Body(document): Body<Value>,
 ) -> Result<(StatusCode, Json<OutcomeView>), Problem> {
+    let name = document["name"].as_str().unwrap_or_default().to_owned();
     let outcome = state.registry.create_provider(&editor(&caller, trial.dry_run), document).await?;
+    if !trial.dry_run {
+        warn_of_debt(&state, &name).await;
+    }
     Ok((StatusCode::CREATED, Json(outcome.into())))
+}
+
+/// Says that a name is given again whose former provider was not settled with: the books know names, and the new one gets it.
+async fn warn_of_debt(state: &ControlState, name: &str) {
+    match state.ledger.owed().await {
+        Ok(owed) => {
+            if let Some((_, owed)) = owed.iter().find(|(provider, _)| **provider == *name) {
+                tracing::warn!(provider.name = name, %owed, "a provider of this name earned before and was not settled with");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(provider.name = name, %error, "whether the name is still owed is not known")
+        }
+    }
 }
 
 /// One provider.

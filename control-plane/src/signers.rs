@@ -99,7 +99,7 @@ async fn challenge(
     Ok(Json(ChallengeView { message, expires_at: UnixMillis(until * 1_000).to_string() }))
 }
 
-/// Lets an address sign for an agent; again is no error.
+/// Lets an address sign for an agent; again is no error. At most 100 sign for one agent.
 #[utoipa::path(post, path = "/v1/agents/{id}/signers", operation_id = "signer.add", tag = "agents", params(("id" = String, Path)),
     request_body = SignerBody, responses((status = 201, body = SignerView)), security(("management" = ["agents:write"])))]
 async fn add(

@@ -356,6 +356,7 @@ impl From<Refusal> for LedgerError {
             Refusal::UnknownProvider => Self::UnknownProvider,
             Refusal::RefundedBefore => Self::RefundedBefore,
             Refusal::RefundExceeds => Self::RefundExceeds,
+            Refusal::RefundPart { least, left } => Self::RefundPart { least, left },
             Refusal::Earnings => Self::Earnings,
             Refusal::PaidBefore => Self::PaidBefore,
             Refusal::Stale => Self::Stale,

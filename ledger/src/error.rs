@@ -168,6 +168,16 @@ pub enum LedgerError {
     /// More is asked for than is left of the payment.
     #[error("the refund is more than what is left of the payment")]
     RefundExceeds,
+    /// A smaller part than may be given back, or one more of them: after 32 the rest goes as a whole.
+    #[error(
+        "the next part of this refund is at least {least}, of the {left} that are left of the payment: a part is a hundredth of the payment or more, and after 32 parts the rest goes as a whole"
+    )]
+    RefundPart {
+        /// The least that may be given back now.
+        least: Amount,
+        /// All that is left.
+        left: Amount,
+    },
     /// The provider has not earned so much since it was settled with: only the operator gives back what was paid out.
     #[error(
         "the provider was settled with for it and has not earned as much since: the operator may give it back, with the reason `operator`"

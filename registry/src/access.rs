@@ -18,8 +18,8 @@ pub struct Access {
     pub name: Arc<str>,
     /// From which wallet.
     pub wallet: WalletId,
-    /// Under which rules.
-    pub policy: SpendingPolicy,
+    /// Under which rules. One for all keys of the agent that are remembered: it may be long.
+    pub policy: Arc<SpendingPolicy>,
     /// The key that was shown; none where a signature was.
     pub key: Option<KeyGrant>,
     /// Pays nothing while set.
@@ -73,7 +73,7 @@ impl Access {
             agent: agent.id,
             name: Arc::clone(&agent.name),
             wallet: agent.wallet,
-            policy: agent.policy.clone(),
+            policy: Arc::new(agent.policy.clone()),
             key,
             frozen: agent.frozen || wallet_frozen,
         }

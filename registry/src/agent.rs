@@ -19,6 +19,21 @@ pub const AGENT_NAME_BYTES_MAX: usize = 64;
 /// What one key may be narrowed to, in scopes.
 pub const KEY_SCOPES_MAX: usize = 64;
 
+/// Names in one list of a policy: the cache of the data plane keeps them for each key.
+pub const POLICY_NAMES_MAX: usize = 256;
+
+/// Keys of one agent that have not ended, whoever made them.
+pub const KEYS_MAX: u32 = 100;
+
+/// Ended keys of one agent that are still listed.
+pub const ENDED_KEYS_MAX: usize = 100;
+
+/// How long an ended key is listed, in milliseconds: 30 days.
+pub const ENDED_KEY_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// Addresses that sign for one agent.
+pub const SIGNERS_MAX: u32 = 100;
+
 /// One agent: who pays, from which wallet, under which policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
@@ -214,6 +229,11 @@ impl Eq for AgentPlaces {}
 // === impl KeyGrant ===
 
 impl KeyGrant {
+    /// Whether its time is over.
+    pub(crate) fn has_ended(&self, now: UnixMillis) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
     /// Whether a call is one that it may pay.
     #[must_use]
     pub fn is_for(&self, sold: &Sold<'_>) -> bool {

@@ -79,6 +79,8 @@ pub struct Terms {
     pub agents_per_owner_max: u32,
     /// Wallets of one owner at most.
     pub wallets_per_owner_max: u32,
+    /// Routes of one provider at most, where one is added through the API.
+    pub routes_per_provider_max: u32,
     /// When providers are settled with that agreed on nothing else.
     pub settlement: SettlementSettings,
     /// Public networks on which providers can be paid.
@@ -123,6 +125,7 @@ impl Default for Terms {
             private_upstreams: false,
             agents_per_owner_max: Limits::default().agents_per_owner_max,
             wallets_per_owner_max: Limits::default().wallets_per_owner_max,
+            routes_per_provider_max: Limits::default().routes_per_provider_max,
             settlement: SettlementSettings::default(),
             networks: Arc::default(),
             foreign: Arc::default(),

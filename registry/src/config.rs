@@ -194,6 +194,7 @@ fn read_config(report: &Report<'_>, table: &toml::Spanned<DeTable<'_>>) -> Confi
         private_upstreams: control.private_upstreams,
         agents_per_owner_max: limits.agents_per_owner_max,
         wallets_per_owner_max: limits.wallets_per_owner_max,
+        routes_per_provider_max: limits.routes_per_provider_max,
         settlement,
         networks: Arc::clone(&networks),
         foreign: Arc::clone(&foreign),

@@ -3,13 +3,13 @@
 //! Bounded, 30 s at most, one read for many who ask, and forgotten at once when the registry writes. What is
 //! cached are rules, never counters: those are the ledger's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry as MapEntry;
-use domain::{Address, AgentId, Clock, KeyId, UnixMillis, WalletId};
+use domain::{Address, AgentId, Clock, KeyId, SpendingPolicy, UnixMillis, WalletId};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
@@ -46,10 +46,13 @@ pub struct Directory {
 pub struct DirectoryError(Arc<StoreError>);
 
 struct Shared {
+    /// Nobody else's: see [`Pool::apart`].
     pool: Pool,
     clock: Arc<dyn Clock>,
     entries: DashMap<Lookup, Arc<Entry>>,
     entries_max: usize,
+    /// Policies of agents that are remembered, shared by all keys and signers of each.
+    policies: DashMap<AgentId, Weak<SpendingPolicy>>,
     /// When keys were last used whose entries were forgotten, until that is taken.
     uses: DashMap<KeyId, UnixMillis>,
     hits: AtomicU64,
@@ -80,9 +83,9 @@ enum Answer {
 
 impl Directory {
     pub(crate) fn new(pool: Pool, clock: Arc<dyn Clock>, entries_max: usize) -> Self {
-        let (entries, uses) = (DashMap::new(), DashMap::new());
+        let (entries, policies, uses) = (DashMap::new(), DashMap::new(), DashMap::new());
         let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { pool, clock, entries, entries_max, uses, hits, misses }) }
+        Self { shared: Arc::new(Shared { pool, clock, entries, entries_max, policies, uses, hits, misses }) }
     }
 
     /// Who holds this key. `None` where there is no such key or the secret is wrong; the two look the same.
@@ -128,6 +131,11 @@ impl Directory {
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.shared.misses.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of the database after running reads.
+    pub(crate) async fn close(&self) {
+        self.shared.pool.close().await;
     }
 
     /// Forgets an agent, everyone who was unknown, and every read that is under way: it may be of the time
@@ -232,11 +240,29 @@ impl Directory {
     async fn read(&self, lookup: Lookup) -> Answer {
         let found = tokio::time::timeout(LOOKUP_MAX, self.find(lookup)).await;
         match found.unwrap_or(Err(StoreError::Silent)) {
-            Ok(Some(Found { access, hash })) => Answer::Known { access: Arc::new(access), hash },
+            Ok(Some(Found { access, hash })) => {
+                Answer::Known { access: Arc::new(self.with_shared_policy(access)), hash }
+            }
             Ok(None) => Answer::Unknown,
             Err(error) => {
                 tracing::error!(%error, "agents cannot be looked up");
                 Answer::Failed(DirectoryError(Arc::new(error)))
+            }
+        }
+    }
+
+    /// With the policy that the agent's other keys have, where it is the same.
+    fn with_shared_policy(&self, access: Access) -> Access {
+        let policies = &self.shared.policies;
+        if policies.len() >= self.shared.entries_max {
+            policies.retain(|_, policy| policy.strong_count() > 0);
+        }
+        let mut known = policies.entry(access.agent).or_default();
+        match known.upgrade().filter(|policy| *policy == access.policy) {
+            Some(policy) => Access { policy, ..access },
+            None => {
+                *known = Arc::downgrade(&access.policy);
+                access
             }
         }
     }

@@ -186,7 +186,7 @@ impl Registry {
     }
 
     fn over(pool: Pool, clock: Arc<dyn Clock>, directory_entries_max: usize) -> Self {
-        let directory = Directory::new(pool.clone(), Arc::clone(&clock), directory_entries_max);
+        let directory = Directory::new(pool.apart(), Arc::clone(&clock), directory_entries_max);
         let state = change::empty();
         let shared = Shared {
             pool,
@@ -225,6 +225,7 @@ impl Registry {
 
     /// Lets go of the database after running reads and writes.
     pub async fn close(&self) {
+        self.shared.directory.close().await;
         self.shared.pool.close().await;
     }
 

@@ -18,6 +18,7 @@ pub(crate) mod outbox;
 pub(crate) mod payouts;
 pub(crate) mod pool;
 pub(crate) mod revisions;
+pub(crate) mod revoked;
 mod rows;
 pub(crate) mod sequence;
 pub(crate) mod setup;

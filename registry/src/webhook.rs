@@ -3,7 +3,7 @@
 //! Its queue is the log of events: everything after its position, and rows for what must be sent again. Nothing is sent
 //! here. Next: `edit` for what people change, [`queue`] for the one that sends.
 
-mod edit;
+pub(crate) mod edit;
 pub mod queue;
 
 use std::fmt;

@@ -9,12 +9,14 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::{ApiKeyId, Secret};
+use governor::clock::MonotonicClock;
 use ledger::Ledger;
-use registry::journal::{Actor, ActorKind};
+use registry::journal::{Actor, ActorKind, Tenant};
 use registry::{ApiKey, ApiKeyGrant, Freezer, Registry, Role};
 use subtle::ConstantTimeEq;
 
 use super::operations;
+use super::pace::Pace;
 use crate::places::{Places, Shares};
 use crate::problem::Problem;
 
@@ -23,7 +25,7 @@ const REQUEST_ID: &str = "faregate-request-id";
 
 /// Calls under way at once: the control listener has 256 connections for all, of which streams and exports take some. Whoever sends bodies
 /// slowly keeps others of one's own out, and nobody keeps the operator out.
-const CALLS: Shares = Shares { all: 192, operator: 64, tenant: 64 };
+const CALLS: Shares = Shares { all: 192, operator: 64, tenant: 32 };
 
 /// What opens the API.
 #[derive(Clone)]
@@ -32,6 +34,7 @@ pub(crate) struct Door {
     token: Option<[u8; 32]>,
     registry: Registry,
     calls: Places,
+    pace: Arc<Pace<MonotonicClock>>,
 }
 
 /// Who calls, and what they may. What they may not see does not exist for them.
@@ -49,7 +52,7 @@ pub(crate) struct Caller {
 impl Door {
     pub(crate) fn new(token: Option<&Secret>, registry: Registry) -> Self {
         let token = token.map(|token| digest(token.expose().as_bytes()));
-        Self { token, registry, calls: Places::new(CALLS) }
+        Self { token, registry, calls: Places::new(CALLS), pace: Arc::new(Pace::new(MonotonicClock)) }
     }
 
     async fn open(&self, headers: &HeaderMap, request: Arc<str>) -> Result<Caller, Problem> {
@@ -81,8 +84,10 @@ pub(crate) async fn require(
 ) -> Result<Response, Problem> {
     let id: Arc<str> = door.registry.new_request()?.to_string().into();
     let caller = door.open(request.headers(), Arc::clone(&id)).await?;
+    let tenant = caller.tenant();
+    door.pace.count(tenant.as_deref(), request.method()).map_err(Problem::TooFast)?;
     // Until there is an answer, its stream aside.
-    let _place = door.calls.take(caller.tenant()).ok_or(Problem::Overloaded)?;
+    let _place = door.calls.take(tenant).ok_or(Problem::Overloaded)?;
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
     if let Ok(value) = id.parse() {
@@ -165,6 +170,15 @@ impl Caller {
             Role::Admin => true,
             Role::Provider(name) => provider == name,
             Role::Owner(_) => false,
+        }
+    }
+
+    /// Whose business something is, as the caller is told of it: a tenant learns no other's name.
+    pub(crate) fn shown(&self, tenant: Tenant) -> Tenant {
+        match &self.role {
+            Role::Admin => tenant,
+            Role::Provider(_) => Tenant { owner: None, ..tenant },
+            Role::Owner(_) => Tenant { provider: None, ..tenant },
         }
     }
 

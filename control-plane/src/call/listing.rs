@@ -130,9 +130,9 @@ impl Lister {
         rows: Vec<T>,
     ) -> Result<Response, Problem> {
         let fetch = move |range: Range<usize>| {
-            let rest =
-                rows.iter().cloned().enumerate().skip(range.after.map_or(0, |last| last.saturating_add(1)));
-            let rows: Vec<(usize, T)> = rest.take(range.limit as usize).collect();
+            let rest = rows.iter().enumerate().skip(range.after.map_or(0, |last| last.saturating_add(1)));
+            let page = rest.take(range.limit as usize);
+            let rows: Vec<(usize, T)> = page.map(|(place, row)| (place, row.clone())).collect();
             async move { Ok(rows) }
         };
         self.answer(limit, after, fetch).await

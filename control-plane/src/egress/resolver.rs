@@ -26,7 +26,7 @@ pub(super) struct Guard {
     pub(super) rules: Rules,
 }
 
-/// A name that leads to no public address.
+/// A name that leads to no public address, or nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}` does not lead to a public address")]
 pub(super) struct Refused(pub(super) String);
@@ -56,7 +56,7 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found = guard.addresses(name.as_str()).await?;
+            let found = guard.addresses(name.as_str()).await.unwrap_or_default();
             if found.is_empty() {
                 return Err(Refused(name.as_str().to_owned()).into());
             }

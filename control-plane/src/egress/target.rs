@@ -36,11 +36,11 @@ pub enum TargetError {
     /// A fragment, which nobody would receive.
     #[error("must not end in a fragment (#...)")]
     Fragment,
-    /// An address that is not public, in whichever spelling, or a name that leads to such.
+    /// An address that is not public, in whichever spelling.
     #[error("must lead to a public address; `{0}` does not")]
     Private(String),
-    /// A name that leads nowhere.
-    #[error("the name `{0}` was not found")]
+    /// A name that leads nowhere, or to no public address: told apart, they would say which names the network here knows.
+    #[error("the name `{0}` does not lead to a public address")]
     Unknown(String),
 }
 

@@ -36,7 +36,7 @@ async fn post(egress: &Egress, url: &str) -> Result<u16, SendError> {
 }
 
 fn private(host: &str) -> SendError {
-    SendError::Target(TargetError::Private(host.to_owned()))
+    SendError::Target(TargetError::Unknown(host.to_owned()))
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn w4_a_private_address_is_refused_at_the_connection_too() {
         let (egress, _) = rebinding(HTTP, &[&[address]]);
         assert_eq!(post(&egress, "http://hooks.example/").await, Err(private("hooks.example")), "{address}");
         let checked = egress.check("http://hooks.example/").await;
-        assert_eq!(checked.unwrap_err(), TargetError::Private("hooks.example".to_owned()), "{address}");
+        assert_eq!(checked.unwrap_err(), TargetError::Unknown("hooks.example".to_owned()), "{address}");
     }
     // The name of this host, by the system's own lookup.
     let named = Target::parse(&format!("http://localhost:{port}/"), PRIVATE).unwrap();
@@ -139,12 +139,15 @@ async fn a_reset_and_a_closed_port_are_told_apart_and_name_no_address() {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_nowhere_is_told_when_it_is_checked() {
+async fn a_name_that_leads_nowhere_is_told_as_one_that_leads_to_no_public_address() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let nowhere: Lookup = Arc::new(|_| Box::pin(async { Err(io::Error::other("no such name")) }));
     let egress = Egress::with_lookup(Rules::default(), nowhere).unwrap();
     let unknown = egress.check("https://hooks.example/").await.unwrap_err();
     assert_eq!(unknown, TargetError::Unknown("hooks.example".to_owned()));
+    let target = egress.target("https://hooks.example/").unwrap();
+    let sent = egress.post(&target, HeaderMap::new(), Vec::new()).await;
+    assert_eq!(sent, Err(private("hooks.example")));
     assert_eq!(
         egress.check("https://127.1/").await.unwrap_err(),
         TargetError::Private("127.0.0.1".to_owned())

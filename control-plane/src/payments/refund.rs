@@ -23,7 +23,7 @@ use crate::problem::Problem;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RefundBody {
-    /// How much, such as `$0.05`; all that is left of it where not given.
+    /// How much, such as `$0.05`, a hundredth of the payment or more; all that is left of it where not given.
     amount: Option<String>,
     /// `requested` by the payer, `upstream_failed` after all, or `operator`: decided by the operator, who alone may say so.
     /// Where not given, `operator` for the operator and `requested` for a provider.
@@ -36,6 +36,7 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 
 /// Gives a payment back, whole or in part; the fee returns in proportion.
 ///
+/// A part is a hundredth of the payment or more, and after 32 parts the rest goes as a whole: all that is left may always go.
 /// One that was made to the treasury on a public network is sent back there (`outgoing`); one that was made to its provider's own address
 /// only the provider gives back. The same call under the same key answers with the first one's refund.
 #[utoipa::path(post, path = "/v1/payments/{id}/refund", operation_id = "payment.refund", tag = "payments",

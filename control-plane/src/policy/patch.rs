@@ -28,10 +28,10 @@ pub(crate) struct PolicyPatch {
     /// All limits on routes, providers and categories, at most 16; each counts from when it is set.
     #[serde(default, deserialize_with = "given")]
     limits: Option<Option<Vec<LimitBody>>>,
-    /// The only routes that may be paid, by name.
+    /// The only routes that may be paid, by name, at most 256.
     #[serde(default, deserialize_with = "given")]
     routes: Option<Option<Vec<String>>>,
-    /// The only providers that may be paid, by name.
+    /// The only providers that may be paid, by name, at most 256.
     #[serde(default, deserialize_with = "given")]
     providers: Option<Option<Vec<String>>>,
     /// From when on nothing may be paid.

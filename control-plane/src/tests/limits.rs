@@ -69,6 +69,25 @@ async fn limits_and_scopes_are_written_read_and_refused_with_their_place() {
 }
 
 #[tokio::test]
+async fn a_policy_names_each_once_and_not_more_than_the_file_may() {
+    let house = house().await;
+    let (id, _) = house.agent("buyer").await;
+    let path = format!("/v1/agents/{id}/policy");
+    for (list, told) in [
+        (json!({ "routes": ["quotes", "status", "quotes"] }), "names `quotes` twice"),
+        (json!({ "providers": vec!["acme"; 257] }), "lists more than 256"),
+    ] {
+        for method in ["PUT", "PATCH"] {
+            let problem = house.admin(method, &path, Some(list.clone())).await;
+            let problem = problem.expect_problem(422, "invalid_field");
+            assert_eq!(problem["errors"].as_array().unwrap().len(), 1, "{problem}");
+            assert_eq!(problem["errors"][0]["detail"], told);
+        }
+    }
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_preview_names_the_tier_and_the_free_calls_of_this_payer() {
     let house = house().await;
     let (id, wallet) = house.agent("buyer").await;

@@ -257,6 +257,8 @@ async fn a_payment_is_given_back_in_parts_and_never_more_than_it_took() {
     let second = back("two", json!({ "amount": "$0.50" })).await.expect(200);
     assert_eq!((&second["fee"]["amount"], &second["reason"]), (&json!("12500"), &json!("operator")));
     back("three", json!({ "amount": "$0.21" })).await.expect_problem(409, "conflict");
+    let crumb = back("three", json!({ "amount": "$0.009999" })).await.expect_problem(409, "refund_part");
+    assert!(text(&crumb["detail"]).contains("at least $0.01, of the $0.20 that are left"), "{crumb}");
     back("three", json!({ "amount": "$0" })).await.expect_problem(422, "invalid_field");
     back("three", json!({ "reason": "broken_off" })).await.expect_problem(422, "invalid_field");
     assert_eq!(back("four", json!({})).await.expect(200)["amount"]["display"], "$0.20");

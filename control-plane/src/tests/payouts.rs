@@ -90,6 +90,9 @@ async fn a_destination_that_replaces_another_waits_and_can_be_cancelled() {
 async fn what_is_no_destination_says_why() {
     let house = house().await;
     let nobody = domain::WalletId::from_bytes([7; 16]).to_string();
+    // The books have an account of this name, as they have of tokens and of the suspense.
+    let account = domain::WalletId::from_bytes([8; 16]);
+    house.ledger.create_wallet(account).await.unwrap();
     for (body, pointer) in [
         (json!({ "rail": "paypal", "reference": "x" }), "/rail"),
         (json!({ "rail": "manual" }), "/reference"),
@@ -97,6 +100,7 @@ async fn what_is_no_destination_says_why() {
         (json!({ "rail": "manual", "reference": "x".repeat(256) }), "/reference"),
         (json!({ "rail": "manual", "reference": "x", "wallet": nobody }), "/reference"),
         (json!({ "rail": "ledger", "wallet": nobody }), "/wallet"),
+        (json!({ "rail": "ledger", "wallet": account.to_string() }), "/wallet"),
         (json!({ "rail": "ledger", "wallet": "x" }), "/wallet"),
         (json!({ "rail": "ledger" }), "/wallet"),
     ] {

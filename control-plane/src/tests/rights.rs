@@ -142,7 +142,7 @@ async fn one_tenant_s_slow_calls_keep_neither_others_nor_the_operator_out() {
          Content-Length: 60000\r\nExpect: 100-continue\r\n\r\n"
     );
     let mut slow = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..32 {
         let mut socket = tokio::net::TcpStream::connect(house.address).await.unwrap();
         socket.write_all(head.as_bytes()).await.unwrap();
         let mut told = [0; 12];
@@ -157,6 +157,31 @@ async fn one_tenant_s_slow_calls_keep_neither_others_nor_the_operator_out() {
     list(&rival).await.expect(200);
     house.admin("GET", "/v1/agents", None).await.expect(200);
     drop(slow);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_that_changes_too_much_waits_with_all_its_keys_and_nobody_else_does() {
+    let house = House::control().await;
+    let lab = key(&house, json!({ "name": "l", "role": "owner", "owner": "lab" })).await;
+    let other = key(&house, json!({ "name": "m", "role": "owner", "owner": "lab" })).await;
+    let rival = key(&house, json!({ "name": "r", "role": "owner", "owner": "rival" })).await;
+    let post = async |key: &str| {
+        house.call(Call::new("POST", "/v1/none").with("Authorization", &format!("Bearer {key}"))).await
+    };
+    let mut answer = post(&lab).await;
+    for _ in 0..3_000 {
+        if answer.status != 404 {
+            break;
+        }
+        answer = post(&lab).await;
+    }
+    answer.expect_problem(429, "too_fast");
+    assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
+    assert_eq!(post(&rival).await.status, 404);
+    assert_eq!(post(super::TOKEN).await.status, 404);
+    let read = Call::new("GET", "/v1/agents").with("Authorization", &format!("Bearer {other}"));
+    house.call(read).await.expect(200);
     house.end().await;
 }
 

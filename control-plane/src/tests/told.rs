@@ -155,6 +155,59 @@ async fn the_stream_goes_on_behind_the_last_event_that_was_seen() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_behind_ends_in_time_as_any_other() {
+    let house = House::open(|ledger, registry| {
+        let over = Streams::lasting(watch::channel(false).1, std::time::Duration::ZERO);
+        let state = ControlState { streams: over, ..state(ledger, registry) };
+        control::router(state, Some(&Secret::new(TOKEN.to_owned())))
+    })
+    .await;
+    house.agent("buyer").await;
+    let log = house.admin("GET", "/v1/events", None).await.expect(200);
+    let first = text(&log["data"][0]["cursor"]);
+    let answer = house.admin("GET", &format!("/v1/events/stream?after={first}"), None).await;
+    assert_eq!((answer.status, events(&answer).len()), (200, 0));
+    house.end().await;
+}
+
+#[tokio::test]
+async fn of_what_two_tenants_see_each_is_told_of_itself_alone() {
+    let house = House::control().await;
+    let (agent, wallet) = house.rich("buyer", Some("lab")).await;
+    let payment = house.buy(("acme", "quotes"), (&agent, &wallet), 1_000).await.to_string();
+    let acme = house.key_of(registry::Role::Provider("acme".to_owned()), false).await;
+    let lab = house.key_of(registry::Role::Owner("lab".to_owned()), false).await;
+    house.refund(&acme, "back", &payment, json!({})).await.expect(200);
+    house.tell().await;
+    for (key, provider, owner, knows_who) in [
+        (&*acme, json!("acme"), Value::Null, true),
+        (&*lab, Value::Null, json!("lab"), false),
+        (TOKEN, json!("acme"), json!("lab"), true),
+    ] {
+        let changes = format!("/v1/changes?subject_kind=payment&subject={payment}");
+        for path in ["/v1/events?type=payment.refunded", &*changes] {
+            let rows = house.rows(key, path).await;
+            assert_eq!(rows.len(), 1, "{path}: {rows:?}");
+            assert_eq!((&rows[0]["provider"], &rows[0]["owner"]), (&provider, &owner), "{path}");
+            if let Some(actor) = rows[0]["actor"].as_str() {
+                assert_eq!(actor.is_empty(), !knows_who);
+            }
+        }
+        let log = house.rows(key, "/v1/events").await;
+        let told = log.iter().find(|row| row["type"] == "payment.refunded").unwrap();
+        assert_eq!((&told["provider"], &told["owner"]), (&provider, &owner));
+    }
+    // Nor by asking for what one knows already.
+    for name in ["lab", "rival"] {
+        assert_eq!(
+            house.rows(&acme, &format!("/v1/changes?owner={name}&subject_kind=payment")).await.len(),
+            1
+        );
+    }
+    house.end().await;
+}
+
+#[tokio::test]
 async fn an_alert_that_is_below_already_is_told_at_once_and_taken_away() {
     let house = House::control().await;
     let (_, wallet) = house.agent("buyer").await;

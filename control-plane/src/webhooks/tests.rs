@@ -12,6 +12,7 @@ use registry::webhook::{DeliveryState, Disabled, OVERLAP_MS, Replay, WebhookChan
 use serde_json::json;
 use standardwebhooks::Webhook as Reference;
 
+use super::turn::LAG_MAX;
 use crate::tests::receiver::{Receiver, Reply, Seen};
 use kit::{House, OPERATOR};
 
@@ -251,6 +252,25 @@ async fn an_event_of_a_type_that_was_added_while_others_were_sent_arrives() {
     house.event("wallet.funded", Tenant::default(), json!({ "number": 2 })).await;
     let told = house.settled(&webhook, DeliveryState::Delivered, 3).await;
     assert!(told.iter().any(|delivery| delivery.kind == "agent.frozen"), "{told:?}");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_receiver_of_what_never_happens_goes_on_with_the_log() {
+    let house = House::new().await;
+    let receiver = Receiver::of(200).await;
+    let webhook = house.webhook(&receiver).await;
+    let types = Some(Some(vec!["agent.frozen".to_owned()]));
+    let change = WebhookChange { types, ..WebhookChange::default() };
+    house.registry.update_webhook(&OPERATOR, webhook.id, change).await.unwrap();
+    house.events(usize::try_from(LAG_MAX).unwrap()).await;
+    house
+        .until(async || {
+            let now = house.registry.webhook(webhook.id).await.unwrap().unwrap();
+            now.position >= house.last_event()
+        })
+        .await;
+    assert_eq!(receiver.count(), 0);
     house.end().await;
 }
 

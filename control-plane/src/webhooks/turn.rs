@@ -41,6 +41,9 @@ const RENEW_AFTER: Duration = Duration::from_secs(5);
 /// Rows to be tried again, above which no new event is begun: they wait in the log, where they cost nothing.
 pub(super) const PENDING_MAX: u32 = 100_000;
 
+/// How far the log goes on without anything for a receiver before its position follows.
+pub(super) const LAG_MAX: u64 = 1_000;
+
 /// One attempt to be made.
 struct Item {
     event: Arc<Event>,
@@ -175,14 +178,15 @@ impl<'a> Turn<'a> {
                 None => self.ended.push((too_old(delivery, self.sending.clock.now()), End::Unsent)),
             }
         }
+        let mut more = false;
         if self.pending < PENDING_MAX {
             let stretch = registry.stretch(&self.webhook, self.read_to, READ_MAX).await?;
-            self.read_to = stretch.end;
+            (self.read_to, more) = (stretch.end, stretch.more);
             let fresh = stretch.events.into_iter().filter(|event| !self.flying.contains_key(&event.position));
             let fresh = fresh.map(|event| Item { event: Arc::new(event), attempts: 0, fresh: true });
             self.queue.extend(fresh);
         }
-        self.is_read = self.queue.is_empty();
+        self.is_read = self.queue.is_empty() && !more;
         Ok(())
     }
 
@@ -219,9 +223,13 @@ impl<'a> Turn<'a> {
     fn must_settle(&self) -> bool {
         let waited = self.settled_at.elapsed();
         let idle = self.attempts.is_empty();
+        // Else each look would begin where the last one did, and go through more each time.
+        let lags =
+            idle && self.queue.is_empty() && self.read_to.saturating_sub(self.webhook.position) >= LAG_MAX;
         self.ended.len() >= SETTLE_MAX
             || (!self.ended.is_empty() && (idle || waited >= SETTLE_AFTER))
             || (!idle && waited >= RENEW_AFTER)
+            || lags
     }
 
     async fn settle(&mut self) -> Result<Standing, RegistryError> {

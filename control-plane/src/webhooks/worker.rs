@@ -11,16 +11,13 @@ use tokio::time::Instant;
 
 use super::pace::Pace;
 use super::send::Sending;
-use super::turn::{Ended, PENDING_MAX, TURN_MS, Turn};
+use super::turn::{Ended, LAG_MAX, PENDING_MAX, TURN_MS, Turn};
 
 /// How long a receiver without anything to send is not looked at, unless something happens.
 const IDLE_MS: i64 = 60_000;
 
 /// How long a receiver is left to the process whose turn it is.
 const ELSEWHERE_MS: i64 = 5_000;
-
-/// How far the log goes on without anything for a receiver before its position follows.
-const LAG_MAX: u64 = 1_000;
 
 /// How long after a failure of the registry it is asked again.
 const TROUBLED_MS: i64 = 1_000;

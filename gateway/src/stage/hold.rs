@@ -323,7 +323,7 @@ impl Holding {
     ) -> Option<HoldRequest> {
         let (provider, route, agent) = (&routed.provider, &routed.route, self.payer.agent);
         let (wallet, policy, intent, unsettled_max) = match &self.means {
-            Means::Wallet(access) => (access.wallet, Some(&access.policy), None, None),
+            Means::Wallet(access) => (access.wallet, Some(&*access.policy), None, None),
             Means::Chain(staked) => {
                 let Staked { intent, most, .. } = &**staked.as_ref()?;
                 (intent.wallet(), None, Some(Arc::clone(intent)), Some(*most))

@@ -59,6 +59,8 @@ pub(crate) struct GivenPayment {
 pub(crate) struct GivenBack {
     pub(crate) amount: i64,
     pub(crate) fee: i64,
+    /// In how many parts.
+    pub(crate) parts: i64,
 }
 
 /// Where a provider's settlements stand on disk.

@@ -1,5 +1,7 @@
 //! [`Refusal`]: why one operation of a batch does nothing.
 
+use domain::Amount;
+
 /// Why one operation of a batch does nothing. The others do not notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -15,6 +17,11 @@ pub(crate) enum Refusal {
     RefundedBefore,
     /// Less is left of it than was asked for.
     RefundExceeds,
+    /// So small a part, or one part more: the next is at least `least` of the `left` that are left.
+    RefundPart {
+        least: Amount,
+        left: Amount,
+    },
     /// The provider was settled with for it.
     Earnings,
     PaidBefore,

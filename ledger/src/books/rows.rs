@@ -25,7 +25,8 @@ select p.seq, p.id, p.agent, w.wallet, w.id as wallet_account, o.provider, o.id 
     (select d.account from resolution s join difference d on d.payment = s.payment and d.number = 1 where s.booked = p.id)))
   end as late_in,
   (select cast(sum(r.amount) as bigint) from refund r where r.payment = p.seq) as refunded,
-  (select cast(sum(r.fee) as bigint) from refund r where r.payment = p.seq) as refunded_fee
+  (select cast(sum(r.fee) as bigint) from refund r where r.payment = p.seq) as refunded_fee,
+  (select count(*) from refund r where r.payment = p.seq) as refunds
 from payment p join account w on w.id = p.wallet join account o on o.id = p.provider
   left join intent i on i.payment = p.id
 "
@@ -73,6 +74,7 @@ pub(crate) struct PaymentColumns {
     late_in: Option<String>,
     refunded: Option<i64>,
     refunded_fee: Option<i64>,
+    refunds: i64,
 }
 
 #[derive(Debug, FromRow)]
@@ -123,7 +125,8 @@ impl PaymentColumns {
             .map(Arc::new),
             late_in: self.late_in.as_deref().map(named_token).transpose()?,
         };
-        let back = self.refunded.map(|amount| GivenBack { amount, fee: self.refunded_fee.unwrap_or(0) });
+        let (fee, parts) = (self.refunded_fee.unwrap_or(0), self.refunds);
+        let back = self.refunded.map(|amount| GivenBack { amount, fee, parts });
         Ok((row, back))
     }
 

@@ -14,6 +14,12 @@ use crate::batch::{
 use crate::deposit::DEPOSITS;
 use crate::outgoing::Outgoing;
 
+/// Parts in which a payment is given back before the rest has to go as a whole.
+const PARTS_MAX: i64 = 32;
+
+/// A part is at least one of so many of the payment.
+const PART_OF_MAX: i64 = 100;
+
 /// What is to be given back.
 pub(super) struct Asked<'a> {
     pub(super) payment: PaymentId,
@@ -59,6 +65,7 @@ impl Draft<'_> {
         if amount.is_zero() && !left.is_zero() {
             return Err(Refusal::Amount);
         }
+        expect_part(amount, (row.gross, left), back)?;
         let to = self.way_back(asked, given, amount)?;
         let fee = row.fee.pro_rata(row.gross.saturating_sub(remains), row.gross).saturating_sub(fee_back);
         if !self.is_covered(asked, row, amount.atomic() - fee.atomic()) {
@@ -128,9 +135,10 @@ impl Draft<'_> {
     fn back(&self, given: &GivenPayment) -> Option<GivenBack> {
         let own = self.delta.refunds.iter().filter(|row| row.seq == given.row.seq);
         own.fold(given.back, |back, row| {
-            let GivenBack { amount, fee } = back.unwrap_or_default();
+            let GivenBack { amount, fee, parts } = back.unwrap_or_default();
             let Refunded { amount: more, fee: more_fee, .. } = &row.refunded;
-            Some(GivenBack { amount: amount + more.atomic(), fee: fee + more_fee.atomic() })
+            let (amount, fee) = (amount + more.atomic(), fee + more_fee.atomic());
+            Some(GivenBack { amount, fee, parts: parts + 1 })
         })
     }
 
@@ -162,4 +170,17 @@ impl Draft<'_> {
             self.delta.released.extend(row.idempotency.map(|key| (key, row.id)));
         }
     }
+}
+
+/// Refuses crumbs: each part is a transaction of the treasury on a public network, and read again with each later one. All that is
+/// left may always go.
+fn expect_part(
+    amount: Amount,
+    (gross, left): (Amount, Amount),
+    back: Option<GivenBack>,
+) -> Result<(), Refusal> {
+    let parts = back.map_or(0, |back| back.parts);
+    let hundredth = Amount::from_atomic(gross.atomic() / PART_OF_MAX).unwrap_or_default();
+    let least = if parts < PARTS_MAX { hundredth.min(left) } else { left };
+    if amount < least { Err(Refusal::RefundPart { least, left }) } else { Ok(()) }
 }

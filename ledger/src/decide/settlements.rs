@@ -87,8 +87,9 @@ impl Draft<'_> {
     fn way_out(&mut self, destination: &PayoutDestination) -> Result<Option<(WalletId, AccountId)>, Refusal> {
         match destination {
             PayoutDestination::Wallet(wallet) => {
-                let account = self.facts.wallets.peek(wallet).ok_or(Refusal::UnknownWallet)?.account;
-                Ok(Some((*wallet, account)))
+                // A token's account, and the suspense, look like wallets and are nobody's.
+                let known = self.facts.wallets.peek(wallet).filter(|facts| facts.floor);
+                Ok(Some((*wallet, known.ok_or(Refusal::UnknownWallet)?.account)))
             }
             PayoutDestination::Manual(_) => Ok(None),
             PayoutDestination::Chain(to) => self.open_way_out(to).map(|()| None),

@@ -28,7 +28,7 @@ async fn parts_are_given_back_until_nothing_is_left_and_the_fee_returns_in_propo
     let payment = receipt.record().payment;
     receipt.delivered();
     let mut given = (0, 0);
-    for (number, units) in [300, 1, 400, 299].into_iter().enumerate() {
+    for (number, units) in [300, 20, 400, 280].into_iter().enumerate() {
         let refunded = books.ledger.refund_part(part(payment, units, &number.to_string())).await.unwrap();
         given = (given.0 + units, given.1 + refunded.fee.atomic());
         assert_eq!((refunded.amount, refunded.remains), (amount(units), amount(1_001 - given.0)));
@@ -49,6 +49,57 @@ async fn parts_are_given_back_until_nothing_is_left_and_the_fee_returns_in_propo
     let more = books.ledger.refund_part(part(payment, None, "one more")).await;
     assert_eq!(more, Err(LedgerError::RefundedBefore));
     assert_eq!(books.balance(1).await, 10_000);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn a_part_is_a_hundredth_or_more_and_after_so_many_only_the_rest_goes() {
+    let books = Books::funded(10_000).await;
+    let pay = async || {
+        let receipt = books.pay(request(3_250)).await;
+        let payment = receipt.record().payment;
+        receipt.delivered();
+        payment
+    };
+    let back = async |payment, units: Option<i64>, key: &str| {
+        books.ledger.refund_part(part(payment, units, key)).await
+    };
+    let small = |least, left| Err(LedgerError::RefundPart { least: amount(least), left: amount(left) });
+    let payment = pay().await;
+    assert_eq!(back(payment, Some(31), "crumb").await, small(32, 3_250));
+    back(payment, Some(3_240), "most").await.unwrap();
+    // Less than a hundredth is left: it goes whole, and not in crumbs either.
+    assert_eq!(back(payment, Some(9), "crumb").await, small(10, 10));
+    assert!(back(payment, Some(10), "rest").await.unwrap().is_whole());
+
+    let payment = pay().await;
+    for number in 0..32 {
+        back(payment, Some(100), &format!("part-{number}")).await.unwrap();
+    }
+    assert_eq!(back(payment, Some(49), "more").await, small(50, 50));
+    assert_eq!(back(payment, Some(51), "more").await, Err(LedgerError::RefundExceeds));
+    // The same word is still the same refund.
+    assert_eq!(back(payment, Some(100), "part-3").await.unwrap().amount, amount(100));
+    assert!(back(payment, None, "more").await.unwrap().is_whole());
+    assert_eq!(books.balance(1).await, 10_000);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn so_many_parts_at_once_are_counted_in_the_order_in_which_they_stand() {
+    let books = Books::funded(1_000).await;
+    let receipt = books.pay(request(1_000)).await;
+    let payment = receipt.record().payment;
+    receipt.delivered();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let ledger = books.ledger.clone();
+        tasks.spawn(async move { ledger.refund_part(part(payment, 10, &number.to_string())).await });
+    }
+    let done = tasks.join_all().await;
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 32);
+    let refused = LedgerError::RefundPart { least: amount(680), left: amount(680) };
+    assert_eq!(done.iter().filter(|done| done.as_ref() == Err(&refused)).count(), 8);
     books.finish().await;
 }
 

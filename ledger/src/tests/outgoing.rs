@@ -75,10 +75,14 @@ fn account() -> ChainAccount {
 }
 
 async fn settle(books: &Books) -> Result<Settlement, LedgerError> {
+    settle_into(books, PayoutDestination::Chain(account())).await
+}
+
+async fn settle_into(books: &Books, destination: PayoutDestination) -> Result<Settlement, LedgerError> {
     let tally = books.ledger.begin_tally("acme").await.unwrap().unwrap();
     let tally = books.ledger.extend_tally(tally, UnixMillis(NOON + HOUR)).await.unwrap();
     let closing = books.ledger.close_tally(&tally).await.unwrap().unwrap();
-    books.ledger.settle(closing, PayoutDestination::Chain(account())).await
+    books.ledger.settle(closing, destination).await
 }
 
 /// What the token's account has, in the books.
@@ -164,6 +168,15 @@ async fn nothing_is_sent_back_before_the_payment_itself_came_for_good_and_nothin
     }
     assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap(), []);
     assert_eq!(due(&books).await.len(), 1);
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn no_settlement_is_paid_into_the_account_of_a_token() {
+    let books = books();
+    let request = settled(&books, 1).await;
+    let paid = settle_into(&books, PayoutDestination::Wallet(request.wallet)).await;
+    assert_eq!(paid, Err(LedgerError::UnknownWallet));
     books.finish().await;
 }
 

@@ -19,7 +19,7 @@ use crate::revision::{self, Moment, Wanted};
 use crate::store::setup::{self as rows, HistoryRow, ProviderRow, RouteRow, signed};
 use crate::store::{StoreError, revisions};
 use crate::writing::Writing;
-use crate::{api_key, payout};
+use crate::{api_key, payout, webhook};
 
 /// Says what is to change, given what there is.
 pub(crate) type Plan = Box<dyn FnOnce(&Setup) -> Result<Vec<Edit>, RegistryError> + Send>;
@@ -72,6 +72,7 @@ impl Registry {
         let version = revisions::next_version(&mut writing.session()).await?;
         let mut draft = Draft::new(&known, version, at);
         draft.apply(edits, editor.is_operator())?;
+        draft.expect_room(self.terms().routes_per_provider_max)?;
         let mut writer =
             Writer { writing: &mut writing, actor: &editor.actor, moment: Moment { at, version } };
         writer.retire(&draft.retired).await?;
@@ -171,12 +172,14 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// Nobody gets hold of what was another's of the same name. Keys end with their provider. Where its money goes stays in
-    /// force, since it is settled with for what it earned, until a provider of the same name comes.
+    /// Nobody gets hold of what was another's of the same name. Keys end with their provider, and its receivers hear nothing
+    /// more: they would be told of whoever comes under its name. Where its money goes stays in force, since it is settled with
+    /// for what it earned, until a provider of the same name comes.
     async fn part(&mut self, name: &str, before: &Setup, after: &Setup) -> Result<(), RegistryError> {
         let at = self.moment.at;
         if !after.providers.contains_key(name) {
             api_key::revoke_of_provider(self.writing, self.actor, name, at).await?;
+            webhook::edit::disable_of_provider(self.writing, self.actor, name, at).await?;
         } else if !before.providers.contains_key(name) {
             payout::clear(self.writing, self.actor, name, at).await?;
         }

@@ -67,6 +67,27 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Refuses to add routes through the API to a provider that has them all. Names of routes that are gone are counted: they
+    /// are kept to it for ever.
+    pub(crate) fn expect_room(&self, most: u32) -> Result<(), RegistryError> {
+        let is_added = |name: &Arc<str>| {
+            !self.before.routes.contains_key(name) && !self.before.reserved.contains_key(name)
+        };
+        let added = self.edited.keys().filter(|(is_provider, name)| !is_provider && is_added(name));
+        let added = added.filter_map(|(_, name)| self.next.routes.get(name));
+        let of_api = added.filter(|entry| entry.managed_by == ManagedBy::Api);
+        for provider in of_api.map(|entry| &entry.provider).collect::<BTreeSet<_>>() {
+            let gone = self.next.reserved.values().filter(|whose| *whose == provider).count();
+            if self.next.routes_of(provider).count().saturating_add(gone) > most as usize {
+                return Err(RegistryError::TooMany(
+                    "routes of this provider, and names of removed ones, which stay its own,",
+                    most,
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a provider's quotes have ended.
     pub(crate) fn is_suspended(&self, provider: &str) -> bool {
         self.next.providers.get(provider).is_some_and(|entry| entry.provider.suspended)

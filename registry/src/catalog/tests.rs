@@ -4,6 +4,7 @@ mod api;
 mod chain;
 mod file;
 mod gone;
+mod room;
 mod several;
 mod unread;
 

@@ -10,11 +10,11 @@ use super::error::ConfigError;
 use super::section::secret_file;
 use super::tree::{Item, Section, Spot};
 use super::value::{self, one_of};
-use crate::agent::{AgentEntry, AgentPlaces, KEY_SCOPES_MAX, KeyEntry, NewKey};
+use crate::agent::{AgentEntry, AgentPlaces, KEY_SCOPES_MAX, KeyEntry, NewKey, POLICY_NAMES_MAX};
 use crate::agent_key::{AgentKey, KeyHash};
 
-/// Signers, keys, or names in a policy, of one agent.
-const LIST_MAX: usize = 256;
+/// Signers of one agent.
+const SIGNERS_MAX: usize = 256;
 
 /// Agents, with the places of what must be unique or known.
 #[derive(Default)]
@@ -115,7 +115,7 @@ impl Read {
     fn signers(&mut self, section: &Section<'_>) -> Vec<(Address, ConfigError)> {
         let Some(item) = section.item("signers") else { return Vec::new() };
         let mut signers = Vec::new();
-        for item in bounded(&item) {
+        for item in bounded(&item, SIGNERS_MAX) {
             let Some(address) = item.parse(value::address) else { continue };
             if self.signers.insert(address, item.spot()).is_some() {
                 item.fail(format!("{address} already signs for an agent: each address belongs to one"));
@@ -146,7 +146,7 @@ impl Read {
             (None, None) => None,
         };
         let per_request = section.item("per_request").and_then(|item| item.parse(Amount::parse_dollars));
-        let listed = section.item("scopes").map(|item| bounded_to(&item, KEY_SCOPES_MAX)).unwrap_or_default();
+        let listed = section.item("scopes").map(|item| bounded(&item, KEY_SCOPES_MAX)).unwrap_or_default();
         let scopes = listed.iter().filter_map(|item| self.scope(item)).collect();
         let expires_at = expiry(&section);
         let report = section.report();
@@ -184,7 +184,7 @@ fn expiry(section: &Section<'_>) -> Option<UnixMillis> {
 
 fn names(section: &Section<'_>, key: &'static str) -> Option<Vec<(Arc<str>, Spot)>> {
     let item = section.item(key)?;
-    let listed = bounded(&item);
+    let listed = bounded(&item, POLICY_NAMES_MAX);
     let named = listed.iter().filter_map(|item| Some((Arc::from(item.text()?), item.spot())));
     Some(named.collect())
 }
@@ -194,11 +194,7 @@ fn window(text: &str) -> Result<Window, String> {
     Window::parse(text).ok_or_else(unknown)
 }
 
-fn bounded<'a>(item: &Item<'a>) -> Vec<Item<'a>> {
-    bounded_to(item, LIST_MAX)
-}
-
-fn bounded_to<'a>(item: &Item<'a>, most: usize) -> Vec<Item<'a>> {
+fn bounded<'a>(item: &Item<'a>, most: usize) -> Vec<Item<'a>> {
     let listed = item.list();
     if listed.len() > most {
         item.fail(format!("lists more than {most}"));

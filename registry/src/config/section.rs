@@ -113,6 +113,7 @@ pub(super) fn limits(from: Section<'_>) -> Limits {
             .unwrap_or(or.clients_per_address),
         agents_per_owner_max: some(&from, "agents_per_owner_max", or.agents_per_owner_max),
         wallets_per_owner_max: some(&from, "wallets_per_owner_max", or.wallets_per_owner_max),
+        routes_per_provider_max: some(&from, "routes_per_provider_max", or.routes_per_provider_max),
     };
     if limits.payment_header_bytes_max > limits.header_bytes_max {
         from.report().fail(

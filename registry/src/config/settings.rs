@@ -92,6 +92,8 @@ pub struct Limits {
     pub agents_per_owner_max: u32,
     /// Wallets of one owner.
     pub wallets_per_owner_max: u32,
+    /// Routes of one provider, with the names of those that are gone.
+    pub routes_per_provider_max: u32,
 }
 
 /// How long the end may take.
@@ -228,6 +230,7 @@ impl Default for Limits {
             clients_per_address: NonZeroU32::MIN,
             agents_per_owner_max: 100,
             wallets_per_owner_max: 200,
+            routes_per_provider_max: 2_000,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::agent::{NewAgent, NewKey};
 use crate::registry::Registry;
 use crate::registry::tests::{OPERATOR, Place, TestClock, open};
-use crate::store::pool::CONNECTIONS_MAX;
+use crate::store::pool::{CONNECTIONS_APART_MAX, CONNECTIONS_MAX};
 
 const SIGNER: Address = Address::repeat_byte(0x11);
 
@@ -45,10 +45,34 @@ async fn many_who_ask_at_once_read_once() {
 }
 
 #[tokio::test]
-async fn who_gives_up_waiting_does_not_leave_the_others_without_an_answer() {
+async fn the_keys_of_an_agent_share_its_policy_and_another_one_is_told_to_all() {
+    let rig = rig().await;
+    let key = async || rig.registry.add_key(&OPERATOR, rig.agent, NewKey::default()).await.unwrap().key;
+    let (one, other) = (key().await, key().await);
+    let policy = async |key: &AgentKey| Arc::clone(&rig.directory.by_key(key).await.unwrap().unwrap().policy);
+    let first = policy(&one).await;
+    let signed = rig.directory.by_signer(SIGNER).await.unwrap().unwrap();
+    assert!(Arc::ptr_eq(&first, &policy(&other).await) && Arc::ptr_eq(&first, &signed.policy));
+    let next = SpendingPolicy { per_day: Amount::from_atomic(1), ..SpendingPolicy::default() };
+    rig.registry.set_policy(&OPERATOR, (rig.agent, |_| true), &next).await.unwrap();
+    assert_eq!((&*policy(&one).await, &*policy(&other).await), (&next, &next));
+}
+
+#[tokio::test]
+async fn who_reads_much_over_the_api_holds_up_no_look_up() {
     let rig = rig().await;
     let mut busy = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
+        busy.push(rig.registry.shared.pool.acquire().await.unwrap());
+    }
+    assert!(rig.directory.by_signer(SIGNER).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_does_not_leave_the_others_without_an_answer() {
+    let rig = rig().await;
+    let mut busy = Vec::new();
+    for _ in 0..CONNECTIONS_APART_MAX {
         busy.push(rig.directory.shared.pool.acquire().await.unwrap());
     }
     // Polled once, then dropped in the middle of its read.
@@ -87,7 +111,7 @@ async fn r8_r13_what_is_written_holds_for_the_next_request() {
 
     let policy = SpendingPolicy { per_request: Amount::from_atomic(7), ..SpendingPolicy::default() };
     rig.registry.set_policy(&OPERATOR, (rig.agent, |_| true), &policy).await.unwrap();
-    assert_eq!(by_key().await.unwrap().policy, policy);
+    assert_eq!(*by_key().await.unwrap().policy, policy);
     rig.registry.set_frozen((&OPERATOR, crate::Freezer::Operator), rig.agent, true).await.unwrap();
     assert!(by_key().await.unwrap().frozen);
     rig.registry.revoke_key(&OPERATOR, rig.agent, shown.grant.id).await.unwrap();

@@ -59,7 +59,7 @@ impl Rig {
         let found = self.follower.directory().by_key(&self.shown.key).await.unwrap();
         found.is_some_and(|access| {
             !access.frozen
-                && access.policy == SpendingPolicy::default()
+                && *access.policy == SpendingPolicy::default()
                 && access.key.as_ref().is_some_and(|key| key.expires_at.is_none())
         })
     }

@@ -7,7 +7,7 @@
 use domain::{Address, AgentId, SpendingPolicy, UnixMillis, WalletId};
 
 use super::{Registry, RegistryError, random};
-use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, Listing, NewAgent};
+use crate::agent::{AGENT_NAME_BYTES_MAX, Agent, Listing, NewAgent, SIGNERS_MAX};
 use crate::frost::Freezer;
 use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
 use crate::store::Session;
@@ -67,7 +67,7 @@ impl Registry {
     /// Lets an address sign for an agent; again is no error.
     ///
     /// # Errors
-    /// No such agent; the address signs for another one; the database does not work.
+    /// No such agent; it has all the signers that one may have; the address signs for another one; the database does not work.
     pub async fn add_signer(
         &self,
         actor: &Actor,
@@ -79,6 +79,9 @@ impl Registry {
         let before = one(&mut writing.session(), agent).await?;
         if before.signers.contains(&address) {
             return Ok(());
+        }
+        if before.signers.len() >= SIGNERS_MAX as usize {
+            return Err(RegistryError::TooMany("signers of this agent", SIGNERS_MAX));
         }
         put_signer(&mut writing.session(), agent, address, Source::Api, at).await?;
         let after = one(&mut writing.session(), agent).await?;
@@ -120,7 +123,8 @@ impl Registry {
         self.change_policy(actor, (agent, is_theirs), |known| known.clone_from(policy)).await
     }
 
-    /// Changes an agent's policy as it is when nobody else does, for requests decided from now on.
+    /// Changes an agent's policy as it is when nobody else does, for requests decided from now on. What changes nothing is not
+    /// written down either: the audit log keeps each entry for ever.
     ///
     /// # Errors
     /// No such agent, or `is_theirs` denies it; the database does not work.
@@ -138,6 +142,9 @@ impl Registry {
         }
         let mut policy = before.policy.clone();
         change(&mut policy);
+        if policy == before.policy {
+            return Ok(before);
+        }
         let owner = before.owner.as_deref();
         agents::put_agent(&mut writing.session(), (agent, before.wallet), &before.name, owner, &policy, at)
             .await?;
@@ -296,3 +303,6 @@ pub(super) fn entry_of<'a>(
     let (before, after) = (before.map(Agent::document), after.map(Agent::document));
     Entry { actor, action, subject: Subject { kind: "agent", id }, tenant, before, after, at }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::agent::{Agent, AgentEntry};
 use crate::config::{ConfigError, ConfigErrors};
 use crate::journal::{Actor, ActorKind};
 use crate::store::agents::{self, Source};
-use crate::store::{Session, wallets};
+use crate::store::{Session, revoked, wallets};
 use crate::writing::Writing;
 
 const FILE: Actor = Actor { kind: ActorKind::File, request: None };
@@ -23,7 +23,7 @@ impl Registry {
     /// All or nothing. The caller makes their wallets in the ledger.
     ///
     /// # Errors
-    /// [`RegistryError::File`] where a name, a signer or a key is an agent's of the API; the database does not work.
+    /// [`RegistryError::File`] where a name, a signer or a key is an agent's of the API, or a key was revoked; the database does not work.
     pub async fn upsert_agents(&self, entries: &[AgentEntry]) -> Result<Vec<Agent>, RegistryError> {
         let at = self.now();
         let mut writing = self.write().await?;
@@ -78,7 +78,8 @@ impl Registry {
     }
 }
 
-/// Refuses a file that would lay hands on a tenant's agent, or on what the API gave to another agent. Reads only, and says the
+/// Refuses a file that would lay hands on a tenant's agent, or on what the API gave to another agent, or bring back a key that was
+/// revoked. Reads only, and says the
 /// same before and after what left the file is taken away.
 ///
 /// # Errors
@@ -120,6 +121,9 @@ pub(crate) async fn expect_free(
         }
         for (key, place) in entry.keys.iter().zip(&places.keys) {
             let key = key.hash.id();
+            if revoked::is_known(session, key).await? {
+                fail(place, format!("{key} was revoked: leave it out, and give the agent another key"));
+            }
             if let Some(other) = agents::has_by_api(session, key).await?.filter(|other| other != name) {
                 fail(
                     place,

@@ -1,16 +1,17 @@
 //! Keys of agents: made, rotated with an overlap, ended; and when each was last used.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use domain::{AgentId, KeyId, UnixMillis};
 
 use super::agents::one;
 use super::{Registry, RegistryError, random};
-use crate::agent::{Agent, KeyEntry, KeyGrant, NewKey, ShownKey};
+use crate::agent::{Agent, ENDED_KEY_MS, ENDED_KEYS_MAX, KEYS_MAX, KeyEntry, KeyGrant, NewKey, ShownKey};
 use crate::agent_key::AgentKey;
 use crate::journal::{Actor, Entry, Subject, Tenant};
-use crate::store::Session;
 use crate::store::agents::{self, Source};
+use crate::store::{Session, revoked};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -20,7 +21,7 @@ impl Registry {
     /// Makes a key. What it returns is the only time its text is known.
     ///
     /// # Errors
-    /// No such agent; the database does not work.
+    /// No such agent; it has all the keys that one may have; the database does not work.
     pub async fn add_key(
         &self,
         actor: &Actor,
@@ -31,6 +32,7 @@ impl Registry {
         let key = AgentKey::generate(at, random()?);
         let mut writing = self.write().await?;
         let agent = one(&mut writing.session(), agent).await?;
+        make_room(&mut writing.session(), &agent.keys, at).await?;
         let grant = put_new(&mut writing.session(), agent.id, &key, new, at).await?;
         writing.record(&entry(actor, "agent_key.created", &agent, None, Some(&grant), at)).await?;
         self.commit_agent(writing, agent.id).await?;
@@ -41,7 +43,8 @@ impl Registry {
     /// one ends.
     ///
     /// # Errors
-    /// No such key of this agent; the database does not work.
+    /// No such key of this agent; it has all the keys that one may have, for both go on beside each other; the database does not
+    /// work.
     pub async fn rotate_key(
         &self,
         actor: &Actor,
@@ -54,21 +57,23 @@ impl Registry {
         let mut writing = self.write().await?;
         let agent = one(&mut writing.session(), agent).await?;
         let old = own_key(&agent, key)?;
-        if old.expires_at.is_some_and(|end| end <= at) {
+        if old.has_ended(at) {
             return Err(RegistryError::EndedKey(key));
         }
         let end = at.plus(overlap_ms.max(0));
         let end = old.expires_at.map_or(end, |earlier| earlier.min(end));
-        agents::expire_key(&mut writing.session(), key, end).await?;
-        let KeyGrant { per_request, expires_at, .. } = *old;
-        let new = NewKey { per_request, scopes: old.scopes.clone(), expires_at };
+        let expires_at = agents::rotate_key(&mut writing.session(), key, (at, end)).await?;
+        let ended = KeyGrant { expires_at: Some(end), ..old.clone() };
+        let others = agent.keys.iter().filter(|other| other.id != key).cloned();
+        make_room(&mut writing.session(), &others.chain([ended]).collect::<Vec<_>>(), at).await?;
+        let new = NewKey { per_request: old.per_request, scopes: old.scopes.clone(), expires_at };
         let grant = put_new(&mut writing.session(), agent.id, &made, new, at).await?;
         writing.record(&entry(actor, "agent_key.rotated", &agent, Some(old), Some(&grant), at)).await?;
         self.commit_agent(writing, agent.id).await?;
         Ok((ShownKey { grant, key: made }, end))
     }
 
-    /// Ends a key at once.
+    /// Ends a key at once, and for good: the file does not bring one back that was stolen.
     ///
     /// # Errors
     /// No such key of this agent; the database does not work.
@@ -77,6 +82,7 @@ impl Registry {
         let mut writing = self.write().await?;
         let agent = one(&mut writing.session(), agent).await?;
         let old = own_key(&agent, key)?;
+        revoked::remember(&mut writing.session(), key, at).await?;
         agents::remove_key(&mut writing.session(), key).await?;
         writing.record(&entry(actor, "agent_key.revoked", &agent, Some(old), None, at)).await?;
         self.commit_agent(writing, agent.id).await
@@ -101,6 +107,27 @@ impl Registry {
         }
         writing.commit().await
     }
+}
+
+/// Refuses one live key more than an agent may have, and forgets the ended ones that are old, or too many: every look at an
+/// agent reads them all.
+async fn make_room(
+    session: &mut Session<'_>,
+    keys: &[KeyGrant],
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    let (mut ended, live): (Vec<&KeyGrant>, Vec<_>) = keys.iter().partition(|key| key.has_ended(at));
+    if live.len() >= KEYS_MAX as usize {
+        return Err(RegistryError::TooMany("keys of this agent", KEYS_MAX));
+    }
+    ended.sort_by_key(|key| Reverse(key.expires_at));
+    let oldest = at.plus(-ENDED_KEY_MS);
+    for (place, key) in ended.into_iter().enumerate() {
+        if place >= ENDED_KEYS_MAX || key.has_ended(oldest) {
+            agents::remove_key(session, key.id).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn put_new(
@@ -147,4 +174,4 @@ fn entry<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

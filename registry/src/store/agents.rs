@@ -154,7 +154,8 @@ pub(crate) async fn put_key(
         "insert into agent_key (id, agent, secret_hash, per_request, expires_at, source, created_at, scopes)
          values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (id) do update set secret_hash = excluded.secret_hash, per_request = excluded.per_request,
-         expires_at = excluded.expires_at, scopes = excluded.scopes where agent_key.agent = excluded.agent";
+         expires_at = excluded.expires_at, scopes = excluded.scopes, rotated_at = null, term = null
+         where agent_key.agent = excluded.agent";
     let done = execute!(
         session,
         sqlx::query(SQL)
@@ -170,15 +171,19 @@ pub(crate) async fn put_key(
     Ok(done == 1)
 }
 
-/// Lets a key end.
-pub(crate) async fn expire_key(
+/// Lets a key end because it is rotated; when it would have ended without.
+pub(crate) async fn rotate_key(
     session: &mut Session<'_>,
     key: KeyId,
-    end: UnixMillis,
-) -> Result<(), StoreError> {
-    const SQL: &str = "update agent_key set expires_at = $2 where id = $1";
-    execute!(session, sqlx::query(SQL).bind(&key.as_bytes()[..]).bind(end.0))?;
-    Ok(())
+    (at, end): (UnixMillis, UnixMillis),
+) -> Result<Option<UnixMillis>, StoreError> {
+    const SQL: &str =
+        "update agent_key set term = case when rotated_at is null then expires_at else term end,
+         rotated_at = coalesce(rotated_at, $2), expires_at = $3 where id = $1 returning term";
+    let term: Option<i64> = on_either!(session, c => {
+        sqlx::query_scalar(SQL).bind(&key.as_bytes()[..]).bind(at.0).bind(end.0).fetch_one(c)
+    })?;
+    Ok(term.map(UnixMillis))
 }
 
 /// Writes down that keys were used at this time, where they were not used later.

@@ -69,21 +69,25 @@ pub(crate) async fn untold(
     (after, last): (u64, u64),
     limit: u32,
 ) -> Result<Vec<Event>, StoreError> {
-    const SQL: &str = concat!("select ", event_columns!(), " from event where position > $1 and position <= $2
-         and (cast($3 as text) is null or provider = $3) and (cast($4 as text) is null or owner = $4)
-         and (cast($5 as text) is null or type in (select value from json_each($5)))
-         and not exists (select 1 from webhook_delivery d where d.webhook = $6 and d.position = event.position)
-         order by position limit $7");
+    const SQL: &str = concat!("select ", event_columns!(), " from event where position > ");
+    const NO_ROW: &str = " and not exists (select 1 from webhook_delivery d where d.position = event.position and d.webhook = ";
     let types = webhook.types.as_ref().and_then(|types| serde_json::to_string(types).ok());
-    let rows: Vec<EventRow> = on_either!(session, c => sqlx::query_as(SQL)
-        .bind(signed(after))
-        .bind(signed(last))
-        .bind(&webhook.tenant.provider)
-        .bind(&webhook.tenant.owner)
-        .bind(&types)
-        .bind(&webhook.id.as_bytes()[..])
-        .bind(i64::from(limit))
-        .fetch_all(c))?;
+    let rows: Vec<EventRow> = on_either!(session, c => async {
+        let mut query = QueryBuilder::new(SQL);
+        query.push_bind(signed(after)).push(" and position <= ").push_bind(signed(last));
+        if let Some(provider) = &webhook.tenant.provider {
+            query.push(" and provider = ").push_bind(provider);
+        }
+        if let Some(owner) = &webhook.tenant.owner {
+            query.push(" and owner = ").push_bind(owner);
+        }
+        if let Some(types) = &types {
+            query.push(" and type in (select value from json_each(").push_bind(types).push("))");
+        }
+        query.push(NO_ROW).push_bind(webhook.id.as_bytes().to_vec());
+        query.push(") order by position limit ").push_bind(i64::from(limit));
+        query.build_query_as().fetch_all(c).await
+    })?;
     rows.into_iter().map(EventRow::read).collect()
 }
 

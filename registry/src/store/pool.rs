@@ -22,6 +22,9 @@ use crate::database::Database;
 /// Connections kept open: readers beside the one writer.
 pub(crate) const CONNECTIONS_MAX: u32 = 4;
 
+/// Those of [`Pool::apart`].
+pub(crate) const CONNECTIONS_APART_MAX: u32 = 2;
+
 /// How long a connection, or the lock of another writer, is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -117,12 +120,13 @@ impl Pool {
                 Ok(Self::Sqlite(pool))
             }
             Database::Postgres { url } => {
-                let pool = connect_postgres(url.expose()).await?;
                 let mut migrator = sqlx::migrate!("../migrations/postgres/registry");
                 // By the migrator, under its lock: two processes may start at once.
                 migrator.create_schema("registry");
-                migrator.run(&pool).await?;
-                Ok(Self::Postgres(pool))
+                let unhurried = connect_postgres(url.expose(), SESSION).await?;
+                migrator.run(&unhurried).await?;
+                unhurried.close().await;
+                Ok(Self::Postgres(connect_postgres(url.expose(), HURRIED).await?))
             }
         }
     }
@@ -147,12 +151,27 @@ impl Pool {
                 let options = PgConnectOptions::from_str(url.expose())?;
                 let first = answer(PgConnection::connect_with(&options)).await?;
                 let _ = first.close().await;
-                let pool = connect_postgres(url.expose()).await?;
+                let pool = connect_postgres(url.expose(), HURRIED).await?;
                 let exists: bool = answer(
                     sqlx::query_scalar("select to_regclass('registry.agent') is not null").fetch_one(&pool),
                 )
                 .await?;
                 Ok(exists.then_some(Self::Postgres(pool)))
+            }
+        }
+    }
+
+    /// Connections of their own to the same database, opened when they are wanted: what a paid request looks up does not wait
+    /// behind what the management API reads.
+    pub(crate) fn apart(&self) -> Self {
+        match self {
+            Self::Sqlite(pool) => {
+                let options = pool.options().clone().max_connections(CONNECTIONS_APART_MAX);
+                Self::Sqlite(options.connect_lazy_with((*pool.connect_options()).clone()))
+            }
+            Self::Postgres(pool) => {
+                let options = pool.options().clone().max_connections(CONNECTIONS_APART_MAX);
+                Self::Postgres(options.connect_lazy_with((*pool.connect_options()).clone()))
             }
         }
     }
@@ -247,6 +266,11 @@ impl Transaction {
 const SESSION: &str = "
 set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s'";
 
+/// The same, but for those that migrate: a statement whose answer nobody awaits any more ([`ANSWER_MAX`]) does not run on.
+const HURRIED: &str = "
+set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s';
+set statement_timeout to '5s'";
+
 async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(directory.join(FILE))
@@ -265,13 +289,15 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError>
     Ok(pool.connect_with(options.busy_timeout(WAIT_MAX)).await?)
 }
 
-async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
+async fn connect_postgres(url: &str, session: &'static str) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url)?.application_name("faregate registry");
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(WAIT_MAX)
         // Not a parameter of the connection: poolers refuse those.
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }));
+        .after_connect(move |connection, _| {
+            Box::pin(async move { connection.execute(session).await.map(drop) })
+        });
     Ok(pool.connect_with(options).await?)
 }
 

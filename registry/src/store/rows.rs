@@ -59,7 +59,7 @@ pub(super) struct KeyHolderRow {
 
 impl AgentRow {
     pub(super) fn access(self, key: Option<KeyGrant>) -> Result<Access, StoreError> {
-        let policy = self.policy()?;
+        let policy = Arc::new(self.policy()?);
         let (agent, wallet) = (self.id()?, WalletId::from_bytes(array(&self.wallet)?));
         let frozen = self.frozen || self.wallet_frozen == Some(true);
         Ok(Access { agent, name: self.name.into(), wallet, policy, key, frozen })

@@ -10,6 +10,7 @@ use super::{
 use crate::journal::{Actor, Entry, PAGE_MAX, Subject, Tenant};
 use crate::registry::{Registry, RegistryError, random};
 use crate::store::{Session, deliveries, journal, webhooks as store};
+use crate::writing::Writing;
 
 // === impl Registry ===
 
@@ -239,6 +240,24 @@ impl Webhook {
             None => (),
         }
     }
+}
+
+/// Disables what a provider that goes made for itself. What the operator made for it is the operator's.
+pub(crate) async fn disable_of_provider(
+    writing: &mut Writing<'_>,
+    actor: &Actor,
+    provider: &str,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    // One has at most WEBHOOKS_MAX.
+    for before in store::list(&mut writing.session(), &Tenant::provider(provider), None, PAGE_MAX).await? {
+        if before.disabled.is_none() {
+            let after = Webhook { disabled: Some(Disabled::Asked), ..before.clone() };
+            store::update(&mut writing.session(), &after).await?;
+            writing.record(&entry(actor, "webhook.disabled", (Some(&before), Some(&after)), at)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn known(session: &mut Session<'_>, id: WebhookId) -> Result<Webhook, RegistryError> {

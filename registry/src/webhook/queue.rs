@@ -8,7 +8,7 @@ use domain::{UnixMillis, WebhookId};
 use super::{Delivery, Disabled, Webhook, edit};
 use crate::journal::{Actor, ActorKind, Event, PAGE_MAX};
 use crate::registry::{Registry, RegistryError};
-use crate::store::{deliveries, webhooks as store};
+use crate::store::{deliveries, journal, webhooks as store};
 
 /// Nothing but failures for so long, in milliseconds, ends it: 5 days (case W8).
 pub const FAILING_MS_MAX: i64 = 5 * 24 * 60 * 60 * 1000;
@@ -21,6 +21,9 @@ const DELIVERED_MAX: u32 = 10_000;
 const DEAD_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
 const DEAD_MAX: u32 = 100_000;
 
+/// Positions of the log that one look for a receiver goes through: what it wants to hear of may never come.
+const STRETCH_MAX: u64 = 20_000;
+
 /// A process that sends.
 pub type Sender = [u8; 16];
 
@@ -31,6 +34,8 @@ pub struct Stretch {
     pub events: Vec<Event>,
     /// Nothing else that it wants to hear of lies at or before this position.
     pub end: u64,
+    /// The log goes on behind it.
+    pub more: bool,
 }
 
 /// A delivery that is due.
@@ -97,20 +102,33 @@ impl Registry {
         Ok(store::enabled(&mut connection.session()).await?)
     }
 
-    /// What a receiver is to be told after a position.
+    /// What a receiver is to be told after a position. A look ends after a stretch of the log, whatever it found.
     ///
     /// # Errors
     /// The database does not work.
     pub async fn stretch(&self, webhook: &Webhook, after: u64, limit: u32) -> Result<Stretch, RegistryError> {
+        self.stretch_of(webhook, after, (limit, STRETCH_MAX)).await
+    }
+
+    /// Goes through at most `stretch_max` positions.
+    pub(super) async fn stretch_of(
+        &self,
+        webhook: &Webhook,
+        after: u64,
+        (limit, stretch_max): (u32, u64),
+    ) -> Result<Stretch, RegistryError> {
         let mut connection = self.shared.pool.acquire().await?;
         let session = &mut connection.session();
         // First: what is committed later lies behind it, what lies before it is committed.
-        let last = crate::store::journal::last_position(session).await?;
+        let last = journal::last_position(session).await?;
+        // The log loses its beginning, and nobody is told of what is gone.
+        let first = journal::position_after(session, after).await?.unwrap_or(last);
+        let end = first.saturating_add(stretch_max).min(last);
         let limit = limit.min(PAGE_MAX);
-        let events = deliveries::untold(session, webhook, (after, last), limit).await?;
+        let events = deliveries::untold(session, webhook, (after, end), limit).await?;
         let full = u32::try_from(events.len()).is_ok_and(|count| count == limit);
-        let end = events.last().filter(|_| full).map_or(last, |event| event.position);
-        Ok(Stretch { events, end: end.max(after) })
+        let end = events.last().filter(|_| full).map_or(end, |event| event.position).max(after);
+        Ok(Stretch { events, end, more: end < last })
     }
 
     /// Deliveries whose time has come, the one that waited longest first.

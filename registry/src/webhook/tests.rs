@@ -131,6 +131,26 @@ async fn a_stretch_ends_where_nothing_else_is_to_be_told_and_is_read_in_pieces()
 }
 
 #[tokio::test]
+async fn a_look_ends_after_so_much_of_the_log_and_the_next_one_goes_on_there() {
+    let house = House::new().await;
+    let webhook = house.webhook(Some(&["agent.frozen"]), Tenant::provider("acme")).await;
+    let mut last = webhook.position;
+    for _ in 0..5 {
+        last = house.event("agent.thawed", Tenant::owner(Some("lab"))).await;
+    }
+    let (mut end, mut looks) = (webhook.position, 0);
+    loop {
+        let stretch = house.registry.stretch_of(&webhook, end, (9, 2)).await.unwrap();
+        assert!(stretch.events.is_empty() && stretch.end > end && stretch.end - end <= 3);
+        (end, looks) = (stretch.end, looks + 1);
+        if !stretch.more {
+            break;
+        }
+    }
+    assert_eq!((end, looks), (last, 2));
+}
+
+#[tokio::test]
 async fn an_unknown_type_and_one_too_many_are_refused() {
     let house = House::new().await;
     let new = |types: Option<Vec<String>>| NewWebhook {

@@ -160,7 +160,7 @@ async fn what_payers_are_given_back_and_what_a_provider_earned_leave_the_treasur
     let part = house.refund(&payments[1], Some("$0.0005"), "part").await.expect_status(200).json();
     let again = house.refund(&payments[1], Some("$0.0005"), "part").await.expect_status(200).json();
     assert_eq!(part["id"], again["id"]);
-    let more = house.refund(&payments[2], Some("$0.000001"), "more").await;
+    let more = house.refund(&payments[2], Some("$0.0001"), "more").await;
     assert_eq!((more.status, more.json()["code"].clone()), (409, json!("refund_limit")));
     house.over(2).await;
     assert_eq!(house.0.network.balance(payers[0].address()).await, 10_000);

@@ -46,6 +46,7 @@ impl Disk {
             let back = given.back.get_or_insert_with(GivenBack::default);
             back.amount += row.refunded.amount.atomic();
             back.fee += row.refunded.fee.atomic();
+            back.parts += 1;
             assert_eq!(back.amount + row.refunded.remains.atomic(), given.row.gross.atomic());
             assert_eq!(amount(back.fee), given.row.fee.pro_rata(amount(back.amount), given.row.gross));
             self.given.refunds.extend(row.idempotency_key.clone().map(|key| (key, row.refunded)));

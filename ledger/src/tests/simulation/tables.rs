@@ -221,8 +221,9 @@ impl Tables {
     /// What was given back of a payment, if anything.
     pub(super) fn back(&self, row: &PaymentRow) -> Option<GivenBack> {
         self.refunds_of(row).fold(None, |back, refunded| {
-            let GivenBack { amount, fee } = back.unwrap_or_default();
-            Some(GivenBack { amount: amount + refunded.amount.atomic(), fee: fee + refunded.fee.atomic() })
+            let GivenBack { amount, fee, parts } = back.unwrap_or_default();
+            let (amount, fee) = (amount + refunded.amount.atomic(), fee + refunded.fee.atomic());
+            Some(GivenBack { amount, fee, parts: parts + 1 })
         })
     }
 

@@ -251,12 +251,13 @@ impl World {
         let mut units = None;
         if part {
             let left = paid.map_or(0, |paid| paid.units - paid.back);
+            let least = paid.map_or(1, |paid| (paid.units / 100).max(1));
             let another =
                 self.model.refunding.iter().any(|(_, other, much)| *other == attempt && much.is_some());
-            if left < 2 || another {
+            if left <= least || another {
                 return;
             }
-            units = Some(self.random.between(1, left - 1));
+            units = Some(self.random.between(least, left - 1));
         }
         let ticket = self.number();
         self.model.refunding.push((ticket, attempt, units));

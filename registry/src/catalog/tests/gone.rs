@@ -4,13 +4,35 @@ use domain::PayoutDestination;
 
 use super::*;
 use crate::api_key::{NewApiKey, Role};
+use crate::journal::Tenant;
 use crate::payout::PayoutDestinations;
 use crate::registry::tests::OPERATOR;
+use crate::webhook::{Disabled, NewWebhook};
 
 async fn key_of(registry: &Registry, provider: &str) -> crate::ApiKey {
     let role = Role::Provider(provider.to_owned());
     let new = NewApiKey { name: "books".to_owned(), role, read_only: false, scopes: None, expires_at: None };
     registry.create_api_key(&OPERATOR, new).await.unwrap().0
+}
+
+#[tokio::test]
+async fn the_receivers_of_a_provider_that_is_gone_hear_nothing_of_who_takes_its_name() {
+    let place = Place::new();
+    let (registry, _) = opened(&place).await;
+    let hook = async |provider: &str, of_operator: bool| {
+        let (url, tenant) = ("https://example.com/hook".to_owned(), Tenant::provider(provider));
+        let new = NewWebhook { url, types: None, tenant, of_operator };
+        registry.create_webhook(&OPERATOR, new).await.unwrap().id
+    };
+    let (its, ours, other) =
+        (hook("acme", false).await, hook("acme", true).await, hook("filed", false).await);
+    registry.apply_bundle(&operator(), Bundle::default(), true).await.unwrap();
+    registry.create_provider(&operator(), provider("acme")).await.unwrap();
+    let disabled = async |id| registry.webhook(id).await.unwrap().unwrap().disabled;
+    assert_eq!(disabled(its).await, Some(Disabled::Asked));
+    assert_eq!((disabled(ours).await, disabled(other).await), (None, None));
+    let told = events(&registry).await;
+    assert_eq!(told.iter().filter(|told| told.starts_with("webhook.disabled")).count(), 1, "{told:?}");
 }
 
 #[tokio::test]

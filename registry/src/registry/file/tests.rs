@@ -82,12 +82,13 @@ async fn a_restart_with_the_same_words_undoes_nothing_that_was_changed_since() {
     let registry = open(&place, &clock).await;
     let signer = Address::repeat_byte(0x11);
     let key = AgentKey::generate(registry.now(), [5; 42]);
-    let text = |limit: &str| {
+    let with = |limit: &str, key: &AgentKey| {
         format!(
             "[[agents]]\nname = \"x\"\nper_day = \"{limit}\"\nsigners = [\"{signer}\"]\nkeys = [{{ hash = \"{}\" }}]\n",
             key.hash()
         )
     };
+    let text = |limit: &str| with(limit, &key);
     let agent = registry.upsert_agents(&agents(&text("$5"))).await.unwrap().remove(0);
     let tight = SpendingPolicy { per_day: Amount::from_atomic(1), ..SpendingPolicy::default() };
     registry.set_policy(&OPERATOR, (agent.id, |_| true), &tight).await.unwrap();
@@ -106,6 +107,12 @@ async fn a_restart_with_the_same_words_undoes_nothing_that_was_changed_since() {
 
     // Other words are applied, and so are the same ones after they were gone.
     registry.remove_signer(&OPERATOR, other, signer).await.unwrap();
+    let told = refused(&registry, &place, &text("$6")).await;
+    let [(line, place, message)] = &told[..] else { panic!("one key was stolen: {told:?}") };
+    assert_eq!((*line, place.as_str()), (Some(5), "agents[0].keys[0].hash"));
+    assert!(message.contains(&key.id().to_string()) && message.contains("was revoked"), "{message}");
+    let next = AgentKey::generate(registry.now(), [6; 42]);
+    let text = |limit: &str| with(limit, &next);
     let changed = registry.upsert_agents(&agents(&text("$6"))).await.unwrap().remove(0);
     assert_eq!(changed.policy.per_day.unwrap().to_string(), "$6.00");
     assert_eq!((changed.signers.len(), changed.keys.len()), (1, 1));

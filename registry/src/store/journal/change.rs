@@ -2,7 +2,7 @@
 
 use domain::{ChangeId, UnixMillis};
 use serde_json::Value;
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 
 use super::{Next, document, number, signed};
 use crate::journal::{Chain, Change, Entry, Filter, Tenant};
@@ -98,35 +98,30 @@ pub(crate) async fn changes_before(
     limit: u32,
     filter: &Filter,
 ) -> Result<Vec<Change>, StoreError> {
-    // Each condition is off where its value is null; the subject's comes with an index of its own.
-    const SQL: &str = concat!(
-        "select ",
-        change_columns!(),
-        " from change where seq < $1 and ($3 is null or provider = $3) and ($4 is null or owner = $4)
-         and ($5 is null or subject_kind = $5) order by seq desc limit $2"
-    );
-    const SUBJECT: &str = concat!(
-        "select ",
-        change_columns!(),
-        " from change where subject_kind = $5 and subject = $6 and seq < $1
-         and ($3 is null or provider = $3) and ($4 is null or owner = $4) order by seq desc limit $2"
-    );
+    const SQL: &str = concat!("select ", change_columns!(), " from change where seq < ");
     let (kind, subject) = match &filter.subject {
-        Some((kind, subject)) => (Some(kind.as_str()), subject.as_deref()),
+        Some((kind, subject)) => (Some(kind), subject.as_ref()),
         None => (None, None),
     };
-    let (before, limit) = (signed(before), i64::from(limit));
-    let (provider, owner) = (filter.provider.as_deref(), filter.owner.as_deref());
-    let rows: Vec<ChangeRow> = match subject {
-        None => {
-            on_either!(session, c => sqlx::query_as(SQL).bind(before).bind(limit).bind(provider).bind(owner)
-            .bind(kind).fetch_all(c))?
+    // Only the conditions there are: one that is off where its value is null lets no index serve the others, and a tenant's look
+    // goes through everybody's entries.
+    let conditions = [
+        (" and provider = ", filter.provider.as_ref()),
+        (" and owner = ", filter.owner.as_ref()),
+        (" and subject_kind = ", kind),
+        (" and subject = ", subject),
+    ];
+    let rows: Vec<ChangeRow> = on_either!(session, c => async {
+        let mut query = QueryBuilder::new(SQL);
+        query.push_bind(signed(before));
+        for (condition, value) in conditions {
+            if let Some(value) = value {
+                query.push(condition).push_bind(value);
+            }
         }
-        Some(subject) => {
-            on_either!(session, c => sqlx::query_as(SUBJECT).bind(before).bind(limit).bind(provider).bind(owner)
-                .bind(kind).bind(subject).fetch_all(c))?
-        }
-    };
+        query.push(" order by seq desc limit ").push_bind(i64::from(limit));
+        query.build_query_as().fetch_all(c).await
+    })?;
     rows.into_iter().map(ChangeRow::read).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Rows of `event`: what was told to streams and webhooks, in the order of its positions.
 
 use domain::{EventId, UnixMillis};
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 
 use super::{Next, document, number, signed};
 use crate::journal::{Event, Filter, NewEvent, Tenant, Wanted};
@@ -99,25 +99,24 @@ pub(crate) async fn find_events(
     filter: &Filter,
     wanted: &Wanted,
 ) -> Result<Vec<Event>, StoreError> {
-    // Each condition is off where its value is null.
-    const SQL: &str = concat!(
-        "select ",
-        event_columns!(),
-        " from event where position > $1 and position <= $2
-         and ($4 is null or provider = $4) and ($5 is null or owner = $5)
-         and ($6 is null or type = $6) and ($7 is null or subject = $7) order by position limit $3"
-    );
-    let (provider, owner) = (filter.provider.as_deref(), filter.owner.as_deref());
-    let (kind, subject) = (wanted.kind.as_deref(), wanted.subject.as_deref());
-    let rows: Vec<EventRow> = on_either!(session, c => sqlx::query_as(SQL)
-        .bind(signed(after))
-        .bind(signed(end))
-        .bind(i64::from(limit))
-        .bind(provider)
-        .bind(owner)
-        .bind(kind)
-        .bind(subject)
-        .fetch_all(c))?;
+    const SQL: &str = concat!("select ", event_columns!(), " from event where position > ");
+    let conditions = [
+        (" and provider = ", &filter.provider),
+        (" and owner = ", &filter.owner),
+        (" and type = ", &wanted.kind),
+        (" and subject = ", &wanted.subject),
+    ];
+    let rows: Vec<EventRow> = on_either!(session, c => async {
+        let mut query = QueryBuilder::new(SQL);
+        query.push_bind(signed(after)).push(" and position <= ").push_bind(signed(end));
+        for (condition, value) in conditions {
+            if let Some(value) = value {
+                query.push(condition).push_bind(value);
+            }
+        }
+        query.push(" order by position limit ").push_bind(i64::from(limit));
+        query.build_query_as().fetch_all(c).await
+    })?;
     rows.into_iter().map(EventRow::read).collect()
 }
 
