@@ -240,8 +240,8 @@ async fn a_transaction_that_is_named_in_capitals_or_not_pays_once() {
     let books = Books::new();
     let [one, other] = left_unknown(&books, [1, 2]).await;
     let as_written = TransactionId::Named("0xABCD".parse().unwrap());
-    books.ledger.close(one.payment, Close::Moved(as_written)).await.unwrap();
-    let again = books.ledger.close(other.payment, Close::Moved(moved("0xAbCd"))).await;
+    books.ledger.close(one.payment, Close::Moved(as_written.into())).await.unwrap();
+    let again = books.ledger.close(other.payment, Close::Moved(moved("0xAbCd").into())).await;
     assert_eq!(again, Err(LedgerError::TransactionSpent));
     assert_eq!(books.ledger.settled_by(SOLANA, moved("0xabcd")).await.unwrap(), Some(one.payment));
     books.ledger.close(other.payment, Close::Void).await.unwrap();

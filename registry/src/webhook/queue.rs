@@ -22,7 +22,7 @@ const DEAD_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
 const DEAD_MAX: u32 = 100_000;
 
 /// Positions of the log that one look for a receiver goes through: what it wants to hear of may never come.
-const STRETCH_MAX: u64 = 20_000;
+pub(super) const STRETCH_MAX: u64 = 20_000;
 
 /// A process that sends.
 pub type Sender = [u8; 16];

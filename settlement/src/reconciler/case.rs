@@ -17,7 +17,7 @@ const TIME_LEFT_MIN: u64 = 6;
 /// What is known of a payment now.
 enum Case {
     /// So many units moved, and what the books are told of that.
-    Moved(Moved, U256),
+    Moved(Box<Moved>, U256),
     /// It never will.
     Never,
     /// Neither yet.
@@ -41,7 +41,7 @@ impl Shared {
             }
         };
         let (evidence, closed) = match case {
-            Case::Moved(moved, value) => (close(moved, value), Closed::Moved),
+            Case::Moved(moved, value) => (close(*moved, value), Closed::Moved),
             Case::Never => (Close::Void, Closed::Void),
             Case::Open => return self.end(&open),
         };
@@ -64,7 +64,7 @@ impl Shared {
                     let transaction = moved.transaction;
                     tracing::error!(payment = %open.payment, %transaction, %value, "another amount has moved than is due");
                 }
-                let written = self.ledger.settled(open.payment, moved).await;
+                let written = self.ledger.settled(open.payment, *moved).await;
                 self.written(&open, Closed::Settled, written);
             }
             Case::Never => {
@@ -111,7 +111,7 @@ impl Shared {
         let is_void_for_long = self.known.lock().void(&open.payment, is_void, self.rail.now());
         match evidence {
             Evidence::Moved { transaction, value, .. } => {
-                return Case::Moved(moved.unwrap_or_else(|| transaction.into()), value);
+                return Case::Moved(Box::new(moved.unwrap_or_else(|| transaction.into())), value);
             }
             Evidence::Void if is_void_for_long => return Case::Never,
             Evidence::Unused { at } if at >= signed.valid_before() => return Case::Never,
@@ -146,7 +146,7 @@ impl Shared {
     /// All that was asked for.
     async fn moved(&self, open: &OpenIntent, signed: &Signed, transaction: B256) -> Case {
         let moved = self.rail.moved(signed, open.amount, transaction).await;
-        Case::Moved(moved, units(open.amount))
+        Case::Moved(Box::new(moved), units(open.amount))
     }
 
     async fn ask(&self, open: &OpenIntent, signed: &Signed) -> Case {
