@@ -1,21 +1,21 @@
-//! [`Problem`]: everything the management API says no with, and the one place that maps it to HTTP (RFC 9457).
+//! [`Problem`]: everything the management API says no with, and the one place that maps it to HTTP (RFC 9457). Next: [`view`] for how it is
+//! written.
+
+mod view;
 
 use std::time::Duration;
 
-use axum::Json;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use domain::identifier::IdentifierError;
 use ledger::LedgerError;
 use registry::document::Mistake;
 use registry::{RegistryError, StoreError};
-use serde::Serialize;
 use thiserror::Error;
-use utoipa::ToSchema;
 
 use crate::fields::FieldError;
 use crate::wallets::opening::OpeningError;
+
+pub(crate) use view::ProblemView;
 
 /// Why a call failed. Nothing was changed, but for what [`Problem::Timeout`] and [`Problem::OutcomeUnknown`] say.
 #[derive(Debug, Error)]
@@ -124,25 +124,6 @@ pub(crate) enum Problem {
     Timeout,
     #[error("the call failed; the log says why")]
     Internal,
-}
-
-/// A problem as it is told (RFC 9457).
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ProblemView {
-    /// `urn:faregate:problem:` and the code.
-    #[serde(rename = "type")]
-    kind: String,
-    /// The status in words.
-    title: Option<&'static str>,
-    /// The status.
-    status: u16,
-    /// A stable word for programs.
-    code: &'static str,
-    /// A sentence for people.
-    detail: String,
-    /// Every field that cannot be used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<Vec<FieldError>>,
 }
 
 // === impl Problem ===
@@ -369,33 +350,6 @@ impl From<RegistryError> for Problem {
             RegistryError::Store(away) if away.is_away() => Self::away(&away),
             _ => Self::internal(&error),
         }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = self.status();
-        let body = ProblemView {
-            kind: format!("urn:faregate:problem:{}", self.code()),
-            title: status.canonical_reason(),
-            status: status.as_u16(),
-            code: self.code(),
-            detail: self.to_string(),
-            errors: match &self {
-                Self::Fields(errors) => Some(errors.clone()),
-                _ => None,
-            },
-        };
-        let mut response = (status, Json(body)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
     }
 }
 

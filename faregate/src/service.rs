@@ -11,6 +11,7 @@ mod errands;
 mod inherited;
 pub(crate) mod networks;
 mod notify;
+mod open_metrics;
 mod outbox;
 mod outgoing_metrics;
 pub(crate) mod outlets;

@@ -1,5 +1,7 @@
 //! What is said where the database is away: nothing was done, unless something was, or nobody knows.
 
+use axum::response::IntoResponse;
+
 use super::*;
 
 /// Status, and whether it says that nothing was done.

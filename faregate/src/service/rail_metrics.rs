@@ -14,6 +14,7 @@ use settlement::evm::Unable;
 use settlement::rail::{Closed, RailObserver};
 use settlement::reconciler::Open;
 
+use super::open_metrics::OpenMetrics;
 use super::settler_metrics::SettlerMetrics;
 
 /// Seconds, from a chain of a block each 200 ms to one that waits for confirmations.
@@ -27,13 +28,11 @@ const ENDS: [&str; 4] = ["moved", "void", "settled", "written_off"];
 pub(super) struct RailMetrics {
     settlements: IntCounterVec,
     seconds: HistogramVec,
-    unknown: IntGauge,
-    due: IntGauge,
+    open: OpenMetrics,
     closed: IntCounterVec,
     written_off_units: IntCounterVec,
     differences: IntGauge,
     suspense: IntGauge,
-    unreadable: IntGauge,
     dropped: IntCounter,
     facilitators: IntGaugeVec,
     nodes: IntGaugeVec,
@@ -106,21 +105,7 @@ impl RailMetrics {
                 &["network"],
                 registry
             )?,
-            unknown: register_int_gauge_with_registry!(
-                "faregate_chain_payments_unknown",
-                "Payments on public networks of which nobody knows yet whether their value moved.",
-                registry
-            )?,
-            due: register_int_gauge_with_registry!(
-                "faregate_chain_payments_due",
-                "Captured payments on public networks that are not settled for good yet, as far as they were read.",
-                registry
-            )?,
-            unreadable: register_int_gauge_with_registry!(
-                "faregate_chain_payments_unreadable",
-                "Open payments on public networks that cannot be read in the books: they stay open until a person sees to them.",
-                registry
-            )?,
+            open: OpenMetrics::new(registry)?,
             closed: register_int_counter_vec_with_registry!(
                 "faregate_chain_closed_total",
                 "Open payments on public networks that were closed, by what the chain showed.",
@@ -179,9 +164,7 @@ impl RailObserver for RailMetrics {
     }
 
     fn open(&self, open: Open) {
-        self.unknown.set(i64::try_from(open.unknown).unwrap_or(i64::MAX));
-        self.due.set(i64::try_from(open.due).unwrap_or(i64::MAX));
-        self.unreadable.set(i64::try_from(open.unreadable).unwrap_or(i64::MAX));
+        self.open.set(&open);
     }
 
     fn closed(&self, network: &str, closed: Closed) {
