@@ -47,7 +47,6 @@ pub struct ControlMetrics {
     requests: IntCounterVec,
     settlements: IntCounter,
     settlement_failures: IntCounterVec,
-    settlements_unknown: IntGauge,
     unsettled_seconds: IntGauge,
     webhooks: WebhookMetrics,
     event_lag_seconds: IntGauge,
@@ -122,7 +121,6 @@ impl ControlMetrics {
                 "reason",
                 &SettlementFailure::ALL.map(SettlementFailure::name),
             )?,
-            settlements_unknown: gauge("settlement_unknown", "Payouts whose outcome is not known.")?,
             unsettled_seconds: gauge(
                 "settlement_oldest_unsettled_seconds",
                 "Age of the oldest captured payment that no settlement covers and that one could.",
@@ -168,11 +166,6 @@ impl ControlMetrics {
     /// A settlement or its payout failed.
     pub fn settlement_failed(&self, why: SettlementFailure) {
         self.settlement_failures.with_label_values(&[why.name()]).inc();
-    }
-
-    /// How many payouts have an outcome that is not known.
-    pub fn set_settlements_unknown(&self, payouts: u64) {
-        self.settlements_unknown.set(whole(payouts));
     }
 
     /// How old the oldest payment is that a settlement could cover; zero where there is none.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{SettlementTerms, UnixMillis};
+use domain::{SettlementRules, SettlementTerms, UnixMillis};
 use ledger::{Ledger, LedgerError, Position, Settlement};
 use registry::Registry;
 use settlement::{SettlementError, TermsError, TermsSource, Watcher, Worker};
@@ -52,9 +52,10 @@ impl TermsSource for Terms {
 // === impl Counted ===
 
 impl Watcher for Counted {
-    fn looked(&self, position: &Position, at: UnixMillis) {
-        // Refunds that are more than what was earned wait for the next payments, and are nobody's failure.
-        if let Some(since) = position.oldest_at.filter(|_| position.net > 0) {
+    fn looked(&self, position: &Position, rules: &SettlementRules, at: UnixMillis) {
+        // Too little to be settled with, or refunds that are more than what was earned, wait for the next payments, and are nobody's failure.
+        let is_enough = position.net > 0 && position.net >= rules.amount_min.atomic();
+        if let Some(since) = position.oldest_at.filter(|_| is_enough) {
             self.oldest_ms.fetch_max(at.0.saturating_sub(since.0), Ordering::Relaxed);
         }
     }
@@ -87,5 +88,42 @@ fn reason(error: &SettlementError) -> SettlementFailure {
             | LedgerError::Read(_),
         ) => SettlementFailure::Unavailable,
         SettlementError::Ledger(_) => SettlementFailure::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Amount, Schedule};
+    use prometheus::Registry as Prometheus;
+
+    use super::*;
+
+    fn earned(net: i64) -> Position {
+        Position {
+            provider: "acme".into(),
+            payments: 1,
+            gross: Amount::ZERO,
+            fee: Amount::ZERO,
+            refunds: Amount::ZERO,
+            adjustments: Amount::ZERO,
+            net,
+            oldest_at: Some(UnixMillis(1_000)),
+            unsure_at: None,
+            settled_at: None,
+            pending: Amount::ZERO,
+        }
+    }
+
+    #[test]
+    fn whoever_earned_too_little_to_be_settled_with_is_not_overdue() {
+        let amount_min = Amount::from_atomic(100).unwrap();
+        let rules =
+            SettlementRules { amount_min, age_max_ms: None, schedule: Schedule::Continuous, delay_ms: 0 };
+        let metrics = Arc::new(ControlMetrics::new(&Prometheus::new()).unwrap());
+        let counted = Counted { metrics, oldest_ms: AtomicI64::new(0) };
+        for (net, waits_ms) in [(-1, 0), (99, 0), (100, 9_000)] {
+            counted.looked(&earned(net), &rules, UnixMillis(10_000));
+            assert_eq!(counted.oldest_ms.load(Ordering::Relaxed), waits_ms, "{net}");
+        }
     }
 }

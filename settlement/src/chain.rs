@@ -33,6 +33,9 @@ pub(crate) use proxies::{Movement, count};
 pub(crate) use rpc::Receipt;
 pub(crate) use wallet::{LOOK_GAS, MAKE_GAS, Shown, Standing, data_gas};
 
+/// A transaction that no node shows.
+pub(crate) const UNSHOWN: RpcError = RpcError::Malformed("eth_getTransactionReceipt");
+
 /// Blocks whose logs are asked for at once: what nodes commonly allow.
 const LOG_BLOCKS_MAX: u64 = 1_000;
 
@@ -188,18 +191,18 @@ impl Chain {
         Ok(is_deep && is_shown)
     }
 
-    /// How many permits a transaction moves that are as this one; none where it is not shown.
+    /// How many permits a transaction moves that are as this one.
     ///
     /// # Errors
-    /// See [`RpcError`].
+    /// See [`RpcError`]; [`UNSHOWN`] where the transaction is not shown.
     pub(crate) async fn permits_in(
         &self,
         token: Address,
         (signed, value): (&Permit, U256),
         transaction: B256,
-    ) -> Result<Option<usize>, RpcError> {
-        let receipt = self.receipt(transaction).await?;
-        Ok(receipt.map(|receipt| count(&receipt, (token, signed.from, signed.witness.to, value))))
+    ) -> Result<usize, RpcError> {
+        let receipt = self.receipt_of(transaction).await?;
+        Ok(count(&receipt, (token, signed.from, signed.witness.to, value)))
     }
 
     /// What became of an authorization for this token, looked for from a block on that is older than it.
@@ -259,7 +262,7 @@ impl Chain {
 
     /// The receipt of a transaction whose logs were shown.
     async fn receipt_of(&self, transaction: B256) -> Result<Receipt, RpcError> {
-        self.receipt(transaction).await?.ok_or(RpcError::Malformed("eth_getTransactionReceipt"))
+        self.receipt(transaction).await?.ok_or(UNSHOWN)
     }
 
     /// What a transaction was called with.

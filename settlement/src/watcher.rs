@@ -1,14 +1,14 @@
 //! [`Watcher`]: what the worker tells whoever counts.
 
-use domain::UnixMillis;
+use domain::{SettlementRules, UnixMillis};
 use ledger::{Position, Settlement};
 
 use crate::worker::SettlementError;
 
 /// Hears of every round, for metrics. Must return quickly.
 pub trait Watcher: Send + Sync + 'static {
-    /// A provider was looked at, at this ledger time.
-    fn looked(&self, position: &Position, at: UnixMillis);
+    /// A provider was looked at, at this ledger time: by these rules it is settled with or waits.
+    fn looked(&self, position: &Position, rules: &SettlementRules, at: UnixMillis);
     /// Everybody was looked at.
     fn finished(&self);
     /// A settlement stands.
@@ -22,7 +22,7 @@ pub trait Watcher: Send + Sync + 'static {
 pub struct Unwatched;
 
 impl Watcher for Unwatched {
-    fn looked(&self, _: &Position, _: UnixMillis) {}
+    fn looked(&self, _: &Position, _: &SettlementRules, _: UnixMillis) {}
     fn finished(&self) {}
     fn settled(&self, _: &Settlement) {}
     fn failed(&self, _: Option<&str>, _: &SettlementError) {}

@@ -125,7 +125,7 @@ impl<B: Books> Worker<B> {
         let kept = self.tallies.remove(name);
         let Some(position) = self.books.position(name).await? else { return Ok(None) };
         let now = self.books.time();
-        self.watcher.looked(&position, now);
+        self.watcher.looked(&position, &terms.rules, now);
         let Due::Yes { until, at_least } = due(&terms.rules, &position, now) else {
             // What it has is still true, as long as nothing was settled.
             self.tallies.extend(kept.map(|kept| (Arc::clone(name), kept)));

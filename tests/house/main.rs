@@ -4,6 +4,7 @@
 mod layers;
 mod promises;
 mod reference;
+mod schemas;
 mod tidy;
 
 use std::path::{Path, PathBuf};

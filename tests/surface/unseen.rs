@@ -27,7 +27,7 @@ async fn a_database_that_is_away_is_named_with_what_was_not_checked_and_fails_th
         (
             &["check"][..],
             0,
-            "not seen: routes, providers and agents of the management API, and what providers earned",
+            "not seen: routes, providers and agents of the management API, what providers earned, and what is open on",
         ),
         (&["check"], 0, "as far as can be told without its database)"),
         (&["check", "--require-database"], 1, "1 mistake"),

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use axum::http::Method;
+use axum::http::{Method, Uri};
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
@@ -38,16 +38,21 @@ impl<C: Clock<Instant = Instant> + Clone> Pace<C> {
     ///
     /// # Errors
     /// It is one too many: for so long.
-    pub(crate) fn count(&self, tenant: Option<&str>, method: &Method) -> Result<(), Duration> {
-        let Some(tenant) = tenant.filter(|_| !matches!(*method, Method::GET | Method::HEAD)) else {
-            return Ok(());
-        };
+    pub(crate) fn count(&self, tenant: Option<&str>, method: &Method, uri: &Uri) -> Result<(), Duration> {
+        let Some(tenant) = tenant.filter(|_| changes(method, uri)) else { return Ok(()) };
         if self.made.len() > TENANTS_KEPT {
             self.made.retain_recent();
         }
         let counted = self.made.check_key(&tenant.to_owned());
         counted.map_err(|until| until.wait_time_from(self.clock.now()))
     }
+}
+
+/// Whether a call changes something. What only asks in a body does not, nor what is tried and not done.
+fn changes(method: &Method, uri: &Uri) -> bool {
+    let asks = ["/simulate", "/challenge"].iter().any(|end| uri.path().ends_with(end));
+    let tries = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "dry_run=true"));
+    !matches!(*method, Method::GET | Method::HEAD) && !asks && !tries
 }
 
 #[cfg(test)]
@@ -72,11 +77,19 @@ mod tests {
     fn a_tenant_changes_so_much_at_once_and_so_much_a_second_and_holds_up_nobody_else() {
         let hand = Hand(Arc::new(Mutex::new(Instant::now())));
         let pace = Pace::new(hand.clone());
-        let post = |tenant: Option<&str>| pace.count(tenant, &Method::POST);
+        let agents = Uri::from_static("/v1/agents");
+        let post = |tenant: Option<&str>| pace.count(tenant, &Method::POST, &agents);
         assert!((0..AT_ONCE.get()).all(|_| post(Some("a")).is_ok()));
         let wait = post(Some("a")).unwrap_err();
         assert!(wait <= Duration::from_secs(1) / PER_SECOND.get(), "{wait:?}");
-        assert!(pace.count(Some("a"), &Method::GET).is_ok() && post(Some("b")).is_ok());
+        assert!(pace.count(Some("a"), &Method::GET, &agents).is_ok() && post(Some("b")).is_ok());
+        for asked in [
+            "/v1/agents/agt_a/policy/simulate",
+            "/v1/agents/agt_a/signers/challenge",
+            "/v1/routes?dry_run=true",
+        ] {
+            assert!(pace.count(Some("a"), &Method::POST, &asked.parse().unwrap()).is_ok(), "{asked}");
+        }
         assert!((0..=AT_ONCE.get()).all(|_| post(None).is_ok()));
         *hand.0.lock().unwrap() += Duration::from_secs(1);
         assert!((0..PER_SECOND.get()).all(|_| post(Some("a")).is_ok()));

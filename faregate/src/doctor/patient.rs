@@ -26,6 +26,9 @@ const RELOAD_REFUSED: &str = "faregate_last_reload_failed 1";
 /// What it says of each section that waits for a restart, as far as its name.
 const RESTART_PENDING: &str = "faregate_restart_pending{section=\"";
 
+/// What it says of how far its clock is behind the books, as far as the number.
+const CLOCK_BEHIND: &str = "faregate_ledger_clock_behind_seconds ";
+
 /// Rows of a page.
 const PAGE: usize = 500;
 
@@ -68,6 +71,18 @@ fn waits_for_restart(metrics: &str) -> Option<String> {
     (!sections.is_empty()).then(words)
 }
 
+/// Whether the books were written under a later clock than the process has.
+fn behind_the_books(metrics: &str) -> Option<String> {
+    let seconds: u64 = metrics.lines().find_map(|line| line.strip_prefix(CLOCK_BEHIND))?.parse().ok()?;
+    let words = || {
+        format!(
+            "the process's clock is {seconds} s behind its books: until it has caught up signed payments may be refused, and limits \
+             by time stand still; see LedgerClockBehind in docs/operations.md"
+        )
+    };
+    (seconds > CLOCK_SKEW_MAX.as_secs()).then(words)
+}
+
 /// A listener as it is called from its own machine.
 fn url(mut address: SocketAddr) -> String {
     match address.ip() {
@@ -107,6 +122,7 @@ impl Patient {
         if let Ok(metrics) = self.metrics().await {
             findings.push(Finding::new("last reload", refused_reload(&metrics)));
             findings.push(Finding::new("restart", waits_for_restart(&metrics)));
+            findings.push(Finding::new("time of the books", behind_the_books(&metrics)));
             findings.push(Finding::new("settlers", networks::unable(&metrics)));
             findings.push(Finding::new("other networks", networks::left(&metrics)));
         }
@@ -266,6 +282,14 @@ mod tests {
         let told = waits_for_restart(metrics).unwrap();
         assert!(told.starts_with("[limits], [listen] changed"), "{told}");
         assert_eq!(waits_for_restart("faregate_catalog_version 1\n"), None);
+    }
+
+    #[test]
+    fn the_doctor_says_how_far_the_clock_is_behind_the_books() {
+        let told =
+            |seconds: i64| behind_the_books(&format!("faregate_ledger_clock_behind_seconds {seconds}\n"));
+        assert_eq!((told(5), told(-40)), (None, None));
+        assert!(told(34_560_000).unwrap().contains(" 34560000 s behind"));
     }
 
     #[test]

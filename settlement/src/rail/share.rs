@@ -1,29 +1,54 @@
 //! What the books are to be told of a payment that moved: where its transaction does not say that it is this one, for how many that are alike
 //! it can be booked.
 
+use std::time::Duration;
+
 use domain::{Amount, B256};
 use ledger::{Alike, Moved, Share};
 use protocol::transfer::Transfer;
 
-use super::{Rail, units};
-use crate::chain::{Chain, RpcError};
+use super::{Rail, RailError, units};
+use crate::chain::{Chain, RpcError, UNSHOWN};
 use crate::signed::Signed;
+
+/// How often a transaction is asked for that a node does not show, and the pause between two times: one that lags behind the node which showed
+/// it knows it a moment later.
+const TRIES: usize = 4;
+const PAUSE: Duration = Duration::from_millis(250);
 
 // === impl Rail ===
 
 impl Rail {
-    /// Of a payment of which so much moved in this transaction. Where that cannot be read now, it is booked for one at most: more come to be
-    /// known once it can.
+    /// Of a payment of which so much moved in this transaction, as a settler says. Where that cannot be read now, it is booked for one at most:
+    /// more come to be known once it can.
     pub async fn moved(&self, signed: &Signed, value: Amount, transaction: B256) -> Moved {
-        let share = match self.line(&signed.network) {
-            Ok(line) => share(line.chain(), signed, value, transaction).await,
-            Err(_) => Ok(alike(signed, value, transaction).map(|alike| Share { alike, one_of: 1 })),
-        };
-        let share = share.unwrap_or_else(|error| {
-            tracing::debug!(%transaction, %error, "how many payments a transaction shows cannot be read");
-            alike(signed, value, transaction).map(|alike| Share { alike, one_of: 1 })
-        });
-        Moved { transaction: transaction.into(), share }
+        let mut tries = 1;
+        loop {
+            match self.counted(signed, value, transaction).await {
+                Ok(moved) => return moved,
+                Err(RailError::Nodes(UNSHOWN)) if tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::debug!(%transaction, %error, "how many payments a transaction shows cannot be read");
+                    let share = alike(signed, value, transaction).map(|alike| Share { alike, one_of: 1 });
+                    return Moved { transaction: transaction.into(), share };
+                }
+            }
+        }
+    }
+
+    /// The same as the chain shows it. What cannot be read says nothing: taken for less than there is, it would leave a payment unbooked that
+    /// has moved.
+    pub(crate) async fn counted(
+        &self,
+        signed: &Signed,
+        value: Amount,
+        transaction: B256,
+    ) -> Result<Moved, RailError> {
+        let share = share(self.line(&signed.network)?.chain(), signed, value, transaction).await?;
+        Ok(Moved { transaction: transaction.into(), share })
     }
 }
 
@@ -39,7 +64,7 @@ pub(crate) async fn share(
         return Ok(None);
     };
     let shown = chain.permits_in(signed.token, (permit, units(value)), transaction).await?;
-    let one_of = shown.and_then(|shown| u32::try_from(shown).ok()).unwrap_or_default().max(1);
+    let one_of = u32::try_from(shown).unwrap_or(u32::MAX).max(1);
     Ok(Some(Share { alike, one_of }))
 }
 

@@ -19,6 +19,7 @@ use crate::reconciler::Open;
 
 mod failing;
 mod funds;
+mod share;
 
 sol! {
     interface Usdc {

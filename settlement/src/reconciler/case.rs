@@ -131,7 +131,7 @@ impl Shared {
     ) -> Result<(Evidence, Option<Moved>), RailError> {
         let evidence = self.rail.evidence(signed, open.amount).await?;
         let Evidence::Moved { transaction, value, .. } = evidence else { return Ok((evidence, None)) };
-        let moved = self.rail.moved(signed, amount(value).unwrap_or(open.amount), transaction).await;
+        let moved = self.rail.counted(signed, amount(value).unwrap_or(open.amount), transaction).await?;
         if let Some(share) = &moved.share {
             // Where the books cannot be read, they refuse it when it is written down.
             let paid = self.ledger.paid_by(&share.alike, open.payment).await.unwrap_or_default();

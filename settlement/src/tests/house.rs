@@ -206,7 +206,7 @@ impl TermsSource for Terms {
 }
 
 impl Watcher for Seen {
-    fn looked(&self, position: &Position, _: UnixMillis) {
+    fn looked(&self, position: &Position, _: &SettlementRules, _: UnixMillis) {
         self.looked.lock().push(position.net);
     }
 

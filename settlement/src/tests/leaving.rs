@@ -1,10 +1,11 @@
 //! What leaves our treasury, with a real ledger: what cannot be paid keeps nothing else, and nothing is begun that may have left before.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use domain::{Amount, Custody, PaymentId, Price, Settle};
+use domain::{Custody, Price, Settle};
 use ledger::{Held, HoldRequest, Intent, Outgoing, OutgoingState, RefundReason, RefundRequest, Step};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -22,12 +23,12 @@ struct Watched {
     over: watch::Sender<Vec<OutgoingState>>,
 }
 
-/// A payment to the treasury, and whoever sends.
+/// Payments to the treasury, and whoever sends.
 struct Desk {
     both: Both,
     stub: Stub,
     watched: Arc<Watched>,
-    payment: PaymentId,
+    payments: AtomicU8,
 }
 
 impl OutgoingObserver for Watched {
@@ -47,21 +48,22 @@ impl OutgoingObserver for Watched {
 impl Desk {
     async fn new() -> Self {
         let both = Both::new().await;
-        let request = both.request(1, Settle::After);
-        let intent = Intent { custody: Custody::Treasury, ..(**request.intent.as_ref().unwrap()).clone() };
-        let price = Price::Fixed(Amount::from_atomic(1_000_000).unwrap());
-        let request = HoldRequest { intent: Some(Arc::new(intent)), price, ..request };
-        let payment = request.payment;
-        let Held::Hold(hold) = both.house.ledger.hold(request).await.unwrap() else { panic!("no hold") };
-        let moved = transaction(B256::repeat_byte(1));
-        hold.capture_settled(moved).await.unwrap().delivered();
-        Self { both, stub: Stub::start(PAY_TO), watched: Arc::default(), payment }
+        Self { both, stub: Stub::start(PAY_TO), watched: Arc::default(), payments: AtomicU8::new(0) }
     }
 
+    /// Takes a payment, and gives so much of it back.
     async fn give_back(&self, units: i64, key: &str) {
+        let number = self.payments.fetch_add(1, Ordering::Relaxed) + 1;
+        let request = self.both.request(number, Settle::After);
+        let intent = Intent { custody: Custody::Treasury, ..(**request.intent.as_ref().unwrap()).clone() };
+        let price = Price::Fixed(amount(1_000));
+        let request = HoldRequest { intent: Some(Arc::new(intent)), price, ..request };
+        let payment = request.payment;
+        let Held::Hold(hold) = self.both.house.ledger.hold(request).await.unwrap() else { panic!("no hold") };
+        let moved = transaction(B256::repeat_byte(number));
+        hold.capture_settled(moved).await.unwrap().delivered();
         let (amount, idempotency_key) = (Some(amount(units)), key.to_owned());
-        let (payment, reason) = (self.payment, RefundReason::Operator);
-        let request = RefundRequest { payment, amount, reason, idempotency_key };
+        let request = RefundRequest { payment, amount, reason: RefundReason::Operator, idempotency_key };
         self.both.house.ledger.refund_part(request).await.unwrap();
     }
 
