@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::clock::SystemClock;
 use crate::config_file::ConfigFile;
-use crate::database::{none_yet, place};
+use crate::database::{none_yet, open_to_others, place};
 use crate::elsewhere;
 use crate::output::{Format, Verdict, print_json, print_text};
 use crate::owed;
@@ -63,7 +63,7 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
         Ok(loaded) => {
             let mut findings = Findings::beside(&loaded.config).await;
             let notes = outlets::warnings(&loaded.config).chain(unsold(&loaded.config));
-            findings.notes.extend(notes);
+            findings.notes.extend(notes.chain(open_to_others(&loaded.config.data)));
             let warnings = loaded.warnings.clone();
             let control_closed = loaded.config.control.admin_token.is_none();
             let findings = Findings { warnings, control_closed, ..findings };

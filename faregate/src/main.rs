@@ -33,6 +33,8 @@ mod token;
 
 use std::process::ExitCode;
 
+use nix::sys::stat::{Mode, umask};
+
 use crate::output::Format;
 
 /// Many small, short-lived values per request: a tenth of the proxy's CPU against glibc's allocator (notes: limits 2).
@@ -41,6 +43,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit codes: 0 is yes, 1 is no or a failure, 2 is a command line that makes no sense (clap's).
 fn main() -> ExitCode {
+    // Before any file is made: keys of upstreams, secrets and balances stand in most of ours, also where the directory is open.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
     let (output, asked) = cli::read();
     let log = match logging::start(output) {
         Ok(log) => log,

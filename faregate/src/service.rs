@@ -118,7 +118,9 @@ impl Service {
         let ended = self.running.end().await;
         close(self.writer).await?;
         tracing::info!("ended");
-        ended
+        let successor = ended?;
+        // As late as can be: whoever asked for the end meanwhile did not ask for another process.
+        Ok(successor.is_wanted().then_some(successor))
     }
 }
 

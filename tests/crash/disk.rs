@@ -1,4 +1,4 @@
-//! The ledger's disk: the power goes at an exact sync of a commit (C5), the disk is full (C14), a sync fails (C15).
+//! The disk: the power goes at an exact sync of a commit of the ledger's (C5), the disk is full (C14), a sync fails (C15).
 //!
 //! SQLite only: PostgreSQL's disk is its own affair, and its failures look like D1 to us.
 
@@ -15,6 +15,9 @@ const FUNDS: i64 = 1_000_000;
 
 /// Requests that are in one commit or two when the power goes.
 const AT_ONCE: usize = 8;
+
+/// More than there are connections to what the management API changes.
+const CHANGES: usize = 8;
 
 async fn world(disk: &Disk) -> World {
     World::with("$1", |upstream| {
@@ -135,6 +138,11 @@ async fn c14_a_full_disk_charges_nothing_and_heals_without_a_restart() {
     }
     assert_eq!(world.upstream.seen().len(), forwarded, "what cannot be charged is not forwarded");
     world.gateway.call(&Request::get("/free")).await.expect_status(200);
+    let freeze = Request::new("POST", &format!("/v1/agents/{}/freeze", world.agent.id));
+    for _ in 0..CHANGES {
+        let refused = world.gateway.admin(&freeze).await;
+        assert!(refused.status >= 500, "nothing could be written: {}", refused.status);
+    }
 
     disk.set_full(false);
     until("readiness", || async { (readiness(&world).await == 200).then_some(()) }).await;
@@ -143,6 +151,11 @@ async fn c14_a_full_disk_charges_nothing_and_heals_without_a_restart() {
     }
     world.expect_balance(FUNDS - PRICE * i64::try_from(requests.len()).unwrap()).await;
     assert_eq!(payments(&world).await, requests.len());
+    for (change, status) in [("freeze", 403), ("thaw", 200)] {
+        let path = format!("/v1/agents/{}/{change}", world.agent.id);
+        world.gateway.ask("POST", &path, None).await;
+        world.buy(&Request::get("/items/1")).await.expect_status(status);
+    }
     world.finish().await;
 }
 

@@ -3,7 +3,7 @@
 
 use nix::sys::signal::Signal;
 use tests::wait::until;
-use tests::{Config, Request, Route, World};
+use tests::{Config, Gate, Request, Route, Script, World};
 
 use crate::journal::Journal;
 use crate::visitors::Visitors;
@@ -77,6 +77,27 @@ async fn a_new_binary_that_does_not_accept_the_file_does_not_take_over() {
     serving(&world, 2).await;
     world.buy(&Request::get("/items/2")).await.expect_status(200);
     world.expect_balance(FUNDS - 2 * PRICE).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c11_a_stop_wins_over_an_upgrade_that_waits_for_what_runs() {
+    let mut world = world(false).await;
+    let gate = Gate::new();
+    world.upstream.on("/items/1", Script::reply(200, &[], "done").after(&gate));
+    let payment = world.agent.sign(&world.gateway, &Request::get("/items/1")).await;
+    let mut running = world.gateway.wire().await;
+    running.send(&Request::get("/items/1").paying(payment.header())).await;
+    gate.reached().await;
+    world.gateway.signal(Signal::SIGUSR2);
+    world.gateway.logged("upgrading: ").await;
+    world.gateway.signal(Signal::SIGTERM);
+    world.gateway.logged("no new binary takes over").await;
+    gate.open();
+    assert_eq!(running.response("GET").await.expect_status(200).text(), "done");
+    world.gateway.ended().await;
+    world.gateway.restart().await;
+    world.expect_balance(FUNDS - PRICE).await;
     world.finish().await;
 }
 

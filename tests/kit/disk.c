@@ -2,7 +2,8 @@
  * The disk of a gateway under test, put in front of libc's with LD_PRELOAD by disk.rs.
  *
  * The file named by TEST_DISK holds the numbers of `struct page`, which the test writes while the gateway runs. Only files
- * whose path contains TEST_DISK_FILE are touched: everything else of the process (its log, its sockets) works as ever.
+ * whose path contains TEST_DISK_FILE are touched, and by a disk that is full every database: everything else of the process
+ * (its log, its sockets) works as ever.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 struct page {
-    int64_t full;        /* writes: no space left; 2: only into the database itself, not into its log */
+    int64_t full;        /* writes: no space left, for any database; 2: only for the one that is named, not for its log */
     int64_t broken;      /* syncs: input/output error */
     int64_t kill_before; /* the so many-eth sync of a log from now on: killed instead of it */
     int64_t kill_after;  /* the same, killed when it has been done */
@@ -38,7 +39,7 @@ __attribute__((constructor)) static void open_page(void) {
     close(file);
 }
 
-static int is_ours(int file, const char *end) {
+static int is_named(int file, const char *part, const char *end) {
     char link[64], path[4096];
     char *digit = link + sizeof link;
     *--digit = 0;
@@ -49,7 +50,11 @@ static int is_ours(int file, const char *end) {
     if (length < 0) return 0;
     path[length] = 0;
     size_t tail = strlen(end);
-    return strstr(path, name) && (size_t)length >= tail && !strcmp(path + length - tail, end);
+    return strstr(path, part) && (size_t)length >= tail && !strcmp(path + length - tail, end);
+}
+
+static int is_ours(int file, const char *end) {
+    return is_named(file, name, end);
 }
 
 static int refuse(int error) {
@@ -59,7 +64,8 @@ static int refuse(int error) {
 }
 
 static int is_full(int file) {
-    return page && page->full && file >= 0 && is_ours(file, page->full == 2 ? ".db" : "");
+    if (!page || !page->full || file < 0) return 0;
+    return page->full == 2 ? is_ours(file, ".db") : is_named(file, ".db", "");
 }
 
 /* Counts down; true for the one that reaches zero. */

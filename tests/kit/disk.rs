@@ -1,7 +1,7 @@
 //! [`Disk`]: the disk of one gateway, which a test fills, breaks, or takes the power from at an exact moment.
 //!
 //! The product has no hook for it: `disk.c` stands in front of libc's writes and syncs in that one process, and touches the
-//! ledger's files only.
+//! ledger's files only; where the disk is full, the registry's as well.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -56,7 +56,7 @@ impl Disk {
         Self { shared: Arc::new(Shared { directory, page }) }
     }
 
-    /// Whether it is full: every write fails.
+    /// Whether it is full: every write to a database fails, the ledger's and the registry's.
     pub fn set_full(&self, is_full: bool) {
         self.set(Number::Full, i64::from(is_full));
     }

@@ -1,10 +1,11 @@
 //! The command line: `check` finds what is wrong before it runs, `explain` says what would happen.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
 use tests::process::{Said, run};
-use tests::{Request, Route, World};
+use tests::{Config, Database, Request, Route, World};
 
 /// A mutation of a good file: what is replaced, by what.
 const MUTATIONS: [(&str, &str); 25] = [
@@ -138,6 +139,37 @@ async fn c16_a_second_process_on_the_same_data_is_refused_with_the_owners_pid() 
     let pid = world.gateway.pid().to_string();
     assert!((said.out.clone() + &said.err).contains(&pid), "the owner {pid} in: {}{}", said.out, said.err);
     world.gateway.challenge("/paid").await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_an_open_data_directory_the_files_are_closed_and_the_directory_is_warned_of() {
+    let mut world = World::with("$1", |upstream| {
+        Config::new(upstream, [Route::new("/paid", "$0.001")]).on(Database::Sqlite)
+    })
+    .await;
+    world.gateway.terminate().await;
+    let (directory, file) = (world.gateway.data_directory(), world.gateway.config_path());
+    let warning = format!("{} is open to every user", directory.display());
+    let file = file.display().to_string();
+    assert!(!run(&["check", "-c", &file]).await.out.contains(&warning), "made by the process itself");
+    assert!(!world.gateway.log().contains(&warning));
+    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o755)).unwrap();
+    world.gateway.restart().await;
+    world.gateway.logged(&warning).await;
+    let said = run(&["check", "-c", &file]).await;
+    assert!(
+        said.code == Some(0) && said.out.contains(&format!("warning: data.directory: {warning}")),
+        "{}",
+        said.out
+    );
+    for made in std::fs::read_dir(&directory).unwrap() {
+        let made = made.unwrap();
+        let mode = made.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", made.path().display());
+    }
     world.finish().await;
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Running {
     telling: Option<Telling>,
     /// Ends the listeners, and the telling.
     stop: watch::Sender<bool>,
-    /// Signals and reloads.
+    /// Reloads, and whatever else looks on.
     watchers: Vec<JoinHandle<()>>,
     successor: Arc<Successor>,
 }
@@ -86,12 +86,11 @@ impl Running {
         let mut reloader = Reloader::new(config.clone(), &base, registry.clone());
         reloader.put_in_force(&loaded).await?;
 
-        // From here on signals are ours; before, they end the process, which has nothing to finish.
-        let mut watchers = vec![
-            tokio::spawn(signals::follow(base.shutdown.clone(), Arc::clone(&successor))?),
-            tokio::spawn(reloader.follow(path, &loaded)?),
-            tokio::spawn(registry.clone().follow()),
-        ];
+        // From here on signals are ours; before, they end the process, which has nothing to finish. They are heard to the very
+        // end: a stop wins over a new binary as long as that has not taken over.
+        tokio::spawn(signals::follow(base.shutdown.clone(), Arc::clone(&successor))?);
+        let mut watchers =
+            vec![tokio::spawn(reloader.follow(path, &loaded)?), tokio::spawn(registry.clone().follow())];
         let stop = watch::Sender::new(false);
         let egress = Egress::new(settings::egress(config)).context("cannot make the way out for webhooks")?;
         let telling = match role.serves_control() {
@@ -146,8 +145,8 @@ impl Running {
         self.base.shutdown.drain();
     }
 
-    /// Returns when nothing serves any more; says who takes over, where somebody does.
-    pub(super) async fn end(self) -> anyhow::Result<Option<Arc<Successor>>> {
+    /// Returns when nothing serves any more; says who takes over, where that is wanted.
+    pub(super) async fn end(self) -> anyhow::Result<Arc<Successor>> {
         let served = self.gateway.await;
         self.stop.send_replace(true);
         let listeners = future::join_all(self.listeners);
@@ -157,13 +156,12 @@ impl Running {
         if let Some(telling) = self.telling {
             telling.end().await;
         }
-        // Last, so that a second signal still has someone to hear it.
         self.watchers.iter().for_each(JoinHandle::abort);
         self.registry.close().await;
         served.context("the gateway's thread broke down")??;
         let broken = self.base.commits.are_broken();
         anyhow::ensure!(!broken, "the disk failed under a commit; start again to read what it kept");
-        Ok(Some(self.successor).filter(|successor| successor.is_wanted()))
+        Ok(self.successor)
     }
 }
 

@@ -40,9 +40,21 @@ impl Successor {
         self.is_wanted.load(Ordering::Acquire)
     }
 
-    /// Asks the binary at our path whether it accepts the configuration. From a yes on it is wanted.
+    /// A binary like this one, for tests.
+    #[cfg(test)]
+    pub(super) fn of(binary: PathBuf, config: PathBuf) -> Self {
+        Self { binary, config, sockets: Vec::new(), is_wanted: AtomicBool::new(false) }
+    }
+
+    /// Nobody takes over any more; whether somebody was to.
+    pub(super) fn give_up(&self) -> bool {
+        self.is_wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// Asks the binary at our path whether it accepts the configuration. From a yes on it is wanted. Dropped, it asks no further.
     pub(super) async fn ask(&self) -> anyhow::Result<()> {
         let mut check = tokio::process::Command::new(&self.binary);
+        check.kill_on_drop(true);
         check.arg("check").arg("-c").arg(&self.config).stdin(Stdio::null()).stdout(Stdio::null());
         let status = check.status().await.with_context(|| cannot_execute(&self.binary))?;
         anyhow::ensure!(

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use super::value::{self, within};
 
 /// Longest secret file, in bytes.
 const SECRET_BYTES_MAX: u64 = 16 * 1024;
+
+/// In a file's mode: whoever else is on the machine may read it.
+const READ_BY_OTHERS: u32 = 0o004;
 
 /// Listeners for clients.
 const LISTENERS_MAX: usize = 64;
@@ -215,6 +219,7 @@ pub(super) fn public_url(section: &Section<'_>) -> Option<String> {
 
 /// The secret in a file, without the line break at its end.
 pub(super) fn secret_file(item: &Item<'_>) -> Option<Secret> {
+    warn_of_readers(item);
     item.parse(|path| {
         let unreadable = |reason: String| format!("cannot read the secret in {path}: {reason}");
         let length = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
@@ -229,6 +234,14 @@ pub(super) fn secret_file(item: &Item<'_>) -> Option<Secret> {
             Ok(Secret::new(secret.to_owned()))
         }
     })
+}
+
+/// Says so where a file that keeps a secret is open to everybody.
+fn warn_of_readers(item: &Item<'_>) {
+    let Some(path) = item.text() else { return };
+    if fs::metadata(&*path).is_ok_and(|about| about.permissions().mode() & READ_BY_OTHERS != 0) {
+        item.warn(format!("every user of this machine can read {path}: chmod go= {path}"));
+    }
 }
 
 /// A file that must be there.
@@ -276,9 +289,12 @@ fn data_listener(section: Section<'_>) -> Option<DataListener> {
 }
 
 fn tls_files(section: Section<'_>) -> Option<TlsFiles> {
-    let pem = |key, hint: &str| section.require(key, hint).and_then(|item| file(&item));
-    let certificate = pem("certificate", "name the PEM file with the certificate and those that signed it");
-    let key = pem("key", "name the PEM file with the private key");
+    let hint = "name the PEM file with the certificate and those that signed it";
+    let certificate = section.require("certificate", hint).and_then(|item| file(&item));
+    let key = section.require("key", "name the PEM file with the private key").and_then(|item| {
+        warn_of_readers(&item);
+        file(&item)
+    });
     section.finish();
     Some(TlsFiles { certificate: certificate?, key: key? })
 }

@@ -253,6 +253,11 @@ impl<'a> Item<'a> {
         self.report.fail(&self.spot(), message);
     }
 
+    /// Something is odd with it.
+    pub(super) fn warn(&self, message: impl Display) {
+        self.report.warn(&self.spot(), message);
+    }
+
     pub(super) fn is_text(&self) -> bool {
         match self.found {
             Found::Value(value) => value.get_ref().is_str(),

@@ -285,6 +285,10 @@ async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
 async fn sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
     // A file does not hang up: nothing is asked before a connection is used.
     let pool = SqlitePoolOptions::new().test_before_acquire(false);
+    // A disk that is full or fails has SQLite roll back by itself. sqlx's own rollback is an error then, and leaves its count of
+    // what was begun above zero: nothing could ever begin to write there again. Such a connection is closed, and another one opened.
+    let pool =
+        pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     let pool = pool.max_connections(CONNECTIONS_MAX).acquire_timeout(WAIT_MAX);
     Ok(pool.connect_with(options.busy_timeout(WAIT_MAX)).await?)
 }

@@ -1,5 +1,7 @@
 //! What is written wrong in ways that people write it is told with what to write.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 #[test]
@@ -40,4 +42,25 @@ fn a_variable_with_one_underscore_too_few_is_told_by_the_name_that_was_meant() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("FAREGATE_CONTROL_ADMIN_TOKEN"), "{told:?}");
     assert!(told[0].ends_with("is not read: write FAREGATE__CONTROL__ADMIN_TOKEN"), "{told:?}");
+}
+
+#[test]
+fn a_secret_that_every_user_of_the_machine_can_read_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    fs::write(&file, "0123456789abcdef").unwrap();
+    let name = file.display();
+    let text = format!(
+        "[control]\nadmin_token_file = \"{name}\"\n[[listen.data]]\naddress = \"127.0.0.1:0\"\n\
+         tls = {{ certificate = \"{name}\", key = \"{name}\" }}\n{SMALL}"
+    );
+    let both = ["control.admin_token_file", "listen.data[0].tls.key"];
+    for (mode, warned) in [(0o604, &both[..]), (0o640, &both[..0])] {
+        fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+        let loaded = parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        let mut keys: Vec<_> = loaded.warnings.iter().map(|warning| &*warning.key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, warned, "{mode:o}");
+        assert!(loaded.warnings.iter().all(|warning| warning.message.contains("chmod")), "{mode:o}");
+    }
 }

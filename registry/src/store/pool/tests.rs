@@ -1,4 +1,5 @@
-//! PostgreSQL alone, whatever the others run on: TLS as `sslmode` in the URL asks for it, and a writer that freezes.
+//! Either database alone, whatever the others run on: TLS to PostgreSQL as `sslmode` in the URL asks for it, a writer that
+//! freezes, and a file that cannot grow.
 
 use domain::Secret;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -103,4 +104,28 @@ async fn a_writer_that_freezes_does_not_keep_its_successor_from_writing() {
     let held = frozen.begin().await.unwrap();
     next.begin().await.expect("the lock of a writer that says nothing").commit().await.unwrap();
     held.commit().await.expect_err("it was put out");
+}
+
+#[tokio::test]
+async fn c14_a_connection_that_ran_out_of_space_is_not_begun_with_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Pool::open(&Database::Sqlite { directory: folder.path().to_owned() }).await.unwrap();
+    let mut transaction = pool.begin().await.unwrap();
+    let sql = "create table large (bytes blob)";
+    execute!(&mut transaction.session(), sqlx::query(sql)).unwrap();
+    transaction.commit().await.unwrap();
+    for connections in [pool.clone(), pool.apart()] {
+        // More often than there are connections: each of them has failed by then, if it is still there.
+        for _ in 0..=CONNECTIONS_MAX {
+            let mut transaction = connections.begin().await.expect("a connection that can write");
+            let mut session = transaction.session();
+            // What is there is the most that may be: for this one connection.
+            execute!(&mut session, sqlx::query("pragma max_page_count = 1")).unwrap();
+            let large = "insert into large values (zeroblob(1000000))";
+            let full = execute!(&mut session, sqlx::query(large)).unwrap_err();
+            assert!(full.to_string().contains("full"), "{full}");
+        }
+        connections.begin().await.expect("a connection that can write").commit().await.unwrap();
+    }
+    pool.close().await;
 }
