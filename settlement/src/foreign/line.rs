@@ -186,7 +186,8 @@ impl ForeignLine {
         }
     }
 
-    /// Verified first: what is found wrong then was certainly not sent, whatever it says for why.
+    /// Verified first: what is found wrong then was certainly not sent, whatever it says for why. It is asked in any case, also where it gave
+    /// others no answer: an upstream has worked for this one, and who only sends what is to be verified must not undo that.
     pub(super) async fn settle(
         &self,
         payment: PaymentId,
@@ -194,9 +195,11 @@ impl ForeignLine {
         clock: &dyn Clock,
         observer: &dyn RailObserver,
     ) -> Heard {
-        let Some(_place) = self.place(self.settling.acquire(), clock).await else {
+        let Ok(_place) = timeout(self.wait_max, self.settling.acquire()).await else {
             return Heard::Nobody(BUSY.to_owned());
         };
+        // After a pause it shows whether it answers again.
+        let _ = self.silence.lock().admits(clock.now());
         let verified = self.member.facilitator.verify(unread.shown()).await;
         self.note(&verified, clock, observer);
         match verified {
@@ -204,8 +207,7 @@ impl ForeignLine {
             Ok(Verified::Invalid(reason)) => return Heard::Invalid(reason),
             Err(unknown) => return Heard::Nobody(unknown.to_string()),
         }
-        // After a pause the first one that comes so far shows whether it settles again. Its upstream has worked, so that it is asked in any case;
-        // who never comes so far puts nobody off.
+        // After a pause the first one that comes so far shows whether it settles again; who never comes so far puts nobody off.
         let _ = self.outage.lock().admits(clock.now());
         let (heard, is_answered) = self.ask(payment, unread, clock, observer).await;
         self.note_settlement(is_answered, clock, observer);

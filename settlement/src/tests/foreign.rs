@@ -330,6 +330,21 @@ async fn after_settlements_without_an_answer_nobody_is_put_off_by_whoever_never_
 }
 
 #[tokio::test]
+async fn a4_what_was_forwarded_is_settled_though_what_strangers_sent_got_no_answer() {
+    let scene = Scene::new().await;
+    scene.mock.does(Act::Reset);
+    for nonce in 10..13 {
+        assert!(matches!(scene.identify(nonce).await, Identity::Nobody(_)));
+    }
+    scene.settles(Some("one"));
+    assert!(matches!(scene.identify(13).await, Identity::Nobody(_)), "it is left alone");
+    let (payment, unread) = scene.asked(1).await;
+    let moved = TransactionId::Named("one".parse().unwrap());
+    assert_eq!(scene.foreign.settle(payment, &unread).await, Settling::Told(moved));
+    assert!(matches!(scene.identify(14).await, Identity::Payer(_)), "it answers again");
+}
+
+#[tokio::test]
 async fn a4_a_client_whose_verifications_hang_takes_its_share_and_others_are_verified() {
     let scene = Scene::new().await;
     let [greedy, honest] = [1, 2].map(|last| Some(IpAddr::from([192, 0, 2, last])));
