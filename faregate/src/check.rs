@@ -62,8 +62,11 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
     let findings = match &loaded {
         Ok(loaded) => {
             let mut findings = Findings::beside(&loaded.config).await;
-            let notes = outlets::warnings(&loaded.config).chain(unsold(&loaded.config));
-            findings.notes.extend(notes.chain(open_to_others(&loaded.config.data)));
+            let notes = outlets::warnings(&loaded.config)
+                .chain(unsold(&loaded.config))
+                .chain(unshown(&loaded.config))
+                .chain(open_to_others(&loaded.config.data));
+            findings.notes.extend(notes);
             let warnings = loaded.warnings.clone();
             let control_closed = loaded.config.control.admin_token.is_none();
             let findings = Findings { warnings, control_closed, ..findings };
@@ -96,6 +99,17 @@ fn summary(arguments: &Arguments, loaded: &Loaded, is_away: bool) -> String {
     };
     let away = if is_away { "; as far as can be told without its database" } else { "" };
     format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents}{closed}{away})")
+}
+
+/// Networks of Solana without nodes: their facilitators are believed.
+fn unshown(config: &Config) -> impl Iterator<Item = String> {
+    let solana = config.foreign.iter().filter(|one| one.network.id.starts_with("solana:"));
+    solana.filter(|one| one.nodes.is_empty()).map(|one| {
+        format!(
+            "networks: {}: rpc names no nodes, so that its facilitator is believed: a payment may be served whose transaction failed",
+            one.network.id
+        )
+    })
 }
 
 /// Who sells, and not on the public networks of the file: that is easily forgotten.

@@ -42,7 +42,8 @@ pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
 /// pays behind the answer, as others do.
 pub(crate) const GIVE_BACKS_PER_PAYER_DAY_MAX: u32 = 20;
 
-/// Payers of whom nothing is known that one client address may sign as: so many a second, and so many at once. Each costs a read of a node.
+/// Payers of whom nothing is known that one client address may sign as: so many a second, and so many at once. Each costs a read of a node,
+/// or a verification.
 pub(crate) const STRANGERS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 pub(crate) const STRANGERS_AT_ONCE_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 

@@ -146,7 +146,8 @@ pub fn solana_message(transaction: &str) -> Option<Vec<u8>> {
 }
 
 /// Whether all numbers in it are kept as they were written.
-fn is_exact(value: &Value) -> bool {
+#[must_use]
+pub fn is_exact(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_u64() || number.is_i64(),
         Value::Array(values) => values.iter().all(is_exact),

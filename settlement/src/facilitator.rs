@@ -135,6 +135,11 @@ impl Facilitator {
         answer::settled(status, &body, shown)
     }
 
+    /// How long a settlement may take before its outcome is unknown.
+    pub(crate) const fn settle_timeout(&self) -> Duration {
+        self.configuration.settle_timeout
+    }
+
     /// What it settles.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! [`Foreign`]: payments on public networks that are no EVM ones. A facilitator verifies and settles there, and its word is all that is
-//! known: but for what is unknown, nothing of such a network is read here.
+//! known: nothing of such a network is read here, but on Solana what became of a payment, where nodes are named.
 //!
 //! So a payment is forwarded only after its facilitator would settle it, and served only after it says that it did, in a transaction that
-//! paid for nothing else. Where it was asked to settle one and did not say so, the payment stays unknown. To ask again may move it then, so
+//! paid for nothing else, and that its nodes show. Where it was asked to settle one and did not say so, the payment stays unknown. To ask again may move it then, so
 //! that this is done only while its payer waits, who sent the same payment again. Nodes of Solana show what has landed, where some are named; else a
 //! person says it. Next: [`line`] for one network, [`witness`] for such nodes, [`resolver`] for what was heard or shown, and not written down.
 
@@ -122,7 +122,7 @@ impl Foreign {
         let began = self.now();
         let settling = match self.line(unread.network()) {
             Some(line) => {
-                let heard = line.settle(unread, &*self.inner.clock, &*self.inner.observer).await;
+                let heard = line.settle(payment, unread, &*self.inner.clock, &*self.inner.observer).await;
                 self.judge(payment, unread, heard).await
             }
             None => Settling::Unavailable("no payments are taken on the network".to_owned()),
@@ -245,7 +245,7 @@ impl Foreign {
                 let line = self.line(unread.network())?;
                 let heard = match line.transaction_of(open).await {
                     Some(transaction) => Heard::Moved(transaction),
-                    None => line.ask_again(unread, &*self.inner.clock, &*self.inner.observer).await,
+                    None => line.ask_again(payment, unread, &*self.inner.clock, &*self.inner.observer).await,
                 };
                 self.inner.asked_again.lock().insert(payment, Some(self.now()));
                 heard

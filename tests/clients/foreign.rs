@@ -4,6 +4,7 @@
 mod killed;
 mod rotated;
 mod stock;
+mod strangers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -84,6 +84,24 @@ async fn a_database_that_cannot_be_read_is_told_and_keeps_nobody_from_using_the_
 }
 
 #[test]
+fn a_network_of_solana_without_nodes_is_told() {
+    let told = |id: &str, line: &str| {
+        let text = format!(
+            "[[networks]]\nid = \"{id}\"\ntokens = [{{ address = \"mint\" }}]\n{line}\n[[networks.facilitators]]\nurl = \"https://f\"\n"
+        );
+        let config = Config::parse(Path::new("f.toml"), &text, &Environment::default()).unwrap().config;
+        unshown(&config).collect::<Vec<_>>()
+    };
+    let blind = told("solana:devnet", "");
+    assert!(
+        blind.len() == 1 && blind[0].starts_with("networks: solana:devnet: rpc names no nodes"),
+        "{blind:?}"
+    );
+    assert_eq!(told("solana:devnet", "rpc = [\"https://n\"]"), [""; 0]);
+    assert_eq!(told("aptos:1", ""), [""; 0], "there are none to name");
+}
+
+#[test]
 fn whoever_sells_and_is_paid_on_no_public_network_is_told_so() {
     let networks = "[[networks]]\nid = \"eip155:84532\"\nrpc = [\"https://n\"]\n[[networks.facilitators]]\nurl = \"https://f\"\n";
     let provider = |more: &str, price: &str| {

@@ -6,6 +6,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
 use governor::nanos::Nanos;
@@ -51,6 +52,13 @@ impl Space {
 impl<K: Eq + Hash> Buckets<K> {
     pub(crate) fn new(space: Arc<Space>) -> Self {
         Self { known: DashMap::new(), others: Mutex::new(None), space }
+    }
+
+    /// Takes back a call that was let through, of which each takes so long. Not of those who share one: it may have been anybody's.
+    pub(crate) fn take_back(&self, key: &K, interval: Duration) {
+        if let Some(mut state) = self.known.get_mut(key) {
+            *state = state.saturating_sub(interval.into());
+        }
     }
 }
 

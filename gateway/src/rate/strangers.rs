@@ -1,7 +1,8 @@
-//! [`Strangers`]: how often one client makes us ask the nodes of public networks about payers of whom nothing is known.
+//! [`Strangers`]: how often one client makes us ask the nodes or facilitators of public networks about payers of whom nothing is known.
 //!
-//! To sign costs nothing, and each new key would cost a read of a balance. Whoever signs with many is told to wait, by where its connection
-//! comes from. What is remembered is not asked for and not counted: a payer that had the funds within the last hour is no stranger.
+//! To sign costs nothing, and each new key would cost a read of a balance, or a verification. Whoever signs with many is told to wait, by where
+//! its connection comes from. What is remembered is not asked for and not counted: a payer that had the funds within the last hour is no
+//! stranger. Where only the answer tells who pays, it is counted before, and taken back of whoever is found to pay.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::ShrinkableKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
 use super::buckets::{Buckets, Space};
@@ -21,9 +25,15 @@ pub(crate) const SCOPE: &str = "payers";
 
 /// The questions of each client. Each gateway counts its own.
 pub(crate) struct Strangers {
-    asked: RateLimiter<IpAddr, Buckets<IpAddr>, MonotonicClock, NoOpMiddleware<Instant>>,
+    asked: RateLimiter<IpAddr, Kept, MonotonicClock, NoOpMiddleware<Instant>>,
+    buckets: Arc<Buckets<IpAddr>>,
+    /// What one question takes of a bucket.
+    interval: Duration,
     clock: MonotonicClock,
 }
+
+/// Its buckets, which a limiter keeps to itself.
+struct Kept(Arc<Buckets<IpAddr>>);
 
 // === impl Strangers ===
 
@@ -36,9 +46,10 @@ impl Strangers {
 
     fn of(per_second: NonZeroU32, at_once: NonZeroU32) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(at_once);
-        let clock = MonotonicClock;
-        let buckets = Buckets::new(Arc::new(Space::new(RATE_BUCKETS_MAX)));
-        Self { asked: RateLimiter::new(quota, buckets, clock.clone()), clock }
+        let (clock, interval) = (MonotonicClock, quota.replenish_interval());
+        let buckets = Arc::new(Buckets::new(Arc::new(Space::new(RATE_BUCKETS_MAX))));
+        let asked = RateLimiter::new(quota, Kept(Arc::clone(&buckets)), clock.clone());
+        Self { asked, buckets, interval, clock }
     }
 
     /// Counts one more question.
@@ -50,9 +61,43 @@ impl Strangers {
         self.asked.check_key(&address).map_err(|until| until.wait_time_from(self.clock.now()))
     }
 
+    /// What was counted was a payer's: it is as if it had not been.
+    pub(crate) fn take_back(&self, client: Consumer) {
+        if let Consumer::Address(address) = client {
+            self.buckets.take_back(&address, self.interval);
+        }
+    }
+
     /// Lets go of clients that could ask as often as any.
     pub(crate) fn sweep(&self) {
         self.asked.retain_recent();
+    }
+}
+
+// === impl Kept ===
+
+impl StateStore for Kept {
+    type Key = IpAddr;
+
+    fn measure_and_replace<T, F, E>(&self, key: &IpAddr, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, decide)
+    }
+}
+
+impl ShrinkableKeyedStateStore<IpAddr> for Kept {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain_recent(drop_below);
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -71,6 +116,19 @@ mod tests {
         let wait = strangers.count(at("2001:db8::4")).unwrap_err();
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
         strangers.count(at("192.0.2.1")).unwrap();
+    }
+
+    #[test]
+    fn whoever_is_found_to_pay_is_not_counted() {
+        let count = |number| NonZeroU32::new(number).unwrap();
+        let strangers = Strangers::of(count(1), count(3));
+        let payer = Consumer::at(Some("192.0.2.1".parse().unwrap()));
+        for _ in 0..30 {
+            strangers.count(payer).unwrap();
+            strangers.take_back(payer);
+        }
+        assert!((0..3).all(|_| strangers.count(payer).is_ok()), "all are left");
+        assert!(strangers.count(payer).is_err());
     }
 
     #[test]

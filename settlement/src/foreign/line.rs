@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use domain::{Clock, ForeignNetwork, Party, TransactionId, UnixMillis, Word};
+use domain::{Clock, ForeignNetwork, Party, PaymentId, TransactionId, UnixMillis, Word};
 use ledger::OpenIntent;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::told::{OfferTerms, Told};
 use super::{Unread, Witness};
@@ -49,7 +50,7 @@ pub struct ForeignLine {
     verifying: Places,
     settling: Semaphore,
     asking_again: Semaphore,
-    /// Who shows what landed, where nodes are named.
+    /// Who shows what landed, where nodes are named: a success that they do not show is none.
     witness: Option<Witness>,
     looking: Semaphore,
     /// How long each waits for a place.
@@ -87,7 +88,7 @@ pub enum Identity {
 /// What was heard of a settlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// It says that value moved, in this transaction.
+    /// It says that value moved, in this transaction, and where nodes are named they show it.
     Moved(TransactionId),
     /// It found the payment wrong before anything was sent.
     Invalid(String),
@@ -185,16 +186,20 @@ impl ForeignLine {
         }
     }
 
-    /// Verified first: what is found wrong then was certainly not sent, whatever it says for why.
+    /// Verified first: what is found wrong then was certainly not sent, whatever it says for why. It is asked in any case, also where it gave
+    /// others no answer: an upstream has worked for this one, and who only sends what is to be verified must not undo that.
     pub(super) async fn settle(
         &self,
+        payment: PaymentId,
         unread: &Unread,
         clock: &dyn Clock,
         observer: &dyn RailObserver,
     ) -> Heard {
-        let Some(_place) = self.place(self.settling.acquire(), clock).await else {
+        let Ok(_place) = timeout(self.wait_max, self.settling.acquire()).await else {
             return Heard::Nobody(BUSY.to_owned());
         };
+        // After a pause it shows whether it answers again.
+        let _ = self.silence.lock().admits(clock.now());
         let verified = self.member.facilitator.verify(unread.shown()).await;
         self.note(&verified, clock, observer);
         match verified {
@@ -202,18 +207,17 @@ impl ForeignLine {
             Ok(Verified::Invalid(reason)) => return Heard::Invalid(reason),
             Err(unknown) => return Heard::Nobody(unknown.to_string()),
         }
-        // After a pause the first one that comes so far shows whether it settles again. Its upstream has worked, so that it is asked in any case;
-        // who never comes so far puts nobody off.
+        // After a pause the first one that comes so far shows whether it settles again; who never comes so far puts nobody off.
         let _ = self.outage.lock().admits(clock.now());
-        let settled = self.member.facilitator.settle(unread.shown()).await;
-        self.note(&settled, clock, observer);
-        self.note_settlement(&settled, clock, observer);
-        heard(settled)
+        let (heard, is_answered) = self.ask(payment, unread, clock, observer).await;
+        self.note_settlement(is_answered, clock, observer);
+        heard
     }
 
     /// What it refuses now it may have settled before. Some settle only what they have verified a moment ago, whatever they found.
     pub(super) async fn ask_again(
         &self,
+        payment: PaymentId,
         unread: &Unread,
         clock: &dyn Clock,
         observer: &dyn RailObserver,
@@ -223,18 +227,46 @@ impl ForeignLine {
         };
         let verified = self.member.facilitator.verify(unread.shown()).await;
         self.note(&verified, clock, observer);
-        let settled = self.member.facilitator.settle(unread.shown()).await;
-        self.note(&settled, clock, observer);
-        if matches!(settled, Ok(Settled::Moved { .. })) {
-            self.note_settlement(&settled, clock, observer);
+        let (heard, _) = self.ask(payment, unread, clock, observer).await;
+        if matches!(heard, Heard::Moved(_)) {
+            self.note_settlement(true, clock, observer);
         }
-        heard(settled)
+        heard
+    }
+
+    /// Has it settled, and whether that was answered: where nodes are named, by them as well. Some facilitators take a transaction for a
+    /// payment that landed and failed, and a payer can have it fail: what was to hold when it landed did when it was verified. All of it takes
+    /// no longer than the facilitator's answer may.
+    async fn ask(
+        &self,
+        payment: PaymentId,
+        unread: &Unread,
+        clock: &dyn Clock,
+        observer: &dyn RailObserver,
+    ) -> (Heard, bool) {
+        let (facilitator, began) = (&self.member.facilitator, Instant::now());
+        let settled = facilitator.settle(unread.shown()).await;
+        self.note(&settled, clock, observer);
+        // Of a payment that it had found right a moment before: here any answer that is none of x402 counts against it.
+        let is_answered = matches!(settled, Ok(_) | Err(Unknown::Undecided(_)));
+        let heard = heard(settled);
+        let (Heard::Moved(transaction), Some(witness)) = (&heard, &self.witness) else {
+            return (heard, is_answered);
+        };
+        let left = facilitator.settle_timeout().saturating_sub(began.elapsed());
+        let (why, is_answered) = match timeout(left, witness.confirms(*transaction, payment, unread)).await {
+            Ok(true) => return (heard, true),
+            Ok(false) => ("the transaction landed and did not pay", true),
+            Err(_) => ("no node shows the transaction", false),
+        };
+        tracing::warn!(%payment, network = %self.network.id, %transaction, why, "the facilitator says that it settled it, and the nodes do not");
+        (Heard::Unknown(why.to_owned()), is_answered)
     }
 
     /// In which transaction a payment moved for good, where nodes are named and show it.
     pub(super) async fn transaction_of(&self, open: &OpenIntent) -> Option<TransactionId> {
         let witness = self.witness.as_ref()?;
-        let _place = tokio::time::timeout(self.wait_max, self.looking.acquire()).await.ok()?.ok()?;
+        let _place = timeout(self.wait_max, self.looking.acquire()).await.ok()?.ok()?;
         match witness.transaction_of(open).await {
             Ok(transaction) => transaction,
             Err(error) => {
@@ -249,7 +281,7 @@ impl ForeignLine {
         if self.silence.lock().is_open(clock.now()) {
             return None;
         }
-        let place = tokio::time::timeout(self.wait_max, taking).await.ok()?;
+        let place = timeout(self.wait_max, taking).await.ok()?;
         self.silence.lock().admits(clock.now()).then_some(place)
     }
 
@@ -267,14 +299,7 @@ impl ForeignLine {
         }
     }
 
-    /// Of a payment that it had found right a moment before: here any answer that is none of x402 counts against it.
-    fn note_settlement(
-        &self,
-        settled: &Result<Settled, Unknown>,
-        clock: &dyn Clock,
-        observer: &dyn RailObserver,
-    ) {
-        let answered = matches!(settled, Ok(_) | Err(Unknown::Undecided(_)));
+    fn note_settlement(&self, answered: bool, clock: &dyn Clock, observer: &dyn RailObserver) {
         if turned(&self.outage, answered, clock) {
             let name = &*self.member.name;
             tracing::warn!(facilitator = name, answered, "settlements get no answer, or get one again");

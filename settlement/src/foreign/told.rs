@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use protocol::foreign::is_exact;
 use serde_json::{Map, Value};
 
 use crate::facilitator::Supported;
 
 /// Accounts of a facilitator that are known.
 const ACCOUNTS_MAX: usize = 256;
+
+/// Bytes of what offers carry for a facilitator, as JSON. It stands in the header of each 402, whatever else is offered there, and many clients
+/// and proxies read no more than 8 or 16 KiB of all fields.
+const EXTRA_BYTES_MAX: usize = 2 * 1024;
 
 /// What clients must find in an offer, so that the facilitator settles what they sign.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +62,7 @@ impl Told {
     /// is the facilitator's: clients have the first one.
     pub(super) fn hear(&mut self, supported: &Supported, network: &str) -> bool {
         let accounts = supported.accounts_of(network, ACCOUNTS_MAX);
-        let heard = supported.extra_of_exact(network);
+        let heard = supported.extra_of_exact(network).filter(|extra| fits(extra, network));
         let heard = heard.map(|extra| Arc::new(OfferTerms { extra: Arc::new(extra), accounts }));
         let next = match (&self.terms, heard) {
             (Some(then), Some(now)) if now.taken_as(&then.extra) == then.extra => {
@@ -69,6 +74,20 @@ impl Told {
         self.terms = next;
         has_changed
     }
+}
+
+/// Whether offers can carry it. Clients send it back, and a number that is not kept as it was written is another one then.
+fn fits(extra: &Map<String, Value>, network: &str) -> bool {
+    let is_short = serde_json::to_string(extra).is_ok_and(|text| text.len() <= EXTRA_BYTES_MAX);
+    let fits = is_short && extra.values().all(is_exact);
+    if !fits {
+        tracing::error!(
+            network,
+            is_short,
+            "what the facilitator wants in offers is too long, or has a number that is no integer: none are made"
+        );
+    }
+    fits
 }
 
 #[cfg(test)]
@@ -101,6 +120,22 @@ mod tests {
         assert!(told.hear(&supported("b", &["a", "b"]), SOLANA), "more may be signed for");
         assert_eq!(told.terms().unwrap().extra["feePayer"], "b");
         assert!(told.hear(&Supported::default(), SOLANA) && told.terms().is_none());
+    }
+
+    #[test]
+    fn what_is_too_long_for_offers_or_has_inexact_numbers_is_as_if_nothing_was_said() {
+        let says = |extra: Value| -> Supported {
+            let kind = json!({ "x402Version": 2, "scheme": "exact", "network": SOLANA, "extra": extra });
+            serde_json::from_value(json!({ "kinds": [kind] })).unwrap()
+        };
+        let mut told = Told::default();
+        let long = |letters: usize| json!({ "a": "a".repeat(letters) });
+        let unfit = [long(EXTRA_BYTES_MAX), json!({ "a": 0.1 }), json!({ "a": [{ "b": 1e3 }] })];
+        for extra in unfit {
+            assert!(told.hear(&says(long(EXTRA_BYTES_MAX - 8)), SOLANA) && told.terms().is_some());
+            assert!(told.hear(&says(extra.clone()), SOLANA) && told.terms().is_none(), "{extra}");
+        }
+        assert!(told.hear(&says(json!({ "a": [-1, { "b": 7 }] })), SOLANA) && told.terms().is_some());
     }
 
     #[test]

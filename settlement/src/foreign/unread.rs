@@ -56,6 +56,16 @@ impl Unread {
         &self.parts.1.network
     }
 
+    /// Our own terms for it.
+    pub(super) fn requirements(&self) -> &Offer {
+        &self.parts.1
+    }
+
+    /// The transaction that its payer signed, as it wrote it; none where there is none.
+    pub(super) fn transaction(&self) -> Option<&str> {
+        self.parts.0["payload"]["transaction"].as_str()
+    }
+
     pub(super) fn shown(&self) -> Shown<'_> {
         let (payment, requirements) = &*self.parts;
         Shown { version: X402_VERSION, payment, requirements, payer: self.payer }

@@ -1,14 +1,19 @@
-//! [`Witness`]: nodes of a Solana network, asked in which transaction a payment landed whose facilitator does not say so. Nothing is sent.
+//! [`Witness`]: nodes of a Solana network, asked whether the transaction paid that a facilitator names, and in which one a payment landed
+//! whose facilitator names none. Nothing is sent.
 //!
-//! What landed is the very message that was signed, and its token came to whom it was to come, in a block that is final: a message lands once,
-//! so that nothing else is evidence, and this is all of it.
+//! What landed is the very message that was signed, and its token came to whom it was to come: a message lands once, so that nothing else is
+//! evidence, and this is all of it. What was named must stand in a block that is confirmed, what is looked for in one that is final.
 
-use domain::{Party, TransactionId, Word};
+use std::time::Duration;
+
+use domain::{Party, PaymentId, TransactionId, Word};
 use ledger::OpenIntent;
 use protocol::foreign::solana_message;
+use protocol::offer::Offer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Unread;
 use crate::chain::{Nodes, RpcError};
 
 /// Of a payer's newest transactions, how many are listed, and how many of those are read for one payment: of a client that writes no memo any
@@ -22,12 +27,27 @@ const LIST: &str = "getSignaturesForAddress";
 /// How far the network's clock may be behind ours.
 const SKEW_MS: i64 = 60_000;
 
+/// The first pause before a node is asked again for a transaction that it did not show, and the longest; each is twice the one before. Nodes
+/// show what a facilitator saw a moment later.
+const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
 /// What a node says of a memo that is no text.
 const UNPARSEABLE: &str = "(unparseable)";
 
 /// Where the nodes of one network answer.
 pub struct Witness {
     nodes: Nodes,
+}
+
+/// What must have landed: what was signed, and whom it was to pay how much of what.
+struct Wanted<'a> {
+    payment: PaymentId,
+    message: Vec<u8>,
+    pay_to: &'a str,
+    token: &'a str,
+    /// Atomic units.
+    amount: i128,
 }
 
 /// One transaction of a payer's.
@@ -107,30 +127,59 @@ impl Witness {
         Ok(!accounts.value.is_empty())
     }
 
+    /// Whether this transaction paid, once a node shows it in a block that is confirmed: such a block is practically never undone, and a final
+    /// one comes some thirteen seconds later. Nodes are asked again until one shows it, however long.
+    pub(super) async fn confirms(
+        &self,
+        transaction: TransactionId,
+        payment: PaymentId,
+        unread: &Unread,
+    ) -> bool {
+        let Some(wanted) = Wanted::of(payment, unread) else { return false };
+        let signature = transaction.to_string();
+        let mut pause = PAUSE;
+        loop {
+            match self.landed(&signature, "confirmed").await {
+                Ok(Some(landed)) => return landed.paid(&wanted),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%payment, %transaction, %error, "no node shows it"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = PAUSE_MAX.min(pause.saturating_mul(2));
+        }
+    }
+
     /// In which transaction a payment moved for good; none where nothing shows that it did.
     ///
     /// # Errors
     /// No node answers, or one answers what cannot be read.
     pub(super) async fn transaction_of(&self, open: &OpenIntent) -> Result<Option<TransactionId>, RpcError> {
-        let Some((payer, message)) = payer_of(open).zip(message_of(open)) else { return Ok(None) };
+        let unread = Unread::of(&open.intent).ok();
+        let wanted = unread.as_ref().and_then(|unread| Wanted::of(open.payment, unread));
+        let Some((payer, wanted)) = payer_of(open).zip(wanted) else { return Ok(None) };
         let which = json!([payer.as_str(), { "limit": LISTED_MAX, "commitment": "finalized" }]);
         let listed: Vec<Listed> = self.nodes.call(LIST, which).await?;
         let since = open.held_at.plus(-SKEW_MS).seconds();
-        let may_be = |one: &&Listed| one.may_be(&message, since);
+        let may_be = |one: &&Listed| one.may_be(&wanted.message, since);
         let held = open.held_at.seconds();
         let came = |one: &&Listed| one.block_time.is_none_or(|time| time >= held);
         // It landed soon after its hold, if its network's clock is ours: what landed next to that comes first, on either side.
         let (after, before) = (listed.iter().rev().filter(came), listed.iter().filter(|one| !came(one)));
         for one in after.chain(before).filter(may_be).take(READ_MAX) {
-            let how = json!({ "encoding": "base64", "commitment": "finalized", "maxSupportedTransactionVersion": 0 });
-            let landed: Option<Landed> =
-                self.nodes.call("getTransaction", json!([one.signature, how])).await?;
-            if landed.is_some_and(|landed| landed.paid(open, &message)) {
+            let landed = self.landed(&one.signature, "finalized").await?;
+            if landed.is_some_and(|landed| landed.paid(&wanted)) {
                 let signature = one.signature.parse();
                 return Ok(Some(TransactionId::named(signature.map_err(|_| RpcError::Malformed(LIST))?)));
             }
         }
         Ok(None)
+    }
+
+    /// A transaction, where it stands in a block of this commitment.
+    async fn landed(&self, signature: &str, commitment: &str) -> Result<Option<Landed>, RpcError> {
+        let how =
+            json!({ "encoding": "base64", "commitment": commitment, "maxSupportedTransactionVersion": 0 });
+        self.nodes.call("getTransaction", json!([signature, how])).await
     }
 }
 
@@ -139,16 +188,22 @@ fn payer_of(open: &OpenIntent) -> Option<Word> {
     named(open.intent.payer)
 }
 
-/// What the payer signed.
-fn message_of(open: &OpenIntent) -> Option<Vec<u8>> {
-    let payment: Value = serde_json::from_str(&open.intent.payload).ok()?;
-    solana_message(payment["payload"]["transaction"].as_str()?)
-}
-
 const fn named(party: Party) -> Option<Word> {
     match party {
         Party::Named(word) => Some(word),
         Party::Evm(_) => None,
+    }
+}
+
+// === impl Wanted ===
+
+impl<'a> Wanted<'a> {
+    /// None of what is no payment of Solana.
+    fn of(payment: PaymentId, unread: &'a Unread) -> Option<Self> {
+        let Offer { asset, pay_to, amount, .. } = unread.requirements();
+        let message = solana_message(unread.transaction()?)?;
+        let amount = amount.parse::<u64>().ok()?.into();
+        Some(Self { payment, message, pay_to, token: asset, amount })
     }
 }
 
@@ -174,14 +229,14 @@ fn is_in(memo: &str, message: &[u8]) -> bool {
 
 impl Landed {
     /// Whether it is this payment, and the provider has what was to be paid.
-    fn paid(&self, open: &OpenIntent, message: &[u8]) -> bool {
-        if self.meta.err.is_some() || solana_message(&self.transaction.0).as_deref() != Some(message) {
+    fn paid(&self, wanted: &Wanted<'_>) -> bool {
+        if self.meta.err.is_some() || solana_message(&self.transaction.0).as_ref() != Some(&wanted.message) {
             return false;
         }
-        let gained = self.meta.gained(&open.intent.pay_to.to_string(), &open.intent.token.to_string());
-        let has_all = gained >= Some(i128::from(open.amount.atomic()));
+        let gained = self.meta.gained(wanted.pay_to, wanted.token);
+        let has_all = gained >= Some(wanted.amount);
         if !has_all {
-            tracing::error!(payment = %open.payment, ?gained, "what was signed has landed, and did not pay");
+            tracing::error!(payment = %wanted.payment, ?gained, "what was signed has landed, and did not pay");
         }
         has_all
     }

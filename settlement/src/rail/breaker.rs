@@ -62,11 +62,16 @@ impl Breaker {
 
     /// It did not. True where it is left alone from now on.
     pub(crate) fn failed(&mut self, at: UnixMillis) -> bool {
+        self.failed_for(at, self.pause_ms_max)
+    }
+
+    /// The same, and it is left alone for no longer than this.
+    pub(crate) fn failed_for(&mut self, at: UnixMillis, pause_ms_max: i64) -> bool {
         self.failures = self.failures.saturating_add(1);
         if let Some(open) = &mut self.open {
             // Others were under way when it opened: they say nothing new.
             if std::mem::take(&mut open.is_tried) {
-                open.pause_ms = self.pause_ms_max.min(open.pause_ms.saturating_mul(2));
+                open.pause_ms = pause_ms_max.min(open.pause_ms.saturating_mul(2));
                 open.until = at.plus(open.pause_ms);
             }
             return false;

@@ -16,6 +16,10 @@ use super::observer::RailObserver;
 use super::settlers::Told;
 use crate::facilitator::{Facilitator, Settled, Shown, Unknown, Verified};
 
+/// The longest pause after answers that are none of x402. A payer whose contract is judged may be why: a longer one would let it keep all
+/// others out.
+const ANSWERED_PAUSE_MS_MAX: i64 = 5_000;
+
 /// One facilitator in a pool.
 pub struct Member {
     /// What it is called in logs and metrics.
@@ -157,16 +161,16 @@ impl Pool {
                 continue;
             }
             match seat.ask(question).await {
-                Heard::Nobody(why) => {
-                    seat.note(false, clock, observer);
-                    said = why;
+                Err(unknown) => {
+                    seat.note(Some(&unknown), clock, observer);
+                    said = unknown.to_string();
                 }
-                heard @ Heard::Unknown(_) => {
-                    seat.note(matches!(heard, Heard::Unknown(Unknown::Undecided(_))), clock, observer);
-                    return heard;
-                }
-                heard => {
-                    seat.note(true, clock, observer);
+                Ok(heard) => {
+                    let failure = match &heard {
+                        Heard::Unknown(unknown) if !matches!(unknown, Unknown::Undecided(_)) => Some(unknown),
+                        _ => None,
+                    };
+                    seat.note(failure, clock, observer);
                     return heard;
                 }
             }
@@ -209,24 +213,30 @@ impl Pool {
 // === impl Seat ===
 
 impl Seat {
-    async fn ask(&self, question: Question<'_>) -> Heard {
+    /// What is heard of it; an error where nobody was asked to settle it.
+    async fn ask(&self, question: Question<'_>) -> Result<Heard, Unknown> {
         let facilitator = &self.member.facilitator;
         match facilitator.verify(question.signed).await {
             Ok(Verified::Valid) => {}
-            Ok(Verified::Invalid(reason)) => return Heard::Invalid(reason),
-            Err(unknown) => return Heard::Nobody(unknown.to_string()),
+            Ok(Verified::Invalid(reason)) => return Ok(Heard::Invalid(reason)),
+            Err(unknown) => return Err(unknown),
         }
         match facilitator.settle(question.settled).await {
-            Ok(Settled::Moved { transaction }) => Heard::Moved(transaction),
-            Ok(Settled::Refused(reason)) => Heard::Refused(reason),
-            Err(unknown) if unknown.was_not_asked() => Heard::Nobody(unknown.to_string()),
-            Err(unknown) => Heard::Unknown(unknown),
+            Ok(Settled::Moved { transaction }) => Ok(Heard::Moved(transaction)),
+            Ok(Settled::Refused(reason)) => Ok(Heard::Refused(reason)),
+            Err(unknown) if unknown.was_not_asked() => Err(unknown),
+            Err(unknown) => Ok(Heard::Unknown(unknown)),
         }
     }
 
-    fn note(&self, answered: bool, clock: &dyn Clock, observer: &dyn RailObserver) {
-        let mut breaker = self.breaker.lock();
-        let changed = if answered { breaker.succeeded() } else { breaker.failed(clock.now()) };
+    /// What it answered, or why that is no answer.
+    fn note(&self, failure: Option<&Unknown>, clock: &dyn Clock, observer: &dyn RailObserver) {
+        let (answered, mut breaker) = (failure.is_none(), self.breaker.lock());
+        let changed = match failure {
+            None => breaker.succeeded(),
+            Some(unknown) if unknown.is_silence() => breaker.failed(clock.now()),
+            Some(_) => breaker.failed_for(clock.now(), ANSWERED_PAUSE_MS_MAX),
+        };
         drop(breaker);
         if changed {
             let name = &*self.member.name;

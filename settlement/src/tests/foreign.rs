@@ -1,6 +1,8 @@
 //! Networks that are not read here, with a real ledger: what a facilitator has said is written down, and nobody is asked for a call that
 //! has ended.
 
+mod confirmed;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +15,7 @@ use domain::{
 };
 use ledger::{Held, HoldRequest, Intent, PaymentState};
 use protocol::offer::Offer;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::house::{House, amount, continuous};
@@ -43,6 +45,11 @@ impl Scene {
 
     /// With its network as it is made.
     async fn with(made: impl FnOnce(ForeignLine) -> ForeignLine) -> Self {
+        Self::within(LONG, made).await
+    }
+
+    /// Whose facilitator settles within this time.
+    async fn within(settle_timeout: Duration, made: impl FnOnce(ForeignLine) -> ForeignLine) -> Self {
         // Fails where another test was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (house, mock) = (House::new(continuous()).await, Mock::start().await);
@@ -50,7 +57,7 @@ impl Scene {
             url: mock.url.clone(),
             headers: Headers::default(),
             verify_timeout: LONG,
-            settle_timeout: LONG,
+            settle_timeout,
         };
         let facilitator = Facilitator::new(configuration).unwrap();
         let member = Member { name: "it".into(), facilitator, weight: 1, running_max: 8 };
@@ -201,18 +208,23 @@ async fn whoever_comes_second_to_write_down_what_was_heard_has_no_error_to_tell(
     assert_eq!(errors.load(Ordering::SeqCst), 0);
 }
 
-/// A node on which this transaction has landed, and paid.
-async fn node(shown: String) -> (Mock, Witness) {
-    let mock = Mock::start().await;
+/// As nodes show a transaction that has landed, and paid.
+fn landed(transaction: &str) -> Value {
     let balance = |amount: &str| {
         let units = json!({ "amount": amount });
         json!([{ "mint": "mint", "owner": "payee", "uiTokenAmount": units }])
     };
     let meta = json!({ "err": null, "preTokenBalances": balance("0"), "postTokenBalances": balance("1000") });
+    json!({ "transaction": [transaction, "base64"], "meta": meta })
+}
+
+/// A node that shows this transaction.
+async fn node(shown: impl Fn() -> Value + Send + Sync + 'static) -> (Mock, Witness) {
+    let mock = Mock::start().await;
     mock.does(Act::Reply(Arc::new(move |question| {
         let result = match question["method"].as_str().unwrap() {
             "getGenesisHash" => json!("devnet"),
-            "getTransaction" => json!({ "transaction": [shown, "base64"], "meta": meta }),
+            "getTransaction" => shown(),
             _ => json!([{ "signature": "landed", "err": null, "memo": null, "blockTime": null }]),
         };
         json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string()
@@ -224,7 +236,7 @@ async fn node(shown: String) -> (Mock, Witness) {
 #[tokio::test]
 async fn what_a_node_shows_is_written_down_whoever_comes_and_its_facilitator_is_not_asked() {
     for comes_again in [true, false] {
-        let (_node, witness) = node(transaction(7, &[1])).await;
+        let (_node, witness) = node(|| landed(&transaction(7, &[1]))).await;
         let scene = Scene::with(|line| line.seen_by(witness)).await;
         scene.settles(None);
         let ((payment, _), (other, _)) = (scene.asked(1).await, scene.asked(2).await);
@@ -315,6 +327,21 @@ async fn after_settlements_without_an_answer_nobody_is_put_off_by_whoever_never_
     for nonce in 14..17 {
         assert!(matches!(scene.identify(nonce).await, Identity::Payer(_)));
     }
+}
+
+#[tokio::test]
+async fn a4_what_was_forwarded_is_settled_though_what_strangers_sent_got_no_answer() {
+    let scene = Scene::new().await;
+    scene.mock.does(Act::Reset);
+    for nonce in 10..13 {
+        assert!(matches!(scene.identify(nonce).await, Identity::Nobody(_)));
+    }
+    scene.settles(Some("one"));
+    assert!(matches!(scene.identify(13).await, Identity::Nobody(_)), "it is left alone");
+    let (payment, unread) = scene.asked(1).await;
+    let moved = TransactionId::Named("one".parse().unwrap());
+    assert_eq!(scene.foreign.settle(payment, &unread).await, Settling::Told(moved));
+    assert!(matches!(scene.identify(14).await, Identity::Payer(_)), "it answers again");
 }
 
 #[tokio::test]

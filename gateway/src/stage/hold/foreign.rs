@@ -76,6 +76,8 @@ impl Holder<'_> {
         let most = public.unsettled_max(&way.network);
         let settling = SETTLING_SECONDS.min(way.max_timeout_seconds / 2);
         let answer_by = after(Duration::from_secs(way.max_timeout_seconds - settling));
+        // Whoever is not found to pay, and be it because nobody answers, stays counted: each costs a verification.
+        self.count_stranger(public)?;
         let payer = match foreign.identify(&unread, self.client.address()).await {
             Identity::Payer(payer) => Party::Named(payer),
             Identity::Invalid(reason) => {
@@ -88,6 +90,7 @@ impl Holder<'_> {
         };
         let taken = public.exposure.take(Debtor { network: Arc::clone(&way.network), payer }, amount, most);
         let (exposed, _) = taken.ok_or(Refusal::OpenPayments { most })?;
+        public.strangers.take_back(self.client);
         let now = self.ledger.time().seconds().unsigned_abs();
         let intent = Intent {
             network: Arc::clone(&way.network),

@@ -108,15 +108,20 @@ impl Holder<'_> {
     ) -> Result<(), Refusal> {
         let rail = &public.networks.rail;
         if !rail.is_known(signed, total) {
-            public.strangers.count(self.client).map_err(|wait| {
-                self.metrics.rate_limited(STRANGERS);
-                Refusal::TooManyPayers { retry_after: seconds(wait).max(1) }
-            })?;
+            self.count_stranger(public)?;
         }
         // What is open is not gone from the account yet, and will be.
         let lack = rail.lack(signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
         lack.map_or(Ok(()), |lack| {
             Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way)))
+        })
+    }
+
+    /// Counts a payer of whom nothing is known, where it calls from.
+    pub(super) fn count_stranger(&self, public: &Public) -> Result<(), Refusal> {
+        public.strangers.count(self.client).map_err(|wait| {
+            self.metrics.rate_limited(STRANGERS);
+            Refusal::TooManyPayers { retry_after: seconds(wait).max(1) }
         })
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 use domain::{Amount, Custody, PaymentId, Settle, UnixMillis};
 use ledger::Intent;
 use protocol::header;
+use serde_json::Map;
 
 use super::*;
 use crate::mock::{Act, Mock};
@@ -23,8 +24,10 @@ pub(crate) fn transaction(signature: u8, text: &[u8]) -> String {
 fn open() -> OpenIntent {
     let party = |name: &str| Party::Named(name.parse().unwrap());
     let payment = json!({ "x402Version": 2, "payload": { "transaction": transaction(0, b"ours") } });
+    let (network, amount) = (format!("solana:{REFERENCE}"), Amount::from_atomic(1_000).unwrap());
+    let offer = Offer::foreign((&network, "mint", "payee"), amount, 60, (&Map::new(), "quote"));
     let intent = Intent {
-        network: format!("solana:{REFERENCE}").into(),
+        network: network.into(),
         token: party("mint"),
         payer: party("payer"),
         pay_to: party("payee"),
@@ -34,11 +37,11 @@ fn open() -> OpenIntent {
         valid_before: 1_800_000_060,
         since_block: 0,
         payload: payment.to_string().into(),
-        requirements: "{}".into(),
+        requirements: serde_json::to_string(&offer).unwrap().into(),
     };
     OpenIntent {
         payment: PaymentId::from_bytes([1; 16]),
-        amount: Amount::from_atomic(1_000).unwrap(),
+        amount,
         held_at: HELD_AT,
         seen: None,
         intent: Arc::new(intent),

@@ -27,6 +27,20 @@ async fn d5_a_facilitator_that_is_down_is_left_alone_and_tried_again_after_a_pau
 }
 
 #[tokio::test]
+async fn a_facilitator_that_answers_though_not_in_x402_is_left_alone_for_five_seconds_at_most() {
+    for (act, comes_back) in [(Act::Answer(500, "{}".to_owned()), true), (Act::Reset, false)] {
+        let world = World::new(1).await;
+        world.facilitators[0].does(act);
+        // Whoever's payment makes it fail has the one that may try each time.
+        for nonce in 1..=12 {
+            world.settle(nonce).await;
+            world.later(5_000);
+        }
+        assert_eq!(world.rail.ready(NETWORK).is_ok(), comes_back);
+    }
+}
+
+#[tokio::test]
 async fn d5_another_facilitator_settles_what_one_was_not_asked_to() {
     let world = World::new(2).await;
     world.facilitators[0].does(Act::Reset);
