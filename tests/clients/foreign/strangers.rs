@@ -34,3 +34,16 @@ async fn a4_whoever_sends_what_is_no_payment_again_and_again_is_told_to_wait_bef
     solana.buy_at_rest(&paid).await.expect_refusal(409, "already_delivered");
     solana.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_found_to_pay_is_never_told_to_wait() {
+    let solana = Solana::with("verify_timeout = \"20s\"").await;
+    let offer = solana.offer().await;
+    // Nothing moves for it, so that one may pay again and again.
+    solana.upstream.on("/paid", Script::reply(500, &[], "broken"));
+    for number in 0..AT_ONCE * 3 / 2 {
+        let header = payment(&offer, &transaction(1, &number.to_string()));
+        solana.buy(&header).await.expect_status(500);
+    }
+    solana.finish().await;
+}
