@@ -54,8 +54,12 @@ impl TermsSource for Terms {
 impl Watcher for Counted {
     fn looked(&self, position: &Position, rules: &SettlementRules, at: UnixMillis) {
         // Too little to be settled with, or refunds that are more than what was earned, wait for the next payments, and are nobody's failure.
-        let is_enough = position.net > 0 && position.net >= rules.amount_min.atomic();
-        if let Some(since) = position.oldest_at.filter(|_| is_enough) {
+        // But for what has waited too long: that is settled whatever it is.
+        let is_enough = |since: UnixMillis| {
+            let is_old = rules.age_max_ms.is_some_and(|age| at >= since.plus(age));
+            position.net > 0 && (is_old || position.net >= rules.amount_min.atomic())
+        };
+        if let Some(since) = position.oldest_at.filter(|since| is_enough(*since)) {
             self.oldest_ms.fetch_max(at.0.saturating_sub(since.0), Ordering::Relaxed);
         }
     }
@@ -117,13 +121,19 @@ mod tests {
     #[test]
     fn whoever_earned_too_little_to_be_settled_with_is_not_overdue() {
         let amount_min = Amount::from_atomic(100).unwrap();
-        let rules =
-            SettlementRules { amount_min, age_max_ms: None, schedule: Schedule::Continuous, delay_ms: 0 };
+        let rules = SettlementRules {
+            amount_min,
+            age_max_ms: Some(20_000),
+            schedule: Schedule::Continuous,
+            delay_ms: 0,
+        };
         let metrics = Arc::new(ControlMetrics::new(&Prometheus::new()).unwrap());
         let counted = Counted { metrics, oldest_ms: AtomicI64::new(0) };
         for (net, waits_ms) in [(-1, 0), (99, 0), (100, 9_000)] {
             counted.looked(&earned(net), &rules, UnixMillis(10_000));
             assert_eq!(counted.oldest_ms.load(Ordering::Relaxed), waits_ms, "{net}");
         }
+        counted.looked(&earned(99), &rules, UnixMillis(21_000));
+        assert_eq!(counted.oldest_ms.load(Ordering::Relaxed), 20_000, "it is settled by its age");
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn open_to_others(data: &Database) -> Option<String> {
     (mode & OTHERS != 0).then(|| {
         format!(
             "data.directory: {place} is open to every user of this machine, and keys stand there: \
-             chmod -R go= {place}"
+             chmod -R o= {place}"
         )
     })
 }

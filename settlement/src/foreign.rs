@@ -112,7 +112,7 @@ impl Foreign {
     /// those without one are one client.
     pub async fn identify(&self, unread: &Unread, client: Option<IpAddr>) -> Identity {
         let Some(line) = self.line(unread.network()) else {
-            return Identity::Nobody("no payments are taken on the network".to_owned());
+            return Identity::Closed("no payments are taken on the network".to_owned());
         };
         line.identify(unread, client, &*self.inner.clock, &*self.inner.observer).await
     }

@@ -48,11 +48,16 @@ impl<C: Clock<Instant = Instant> + Clone> Pace<C> {
     }
 }
 
-/// Whether a call changes something. What only asks in a body does not, nor what is tried and not done.
+/// Whether a call changes something, or takes the one writer to try to. What only asks in a body does not: by its whole path, because
+/// tenants name what they make.
 fn changes(method: &Method, uri: &Uri) -> bool {
-    let asks = ["/simulate", "/challenge"].iter().any(|end| uri.path().ends_with(end));
-    let tries = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "dry_run=true"));
-    !matches!(*method, Method::GET | Method::HEAD) && !asks && !tries
+    let path: Vec<&str> = uri.path().split('/').collect();
+    let asks = matches!(
+        path[..],
+        ["", "v1", "agents", _, "simulate"] | ["", "v1", "agents", _, "signers", "challenge"]
+    );
+    let only_reads = matches!(*method, Method::GET | Method::HEAD) || (asks && *method == Method::POST);
+    !only_reads
 }
 
 #[cfg(test)]
@@ -83,13 +88,11 @@ mod tests {
         let wait = post(Some("a")).unwrap_err();
         assert!(wait <= Duration::from_secs(1) / PER_SECOND.get(), "{wait:?}");
         assert!(pace.count(Some("a"), &Method::GET, &agents).is_ok() && post(Some("b")).is_ok());
-        for asked in [
-            "/v1/agents/agt_a/policy/simulate",
-            "/v1/agents/agt_a/signers/challenge",
-            "/v1/routes?dry_run=true",
-        ] {
+        for asked in ["/v1/agents/agt_a/simulate", "/v1/agents/agt_a/signers/challenge"] {
             assert!(pace.count(Some("a"), &Method::POST, &asked.parse().unwrap()).is_ok(), "{asked}");
         }
+        let named = Uri::from_static("/v1/routes/simulate");
+        assert!(pace.count(Some("a"), &Method::PATCH, &named).is_err(), "a name is no call");
         assert!((0..=AT_ONCE.get()).all(|_| post(None).is_ok()));
         *hand.0.lock().unwrap() += Duration::from_secs(1);
         assert!((0..PER_SECOND.get()).all(|_| post(Some("a")).is_ok()));

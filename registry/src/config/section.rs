@@ -240,7 +240,7 @@ pub(super) fn secret_file(item: &Item<'_>) -> Option<Secret> {
 fn warn_of_readers(item: &Item<'_>) {
     let Some(path) = item.text() else { return };
     if fs::metadata(&*path).is_ok_and(|about| about.permissions().mode() & READ_BY_OTHERS != 0) {
-        item.warn(format!("every user of this machine can read {path}: chmod go= {path}"));
+        item.warn(format!("every user of this machine can read {path}: chmod o= {path}, where Faregate's own user can read it still"));
     }
 }
 

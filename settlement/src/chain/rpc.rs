@@ -181,6 +181,28 @@ impl Nodes {
         Err(said)
     }
 
+    /// What one of them has: where one has nothing, or refuses, it may be behind, and the next is asked. None where nobody has it.
+    pub(crate) async fn find<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        parameters: &Value,
+    ) -> Result<Option<T>, RpcError> {
+        let mut found = Err(RpcError::Unreachable);
+        for (_, node) in self.from(self.answers.load(Ordering::Relaxed)) {
+            let had = match self.belongs(node).await {
+                Ok(()) => self.ask(&node.url, method, parameters).await,
+                Err(other) => Err(other),
+            };
+            match had {
+                Ok(Some(had)) => return Ok(Some(had)),
+                Ok(None) => found = Ok(None),
+                Err(error) if found.is_err() => found = Err(error),
+                Err(_) => {}
+            }
+        }
+        found
+    }
+
     /// All of them with their places, this one first.
     fn from(&self, first: usize) -> impl Iterator<Item = (usize, &Node)> {
         let (before, rest) = self.nodes.split_at(first.min(self.nodes.len()));

@@ -38,6 +38,9 @@ const ASKED_AGAIN_MAX: usize = 8;
 /// Payments at once that are looked for at nodes.
 const LOOKING_MAX: usize = 4;
 
+/// How long nodes have in any case to show what a facilitator says that it settled, also where its answer took all of its time.
+const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+
 /// Why nobody was asked.
 const BUSY: &str = "the facilitator is busy, or left alone because it is silent";
 
@@ -81,8 +84,10 @@ pub enum Identity {
     Invalid(String),
     /// Nobody knows of too many payments of this payer.
     Unsettled,
-    /// Nobody could be asked; why.
+    /// It was asked, and gave no answer; why.
     Nobody(String),
+    /// Nobody is asked now, or no payment is taken whoever pays; why.
+    Closed(String),
 }
 
 /// What was heard of a settlement.
@@ -168,17 +173,17 @@ impl ForeignLine {
         observer: &dyn RailObserver,
     ) -> Identity {
         if self.unknown.lock().all >= UNKNOWN_MAX {
-            return Identity::Nobody("nobody knows of too many payments on the network".to_owned());
+            return Identity::Closed("nobody knows of too many payments on the network".to_owned());
         }
         let Some(_place) = self.place(self.verifying.take(client), clock).await else {
-            return Identity::Nobody(BUSY.to_owned());
+            return Identity::Closed(BUSY.to_owned());
         };
         let identified = self.member.facilitator.identify(unread.shown()).await;
         self.note(&identified, clock, observer);
         match identified {
             Ok(Identified::Payer(payer)) if self.unknown.lock().is_too_many(payer) => Identity::Unsettled,
             Ok(Identified::Payer(_)) if self.outage.lock().is_open(clock.now()) => {
-                Identity::Nobody("the facilitator does not answer settlements".to_owned())
+                Identity::Closed("the facilitator does not answer settlements".to_owned())
             }
             Ok(Identified::Payer(payer)) => Identity::Payer(payer),
             Ok(Identified::Invalid(reason)) => Identity::Invalid(reason),
@@ -236,7 +241,7 @@ impl ForeignLine {
 
     /// Has it settled, and whether that was answered: where nodes are named, by them as well. Some facilitators take a transaction for a
     /// payment that landed and failed, and a payer can have it fail: what was to hold when it landed did when it was verified. All of it takes
-    /// no longer than the facilitator's answer may.
+    /// no longer than the facilitator's answer may, but that nodes have [`SHOWN_WITHIN`] in any case.
     async fn ask(
         &self,
         payment: PaymentId,
@@ -253,10 +258,10 @@ impl ForeignLine {
         let (Heard::Moved(transaction), Some(witness)) = (&heard, &self.witness) else {
             return (heard, is_answered);
         };
-        let left = facilitator.settle_timeout().saturating_sub(began.elapsed());
+        let left = facilitator.settle_timeout().saturating_sub(began.elapsed()).max(SHOWN_WITHIN);
         let (why, is_answered) = match timeout(left, witness.confirms(*transaction, payment, unread)).await {
             Ok(true) => return (heard, true),
-            Ok(false) => ("the transaction landed and did not pay", true),
+            Ok(false) => ("the transaction is another one, or landed and did not pay", true),
             Err(_) => ("no node shows the transaction", false),
         };
         tracing::warn!(%payment, network = %self.network.id, %transaction, why, "the facilitator says that it settled it, and the nodes do not");

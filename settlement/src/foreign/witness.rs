@@ -179,7 +179,7 @@ impl Witness {
     async fn landed(&self, signature: &str, commitment: &str) -> Result<Option<Landed>, RpcError> {
         let how =
             json!({ "encoding": "base64", "commitment": commitment, "maxSupportedTransactionVersion": 0 });
-        self.nodes.call("getTransaction", json!([signature, how])).await
+        self.nodes.find("getTransaction", &json!([signature, how])).await
     }
 }
 

@@ -312,7 +312,7 @@ async fn after_settlements_without_an_answer_nobody_is_put_off_by_whoever_never_
         let (payment, unread) = scene.asked(nonce).await;
         assert!(matches!(scene.foreign.settle(payment, &unread).await, Settling::Unknown(_)));
     }
-    assert!(matches!(scene.identify(10).await, Identity::Nobody(_)));
+    assert!(matches!(scene.identify(10).await, Identity::Closed(_)));
     scene.after(1_000);
     for nonce in 10..13 {
         assert!(matches!(scene.identify(nonce).await, Identity::Payer(_)));
@@ -320,7 +320,7 @@ async fn after_settlements_without_an_answer_nobody_is_put_off_by_whoever_never_
     // One that does shows it, and puts the others off until it is answered.
     let (payment, unread) = scene.asked(3).await;
     scene.foreign.settle(payment, &unread).await;
-    assert!(matches!(scene.identify(13).await, Identity::Nobody(_)));
+    assert!(matches!(scene.identify(13).await, Identity::Closed(_)));
     scene.settles(Some("again"));
     scene.after(2_000);
     assert!(scene.foreign.settle_again(payment).await);
@@ -337,7 +337,7 @@ async fn a4_what_was_forwarded_is_settled_though_what_strangers_sent_got_no_answ
         assert!(matches!(scene.identify(nonce).await, Identity::Nobody(_)));
     }
     scene.settles(Some("one"));
-    assert!(matches!(scene.identify(13).await, Identity::Nobody(_)), "it is left alone");
+    assert!(matches!(scene.identify(13).await, Identity::Closed(_)), "it is left alone");
     let (payment, unread) = scene.asked(1).await;
     let moved = TransactionId::Named("one".parse().unwrap());
     assert_eq!(scene.foreign.settle(payment, &unread).await, Settling::Told(moved));

@@ -76,9 +76,13 @@ impl Holder<'_> {
         let most = public.unsettled_max(&way.network);
         let settling = SETTLING_SECONDS.min(way.max_timeout_seconds / 2);
         let answer_by = after(Duration::from_secs(way.max_timeout_seconds - settling));
-        // Whoever is not found to pay, and be it because nobody answers, stays counted: each costs a verification.
+        // Whoever is asked about and not found to pay, and be it because nobody answers, stays counted: each costs a verification.
         self.count_stranger(public)?;
-        let payer = match foreign.identify(&unread, self.client.address()).await {
+        let identity = foreign.identify(&unread, self.client.address()).await;
+        if !matches!(identity, Identity::Invalid(_) | Identity::Nobody(_)) {
+            public.strangers.take_back(self.client);
+        }
+        let payer = match identity {
             Identity::Payer(payer) => Party::Named(payer),
             Identity::Invalid(reason) => {
                 let message =
@@ -86,11 +90,10 @@ impl Holder<'_> {
                 return Err(Refusal::PaymentRequired(Unpaid::Rejected { code: "invalid_payment", message }));
             }
             Identity::Unsettled => return Err(Refusal::OpenPayments { most }),
-            Identity::Nobody(_) => return Err(Refusal::RailUnavailable),
+            Identity::Nobody(_) | Identity::Closed(_) => return Err(Refusal::RailUnavailable),
         };
         let taken = public.exposure.take(Debtor { network: Arc::clone(&way.network), payer }, amount, most);
         let (exposed, _) = taken.ok_or(Refusal::OpenPayments { most })?;
-        public.strangers.take_back(self.client);
         let now = self.ledger.time().seconds().unsigned_abs();
         let intent = Intent {
             network: Arc::clone(&way.network),

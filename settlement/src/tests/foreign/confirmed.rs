@@ -48,6 +48,31 @@ async fn a_success_that_a_node_shows_a_moment_later_in_a_confirmed_block_is_one(
 }
 
 #[tokio::test]
+async fn a_node_that_is_behind_or_refuses_hides_nothing_that_another_one_shows() {
+    for behind in
+        [json!({ "result": null }), json!({ "error": { "code": -32005, "message": "node is behind" } })]
+    {
+        let late = Mock::start().await;
+        late.does(Act::Reply(Arc::new(move |question| {
+            let mut answer = behind.clone();
+            if question["method"] == "getGenesisHash" {
+                answer = json!({ "result": "devnet" });
+            }
+            answer["jsonrpc"] = json!("2.0");
+            answer["id"] = question["id"].clone();
+            answer.to_string()
+        })));
+        let (shows, _) = node(paid).await;
+        let nodes = Nodes::new(vec![late.url.clone(), shows.url.clone()], LONG).unwrap();
+        let witness = Witness::new(nodes.of_genesis("devnet"));
+        let scene = Scene::with(|line| line.seen_by(witness)).await;
+        scene.settles(Some("landed"));
+        let (payment, unread) = scene.asked(1).await;
+        assert!(matches!(scene.foreign.settle(payment, &unread).await, Settling::Told(_)));
+    }
+}
+
+#[tokio::test]
 async fn a_success_that_no_node_shows_is_unknown_in_time_and_after_three_nothing_is_forwarded() {
     let (_node, witness) = node(|| Value::Null).await;
     let scene = Scene::within(Duration::from_millis(200), |line| line.seen_by(witness)).await;
@@ -56,5 +81,5 @@ async fn a_success_that_no_node_shows_is_unknown_in_time_and_after_three_nothing
         let (payment, unread) = scene.asked(nonce).await;
         assert!(matches!(scene.foreign.settle(payment, &unread).await, Settling::Unknown(_)));
     }
-    assert!(matches!(scene.identify(10).await, Identity::Nobody(_)));
+    assert!(matches!(scene.identify(10).await, Identity::Closed(_)));
 }
