@@ -40,7 +40,7 @@ impl Ledger {
     /// Payments of which a chain showed something else than the books said.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn suspended_list(
         &self,
         filter: &SuspendedFilter,
@@ -53,7 +53,7 @@ impl Ledger {
     /// One of them, and what was decided of it.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn suspended(
         &self,
         payment: PaymentId,
@@ -69,7 +69,7 @@ impl Ledger {
     /// they show less.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn suspense(&self) -> Result<i64, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         reports::intents::suspense(&mut connection.session()).await.map_err(crate::reads::read_error)
