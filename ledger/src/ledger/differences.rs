@@ -27,8 +27,9 @@ impl Ledger {
     /// Decides of what is in suspense of a payment: one commit moves it, books or sends it, and says why.
     ///
     /// # Errors
-    /// [`LedgerError::UnknownDifference`], [`LedgerError::NotSuspended`], [`LedgerError::NoPayer`]; [`LedgerError::OnChain`] where it came to the
-    /// provider's own address and cannot be sent back by us, or was a deposit and is to be the provider's; [`LedgerError::NoOutlet`],
+    /// [`LedgerError::UnknownDifference`], [`LedgerError::NotInSuspense`], [`LedgerError::OperatorOnly`], [`LedgerError::NoPayer`];
+    /// [`LedgerError::OnChain`] where it came to the provider's own address and cannot be sent back by us, [`LedgerError::Deposit`] where a
+    /// deposit is to be the provider's; [`LedgerError::NoOutlet`],
     /// [`LedgerError::RefundLimit`], [`LedgerError::Conflict`] where the idempotency key was used for something else, [`LedgerError::Amount`],
     /// [`LedgerError::UnknownProvider`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn resolve(&self, resolving: Resolving) -> Result<Resolution, LedgerError> {

@@ -169,7 +169,7 @@ impl Ledger {
     /// paid it.
     ///
     /// # Errors
-    /// [`LedgerError::OnChain`] where it was not to come from a public network, [`LedgerError::UnknownPayment`],
+    /// [`LedgerError::NotOpen`], [`LedgerError::Deposit`], [`LedgerError::UnknownPayment`],
     /// [`LedgerError::RefundedBefore`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`], [`LedgerError::Overloaded`].
     pub async fn write_off(&self, payment: PaymentId) -> Result<Refunded, LedgerError> {
         let permit = self.shared.permit().ok_or(LedgerError::Overloaded)?;
