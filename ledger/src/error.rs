@@ -187,10 +187,14 @@ pub enum LedgerError {
     #[error("the payment was made on a public network, and is given back there, by its recipient")]
     OnChain,
     /// It is a deposit: what it brought is its wallet's.
-    #[error("it is a deposit: what it brought is its wallet's, and is taken out with `faregate wallet withdraw`")]
+    #[error(
+        "it is a deposit: what it brought is its wallet's, and is taken out with `faregate wallet withdraw`"
+    )]
     Deposit,
     /// It was booked out of suspense, as a person decided.
-    #[error("it was booked out of suspense, as somebody decided: what is given back now is between provider and payer")]
+    #[error(
+        "it was booked out of suspense, as somebody decided: what is given back now is between provider and payer"
+    )]
     OutOfSuspense,
     /// Nothing of the payment is still to come from a public network.
     #[error("nothing of it is still to come from a public network: there is nothing to write off")]

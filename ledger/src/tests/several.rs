@@ -204,7 +204,9 @@ async fn t3_whoever_the_others_think_dead_commits_nothing() {
 
 /// Whether the last page of a table is on disk as it stands; where it is not, neither is the commit behind it.
 fn on_disk(url: &str, table: &str) -> bool {
-    let page = format!("public.get_raw_page('ledger.{table}', (pg_relation_size('ledger.{table}') / 8192 - 1)::int)");
+    let page = format!(
+        "public.get_raw_page('ledger.{table}', (pg_relation_size('ledger.{table}') / 8192 - 1)::int)"
+    );
     let flushed = format!("select lsn <= pg_current_wal_flush_lsn() from public.page_header({page})");
     test_postgres::query(url, &flushed) == "t"
 }
