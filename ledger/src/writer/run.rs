@@ -126,8 +126,7 @@ impl<S: CommitStore> Run<S> {
         };
         self.commit(round.works, &given).await;
         self.end_batch().await;
-        let at = self.shared.time();
-        self.shared.memory.lock().shrink(at);
+        self.shared.memory.lock().shrink();
         for pause in round.pauses {
             // Where others write, they stand still too.
             if self.catch_up().await.is_err() {
