@@ -1,7 +1,7 @@
 //! [`Leniency`]: what an agent is let off with, so many times a day.
 //!
-//! A body that the upstream breaks off is refunded, and a safe request whose client leaves is voided. A client that learns
-//! to provoke either would read, or have work done, for free; past the cap it pays like anyone else.
+//! A body that the upstream breaks off is refunded, or owed where it was paid for on a public network, and a safe request whose client
+//! leaves is voided. A client that learns to provoke either would read, or have work done, for free; past the cap it pays like anyone else.
 
 use dashmap::DashMap;
 use domain::{AgentId, UnixMillis, Window};

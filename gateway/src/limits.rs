@@ -31,7 +31,8 @@ pub(crate) const SENT_AT_ONCE_BYTES_MAX: u64 = 64 * 1024;
 /// Pieces of an answer that Pingora takes on before it writes the first of them.
 pub(crate) const PIECES_WAITING_MAX: u64 = 4;
 
-/// Automatic refunds one agent gets in a day; a client that provokes broken bodies is charged from there on.
+/// Bodies that broke off and that one agent has refunded, or delivered once more, in a day; a client that provokes them is charged from there
+/// on.
 pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 
 /// Requests that one agent may leave in a day, after they went upstream and before they were answered, without paying for them: safe ones,

@@ -16,7 +16,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use super::*;
 use crate::context::{Exchange, Money};
 use crate::leniency::Leniency;
-use crate::limits::HANGUPS_PER_AGENT_DAY_MAX;
+use crate::limits::{HANGUPS_PER_AGENT_DAY_MAX, REFUNDS_PER_AGENT_DAY_MAX};
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
 use crate::stage::hold::Admission;
@@ -202,15 +202,70 @@ async fn whoever_leaves_its_redelivery_again_and_again_is_owed_none_in_the_end()
     left.esource = ErrorSource::Downstream;
     let leniency = Leniency::default();
     for _ in 0..=HANGUPS_PER_AGENT_DAY_MAX {
-        let (admission, payer) = rig.admit(&header).await.unwrap();
-        let Admission::Redelivery(owed) = admission else { panic!("it is owed") };
-        let (routed, request) = rig.routed("/paid", None);
-        let mut again = Exchange::redelivered(routed, request, owed, payer);
+        let mut again = owed(&rig, &header).await;
         (again.request_ended, again.sent_at) = (true, Some(Instant::now()));
         record::settle(&mut again, Some(&left), &leniency, &metrics(), NOW);
     }
     rig.ledger.open_provider("the next commit").await.unwrap();
     assert!(matches!(rig.admit(&header).await.unwrap().0, Admission::Replay(_)));
+}
+
+/// An answer that its upstream broke off, of so many bytes.
+fn broken_off(exchange: &mut Exchange, has_length: bool, bytes: u64, leniency: &Leniency) {
+    (exchange.response_begun, exchange.response_has_length) = (true, has_length);
+    exchange.response_bytes = bytes;
+    let mut broken = Error::new(ErrorType::ConnectionClosed);
+    broken.esource = ErrorSource::Upstream;
+    record::settle(exchange, Some(&broken), leniency, &metrics(), NOW);
+}
+
+/// The same payment comes again, and is to be served once more.
+async fn owed(rig: &Rig, header: &str) -> Exchange {
+    let (admission, payer) = rig.admit(header).await.unwrap();
+    let Admission::Redelivery(owed) = admission else { panic!("it is owed") };
+    let (routed, request) = rig.routed("/paid", None);
+    Exchange::redelivered(routed, request, owed, payer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_again_and_again_is_owed_so_often_a_day_and_charged_then() {
+    let rig = Rig::new(Settle::After).await;
+    let (header, leniency) = (rig.payment(1, 2), Leniency::default());
+    let mut exchange = rig.admitted(&header).await;
+    rig.capture(&mut exchange, 200).await.0.unwrap();
+    broken_off(&mut exchange, true, 9, &leniency);
+    for _ in 0..REFUNDS_PER_AGENT_DAY_MAX {
+        // What fails before there is an answer counts for nothing.
+        let mut unanswered = owed(&rig, &header).await;
+        let mut failed = Error::new(ErrorType::ConnectTimedout);
+        failed.esource = ErrorSource::Upstream;
+        record::settle(&mut unanswered, Some(&failed), &leniency, &metrics(), NOW);
+        broken_off(&mut owed(&rig, &header).await, true, 9, &leniency);
+    }
+    rig.ledger.open_provider("the next commit").await.unwrap();
+    assert!(matches!(rig.admit(&header).await.unwrap().0, Admission::Replay(_)));
+    // The next one is charged at once.
+    let other = rig.payment(2, 2);
+    let mut exchange = rig.admitted(&other).await;
+    rig.capture(&mut exchange, 200).await.0.unwrap();
+    broken_off(&mut exchange, true, 9, &leniency);
+    rig.ledger.open_provider("another commit").await.unwrap();
+    assert!(matches!(rig.admit(&other).await.unwrap().0, Admission::Replay(_)));
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_delivered_once_more_and_breaks_off_when_it_was_worth_its_price_is_delivered() {
+    let rig = Rig::with(|route| route.stream_bytes_min = 100).await;
+    let (header, leniency) = (rig.payment(1, 2), Leniency::default());
+    let mut exchange = rig.admitted(&header).await;
+    rig.capture(&mut exchange, 200).await.0.unwrap();
+    broken_off(&mut exchange, false, 99, &leniency);
+    broken_off(&mut owed(&rig, &header).await, false, 99, &leniency);
+    broken_off(&mut owed(&rig, &header).await, false, 100, &leniency);
+    rig.ledger.open_provider("the next commit").await.unwrap();
+    assert!(matches!(rig.admit(&header).await.unwrap().0, Admission::Replay(_)));
+    rig.finish(exchange).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,10 +275,7 @@ async fn a_body_that_broke_off_is_owed_and_not_given_back_in_the_books() {
     let mut exchange = rig.admitted(&header).await;
     let payment = exchange.payment.unwrap();
     assert_eq!(rig.capture(&mut exchange, 200).await.0.unwrap(), Outcome::Paid);
-    exchange.response_has_length = true;
-    let mut broken = Error::new(ErrorType::ConnectionClosed);
-    broken.esource = ErrorSource::Upstream;
-    record::settle(&mut exchange, Some(&broken), &Leniency::default(), &metrics(), NOW);
+    broken_off(&mut exchange, true, 9, &Leniency::default());
     let (admission, _) = rig.admit(&header).await.unwrap();
     assert!(matches!(&admission, Admission::Redelivery(owed) if owed.record().payment == payment));
     drop(admission);
