@@ -163,7 +163,7 @@ async fn undelivered(
         Money::Prepaid(receipt) => {
             let record = receipt.record().clone();
             exchange.charged = None;
-            give_back(receipt, leniency).await?;
+            give_back(receipt, response.status.as_u16(), leniency).await?;
             metrics.voided();
             if let Some(payer) = &exchange.payer {
                 show(&record, payer, "refunded", response)?;

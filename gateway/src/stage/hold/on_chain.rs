@@ -75,12 +75,7 @@ impl Holder<'_> {
             pay_to: way.pay_to.into(),
             custody: way.payee.ok_or(Refusal::Internal)?.custody(),
             deposit: None,
-            settle: match (routed.route.settle, way.payee) {
-                (settle, _) if rail.is_trusted(payment.payer()) => settle,
-                // What can be given back: such a payer pays before anything is done for it.
-                (_, Some(Payee::Treasury)) if self.may_give_back(payment.payer(), network) => Settle::Before,
-                (_, _) => Settle::After,
-            },
+            settle: self.settles(public, routed, way, payment.payer()),
             valid_before: payment.replay_key().valid_before(),
             since_block,
             payload: Arc::clone(payload.json()),
@@ -125,11 +120,23 @@ impl Holder<'_> {
         })
     }
 
-    /// Whether a call of a payer who is not trusted can be given back, and was not too often today: each time costs two transactions, and its
-    /// payer nothing.
-    fn may_give_back(&self, payer: Address, network: &str) -> bool {
+    /// When a payer's value is to move. Who is not trusted pays before anything is done for it; and where that cannot be given back, or was
+    /// too often today, everybody pays behind the answer.
+    fn settles(&self, public: &Public, routed: &Routed, way: &Way, payer: Address) -> Settle {
+        let is_trusted = public.networks.rail.is_trusted(payer);
+        match if is_trusted { routed.route.settle } else { Settle::Before } {
+            Settle::Before if !self.may_give_back(way, payer) => Settle::After,
+            settle => settle,
+        }
+    }
+
+    /// Whether a call that was paid first can be given back, and its payer's were not too often today: each time costs two transactions, and
+    /// its payer nothing.
+    fn may_give_back(&self, way: &Way, payer: Address) -> bool {
         let (agent, at) = (AgentId::of_payer(payer), self.ledger.time());
-        self.ledger.outlet(network).is_some() && self.leniency.give_backs.has_left(agent, at)
+        way.payee == Some(Payee::Treasury)
+            && self.ledger.outlet(&way.currency.asset.network).is_some()
+            && self.leniency.may_give_back(agent, at)
     }
 
     /// Until when an upstream may take, so that a payment can be settled behind it.
