@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
-use settlement::rail::{Lack, Sealed, Settlers, Word};
+use settlement::rail::{Funds, Sealed, Settlers, Word};
 use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -45,11 +45,11 @@ pub trait PublicRail: Send + Sync {
     /// Whether that is told without asking a node, or its payer had so much not long ago. Asks nobody.
     fn is_known(&self, signed: &Signed, amount: Amount) -> bool;
 
-    /// What its payer lacks to pay `amount`, where something is too little.
+    /// What its payer has there to pay `amount` with.
     ///
     /// # Errors
     /// The network cannot be read.
-    async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError>;
+    async fn funds(&self, signed: &Signed, amount: Amount) -> Result<Funds, RailError>;
 
     /// Has so much of a payment settled. Whoever gives up waiting knows nothing.
     async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling;
@@ -109,8 +109,8 @@ impl PublicRail for Rail {
         Self::is_known(self, signed, amount)
     }
 
-    async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
-        Ok(self.funds(signed, amount).await?.lack(amount))
+    async fn funds(&self, signed: &Signed, amount: Amount) -> Result<Funds, RailError> {
+        Self::funds(self, signed, amount).await
     }
 
     async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {

@@ -214,7 +214,7 @@ impl Holder<'_> {
             return self.guarded(prior, holding, fingerprint).await;
         }
         let asked = holding.asked(claim, routed, fingerprint, payment).ok_or(Refusal::Internal)?;
-        let held = self.ledger.hold(asked).await.map_err(|error| self.counted(error.into()))?;
+        let held = self.ledger.hold(asked).await.map_err(|error| self.counted(holding.refused(error)))?;
         match (held, &mut holding.means) {
             (Held::Hold(hold), Means::Chain(staked)) => match staked.take() {
                 Some(staked) => Ok(Admission::Signed(Box::new(staked.held(hold)))),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::{Address, AgentId, Amount, Payee, Settle};
-use ledger::{Hold, Intent};
+use ledger::{Hold, HoldError, Intent};
 use protocol::verify::VerifiedPayment;
 use settlement::Signed;
-use settlement::rail::Lack;
+use settlement::rail::{Funds, Lack};
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
@@ -24,8 +24,10 @@ use crate::way::{Moves, Way};
 /// A payment that could be settled, counted among what its payer has open.
 pub(super) struct Staked {
     pub(super) intent: Arc<Intent>,
-    /// The most that its payer may have open on its network.
+    /// The most that its payer may have open on its network: what is said, or all that it has there.
     pub(super) most: Amount,
+    /// What it is told, where more than that is open and it has no more.
+    lacking: Option<Unpaid>,
     signed: Signed,
     /// When its upstream must have answered, so that there is time to settle it.
     answer_by: Instant,
@@ -67,7 +69,8 @@ impl Holder<'_> {
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
-        self.funded(public, paid, &signed, total).await?;
+        let (covered, lack) = self.funded(public, paid, &signed, total).await?.covered();
+        let lacking = (covered < most).then(|| lacking(lack, payment.payer(), way));
         let intent = Intent {
             network: Arc::clone(network),
             token: way.currency.asset.address.into(),
@@ -83,7 +86,8 @@ impl Holder<'_> {
         };
         let answer_by = self.answer_by(way, intent.valid_before);
         let (intent, rail) = (Arc::new(intent), Arc::clone(rail));
-        Ok(Staked { intent, most, signed, answer_by, exposed, rail, _verification: verification })
+        let most = most.min(covered);
+        Ok(Staked { intent, most, lacking, signed, answer_by, exposed, rail, _verification: verification })
     }
 
     /// Whether a claim is of a payer on a public network that is known to have had the funds for it. Asks nobody.
@@ -93,23 +97,24 @@ impl Holder<'_> {
         public.networks.rail.is_known(&signed(paid, amount, 0), amount)
     }
 
-    /// Whether its payer has the funds. Of strangers nobody has too many looked at.
+    /// What its payer has, where that covers all that it has open here. Of strangers nobody has too many looked at.
     async fn funded(
         &self,
         public: &Public,
         paid: &OnChain,
         signed: &Signed,
         total: Amount,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Funds, Refusal> {
         let rail = &public.networks.rail;
         if !rail.is_known(signed, total) {
             self.count_stranger(public)?;
         }
         // What is open is not gone from the account yet, and will be.
-        let lack = rail.lack(signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
-        lack.map_or(Ok(()), |lack| {
-            Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way)))
-        })
+        let funds = rail.funds(signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
+        match funds.lack(total) {
+            Some(lack) => Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way))),
+            None => Ok(funds),
+        }
     }
 
     /// Counts a payer of whom nothing is known, where it calls from.
@@ -208,5 +213,17 @@ impl Holding {
             on_chain: true,
         };
         Self { payer, identifier, means: Means::Chain(None), replay: None, digest: None, refusal: None }
+    }
+
+    /// What the books refuse. What a payer has open at all gateways may be as much as it has.
+    pub(super) fn refused(&mut self, error: HoldError) -> Refusal {
+        let lacking = match &mut self.means {
+            Means::Chain(staked) => staked.take().and_then(|staked| staked.lacking),
+            Means::Wallet(_) | Means::Foreign(_) => None,
+        };
+        match (error, lacking) {
+            (HoldError::OpenPayments { .. }, Some(lacking)) => Refusal::PaymentRequired(lacking),
+            (error, _) => error.into(),
+        }
     }
 }

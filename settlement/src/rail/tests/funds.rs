@@ -81,6 +81,17 @@ fn a_permit_needs_an_allowance_as_well() {
     assert_eq!(funds(1_000, 999).lack(price()), Some(Lack::Allowance));
 }
 
+#[test]
+fn what_funds_cover_is_the_least_of_them() {
+    let units = |units| Amount::from_atomic(units).unwrap();
+    let covered = |balance, allowance| Funds { balance, allowance }.covered();
+    let [few, many] = [999_u64, 1_000].map(U256::from);
+    assert_eq!(covered(few, None), (units(999), Lack::Balance));
+    assert_eq!(covered(few, Some(U256::MAX)), (units(999), Lack::Balance));
+    assert_eq!(covered(many, Some(few)), (units(999), Lack::Allowance));
+    assert_eq!(covered(U256::MAX, None), (units(i64::MAX), Lack::Balance));
+}
+
 async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut pending: Vec<_> = futures.map(Box::pin).collect();
     let mut outputs = Vec::new();

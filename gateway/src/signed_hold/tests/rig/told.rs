@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
 use parking_lot::Mutex;
-use settlement::rail::{Lack, Sealed, Settlers, Word};
+use settlement::rail::{Funds, Sealed, Settlers, Word};
 use settlement::{RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -143,13 +143,14 @@ impl PublicRail for Told {
         *self.is_known.lock()
     }
 
-    async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
+    async fn funds(&self, _signed: &Signed, _amount: Amount) -> Result<Funds, RailError> {
         *self.reads.lock() += 1;
         let gate = self.reading.lock().take();
         if let Some(gate) = gate {
             gate.pass().await;
         }
-        Ok((amount.atomic() > *self.funds.lock()).then_some(Lack::Balance))
+        let balance = self.funds.lock().unsigned_abs().try_into().unwrap();
+        Ok(Funds { balance, allowance: None })
     }
 
     async fn settle(&self, _payment: PaymentId, _signed: &Signed, amount: Amount) -> Settling {
