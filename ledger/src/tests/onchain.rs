@@ -299,7 +299,7 @@ async fn what_is_due_is_read_on_from_a_place_and_a_row_that_cannot_be_read_hides
     }
     books.close();
     let first = "update intent set since_block = -1 where payment = (select min(payment) from intent)";
-    super::audit::tamper(&books.path(), first).await;
+    super::tampered::tamper(&books.path(), first).await;
     books.reopen();
     let read = between(&books, (DuePlace::FIRST, i64::MAX), 10).await;
     assert_eq!(read.iter().map(|due| due.open.is_some()).collect::<Vec<_>>(), [false, true, true]);
@@ -310,7 +310,7 @@ async fn what_is_due_is_read_on_from_a_place_and_a_row_that_cannot_be_read_hides
     assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap().len(), 2);
     books.close();
     let mended = "update intent set since_block = 1 where since_block = -1";
-    super::audit::tamper(&books.path(), mended).await;
+    super::tampered::tamper(&books.path(), mended).await;
     books.reopen();
     books.finish().await;
 }
