@@ -85,7 +85,8 @@ pub(crate) async fn require(
     let id: Arc<str> = door.registry.new_request()?.to_string().into();
     let caller = door.open(request.headers(), Arc::clone(&id)).await?;
     let tenant = caller.tenant();
-    door.pace.count(tenant.as_deref(), request.method(), request.uri()).map_err(Problem::TooFast)?;
+    let asked = (request.method(), request.uri(), request.headers());
+    door.pace.count(tenant.as_deref(), asked).map_err(Problem::TooFast)?;
     // Until there is an answer, its stream aside.
     let _place = door.calls.take(tenant).ok_or(Problem::Overloaded)?;
     request.extensions_mut().insert(caller);
