@@ -269,7 +269,6 @@ impl Registry {
     /// # Errors
     /// The database does not work.
     pub async fn forget_events(&self, before: UnixMillis) -> Result<u64, RegistryError> {
-        let mut writing = self.write().await?;
         let mut gone = 0;
         loop {
             let step = self.forget_some_events(before, FORGOTTEN_AT_ONCE).await?;
@@ -282,7 +281,8 @@ impl Registry {
 
     /// One step of it: others write between two.
     async fn forget_some_events(&self, before: UnixMillis, limit: u32) -> Result<u64, RegistryError> {
-        let gone = store::delete_events(&mut writing.session(), before).await?;
+        let mut writing = self.write().await?;
+        let gone = store::delete_events(&mut writing.session(), before, limit).await?;
         writing.commit().await?;
         Ok(gone)
     }
