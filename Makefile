@@ -24,7 +24,7 @@ test:
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-fail-fast
 	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --lib --test money --test crash
-	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --test clients -- x402 onchain --skip stock
+	FAREGATE_TEST_DATABASE=postgres cargo test --locked --workspace --no-fail-fast --test clients -- x402 onchain foreign --skip stock
 
 # And with every stock client that was ever tried.
 test-all: test

@@ -23,7 +23,7 @@ pub(crate) struct ProviderBody {
     custody: Option<String>,
     /// Its own address on public networks, which receives what is paid there at once. Set by the operator.
     address: Option<String>,
-    /// Its own addresses on networks that are no EVM ones, by the network. Set by the operator.
+    /// Its own addresses on non-EVM networks, by the network. Set by the operator.
     foreign_addresses: Option<Map<String, Value>>,
     /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
     rate_limit: Option<Map<String, Value>>,
@@ -121,7 +121,7 @@ pub(crate) struct ProviderPatch {
     custody: Option<String>,
     /// Its own address on public networks, with custody `direct`. Set by the operator.
     address: Option<String>,
-    /// Its own addresses on networks that are no EVM ones, by the network. Set by the operator.
+    /// Its own addresses on non-EVM networks, by the network. Set by the operator.
     foreign_addresses: Option<Map<String, Value>>,
     /// Calls of one consumer to all its routes: `{"calls": 1000, "per": "1m", "burst": 2000}`.
     rate_limit: Option<Map<String, Value>>,

@@ -105,7 +105,7 @@ impl NetworkView {
 }
 
 impl NetworkView {
-    /// One that is no EVM one.
+    /// A non-EVM one.
     fn foreign(settings: &ForeignSettings) -> Self {
         let ForeignSettings { network, payer_unsettled_max, .. } = settings;
         let token = |address: &Word| TokenView {

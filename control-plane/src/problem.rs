@@ -296,13 +296,17 @@ impl From<LedgerError> for Problem {
             | LedgerError::RefundExceeds
             | LedgerError::Earnings
             | LedgerError::OnChain
+            | LedgerError::Deposit
+            | LedgerError::OutOfSuspense
+            | LedgerError::NotOpen
             | LedgerError::Funds
             | LedgerError::PaidBefore
             | LedgerError::Step
             | LedgerError::OnItsWay
             | LedgerError::TransactionUsed
             | LedgerError::TransactionSpent
-            | LedgerError::NotSuspended
+            | LedgerError::NotInSuspense
+            | LedgerError::OperatorOnly
             | LedgerError::NoPayer
             | LedgerError::Stale => Self::Conflict(error.to_string()),
             LedgerError::Away(_) => Self::away(&error),

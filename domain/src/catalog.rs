@@ -48,7 +48,7 @@ pub struct Provider {
     pub pay_to: Address,
     /// How it is paid on public networks; not at all where not set.
     pub payee: Option<Payee>,
-    /// Its own addresses on networks that are no EVM ones, each by its network (CAIP-2).
+    /// Its own addresses on non-EVM networks, each by its network (CAIP-2).
     pub foreign: Vec<(Arc<str>, Word)>,
     /// The platform's share of each payment.
     pub fee: BasisPoints,

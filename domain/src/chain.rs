@@ -31,7 +31,7 @@ pub struct Network {
     pub treasury: Option<Address>,
 }
 
-/// A public network that is no EVM one: a facilitator verifies and settles there, and nothing of it is read here.
+/// A non-EVM public network: a facilitator verifies and settles there, and nothing of it is read here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignNetwork {
     /// CAIP-2, such as `solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp`.

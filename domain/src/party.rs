@@ -101,7 +101,7 @@ impl TransactionId {
         }
     }
 
-    /// As somebody calls it on a network that is no EVM one. A hash in hex is one, whatever the case of its digits: in small letters.
+    /// As somebody calls it on a non-EVM network. A hash in hex is one, whatever the case of its digits: in small letters.
     /// Where letters differ by their case, as in base58, another case is another transaction.
     #[must_use]
     pub fn named(word: Word) -> Self {

@@ -125,7 +125,7 @@ fn unsold(config: &Config) -> impl Iterator<Item = String> {
     silent.map(|(_, provider)| {
         format!(
             "providers: {}: is not sold on public networks, because nobody is paid there: write address = \"0x...\", the provider's own, \
-             or custody = \"treasury\", or foreign_addresses where a network is no EVM one",
+             or custody = \"treasury\", or foreign_addresses for a non-EVM network",
             provider.name
         )
     })

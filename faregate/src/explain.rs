@@ -158,7 +158,7 @@ impl Found {
         self.offers.iter().any(|offered| offered.network.is_some())
     }
 
-    /// Who has what is paid on public networks. On those that are no EVM ones it is always the provider.
+    /// Who has what is paid on public networks. On the non-EVM ones it is always the provider.
     fn custody(&self) -> Option<&'static str> {
         let foreign = (!self.provider.foreign.is_empty()).then_some(Custody::Direct);
         self.provider.payee.map(|payee| payee.custody()).or(foreign).map(Custody::name)

@@ -1,5 +1,5 @@
-//! What is known of a request while it runs. [`Exchange`] is the permit to forward: it is made only from an
-//! [`Admitted`] request that is free, held for, or a redelivery.
+//! What is known of a request while it runs. [`Exchange`] is the permit to forward: it is made only of an [`Admitted`] request that
+//! is free, held for, paid first, or a redelivery.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

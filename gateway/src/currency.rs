@@ -38,11 +38,11 @@ pub(crate) struct Currencies {
     pub(crate) outlets: HashSet<Arc<str>>,
     /// Who knows who settles there.
     rail: Option<Arc<dyn PublicRail>>,
-    /// Networks that are no EVM ones.
+    /// Non-EVM networks.
     foreign: Option<Foreign>,
 }
 
-/// What offers on networks that are no EVM ones carry; none where that is not known.
+/// What offers on non-EVM networks carry; none where that is not known.
 pub(crate) type Extras = Vec<Option<Arc<OfferTerms>>>;
 
 /// Who tells of changes: of EVM networks, and of others.
@@ -114,7 +114,7 @@ impl Currencies {
         Self { foreign, ..self }
     }
 
-    /// Networks that are no EVM ones, where there are some.
+    /// Non-EVM networks, where there are some.
     pub(crate) const fn foreign(&self) -> Option<&Foreign> {
         self.foreign.as_ref()
     }

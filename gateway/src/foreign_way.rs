@@ -1,4 +1,4 @@
-//! [`ForeignWay`]: one way to pay a route on a network that is no EVM one.
+//! [`ForeignWay`]: one way to pay a route on a non-EVM network.
 
 use std::sync::Arc;
 

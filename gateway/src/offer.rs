@@ -19,7 +19,7 @@ pub(crate) struct RouteOffer {
     pub(crate) challenge: Challenge,
     /// In the order of the 402.
     pub(crate) ways: Vec<Way>,
-    /// On networks that are no EVM ones, in the order of the 402.
+    /// On non-EVM networks, in the order of the 402.
     pub(crate) foreign: Vec<ForeignWay>,
     /// Such networks (CAIP-2), whether the route is offered there or not: what was signed for one may have paid.
     pub(crate) foreign_networks: Vec<Arc<str>>,
@@ -81,7 +81,7 @@ impl RouteOffer {
         self.valid(way.currency.max_timeout_seconds(), way.takes_less(), at)
     }
 
-    /// The same of a way on a network that is no EVM one.
+    /// The same of a way on a non-EVM network.
     pub(crate) fn payable_in(&self, way: &ForeignWay, at: UnixMillis) -> impl Iterator<Item = &OfferedQuote> {
         self.valid(way.max_timeout_seconds, false, at)
     }

@@ -65,11 +65,11 @@ pub struct PublicNetworks {
     pub rail: Arc<dyn PublicRail>,
     /// The most that one payer may have verified and not settled yet, by network (CAIP-2). None is taken where nothing is said.
     pub payer_unsettled_max: HashMap<Arc<str>, Amount>,
-    /// Those that are no EVM ones; none where there are none.
+    /// The non-EVM networks; none where there are none.
     pub foreign: Option<Foreign>,
 }
 
-/// The same while it is used.
+/// [`PublicNetworks`] in use, with what is counted there.
 pub(crate) struct Public {
     pub(crate) networks: PublicNetworks,
     pub(crate) exposure: Exposure,

@@ -36,7 +36,7 @@ pub(crate) struct Snapshot {
     traffic: Vec<Arc<RouteTraffic>>,
     /// Who may settle payments of `upto`, as the offers name them.
     settlers: Vec<Settlers>,
-    /// What the offers on networks that are no EVM ones carry.
+    /// What the offers on non-EVM networks carry.
     extras: Extras,
 }
 

@@ -11,7 +11,7 @@ pub struct Funding {
     pub wallet: WalletId,
     /// By how much; never zero.
     pub amount: Amount,
-    /// The caller's word for this one funding; a second one with the same word is the first one.
+    /// The caller's idempotency key: a second funding with the same key and content is the first one.
     pub idempotency_key: String,
     /// What the money is outside: a bank's or a processor's reference.
     pub external_reference: String,
@@ -24,7 +24,7 @@ pub struct Withdrawal {
     pub wallet: WalletId,
     /// By how much; never zero.
     pub amount: Amount,
-    /// The caller's word for this one withdrawal; fundings and withdrawals share one set of words.
+    /// The caller's idempotency key; fundings and withdrawals share one set of keys.
     pub idempotency_key: String,
     /// What the money is outside: a bank's or a processor's reference.
     pub external_reference: String,
@@ -82,7 +82,7 @@ pub struct RefundRequest {
     pub amount: Option<Amount>,
     /// Why.
     pub reason: RefundReason,
-    /// The caller's word for this one refund; a second one with the same word is the first one.
+    /// The caller's idempotency key: a second refund with the same key and content is the first one.
     pub idempotency_key: String,
 }
 

@@ -186,6 +186,19 @@ pub enum LedgerError {
     /// The payment was made to its provider's own address on a public network: only the provider gives it back, there.
     #[error("the payment was made on a public network, and is given back there, by its recipient")]
     OnChain,
+    /// It is a deposit: what it brought is its wallet's.
+    #[error(
+        "it is a deposit: what it brought is its wallet's, and is taken out with `faregate wallet withdraw`"
+    )]
+    Deposit,
+    /// It was booked out of suspense, as a person decided.
+    #[error(
+        "it was booked out of suspense, as somebody decided: what is given back now is between provider and payer"
+    )]
+    OutOfSuspense,
+    /// Nothing of the payment is still to come from a public network.
+    #[error("nothing of it is still to come from a public network: there is nothing to write off")]
+    NotOpen,
     /// Nothing can be sent from our treasury on the network: its settler is not the treasury's own key.
     #[error(
         "nothing can be sent from the treasury on that network: its settler must be the treasury's own key"
@@ -200,9 +213,12 @@ pub enum LedgerError {
     /// Of the payment no chain ever showed anything else than the books said.
     #[error("of that payment no difference was written")]
     UnknownDifference,
-    /// Less is in suspense of the payment than that, or what is missing is to be somebody's: only the operator bears it.
-    #[error("so much is not in suspense of that payment; and what is missing only the operator can bear")]
-    NotSuspended,
+    /// Less is in suspense of the payment than that.
+    #[error("less than that is in suspense of that payment: `faregate difference show` says how much")]
+    NotInSuspense,
+    /// It is missing, or the provider has earned it already: it is the operator's, whoever asks.
+    #[error("what is missing, or was earned already, can only be the operator's: `--to operator`")]
+    OperatorOnly,
     /// The signature of the payment is no longer there, and with it who paid.
     #[error("nobody knows any more who paid")]
     NoPayer,

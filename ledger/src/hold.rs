@@ -1,6 +1,6 @@
 //! The life of a payment before its commit: [`HoldRequest`] -> [`Hold`] -> [`Capturing`] -> [`Receipt`].
 //!
-//! A hold ends exactly once: captured, or voided by being dropped. With [`Capture::After`] it is memory only, unless several
+//! A hold ends exactly once: captured, voided, or unknown until evidence closes it. With [`Capture::After`] it is memory only, unless several
 //! processes share the books: a crash voids it. With [`Capture::Before`] it is a row too, and nobody has the [`Hold`] before
 //! that row is committed: what was forwarded is then charged though we crash. One that was kept ([`Hold::keep`]) is a row from then
 //! on that is charged in any case. Next: `writer::backlog` for how such rows are closed.
@@ -37,10 +37,10 @@ pub enum Held {
 }
 
 /// Funds, limits, replay key and a place in the writer's queue, held for one request, and on disk where the request says
-/// so. Dropping it voids it.
+/// so. Dropping it voids it, unless its answer went out ([`Hold::keep`]: it is captured) or its value may have moved (it is unknown).
 ///
 /// One place is enough: its row, its capture and its void come one after the other.
-#[must_use = "a dropped hold is voided"]
+#[must_use = "dropping it voids it, or captures or parks it where voiding could lose money"]
 #[derive(Debug)]
 pub struct Hold {
     payment: PaymentId,

@@ -199,7 +199,7 @@ impl Ledger {
     /// Brings money into a wallet. The same idempotency key with the same words is the first transfer again.
     ///
     /// # Errors
-    /// [`LedgerError::Conflict`] for other words under the same key, [`LedgerError::UnknownWallet`],
+    /// [`LedgerError::Conflict`] for other content under the same key, [`LedgerError::UnknownWallet`],
     /// [`LedgerError::Amount`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn fund(&self, funding: Funding) -> Result<Transfer, LedgerError> {
         let (id, who) = (self.shared.new_transfer()?, self.who.clone());
@@ -209,7 +209,7 @@ impl Ledger {
     /// A wallet's balance and what is held of it; `None` where there is no such wallet.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn wallet(&self, wallet: WalletId) -> Result<Option<WalletBalance>, LedgerError> {
         if self.shared.is_one_of_several() {
             return self.shared_wallet(wallet).await;
@@ -230,7 +230,7 @@ impl Ledger {
     /// What an agent spent and holds in today's and this month's window.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn spending(&self, agent: AgentId) -> Result<Spent, LedgerError> {
         let held = self.shared.held_at();
         let window = |window: Window| held.key(agent, window, None);
@@ -242,7 +242,7 @@ impl Ledger {
     /// What an agent spent and holds under limits that count only while they are set, in their order.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn spent_under(
         &self,
         agent: AgentId,
@@ -273,7 +273,7 @@ impl Ledger {
     /// A captured payment; `None` where nothing was captured under this name.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn payment(&self, id: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
         self.shared.reads.payment(id).await
     }
@@ -282,7 +282,7 @@ impl Ledger {
     /// Commits wait only until the point is fixed.
     ///
     /// # Errors
-    /// [`LedgerError::Read`], [`LedgerError::Unavailable`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`], [`LedgerError::Unavailable`].
     pub async fn audit(&self) -> Result<AuditReport, LedgerError> {
         crate::audit::running(&self.shared).await
     }

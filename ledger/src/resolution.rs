@@ -36,7 +36,7 @@ pub struct Resolving {
     pub amount: Option<Amount>,
     /// Why, in the person's words.
     pub reason: String,
-    /// The caller's word for it; a second one with the same word is the first one.
+    /// The caller's idempotency key: a second request with the same key and content is the first one.
     pub idempotency_key: String,
 }
 

@@ -107,7 +107,7 @@ pub struct PayoutPayment {
     pub payout: PayoutId,
     /// The bank's reference.
     pub reference: String,
-    /// The caller's word for this; a second one with the same word is the first one.
+    /// The caller's idempotency key: a second request with the same key and content is the first one.
     pub idempotency_key: String,
 }
 

@@ -84,7 +84,7 @@ impl Offer {
         }
     }
 
-    /// An offer of scheme `exact` on a network that is no EVM one; `extra` is what its facilitator wants clients to find there.
+    /// An offer of scheme `exact` on a non-EVM network; `extra` is what its facilitator wants clients to find there.
     #[must_use]
     pub fn foreign(
         (network, asset, pay_to): (&str, &str, &str),
@@ -105,7 +105,7 @@ impl Offer {
         }
     }
 
-    /// The same, moved by Permit2.
+    /// The offer of scheme `exact`, moved by Permit2.
     #[must_use]
     pub fn by_permit(mut self) -> Self {
         self.extra.insert(TRANSFER_METHOD.to_owned(), Value::from(PERMIT2_METHOD));

@@ -87,7 +87,7 @@ pub struct Terms {
     pub settlement: SettlementSettings,
     /// Public networks on which providers can be paid.
     pub networks: Arc<[NetworkSettings]>,
-    /// Those that are no EVM ones.
+    /// The non-EVM ones.
     pub foreign: Arc<[ForeignSettings]>,
 }
 

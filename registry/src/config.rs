@@ -74,7 +74,7 @@ pub struct Config {
     pub network: WalletNetwork,
     /// Public networks on which payments are taken.
     pub networks: Arc<[NetworkSettings]>,
-    /// Public networks that are no EVM ones, on which payments are taken.
+    /// Public non-EVM networks, on which payments are taken.
     pub foreign: Arc<[ForeignSettings]>,
     /// The management API.
     pub control: ControlSettings,

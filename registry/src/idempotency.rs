@@ -1,4 +1,4 @@
-//! Calls of the management API by the caller's word for them (`Idempotency-Key`), remembered for 24 hours.
+//! Calls of the management API by the caller's idempotency key (`Idempotency-Key`), remembered for 24 hours.
 //!
 //! The word is taken before the call is made and gets its answer afterwards. A call that never came to its answer (its
 //! process ended) is let go of after [`RUNNING_MS_MAX`]: what moves money has a word of its own in the ledger, so that

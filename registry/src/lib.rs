@@ -1,7 +1,8 @@
 //! What people edit: the configuration file, providers, routes and their revisions, agents, keys, signers,
-//! policies.
+//! policies. Beside it what processes that share a database leave for each other: the settler's outbox and errands, whose
+//! turn it is, how far events were made, counts of traffic.
 //!
-//! No money stands here, and nothing of HTTP: the ledger's writer is the authority over every balance and
+//! No balance stands here, and nothing of HTTP: the ledger's writer is the authority over every balance and
 //! every limit's counter. The file becomes a [`Config`], its catalog goes through [`Registry::apply`], which
 //! numbers the prices and hands the [`domain::Catalog`] out; agents are looked up through the [`Directory`].
 

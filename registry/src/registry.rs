@@ -243,7 +243,7 @@ impl Registry {
         self.terms().networks
     }
 
-    /// Those that are no EVM ones.
+    /// The non-EVM ones.
     #[must_use]
     pub fn foreign_networks(&self) -> Arc<[ForeignSettings]> {
         self.terms().foreign

@@ -1,4 +1,4 @@
-//! [`Foreign`]: payments on public networks that are no EVM ones. A facilitator verifies and settles there, and its word is all that is
+//! [`Foreign`]: payments on non-EVM networks. A facilitator verifies and settles there, and its word is all that is
 //! known: nothing of such a network is read here, but on Solana what became of a payment, where nodes are named.
 //!
 //! So a payment is forwarded only after its facilitator would settle it, and served only after it says that it did, in a transaction that

@@ -286,7 +286,7 @@ impl Rail {
         Ok(())
     }
 
-    /// The same for what is settled behind the requests, by the order of its deadlines.
+    /// As [`Self::settle`], for what is settled behind the requests, by the order of its deadlines.
     pub(crate) async fn collect(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {
         let began = self.now();
         let settling = self.settle_now(payment, signed, amount, Queue::Behind).await;

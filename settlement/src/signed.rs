@@ -38,7 +38,7 @@ pub enum SignedError {
     /// Its payload.
     #[error("the payment cannot be read: {0}")]
     Payment(#[from] Malformed),
-    /// Of a network that is no EVM one.
+    /// Of a non-EVM network.
     #[error("its network is not read here")]
     Foreign,
     /// Not JSON, or not our offer.

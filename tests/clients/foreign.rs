@@ -1,4 +1,4 @@
-//! Networks that are no EVM ones, through a facilitator whose word is all there is: what it takes is forwarded, what it says it settled is
+//! Non-EVM networks, through a facilitator whose word is all there is: what it takes is forwarded, what it says it settled is
 //! served, what nobody knows stays unknown, and no payment buys two calls.
 
 mod killed;

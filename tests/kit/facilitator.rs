@@ -24,7 +24,7 @@ use crate::wire::Wire;
 pub use conduct::Conduct;
 use conduct::Say;
 
-/// A network that is no EVM one.
+/// A non-EVM network.
 pub const SOLANA_DEVNET: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 
 /// Whose account pays for transactions there.

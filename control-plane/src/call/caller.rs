@@ -198,7 +198,7 @@ impl Caller {
         (reads || !self.read_only) && listed && operations::is_of_role(&self.role, scope)
     }
 
-    /// The caller's word for a call, as the ledger keeps it: two tenants may use the same one. The administrator's stands as
+    /// The caller's idempotency key, as the ledger keeps it: two tenants may use the same one. The administrator's stands as
     /// it is.
     pub(crate) fn word(&self, key: &str) -> String {
         match self.role.subject() {

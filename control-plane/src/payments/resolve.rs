@@ -40,7 +40,7 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(resolve))
 }
 
-/// Says what became of a payment whose settlement is unknown, on a network that is no EVM one.
+/// Says what became of a payment whose settlement is unknown, on a non-EVM network.
 ///
 /// The operator's alone. Which ones there are tells `payment.unknown`. Look at the network first: for a transfer of its payer to the provider's address that no other payment names.
 #[utoipa::path(post, path = "/v1/payments/{id}/resolve", operation_id = "payment.resolve", tag = "payments",

@@ -56,7 +56,7 @@ pub(super) fn text(demo: &Demo) -> anyhow::Result<String> {
         "\nFaregate stands in front of a sample API that knows nothing of payments. Ctrl-C ends everything.\n\n  \
          gateway     http://{}\n  management  http://{}\n  metrics     http://{}/metrics\n  sample API  http://{upstream}\n\n\
          # the management API on the command line, and what its commands are\n\
-         export FAREGATE_URL=http://{} FAREGATE_TOKEN={admin_token}\n{faregate} payment list; {faregate} --help\n\n\
+         export FAREGATE_URL=http://{} FAREGATE_TOKEN={admin_token}\n{faregate} --help\n\n\
          An agent has {FUNDS} in its wallet. Paste, in another terminal:\n\n\
          # the balance before\n{balance}\n\n\
          # unpaid: 402, and what it costs ({})\ncurl -si {quote_url}\n\n\
@@ -65,7 +65,9 @@ pub(super) fn text(demo: &Demo) -> anyhow::Result<String> {
          # a stream of events, paid once ({})\n{pay} {}\n\n\
          # a POST ({})\n{pay} -d '{{\"hello\":\"world\"}}' {}\n\n\
          # half price from the fourth call to this API on, whatever it was for ({} before)\n{with_key} {}\n\n\
-         # the balance after\n{balance}\n",
+         # the balance after, and what was paid\n{balance}\n{faregate} payment list\n\n\
+         # a stock x402 client pays with the same key (FAREGATE_PRIVATE_KEY) once it is told that it may\n\
+         client.setSpendControls({{ allowedAssets: [{{ network: \"{}\", asset: \"{}\", maxAmountPerPayment: \"1000000\" }}] }})\n",
         addresses.data,
         addresses.control,
         addresses.ops,
@@ -77,6 +79,8 @@ pub(super) fn text(demo: &Demo) -> anyhow::Result<String> {
         url(demo, echo),
         price(forecast),
         url(demo, forecast),
+        agent.network(),
+        agent.token(),
     ))
 }
 

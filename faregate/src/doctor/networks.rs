@@ -85,7 +85,7 @@ pub(super) fn left(metrics: &str) -> Option<String> {
     (payments != "0").then(words)
 }
 
-/// A network that is no EVM one: its facilitator, and nodes where some are named, which show whether the file's providers can be paid.
+/// A non-EVM network: its facilitator, and nodes where some are named, which show whether the file's providers can be paid.
 async fn foreign(settings: &ForeignSettings, providers: &[Arc<Provider>]) -> Vec<Finding> {
     let (network, facilitator) = (&*settings.network.id, &settings.facilitator);
     let mut findings = Vec::new();

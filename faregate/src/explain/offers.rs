@@ -19,7 +19,7 @@ pub(super) struct Offered {
 }
 
 /// All of them; nothing for a free route. What a gateway offers besides depends on its networks as they are: `upto` only where a settler
-/// takes it, and a network that is no EVM one once its facilitator has said what offers must carry.
+/// takes it, and a non-EVM network once its facilitator has said what offers must carry.
 pub(super) fn all(route: &Route, provider: &Provider, config: &Config) -> Vec<Offered> {
     if !route.is_priced() {
         return Vec::new();
@@ -54,7 +54,7 @@ pub(super) fn all(route: &Route, provider: &Provider, config: &Config) -> Vec<Of
     }
 }
 
-/// Those on networks that are no EVM ones.
+/// Those on non-EVM networks.
 fn foreign(route: &Route, provider: &Provider, config: &Config) -> Vec<Offered> {
     if route.settle != Settle::After || route.price.metered().is_some() {
         return Vec::new();

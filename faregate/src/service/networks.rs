@@ -182,7 +182,7 @@ fn line(
     Ok((line.behind_each_address(clients_per_address), outlet))
 }
 
-/// Networks that are no EVM ones, and who asks again there for what nobody knows; none where there are none.
+/// Non-EVM networks, and who asks again there for what nobody knows; none where there are none.
 fn foreign(
     config: &Config,
     ledger: &Ledger,
@@ -212,7 +212,7 @@ fn foreign(
     Ok(Some(foreign))
 }
 
-/// The nodes of a network that is no EVM one; none where the file names none.
+/// The nodes of a non-EVM network; none where the file names none.
 ///
 /// # Errors
 /// A system without TLS.

@@ -79,7 +79,7 @@ enum Means {
     Wallet(Arc<Access>),
     /// The payer's own money on a public network; none where the payment is not taken now.
     Chain(Option<Box<Staked>>),
-    /// The same on a network that is no EVM one; none until its payer is known.
+    /// The same on a non-EVM network; none until its payer is known.
     Foreign(Option<Box<Identified>>),
 }
 

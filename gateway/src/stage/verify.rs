@@ -69,7 +69,7 @@ pub(crate) struct OnChain {
     pub(crate) quote: String,
 }
 
-/// A payment on a network that is no EVM one. Who pays, and whether it was signed rightly, is its facilitator's to say.
+/// A payment on a non-EVM network. Who pays, and whether it was signed rightly, is its facilitator's to say.
 pub(crate) struct ForeignClaim {
     /// CAIP-2.
     pub(crate) network: Arc<str>,
@@ -145,7 +145,7 @@ pub(crate) fn verify(
     }
 }
 
-/// A payment on a network that is no EVM one; none where it is not on one of ours.
+/// A payment on a non-EVM network; none where it is not on one of ours.
 fn foreign(
     header: &[u8],
     route: &Route,

@@ -29,16 +29,24 @@ pub(crate) enum Refusal {
     Stale,
     /// The idempotency key says something else.
     Conflict,
-    /// What a public network moved to a provider's own address is its provider's to give back, and only what never came is written off.
+    /// What a public network moved to a provider's own address is its provider's to give back.
     OnChain,
+    /// What was deposited is a wallet's: nobody earned it, and it is not given back as a payment.
+    Deposit,
+    /// What was booked out of suspense went where a person said.
+    OutOfSuspense,
+    /// Nothing of it is still to come, so that nothing is written off.
+    NotOpen,
     /// Nothing can be sent from our treasury on that network.
     NoOutlet,
     /// People gave back as much there today as they may.
     RefundLimit,
     UnknownOutgoing,
     UnknownDifference,
-    /// So much is not in suspense of it, or may not go there.
-    NotSuspended,
+    /// So much is not in suspense of it.
+    NotInSuspense,
+    /// It is missing, or the provider has earned it already: only the operator has it or bears it.
+    OperatorOnly,
     /// Nobody knows any more who paid.
     NoPayer,
     /// It is not where it could go on so.

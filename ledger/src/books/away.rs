@@ -1,4 +1,5 @@
-//! Whether a failed read says that the database is only away: `registry` sorts its own the same way.
+//! Whether a failed read says that the database is only away. `registry/src/store/trouble.rs` sorts its own; a session that was put out
+//! (25P03) is not here, since only writers are, and `commit` sorts those.
 
 use sqlx::Error;
 use sqlx::postgres::PgDatabaseError;

@@ -2,7 +2,8 @@
 //!
 //! A batch is one transaction. It locks the marker, reads what it needs as the others left it, is decided by the same
 //! function as everywhere, writes, and commits: nobody else writes between its reading and its commit, so that numbers have
-//! no gaps and times follow them. Each process has a row (`instance`) which proves that the others do not think it dead.
+//! no gaps and times follow them. The next one has the marker while this one goes to disk; who asked for this one is answered
+//! when it is there. Each process has a row (`instance`) which proves that the others do not think it dead.
 //! What a batch changes it tells the others with its commit, so that whoever comes next has only that to read: three round trips make
 //! a batch, whatever is in it. Next: [`behind`] for the first of them, [`facts`] for what is read beside it, [`orphans`] for what a
 //! dead one left.
@@ -34,6 +35,11 @@ use orphans::Suspects;
 
 /// Locks the marker in a transaction of its own: from here on nobody else writes.
 const BEGIN: &str = "begin; execute lock_marker";
+
+/// Ends a batch in one round trip. Its commit waits for no disk, so that the next process has the marker at once; what follows it is
+/// answered when all that was written before is on disk, on a synchronous standby's too, and nobody is told earlier. What another
+/// process builds on this batch reaches the disk behind it: after a crash both stand, or this one, or none.
+const COMMIT: &str = "commit; select pg_logical_emit_message(true, 'faregate', '')";
 
 /// A process that falls silent inside a batch keeps the others waiting: for this long.
 const IMPATIENT: &str = "set idle_in_transaction_session_timeout to '2s'";
@@ -102,7 +108,7 @@ impl SharedStore {
         }
         let author = Author { epoch: self.lease.epoch(), instance: self.instance };
         let written = write::statements(connection, delta, author).await?;
-        sqlx::raw_sql(if written { "commit" } else { "rollback" }).execute(connection).await?;
+        sqlx::raw_sql(if written { COMMIT } else { "rollback" }).execute(connection).await?;
         self.begun = false;
         Ok(written)
     }
@@ -204,7 +210,7 @@ impl CommitStore for SharedStore {
         Ok(())
     }
 
-    /// Waits for the marker, which the batch has as long as it is on its way. Then the row tells.
+    /// Waits for the marker, which the batch has as long as it is on its way. Then the row tells, once it is on disk.
     async fn resolve(&mut self, batch: i64) -> Result<bool, StoreError> {
         let mut connection = self.connection().await?;
         let instance = self.instance;
@@ -212,7 +218,7 @@ impl CommitStore for SharedStore {
             begin(&mut connection).await?;
             let row = sqlx::query_scalar("select batch from instance where id = $1").bind(instance);
             let last: Option<i64> = row.fetch_optional(&mut connection).await?;
-            sqlx::raw_sql("rollback").execute(&mut connection).await?;
+            sqlx::raw_sql(COMMIT).execute(&mut connection).await?;
             Ok(last)
         });
         let last = last.await.map_err(|error| StoreError::Broken(error.to_string()))?;

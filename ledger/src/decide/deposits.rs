@@ -27,7 +27,7 @@ impl Draft<'_> {
         let Some((intent, wallet)) = intent.and_then(|intent| Some((intent, intent.deposit?))) else {
             return Ok(None);
         };
-        let Some(End::Settled(transaction)) = moved else { return Err(Refusal::OnChain) };
+        let Some(End::Settled(transaction)) = moved else { return Err(Refusal::Step) };
         let facts = *self.facts.wallets.peek(&wallet).ok_or(Refusal::UnknownWallet)?;
         let is_bounded = amount.atomic() <= TRANSFER_UNITS_MAX;
         let after = self.balance(wallet, &facts).checked_add(amount.atomic());

@@ -26,7 +26,7 @@ pub(super) struct Asked<'a> {
     /// None: all that is left.
     pub(super) amount: Option<Amount>,
     pub(super) reason: RefundReason,
-    /// A person's word for it.
+    /// The idempotency key of a person who asks.
     pub(super) key: Option<&'a str>,
 }
 
@@ -42,12 +42,14 @@ impl Draft<'_> {
         let given = self.given.payments.get(&asked.payment).ok_or(Refusal::UnknownPayment)?;
         let row = &given.row;
         let is_written_off = asked.reason == RefundReason::WrittenOff;
-        // What was deposited is the wallet's.
-        if (is_written_off && !self.is_open(given))
-            || row.wallet_account == SUSPENSE
-            || &*row.provider == DEPOSITS
-        {
-            return Err(Refusal::OnChain);
+        if &*row.provider == DEPOSITS {
+            return Err(Refusal::Deposit);
+        }
+        if is_written_off && !self.is_open(given) {
+            return Err(Refusal::NotOpen);
+        }
+        if row.wallet_account == SUSPENSE {
+            return Err(Refusal::OutOfSuspense);
         }
         let back = self.back(given);
         let left = back.map_or(row.gross.atomic(), |back| row.gross.atomic() - back.amount);

@@ -35,14 +35,17 @@ impl Draft<'_> {
         let is_decided = self.delta.resolutions.iter().any(|row| row.resolution.payment == asked.payment)
             || self.delta.differences.iter().any(|row| row.difference.payment == asked.payment);
         if is_decided || open.is_zero() {
-            return Err(Refusal::NotSuspended);
+            return Err(Refusal::NotInSuspense);
         }
         let amount = asked.amount.unwrap_or(open);
         if amount.is_zero() {
             return Err(Refusal::Amount);
         }
-        if amount > open || ((is_loss || given.is_had) && asked.owed != Owed::Operator) {
-            return Err(Refusal::NotSuspended);
+        if (is_loss || given.is_had) && asked.owed != Owed::Operator {
+            return Err(Refusal::OperatorOnly);
+        }
+        if amount > open {
+            return Err(Refusal::NotInSuspense);
         }
         let (account, booked) = match asked.owed {
             Owed::Provider(share) => {
@@ -93,9 +96,8 @@ impl Draft<'_> {
             Some(GivenPayment { row, .. }) => row.fee.pro_rata(amount, row.gross),
             None => share.fee_on(amount),
         };
-        // What was deposited is a wallet's, and nobody earned it.
         if &*suspended.provider == DEPOSITS {
-            return Err(Refusal::OnChain);
+            return Err(Refusal::Deposit);
         }
         let named = if suspended.direct { &facts.direct } else { &facts.providers };
         let provider = named.get(&suspended.provider).ok_or(Refusal::UnknownProvider)?;

@@ -27,8 +27,9 @@ impl Ledger {
     /// Decides of what is in suspense of a payment: one commit moves it, books or sends it, and says why.
     ///
     /// # Errors
-    /// [`LedgerError::UnknownDifference`], [`LedgerError::NotSuspended`], [`LedgerError::NoPayer`]; [`LedgerError::OnChain`] where it came to the
-    /// provider's own address and cannot be sent back by us, or was a deposit and is to be the provider's; [`LedgerError::NoOutlet`],
+    /// [`LedgerError::UnknownDifference`], [`LedgerError::NotInSuspense`], [`LedgerError::OperatorOnly`], [`LedgerError::NoPayer`];
+    /// [`LedgerError::OnChain`] where it came to the provider's own address and cannot be sent back by us, [`LedgerError::Deposit`] where a
+    /// deposit is to be the provider's; [`LedgerError::NoOutlet`],
     /// [`LedgerError::RefundLimit`], [`LedgerError::Conflict`] where the idempotency key was used for something else, [`LedgerError::Amount`],
     /// [`LedgerError::UnknownProvider`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn resolve(&self, resolving: Resolving) -> Result<Resolution, LedgerError> {
@@ -40,7 +41,7 @@ impl Ledger {
     /// Payments of which a chain showed something else than the books said.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn suspended_list(
         &self,
         filter: &SuspendedFilter,
@@ -53,7 +54,7 @@ impl Ledger {
     /// One of them, and what was decided of it.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn suspended(
         &self,
         payment: PaymentId,
@@ -69,7 +70,7 @@ impl Ledger {
     /// they show less.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn suspense(&self) -> Result<i64, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         reports::intents::suspense(&mut connection.session()).await.map_err(crate::reads::read_error)

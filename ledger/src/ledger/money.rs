@@ -58,7 +58,7 @@ impl Ledger {
     /// words is the first transfer again; fundings and withdrawals share one set of keys.
     ///
     /// # Errors
-    /// [`LedgerError::Funds`], [`LedgerError::Conflict`] for other words under the same key,
+    /// [`LedgerError::Funds`], [`LedgerError::Conflict`] for other content under the same key,
     /// [`LedgerError::UnknownWallet`], [`LedgerError::Amount`], [`LedgerError::Overloaded`],
     /// [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn withdraw(&self, withdrawal: Withdrawal) -> Result<Transfer, LedgerError> {

@@ -16,7 +16,7 @@ impl Ledger {
     /// them. A refund is among them once the payment that it gives back has itself moved for good.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn outgoing_open(
         &self,
         network: &str,
@@ -31,7 +31,7 @@ impl Ledger {
     /// Those that left, as the books have it, in the order in which they did and behind one of them.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn outgoing_paid(
         &self,
         after: (UnixMillis, OutgoingId),
@@ -55,7 +55,7 @@ impl Ledger {
     /// Whether another one than this left by a transaction, or may have: each of ours has one of its own.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn outgoing_has_left_by(
         &self,
         transaction: B256,
@@ -68,7 +68,7 @@ impl Ledger {
     /// One of them.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn outgoing(&self, id: OutgoingId) -> Result<Option<Outgoing>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         within(reports::one(&mut connection.session(), id)).await
@@ -77,7 +77,7 @@ impl Ledger {
     /// Those that fit a filter.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn outgoing_list(
         &self,
         filter: &OutgoingFilter,
@@ -90,7 +90,7 @@ impl Ledger {
     /// What is sent, or was, of a payment that is given back, in order.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn outgoing_of(&self, payment: PaymentId) -> Result<Vec<Outgoing>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         within(reports::of_payment(&mut connection.session(), payment)).await

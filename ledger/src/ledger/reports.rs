@@ -34,7 +34,7 @@ impl Ledger {
     /// behind it: what no index has is looked for in so many rows at a time.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn payments(
         &self,
         filter: &PaymentFilter,
@@ -56,7 +56,7 @@ impl Ledger {
     /// All that is known of a captured payment; `None` where nothing was captured under this name.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn timeline(&self, id: PaymentId) -> Result<Option<Timeline>, LedgerError> {
         let Some(payment) = self.payment(id).await? else { return Ok(None) };
         let refunds = self.refunds_of(id).await?;
@@ -77,7 +77,7 @@ impl Ledger {
     /// What was given back of a payment, in order.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refunded>, LedgerError> {
         report!(self, session => lists::refunds_of(session, payment))
     }
@@ -85,7 +85,7 @@ impl Ledger {
     /// What moved in and out of a wallet beside payments and refunds.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn transfers(
         &self,
         wallet: WalletId,
@@ -97,7 +97,7 @@ impl Ledger {
     /// All wallets, in the order in which they were made; the cursor is [`ListedWallet::number`].
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn wallets(&self, page: Page<i64>) -> Result<Listed<ListedWallet, i64>, LedgerError> {
         report!(self, session => lists::wallets(session, &page))
     }
@@ -105,7 +105,7 @@ impl Ledger {
     /// Balances of many wallets at once, in their order; `None` for one that does not exist.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn balances(&self, wallets: &[WalletId]) -> Result<Vec<Option<WalletBalance>>, LedgerError> {
         let read = report!(self, session => lists::balances(session, wallets))?;
         let held = self.shared_holds(wallets).await?;
@@ -127,7 +127,7 @@ impl Ledger {
     /// many payments there are.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn position(&self, provider: &str) -> Result<Option<Position>, LedgerError> {
         report!(self, session => position::read(session, provider))
     }
@@ -135,7 +135,7 @@ impl Ledger {
     /// Each provider that earned more than was settled with it, by name, and how much: also those that sell nothing any more.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn owed(&self) -> Result<Vec<(Arc<str>, Amount)>, LedgerError> {
         report!(self, session => position::owed(session))
     }
@@ -143,7 +143,7 @@ impl Ledger {
     /// An empty tally of what is behind a provider's last settlement; `None` where it has no account.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn begin_tally(&self, provider: &str) -> Result<Option<Tally>, LedgerError> {
         report!(self, session => closing::begin(session, provider))
     }
@@ -151,7 +151,7 @@ impl Ledger {
     /// Adds the payments that were captured before `until` to a tally. Where it fails, the tally is to be begun anew.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn extend_tally(&self, tally: Tally, until: UnixMillis) -> Result<Tally, LedgerError> {
         report!(self, session => closing::extend(session, tally, until))
     }
@@ -160,7 +160,7 @@ impl Ledger {
     /// provider was settled with since it was begun. [`Self::settle`] makes it one.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn close_tally(&self, tally: &Tally) -> Result<Option<Closing>, LedgerError> {
         report!(self, session => closing::close(session, tally))
     }
@@ -168,7 +168,7 @@ impl Ledger {
     /// Settlements of one provider, or of all.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn settlements(
         &self,
         provider: Option<&str>,
@@ -180,7 +180,7 @@ impl Ledger {
     /// One settlement. Its members are [`Self::payments`] with [`PaymentFilter::settlement`].
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn settlement(&self, id: SettlementId) -> Result<Option<Settlement>, LedgerError> {
         report!(self, session => lists::settlement(session, id))
     }
@@ -188,7 +188,7 @@ impl Ledger {
     /// Payouts that fit a filter.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn payouts(
         &self,
         filter: &PayoutFilter,
@@ -200,7 +200,7 @@ impl Ledger {
     /// One payout.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn payout(&self, id: PayoutId) -> Result<Option<Payout>, LedgerError> {
         report!(self, session => lists::payout(session, id))
     }
@@ -209,7 +209,7 @@ impl Ledger {
     /// first `skip`. By day and route there may be a million.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn revenue(
         &self,
         provider: &str,
@@ -224,7 +224,7 @@ impl Ledger {
     /// The agents that spent the most with a provider in the calendar month that `at` lies in, UTC.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn consumers(
         &self,
         provider: &str,
@@ -237,7 +237,7 @@ impl Ledger {
     /// How far the books are: the last batch, and the last payment of it.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn head(&self) -> Result<Head, LedgerError> {
         report!(self, session => changes::head(session))
     }
@@ -245,7 +245,7 @@ impl Ledger {
     /// Payments with numbers above the first and up to the second, summed up by provider.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn captured_between(
         &self,
         (after, upto): (i64, i64),
@@ -257,7 +257,7 @@ impl Ledger {
     /// `limit` rows of each kind, but at least one batch. Begin with 0, go on with [`Changes::upto`].
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn changes(&self, (after, upto): (i64, i64), limit: u32) -> Result<Changes, LedgerError> {
         report!(self, session => changes::between(session, (after, upto), i64::from(limit)))
     }
@@ -265,7 +265,7 @@ impl Ledger {
     /// Wallets whose balance changed after one place of the books and up to another.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn touched(&self, after: Head, upto: Head) -> Result<Vec<WalletId>, LedgerError> {
         report!(self, session => changes::touched(session, after, upto))
     }
@@ -274,7 +274,7 @@ impl Ledger {
     /// whatever memory holds.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn committed_balances(
         &self,
         wallets: &[WalletId],

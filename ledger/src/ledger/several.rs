@@ -24,7 +24,7 @@ impl Ledger {
     /// that is too many costs nothing.
     ///
     /// # Errors
-    /// [`LedgerError::Read`] where the database does not answer, [`LedgerError::Unavailable`] where the process is alone.
+    /// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Unavailable`] where the process is alone.
     pub async fn count_call(
         &self,
         of: CallsOf,

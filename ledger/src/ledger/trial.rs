@@ -33,7 +33,7 @@ impl Ledger {
     /// not looked for. Where several processes share the books, what all of them hold counts, as it was a moment ago.
     ///
     /// # Errors
-    /// [`LedgerError::UnknownWallet`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Read`].
+    /// [`LedgerError::UnknownWallet`], [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn trial(&self, request: &HoldRequest) -> Result<Trial, LedgerError> {
         let mut rows = Vec::new();
         if self.shared.is_one_of_several() {

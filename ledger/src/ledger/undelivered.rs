@@ -29,7 +29,7 @@ impl Ledger {
     /// Whether the value of a payment moved before its call was forwarded.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn is_prepaid(&self, payment: PaymentId) -> Result<bool, LedgerError> {
         Ok(!self.prepaid(&[payment], None).await?.is_empty())
     }
@@ -39,7 +39,7 @@ impl Ledger {
     /// kept, the oldest are given back at once, and those that were not paid first count as delivered.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn give_back_undelivered(&self) -> Result<GivenBack, LedgerError> {
         let (undelivered, too_many) = {
             let memory = self.shared.memory.lock();

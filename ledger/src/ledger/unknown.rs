@@ -77,7 +77,7 @@ impl Ledger {
     /// Which payment was settled in this transaction, on a network that is not read here: there one transaction pays once.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn settled_by(
         &self,
         network: &str,
@@ -92,7 +92,7 @@ impl Ledger {
     /// expire first; without those that cannot be read.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn due(&self, network: &str, limit: u32) -> Result<Vec<OpenIntent>, LedgerError> {
         let due = self.due_between(network, (DuePlace::FIRST, i64::MAX), limit).await?;
         Ok(due.into_iter().filter_map(|due| due.open).collect())
@@ -102,7 +102,7 @@ impl Ledger {
     /// other's way.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn due_between(
         &self,
         network: &str,
@@ -117,7 +117,7 @@ impl Ledger {
     /// Those of these payments by which value may still move: held, unknown, or due.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn still_open(&self, payments: &[PaymentId]) -> Result<HashSet<PaymentId>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         let open = reports::intents::still_open(&mut connection.session(), payments).await;
@@ -127,7 +127,7 @@ impl Ledger {
     /// The networks (CAIP-2) on which value may still move, each with the number of such payments.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn open_on(&self) -> Result<Vec<(String, i64)>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         let open = reports::intents::open_on(&mut connection.session()).await;
@@ -138,7 +138,7 @@ impl Ledger {
     /// voided have left nothing.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn booked(&self, after: PaymentId, limit: u32) -> Result<Vec<BookedIntent>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         let booked = reports::intents::booked(&mut connection.session(), after, limit).await;
@@ -149,7 +149,7 @@ impl Ledger {
     /// otherwise counts in.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn paid_by(&self, alike: &Alike, payment: PaymentId) -> Result<u64, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         let paid = reports::shares::paid_by(&mut connection.session(), alike, payment).await;
@@ -169,7 +169,7 @@ impl Ledger {
     /// paid it.
     ///
     /// # Errors
-    /// [`LedgerError::OnChain`] where it was not to come from a public network, [`LedgerError::UnknownPayment`],
+    /// [`LedgerError::NotOpen`], [`LedgerError::Deposit`], [`LedgerError::UnknownPayment`],
     /// [`LedgerError::RefundedBefore`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`], [`LedgerError::Overloaded`].
     pub async fn write_off(&self, payment: PaymentId) -> Result<Refunded, LedgerError> {
         let permit = self.shared.permit().ok_or(LedgerError::Overloaded)?;
@@ -192,7 +192,7 @@ impl Ledger {
     /// Payers on public networks that were served since `since` for what could never be collected, the last ones first.
     ///
     /// # Errors
-    /// [`LedgerError::Read`].
+    /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn debtors(&self, since: UnixMillis, limit: u32) -> Result<Vec<Debtor>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
         let debtors = reports::intents::debtors(&mut connection.session(), since, limit).await;

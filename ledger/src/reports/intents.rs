@@ -73,7 +73,7 @@ const DEBTORS: &str = "
 select network, payer, max(closed_at) from intent where closed = 'written_off' and closed_at >= $1
 group by network, payer order by 3 desc limit $2";
 
-/// The payment that the transaction of these names (`$2`) of the network `$1` settled, where that is no EVM one.
+/// The payment that the transaction of these names (`$2`) of the network `$1` settled, where that is a non-EVM one.
 const SETTLED_BY: &str = "
 select payment from intent
 where network = $1 and hash in (select unhex(value) from json_each($2)) and substr(network, 1, 7) <> 'eip155:' and hash is not null and spent_before is null";
@@ -151,7 +151,7 @@ pub(crate) async fn open_on(session: &mut Session<'_>) -> Result<Vec<(String, i6
 /// The same as [`crate::Ledger::open_on`] for the books of a stopped or running ledger, reading only.
 ///
 /// # Errors
-/// [`LedgerError::Read`] where there is no ledger that can be read.
+/// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
 pub async fn open_on_of(database: &Database) -> Result<Vec<(String, i64)>, LedgerError> {
     let mut reader = Reader::open(database).await?;
     let found = open_on(&mut reader.session()).await;
@@ -208,7 +208,7 @@ pub(crate) async fn debtors(
 /// The same as [`crate::Ledger::booked`] for the books of a stopped or running ledger, reading only.
 ///
 /// # Errors
-/// [`LedgerError::Read`] where there is no ledger that can be read.
+/// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
 pub async fn booked_of(
     database: &Database,
     after: PaymentId,

@@ -142,8 +142,8 @@ async fn what_was_deposited_is_given_back_by_nobody_and_spent_like_other_money()
         reason: RefundReason::Operator,
         idempotency_key: "once".to_owned(),
     };
-    assert_eq!(books.ledger.refund_part(asked).await, Err(LedgerError::OnChain));
-    assert_eq!(books.ledger.write_off(request_of_five.payment).await, Err(LedgerError::OnChain));
+    assert_eq!(books.ledger.refund_part(asked).await, Err(LedgerError::Deposit));
+    assert_eq!(books.ledger.write_off(request_of_five.payment).await, Err(LedgerError::Deposit));
     books.pay(request(4_000_000)).await.delivered();
     assert_eq!(books.balance(1).await, 1_001_000);
     books.finish().await;

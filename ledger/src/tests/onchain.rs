@@ -266,14 +266,14 @@ async fn only_its_recipient_gives_back_what_came_from_a_public_network() {
         assert_eq!(books.ledger.refund_part(asked).await, Err(refused.clone()));
         assert_eq!(books.ledger.refund(request.payment, RefundReason::BrokenOff).await, Err(refused));
         // It came: nothing of it is written off.
-        assert_eq!(books.ledger.write_off(request.payment).await, Err(LedgerError::OnChain));
+        assert_eq!(books.ledger.write_off(request.payment).await, Err(LedgerError::NotOpen));
     }
     // And what came from a wallet is not written off.
     books.fund(1, 1_000).await;
     let receipt = books.pay(super::kit::request(10)).await;
     let payment = receipt.record().payment;
     receipt.delivered();
-    assert_eq!(books.ledger.write_off(payment).await, Err(LedgerError::OnChain));
+    assert_eq!(books.ledger.write_off(payment).await, Err(LedgerError::NotOpen));
     books.finish().await;
 }
 

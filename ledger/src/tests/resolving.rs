@@ -55,7 +55,7 @@ async fn what_is_in_suspense_becomes_the_providers_or_goes_back_or_is_the_operat
     );
     assert_eq!(resolve(&books, payments[0], (Owed::Payer, None), "earned").await, Err(LedgerError::Conflict));
     let again = resolve(&books, payments[0], (share(), None), "again").await;
-    assert_eq!(again, Err(LedgerError::NotSuspended));
+    assert_eq!(again, Err(LedgerError::NotInSuspense));
     let booked = books.ledger.payment(earned.booked.unwrap()).await.unwrap().unwrap();
     assert_eq!((&*booked.receipt.route, booked.receipt.fee), (SUSPENSE_ROUTE, amount(2_500)));
     assert_eq!(books.ledger.position("acme").await.unwrap().unwrap().net, 97_500);
@@ -70,7 +70,7 @@ async fn what_is_in_suspense_becomes_the_providers_or_goes_back_or_is_the_operat
     };
     let part = somebody.resolve(part).await.unwrap();
     let more = resolve(&books, payments[1], (Owed::Operator, Some(60_001)), "more").await;
-    assert_eq!(more, Err(LedgerError::NotSuspended));
+    assert_eq!(more, Err(LedgerError::NotInSuspense));
     let nothing = resolve(&books, payments[1], (Owed::Operator, Some(0)), "nothing").await;
     assert_eq!(nothing, Err(LedgerError::Amount));
     resolve(&books, payments[1], (Owed::Operator, None), "rest").await.unwrap();
@@ -122,7 +122,7 @@ async fn what_the_chain_does_not_show_only_the_operator_bears_and_what_comes_bac
     books.ledger.differ(request.payment, Shown::NotMoved).await.unwrap().unwrap();
     for (owed, key) in [(share(), "provider"), (Owed::Payer, "payer")] {
         let refused = resolve(&books, request.payment, (owed, None), key).await;
-        assert_eq!(refused, Err(LedgerError::NotSuspended));
+        assert_eq!(refused, Err(LedgerError::OperatorOnly));
     }
     let loss = resolve(&books, request.payment, (Owed::Operator, None), "loss").await.unwrap();
     assert_eq!((loss.amount, loss.is_loss), (amount(100_000), true));
@@ -131,7 +131,7 @@ async fn what_the_chain_does_not_show_only_the_operator_bears_and_what_comes_bac
     assert_eq!(in_suspense(&books, request.payment).await, 100_000, "the operator's, as a person may say");
     for (owed, key) in [(share(), "provider again"), (Owed::Payer, "payer again")] {
         let refused = resolve(&books, request.payment, (owed, None), key).await;
-        assert_eq!(refused, Err(LedgerError::NotSuspended), "the provider has earned it already");
+        assert_eq!(refused, Err(LedgerError::OperatorOnly), "the provider has earned it already");
     }
     resolve(&books, request.payment, (Owed::Operator, None), "found").await.unwrap();
     books.finish().await;

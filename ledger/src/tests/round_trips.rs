@@ -72,7 +72,8 @@ fn forward(
             (Some(b'Q' | b'S'), _) => asked.map(|count| count + 1),
             _ => asked,
         };
-        if let (Some(b'Q'), "commit\0", Some(count)) = (kind, &*text, asked) {
+        let is_commit = kind == Some(b'Q') && text.starts_with("commit");
+        if let (true, Some(count)) = (is_commit, asked) {
             counts.lock().push(count);
             asked = None;
         }

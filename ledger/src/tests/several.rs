@@ -202,6 +202,32 @@ async fn t3_whoever_the_others_think_dead_commits_nothing() {
     clean(&audit_database(&other.settings.database).await.unwrap());
 }
 
+/// Whether the last page of a table is on disk as it stands; where it is not, neither is the commit behind it.
+fn on_disk(url: &str, table: &str) -> bool {
+    let page = format!(
+        "public.get_raw_page('ledger.{table}', (pg_relation_size('ledger.{table}') / 8192 - 1)::int)"
+    );
+    let flushed = format!("select lsn <= pg_current_wal_flush_lsn() from public.page_header({page})");
+    test_postgres::query(url, &flushed) == "t"
+}
+
+#[tokio::test]
+async fn d3_whatever_is_answered_is_on_disk_though_the_next_batch_did_not_wait_for_it() {
+    let (one, other, url) = two();
+    assert_eq!(test_postgres::query(&url, "create extension pageinspect schema public"), "");
+    one.fund(1, 1_000).await;
+    for _ in 0..10 {
+        for books in [&one, &other] {
+            let held = books.hold(request(10)).await.unwrap();
+            assert!(on_disk(&url, "hold"));
+            held.capture().await.unwrap().delivered();
+            assert!(on_disk(&url, "payment"));
+        }
+    }
+    one.finish().await;
+    other.finish().await;
+}
+
 #[test]
 fn sqlite_is_nobody_s_to_share() {
     let folder = tempfile::tempdir().unwrap();

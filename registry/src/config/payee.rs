@@ -37,12 +37,12 @@ pub(super) fn read(section: &Section<'_>) -> Option<Payee> {
     }
 }
 
-/// `foreign_addresses` of a provider: its own address on each network that is no EVM one.
+/// `foreign_addresses` of a provider: its own address on each non-EVM network.
 pub(super) fn read_foreign(section: &Section<'_>) -> Vec<(Arc<str>, Word)> {
     let entries = section.section("foreign_addresses", false).entries();
     let read = |(network, item): (String, Item<'_>)| match caip2(&network) {
         Ok(network) if is_evm(&network) => {
-            item.fail("is for networks that are no EVM ones: write `address`");
+            item.fail("is for non-EVM networks: write `address`");
             None
         }
         Ok(network) => item.parse(str::parse::<Word>).map(|address| (Arc::from(network), address)),

@@ -11,7 +11,7 @@ use crate::rail::units;
 // === impl Chain ===
 
 impl Chain {
-    /// The same of so much of the books' money, from our treasury.
+    /// Whether a transaction in a block that counts shows so much of the books' money sent out of our treasury.
     ///
     /// # Errors
     /// See [`RpcError`].

@@ -57,7 +57,7 @@ pub struct Messenger<E> {
 // === impl EvmSettler ===
 
 impl EvmSettler {
-    /// The same for all processes together: what is asked of this handle is done by whichever of them has the turn. `self` is this
+    /// A handle that works for all processes with this key together: what is asked of this handle is done by whichever of them has the turn. `self` is this
     /// process's own part. The caller runs the messenger. Who asks is answered once a block shows the payment.
     #[must_use]
     pub fn among_several<E: Errands>(&self, errands: E) -> (Self, Messenger<E>) {

@@ -100,7 +100,7 @@ struct Count {
 // === impl Sealed ===
 
 impl Sealed<'_> {
-    /// The same for the same sealed on a network.
+    /// One name for one signature on one network, whoever shows it.
     fn name(&self) -> B256 {
         let seal = keccak256(self.seal.bytes());
         keccak256([self.payer.as_slice(), self.digest.as_slice(), seal.as_slice()].concat())

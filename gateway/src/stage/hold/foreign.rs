@@ -1,4 +1,4 @@
-//! Payments on networks that are no EVM ones, at the hold: only a facilitator can tell who pays, so that it is asked before anything is
+//! Payments on non-EVM networks, at the hold: only a facilitator can tell who pays, so that it is asked before anything is
 //! held, and only for what was not paid with before.
 
 use std::sync::Arc;

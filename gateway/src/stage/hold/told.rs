@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 // === impl Holder ===
 
 impl Holder<'_> {
-    /// The same, without an answer that is not for whoever asks.
+    /// The admission, without a stored answer that is not for whoever asks.
     pub(super) async fn guarded(
         &self,
         admission: Admission,

@@ -30,7 +30,7 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(PgConnectOptions::from_str(url)?.application_name("faregate ledger").disable_statement_logging())
 }
 
-/// The same where it takes a while, or comes again and again: what was planned while a table was small would read the whole of it
+/// Said first on a connection that reads for long, or again and again: what was planned while a table was small would read the whole of it
 /// when it has grown.
 pub(crate) const REPORTER: &str =
     "set search_path to ledger; set jit to off; set default_transaction_read_only to on;

@@ -48,8 +48,10 @@ pub(super) async fn begin(
 ) -> Result<Option<Others>, sqlx::Error> {
     let Known { instance, seen, accounts } = known;
     let after = seen.unwrap_or(i64::MAX);
-    // Numbers only.
-    let sql = format!("begin; execute lock_marker; execute behind ({instance}, {after}, {CHANGES_MAX})");
+    // Numbers only. The wait for the disk comes after the commit, see there.
+    let sql = format!(
+        "begin; set local synchronous_commit to off; execute lock_marker; execute behind ({instance}, {after}, {CHANGES_MAX})"
+    );
     let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
     let [locked, told @ ..] = rows.as_slice() else { return Err(sqlx::Error::RowNotFound) };
     let marker = marker(locked)?;

@@ -1,4 +1,4 @@
-//! Reads those of `[[networks]]` that are no EVM ones: one facilitator verifies and settles there, and nodes show at most what landed.
+//! Reads the non-EVM ones of `[[networks]]`: one facilitator verifies and settles there, and nodes show at most what landed.
 
 use domain::{Amount, ForeignNetwork, Secret, Word};
 
@@ -31,7 +31,7 @@ const NOT_READ: &str = "names nodes, and nothing of such a network is read here:
 /// What CAIP-2 names of networks begin with whose nodes are asked.
 const SOLANA: &str = "solana:";
 
-/// A network of the file that is no EVM one.
+/// A non-EVM network of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignSettings {
     /// What offers say of it.
@@ -44,7 +44,7 @@ pub struct ForeignSettings {
     pub facilitator: FacilitatorSettings,
 }
 
-/// Whether a network's name is that of one that is no EVM one.
+/// Whether a network's name is that of a non-EVM one.
 pub(super) fn is_named(text: &str) -> bool {
     text.split_once(':').is_some_and(|(namespace, _)| namespace != "eip155")
 }
@@ -63,7 +63,7 @@ pub(super) fn one(
         ids.push(id.clone());
         if coordination == Coordination::Db {
             item.fail(
-                "is no EVM network: of a payment there only the process that asked for its settlement knows that it did, so leave out \
+                "is a non-EVM network: of a payment there only the process that asked for its settlement knows that it did, so leave out \
                  coordination = \"db\" in [data], or this network",
             );
         }

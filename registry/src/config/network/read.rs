@@ -31,7 +31,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 #[derive(Clone, Debug, Default)]
 pub(in crate::config) struct Public {
     pub(in crate::config) networks: Arc<[NetworkSettings]>,
-    /// Those that are no EVM ones.
+    /// The non-EVM ones.
     pub(in crate::config) foreign: Arc<[ForeignSettings]>,
 }
 

@@ -1,4 +1,4 @@
-//! Networks that are no EVM ones: what they take, and what is refused there with words.
+//! Non-EVM networks: what they take, and what is refused there with words.
 
 use super::{errors, parse};
 
