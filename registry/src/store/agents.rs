@@ -268,9 +268,9 @@ pub(crate) async fn unlisted(
     const KEYS: &str = "select agent_key.id, agent, name from agent_key join agent on agent.id = agent_key.agent where source = 'file'";
     const NAMES: &str = "select name from agent where file_entry is not null";
     let names: HashSet<&str> = entries.iter().map(|entry| &*entry.name).collect();
-    let mut unlisted = Unlisted::default();
-    unlisted.names = on_either!(session, c => sqlx::query_scalar(NAMES).fetch_all(c))?;
-    unlisted.names.retain(|name| !names.contains(name.as_str()));
+    let mut gone: Vec<String> = on_either!(session, c => sqlx::query_scalar(NAMES).fetch_all(c))?;
+    gone.retain(|name| !names.contains(name.as_str()));
+    let mut unlisted = Unlisted { names: gone, ..Unlisted::default() };
     let signers: HashSet<(&str, Address)> =
         entries.iter().flat_map(|entry| entry.signers.iter().map(|signer| (&*entry.name, *signer))).collect();
     let keys: HashSet<(&str, KeyId)> =
