@@ -3,6 +3,7 @@
 //! Read only; who sends is elsewhere. A node that does not answer, or answers something else, has shown nothing ([`RpcError`]).
 //! Next: [`evidence`] for what counts as proof, [`rpc`] for the nodes.
 
+mod code;
 mod contracts;
 mod evidence;
 mod paying;

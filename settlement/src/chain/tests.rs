@@ -84,6 +84,36 @@ async fn what_the_nodes_show_is_read() {
 }
 
 #[tokio::test]
+async fn who_has_code_is_asked_of_all_at_once_and_one_by_one_where_a_node_runs_nothing_that_is_stored_nowhere() {
+    let accounts = [1, 2, 3].map(Address::repeat_byte);
+    let mock = Mock::start().await;
+    let nodes = Nodes::new(vec![mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
+    let chain = Chain::new(nodes, 0);
+    let says = |sizes: &[u8]| {
+        let words: Vec<B256> = sizes.iter().map(|size| B256::left_padding_from(&[*size])).collect();
+        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": hex::encode_prefixed(words.concat()) });
+        Act::Answer(200, answer.to_string())
+    };
+    mock.does(says(&[0, 23, 0]));
+    assert_eq!(chain.with_code(&accounts).await, Ok([accounts[1]].into()));
+    assert_eq!(mock.calls().len(), 1);
+    mock.does(says(&[0, 23]));
+    assert_eq!(chain.with_code(&accounts).await, Err(RpcError::Malformed("eth_call")));
+    mock.does(Act::Reply(Arc::new(|question| {
+        let answer = match question["method"].as_str().unwrap() {
+            "eth_getCode" if question["params"][0] == json!(Address::repeat_byte(3)) => "0xef0100",
+            "eth_getCode" => "0x",
+            _ => {
+                let error = json!({ "code": -32602, "message": "a call of nobody" });
+                return json!({ "jsonrpc": "2.0", "id": 1, "error": error }).to_string();
+            }
+        };
+        json!({ "jsonrpc": "2.0", "id": 1, "result": answer }).to_string()
+    })));
+    assert_eq!(chain.with_code(&accounts).await, Ok([accounts[2]].into()));
+}
+
+#[tokio::test]
 async fn a_transfer_stands_once_its_block_counts() {
     // Block 12 of 20.
     for (confirmations, stands) in [(8, true), (9, false)] {

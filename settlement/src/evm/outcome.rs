@@ -14,11 +14,12 @@ use crate::rail::Settling;
 /// What is no answer of Multicall3.
 const NO_MULTICALL: RpcError = RpcError::Malformed("aggregate3");
 
-/// How often a member goes into a transaction, where its call failed though a node had said that it would not.
+/// How often a member goes into a transaction, where it may have been another's call or transaction that kept it from moving.
 const TRIES: u32 = 3;
 
 const TIME_OVER: &str = "its time was over before it was moved";
 const REVERTED: &str = "the token did not move it: the transaction was reverted, or shows no transfer";
+const FAILED_ALONE: &str = "its call failed in a block, and a node had said that it would not";
 const PASSED: &str = "another transaction of the key took its place; see on chain that it did not move before it is tried again";
 const FORGOTTEN: &str =
     "the outbox does not know all that the key sent: it may have left before, and a person has to see to it";
@@ -33,6 +34,7 @@ impl<O: Outbox> Task<O> {
     pub(super) async fn leave_out(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
         self.leave_out_burning(batch);
         self.leave_out_sent(batch).await?;
+        self.set_apart(batch).await?;
         if batch.is_empty() {
             return Ok(());
         }
@@ -207,7 +209,10 @@ impl<O: Outbox> Task<O> {
         for (member, shown) in members.iter().zip(shown) {
             let settling = match (shown, receipt) {
                 (Shown::Moved, Some(receipt)) => Some(Settling::Moved(receipt.transaction_hash)),
-                (Shown::Not, _) => fates.next().and_then(|fate| self.after(member, fate, receipt.is_some())),
+                (Shown::Not, _) => {
+                    let is_alone = members.len() == 1;
+                    fates.next().and_then(|fate| self.after((member, is_alone), fate, receipt.is_some()))
+                }
                 _ => Some(Settling::Unknown(UNCLEAR.to_owned())),
             };
             match settling {
@@ -232,12 +237,18 @@ impl<O: Outbox> Task<O> {
     }
 
     /// What a member is answered that a transaction of ours did not move; none where it is to be tried again.
-    fn after(&mut self, member: &Member, fate: Fate, has_landed: bool) -> Option<Settling> {
+    fn after(
+        &mut self,
+        (member, is_alone): (&Member, bool),
+        fate: Fate,
+        has_landed: bool,
+    ) -> Option<Settling> {
         let failures = self.failures.get(&member.id).copied().unwrap_or(0);
-        if fate == Fate::Unused && has_landed {
+        // Whatever its call ran, it was not another's that took the gas.
+        let is_to_blame = has_landed && (is_alone || member.runs_code());
+        if fate == Fate::Unused && is_to_blame {
             self.burning.note(member);
         }
-        let tries = if member.contract().is_some() { 1 } else { TRIES };
         match (fate, &member.order) {
             (_, Order::Payout { .. }) if has_landed => Some(Settling::Refused(REVERTED.to_owned())),
             // Nodes that do not agree show the same: whether it is sent again, a person decides.
@@ -245,7 +256,8 @@ impl<O: Outbox> Task<O> {
             (Fate::Moved(transaction), _) => Some(Settling::Moved(transaction)),
             (Fate::Expired, _) => Some(Settling::Refused(TIME_OVER.to_owned())),
             (Fate::Unclear, _) => Some(Settling::Unknown(UNCLEAR.to_owned())),
-            (Fate::Unused, _) if failures + 1 < tries => None,
+            (Fate::Unused, _) if is_to_blame => Some(Settling::Unknown(FAILED_ALONE.to_owned())),
+            (Fate::Unused, _) if failures + 1 < TRIES => None,
             (Fate::Unused, _) => {
                 Some(Settling::Unknown("its call failed in several transactions".to_owned()))
             }
