@@ -175,8 +175,16 @@ async fn a_node_that_says_nothing_useful_shows_nothing_and_the_next_one_is_asked
     let refused =
         json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32005, "message": "too many blocks" } });
     broken.does(Act::Answer(200, refused.to_string()));
+    assert!(matches!(both().evidence(TOKEN, &signed(), 0).await, Ok(Evidence::Moved { .. })));
+    // What one refuses is told, whatever others fail with.
+    mock.does(Act::Reset);
     let said = both().evidence(TOKEN, &signed(), 0).await.unwrap_err();
     assert_eq!(said.to_string(), "a node refused `eth_blockNumber`: -32005 too many blocks");
+    let reverted = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 3, "message": "execution reverted" } });
+    broken.does(Act::Answer(200, reverted.to_string()));
+    let asked = mock.calls().len();
+    assert!(both().balance(TOKEN, Address::ZERO).await.unwrap_err().revert().is_some());
+    assert_eq!(mock.calls().len(), asked, "that a call reverts is an answer");
 }
 
 #[tokio::test]

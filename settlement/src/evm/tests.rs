@@ -5,6 +5,7 @@ mod lagging;
 mod order;
 mod others;
 mod turns;
+mod untold;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
