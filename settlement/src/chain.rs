@@ -90,7 +90,8 @@ impl Chain {
         self.block(Depth::Counts).await
     }
 
-    async fn block(&self, depth: Depth) -> Result<Block, RpcError> {
+    /// The last block of a depth.
+    pub(crate) async fn block(&self, depth: Depth) -> Result<Block, RpcError> {
         let last = self.quantity("eth_blockNumber", json!([])).await?;
         let number = match depth {
             Depth::Last => last,
@@ -154,11 +155,20 @@ impl Chain {
     pub async fn look(
         &self,
         token: Address,
-        (signed, asked): (&Transfer, U256),
+        asked: (&Transfer, U256),
         from_block: u64,
         depth: Depth,
     ) -> Result<Evidence, RpcError> {
-        let until = self.block(depth).await?;
+        self.look_until(token, asked, (from_block, self.block(depth).await?)).await
+    }
+
+    /// The same up to a block that was read before.
+    pub(crate) async fn look_until(
+        &self,
+        token: Address,
+        (signed, asked): (&Transfer, U256),
+        (from_block, until): (u64, Block),
+    ) -> Result<Evidence, RpcError> {
         match signed {
             Transfer::Authorization(signed) => self.authorization(token, signed, from_block, until).await,
             Transfer::Permit(signed) => {

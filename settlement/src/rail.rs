@@ -6,6 +6,7 @@
 
 pub(crate) mod breaker;
 mod funds;
+mod head;
 mod kept;
 mod line;
 mod memory;
