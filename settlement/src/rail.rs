@@ -305,6 +305,11 @@ impl Rail {
         Ok(self.line(&signed.network)?.is_used(signed).await?)
     }
 
+    /// Unix seconds of the last block of a payment's network.
+    pub(crate) async fn time_there(&self, signed: &Signed) -> Result<u64, RailError> {
+        Ok(self.line(&signed.network)?.last().await?.time)
+    }
+
     /// What this process last heard of a payment that it had settled.
     pub(crate) fn last_heard(&self, payment: &PaymentId) -> Option<Last> {
         self.inner.memory.last(payment)

@@ -1,3 +1,4 @@
+mod clocks;
 mod crashes;
 mod deposits;
 mod differences;
