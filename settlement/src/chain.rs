@@ -177,7 +177,7 @@ impl Chain {
         }
     }
 
-    /// Whether a transaction that counts shows the transfer of a payment. Permits that are alike are not told apart: beside this one it shows
+    /// Whether a transaction that counts, by the last block that does, shows the transfer of a payment. Permits that are alike are not told apart: beside this one it shows
     /// as many as were booked before it (`earlier`).
     ///
     /// # Errors
@@ -186,10 +186,10 @@ impl Chain {
         &self,
         token: Address,
         (signed, amount, earlier): (&Transfer, U256, u64),
-        transaction: B256,
+        (transaction, until): (B256, Block),
     ) -> Result<bool, RpcError> {
         let Some(receipt) = self.receipt(transaction).await? else { return Ok(false) };
-        let is_deep = receipt.block() <= self.settled_block().await?.number;
+        let is_deep = receipt.block() <= until.number;
         let is_shown = match signed {
             Transfer::Authorization(signed) => {
                 matches!(judge(token, signed, &receipt), Evidence::Moved { .. })

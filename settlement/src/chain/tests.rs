@@ -120,7 +120,7 @@ async fn a_transfer_stands_once_its_block_counts() {
         let node = Node { used: true, logs: json!([used()]), receipt: receipt() };
         let (_mock, chain) = chain(node, confirmations).await;
         let moves = (&Transfer::Authorization(signed()), signed().value, 0);
-        assert_eq!(chain.stands(TOKEN, moves, B256::repeat_byte(7)).await, Ok(stands), "{confirmations}");
+        assert_eq!(chain.stands(TOKEN, moves, (B256::repeat_byte(7), chain.settled_block().await.unwrap())).await, Ok(stands), "{confirmations}");
     }
 }
 
