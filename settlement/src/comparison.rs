@@ -79,7 +79,7 @@ pub struct Difference {
     pub payment: PaymentId,
     /// CAIP-2.
     pub network: Arc<str>,
-    /// Atomic units of its token.
+    /// Atomic units of its token: how much moved, or did not.
     pub amount: Amount,
     /// In which way.
     pub way: Way,
@@ -129,9 +129,9 @@ impl Comparison {
         let seen = seen?;
         let way = way(books, &seen, &mut self.alike).await?;
         self.compared += 1;
-        let OpenIntent { payment, amount, intent, .. } = seen.booked.open;
+        let OpenIntent { payment, intent, .. } = seen.booked.open;
         let network = Arc::clone(&intent.network);
-        self.differences.extend(way.map(|way| Difference { payment, network, amount, way }));
+        self.differences.extend(way.map(|(way, amount)| Difference { payment, network, amount, way }));
         Ok(())
     }
 }
@@ -185,11 +185,11 @@ async fn look(ledger: &Ledger, rail: &Rail) -> Result<(), LedgerError> {
 /// # Errors
 /// The books did not take them all.
 pub async fn write_down(ledger: &Ledger, differences: &[Difference]) -> Result<(), LedgerError> {
-    for Difference { payment, way, .. } in differences {
+    for Difference { payment, way, amount, .. } in differences {
         let shown = match way {
             Way::NotMoved(_) => ledger::Shown::NotMoved,
             Way::Elsewhere(shown) | Way::Collected(shown) | Way::Unbooked(shown) | Way::Returned(shown) => {
-                ledger::Shown::Moved(*shown)
+                ledger::Shown::MovedPart(*shown, *amount)
             }
         };
         if let Some(written) = ledger.differ(*payment, shown).await? {
@@ -280,28 +280,30 @@ impl From<LedgerError> for Unread {
     }
 }
 
-/// In which way the chain differs, if it does, from what the books say: how it was closed, and in which transaction it moved by all that is
-/// written down.
+/// In which way the chain differs, if it does, from what the books say, and for how much: how it was closed, and in which transaction how much
+/// of it moved by all that is written down.
 async fn way(
     books: &dyn Shares,
     Seen { booked, signed, chain, shown }: &Seen,
     found: &mut Found,
-) -> Result<Option<Way>, Unread> {
+) -> Result<Option<(Way, Amount)>, Unread> {
     let Shown::Otherwise(mut shown) = *shown else { return Ok(None) };
-    let BookedIntent { open, outcome, moved, .. } = booked;
-    if let Some(transaction) = shown
-        && !is_left((books, chain), (open.payment, signed, open.amount), transaction, found).await?
+    let BookedIntent { open, outcome, moved, stands, .. } = booked;
+    if let Some((transaction, value)) = shown
+        && !is_left((books, chain), (open.payment, signed, value), transaction, found).await?
     {
         shown = None;
     }
     Ok(match (*moved, shown) {
-        (Some(booked), None) => Some(Way::NotMoved(booked)),
-        (Some(booked), Some(shown)) => Some(Way::Elsewhere(shown)).filter(|_| shown != booked),
+        (Some(booked), None) => Some((Way::NotMoved(booked), *stands)),
+        // What is booked did not move. What did instead is found once that is written down.
+        (Some(booked), Some((_, value))) if value != *stands => Some((Way::NotMoved(booked), *stands)),
+        (Some(booked), Some((shown, _))) => Some((Way::Elsewhere(shown), *stands)).filter(|_| shown != booked),
         (None, None) => None,
-        (None, Some(shown)) => Some(match outcome {
-            Booked::Void => Way::Unbooked(shown),
-            Booked::WrittenOff => Way::Collected(shown),
-            Booked::Settled(_) | Booked::Held | Booked::Due => Way::Returned(shown),
+        (None, Some((shown, value))) => Some(match outcome {
+            Booked::Void => (Way::Unbooked(shown), value),
+            Booked::WrittenOff => (Way::Collected(shown), value),
+            Booked::Settled(_) | Booked::Held | Booked::Due => (Way::Returned(shown), value),
         }),
     })
 }

@@ -7,4 +7,5 @@ mod house;
 mod leaving;
 mod networks;
 mod open;
+mod parts;
 mod rounds;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
+use domain::Amount;
 use futures_util::{Stream, StreamExt, stream};
 use ledger::BookedIntent;
 
@@ -34,8 +35,8 @@ pub(super) struct Seen {
 pub(super) enum Shown {
     /// What the books say.
     AsBooked,
-    /// Not that; where it moved, in this transaction.
-    Otherwise(Option<B256>),
+    /// Not that; where it moved, in this transaction, and how much of it: of `upto` another amount than was asked for may have.
+    Otherwise(Option<(B256, Amount)>),
 }
 
 /// Looks at closed payments, in their order.
@@ -74,21 +75,16 @@ async fn seen(place: Option<Place>, booked: BookedIntent) -> Result<Seen, Unread
 async fn shown(
     (chain, until): (&Chain, Block),
     signed: &Signed,
-    BookedIntent { open, moved, earlier, .. }: &BookedIntent,
+    BookedIntent { moved, stands, earlier, .. }: &BookedIntent,
 ) -> Result<Shown, Unread> {
-    let (amount, asked) = (open.amount, (signed.transfer(), units(open.amount)));
+    let asked = (signed.transfer(), units(*stands));
     if let Some(booked) = moved
         && chain.stands(signed.token, (asked.0, asked.1, *earlier), (*booked, until)).await?
     {
         return Ok(Shown::AsBooked);
     }
-    Ok(match chain.look_until(signed.token, asked, (signed.since_block, until)).await? {
-        Evidence::Moved { transaction, value, .. } if value == asked.1 => Shown::Otherwise(Some(transaction)),
-        // Of `upto`, another amount than was asked for may have moved: what is booked did not.
-        Evidence::Moved { transaction, value, .. } => {
-            tracing::error!(%transaction, %value, %amount, "another amount moved than the books say");
-            Shown::Otherwise(None)
-        }
-        Evidence::Unused { .. } | Evidence::Void => Shown::Otherwise(None),
-    })
+    let evidence = chain.look_until(signed.token, asked, (signed.since_block, until)).await?;
+    let Evidence::Moved { transaction, value, .. } = evidence else { return Ok(Shown::Otherwise(None)) };
+    let value = i64::try_from(value).ok().and_then(Amount::from_atomic).ok_or(Unread)?;
+    Ok(Shown::Otherwise(Some((transaction, value)).filter(|_| !value.is_zero())))
 }
