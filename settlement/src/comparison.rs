@@ -298,7 +298,9 @@ async fn way(
         (Some(booked), None) => Some((Way::NotMoved(booked), *stands)),
         // What is booked did not move. What did instead is found once that is written down.
         (Some(booked), Some((_, value))) if value != *stands => Some((Way::NotMoved(booked), *stands)),
-        (Some(booked), Some((shown, _))) => Some((Way::Elsewhere(shown), *stands)).filter(|_| shown != booked),
+        (Some(booked), Some((shown, _))) => {
+            Some((Way::Elsewhere(shown), *stands)).filter(|_| shown != booked)
+        }
         (None, None) => None,
         (None, Some((shown, value))) => Some(match outcome {
             Booked::Void => (Way::Unbooked(shown), value),

@@ -190,7 +190,10 @@ async fn what_moves_in_part_is_in_suspense_for_that_part_and_comes_out_again_for
     assert_eq!(differ(part(40_000)).await, (Some(("arrived", 40_000)), Some(40_000), 40_000));
     assert_eq!(differ(Shown::NotMoved).await, (Some(("missing", 40_000)), None, 0));
     assert_eq!(differ(Shown::Moved(TRANSACTION)).await, (Some(("arrived", 100_000)), Some(100_000), 100_000));
-    assert_eq!(books.ledger.differ(payment, part(0)).await.unwrap().map(|missing| missing.amount), Some(amount(100_000)));
+    assert_eq!(
+        books.ledger.differ(payment, part(0)).await.unwrap().map(|missing| missing.amount),
+        Some(amount(100_000))
+    );
     assert_eq!(books.ledger.differ(payment, part(0)).await, Err(LedgerError::Amount));
     books.finish().await;
 }

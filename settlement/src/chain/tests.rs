@@ -84,7 +84,8 @@ async fn what_the_nodes_show_is_read() {
 }
 
 #[tokio::test]
-async fn who_has_code_is_asked_of_all_at_once_and_one_by_one_where_a_node_runs_nothing_that_is_stored_nowhere() {
+async fn who_has_code_is_asked_of_all_at_once_and_one_by_one_where_a_node_runs_nothing_that_is_stored_nowhere()
+ {
     let accounts = [1, 2, 3].map(Address::repeat_byte);
     let mock = Mock::start().await;
     let nodes = Nodes::new(vec![mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
@@ -120,7 +121,11 @@ async fn a_transfer_stands_once_its_block_counts() {
         let node = Node { used: true, logs: json!([used()]), receipt: receipt() };
         let (_mock, chain) = chain(node, confirmations).await;
         let moves = (&Transfer::Authorization(signed()), signed().value, 0);
-        assert_eq!(chain.stands(TOKEN, moves, (B256::repeat_byte(7), chain.settled_block().await.unwrap())).await, Ok(stands), "{confirmations}");
+        assert_eq!(
+            chain.stands(TOKEN, moves, (B256::repeat_byte(7), chain.settled_block().await.unwrap())).await,
+            Ok(stands),
+            "{confirmations}"
+        );
     }
 }
 
@@ -180,7 +185,8 @@ async fn a_node_that_says_nothing_useful_shows_nothing_and_the_next_one_is_asked
     mock.does(Act::Reset);
     let said = both().evidence(TOKEN, &signed(), 0).await.unwrap_err();
     assert_eq!(said.to_string(), "a node refused `eth_blockNumber`: -32005 too many blocks");
-    let reverted = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 3, "message": "execution reverted" } });
+    let reverted =
+        json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 3, "message": "execution reverted" } });
     broken.does(Act::Answer(200, reverted.to_string()));
     let asked = mock.calls().len();
     assert!(both().balance(TOKEN, Address::ZERO).await.unwrap_err().revert().is_some());

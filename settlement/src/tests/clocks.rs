@@ -17,6 +17,9 @@ async fn a_clock_that_is_ahead_of_the_chains_time_keeps_nothing_from_being_settl
     both.captured(2, Settle::Deferred).await;
     both.world.chain.lock().time = VALID_BEFORE - 18;
     both.round().await;
-    assert_eq!((both.world.asked(0, "settle"), both.world.seen.closed.lock().clone()), (1, vec![Closed::Settled]));
+    assert_eq!(
+        (both.world.asked(0, "settle"), both.world.seen.closed.lock().clone()),
+        (1, vec![Closed::Settled])
+    );
     both.house.finish().await;
 }

@@ -99,8 +99,7 @@ async fn what_was_voided_and_moved_in_part_is_a_difference_of_that_part() {
         write_down(ledger, &found.differences).await.unwrap();
         (found.differences, ledger.suspense().await.unwrap())
     };
-    let difference =
-        |units, way| Difference { payment, network: NETWORK.into(), amount: amount(units), way };
+    let difference = |units, way| Difference { payment, network: NETWORK.into(), amount: amount(units), way };
     assert_eq!(look().await, (vec![difference(300, Way::Unbooked(TRANSACTION))], 300));
     assert_eq!(look().await, (vec![], 300), "it stands as it is booked now");
     // Its block is gone, and another shows more.

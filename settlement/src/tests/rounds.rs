@@ -216,7 +216,8 @@ async fn who_is_suspended_while_its_sums_are_read_is_left_alone_and_what_goes_el
     assert_eq!(round(Vec::clear).await, []);
     *house.terms.0.lock() = Ok(vec![("acme".into(), continuous())]);
     let other = || PayoutDestination::Manual("another bank".to_owned());
-    let settled = round(|terms| terms[0].1.destination = PayoutDestination::Manual("another bank".to_owned())).await;
+    let settled =
+        round(|terms| terms[0].1.destination = PayoutDestination::Manual("another bank".to_owned())).await;
     let payout = house.ledger.payout(settled[0].payout).await.unwrap().unwrap();
     assert_eq!(payout.destination, other());
     house.finish().await;

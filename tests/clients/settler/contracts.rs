@@ -44,10 +44,7 @@ async fn contracts_that_take_all_the_gas_in_a_block_take_none_of_a_batch() {
     // What it burns is ours: once is enough, for whatever it has signed.
     assert_eq!(outbox.closed().len(), 3);
     let left_alone = settler.settle(member_of(burning, &owner, &offer())).await;
-    assert!(
-        matches!(&left_alone, Settling::Unknown(why) if why.contains("a while ago")),
-        "{left_alone:?}"
-    );
+    assert!(matches!(&left_alone, Settling::Unknown(why) if why.contains("a while ago")), "{left_alone:?}");
     transaction(&settler.settle(member_of(honest, &owner, &offer())).await);
     assert_eq!(outbox.closed().len(), 4);
 }
