@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::call::caller::Caller;
 use crate::call::csv::Row;
-use crate::call::listing::{Lister, Page, Range};
+use crate::call::listing::{Lister, Page};
 use crate::call::moment;
 use crate::call::path::Path;
 use crate::call::query::Query;
@@ -29,8 +29,8 @@ const DAYS: i64 = 30;
 /// Most days of one answer.
 const DAYS_MAX: i64 = 400;
 
-/// More than there are days in one answer.
-const ALL_DAYS: u32 = 1_000;
+/// Most rows of one answer, all its pages together: they are one reading, so that they add up, and are held meanwhile.
+const ROWS_MAX: usize = 20_000;
 
 /// Consumers listed where nobody says.
 const CONSUMERS: u32 = 20;
@@ -121,23 +121,14 @@ async fn revenue(
             return Err(Problem::Parameter("by must be total, day, route or day_and_route".to_owned()));
         }
     };
-    let (days, ledger) = ((from, to.plus(-1)), state.ledger);
-    if matches!(query.by.as_deref(), None | Some("total")) {
-        let found = ledger.revenue(&name, days, by, (0, ALL_DAYS)).await?;
-        let rows = vec![RevenueView::new(&sum(&found), ledger.asset())];
-        return lister.answer_rows(query.limit, query.after.as_deref(), rows).await;
+    let found = state.ledger.revenue(&name, (from, to.plus(-1)), by, ROWS_MAX + 1).await?;
+    if found.len() > ROWS_MAX {
+        return Err(Problem::Parameter(format!("that is more than {ROWS_MAX} rows: ask for fewer days")));
     }
-    // Page by page: with a row for each day and route there are too many to hold. Cursors are their places.
-    let fetch = move |range: Range<u64>| {
-        let (ledger, name) = (ledger.clone(), name.clone());
-        async move {
-            let skip = range.after.map_or(0, |last| last.saturating_add(1));
-            let found = ledger.revenue(&name, days, by, (skip, range.limit)).await?;
-            let row = |row: &Revenue| RevenueView::new(row, ledger.asset());
-            Ok((skip..).zip(found.iter().map(row)).collect())
-        }
-    };
-    lister.answer(query.limit, query.after.as_deref(), fetch).await
+    let found = if matches!(query.by.as_deref(), None | Some("total")) { vec![sum(&found)] } else { found };
+    let asset = state.ledger.asset();
+    let rows = found.iter().map(|row| RevenueView::new(row, asset)).collect();
+    lister.answer_rows(query.limit, query.after.as_deref(), rows).await
 }
 
 /// The agents that spent the most with a provider in a calendar month.

@@ -39,7 +39,7 @@ const CLAIM_MS: i64 = TURN_MS;
 const RENEW_AFTER: Duration = Duration::from_secs(5);
 
 /// When it is looked again whether there is room for a body, in milliseconds.
-const CROWDED_MS: i64 = 250;
+const CROWDED_MS: i64 = 2_000;
 
 /// Rows to be tried again, above which no new event is begun: they wait in the log, where they cost nothing.
 pub(super) const PENDING_MAX: u32 = 100_000;

@@ -13,8 +13,9 @@ use crate::chain::{Block, Chain, Evidence};
 use crate::rail::units;
 use crate::signed::Signed;
 
-/// Payments that nodes are asked for at once: one after another a busy gateway's hour takes longer than an hour.
-const AT_ONCE: usize = 32;
+/// Payments that nodes are asked for at once: one after another a busy gateway's hour takes longer than an hour, and many at once are
+/// more than a node lets one caller ask, which payers wait for as well.
+const AT_ONCE: usize = 4;
 
 /// A network as it is compared with.
 #[derive(Clone)]

@@ -272,8 +272,9 @@ impl<O: Outbox> Task<O> {
         has_landed: bool,
     ) -> Option<Settling> {
         let failures = self.failures.get(&member.id).copied().unwrap_or(0);
-        // Whatever its call ran, it was not another's that took the gas.
-        let is_to_blame = has_landed && (is_alone || member.runs_code());
+        // Whatever its call ran, it was not another's that took the gas. A plain key may have spent its money in between: it is tried again first.
+        let is_last = failures + 1 >= TRIES;
+        let is_to_blame = has_landed && (member.runs_code() || (is_alone && is_last));
         if fate == Some(Fate::Unused) && is_to_blame {
             self.burning.note(member);
         }
