@@ -219,7 +219,7 @@ pub enum Capture {
 /// The statuses of the upstream that are charged. The default: 2xx, 101 and 304.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChargeOn {
-    /// Charged instead of the default list, where set.
+    /// Charged instead of the default list, where set; with 200 comes 206.
     pub statuses: Option<Vec<u16>>,
 }
 
@@ -347,11 +347,12 @@ impl Route {
 // === impl ChargeOn ===
 
 impl ChargeOn {
-    /// Whether an upstream's answer with this status was a delivery.
+    /// Whether an upstream's answer with this status was a delivery. A part (206) counts wherever the whole does: a client may ask for
+    /// all of it as one part (RFC 9110 section 14.2).
     #[must_use]
     pub fn charges(&self, status: u16) -> bool {
         match &self.statuses {
-            Some(list) => list.contains(&status),
+            Some(list) => list.contains(&status) || (status == 206 && list.contains(&200)),
             None => matches!(status, 101 | 200..=299 | 304),
         }
     }

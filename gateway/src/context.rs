@@ -242,6 +242,16 @@ impl Exchange {
         }
     }
 
+    /// Whether its upstream may be asked for a WebSocket: what is priced and would not be charged for one would be a tunnel for nothing.
+    pub(crate) fn may_upgrade(&self) -> bool {
+        self.payer.is_none() || self.routed.route.charge_on.charges(101)
+    }
+
+    /// Whether the same call can be made again, and is one payment: it was signed for, or its client named it.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.records.is_some() || self.payer.as_ref().is_none_or(|payer| payer.address.is_some())
+    }
+
     /// Whether a client that leaves now still pays: its upstream can do the work, and it is not one that can be taken
     /// back (DESIGN section 2, "Hanging up is no free ride").
     pub(crate) fn binds(&self) -> bool {

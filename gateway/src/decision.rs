@@ -6,6 +6,7 @@ use std::time::Instant;
 use domain::{PaymentId, Price, Settle};
 use http::header::{EXPECT, UPGRADE};
 use ledger::{Redelivery, RefundReason};
+use pingora::protocols::http::ServerSession;
 use pingora::proxy::Session;
 
 use crate::challenge::Asking;
@@ -325,6 +326,23 @@ fn only_websocket(session: &mut Session) {
     if others.next().is_some() {
         session.req_header_mut().remove_header(&UPGRADE);
     }
+}
+
+/// The last steps before a request goes out.
+pub(crate) async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange: Exchange) {
+    if !exchange.may_upgrade() {
+        session.req_header_mut().remove_header(&UPGRADE);
+    }
+    exchange.asks_to_upgrade = session.is_upgrade_req();
+    if exchange.payer.is_some() {
+        session.set_ignore_info_resp(true);
+        if let (true, ServerSession::H1(connection)) = (exchange.is_work(), session.as_downstream_mut()) {
+            // The work is done once the request is out; a client that hangs up pays for it.
+            connection.set_abort_on_close(false);
+        }
+    }
+    continue_if_expected(session).await;
+    context.exchange = Some(exchange);
 }
 
 /// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.

@@ -12,7 +12,6 @@ use http::HeaderMap;
 use ledger::Ledger;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
-use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource};
@@ -20,7 +19,7 @@ use registry::Directory;
 
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
-use crate::decision::{Decision, continue_if_expected};
+use crate::decision::{Decision, begin};
 use crate::deposit_view::DepositView;
 use crate::failure::{reason, refusal_of};
 use crate::field;
@@ -379,18 +378,4 @@ impl ProxyHttp for Proxy {
     fn suppress_error_log(&self, _session: &Session, _context: &RequestContext, _error: &Error) -> bool {
         true
     }
-}
-
-/// The last steps before a request goes out.
-async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange: Exchange) {
-    exchange.asks_to_upgrade = session.is_upgrade_req();
-    if exchange.payer.is_some() {
-        session.set_ignore_info_resp(true);
-        if let (true, ServerSession::H1(connection)) = (exchange.is_work(), session.as_downstream_mut()) {
-            // The work is done once the request is out; a client that hangs up pays for it.
-            connection.set_abort_on_close(false);
-        }
-    }
-    continue_if_expected(session).await;
-    context.exchange = Some(exchange);
 }
