@@ -10,6 +10,7 @@ use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
 use crate::challenge::Asking;
 use crate::counting::{self, Waiting};
+use crate::customers::Requesting;
 use crate::held::Held;
 use crate::meter::Meter;
 use crate::metrics::Outcome;
@@ -47,6 +48,8 @@ pub(crate) struct RequestContext {
     pub(crate) running: InFlight,
     /// Set on HTTP/2.
     pub(crate) stream: Option<Running>,
+    /// Its place among those of its client's address.
+    pub(crate) requesting: Option<Requesting>,
 }
 
 /// How long the stages of a paid request took.
@@ -152,6 +155,7 @@ impl RequestContext {
             times: Times::default(),
             running,
             stream: None,
+            requesting: None,
         }
     }
 }

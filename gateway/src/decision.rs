@@ -13,6 +13,7 @@ use crate::challenge::Asking;
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::credential::Credential;
+use crate::customers::{self, Requesting};
 use crate::meter::Meter;
 use crate::metrics::Outcome;
 use crate::offer::RouteOffer;
@@ -48,9 +49,7 @@ impl Proxy {
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Decision, Refusal> {
-        if self.shutdown.running() > self.settings.limits.requests_in_flight_max {
-            return Err(Refusal::Overloaded);
-        }
+        self.let_in(context)?;
         only_websocket(session);
         let request = admit(session.req_header(), &self.settings.limits)?;
         if let Some(reply) = cors::preflight(session.req_header()) {
@@ -76,6 +75,21 @@ impl Proxy {
                 self.metrics.failed(refusal.code());
             }
         })
+    }
+
+    /// Whether there is a place for one more request, and for one more of this client's address. Those that are only told no take none:
+    /// whoever is slow to read that keeps nobody else out.
+    fn let_in(&self, context: &mut RequestContext) -> Result<(), Refusal> {
+        let refusal = if context.requesting.as_ref().is_some_and(Requesting::is_one_too_many) {
+            self.metrics.rate_limited(customers::SCOPE);
+            Refusal::TooManyRunning
+        } else if self.shutdown.let_in() > self.settings.limits.requests_in_flight_max {
+            Refusal::Overloaded
+        } else {
+            return Ok(());
+        };
+        context.running.turn_away();
+        Err(refusal)
     }
 
     /// route -> verify -> hold, by one catalog.

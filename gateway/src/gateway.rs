@@ -16,10 +16,12 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::currency::Currencies;
+use crate::customers::Customers;
 use crate::drain::Drain;
+use crate::header_clock::HeaderLimit;
 use crate::health;
 use crate::last_uses;
-use crate::limits::Settings;
+use crate::limits::{BESIDE_FIELDS_BYTES_MAX, Settings};
 use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
@@ -118,8 +120,12 @@ impl Gateway {
         let ending = settings.shutdown;
         let connections_max = settings.limits.connections_max;
         let connections = Arc::new(Semaphore::new(connections_max));
+        let customers = Customers::new(&settings.limits);
         let handshake_timeout = settings.limits.handshake_timeout;
-        let header_timeout = settings.limits.client_header_timeout;
+        let header_limit = HeaderLimit {
+            time: settings.limits.client_header_timeout,
+            bytes: settings.limits.header_bytes_max.saturating_add(BESIDE_FIELDS_BYTES_MAX),
+        };
         let read_timeout = settings.limits.client_read_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(settings, threads.count()));
@@ -138,8 +144,9 @@ impl Gateway {
         let acceptance = Acceptance {
             workers: Arc::clone(&workers),
             connections: Arc::clone(&connections),
+            customers,
             handshake_timeout,
-            header_timeout,
+            header_limit,
             read_timeout,
             shutdown: shutdown.clone(),
             metrics,

@@ -134,6 +134,7 @@ impl ProxyHttp for Proxy {
         if let Some(clock) = HeaderClock::of(session.digest()) {
             clock.header_came(session.is_http2());
             context.stream = session.is_http2().then(|| clock.streams.begin());
+            context.requesting = Some(clock.customer.request());
         }
         session.set_read_timeout(Some(self.settings.limits.client_read_timeout));
         session.set_write_timeout(Some(self.settings.limits.client_write_timeout));

@@ -5,12 +5,11 @@
 
 mod from;
 mod missing;
+mod unpaid;
 mod words;
 
-use std::sync::Arc;
-
 use domain::path::PathError;
-use domain::{Address, Amount, KeyId, PaymentId, PolicyViolation};
+use domain::{Amount, KeyId, PaymentId, PolicyViolation};
 use ledger::ReceiptRecord;
 use protocol::permit::PERMIT2;
 use protocol::verify::Rejection;
@@ -18,7 +17,8 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 pub(crate) use missing::Missing;
-use words::{elsewhere, not_allowed};
+pub(crate) use unpaid::Unpaid;
+use words::{again, not_allowed};
 
 use crate::rate::Scope;
 
@@ -118,37 +118,16 @@ pub(crate) enum Refusal {
     #[error("too many requests from this address; try again in a minute")]
     TooManyViews,
     #[error(
+        "too many requests of this address are running; nothing was charged, try again when one has ended"
+    )]
+    TooManyRunning,
+    #[error(
         "show who you are: an agent key, or the challenge signed (EIP-191) as \
          `Authorization: Faregate <base64url of the challenge>.<signature>`"
     )]
     SignIn(String),
     #[error("the gateway failed; nothing was charged")]
     Internal,
-}
-
-/// Why there is a 402: each is a code of x402 or one of ours, and a sentence.
-#[derive(Debug, Error)]
-pub(crate) enum Unpaid {
-    #[error("this call costs {price}; pay with an x402 client, `faregate pay`, or an agent key")]
-    Missing { price: Amount },
-    #[error("{message}")]
-    Rejected { code: &'static str, message: String },
-    #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
-    Funds { available: Amount, price: Amount, on_chain: bool },
-    #[error(
-        "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer prove`{}",
-        address.to_checksum(None), elsewhere(*on_chain)
-    )]
-    UnknownSigner { address: Address, on_chain: bool },
-    #[error(
-        "{} has not allowed Permit2 to move so much of {} on {network}, beside what it has not settled yet: call the token's \
-         approve({}, amount) once, or pay by another offer", payer.to_checksum(None), token.to_checksum(None), PERMIT2.to_checksum(None)
-    )]
-    Allowance { payer: Address, token: Address, network: Arc<str> },
-    #[error("the payment could not be settled ({reason}); nothing was charged, sign a new one")]
-    NotSettled { reason: String },
-    #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
-    AboveMaximum { maximum: Amount, price: Amount },
 }
 
 // === impl Refusal ===
@@ -178,6 +157,7 @@ impl Refusal {
             Self::RateLimited { .. }
             | Self::TooManyPayers { .. }
             | Self::TooManyViews
+            | Self::TooManyRunning
             | Self::OpenPayments { .. } => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Internal => 500,
@@ -248,6 +228,7 @@ impl Refusal {
             Self::RateLimited { .. } => "rate_limited",
             Self::TooManyPayers { .. } => "too_many_payers",
             Self::TooManyViews => "too_many_requests",
+            Self::TooManyRunning => "too_many_running",
             Self::SignIn(_) => "sign_in_required",
             Self::Internal => "internal_error",
         }
@@ -256,7 +237,7 @@ impl Refusal {
     /// Seconds for `Retry-After`, where trying again can help.
     pub(crate) fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::InProgress | Self::Overloaded => Some(1),
+            Self::InProgress | Self::Overloaded | Self::TooManyRunning => Some(1),
             Self::NoUpstream
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown(_)
@@ -360,31 +341,6 @@ impl Refusal {
                 ("captured_at", Value::from(receipt.captured_at.to_string())),
             ],
             _ => Vec::new(),
-        }
-    }
-}
-
-// === impl Unpaid ===
-
-impl Unpaid {
-    /// The code that stands in `PAYMENT-REQUIRED.error`.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::Missing { .. } => "payment_required",
-            Self::Rejected { code, .. } => code,
-            Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
-            Self::Allowance { .. } => "permit2_allowance_required",
-            Self::NotSettled { .. } => "settlement_failed",
-            Self::AboveMaximum { .. } => "price_above_maximum",
-        }
-    }
-
-    /// Says as well whether the call can be paid on a public network.
-    pub(crate) fn pointing(self, is_on_chain: bool) -> Self {
-        match self {
-            Self::Funds { available, price, .. } => Self::Funds { available, price, on_chain: is_on_chain },
-            Self::UnknownSigner { address, .. } => Self::UnknownSigner { address, on_chain: is_on_chain },
-            other => other,
         }
     }
 }

@@ -1,3 +1,5 @@
+use domain::Address;
+
 use super::*;
 
 #[test]
