@@ -26,6 +26,11 @@ use crate::stage::prepay::give_back;
 const FORGEABLE: [&str; 4] =
     ["payment-required", "payment-response", "x-payment-response", "settlement-overrides"];
 
+/// Fields by which an upstream tells one kind of shared cache how long it may keep an answer, whatever `Cache-Control` says: nginx,
+/// LiteSpeed, Akamai.
+const FOR_SHARED_CACHES: [&str; 5] =
+    ["surrogate-control", "expires", "x-accel-expires", "x-litespeed-cache-control", "edge-control"];
+
 /// Decides the money by the upstream's final header. Returns how the request ends, as far as is known.
 pub(crate) async fn capture(
     exchange: &mut Exchange,
@@ -308,7 +313,7 @@ fn show(
 fn keep_private(response: &mut ResponseHeader) -> Result<(), Refusal> {
     let targeted = |name: &&HeaderName| {
         let name = name.as_str();
-        name.ends_with("cdn-cache-control") || matches!(name, "surrogate-control" | "expires")
+        name.ends_with("cdn-cache-control") || FOR_SHARED_CACHES.contains(&name)
     };
     let taken: Vec<HeaderName> = response.headers.keys().filter(targeted).cloned().collect();
     for name in taken {
