@@ -199,6 +199,7 @@ impl Proxy {
             public: self.public.as_deref(),
             metrics: &self.metrics,
             leniency: &self.leniency,
+            nobodies: &self.nobodies,
             client: rate::client(session),
         }
     }

@@ -26,7 +26,7 @@ use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::rail::{Public, PublicNetworks};
-use crate::rate;
+use crate::rate::{self, Strangers};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
 use crate::traffic::{Bookkeeper, Traffic};
@@ -110,7 +110,8 @@ impl Gateway {
         let (registry, metrics) = (registry.clone(), Arc::clone(metrics));
         metrics.set_queue_max(settings.limits.holds_max);
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
-        tokio::spawn(rate::sweep(Arc::clone(&snapshot), public.clone()));
+        let nobodies = Arc::new(Strangers::of_agents(settings.limits.clients_per_address));
+        tokio::spawn(rate::sweep(Arc::clone(&snapshot), public.clone(), Arc::clone(&nobodies)));
         let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(clock), Arc::clone(&metrics));
         let (end, ends) = oneshot::channel();
         let bookkeeping = tokio::spawn(books.run(ends));
@@ -129,7 +130,7 @@ impl Gateway {
         let read_timeout = settings.limits.client_read_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(settings, threads.count()));
-        let proxy = Proxy::new(parts, public, snapshot, shutdown.clone());
+        let proxy = Proxy::new(parts, (public, nobodies), snapshot, shutdown.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(idle_timeout);

@@ -55,6 +55,11 @@ pub(crate) const GIVE_BACKS_PER_PAYER_DAY_MAX: u32 = 20;
 pub(crate) const STRANGERS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 pub(crate) const STRANGERS_AT_ONCE_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 
+/// Look-ups of keys and signers that turn out to be nobody's that one client address may cause: so many a second, an eighth of what a
+/// database answers at least, and so many at once.
+pub(crate) const NOBODIES_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(249);
+pub(crate) const NOBODIES_AT_ONCE_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
+
 /// Answers under the reserved prefix that one client address gets in a minute.
 pub(crate) const PAYER_VIEWS_PER_MINUTE_MAX: u32 = 120;
 

@@ -32,6 +32,7 @@ use crate::metrics::{Metrics, Outcome};
 use crate::newer::Newer;
 use crate::payer_view::PayerView;
 use crate::rail::Public;
+use crate::rate::Strangers;
 use crate::refusal::Refusal;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
@@ -51,6 +52,8 @@ pub(crate) struct Proxy {
     pub(crate) view: Arc<PayerView>,
     pub(crate) leniency: Arc<Leniency>,
     pub(crate) newer: Arc<Newer>,
+    /// Who calls with keys and signatures of nobody.
+    pub(crate) nobodies: Arc<Strangers>,
     /// None where no payments are taken on public networks.
     pub(crate) public: Option<Arc<Public>>,
 }
@@ -60,7 +63,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(
         parts: Parts,
-        public: Option<Arc<Public>>,
+        (public, nobodies): (Option<Arc<Public>>, Arc<Strangers>),
         snapshot: Arc<ArcSwap<Snapshot>>,
         shutdown: Shutdown,
     ) -> Self {
@@ -82,6 +85,7 @@ impl Proxy {
             view,
             leniency: Arc::new(Leniency::default()),
             newer: Arc::new(newer),
+            nobodies,
             public,
         }
     }

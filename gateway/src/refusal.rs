@@ -112,7 +112,7 @@ pub(crate) enum Refusal {
     #[error("too many calls of this {}; nothing was charged, try again in {retry_after} s", scope.name())]
     RateLimited { scope: Scope, retry_after: u32 },
     #[error(
-        "too many payers without known funds come from this address; nothing was charged, try again in {retry_after} s"
+        "too many payers of whom nothing is known call from this address; nothing was charged, try again in {retry_after} s"
     )]
     TooManyPayers { retry_after: u32 },
     #[error("too many requests from this address; try again in a minute")]

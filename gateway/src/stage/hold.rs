@@ -1,6 +1,7 @@
 //! Hold: the claimant's funds, limits and replay key are held for the most the call can cost. The one stage that may
 //! wait for a read.
 
+mod agents;
 mod foreign;
 mod named;
 mod on_chain;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use domain::policy::Spending;
 use domain::replay::FingerprintParts;
 use domain::{
-    Address, AgentId, Asset, B256, Fingerprint, IdempotencyKey, Party, PaymentId, PolicyViolation, ReplayKey,
+    AgentId, Asset, B256, Fingerprint, IdempotencyKey, Party, PaymentId, PolicyViolation, ReplayKey,
     UnixMillis,
 };
 use http::HeaderMap;
@@ -24,8 +25,8 @@ use crate::credential;
 use crate::leniency::Leniency;
 use crate::metrics::Metrics;
 use crate::rail::Public;
-use crate::rate::Consumer;
-use crate::refusal::{Refusal, Unpaid};
+use crate::rate::{Consumer, Strangers};
+use crate::refusal::Refusal;
 use crate::signed_hold::SignedHold;
 use crate::stage::admit::Admitted;
 use crate::stage::rate::{self, Counted};
@@ -91,6 +92,7 @@ pub(crate) struct Holder<'a> {
     pub(crate) public: Option<&'a Public>,
     pub(crate) metrics: &'a Metrics,
     pub(crate) leniency: &'a Leniency,
+    pub(crate) nobodies: &'a Strangers,
     /// Whose address the request came from.
     pub(crate) client: Consumer,
 }
@@ -147,7 +149,7 @@ impl Holder<'_> {
         let asset = self.ledger.asset();
         match &claim.claimant {
             Claimant::Key(key) => {
-                let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
+                let access = self.holder(key).await?;
                 let access = access.filter(|access| access.has_grant(at)).ok_or(Refusal::AgentKey)?;
                 Ok(Holding::of_agent(access, None, identifier, asset))
             }
@@ -247,11 +249,6 @@ impl Holder<'_> {
             (Means::Foreign(_), _) => Ok(()),
             (Means::Chain(_), _) => Err(Refusal::Internal),
         }
-    }
-
-    async fn signer(&self, address: Address) -> Result<Arc<Access>, Refusal> {
-        let access = self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner { address, on_chain: false }))
     }
 
     /// What has expired by the books' time may be good by the clock's, where the clock was set back. It is not asked for
