@@ -44,6 +44,8 @@ pub(crate) struct RequestContext {
     pub(crate) challenge: Option<Asking>,
     /// What was counted under the route's rate limits, where it has some.
     pub(crate) counted: Option<Counted>,
+    /// The digest of its body, where that was read before anything was held.
+    pub(crate) digested: Option<Vec<u8>>,
     pub(crate) times: Times,
     pub(crate) running: InFlight,
     /// Set on HTTP/2.
@@ -152,6 +154,7 @@ impl RequestContext {
             refusal: None,
             challenge: None,
             counted: None,
+            digested: None,
             times: Times::default(),
             running,
             stream: None,

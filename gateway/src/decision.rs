@@ -27,7 +27,7 @@ use crate::stage::admit::{Admitted, admit};
 use crate::stage::hold::{Admission, Holder, Holding, Payer, body_digest};
 use crate::stage::prepay::prepay;
 use crate::stage::prove::prove;
-use crate::stage::rate::{self, Counted};
+use crate::stage::rate;
 use crate::stage::route::{Routed, route};
 use crate::stage::verify::{Claim, verify};
 use crate::stage::{forward, record};
@@ -151,7 +151,7 @@ impl Proxy {
 
         let started = Instant::now();
         let holder = self.holder(session);
-        let held = self.hold(&holder, session, &claim, (routed, &request), &mut context.counted).await;
+        let held = self.hold(&holder, session, &claim, (routed, &request), context).await;
         context.times.hold = Some(started.elapsed());
         let (admission, holding) = match held {
             Ok(held) => held,
@@ -212,17 +212,18 @@ impl Proxy {
         session: &mut Session,
         claim: &Claim,
         (routed, request): (&Routed, &Admitted),
-        counted: &mut Option<Counted>,
+        context: &mut RequestContext,
     ) -> Result<(Admission, Holding), Refusal> {
         let identifier = holder.named(claim, &session.req_header().headers).await?;
         let body = if identifier.is_some() {
             continue_if_expected(session).await;
-            body_digest(session, request, self.settings.limits.client_read_timeout).await?
+            let patience = self.settings.limits.client_read_timeout;
+            body_digest(session, request, patience, &mut context.digested).await?
         } else {
             None
         };
         let headers = &session.req_header().headers;
-        let mut holding = holder.identify(claim, identifier, routed, headers, counted).await?;
+        let mut holding = holder.identify(claim, identifier, routed, headers, &mut context.counted).await?;
         let payment = self.payment_id()?;
         let admission = holder.hold(claim, &mut holding, routed, request, body.as_deref(), payment).await?;
         Ok((admission, holding))
