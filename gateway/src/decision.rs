@@ -237,11 +237,13 @@ impl Proxy {
                 self.leniency.give_backs.take(record.agent, self.ledger.time());
                 match redelivery.give_back(RefundReason::UpstreamFailed).await {
                     Ok(_) => Reply::refusal(&Refusal::Refunded(Box::new(record))),
-                    Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
+                    Err(_) => {
+                        Reply::refusal(&Refusal::OutcomeUnknown { payment: record.payment, repeatable: true })
+                    }
                 }
             }
             Ok(false) => already_delivered(&record, payer),
-            Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
+            Err(_) => Reply::refusal(&Refusal::OutcomeUnknown { payment: record.payment, repeatable: true }),
         }
     }
 

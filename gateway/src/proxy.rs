@@ -351,6 +351,7 @@ impl ProxyHttp for Proxy {
             );
         }
         let refusal = self.void(context, refusal).await;
+        let refusal = Self::worded(context, refusal);
         let status = refusal.status();
         session.set_keepalive(None);
         if session.response_written().is_none() {

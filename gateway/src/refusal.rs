@@ -85,10 +85,12 @@ pub(crate) enum Refusal {
     Overloaded,
     #[error("payments cannot be recorded right now; nothing was charged, try again")]
     LedgerUnavailable,
-    #[error(
-        "it is not known whether the payment was recorded; send the same payment again, it is charged at most once"
-    )]
-    OutcomeUnknown(PaymentId),
+    #[error("it is not known whether the payment was recorded; {}", again(*.repeatable))]
+    OutcomeUnknown {
+        payment: PaymentId,
+        /// Whether the same call can be made again: it was signed for, or has a name.
+        repeatable: bool,
+    },
     #[error(
         "payments on this network cannot be settled right now; nothing was charged, pay in another way or try again"
     )]
@@ -133,6 +135,14 @@ pub(crate) enum Refusal {
 // === impl Refusal ===
 
 impl Refusal {
+    /// As it is said of a call that would be another one when it is made again: nothing tells that it is the same.
+    pub(crate) fn of_no_other_call(self) -> Self {
+        match self {
+            Self::OutcomeUnknown { payment, .. } => Self::OutcomeUnknown { payment, repeatable: false },
+            other => other,
+        }
+    }
+
     /// The status it is answered with.
     pub(crate) fn status(&self) -> u16 {
         match self {
@@ -166,7 +176,7 @@ impl Refusal {
             | Self::NoUpstream
             | Self::Overloaded
             | Self::LedgerUnavailable
-            | Self::OutcomeUnknown(_)
+            | Self::OutcomeUnknown { .. }
             | Self::RailUnavailable
             | Self::Unsettled(_)
             | Self::ClockAhead => 503,
@@ -217,7 +227,7 @@ impl Refusal {
             Self::NoUpstream => "no_healthy_upstream",
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
-            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::RailUnavailable => "settlement_unavailable",
             Self::Unsettled(_) => "settlement_unknown",
             Self::OpenPayments { .. } => "unsettled_payments",
@@ -240,7 +250,7 @@ impl Refusal {
             Self::InProgress | Self::Overloaded | Self::TooManyRunning => Some(1),
             Self::NoUpstream
             | Self::LedgerUnavailable
-            | Self::OutcomeUnknown(_)
+            | Self::OutcomeUnknown { repeatable: true, .. }
             | Self::RailUnavailable
             | Self::Unsettled(_)
             | Self::OpenPayments { .. }
@@ -255,7 +265,7 @@ impl Refusal {
     /// The payment that it is about, where the client may hold on to it.
     pub(crate) fn payment(&self) -> Option<PaymentId> {
         match self {
-            Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => Some(*payment),
+            Self::OutcomeUnknown { payment, .. } | Self::Unsettled(payment) => Some(*payment),
             Self::AlreadyDelivered(receipt)
             | Self::Refunded(receipt)
             | Self::GivenBack { record: receipt, .. } => Some(receipt.payment),
@@ -329,7 +339,7 @@ impl Refusal {
             }
             Self::TooManyPayers { retry_after } => vec![("retry_after", Value::from(*retry_after))],
             Self::OpenPayments { most } => vec![("limit", money(*most))],
-            Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => {
+            Self::OutcomeUnknown { payment, .. } | Self::Unsettled(payment) => {
                 vec![("payment", Value::from(payment.to_string()))]
             }
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],

@@ -236,7 +236,7 @@ async fn voided(
     response: &mut ResponseHeader,
     metrics: &Metrics,
 ) -> Result<Outcome, Refusal> {
-    voiding.await.map_err(|_| Refusal::OutcomeUnknown(payment))?;
+    voiding.await.map_err(|_| Refusal::OutcomeUnknown { payment, repeatable: true })?;
     metrics.voided();
     let voided = HeaderValue::from_static("voided");
     response.insert_header(&field::PAYMENT_STATUS, voided).map_err(|_| Refusal::Internal)?;
@@ -245,7 +245,7 @@ async fn voided(
 
 pub(crate) fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
     match error {
-        CaptureError::Spent | CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
+        CaptureError::Spent | CaptureError::Unknown => Refusal::OutcomeUnknown { payment, repeatable: true },
         CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,
     }
 }
@@ -257,7 +257,7 @@ pub(crate) fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
         NotPaid::Overdue => Refusal::UpstreamTimeout,
         NotPaid::Unavailable => Refusal::RailUnavailable,
         NotPaid::Unknown => Refusal::Unsettled(payment),
-        NotPaid::Unvoided => Refusal::OutcomeUnknown(payment),
+        NotPaid::Unvoided => Refusal::OutcomeUnknown { payment, repeatable: true },
         NotPaid::Books(error) => uncaptured(&error, payment),
     }
 }

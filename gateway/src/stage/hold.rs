@@ -131,10 +131,9 @@ impl Holder<'_> {
         if holding.refusal.is_none() {
             holding.refusal = self.rules(&mut holding.means, claim, routed, headers, at).await.err();
         }
-        let may_be_paid = holding.replay.is_some() || holding.identifier.is_some();
         match holding.refusal.take() {
             Some(refusal @ Refusal::MalformedField(_)) => Err(refusal),
-            Some(refusal) if !may_be_paid => Err(self.counted(refusal)),
+            Some(refusal) if !holding.may_be_paid() => Err(self.counted(refusal)),
             refusal => Ok(Holding { refusal, ..holding }),
         }
     }
@@ -216,7 +215,11 @@ impl Holder<'_> {
             return self.guarded(prior, holding, fingerprint).await;
         }
         let asked = holding.asked(claim, routed, fingerprint, payment).ok_or(Refusal::Internal)?;
-        let held = self.ledger.hold(asked).await.map_err(|error| self.counted(error.into()))?;
+        let may_come_again = holding.may_be_paid();
+        let held = self.ledger.hold(asked).await.map_err(|error| {
+            let refusal = self.counted(error.into());
+            if may_come_again { refusal } else { refusal.of_no_other_call() }
+        })?;
         match (held, &mut holding.means) {
             (Held::Hold(hold), Means::Chain(staked)) => match staked.take() {
                 Some(staked) => Ok(Admission::Signed(Box::new(staked.held(hold)))),
@@ -301,6 +304,11 @@ impl Holding {
         let payer = Payer { agent, address, network, version: X402_VERSION, on_chain: false };
         let means = Means::Wallet(access);
         Self { payer, identifier, means, replay: None, digest: None, refusal: None }
+    }
+
+    /// Whether it may be a payment that came before: it was signed, or has a name.
+    const fn may_be_paid(&self) -> bool {
+        self.replay.is_some() || self.identifier.is_some()
     }
 
     fn access(&self) -> Option<&Access> {

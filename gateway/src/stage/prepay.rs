@@ -43,7 +43,7 @@ pub(crate) async fn give_back(receipt: Receipt, leniency: &Leniency) -> Result<(
         Ok(_) | Err(LedgerError::RefundedBefore) => Ok(()),
         Err(error) => {
             tracing::error!(%payment, %error, "settled first, not delivered, and not given back yet");
-            Err(Refusal::OutcomeUnknown(payment))
+            Err(Refusal::OutcomeUnknown { payment, repeatable: true })
         }
     }
 }
@@ -60,7 +60,7 @@ impl Undoing {
     ) -> Refusal {
         match self {
             Self::Void(voiding) => match (voiding.await, payment) {
-                (Err(_), Some(payment)) => Refusal::OutcomeUnknown(payment),
+                (Err(_), Some(payment)) => Refusal::OutcomeUnknown { payment, repeatable: true },
                 _ => refusal,
             },
             Self::Refund(receipt) => {
