@@ -305,6 +305,12 @@ impl Catalog {
         self.providers.get(id.0 as usize)
     }
 
+    /// The methods that a path is answered for; none where it is for any, or for none.
+    #[must_use]
+    pub fn methods(&self, host: &str, path: &CanonicalPath) -> Vec<String> {
+        self.router.methods(host, path)
+    }
+
     /// The route that answers a request. `host` is lower case, without its port.
     #[must_use]
     pub fn find(&self, host: &str, method: &str, path: &CanonicalPath) -> Option<RouteId> {

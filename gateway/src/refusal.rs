@@ -22,6 +22,9 @@ use words::{again, not_allowed};
 
 use crate::rate::Scope;
 
+/// What a path is answered for whose route names no methods, as far as they have names.
+const ANY_METHOD: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// Why a request is not served.
 #[derive(Debug, Error)]
 pub(crate) enum Refusal {
@@ -188,7 +191,7 @@ impl Refusal {
     pub(crate) fn is_of_the_catalog(&self) -> bool {
         match self {
             Self::NotFound | Self::Suspended | Self::NoUpstream => true,
-            Self::Method { allowed, .. } => !allowed.is_empty(),
+            Self::Method { method, .. } => method.is_none(),
             Self::PaymentRequired(Unpaid::Rejected { code, .. }) => {
                 [Rejection::Quote, Rejection::Recipient].iter().any(|reason| reason.code() == *code)
             }
@@ -273,10 +276,21 @@ impl Refusal {
         }
     }
 
-    /// The methods for `Allow`, where it is known which are served.
+    /// The methods for `Allow`, without which there is no 405 (RFC 9110 section 15.5.6).
     pub(crate) fn allowed(&self) -> Option<String> {
         match self {
-            Self::Method { allowed, .. } => Some(allowed.join(", ")).filter(|list| !list.is_empty()),
+            Self::Method { allowed, .. } if allowed.is_empty() => Some(ANY_METHOD.to_owned()),
+            Self::Method { allowed, .. } => Some(allowed.join(", ")),
+            _ => None,
+        }
+    }
+
+    /// What to show for `WWW-Authenticate`, without which there is no 401 (RFC 9110 section 15.5.2).
+    pub(crate) const fn asks_for(&self) -> Option<&'static str> {
+        match self {
+            Self::AgentKey => Some("Bearer realm=\"faregate\", error=\"invalid_token\""),
+            Self::ManagementKey => Some("Bearer realm=\"faregate\""),
+            Self::SignIn(_) => Some("Faregate realm=\"faregate\", Bearer realm=\"faregate\""),
             _ => None,
         }
     }

@@ -80,6 +80,9 @@ impl Reply {
         if let Some(methods) = refusal.allowed() {
             reply = reply.with("allow", methods);
         }
+        if let Some(scheme) = refusal.asks_for() {
+            reply = reply.with("www-authenticate", scheme);
+        }
         match refusal.retry_after() {
             Some(seconds) => reply.with("retry-after", seconds.to_string()),
             None => reply,
