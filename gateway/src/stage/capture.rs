@@ -20,6 +20,7 @@ use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::NotPaid;
 use crate::stage::hold::Payer;
+use crate::stage::location::lead_back;
 use crate::stage::prepay::give_back;
 
 /// Fields that only we may say, beside all that begin with `faregate-`.
@@ -40,6 +41,7 @@ pub(crate) async fn capture(
 ) -> Result<Outcome, Refusal> {
     let known = read_meter(exchange, response, metrics);
     scrub(response);
+    lead_back(exchange, response);
     exchange.response_begun = true;
     exchange.response_has_length = response.headers.contains_key(CONTENT_LENGTH);
     times.upstream = exchange.sent_at.map(|sent| sent.elapsed());
