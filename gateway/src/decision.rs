@@ -22,6 +22,7 @@ use crate::proxy::Proxy;
 use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::reply::Reply;
+use crate::sign_in::may_name;
 use crate::snapshot::Snapshot;
 use crate::stage::admit::{Admitted, admit};
 use crate::stage::hold::{Admission, Holder, Holding, Payer, body_digest};
@@ -59,7 +60,12 @@ impl Proxy {
             let client =
                 session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
             let url = self.url(session, &request);
-            let reply = self.view.answer(&request, &url, &session.req_header().headers, client).await?;
+            let catalog = self.snapshot.load();
+            let may_sign_in =
+                may_name(&request.authority, self.settings.public_url.as_deref(), catalog.catalog());
+            drop(catalog);
+            let headers = &session.req_header().headers;
+            let reply = self.view.answer(&request, (&url, may_sign_in), headers, client).await?;
             return Ok(Decision::Answer(reply, Outcome::Answered));
         }
         let snapshot = self.snapshot.load_full();
