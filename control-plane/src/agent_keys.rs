@@ -190,7 +190,12 @@ fn scopes(state: &ControlState, fields: &mut Fields, listed: &[String]) -> Vec<S
     let catalog = catalogs.borrow();
     let read = listed.iter().map(|text| scope(&catalog, text));
     let read = read.filter_map(|scope| scope.map_err(|error| fields.refuse("/scopes", &error)).ok());
-    read.collect()
+    let read: Vec<Scope> = read.collect();
+    let twice = read.iter().enumerate().find(|(place, scope)| read[..*place].contains(scope));
+    if let Some((_, scope)) = twice {
+        fields.refuse("/scopes", &format!("names `{scope}` twice"));
+    }
+    read
 }
 
 fn texts(grant: &KeyGrant) -> Vec<String> {

@@ -9,7 +9,7 @@ use domain::{AgentId, Asset};
 use ledger::WindowSpent;
 use registry::agent::AGENT_NAME_BYTES_MAX;
 use registry::api_key::API_KEY_NAME_BYTES_MAX;
-use registry::{Agent, Listing, NewAgent};
+use registry::{Agent, Freezer, Listing, NewAgent};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -24,6 +24,7 @@ use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
+use crate::freezing::FreezeQuery;
 use crate::money::Money;
 use crate::policy::patch::PolicyPatch;
 use crate::policy::{LimitSpentView, PolicyBody, PolicyView, policy};
@@ -187,14 +188,15 @@ async fn get(
 /// Lets an agent pay nothing more until it is thawed. Requests that run go on. Another agent on the same wallet still pays: to
 /// stop an owner, freeze the wallet. Agents are never removed, since payments name them: freeze one for good, revoke its keys and
 /// withdraw what is left in its wallet.
-#[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path), FreezeQuery),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn freeze(
     State(state): State<ControlState>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(query): Query<FreezeQuery>,
 ) -> Result<Json<AgentView>, Problem> {
-    set_frozen(&state, &caller, &id, true).await
+    set_frozen(&state, (&caller, query.freezer(&caller)), &id, true).await
 }
 
 /// Lets a frozen agent pay again. What the operator froze only the operator thaws.
@@ -205,7 +207,7 @@ async fn thaw(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<AgentView>, Problem> {
-    set_frozen(&state, &caller, &id, false).await
+    set_frozen(&state, (&caller, caller.freezer()), &id, false).await
 }
 
 /// What an agent may spend.
@@ -259,12 +261,12 @@ async fn update_policy(
 
 async fn set_frozen(
     state: &ControlState,
-    caller: &Caller,
+    (caller, who): (&Caller, Freezer),
     id: &str,
     frozen: bool,
 ) -> Result<Json<AgentView>, Problem> {
     let agent = visible(state, caller, id).await?;
-    let agent = state.registry.set_frozen((&caller.actor(), caller.freezer()), agent.id, frozen).await?;
+    let agent = state.registry.set_frozen((&caller.actor(), who), agent.id, frozen).await?;
     Ok(Json(view(state, &agent).await.map_err(Problem::behind_change)?))
 }
 

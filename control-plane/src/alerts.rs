@@ -29,7 +29,8 @@ use crate::wallets::visible;
 struct AlertBody {
     /// Told when the balance falls below this amount, such as `$5`. Either this or `percent`.
     amount: Option<String>,
-    /// Told when the balance falls below so many hundredths of the largest funding of 30 days, 1 to 100.
+    /// Told when the balance falls below so many hundredths of the last funding, 1 to 100. A funding below a tenth of the one that
+    /// counts is not counted.
     percent: Option<u8>,
 }
 

@@ -114,7 +114,13 @@ async fn create(
     {
         fields.refuse("/scopes", "your own key does not open all of them: name only scopes that it has");
     }
-    let expires_at = fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time());
+    let mut expires_at = fields.future("/expires_at", body.expires_at.as_deref(), state.ledger.time());
+    if let Some(end) = caller.expires_at() {
+        if expires_at.is_some_and(|asked| asked > end) {
+            fields.refuse("/expires_at", &format!("your own key ends at {end}: name no later time"));
+        }
+        expires_at = expires_at.or(Some(end));
+    }
     fields.finish()?;
     // Without a mistake there is a role.
     let role = role.ok_or(Problem::Internal)?;

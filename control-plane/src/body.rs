@@ -19,8 +19,8 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The call whose body is a whole setup.
 const WHOLE_SETUP: &str = "/v1/catalog/apply";
 
-/// Longest body of that one, in bytes.
-const SETUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest body of that one, in bytes: as many routes as there may be, each with some words.
+const SETUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How long a body may take to come: whoever sends one slowly has a connection and a place meanwhile.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);

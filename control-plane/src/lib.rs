@@ -21,6 +21,7 @@ mod differences;
 pub mod egress;
 pub mod events;
 mod fields;
+mod freezing;
 pub mod history;
 pub mod metrics;
 mod money;

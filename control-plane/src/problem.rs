@@ -53,7 +53,7 @@ pub(crate) enum Problem {
     #[error("a call with this Idempotency-Key is still running; ask again in a moment")]
     InProgress,
     #[error(
-        "this call was made, and its answer showed a secret, which is shown once; revoke what it made and make another"
+        "this call was made, and its answer is not kept: it showed a secret, which is shown once, or was long; look at what there is now, and where a secret is missing, revoke what the call made and make another"
     )]
     ShownBefore,
     #[error("there is no agent of this id or name")]

@@ -29,6 +29,9 @@ const DAYS: i64 = 30;
 /// Most days of one answer.
 const DAYS_MAX: i64 = 400;
 
+/// Most rows of one answer, all its pages together: they are one reading, so that they add up, and are held meanwhile.
+const ROWS_MAX: usize = 20_000;
+
 /// Consumers listed where nobody says.
 const CONSUMERS: u32 = 20;
 
@@ -118,7 +121,10 @@ async fn revenue(
             return Err(Problem::Parameter("by must be total, day, route or day_and_route".to_owned()));
         }
     };
-    let found = state.ledger.revenue(&name, (from, to.plus(-1)), by).await?;
+    let found = state.ledger.revenue(&name, (from, to.plus(-1)), by, ROWS_MAX + 1).await?;
+    if found.len() > ROWS_MAX {
+        return Err(Problem::Parameter(format!("that is more than {ROWS_MAX} rows: ask for fewer days")));
+    }
     let found = if matches!(query.by.as_deref(), None | Some("total")) { vec![sum(&found)] } else { found };
     let asset = state.ledger.asset();
     let rows = found.iter().map(|row| RevenueView::new(row, asset)).collect();

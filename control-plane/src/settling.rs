@@ -47,6 +47,13 @@ impl TermsSource for Terms {
         }
         self.0.settlement_terms().await.map_err(|error| TermsError(error.to_string()))
     }
+
+    async fn terms_of(&self, provider: &str) -> Result<Option<SettlementTerms>, TermsError> {
+        if self.0.provider(provider).is_some_and(|entry| entry.provider.suspended) {
+            return Ok(None);
+        }
+        self.0.settlement_terms_of(provider).await.map_err(|error| TermsError(error.to_string()))
+    }
 }
 
 // === impl Counted ===

@@ -137,7 +137,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
 /// Would this call pass, and why not?
 #[utoipa::path(post, path = "/v1/agents/{id}/simulate", operation_id = "policy.simulate", tag = "agents",
     params(("id" = String, Path)), request_body = TrialBody, responses((status = 200, body = TrialView)),
-    security(("management" = ["agents:write"])))]
+    security(("management" = ["agents:read"])))]
 async fn simulate(
     State(state): State<ControlState>,
     caller: Caller,

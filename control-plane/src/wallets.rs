@@ -12,7 +12,7 @@ use axum::response::Response;
 use domain::{Amount, Asset, WalletId};
 use ledger::WalletBalance;
 use registry::agent::AGENT_NAME_BYTES_MAX;
-use registry::{Listing, Wallet};
+use registry::{Freezer, Listing, Wallet};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +27,7 @@ use crate::call::path::Path;
 use crate::call::query::Query;
 use crate::control::ControlState;
 use crate::fields::Fields;
+use crate::freezing::FreezeQuery;
 use crate::money::Money;
 use crate::problem::Problem;
 
@@ -62,6 +63,9 @@ struct WalletLine {
     name: String,
     owner: Option<String>,
     frozen: bool,
+    /// Where frozen: whether only the operator thaws it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frozen_by_operator: Option<bool>,
     balance: Money,
     /// What a new request may hold.
     available: Money,
@@ -152,14 +156,15 @@ async fn get(
 }
 
 /// Lets no agent of this wallet pay until it is thawed.
-#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", operation_id = "wallet.freeze", tag = "wallets", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", operation_id = "wallet.freeze", tag = "wallets", params(("id" = String, Path), FreezeQuery),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn freeze(
     State(state): State<ControlState>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(query): Query<FreezeQuery>,
 ) -> Result<Json<WalletView>, Problem> {
-    set_frozen(&state, &caller, &id, true).await
+    set_frozen(&state, (&caller, query.freezer(&caller)), &id, true).await
 }
 
 /// Lets the agents of a frozen wallet pay again. What the operator froze only the operator thaws.
@@ -170,18 +175,17 @@ async fn thaw(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<WalletView>, Problem> {
-    set_frozen(&state, &caller, &id, false).await
+    set_frozen(&state, (&caller, caller.freezer()), &id, false).await
 }
 
 async fn set_frozen(
     state: &ControlState,
-    caller: &Caller,
+    (caller, who): (&Caller, Freezer),
     id: &str,
     frozen: bool,
 ) -> Result<Json<WalletView>, Problem> {
     let wallet = visible(state, caller, id).await?;
-    let wallet =
-        state.registry.set_wallet_frozen((&caller.actor(), caller.freezer()), wallet.id, frozen).await?;
+    let wallet = state.registry.set_wallet_frozen((&caller.actor(), who), wallet.id, frozen).await?;
     Ok(Json(view(state, wallet).await.map_err(Problem::behind_change)?))
 }
 
@@ -220,6 +224,7 @@ impl WalletLine {
             name: wallet.name,
             owner: wallet.owner,
             frozen: wallet.frozen,
+            frozen_by_operator: wallet.frozen.then_some(wallet.frozen_by_operator),
             balance: Money::new(money.balance, asset),
             available: Money::new(money.available, asset),
             created_at: wallet.created_at.to_string(),

@@ -14,6 +14,8 @@ mod refusal;
 mod setup;
 mod table;
 
+use std::time::Duration;
+
 use anyhow::Context;
 use clap::ArgMatches;
 use reqwest::header::CONTENT_TYPE;
@@ -33,6 +35,16 @@ const URL: &str = "http://127.0.0.1:8403";
 
 /// What is said beside a trial.
 const UNCHANGED: &str = "(nothing was changed: --dry-run)";
+
+/// Commands that ask whether something is so, and the member of the answer that says it.
+const JUDGED: [(&str, &str, &str); 3] =
+    [("change", "verify", "whole"), ("books", "audit", "clean"), ("policy", "simulate", "would_pass")];
+
+/// How often in a row one call of a setup waits until it is let in.
+const WAITS_MAX: u32 = 20;
+
+/// Longest such wait.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Does what a command made by [`add_to`] says.
 pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) -> anyhow::Result<Verdict> {
@@ -70,8 +82,10 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
     if input.dry_run {
         eprintln!("{UNCHANGED}");
     }
+    let answer = serde_json::from_str(&text);
+    let verdict = answer.as_ref().map_or(Verdict::Yes, |answer| judged((noun, verb), answer));
     if let Some(name) = &input.field {
-        let answer = serde_json::from_str(&text).context("the answer is no JSON")?;
+        let answer = answer.context("the answer is no JSON")?;
         match table::field(&answer, name) {
             Ok(member) => print_text(&member),
             // There may be a secret in it that is shown once.
@@ -81,9 +95,9 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
                 anyhow::bail!("{error}; this is all of it{done}");
             }
         }
-        return Ok(Verdict::Yes);
+        return Ok(verdict);
     }
-    match (format, serde_json::from_str(&text)) {
+    match (format, answer) {
         _ if text.is_empty() && format == Format::Text => print_text(operation.nothing()),
         _ if text.is_empty() => print_json(&Value::Null),
         // What is no JSON was asked for as it is: TOML.
@@ -94,7 +108,13 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
             lines => print_text(&lines),
         },
     }
-    Ok(Verdict::Yes)
+    Ok(verdict)
+}
+
+/// No where the command asked whether something is so, and it is not.
+fn judged(asked: (&str, &str), answer: &Value) -> Verdict {
+    let member = JUDGED.iter().find(|(noun, verb, _)| (*noun, *verb) == asked).map(|(.., member)| *member);
+    Verdict::from(member.is_none_or(|member| answer[member].as_bool().unwrap_or(false)))
 }
 
 /// The API of one gateway, and what opens it.
@@ -102,6 +122,8 @@ struct Api {
     client: Client,
     url: String,
     token: Token,
+    /// Waits where it is told that it calls too fast.
+    is_patient: bool,
 }
 
 // === impl Api ===
@@ -111,7 +133,17 @@ impl Api {
         let named = |name: &str| matches.get_one::<String>(name).cloned();
         let token = Token::needed(named("token"))?;
         let url = named("api").unwrap_or_else(|| URL.to_owned());
-        Ok(Self { client: client::direct()?, url: url.trim_end_matches('/').to_owned(), token })
+        Ok(Self {
+            client: client::direct()?,
+            url: url.trim_end_matches('/').to_owned(),
+            token,
+            is_patient: false,
+        })
+    }
+
+    /// For whoever makes many calls in a row and must not stop in between.
+    fn patient(self) -> Self {
+        Self { is_patient: true, ..self }
     }
 
     fn request(&self, input: &Input) -> RequestBuilder {
@@ -133,6 +165,19 @@ impl Api {
 
     /// The answer, empty where it has none.
     async fn text(&self, input: &Input) -> anyhow::Result<String> {
+        let mut waits = if self.is_patient { WAITS_MAX } else { 0 };
+        loop {
+            let answer = self.text_at_once(input).await;
+            let refused = answer.as_ref().err().and_then(|error| error.downcast_ref::<Refusal>());
+            let wait = refused.and_then(|refusal| refusal.too_fast).filter(|wait| *wait <= WAIT_MAX);
+            let Some(wait) = wait.filter(|_| waits > 0) else { return answer };
+            waits -= 1;
+            // It was not let in, so nothing of it was done.
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn text_at_once(&self, input: &Input) -> anyhow::Result<String> {
         let response = self.request(input).send().await;
         let response = response.map_err(|error| {
             let told = if was_sent(&error) { client::UNANSWERED } else { client::UNREACHABLE };

@@ -56,6 +56,13 @@ pub(crate) struct Service {
     writer: Writer,
 }
 
+/// The configuration file, to be followed.
+pub(crate) struct Followed {
+    pub(crate) path: PathBuf,
+    /// At the start it may let go of providers that lose something by it.
+    pub(crate) lets_go: bool,
+}
+
 /// What everything else stands on.
 struct Base {
     ledger: Ledger,
@@ -70,14 +77,14 @@ struct Base {
 // === impl Service ===
 
 impl Service {
-    /// Opens the books, binds the sockets, puts catalog and agents in force, and serves. `path` is the file that was
-    /// loaded, to be followed. `inherited` are sockets that are bound already.
+    /// Opens the books, binds the sockets, puts catalog and agents in force, and serves. `followed` is the file that was
+    /// loaded. `inherited` are sockets that are bound already.
     ///
     /// # Errors
     /// Whatever is in the way; nothing runs then.
     pub(crate) async fn start(
         loaded: Loaded,
-        path: PathBuf,
+        followed: impl Into<Followed>,
         role: Role,
         inherited: Inherited,
     ) -> anyhow::Result<Self> {
@@ -91,7 +98,7 @@ impl Service {
         let commits = Arc::new(Commits::new(Arc::clone(&metrics), shutdown.clone()));
         let (ledger, writer) = open(&loaded.config, role, Arc::clone(&commits)).await?;
         let base = Base { ledger, commits, metrics, control_metrics, prometheus, shutdown };
-        match Running::start(loaded, (path, role), base, inherited).await {
+        match Running::start(loaded, (followed.into(), role), base, inherited).await {
             Ok(running) => Ok(Self { running, writer }),
             Err(error) => {
                 close(writer).await?;
@@ -121,6 +128,14 @@ impl Service {
         let successor = ended?;
         // As late as can be: whoever asked for the end meanwhile did not ask for another process.
         Ok(successor.is_wanted().then_some(successor))
+    }
+}
+
+// === impl Followed ===
+
+impl From<PathBuf> for Followed {
+    fn from(path: PathBuf) -> Self {
+        Self { path, lets_go: false }
     }
 }
 

@@ -11,8 +11,10 @@ use domain::{Amount, B256, PaymentId, UnixMillis};
 /// What a chain shows of a payment that is closed, in blocks that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// It moved, in this transaction.
+    /// All of it moved, in this transaction.
     Moved(B256),
+    /// So much of it did, in this transaction: of `upto` another amount may move than was asked for.
+    MovedPart(B256, Amount),
     /// It did not.
     NotMoved,
 }
@@ -39,7 +41,7 @@ pub struct Difference {
     pub token: Arc<str>,
     /// Whose payment it is.
     pub provider: Arc<str>,
-    /// Atomic units of its token.
+    /// Atomic units of its token: how much moved, or did not.
     pub amount: Amount,
     /// What the books had closed it as: `settled`, `written_off` or `void`.
     pub booked: &'static str,
@@ -49,6 +51,19 @@ pub struct Difference {
     pub late: Option<PaymentId>,
     /// Ledger time of the commit.
     pub at: UnixMillis,
+}
+
+// === impl Shown ===
+
+impl Shown {
+    /// In which transaction how much of so much moved.
+    pub(crate) const fn moved(self, all: Amount) -> Option<(B256, Amount)> {
+        match self {
+            Self::Moved(hash) => Some((hash, all)),
+            Self::MovedPart(hash, amount) => Some((hash, amount)),
+            Self::NotMoved => None,
+        }
+    }
 }
 
 // === impl Differs ===

@@ -87,6 +87,8 @@ pub struct BookedIntent {
     /// In which transaction its value moved, if it did, as a closed one stands with all differences that were written down; none where
     /// its network is not read here.
     pub moved: Option<B256>,
+    /// How much of it moved, where it did.
+    pub stands: Amount,
     /// How many payments before it were booked for the same transaction that it does not tell apart ([`crate::Share`]).
     pub earlier: u64,
 }

@@ -33,7 +33,7 @@ pub struct Alert {
 pub enum Threshold {
     /// So much.
     Amount(Amount),
-    /// So many hundredths of the wallet's largest funding of 30 days, 1 to 100.
+    /// So many hundredths of the wallet's last funding, 1 to 100; one below a tenth of the one before is not counted.
     Percent(u8),
 }
 
@@ -55,7 +55,7 @@ pub struct Balance {
 pub struct Watched {
     /// The alert.
     pub alert: Alert,
-    /// The wallet's largest funding of 30 days, where there was one.
+    /// The wallet's funding that counts, where there was one.
     pub funding: Option<Amount>,
     /// Whose the wallet is.
     pub owner: Option<String>,

@@ -15,6 +15,7 @@ pub(crate) mod force;
 mod history;
 mod load;
 pub(crate) mod misfit;
+mod parting;
 mod providers;
 mod routes;
 mod setup;
@@ -32,6 +33,7 @@ pub use bundle::Bundle;
 pub(crate) use editor::lines;
 pub use editor::{Editor, EntryChange, Outcome, Rights};
 pub use history::{CatalogChange, RouteRevision};
+pub use parting::Parting;
 pub use setup::{ManagedBy, ProviderEntry, RouteEntry};
 
 #[cfg(test)]

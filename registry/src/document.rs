@@ -17,6 +17,9 @@ pub const SECRET: &str = "[secret]";
 /// Longest document, in bytes of JSON.
 pub const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
+/// Under `upstream`: it must be on the public internet, though an operator writes it here.
+const PUBLIC_ONLY: &str = "public_only";
+
 /// Tables under `upstream` whose values nobody is shown: secrets, and names of files that hold them.
 const SECRETS: [&str; 2] = ["headers", "headers_file"];
 
@@ -85,6 +88,25 @@ impl Document {
 
     pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
         self.0.insert(key.to_owned(), value.into());
+    }
+
+    /// Says that its upstream must be on the public internet, for whoever reads it elsewhere ([`Self::unmark`]). Who wrote a provider
+    /// does not stand in its document.
+    pub(crate) fn marked(mut self) -> Self {
+        if let Some(Value::Object(upstream)) = self.0.get_mut("upstream") {
+            upstream.insert(PUBLIC_ONLY.to_owned(), Value::from(true));
+        }
+        self
+    }
+
+    /// Takes that mark off; whether it was there.
+    pub(crate) fn unmark(&mut self) -> Result<bool, Mistake> {
+        let Some(Value::Object(upstream)) = self.0.get_mut("upstream") else { return Ok(false) };
+        match upstream.remove(PUBLIC_ONLY) {
+            None => Ok(false),
+            Some(Value::Bool(marked)) => Ok(marked),
+            Some(_) => Err(Mistake::at(pointer(&["upstream", PUBLIC_ONLY]), "must be true or false")),
+        }
     }
 
     pub(crate) fn text(&self, key: &str) -> Option<&str> {

@@ -13,6 +13,9 @@ pub const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long a call may run before its word is free again, in milliseconds.
 pub const RUNNING_MS_MAX: i64 = 60_000;
 
+/// Old calls that each new one forgets: more than one, so that no more are kept than were made in [`KEPT_MS`].
+const FORGOTTEN_AT_ONCE: u32 = 50;
+
 /// A call: whose word it is for what, and what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -27,7 +30,7 @@ pub struct Call {
 pub struct Answer {
     /// Its status.
     pub status: u16,
-    /// Its JSON body; none where it showed a secret, which is kept nowhere.
+    /// Its JSON body; none where it showed a secret, which is kept nowhere, or was too long.
     pub body: Option<Vec<u8>>,
 }
 
@@ -55,8 +58,11 @@ impl Registry {
         let at = self.now();
         let mut writing = self.write().await?;
         let session = &mut writing.session();
-        store::forget(session, at.plus(-KEPT_MS)).await?;
-        let claimed = match store::find(session, &call.key).await? {
+        let oldest = at.plus(-KEPT_MS);
+        store::forget(session, oldest, FORGOTTEN_AT_ONCE).await?;
+        // What is older may be there still.
+        let known = store::find(session, &call.key).await?.filter(|known| known.at >= oldest);
+        let claimed = match known {
             Some(known) if known.request != call.request => Claimed::Other,
             Some(store::Known { answer: Some(answer), .. }) => Claimed::Answered(answer),
             Some(known) if at.0.saturating_sub(known.at.0) < RUNNING_MS_MAX => Claimed::Running,

@@ -22,6 +22,10 @@ use crate::store::{Session, journal as store};
 
 pub use look::{Sighting, Wanted};
 
+/// Events that are forgotten in one transaction. One that takes longer than a statement may is rolled back whole, and meanwhile
+/// nobody else writes.
+const FORGOTTEN_AT_ONCE: u32 = 2_000;
+
 /// Most entries or events that are read at once.
 pub const PAGE_MAX: u32 = 1_000;
 
@@ -255,17 +259,30 @@ impl Registry {
     /// # Errors
     /// The database does not work.
     pub async fn verify_changes(&self) -> Result<Chain, RegistryError> {
-        let mut connection = self.shared.pool.acquire().await?;
-        Ok(store::verify(&mut connection.session()).await?)
+        // Of one moment: its end must be the one that its last entry was written with.
+        let mut snapshot = self.shared.pool.snapshot().await?;
+        Ok(store::verify(&mut snapshot.session()).await?)
     }
 
-    /// Deletes events older than `before`; the audit log stays.
+    /// Deletes events older than `before`, some at a time; the audit log stays.
     ///
     /// # Errors
     /// The database does not work.
     pub async fn forget_events(&self, before: UnixMillis) -> Result<u64, RegistryError> {
+        let mut gone = 0;
+        loop {
+            let step = self.forget_some_events(before, FORGOTTEN_AT_ONCE).await?;
+            gone += step;
+            if step < u64::from(FORGOTTEN_AT_ONCE) {
+                return Ok(gone);
+            }
+        }
+    }
+
+    /// One step of it: others write between two.
+    async fn forget_some_events(&self, before: UnixMillis, limit: u32) -> Result<u64, RegistryError> {
         let mut writing = self.write().await?;
-        let gone = store::delete_events(&mut writing.session(), before).await?;
+        let gone = store::delete_events(&mut writing.session(), before, limit).await?;
         writing.commit().await?;
         Ok(gone)
     }

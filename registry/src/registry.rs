@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::agent::{AGENT_NAME_BYTES_MAX, Agent};
 use crate::catalog::force::{State, Turn};
-use crate::catalog::{Terms, change, lines};
+use crate::catalog::{Parting, Terms, change, lines};
 use crate::config::{ConfigErrors, ForeignSettings, NetworkSettings};
 use crate::database::Database;
 use crate::directory::Directory;
@@ -100,6 +100,9 @@ pub enum RegistryError {
     /// What is stored was written by another version, or names files that are not here; with names and what to do.
     #[error("{0}")]
     Unreadable(String),
+    /// A file that lets go of providers which lose something by it.
+    #[error("{}", Parting::told(.0))]
+    Parting(Vec<Parting>),
     /// A change was broken off.
     #[error("the change was broken off")]
     Interrupted,

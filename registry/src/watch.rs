@@ -56,9 +56,11 @@ pub struct Reload {
 
 /// A file that passed every check here, and whether somebody asked for it.
 #[derive(Debug)]
-struct Found {
-    loaded: Box<Loaded>,
-    explicit: bool,
+pub struct Found {
+    /// What it says.
+    pub loaded: Box<Loaded>,
+    /// Somebody asked for it: what it takes away is meant.
+    pub explicit: bool,
 }
 
 /// What became of a file that passed every check of the watch.
@@ -76,7 +78,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub enum Event {
     /// A file that passed every check, to be put in force. The watch waits until it is told what became of it.
-    Loaded(Box<Loaded>, oneshot::Sender<Verdict>),
+    Loaded(Found, oneshot::Sender<Verdict>),
     /// A file that must not be put in force: keep the last good one, say why. Told once for each content.
     Refused(Refusal),
 }
@@ -153,13 +155,13 @@ impl Watch {
 
     /// Gives what was found away, and waits for what becomes of it: the next file is compared with what is in force then.
     async fn offer(&mut self, found: Result<Found, Refusal>) -> Result<(), mpsc::error::SendError<Event>> {
-        let Found { loaded, explicit } = match found {
+        let found = match found {
             Ok(found) => found,
             Err(refusal) => return self.events.send(Event::Refused(refusal)).await,
         };
-        let routes = route_names(&loaded.config);
+        let (routes, explicit) = (route_names(&found.loaded.config), found.explicit);
         let (verdict, told) = oneshot::channel();
-        self.events.send(Event::Loaded(loaded, verdict)).await?;
+        self.events.send(Event::Loaded(found, verdict)).await?;
         match told.await {
             Ok(Verdict::InForce) => self.routes = routes,
             Ok(Verdict::Again) => self.again = Some(explicit),

@@ -15,7 +15,7 @@ use crate::journal::Tenant;
 use crate::registry::{RegistryError, random};
 
 /// Every type an event can have. A webhook that wants another one would wait for ever.
-pub const EVENT_TYPES: [&str; 50] = [
+pub const EVENT_TYPES: [&str; 51] = [
     "agent.created",
     "agent.frozen",
     "agent.thawed",
@@ -23,6 +23,7 @@ pub const EVENT_TYPES: [&str; 50] = [
     "agent_key.created",
     "agent_key.revoked",
     "agent_key.rotated",
+    "agent_key.updated",
     "alert.created",
     "alert.removed",
     "api_key.created",

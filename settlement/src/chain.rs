@@ -3,6 +3,7 @@
 //! Read only; who sends is elsewhere. A node that does not answer, or answers something else, has shown nothing ([`RpcError`]).
 //! Next: [`evidence`] for what counts as proof, [`rpc`] for the nodes.
 
+mod code;
 mod contracts;
 mod evidence;
 mod paying;
@@ -89,7 +90,8 @@ impl Chain {
         self.block(Depth::Counts).await
     }
 
-    async fn block(&self, depth: Depth) -> Result<Block, RpcError> {
+    /// The last block of a depth.
+    pub(crate) async fn block(&self, depth: Depth) -> Result<Block, RpcError> {
         let last = self.quantity("eth_blockNumber", json!([])).await?;
         let number = match depth {
             Depth::Last => last,
@@ -153,11 +155,20 @@ impl Chain {
     pub async fn look(
         &self,
         token: Address,
-        (signed, asked): (&Transfer, U256),
+        asked: (&Transfer, U256),
         from_block: u64,
         depth: Depth,
     ) -> Result<Evidence, RpcError> {
-        let until = self.block(depth).await?;
+        self.look_until(token, asked, (from_block, self.block(depth).await?)).await
+    }
+
+    /// The same up to a block that was read before.
+    pub(crate) async fn look_until(
+        &self,
+        token: Address,
+        (signed, asked): (&Transfer, U256),
+        (from_block, until): (u64, Block),
+    ) -> Result<Evidence, RpcError> {
         match signed {
             Transfer::Authorization(signed) => self.authorization(token, signed, from_block, until).await,
             Transfer::Permit(signed) => {
@@ -166,7 +177,7 @@ impl Chain {
         }
     }
 
-    /// Whether a transaction that counts shows the transfer of a payment. Permits that are alike are not told apart: beside this one it shows
+    /// Whether a transaction that counts, by the last block that does, shows the transfer of a payment. Permits that are alike are not told apart: beside this one it shows
     /// as many as were booked before it (`earlier`).
     ///
     /// # Errors
@@ -175,10 +186,10 @@ impl Chain {
         &self,
         token: Address,
         (signed, amount, earlier): (&Transfer, U256, u64),
-        transaction: B256,
+        (transaction, until): (B256, Block),
     ) -> Result<bool, RpcError> {
         let Some(receipt) = self.receipt(transaction).await? else { return Ok(false) };
-        let is_deep = receipt.block() <= self.settled_block().await?.number;
+        let is_deep = receipt.block() <= until.number;
         let is_shown = match signed {
             Transfer::Authorization(signed) => {
                 matches!(judge(token, signed, &receipt), Evidence::Moved { .. })

@@ -5,22 +5,25 @@
 //! [`crate::reconciler`] for what is open.
 
 mod left;
+mod seen;
 mod shares;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Amount, B256, PaymentId, UnixMillis};
-use ledger::{Alike, Booked, BookedIntent, Ledger, LedgerError, Shown};
+use domain::{Amount, B256, OutgoingId, PaymentId, UnixMillis};
+use futures_util::StreamExt;
+use ledger::{Alike, Booked, BookedIntent, Ledger, LedgerError, OpenIntent};
 use tokio::sync::watch;
 
-use crate::chain::{Chain, Depth, Evidence, RpcError};
+use crate::chain::{Chain, RpcError};
 use crate::duty::Duty;
-use crate::rail::{Rail, units};
-use crate::signed::Signed;
+use crate::rail::Rail;
 use crate::ticks::Ticks;
 
+use seen::{Seen, Shown};
 use shares::{Found, is_left};
 
 pub use left::{Stray, behind, left_since};
@@ -34,6 +37,12 @@ const BACK_MS: i64 = 3 * 3_600_000;
 
 /// How long after a difference was found it is looked for again: a node that lags behind shows the same of what is right.
 const SURE: Duration = Duration::from_secs(30);
+
+/// What is looked at once more.
+struct Only {
+    payments: HashSet<PaymentId>,
+    outgoing: HashSet<OutgoingId>,
+}
 
 /// Networks' chains, by their names (CAIP-2).
 pub type Chains = HashMap<Arc<str>, Arc<Chain>>;
@@ -70,7 +79,7 @@ pub struct Difference {
     pub payment: PaymentId,
     /// CAIP-2.
     pub network: Arc<str>,
-    /// Atomic units of its token.
+    /// Atomic units of its token: how much moved, or did not.
     pub amount: Amount,
     /// In which way.
     pub way: Way,
@@ -96,6 +105,7 @@ pub enum Way {
 impl Comparison {
     /// Takes in what the books say of some payments.
     pub async fn add(&mut self, booked: Vec<BookedIntent>, (books, chains): (&dyn Shares, &Chains)) {
+        let mut closed = Vec::new();
         for booked in booked {
             let open = &booked.open;
             match booked.outcome {
@@ -104,24 +114,25 @@ impl Comparison {
                 Booked::Settled(_) | Booked::WrittenOff | Booked::Void if !open.intent.is_read() => {
                     self.not_compared += 1;
                 }
-                Booked::Settled(_) | Booked::WrittenOff | Booked::Void => {
-                    let (signed, chain) = (Signed::of(&open.intent), chains.get(&open.intent.network));
-                    let (Ok(signed), Some(chain)) = (signed, chain) else {
-                        self.unread += 1;
-                        continue;
-                    };
-                    match way((books, chain), &signed, &booked, &mut self.alike).await {
-                        Ok(way) => {
-                            self.compared += 1;
-                            let (payment, network) = (open.payment, Arc::clone(&open.intent.network));
-                            let difference = |way| Difference { payment, network, amount: open.amount, way };
-                            self.differences.extend(way.map(difference));
-                        }
-                        Err(_) => self.unread += 1,
-                    }
-                }
+                Booked::Settled(_) | Booked::WrittenOff | Booked::Void => closed.push(booked),
             }
         }
+        let mut looks = pin!(seen::look(closed, chains).await);
+        while let Some(seen) = looks.next().await {
+            if self.take(seen, books).await.is_err() {
+                self.unread += 1;
+            }
+        }
+    }
+
+    async fn take(&mut self, seen: Result<Seen, Unread>, books: &dyn Shares) -> Result<(), Unread> {
+        let seen = seen?;
+        let way = way(books, &seen, &mut self.alike).await?;
+        self.compared += 1;
+        let OpenIntent { payment, intent, .. } = seen.booked.open;
+        let network = Arc::clone(&intent.network);
+        self.differences.extend(way.map(|(way, amount)| Difference { payment, network, amount, way }));
+        Ok(())
     }
 }
 
@@ -157,12 +168,11 @@ pub async fn run(
 
 /// Compares, and writes down what is shown twice.
 async fn look(ledger: &Ledger, rail: &Rail) -> Result<(), LedgerError> {
-    let mut found = compare(ledger, rail).await?;
+    let from = ledger.time().plus(-BACK_MS);
+    let mut found = compare_of(ledger, rail, from, None).await?;
     if !found.differences.is_empty() || !found.strays.is_empty() {
         tokio::time::sleep(SURE).await;
-        let first = std::mem::replace(&mut found, compare(ledger, rail).await?);
-        found.differences.retain(|difference| first.differences.contains(difference));
-        found.strays.retain(|stray| first.strays.contains(stray));
+        again(ledger, rail, from, &mut found).await?;
         write_down(ledger, &found.differences).await?;
         found.suspense = ledger.suspense().await?;
     }
@@ -175,11 +185,11 @@ async fn look(ledger: &Ledger, rail: &Rail) -> Result<(), LedgerError> {
 /// # Errors
 /// The books did not take them all.
 pub async fn write_down(ledger: &Ledger, differences: &[Difference]) -> Result<(), LedgerError> {
-    for Difference { payment, way, .. } in differences {
+    for Difference { payment, way, amount, .. } in differences {
         let shown = match way {
-            Way::NotMoved(_) => Shown::NotMoved,
+            Way::NotMoved(_) => ledger::Shown::NotMoved,
             Way::Elsewhere(shown) | Way::Collected(shown) | Way::Unbooked(shown) | Way::Returned(shown) => {
-                Shown::Moved(*shown)
+                ledger::Shown::MovedPart(*shown, *amount)
             }
         };
         if let Some(written) = ledger.differ(*payment, shown).await? {
@@ -195,16 +205,42 @@ pub async fn write_down(ledger: &Ledger, differences: &[Difference]) -> Result<(
 /// # Errors
 /// The books cannot be read.
 pub async fn compare(ledger: &Ledger, rail: &Rail) -> Result<Comparison, LedgerError> {
+    compare_of(ledger, rail, ledger.time().plus(-BACK_MS), None).await
+}
+
+/// Keeps of what differed what differs still. Nodes are asked for nothing else, and it is looked for where it was found: a first look that took
+/// long lets nothing drop out of the second.
+pub(crate) async fn again(
+    ledger: &Ledger,
+    rail: &Rail,
+    from: UnixMillis,
+    found: &mut Comparison,
+) -> Result<(), LedgerError> {
+    let payments = found.differences.iter().map(|difference| difference.payment).collect();
+    let outgoing = found.strays.iter().map(|stray| stray.outgoing).collect();
+    let second = compare_of(ledger, rail, from, Some(&Only { payments, outgoing })).await?;
+    found.differences.retain(|difference| second.differences.contains(difference));
+    found.strays.retain(|stray| second.strays.contains(stray));
+    Ok(())
+}
+
+/// All from a time on, or only these.
+async fn compare_of(
+    ledger: &Ledger,
+    rail: &Rail,
+    from: UnixMillis,
+    only: Option<&Only>,
+) -> Result<Comparison, LedgerError> {
     let (chains, mut comparison) = (rail.chains(), Comparison::default());
-    let from = ledger.time().plus(-BACK_MS);
     let mut after = since(from);
     loop {
-        let booked = ledger.booked(after, PAGE_MAX).await?;
+        let mut booked = ledger.booked(after, PAGE_MAX).await?;
         let Some(last) = booked.last() else { break };
         after = last.open.payment;
+        booked.retain(|booked| only.is_none_or(|only| only.payments.contains(&booked.open.payment)));
         comparison.add(booked, (ledger, &chains)).await;
     }
-    left::add(&mut comparison, (ledger, &chains), from).await?;
+    left::add(&mut comparison, (ledger, &chains), (from, only)).await?;
     comparison.suspense = ledger.suspense().await?;
     Ok(comparison)
 }
@@ -244,44 +280,32 @@ impl From<LedgerError> for Unread {
     }
 }
 
-/// In which way the chain differs, if it does, from what the books say: how it was closed, and in which transaction it moved by all that is
-/// written down.
+/// In which way the chain differs, if it does, from what the books say, and for how much: how it was closed, and in which transaction how much
+/// of it moved by all that is written down.
 async fn way(
-    (books, chain): (&dyn Shares, &Chain),
-    signed: &Signed,
-    BookedIntent { open, outcome, moved, earlier }: &BookedIntent,
+    books: &dyn Shares,
+    Seen { booked, signed, chain, shown }: &Seen,
     found: &mut Found,
-) -> Result<Option<Way>, Unread> {
-    let amount = open.amount;
-    let moves = (signed.transfer(), units(amount), *earlier);
-    if let Some(booked) = moved
-        && chain.stands(signed.token, moves, *booked).await?
-    {
-        return Ok(None);
-    }
-    let asked = (signed.transfer(), units(amount));
-    let mut shown = match chain.look(signed.token, asked, signed.since_block, Depth::Counts).await? {
-        Evidence::Moved { transaction, value, .. } if value == units(amount) => Some(transaction),
-        // Of `upto`, another amount than was asked for may have moved: what is booked did not.
-        Evidence::Moved { transaction, value, .. } => {
-            tracing::error!(%transaction, %value, %amount, "another amount moved than the books say");
-            None
-        }
-        Evidence::Unused { .. } | Evidence::Void => None,
-    };
-    if let Some(transaction) = shown
-        && !is_left((books, chain), (open.payment, signed, amount), transaction, found).await?
+) -> Result<Option<(Way, Amount)>, Unread> {
+    let Shown::Otherwise(mut shown) = *shown else { return Ok(None) };
+    let BookedIntent { open, outcome, moved, stands, .. } = booked;
+    if let Some((transaction, value)) = shown
+        && !is_left((books, chain), (open.payment, signed, value), transaction, found).await?
     {
         shown = None;
     }
     Ok(match (*moved, shown) {
-        (Some(booked), None) => Some(Way::NotMoved(booked)),
-        (Some(booked), Some(shown)) => Some(Way::Elsewhere(shown)).filter(|_| shown != booked),
+        (Some(booked), None) => Some((Way::NotMoved(booked), *stands)),
+        // What is booked did not move. What did instead is found once that is written down.
+        (Some(booked), Some((_, value))) if value != *stands => Some((Way::NotMoved(booked), *stands)),
+        (Some(booked), Some((shown, _))) => {
+            Some((Way::Elsewhere(shown), *stands)).filter(|_| shown != booked)
+        }
         (None, None) => None,
-        (None, Some(shown)) => Some(match outcome {
-            Booked::Void => Way::Unbooked(shown),
-            Booked::WrittenOff => Way::Collected(shown),
-            Booked::Settled(_) | Booked::Held | Booked::Due => Way::Returned(shown),
+        (None, Some((shown, value))) => Some(match outcome {
+            Booked::Void => (Way::Unbooked(shown), value),
+            Booked::WrittenOff => (Way::Collected(shown), value),
+            Booked::Settled(_) | Booked::Held | Booked::Due => (Way::Returned(shown), value),
         }),
     })
 }

@@ -51,6 +51,8 @@ pub use transaction::Version;
 pub use trouble::Unable;
 
 pub(crate) use contracts::Multicall;
+#[cfg(test)]
+pub(crate) use contracts::Token;
 
 use crate::chain::{Chain, Depth};
 use crate::rail::Settling;

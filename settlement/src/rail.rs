@@ -6,6 +6,7 @@
 
 pub(crate) mod breaker;
 mod funds;
+mod head;
 mod kept;
 mod line;
 mod memory;
@@ -302,6 +303,11 @@ impl Rail {
     /// Whether the nonce of a payment is used, in whichever block.
     pub(crate) async fn is_used(&self, signed: &Signed) -> Result<bool, RailError> {
         Ok(self.line(&signed.network)?.is_used(signed).await?)
+    }
+
+    /// Unix seconds of the last block of a payment's network.
+    pub(crate) async fn time_there(&self, signed: &Signed) -> Result<u64, RailError> {
+        Ok(self.line(&signed.network)?.last().await?.time)
     }
 
     /// What this process last heard of a payment that it had settled.

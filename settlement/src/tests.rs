@@ -1,3 +1,4 @@
+mod clocks;
 mod crashes;
 mod deposits;
 mod differences;
@@ -6,4 +7,5 @@ mod house;
 mod leaving;
 mod networks;
 mod open;
+mod parts;
 mod rounds;

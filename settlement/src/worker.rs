@@ -87,7 +87,6 @@ impl<B: Books> Worker<B> {
             match self.provider(&name, &terms).await {
                 Ok(settled) => round.settled.extend(settled),
                 Err(error) => {
-                    let error = error.into();
                     self.fail(Some(&name), &error);
                     round.failed.push((name, error));
                 }
@@ -106,11 +105,11 @@ impl<B: Books> Worker<B> {
         &mut self,
         name: &Arc<str>,
         terms: &SettlementTerms,
-    ) -> Result<Option<Settlement>, LedgerError> {
+    ) -> Result<Option<Settlement>, SettlementError> {
         let mut tries = 1;
         loop {
             match self.attempt(name, terms).await {
-                Err(LedgerError::Stale) if tries < TRIES => tries += 1,
+                Err(SettlementError::Ledger(LedgerError::Stale)) if tries < TRIES => tries += 1,
                 other => return other,
             }
         }
@@ -121,7 +120,7 @@ impl<B: Books> Worker<B> {
         &mut self,
         name: &Arc<str>,
         terms: &SettlementTerms,
-    ) -> Result<Option<Settlement>, LedgerError> {
+    ) -> Result<Option<Settlement>, SettlementError> {
         let kept = self.tallies.remove(name);
         let Some(position) = self.books.position(name).await? else { return Ok(None) };
         let now = self.books.time();
@@ -138,13 +137,17 @@ impl<B: Books> Worker<B> {
         let Some(tally) = tally else { return Ok(None) };
         let tally = self.books.extend_tally(tally, until).await?;
         let Some(closing) = self.books.close_tally(&tally).await? else {
-            return if tally.payments() == 0 { Ok(None) } else { Err(LedgerError::Stale) };
+            return if tally.payments() == 0 { Ok(None) } else { Err(LedgerError::Stale.into()) };
         };
         if closing.net().is_none_or(|net| net < at_least.max(ONE)) {
             self.tallies.insert(Arc::clone(name), Kept { tally, until });
             return Ok(None);
         }
-        let settlement = self.books.settle(closing, terms.destination.clone()).await?;
+        // Its sums took a while: who was suspended meanwhile keeps what it earned, and nothing goes where it is not to go any more.
+        let Some(SettlementTerms { destination, .. }) = self.terms.terms_of(name).await? else {
+            return Ok(None);
+        };
+        let settlement = self.books.settle(closing, destination).await?;
         tracing::info!(
             settlement = %settlement.id,
             provider = %name,

@@ -8,7 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use domain::{ApiKeyId, Secret};
+use domain::{ApiKeyId, Secret, UnixMillis};
 use governor::clock::MonotonicClock;
 use ledger::Ledger;
 use registry::journal::{Actor, ActorKind, Tenant};
@@ -44,6 +44,8 @@ pub(crate) struct Caller {
     role: Role,
     read_only: bool,
     scopes: Option<Vec<String>>,
+    /// When the key that was shown ends by itself.
+    expires_at: Option<UnixMillis>,
     request: Arc<str>,
 }
 
@@ -85,7 +87,8 @@ pub(crate) async fn require(
     let id: Arc<str> = door.registry.new_request()?.to_string().into();
     let caller = door.open(request.headers(), Arc::clone(&id)).await?;
     let tenant = caller.tenant();
-    door.pace.count(tenant.as_deref(), request.method(), request.uri()).map_err(Problem::TooFast)?;
+    let asked = (request.method(), request.uri(), request.headers());
+    door.pace.count(tenant.as_deref(), asked).map_err(Problem::TooFast)?;
     // Until there is an answer, its stream aside.
     let _place = door.calls.take(tenant).ok_or(Problem::Overloaded)?;
     request.extensions_mut().insert(caller);
@@ -104,12 +107,13 @@ fn digest(token: &[u8]) -> [u8; 32] {
 
 impl Caller {
     fn administrator(request: Arc<str>) -> Self {
-        Self { kind: ActorKind::Token, role: Role::Admin, read_only: false, scopes: None, request }
+        let role = Role::Admin;
+        Self { kind: ActorKind::Token, role, read_only: false, scopes: None, expires_at: None, request }
     }
 
     fn of_key(grant: ApiKeyGrant, request: Arc<str>) -> Self {
-        let ApiKeyGrant { id, role, read_only, scopes, .. } = grant;
-        Self { kind: ActorKind::Key(id), role, read_only, scopes, request }
+        let ApiKeyGrant { id, role, read_only, scopes, expires_at, .. } = grant;
+        Self { kind: ActorKind::Key(id), role, read_only, scopes, expires_at, request }
     }
 
     /// As the journal names them.
@@ -132,6 +136,11 @@ impl Caller {
 
     pub(crate) fn is_admin(&self) -> bool {
         self.role == Role::Admin
+    }
+
+    /// When the key that was shown ends by itself: what it makes must not open anything later.
+    pub(crate) const fn expires_at(&self) -> Option<UnixMillis> {
+        self.expires_at
     }
 
     /// As whom it freezes and thaws.
@@ -224,7 +233,7 @@ mod tests {
 
     fn caller(role: Role, read_only: bool, scopes: Option<&[&str]>) -> Caller {
         let scopes = scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect());
-        Caller { kind: ActorKind::System, role, read_only, scopes, request: "req_1".into() }
+        Caller { kind: ActorKind::System, role, read_only, scopes, expires_at: None, request: "req_1".into() }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A POST that its caller named (`Idempotency-Key`) is made once: whoever repeats it gets the first one's answer.
 //!
 //! The same name with another body is 422, one that is still running 409. What came to nothing frees its name. An answer
-//! that shows a secret is not kept: a repeated call is told that it was made. Calls that move money must be named, and hand
+//! that shows a secret is not kept, nor a long one of a tenant: a repeated call is told that it was made. Calls that move money must be named, and hand
 //! the name on to the ledger ([`IdempotencyKey`]), which keeps it for ever.
 
 use axum::body::{Body, Bytes};
@@ -23,6 +23,9 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// Longest answer that is kept, in bytes: what a whole setup changed.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Longest answer to a tenant that is kept, in bytes: they are many, and the disk is the ledger's too.
+const TENANT_ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// Set on an answer that was given before.
 const REPLAYED: &str = "idempotency-replayed";
@@ -57,17 +60,23 @@ pub(crate) async fn once(
         Claimed::Answered(Answer { body: None, .. }) => return Err(Problem::ShownBefore),
         Claimed::Answered(Answer { status, body: Some(body) }) => return Ok(replayed(status, body)),
     }
+    let kept_max = caller.tenant().map_or(ANSWER_BYTES_MAX, |_| TENANT_ANSWER_BYTES_MAX);
     // In a task of its own: a caller that leaves now must find the call made, and its answer, when it comes again.
     let made = tokio::spawn(async move {
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        keep(&registry, call, response).await
+        keep(&registry, call, response, kept_max).await
     });
     made.await.map_err(|error| Problem::internal(&error))?
 }
 
 /// What cannot be kept of a call that was made keeps its answer from nobody: the same words again do not make it twice where it
 /// moved money, and are told that it runs for a minute.
-async fn keep(registry: &Registry, call: Call, response: Response) -> Result<Response, Problem> {
+async fn keep(
+    registry: &Registry,
+    call: Call,
+    response: Response,
+    kept_max: usize,
+) -> Result<Response, Problem> {
     let (parts, body) = response.into_parts();
     let status = parts.status.as_u16();
     let (answer, body) = if !parts.status.is_success() {
@@ -76,7 +85,8 @@ async fn keep(registry: &Registry, call: Call, response: Response) -> Result<Res
         (Some(Answer { status, body: None }), body)
     } else {
         let body = read(body, ANSWER_BYTES_MAX).await?;
-        (Some(Answer { status, body: Some(body.to_vec()) }), Body::from(body))
+        let kept = (body.len() <= kept_max).then(|| body.to_vec());
+        (Some(Answer { status, body: kept }), Body::from(body))
     };
     if let Err(error) = registry.answer_call(call, answer.as_ref()).await {
         tracing::warn!(%error, "what a call of the management API was answered could not be kept");

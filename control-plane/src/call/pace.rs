@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use axum::http::{Method, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
@@ -38,8 +38,13 @@ impl<C: Clock<Instant = Instant> + Clone> Pace<C> {
     ///
     /// # Errors
     /// It is one too many: for so long.
-    pub(crate) fn count(&self, tenant: Option<&str>, method: &Method, uri: &Uri) -> Result<(), Duration> {
-        let Some(tenant) = tenant.filter(|_| changes(method, uri)) else { return Ok(()) };
+    pub(crate) fn count(
+        &self,
+        tenant: Option<&str>,
+        (method, uri, headers): (&Method, &Uri, &HeaderMap),
+    ) -> Result<(), Duration> {
+        let counts = changes(method, uri) || is_named(method, headers);
+        let Some(tenant) = tenant.filter(|_| counts) else { return Ok(()) };
         if self.made.len() > TENANTS_KEPT {
             self.made.retain_recent();
         }
@@ -58,6 +63,11 @@ fn changes(method: &Method, uri: &Uri) -> bool {
     );
     let only_reads = matches!(*method, Method::GET | Method::HEAD) || (asks && *method == Method::POST);
     !only_reads
+}
+
+/// Whether a call is written down under its name ([`super::idempotent`]), whatever it asks.
+fn is_named(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::POST && headers.contains_key("idempotency-key")
 }
 
 #[cfg(test)]
@@ -82,17 +92,23 @@ mod tests {
     fn a_tenant_changes_so_much_at_once_and_so_much_a_second_and_holds_up_nobody_else() {
         let hand = Hand(Arc::new(Mutex::new(Instant::now())));
         let pace = Pace::new(hand.clone());
-        let agents = Uri::from_static("/v1/agents");
-        let post = |tenant: Option<&str>| pace.count(tenant, &Method::POST, &agents);
+        let (agents, plain) = (Uri::from_static("/v1/agents"), HeaderMap::new());
+        let post = |tenant: Option<&str>| pace.count(tenant, (&Method::POST, &agents, &plain));
         assert!((0..AT_ONCE.get()).all(|_| post(Some("a")).is_ok()));
         let wait = post(Some("a")).unwrap_err();
         assert!(wait <= Duration::from_secs(1) / PER_SECOND.get(), "{wait:?}");
-        assert!(pace.count(Some("a"), &Method::GET, &agents).is_ok() && post(Some("b")).is_ok());
+        assert!(pace.count(Some("a"), (&Method::GET, &agents, &plain)).is_ok() && post(Some("b")).is_ok());
         for asked in ["/v1/agents/agt_a/simulate", "/v1/agents/agt_a/signers/challenge"] {
-            assert!(pace.count(Some("a"), &Method::POST, &asked.parse().unwrap()).is_ok(), "{asked}");
+            let (asked, mut named) = (asked.parse().unwrap(), HeaderMap::new());
+            assert!(pace.count(Some("a"), (&Method::POST, &asked, &plain)).is_ok(), "{asked}");
+            named.insert("idempotency-key", "n".parse().unwrap());
+            assert!(
+                pace.count(Some("a"), (&Method::POST, &asked, &named)).is_err(),
+                "{asked} is written down"
+            );
         }
         let named = Uri::from_static("/v1/routes/simulate");
-        assert!(pace.count(Some("a"), &Method::PATCH, &named).is_err(), "a name is no call");
+        assert!(pace.count(Some("a"), (&Method::PATCH, &named, &plain)).is_err(), "a name is no call");
         assert!((0..=AT_ONCE.get()).all(|_| post(None).is_ok()));
         *hand.0.lock().unwrap() += Duration::from_secs(1);
         assert!((0..PER_SECOND.get()).all(|_| post(Some("a")).is_ok()));

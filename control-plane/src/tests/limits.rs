@@ -65,6 +65,9 @@ async fn limits_and_scopes_are_written_read_and_refused_with_their_place() {
     let wrong = json!({ "scopes": ["category:dtaa"] });
     let problem = house.admin("POST", &keys, Some(wrong)).await.expect_problem(422, "invalid_field");
     assert_eq!(problem["errors"][0]["pointer"], "/scopes");
+    let twice = json!({ "scopes": ["category:data", "provider:acme", "category:data"] });
+    let problem = house.admin("POST", &keys, Some(twice)).await.expect_problem(422, "invalid_field");
+    assert_eq!(problem["errors"][0]["detail"], "names `category:data` twice");
     house.end().await;
 }
 

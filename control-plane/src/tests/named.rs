@@ -7,7 +7,11 @@ use super::{House, TOKEN, text};
 
 /// As the administrator, under a name for the call.
 async fn named(house: &House, name: &str, path: &str, body: Option<Value>) -> Answer {
-    let call = Call::new("POST", path).with("Authorization", &format!("Bearer {TOKEN}"));
+    named_by(house, TOKEN, (name, path), body).await
+}
+
+async fn named_by(house: &House, key: &str, (name, path): (&str, &str), body: Option<Value>) -> Answer {
+    let call = Call::new("POST", path).with("Authorization", &format!("Bearer {key}"));
     let call = call.with("Idempotency-Key", name);
     house
         .call(match body {
@@ -42,6 +46,29 @@ async fn a_named_call_that_showed_a_secret_is_not_made_again_and_shows_it_no_mor
     for _ in 0..2 {
         let answer = named(&house, "r", &revoke, None).await;
         assert_eq!(answer.status, 204, "a repeated call without a body showed no secret: {}", answer.body);
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_long_answer_to_a_tenant_is_not_kept_and_the_call_is_made_once_all_the_same() {
+    let house = House::control().await;
+    let body = json!({ "name": "buyer", "owner": "lab" });
+    let id = text(&house.admin("POST", "/v1/agents", Some(body)).await.expect(201)["id"]);
+    let key = house.key_of(registry::Role::Owner("lab".to_owned()), false).await;
+    let (actor, agent) = (registry::Actor::new(registry::ActorKind::Token), id.parse().unwrap());
+    let path = format!("/v1/agents/{id}/freeze");
+    named_by(&house, &key, ("short", &path), None).await.expect(200);
+    for _ in 0..registry::agent::KEYS_MAX {
+        house.registry.add_key(&actor, agent, registry::NewKey::default()).await.unwrap();
+    }
+    let told = named_by(&house, &key, ("long", &path), None).await;
+    assert!(told.status == 200 && told.body.len() > 16 * 1024, "{} bytes", told.body.len());
+    let again = named_by(&house, &key, ("long", &path), None).await;
+    again.expect_problem(409, "shown_before");
+    for _ in 0..2 {
+        named_by(&house, &key, ("short", &path), None).await.expect(200);
+        named(&house, "operator", &path, None).await.expect(200);
     }
     house.end().await;
 }

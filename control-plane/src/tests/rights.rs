@@ -54,6 +54,61 @@ async fn a_key_makes_no_key_that_opens_more_than_it_does() {
 }
 
 #[tokio::test]
+async fn a_key_makes_no_key_that_lives_longer_than_itself() {
+    let house = House::control().await;
+    let end = "2099-01-01T00:00:00.000Z";
+    let maker = key(&house, json!({ "name": "maker", "role": "admin", "expires_at": end })).await;
+    let make = async |expires_at: Value| {
+        let body = json!({ "name": "next", "role": "admin", "expires_at": expires_at });
+        keyed(&house, &maker, "POST", "/v1/api-keys", body).await
+    };
+    let refused = make(json!("2099-01-01T00:00:01Z")).await.expect_problem(422, "invalid_field");
+    assert_eq!(refused["errors"][0]["pointer"], "/expires_at");
+    assert_eq!(make(Value::Null).await.expect(201)["expires_at"], end);
+    assert_eq!(
+        make(json!("2098-01-01T00:00:00Z")).await.expect(201)["expires_at"],
+        "2098-01-01T00:00:00.000Z"
+    );
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_key_that_only_reads_may_ask_what_would_be() {
+    let house = House::control().await;
+    let (agent, _) = house.agent("buyer").await;
+    let reader = key(&house, json!({ "name": "r", "role": "admin", "read_only": true })).await;
+    let path = format!("/v1/agents/{agent}");
+    let asked = json!({ "method": "GET", "path": "/q" });
+    keyed(&house, &reader, "POST", &format!("{path}/simulate"), asked).await.expect(200);
+    keyed(&house, &reader, "POST", &format!("{path}/freeze"), json!({}))
+        .await
+        .expect_problem(403, "forbidden");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_the_operator_freezes_in_its_owners_place_the_owner_thaws() {
+    let house = House::control().await;
+    let body = json!({ "name": "buyer", "owner": "lab" });
+    let made = house.admin("POST", "/v1/agents", Some(body)).await.expect(201);
+    let owner = key(&house, json!({ "name": "o", "role": "owner", "owner": "lab" })).await;
+    for path in
+        [format!("/v1/agents/{}", text(&made["id"])), format!("/v1/wallets/{}", text(&made["wallet"]))]
+    {
+        let call = async |verb: &str| house.admin("POST", &format!("{path}/{verb}"), None).await.expect(200);
+        let thaw = async || keyed(&house, &owner, "POST", &format!("{path}/thaw"), json!({})).await;
+        assert_eq!(call("freeze?as_owner=true").await["frozen_by_operator"], false);
+        thaw().await.expect(200);
+        call("freeze").await;
+        assert_eq!(call("freeze?as_owner=true").await["frozen_by_operator"], true, "it stays the operator's");
+        thaw().await.expect_problem(403, "forbidden");
+    }
+    let wallets = house.rows(&owner, "/v1/wallets").await;
+    assert_eq!(wallets[0]["frozen_by_operator"], true);
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_new_key_is_shown_with_all_that_it_may() {
     let house = House::control().await;
     let body = json!({

@@ -75,7 +75,8 @@ impl Dispatcher {
         let Parts { registry, egress, members, clock, metrics } = parts;
         let mut sender = [0; 16];
         getrandom::fill(&mut sender)?;
-        let sending = Sending { registry, egress, members, clock, metrics, sender };
+        let bodies = Sending::bodies();
+        let sending = Sending { registry, egress, members, clock, metrics, sender, bodies };
         Ok(Self {
             sending: Arc::new(sending),
             workers: HashMap::new(),

@@ -38,6 +38,19 @@ pub trait Members: Send + Sync + 'static {
 #[error("the payments of the event cannot be read: {0}")]
 pub struct MembersError(pub String);
 
+/// What a payment of a batch takes while its body is made, in bytes: as values it is several times as long as in the body.
+const MEMBER_BYTES: usize = 2 * 1024;
+
+/// About what the body of an event takes in memory until it is sent, in bytes. Nothing is read for it.
+pub(super) fn size(event: &Event) -> usize {
+    let members = match event.data["count"].as_u64() {
+        Some(count) if event.kind == CAPTURED_BATCH => count.min(MEMBERS_MAX.into()),
+        _ => 0,
+    };
+    let members = usize::try_from(members).unwrap_or_default();
+    event.data.to_string().len() + members * MEMBER_BYTES
+}
+
 #[derive(Serialize)]
 struct Message<'a> {
     #[serde(rename = "type")]

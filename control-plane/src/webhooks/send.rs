@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::Clock;
-use registry::journal::Event;
+use registry::journal::{Event, Tenant};
 use registry::webhook::{Delivery, DeliveryState, SigningSecret};
 use registry::{Registry, Webhook};
 
@@ -11,9 +11,14 @@ use super::message::{self, Members};
 use super::metrics::WebhookMetrics;
 use super::{schedule, signature};
 use crate::egress::{Egress, Target, TargetError};
+use crate::places::{Place, Places, Shares};
 
 /// How long an event waits that could not be read here, in milliseconds: no fault of the receiver's.
 const UNREAD_MS: i64 = 5_000;
+
+/// KiB that bodies under way take, of all receivers and of those of one tenant: receivers that hang keep them, and the process serves
+/// payments.
+const BODIES: Shares = Shares { all: 64 * 1024, operator: 16 * 1024, tenant: 8 * 1024 };
 
 /// The status that says that a receiver is not there any more.
 const GONE: u16 = 410;
@@ -27,6 +32,8 @@ pub(super) struct Sending {
     pub(super) metrics: WebhookMetrics,
     /// This process, among those that share the database.
     pub(super) sender: registry::webhook::queue::Sender,
+    /// What bodies take.
+    pub(super) bodies: Places,
 }
 
 /// Where one receiver is, and what it knows us by.
@@ -59,6 +66,19 @@ impl Address {
 // === impl Sending ===
 
 impl Sending {
+    /// Room for all bodies.
+    pub(super) fn bodies() -> Places {
+        Places::new(BODIES)
+    }
+
+    /// Room for the body of an event that this receiver gets, as long as it is held; none where its keeper has no more.
+    pub(super) fn room(&self, webhook: &Webhook, event: &Event) -> Option<Place> {
+        let Tenant { provider, owner } = webhook.keeper();
+        let provider = provider.map(|name| format!("provider {name}"));
+        let who = provider.or_else(|| owner.map(|name| format!("owner {name}")));
+        self.bodies.take_many(who, message::size(event).div_ceil(1024))
+    }
+
     /// Tries once, after `attempts` others. The row is what is to be kept of it.
     pub(super) async fn attempt(&self, address: &Address, event: &Event, attempts: u32) -> (Delivery, End) {
         let delivery = |state, attempts, at| Delivery {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use registry::NewWebhook;
 use registry::journal::{Filter, Tenant};
 use registry::webhook::{DeliveryState, Disabled, OVERLAP_MS, Replay, WebhookChange};
 use serde_json::json;
@@ -314,6 +315,36 @@ async fn a_batch_of_payments_is_sent_with_its_payments_and_waits_where_they_cann
     assert_eq!((&sent["data"]["provider"], &sent["data"]["count"]), (&data["provider"], &data["count"]));
     let rows = house.settled(&webhook, DeliveryState::Delivered, 1).await;
     assert_eq!(rows[0].attempts, 1, "our own failure is not the receiver's");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_whose_receivers_hang_keeps_no_more_bodies_than_its_share() {
+    let house = House::new().await;
+    let hanging = Receiver::start(|_| Reply::Late(Duration::from_secs(600), 200)).await;
+    let well = Receiver::of(200).await;
+    let webhook = async |provider: &str, receiver: &Receiver| {
+        let types = Some(vec!["payment.captured.batch".to_owned()]);
+        let (url, tenant) = (receiver.url(), Tenant::provider(provider));
+        let new = NewWebhook { url, types, tenant, of_operator: false };
+        house.registry.create_webhook(&OPERATOR, new).await.unwrap()
+    };
+    for _ in 0..3 {
+        webhook("acme", &hanging).await;
+    }
+    webhook("other", &well).await;
+    let batch =
+        |provider: &str| json!({ "provider": provider, "first_seq": 1, "last_seq": 2, "count": 1_000 });
+    for _ in 0..5 {
+        house.event("payment.captured.batch", Tenant::provider("acme"), batch("acme")).await;
+    }
+    // Each is taken for some two megabytes.
+    hanging.wait(4).await;
+    for count in 1..=9 {
+        house.event("payment.captured.batch", Tenant::provider("other"), batch("other")).await;
+        well.wait(count).await;
+    }
+    assert_eq!(hanging.count(), 4, "of twelve that three receivers may have under way");
     house.end().await;
 }
 

@@ -38,6 +38,9 @@ const CLAIM_MS: i64 = TURN_MS;
 /// The turn is lengthened at least this often while attempts are under way.
 const RENEW_AFTER: Duration = Duration::from_secs(5);
 
+/// When it is looked again whether there is room for a body, in milliseconds.
+const CROWDED_MS: i64 = 2_000;
+
 /// Rows to be tried again, above which no new event is begun: they wait in the log, where they cost nothing.
 pub(super) const PENDING_MAX: u32 = 100_000;
 
@@ -147,6 +150,8 @@ impl<'a> Turn<'a> {
                 return Ok(match self.pace.paused_until(now) {
                     _ if stopping => Ended::Stopped,
                     Some(until) => Ended::Paused(until),
+                    // Other receivers of its keeper have all the room.
+                    None if !self.queue.is_empty() => Ended::Paused(now.plus(CROWDED_MS)),
                     None => Ended::Done,
                 });
             }
@@ -200,11 +205,17 @@ impl<'a> Turn<'a> {
 
     fn launch(&mut self, now: UnixMillis) {
         while self.attempts.len() < self.pace.room(now) {
+            let Some(item) = self.queue.front() else { return };
+            let Some(room) = self.sending.room(&self.webhook, &item.event) else { return };
             let Some(item) = self.queue.pop_front() else { return };
             let (sending, address) = (Arc::clone(self.sending), Arc::clone(&self.address));
             let (event, attempts) = (Arc::clone(&item.event), item.attempts);
             self.flying.insert(item.event.position, Flying { item, since: Instant::now() });
-            self.attempts.spawn(async move { sending.attempt(&address, &event, attempts).await });
+            self.attempts.spawn(async move {
+                let ended = sending.attempt(&address, &event, attempts).await;
+                drop(room);
+                ended
+            });
         }
     }
 

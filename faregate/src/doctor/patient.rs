@@ -55,7 +55,7 @@ pub(super) fn is_named_elsewhere() -> bool {
 
 fn refused_reload(metrics: &str) -> Option<String> {
     let words = "the file on disk is not in force, but the one before it: it was refused (`faregate check` says why), or it \
-                 lost more than half of its routes (send SIGHUP where that is meant), or the database did not work (it is tried again by itself); \
+                 lost more than half of its routes or a provider that has keys, webhooks or a payout destination (send SIGHUP where that is meant), or the database did not work (it is tried again by itself); \
                  the log says which";
     metrics.lines().any(|line| line == RELOAD_REFUSED).then(|| words.to_owned())
 }

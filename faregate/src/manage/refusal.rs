@@ -1,7 +1,9 @@
 //! [`Refusal`]: what the API says no with, and which fields of the body it means.
 
 use std::fmt;
+use std::time::Duration;
 
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
@@ -21,6 +23,8 @@ pub(super) struct Refusal {
     pub(super) fields: Vec<(String, String)>,
     /// Whose token it was that opened nothing.
     shown: Option<String>,
+    /// After which time to ask again, where it was only too soon.
+    pub(super) too_fast: Option<Duration>,
 }
 
 // === impl Refusal ===
@@ -28,6 +32,8 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) async fn read(response: Response, token: &Token) -> Self {
         let status = response.status();
+        let after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let too_fast = after.filter(|_| status == StatusCode::TOO_MANY_REQUESTS).map(Duration::from_secs);
         let text = response.text().await.unwrap_or_default();
         let problem: Value = serde_json::from_str(&text).unwrap_or_default();
         let word = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
@@ -51,6 +57,7 @@ impl Refusal {
             }),
             fields: fields.map(field).collect(),
             shown: (status == StatusCode::UNAUTHORIZED).then(|| token.shown()),
+            too_fast,
         }
     }
 

@@ -97,7 +97,7 @@ pub(super) async fn export(matches: &ArgMatches) -> anyhow::Result<Verdict> {
 pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Result<Verdict> {
     let file = matches.get_one::<String>("document").context("name the document")?;
     let (dry_run, prune) = (matches.get_flag("dry-run"), matches.get_flag("prune"));
-    let api = Api::new(matches)?;
+    let api = Api::new(matches)?.patient();
     let (setup, source) = Source::read(file)?;
     let mut plan = Plan::default();
     let version = catalog::plan(&api, &setup, prune, &mut plan).await?;

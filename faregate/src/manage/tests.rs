@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::*;
 
@@ -268,4 +270,52 @@ fn every_call_that_the_documents_name_exists() {
         }
     }
     assert!(named >= 4, "the runbook of webhooks names some");
+}
+
+#[test]
+fn a_question_that_is_answered_with_no_ends_with_no() {
+    for (noun, verb, member) in JUDGED {
+        assert!(
+            operation::all().iter().any(|known| known.noun == noun && known.verb == verb),
+            "{noun} {verb}"
+        );
+        assert_eq!(judged((noun, verb), &json!({ member: true })), Verdict::Yes, "{noun} {verb}");
+        assert_eq!(judged((noun, verb), &json!({ member: false })), Verdict::No, "{noun} {verb}");
+        assert_eq!(judged((noun, verb), &json!({})), Verdict::No, "{noun} {verb}");
+    }
+    assert_eq!(judged(("agent", "show"), &json!({ "whole": false })), Verdict::Yes);
+}
+
+/// Where each call but every third is one too many.
+async fn busy(listener: TcpListener, after: &'static str) {
+    let mut calls = 0;
+    loop {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(socket.read_u8().await.unwrap());
+        }
+        calls += 1;
+        let status = if calls % 3 == 0 { "200 OK" } else { "429 Too Many Requests" };
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nRetry-After: {after}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+        );
+        socket.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_setup_that_is_applied_too_fast_waits_as_long_as_it_is_told_and_goes_on() {
+    for (after, is_let_in) in [("0", true), ("86400", false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answering = tokio::spawn(busy(listener, after));
+        let token = Token { text: "t".to_owned(), from: "--token" };
+        let api = Api { client: client::direct().unwrap(), url, token, is_patient: false };
+        let call = Input::of(reqwest::Method::DELETE, "/v1/webhooks/x", Vec::new());
+        let refused = api.text(&call).await.unwrap_err();
+        assert!(Refusal::is(reqwest::StatusCode::TOO_MANY_REQUESTS, &refused), "{refused:#}");
+        assert_eq!(api.patient().text(&call).await.is_ok(), is_let_in, "after {after} seconds");
+        answering.abort();
+    }
 }

@@ -1,6 +1,6 @@
 //! [`Reloader`]: SIGHUP or a changed file puts new routes, prices and agents in force, without dropping a request.
 //!
-//! A bad file changes nothing: the last good catalog stays, the log says why, and it counts. What a running process cannot
+//! A bad file changes nothing: catalog and agents stay as they are, the log says why, and it counts. What a running process cannot
 //! change (listeners, limits, data directory, network) is named in the log and waits for a restart. A file that met a database
 //! that did not work is tried again.
 
@@ -12,7 +12,7 @@ use gateway::Metrics;
 use ledger::{Ledger, LedgerError};
 use registry::agent::AgentEntry;
 use registry::config::Loaded;
-use registry::watch::{Event, Settings, Verdict, Watch};
+use registry::watch::{Event, Found, Settings, Verdict, Watch};
 use registry::{Config, Environment, Registry, RegistryError};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,12 +39,13 @@ impl Reloader {
         Self { ledger, registry, metrics, started, agents: None }
     }
 
-    /// Agents, providers, routes and prices of a file. Agents first: theirs is the part that may be refused here, where a
-    /// signer belongs to another one, and then the catalog stays as well.
-    pub(super) async fn put_in_force(&mut self, loaded: &Loaded) -> anyhow::Result<()> {
+    /// Agents, providers, routes and prices of a file; none of them where any is refused. So the catalog is tried before the agents
+    /// are written, and those are all or nothing themselves. `meant` is what the file takes away, where somebody said so.
+    pub(super) async fn put_in_force(&mut self, loaded: &Loaded, meant: bool) -> anyhow::Result<()> {
         for warning in &loaded.warnings {
             tracing::warn!(%warning, "configuration");
         }
+        self.registry.try_apply(&loaded.config.catalog, self.ledger.time(), meant).await?;
         if self.agents.as_ref() != Some(&loaded.config.agents) {
             self.put_agents_in_force(&loaded.config.agents).await?;
         }
@@ -104,9 +105,9 @@ impl Reloader {
 
     async fn take(&mut self, event: Event) {
         let done = match event {
-            Event::Loaded(loaded, told) => {
+            Event::Loaded(Found { loaded, explicit }, told) => {
                 self.name_what_waits(&loaded.config);
-                let done = self.put_in_force(&loaded).await;
+                let done = self.put_in_force(&loaded, explicit).await;
                 // Nobody waits only where the process is going down.
                 let _ = told.send(verdict(&done));
                 done

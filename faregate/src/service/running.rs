@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -33,7 +32,7 @@ use crate::service::role::Role;
 use crate::service::sockets::{Addresses, Sockets};
 use crate::service::successor::Successor;
 use crate::service::telling::Telling;
-use crate::service::{Base, settings, signals};
+use crate::service::{Base, Followed, settings, signals};
 
 /// How long calls of the management API and scrapes may take to finish at the end.
 const LISTENERS_END: Duration = Duration::from_secs(2);
@@ -71,7 +70,7 @@ impl Running {
     /// Binds before it loads, so that a taken port is found before anything is changed.
     pub(super) async fn start(
         loaded: Loaded,
-        (path, role): (PathBuf, Role),
+        (Followed { path, lets_go }, role): (Followed, Role),
         base: Base,
         inherited: Inherited,
     ) -> anyhow::Result<Self> {
@@ -84,7 +83,7 @@ impl Running {
             Registry::open_with(&config.data, Arc::new(LedgerClock(base.ledger.clone())), entries_max)
                 .await?;
         let mut reloader = Reloader::new(config.clone(), &base, registry.clone());
-        reloader.put_in_force(&loaded).await?;
+        reloader.put_in_force(&loaded, lets_go).await?;
 
         // From here on signals are ours; before, they end the process, which has nothing to finish. They are heard to the very
         // end: a stop wins over a new binary as long as that has not taken over.

@@ -17,6 +17,9 @@ use command_fds::{CommandFdExt, FdMapping};
 /// The first descriptor that is passed on, as sd_listen_fds(3) wants it.
 const FIRST: i32 = 3;
 
+/// The option of one start that the next one does not inherit.
+const LET_PROVIDERS_GO: &str = "--let-providers-go";
+
 /// Who comes after us, once it was asked for.
 #[derive(Debug)]
 pub(crate) struct Successor {
@@ -81,7 +84,8 @@ impl Successor {
             passed.push(FdMapping { parent_fd: socket.try_clone()?.into(), child_fd });
         }
         let mut command = Command::new(&self.binary);
-        command.args(env::args_os().skip(1));
+        // What was meant for one start is not meant for the next.
+        command.args(env::args_os().skip(1).filter(|argument| argument != LET_PROVIDERS_GO));
         command.env("LISTEN_FDS", passed.len().to_string());
         command.env("LISTEN_PID", std::process::id().to_string());
         command.fd_mappings(passed)?;

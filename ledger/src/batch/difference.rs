@@ -37,6 +37,8 @@ pub(crate) struct GivenClosed {
     pub(crate) booked: &'static str,
     /// In which transaction it moved, as the books have it with all differences so far.
     pub(crate) moved: Option<B256>,
+    /// How much of it did, where it did.
+    pub(crate) stands: Amount,
     /// How many differences it has.
     pub(crate) differences: i64,
     /// Whether one of them was booked late.

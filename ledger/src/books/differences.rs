@@ -50,7 +50,7 @@ closed as (
     "
     from asked q join voided v on v.payment = q.payment)
 select c.payment, c.network, c.amount, c.closed, c.hash, c.lost, c.twin, c.account, a.token as name, a.wallet, c.provider as provider_account, o.provider,
-  coalesce(d.number, 0) as number, d.way, d.hash as shown,
+  coalesce(d.number, 0) as number, d.way, d.hash as shown, d.amount as stands,
   (select count(*) from difference l where l.payment = c.payment and l.late is not null) as late
 from closed c join account a on a.id = c.account join account o on o.id = c.provider
   left join difference d on d.payment = c.payment
@@ -90,6 +90,7 @@ pub(crate) struct ClosedColumns {
     number: i64,
     way: Option<String>,
     shown: Option<Vec<u8>>,
+    stands: Option<i64>,
     late: i64,
 }
 
@@ -125,6 +126,7 @@ impl ClosedColumns {
             amount: amount(self.amount)?,
             booked: booked(&self.closed)?,
             moved: moved(self.hash.as_deref(), self.way.as_deref().zip(self.shown.as_deref()))?,
+            stands: amount(self.stands.unwrap_or(self.amount))?,
             differences: self.number,
             is_late: self.late > 0,
             lost: amount(self.lost)?,

@@ -1,6 +1,6 @@
 //! What a chain shows otherwise than the books say: into suspense, or out of it, once each.
 
-use domain::{B256, PaymentId};
+use domain::{Amount, B256, PaymentId};
 
 use super::{Draft, usage_key};
 use crate::batch::{
@@ -21,19 +21,29 @@ impl Draft<'_> {
         let given = self.given.closed.get(&payment).ok_or(Refusal::UnknownPayment)?;
         let is_written = self.delta.differences.iter().any(|row| row.difference.payment == payment)
             || self.delta.resolutions.iter().any(|row| row.resolution.payment == payment);
-        let differs = match (given.moved, shown) {
-            (None, Shown::Moved(hash)) => Differs::Arrived(hash),
-            (Some(booked), Shown::NotMoved) => Differs::Missing(booked),
-            (Some(booked), Shown::Moved(hash)) if booked != hash => Differs::Elsewhere(hash),
+        let (differs, amount) = match (given.moved, shown.moved(given.amount)) {
+            (None, Some((hash, amount))) => (Differs::Arrived(hash), amount),
+            (Some(booked), None) => (Differs::Missing(booked), given.stands),
+            // Of what is there instead the next look tells.
+            (Some(booked), Some((_, amount))) if amount != given.stands => {
+                (Differs::Missing(booked), given.stands)
+            }
+            (Some(booked), Some((hash, _))) if booked != hash => (Differs::Elsewhere(hash), given.stands),
             _ => return Ok(Outcome::Done),
         };
+        if amount.is_zero() {
+            return Err(Refusal::Amount);
+        }
         if is_written || given.is_anothers {
             return Ok(Outcome::Done);
         }
-        self.suspend(given, differs);
+        self.suspend(given, differs, amount);
         let late = match (differs, given.booked) {
-            // Where some of it had been given back before, that part is the payer's: a person says how much is whose.
-            (Differs::Arrived(hash), "written_off") if !given.is_late && given.lost == given.amount => {
+            // Where some of it had been given back before, that part is the payer's, and where not all of it came, nobody has said what that is
+            // for: a person says how much is whose.
+            (Differs::Arrived(hash), "written_off")
+                if !given.is_late && given.lost == given.amount && amount == given.amount =>
+            {
                 Some(self.book_late(payment, late, hash)?)
             }
             _ => None,
@@ -43,7 +53,7 @@ impl Draft<'_> {
             network: given.network.clone(),
             token: given.token.clone(),
             provider: given.provider.clone(),
-            amount: given.amount,
+            amount,
             booked: given.booked,
             differs,
             late,
@@ -59,8 +69,8 @@ impl Draft<'_> {
     }
 
     /// What the chain has the token's account has; whose it is, nobody has said.
-    fn suspend(&mut self, given: &GivenClosed, differs: Differs) {
-        let units = given.amount.atomic();
+    fn suspend(&mut self, given: &GivenClosed, differs: Differs, amount: Amount) {
+        let units = amount.atomic();
         let change = match differs {
             Differs::Arrived(_) => {
                 self.debit(given.account, units);

@@ -205,7 +205,8 @@ impl Ledger {
         report!(self, session => lists::payout(session, id))
     }
 
-    /// A provider's revenue from the day of `from` until the day of `until`, both included, UTC.
+    /// A provider's revenue from the day of `from` until the day of `until`, both included, UTC: at most `most` rows. By day and
+    /// route there may be a million.
     ///
     /// # Errors
     /// [`LedgerError::Away`], [`LedgerError::Read`].
@@ -214,8 +215,10 @@ impl Ledger {
         provider: &str,
         (from, until): (UnixMillis, UnixMillis),
         by: RevenueBy,
+        most: usize,
     ) -> Result<Vec<Revenue>, LedgerError> {
-        report!(self, session => usage::revenue(session, provider, (from, until), by))
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        report!(self, session => usage::revenue(session, provider, (from, until), by, most))
     }
 
     /// The agents that spent the most with a provider in the calendar month that `at` lies in, UTC.

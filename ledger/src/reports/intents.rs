@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::reader::Reader;
 use crate::books::differences::{came_again, moved};
 use crate::books::intents::{IntentColumns, intents, party};
-use crate::books::rows::{Damaged, fixed, hex_list};
+use crate::books::rows::{Damaged, amount, fixed, hex_list};
 use crate::books::session::{Session, on_either};
 use crate::database::Database;
 use crate::error::LedgerError;
@@ -55,7 +55,7 @@ with listed as (
       where substr(o.replay_key, 9) = substr(v.replay_key, 9) and o.payment <> v.payment
         and (o.payment > v.payment or not exists (select 1 from difference l where l.payment = v.payment)))
   order by payment limit $2)
-select i.*, d.way, d.hash as shown, (select count(*) from intent s join intent o on o.network = s.network and o.hash = s.hash
+select i.*, d.way, d.hash as shown, d.amount as stands, (select count(*) from intent s join intent o on o.network = s.network and o.hash = s.hash
     where s.payment = i.payment and s.one_of is not null and o.one_of is not null and o.token = s.token and o.payer = s.payer
       and o.pay_to = s.pay_to and o.moved = s.moved and o.payment < s.payment) as earlier
 from listed i left join difference d on d.payment = i.payment
@@ -86,6 +86,7 @@ struct BookedColumns {
     closed: Option<String>,
     way: Option<String>,
     shown: Option<Vec<u8>>,
+    stands: Option<i64>,
     earlier: i64,
 }
 
@@ -112,7 +113,8 @@ pub(crate) async fn booked(
         let booked = settled.and_then(|transaction| transaction.evm());
         let moved = moved(booked.as_ref().map(|hash| hash.as_slice()), last)?;
         let earlier = u64::try_from(columns.earlier).map_err(|_| Damaged("earlier"))?;
-        Ok(BookedIntent { open, outcome, moved, earlier })
+        let stands = columns.stands.map(amount).transpose()?.unwrap_or(open.amount);
+        Ok(BookedIntent { open, outcome, moved, stands, earlier })
     };
     rows.into_iter().map(read).collect()
 }

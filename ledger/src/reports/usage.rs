@@ -67,12 +67,13 @@ struct RevenueColumns {
     refunded_fee: i64,
 }
 
-/// From the day of `from` until the day of `until`, both included.
+/// From the day of `from` until the day of `until`, both included: at most `most` rows.
 pub(crate) async fn revenue(
     session: &mut Session<'_>,
     provider: &str,
     (from, until): (UnixMillis, UnixMillis),
     by: RevenueBy,
+    most: i64,
 ) -> Result<Vec<Revenue>, sqlx::Error> {
     let (keys, order) = match by {
         RevenueBy::Day => ("day, cast(null as text) as route", "day"),
@@ -86,13 +87,14 @@ pub(crate) async fn revenue(
         return Ok(Vec::new());
     }
     let text = format!(
-        "select {keys}, {sums} from usage_day where provider in ({}) and day >= $1 and day <= $2 group by {order} order by {order}",
+        "select {keys}, {sums} from usage_day where provider in ({}) and day >= $1 and day <= $2
+        group by {order} order by {order} limit $3",
         accounts::listed(&accounts)
     );
     let (from, until) = (from.0.div_euclid(DAY_MILLIS), until.0.div_euclid(DAY_MILLIS));
     let rows: Vec<RevenueColumns> = on_either!(session, c => {
         // One of three texts, with numbers.
-        sqlx::query_as(AssertSqlSafe(text)).bind(from).bind(until).fetch_all(c)
+        sqlx::query_as(AssertSqlSafe(text)).bind(from).bind(until).bind(most).fetch_all(c)
     })?;
     rows.into_iter().map(RevenueColumns::read).collect()
 }

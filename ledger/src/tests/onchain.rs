@@ -60,7 +60,7 @@ async fn captured(books: &Books, payment: PaymentId) -> Option<Option<Transactio
 
 async fn revenue(books: &Books) -> Revenue {
     let day = domain::UnixMillis(NOON);
-    books.ledger.revenue("acme", (day, day), RevenueBy::Day).await.unwrap().remove(0)
+    books.ledger.revenue("acme", (day, day), RevenueBy::Day, 100).await.unwrap().remove(0)
 }
 
 #[tokio::test]

@@ -175,8 +175,8 @@ async fn revenue_and_consumers_are_the_sums_of_what_was_done() {
     let books = Books::funded(100_000).await;
     let made = history(&books).await;
     let days = (UnixMillis(NOON), UnixMillis(NOON + 24 * HOUR));
-    let by_day = books.ledger.revenue("acme", days, RevenueBy::Day).await.unwrap();
-    let by_route = books.ledger.revenue("acme", days, RevenueBy::Route).await.unwrap();
+    let by_day = books.ledger.revenue("acme", days, RevenueBy::Day, 100).await.unwrap();
+    let by_route = books.ledger.revenue("acme", days, RevenueBy::Route, 100).await.unwrap();
     let own = |made: &&Made| made.provider == "acme";
     assert_eq!(by_day.iter().map(|day| day.payments).collect::<Vec<_>>(), [24, 6]);
     assert_eq!(by_day[1].day, Some(UnixMillis(NOON + 12 * HOUR)));
@@ -189,9 +189,11 @@ async fn revenue_and_consumers_are_the_sums_of_what_was_done() {
     assert_eq!(by_day.iter().map(|day| day.gross.atomic()).sum::<i64>(), gross);
     let refunds = made.iter().filter(own).filter(|made| made.state != PaymentState::Captured).count();
     assert_eq!(by_day.iter().map(|day| day.refunds).sum::<u64>(), refunds as u64);
-    let both = books.ledger.revenue("acme", (days.0, days.0), RevenueBy::DayAndRoute).await.unwrap();
+    let both = books.ledger.revenue("acme", (days.0, days.0), RevenueBy::DayAndRoute, 100).await.unwrap();
     assert_eq!(both.iter().map(|both| both.payments).sum::<u64>(), 24);
     assert!(both.iter().all(|both| both.day.is_some() && both.route.is_some()));
+    let first = books.ledger.revenue("acme", (days.0, days.0), RevenueBy::DayAndRoute, 1).await.unwrap();
+    assert_eq!(first, both[..1]);
 
     let top = books.ledger.consumers("acme", UnixMillis(NOON), 2).await.unwrap();
     let mut expected = Vec::new();

@@ -170,3 +170,43 @@ async fn what_arrives_as_it_is_forgotten_by_another_process_is_written_down_once
     one.finish().await;
     other.finish().await;
 }
+
+#[tokio::test]
+async fn what_moves_in_part_is_in_suspense_for_that_part_and_comes_out_again_for_no_more() {
+    let books = books();
+    let payment = voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
+    let part = |units: i64| Shown::MovedPart(TRANSACTION, amount(units));
+    let differ = async |shown| {
+        let differed = books.ledger.differ(payment, shown).await.unwrap();
+        let booked = books.ledger.booked(PaymentId::from_bytes([0; 16]), 100).await.unwrap();
+        let stands = booked[0].moved.map(|_| booked[0].stands.atomic());
+        let units = differed.map(|differed| (differed.differs.name(), differed.amount.atomic()));
+        (units, stands, books.ledger.suspense().await.unwrap())
+    };
+    assert_eq!(differ(part(30_000)).await, (Some(("arrived", 30_000)), Some(30_000), 30_000));
+    assert_eq!(differ(part(30_000)).await, (None, Some(30_000), 30_000));
+    // It is another amount after all: what is booked goes, and what is there comes with the next look.
+    assert_eq!(differ(part(40_000)).await, (Some(("missing", 30_000)), None, 0));
+    assert_eq!(differ(part(40_000)).await, (Some(("arrived", 40_000)), Some(40_000), 40_000));
+    assert_eq!(differ(Shown::NotMoved).await, (Some(("missing", 40_000)), None, 0));
+    assert_eq!(differ(Shown::Moved(TRANSACTION)).await, (Some(("arrived", 100_000)), Some(100_000), 100_000));
+    assert_eq!(
+        books.ledger.differ(payment, part(0)).await.unwrap().map(|missing| missing.amount),
+        Some(amount(100_000))
+    );
+    assert_eq!(books.ledger.differ(payment, part(0)).await, Err(LedgerError::Amount));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_served_and_written_off_and_came_in_part_is_nobodys_until_a_person_says_so() {
+    let books = books();
+    let request = onchain(1, Payee::Treasury, Settle::Deferred);
+    books.hold(request.clone()).await.unwrap().capture().await.unwrap().delivered();
+    books.ledger.write_off(request.payment).await.unwrap();
+    let part = Shown::MovedPart(TRANSACTION, amount(30_000));
+    let differed = books.ledger.differ(request.payment, part).await.unwrap().unwrap();
+    assert_eq!((differed.late, differed.amount), (None, amount(30_000)));
+    assert_eq!(books.ledger.suspense().await.unwrap(), 30_000);
+    books.finish().await;
+}

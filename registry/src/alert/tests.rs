@@ -61,32 +61,34 @@ async fn an_older_look_that_comes_late_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_share_is_one_of_the_largest_funding_of_a_month() {
+async fn a_share_is_one_of_the_last_funding_unless_that_is_little() {
     let place = Place::new();
     let registry = open(&place, &TestClock::new()).await;
     let wallet = wallet(&registry, None).await;
     registry.create_alert(&OPERATOR, wallet, Threshold::Percent(20)).await.unwrap();
     assert_eq!(look(&registry, wallet, "$0", 1).await, 0, "a share of nothing yet");
-    const MONTH: i64 = 30 * 24 * 60 * 60 * 1_000;
+    const DAYS: i64 = 40 * 24 * 60 * 60 * 1_000;
     let fund = async |from: u64, amount: &str, at: i64| {
         let (from, to) = (Reached { batch: from, seq: 0 }, Reached { batch: from + 1, seq: 0 });
         let funded = Funded { wallet, amount: dollars(amount), at: UnixMillis(at) };
         registry.advance((from, to), &[], &[funded]).await.unwrap()
     };
-    assert!(fund(0, "$10", 1).await);
-    assert_eq!(look(&registry, wallet, "$2", 2).await, 0);
-    assert_eq!(look(&registry, wallet, "$1.99", 3).await, 1);
-    // Less counts once the larger one is old, and more at once.
-    assert!(fund(1, "$1", 1 + MONTH).await && !fund(1, "$100", 1).await);
-    assert_eq!(look(&registry, wallet, "$2", 4).await, 1);
-    assert_eq!(look(&registry, wallet, "$1.99", 5).await, 2);
-    assert!(fund(2, "$1", 2 + MONTH).await);
-    assert_eq!(look(&registry, wallet, "$0.20", 6).await, 2);
-    assert_eq!(look(&registry, wallet, "$0.19", 7).await, 3);
-    assert_eq!(told(&registry).await[2].data["threshold"], "$0.20");
-    assert!(fund(3, "$5", 2 + MONTH).await);
-    assert_eq!(look(&registry, wallet, "$1", 8).await, 3);
-    assert_eq!(look(&registry, wallet, "$0.99", 9).await, 4);
+    assert!(fund(0, "$1000", 1).await && !fund(0, "$1", 1).await);
+    assert_eq!(look(&registry, wallet, "$200", 2).await, 0);
+    assert_eq!(look(&registry, wallet, "$199.99", 3).await, 1);
+    // A smaller one counts at once: it runs dry sooner.
+    assert!(fund(1, "$100", 2).await);
+    assert_eq!(look(&registry, wallet, "$100", 4).await, 1);
+    assert_eq!(look(&registry, wallet, "$20", 5).await, 1);
+    assert_eq!(look(&registry, wallet, "$19.99", 6).await, 2);
+    // What anybody may pay in counts never, however long ago the other one was.
+    assert!(fund(2, "$9.99", DAYS).await);
+    assert_eq!(look(&registry, wallet, "$20", 7).await, 2);
+    assert_eq!(look(&registry, wallet, "$19.99", 8).await, 3);
+    assert!(fund(3, "$500", DAYS).await);
+    assert_eq!(look(&registry, wallet, "$100", 9).await, 3);
+    assert_eq!(look(&registry, wallet, "$99.99", 10).await, 4);
+    assert_eq!(told(&registry).await[3].data["threshold"], "$100.00");
 }
 
 #[tokio::test]

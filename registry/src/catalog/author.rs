@@ -37,9 +37,10 @@ impl Author {
     /// A provider's document; `before` is what it replaces.
     pub(crate) fn provider(
         &self,
-        document: Document,
+        mut document: Document,
         before: Option<&ProviderEntry>,
     ) -> Result<ProviderDraft, Vec<Mistake>> {
+        let is_marked = document.unmark().map_err(|mistake| vec![mistake])?;
         let known = before.map(|before| &before.document);
         let kept = document.kept();
         let document = document.restored(known)?;
@@ -62,12 +63,14 @@ impl Author {
             stay_here(kept)?;
         }
         let is_same_place = before.is_some_and(|before| same_addresses(&before.provider, &provider));
+        // An operator who applies what a tenant wrote elsewhere does not vouch for it.
         let trusted_upstream = match before {
+            _ if is_marked => false,
             Some(before) if is_same_place => before.trusted_upstream,
             _ => self.rights == Rights::Operator,
         };
         provider.upstream.public_only = public_only(trusted_upstream, &self.terms);
-        if !is_same_place && provider.upstream.public_only {
+        if (is_marked || !is_same_place) && provider.upstream.public_only {
             only_public(&provider)?;
         }
         let provider = Arc::new(provider);

@@ -114,7 +114,8 @@ impl Bundle {
 // === impl Registry ===
 
 impl Registry {
-    /// All providers and routes that came through the API.
+    /// All providers and routes that came through the API. An upstream that the operator did not name is marked: who applies this is
+    /// an operator too.
     #[must_use]
     pub fn export(&self) -> Bundle {
         let state = self.shared.state.load();
@@ -122,7 +123,7 @@ impl Registry {
         let providers = state.setup.providers.values().filter(|entry| is_ours(entry.managed_by));
         let routes = state.setup.routes.values().filter(|entry| is_ours(entry.managed_by));
         Bundle {
-            providers: providers.map(|entry| entry.document.clone()).collect(),
+            providers: providers.map(|entry| entry.portable()).collect(),
             routes: routes.map(|entry| entry.document.clone()).collect(),
         }
     }

@@ -7,7 +7,8 @@ use domain::{Catalog, Provider, Route, UnixMillis};
 
 use super::change::Plan;
 use super::edit::{Edit, Origin, ProviderDraft, RouteDraft, Target, Wrong};
-use super::editor::Editor;
+use super::editor::{Editor, Outcome};
+use super::parting::Parting;
 use super::setup::{ManagedBy, Setup};
 use super::{RawCatalog, Source, Terms};
 use crate::config::document;
@@ -23,13 +24,36 @@ impl Registry {
     /// [`RegistryError::File`] where it does not go with what came through the API; the database does not work. The catalog
     /// in force stays.
     pub async fn apply(&self, raw: &RawCatalog, at: UnixMillis) -> Result<Arc<Catalog>, RegistryError> {
-        self.shared.terms.get_or_init(|| raw.terms.clone());
-        let file = raw.clone().on_terms(&self.terms());
-        let plan: Plan = Box::new(move |setup| file.plan(setup));
-        let outcome = self.change(&Editor::file(), at, plan).await?;
+        let outcome = self.put(&Editor::file(), raw, at).await?;
         let mut catalogs = self.catalogs();
         let in_force = catalogs.wait_for(|catalog| catalog.version() >= outcome.version).await;
         in_force.map(|catalog| Arc::clone(&catalog)).map_err(|_| RegistryError::Interrupted)
+    }
+
+    /// Whether [`Self::apply`] would put this file's catalog in force; nothing is kept. What is not `meant` is refused as well where
+    /// providers would lose what nobody brings back ([`Parting`]).
+    ///
+    /// # Errors
+    /// As [`Self::apply`]; [`RegistryError::Parting`].
+    pub async fn try_apply(
+        &self,
+        raw: &RawCatalog,
+        at: UnixMillis,
+        meant: bool,
+    ) -> Result<(), RegistryError> {
+        let editor = Editor { dry_run: true, ..Editor::file() };
+        let changes = self.put(&editor, raw, at).await?.changes;
+        let gone = changes.iter().filter(|change| (change.kind, change.change) == ("provider", "removed"));
+        let mut connection = self.shared.pool.acquire().await?;
+        let lost = Parting::of(&mut connection.session(), gone.map(|change| &*change.name), at).await?;
+        if meant || lost.is_empty() { Ok(()) } else { Err(RegistryError::Parting(lost)) }
+    }
+
+    async fn put(&self, editor: &Editor, raw: &RawCatalog, at: UnixMillis) -> Result<Outcome, RegistryError> {
+        self.shared.terms.get_or_init(|| raw.terms.clone());
+        let file = raw.clone().on_terms(&self.terms());
+        let plan: Plan = Box::new(move |setup| file.plan(setup));
+        self.change(editor, at, plan).await
     }
 }
 

@@ -192,6 +192,11 @@ impl ProviderEntry {
     pub fn document(&self) -> Value {
         self.document.shown()
     }
+
+    /// As another registry may read it.
+    pub(crate) fn portable(&self) -> Document {
+        if self.trusted_upstream { self.document.clone() } else { self.document.clone().marked() }
+    }
 }
 
 // === impl RouteEntry ===

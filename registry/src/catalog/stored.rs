@@ -9,6 +9,7 @@ use domain::{Catalog, Clock, Provider, ProviderId, Route, UnixMillis};
 use super::RawCatalog;
 use super::draft::Draft;
 use super::edit::{Edit, Wrong};
+use super::parting::Parting;
 use super::setup::{ManagedBy, Setup};
 use crate::agent::AgentEntry;
 use crate::config::Config;
@@ -49,14 +50,26 @@ impl Registry {
         let Some(registry) = opened else { return Ok(None) };
         registry.shared.terms.get_or_init(|| config.catalog.terms.clone());
         let agents = registry.try_agents(&config.agents).await;
-        let stored = registry.read_setup().await;
+        let providers = registry.try_providers(config, at).await;
         registry.close().await;
-        let providers =
-            stored.map_err(|error| vec![error]).and_then(|stored| try_catalog(config, &stored, at));
         match agents {
             Ok(()) => providers.map(Some),
             Err(agents) => Err([agents].into_iter().chain(providers.err().into_iter().flatten()).collect()),
         }
+    }
+
+    async fn try_providers(
+        &self,
+        config: &Config,
+        at: UnixMillis,
+    ) -> Result<HashSet<Arc<str>>, Vec<RegistryError>> {
+        let one = |error| vec![error];
+        let stored = self.read_setup().await.map_err(one)?;
+        let left = try_catalog(config, &stored, at)?;
+        let gone = stored.providers.keys().filter(|name| !left.contains(*name));
+        let mut snapshot = self.shared.pool.snapshot().await.map_err(|error| one(error.into()))?;
+        let lost = Parting::of(&mut snapshot.session(), gone.map(|name| &**name), at).await.map_err(one)?;
+        if lost.is_empty() { Ok(left) } else { Err(one(RegistryError::Parting(lost))) }
     }
 
     async fn stored_setup(

@@ -4,6 +4,7 @@ mod api;
 mod chain;
 mod file;
 mod gone;
+mod moved;
 mod room;
 mod several;
 mod unread;

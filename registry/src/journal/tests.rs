@@ -78,6 +78,43 @@ async fn old_events_go_and_positions_go_on() {
 }
 
 #[tokio::test]
+async fn old_events_go_in_steps_until_none_is_left() {
+    let place = Place::new();
+    let registry = open(&place, &TestClock::new()).await;
+    let many = FORGOTTEN_AT_ONCE + 7;
+    let mut transaction = registry.begin().await.unwrap();
+    for _ in 0..many {
+        record(&mut transaction.session(), &entry("route.created", "a", Tenant::default())).await.unwrap();
+    }
+    let late = Entry { at: UnixMillis(1_900_000_000_000), ..entry("route.created", "b", Tenant::default()) };
+    record(&mut transaction.session(), &late).await.unwrap();
+    transaction.commit().await.unwrap();
+    let limit = UnixMillis(1_850_000_000_000);
+    assert_eq!(registry.forget_some_events(limit, 5).await.unwrap(), 5);
+    assert_eq!(registry.events_after(0, 1, &Filter::default()).await.unwrap()[0].position, 6);
+    assert_eq!(registry.forget_events(limit).await.unwrap(), u64::from(many) - 5);
+    let left = registry.events_after(0, 10, &Filter::default()).await.unwrap();
+    assert_eq!(left.iter().map(|event| event.position).collect::<Vec<_>>(), [u64::from(many) + 1]);
+}
+
+#[tokio::test]
+async fn a_log_that_grows_while_it_is_looked_at_is_whole() {
+    let place = Place::new();
+    let registry = open(&place, &TestClock::new()).await;
+    let writer = registry.clone();
+    let writing = tokio::spawn(async move {
+        for _ in 0..200 {
+            write(&writer, &entry("route.created", "a", Tenant::default())).await;
+        }
+    });
+    while !writing.is_finished() {
+        assert_eq!(registry.verify_changes().await.unwrap().broken_at, None);
+    }
+    writing.await.unwrap();
+    assert_eq!(registry.verify_changes().await.unwrap(), Chain { changes: 200, broken_at: None });
+}
+
+#[tokio::test]
 async fn an_entry_that_was_tampered_with_breaks_the_chain() {
     let place = Place::new();
     let registry = open(&place, &TestClock::new()).await;

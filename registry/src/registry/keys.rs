@@ -12,6 +12,7 @@ use crate::agent_key::AgentKey;
 use crate::journal::{Actor, Entry, Subject, Tenant};
 use crate::store::agents::{self, Source};
 use crate::store::{Session, revoked};
+use crate::writing::Writing;
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -124,10 +125,47 @@ async fn make_room(
     let oldest = at.plus(-ENDED_KEY_MS);
     for (place, key) in ended.into_iter().enumerate() {
         if place >= ENDED_KEYS_MAX || key.has_ended(oldest) {
+            revoked::remember_rotated(session, key.id, at).await?;
             agents::remove_key(session, key.id).await?;
         }
     }
     Ok(())
+}
+
+/// Gives an agent a key of the file, or one that it has from there the terms that the file says now.
+pub(super) async fn put_listed(
+    writing: &mut Writing<'_>,
+    actor: &Actor,
+    agent: &Agent,
+    key: &KeyEntry,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    let (id, session) = (key.hash.id(), &mut writing.session());
+    let known = own_key(agent, id).ok();
+    let secret = agents::find_key(session, id).await?.and_then(|found| found.hash);
+    put_key(session, agent.id, key, Source::File, at).await?;
+    let after = one(session, agent.id).await?;
+    let given = own_key(&after, id)?;
+    let action = match known {
+        None => "agent_key.created",
+        Some(known) if known == given && secret == Some(key.hash) => return Ok(()),
+        Some(_) => "agent_key.updated",
+    };
+    writing.record(&entry(actor, action, agent, known, Some(given), at)).await
+}
+
+/// Ends a key of the file that the file does not name any more. One that was rotated does not come back with it.
+pub(super) async fn end_unlisted(
+    writing: &mut Writing<'_>,
+    actor: &Actor,
+    agent: &Agent,
+    key: KeyId,
+    at: UnixMillis,
+) -> Result<(), RegistryError> {
+    let known = own_key(agent, key)?;
+    revoked::remember_rotated(&mut writing.session(), key, at).await?;
+    agents::remove_key(&mut writing.session(), key).await?;
+    writing.record(&entry(actor, "agent_key.revoked", agent, Some(known), None, at)).await
 }
 
 async fn put_new(
@@ -143,7 +181,7 @@ async fn put_new(
     Ok(KeyGrant { id: key.id(), per_request, scopes: entry.scopes, expires_at, last_used_at: None })
 }
 
-pub(super) async fn put_key(
+async fn put_key(
     session: &mut Session<'_>,
     agent: AgentId,
     key: &KeyEntry,

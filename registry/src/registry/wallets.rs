@@ -145,7 +145,7 @@ impl Registry {
     }
 }
 
-fn entry<'a>(
+pub(super) fn entry<'a>(
     actor: &'a Actor,
     action: &'static str,
     before: Option<&Wallet>,

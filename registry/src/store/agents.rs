@@ -36,6 +36,15 @@ pub(crate) struct Found {
     pub(crate) hash: Option<KeyHash>,
 }
 
+/// What an earlier file brought and another one does not name.
+#[derive(Default)]
+pub(crate) struct Unlisted {
+    /// Agents.
+    pub(crate) names: Vec<String>,
+    pub(crate) signers: Vec<(AgentId, Address)>,
+    pub(crate) keys: Vec<(AgentId, KeyId)>,
+}
+
 /// Makes an agent, or gives an existing one of this name a policy. Its wallet stays what it was.
 pub(crate) async fn put_agent(
     session: &mut Session<'_>,
@@ -142,7 +151,7 @@ pub(crate) async fn remove_signer(
     Ok(execute!(session, sqlx::query(SQL).bind(address.as_slice()).bind(&agent.as_bytes()[..]))? == 1)
 }
 
-/// Adds a key, or gives an existing one of the same agent other terms. False where its id is another agent's.
+/// Adds a key, or gives an existing one of the same agent other terms; one that was rotated ends no later for that. False where its id is another agent's.
 pub(crate) async fn put_key(
     session: &mut Session<'_>,
     agent: AgentId,
@@ -154,7 +163,9 @@ pub(crate) async fn put_key(
         "insert into agent_key (id, agent, secret_hash, per_request, expires_at, source, created_at, scopes)
          values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (id) do update set secret_hash = excluded.secret_hash, per_request = excluded.per_request,
-         expires_at = excluded.expires_at, scopes = excluded.scopes, rotated_at = null, term = null
+         scopes = excluded.scopes, term = case when agent_key.rotated_at is null then null else excluded.expires_at end,
+         expires_at = case when agent_key.rotated_at is null or excluded.expires_at < agent_key.expires_at
+         then excluded.expires_at else agent_key.expires_at end
          where agent_key.agent = excluded.agent";
     let done = execute!(
         session,
@@ -247,38 +258,39 @@ pub(crate) async fn has_by_api(session: &mut Session<'_>, key: KeyId) -> Result<
     Ok(on_either!(session, c => sqlx::query_scalar(SQL).bind(&key.as_bytes()[..]).fetch_optional(c))?)
 }
 
-/// Takes away what an earlier file brought and this one does not name.
-pub(crate) async fn remove_unlisted(
+/// What an earlier file brought and this one does not name.
+pub(crate) async fn unlisted(
     session: &mut Session<'_>,
     entries: &[AgentEntry],
-) -> Result<(), StoreError> {
+) -> Result<Unlisted, StoreError> {
     const SIGNERS: &str =
-        "select address, name from signer join agent on agent.id = signer.agent where source = 'file'";
-    const KEYS: &str = "select agent_key.id, name from agent_key join agent on agent.id = agent_key.agent where source = 'file'";
+        "select address, agent, name from signer join agent on agent.id = signer.agent where source = 'file'";
+    const KEYS: &str = "select agent_key.id, agent, name from agent_key join agent on agent.id = agent_key.agent where source = 'file'";
     const NAMES: &str = "select name from agent where file_entry is not null";
     let names: HashSet<&str> = entries.iter().map(|entry| &*entry.name).collect();
-    let rows: Vec<String> = on_either!(session, c => sqlx::query_scalar(NAMES).fetch_all(c))?;
-    for name in rows.iter().filter(|name| !names.contains(name.as_str())) {
-        set_file_entry(session, name, None).await?;
-    }
+    let mut gone: Vec<String> = on_either!(session, c => sqlx::query_scalar(NAMES).fetch_all(c))?;
+    gone.retain(|name| !names.contains(name.as_str()));
+    let mut unlisted = Unlisted { names: gone, ..Unlisted::default() };
     let signers: HashSet<(&str, Address)> =
         entries.iter().flat_map(|entry| entry.signers.iter().map(|signer| (&*entry.name, *signer))).collect();
     let keys: HashSet<(&str, KeyId)> =
         entries.iter().flat_map(|entry| entry.keys.iter().map(|key| (&*entry.name, key.hash.id()))).collect();
-    let rows: Vec<(Vec<u8>, String)> = on_either!(session, c => sqlx::query_as(SIGNERS).fetch_all(c))?;
-    for (address, name) in rows {
-        if !signers.contains(&(&*name, Address::from(array(&address)?))) {
-            execute!(session, sqlx::query("delete from signer where address = $1").bind(&address))?;
+    type Rows = Vec<(Vec<u8>, Vec<u8>, String)>;
+    let rows: Rows = on_either!(session, c => sqlx::query_as(SIGNERS).fetch_all(c))?;
+    for (address, agent, name) in rows {
+        let address = Address::from(array(&address)?);
+        if !signers.contains(&(&*name, address)) {
+            unlisted.signers.push((AgentId::from_bytes(array(&agent)?), address));
         }
     }
-    let rows: Vec<(Vec<u8>, String)> = on_either!(session, c => sqlx::query_as(KEYS).fetch_all(c))?;
-    for (key, name) in rows {
+    let rows: Rows = on_either!(session, c => sqlx::query_as(KEYS).fetch_all(c))?;
+    for (key, agent, name) in rows {
         let key = KeyId::from_bytes(array(&key)?);
         if !keys.contains(&(&*name, key)) {
-            remove_key(session, key).await?;
+            unlisted.keys.push((AgentId::from_bytes(array(&agent)?), key));
         }
     }
-    Ok(())
+    Ok(unlisted)
 }
 
 /// Agents with their signers and keys, oldest first; only `one` where given.

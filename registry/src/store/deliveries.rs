@@ -235,22 +235,30 @@ pub(crate) async fn rewind(
     Ok(())
 }
 
-/// Forgets rows of a state that are older than `before`, or more than `count_max`.
+/// Forgets rows of a state that are older than `before`, or more than `count_max`, at most `limit` of either; whether there may be
+/// more of them.
 pub(crate) async fn trim(
     session: &mut Session<'_>,
     id: WebhookId,
     state: DeliveryState,
     before: UnixMillis,
-    count_max: u32,
-) -> Result<(), StoreError> {
-    const OLD: &str = "delete from webhook_delivery where webhook = $1 and state = $2 and at < $3";
-    const MANY: &str = "delete from webhook_delivery where webhook = $1 and state = $2 and position <=
-         (select position from webhook_delivery where webhook = $1 and state = $2
-          order by position desc limit 1 offset $3)";
+    (count_max, limit): (u32, u32),
+) -> Result<bool, StoreError> {
+    const OLD: &str = "delete from webhook_delivery where webhook = $1 and position in
+         (select position from webhook_delivery where webhook = $1 and state = $2 and at < $3 limit $4)";
+    const MANY: &str = "delete from webhook_delivery where webhook = $1 and position in
+         (select position from webhook_delivery where webhook = $1 and state = $2 and position <=
+          (select position from webhook_delivery where webhook = $1 and state = $2
+           order by position desc limit 1 offset $3)
+          limit $4)";
     let (key, state) = (&id.as_bytes()[..], state.name());
-    execute!(session, sqlx::query(OLD).bind(key).bind(state).bind(before.0))?;
-    execute!(session, sqlx::query(MANY).bind(key).bind(state).bind(i64::from(count_max)))?;
-    Ok(())
+    let mut more = false;
+    for (sql, bound) in [(OLD, before.0), (MANY, i64::from(count_max))] {
+        let gone =
+            execute!(session, sqlx::query(sql).bind(key).bind(state).bind(bound).bind(i64::from(limit)))?;
+        more |= gone >= u64::from(limit);
+    }
+    Ok(more)
 }
 
 /// How much is waiting, over all receivers that are sent to.

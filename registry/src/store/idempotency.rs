@@ -25,9 +25,10 @@ pub(crate) async fn find(session: &mut Session<'_>, key: &[u8; 32]) -> Result<Op
     Ok(Some(Known { request: array(&request)?, answer, at: UnixMillis(at) }))
 }
 
+/// Takes a word, also from a call whose time is over.
 pub(crate) async fn begin(session: &mut Session<'_>, call: Call, at: UnixMillis) -> Result<(), StoreError> {
     const SQL: &str = "insert into idempotent_call (key, request, at) values ($1, $2, $3)
-         on conflict (key) do update set at = excluded.at";
+         on conflict (key) do update set request = excluded.request, status = null, body = null, at = excluded.at";
     execute!(session, sqlx::query(SQL).bind(&call.key[..]).bind(&call.request[..]).bind(at.0))?;
     Ok(())
 }
@@ -49,7 +50,15 @@ pub(crate) async fn end(
     Ok(())
 }
 
-pub(crate) async fn forget(session: &mut Session<'_>, before: UnixMillis) -> Result<(), StoreError> {
-    execute!(session, sqlx::query("delete from idempotent_call where at < $1").bind(before.0))?;
+/// Forgets some of what is older than `before`, at most `limit`: a delete that takes longer than a statement may is rolled back
+/// whole, and with it every call after it.
+pub(crate) async fn forget(
+    session: &mut Session<'_>,
+    before: UnixMillis,
+    limit: u32,
+) -> Result<(), StoreError> {
+    const SQL: &str =
+        "delete from idempotent_call where key in (select key from idempotent_call where at < $1 limit $2)";
+    execute!(session, sqlx::query(SQL).bind(before.0).bind(i64::from(limit)))?;
     Ok(())
 }

@@ -17,7 +17,19 @@ pub(crate) async fn remember(
     Ok(())
 }
 
-/// Whether a key of the file was revoked.
+/// Remembers a key of the file that another one took the place of; to be called before its row goes.
+pub(crate) async fn remember_rotated(
+    session: &mut Session<'_>,
+    key: KeyId,
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    const SQL: &str = "insert into revoked_key (id, at) select id, cast($2 as bigint) from agent_key
+         where id = $1 and source = 'file' and rotated_at is not null on conflict (id) do nothing";
+    execute!(session, sqlx::query(SQL).bind(&key.as_bytes()[..]).bind(at.0))?;
+    Ok(())
+}
+
+/// Whether a key of the file was revoked, or rotated and forgotten.
 pub(crate) async fn is_known(session: &mut Session<'_>, key: KeyId) -> Result<bool, StoreError> {
     const SQL: &str = "select count(*) from revoked_key where id = $1";
     let count: i64 =

@@ -42,21 +42,15 @@ pub(crate) async fn advance(
     Ok(moved == 1)
 }
 
-/// How long a funding counts for more than smaller ones after it, in milliseconds: 30 days.
-const FUNDING_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
-
-/// Keeps the largest funding of some time: anybody may pay a little into a wallet, and a share of that warns of nothing.
+/// Keeps the last funding, but for one below a tenth of the one that counts: anybody may pay a little into a wallet, and a share
+/// of that warns of nothing.
 pub(crate) async fn put_funding(session: &mut Session<'_>, funded: &Funded) -> Result<(), StoreError> {
     const SQL: &str = "insert into wallet_funding (wallet, amount, at) values ($1, $2, $3)
          on conflict (wallet) do update set amount = excluded.amount, at = excluded.at
-         where excluded.amount >= wallet_funding.amount or wallet_funding.at < $4";
+         where excluded.amount >= wallet_funding.amount / 10";
     execute!(
         session,
-        sqlx::query(SQL)
-            .bind(&funded.wallet.as_bytes()[..])
-            .bind(funded.amount.atomic())
-            .bind(funded.at.0)
-            .bind(funded.at.plus(-FUNDING_MS).0)
+        sqlx::query(SQL).bind(&funded.wallet.as_bytes()[..]).bind(funded.amount.atomic()).bind(funded.at.0)
     )?;
     Ok(())
 }

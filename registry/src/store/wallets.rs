@@ -45,17 +45,16 @@ pub(crate) async fn put(session: &mut Session<'_>, wallet: &Wallet) -> Result<()
     Ok(())
 }
 
-/// The wallet of an agent of the file, called like the agent; one that is there stays as it is.
+/// The wallet of an agent of the file, called like the agent; one that is there stays as it is. Whether it was made.
 pub(crate) async fn put_unnamed(
     session: &mut Session<'_>,
     id: WalletId,
     name: &str,
     at: UnixMillis,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     const SQL: &str =
         "insert into wallet (id, name, created_at) values ($1, $2, $3) on conflict (id) do nothing";
-    execute!(session, sqlx::query(SQL).bind(&id.as_bytes()[..]).bind(name).bind(at.0))?;
-    Ok(())
+    Ok(execute!(session, sqlx::query(SQL).bind(&id.as_bytes()[..]).bind(name).bind(at.0))? == 1)
 }
 
 /// Notes that the ledger has opened a wallet.

@@ -55,7 +55,7 @@ impl Rig {
 
     async fn price(&mut self) -> String {
         match self.event().await {
-            Event::Loaded(loaded, verdict) => {
+            Event::Loaded(Found { loaded, .. }, verdict) => {
                 verdict.send(Verdict::InForce).unwrap();
                 loaded.config.catalog.routes[0].price.maximum().unwrap().to_string()
             }
@@ -65,7 +65,7 @@ impl Rig {
 
     /// The routes of a file of which this became.
     async fn routes(&mut self, verdict: Verdict) -> usize {
-        let Event::Loaded(loaded, told) = self.event().await else { panic!("refused") };
+        let Event::Loaded(Found { loaded, .. }, told) = self.event().await else { panic!("refused") };
         told.send(verdict).unwrap();
         loaded.config.catalog.routes.len()
     }
@@ -179,8 +179,8 @@ async fn a_file_that_lost_more_than_half_of_its_routes_waits_for_sighup() {
     fs::write(&rig.path, "").unwrap();
     assert_eq!(rig.refusal().await, Refusal::LostRoutes { lost: 2, before: 2 });
     rig.reload.now();
-    let Event::Loaded(loaded, _) = rig.event().await else { panic!("refused") };
-    assert!(loaded.config.catalog.routes.is_empty());
+    let Event::Loaded(found, _) = rig.event().await else { panic!("refused") };
+    assert!(found.explicit && found.loaded.config.catalog.routes.is_empty());
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn sighup_reads_again_what_the_file_names() {
     let mut rig = Rig::with(&format!("[control]\nadmin_token_file = \"{}\"\n", token.display()));
     fs::write(&token, "the-second-admin-token").unwrap();
     rig.reload.now();
-    let Event::Loaded(loaded, _) = rig.event().await else { panic!("refused") };
+    let Event::Loaded(Found { loaded, .. }, _) = rig.event().await else { panic!("refused") };
     assert_eq!(loaded.config.control.admin_token.unwrap().expose(), "the-second-admin-token");
 }
 

@@ -21,6 +21,10 @@ const DELIVERED_MAX: u32 = 10_000;
 const DEAD_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
 const DEAD_MAX: u32 = 100_000;
 
+/// Rows that are forgotten in one transaction. One that takes longer than a statement may is rolled back whole, and meanwhile nobody
+/// else writes.
+const TRIMMED_AT_ONCE: u32 = 5_000;
+
 /// Positions of the log that one look for a receiver goes through: what it wants to hear of may never come.
 pub(super) const STRETCH_MAX: u64 = 20_000;
 
@@ -226,13 +230,20 @@ impl Registry {
     /// # Errors
     /// The database does not work.
     pub async fn trim_deliveries(&self, id: WebhookId) -> Result<(), RegistryError> {
-        let at = self.now();
-        let mut writing = self.write().await?;
-        let session = &mut writing.session();
         use super::DeliveryState::{Dead, Delivered};
-        deliveries::trim(session, id, Delivered, at.plus(-DELIVERED_MS_MAX), DELIVERED_MAX).await?;
-        deliveries::trim(session, id, Dead, at.plus(-DEAD_MS_MAX), DEAD_MAX).await?;
-        writing.commit().await
+        let at = self.now();
+        let (delivered, dead) = (at.plus(-DELIVERED_MS_MAX), at.plus(-DEAD_MS_MAX));
+        loop {
+            let mut writing = self.write().await?;
+            let session = &mut writing.session();
+            let sizes = |count_max| (count_max, TRIMMED_AT_ONCE);
+            let more = deliveries::trim(session, id, Delivered, delivered, sizes(DELIVERED_MAX)).await?
+                | deliveries::trim(session, id, Dead, dead, sizes(DEAD_MAX)).await?;
+            writing.commit().await?;
+            if !more {
+                return Ok(());
+            }
+        }
     }
 
     /// How much is waiting.

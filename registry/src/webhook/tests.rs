@@ -350,8 +350,13 @@ async fn what_is_over_is_forgotten_after_its_time_and_its_number() {
     let rows: Vec<_> = (100..110).map(row).collect();
     crate::store::deliveries::put(session, webhook.id, &rows).await.unwrap();
     let (id, long_ago) = (webhook.id, UnixMillis(0));
-    crate::store::deliveries::trim(session, id, DeliveryState::Dead, long_ago, 3).await.unwrap();
     let dead = Some(DeliveryState::Dead);
+    for (more, count) in [(true, 5), (false, 3)] {
+        let trimmed =
+            crate::store::deliveries::trim(session, id, DeliveryState::Dead, long_ago, (3, 5)).await.unwrap();
+        let left = crate::store::deliveries::list(session, id, dead, u64::MAX, 100).await.unwrap();
+        assert_eq!((trimmed, left.len()), (more, count), "all at once would be cut, and nothing forgotten");
+    }
     let left = crate::store::deliveries::list(session, id, dead, u64::MAX, 100).await.unwrap();
     assert_eq!(left.iter().map(|delivery| delivery.position).collect::<Vec<_>>(), [109, 108, 107]);
     assert_eq!(left[0], row(109));

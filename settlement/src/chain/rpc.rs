@@ -151,34 +151,41 @@ impl Nodes {
         Self { network: Some(Of::Genesis(reference.to_owned())), ..self }
     }
 
-    /// Asks. A refusal is an answer: the next node is asked only where one says nothing that can be read.
+    /// Asks. Where one says nothing that can be read, or refuses, the next one is asked: it may keep older state, or logs of more blocks. A call
+    /// that reverts is an answer.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         method: &'static str,
         parameters: Value,
     ) -> Result<T, RpcError> {
-        let mut said = RpcError::Unreachable;
+        let (mut said, mut refused) = (RpcError::Unreachable, None);
         let first = self.answers.load(Ordering::Relaxed);
-        for (place, node) in self.from(first) {
-            if let Err(other) = self.belongs(node).await {
-                said = other;
-                continue;
+        // One that refuses is not left for good, and one that refuses everything is not gone to for good: the operator's order counts again.
+        let goes_to = |next: usize| {
+            if next != first {
+                self.answers.store(next, Ordering::Relaxed);
             }
-            let answer = self.ask(&node.url, method, &parameters).await;
+        };
+        for (place, node) in self.from(first) {
+            let answer = match self.belongs(node).await {
+                Ok(()) => self.ask(&node.url, method, &parameters).await,
+                Err(other) => Err(other),
+            };
             match answer {
-                Err(other) if !matches!(other, RpcError::Refused { .. }) => said = other,
+                Err(refusal @ RpcError::Refused { .. }) if refusal.revert().is_none() => {
+                    goes_to(0);
+                    refused.get_or_insert(refusal);
+                }
+                Err(other) if other.revert().is_none() => said = other,
                 answer => {
-                    // One that refuses everything is not gone to for good: the operator's order counts again. A call that reverts is an answer.
-                    let is_refused = answer.as_ref().is_err_and(|refused| refused.revert().is_none());
-                    let next = if is_refused { 0 } else { place };
-                    if next != first {
-                        self.answers.store(next, Ordering::Relaxed);
+                    if refused.is_none() {
+                        goes_to(place);
                     }
                     return answer;
                 }
             }
         }
-        Err(said)
+        Err(refused.unwrap_or(said))
     }
 
     /// What one of them has: where one has nothing, or refuses, it may be behind, and the next is asked. None where nobody has it.

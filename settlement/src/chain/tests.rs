@@ -84,13 +84,48 @@ async fn what_the_nodes_show_is_read() {
 }
 
 #[tokio::test]
+async fn who_has_code_is_asked_of_all_at_once_and_one_by_one_where_a_node_runs_nothing_that_is_stored_nowhere()
+ {
+    let accounts = [1, 2, 3].map(Address::repeat_byte);
+    let mock = Mock::start().await;
+    let nodes = Nodes::new(vec![mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
+    let chain = Chain::new(nodes, 0);
+    let says = |sizes: &[u8]| {
+        let words: Vec<B256> = sizes.iter().map(|size| B256::left_padding_from(&[*size])).collect();
+        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": hex::encode_prefixed(words.concat()) });
+        Act::Answer(200, answer.to_string())
+    };
+    mock.does(says(&[0, 23, 0]));
+    assert_eq!(chain.with_code(&accounts).await, Ok([accounts[1]].into()));
+    assert_eq!(mock.calls().len(), 1);
+    mock.does(says(&[0, 23]));
+    assert_eq!(chain.with_code(&accounts).await, Err(RpcError::Malformed("eth_call")));
+    mock.does(Act::Reply(Arc::new(|question| {
+        let answer = match question["method"].as_str().unwrap() {
+            "eth_getCode" if question["params"][0] == json!(Address::repeat_byte(3)) => "0xef0100",
+            "eth_getCode" => "0x",
+            _ => {
+                let error = json!({ "code": -32602, "message": "a call of nobody" });
+                return json!({ "jsonrpc": "2.0", "id": 1, "error": error }).to_string();
+            }
+        };
+        json!({ "jsonrpc": "2.0", "id": 1, "result": answer }).to_string()
+    })));
+    assert_eq!(chain.with_code(&accounts).await, Ok([accounts[2]].into()));
+}
+
+#[tokio::test]
 async fn a_transfer_stands_once_its_block_counts() {
     // Block 12 of 20.
     for (confirmations, stands) in [(8, true), (9, false)] {
         let node = Node { used: true, logs: json!([used()]), receipt: receipt() };
         let (_mock, chain) = chain(node, confirmations).await;
         let moves = (&Transfer::Authorization(signed()), signed().value, 0);
-        assert_eq!(chain.stands(TOKEN, moves, B256::repeat_byte(7)).await, Ok(stands), "{confirmations}");
+        assert_eq!(
+            chain.stands(TOKEN, moves, (B256::repeat_byte(7), chain.settled_block().await.unwrap())).await,
+            Ok(stands),
+            "{confirmations}"
+        );
     }
 }
 
@@ -145,8 +180,17 @@ async fn a_node_that_says_nothing_useful_shows_nothing_and_the_next_one_is_asked
     let refused =
         json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32005, "message": "too many blocks" } });
     broken.does(Act::Answer(200, refused.to_string()));
+    assert!(matches!(both().evidence(TOKEN, &signed(), 0).await, Ok(Evidence::Moved { .. })));
+    // What one refuses is told, whatever others fail with.
+    mock.does(Act::Reset);
     let said = both().evidence(TOKEN, &signed(), 0).await.unwrap_err();
     assert_eq!(said.to_string(), "a node refused `eth_blockNumber`: -32005 too many blocks");
+    let reverted =
+        json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 3, "message": "execution reverted" } });
+    broken.does(Act::Answer(200, reverted.to_string()));
+    let asked = mock.calls().len();
+    assert!(both().balance(TOKEN, Address::ZERO).await.unwrap_err().revert().is_some());
+    assert_eq!(mock.calls().len(), asked, "that a call reverts is an answer");
 }
 
 #[tokio::test]

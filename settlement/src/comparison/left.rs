@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Address, Amount, B256, OutgoingId, UnixMillis};
 use ledger::{Ledger, LedgerError, Outgoing};
 
-use super::{Chains, Comparison, PAGE_MAX};
+use super::{Chains, Comparison, Only, PAGE_MAX};
 use crate::rail::units;
 
 /// A transfer that the books have as paid, in a transaction that does not show it.
@@ -60,17 +60,18 @@ pub fn behind(page: &[Outgoing]) -> Option<(UnixMillis, OutgoingId)> {
     page.last().map(|outgoing| (outgoing.changed_at, outgoing.id))
 }
 
-/// All that left from a time on.
+/// All that left from a time on, or only these.
 pub(super) async fn add(
     comparison: &mut Comparison,
     (ledger, chains): (&Ledger, &Chains),
-    since: UnixMillis,
+    (since, only): (UnixMillis, Option<&Only>),
 ) -> Result<(), LedgerError> {
     let mut after = left_since(since);
     loop {
-        let left = ledger.outgoing_paid(after, PAGE_MAX).await?;
+        let mut left = ledger.outgoing_paid(after, PAGE_MAX).await?;
         let Some(last) = behind(&left) else { return Ok(()) };
         after = last;
+        left.retain(|left| only.is_none_or(|only| only.outgoing.contains(&left.id)));
         comparison.add_left(left, chains).await;
     }
 }

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256};
 
 use super::batch;
 use super::member::{Call, Member, Order};
-use crate::chain::{Chain, Depth, Evidence, RpcError};
+use crate::chain::{Block, Chain, Depth, Evidence, RpcError};
 
 /// What the chain says of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,31 +45,35 @@ pub(super) async fn used(
     members.iter().zip(reads).map(read).collect()
 }
 
-/// What became of each, in blocks that count.
+/// What became of each, in blocks that count. One of which nodes do not tell, as they keep too little, hides no other.
 pub(super) async fn fates(
     chain: &Chain,
     who: (Address, Address),
     members: &[Member],
-) -> Result<Vec<Fate>, RpcError> {
-    let until = chain.settled_block().await?;
-    let used = used(chain, who, members, Some(until.number)).await?;
+) -> Vec<Result<Fate, RpcError>> {
+    let seen = async {
+        let until = chain.settled_block().await?;
+        Ok::<_, RpcError>((until, used(chain, who, members, Some(until.number)).await?))
+    };
+    let (until, used) = match seen.await {
+        Ok(seen) => seen,
+        Err(error) => return vec![Err(error); members.len()],
+    };
     let mut fates = Vec::with_capacity(members.len());
     for (member, is_used) in members.iter().zip(used) {
-        fates.push(match (&member.order, is_used) {
-            (Order::Payout { .. }, _) => Fate::Unclear,
-            (Order::Payment { transfer, .. }, false) => {
-                let is_over = U256::from(until.time) >= transfer.valid_before();
-                if is_over { Fate::Expired } else { Fate::Unused }
-            }
-            (Order::Payment { token, transfer, amount, .. }, true) => {
-                match chain.look(*token, (transfer, *amount), member.since_block, Depth::Counts).await? {
-                    Evidence::Moved { transaction, value, .. } if value == *amount => {
-                        Fate::Moved(transaction)
-                    }
-                    Evidence::Moved { .. } | Evidence::Void | Evidence::Unused { .. } => Fate::Unclear,
-                }
-            }
-        });
+        fates.push(fate(chain, member, is_used, until).await);
     }
-    Ok(fates)
+    fates
+}
+
+async fn fate(chain: &Chain, member: &Member, is_used: bool, until: Block) -> Result<Fate, RpcError> {
+    let Order::Payment { token, transfer, amount, .. } = &member.order else { return Ok(Fate::Unclear) };
+    if !is_used {
+        let is_over = U256::from(until.time) >= transfer.valid_before();
+        return Ok(if is_over { Fate::Expired } else { Fate::Unused });
+    }
+    Ok(match chain.look(*token, (transfer, *amount), member.since_block, Depth::Counts).await? {
+        Evidence::Moved { transaction, value, .. } if value == *amount => Fate::Moved(transaction),
+        Evidence::Moved { .. } | Evidence::Void | Evidence::Unused { .. } => Fate::Unclear,
+    })
 }

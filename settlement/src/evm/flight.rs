@@ -44,8 +44,10 @@ pub(super) struct Flight {
     pub(super) is_alone: bool,
     /// What it did, where it was in a block when it was last looked for.
     pub(super) seen: Option<Receipt>,
-    /// The last block at that time.
-    looked_at: u64,
+    /// The last block at that time; none where it is to be looked for whatever block is the last.
+    looked_at: Option<u64>,
+    /// How often it was to be closed.
+    pub(super) closings: u32,
     /// For how long it had been written down when this process began with it; zero once it was seen in a block.
     age: Duration,
     /// When it was last seen in a block, or begun with.
@@ -69,7 +71,8 @@ impl Flight {
             recorded,
             is_alone,
             seen: None,
-            looked_at: head,
+            looked_at: Some(head),
+            closings: 0,
             age: Duration::ZERO,
             seen_at: Instant::now(),
             begun_at: head,
@@ -117,11 +120,12 @@ impl Flight {
 
     /// Looks where it is. What is in a block is looked for again only once there is another: a reorganisation may have taken it out.
     pub(super) async fn look(&mut self, chain: &Chain, sender: Address, head: u64) -> Result<Look, RpcError> {
-        if self.seen.is_some() && self.looked_at == head {
+        if self.seen.is_some() && self.looked_at == Some(head) {
             return Ok(Look::Included);
         }
-        let found = self.receipt(chain).await?;
-        (self.looked_at, self.was_looked_for) = (head, true);
+        // Of one that cannot be looked for it is not known that it is in a block still.
+        let found = self.receipt(chain).await.inspect_err(|_| self.seen = None)?;
+        (self.looked_at, self.was_looked_for) = (Some(head), true);
         self.seen.clone_from(&found);
         let Some(receipt) = found else { return self.passed(chain, sender, head).await };
         (self.seen_at, self.age, self.begun_at) = (Instant::now(), Duration::ZERO, head);
@@ -129,6 +133,11 @@ impl Flight {
         let counts =
             chain.settled_below(head.max(receipt.block())).is_some_and(|block| receipt.block() <= block);
         Ok(if counts { Look::Landed(receipt) } else { Look::Included })
+    }
+
+    /// Has it looked for also where there is no other block.
+    pub(super) const fn look_again(&mut self) {
+        self.looked_at = None;
     }
 
     async fn receipt(&self, chain: &Chain) -> Result<Option<Receipt>, RpcError> {
@@ -153,7 +162,7 @@ impl Flight {
             None => Ok(Look::Passed),
             Some(found) => {
                 self.seen = Some(found);
-                self.looked_at = 0;
+                self.look_again();
                 Ok(Look::Included)
             }
         }

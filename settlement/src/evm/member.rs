@@ -28,6 +28,9 @@ pub struct Member {
     pub order: Order,
     /// A block that is older than the signature: nothing before it can be evidence.
     pub since_block: u64,
+    /// Whether its payer's account has code beside the key that has signed (EIP-7702), as was seen before it was sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_code: bool,
 }
 
 /// What is to be moved, by whose signature.
@@ -77,13 +80,14 @@ impl Member {
         Proof { signature, signer }: Proof,
         since_block: u64,
     ) -> Self {
-        Self { id, order: Order::Payment { token, transfer, signature, amount, signer }, since_block }
+        let order = Order::Payment { token, transfer, signature, amount, signer };
+        Self { id, order, since_block, has_code: false }
     }
 
     /// A transfer out of our own account.
     #[must_use]
     pub const fn payout(id: Arc<str>, token: Address, to: Address, amount: U256) -> Self {
-        Self { id, order: Order::Payout { token, to, amount }, since_block: 0 }
+        Self { id, order: Order::Payout { token, to, amount }, since_block: 0, has_code: false }
     }
 
     /// Whether it is a transfer of our own.
@@ -103,15 +107,25 @@ impl Member {
     /// Whether it goes into a transaction of its own: where nobody can make its call for us, and where its call runs code of the payer's
     /// own, which might take all the gas that others need.
     pub(super) const fn goes_alone(&self) -> bool {
-        self.is_personal() || self.contract().is_some()
+        self.is_personal() || self.runs_code()
     }
 
-    /// Its payer, where that is a contract.
-    pub(super) const fn contract(&self) -> Option<Address> {
+    /// Whether its call runs code of its payer's own: a contract's, or what an account has beside its key, which tokens and Permit2 ask then.
+    pub(super) const fn runs_code(&self) -> bool {
+        self.has_code || matches!(self.order, Order::Payment { signer: Signer::Contract { .. }, .. })
+    }
+
+    /// Whose value it moves, where that is not our own.
+    pub(super) const fn payer(&self) -> Option<Address> {
         match &self.order {
-            Order::Payment { transfer, signer: Signer::Contract { .. }, .. } => Some(transfer.from()),
-            Order::Payment { .. } | Order::Payout { .. } => None,
+            Order::Payment { transfer, .. } => Some(transfer.from()),
+            Order::Payout { .. } => None,
         }
+    }
+
+    /// Its payer, where a key has signed and no code was seen beside it.
+    pub(super) fn key(&self) -> Option<Address> {
+        self.payer().filter(|_| !self.runs_code())
     }
 
     pub(super) fn gas(&self) -> u64 {

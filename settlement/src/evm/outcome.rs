@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::fate::{self, Fate};
 use super::judge::{self, Shown};
 use super::member::{Member, Order};
@@ -14,16 +16,18 @@ use crate::rail::Settling;
 /// What is no answer of Multicall3.
 const NO_MULTICALL: RpcError = RpcError::Malformed("aggregate3");
 
-/// How often a member goes into a transaction, where its call failed though a node had said that it would not.
+/// How often a member goes into a transaction, where it may have been another's call or transaction that kept it from moving.
 const TRIES: u32 = 3;
 
 const TIME_OVER: &str = "its time was over before it was moved";
 const REVERTED: &str = "the token did not move it: the transaction was reverted, or shows no transfer";
+const FAILED_ALONE: &str = "its call failed in a block, and a node had said that it would not";
 const PASSED: &str = "another transaction of the key took its place; see on chain that it did not move before it is tried again";
 const FORGOTTEN: &str =
     "the outbox does not know all that the key sent: it may have left before, and a person has to see to it";
 const ELSEWHERE: &str = "it stands in a transaction of another key, which is not closed";
 const OTHERWISE: &str = "something else was written down of it meanwhile";
+const UNREAD: &str = "no node tells what became of it";
 const UNCLEAR: &str = "its nonce is used, and the chain does not show yet by what";
 
 // === impl Task ===
@@ -33,6 +37,7 @@ impl<O: Outbox> Task<O> {
     pub(super) async fn leave_out(&mut self, batch: &mut Vec<Member>) -> Result<(), Failure> {
         self.leave_out_burning(batch);
         self.leave_out_sent(batch).await?;
+        self.set_apart(batch).await?;
         if batch.is_empty() {
             return Ok(());
         }
@@ -155,43 +160,61 @@ impl<O: Outbox> Task<O> {
         let used = fate::used(&self.chain, (self.us, MULTICALL3), &members, None).await?;
         let mut known = self.outbox.known(&ids).await?;
         known.extend(ids.into_iter().filter(|id| self.failures.contains_key(id)));
-        if known.is_empty() && !used.contains(&true) {
-            return Ok(doomed
-                .iter()
-                .map(|(member, why)| (Arc::clone(&member.id), Settling::Refused(why.clone())))
-                .collect());
+        let may_move = |(member, is_used): &(&Member, &bool)| **is_used || known.contains(&member.id);
+        let asked: Vec<Member> =
+            members.iter().zip(&used).filter(may_move).map(|(member, _)| member.clone()).collect();
+        let mut fates = Vec::new();
+        if !asked.is_empty() {
+            fates = fate::fates(&self.chain, (self.us, MULTICALL3), &asked).await;
         }
-        let fates = fate::fates(&self.chain, (self.us, MULTICALL3), &members).await?;
-        let answer = |(((member, why), is_used), fate): ((&(Member, String), bool), Fate)| {
+        let mut fates = fates.into_iter();
+        let answer = |((member, why), is_used): (&(Member, String), bool)| {
+            let fate = may_move(&(member, &is_used)).then(|| fates.next()).flatten();
             let settling = match fate {
-                Fate::Moved(transaction) => Settling::Moved(transaction),
-                Fate::Expired => Settling::Refused(TIME_OVER.to_owned()),
-                Fate::Unclear => Settling::Unknown(UNCLEAR.to_owned()),
-                Fate::Unused if is_used => Settling::Unknown(UNCLEAR.to_owned()),
-                Fate::Unused if known.contains(&member.id) => Settling::Unknown(why.clone()),
-                Fate::Unused => Settling::Refused(why.clone()),
+                None => Settling::Refused(why.clone()),
+                Some(Ok(Fate::Moved(transaction))) => Settling::Moved(transaction),
+                Some(Ok(Fate::Expired)) => Settling::Refused(TIME_OVER.to_owned()),
+                Some(Ok(Fate::Unused)) if !is_used => Settling::Unknown(why.clone()),
+                Some(Ok(Fate::Unused | Fate::Unclear)) => Settling::Unknown(UNCLEAR.to_owned()),
+                Some(Err(error)) => Settling::Unknown(format!("{UNREAD}: {error}")),
             };
             (Arc::clone(&member.id), settling)
         };
-        Ok(doomed.iter().zip(used).zip(fates).map(answer).collect())
+        Ok(doomed.iter().zip(used).map(answer).collect())
     }
 
-    /// Closes a transaction: one of ours that counts, or none of ours, since another of its nonce does.
+    /// Each member's part in a transaction that counts. Where nobody tells which of those that are alike it moved, it may be either.
+    async fn shown(
+        &self,
+        members: &[Member],
+        receipt: Option<&Receipt>,
+        is_patient: bool,
+    ) -> Result<Vec<Shown>, Failure> {
+        let Some(receipt) = receipt else { return Ok(vec![Shown::Not; members.len()]) };
+        let shown = judge::shown(receipt, members, &vec![true; members.len()], self.us);
+        if !shown.contains(&Shown::Either) {
+            return Ok(shown);
+        }
+        match fate::used(&self.chain, (self.us, MULTICALL3), members, Some(receipt.block())).await {
+            Ok(used) => Ok(judge::shown(receipt, members, &used, self.us)),
+            Err(failure) if is_patient => Err(failure.into()),
+            Err(failure) => {
+                warn!(transaction = %receipt.transaction_hash, %failure, "which of some payments it moved cannot be read");
+                Ok(shown)
+            }
+        }
+    }
+
+    /// Closes a transaction: one of ours that counts, or none of ours, since another of its nonce does. Whoever is patient comes again where
+    /// nodes do not tell what became of a member; else nobody knows it, and no other waits for that.
     pub(super) async fn finish(
         &mut self,
         recorded: &Recorded,
         receipt: Option<&Receipt>,
+        is_patient: bool,
     ) -> Result<(), Failure> {
         let members = &recorded.members;
-        let mut shown = vec![Shown::Not; members.len()];
-        if let Some(receipt) = receipt {
-            shown = judge::shown(receipt, members, &vec![true; members.len()], self.us);
-            if shown.contains(&Shown::Either) {
-                let block = Some(receipt.block());
-                let used = fate::used(&self.chain, (self.us, MULTICALL3), members, block).await?;
-                shown = judge::shown(receipt, members, &used, self.us);
-            }
-        }
+        let shown = self.shown(members, receipt, is_patient).await?;
         let rest: Vec<Member> = members
             .iter()
             .zip(&shown)
@@ -200,14 +223,24 @@ impl<O: Outbox> Task<O> {
             .collect();
         let mut fates = Vec::new();
         if !rest.is_empty() {
-            fates = fate::fates(&self.chain, (self.us, MULTICALL3), &rest).await?;
+            fates = fate::fates(&self.chain, (self.us, MULTICALL3), &rest).await;
+        }
+        if let Some(Err(failure)) = fates.iter().find(|fate| fate.is_err()) {
+            if is_patient {
+                return Err(failure.clone().into());
+            }
+            warn!(nonce = recorded.nonce, %failure, "what became of some payments cannot be read");
         }
         let mut fates = fates.into_iter();
         let (mut outcomes, mut again) = (Vec::new(), Vec::new());
         for (member, shown) in members.iter().zip(shown) {
             let settling = match (shown, receipt) {
                 (Shown::Moved, Some(receipt)) => Some(Settling::Moved(receipt.transaction_hash)),
-                (Shown::Not, _) => fates.next().and_then(|fate| self.after(member, fate, receipt.is_some())),
+                (Shown::Not, _) => {
+                    let is_alone = members.len() == 1;
+                    let fate = fates.next().and_then(Result::ok);
+                    self.after((member, is_alone), fate, receipt.is_some())
+                }
                 _ => Some(Settling::Unknown(UNCLEAR.to_owned())),
             };
             match settling {
@@ -231,22 +264,31 @@ impl<O: Outbox> Task<O> {
         Ok(())
     }
 
-    /// What a member is answered that a transaction of ours did not move; none where it is to be tried again.
-    fn after(&mut self, member: &Member, fate: Fate, has_landed: bool) -> Option<Settling> {
+    /// What a member is answered that a transaction of ours did not move, where its fate was read; none where it is to be tried again.
+    fn after(
+        &mut self,
+        (member, is_alone): (&Member, bool),
+        fate: Option<Fate>,
+        has_landed: bool,
+    ) -> Option<Settling> {
         let failures = self.failures.get(&member.id).copied().unwrap_or(0);
-        if fate == Fate::Unused && has_landed {
+        // Whatever its call ran, it was not another's that took the gas. A plain key may have spent its money in between: it is tried again first.
+        let is_last = failures + 1 >= TRIES;
+        let is_to_blame = has_landed && (member.runs_code() || (is_alone && is_last));
+        if fate == Some(Fate::Unused) && is_to_blame {
             self.burning.note(member);
         }
-        let tries = if member.contract().is_some() { 1 } else { TRIES };
         match (fate, &member.order) {
             (_, Order::Payout { .. }) if has_landed => Some(Settling::Refused(REVERTED.to_owned())),
             // Nodes that do not agree show the same: whether it is sent again, a person decides.
             (_, Order::Payout { .. }) => Some(Settling::Refused(PASSED.to_owned())),
-            (Fate::Moved(transaction), _) => Some(Settling::Moved(transaction)),
-            (Fate::Expired, _) => Some(Settling::Refused(TIME_OVER.to_owned())),
-            (Fate::Unclear, _) => Some(Settling::Unknown(UNCLEAR.to_owned())),
-            (Fate::Unused, _) if failures + 1 < tries => None,
-            (Fate::Unused, _) => {
+            (None, _) => Some(Settling::Unknown(UNREAD.to_owned())),
+            (Some(Fate::Moved(transaction)), _) => Some(Settling::Moved(transaction)),
+            (Some(Fate::Expired), _) => Some(Settling::Refused(TIME_OVER.to_owned())),
+            (Some(Fate::Unclear), _) => Some(Settling::Unknown(UNCLEAR.to_owned())),
+            (Some(Fate::Unused), _) if is_to_blame => Some(Settling::Unknown(FAILED_ALONE.to_owned())),
+            (Some(Fate::Unused), _) if failures + 1 < TRIES => None,
+            (Some(Fate::Unused), _) => {
                 Some(Settling::Unknown("its call failed in several transactions".to_owned()))
             }
         }

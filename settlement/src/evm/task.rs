@@ -75,7 +75,7 @@ pub struct Task<O> {
     pub(super) waiting: HashMap<Arc<str>, Vec<Waiter>>,
     /// How often a member's call failed in a transaction; 0 for one that may stand in a transaction that was never sent.
     pub(super) failures: HashMap<Arc<str>, u32>,
-    /// Payers whose contracts are left alone.
+    /// Payers that are left alone.
     pub(super) burning: Burning,
     /// Until the network is looked at again.
     pause: Duration,

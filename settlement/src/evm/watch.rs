@@ -9,6 +9,10 @@ use super::{Fees, Waiter};
 use crate::chain::Depth;
 use crate::rail::Settling;
 
+/// How often a transaction is to be closed before what nodes do not tell of its members is waited for no longer: most are asked too early, and
+/// some keep too little to tell ever.
+const CLOSINGS_MAX: u32 = 5;
+
 // === impl Task ===
 
 impl<O: Outbox> Task<O> {
@@ -23,8 +27,8 @@ impl<O: Outbox> Task<O> {
                 Ok(true) => drop(self.flights.remove(place)),
                 Ok(false) => place += 1,
                 Err(failure) => {
-                    // Whatever was seen of it is looked at again.
-                    self.flights[place].seen = None;
+                    // What was seen of it stands: one that is in a block and cannot be closed yet holds up no batch.
+                    self.flights[place].look_again();
                     place += 1;
                     watched = Err(failure);
                 }
@@ -47,7 +51,10 @@ impl<O: Outbox> Task<O> {
                 return Ok(false);
             }
         };
-        self.finish(&self.flights[place].recorded.clone(), landed.as_ref()).await?;
+        let flight = &mut self.flights[place];
+        flight.closings = flight.closings.saturating_add(1);
+        let (recorded, is_patient) = (flight.recorded.clone(), flight.closings < CLOSINGS_MAX);
+        self.finish(&recorded, landed.as_ref(), is_patient).await?;
         // Somebody else sends by our key: whether a transfer may be sent is asked again before the next one is.
         self.is_unsure |= landed.is_none();
         Ok(true)

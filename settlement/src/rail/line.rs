@@ -11,15 +11,19 @@ use protocol::X402_VERSION;
 
 use super::breaker::Breaker;
 use super::funds::Funds;
+use super::head::Head;
 use super::observer::RailObserver;
 use super::pool::{Heard, Pool, Question, Queue};
 use super::settlers::Settlers;
 use super::words::{Sealed, Word, Words};
 use super::{RailError, Settling, Watched, units};
-use crate::chain::{Chain, Depth, Evidence, RpcError, Standing};
+use crate::chain::{Block, Chain, Depth, Evidence, RpcError, Standing};
 use crate::evm::{EvmSettler, Member, PATIENCE};
 use crate::facilitator::Shown;
 use crate::signed::Signed;
+
+/// How often a settlement is looked for whose facilitator says that it did not make it, and whose nonce is not used: it has hardly lied.
+const LOOKS_AFTER_A_REFUSAL: u32 = 2;
 
 /// No block was read yet.
 const NO_BLOCK: u64 = u64::MAX;
@@ -37,8 +41,10 @@ pub struct Line {
     pub(super) network: Network,
     chain: Arc<Chain>,
     settler: Settler,
-    /// How often the chain is looked at for a settlement that it does not show yet, and the pause between two looks.
-    looks: (u32, Duration),
+    /// For how long the chain is looked at for a settlement that it does not show yet, and the first pause between two looks.
+    looks: (Duration, Duration),
+    /// The last block of all, and the last that counts.
+    heads: (Head, Head),
     nodes: Mutex<Breaker>,
     last_block: AtomicU64,
     settlers: Mutex<Settlers>,
@@ -48,7 +54,8 @@ pub struct Line {
 // === impl Line ===
 
 impl Line {
-    /// A settlement that the chain does not show is looked for every `pause`, for `patience` in all; then it is unknown.
+    /// A settlement that the chain does not show is looked for after a `pause`, and after ever longer ones, for `patience` in all; then it
+    /// is unknown.
     #[must_use]
     pub fn new(
         network: Network,
@@ -56,15 +63,15 @@ impl Line {
         settler: Settler,
         (patience, pause): (Duration, Duration),
     ) -> Self {
-        let looks = patience.as_millis().checked_div(pause.as_millis()).unwrap_or_default();
-        let looks = u32::try_from(looks).unwrap_or(u32::MAX).saturating_add(1);
+        let looks = (patience, pause);
+        let heads = (Head::of(Depth::Last), Head::of(Depth::Counts));
         let (nodes, last_block) = (Mutex::new(Breaker::default()), AtomicU64::new(NO_BLOCK));
         let settlers = Mutex::new(match &settler {
             Settler::Evm(settler) => [settler.address()].into(),
             Settler::Facilitators(_) => Settlers::default(),
         });
         let words = Words::new(NonZeroU32::MIN);
-        Self { network, chain, settler, looks: (looks, pause), nodes, last_block, settlers, words }
+        Self { network, chain, settler, looks, heads, nodes, last_block, settlers, words }
     }
 
     /// So many clients may stand behind an address that asks about signatures.
@@ -203,6 +210,7 @@ impl Line {
     }
 
     async fn heard(&self, signed: &Signed, amount: Amount, heard: Heard) -> Settling {
+        let is_refused = matches!(heard, Heard::Refused(_));
         let (named, said) = match heard {
             Heard::Nobody(why) => return Settling::Unavailable(why),
             Heard::Invalid(reason) => return self.refused(signed, reason).await,
@@ -214,7 +222,7 @@ impl Line {
             }
             Heard::Unknown(unknown) => (None, unknown.to_string()),
         };
-        let settling = self.seen(signed, amount, said).await;
+        let settling = self.seen((signed, amount), said, is_refused).await;
         if let (Some(named), Settling::Moved(seen) | Settling::Shown(seen)) = (named, &settling)
             && named != seen.to_string()
         {
@@ -239,14 +247,16 @@ impl Line {
         settled.unwrap_or_else(|_| Settling::Unknown("no block shows it yet".to_owned()))
     }
 
-    /// What the last blocks show of it, looked for again and again.
-    async fn seen(&self, signed: &Signed, amount: Amount, mut said: String) -> Settling {
-        let (looks, pause) = self.looks;
+    /// What the last blocks show of it, looked for again and again: not for long where it was refused.
+    async fn seen(
+        &self,
+        (signed, amount): (&Signed, Amount),
+        mut said: String,
+        is_refused: bool,
+    ) -> Settling {
         let is_final = self.chain.is_final_at_once();
-        for look in 0..looks {
-            if look > 0 {
-                tokio::time::sleep(pause).await;
-            }
+        let (mut pauses, mut unused) = (pauses(self.looks), 0);
+        loop {
             match self.evidence(signed, amount, Depth::Last).await {
                 // The books take what the chain shows, once it counts: nobody is told of another amount before.
                 Ok(Evidence::Moved { value, .. }) if value != units(amount) => {
@@ -259,11 +269,23 @@ impl Line {
                 Ok(Evidence::Unused { at }) if is_final && at >= signed.valid_before() => {
                     return Settling::Refused("expired".to_owned());
                 }
-                Ok(Evidence::Unused { .. }) => {}
+                Ok(Evidence::Unused { .. }) => {
+                    unused += 1;
+                    if is_refused && unused >= LOOKS_AFTER_A_REFUSAL {
+                        break;
+                    }
+                }
                 Err(error) => said = error.to_string(),
             }
+            let Some(pause) = pauses.next() else { break };
+            tokio::time::sleep(pause).await;
         }
         Settling::Unknown(said)
+    }
+
+    /// The last block of all.
+    pub(super) async fn last(&self) -> Result<Block, RpcError> {
+        self.heads.0.get(&self.chain).await
     }
 
     /// What became of a payment of which so much was asked for, by the chain alone.
@@ -273,8 +295,12 @@ impl Line {
         amount: Amount,
         depth: Depth,
     ) -> Result<Evidence, RpcError> {
+        let until = match depth {
+            Depth::Last => self.last().await?,
+            Depth::Counts => self.heads.1.get(&self.chain).await?,
+        };
         let asked = (signed.transfer(), units(amount));
-        self.chain.look(signed.token, asked, signed.since_block, depth).await
+        self.chain.look_until(signed.token, asked, (signed.since_block, until)).await
     }
 
     /// Whether the nonce of a payment is used, however shallow.
@@ -300,5 +326,30 @@ impl Line {
             observer.nodes(&self.network.id, read.is_ok());
         }
         Ok(read?)
+    }
+}
+
+/// Each half as long again as the one before: what is not shown at once takes long, and nodes have others to answer.
+fn pauses((patience, first): (Duration, Duration)) -> impl Iterator<Item = Duration> {
+    let (mut left, mut next) = (patience, first);
+    std::iter::from_fn(move || {
+        let pause = next.min(left);
+        left = left.saturating_sub(pause);
+        next = next.saturating_add(next / 2);
+        (!pause.is_zero()).then_some(pause)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_settlement_is_looked_for_ever_less_often_for_as_long_as_anybody_waits() {
+        let (patience, first) = (Duration::from_secs(20), Duration::from_millis(250));
+        let all: Vec<Duration> = pauses((patience, first)).collect();
+        assert_eq!((all[0], all[1]), (first, Duration::from_millis(375)));
+        assert_eq!((all.len(), all.iter().sum()), (10, patience));
+        assert_eq!(pauses((Duration::ZERO, first)).count(), 0);
     }
 }

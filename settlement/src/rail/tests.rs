@@ -210,7 +210,7 @@ pub(crate) fn moved(nonce: u8) -> Settling {
 // === impl State ===
 
 impl State {
-    fn answer(&self, question: &Value) -> Value {
+    pub(crate) fn answer(&self, question: &Value) -> Value {
         let parameters = &question["params"];
         let result = match question["method"].as_str().unwrap() {
             "eth_blockNumber" => json!(format!("{:#x}", self.block)),

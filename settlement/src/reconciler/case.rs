@@ -14,6 +14,9 @@ use crate::signed::Signed;
 /// Seconds that a payment must have left to be handed to a settler: facilitators refuse less.
 const TIME_LEFT_MIN: u64 = 6;
 
+/// The same beside what the last block's own time says, in seconds: of a slow network it may be so old.
+const TIME_LEFT_THERE_MIN: u64 = TIME_LEFT_MIN + 12;
+
 /// What is known of a payment now.
 enum Case {
     /// So many units moved, and what the books are told of that.
@@ -91,7 +94,7 @@ impl Shared {
             _ => {}
         }
         let was_asked = last.is_some() || open.seen.is_some() || self.known.lock().was_asked(&open.payment);
-        if open.intent.settle == Settle::Deferred && !was_asked && self.has_time(signed) {
+        if open.intent.settle == Settle::Deferred && !was_asked && self.has_time(signed).await {
             self.ask(open, signed).await
         } else {
             self.follow(open, signed, true).await
@@ -119,7 +122,7 @@ impl Shared {
             Evidence::Unused { .. } => {}
         }
         // It may stand in a block that does not count yet; one that is taken back lets it go out again (case D13).
-        let is_free = may_ask && self.has_time(signed) && self.rail.is_used(signed).await == Ok(false);
+        let is_free = may_ask && self.has_time(signed).await && self.rail.is_used(signed).await == Ok(false);
         if is_free { self.ask(open, signed).await } else { Case::Open }
     }
 
@@ -171,9 +174,11 @@ impl Shared {
         }
     }
 
-    fn has_time(&self, signed: &Signed) -> bool {
-        let now = self.rail.now().seconds().unsigned_abs();
-        signed.valid_before() > now.saturating_add(TIME_LEFT_MIN)
+    /// Whether it can be settled still, by our clock or by the chain's own time: where ours is ahead, it is not to cost an honest payer's word.
+    async fn has_time(&self, signed: &Signed) -> bool {
+        let has_left = |now: u64, least: u64| signed.valid_before() > now.saturating_add(least);
+        has_left(self.rail.now().seconds().unsigned_abs(), TIME_LEFT_MIN)
+            || self.rail.time_there(signed).await.is_ok_and(|there| has_left(there, TIME_LEFT_THERE_MIN))
     }
 
     fn written(&self, open: &OpenIntent, closed: Closed, written: Result<(), LedgerError>) {

@@ -14,7 +14,7 @@ use super::open::{Both, transaction_of};
 use crate::Rail;
 use crate::comparison::{self, Comparison, Difference, Way, compare, write_down};
 use crate::duty::Duty;
-use crate::mock::Act;
+use crate::mock::{Act, Call};
 use crate::rail::tests::{NETWORK, price, transaction};
 
 /// Whatever is written down twice is written down once, and differs no more.
@@ -99,6 +99,62 @@ async fn what_the_chain_shows_otherwise_than_the_books_is_found() {
         "what was written off and arrived is earned; what is missing is owed"
     );
     drop(held);
+    both.house.finish().await;
+}
+
+/// How often the node was asked this.
+fn asked(both: &Both, method: &str) -> usize {
+    let calls = both.world.node.calls();
+    calls.iter().filter(|call| call.body.as_ref().is_some_and(|body| body["method"] == method)).count()
+}
+
+#[tokio::test]
+async fn many_are_compared_at_once_with_a_block_that_is_read_once_and_again_is_looked_at_what_differed() {
+    let mut both = Both::new().await;
+    for nonce in 1..=20 {
+        both.captured(nonce, Settle::Deferred).await;
+        if nonce % 5 == 0 {
+            both.round().await;
+        }
+    }
+    both.later(3);
+    both.round().await;
+    both.world.chain.lock().used.remove(&B256::repeat_byte(2));
+    let (ledger, rail) = (both.house.ledger.clone(), both.world.rail.clone());
+    let (gate, chain) = (Arc::new(Semaphore::new(0)), Arc::clone(&both.world.chain));
+    let (opened, waiting) = (Arc::clone(&gate), Arc::new(Semaphore::new(0)));
+    let came = Arc::clone(&waiting);
+    both.world.node.does(Act::By(Arc::new(move |call: &Call| {
+        let question = call.body.clone().unwrap();
+        let answer = Act::Answer(200, chain.lock().answer(&question).to_string());
+        if question["method"] != "eth_getTransactionReceipt" {
+            return answer;
+        }
+        came.add_permits(1);
+        Act::When(Arc::clone(&opened), Box::new(answer))
+    })));
+    let before = asked(&both, "eth_getBlockByNumber");
+    let all_wait = async {
+        let came = tokio::time::timeout(Duration::from_secs(15), waiting.acquire_many(20)).await;
+        gate.add_permits(1);
+        assert!(came.is_ok(), "one waits for another");
+    };
+    let from = ledger.time().plus(-3_600_000);
+    let (found, ()) = tokio::join!(compare(&ledger, &rail), all_wait);
+    let mut found = found.unwrap();
+    assert_eq!((found.compared, found.differences.len()), (20, 1));
+    assert_eq!(asked(&both, "eth_getBlockByNumber") - before, 1);
+
+    // A look that takes longer than comparisons reach back.
+    both.later(4 * 3_600);
+    assert_eq!(compare(&ledger, &rail).await.unwrap().compared, 0);
+    let before = asked(&both, "eth_getTransactionReceipt");
+    comparison::again(&ledger, &rail, from, &mut found).await.unwrap();
+    assert_eq!((found.compared, found.differences.len()), (20, 1));
+    assert_eq!(asked(&both, "eth_getTransactionReceipt") - before, 1);
+    both.world.chain.lock().use_up(B256::repeat_byte(2), true);
+    comparison::again(&ledger, &rail, from, &mut found).await.unwrap();
+    assert_eq!(found.differences, []);
     both.house.finish().await;
 }
 

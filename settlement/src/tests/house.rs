@@ -36,7 +36,7 @@ pub(super) struct House {
 pub(super) struct Hands(AtomicI64);
 
 /// With whom, on which terms.
-type Agreed = Vec<(Arc<str>, SettlementTerms)>;
+pub(super) type Agreed = Vec<(Arc<str>, SettlementTerms)>;
 
 pub(super) struct Terms(pub(super) Mutex<Result<Agreed, TermsError>>);
 
@@ -202,6 +202,11 @@ impl Clock for Hands {
 impl TermsSource for Terms {
     async fn terms(&self) -> Result<Agreed, TermsError> {
         self.0.lock().clone()
+    }
+
+    async fn terms_of(&self, provider: &str) -> Result<Option<SettlementTerms>, TermsError> {
+        let all = self.terms().await?;
+        Ok(all.into_iter().find(|(name, _)| **name == *provider).map(|(_, terms)| terms))
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::{PayoutDestination, Schedule};
-use ledger::{LedgerError, Page};
+use domain::{PayoutDestination, Schedule, SettlementRules, UnixMillis};
+use ledger::{LedgerError, Page, Position, Settlement};
 
-use super::house::{HOUR, House, NOON, amount, continuous, pay, wallet};
-use crate::{SettlementError, TermsError, Unwatched, Worker, asked};
+use super::house::{Agreed, HOUR, House, NOON, Terms, amount, continuous, pay, wallet};
+use crate::{SettlementError, TermsError, Unwatched, Watcher, Worker, asked};
 
 fn worker(house: &House) -> Worker<ledger::Ledger> {
     Worker::new(house.ledger.clone(), house.terms.clone(), house.seen.clone())
@@ -181,5 +181,44 @@ async fn two_workers_beside_payments_and_refunds_settle_everything_once() {
     let earned: i64 = (1..=40).map(|units| units - units / 10).sum::<i64>() * 4;
     let back: i64 = (1..=40).step_by(5).map(|units| units - units / 10).sum::<i64>() * 4;
     assert_eq!(net + position.net, earned - back);
+    house.finish().await;
+}
+
+/// Somebody who changes the terms while a provider is looked at.
+struct Meanwhile {
+    terms: Arc<Terms>,
+    change: fn(&mut Agreed),
+}
+
+impl Watcher for Meanwhile {
+    fn looked(&self, _: &Position, _: &SettlementRules, _: UnixMillis) {
+        (self.change)(self.terms.0.lock().as_mut().unwrap());
+    }
+
+    fn finished(&self) {}
+
+    fn settled(&self, _: &Settlement) {}
+
+    fn failed(&self, _: Option<&str>, _: &SettlementError) {}
+}
+
+#[tokio::test]
+async fn who_is_suspended_while_its_sums_are_read_is_left_alone_and_what_goes_elsewhere_by_then_goes_there() {
+    let house = House::new(continuous()).await;
+    house.pay("acme", 1_000).await;
+    house.clock.set(NOON + HOUR);
+    let round = async |change: fn(&mut Agreed)| {
+        let meanwhile = Arc::new(Meanwhile { terms: house.terms.clone(), change });
+        let round = Worker::new(house.ledger.clone(), house.terms.clone(), meanwhile).round().await;
+        assert_eq!(round.failed, []);
+        round.settled
+    };
+    assert_eq!(round(Vec::clear).await, []);
+    *house.terms.0.lock() = Ok(vec![("acme".into(), continuous())]);
+    let other = || PayoutDestination::Manual("another bank".to_owned());
+    let settled =
+        round(|terms| terms[0].1.destination = PayoutDestination::Manual("another bank".to_owned())).await;
+    let payout = house.ledger.payout(settled[0].payout).await.unwrap().unwrap();
+    assert_eq!(payout.destination, other());
     house.finish().await;
 }

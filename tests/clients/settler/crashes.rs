@@ -241,6 +241,7 @@ async fn transactions_that_are_on_their_way_together_have_nonces_of_their_own() 
             amount: "100".parse().expect("a number"),
         },
         since_block: 0,
+        has_code: false,
     };
     let asked: Vec<_> = (0..3).map(|number| settler.ask(payout(number))).collect();
     let all = async || (outbox.open().len() == 3).then_some(());

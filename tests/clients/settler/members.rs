@@ -115,6 +115,7 @@ async fn a_transfer_of_our_own_is_made_once() {
             amount: amount.parse().expect("a number"),
         },
         since_block: 0,
+        has_code: false,
     };
     assert_eq!(settler.settle(payout("pyo_0", "1")).await, Settling::Refused("balance".to_owned()));
     network.fund(settler.handle.address(), 10_000).await;

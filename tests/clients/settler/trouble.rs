@@ -37,11 +37,12 @@ async fn one_that_takes_all_the_gas_is_found_out_and_those_after_it_are_not_blam
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_takes_all_the_gas_in_the_block_costs_the_others_no_more_than_a_transaction_of_their_own() {
     let network = Network::start().await;
-    let payers = network.payers(3, 5_000).await;
+    let payers = network.payers(4, 5_000).await;
+    let (burner, honest) = (&payers[3], &payers[..3]);
     let outbox = Memory::default();
     let settler = Settler::start_with(&network, &outbox, 0, gathering());
-    let mut members = vec![burning(&network, &payers[0], BURNS_IN_BLOCKS).await];
-    members.extend(payers.iter().map(|payer| member(payer, &offer())));
+    let mut members = vec![burning(&network, burner, BURNS_IN_BLOCKS).await];
+    members.extend(honest.iter().map(|payer| member(payer, &offer())));
     let settled = settler.settle_all(members).await;
     assert!(matches!(settled[0], Settling::Unknown(_)), "{settled:?}");
     for settled in &settled[1..] {
@@ -49,6 +50,11 @@ async fn one_that_takes_all_the_gas_in_the_block_costs_the_others_no_more_than_a
     }
     assert_eq!(network.received(recipient()).await.len(), 3);
     assert_eq!(network.balance(recipient()).await, 3_000);
+    // That its own call failed was seen once it went alone: nothing is sent for its payer for a while.
+    assert_eq!(outbox.closed().len(), 1 + 4);
+    let left_alone = settler.settle(member(burner, &offer())).await;
+    assert!(matches!(&left_alone, Settling::Unknown(why) if why.contains("a while ago")), "{left_alone:?}");
+    transaction(&settler.settle(member(&honest[0], &offer())).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

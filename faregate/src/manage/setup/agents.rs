@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::of_agent;
 use super::lists;
-use super::plan::{Call, Plan, Thing, change};
+use super::plan::{Call, Plan, Thing, change, freezing, frozen_by_owner};
 use super::value::{Dollars, Moment, Signer, shown, table};
 use super::wallets::Known as KnownWallet;
 use crate::clock::SystemClock;
@@ -36,6 +36,7 @@ pub(super) struct Agent {
     owner: Option<String>,
     wallet: Option<String>,
     frozen: Option<bool>,
+    frozen_by_owner: Option<bool>,
     signers: Option<Vec<Signer>>,
     per_request: Option<Dollars>,
     per_hour: Option<Dollars>,
@@ -167,6 +168,7 @@ impl Agent {
     /// As the API shows one; its wallet is the id.
     fn of(view: &Value) -> anyhow::Result<Self> {
         let mut members = shown(view, &OWN);
+        members.extend(frozen_by_owner(view).map(|by| ("frozen_by_owner".to_owned(), by.into())));
         members.extend(shown(&view["policy"], &POLICY));
         Ok(serde_json::from_value(members.into())?)
     }
@@ -191,7 +193,7 @@ impl Agent {
             Call::new(Method::POST, "/v1/agents").body(body).wallet(self.wallet.as_ref()).makes(thing);
         let mut calls = vec![create];
         if self.frozen == Some(true) {
-            calls.push(Call::new(Method::POST, "/v1/agents/{}/freeze").about(thing));
+            calls.push(freezing("agents", true, self.frozen_by_owner).about(thing));
         }
         calls.extend(self.signers.iter().flatten().map(|signer| sign(thing, *signer)));
         Ok(calls)
@@ -221,8 +223,7 @@ impl Agent {
             places.push("/policy");
         }
         if let Some(frozen) = self.frozen.filter(|frozen| Some(*frozen) != there.frozen) {
-            let verb = if frozen { "freeze" } else { "thaw" };
-            calls.push(Call::new(Method::POST, format!("/v1/agents/{{}}/{verb}")).about(thing));
+            calls.push(freezing("agents", frozen, self.frozen_by_owner).about(thing));
             places.push("/frozen");
         }
         if let Some(wanted) = &self.signers {

@@ -85,6 +85,21 @@ pub(super) fn change(kind: &str, name: &str, change: &str, places: &[&str]) -> V
     json!({ "kind": kind, "name": name, "change": change, "differences": differences })
 }
 
+/// Freezes or thaws one of these. What its owner froze elsewhere stays the owner's to thaw.
+pub(super) fn freezing(kind: &str, frozen: bool, by_owner: Option<bool>) -> Call {
+    let verb = match (frozen, by_owner) {
+        (true, Some(true)) => "freeze?as_owner=true",
+        (true, _) => "freeze",
+        (false, _) => "thaw",
+    };
+    Call::new(Method::POST, format!("/v1/{kind}/{{}}/{verb}"))
+}
+
+/// True of what its owner froze, as the API shows it.
+pub(super) fn frozen_by_owner(view: &Value) -> Option<bool> {
+    (view["frozen"] == true && view["frozen_by_operator"] == false).then_some(true)
+}
+
 async fn send(api: &Api, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
     let key = if method == Method::POST { Some(format!("cli-{}", random::hex()?)) } else { None };
     let input = Input { body, idempotency_key: key, ..Input::of(method, path, Vec::new()) };

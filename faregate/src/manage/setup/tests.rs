@@ -18,6 +18,7 @@ wallet = "lab (2)"
 name = "reader"
 expires_at = "2099-01-01T00:00:00.000Z"
 frozen = true
+frozen_by_owner = true
 limits = [{ amount = "$0.50", per = "hour", scope = "route:tiles" }]
 per_day = "$1.00"
 routes = []

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::lists;
-use super::plan::{Call, Plan, Thing, change};
+use super::plan::{Call, Plan, Thing, change, freezing};
 use super::value::{shown, table};
 use crate::manage::Api;
 
@@ -25,6 +25,7 @@ pub(super) struct Wallet {
     label: Option<String>,
     owner: Option<String>,
     frozen: Option<bool>,
+    frozen_by_owner: Option<bool>,
     alerts: Option<BTreeSet<Threshold>>,
 }
 
@@ -43,6 +44,7 @@ pub(super) struct Known {
     name: String,
     owner: Option<String>,
     frozen: bool,
+    frozen_by_owner: Option<bool>,
     /// With the alert's id.
     alerts: Vec<(Threshold, String)>,
 }
@@ -53,6 +55,7 @@ struct Row {
     name: String,
     owner: Option<String>,
     frozen: bool,
+    frozen_by_operator: Option<bool>,
 }
 
 /// All wallets, by name, owner and age.
@@ -67,11 +70,12 @@ pub(super) async fn read(api: &Api) -> anyhow::Result<Vec<Known>> {
         alerts.entry(text("wallet")).or_default().push((Threshold::of(&alert)?, text("id")));
     }
     let mut labels = HashSet::new();
-    let known = rows.into_iter().map(|Row { id, name, owner, frozen }| {
+    let known = rows.into_iter().map(|Row { id, name, owner, frozen, frozen_by_operator }| {
         let numbered = (2_u64..).map(|number| format!("{name} ({number})"));
         let label = std::iter::once(name.clone()).chain(numbered).find(|label| labels.insert(label.clone()));
         let alerts = alerts.remove(&id).unwrap_or_default();
-        Known { id, label: label.unwrap_or_default(), name, owner, frozen, alerts }
+        let frozen_by_owner = (frozen && frozen_by_operator == Some(false)).then_some(true);
+        Known { id, label: label.unwrap_or_default(), name, owner, frozen, frozen_by_owner, alerts }
     });
     Ok(known.collect())
 }
@@ -122,7 +126,7 @@ impl Wallet {
         let body = json!({ "name": self.name, "owner": self.owner });
         let mut calls = vec![Call::new(Method::POST, "/v1/wallets").body(body).makes(thing)];
         if self.frozen == Some(true) {
-            calls.push(Call::new(Method::POST, "/v1/wallets/{}/freeze").about(thing));
+            calls.push(freezing("wallets", true, self.frozen_by_owner).about(thing));
         }
         calls.extend(self.alerts.iter().flatten().map(|threshold| alert(thing, *threshold)));
         calls
@@ -131,8 +135,7 @@ impl Wallet {
     fn changes(&self, known: &Known, thing: &Thing) -> (Vec<Call>, Vec<&'static str>) {
         let (mut calls, mut places) = (Vec::new(), Vec::new());
         if let Some(frozen) = self.frozen.filter(|frozen| *frozen != known.frozen) {
-            let verb = if frozen { "freeze" } else { "thaw" };
-            calls.push(Call::new(Method::POST, format!("/v1/wallets/{{}}/{verb}")).about(thing));
+            calls.push(freezing("wallets", frozen, self.frozen_by_owner).about(thing));
             places.push("/frozen");
         }
         if let Some(wanted) = &self.alerts {
@@ -159,6 +162,7 @@ impl Known {
             label: (self.label != self.name).then(|| self.label.clone()),
             owner: self.owner.clone(),
             frozen: Some(self.frozen),
+            frozen_by_owner: self.frozen_by_owner,
             alerts: Some(self.alerts.iter().map(|(threshold, _)| *threshold).collect()),
         }
     }

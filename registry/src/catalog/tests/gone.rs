@@ -3,10 +3,11 @@
 use domain::PayoutDestination;
 
 use super::*;
+use crate::Config;
 use crate::api_key::{NewApiKey, Role};
 use crate::journal::Tenant;
 use crate::payout::PayoutDestinations;
-use crate::registry::tests::OPERATOR;
+use crate::registry::tests::{OPERATOR, TestClock};
 use crate::webhook::{Disabled, NewWebhook};
 
 async fn key_of(registry: &Registry, provider: &str) -> crate::ApiKey {
@@ -63,4 +64,34 @@ async fn who_takes_the_name_of_a_provider_that_is_gone_gets_neither_its_keys_nor
     let count = |kind: &str| told.iter().filter(|told| told.starts_with(kind)).count();
     assert_eq!(count("api_key.revoked"), 2, "{told:?}");
     assert_eq!(count("provider.payout_destination_changed"), 4, "{told:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_lets_go_of_a_provider_that_has_something_is_refused_unless_it_is_meant() {
+    let place = Place::new();
+    let (registry, _) = opened(&place).await;
+    registry.apply(&file(&[]), registry.now()).await.unwrap();
+    let without = Config { data: place.database.clone(), ..config("") };
+    let tried = async |meant| registry.try_apply(&without.catalog, registry.now(), meant).await;
+    let checked = async || Registry::try_file(&without, TestClock::new()).await;
+    assert!(tried(false).await.is_ok() && checked().await.is_ok(), "it has nothing");
+    let key = key_of(&registry, "filed").await;
+    for destination in [false, true] {
+        if destination {
+            registry.revoke_api_key(&OPERATOR, key.id()).await.unwrap();
+            let destination = PayoutDestination::Manual("IBAN".to_owned());
+            registry.set_payout_destination(&OPERATOR, "filed", destination).await.unwrap();
+        }
+        let refused = tried(false).await.unwrap_err();
+        let RegistryError::Parting(lost) = &refused else { panic!("{refused}") };
+        let keys = usize::from(!destination);
+        let lost_by =
+            Parting { provider: "filed".to_owned(), keys, webhooks: 0, has_destination: destination };
+        assert_eq!(lost, &[lost_by]);
+        let told: Vec<_> = checked().await.unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(told, [refused.to_string()]);
+        assert!(tried(true).await.is_ok());
+        assert!(registry.provider("filed").is_some(), "it was only tried");
+    }
+    assert!(registry.try_apply(&file(&[]), registry.now(), false).await.is_ok());
 }

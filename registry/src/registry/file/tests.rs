@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::agent::{NewAgent, NewKey};
+use crate::journal::Filter;
 use crate::registry::tests::{OPERATOR, Place, TestClock, agents, config, open, operator};
 use crate::{AgentKey, Config};
 
@@ -159,4 +160,75 @@ async fn all_that_stands_in_a_files_way_is_told_at_once() {
         (Some(12), "providers[1].routes[0].name"),
     ];
     assert_eq!(told, expected.map(|(line, key)| (line, key.to_owned())));
+}
+
+#[tokio::test]
+async fn what_the_file_gives_and_takes_of_signers_and_keys_is_in_the_audit_log() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    let (key, other) =
+        (AgentKey::generate(registry.now(), [5; 42]), AgentKey::generate(registry.now(), [6; 42]));
+    let text = |signer: u8, key: &AgentKey, limit: &str| {
+        let (signer, hash) = (Address::repeat_byte(signer), key.hash());
+        format!(
+            "[[agents]]\nname = \"x\"\nsigners = [\"{signer}\"]\nkeys = [{{ hash = \"{hash}\", per_request = \"{limit}\" }}]\n"
+        )
+    };
+    let mut seen = 0;
+    let mut changed = async |text: &str| {
+        registry.upsert_agents(&agents(text)).await.unwrap();
+        let mut changes = registry.changes(None, 100, &Filter::default()).await.unwrap();
+        changes.retain(|change| change.seq > seen);
+        seen += changes.len() as u64;
+        changes.reverse();
+        assert!(changes.iter().all(|change| change.actor_kind == "file" && change.before != change.after));
+        changes.into_iter().map(|change| (change.action, change.subject)).collect::<Vec<_>>()
+    };
+    let first = changed(&text(1, &key, "$1")).await;
+    let id = registry.agent_named("x").await.unwrap().unwrap().id.to_string();
+    let (key_id, other_id) = (key.id().to_string(), other.id().to_string());
+    let told = |changes: &[(&str, &str)]| {
+        changes.iter().map(|(action, subject)| (action.to_string(), subject.to_string())).collect::<Vec<_>>()
+    };
+    let made = [("agent.created", &*id), ("signer.added", &id), ("agent_key.created", &key_id)];
+    assert_eq!(first[1..], told(&made));
+    assert_eq!(first[0].0, "wallet.created");
+    assert_eq!(changed(&text(1, &key, "$1")).await, []);
+    assert_eq!(changed(&text(1, &key, "$2")).await, told(&[("agent_key.updated", &key_id)]));
+    let moved = [
+        ("signer.removed", &*id),
+        ("agent_key.revoked", &key_id),
+        ("signer.added", &id),
+        ("agent_key.created", &other_id),
+    ];
+    assert_eq!(changed(&text(2, &other, "$2")).await, told(&moved));
+    let gone = [("signer.removed", &*id), ("agent_key.revoked", &other_id)];
+    assert_eq!(changed("").await, told(&gone));
+}
+
+#[tokio::test]
+async fn a_key_of_the_file_that_was_rotated_does_not_come_back() {
+    let (place, clock) = (Place::new(), TestClock::new());
+    let registry = open(&place, &clock).await;
+    let key = AgentKey::generate(registry.now(), [5; 42]);
+    let text = |limit: &str| {
+        format!("[[agents]]\nname = \"x\"\nper_day = \"{limit}\"\nkeys = [{{ hash = \"{}\" }}]\n", key.hash())
+    };
+    let agent = registry.upsert_agents(&agents(&text("$5"))).await.unwrap().remove(0);
+    let (_, end) = registry.rotate_key(&OPERATOR, agent.id, key.id(), 60_000).await.unwrap();
+    let changed = registry.upsert_agents(&agents(&text("$6"))).await.unwrap().remove(0);
+    let old = changed.keys.iter().find(|grant| grant.id == key.id()).unwrap();
+    assert_eq!((changed.keys.len(), old.expires_at), (2, Some(end)));
+
+    // Nor once it is forgotten, which the next key does after a time, or the file.
+    clock.advance(crate::agent::ENDED_KEY_MS + 120_000);
+    registry.add_key(&OPERATOR, agent.id, NewKey::default()).await.unwrap();
+    assert_eq!(refused(&registry, &place, &text("$7")).await.len(), 1);
+    let next = AgentKey::generate(registry.now(), [6; 42]);
+    let with =
+        |key: &AgentKey| format!("[[agents]]\nname = \"y\"\nkeys = [{{ hash = \"{}\" }}]\n", key.hash());
+    let agent = registry.upsert_agents(&agents(&with(&next))).await.unwrap().remove(0);
+    registry.rotate_key(&OPERATOR, agent.id, next.id(), 0).await.unwrap();
+    registry.upsert_agents(&[]).await.unwrap();
+    assert_eq!(refused(&registry, &place, &with(&next)).await.len(), 1);
 }

@@ -138,12 +138,17 @@ pub(crate) async fn last_position(session: &mut Session<'_>) -> Result<u64, Stor
     number(position)
 }
 
-/// Deletes old events.
-pub(crate) async fn delete_events(session: &mut Session<'_>, before: UnixMillis) -> Result<u64, StoreError> {
+/// Deletes old events among the first `limit` of the log; how many.
+pub(crate) async fn delete_events(
+    session: &mut Session<'_>,
+    before: UnixMillis,
+    limit: u32,
+) -> Result<u64, StoreError> {
     // By position, so that the log loses its beginning and nothing in between; all of it where nothing is newer.
-    const SQL: &str = "delete from event where position <
-         coalesce((select min(position) from event where at >= $1), (select position + 1 from journal))";
-    execute!(session, sqlx::query(SQL).bind(before.0))
+    const SQL: &str = "with first as (select position, at from event order by position limit $2)
+         delete from event where position < coalesce(
+         (select min(position) from first where at >= $1), (select max(position) + 1 from first))";
+    execute!(session, sqlx::query(SQL).bind(before.0).bind(i64::from(limit)))
 }
 
 // === impl EventRow ===

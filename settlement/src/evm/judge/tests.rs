@@ -29,7 +29,7 @@ fn permit(payer: u8, nonce: u64) -> Member {
         amount,
         signer: Signer::Key,
     };
-    Member { id: format!("{payer} {nonce}").into(), order, since_block: 0 }
+    Member { id: format!("{payer} {nonce}").into(), order, since_block: 0, has_code: false }
 }
 
 fn log(address: Address, event: &impl SolEvent) -> Value {
@@ -82,7 +82,7 @@ fn of_permits_that_are_alike_those_were_moved_whose_nonces_are_used() {
 #[test]
 fn our_own_transfer_was_made_where_the_token_says_so() {
     let order = Order::Payout { token: TOKEN, to: PAYEE, amount: U256::from(7) };
-    let payout = [(Member { id: "pyo".into(), order, since_block: 0 }, false)];
+    let payout = [(Member { id: "pyo".into(), order, since_block: 0, has_code: false }, false)];
     assert_eq!(judged("0x1", &[moved(3, 7)], &payout), [Shown::Moved]);
     assert_eq!(judged("0x1", &[moved(4, 7)], &payout), [Shown::Not]);
     assert_eq!(judged("0x0", &[moved(3, 7)], &payout), [Shown::Not]);

@@ -41,6 +41,6 @@ async fn a_payment_whose_nonce_is_used_by_nothing_that_is_shown_may_have_moved()
     let mut answered = task.queued(payment("pay"));
     let recorded = Recorded { nonce: 0, members: task.queue.drain(..).collect(), versions: Vec::new() };
     task.flights.push(Flight::sent(recorded.clone(), false, 0));
-    task.finish(&recorded, None).await.unwrap();
+    task.finish(&recorded, None, true).await.unwrap();
     assert!(is_unknown(&mut answered), "after another transaction took its place");
 }

@@ -15,7 +15,7 @@ async fn what_another_sender_closed_is_told_as_that_one_closed_it() {
     let over = [("out/0".into(), Over::Moved(MOVED))].into();
     *outbox.0.lock() = Standing { over, refuses: true, ..Standing::default() };
     // To this one it seems that something else took the nonce.
-    assert!(task.finish(&recorded, None).await.is_err());
+    assert!(task.finish(&recorded, None, true).await.is_err());
     assert!(answered.try_recv().is_err(), "it knows less than whoever closed it");
     task.dispatch().await.unwrap();
     assert_eq!(answered.try_recv(), Ok(Settling::Moved(MOVED)));

@@ -141,6 +141,17 @@ async fn d10_who_was_asked_to_settle_and_says_no_may_still_do_it() {
     let world = World::new(1).await;
     world.facilitators[0].does(settling(|_| refusal("insufficient_funds")));
     assert!(is_unknown(&world.settle(1).await), "a fresh 402 would have its payer pay twice");
+    let reads = || {
+        let calls = world.node.calls();
+        calls
+            .iter()
+            .filter(|call| call.body.as_ref().is_some_and(|body| body["method"] == "eth_call"))
+            .count()
+    };
+    assert_eq!(reads(), 2, "it is not looked for as long as one that may have been made");
+    world.facilitators[0].does(settling(|_| Act::Answer(500, "{}".to_owned())));
+    assert!(is_unknown(&world.settle(2).await));
+    assert_eq!(reads(), 2 + 3);
 }
 
 #[tokio::test]
