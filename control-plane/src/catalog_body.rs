@@ -105,7 +105,7 @@ pub(crate) struct RouteBody {
     offer_order: Option<String>,
     /// `never` or `safe`.
     retry: Option<String>,
-    /// Statuses that are charged, instead of 2xx, 101 and 304.
+    /// Statuses that are charged, instead of 2xx, 101 and 304; with 200 comes 206.
     charge_on: Option<Vec<u16>>,
 }
 
@@ -188,7 +188,7 @@ pub(crate) struct RoutePatch {
     offer_order: Option<String>,
     /// `never` or `safe`.
     retry: Option<String>,
-    /// Statuses that are charged, instead of 2xx, 101 and 304.
+    /// Statuses that are charged, instead of 2xx, 101 and 304; with 200 comes 206.
     charge_on: Option<Vec<u16>>,
 }
 

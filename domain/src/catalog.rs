@@ -219,7 +219,7 @@ pub enum Capture {
 /// The statuses of the upstream that are charged. The default: 2xx, 101 and 304.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChargeOn {
-    /// Charged instead of the default list, where set.
+    /// Charged instead of the default list, where set; with 200 comes 206.
     pub statuses: Option<Vec<u16>>,
 }
 
@@ -305,6 +305,12 @@ impl Catalog {
         self.providers.get(id.0 as usize)
     }
 
+    /// The methods that a path is answered for; none where it is for any, or for none.
+    #[must_use]
+    pub fn methods(&self, host: &str, path: &CanonicalPath) -> Vec<String> {
+        self.router.methods(host, path)
+    }
+
     /// The route that answers a request. `host` is lower case, without its port.
     #[must_use]
     pub fn find(&self, host: &str, method: &str, path: &CanonicalPath) -> Option<RouteId> {
@@ -347,11 +353,12 @@ impl Route {
 // === impl ChargeOn ===
 
 impl ChargeOn {
-    /// Whether an upstream's answer with this status was a delivery.
+    /// Whether an upstream's answer with this status was a delivery. A part (206) counts wherever the whole does: a client may ask for
+    /// all of it as one part (RFC 9110 section 14.2).
     #[must_use]
     pub fn charges(&self, status: u16) -> bool {
         match &self.statuses {
-            Some(list) => list.contains(&status),
+            Some(list) => list.contains(&status) || (status == 206 && list.contains(&200)),
             None => matches!(status, 101 | 200..=299 | 304),
         }
     }

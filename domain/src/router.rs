@@ -112,8 +112,11 @@ impl Router {
         let table = self.hosts.get(host).unwrap_or(&self.every_host);
         let parts: Vec<&str> = path.segments().collect();
         let found = table.exact.find(&parts, &|leaf| leaf.methods.accept(method))?;
-        let respelled = table.priced_spelling(method, path).is_some_and(|priced| priced != found.route);
-        if respelled || table.is_priced_for_other_methods(&parts, found) { None } else { Some(found.route) }
+        if table.is_priced_spelling(method, path, found) || table.is_priced_for_other_methods(&parts, found) {
+            None
+        } else {
+            Some(found.route)
+        }
     }
 
     /// The methods that a path is answered for where it is not for any; none where no route has it.
@@ -161,23 +164,36 @@ impl Table {
         Ok(())
     }
 
-    /// The priced route that this path reaches only when case, escapes or a trailing slash are ignored.
-    fn priced_spelling(&self, method: &str, path: &CanonicalPath) -> Option<RouteId> {
+    /// Whether this path reaches another route, a priced one, when case, escapes and a trailing slash are ignored. Where a free route for
+    /// any method was found, one that is priced for another method counts too, as in [`Self::is_priced_for_other_methods`].
+    fn is_priced_spelling(&self, method: &str, path: &CanonicalPath, found: &Leaf) -> bool {
         let folded = path.folded();
         let parts: Vec<&str> = folded[1..].split('/').collect();
-        let priced = self.folded.find(&parts, &|leaf| leaf.methods.accept(method))?;
-        (!priced.pattern.matches(path)).then_some(priced.route)
+        let reaches = |accepts: &dyn Fn(&Leaf) -> bool| {
+            let priced = self.folded.find(&parts, accepts).filter(|leaf| !leaf.pattern.matches(path));
+            priced.is_some_and(|leaf| leaf.route != found.route)
+        };
+        reaches(&|leaf| leaf.methods.accept(method)) || (found.is_free_for_any() && reaches(&|_| true))
     }
 
     /// Whether a free route for any method stands in for a more specific one that is priced, only for other methods:
     /// many servers answer POST as they answer GET. A free route that names the method was meant.
     fn is_priced_for_other_methods(&self, parts: &[&str], found: &Leaf) -> bool {
-        if found.priced || found.methods != Methods::Any {
+        if !found.is_free_for_any() {
             return false;
         }
         self.exact
             .find(parts, &|leaf| leaf.priced || leaf.route == found.route)
             .is_some_and(|leaf| leaf.priced)
+    }
+}
+
+// === impl Leaf ===
+
+impl Leaf {
+    /// Whether it answers every method for nothing: what names its methods was meant.
+    fn is_free_for_any(&self) -> bool {
+        !self.priced && self.methods == Methods::Any
     }
 }
 

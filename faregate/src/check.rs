@@ -1,6 +1,8 @@
 //! `faregate check`: every mistake of a configuration at once, for people, editors and pipelines. Where the database that the
 //! file names can be read, what came through the management API and would keep a start with this file from working as well.
 
+mod header;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -65,6 +67,7 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
             let notes = outlets::warnings(&loaded.config)
                 .chain(unsold(&loaded.config))
                 .chain(unshown(&loaded.config))
+                .chain(header::warnings(&loaded.config))
                 .chain(open_to_others(&loaded.config.data));
             findings.notes.extend(notes);
             let warnings = loaded.warnings.clone();

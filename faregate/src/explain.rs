@@ -5,7 +5,7 @@
 
 mod agent;
 mod hint;
-mod offers;
+pub(crate) mod offers;
 mod print;
 
 use std::sync::Arc;

@@ -25,10 +25,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::header_clock::HeaderClock;
-use crate::streams::Streams;
 
 /// Holds a header and a short body.
 const WRITE_BYTES: usize = 4 * 1024;
+
+/// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection with a write buffer.
 #[derive(Debug)]
@@ -36,8 +38,8 @@ pub(crate) struct Buffered {
     inner: BufWriter<Stream>,
     /// Something was written since the last flush.
     unflushed: bool,
-    /// How long the first bytes, by which HTTP/2 is told from HTTP/1.1, are waited for.
-    first_bytes: Duration,
+    /// Whether the first bytes tell which version of HTTP it is.
+    http2_in_clear: bool,
     clock: Arc<HeaderClock>,
     /// By which requests find the clock.
     digest: Arc<ProxyDigest>,
@@ -50,12 +52,15 @@ pub(crate) struct Buffered {
 impl Buffered {
     /// # Errors
     /// None that can happen: Pingora's digest holds a response, and making an empty one has an error.
-    pub(crate) fn new(stream: Stream, header: Duration, streams: Arc<Streams>) -> pingora::Result<Self> {
-        let clock = HeaderClock::start(header, streams);
+    pub(crate) fn new(
+        stream: Stream,
+        clock: Arc<HeaderClock>,
+        http2_in_clear: bool,
+    ) -> pingora::Result<Self> {
         let unused = Box::new(ResponseHeader::build(200, Some(0))?);
         let digest = Arc::new(ProxyDigest::new(unused, Some(Box::new(Arc::clone(&clock)))));
         let inner = BufWriter::with_capacity(WRITE_BYTES, stream);
-        Ok(Self { inner, unflushed: false, first_bytes: header, clock, digest, alarm: None })
+        Ok(Self { inner, unflushed: false, http2_in_clear, clock, digest, alarm: None })
     }
 
     /// Ready when a client takes too long for what is waited for.
@@ -69,6 +74,19 @@ impl Buffered {
             alarm.as_mut().reset(deadline);
         }
         alarm.as_mut().poll(context)
+    }
+
+    /// What a write came to. One that waits ends as a read does: HTTP/2 reads nothing more while it owes a client an answer to its pings
+    /// that the client does not take, and nobody else would look at the clock.
+    fn unless_slow<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_pending() && self.poll_slow(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        written
     }
 }
 
@@ -84,8 +102,9 @@ impl AsyncRead for Buffered {
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.clock.bytes_came();
+        let came = buffer.filled().len().saturating_sub(before);
+        if came > 0 && !self.clock.bytes_came(came) {
+            return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
         }
         if read.is_ready() && self.alarm.is_none() {
             return read;
@@ -105,17 +124,19 @@ impl AsyncWrite for Buffered {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.unflushed = true;
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.unless_slow(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(context);
         self.unflushed &= flushed.is_pending();
-        flushed
+        self.unless_slow(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        let ended = Pin::new(&mut self.inner).poll_shutdown(context);
+        self.unless_slow(context, ended)
     }
 
     fn poll_write_vectored(
@@ -124,7 +145,8 @@ impl AsyncWrite for Buffered {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.unflushed = true;
-        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        self.unless_slow(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -151,9 +173,19 @@ impl Ssl for Buffered {}
 #[async_trait]
 impl Peek for Buffered {
     async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        if !self.http2_in_clear {
+            // Pingora takes HTTP/2 from all plain listeners, or from none. It takes what cannot be looked at for HTTP/2, and an empty look
+            // for HTTP/1.1.
+            buffer.fill(0);
+            return Ok(true);
+        }
         // Without an end here, whoever connects and says nothing would hold a connection for ever.
-        let peeked = tokio::time::timeout(self.first_bytes, self.inner.get_mut().try_peek(buffer)).await;
-        peeked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        let peeked = tokio::time::timeout(self.clock.patience(), self.inner.get_mut().try_peek(buffer)).await;
+        let peeked = peeked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        if peeked && buffer.starts_with(HTTP2_PREFACE) {
+            self.clock.speaks_http2();
+        }
+        Ok(peeked)
     }
 }
 

@@ -10,6 +10,7 @@ use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
 use crate::challenge::Asking;
 use crate::counting::{self, Waiting};
+use crate::customers::Requesting;
 use crate::held::Held;
 use crate::meter::Meter;
 use crate::metrics::Outcome;
@@ -43,10 +44,14 @@ pub(crate) struct RequestContext {
     pub(crate) challenge: Option<Asking>,
     /// What was counted under the route's rate limits, where it has some.
     pub(crate) counted: Option<Counted>,
+    /// The digest of its body, where that was read before anything was held.
+    pub(crate) digested: Option<Vec<u8>>,
     pub(crate) times: Times,
     pub(crate) running: InFlight,
     /// Set on HTTP/2.
     pub(crate) stream: Option<Running>,
+    /// Its place among those of its client's address.
+    pub(crate) requesting: Option<Requesting>,
 }
 
 /// How long the stages of a paid request took.
@@ -149,9 +154,11 @@ impl RequestContext {
             refusal: None,
             challenge: None,
             counted: None,
+            digested: None,
             times: Times::default(),
             running,
             stream: None,
+            requesting: None,
         }
     }
 }
@@ -240,6 +247,16 @@ impl Exchange {
             waiting: None,
             until: None,
         }
+    }
+
+    /// Whether its upstream may be asked for a WebSocket: what is priced and would not be charged for one would be a tunnel for nothing.
+    pub(crate) fn may_upgrade(&self) -> bool {
+        self.payer.is_none() || self.routed.route.charge_on.charges(101)
+    }
+
+    /// Whether the same call can be made again, and is one payment: it was signed for, or its client named it.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.records.is_some() || self.payer.as_ref().is_none_or(|payer| payer.address.is_some())
     }
 
     /// Whether a client that leaves now still pays: its upstream can do the work, and it is not one that can be taken

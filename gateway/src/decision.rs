@@ -6,12 +6,14 @@ use std::time::Instant;
 use domain::{PaymentId, Price, Settle};
 use http::header::{EXPECT, UPGRADE};
 use ledger::{Redelivery, RefundReason};
+use pingora::protocols::http::ServerSession;
 use pingora::proxy::Session;
 
 use crate::challenge::Asking;
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
 use crate::credential::Credential;
+use crate::customers::{self, Requesting};
 use crate::meter::Meter;
 use crate::metrics::Outcome;
 use crate::offer::RouteOffer;
@@ -20,12 +22,13 @@ use crate::proxy::Proxy;
 use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::reply::Reply;
+use crate::sign_in::may_name;
 use crate::snapshot::Snapshot;
 use crate::stage::admit::{Admitted, admit};
 use crate::stage::hold::{Admission, Holder, Holding, Payer, body_digest};
 use crate::stage::prepay::prepay;
 use crate::stage::prove::prove;
-use crate::stage::rate::{self, Counted};
+use crate::stage::rate;
 use crate::stage::route::{Routed, route};
 use crate::stage::verify::{Claim, verify};
 use crate::stage::{forward, record};
@@ -47,9 +50,7 @@ impl Proxy {
         session: &mut Session,
         context: &mut RequestContext,
     ) -> Result<Decision, Refusal> {
-        if self.shutdown.running() > self.settings.limits.requests_in_flight_max {
-            return Err(Refusal::Overloaded);
-        }
+        self.let_in(context)?;
         only_websocket(session);
         let request = admit(session.req_header(), &self.settings.limits)?;
         if let Some(reply) = cors::preflight(session.req_header()) {
@@ -59,7 +60,12 @@ impl Proxy {
             let client =
                 session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
             let url = self.url(session, &request);
-            let reply = self.view.answer(&request, &url, &session.req_header().headers, client).await?;
+            let catalog = self.snapshot.load();
+            let may_sign_in =
+                may_name(&request.authority, self.settings.public_url.as_deref(), catalog.catalog());
+            drop(catalog);
+            let headers = &session.req_header().headers;
+            let reply = self.view.answer(&request, (&url, may_sign_in), headers, client).await?;
             return Ok(Decision::Answer(reply, Outcome::Answered));
         }
         let snapshot = self.snapshot.load_full();
@@ -75,6 +81,21 @@ impl Proxy {
                 self.metrics.failed(refusal.code());
             }
         })
+    }
+
+    /// Whether there is a place for one more request, and for one more of this client's address. Those that are only told no take none:
+    /// whoever is slow to read that keeps nobody else out.
+    fn let_in(&self, context: &mut RequestContext) -> Result<(), Refusal> {
+        let refusal = if context.requesting.as_ref().is_some_and(Requesting::is_one_too_many) {
+            self.metrics.rate_limited(customers::SCOPE);
+            Refusal::TooManyRunning
+        } else if self.shutdown.let_in() > self.settings.limits.requests_in_flight_max {
+            Refusal::Overloaded
+        } else {
+            return Ok(());
+        };
+        context.running.turn_away();
+        Err(refusal)
     }
 
     /// route -> verify -> hold, by one catalog.
@@ -136,7 +157,7 @@ impl Proxy {
 
         let started = Instant::now();
         let holder = self.holder(session);
-        let held = self.hold(&holder, session, &claim, (routed, &request), &mut context.counted).await;
+        let held = self.hold(&holder, session, &claim, (routed, &request), context).await;
         context.times.hold = Some(started.elapsed());
         let (admission, holding) = match held {
             Ok(held) => held,
@@ -184,6 +205,7 @@ impl Proxy {
             public: self.public.as_deref(),
             metrics: &self.metrics,
             leniency: &self.leniency,
+            nobodies: &self.nobodies,
             client: rate::client(session),
         }
     }
@@ -196,17 +218,18 @@ impl Proxy {
         session: &mut Session,
         claim: &Claim,
         (routed, request): (&Routed, &Admitted),
-        counted: &mut Option<Counted>,
+        context: &mut RequestContext,
     ) -> Result<(Admission, Holding), Refusal> {
         let identifier = holder.named(claim, &session.req_header().headers).await?;
         let body = if identifier.is_some() {
             continue_if_expected(session).await;
-            body_digest(session, request, self.settings.limits.client_read_timeout).await?
+            let patience = self.settings.limits.client_read_timeout;
+            body_digest(session, request, patience, &mut context.digested).await?
         } else {
             None
         };
         let headers = &session.req_header().headers;
-        let mut holding = holder.identify(claim, identifier, routed, headers, counted).await?;
+        let mut holding = holder.identify(claim, identifier, routed, headers, &mut context.counted).await?;
         let payment = self.payment_id()?;
         let admission = holder.hold(claim, &mut holding, routed, request, body.as_deref(), payment).await?;
         Ok((admission, holding))
@@ -221,11 +244,13 @@ impl Proxy {
                 self.leniency.gave_back(record.agent, refusal.status(), self.ledger.time());
                 match redelivery.give_back(RefundReason::UpstreamFailed).await {
                     Ok(_) => Reply::refusal(&refusal),
-                    Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
+                    Err(_) => {
+                        Reply::refusal(&Refusal::OutcomeUnknown { payment: record.payment, repeatable: true })
+                    }
                 }
             }
             Ok(false) => already_delivered(&record, payer),
-            Err(_) => Reply::refusal(&Refusal::OutcomeUnknown(record.payment)),
+            Err(_) => Reply::refusal(&Refusal::OutcomeUnknown { payment: record.payment, repeatable: true }),
         }
     }
 
@@ -326,6 +351,23 @@ fn only_websocket(session: &mut Session) {
     if others.next().is_some() {
         session.req_header_mut().remove_header(&UPGRADE);
     }
+}
+
+/// The last steps before a request goes out.
+pub(crate) async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange: Exchange) {
+    if !exchange.may_upgrade() {
+        session.req_header_mut().remove_header(&UPGRADE);
+    }
+    exchange.asks_to_upgrade = session.is_upgrade_req();
+    if exchange.payer.is_some() {
+        session.set_ignore_info_resp(true);
+        if let (true, ServerSession::H1(connection)) = (exchange.is_work(), session.as_downstream_mut()) {
+            // The work is done once the request is out; a client that hangs up pays for it.
+            connection.set_abort_on_close(false);
+        }
+    }
+    continue_if_expected(session).await;
+    context.exchange = Some(exchange);
 }
 
 /// Answers `Expect: 100-continue` ourselves, once: the body is wanted now.

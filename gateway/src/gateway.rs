@@ -16,15 +16,17 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::currency::Currencies;
+use crate::customers::Customers;
 use crate::drain::Drain;
+use crate::header_clock::HeaderLimit;
 use crate::health;
 use crate::last_uses;
-use crate::limits::Settings;
+use crate::limits::{BESIDE_FIELDS_BYTES_MAX, Settings};
 use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::rail::{Public, PublicNetworks};
-use crate::rate;
+use crate::rate::{self, Strangers};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{self, Snapshot};
 use crate::traffic::{Bookkeeper, Traffic};
@@ -108,7 +110,8 @@ impl Gateway {
         let (registry, metrics) = (registry.clone(), Arc::clone(metrics));
         metrics.set_queue_max(settings.limits.holds_max);
         tokio::spawn(health::watch(Arc::clone(&snapshot)));
-        tokio::spawn(rate::sweep(Arc::clone(&snapshot), public.clone()));
+        let nobodies = Arc::new(Strangers::of_agents(settings.limits.clients_per_address));
+        tokio::spawn(rate::sweep(Arc::clone(&snapshot), public.clone(), Arc::clone(&nobodies)));
         let books = Bookkeeper::new(traffic, registry.clone(), Arc::clone(clock), Arc::clone(&metrics));
         let (end, ends) = oneshot::channel();
         let bookkeeping = tokio::spawn(books.run(ends));
@@ -118,12 +121,16 @@ impl Gateway {
         let ending = settings.shutdown;
         let connections_max = settings.limits.connections_max;
         let connections = Arc::new(Semaphore::new(connections_max));
+        let customers = Customers::new(&settings.limits);
         let handshake_timeout = settings.limits.handshake_timeout;
-        let header_timeout = settings.limits.client_header_timeout;
+        let header_limit = HeaderLimit {
+            time: settings.limits.client_header_timeout,
+            bytes: settings.limits.header_bytes_max.saturating_add(BESIDE_FIELDS_BYTES_MAX),
+        };
         let read_timeout = settings.limits.client_read_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(settings, threads.count()));
-        let proxy = Proxy::new(parts, public, snapshot, shutdown.clone());
+        let proxy = Proxy::new(parts, (public, nobodies), snapshot, shutdown.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(idle_timeout);
@@ -138,8 +145,9 @@ impl Gateway {
         let acceptance = Acceptance {
             workers: Arc::clone(&workers),
             connections: Arc::clone(&connections),
+            customers,
             handshake_timeout,
-            header_timeout,
+            header_limit,
             read_timeout,
             shutdown: shutdown.clone(),
             metrics,

@@ -13,6 +13,7 @@ mod cors;
 mod counting;
 mod credential;
 mod currency;
+mod customers;
 mod decision;
 mod deposit_view;
 mod drain;

@@ -2,6 +2,7 @@
 //! without one is a bug.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use domain::Network;
 use registry::config::{Limits, ShutdownSettings};
@@ -12,6 +13,13 @@ pub(crate) const DIGESTED_BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// Longest unread request body that is drained before a refusal so that the connection can be used again, in bytes.
 pub(crate) const DRAINED_BODY_BYTES_MAX: u64 = 16 * 1024;
+
+/// What may come of an HTTP/1.1 header beside its fields, in bytes, until the connection ends without an answer: its request line, what TLS
+/// adds, and what came along of its body.
+pub(crate) const BESIDE_FIELDS_BYTES_MAX: usize = 128 * 1024;
+
+/// How long a client may take to make room for an answer of our own, which is a few kilobytes.
+pub(crate) const OWN_ANSWER_WAITS_MAX: Duration = Duration::from_secs(5);
 
 /// Longest `Idempotency-Key`, in bytes.
 pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
@@ -50,6 +58,11 @@ pub(crate) const OUTAGES_PER_PAYER_DAY_MAX: u32 = 1_000;
 /// or a verification.
 pub(crate) const STRANGERS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 pub(crate) const STRANGERS_AT_ONCE_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
+
+/// Look-ups of keys and signers that turn out to be nobody's that one client address may cause: so many a second, an eighth of what a
+/// database answers at least, and so many at once.
+pub(crate) const NOBODIES_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(249);
+pub(crate) const NOBODIES_AT_ONCE_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
 
 /// Answers under the reserved prefix that one client address gets in a minute.
 pub(crate) const PAYER_VIEWS_PER_MINUTE_MAX: u32 = 120;

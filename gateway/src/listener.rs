@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use pingora::apps::ServerApp;
 use pingora::listeners::tls::Acceptor;
 use pingora::protocols::l4::stream::Stream as TransportStream;
-use pingora::protocols::{GetSocketDigest, SocketDigest, Stream};
+use pingora::protocols::{ALPN, GetSocketDigest, SocketDigest, Stream};
 use registry::config::{DataListener, TlsFiles};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -24,7 +24,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::buffered::Buffered;
+use crate::customers::{Connected, Customers};
 use crate::gateway::StartError;
+use crate::header_clock::{HeaderClock, HeaderLimit};
 use crate::metrics::Metrics;
 use crate::shutdown::{FRESH, Phase, Shutdown};
 use crate::streams::Streams;
@@ -49,8 +51,9 @@ pub struct Listener {
 pub(crate) struct Acceptance {
     pub(crate) workers: Arc<[Arc<Worker>]>,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) customers: Arc<Customers>,
     pub(crate) handshake_timeout: Duration,
-    pub(crate) header_timeout: Duration,
+    pub(crate) header_limit: HeaderLimit,
     pub(crate) read_timeout: Duration,
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: Arc<Metrics>,
@@ -79,19 +82,28 @@ impl Listener {
 
     /// Reads certificates before anything is served, so that a bad file is an error and not a panic.
     pub(crate) fn open(self) -> Result<OpenListener, StartError> {
-        let acceptor = match &self.tls {
-            Some(files) => Some(Arc::new(acceptor(files, self.http2)?)),
-            None => None,
+        let speaks = match &self.tls {
+            Some(files) => Speaks::Tls(Arc::new(acceptor(files, self.http2)?)),
+            None => Speaks::Plain { http2: self.http2 },
         };
         self.socket.set_nonblocking(true).map_err(StartError::Listen)?;
-        Ok(OpenListener { socket: self.socket, acceptor })
+        Ok(OpenListener { socket: self.socket, speaks })
     }
 }
 
 /// A listener whose certificate was read.
 pub(crate) struct OpenListener {
     socket: StdListener,
-    acceptor: Option<Arc<Acceptor>>,
+    speaks: Speaks,
+}
+
+/// What is spoken on it.
+#[derive(Clone)]
+enum Speaks {
+    /// Without TLS; HTTP/2 beside HTTP/1.1, or not.
+    Plain { http2: bool },
+    /// What the handshake agrees on.
+    Tls(Arc<Acceptor>),
 }
 
 // === impl OpenListener ===
@@ -108,14 +120,14 @@ impl OpenListener {
                 () = &mut end => break,
             };
             match accepted {
-                Ok((socket, _)) => acceptance.admit(socket, self.acceptor.clone()),
+                Ok((socket, client)) => acceptance.admit((socket, client), self.speaks.clone()),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
         // Who stands in the system's queue was told that somebody is there; closing the socket would reset them.
         for _ in 0..QUEUE_MAX {
             match listener.accept().now_or_never() {
-                Some(Ok((socket, _))) => acceptance.admit(socket, self.acceptor.clone()),
+                Some(Ok((socket, client))) => acceptance.admit((socket, client), self.speaks.clone()),
                 Some(Err(_)) | None => break,
             }
         }
@@ -126,8 +138,11 @@ impl OpenListener {
 // === impl Acceptance ===
 
 impl Acceptance {
-    /// Serves a connection where there is room for it; otherwise closes it.
-    fn admit(&self, socket: TcpStream, acceptor: Option<Arc<Acceptor>>) {
+    /// Serves a connection where there is room for it, and for one more of its client's; otherwise closes it.
+    fn admit(&self, (socket, client): (TcpStream, SocketAddr), speaks: Speaks) {
+        let Some(connected) = self.customers.connect(client.ip()) else {
+            return self.metrics.connection_refused();
+        };
         let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
             return self.metrics.connection_refused();
         };
@@ -135,17 +150,17 @@ impl Acceptance {
         let (Some(seat), Ok(socket)) = (Worker::least_busy(&self.workers), socket.into_std()) else { return };
         let runtime = seat.worker().runtime.clone();
         let fresh = Cell::new(Some(self.shutdown.connected()));
-        runtime.spawn(FRESH.scope(fresh, serve(socket, acceptor, self.clone(), seat, permit)));
+        runtime.spawn(FRESH.scope(fresh, serve(socket, speaks, self.clone(), seat, (connected, permit))));
     }
 }
 
 /// Serves one connection to its end.
 async fn serve(
     socket: StdStream,
-    acceptor: Option<Arc<Acceptor>>,
+    speaks: Speaks,
     acceptance: Acceptance,
     seat: Seat,
-    _permit: OwnedSemaphorePermit,
+    (connected, _permit): (Connected, OwnedSemaphorePermit),
 ) {
     let Ok(socket) = TcpStream::from_std(socket) else { return };
     let _ = socket.set_nodelay(true);
@@ -156,12 +171,14 @@ async fn serve(
     let mut ending = acceptance.shutdown.watch();
     let (leave, watch) = watch::channel(*ending.borrow_and_update());
     let streams = Streams::new(acceptance.read_timeout, leave.clone());
-    let Ok(transport) = Buffered::new(transport, acceptance.header_timeout, streams) else {
+    let clock = HeaderClock::start(acceptance.header_limit, streams, Arc::clone(connected.customer()));
+    let is_http2_in_clear = matches!(speaks, Speaks::Plain { http2: true });
+    let Ok(transport) = Buffered::new(transport, Arc::clone(&clock), is_http2_in_clear) else {
         return;
     };
-    let stream: Stream = match acceptor {
-        None => Box::new(transport),
-        Some(acceptor) => {
+    let stream: Stream = match speaks {
+        Speaks::Plain { .. } => Box::new(transport),
+        Speaks::Tls(acceptor) => {
             let handshake = acceptor.tls_handshake(transport);
             match tokio::time::timeout(acceptance.handshake_timeout, handshake).await {
                 Ok(Ok(encrypted)) => Box::new(encrypted),
@@ -169,6 +186,9 @@ async fn serve(
             }
         }
     };
+    if stream.selected_alpn_proto() == Some(ALPN::H2) {
+        clock.speaks_http2();
+    }
     let served = async {
         let mut next = Some(stream);
         while let Some(stream) = next {

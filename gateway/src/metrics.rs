@@ -18,6 +18,7 @@ use ledger::{BatchReport, Collision, CommitFailure, Ledger, Observer};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 use registry::Directory;
 
+use crate::customers;
 use crate::limits::ROUTE_LABELS_MAX;
 use crate::meter::{Mistake, Source};
 use crate::metrics::commits::CommitMetrics;
@@ -147,7 +148,7 @@ impl Metrics {
         let closed: [(&IntCounterVec, &[&str]); 4] = [
             (&self.policy_cache, &["hit", "miss"]),
             (&self.violations, &VIOLATIONS),
-            (&self.rate_limited, &["route", "provider", STRANGERS]),
+            (&self.rate_limited, &["route", "provider", STRANGERS, customers::SCOPE]),
             (&self.collisions, &["replayed", "conflict", "in_progress"]),
         ];
         for (counter, values) in closed {

@@ -65,11 +65,11 @@ impl PayerView {
     }
 
     /// `me` or `payments/{id}`, for whoever proves who they are; a deposit into a wallet, for whoever pays. `url` is what was called,
-    /// without its query.
+    /// without its query, and `may_sign_in` whether one signs in by its host.
     pub(crate) async fn answer(
         &self,
         request: &Admitted,
-        url: &str,
+        (url, may_sign_in): (&str, bool),
         headers: &HeaderMap,
         client: Option<IpAddr>,
     ) -> Result<Reply, Refusal> {
@@ -87,11 +87,11 @@ impl PayerView {
         let payment = asked.strip_prefix("payments/").map(str::parse::<PaymentId>);
         match (asked, payment) {
             ("me", _) => {
-                let asker = self.asker(request, headers, at).await?;
+                let asker = self.asker((request, may_sign_in), headers, at).await?;
                 self.me(&*asker.access.ok_or(Refusal::Missing(Missing::Agent))?).await
             }
             (_, Some(Ok(id))) => {
-                let asker = self.asker(request, headers, at).await?;
+                let asker = self.asker((request, may_sign_in), headers, at).await?;
                 self.payment(&asker, id).await
             }
             (_, Some(Err(_))) => Err(Refusal::Missing(Missing::Payment)),
@@ -99,7 +99,12 @@ impl PayerView {
         }
     }
 
-    async fn asker(&self, request: &Admitted, headers: &HeaderMap, at: UnixMillis) -> Result<Asker, Refusal> {
+    async fn asker(
+        &self,
+        (request, may_sign_in): (&Admitted, bool),
+        headers: &HeaderMap,
+        at: UnixMillis,
+    ) -> Result<Asker, Refusal> {
         match Credential::find(headers)? {
             Credential::Key(key) => {
                 let found = self.directory.by_key(&key).await.map_err(|_| Refusal::LedgerUnavailable)?;
@@ -108,6 +113,9 @@ impl PayerView {
             Credential::Payment(_) => {
                 Err(Refusal::MalformedField("this is free; send no payment".to_owned()))
             }
+            Credential::None if !may_sign_in => Err(Refusal::MalformedField(
+                "nobody signs in by this host: call the gateway by its public_url or by a host of its providers".to_owned(),
+            )),
             Credential::None => {
                 let challenge = || Refusal::SignIn(self.sign_in.challenge(&request.authority, at));
                 let address = self.sign_in.read(headers, &request.authority, at).ok_or_else(challenge)?;

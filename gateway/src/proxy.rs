@@ -12,7 +12,6 @@ use http::HeaderMap;
 use ledger::Ledger;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
-use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource};
@@ -20,7 +19,7 @@ use registry::Directory;
 
 use crate::context::{Exchange, RequestContext};
 use crate::cors;
-use crate::decision::{Decision, continue_if_expected};
+use crate::decision::{Decision, begin};
 use crate::deposit_view::DepositView;
 use crate::failure::{reason, refusal_of};
 use crate::field;
@@ -33,6 +32,7 @@ use crate::metrics::{Metrics, Outcome};
 use crate::newer::Newer;
 use crate::payer_view::PayerView;
 use crate::rail::Public;
+use crate::rate::Strangers;
 use crate::refusal::Refusal;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
@@ -52,6 +52,8 @@ pub(crate) struct Proxy {
     pub(crate) view: Arc<PayerView>,
     pub(crate) leniency: Arc<Leniency>,
     pub(crate) newer: Arc<Newer>,
+    /// Who calls with keys and signatures of nobody.
+    pub(crate) nobodies: Arc<Strangers>,
     /// None where no payments are taken on public networks.
     pub(crate) public: Option<Arc<Public>>,
 }
@@ -61,7 +63,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(
         parts: Parts,
-        public: Option<Arc<Public>>,
+        (public, nobodies): (Option<Arc<Public>>, Arc<Strangers>),
         snapshot: Arc<ArcSwap<Snapshot>>,
         shutdown: Shutdown,
     ) -> Self {
@@ -83,6 +85,7 @@ impl Proxy {
             view,
             leniency: Arc::new(Leniency::default()),
             newer: Arc::new(newer),
+            nobodies,
             public,
         }
     }
@@ -135,6 +138,7 @@ impl ProxyHttp for Proxy {
         if let Some(clock) = HeaderClock::of(session.digest()) {
             clock.header_came(session.is_http2());
             context.stream = session.is_http2().then(|| clock.streams.begin());
+            context.requesting = Some(clock.customer.request());
         }
         session.set_read_timeout(Some(self.settings.limits.client_read_timeout));
         session.set_write_timeout(Some(self.settings.limits.client_write_timeout));
@@ -347,6 +351,7 @@ impl ProxyHttp for Proxy {
             );
         }
         let refusal = self.void(context, refusal).await;
+        let refusal = Self::worded(context, refusal);
         let status = refusal.status();
         session.set_keepalive(None);
         if session.response_written().is_none() {
@@ -379,18 +384,4 @@ impl ProxyHttp for Proxy {
     fn suppress_error_log(&self, _session: &Session, _context: &RequestContext, _error: &Error) -> bool {
         true
     }
-}
-
-/// The last steps before a request goes out.
-async fn begin(session: &mut Session, context: &mut RequestContext, mut exchange: Exchange) {
-    exchange.asks_to_upgrade = session.is_upgrade_req();
-    if exchange.payer.is_some() {
-        session.set_ignore_info_resp(true);
-        if let (true, ServerSession::H1(connection)) = (exchange.is_work(), session.as_downstream_mut()) {
-            // The work is done once the request is out; a client that hangs up pays for it.
-            connection.set_abort_on_close(false);
-        }
-    }
-    continue_if_expected(session).await;
-    context.exchange = Some(exchange);
 }

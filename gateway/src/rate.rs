@@ -133,11 +133,16 @@ fn named<'a>(
 }
 
 /// Lets go of buckets that are full again, until the runtime ends.
-pub(crate) async fn sweep(snapshot: Arc<ArcSwap<Snapshot>>, public: Option<Arc<Public>>) {
+pub(crate) async fn sweep(
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    public: Option<Arc<Public>>,
+    nobodies: Arc<Strangers>,
+) {
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
         snapshot.load_full().rates().limiters().for_each(|limiter| limiter.sweep());
+        nobodies.sweep();
         if let Some(public) = &public {
             public.strangers.sweep();
         }

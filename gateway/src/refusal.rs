@@ -5,12 +5,11 @@
 
 mod from;
 mod missing;
+mod unpaid;
 mod words;
 
-use std::sync::Arc;
-
 use domain::path::PathError;
-use domain::{Address, Amount, KeyId, PaymentId, PolicyViolation};
+use domain::{Amount, KeyId, PaymentId, PolicyViolation};
 use ledger::ReceiptRecord;
 use protocol::permit::PERMIT2;
 use protocol::verify::Rejection;
@@ -18,9 +17,13 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 pub(crate) use missing::Missing;
-use words::{elsewhere, not_allowed};
+pub(crate) use unpaid::Unpaid;
+use words::{again, not_allowed};
 
 use crate::rate::Scope;
+
+/// What a path is answered for whose route names no methods, as far as they have names.
+const ANY_METHOD: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Why a request is not served.
 #[derive(Debug, Error)]
@@ -85,10 +88,12 @@ pub(crate) enum Refusal {
     Overloaded,
     #[error("payments cannot be recorded right now; nothing was charged, try again")]
     LedgerUnavailable,
-    #[error(
-        "it is not known whether the payment was recorded; send the same payment again, it is charged at most once"
-    )]
-    OutcomeUnknown(PaymentId),
+    #[error("it is not known whether the payment was recorded; {}", again(*.repeatable))]
+    OutcomeUnknown {
+        payment: PaymentId,
+        /// Whether the same call can be made again: it was signed for, or has a name.
+        repeatable: bool,
+    },
     #[error(
         "payments on this network cannot be settled right now; nothing was charged, pay in another way or try again"
     )]
@@ -112,11 +117,15 @@ pub(crate) enum Refusal {
     #[error("too many calls of this {}; nothing was charged, try again in {retry_after} s", scope.name())]
     RateLimited { scope: Scope, retry_after: u32 },
     #[error(
-        "too many payers without known funds come from this address; nothing was charged, try again in {retry_after} s"
+        "too many payers of whom nothing is known call from this address; nothing was charged, try again in {retry_after} s"
     )]
     TooManyPayers { retry_after: u32 },
     #[error("too many requests from this address; try again in a minute")]
     TooManyViews,
+    #[error(
+        "too many requests of this address are running; nothing was charged, try again when one has ended"
+    )]
+    TooManyRunning,
     #[error(
         "show who you are: an agent key, or the challenge signed (EIP-191) as \
          `Authorization: Faregate <base64url of the challenge>.<signature>`"
@@ -126,34 +135,17 @@ pub(crate) enum Refusal {
     Internal,
 }
 
-/// Why there is a 402: each is a code of x402 or one of ours, and a sentence.
-#[derive(Debug, Error)]
-pub(crate) enum Unpaid {
-    #[error("this call costs {price}; pay with an x402 client, `faregate pay`, or an agent key")]
-    Missing { price: Amount },
-    #[error("{message}")]
-    Rejected { code: &'static str, message: String },
-    #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
-    Funds { available: Amount, price: Amount, on_chain: bool },
-    #[error(
-        "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer prove`{}",
-        address.to_checksum(None), elsewhere(*on_chain)
-    )]
-    UnknownSigner { address: Address, on_chain: bool },
-    #[error(
-        "{} has not allowed Permit2 to move so much of {} on {network}, beside what it has not settled yet: call the token's \
-         approve({}, amount) once, or pay by another offer", payer.to_checksum(None), token.to_checksum(None), PERMIT2.to_checksum(None)
-    )]
-    Allowance { payer: Address, token: Address, network: Arc<str> },
-    #[error("the payment could not be settled ({reason}); nothing was charged, sign a new one")]
-    NotSettled { reason: String },
-    #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
-    AboveMaximum { maximum: Amount, price: Amount },
-}
-
 // === impl Refusal ===
 
 impl Refusal {
+    /// As it is said of a call that would be another one when it is made again: nothing tells that it is the same.
+    pub(crate) fn of_no_other_call(self) -> Self {
+        match self {
+            Self::OutcomeUnknown { payment, .. } => Self::OutcomeUnknown { payment, repeatable: false },
+            other => other,
+        }
+    }
+
     /// The status it is answered with.
     pub(crate) fn status(&self) -> u16 {
         match self {
@@ -178,6 +170,7 @@ impl Refusal {
             Self::RateLimited { .. }
             | Self::TooManyPayers { .. }
             | Self::TooManyViews
+            | Self::TooManyRunning
             | Self::OpenPayments { .. } => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Internal => 500,
@@ -186,7 +179,7 @@ impl Refusal {
             | Self::NoUpstream
             | Self::Overloaded
             | Self::LedgerUnavailable
-            | Self::OutcomeUnknown(_)
+            | Self::OutcomeUnknown { .. }
             | Self::RailUnavailable
             | Self::Unsettled(_)
             | Self::ClockAhead => 503,
@@ -198,7 +191,7 @@ impl Refusal {
     pub(crate) fn is_of_the_catalog(&self) -> bool {
         match self {
             Self::NotFound | Self::Suspended | Self::NoUpstream => true,
-            Self::Method { allowed, .. } => !allowed.is_empty(),
+            Self::Method { method, .. } => method.is_none(),
             Self::PaymentRequired(Unpaid::Rejected { code, .. }) => {
                 [Rejection::Quote, Rejection::Recipient].iter().any(|reason| reason.code() == *code)
             }
@@ -237,7 +230,7 @@ impl Refusal {
             Self::NoUpstream => "no_healthy_upstream",
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
-            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::RailUnavailable => "settlement_unavailable",
             Self::Unsettled(_) => "settlement_unknown",
             Self::OpenPayments { .. } => "unsettled_payments",
@@ -248,6 +241,7 @@ impl Refusal {
             Self::RateLimited { .. } => "rate_limited",
             Self::TooManyPayers { .. } => "too_many_payers",
             Self::TooManyViews => "too_many_requests",
+            Self::TooManyRunning => "too_many_running",
             Self::SignIn(_) => "sign_in_required",
             Self::Internal => "internal_error",
         }
@@ -256,10 +250,10 @@ impl Refusal {
     /// Seconds for `Retry-After`, where trying again can help.
     pub(crate) fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::InProgress | Self::Overloaded => Some(1),
+            Self::InProgress | Self::Overloaded | Self::TooManyRunning => Some(1),
             Self::NoUpstream
             | Self::LedgerUnavailable
-            | Self::OutcomeUnknown(_)
+            | Self::OutcomeUnknown { repeatable: true, .. }
             | Self::RailUnavailable
             | Self::Unsettled(_)
             | Self::OpenPayments { .. }
@@ -274,7 +268,7 @@ impl Refusal {
     /// The payment that it is about, where the client may hold on to it.
     pub(crate) fn payment(&self) -> Option<PaymentId> {
         match self {
-            Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => Some(*payment),
+            Self::OutcomeUnknown { payment, .. } | Self::Unsettled(payment) => Some(*payment),
             Self::AlreadyDelivered(receipt)
             | Self::Refunded(receipt)
             | Self::GivenBack { record: receipt, .. } => Some(receipt.payment),
@@ -282,10 +276,21 @@ impl Refusal {
         }
     }
 
-    /// The methods for `Allow`, where it is known which are served.
+    /// The methods for `Allow`, without which there is no 405 (RFC 9110 section 15.5.6).
     pub(crate) fn allowed(&self) -> Option<String> {
         match self {
-            Self::Method { allowed, .. } => Some(allowed.join(", ")).filter(|list| !list.is_empty()),
+            Self::Method { allowed, .. } if allowed.is_empty() => Some(ANY_METHOD.to_owned()),
+            Self::Method { allowed, .. } => Some(allowed.join(", ")),
+            _ => None,
+        }
+    }
+
+    /// What to show for `WWW-Authenticate`, without which there is no 401 (RFC 9110 section 15.5.2).
+    pub(crate) const fn asks_for(&self) -> Option<&'static str> {
+        match self {
+            Self::AgentKey => Some("Bearer realm=\"faregate\", error=\"invalid_token\""),
+            Self::ManagementKey => Some("Bearer realm=\"faregate\""),
+            Self::SignIn(_) => Some("Faregate realm=\"faregate\", Bearer realm=\"faregate\""),
             _ => None,
         }
     }
@@ -348,7 +353,7 @@ impl Refusal {
             }
             Self::TooManyPayers { retry_after } => vec![("retry_after", Value::from(*retry_after))],
             Self::OpenPayments { most } => vec![("limit", money(*most))],
-            Self::OutcomeUnknown(payment) | Self::Unsettled(payment) => {
+            Self::OutcomeUnknown { payment, .. } | Self::Unsettled(payment) => {
                 vec![("payment", Value::from(payment.to_string()))]
             }
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
@@ -360,31 +365,6 @@ impl Refusal {
                 ("captured_at", Value::from(receipt.captured_at.to_string())),
             ],
             _ => Vec::new(),
-        }
-    }
-}
-
-// === impl Unpaid ===
-
-impl Unpaid {
-    /// The code that stands in `PAYMENT-REQUIRED.error`.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::Missing { .. } => "payment_required",
-            Self::Rejected { code, .. } => code,
-            Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
-            Self::Allowance { .. } => "permit2_allowance_required",
-            Self::NotSettled { .. } => "settlement_failed",
-            Self::AboveMaximum { .. } => "price_above_maximum",
-        }
-    }
-
-    /// Says as well whether the call can be paid on a public network.
-    pub(crate) fn pointing(self, is_on_chain: bool) -> Self {
-        match self {
-            Self::Funds { available, price, .. } => Self::Funds { available, price, on_chain: is_on_chain },
-            Self::UnknownSigner { address, .. } => Self::UnknownSigner { address, on_chain: is_on_chain },
-            other => other,
         }
     }
 }

@@ -11,7 +11,7 @@ use protocol::header::PAYMENT_REQUIRED;
 use crate::challenge::Asking;
 use crate::cors;
 use crate::field;
-use crate::limits::DRAINED_BODY_BYTES_MAX;
+use crate::limits::{DRAINED_BODY_BYTES_MAX, OWN_ANSWER_WAITS_MAX};
 use crate::refusal::Refusal;
 use crate::stage::rate::Counted;
 
@@ -80,6 +80,9 @@ impl Reply {
         if let Some(methods) = refusal.allowed() {
             reply = reply.with("allow", methods);
         }
+        if let Some(scheme) = refusal.asks_for() {
+            reply = reply.with("www-authenticate", scheme);
+        }
         match refusal.retry_after() {
             Some(seconds) => reply.with("retry-after", seconds.to_string()),
             None => reply,
@@ -105,8 +108,13 @@ impl Reply {
         &self.body
     }
 
-    /// Writes it. The connection stays usable where the request's body is read or small.
+    /// Writes it. The connection stays usable where the request's body is read or small. A short one of ours has a short time: over HTTP/2
+    /// whoever opens no window for it would keep its place among the requests that run.
     pub(crate) async fn send(self, session: &mut Session) -> pingora::Result<()> {
+        if !self.is_stored {
+            let patience = session.get_write_timeout().unwrap_or(OWN_ANSWER_WAITS_MAX);
+            session.set_write_timeout(Some(patience.min(OWN_ANSWER_WAITS_MAX)));
+        }
         drain(session).await;
         let from_browser = session.req_header().headers.contains_key(ORIGIN);
         let is_head = session.req_header().method == http::Method::HEAD;

@@ -34,6 +34,7 @@ pub(crate) enum Phase {
 pub(crate) struct InFlight {
     shared: Arc<Shared>,
     is_stream: bool,
+    is_turned_away: bool,
 }
 
 /// Counts a connection that has not sent its first request yet.
@@ -56,6 +57,8 @@ struct Shared {
     running: AtomicUsize,
     /// Those of the running requests that are streams.
     streams: AtomicUsize,
+    /// Those that only wait to be told that there is no place for them.
+    turned_away: AtomicUsize,
     fresh: AtomicUsize,
     idle: Notify,
     since: OnceLock<Instant>,
@@ -73,6 +76,7 @@ impl Shutdown {
             leaving: watch::Sender::new(false),
             running: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
             fresh: AtomicUsize::new(0),
             idle: Notify::new(),
             since: OnceLock::new(),
@@ -126,12 +130,17 @@ impl Shutdown {
         self.shared.running.load(Ordering::Relaxed)
     }
 
+    /// The same without those that are turned away.
+    pub(crate) fn let_in(&self) -> usize {
+        self.running().saturating_sub(self.shared.turned_away.load(Ordering::Relaxed))
+    }
+
     /// A request begins; on a new connection it takes the place that its connection had.
     pub(crate) fn enter(&self) -> InFlight {
         self.shared.running.fetch_add(1, Ordering::AcqRel);
         // Elsewhere than in a connection's task there is no place to take.
         let _ = FRESH.try_with(Cell::take);
-        InFlight { shared: Arc::clone(&self.shared), is_stream: false }
+        InFlight { shared: Arc::clone(&self.shared), is_stream: false, is_turned_away: false }
     }
 
     /// A connection begins.
@@ -182,6 +191,13 @@ impl InFlight {
         }
     }
 
+    /// There is no place for it: it runs until it was told so, and takes none from others meanwhile.
+    pub(crate) fn turn_away(&mut self) {
+        if !std::mem::replace(&mut self.is_turned_away, true) {
+            self.shared.turned_away.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) const fn is_stream(&self) -> bool {
         self.is_stream
     }
@@ -194,6 +210,9 @@ impl Drop for InFlight {
             self.shared.streams.fetch_sub(1, Ordering::AcqRel);
         }
         self.shared.running.fetch_sub(1, Ordering::AcqRel);
+        if self.is_turned_away {
+            self.shared.turned_away.fetch_sub(1, Ordering::Relaxed);
+        }
         self.shared.changed();
     }
 }
@@ -259,6 +278,17 @@ mod tests {
         shutdown.heard().await;
         drop(request);
         shutdown.idle().await;
+    }
+
+    #[test]
+    fn whoever_is_turned_away_runs_and_takes_no_place() {
+        let shutdown = Shutdown::new();
+        let (_served, mut refused) = (shutdown.enter(), shutdown.enter());
+        refused.turn_away();
+        refused.turn_away();
+        assert_eq!((shutdown.running(), shutdown.let_in()), (2, 1));
+        drop(refused);
+        assert_eq!((shutdown.running(), shutdown.let_in()), (1, 1));
     }
 
     #[tokio::test]

@@ -1,9 +1,11 @@
 //! [`SignIn`]: proves an address without a payment. The gateway hands out a text that it can recognise again, the
 //! payer signs it as an EIP-191 message, and may read what belongs to the address until the text expires.
 
+use std::net::IpAddr;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Address, UnixMillis};
+use domain::{Address, Catalog, UnixMillis};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use protocol::sign::recover_message;
@@ -17,6 +19,21 @@ const SCHEME: &str = "faregate ";
 
 /// Longest `Authorization` that is looked at, in bytes.
 const AUTHORIZATION_BYTES_MAX: usize = 1024;
+
+/// Whether a text may name this authority, by which a client called. Nobody else may have a text of ours signed in its own name, and bring it
+/// here: where it is known what clients call, it names that, or this host. It is not known where neither `public_url` says so nor every
+/// provider.
+pub(crate) fn may_name(authority: &str, public_url: Option<&str>, catalog: &Catalog) -> bool {
+    let own = public_url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.trim_end_matches('/'));
+    let providers = catalog.providers();
+    let is_known = own.is_some() || providers.iter().all(|provider| !provider.hosts.is_empty());
+    let (host, _) =
+        authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).unwrap_or((authority, ""));
+    let is_local =
+        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    let is_named = providers.iter().flat_map(|provider| &provider.hosts).any(|named| named == host);
+    !is_known || is_local || is_named || own.is_some_and(|own| own.eq_ignore_ascii_case(authority))
+}
 
 /// Hands out texts and reads them back.
 pub(crate) struct SignIn {
@@ -67,14 +84,46 @@ impl SignIn {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
     use protocol::sign::sign_message;
     use protocol::signature::SigningKey;
+
+    use super::*;
+    use crate::samples;
 
     fn headers(text: &str, key: &SigningKey) -> HeaderMap {
         let signature = sign_message(key, text);
         let value = format!("Faregate {}.{signature}", URL_SAFE_NO_PAD.encode(text));
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_text_names_no_host_that_is_not_known_to_be_ours() {
+        let selling = |hosts: &[&[&str]]| {
+            let provider = |hosts: &&[&str]| {
+                let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+                Arc::new(domain::catalog::Provider { hosts, ..samples::provider() })
+            };
+            Catalog::new(1, hosts.iter().map(provider).collect(), Vec::new()).unwrap()
+        };
+        let (named, everywhere) =
+            (selling(&[&["a.example"], &["b.example"]]), selling(&[&["a.example"], &[]]));
+        let public = Some("https://pay.example");
+        for (authority, public_url, catalog, expected) in [
+            ("pay.example", public, &everywhere, true),
+            ("a.example:8402", public, &named, true),
+            ("evil.example", public, &everywhere, false),
+            ("evil.example", None, &named, false),
+            ("pay.example:81", public, &named, false),
+            ("127.0.0.1:8402", public, &named, true),
+            ("[::1]:8402", public, &named, true),
+            ("localhost", public, &named, true),
+            ("192.0.2.1", public, &named, false),
+            ("any.example", None, &everywhere, true),
+        ] {
+            assert_eq!(may_name(authority, public_url, catalog), expected, "{authority}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) mod admit;
 pub(crate) mod capture;
 pub(crate) mod forward;
 pub(crate) mod hold;
+pub(crate) mod location;
 pub(crate) mod prepay;
 pub(crate) mod prove;
 pub(crate) mod rate;

@@ -56,6 +56,14 @@ impl Proxy {
         refusal
     }
 
+    /// What is said of a call that was forwarded.
+    pub(crate) fn worded(context: &RequestContext, refusal: Refusal) -> Refusal {
+        match &context.exchange {
+            Some(exchange) if !exchange.is_repeatable() => refusal.of_no_other_call(),
+            _ => refusal,
+        }
+    }
+
     /// Remembers why a phase failed, in the shape Pingora wants.
     pub(crate) fn fail(context: &mut RequestContext, refusal: Refusal) -> Box<Error> {
         let status = refusal.status();

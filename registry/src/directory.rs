@@ -1,6 +1,7 @@
 //! [`Directory`]: agents by key or signer, cached; the one read a paid request may wait for.
 //!
-//! Bounded, 30 s at most, one read for many who ask, and forgotten at once when the registry writes. What is
+//! Bounded, 30 s at most, one read for many who ask, and forgotten at once when the registry writes. Who is still asked for after 20 s is
+//! read anew meanwhile: a read that fails, or waits, costs nobody anything who is known, and nobody lives longer than 30 s by it. What is
 //! cached are rules, never counters: those are the ledger's.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -20,6 +21,12 @@ use crate::store::{Pool, StoreError};
 
 /// How long an agent is remembered, in milliseconds.
 const TTL_MS: i64 = 30_000;
+
+/// How old an agent is when it is read anew, while it is remembered still, in milliseconds.
+const RENEW_MS: i64 = 20_000;
+
+/// Between two tries at that, in milliseconds: longer than one takes.
+const RENEW_AGAIN_MS: i64 = 1_400;
 
 /// How long it is remembered that there is no such agent, in milliseconds.
 const NEGATIVE_TTL_MS: i64 = 5_000;
@@ -71,6 +78,8 @@ struct Entry {
     answer: OnceCell<Answer>,
     /// When the key was last shown and right, in Unix milliseconds, since that was last taken; 0: it was not.
     used: AtomicI64,
+    /// When it is to be read anew, in Unix milliseconds.
+    renews_at: AtomicI64,
 }
 
 enum Answer {
@@ -93,7 +102,23 @@ impl Directory {
     /// # Errors
     /// The registry cannot be read.
     pub async fn by_key(&self, key: &AgentKey) -> Result<Option<Arc<Access>>, DirectoryError> {
-        let entry = self.entry(Lookup::Key(key.id())).await;
+        self.by_key_if(key, || true).await.unwrap_or(Ok(None))
+    }
+
+    /// The same; where something is to be read for it, only if `may_read` says so, and else `None`.
+    ///
+    /// # Errors
+    /// The registry cannot be read.
+    pub async fn by_key_if(
+        &self,
+        key: &AgentKey,
+        may_read: impl FnOnce() -> bool,
+    ) -> Option<Result<Option<Arc<Access>>, DirectoryError>> {
+        let entry = self.entry(Lookup::Key(key.id()), may_read).await?;
+        Some(self.holder(&entry, key))
+    }
+
+    fn holder(&self, entry: &Entry, key: &AgentKey) -> Result<Option<Arc<Access>>, DirectoryError> {
         match entry.answer.get() {
             Some(Answer::Known { access, hash: Some(hash) }) if hash.matches(key) => {
                 let now = self.shared.clock.now();
@@ -113,12 +138,19 @@ impl Directory {
     /// # Errors
     /// The registry cannot be read.
     pub async fn by_signer(&self, address: Address) -> Result<Option<Arc<Access>>, DirectoryError> {
-        let entry = self.entry(Lookup::Signer(address)).await;
-        match entry.answer.get() {
-            Some(Answer::Known { access, .. }) => Ok(Some(Arc::clone(access))),
-            Some(Answer::Failed(error)) => Err(error.clone()),
-            _ => Ok(None),
-        }
+        self.by_signer_if(address, || true).await.unwrap_or(Ok(None))
+    }
+
+    /// The same; where something is to be read for it, only if `may_read` says so, and else `None`.
+    ///
+    /// # Errors
+    /// The registry cannot be read.
+    pub async fn by_signer_if(
+        &self,
+        address: Address,
+        may_read: impl FnOnce() -> bool,
+    ) -> Option<Result<Option<Arc<Access>>, DirectoryError>> {
+        Some(self.entry(Lookup::Signer(address), may_read).await?.access())
     }
 
     /// Lookups answered from memory, or by a read that was under way.
@@ -186,16 +218,49 @@ impl Directory {
         }
     }
 
-    /// An entry with its answer.
-    async fn entry(&self, lookup: Lookup) -> Arc<Entry> {
+    /// An entry with its answer; `None` where one would have to be read and may not.
+    async fn entry(&self, lookup: Lookup, may_read: impl FnOnce() -> bool) -> Option<Arc<Entry>> {
         let now = self.shared.clock.now();
-        let found = self.shared.entries.get(&lookup).map(|entry| Arc::clone(&entry));
-        let entry = match found.filter(|entry| entry.is_fresh(now)) {
+        let entry = match self.fresh(lookup, now) {
             Some(entry) => self.count_hit(entry),
-            None => self.insert(lookup, now),
+            None if may_read() => self.insert(lookup, now),
+            None => return None,
         };
         entry.answer.get_or_init(|| self.read(lookup)).await;
-        entry
+        Some(entry)
+    }
+
+    fn fresh(&self, lookup: Lookup, now: UnixMillis) -> Option<Arc<Entry>> {
+        let entry = self.shared.entries.get(&lookup).map(|entry| Arc::clone(&entry))?;
+        let is_fresh = entry.is_fresh(now);
+        if is_fresh && entry.takes_to_renew(now) {
+            self.renew(lookup, &entry, now);
+        }
+        is_fresh.then_some(entry)
+    }
+
+    /// Reads anew what is remembered still. What fails leaves things as they are.
+    fn renew(&self, lookup: Lookup, entry: &Arc<Entry>, now: UnixMillis) {
+        self.shared.misses.fetch_add(1, Ordering::Relaxed);
+        let (directory, known) = (self.clone(), Arc::clone(entry));
+        tokio::spawn(async move {
+            match directory.read(lookup).await {
+                Answer::Failed(_) => {}
+                answer => {
+                    directory.replace(lookup, &known, Entry::new(now, OnceCell::new_with(Some(answer))))
+                }
+            }
+        });
+    }
+
+    /// Puts what was read in the place of what was known, unless that was forgotten meanwhile: the read may be of the time before.
+    fn replace(&self, lookup: Lookup, known: &Arc<Entry>, renewed: Entry) {
+        if let MapEntry::Occupied(mut place) = self.shared.entries.entry(lookup)
+            && Arc::ptr_eq(place.get(), known)
+        {
+            self.keep_use(lookup, known);
+            place.insert(Arc::new(renewed));
+        }
     }
 
     fn insert(&self, lookup: Lookup, now: UnixMillis) -> Arc<Entry> {
@@ -207,7 +272,7 @@ impl Directory {
             MapEntry::Occupied(entry) if entry.get().is_fresh(now) => self.count_hit(Arc::clone(entry.get())),
             entry => {
                 self.shared.misses.fetch_add(1, Ordering::Relaxed);
-                let made = Arc::new(Entry { since: now, answer: OnceCell::new(), used: AtomicI64::new(0) });
+                let made = Arc::new(Entry::new(now, OnceCell::new()));
                 entry.insert(Arc::clone(&made));
                 made
             }
@@ -285,6 +350,29 @@ impl std::fmt::Debug for Directory {
 // === impl Entry ===
 
 impl Entry {
+    fn new(since: UnixMillis, answer: OnceCell<Answer>) -> Self {
+        let renews_at = AtomicI64::new(since.0.saturating_add(RENEW_MS));
+        Self { since, answer, used: AtomicI64::new(0), renews_at }
+    }
+
+    /// Whom it names, whoever asks.
+    fn access(&self) -> Result<Option<Arc<Access>>, DirectoryError> {
+        match self.answer.get() {
+            Some(Answer::Known { access, .. }) => Ok(Some(Arc::clone(access))),
+            Some(Answer::Failed(error)) => Err(error.clone()),
+            Some(Answer::Unknown) | None => Ok(None),
+        }
+    }
+
+    /// Whether whoever asks is to have it read anew: it is known and old enough, and nobody else has just done so.
+    fn takes_to_renew(&self, now: UnixMillis) -> bool {
+        let at = self.renews_at.load(Ordering::Relaxed);
+        let again = now.0.saturating_add(RENEW_AGAIN_MS);
+        now.0 >= at
+            && matches!(self.answer.get(), Some(Answer::Known { .. }))
+            && self.renews_at.compare_exchange(at, again, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     /// A clock that was set back makes it stale as well.
     fn is_fresh(&self, now: UnixMillis) -> bool {
         let ttl = match self.answer.get() {

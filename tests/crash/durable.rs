@@ -292,6 +292,33 @@ async fn c14_an_end_that_finds_the_disk_full_is_said_to_be_unknown_and_made_up_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_by_key_without_a_name_whose_end_nobody_knows_is_not_told_to_come_again() {
+    let disk = Disk::new();
+    let world = world_on(&disk).await;
+    let key = world.agent.key(&world.gateway).await;
+    let unnamed = Request::get("/paid").key(&key);
+    let named = unnamed.clone().with("Idempotency-Key", "the same call");
+    let calls = [(unnamed, None, "paid for anew", 999_000), (named, Some("5"), "at most once", 998_000)];
+    for (request, retry_after, told, balance) in calls {
+        let gate = Gate::new();
+        world.upstream.on("/paid", Script::reply(200, &[], "late").after(&gate));
+        let mut wire = world.gateway.wire().await;
+        wire.send(&request).await;
+        gate.reached().await;
+        disk.set_full(true);
+        gate.open();
+        let response = wire.response("GET").await;
+        response.expect_refusal(503, "outcome_unknown");
+        assert_eq!(response.header("retry-after"), retry_after);
+        assert!(response.text().contains(told), "{}", response.text());
+        assert!(response.header("faregate-payment-id").is_some());
+        disk.set_full(false);
+        world.expect_balance(balance).await;
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c15_a_hold_whose_sync_fails_forwards_nothing_and_is_not_said_to_be_free() {
     let disk = Disk::new();
     let mut world = world_on(&disk).await;

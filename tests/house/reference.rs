@@ -9,7 +9,7 @@ const PAGE: &str = "docs/reference.md";
 /// Where words for programs stand: a file, and what the item that holds them begins with.
 const CODES: [(&str, &str); 9] = [
     ("gateway/src/refusal.rs", "pub(crate) fn code(&self)"),
-    ("gateway/src/refusal.rs", "impl Unpaid {"),
+    ("gateway/src/refusal/unpaid.rs", "impl Unpaid {"),
     ("gateway/src/refusal/missing.rs", "impl Missing {"),
     ("domain/src/policy.rs", "pub const fn code(&self)"),
     ("protocol/src/verify/rejection.rs", "pub fn code(&self)"),

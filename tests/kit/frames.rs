@@ -1,9 +1,10 @@
 //! [`Frames`]: one HTTP/2 connection whose frames a test writes itself, rules of the protocol broken or not.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::wait::within;
 
@@ -12,8 +13,12 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
+
+/// What takes nothing for so long takes no more.
+const FULL: Duration = Duration::from_millis(300);
 
 /// The header block is whole.
 pub const END_HEADERS: u8 = 4;
@@ -45,7 +50,17 @@ pub enum Ending {
 impl Frames {
     /// Connects and sends the preface with these settings, each an identifier and a value.
     pub async fn connect(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
-        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        Self::over(TcpStream::connect(address).await.expect("a connection"), address, settings).await
+    }
+
+    /// The same with as little room as can be for what comes back.
+    pub async fn connect_narrow(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("an option of the socket");
+        Self::over(socket.connect(address).await.expect("a connection"), address, settings).await
+    }
+
+    async fn over(mut stream: TcpStream, address: SocketAddr, settings: &[(u16, u32)]) -> Self {
         stream.set_nodelay(true).expect("an option of the socket");
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("the preface");
         let mut made = Self { stream, authority: address.to_string(), first_dynamic: 62 };
@@ -62,6 +77,12 @@ impl Frames {
         self.send(HEADERS, flags, stream, block).await;
     }
 
+    /// The same on many streams, in one piece.
+    pub async fn headers_at_once(&mut self, streams: impl Iterator<Item = u32>, flags: u8, block: &[u8]) {
+        let frames: Vec<u8> = streams.flat_map(|stream| frame(HEADERS, flags, stream, block)).collect();
+        let _ = self.stream.write_all(&frames).await;
+    }
+
     /// More of a header block.
     pub async fn continuation(&mut self, stream: u32, block: &[u8]) {
         self.send(CONTINUATION, 0, stream, block).await;
@@ -75,6 +96,18 @@ impl Frames {
     /// Gives a stream up (`CANCEL`).
     pub async fn reset(&mut self, stream: u32) {
         self.send(RST_STREAM, 0, stream, &8_u32.to_be_bytes()).await;
+    }
+
+    /// Sends pings and reads no answer, until the other side takes no more.
+    pub async fn ping_until_full(&mut self) {
+        let pings = frame(PING, 0, 0, &[0; 8]).repeat(1_000);
+        within("a connection that takes no more", async {
+            while tokio::time::timeout(FULL, self.stream.write_all(&pings))
+                .await
+                .is_ok_and(|sent| sent.is_ok())
+            {}
+        })
+        .await;
     }
 
     /// A header block in literals.
@@ -111,11 +144,7 @@ impl Frames {
 
     /// Sends one frame. A gateway that has closed is noticed when reading.
     pub async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).expect("a short payload").to_be_bytes();
-        let mut frame = vec![length[1], length[2], length[3], kind, flags];
-        frame.extend_from_slice(&stream.to_be_bytes());
-        frame.extend_from_slice(payload);
-        let _ = self.stream.write_all(&frame).await;
+        let _ = self.stream.write_all(&frame(kind, flags, stream, payload)).await;
     }
 
     /// The kind and payload of the next frame.
@@ -127,6 +156,14 @@ impl Frames {
         self.stream.read_exact(&mut payload).await.ok()?;
         Some((head[3], payload))
     }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short payload").to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
 }
 
 /// A field in full; `kind` is 0x00, or 0x40 where the table shall keep it.

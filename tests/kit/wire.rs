@@ -1,12 +1,12 @@
 //! [`Wire`]: one HTTP/1.1 connection that sends exact bytes and reads answers piece by piece.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
@@ -80,6 +80,14 @@ impl Wire {
         let stream = TcpStream::connect(address).await.ok()?;
         stream.set_nodelay(true).ok()?;
         Some(Self::over(Box::new(stream), address.to_string()))
+    }
+
+    /// Connects in the clear, as somebody else: from this address.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((source, 0).into()).expect("an address of this host");
+        let stream = socket.connect(address).await.expect("a connection to the gateway");
+        Self::over(Box::new(stream), address.to_string())
     }
 
     /// Connects with TLS, as `localhost`, and checks the certificate.

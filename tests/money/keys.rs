@@ -1,9 +1,10 @@
 //! Agent keys: one round trip, their own limit, and never shown to the upstream.
 
-use domain::UnixMillis;
+use domain::{KeyId, UnixMillis};
 use serde_json::json;
+use tests::crowd::send_all;
 use tests::payer::random_hex;
-use tests::{Agent, Clock, Request, Route, World};
+use tests::{Agent, Clock, Request, Route, Wire, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_pays_in_one_round_trip_and_ends_at_the_gateway() {
@@ -172,4 +173,42 @@ async fn a_key_that_ends_while_its_request_is_still_coming_pays_for_nothing() {
     assert!(world.upstream.seen().is_empty());
     world.expect_balance(1_000_000).await;
     world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a4_an_address_that_calls_with_keys_of_nobody_waits_and_whoever_is_known_does_not() {
+    let world = World::paid().await;
+    let key = world.agent.key(&world.gateway).await;
+    let known = Request::get("/paid").key(&key);
+    world.gateway.call(&known).await.expect_status(200);
+    tests::wait::until("an address to be told to wait", || async {
+        let requests = (0..512).map(|_| Request::get("/paid").key(&nobodys_key()));
+        let answers = send_all(world.gateway.data(), requests.collect(), 16).await;
+        let refused = answers.iter().find(|answer| answer.status != 401)?;
+        refused.expect_refusal(429, "too_many_payers");
+        assert!(refused.header("retry-after").is_some());
+        Some(())
+    })
+    .await;
+    world.gateway.call(&known).await.expect_status(200);
+    let mut other = Wire::connect_from([127, 0, 0, 2].into(), world.gateway.data()).await;
+    let stranger = other.call(&Request::get("/paid").key(&nobodys_key())).await;
+    stranger.expect_refusal(401, "invalid_agent_key");
+    world.expect_balance(998_000).await;
+    world.finish().await;
+}
+
+/// A key that is well formed, and was never made.
+fn nobodys_key() -> String {
+    let random = random_hex();
+    let mut bytes = [0; 10];
+    bytes.copy_from_slice(&random.as_bytes()[2..12]);
+    let id = KeyId::generate(UnixMillis(1_800_000_000_000), bytes).to_string();
+    let covered = format!("fg_{}_{}", &id["key_".len()..], "A".repeat(43));
+    format!("{covered}_{:08x}", crc32(covered.as_bytes()))
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let bit = |sum: u32, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
+    !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), bit))
 }

@@ -67,7 +67,7 @@ async fn a4_one_payer_with_calls_that_hang_or_fail_takes_an_eighth_and_others_ar
 async fn m5_requests_above_the_limit_are_shed_before_they_are_forwarded_and_all_is_well_afterwards() {
     const LIMIT: usize = 16;
     let upstream = Upstream::start().await;
-    let gateway = start(&upstream, "requests_in_flight_max = 16").await;
+    let gateway = start(&upstream, "requests_in_flight_max = 16\nclients_per_address = 8").await;
     let agent = Agent::new(&gateway, "$1").await;
     let key = agent.key(&gateway).await;
     for round in 1..=3 {

@@ -115,10 +115,18 @@ async fn h1_a_quote_of_one_gateway_is_honoured_by_another_that_may_not_know_it_y
             is_new.then_some(challenge)
         })
         .await;
-        let paying = Request::get("/live").paying(several.agent.payer.pay(&challenge).header());
+        let paying = Request::post("/live", "a body").with("Idempotency-Key", format!("call {change}"));
+        let paying = paying.paying(several.agent.payer.pay(&challenge).header());
         let paid = other.call(&paying).await;
         assert_eq!(amount(&paid.expect_status(200).receipt()["amount"]), wanted);
         spent += wanted;
+        // The body that it was paid with is the one that is known, however often the call was judged.
+        until("its answer once more", || async {
+            let again = other.call(&paying).await;
+            assert!(again.status == 200 || again.code() == "payment_in_progress", "{again:?}");
+            (again.status == 200).then_some(())
+        })
+        .await;
     }
     several.expect_balance(1_000_000 - spent).await;
     several.finish().await;

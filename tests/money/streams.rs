@@ -60,6 +60,19 @@ async fn u9_a_websocket_is_priced_at_its_handshake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn u9_where_a_tunnel_is_not_charged_for_none_is_asked_for() {
+    let world = World::new("$1", [Route::new("/paid", "$0.001").line("charge_on = [200]")]).await;
+    world.upstream.on("/paid", Script::websocket());
+    let refused = world.buy(&Request::get("/paid").upgrading()).await;
+    refused.expect_refusal(502, "upstream_failed");
+    assert_eq!(world.upstream.call("/paid", 1).await.header("upgrade"), None);
+    world.upstream.on("/paid", Script::reply(200, &[], "no tunnel"));
+    world.buy(&Request::get("/paid").upgrading()).await.expect_status(200);
+    world.expect_balance(999_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn u9_a_refused_upgrade_is_not_charged() {
     let world = World::paid().await;
     world.upstream.on("/paid", Script::reply(426, &[], "no sockets here"));

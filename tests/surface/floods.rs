@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tests::frames::{END_HEADERS, END_STREAM, Ending, Frames};
 use tests::h2::Http2;
-use tests::{Agent, Config, Faregate, Gate, Request, Route, Script, Upstream, World};
+use tests::{Agent, Config, Faregate, Gate, Request, Route, Script, Upstream, Wire, World};
 
 /// `SETTINGS_INITIAL_WINDOW_SIZE`.
 const INITIAL_WINDOW: u16 = 4;
@@ -174,6 +174,84 @@ async fn s5_many_requests_that_never_end_lose_their_connection_whoever_is_served
     world.gateway.idle().await;
     drop((served, endless));
     world.expect_balance(1_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_requests_that_never_end_lose_their_connection_also_where_its_client_takes_nothing_more() {
+    let world = world("[limits]\nclient_read_timeout = \"4s\"").await;
+    world.upstream.on("/free", Script::reply(401, &[], "no").before_the_body());
+    let mut attacker = Frames::connect_narrow(world.gateway.data(), &[]).await;
+    let block = attacker.block("POST", "/free", &[("content-length", "100")]);
+    for stream in [1, 3, 5] {
+        attacker.headers(stream, END_HEADERS, &block).await;
+        assert_eq!(attacker.ending().await, Ending::Answered);
+    }
+    attacker.ping_until_full().await;
+    world.gateway.idle().await;
+    drop(attacker);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_an_answer_of_ours_that_a_client_does_not_take_is_given_up_soon() {
+    let world = world("[limits]\nclient_write_timeout = \"1h\"").await;
+    let mut attacker = Frames::connect(world.gateway.data(), &[(INITIAL_WINDOW, 0)]).await;
+    let block = attacker.block("GET", "/paid", &[]);
+    attacker.headers(1, END_HEADERS | END_STREAM, &block).await;
+    assert_eq!(attacker.ending().await, Ending::Answered);
+    assert_eq!(attacker.ending().await, Ending::Stream);
+    world.gateway.idle().await;
+    world.finish().await;
+}
+
+/// So many may run at once; an address has two of them.
+const FEW: &str = "[limits]\nrequests_in_flight_max = 16\nclient_write_timeout = \"1h\"";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a4_requests_of_one_address_and_answers_that_it_does_not_take_leave_others_their_places() {
+    let world = world(FEW).await;
+    let gate = Gate::new();
+    world.upstream.on("/free", Script::reply(200, &[], "").after(&gate));
+    let mut attacker = Frames::connect(world.gateway.data(), &[(INITIAL_WINDOW, 0)]).await;
+    let [free, paid] = ["/free", "/paid"].map(|path| attacker.block("GET", path, &[]));
+    for stream in [1, 3] {
+        attacker.headers(stream, END_HEADERS | END_STREAM, &free).await;
+    }
+    gate.reached_by(2).await;
+    for stream in 2..40 {
+        attacker.headers(stream * 2 + 1, END_HEADERS | END_STREAM, &paid).await;
+        assert_eq!(attacker.ending().await, Ending::Answered);
+    }
+    let mut other = Wire::connect_from([127, 0, 0, 2].into(), world.gateway.data()).await;
+    other.call(&Request::get("/paid")).await.expect_status(402);
+    world.gateway.call(&Request::get("/paid")).await.expect_refusal(429, "too_many_running");
+    let metrics = world.gateway.metrics().await;
+    assert_eq!(metrics.count("faregate_rate_limited_total", &[("scope", "address")]), 39);
+    gate.open();
+    // What nobody takes is given up.
+    world.gateway.idle().await;
+    world.gateway.challenge("/paid").await;
+    drop(attacker);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a4_connections_of_one_address_leave_others_theirs() {
+    let world = world("[limits]\nconnections_max = 16\nclient_header_timeout = \"1h\"").await;
+    let mut silent = [world.gateway.wire().await, world.gateway.wire().await];
+    assert!(world.gateway.wire().await.is_closed().await, "one too many");
+    let other = async || Wire::connect_from([127, 0, 0, 2].into(), world.gateway.data()).await;
+    other().await.call(&Request::get("/free")).await.expect_status(200);
+    for wire in &mut silent {
+        wire.call(&Request::get("/free")).await.expect_status(200);
+    }
+    drop(silent);
+    tests::wait::until("room for one more", || async {
+        world.gateway.wire().await.try_call(&Request::get("/free")).await
+    })
+    .await
+    .expect_status(200);
     world.finish().await;
 }
 

@@ -187,3 +187,17 @@ async fn s8_an_upstream_names_no_field_of_ours_away() {
     }
     world.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_an_upstream_sends_clients_to_itself_they_come_back_to_the_gateway() {
+    let world = world().await;
+    let own = format!("location: http://{}/paid/?x=1", world.upstream.address());
+    for (told, expected) in
+        [(own.as_str(), "/paid/?x=1"), ("location: https://login.example/", "https://login.example/")]
+    {
+        world.upstream.on("/free", Script::reply(307, &[told], ""));
+        let answer = world.gateway.call(&Request::get("/free")).await;
+        assert_eq!(answer.expect_status(307).header("location"), Some(expected));
+    }
+    world.finish().await;
+}

@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use tests::{Request, Route, World};
+use tests::frames::{END_HEADERS, END_STREAM, Ending, Frames};
+use tests::{Config, Request, Route, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s4_header_bombs_are_refused_and_the_gateway_lives() {
@@ -23,6 +24,36 @@ async fn s4_header_bombs_are_refused_and_the_gateway_lives() {
     .await;
     call(Request::get("/paid").paying("A".repeat(20 * 1024))).await;
     call(Request::get(&format!("/paid?{}", "q".repeat(70 * 1024)))).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s4_a_header_that_is_too_long_is_cut_off_while_it_comes() {
+    let world = World::with("$1", |upstream| {
+        let routes = [Route::new("/paid", "$0.001")];
+        Config::new(upstream, routes).section("[limits]\nclient_header_timeout = \"5m\"")
+    })
+    .await;
+    let begun = |bytes: usize| format!("GET /paid HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(bytes));
+    let mut wire = world.gateway.wire().await;
+    wire.send_bytes(begun(150 * 1024).as_bytes()).await;
+    wire.send_bytes(b"\r\n\r\n").await;
+    wire.response("GET").await.expect_status(431);
+    let mut wire = world.gateway.wire().await;
+    wire.send_bytes(begun(170 * 1024).as_bytes()).await;
+    assert!(wire.is_closed().await, "it is not waited for");
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_requests_with_long_headers_come_at_once_on_http2() {
+    let world = World::with("$1", |upstream| Config::new(upstream, [Route::free("/free")])).await;
+    let mut client = Frames::connect(world.gateway.data(), &[]).await;
+    let block = client.block("GET", "/free", &[("x-long", &"x".repeat(8_000))]);
+    client.headers_at_once((0..100).map(|stream| stream * 2 + 1), END_HEADERS | END_STREAM, &block).await;
+    for _ in 0..100 {
+        assert_eq!(client.ending().await, Ending::Answered);
+    }
     world.finish().await;
 }
 

@@ -1,7 +1,9 @@
 //! The same protocol over HTTP/2 and TLS.
 
 use tests::certificate::Authority;
+use tests::frames::{END_HEADERS, END_STREAM, Ending, Frames};
 use tests::h2::Http2;
+use tests::ports::Port;
 use tests::{Agent, Config, Faregate, Gate, Request, Route, Script, Upstream, Wire};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,5 +76,21 @@ async fn a9_authority_and_host_that_differ_are_priced_by_what_is_forwarded() {
     let response = http2.call(&Request::get("/x").with("host", "free.example")).await;
     assert!(matches!(response.status, 400 | 402), "{}", response.status);
     assert!(upstream.seen().is_empty());
+    gateway.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_listener_without_http2_speaks_none_whatever_another_one_speaks() {
+    let upstream = Upstream::start().await;
+    let other = Port::reserve().address();
+    let config = Config::new(upstream.address(), [Route::new("/paid", "$0.001")])
+        .section(&format!("[[listen.data]]\naddress = \"{other}\"\nhttp2 = false\n"));
+    let gateway = Faregate::start(config).await;
+    let mut client = Frames::connect(other, &[]).await;
+    let block = client.block("GET", "/paid", &[]);
+    client.headers(1, END_HEADERS | END_STREAM, &block).await;
+    assert_eq!(client.ending().await, Ending::Connection);
+    Wire::connect(other).await.call(&Request::get("/paid")).await.expect_status(402);
+    Http2::connect(gateway.data()).await.call(&Request::get("/paid")).await.expect_status(402);
     gateway.finish().await;
 }

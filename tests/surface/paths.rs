@@ -252,8 +252,17 @@ fn decoded(text: &str) -> String {
 async fn a9_no_method_and_no_host_spelling_makes_a_priced_path_free() {
     let priced = Route::new("/paid", "$0.001").line("methods = [\"GET\"]");
     let world = World::new("$1", [Route::free("/{*rest}"), priced]).await;
-    for method in ["get", "Get", "trace", "cOnnect"] {
-        world.gateway.call(&Request::new(method, "/paid")).await.expect_status(405);
+    for method in ["get", "Get", "trace", "cOnnect", "TRACE"] {
+        let refused = world.gateway.call(&Request::new(method, "/paid")).await;
+        refused.expect_refusal(405, "method_not_allowed");
+        assert_eq!(refused.header("allow"), Some("GET, HEAD"), "{method}");
+        let refused = world.gateway.call(&Request::new(method, "/other")).await;
+        assert_eq!(refused.header("allow"), Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"), "{method}");
+    }
+    for (method, target) in
+        [("POST", "/paid/"), ("POST", "/PAID"), ("OPTIONS", "/Paid"), ("GETX", "/paid%20")]
+    {
+        world.gateway.call(&Request::new(method, target)).await.expect_refusal(404, "route_not_found");
     }
     for method in ["POST", "PUT", "OPTIONS", "GETX"] {
         let refused = world.gateway.call(&Request::new(method, "/paid")).await;
@@ -269,5 +278,26 @@ async fn a9_no_method_and_no_host_spelling_makes_a_priced_path_free() {
     world.gateway.call(&Request::get("/paid").with("Host", "any.example.")).await.expect_status(402);
     assert!(world.upstream.seen().is_empty());
     world.gateway.call(&Request::post("/other", "x")).await.expect_status(200);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_401_says_by_which_scheme_one_signs_in() {
+    let world = World::paid().await;
+    let nobody = Request::get("/paid").with("Agent-Key", "fg_none");
+    let manager = Request::get("/paid").with("Agent-Key", "fgm_none");
+    for (request, code, scheme) in [
+        (nobody, "invalid_agent_key", "Bearer realm=\"faregate\", error=\"invalid_token\""),
+        (manager, "management_key", "Bearer realm=\"faregate\""),
+        (
+            Request::get("/.well-known/faregate/me"),
+            "sign_in_required",
+            "Faregate realm=\"faregate\", Bearer realm=\"faregate\"",
+        ),
+    ] {
+        let refused = world.gateway.call(&request).await;
+        refused.expect_refusal(401, code);
+        assert_eq!(refused.header("www-authenticate"), Some(scheme));
+    }
     world.finish().await;
 }

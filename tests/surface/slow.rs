@@ -30,7 +30,8 @@ async fn u7_a_header_that_drips_in_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn u7_a_connection_that_says_nothing_is_closed_and_makes_room() {
-    let limits = limits("client_header_timeout = \"400ms\"\nconnections_max = 4", NEVER);
+    let limits =
+        limits("client_header_timeout = \"400ms\"\nconnections_max = 4\nclients_per_address = 8", NEVER);
     let world = slow(&limits).await;
     let mut silent = Vec::new();
     for _ in 0..4 {
@@ -126,7 +127,7 @@ async fn a_tls_handshake_that_stalls_is_given_up_and_makes_room() {
     let authority = Authority::new();
     let upstream = Upstream::start().await;
     let config = Config::new(upstream.address(), routes())
-        .section("[limits]\nhandshake_timeout = \"400ms\"\nconnections_max = 3");
+        .section("[limits]\nhandshake_timeout = \"400ms\"\nconnections_max = 3\nclients_per_address = 8");
     let (gateway, _certificates) = Faregate::start_tls(config, &authority).await;
     let mut stalled = Vec::new();
     for begun in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/1.1\r\n"] {

@@ -130,6 +130,22 @@ fn another_method_on_a_priced_path_does_not_fall_to_a_free_wildcard() {
     assert_eq!(find(&router, "POST", "/api/health"), Some(3));
     assert_eq!(find(&router, "POST", "/free"), Some(0));
     assert_eq!(find(&router, "PUT", "/paid"), Some(4), "a free route that names the method was meant");
+    for (method, path) in [
+        ("POST", "/paid/"),
+        ("POST", "/PAID"),
+        ("OPTIONS", "/Paid"),
+        ("POST", "/paid."),
+        ("GETX", "/paid%20"),
+        ("POST", "/API/x"),
+    ] {
+        assert_eq!(find(&router, method, path), None, "{method} {path}");
+    }
+    assert_eq!(find(&router, "PUT", "/PAID"), Some(4));
+    assert_eq!(
+        find(&router, "POST", "/API/health"),
+        None,
+        "spelled so it is a path of the priced wildcard's"
+    );
 }
 
 #[test]

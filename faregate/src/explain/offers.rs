@@ -7,20 +7,20 @@ use registry::Config;
 use crate::service::outlets;
 
 /// One way to pay.
-pub(super) struct Offered {
+pub(crate) struct Offered {
     /// CAIP-2; none is a wallet here.
-    pub(super) network: Option<String>,
+    pub(crate) network: Option<String>,
     /// The token's name, where the file has it, and its address.
-    pub(super) token: Option<(Option<String>, String)>,
+    pub(crate) token: Option<(Option<String>, String)>,
     /// By what its payer signs.
-    pub(super) by: &'static str,
+    pub(crate) by: &'static str,
     /// Who is paid.
-    pub(super) pay_to: String,
+    pub(crate) pay_to: String,
 }
 
 /// All of them; nothing for a free route. What a gateway offers besides depends on its networks as they are: `upto` only where a settler
 /// takes it, and a non-EVM network once its facilitator has said what offers must carry.
-pub(super) fn all(route: &Route, provider: &Provider, config: &Config) -> Vec<Offered> {
+pub(crate) fn all(route: &Route, provider: &Provider, config: &Config) -> Vec<Offered> {
     if !route.is_priced() {
         return Vec::new();
     }

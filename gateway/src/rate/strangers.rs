@@ -1,6 +1,7 @@
-//! [`Strangers`]: how often one client makes us ask the nodes or facilitators of public networks about payers of whom nothing is known.
+//! [`Strangers`]: how often one client makes us ask about payers of whom nothing is known: the nodes or facilitators of public networks, or
+//! the registry about agents.
 //!
-//! To sign costs nothing, and each new key would cost a read of a balance, or a verification. Whoever signs with many is told to wait, by where
+//! To sign costs nothing, and each new key would cost a read of a balance, a verification, or a look-up. Whoever signs with many is told to wait, by where
 //! its connection comes from. What is remembered is not asked for and not counted: a payer that had the funds within the last hour is no
 //! stranger. Where only the answer tells who pays, it is counted before, and taken back of whoever is found to pay.
 
@@ -18,7 +19,10 @@ use governor::{Quota, RateLimiter};
 
 use super::buckets::{Buckets, Space};
 use super::limiter::Consumer;
-use crate::limits::{RATE_BUCKETS_MAX, STRANGERS_AT_ONCE_MAX, STRANGERS_PER_SECOND_MAX};
+use crate::limits::{
+    NOBODIES_AT_ONCE_MAX, NOBODIES_PER_SECOND_MAX, RATE_BUCKETS_MAX, STRANGERS_AT_ONCE_MAX,
+    STRANGERS_PER_SECOND_MAX,
+};
 
 /// What it counts as in metrics.
 pub(crate) const SCOPE: &str = "payers";
@@ -44,7 +48,13 @@ impl Strangers {
         Self::of(times(STRANGERS_PER_SECOND_MAX), times(STRANGERS_AT_ONCE_MAX))
     }
 
-    fn of(per_second: NonZeroU32, at_once: NonZeroU32) -> Self {
+    /// The same for keys and signers that may be nobody's.
+    pub(crate) fn of_agents(clients_per_address: NonZeroU32) -> Self {
+        let times = |limit: NonZeroU32| limit.saturating_mul(clients_per_address);
+        Self::of(times(NOBODIES_PER_SECOND_MAX), times(NOBODIES_AT_ONCE_MAX))
+    }
+
+    pub(crate) fn of(per_second: NonZeroU32, at_once: NonZeroU32) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(at_once);
         let (clock, interval) = (MonotonicClock, quota.replenish_interval());
         let buckets = Arc::new(Buckets::new(Arc::new(Space::new(RATE_BUCKETS_MAX))));

@@ -44,7 +44,7 @@ impl From<HoldError> for Refusal {
             HoldError::Overloaded => Self::Overloaded,
             HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,
             HoldError::ClockAhead => Self::ClockAhead,
-            HoldError::Unknown(payment) => Self::OutcomeUnknown(payment),
+            HoldError::Unknown(payment) => Self::OutcomeUnknown { payment, repeatable: true },
         }
     }
 }

@@ -1,3 +1,5 @@
+use domain::Address;
+
 use super::*;
 
 #[test]
@@ -19,4 +21,16 @@ fn who_has_not_allowed_permit2_is_told_what_to_do_and_not_to_sign_again() {
     assert_eq!(body["spender"], "0x000000000022D473030F116dDEE9F6B43aC78BA3");
     assert_eq!((&body["network"], &body["token"]), (&json!("eip155:84532"), &json!(token.to_checksum(None))));
     assert!(refusal.to_string().contains("approve("), "{refusal}");
+}
+
+#[test]
+fn what_nobody_knows_of_a_call_is_told_to_whoever_can_make_it_again() {
+    let unknown = || Refusal::OutcomeUnknown {
+        payment: PaymentId::generate(domain::UnixMillis(1), [0; 10]),
+        repeatable: true,
+    };
+    assert_eq!(unknown().retry_after(), Some(5));
+    let once = unknown().of_no_other_call();
+    assert_eq!((once.retry_after(), once.payment()), (None, unknown().payment()));
+    assert!(!once.to_string().contains("send the same"), "{once}");
 }

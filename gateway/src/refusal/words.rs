@@ -12,3 +12,12 @@ pub(super) fn not_allowed(method: Option<&str>, allowed: &[String]) -> String {
         None => format!("this path is answered for {} only", allowed.join(", ")),
     }
 }
+
+/// What to do about a payment of which nobody knows whether it was recorded.
+pub(super) const fn again(repeatable: bool) -> &'static str {
+    if repeatable {
+        "send the same payment again, it is charged at most once"
+    } else {
+        "a call by an agent key without an Idempotency-Key is paid for anew when it is made again: look this payment up first"
+    }
+}

@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 /// A request that can be read in one way only.
 #[derive(Debug)]
 pub(crate) struct Admitted {
-    /// Upper case, as sent.
+    /// As sent.
     pub(crate) method: String,
     /// Lower case, with the port where one was sent.
     pub(crate) authority: String,
@@ -34,6 +34,13 @@ impl Admitted {
         }
     }
 
+    /// Whether its method may be any route's. Methods are case-sensitive (RFC 9110 section 9.1), and not every server knows: `get` must not
+    /// be another method here than it is there.
+    pub(crate) fn may_be_served(&self) -> bool {
+        let method = self.method.as_str();
+        !matches!(method, "TRACE" | "CONNECT") && !method.bytes().any(|byte| byte.is_ascii_lowercase())
+    }
+
     /// Whether repeating the request does no harm (RFC 9110 section 9.2.1).
     pub(crate) fn is_safe(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
@@ -49,16 +56,10 @@ pub(crate) fn admit(request: &RequestHeader, limits: &Limits) -> Result<Admitted
     if credential::has_management_key(&request.headers) {
         return Err(Refusal::ManagementKey);
     }
-    let method = request.method.as_str();
-    // Methods are case-sensitive (RFC 9110 section 9.1), and not every server knows: `get` must not be another method
-    // here than it is there.
-    if matches!(method, "TRACE" | "CONNECT") || method.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        return Err(Refusal::Method { method: Some(method.to_owned()), allowed: Vec::new() });
-    }
     let authority = authority(request)?;
     let (path, query) = target(request, &authority)?;
     Ok(Admitted {
-        method: method.to_owned(),
+        method: request.method.as_str().to_owned(),
         authority,
         path: CanonicalPath::parse(&path)?,
         query,
@@ -177,7 +178,7 @@ mod tests {
             assert_eq!(admitted("GET", b"/", host).unwrap_err(), "host_missing", "{host}");
         }
         for method in ["TRACE", "trace", "get", "Get"] {
-            assert_eq!(admitted(method, b"/", "a").unwrap_err(), "method_not_allowed", "{method}");
+            assert!(!admitted(method, b"/", "a").unwrap().may_be_served(), "{method}");
         }
         assert_eq!(admitted("GET", b"//x", "a").unwrap_err(), "ambiguous_path");
         assert_eq!(admitted("OPTIONS", b"*", "a").unwrap_err(), "invalid_target");

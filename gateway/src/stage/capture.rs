@@ -20,11 +20,17 @@ use crate::receipt;
 use crate::refusal::{Refusal, Unpaid};
 use crate::signed_hold::NotPaid;
 use crate::stage::hold::Payer;
+use crate::stage::location::lead_back;
 use crate::stage::prepay::give_back;
 
 /// Fields that only we may say, beside all that begin with `faregate-`.
 const FORGEABLE: [&str; 4] =
     ["payment-required", "payment-response", "x-payment-response", "settlement-overrides"];
+
+/// Fields by which an upstream tells one kind of shared cache how long it may keep an answer, whatever `Cache-Control` says: nginx,
+/// LiteSpeed, Akamai.
+const FOR_SHARED_CACHES: [&str; 5] =
+    ["surrogate-control", "expires", "x-accel-expires", "x-litespeed-cache-control", "edge-control"];
 
 /// Decides the money by the upstream's final header. Returns how the request ends, as far as is known.
 pub(crate) async fn capture(
@@ -35,6 +41,7 @@ pub(crate) async fn capture(
 ) -> Result<Outcome, Refusal> {
     let known = read_meter(exchange, response, metrics);
     scrub(response);
+    lead_back(exchange, response);
     exchange.response_begun = true;
     exchange.response_has_length = response.headers.contains_key(CONTENT_LENGTH);
     times.upstream = exchange.sent_at.map(|sent| sent.elapsed());
@@ -231,7 +238,7 @@ async fn voided(
     response: &mut ResponseHeader,
     metrics: &Metrics,
 ) -> Result<Outcome, Refusal> {
-    voiding.await.map_err(|_| Refusal::OutcomeUnknown(payment))?;
+    voiding.await.map_err(|_| Refusal::OutcomeUnknown { payment, repeatable: true })?;
     metrics.voided();
     let voided = HeaderValue::from_static("voided");
     response.insert_header(&field::PAYMENT_STATUS, voided).map_err(|_| Refusal::Internal)?;
@@ -240,7 +247,7 @@ async fn voided(
 
 pub(crate) fn uncaptured(error: &CaptureError, payment: PaymentId) -> Refusal {
     match error {
-        CaptureError::Spent | CaptureError::Unknown => Refusal::OutcomeUnknown(payment),
+        CaptureError::Spent | CaptureError::Unknown => Refusal::OutcomeUnknown { payment, repeatable: true },
         CaptureError::Failed | CaptureError::Refused => Refusal::LedgerUnavailable,
     }
 }
@@ -252,7 +259,7 @@ pub(crate) fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
         NotPaid::Overdue => Refusal::UpstreamTimeout,
         NotPaid::Unavailable => Refusal::RailUnavailable,
         NotPaid::Unknown => Refusal::Unsettled(payment),
-        NotPaid::Unvoided => Refusal::OutcomeUnknown(payment),
+        NotPaid::Unvoided => Refusal::OutcomeUnknown { payment, repeatable: true },
         NotPaid::Books(error) => uncaptured(&error, payment),
     }
 }
@@ -308,7 +315,7 @@ fn show(
 fn keep_private(response: &mut ResponseHeader) -> Result<(), Refusal> {
     let targeted = |name: &&HeaderName| {
         let name = name.as_str();
-        name.ends_with("cdn-cache-control") || matches!(name, "surrogate-control" | "expires")
+        name.ends_with("cdn-cache-control") || FOR_SHARED_CACHES.contains(&name)
     };
     let taken: Vec<HeaderName> = response.headers.keys().filter(targeted).cloned().collect();
     for name in taken {

@@ -1,6 +1,7 @@
 //! Hold: the claimant's funds, limits and replay key are held for the most the call can cost. The one stage that may
 //! wait for a read.
 
+mod agents;
 mod foreign;
 mod named;
 mod on_chain;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use domain::policy::Spending;
 use domain::replay::FingerprintParts;
 use domain::{
-    Address, AgentId, Asset, B256, Fingerprint, IdempotencyKey, Party, PaymentId, PolicyViolation, ReplayKey,
+    AgentId, Asset, B256, Fingerprint, IdempotencyKey, Party, PaymentId, PolicyViolation, ReplayKey,
     UnixMillis,
 };
 use http::HeaderMap;
@@ -24,8 +25,8 @@ use crate::credential;
 use crate::leniency::Leniency;
 use crate::metrics::Metrics;
 use crate::rail::Public;
-use crate::rate::Consumer;
-use crate::refusal::{Refusal, Unpaid};
+use crate::rate::{Consumer, Strangers};
+use crate::refusal::Refusal;
 use crate::signed_hold::SignedHold;
 use crate::stage::admit::Admitted;
 use crate::stage::rate::{self, Counted};
@@ -91,6 +92,7 @@ pub(crate) struct Holder<'a> {
     pub(crate) public: Option<&'a Public>,
     pub(crate) metrics: &'a Metrics,
     pub(crate) leniency: &'a Leniency,
+    pub(crate) nobodies: &'a Strangers,
     /// Whose address the request came from.
     pub(crate) client: Consumer,
 }
@@ -129,10 +131,9 @@ impl Holder<'_> {
         if holding.refusal.is_none() {
             holding.refusal = self.rules(&mut holding.means, claim, routed, headers, at).await.err();
         }
-        let may_be_paid = holding.replay.is_some() || holding.identifier.is_some();
         match holding.refusal.take() {
             Some(refusal @ Refusal::MalformedField(_)) => Err(refusal),
-            Some(refusal) if !may_be_paid => Err(self.counted(refusal)),
+            Some(refusal) if !holding.may_be_paid() => Err(self.counted(refusal)),
             refusal => Ok(Holding { refusal, ..holding }),
         }
     }
@@ -147,7 +148,7 @@ impl Holder<'_> {
         let asset = self.ledger.asset();
         match &claim.claimant {
             Claimant::Key(key) => {
-                let access = self.directory.by_key(key).await.map_err(|_| Refusal::LedgerUnavailable)?;
+                let access = self.holder(key).await?;
                 let access = access.filter(|access| access.has_grant(at)).ok_or(Refusal::AgentKey)?;
                 Ok(Holding::of_agent(access, None, identifier, asset))
             }
@@ -214,7 +215,11 @@ impl Holder<'_> {
             return self.guarded(prior, holding, fingerprint).await;
         }
         let asked = holding.asked(claim, routed, fingerprint, payment).ok_or(Refusal::Internal)?;
-        let held = self.ledger.hold(asked).await.map_err(|error| self.counted(holding.refused(error)))?;
+        let may_come_again = holding.may_be_paid();
+        let held = self.ledger.hold(asked).await.map_err(|error| {
+            let refusal = self.counted(holding.refused(error));
+            if may_come_again { refusal } else { refusal.of_no_other_call() }
+        })?;
         match (held, &mut holding.means) {
             (Held::Hold(hold), Means::Chain(staked)) => match staked.take() {
                 Some(staked) => Ok(Admission::Signed(Box::new(staked.held(hold)))),
@@ -247,11 +252,6 @@ impl Holder<'_> {
             (Means::Foreign(_), _) => Ok(()),
             (Means::Chain(_), _) => Err(Refusal::Internal),
         }
-    }
-
-    async fn signer(&self, address: Address) -> Result<Arc<Access>, Refusal> {
-        let access = self.directory.by_signer(address).await.map_err(|_| Refusal::LedgerUnavailable)?;
-        access.ok_or(Refusal::PaymentRequired(Unpaid::UnknownSigner { address, on_chain: false }))
     }
 
     /// What has expired by the books' time may be good by the clock's, where the clock was set back. It is not asked for
@@ -304,6 +304,11 @@ impl Holding {
         let payer = Payer { agent, address, network, version: X402_VERSION, on_chain: false };
         let means = Means::Wallet(access);
         Self { payer, identifier, means, replay: None, digest: None, refusal: None }
+    }
+
+    /// Whether it may be a payment that came before: it was signed, or has a name.
+    const fn may_be_paid(&self) -> bool {
+        self.replay.is_some() || self.identifier.is_some()
     }
 
     fn access(&self) -> Option<&Access> {

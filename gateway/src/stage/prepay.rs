@@ -44,7 +44,7 @@ pub(crate) async fn give_back(receipt: Receipt, status: u16, leniency: &Leniency
         Ok(_) | Err(LedgerError::RefundedBefore) => Ok(()),
         Err(error) => {
             tracing::error!(%payment, %error, "settled first, not delivered, and not given back yet");
-            Err(Refusal::OutcomeUnknown(payment))
+            Err(Refusal::OutcomeUnknown { payment, repeatable: true })
         }
     }
 }
@@ -61,7 +61,7 @@ impl Undoing {
     ) -> Refusal {
         match self {
             Self::Void(voiding) => match (voiding.await, payment) {
-                (Err(_), Some(payment)) => Refusal::OutcomeUnknown(payment),
+                (Err(_), Some(payment)) => Refusal::OutcomeUnknown { payment, repeatable: true },
                 _ => refusal,
             },
             Self::Refund(receipt) => {

@@ -44,6 +44,10 @@ impl Routed {
 
 /// Finds the route of an admitted request.
 pub(crate) fn route(snapshot: &Arc<Snapshot>, request: &Admitted) -> Result<Routed, Refusal> {
+    if !request.may_be_served() {
+        let allowed = snapshot.catalog().methods(request.host(), &request.path);
+        return Err(Refusal::Method { method: Some(request.method.clone()), allowed });
+    }
     let Served { id, route, provider } =
         snapshot.catalog().serve(request.host(), &request.method, &request.path)?;
     if request.content_length.is_some_and(|length| length > route.request_bytes_max) {

@@ -275,8 +275,7 @@ fn capture(section: &Section<'_>, price: Option<&Price>) -> Capture {
 }
 
 fn charge_on(item: &Item<'_>) -> ChargeOn {
-    let told =
-        "must list the statuses that are charged, such as [200, 201]; leave it out for 2xx, 101 and 304";
+    let told = "must list the statuses that are charged, such as [200, 201], and 206 with 200; leave it out for 2xx, 101 and 304";
     let listed = item.filled_list(STATUSES_MAX, told).unwrap_or_default();
     let mut statuses = Vec::new();
     for item in &listed {

@@ -93,13 +93,62 @@ async fn answers_are_remembered_for_half_a_minute_and_ignorance_for_five_seconds
         rig.directory.misses() - before
     };
     assert_eq!(misses(0, SIGNER).await, 1);
-    assert_eq!(misses(29_999, SIGNER).await, 0);
-    assert_eq!(misses(1, SIGNER).await, 1);
+    assert_eq!(misses(19_999, SIGNER).await, 0);
+    assert_eq!(misses(10_001, SIGNER).await, 1);
     assert_eq!(misses(0, unknown).await, 1);
     assert_eq!(misses(4_999, unknown).await, 0);
     assert_eq!(misses(1, unknown).await, 1);
     // A clock that was set back makes nothing live longer.
     assert_eq!(misses(-3_600_000, SIGNER).await, 1);
+}
+
+#[tokio::test]
+async fn whoever_is_still_asked_for_is_read_anew_meanwhile_and_nobody_waits_for_that() {
+    let rig = rig().await;
+    assert!(rig.directory.by_signer(SIGNER).await.unwrap().is_some());
+    rig.clock.advance(RENEW_MS);
+    assert!(rig.directory.by_signer_if(SIGNER, || false).await.is_some());
+    assert_eq!(rig.directory.misses(), 2);
+    let is_renewed = || rig.directory.shared.entries.iter().all(|entry| entry.since == rig.clock.now());
+    while !is_renewed() {
+        tokio::task::yield_now().await;
+    }
+    rig.clock.advance(TTL_MS - 1);
+    assert!(rig.directory.by_signer_if(SIGNER, || false).await.is_some());
+}
+
+#[tokio::test]
+async fn r13_whoever_cannot_be_read_anew_is_known_for_half_a_minute_and_no_longer() {
+    let rig = rig().await;
+    assert!(rig.directory.by_signer(SIGNER).await.unwrap().is_some());
+    let mut busy = Vec::new();
+    for _ in 0..CONNECTIONS_APART_MAX {
+        busy.push(rig.directory.shared.pool.acquire().await.unwrap());
+    }
+    rig.clock.advance(TTL_MS - 1);
+    assert!(rig.directory.by_signer(SIGNER).await.unwrap().is_some(), "at once");
+    rig.clock.advance(1);
+    assert!(rig.directory.by_signer_if(SIGNER, || false).await.is_none());
+    assert!(rig.directory.by_signer(SIGNER).await.is_err());
+}
+
+#[tokio::test]
+async fn r13_what_was_read_before_something_was_forgotten_is_not_remembered() {
+    let rig = rig().await;
+    let access = rig.directory.by_signer(SIGNER).await.unwrap().unwrap();
+    let lookup = Lookup::Signer(SIGNER);
+    let known = Arc::clone(&rig.directory.shared.entries.get(&lookup).unwrap());
+    let read = || {
+        let answer = Answer::Known { access: Arc::clone(&access), hash: None };
+        Entry::new(rig.clock.now(), OnceCell::new_with(Some(answer)))
+    };
+    rig.directory.replace(lookup, &known, read());
+    assert_eq!(rig.directory.shared.entries.len(), 1);
+    rig.directory.replace(lookup, &known, read());
+    let renewed = Arc::clone(&rig.directory.shared.entries.get(&lookup).unwrap());
+    rig.directory.forget(rig.agent);
+    rig.directory.replace(lookup, &renewed, read());
+    assert!(rig.directory.by_signer_if(SIGNER, || false).await.is_none());
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use crate::leniency::Leniency;
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Outcome};
 use crate::rail::{Public, PublicNetworks, PublicRail};
-use crate::rate::Consumer;
+use crate::rate::{Consumer, Strangers};
 use crate::refusal::Refusal;
 use crate::samples;
 use crate::snapshot::Snapshot;
@@ -153,12 +153,14 @@ impl Rig {
         let claim =
             prove(judged(None)?, Some(&self.public), Consumer::at(None), |found| judged(Some(found))).await?;
         let (directory, metrics) = (self.registry.directory(), metrics());
+        let nobodies = Strangers::of_agents(NonZeroU32::MIN);
         let holder = Holder {
             ledger: &self.ledger,
             directory: &directory,
             public: Some(&self.public),
             metrics: &metrics,
             leniency: &self.leniency,
+            nobodies: &nobodies,
             client: Consumer::Address([127, 0, 0, 1].into()),
         };
         let mut holding = holder.identify(&claim, None, &routed, &HeaderMap::new(), &mut None).await?;

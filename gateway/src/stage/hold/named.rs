@@ -46,20 +46,25 @@ fn identifier(headers: &HeaderMap, in_payment: Option<String>) -> Result<Option<
 
 /// Reads a short body and takes its digest; a longer one must bring a `Content-Digest` (RFC 9530). Without either, the
 /// same identifier could buy two different requests. All of a short one is waited for no longer than `patience`: between
-/// two of its pieces nobody has a limit on HTTP/2, and nothing is held yet that would have an end.
+/// two of its pieces nobody has a limit on HTTP/2, and nothing is held yet that would have an end. It comes once: `digested` is what was
+/// read of it, for a request that is judged a second time.
 pub(crate) async fn body_digest(
     session: &mut Session,
     request: &Admitted,
     patience: Duration,
+    digested: &mut Option<Vec<u8>>,
 ) -> Result<Option<Vec<u8>>, Refusal> {
     if session.is_body_empty() {
         return Ok(None);
     }
     if request.content_length.is_some_and(|length| length <= DIGESTED_BODY_BYTES_MAX) {
-        let read = timeout(patience, read_digest(session)).await;
-        return read.unwrap_or_else(|_| {
-            Err(Refusal::MalformedField("the request body did not come in time".to_owned()))
-        });
+        if digested.is_none() {
+            let read = timeout(patience, read_digest(session)).await;
+            *digested = Some(read.unwrap_or_else(|_| {
+                Err(Refusal::MalformedField("the request body did not come in time".to_owned()))
+            })?);
+        }
+        return Ok(digested.clone());
     }
     match credential::one(&session.req_header().headers, "content-digest")? {
         Some(digest) => Ok(Some(digest.as_bytes().to_vec())),
@@ -70,13 +75,13 @@ pub(crate) async fn body_digest(
     }
 }
 
-async fn read_digest(session: &mut Session) -> Result<Option<Vec<u8>>, Refusal> {
+async fn read_digest(session: &mut Session) -> Result<Vec<u8>, Refusal> {
     session.enable_retry_buffering();
     let mut hasher = Sha256::new();
     loop {
         match session.read_request_body().await {
             Ok(Some(chunk)) => hasher.update(&chunk),
-            Ok(None) => return Ok(Some(hasher.finalize().to_vec())),
+            Ok(None) => return Ok(hasher.finalize().to_vec()),
             Err(_) => return Err(Refusal::MalformedField("the request body broke off".to_owned())),
         }
     }

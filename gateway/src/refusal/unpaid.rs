@@ -1,0 +1,59 @@
+//! [`Unpaid`]: why a payment is asked for. It is only said where nothing was and nothing will be charged.
+
+use std::sync::Arc;
+
+use domain::{Address, Amount};
+use protocol::permit::PERMIT2;
+use thiserror::Error;
+
+use super::words::elsewhere;
+
+/// Why there is a 402: each is a code of x402 or one of ours, and a sentence.
+#[derive(Debug, Error)]
+pub(crate) enum Unpaid {
+    #[error("this call costs {price}; pay with an x402 client, `faregate pay`, or an agent key")]
+    Missing { price: Amount },
+    #[error("{message}")]
+    Rejected { code: &'static str, message: String },
+    #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
+    Funds { available: Amount, price: Amount, on_chain: bool },
+    #[error(
+        "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer prove`{}",
+        address.to_checksum(None), elsewhere(*on_chain)
+    )]
+    UnknownSigner { address: Address, on_chain: bool },
+    #[error(
+        "{} has not allowed Permit2 to move so much of {} on {network}, beside what it has not settled yet: call the token's \
+         approve({}, amount) once, or pay by another offer", payer.to_checksum(None), token.to_checksum(None), PERMIT2.to_checksum(None)
+    )]
+    Allowance { payer: Address, token: Address, network: Arc<str> },
+    #[error("the payment could not be settled ({reason}); nothing was charged, sign a new one")]
+    NotSettled { reason: String },
+    #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
+    AboveMaximum { maximum: Amount, price: Amount },
+}
+
+// === impl Unpaid ===
+
+impl Unpaid {
+    /// The code that stands in `PAYMENT-REQUIRED.error`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "payment_required",
+            Self::Rejected { code, .. } => code,
+            Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
+            Self::Allowance { .. } => "permit2_allowance_required",
+            Self::NotSettled { .. } => "settlement_failed",
+            Self::AboveMaximum { .. } => "price_above_maximum",
+        }
+    }
+
+    /// Says as well whether the call can be paid on a public network.
+    pub(crate) fn pointing(self, is_on_chain: bool) -> Self {
+        match self {
+            Self::Funds { available, price, .. } => Self::Funds { available, price, on_chain: is_on_chain },
+            Self::UnknownSigner { address, .. } => Self::UnknownSigner { address, on_chain: is_on_chain },
+            other => other,
+        }
+    }
+}
