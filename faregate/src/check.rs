@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use domain::{Price, ProviderId};
-use registry::config::{ConfigError, ConfigErrors, Loaded, Place};
+use protocol::network::is_solana;
+use registry::config::{ConfigError, ConfigErrors, ForeignSettings, Loaded, Place};
 use registry::{Config, Registry, RegistryError};
 use serde_json::{Value, json};
 
@@ -68,6 +69,7 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
                 .chain(unsold(&loaded.config))
                 .chain(unshown(&loaded.config))
                 .chain(header::warnings(&loaded.config))
+                .chain(outlived(&loaded.config))
                 .chain(open_to_others(&loaded.config.data));
             findings.notes.extend(notes);
             let warnings = loaded.warnings.clone();
@@ -104,10 +106,26 @@ fn summary(arguments: &Arguments, loaded: &Loaded, is_away: bool) -> String {
     format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents}{closed}{away})")
 }
 
+/// For how long what is signed on Solana can be settled, in seconds: its block must be one of the last 150, and some are skipped.
+const SOLANA_SECONDS_MAX: u64 = 60;
+
+/// Networks of Solana whose upstreams may take longer than a payment holds.
+fn outlived(config: &Config) -> impl Iterator<Item = String> {
+    solana(config).filter(|one| one.network.max_timeout_seconds > SOLANA_SECONDS_MAX).map(|one| {
+        format!(
+            "networks: {}: max_timeout is {} s, and what is signed there holds for about {SOLANA_SECONDS_MAX}: a call that takes longer is worked for and not paid",
+            one.network.id, one.network.max_timeout_seconds
+        )
+    })
+}
+
+fn solana(config: &Config) -> impl Iterator<Item = &ForeignSettings> {
+    config.foreign.iter().filter(|one| is_solana(&one.network.id))
+}
+
 /// Networks of Solana without nodes: their facilitators are believed.
 fn unshown(config: &Config) -> impl Iterator<Item = String> {
-    let solana = config.foreign.iter().filter(|one| one.network.id.starts_with("solana:"));
-    solana.filter(|one| one.nodes.is_empty()).map(|one| {
+    solana(config).filter(|one| one.nodes.is_empty()).map(|one| {
         format!(
             "networks: {}: rpc names no nodes, so that its facilitator is believed: a payment may be served whose transaction failed",
             one.network.id
