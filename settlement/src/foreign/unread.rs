@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::Party;
+use domain::{Party, Word};
 use ledger::Intent;
 use protocol::network::is_solana;
 use protocol::offer::Offer;
@@ -82,6 +82,14 @@ impl Unread {
     /// The transaction that its payer signed; none where there is none.
     pub(super) fn transaction(&self) -> Option<&str> {
         self.parts.0["payload"]["transaction"].as_str()
+    }
+
+    /// Who pays, once that is known.
+    pub(super) const fn payer(&self) -> Option<Word> {
+        match self.payer {
+            Some(Party::Named(word)) => Some(word),
+            Some(Party::Evm(_)) | None => None,
+        }
     }
 
     pub(super) fn shown(&self) -> Shown<'_> {
