@@ -18,11 +18,11 @@ use crate::verifying::Verifying;
 /// Public networks, as a request needs them.
 #[async_trait]
 pub trait PublicRail: Send + Sync {
-    /// Whether a payment could be settled there now. Asks nobody.
+    /// Whether a payment of this payer could be settled there now. Asks nobody.
     ///
     /// # Errors
     /// Why not.
-    fn ready(&self, network: &str) -> Result<(), RailError>;
+    fn ready(&self, network: &str, payer: Address) -> Result<(), RailError>;
 
     /// Whether a payer paid all that it was served for. Whoever did not is served only after it has paid.
     fn is_trusted(&self, payer: Address) -> bool;
@@ -81,8 +81,8 @@ pub(crate) struct Public {
 
 #[async_trait]
 impl PublicRail for Rail {
-    fn ready(&self, network: &str) -> Result<(), RailError> {
-        Self::ready(self, network)
+    fn ready(&self, network: &str, payer: Address) -> Result<(), RailError> {
+        Self::ready(self, network, payer)
     }
 
     fn is_trusted(&self, payer: Address) -> bool {

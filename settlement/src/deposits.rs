@@ -265,7 +265,7 @@ impl Inner {
         let Claim { asked, way, payment, .. } = claim;
         self.objection(asked.amount).map_or(Ok(()), Err)?;
         let (network, token) = (&way.asset.network, way.asset.address);
-        self.rail.ready(network).map_err(|_| Told::RailUnavailable)?;
+        self.rail.ready(network, payment.payer()).map_err(|_| Told::RailUnavailable)?;
         let since_block = self.rail.last_block(network).ok_or(Told::RailUnavailable)?;
         let terms = way.offer(asked.amount, quote);
         let signed = Signed::new(Arc::clone(network), token, since_block, payload, terms);

@@ -198,12 +198,12 @@ impl Rail {
         }
     }
 
-    /// Whether a payment could be settled there now, by what was last heard. Asks nobody.
+    /// Whether a payment of this payer could be settled there now, by what was last heard. Asks nobody.
     ///
     /// # Errors
     /// [`RailError::NoNetwork`], [`RailError::NodesLeftAlone`], [`RailError::Settler`].
-    pub fn ready(&self, network: &str) -> Result<(), RailError> {
-        self.line(network)?.ready(&*self.inner.clock)
+    pub fn ready(&self, network: &str, payer: Address) -> Result<(), RailError> {
+        self.line(network)?.ready(payer, &*self.inner.clock)
     }
 
     /// What the payer has there, and has allowed Permit2 where that is to move it: as read at most 10 s ago where it covers

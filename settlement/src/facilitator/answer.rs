@@ -289,6 +289,12 @@ impl Unknown {
         matches!(self, Self::Unsent | Self::Unreachable)
     }
 
+    /// Whether whoever guards the facilitator turns us away, whatever we ask.
+    #[must_use]
+    pub const fn turns_away(&self) -> bool {
+        matches!(self, Self::Malformed { status: 401 | 403 | 404 | 405 | 429 })
+    }
+
     /// Whether no answer came, of whatever kind.
     #[must_use]
     pub const fn is_silence(&self) -> bool {

@@ -123,12 +123,12 @@ impl Line {
         has_changed
     }
 
-    pub(super) fn ready(&self, clock: &dyn Clock) -> Result<(), RailError> {
+    pub(super) fn ready(&self, payer: Address, clock: &dyn Clock) -> Result<(), RailError> {
         if self.nodes.lock().is_open(clock.now()) {
             return Err(RailError::NodesLeftAlone);
         }
         match &self.settler {
-            Settler::Facilitators(pool) if !pool.is_available(clock) => Err(RailError::Settler),
+            Settler::Facilitators(pool) if !pool.is_available(payer.into(), clock) => Err(RailError::Settler),
             Settler::Evm(settler) if !settler.is_available() => Err(RailError::Settler),
             Settler::Facilitators(_) | Settler::Evm(_) => Ok(()),
         }

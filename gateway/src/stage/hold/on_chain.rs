@@ -51,7 +51,7 @@ impl Holder<'_> {
         let rail = &public.networks.rail;
         let OnChain { payment, way, payload, .. } = paid;
         let network = &way.currency.asset.network;
-        rail.ready(network).map_err(|_| Refusal::RailUnavailable)?;
+        rail.ready(network, payment.payer()).map_err(|_| Refusal::RailUnavailable)?;
         if matches!(way.moves, Moves::Upto(_)) && !rail.is_trusted(payment.payer()) {
             return Err(Refusal::PaymentRequired(Unpaid::Rejected {
                 code: "payer_not_trusted",

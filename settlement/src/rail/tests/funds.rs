@@ -56,7 +56,7 @@ async fn a_network_that_cannot_be_read_is_an_error_and_no_empty_purse() {
         world.later(1_000);
         assert_eq!(world.rail.funds(&signed(1), price()).await, Err(RailError::Nodes(RpcError::Unreachable)));
     }
-    assert_eq!(world.rail.ready(NETWORK), Err(RailError::NodesLeftAlone));
+    assert_eq!(world.rail.ready(NETWORK, payer()), Err(RailError::NodesLeftAlone));
     world.later(999);
     assert!(world.rail.funds(&signed(1), price()).await.is_err());
     let asked = world.node.calls().len();
@@ -66,7 +66,7 @@ async fn a_network_that_cannot_be_read_is_an_error_and_no_empty_purse() {
     let chain = Arc::clone(&world.chain);
     world.node.does(Act::Reply(Arc::new(move |question| chain.lock().answer(question).to_string())));
     assert!(world.rail.funds(&signed(1), price()).await.is_ok());
-    assert!(world.rail.ready(NETWORK).is_ok());
+    assert!(world.rail.ready(NETWORK, payer()).is_ok());
     assert_eq!(*world.seen.nodes.lock(), [false, true]);
 }
 

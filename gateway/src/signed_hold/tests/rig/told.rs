@@ -114,7 +114,7 @@ impl Told {
 
 #[async_trait]
 impl PublicRail for Told {
-    fn ready(&self, _network: &str) -> Result<(), RailError> {
+    fn ready(&self, _network: &str, _payer: Address) -> Result<(), RailError> {
         self.out.lock().clone().map_or(Ok(()), Err)
     }
 
