@@ -4,6 +4,7 @@
 mod header;
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use clap::Args;
@@ -70,6 +71,7 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
                 .chain(unshown(&loaded.config))
                 .chain(header::warnings(&loaded.config))
                 .chain(outlived(&loaded.config))
+                .chain(fronted(&loaded.config))
                 .chain(open_to_others(&loaded.config.data));
             findings.notes.extend(notes);
             let warnings = loaded.warnings.clone();
@@ -108,6 +110,17 @@ fn summary(arguments: &Arguments, loaded: &Loaded, is_away: bool) -> String {
 
 /// For how long what is signed on Solana can be settled, in seconds: its block must be one of the last 150, and some are skipped.
 const SOLANA_SECONDS_MAX: u64 = 60;
+
+/// Somebody else speaks TLS for it, and all clients have that one's address: it has a share as one client has.
+fn fronted(config: &Config) -> Option<String> {
+    let is_https = config.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
+    let speaks_tls = config.listeners.data.iter().any(|listener| listener.tls.is_some());
+    (is_https && !speaks_tls && config.limits.clients_per_address == NonZeroU32::MIN).then(|| {
+        "limits: clients_per_address is 1, and public_url is https where no listener speaks TLS: whatever stands in front has the address of \
+         all clients, and an eighth of what is open at once; write clients_per_address = 8 where that is so"
+            .to_owned()
+    })
+}
 
 /// Networks of Solana whose upstreams may take longer than a payment holds.
 fn outlived(config: &Config) -> impl Iterator<Item = String> {

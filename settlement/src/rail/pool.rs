@@ -157,7 +157,9 @@ impl Pool {
         };
         let payer = question.signed.payer;
         let known = payer.and_then(|payer| self.payers.find(&payer));
-        if known.as_ref().is_some_and(|known| !known.lock().admits(clock.now())) {
+        // What was served already is tried until it is over.
+        let may_wait = queue == Queue::Waiting;
+        if may_wait && known.as_ref().is_some_and(|known| !known.lock().admits(clock.now())) {
             return Heard::Nobody("its payer is left alone after failures".to_owned());
         }
         let (mut is_odd, mut said) = (false, "every facilitator is left alone after failures".to_owned());
@@ -206,7 +208,7 @@ impl Pool {
 
     /// Nobody judged a payment of this payer in x402, though somebody answered.
     fn leave_alone(&self, payer: Party, now: UnixMillis) {
-        if self.payers.entry(payer).lock().failed(now) {
+        if self.payers.entry(payer).lock().failed_for(now, ANSWERED_PAUSE_MS_MAX) {
             tracing::warn!(%payer, "what facilitators answer to its payments is none of x402, again and again: it is left alone for a while");
         }
     }
