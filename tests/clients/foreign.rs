@@ -108,7 +108,7 @@ fn transaction(signature: u8, text: &str) -> String {
 }
 
 fn payment(offer: &Value, transaction: &str) -> String {
-/// With more than was signed.
+    // With more than was signed.
     let payload = json!({ "transaction": transaction, "transactions": ["another one"] });
     let extensions = json!({ "bazaar": { "info": "mine" } });
     let payment =
