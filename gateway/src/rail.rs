@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
-use settlement::rail::{Funds, Sealed, Settlers, Word};
+use settlement::rail::{ContractSignature, Funds, Settlers, Validity};
 use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -40,7 +40,7 @@ pub trait PublicRail: Send + Sync {
     ///
     /// # Errors
     /// The network cannot be read, or was asked too often.
-    async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError>;
+    async fn validate(&self, sealed: ContractSignature<'_>) -> Result<Validity, RailError>;
 
     /// Whether that is told without asking a node, or its payer had so much not long ago. Asks nobody.
     fn is_known(&self, signed: &Signed, amount: Amount) -> bool;
@@ -101,8 +101,8 @@ impl PublicRail for Rail {
         Self::changes(self)
     }
 
-    async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError> {
-        Self::word(self, sealed).await
+    async fn validate(&self, sealed: ContractSignature<'_>) -> Result<Validity, RailError> {
+        Self::validate(self, sealed).await
     }
 
     fn is_known(&self, signed: &Signed, amount: Amount) -> bool {

@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::{PaymentId, TransactionId, UnixMillis, Word};
+use domain::{ForeignName, PaymentId, TransactionId, UnixMillis};
 use ledger::{Close, LedgerError, OpenIntent};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -82,7 +82,7 @@ async fn resolve(
 /// The transaction, where it moved.
 fn outcome(body: &ResolveBody) -> Result<Option<TransactionId>, Problem> {
     let mut fields = Fields::default();
-    let named: Option<Result<Word, _>> = body.transaction.as_deref().map(str::parse);
+    let named: Option<Result<ForeignName, _>> = body.transaction.as_deref().map(str::parse);
     let transaction = match (&*body.outcome, named) {
         ("moved", Some(Ok(word))) => Some(TransactionId::named(word)),
         ("moved", _) => {

@@ -106,7 +106,7 @@ async fn what_nobody_knows_stays_held_is_told_by_its_name_and_is_closed_by_evide
     assert_eq!(rig.ledger.unknown().iter().map(|open| open.payment).collect::<Vec<_>>(), [payment]);
 
     let again = rig.admit(&header).await.err().unwrap();
-    assert!(matches!(again, Refusal::Unsettled(same) if same == payment), "{again}");
+    assert!(matches!(again, Refusal::SettlementUnknown(same) if same == payment), "{again}");
     assert_eq!(rig.rail.settled(), 1, "nobody is asked a second time");
 
     rig.ledger.close(payment, Close::Moved(HASH.into())).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_client_that_leaves_a_safe_request_before_its_settlement_was_asked_for
     let mut exchange = rig.admitted(&header).await;
     let mut left = Error::new(ErrorType::ConnectionClosed);
     left.esource = ErrorSource::Downstream;
-    let outcome = record::settle(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
+    let outcome = record::close(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
     assert_eq!(outcome, Some(Outcome::Voided));
     assert_eq!(rig.rail.settled(), 0);
     rig.finish(exchange).await;
@@ -184,7 +184,7 @@ async fn a_client_that_leaves_work_that_was_done_pays_for_it() {
     (exchange.request_ended, exchange.sent_at) = (true, Some(Instant::now()));
     let mut left = Error::new(ErrorType::ConnectionClosed);
     left.esource = ErrorSource::Downstream;
-    let outcome = record::settle(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
+    let outcome = record::close(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
     assert_eq!(outcome, Some(Outcome::Paid));
     gate.asked().await;
     gate.open();
@@ -204,7 +204,7 @@ async fn whoever_leaves_its_redelivery_again_and_again_is_owed_none_in_the_end()
     for _ in 0..=HANGUPS_PER_AGENT_DAY_MAX {
         let mut again = owed(&rig, &header).await;
         (again.request_ended, again.sent_at) = (true, Some(Instant::now()));
-        record::settle(&mut again, Some(&left), &leniency, &metrics(), NOW);
+        record::close(&mut again, Some(&left), &leniency, &metrics(), NOW);
     }
     rig.ledger.open_provider("the next commit").await.unwrap();
     assert!(matches!(rig.admit(&header).await.unwrap().0, Admission::Replay(_)));
@@ -216,7 +216,7 @@ fn broken_off(exchange: &mut Exchange, has_length: bool, bytes: u64, leniency: &
     exchange.response_bytes = bytes;
     let mut broken = Error::new(ErrorType::ConnectionClosed);
     broken.esource = ErrorSource::Upstream;
-    record::settle(exchange, Some(&broken), leniency, &metrics(), NOW);
+    record::close(exchange, Some(&broken), leniency, &metrics(), NOW);
 }
 
 /// The same payment comes again, and is to be served once more.
@@ -239,7 +239,7 @@ async fn a_body_that_breaks_off_again_and_again_is_owed_so_often_a_day_and_charg
         let mut unanswered = owed(&rig, &header).await;
         let mut failed = Error::new(ErrorType::ConnectTimedout);
         failed.esource = ErrorSource::Upstream;
-        record::settle(&mut unanswered, Some(&failed), &leniency, &metrics(), NOW);
+        record::close(&mut unanswered, Some(&failed), &leniency, &metrics(), NOW);
         broken_off(&mut owed(&rig, &header).await, true, 9, &leniency);
     }
     rig.ledger.open_provider("the next commit").await.unwrap();

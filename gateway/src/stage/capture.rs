@@ -257,8 +257,8 @@ pub(crate) fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
     match not_paid {
         NotPaid::Refused(reason) => Refusal::PaymentRequired(Unpaid::NotSettled { reason }),
         NotPaid::Overdue => Refusal::UpstreamTimeout,
-        NotPaid::Unavailable => Refusal::RailUnavailable,
-        NotPaid::Unknown => Refusal::Unsettled(payment),
+        NotPaid::Unavailable => Refusal::SettlementUnavailable,
+        NotPaid::Unknown => Refusal::SettlementUnknown(payment),
         NotPaid::Unvoided => Refusal::OutcomeUnknown { payment, repeatable: true },
         NotPaid::Books(error) => uncaptured(&error, payment),
     }

@@ -14,7 +14,7 @@ use crate::metrics::{Metrics, Outcome, Stage};
 use crate::stage::hold::Payer;
 
 /// Decides what a finished exchange leaves open. `error` is what ended it, where something did.
-pub(crate) fn settle(
+pub(crate) fn close(
     exchange: &mut Exchange,
     error: Option<&Error>,
     leniency: &Leniency,

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{Clock, ForeignNetwork, Party, PaymentId, TransactionId, UnixMillis, Word};
+use domain::{Clock, ForeignName, ForeignNetwork, Party, PaymentId, TransactionId, UnixMillis};
 use ledger::OpenIntent;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -80,7 +80,7 @@ pub(super) struct Unsettled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// This address; the payment would be settled.
-    Payer(Word),
+    Payer(ForeignName),
     /// It would not; the facilitator's code for why.
     Invalid(String),
     /// Nobody knows of too many payments of this payer.
@@ -370,7 +370,7 @@ impl Unsettled {
         *count = count.saturating_add(1);
     }
 
-    fn is_too_many(&self, payer: Word) -> bool {
+    fn is_too_many(&self, payer: ForeignName) -> bool {
         self.of_payers.get(&Party::Named(payer)).is_some_and(|count| *count >= UNKNOWN_OF_PAYER_MAX)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Party, Word};
+use domain::{ForeignName, Party};
 use ledger::Intent;
 use protocol::network::is_solana;
 use protocol::offer::Offer;
@@ -85,7 +85,7 @@ impl Unread {
     }
 
     /// Who pays, once that is known.
-    pub(super) const fn payer(&self) -> Option<Word> {
+    pub(super) const fn payer(&self) -> Option<ForeignName> {
         match self.payer {
             Some(Party::Named(word)) => Some(word),
             Some(Party::Evm(_)) | None => None,

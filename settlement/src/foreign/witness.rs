@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use domain::{PaymentId, TransactionId, UnixMillis, Word};
+use domain::{ForeignName, PaymentId, TransactionId, UnixMillis};
 use protocol::foreign::solana_message;
 use protocol::offer::Offer;
 use serde::Deserialize;
@@ -124,7 +124,7 @@ impl Witness {
     ///
     /// # Errors
     /// As [`Self::answers`]; the network has no such token.
-    pub async fn has_account(&self, owner: Word, token: Word) -> Result<bool, RpcError> {
+    pub async fn has_account(&self, owner: ForeignName, token: ForeignName) -> Result<bool, RpcError> {
         let how = json!({ "encoding": "base64", "commitment": "finalized" });
         let which = json!([owner.as_str(), { "mint": token.as_str() }, how]);
         let accounts: Accounts = self.nodes.call("getTokenAccountsByOwner", which).await?;

@@ -47,11 +47,11 @@ impl Holder<'_> {
         amount: Amount,
         routed: &Routed,
     ) -> Result<Staked, Refusal> {
-        let public = self.public.ok_or(Refusal::RailUnavailable)?;
+        let public = self.public.ok_or(Refusal::SettlementUnavailable)?;
         let rail = &public.networks.rail;
         let OnChain { payment, way, payload, .. } = paid;
         let network = &way.currency.asset.network;
-        rail.ready(network, payment.payer()).map_err(|_| Refusal::RailUnavailable)?;
+        rail.ready(network, payment.payer()).map_err(|_| Refusal::SettlementUnavailable)?;
         if matches!(way.moves, Moves::Upto(_)) && !rail.is_trusted(payment.payer()) {
             return Err(Refusal::PaymentRequired(Unpaid::Rejected {
                 code: "payer_not_trusted",
@@ -61,14 +61,14 @@ impl Holder<'_> {
                 ),
             }));
         }
-        let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
+        let since_block = rail.last_block(network).ok_or(Refusal::SettlementUnavailable)?;
         let signed = signed(paid, amount, since_block);
         // Counted once, however often it comes at once: its payer has the funds for it.
         let verification = public.verifying.begin(payment.replay_key()).ok_or(Refusal::InProgress)?;
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
-        let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
+        let (exposed, total) = taken.ok_or(Refusal::UnsettledPayments { most })?;
         let (covered, lack) = self.funded(public, paid, &signed, total).await?.covered();
         let lacking = (covered < most).then(|| lacking(lack, payment.payer(), way));
         let intent = Intent {
@@ -110,7 +110,7 @@ impl Holder<'_> {
             self.count_stranger(public)?;
         }
         // What is open is not gone from the account yet, and will be.
-        let funds = rail.funds(signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
+        let funds = rail.funds(signed, total).await.map_err(|_| Refusal::SettlementUnavailable)?;
         match funds.lack(total) {
             Some(lack) => Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way))),
             None => Ok(funds),
@@ -222,7 +222,7 @@ impl Holding {
             Means::Wallet(_) | Means::Foreign(_) => None,
         };
         match (error, lacking) {
-            (HoldError::OpenPayments { .. }, Some(lacking)) => Refusal::PaymentRequired(lacking),
+            (HoldError::UnsettledPayments { .. }, Some(lacking)) => Refusal::PaymentRequired(lacking),
             (error, _) => error.into(),
         }
     }
