@@ -219,10 +219,8 @@ async fn what_was_read_for_other_types_moves_no_position_and_what_was_added_is_t
         DeliveryOutcomes { from: read.position, to: added, turn_ms: TURN_MS, ..DeliveryOutcomes::default() };
     for types in [read.types.as_deref(), None] {
         let outcomes = DeliveryOutcomes { types, ..outcomes.clone() };
-        assert_eq!(
-            house.registry.record_deliveries(webhook.id, &ME, &outcomes).await.unwrap(),
-            Standing::Lost
-        );
+        let standing = house.registry.record_deliveries(webhook.id, &ME, &outcomes).await.unwrap();
+        assert_eq!(standing, Standing::Lost);
     }
     assert_eq!(house.untold(&webhook).await, [added]);
     assert!(house.keeps(&webhook, DeliveryState::Delivered).await);
