@@ -20,7 +20,9 @@ pub(crate) use view::ProblemView;
 /// Why a call failed. Nothing was changed, but for what [`Problem::Timeout`] and [`Problem::OutcomeUnknown`] say.
 #[derive(Debug, Error)]
 pub(crate) enum Problem {
-    #[error("show the administrator's token or a key of the management API: `Authorization: Bearer <token>`")]
+    #[error(
+        "show the administrator's token or a key of the management API: `Authorization: Bearer <token>`; an agent's key (fg_...) opens nothing here"
+    )]
     Unauthorized,
     #[error("the management API is closed: set control.admin_token or control.admin_token_file")]
     Closed,

@@ -42,7 +42,7 @@ pub(crate) enum Refusal {
     HeadersTooLarge(usize),
     #[error("the request body is larger than the route's limit of {0} bytes")]
     BodyTooLarge(u64),
-    #[error("no route answers this method and path")]
+    #[error("no route answers this method and path; case and a slash at the end count")]
     NotFound,
     #[error("{0}")]
     Missing(Missing),
@@ -74,13 +74,16 @@ pub(crate) enum Refusal {
         "this payment or Idempotency-Key was used for another request: sign a new payment, or send another Idempotency-Key"
     )]
     Reused,
-    #[error("this payment was captured and its answer delivered; it cannot be delivered again")]
+    #[error(
+        "this payment was captured and its answer delivered, and nothing is charged twice: for another answer sign a new payment; \
+         a call with an `Idempotency-Key` has its answer kept"
+    )]
     AlreadyDelivered(Box<ReceiptRecord>),
     #[error("this payment was captured and refunded because its answer broke off; sign a new one")]
     Refunded(Box<ReceiptRecord>),
     #[error("the call failed ({}); its payment moved before, and is given back", cause.code())]
     GivenBack { record: Box<ReceiptRecord>, cause: Box<Refusal> },
-    #[error("the provider is suspended")]
+    #[error("the provider is suspended by its operator; nothing was charged")]
     Suspended,
     #[error("no healthy upstream; nothing was charged")]
     NoUpstream,

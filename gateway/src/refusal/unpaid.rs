@@ -15,7 +15,7 @@ pub(crate) enum Unpaid {
     Missing { price: Amount },
     #[error("{message}")]
     Rejected { code: &'static str, message: String },
-    #[error("the wallet has {available}, the call costs {price}{}", elsewhere(*on_chain))]
+    #[error("the wallet has {available}, the call costs {price}: its owner funds it{}", elsewhere(*on_chain))]
     Funds { available: Amount, price: Amount, on_chain: bool },
     #[error(
         "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer prove`{}",

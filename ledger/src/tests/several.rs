@@ -228,6 +228,30 @@ async fn d3_whatever_is_answered_is_on_disk_though_the_next_batch_did_not_wait_f
     other.finish().await;
 }
 
+#[tokio::test]
+async fn after_a_crash_nobody_believes_in_an_account_that_was_not_on_disk() {
+    let (one, other, url) = two();
+    one.fund(1, 100).await;
+    one.ledger.open_provider("lost").await.unwrap();
+    // It hears of that.
+    other.pay(request(10)).await.delivered();
+    let accounts =
+        || test_postgres::query(&url, "select count(*) from ledger.account where provider = 'lost'");
+    assert_eq!(accounts(), "2");
+    // As a server that comes back without what it had told others already.
+    let crash = "set session_replication_role = replica;
+        delete from ledger.balance where account in (select id from ledger.account where provider = 'lost');
+        delete from ledger.account where provider = 'lost'";
+    assert_eq!(test_postgres::query(&url, crash), "");
+    test_postgres::terminate_backends(&url);
+    // Its accounts have the numbers of those that are gone.
+    other.ledger.open_provider("next").await.unwrap();
+    other.ledger.open_provider("lost").await.unwrap();
+    assert_eq!(accounts(), "2");
+    one.finish().await;
+    other.finish().await;
+}
+
 #[test]
 fn sqlite_is_nobody_s_to_share() {
     let folder = tempfile::tempdir().unwrap();

@@ -129,7 +129,9 @@ impl House {
             assert!(wrong.is_empty(), "{wrong:?}");
         };
         clean(self.ledger.audit().await.unwrap());
-        self.writer.take().unwrap().close();
+        // Elsewhere: what this thread still has to give back is waited for.
+        let writer = self.writer.take().unwrap();
+        tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
         clean(audit_database(&self.settings.database).await.unwrap());
     }
 }
