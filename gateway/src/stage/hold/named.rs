@@ -86,3 +86,27 @@ async fn read_digest(session: &mut Session) -> Result<Vec<u8>, Refusal> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use registry::config::Limits;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::stage::admit::admit;
+
+    #[tokio::test]
+    async fn a_body_has_one_digest_however_often_its_request_is_judged() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\na body";
+        client.write_all(sent).await.unwrap();
+        let mut session = Session::new_h1(Box::new(server));
+        session.read_request().await.unwrap();
+        let request = admit(session.req_header(), &Limits::default()).unwrap();
+        let mut digested = None;
+        for _ in 0..2 {
+            let found = body_digest(&mut session, &request, Duration::from_secs(10), &mut digested).await;
+            assert_eq!(found.unwrap(), Some(Sha256::digest(b"a body").to_vec()));
+        }
+    }
+}
