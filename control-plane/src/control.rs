@@ -15,8 +15,8 @@ use axum::response::Response;
 use domain::Secret;
 use ledger::Ledger;
 use registry::Registry;
-use settlement::Deposits;
 use settlement::comparison::Chains;
+use settlement::{Deposits, Foreign};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -58,6 +58,8 @@ pub struct ControlState {
     pub streams: Streams,
     /// Who takes deposits; none where no public network has a treasury.
     pub deposits: Option<Deposits>,
+    /// Public networks that are no EVM ones; none where there are none.
+    pub foreign: Option<Foreign>,
     /// The nodes of public networks, by their names (CAIP-2).
     pub chains: Chains,
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use domain::chain::TOKEN_DECIMALS;
-use domain::{Token, TransferMethod, Word};
+use domain::{ForeignName, Token, TransferMethod};
 use registry::config::{ForeignSettings, NetworkSettings};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -108,7 +108,7 @@ impl NetworkView {
     /// A non-EVM one.
     fn foreign(settings: &ForeignSettings) -> Self {
         let ForeignSettings { network, payer_unsettled_max, .. } = settings;
-        let token = |address: &Word| TokenView {
+        let token = |address: &ForeignName| TokenView {
             address: address.to_string(),
             name: None,
             version: None,

@@ -179,14 +179,14 @@ fn state(ledger: Ledger, registry: Registry) -> ControlState {
     let (keep, stop) = watch::channel(false);
     // Gone, it would end every stream at once.
     Box::leak(Box::new(keep));
-    let streams = Streams::lasting(stop, std::time::Duration::from_millis(200));
     ControlState {
         ledger,
         registry,
         metrics: metrics(),
         egress,
-        streams,
+        streams: Streams::lasting(stop, std::time::Duration::from_millis(200)),
         deposits: None,
+        foreign: None,
         chains: settlement::comparison::Chains::new(),
     }
 }

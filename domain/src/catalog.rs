@@ -13,6 +13,7 @@ use alloy_primitives::Address;
 
 use crate::amount::BasisPoints;
 use crate::chain::{OfferOrder, Payee, Settle};
+use crate::foreign_name::ForeignName;
 use crate::path::CanonicalPath;
 use crate::pattern::PathPattern;
 use crate::price::Price;
@@ -22,7 +23,6 @@ use crate::scope::Sold;
 use crate::secret::Secret;
 use crate::settlement::SettlementRules;
 use crate::time::UnixMillis;
-use crate::word::Word;
 pub use serve::{Served, Unserved};
 
 /// One version of providers, routes and prices.
@@ -49,7 +49,7 @@ pub struct Provider {
     /// How it is paid on public networks; not at all where not set.
     pub payee: Option<Payee>,
     /// Its own addresses on non-EVM networks, each by its network (CAIP-2).
-    pub foreign: Vec<(Arc<str>, Word)>,
+    pub foreign: Vec<(Arc<str>, ForeignName)>,
     /// The platform's share of each payment.
     pub fee: BasisPoints,
     /// Hosts its routes are served on, lower case, without port; none means every host nobody else names.

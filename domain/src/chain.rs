@@ -11,7 +11,7 @@ use alloy_primitives::Address;
 use thiserror::Error;
 
 use crate::asset::Asset;
-use crate::word::Word;
+use crate::foreign_name::ForeignName;
 
 /// Decimal places of every token that is taken: those of a dollar in the books, so that a price is the same number in both.
 pub const TOKEN_DECIMALS: u8 = 6;
@@ -37,7 +37,7 @@ pub struct ForeignNetwork {
     /// CAIP-2, such as `solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp`.
     pub id: Arc<str>,
     /// The addresses of what is taken there, the preferred one first; at least one, none twice. Each has [`TOKEN_DECIMALS`].
-    pub tokens: Vec<Word>,
+    pub tokens: Vec<ForeignName>,
     /// How long a payment may be valid, in seconds: `maxTimeoutSeconds` of its offers.
     pub max_timeout_seconds: u64,
 }

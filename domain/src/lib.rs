@@ -7,6 +7,7 @@ pub mod amount;
 pub mod asset;
 pub mod catalog;
 pub mod chain;
+pub mod foreign_name;
 pub mod identifier;
 pub mod internet;
 pub mod latency;
@@ -23,7 +24,6 @@ pub mod scope;
 pub mod secret;
 pub mod settlement;
 pub mod time;
-pub mod word;
 
 pub use alloy_primitives::{Address, B256};
 pub use amount::{Amount, BasisPoints};
@@ -32,6 +32,7 @@ pub use catalog::{Capture, Catalog, Provider, ProviderId, Route};
 pub use chain::{
     ChainAccount, Custody, ForeignNetwork, Network, OfferOrder, Payee, Settle, Token, TransferMethod,
 };
+pub use foreign_name::ForeignName;
 pub use identifier::{
     AgentId, AlertId, ApiKeyId, ChangeId, EventId, KeyId, OutgoingId, PaymentId, PayoutId, RequestId,
     SettlementId, TransferId, WalletId, WebhookId,
@@ -49,4 +50,3 @@ pub use scope::{Scope, Sold};
 pub use secret::Secret;
 pub use settlement::{PayoutDestination, Schedule, SettlementRules, SettlementTerms};
 pub use time::{Clock, UnixMillis, Window};
-pub use word::Word;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256};
 
-use crate::word::Word;
+use crate::foreign_name::ForeignName;
 
 /// What CAIP-2 names of EVM networks begin with.
 const EVM: &str = "eip155:";
@@ -18,7 +18,7 @@ pub enum Party {
     /// On an EVM network.
     Evm(Address),
     /// On another one, as it is written there.
-    Named(Word),
+    Named(ForeignName),
 }
 
 /// A transaction on a public network.
@@ -27,7 +27,7 @@ pub enum TransactionId {
     /// On an EVM network: its hash.
     Evm(B256),
     /// On another one, as it is written there: see [`TransactionId::named`].
-    Named(Word),
+    Named(ForeignName),
 }
 
 /// Whether a network (CAIP-2) is an EVM one: those are read and settled on by ourselves.
@@ -104,7 +104,7 @@ impl TransactionId {
     /// As somebody calls it on a non-EVM network. A hash in hex is one, whatever the case of its digits: in small letters.
     /// Where letters differ by their case, as in base58, another case is another transaction.
     #[must_use]
-    pub fn named(word: Word) -> Self {
+    pub fn named(word: ForeignName) -> Self {
         Self::Named(if is_hex(word.as_str()) { word.to_ascii_lowercase() } else { word })
     }
 
@@ -166,7 +166,7 @@ fn is_hex(name: &str) -> bool {
     digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
-fn word(bytes: &[u8]) -> Option<Word> {
+fn word(bytes: &[u8]) -> Option<ForeignName> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 

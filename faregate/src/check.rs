@@ -4,11 +4,13 @@
 mod header;
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use clap::Args;
 use domain::{Price, ProviderId};
-use registry::config::{ConfigError, ConfigErrors, Loaded, Place};
+use protocol::network::is_solana;
+use registry::config::{ConfigError, ConfigErrors, ForeignSettings, Loaded, Place};
 use registry::{Config, Registry, RegistryError};
 use serde_json::{Value, json};
 
@@ -68,6 +70,8 @@ pub(crate) async fn execute(arguments: &Arguments, format: Format) -> Verdict {
                 .chain(unsold(&loaded.config))
                 .chain(unshown(&loaded.config))
                 .chain(header::warnings(&loaded.config))
+                .chain(outlived(&loaded.config))
+                .chain(fronted(&loaded.config))
                 .chain(open_to_others(&loaded.config.data));
             findings.notes.extend(notes);
             let warnings = loaded.warnings.clone();
@@ -104,10 +108,37 @@ fn summary(arguments: &Arguments, loaded: &Loaded, is_away: bool) -> String {
     format!("{file}: ok (providers: {providers}, routes: {routes}, agents: {agents}{closed}{away})")
 }
 
+/// For how long what is signed on Solana can be settled, in seconds: its block must be one of the last 150, and some are skipped.
+const SOLANA_SECONDS_MAX: u64 = 60;
+
+/// Somebody else speaks TLS for it, and all clients have that one's address: it has a share as one client has.
+fn fronted(config: &Config) -> Option<String> {
+    let is_https = config.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
+    let speaks_tls = config.listeners.data.iter().any(|listener| listener.tls.is_some());
+    (is_https && !speaks_tls && config.limits.clients_per_address == NonZeroU32::MIN).then(|| {
+        "limits: clients_per_address is 1, and public_url is https where no listener speaks TLS: whatever stands in front has the address of \
+         all clients, and an eighth of what is open at once; write clients_per_address = 8 where that is so"
+            .to_owned()
+    })
+}
+
+/// Networks of Solana whose upstreams may take longer than a payment holds.
+fn outlived(config: &Config) -> impl Iterator<Item = String> {
+    solana(config).filter(|one| one.network.max_timeout_seconds > SOLANA_SECONDS_MAX).map(|one| {
+        format!(
+            "networks: {}: max_timeout is {} s, and what is signed there holds for about {SOLANA_SECONDS_MAX}: a call that takes longer is worked for and not paid",
+            one.network.id, one.network.max_timeout_seconds
+        )
+    })
+}
+
+fn solana(config: &Config) -> impl Iterator<Item = &ForeignSettings> {
+    config.foreign.iter().filter(|one| is_solana(&one.network.id))
+}
+
 /// Networks of Solana without nodes: their facilitators are believed.
 fn unshown(config: &Config) -> impl Iterator<Item = String> {
-    let solana = config.foreign.iter().filter(|one| one.network.id.starts_with("solana:"));
-    solana.filter(|one| one.nodes.is_empty()).map(|one| {
+    solana(config).filter(|one| one.nodes.is_empty()).map(|one| {
         format!(
             "networks: {}: rpc names no nodes, so that its facilitator is believed: a payment may be served whose transaction failed",
             one.network.id

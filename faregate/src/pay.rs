@@ -16,7 +16,7 @@ use crate::client;
 use crate::key::KeySource;
 use crate::output::{Format, Verdict};
 use crate::pay::call::Call;
-use crate::pay::outcome::{Outcome, Settled};
+use crate::pay::outcome::{Charged, Outcome};
 use crate::pay::purchase::{Declined, Purchase};
 
 /// What to call, and for how much.
@@ -73,7 +73,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
 }
 
 async fn decline(response: reqwest::Response, declined: Declined, format: Format) -> anyhow::Result<Verdict> {
-    let settled = Settled::No { code: declined.code().to_owned(), message: declined.to_string() };
+    let settled = Charged::No { code: declined.code().to_owned(), message: declined.to_string() };
     Outcome::declined(response.status(), settled).print(format).await
 }
 

@@ -240,9 +240,10 @@ impl Proxy {
         let record = redelivery.record().clone();
         match self.ledger.is_prepaid(record.payment).await {
             Ok(true) => {
-                self.leniency.give_backs.take(record.agent, self.ledger.time());
+                let refusal = Refusal::Refunded(Box::new(record.clone()));
+                self.leniency.gave_back(record.agent, refusal.status(), self.ledger.time());
                 match redelivery.give_back(RefundReason::UpstreamFailed).await {
-                    Ok(_) => Reply::refusal(&Refusal::Refunded(Box::new(record))),
+                    Ok(_) => Reply::refusal(&refusal),
                     Err(_) => {
                         Reply::refusal(&Refusal::OutcomeUnknown { payment: record.payment, repeatable: true })
                     }

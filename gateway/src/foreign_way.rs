@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::catalog::{Provider, Route};
-use domain::{Amount, ForeignNetwork, Settle, Word};
+use domain::{Amount, ForeignName, ForeignNetwork, Settle};
 use protocol::foreign::ForeignPayload;
 use protocol::offer::Offer;
 use serde_json::{Map, Value};
@@ -14,8 +14,8 @@ use settlement::foreign::OfferTerms;
 #[derive(Clone, Debug)]
 pub(crate) struct ForeignWay {
     pub(crate) network: Arc<str>,
-    pub(crate) token: Word,
-    pub(crate) pay_to: Word,
+    pub(crate) token: ForeignName,
+    pub(crate) pay_to: ForeignName,
     pub(crate) max_timeout_seconds: u64,
     /// What its facilitator wants clients to find in an offer.
     extra: Arc<Map<String, Value>>,

@@ -1,12 +1,15 @@
 //! [`Leniency`]: what an agent is let off with, so many times a day.
 //!
-//! A body that the upstream breaks off is refunded, and a safe request whose client leaves is voided. A client that learns
-//! to provoke either would read, or have work done, for free; past the cap it pays like anyone else.
+//! A body that the upstream breaks off is refunded, or owed where it was paid for on a public network, and a safe request whose client
+//! leaves is voided. A client that learns to provoke either would read, or have work done, for free; past the cap it pays like anyone else.
 
 use dashmap::DashMap;
 use domain::{AgentId, UnixMillis, Window};
 
-use crate::limits::{GIVE_BACKS_PER_PAYER_DAY_MAX, HANGUPS_PER_AGENT_DAY_MAX, REFUNDS_PER_AGENT_DAY_MAX};
+use crate::limits::{
+    GIVE_BACKS_PER_PAYER_DAY_MAX, HANGUPS_PER_AGENT_DAY_MAX, OUTAGES_PER_PAYER_DAY_MAX,
+    REFUNDS_PER_AGENT_DAY_MAX,
+};
 
 /// Agents that are remembered; more than these were let off today only under attack, and then all are let go.
 const AGENTS_MAX: usize = 100_000;
@@ -18,8 +21,10 @@ pub(crate) struct Leniency {
     pub(crate) refunds: DailyCap,
     /// Clients that left before the upstream's answer.
     pub(crate) hangups: DailyCap,
-    /// Calls that were paid first and given back: the operator pays for both ways.
-    pub(crate) give_backs: DailyCap,
+    /// Calls that were paid first, refused by their upstream and given back: the operator pays for both ways.
+    give_backs: DailyCap,
+    /// The same of calls whose upstream failed, or which we did.
+    outages: DailyCap,
 }
 
 /// Counts by agent and day.
@@ -37,7 +42,23 @@ impl Default for Leniency {
             refunds: DailyCap::new(REFUNDS_PER_AGENT_DAY_MAX),
             hangups: DailyCap::new(HANGUPS_PER_AGENT_DAY_MAX),
             give_backs: DailyCap::new(GIVE_BACKS_PER_PAYER_DAY_MAX),
+            outages: DailyCap::new(OUTAGES_PER_PAYER_DAY_MAX),
         }
+    }
+}
+
+// === impl Leniency ===
+
+impl Leniency {
+    /// Counts a call that was paid first and is given back, by the status that it ended with.
+    pub(crate) fn gave_back(&self, payer: AgentId, status: u16, at: UnixMillis) {
+        let cap = if status < 500 { &self.give_backs } else { &self.outages };
+        cap.take(payer, at);
+    }
+
+    /// Whether a payer's calls may still be paid first today.
+    pub(crate) fn may_give_back(&self, payer: AgentId, at: UnixMillis) -> bool {
+        self.give_backs.has_left(payer, at) && self.outages.has_left(payer, at)
     }
 }
 

@@ -39,16 +39,20 @@ pub(crate) const SENT_AT_ONCE_BYTES_MAX: u64 = 64 * 1024;
 /// Pieces of an answer that Pingora takes on before it writes the first of them.
 pub(crate) const PIECES_WAITING_MAX: u64 = 4;
 
-/// Automatic refunds one agent gets in a day; a client that provokes broken bodies is charged from there on.
+/// Bodies that broke off and that one agent has refunded, or delivered once more, in a day; a client that provokes them is charged from there
+/// on.
 pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 
 /// Requests that one agent may leave in a day, after they went upstream and before they were answered, without paying for them: safe ones,
 /// and those whose body was not whole.
 pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
 
-/// Calls that a payer who is not trusted pays first in a day, is not served and is given back: each costs two transactions. Beyond these it
-/// pays behind the answer, as others do.
+/// Calls that a payer pays first in a day, that its upstream refuses and that are given back: each costs two transactions. Beyond these it
+/// pays behind the answer.
 pub(crate) const GIVE_BACKS_PER_PAYER_DAY_MAX: u32 = 20;
+
+/// The same of calls whose upstream failed, or which we did: no payer can help an outage, but one may know how to provoke it.
+pub(crate) const OUTAGES_PER_PAYER_DAY_MAX: u32 = 1_000;
 
 /// Payers of whom nothing is known that one client address may sign as: so many a second, and so many at once. Each costs a read of a node,
 /// or a verification.

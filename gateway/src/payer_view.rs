@@ -75,7 +75,7 @@ impl PayerView {
     ) -> Result<Reply, Refusal> {
         let (at, client) = (self.ledger.time(), client.map(customer));
         if client.is_some_and(|client| !self.views.count(client, at.minute())) {
-            return Err(Refusal::TooManyViews);
+            return Err(Refusal::TooManyRequests);
         }
         let asked = request.path.as_str().strip_prefix(PREFIX).ok_or(Refusal::NotFound)?;
         if let (Some(wallet), Some(deposits)) = (deposit_view::wallet(asked), &self.deposits) {

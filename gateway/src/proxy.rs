@@ -363,7 +363,7 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut RequestContext) {
         self.end_metered(session, error, context).await;
         if let Some(exchange) = &mut context.exchange {
-            let settled = record::settle(exchange, error, &self.leniency, &self.metrics, self.ledger.time());
+            let settled = record::close(exchange, error, &self.leniency, &self.metrics, self.ledger.time());
             context.outcome = settled.unwrap_or(context.outcome);
         }
         let status = session.response_written().map_or(0, |response| response.status.as_u16());

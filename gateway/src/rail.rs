@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
-use settlement::rail::{Lack, Sealed, Settlers, Word};
+use settlement::rail::{ContractSignature, Funds, Settlers, Validity};
 use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -18,11 +18,11 @@ use crate::verifying::Verifying;
 /// Public networks, as a request needs them.
 #[async_trait]
 pub trait PublicRail: Send + Sync {
-    /// Whether a payment could be settled there now. Asks nobody.
+    /// Whether a payment of this payer could be settled there now. Asks nobody.
     ///
     /// # Errors
     /// Why not.
-    fn ready(&self, network: &str) -> Result<(), RailError>;
+    fn ready(&self, network: &str, payer: Address) -> Result<(), RailError>;
 
     /// Whether a payer paid all that it was served for. Whoever did not is served only after it has paid.
     fn is_trusted(&self, payer: Address) -> bool;
@@ -40,16 +40,16 @@ pub trait PublicRail: Send + Sync {
     ///
     /// # Errors
     /// The network cannot be read, or was asked too often.
-    async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError>;
+    async fn validate(&self, sealed: ContractSignature<'_>) -> Result<Validity, RailError>;
 
     /// Whether that is told without asking a node, or its payer had so much not long ago. Asks nobody.
     fn is_known(&self, signed: &Signed, amount: Amount) -> bool;
 
-    /// What its payer lacks to pay `amount`, where something is too little.
+    /// What its payer has there to pay `amount` with.
     ///
     /// # Errors
     /// The network cannot be read.
-    async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError>;
+    async fn funds(&self, signed: &Signed, amount: Amount) -> Result<Funds, RailError>;
 
     /// Has so much of a payment settled. Whoever gives up waiting knows nothing.
     async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling;
@@ -81,8 +81,8 @@ pub(crate) struct Public {
 
 #[async_trait]
 impl PublicRail for Rail {
-    fn ready(&self, network: &str) -> Result<(), RailError> {
-        Self::ready(self, network)
+    fn ready(&self, network: &str, payer: Address) -> Result<(), RailError> {
+        Self::ready(self, network, payer)
     }
 
     fn is_trusted(&self, payer: Address) -> bool {
@@ -101,16 +101,16 @@ impl PublicRail for Rail {
         Self::changes(self)
     }
 
-    async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError> {
-        Self::word(self, sealed).await
+    async fn validate(&self, sealed: ContractSignature<'_>) -> Result<Validity, RailError> {
+        Self::validate(self, sealed).await
     }
 
     fn is_known(&self, signed: &Signed, amount: Amount) -> bool {
         Self::is_known(self, signed, amount)
     }
 
-    async fn lack(&self, signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
-        Ok(self.funds(signed, amount).await?.lack(amount))
+    async fn funds(&self, signed: &Signed, amount: Amount) -> Result<Funds, RailError> {
+        Self::funds(self, signed, amount).await
     }
 
     async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {

@@ -97,15 +97,15 @@ pub(crate) enum Refusal {
     #[error(
         "payments on this network cannot be settled right now; nothing was charged, pay in another way or try again"
     )]
-    RailUnavailable,
+    SettlementUnavailable,
     #[error(
         "this payer has too much that is not settled yet, with this call more than {most}; nothing was charged, try again"
     )]
-    OpenPayments { most: Amount },
+    UnsettledPayments { most: Amount },
     #[error(
         "it is not known yet whether the payment was settled; send the same payment again, it is charged at most once"
     )]
-    Unsettled(PaymentId),
+    SettlementUnknown(PaymentId),
     #[error("the clock is being set; signed payments are not taken for a moment, nothing was charged")]
     ClockAhead,
     #[error("the upstream asks for a payment of its own; nothing was charged")]
@@ -121,7 +121,7 @@ pub(crate) enum Refusal {
     )]
     TooManyPayers { retry_after: u32 },
     #[error("too many requests from this address; try again in a minute")]
-    TooManyViews,
+    TooManyRequests,
     #[error(
         "too many requests of this address are running; nothing was charged, try again when one has ended"
     )]
@@ -169,9 +169,9 @@ impl Refusal {
             Self::BodyTooLarge(_) => 413,
             Self::RateLimited { .. }
             | Self::TooManyPayers { .. }
-            | Self::TooManyViews
+            | Self::TooManyRequests
             | Self::TooManyRunning
-            | Self::OpenPayments { .. } => 429,
+            | Self::UnsettledPayments { .. } => 429,
             Self::HeadersTooLarge(_) => 431,
             Self::Internal => 500,
             Self::Upstream | Self::UpstreamPaymentRequired => 502,
@@ -180,8 +180,8 @@ impl Refusal {
             | Self::Overloaded
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown { .. }
-            | Self::RailUnavailable
-            | Self::Unsettled(_)
+            | Self::SettlementUnavailable
+            | Self::SettlementUnknown(_)
             | Self::ClockAhead => 503,
             Self::UpstreamTimeout => 504,
         }
@@ -231,16 +231,16 @@ impl Refusal {
             Self::Overloaded => "overloaded",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
-            Self::RailUnavailable => "settlement_unavailable",
-            Self::Unsettled(_) => "settlement_unknown",
-            Self::OpenPayments { .. } => "unsettled_payments",
+            Self::SettlementUnavailable => "settlement_unavailable",
+            Self::SettlementUnknown(_) => "settlement_unknown",
+            Self::UnsettledPayments { .. } => "unsettled_payments",
             Self::ClockAhead => "clock_ahead",
             Self::UpstreamPaymentRequired => "upstream_payment_required",
             Self::Upstream => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::RateLimited { .. } => "rate_limited",
             Self::TooManyPayers { .. } => "too_many_payers",
-            Self::TooManyViews => "too_many_requests",
+            Self::TooManyRequests => "too_many_requests",
             Self::TooManyRunning => "too_many_running",
             Self::SignIn(_) => "sign_in_required",
             Self::Internal => "internal_error",
@@ -254,13 +254,13 @@ impl Refusal {
             Self::NoUpstream
             | Self::LedgerUnavailable
             | Self::OutcomeUnknown { repeatable: true, .. }
-            | Self::RailUnavailable
-            | Self::Unsettled(_)
-            | Self::OpenPayments { .. }
+            | Self::SettlementUnavailable
+            | Self::SettlementUnknown(_)
+            | Self::UnsettledPayments { .. }
             | Self::Suspended => Some(5),
             Self::ClockAhead => Some(30),
             Self::RateLimited { retry_after, .. } | Self::TooManyPayers { retry_after } => Some(*retry_after),
-            Self::TooManyViews => Some(60),
+            Self::TooManyRequests => Some(60),
             _ => None,
         }
     }
@@ -268,7 +268,7 @@ impl Refusal {
     /// The payment that it is about, where the client may hold on to it.
     pub(crate) fn payment(&self) -> Option<PaymentId> {
         match self {
-            Self::OutcomeUnknown { payment, .. } | Self::Unsettled(payment) => Some(*payment),
+            Self::OutcomeUnknown { payment, .. } | Self::SettlementUnknown(payment) => Some(*payment),
             Self::AlreadyDelivered(receipt)
             | Self::Refunded(receipt)
             | Self::GivenBack { record: receipt, .. } => Some(receipt.payment),
@@ -352,8 +352,8 @@ impl Refusal {
                 vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
             Self::TooManyPayers { retry_after } => vec![("retry_after", Value::from(*retry_after))],
-            Self::OpenPayments { most } => vec![("limit", money(*most))],
-            Self::OutcomeUnknown { payment, .. } | Self::Unsettled(payment) => {
+            Self::UnsettledPayments { most } => vec![("limit", money(*most))],
+            Self::OutcomeUnknown { payment, .. } | Self::SettlementUnknown(payment) => {
                 vec![("payment", Value::from(payment.to_string()))]
             }
             Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],

@@ -24,7 +24,7 @@ const AUTHORIZATION_BYTES_MAX: usize = 1024;
 /// here: where it is known what clients call, it names that, or this host. It is not known where neither `public_url` says so nor every
 /// provider.
 pub(crate) fn may_name(authority: &str, public_url: Option<&str>, catalog: &Catalog) -> bool {
-    let own = public_url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.trim_end_matches('/'));
+    let own = public_url.and_then(|url| url.split_once("://")).and_then(|(_, rest)| rest.split('/').next());
     let providers = catalog.providers();
     let is_known = own.is_some() || providers.iter().all(|provider| !provider.hosts.is_empty());
     let (host, _) =

@@ -101,13 +101,13 @@ impl Proxy {
         }
         let is_undone =
             context.exchange.as_ref().is_some_and(|exchange| matches!(exchange.money, Money::Done));
-        let moved_nothing = matches!(refusal, Refusal::PaymentRequired(_) | Refusal::RailUnavailable)
+        let moved_nothing = matches!(refusal, Refusal::PaymentRequired(_) | Refusal::SettlementUnavailable)
             || (is_undone && matches!(refusal, Refusal::UpstreamTimeout));
         if moved_nothing {
             self.metrics.voided();
             context.outcome = Outcome::Voided;
         }
-        if moved_nothing || matches!(refusal, Refusal::Unsettled(_)) {
+        if moved_nothing || matches!(refusal, Refusal::SettlementUnknown(_)) {
             self.metrics.failed(refusal.code());
         }
         Self::fail(context, refusal)

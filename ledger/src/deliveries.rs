@@ -9,8 +9,8 @@ use domain::{PaymentId, UnixMillis};
 
 use crate::batch::KEPT_MILLIS;
 
-/// Unconfirmed payments that are kept. Of older ones those that were paid first are given back, and the others count as delivered
-/// ([`crate::Ledger::give_back_undelivered`]).
+/// Unconfirmed payments that are kept, each for a day. Of the others those that were paid first are given back, and the rest counts as
+/// delivered ([`crate::Ledger::give_back_undelivered`]).
 const UNCONFIRMED_MAX: usize = 4096;
 
 /// The same until somebody has looked at them; above it the oldest count as delivered at once.
@@ -105,6 +105,17 @@ impl Deliveries {
         self.unconfirmed.iter().take(beyond).copied().collect()
     }
 
+    /// Those that are older than a stored response would be.
+    pub(crate) fn old(&self, at: UnixMillis) -> Vec<PaymentId> {
+        let oldest = PaymentId::generate(at.plus(-KEPT_MILLIS), [0; 10]);
+        self.unconfirmed.iter().take_while(|payment| **payment < oldest).copied().collect()
+    }
+
+    /// Counts one as delivered, as nobody comes for it any more. Never one that was paid first: that is given back.
+    pub(crate) fn forget(&mut self, payment: PaymentId) {
+        self.changed |= self.unconfirmed.remove(&payment);
+    }
+
     /// Counts one as delivered, whatever came of it: there are too many.
     pub(crate) fn drop_one(&mut self, payment: PaymentId) {
         if self.unconfirmed.remove(&payment) {
@@ -143,15 +154,6 @@ impl Deliveries {
             DeliveryState::Unconfirmed
         } else {
             DeliveryState::Over
-        }
-    }
-
-    /// Lets go of what is older than a stored response would be.
-    pub(crate) fn forget(&mut self, at: UnixMillis) {
-        let oldest = PaymentId::generate(at.plus(-KEPT_MILLIS), [0; 10]);
-        while self.unconfirmed.first().is_some_and(|payment| *payment < oldest) {
-            self.unconfirmed.pop_first();
-            self.changed = true;
         }
     }
 

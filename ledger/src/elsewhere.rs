@@ -86,9 +86,11 @@ impl Memory {
         let Others { marker, accounts, since } = others;
         let facts = &mut self.facts;
         if let Some(accounts) = accounts {
+            // All of them were read: of others nothing is kept that a crash took away.
+            let named = |(name, facts): (String, _)| (name.into(), facts);
             facts.next_account = accounts.next;
-            facts.providers.extend(accounts.providers.into_iter().map(|(name, facts)| (name.into(), facts)));
-            facts.direct.extend(accounts.direct.into_iter().map(|(name, facts)| (name.into(), facts)));
+            facts.providers = accounts.providers.into_iter().map(named).collect();
+            facts.direct = accounts.direct.into_iter().map(named).collect();
         }
         match since {
             Since::Changes(changes) => changes.into_iter().for_each(|change| self.take_over(change)),

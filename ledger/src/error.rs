@@ -96,10 +96,10 @@ pub enum HoldError {
     InProgress,
     /// The same payment was sent to a public network, and nobody knows yet what became of it there.
     #[error("it is not known yet whether this payment was settled")]
-    Unsettled(PaymentId),
+    SettlementUnknown(PaymentId),
     /// Its payer would have too much open on its network.
     #[error("with this call its payer has more than {most} that is not settled yet")]
-    OpenPayments {
+    UnsettledPayments {
         /// The most that it may have.
         most: Amount,
     },

@@ -2,9 +2,7 @@
 //!
 //! Every function here is short and never waits. Next: `ledger` for who calls them, `writer` for who applies.
 
-use domain::{
-    Amount, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, UnixMillis, WalletId,
-};
+use domain::{Amount, Fingerprint, IdempotencyKey, PaymentId, PolicyViolation, ReplayKey, WalletId};
 
 use crate::batch::{Cost, Delta, FreeKey, HeldAt, WindowKey};
 use crate::deliveries::Deliveries;
@@ -173,10 +171,9 @@ impl Memory {
     }
 
     /// Keeps the accounts in memory within their limit. Between two batches only.
-    pub(crate) fn shrink(&mut self, at: UnixMillis) {
-        let Self { facts, holds, deliveries, .. } = self;
+    pub(crate) fn shrink(&mut self) {
+        let Self { facts, holds, .. } = self;
         facts.wallets.shrink(|wallet| holds.pins_wallet(wallet));
         facts.agents.shrink(|agent| holds.pins_agent(agent));
-        deliveries.forget(at);
     }
 }

@@ -34,3 +34,4 @@ mod several_unsettled;
 mod shares;
 mod simulation;
 mod suspense;
+mod tampered;

@@ -1,5 +1,5 @@
 //! [`ForeignPayload`]: a payment on a network whose signatures are not verified here, as far as it is read: what it accepts, and which
-//! transaction its payer signed. All else passes whole to whoever verifies it.
+//! transaction its payer signed. All else is for whoever verifies it.
 
 mod solana;
 
@@ -8,7 +8,7 @@ use domain::{B256, ReplayKey};
 use serde_json::{Map, Value};
 
 use crate::header;
-use crate::network;
+use crate::network::{self, is_solana};
 use crate::offer::{Offer, QUOTE};
 use crate::payload::{Malformed, identifier};
 use crate::verify::{Quote, Rejection};
@@ -164,7 +164,7 @@ fn signed(network: &str, payload: &Value) -> Result<B256, Malformed> {
     let malformed = || Malformed::Field("payload.transaction");
     let transaction = fields.get("transaction").and_then(Value::as_str);
     let bytes = transaction.map(|text| header::decode(text.as_bytes()).map_err(|_| malformed()));
-    if network.starts_with("solana:") {
+    if is_solana(network) {
         let bytes = bytes.ok_or_else(malformed)??;
         return solana::message(&bytes).map(keccak256).ok_or_else(malformed);
     }
@@ -177,7 +177,7 @@ fn signed(network: &str, payload: &Value) -> Result<B256, Malformed> {
 
 /// The account that a transaction of Solana was signed for, as an offer names it.
 fn shown(network: &str, payload: &Value) -> Option<Map<String, Value>> {
-    let message = payload["transaction"].as_str().filter(|_| network.starts_with("solana:"));
+    let message = payload["transaction"].as_str().filter(|_| is_solana(network));
     let message = message.and_then(solana_message)?;
     let account = bs58::encode(solana::fee_payer(&message)?).into_string();
     Some(Map::from_iter([(FEE_PAYER.to_owned(), account.into())]))

@@ -1,4 +1,4 @@
-//! The networks that x402 v1 has names for: it knows no CAIP-2, and its clients refuse a whole list of offers for one name that they do
+//! What a network is called, and what of that matters. x402 v1 knows no CAIP-2, and its clients refuse a whole list of offers for one name that they do
 //! not know (notes/clients.md F).
 
 /// v1's name, CAIP-2 (x402 `typescript/packages/mechanisms/{evm,svm}/src/v1`).
@@ -28,6 +28,15 @@ const NAMES: [(&str, &str); 24] = [
     ("solana-devnet", "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"),
     ("solana-testnet", "solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z"),
 ];
+
+/// What CAIP-2 names of Solana's networks begin with.
+const SOLANA: &str = "solana:";
+
+/// Whether a network (CAIP-2) is one of Solana, where it is read what was signed.
+#[must_use]
+pub fn is_solana(caip2: &str) -> bool {
+    caip2.starts_with(SOLANA)
+}
 
 /// What v1 calls a network, where it has a name for it.
 #[must_use]

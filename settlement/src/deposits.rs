@@ -21,7 +21,7 @@ use protocol::verify::{Rejection, VerifiedPayment};
 use tokio::sync::Semaphore;
 
 use crate::rail::shares::Shares;
-use crate::rail::{Lack, Last, Rail, Sealed, Settling, Word};
+use crate::rail::{ContractSignature, Lack, Last, Rail, Settling, Validity};
 use crate::signed::Signed;
 use way::{Judged, Way};
 
@@ -242,14 +242,15 @@ impl Inner {
     ) -> Result<Judged<'a>, Box<Told>> {
         for (way, digest) in &judged.unproven {
             let (payer, seal) = (payload.transfer().from(), payload.seal());
-            let sealed = Sealed { network: &way.asset.network, payer, digest: *digest, seal, client };
-            match self.rail.word(sealed).await.map_err(|_| Told::RailUnavailable)? {
-                Word::Signed => return again(*digest),
-                Word::Nobody => {
+            let sealed =
+                ContractSignature { network: &way.asset.network, payer, digest: *digest, seal, client };
+            match self.rail.validate(sealed).await.map_err(|_| Told::RailUnavailable)? {
+                Validity::Signed => return again(*digest),
+                Validity::NoContract => {
                     let malformed = |none: Malformed| Box::new(Told::Malformed(none.to_string()));
                     return payload.may_be_by_key().map_err(malformed).map(|()| judged);
                 }
-                Word::Not | Word::Unmade(_) => {}
+                Validity::NotSigned | Validity::Undeployed(_) => {}
             }
         }
         Ok(judged)
@@ -265,7 +266,7 @@ impl Inner {
         let Claim { asked, way, payment, .. } = claim;
         self.objection(asked.amount).map_or(Ok(()), Err)?;
         let (network, token) = (&way.asset.network, way.asset.address);
-        self.rail.ready(network).map_err(|_| Told::RailUnavailable)?;
+        self.rail.ready(network, payment.payer()).map_err(|_| Told::RailUnavailable)?;
         let since_block = self.rail.last_block(network).ok_or(Told::RailUnavailable)?;
         let terms = way.offer(asked.amount, quote);
         let signed = Signed::new(Arc::clone(network), token, since_block, payload, terms);
@@ -301,7 +302,7 @@ impl Inner {
 
     fn not_held(&self, error: HoldError, payer: Payer) -> Told {
         match error {
-            HoldError::Unsettled(payment) => self.open(payment, payer),
+            HoldError::SettlementUnknown(payment) => self.open(payment, payer),
             HoldError::Unknown(payment) => Told::Unknown(payment),
             HoldError::InProgress => Told::InProgress,
             HoldError::Reused => Told::Reused,
@@ -310,7 +311,7 @@ impl Inner {
             HoldError::UnknownWallet
             | HoldError::InsufficientFunds { .. }
             | HoldError::SpendingLimit(_)
-            | HoldError::OpenPayments { .. }
+            | HoldError::UnsettledPayments { .. }
             | HoldError::Unavailable => Told::LedgerUnavailable,
         }
     }

@@ -42,6 +42,13 @@ const DELIVERABLE_MS: i64 = 23 * 3600 * 1000;
 /// For how long nodes are looked at for a payment that cannot land any more, and after a start for any: they may be behind, or not answer.
 const SHOWN_MS: i64 = 10 * 60 * 1000;
 
+/// How long a person waits for that.
+const LOOK_MAX: Duration = Duration::from_secs(20);
+
+/// How often, and for how long each time, is waited for what somebody else is writing down of a payment.
+const CLOSING_LOOKS_MAX: u32 = 100;
+const CLOSING: Duration = Duration::from_millis(50);
+
 /// Such networks. Cheap to clone.
 #[derive(Clone)]
 pub struct Foreign {
@@ -158,15 +165,23 @@ impl Foreign {
         }
     }
 
-    /// The same by what was heard or is shown, and nobody is asked to settle it.
-    async fn look_for(&self, open: OpenIntent) {
-        let Some(unread) = read(&open) else { return };
-        if let Some(transaction) = self.seen(&open).await
-            && let Settling::Told(transaction) =
-                self.judge(open.payment, &unread, Heard::Moved(transaction)).await
-        {
-            self.book(&open, transaction).await;
-        }
+    /// The same by what was heard or is shown, and nobody is asked to settle it. In which transaction it moved, where it did.
+    async fn look_for(&self, open: OpenIntent) -> Option<TransactionId> {
+        let (unread, transaction) = (read(&open)?, self.seen(&open).await?);
+        let judged = self.judge(open.payment, &unread, Heard::Moved(transaction)).await;
+        let Settling::Told(transaction) = judged else { return None };
+        self.book(&open, transaction).await;
+        Some(transaction)
+    }
+
+    /// Looks once more for a payment of which nobody knows, before a person says that it did not move: in which transaction it did, as its
+    /// facilitator has said or its nodes show. It is captured then. Without nodes, or where they do not answer in time, nothing is found.
+    pub async fn look_once_more(&self, payment: PaymentId) -> Option<TransactionId> {
+        let open = self.inner.ledger.open_unknown(payment).filter(|open| !open.intent.is_read())?;
+        let foreign = self.clone();
+        // Whoever gives up waiting, what is shown is written down.
+        let looking = tokio::spawn(async move { foreign.look_for(open).await });
+        tokio::time::timeout(LOOK_MAX, looking).await.ok()?.ok().flatten()
     }
 
     async fn book(&self, open: &OpenIntent, transaction: TransactionId) -> bool {
@@ -175,7 +190,7 @@ impl Foreign {
             Ok(()) => {}
             // It came again while what was heard of it was being written down, or a person was faster.
             Err(LedgerError::UnknownPayment) => {
-                tracing::debug!(%payment, %transaction, "somebody else closed it first");
+                self.compare(open, transaction).await;
                 return false;
             }
             Err(error) => {
@@ -186,6 +201,35 @@ impl Foreign {
         tracing::info!(%payment, %network, %transaction, "settled, as its facilitator says or its nodes show");
         self.inner.observer.closed(network, Closed::Moved);
         true
+    }
+
+    /// Somebody else has closed a payment that moved in this transaction: where they said otherwise its payer has paid, and the books do not
+    /// say so.
+    async fn compare(&self, open: &OpenIntent, transaction: TransactionId) {
+        let (payment, network) = (open.payment, &open.intent.network);
+        for _ in 0..CLOSING_LOOKS_MAX {
+            match self.inner.ledger.still_open(&[payment]).await {
+                Ok(open) if open.is_empty() => break,
+                // It is being written down.
+                Ok(_) => tokio::time::sleep(CLOSING).await,
+                Err(error) => {
+                    tracing::error!(%payment, %transaction, %error, "it moved, and what the books say of it cannot be read");
+                    return;
+                }
+            }
+        }
+        match self.inner.ledger.settled_by(network, transaction).await {
+            Ok(Some(settled)) if settled == payment => {
+                tracing::debug!(%payment, %transaction, "somebody else closed it first");
+            }
+            Ok(_) => {
+                tracing::error!(%payment, %network, %transaction, "it moved, and the books have closed it otherwise: its payer has paid, and only its provider can give it back");
+                self.inner.observer.closed(network, Closed::Late);
+            }
+            Err(error) => {
+                tracing::error!(%payment, %transaction, %error, "it moved, and what the books say of it cannot be read");
+            }
+        }
     }
 
     /// Whether nodes may still come to show it: a while longer than it can land, or than this process runs.

@@ -5,6 +5,7 @@
 //! Next: [`pool`] for who settles, [`crate::chain`] for what counts as evidence.
 
 pub(crate) mod breaker;
+mod contract_signatures;
 mod funds;
 mod head;
 mod kept;
@@ -16,7 +17,6 @@ mod settlers;
 mod share;
 pub(crate) mod shares;
 mod trust;
-mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,7 @@ use pool::Queue;
 use shares::Shares;
 use trust::{DEBTORS_MAX, REMEMBERED_MS, Trust};
 
+pub use contract_signatures::{ContractSignature, Validity};
 pub use funds::{Funds, Lack};
 pub use line::{Line, Settler};
 pub(crate) use memory::Last;
@@ -45,7 +46,6 @@ pub use observer::{Closed, RailObserver, Unobserved};
 pub use pool::{Member, Pool};
 pub use settlers::Settlers;
 pub(crate) use share::share;
-pub use words::{Sealed, Word};
 
 /// How far other processes' clocks may be apart from ours, in milliseconds: so much is read again of what was written down before.
 const APART_MS: i64 = 600_000;
@@ -198,12 +198,12 @@ impl Rail {
         }
     }
 
-    /// Whether a payment could be settled there now, by what was last heard. Asks nobody.
+    /// Whether a payment of this payer could be settled there now, by what was last heard. Asks nobody.
     ///
     /// # Errors
     /// [`RailError::NoNetwork`], [`RailError::NodesLeftAlone`], [`RailError::Settler`].
-    pub fn ready(&self, network: &str) -> Result<(), RailError> {
-        self.line(network)?.ready(&*self.inner.clock)
+    pub fn ready(&self, network: &str, payer: Address) -> Result<(), RailError> {
+        self.line(network)?.ready(payer, &*self.inner.clock)
     }
 
     /// What the payer has there, and has allowed Permit2 where that is to move it: as read at most 10 s ago where it covers
@@ -233,9 +233,9 @@ impl Rail {
     ///
     /// # Errors
     /// [`RailError::NoNetwork`], [`RailError::Nodes`], [`RailError::NodesLeftAlone`], [`RailError::AskedTooOften`].
-    pub async fn word(&self, sealed: Sealed<'_>) -> Result<Word, RailError> {
+    pub async fn validate(&self, sealed: ContractSignature<'_>) -> Result<Validity, RailError> {
         let Inner { clock, observer, .. } = &*self.inner;
-        self.line(sealed.network)?.word(&sealed, (&**clock, &**observer)).await
+        self.line(sealed.network)?.validate(&sealed, (&**clock, &**observer)).await
     }
 
     /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler does; whoever gives up

@@ -10,14 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use tests::facilitator::{Call, Conduct, FEE_PAYER, Facilitator, SOLANA_DEVNET};
+use tests::facilitator::{Call, Conduct, FEE_PAYER, Facilitator, SOLANA_DEVNET, SOLANA_PAYER as PAYER};
 use tests::message::base64;
 use tests::wait::until;
 use tests::{Config, Faregate, Gate, Provider, Request, Response, Route, Script, Upstream, audit};
 
 const MINT: &str = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
 const OWN: &str = "EGBQqKn968sVv5cQh5Cr72pSTHfxsuzq7o7asqYB5uEV";
-const PAYER: &str = "2wKupLR9q6wXYppw8Gr2NvWxKBUqm4PPJKkQfoxHDBg4";
 
 /// A gateway whose provider is paid on Solana, by a facilitator that a test makes fail.
 struct Solana {
@@ -109,19 +108,24 @@ fn transaction(signature: u8, text: &str) -> String {
 }
 
 fn payment(offer: &Value, transaction: &str) -> String {
-    let payload = json!({ "transaction": transaction, "payer": PAYER });
-    base64(json!({ "x402Version": 2, "accepted": offer, "payload": payload }).to_string().as_bytes())
+    // With more than was signed.
+    let payload = json!({ "transaction": transaction, "transactions": ["another one"] });
+    let extensions = json!({ "bazaar": { "info": "mine" } });
+    let payment =
+        json!({ "x402Version": 2, "accepted": offer, "payload": payload, "extensions": extensions });
+    base64(payment.to_string().as_bytes())
 }
 
 fn paying_in_v1(text: &str) -> Request {
-    let payload = json!({ "transaction": transaction(1, text), "payer": PAYER });
+    let payload = json!({ "transaction": transaction(1, text) });
     let payment =
         json!({ "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "payload": payload });
     Request::get("/paid").with("X-PAYMENT", base64(payment.to_string().as_bytes()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payment_on_solana_passes_whole_to_its_facilitator_and_is_served_once_it_says_that_it_settled_it() {
+async fn a_payment_on_solana_is_shown_as_far_as_it_was_read_and_served_once_its_facilitator_says_that_it_settled_it()
+ {
     let solana = Solana::new().await;
     let offer = solana.offer().await;
     assert_eq!(
@@ -140,8 +144,8 @@ async fn a_payment_on_solana_passes_whole_to_its_facilitator_and_is_served_once_
         (&json!(true), &json!(PAYER), &json!(SOLANA_DEVNET))
     );
     let asked = solana.facilitator.call(Call::Settle, 1).await;
-    assert_eq!(asked.body["paymentPayload"]["payload"]["transaction"], signed);
-    assert_eq!(asked.body["paymentRequirements"], offer);
+    let shown = json!({ "x402Version": 2, "accepted": offer, "payload": { "transaction": signed } });
+    assert_eq!((&asked.body["paymentPayload"], &asked.body["paymentRequirements"]), (&shown, &offer));
     let listed = solana.gateway.ask("GET", "/v1/payments", None).await["data"][0].clone();
     assert_eq!(listed["on_chain"]["transaction"], receipt["transaction"]);
     assert_eq!(

@@ -9,6 +9,7 @@ use crate::chain::Network;
 use crate::faregate::Faregate;
 use crate::process::run;
 use crate::solana::Solana;
+use crate::wait::until;
 
 /// Asks the running process, whose memory must agree with its disk.
 ///
@@ -18,6 +19,25 @@ pub async fn live(gateway: &Faregate) {
     let report = gateway.ask("GET", "/v1/audit", None).await;
     let violations = report["violations"].as_array().expect("a list of violations");
     assert!(violations.is_empty(), "the live audit found: {report}");
+}
+
+/// Waits for an audit that a process makes of itself from now on, where it has no management API: its memory must agree with its disk too,
+/// and must have agreed whenever it looked.
+///
+/// # Panics
+/// With what it wrote.
+pub async fn its_own(gateway: &Faregate) {
+    let audits = async |result: &str| {
+        gateway.metrics().await.count("faregate_ledger_audits_total", &[("result", result)])
+    };
+    // The next one may have begun before now.
+    let enough = audits("clean").await + 2;
+    until("a gateway's audits of itself", || async {
+        (audits("clean").await >= enough || audits("broken").await > 0).then_some(())
+    })
+    .await;
+    let broken = audits("broken").await;
+    assert_eq!(broken, 0, "a gateway's audit of itself found: {}", gateway.log());
 }
 
 /// Asks the command, on the database of a stopped gateway. `config` is a file that names it. Gives the number of holds on

@@ -65,11 +65,11 @@ impl Config {
         self
     }
 
-    /// Serving what this command serves, such as `gateway`.
+    /// Serving what this command serves, such as `gateway`. One that has no management API audits its memory often: nobody can ask it to.
     #[must_use]
     pub fn serving(mut self, command: &'static str) -> Self {
         self.command = Some(command);
-        self
+        if command == "gateway" { self.data_line("audit_interval = \"200ms\"") } else { self }
     }
 
     /// On this database.

@@ -329,8 +329,9 @@ impl Faregate {
     pub async fn finish(mut self) {
         let runs = self.process.is_some();
         if runs {
-            if self.config.command != Some("gateway") {
-                audit::live(&self).await;
+            match self.config.command {
+                Some("gateway") => audit::its_own(&self).await,
+                _ => audit::live(&self).await,
             }
             self.terminate().await;
         }

@@ -114,6 +114,15 @@ async fn r2_one_idempotency_key_at_four_gateways_is_one_call_and_all_of_them_hav
     several.finish().await;
 }
 
+/// How often all gateways together say that a policy was against a call.
+async fn violations(several: &Several) -> u64 {
+    let mut sum = 0;
+    for gateway in &several.gateways {
+        sum += gateway.metrics().await.count("faregate_spending_violations_total", &[]);
+    }
+    sum
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn r6_a_daily_limit_of_a_thousand_units_holds_over_four_gateways() {
     let several = Several::new(GATEWAYS, "$0", [Route::new("/unit", "$0.000001")]).await;
@@ -125,6 +134,7 @@ async fn r6_a_daily_limit_of_a_thousand_units_holds_over_four_gateways() {
     let refused = responses.iter().find(|response| response.status != 200).unwrap();
     refused.expect_refusal(403, "spending_limit_exceeded");
     assert_eq!(refused.json()["remaining"]["amount"], "0");
+    assert_eq!(violations(&several).await, 1);
     assert_eq!(several.upstream.seen().len(), 1_000);
     agent.expect_balance(&several.control, 999_000).await;
     several.finish().await;
@@ -143,6 +153,7 @@ async fn r6_an_hour_s_limit_on_a_route_holds_over_four_gateways_and_binds_no_oth
     for refused in responses.iter().filter(|response| response.status != 200) {
         refused.expect_refusal(403, "spending_limit_exceeded");
     }
+    assert_eq!(violations(&several).await, 200);
     assert_eq!(several.upstream.seen().len(), 100);
     let others = send_to_all(&several, vec![Request::get("/other").key(&key); 40]).await;
     assert_eq!(count(&others, 200), 40);

@@ -111,6 +111,18 @@ impl Cluster {
         self.url(&name)
     }
 
+    /// The URL of a copy of one of its databases. Nobody may be connected to that.
+    ///
+    /// # Panics
+    /// Somebody is, and stays for seconds.
+    #[must_use]
+    pub fn copy_of(&self, url: &str) -> String {
+        let original = url.trim_start_matches("postgres:///").split('?').next().expect("its name");
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let _ = query(&self.url("postgres"), &format!("create database {name} template {original}"));
+        self.url(&name)
+    }
+
     /// Starts it after [`Cluster::stop_fast`] or [`Cluster::kill`], and waits until it serves.
     ///
     /// # Panics

@@ -13,14 +13,25 @@ use std::sync::OnceLock;
 
 pub use cluster::Cluster;
 
+/// Of this test process.
+static SHARED: OnceLock<Cluster> = OnceLock::new();
+
 /// The URL of a new, empty database in the cluster of this test process, as sqlx and libpq understand it.
 ///
 /// # Panics
 /// PostgreSQL is not installed, or does not start.
 #[must_use]
 pub fn fresh_database() -> String {
-    static SHARED: OnceLock<Cluster> = OnceLock::new();
     SHARED.get_or_init(Cluster::start).fresh_database()
+}
+
+/// The URL of a copy of a database of that cluster. Nobody may be connected to it.
+///
+/// # Panics
+/// Somebody is, and stays for seconds.
+#[must_use]
+pub fn copy_of(url: &str) -> String {
+    SHARED.get_or_init(Cluster::start).copy_of(url)
 }
 
 /// The same, where the server compiles what it executes unless it is told not to: as it is by default, and not in clusters of tests.

@@ -13,6 +13,12 @@ fn databases_are_new_and_of_their_own() {
     let _ = query(&one, "create table t (v bigint)");
     assert_eq!(query(&one, "select count(*) from t"), "0");
     assert_eq!(query(&other, "select count(*) from pg_tables where tablename = 't'"), "0");
+    let copy = copy_of(&one);
+    let _ = query(&copy, "insert into t values (1)");
+    assert_eq!(
+        (&*query(&copy, "select count(*) from t"), &*query(&one, "select count(*) from t")),
+        ("1", "0")
+    );
 }
 
 #[test]

@@ -136,8 +136,8 @@ async fn a_tls_handshake_that_stalls_is_given_up_and_makes_room() {
         stalled.push(stream);
     }
     for stream in &mut stalled {
-        let rest = within("the end of a stalled handshake", stream.read_to_end(&mut Vec::new())).await;
-        assert!(rest.is_ok() || rest.is_err(), "closed, in whichever way");
+        // Closed in time, in whichever way.
+        let _ = within("the end of a stalled handshake", stream.read_to_end(&mut Vec::new())).await;
     }
     Wire::tls(gateway.data(), &authority).await.call(&Request::get("/paid")).await.expect_status(402);
     gateway.finish().await;

@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::{PaymentId, TransactionId, UnixMillis, Word};
+use domain::{ForeignName, PaymentId, TransactionId, UnixMillis};
 use ledger::{Close, LedgerError, OpenIntent};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -60,7 +60,11 @@ async fn resolve(
     let transaction = outcome(&body)?;
     let close = match transaction {
         Some(transaction) => moved(&open, transaction)?,
-        None => not_moved(&open, state.ledger.time())?,
+        None => {
+            let close = not_moved(&open, state.ledger.time())?;
+            unseen(&state, payment).await?;
+            close
+        }
     };
     let outcome = if transaction.is_some() { "moved" } else { "not_moved" };
     // Who says it stands in the commit that makes it so, and from there in the audit log.
@@ -78,7 +82,7 @@ async fn resolve(
 /// The transaction, where it moved.
 fn outcome(body: &ResolveBody) -> Result<Option<TransactionId>, Problem> {
     let mut fields = Fields::default();
-    let named: Option<Result<Word, _>> = body.transaction.as_deref().map(str::parse);
+    let named: Option<Result<ForeignName, _>> = body.transaction.as_deref().map(str::parse);
     let transaction = match (&*body.outcome, named) {
         ("moved", Some(Ok(word))) => Some(TransactionId::named(word)),
         ("moved", _) => {
@@ -123,6 +127,14 @@ fn not_moved(open: &OpenIntent, now: UnixMillis) -> Result<Close, Problem> {
         return Err(Problem::Conflict(format!("what was signed may still land: say so after {sure}")));
     }
     Ok(Close::Void)
+}
+
+/// Nodes may show by now what they did not before: they have the last word where some are named.
+async fn unseen(state: &ControlState, payment: PaymentId) -> Result<(), Problem> {
+    let Some(foreign) = &state.foreign else { return Ok(()) };
+    foreign.look_once_more(payment).await.map_or(Ok(()), |transaction| {
+        Err(Problem::Conflict(format!("it moved in {transaction}, as is known by now, and is captured")))
+    })
 }
 
 fn is_a_persons(open: &OpenIntent) -> Result<(), Problem> {

@@ -1,6 +1,6 @@
 //! [`Turn`]: a receiver's deliveries, one after the other and some at once, as long as there are any.
 //!
-//! Events are read behind the position, sent, and settled many at a time. The position never passes an event that has
+//! Events are read behind the position, sent, and outcomes many at a time. The position never passes an event that has
 //! neither arrived nor a row: a crash between sending and settling sends again, under the same id (case W3). One that takes
 //! long gets a row meanwhile, so that it holds up nobody.
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use domain::UnixMillis;
 use registry::journal::Event;
-use registry::webhook::queue::{Due, Settled, Standing};
+use registry::webhook::queue::{DeliveryOutcomes, Due, Standing};
 use registry::webhook::{Delivery, DeliveryState};
 use registry::{RegistryError, Webhook};
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ pub(super) const TURN_MS: i64 = 60_000;
 /// Events and rows that are read at once: what one receiver may cost in memory.
 const READ_MAX: u32 = 128;
 
-/// Ends that are settled at the latest together, and after how long.
+/// Ends that are outcomes at the latest together, and after how long.
 const SETTLE_MAX: usize = 128;
 const SETTLE_AFTER: Duration = Duration::from_millis(100);
 
@@ -86,9 +86,9 @@ pub(super) struct Turn<'a> {
     queue: VecDeque<Item>,
     attempts: JoinSet<(Delivery, End)>,
     flying: HashMap<u64, Flying>,
-    /// Rows that are taken: due until they are settled.
+    /// Rows that are taken: due until they are outcomes.
     taken: HashSet<u64>,
-    /// Ended, not settled.
+    /// Ended, not outcomes.
     ended: Vec<(Delivery, End)>,
     /// How far the log was read.
     read_to: u64,
@@ -139,7 +139,7 @@ impl<'a> Turn<'a> {
                 self.launch(now);
             }
             if self.must_settle() {
-                match self.settle().await? {
+                match self.record().await? {
                     Standing::Kept(webhook) => self.go_on(*webhook),
                     Standing::Disabled(_) => return Ok(Ended::Disabled),
                     Standing::Lost => return Ok(Ended::Lost),
@@ -243,7 +243,7 @@ impl<'a> Turn<'a> {
             || lags
     }
 
-    async fn settle(&mut self) -> Result<Standing, RegistryError> {
+    async fn record(&mut self) -> Result<Standing, RegistryError> {
         let mut rows: Vec<Delivery> = self.ended.iter().map(|(delivery, _)| delivery.clone()).collect();
         let claimed = self.sending.clock.now().plus(CLAIM_MS);
         for flying in self.flying.values_mut() {
@@ -259,7 +259,7 @@ impl<'a> Turn<'a> {
         let first = queued.chain(under_way).min();
         let to = first.map_or(self.read_to, |first| first.saturating_sub(1)).max(self.webhook.position);
         let has = |wanted: &[End]| self.ended.iter().any(|(_, end)| wanted.contains(end));
-        let settled = Settled {
+        let outcomes = DeliveryOutcomes {
             from: self.webhook.position,
             to,
             types: self.webhook.types.as_deref(),
@@ -269,7 +269,7 @@ impl<'a> Turn<'a> {
             gone: has(&[End::Gone]),
             turn_ms: TURN_MS,
         };
-        self.sending.registry.settle(self.webhook.id, &self.sending.sender, &settled).await
+        self.sending.registry.record_deliveries(self.webhook.id, &self.sending.sender, &outcomes).await
     }
 
     /// After a settling: with the receiver as it is now.

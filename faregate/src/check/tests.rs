@@ -83,15 +83,30 @@ async fn a_database_that_cannot_be_read_is_told_and_keeps_nobody_from_using_the_
     assert_eq!(broken.object()["ok"], true);
 }
 
+/// A file with one such network, that has this line.
+fn with_foreign(id: &str, line: &str) -> Config {
+    let text = format!(
+        "[[networks]]\nid = \"{id}\"\ntokens = [{{ address = \"mint\" }}]\n{line}\n[[networks.facilitators]]\nurl = \"https://f\"\n"
+    );
+    Config::parse(Path::new("f.toml"), &text, &Environment::default()).unwrap().config
+}
+
+#[test]
+fn a_network_of_solana_whose_offers_outlive_what_is_signed_is_told() {
+    let told = |id: &str, line: &str| outlived(&with_foreign(id, line)).collect::<Vec<_>>();
+    let long = told("solana:devnet", "max_timeout = \"61s\"");
+    assert!(
+        long.len() == 1 && long[0].starts_with("networks: solana:devnet: max_timeout is 61 s"),
+        "{long:?}"
+    );
+    assert_eq!(told("solana:devnet", "max_timeout = \"60s\""), [""; 0]);
+    assert_eq!(told("solana:devnet", ""), [""; 0], "it is so by default");
+    assert_eq!(told("aptos:1", "max_timeout = \"61s\""), [""; 0]);
+}
+
 #[test]
 fn a_network_of_solana_without_nodes_is_told() {
-    let told = |id: &str, line: &str| {
-        let text = format!(
-            "[[networks]]\nid = \"{id}\"\ntokens = [{{ address = \"mint\" }}]\n{line}\n[[networks.facilitators]]\nurl = \"https://f\"\n"
-        );
-        let config = Config::parse(Path::new("f.toml"), &text, &Environment::default()).unwrap().config;
-        unshown(&config).collect::<Vec<_>>()
-    };
+    let told = |id: &str, line: &str| unshown(&with_foreign(id, line)).collect::<Vec<_>>();
     let blind = told("solana:devnet", "");
     assert!(
         blind.len() == 1 && blind[0].starts_with("networks: solana:devnet: rpc names no nodes"),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::{Provider, Word};
+use domain::{ForeignName, Provider};
 use futures_util::{StreamExt, stream};
 use protocol::offer::SCHEME_EXACT;
 use protocol::signature::SigningKey;
@@ -108,13 +108,13 @@ async fn foreign(settings: &ForeignSettings, providers: &[Arc<Provider>]) -> Vec
 }
 
 /// A provider with its address on a network; none where it is not paid there.
-fn paid_on<'a>(provider: &'a Arc<Provider>, network: &str) -> Option<(&'a Provider, Word)> {
+fn paid_on<'a>(provider: &'a Arc<Provider>, network: &str) -> Option<(&'a Provider, ForeignName)> {
     let own = provider.foreign.iter().find(|(id, _)| **id == *network);
     own.map(|(_, owner)| (&**provider, *owner))
 }
 
 /// For each token that is taken there: a transfer to whom none was made fails, and its payer pays for none.
-async fn has_accounts(settings: &ForeignSettings, owner: Word) -> anyhow::Result<()> {
+async fn has_accounts(settings: &ForeignSettings, owner: ForeignName) -> anyhow::Result<()> {
     let Some(witness) = witness(settings)? else { return Ok(()) };
     for token in &settings.network.tokens {
         let has_one = witness.has_account(owner, *token).await?;

@@ -1,7 +1,7 @@
 //! What a priced route asks for, in the order of its 402: on public networks as the file has them, and from wallets.
 
 use domain::catalog::{Provider, Route};
-use domain::{Network, OfferOrder, Payee, Settle, Token, TransferMethod, Word};
+use domain::{ForeignName, Network, OfferOrder, Payee, Settle, Token, TransferMethod};
 use registry::Config;
 
 use crate::service::outlets;
@@ -64,7 +64,7 @@ fn foreign(route: &Route, provider: &Provider, config: &Config) -> Vec<Offered> 
         let own = provider.foreign.iter().find(|(id, _)| *id == network.id)?;
         Some((network, own.1))
     });
-    let in_token = |network: &str, token: &Word, pay_to: Word| Offered {
+    let in_token = |network: &str, token: &ForeignName, pay_to: ForeignName| Offered {
         network: Some(network.to_owned()),
         token: Some((None, token.to_string())),
         by: "exact, where its facilitator takes it",

@@ -38,14 +38,14 @@ const REPORTED_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What came.
 pub(super) struct Outcome {
     status: Option<StatusCode>,
-    settled: Settled,
+    settled: Charged,
     payment: Option<Payment>,
     body: Body,
 }
 
 /// Whether money moved.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Settled {
+pub(super) enum Charged {
     /// Nothing had to be paid.
     Free,
     /// The receipt says so.
@@ -73,7 +73,7 @@ enum Body {
 impl Outcome {
     /// An answer that asked for no payment.
     pub(super) fn free(response: Response) -> Self {
-        let (status, settled) = (Some(response.status()), Settled::Free);
+        let (status, settled) = (Some(response.status()), Charged::Free);
         Self { status, settled, payment: None, body: Body::Coming(response) }
     }
 
@@ -84,7 +84,7 @@ impl Outcome {
     }
 
     /// A 402 that was not taken up.
-    pub(super) const fn declined(status: StatusCode, settled: Settled) -> Self {
+    pub(super) const fn declined(status: StatusCode, settled: Charged) -> Self {
         Self { status: Some(status), settled, payment: None, body: Body::None }
     }
 
@@ -105,7 +105,7 @@ impl Outcome {
     /// No answer came to a payment that was sent.
     pub(super) fn lost(error: &reqwest::Error, payment: Option<Payment>) -> Self {
         let message = format!("the connection failed after the payment was sent ({error})");
-        let settled = Settled::Unknown { code: "no_answer".to_owned(), message, payment: None };
+        let settled = Charged::Unknown { code: "no_answer".to_owned(), message, payment: None };
         Self { status: None, settled, payment, body: Body::None }
     }
 
@@ -123,7 +123,7 @@ impl Outcome {
                 print_json(&report);
             }
         }
-        Ok((succeeded && !matches!(self.settled, Settled::No { .. } | Settled::Unknown { .. })).into())
+        Ok((succeeded && !matches!(self.settled, Charged::No { .. } | Charged::Unknown { .. })).into())
     }
 
     fn lines(&self) -> Vec<String> {
@@ -132,31 +132,31 @@ impl Outcome {
             lines.push(format!("HTTP {status}"));
         }
         match &self.settled {
-            Settled::Free => {}
-            Settled::Yes(receipt) => {
+            Charged::Free => {}
+            Charged::Yes(receipt) => {
                 let amount =
                     charged(receipt).unwrap_or_else(|| "an amount the receipt does not name".to_owned());
                 lines.push(format!("paid {amount} on {}", receipt.network));
                 lines.extend(payment_id(receipt).map(|id| format!("payment {id}")));
                 lines.extend(moved_by(receipt).map(|transaction| format!("transaction {transaction}")));
             }
-            Settled::Refunded { payment, receipt } => {
+            Charged::Refunded { payment, receipt } => {
                 lines.push(format!("refunded, charged {}: {REFUNDED}", Amount::ZERO));
                 lines.extend(payment.as_ref().map(|payment| format!("payment {payment}")));
                 let moved = receipt.as_deref().and_then(moved_by);
                 lines.extend(moved.map(|transaction| format!("transaction of the payment {transaction}")));
             }
-            Settled::Held { payment } => {
+            Charged::Held { payment } => {
                 let most = self.payment.as_ref().map(|payment| purchase::price(&payment.offer.amount));
                 lines.push(format!("held, at most {}: {HELD}", most.unwrap_or_default()));
                 lines.extend(payment.as_ref().map(|payment| format!("payment {payment}")));
             }
-            Settled::Voided => lines.push(format!("{UNCHARGED}: {VOIDED}")),
-            Settled::No { code, message } if message.contains(UNCHARGED) => {
+            Charged::Voided => lines.push(format!("{UNCHARGED}: {VOIDED}")),
+            Charged::No { code, message } if message.contains(UNCHARGED) => {
                 lines.push(format!("{message} ({code})"));
             }
-            Settled::No { code, message } => lines.push(format!("{UNCHARGED}: {message} ({code})")),
-            Settled::Unknown { code, message, payment } => {
+            Charged::No { code, message } => lines.push(format!("{UNCHARGED}: {message} ({code})")),
+            Charged::Unknown { code, message, payment } => {
                 lines.push(format!("IT MAY HAVE BEEN CHARGED, do not pay again: {message} ({code})"));
                 lines.extend(payment.as_ref().map(|payment| format!("payment {payment}")));
                 lines.extend(self.payment.as_ref().map(|payment| format!("digest {}", payment.digest)));
@@ -182,34 +182,34 @@ impl Outcome {
         put("transaction", json!(self.settled.receipt().and_then(moved_by)));
         put("charged", json!(self.charged()));
         match &self.settled {
-            Settled::Free => drop(put("paid", json!(false))),
-            Settled::Yes(receipt) => {
+            Charged::Free => drop(put("paid", json!(false))),
+            Charged::Yes(receipt) => {
                 put("paid", json!(true));
                 put("payment", json!(payment_id(receipt)));
                 put("receipt", json!(receipt));
             }
-            Settled::Refunded { payment, receipt } => {
+            Charged::Refunded { payment, receipt } => {
                 put("paid", json!(false));
                 put("refunded", json!(true));
                 put("payment", json!(payment));
                 put("receipt", json!(receipt));
                 put("message", json!(REFUNDED));
             }
-            Settled::Held { payment } => {
+            Charged::Held { payment } => {
                 put("paid", Value::Null);
                 put("payment", json!(payment));
                 put("message", json!(HELD));
             }
-            Settled::No { code, message } => {
+            Charged::No { code, message } => {
                 put("paid", json!(false));
                 put("error", json!(code));
                 put("message", json!(message));
             }
-            Settled::Voided => {
+            Charged::Voided => {
                 put("paid", json!(false));
                 put("message", json!(VOIDED));
             }
-            Settled::Unknown { code, message, payment } => {
+            Charged::Unknown { code, message, payment } => {
                 put("paid", Value::Null);
                 put("error", json!(code));
                 put("message", json!(message));
@@ -222,18 +222,18 @@ impl Outcome {
     /// In dollars; none where nobody said.
     fn charged(&self) -> Option<String> {
         match &self.settled {
-            Settled::Free | Settled::No { .. } | Settled::Voided | Settled::Refunded { .. } => {
+            Charged::Free | Charged::No { .. } | Charged::Voided | Charged::Refunded { .. } => {
                 Some(Amount::ZERO.to_string())
             }
-            Settled::Yes(receipt) => charged(receipt),
-            Settled::Held { .. } | Settled::Unknown { .. } => None,
+            Charged::Yes(receipt) => charged(receipt),
+            Charged::Held { .. } | Charged::Unknown { .. } => None,
         }
     }
 }
 
-// === impl Settled ===
+// === impl Charged ===
 
-impl Settled {
+impl Charged {
     fn receipt(&self) -> Option<&SettlementResponse> {
         match self {
             Self::Yes(receipt) => Some(receipt),
@@ -244,35 +244,35 @@ impl Settled {
 }
 
 /// What the fields of an answer say of its payment; none where they say nothing.
-fn proven(headers: &HeaderMap) -> Option<Settled> {
+fn proven(headers: &HeaderMap) -> Option<Charged> {
     let receipt = headers.get(PAYMENT_RESPONSE);
     let receipt = receipt.and_then(|value| SettlementResponse::parse(value.as_bytes()).ok().flatten());
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let id = text(PAYMENT_ID).map(str::to_owned);
     match (receipt, text(PAYMENT_STATUS)) {
         (receipt, Some("refunded")) => {
-            Some(Settled::Refunded { payment: id, receipt: receipt.map(Box::new) })
+            Some(Charged::Refunded { payment: id, receipt: receipt.map(Box::new) })
         }
-        (Some(receipt), _) if receipt.success => Some(Settled::Yes(Box::new(receipt))),
+        (Some(receipt), _) if receipt.success => Some(Charged::Yes(Box::new(receipt))),
         (Some(receipt), _) => Some(unsettled(receipt)),
-        (None, Some("voided")) => Some(Settled::Voided),
-        (None, Some("held")) => Some(Settled::Held { payment: id }),
+        (None, Some("voided")) => Some(Charged::Voided),
+        (None, Some("held")) => Some(Charged::Held { payment: id }),
         (None, _) => None,
     }
 }
 
 /// A receipt that says that no value moved.
-fn unsettled(receipt: SettlementResponse) -> Settled {
+fn unsettled(receipt: SettlementResponse) -> Charged {
     let code = receipt.error_reason.unwrap_or_else(|| "not_settled".to_owned());
     let message =
         receipt.error_message.unwrap_or_else(|| "the receipt says that it was not settled".to_owned());
-    Settled::No { code, message }
+    Charged::No { code, message }
 }
 
 /// What an answer without a receipt means. 409 says that this payment was seen before; 503 with `outcome_unknown` or
 /// `settlement_unknown` that the gateway does not know itself. Its other refusals name a code and come before the capture; a failure without a code is
 /// none of its.
-fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Settled {
+fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Charged {
     let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let word = |name: &str| said[name].as_str().map(str::to_owned);
     let code = word("error").or(refused).unwrap_or_else(|| format!("http_{}", status.as_u16()));
@@ -284,9 +284,9 @@ fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Settled {
         || status.is_success()
         || (status.is_server_error() && !coded);
     if unknown {
-        Settled::Unknown { code, message, payment: word("payment") }
+        Charged::Unknown { code, message, payment: word("payment") }
     } else {
-        Settled::No { code, message }
+        Charged::No { code, message }
     }
 }
 

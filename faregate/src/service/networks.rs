@@ -17,7 +17,7 @@ use settlement::comparison::Chains;
 use settlement::facilitator::{Configuration, Facilitator, Headers};
 use settlement::foreign::{Foreign, ForeignLine, Witness, resolver};
 use settlement::outgoing::{Outlet, Sender};
-use settlement::rail::{Line, Member, Pool, RailObserver, Settler, Share};
+use settlement::rail::{Line, Member, Pool, RailObserver, Settler, Share, Unobserved};
 use settlement::reconciler::{Bounds, Reconciler};
 use settlement::{Deposits, Rail, comparison, deposits, returns};
 use tokio::sync::watch;
@@ -91,6 +91,10 @@ impl Networks {
     ) -> anyhow::Result<Option<Self>> {
         warn_of_others(config, ledger, prometheus).await.context("what is open on public networks")?;
         if config.networks.is_empty() && config.foreign.is_empty() {
+            // What was paid on networks that the file does not name any more is not forgotten either.
+            let returning =
+                returns::run(ledger.clone(), Arc::new(Unobserved), RETURN_EVERY, stop.subscribe());
+            tasks.push(tokio::spawn(returning));
             return Ok(None);
         }
         for warning in outlets::warnings(config) {

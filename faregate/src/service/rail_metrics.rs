@@ -22,7 +22,7 @@ const SECONDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// Labels, as they are given below.
 const OUTCOMES: [&str; 4] = ["moved", "refused", "unavailable", "unknown"];
-const ENDS: [&str; 4] = ["moved", "void", "settled", "written_off"];
+const ENDS: [&str; 5] = ["moved", "void", "late", "settled", "written_off"];
 
 #[derive(Debug)]
 pub(super) struct RailMetrics {
@@ -171,6 +171,7 @@ impl RailObserver for RailMetrics {
         let how = match closed {
             Closed::Moved => "moved",
             Closed::Void => "void",
+            Closed::Late => "late",
             Closed::Settled => "settled",
             Closed::WrittenOff(amount) => {
                 let units = self.written_off_units.with_label_values(&[network]);

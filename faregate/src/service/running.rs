@@ -106,6 +106,7 @@ impl Running {
             egress,
             streams: Streams::new(stop.subscribe()),
             deposits: networks.as_ref().and_then(|networks| networks.deposits.clone()),
+            foreign: networks.as_ref().and_then(|networks| networks.public.foreign.clone()),
             chains: networks.as_ref().map(|networks| networks.chains.clone()).unwrap_or_default(),
         };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());

@@ -38,8 +38,8 @@ impl From<HoldError> for Refusal {
             }
             HoldError::SpendingLimit(violation) => Self::Policy { violation },
             HoldError::InProgress => Self::InProgress,
-            HoldError::Unsettled(payment) => Self::Unsettled(payment),
-            HoldError::OpenPayments { most } => Self::OpenPayments { most },
+            HoldError::SettlementUnknown(payment) => Self::SettlementUnknown(payment),
+            HoldError::UnsettledPayments { most } => Self::UnsettledPayments { most },
             HoldError::Reused => Self::Reused,
             HoldError::Overloaded => Self::Overloaded,
             HoldError::UnknownWallet | HoldError::Unavailable => Self::LedgerUnavailable,

@@ -16,7 +16,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use super::*;
 use crate::context::{Exchange, Money};
 use crate::leniency::Leniency;
-use crate::limits::HANGUPS_PER_AGENT_DAY_MAX;
+use crate::limits::{HANGUPS_PER_AGENT_DAY_MAX, REFUNDS_PER_AGENT_DAY_MAX};
 use crate::metrics::Outcome;
 use crate::refusal::Refusal;
 use crate::stage::hold::Admission;
@@ -106,7 +106,7 @@ async fn what_nobody_knows_stays_held_is_told_by_its_name_and_is_closed_by_evide
     assert_eq!(rig.ledger.unknown().iter().map(|open| open.payment).collect::<Vec<_>>(), [payment]);
 
     let again = rig.admit(&header).await.err().unwrap();
-    assert!(matches!(again, Refusal::Unsettled(same) if same == payment), "{again}");
+    assert!(matches!(again, Refusal::SettlementUnknown(same) if same == payment), "{again}");
     assert_eq!(rig.rail.settled(), 1, "nobody is asked a second time");
 
     rig.ledger.close(payment, Close::Moved(HASH.into())).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_client_that_leaves_a_safe_request_before_its_settlement_was_asked_for
     let mut exchange = rig.admitted(&header).await;
     let mut left = Error::new(ErrorType::ConnectionClosed);
     left.esource = ErrorSource::Downstream;
-    let outcome = record::settle(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
+    let outcome = record::close(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
     assert_eq!(outcome, Some(Outcome::Voided));
     assert_eq!(rig.rail.settled(), 0);
     rig.finish(exchange).await;
@@ -184,7 +184,7 @@ async fn a_client_that_leaves_work_that_was_done_pays_for_it() {
     (exchange.request_ended, exchange.sent_at) = (true, Some(Instant::now()));
     let mut left = Error::new(ErrorType::ConnectionClosed);
     left.esource = ErrorSource::Downstream;
-    let outcome = record::settle(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
+    let outcome = record::close(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
     assert_eq!(outcome, Some(Outcome::Paid));
     gate.asked().await;
     gate.open();
@@ -202,15 +202,70 @@ async fn whoever_leaves_its_redelivery_again_and_again_is_owed_none_in_the_end()
     left.esource = ErrorSource::Downstream;
     let leniency = Leniency::default();
     for _ in 0..=HANGUPS_PER_AGENT_DAY_MAX {
-        let (admission, payer) = rig.admit(&header).await.unwrap();
-        let Admission::Redelivery(owed) = admission else { panic!("it is owed") };
-        let (routed, request) = rig.routed("/paid", None);
-        let mut again = Exchange::redelivered(routed, request, owed, payer);
+        let mut again = owed(&rig, &header).await;
         (again.request_ended, again.sent_at) = (true, Some(Instant::now()));
-        record::settle(&mut again, Some(&left), &leniency, &metrics(), NOW);
+        record::close(&mut again, Some(&left), &leniency, &metrics(), NOW);
     }
     rig.ledger.open_provider("the next commit").await.unwrap();
     assert!(matches!(rig.admit(&header).await.unwrap().0, Admission::Replay(_)));
+}
+
+/// An answer that its upstream broke off, of so many bytes.
+fn broken_off(exchange: &mut Exchange, has_length: bool, bytes: u64, leniency: &Leniency) {
+    (exchange.response_begun, exchange.response_has_length) = (true, has_length);
+    exchange.response_bytes = bytes;
+    let mut broken = Error::new(ErrorType::ConnectionClosed);
+    broken.esource = ErrorSource::Upstream;
+    record::close(exchange, Some(&broken), leniency, &metrics(), NOW);
+}
+
+/// The same payment comes again, and is to be served once more.
+async fn owed(rig: &Rig, header: &str) -> Exchange {
+    let (admission, payer) = rig.admit(header).await.unwrap();
+    let Admission::Redelivery(owed) = admission else { panic!("it is owed") };
+    let (routed, request) = rig.routed("/paid", None);
+    Exchange::redelivered(routed, request, owed, payer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_again_and_again_is_owed_so_often_a_day_and_charged_then() {
+    let rig = Rig::new(Settle::After).await;
+    let (header, leniency) = (rig.payment(1, 2), Leniency::default());
+    let mut exchange = rig.admitted(&header).await;
+    rig.capture(&mut exchange, 200).await.0.unwrap();
+    broken_off(&mut exchange, true, 9, &leniency);
+    for _ in 0..REFUNDS_PER_AGENT_DAY_MAX {
+        // What fails before there is an answer counts for nothing.
+        let mut unanswered = owed(&rig, &header).await;
+        let mut failed = Error::new(ErrorType::ConnectTimedout);
+        failed.esource = ErrorSource::Upstream;
+        record::close(&mut unanswered, Some(&failed), &leniency, &metrics(), NOW);
+        broken_off(&mut owed(&rig, &header).await, true, 9, &leniency);
+    }
+    rig.ledger.open_provider("the next commit").await.unwrap();
+    assert!(matches!(rig.admit(&header).await.unwrap().0, Admission::Replay(_)));
+    // The next one is charged at once.
+    let other = rig.payment(2, 2);
+    let mut exchange = rig.admitted(&other).await;
+    rig.capture(&mut exchange, 200).await.0.unwrap();
+    broken_off(&mut exchange, true, 9, &leniency);
+    rig.ledger.open_provider("another commit").await.unwrap();
+    assert!(matches!(rig.admit(&other).await.unwrap().0, Admission::Replay(_)));
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_delivered_once_more_and_breaks_off_when_it_was_worth_its_price_is_delivered() {
+    let rig = Rig::with(|route| route.stream_bytes_min = 100).await;
+    let (header, leniency) = (rig.payment(1, 2), Leniency::default());
+    let mut exchange = rig.admitted(&header).await;
+    rig.capture(&mut exchange, 200).await.0.unwrap();
+    broken_off(&mut exchange, false, 99, &leniency);
+    broken_off(&mut owed(&rig, &header).await, false, 99, &leniency);
+    broken_off(&mut owed(&rig, &header).await, false, 100, &leniency);
+    rig.ledger.open_provider("the next commit").await.unwrap();
+    assert!(matches!(rig.admit(&header).await.unwrap().0, Admission::Replay(_)));
+    rig.finish(exchange).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,10 +275,7 @@ async fn a_body_that_broke_off_is_owed_and_not_given_back_in_the_books() {
     let mut exchange = rig.admitted(&header).await;
     let payment = exchange.payment.unwrap();
     assert_eq!(rig.capture(&mut exchange, 200).await.0.unwrap(), Outcome::Paid);
-    exchange.response_has_length = true;
-    let mut broken = Error::new(ErrorType::ConnectionClosed);
-    broken.esource = ErrorSource::Upstream;
-    record::settle(&mut exchange, Some(&broken), &Leniency::default(), &metrics(), NOW);
+    broken_off(&mut exchange, true, 9, &Leniency::default());
     let (admission, _) = rig.admit(&header).await.unwrap();
     assert!(matches!(&admission, Admission::Redelivery(owed) if owed.record().payment == payment));
     drop(admission);

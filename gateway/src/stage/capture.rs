@@ -170,7 +170,7 @@ async fn undelivered(
         Money::Prepaid(receipt) => {
             let record = receipt.record().clone();
             exchange.charged = None;
-            give_back(receipt, leniency).await?;
+            give_back(receipt, response.status.as_u16(), leniency).await?;
             metrics.voided();
             if let Some(payer) = &exchange.payer {
                 show(&record, payer, "refunded", response)?;
@@ -257,8 +257,8 @@ pub(crate) fn unpaid(not_paid: NotPaid, payment: PaymentId) -> Refusal {
     match not_paid {
         NotPaid::Refused(reason) => Refusal::PaymentRequired(Unpaid::NotSettled { reason }),
         NotPaid::Overdue => Refusal::UpstreamTimeout,
-        NotPaid::Unavailable => Refusal::RailUnavailable,
-        NotPaid::Unknown => Refusal::Unsettled(payment),
+        NotPaid::Unavailable => Refusal::SettlementUnavailable,
+        NotPaid::Unknown => Refusal::SettlementUnknown(payment),
         NotPaid::Unvoided => Refusal::OutcomeUnknown { payment, repeatable: true },
         NotPaid::Books(error) => uncaptured(&error, payment),
     }

@@ -217,7 +217,7 @@ impl Holder<'_> {
         let asked = holding.asked(claim, routed, fingerprint, payment).ok_or(Refusal::Internal)?;
         let may_come_again = holding.may_be_paid();
         let held = self.ledger.hold(asked).await.map_err(|error| {
-            let refusal = self.counted(error.into());
+            let refusal = self.counted(holding.refused(error));
             if may_come_again { refusal } else { refusal.of_no_other_call() }
         })?;
         match (held, &mut holding.means) {

@@ -31,14 +31,15 @@ pub(crate) async fn prepay(signed: SignedHold, metrics: &Metrics) -> Result<Rece
     Ok(receipt)
 }
 
-/// Gives back what was paid first, and waits until that is on disk. Each time counts among its payer's of the day.
+/// Gives back what was paid first, and waits until that is on disk. It counts among its payer's of the day, by the status that the call ends
+/// with.
 ///
 /// # Errors
 /// It is not yet: nobody can say so.
-pub(crate) async fn give_back(receipt: Receipt, leniency: &Leniency) -> Result<(), Refusal> {
+pub(crate) async fn give_back(receipt: Receipt, status: u16, leniency: &Leniency) -> Result<(), Refusal> {
     let record = receipt.record();
     let payment = record.payment;
-    leniency.give_backs.take(record.agent, record.captured_at);
+    leniency.gave_back(record.agent, status, record.captured_at);
     match receipt.give_back(RefundReason::UpstreamFailed).await {
         Ok(_) | Err(LedgerError::RefundedBefore) => Ok(()),
         Err(error) => {
@@ -65,7 +66,7 @@ impl Undoing {
             },
             Self::Refund(receipt) => {
                 let record = Box::new(receipt.record().clone());
-                match give_back(receipt, leniency).await {
+                match give_back(receipt, refusal.status(), leniency).await {
                     Ok(()) => Refusal::GivenBack { record, cause: Box::new(refusal) },
                     Err(unknown) => unknown,
                 }

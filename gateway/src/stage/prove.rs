@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use domain::{Address, B256};
 use protocol::payload::Malformed;
 use protocol::seal::Seal;
-use settlement::rail::{Sealed, Word};
+use settlement::rail::{ContractSignature, Validity};
 
 use crate::rail::Public;
 use crate::rate::Consumer;
@@ -29,14 +29,16 @@ pub(crate) async fn prove(
 /// What the payer's contract has signed, of what it may have.
 async fn found(unproven: Unproven, public: Option<&Public>, client: Option<IpAddr>) -> Result<B256, Refusal> {
     let Unproven { payer, seal, digests, refusal } = unproven;
-    let rail = &public.ok_or(Refusal::RailUnavailable)?.networks.rail;
+    let rail = &public.ok_or(Refusal::SettlementUnavailable)?.networks.rail;
     for (network, digest) in digests {
-        let sealed = Sealed { network: &network, payer, digest, seal: &seal, client };
-        match rail.word(sealed).await.map_err(|_| Refusal::RailUnavailable)? {
-            Word::Signed => return Ok(digest),
-            Word::Not => {}
-            Word::Nobody => return Err(of_key(&seal, refusal)),
-            Word::Unmade(factory) => return Err(Refusal::PaymentRequired(unmade(&factory, &network))),
+        let sealed = ContractSignature { network: &network, payer, digest, seal: &seal, client };
+        match rail.validate(sealed).await.map_err(|_| Refusal::SettlementUnavailable)? {
+            Validity::Signed => return Ok(digest),
+            Validity::NotSigned => {}
+            Validity::NoContract => return Err(of_key(&seal, refusal)),
+            Validity::Undeployed(factory) => {
+                return Err(Refusal::PaymentRequired(unmade(&factory, &network)));
+            }
         }
     }
     Err(refusal)

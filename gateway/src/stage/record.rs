@@ -14,7 +14,7 @@ use crate::metrics::{Metrics, Outcome, Stage};
 use crate::stage::hold::Payer;
 
 /// Decides what a finished exchange leaves open. `error` is what ended it, where something did.
-pub(crate) fn settle(
+pub(crate) fn close(
     exchange: &mut Exchange,
     error: Option<&Error>,
     leniency: &Leniency,
@@ -54,21 +54,17 @@ pub(crate) fn settle(
         // Ended before this, by whoever counted it.
         Money::Counting(_) => None,
         Money::Redelivery(redelivery) => {
-            // Who leaves again and again has the upstream work for nothing.
-            let is_over = || exchange.response_begun || !is_let_off(exchange, leniency, at);
-            if error.is_none() || (client_left && is_over()) {
+            if is_over(exchange, error, leniency, at) {
                 redelivery.delivered();
             }
             // Else it is let go of, and still owed.
             None
         }
         // What came from a public network its recipient gives back: the delivery is owed, and the same payment may come again.
-        Money::Captured(receipt) if receipt.record().on_chain.is_some() && is_refundable(exchange, error) => {
-            None
-        }
-        Money::Captured(receipt)
-            if is_refundable(exchange, error) && is_spared(exchange, error, leniency, at) =>
-        {
+        Money::Captured(receipt) if is_owed(exchange, error, leniency, at) => {
+            if receipt.record().on_chain.is_some() {
+                return None;
+            }
             receipt.refund(RefundReason::BrokenOff);
             exchange.charged = None;
             Some(Outcome::Voided)
@@ -131,6 +127,26 @@ pub(crate) fn is_spared(
 ) -> bool {
     let let_off = |payer: &Payer| leniency.refunds.take(payer.agent, at);
     error.is_some_and(is_ours) || exchange.payer.as_ref().is_some_and(let_off)
+}
+
+/// Whether a delivery once more was the last one. Who leaves again and again has the upstream work for nothing; so has who reads so slowly
+/// that it breaks off.
+fn is_over(exchange: &Exchange, error: Option<&Error>, leniency: &Leniency, at: UnixMillis) -> bool {
+    match error {
+        None => true,
+        Some(error) if *error.esource() == ErrorSource::Downstream => {
+            exchange.response_begun || !is_let_off(exchange, leniency, at)
+        }
+        // What failed before there was an answer is nobody's trick.
+        Some(broken) => {
+            exchange.response_begun && is_broken_off(broken) && !is_owed(exchange, error, leniency, at)
+        }
+    }
+}
+
+/// Whether what was paid for did not come, and its payer may still have it, or its money.
+fn is_owed(exchange: &Exchange, error: Option<&Error>, leniency: &Leniency, at: UnixMillis) -> bool {
+    is_refundable(exchange, error) && is_spared(exchange, error, leniency, at)
 }
 
 /// A body that the upstream or we broke off: one that announced its length lacks the rest; a stream was worth its price once

@@ -64,22 +64,40 @@ const SIGNED: &str = concat!(intents!(), "where i.payment in (select payment fro
 pub(super) async fn found(session: &mut Session<'_>) -> Result<Vec<FoundHold>, sqlx::Error> {
     let rows: Vec<HoldColumns> = on_either!(session, c => sqlx::query_as(holds!()).fetch_all(c))?;
     let signed: Vec<IntentColumns> = on_either!(session, c => sqlx::query_as(SIGNED).fetch_all(c))?;
-    read(rows, signed)
+    Ok(read(rows, signed))
 }
 
-/// Holds, each with its intent where it has one.
-pub(crate) fn read(
-    rows: Vec<HoldColumns>,
-    signed: Vec<IntentColumns>,
-) -> Result<Vec<FoundHold>, sqlx::Error> {
-    let signed = signed.into_iter().map(|columns| columns.read().map(|open| (open.payment, open.intent)));
-    let mut signed: HashMap<PaymentId, Arc<Intent>> = signed.collect::<Result<_, Damaged>>()?;
+/// Holds that can be read, each with its intent where it has one.
+pub(crate) fn read(rows: Vec<HoldColumns>, signed: Vec<IntentColumns>) -> Vec<FoundHold> {
+    let signed = signed.into_iter().map(|columns| {
+        let payment = columns.payment.clone();
+        (payment, columns.read().map(|open| open.intent))
+    });
+    let mut signed: HashMap<Vec<u8>, Result<Arc<Intent>, Damaged>> = signed.collect();
     let with_intent = |columns: HoldColumns| {
-        let mut hold = columns.read()?;
-        hold.request.intent = signed.remove(&hold.request.payment);
-        Ok(hold)
+        // One whose intent cannot be read is not one without.
+        let intent = signed.remove(&columns.payment);
+        readable(columns, intent)
     };
-    rows.into_iter().map(with_intent).collect()
+    rows.into_iter().filter_map(with_intent).collect()
+}
+
+/// A hold, if it can be read. One that cannot stays held by its row: nobody knows what to do about it, and it keeps nobody from looking
+/// after the others.
+pub(crate) fn readable(
+    columns: HoldColumns,
+    intent: Option<Result<Arc<Intent>, Damaged>>,
+) -> Option<FoundHold> {
+    let payment = fixed(&columns.payment).map(PaymentId::from_bytes).ok();
+    let hold = columns.read().and_then(|mut hold| {
+        hold.request.intent = intent.transpose()?;
+        Ok(hold)
+    });
+    let tell = |damaged: &Damaged| {
+        let payment = payment.map(tracing::field::display);
+        tracing::error!(payment, column = damaged.0, "a hold on disk cannot be read: nobody looks after it");
+    };
+    hold.inspect_err(tell).ok()
 }
 
 /// A price as the table keeps it.

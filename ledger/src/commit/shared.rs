@@ -41,6 +41,12 @@ const BEGIN: &str = "begin; execute lock_marker";
 /// process builds on this batch reaches the disk behind it: after a crash both stand, or this one, or none.
 const COMMIT: &str = "commit; select pg_logical_emit_message(true, 'faregate', '')";
 
+/// Ends a batch that has nothing to write and was answered out of what others wrote: once that is on disk.
+const READ: &str = "rollback; select pg_logical_emit_message(true, 'faregate', '')";
+
+/// Lower than the number of any account.
+const NO_ACCOUNTS: i64 = 0;
+
 /// A process that falls silent inside a batch keeps the others waiting: for this long.
 const IMPATIENT: &str = "set idle_in_transaction_session_timeout to '2s'";
 
@@ -51,6 +57,8 @@ pub(crate) struct SharedStore {
     connection: Option<PgConnection>,
     /// Whether a batch is in progress on it, which has the marker.
     begun: bool,
+    /// Others wrote since this process last saw everything on disk.
+    is_ahead_of_disk: bool,
     known: Known,
     suspects: Suspects,
 }
@@ -77,6 +85,7 @@ impl SharedStore {
             instance,
             connection: None,
             begun: false,
+            is_ahead_of_disk: false,
             known: Known { instance, seen: None, accounts: start.next_account },
             suspects: Suspects::default(),
         };
@@ -95,8 +104,9 @@ impl SharedStore {
             Ok(connection)
         };
         let opened = answer(opened).await.map_err(|error| StoreError::Busy(error.to_string()))?;
-        // What was broken off may have been the server, and what comes back another one, which lacks what was told.
-        (self.begun, self.known.seen) = (false, None);
+        // What was broken off may have been the server, and what comes back another one, which lacks what was told: no account is known
+        // any more, since its number may be another's there.
+        (self.begun, self.known.seen, self.known.accounts) = (false, None, NO_ACCOUNTS);
         Ok(opened)
     }
 
@@ -155,6 +165,7 @@ impl CommitStore for SharedStore {
             return Err(self.held_back().await);
         };
         self.begun = true;
+        self.is_ahead_of_disk |= self.known.seen != Some(others.marker.batch);
         self.known.seen = Some(others.marker.batch);
         if let Some(accounts) = &others.accounts {
             self.known.accounts = accounts.next;
@@ -179,6 +190,7 @@ impl CommitStore for SharedStore {
             .map_err(alone::store_error);
         match written {
             Ok(true) => {
+                self.is_ahead_of_disk = false;
                 // Its own batch came right after what it knew.
                 self.known.seen = self.known.seen.map(|_| delta.marker.batch);
                 self.connection = Some(connection);
@@ -202,10 +214,13 @@ impl CommitStore for SharedStore {
             return Ok(());
         }
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
-        let ended =
-            answer(async { sqlx::raw_sql("rollback").execute(&mut connection).await.map(drop) }).await;
-        if ended.is_ok() {
-            self.connection = Some(connection);
+        let is_ahead = std::mem::take(&mut self.is_ahead_of_disk);
+        let text = if is_ahead { READ } else { "rollback" };
+        let ended = answer(async { sqlx::raw_sql(text).execute(&mut connection).await.map(drop) }).await;
+        match ended {
+            Ok(()) => self.connection = Some(connection),
+            Err(error) if is_ahead => return Err(StoreError::Busy(error.to_string())),
+            Err(_) => {}
         }
         Ok(())
     }

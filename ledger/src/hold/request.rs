@@ -50,7 +50,8 @@ pub struct HoldRequest {
     /// What was signed, where it is for a public network. Then agent and wallet are those of the intent, and the hold is always a
     /// row.
     pub intent: Option<Arc<Intent>>,
-    /// The most that its payer may have open on its network with it; judged where several processes share the books.
+    /// The most that its payer may have open on its network with it, and no more than it has there; judged where several processes share the
+    /// books.
     pub unsettled_max: Option<Amount>,
 }
 

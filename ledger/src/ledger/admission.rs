@@ -132,7 +132,7 @@ impl Ledger {
     ) -> Result<Claim, HoldError> {
         let unknown =
             if claim == Claim::Running { self.shared.parked.find(replay, identifier) } else { None };
-        unknown.map_or(Ok(claim), |payment| Err(HoldError::Unsettled(payment)))
+        unknown.map_or(Ok(claim), |payment| Err(HoldError::SettlementUnknown(payment)))
     }
 
     /// Whether anything new is held now, and a place in the queue for it.

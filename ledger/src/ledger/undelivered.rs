@@ -35,29 +35,36 @@ impl Ledger {
     }
 
     /// Gives back what moved before its call was served, where nobody knows that it was, and its time is over by the books: until then the
-    /// same payment may come once more. What could not be given back now is owed as before. Where more are not known to be delivered than are
-    /// kept, the oldest are given back at once, and those that were not paid first count as delivered.
+    /// same payment may come once more. What could not be given back now is owed as before, however old it is. Of what was not paid first
+    /// what is older than a day counts as delivered. Where more are not known to be delivered than are kept, the oldest are given back at
+    /// once, and those that were not paid first count as delivered.
     ///
     /// # Errors
     /// [`LedgerError::Away`], [`LedgerError::Read`].
     pub async fn give_back_undelivered(&self) -> Result<GivenBack, LedgerError> {
-        let (undelivered, too_many) = {
-            let memory = self.shared.memory.lock();
-            let undelivered: Vec<PaymentId> = memory.deliveries.unconfirmed().copied().collect();
-            (undelivered, memory.deliveries.too_many())
+        let at = self.time();
+        let (undelivered, old, too_many) = {
+            let deliveries = &self.shared.memory.lock().deliveries;
+            let undelivered: Vec<PaymentId> = deliveries.unconfirmed().copied().collect();
+            (undelivered, deliveries.old(at), deliveries.too_many())
         };
         let mut given = GivenBack::default();
         if undelivered.is_empty() {
             return Ok(given);
         }
-        let mut prepaid = self.prepaid(&undelivered, Some(self.time())).await?;
-        if !too_many.is_empty() {
-            let paid_first: HashSet<PaymentId> = self.prepaid(&too_many, None).await?.into_iter().collect();
+        let mut prepaid = self.prepaid(&undelivered, Some(at)).await?;
+        // Both begin with the oldest: the longer one has the other in it.
+        let longer = if old.len() > too_many.len() { &old } else { &too_many };
+        if !longer.is_empty() {
+            let paid_first: HashSet<PaymentId> = self.prepaid(longer, None).await?.into_iter().collect();
+            let (at_once, dropped): (Vec<PaymentId>, Vec<PaymentId>) =
+                too_many.into_iter().partition(|payment| paid_first.contains(payment));
             let mut memory = self.shared.memory.lock();
-            for payment in too_many.iter().filter(|payment| !paid_first.contains(payment)) {
-                memory.deliveries.drop_one(*payment);
+            for payment in old.into_iter().filter(|payment| !paid_first.contains(payment)) {
+                memory.deliveries.forget(payment);
             }
-            prepaid.extend(paid_first);
+            dropped.into_iter().for_each(|payment| memory.deliveries.drop_one(payment));
+            prepaid.extend(at_once);
             prepaid.sort_unstable();
             prepaid.dedup();
         }

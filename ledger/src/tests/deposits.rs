@@ -93,7 +93,7 @@ async fn what_did_not_move_for_good_funds_nothing_and_stays_unknown() {
     assert_eq!(books.balance(1).await, 1_000);
     for request in [&seen, &unsaid] {
         let again = books.ledger.hold(request.clone()).await;
-        assert_eq!(again.unwrap_err(), HoldError::Unsettled(request.payment));
+        assert_eq!(again.unwrap_err(), HoldError::SettlementUnknown(request.payment));
     }
     books.ledger.close(seen.payment, Close::Moved(TRANSACTION.into())).await.unwrap();
     books.ledger.close(unsaid.payment, Close::Void).await.unwrap();

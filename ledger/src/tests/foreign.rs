@@ -89,7 +89,7 @@ async fn d8_what_nobody_was_asked_to_settle_is_void_after_a_crash_and_what_was_s
         both.sort();
         assert_eq!(unknown, both);
         let again = HoldRequest { payment: foreign(9).payment, ..asked.clone() };
-        assert_eq!(books.ledger.hold(again).await.unwrap_err(), HoldError::Unsettled(asked.payment));
+        assert_eq!(books.ledger.hold(again).await.unwrap_err(), HoldError::SettlementUnknown(asked.payment));
         clean(&books.ledger.audit().await.unwrap());
         books.reopen();
     }
@@ -165,7 +165,7 @@ async fn of_two_payments_that_one_transaction_is_said_to_have_moved_at_once_one_
     assert!(books.seen.failures.lock().is_empty(), "the batch decides it, and not the last wall");
     clean(&books.ledger.audit().await.unwrap());
     // Nothing became of them: nobody knows, as before, whatever is said next.
-    assert_eq!(books.hold(other.clone()).await.unwrap_err(), HoldError::Unsettled(other.payment));
+    assert_eq!(books.hold(other.clone()).await.unwrap_err(), HoldError::SettlementUnknown(other.payment));
     said(&other, "b").await.unwrap();
     books.ledger.close(late.payment, Close::Void).await.unwrap();
     blocking.unwrap().void().await.unwrap();

@@ -11,7 +11,7 @@ use super::several::settings;
 use crate::batch::{Cost, HeldAt};
 use crate::commit::StoreError;
 use crate::holds::{Holds, Taken};
-use crate::{Close, Held, HoldError, Settings};
+use crate::{Close, Held, HoldError, HoldRequest, Settings};
 
 /// Leaves a payment that may not have arrived, and one of which nobody knows the outcome.
 async fn leave(mut gone: Books, others: &[&Books]) {
@@ -60,6 +60,42 @@ async fn a_takeover_that_was_not_answered_is_told_again() {
     inherits(&heir).await;
     own.capture().await.unwrap().delivered();
     heir.finish().await;
+}
+
+#[tokio::test]
+async fn a_hold_that_cannot_be_read_stops_nobody_and_is_looked_after_once_it_can() {
+    let url = test_postgres::fresh_database();
+    let (gone, mut heir) = (Books::at(settings(&url)), Books::at(settings(&url)));
+    heir.fund(1, 100).await;
+    let [damaged, of_a_damaged_intent] = [2, 3].map(|nonce| onchain(nonce, DIRECT, Settle::After));
+    for request in [&damaged, &of_a_damaged_intent] {
+        gone.hold(request.clone()).await.unwrap().leave_unknown();
+    }
+    let name = |request: &HoldRequest| {
+        let bytes = request.payment.as_bytes().iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let change = |table: &str, change: &str, request: &HoldRequest| {
+        let text = format!("update {table} set {change} where payment = '\\x{}'", name(request));
+        let text = format!("set search_path to ledger; {text}");
+        assert!(test_postgres::query(&url, &text).is_empty(), "it has rows");
+    };
+    let price = test_postgres::query(&url, "select min(price) from ledger.hold");
+    change("hold", "price = 'later'", &damaged);
+    change("intent", "since_block = -since_block - 1", &of_a_damaged_intent);
+    leave(gone, &[&heir]).await;
+    inherits(&heir).await;
+    // Whoever starts now serves, and takes over what it can read.
+    let newcomer = Books::at(settings(&url));
+    newcomer.pay(signed(10, 8)).await.delivered();
+    change("hold", &format!("price = '{price}'"), &damaged);
+    change("intent", "since_block = -since_block - 1", &of_a_damaged_intent);
+    heir.close();
+    until("it to take over the rest", || newcomer.ledger.unknown().len() == 2).await;
+    for request in [damaged, of_a_damaged_intent] {
+        newcomer.ledger.close(request.payment, Close::Void).await.unwrap();
+    }
+    newcomer.finish().await;
 }
 
 /// Whoever asks again at the moment in which its payment is taken over from a process that is gone.

@@ -130,7 +130,7 @@ async fn a_named_call_that_is_signed_for_anew_is_told_of_which_payment_nobody_kn
     let running = books.hold(first.clone()).await.unwrap();
     assert_eq!(books.ledger.hold(named(2)).await.unwrap_err(), HoldError::InProgress);
     running.leave_unknown();
-    assert_eq!(books.ledger.hold(named(2)).await.unwrap_err(), HoldError::Unsettled(first.payment));
+    assert_eq!(books.ledger.hold(named(2)).await.unwrap_err(), HoldError::SettlementUnknown(first.payment));
     let another = HoldRequest { fingerprint: Fingerprint::from_bytes([8; 16]), ..named(3) };
     assert_eq!(books.ledger.hold(another).await.unwrap_err(), HoldError::Reused);
     books.ledger.close(first.payment, Close::Void).await.unwrap();
@@ -152,7 +152,10 @@ async fn d8_what_nobody_knows_stays_held_over_a_crash_until_evidence_closes_it()
         assert_eq!(unknown, both);
         for request in [&moved, &void] {
             let again = HoldRequest { payment: onchain(9, DIRECT, Settle::After).payment, ..request.clone() };
-            assert_eq!(books.ledger.hold(again).await.unwrap_err(), HoldError::Unsettled(request.payment));
+            assert_eq!(
+                books.ledger.hold(again).await.unwrap_err(),
+                HoldError::SettlementUnknown(request.payment)
+            );
         }
         clean(&books.ledger.audit().await.unwrap());
         books.reopen();
@@ -299,7 +302,7 @@ async fn what_is_due_is_read_on_from_a_place_and_a_row_that_cannot_be_read_hides
     }
     books.close();
     let first = "update intent set since_block = -1 where payment = (select min(payment) from intent)";
-    super::audit::tamper(&books.path(), first).await;
+    super::tampered::tamper(&books.path(), first).await;
     books.reopen();
     let read = between(&books, (DuePlace::FIRST, i64::MAX), 10).await;
     assert_eq!(read.iter().map(|due| due.open.is_some()).collect::<Vec<_>>(), [false, true, true]);
@@ -310,7 +313,7 @@ async fn what_is_due_is_read_on_from_a_place_and_a_row_that_cannot_be_read_hides
     assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap().len(), 2);
     books.close();
     let mended = "update intent set since_block = 1 where since_block = -1";
-    super::audit::tamper(&books.path(), mended).await;
+    super::tampered::tamper(&books.path(), mended).await;
     books.reopen();
     books.finish().await;
 }

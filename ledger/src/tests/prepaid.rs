@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use domain::{Payee, PaymentId, Settle, UnixMillis};
 
-use super::kit::{Books, NOON, amount};
+use super::kit::{Books, HOUR, NOON, amount};
 use super::onchain::{DIRECT, TRANSACTION, onchain};
-use crate::{Held, OutgoingState, Outlet, PaymentState, RefundReason};
+use crate::{Close, Held, OutgoingState, Outlet, PaymentState, RefundReason};
 
 fn books() -> Books {
     let outlets = HashMap::from([("eip155:84532".into(), Outlet::default())]);
@@ -63,6 +63,47 @@ async fn what_cannot_be_given_back_is_owed_as_before() {
         Held::Redelivery(redelivery) => redelivery.delivered(),
         other => panic!("a redelivery was expected, not {other:?}"),
     }
+    books.finish().await;
+}
+
+/// Longer than what is not delivered is kept.
+const LATE: i64 = NOON + 25 * HOUR;
+
+#[tokio::test]
+async fn what_was_paid_first_is_given_back_also_after_a_day_and_while_others_are() {
+    let mut books = books();
+    let lost = [1, 2, 3].map(|nonce| onchain(nonce, Payee::Treasury, Settle::Before));
+    let other = onchain(4, DIRECT, Settle::After);
+    for request in lost.iter().chain([&other]) {
+        drop(books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap());
+    }
+    books.reopen();
+    books.clock.set(LATE);
+    // Others are served before anybody looks.
+    books.fund(1, 1_000).await;
+    let given = books.ledger.give_back_undelivered().await.unwrap();
+    assert_eq!((given.payments, given.failed, given.dropped), (3, 0, 0));
+    for request in &lost {
+        let state = books.ledger.payment(request.payment).await.unwrap().unwrap().state;
+        assert_eq!(state, PaymentState::Refunded);
+    }
+    assert!(
+        matches!(books.ledger.hold(other).await, Ok(Held::Prior(_))),
+        "it counts as delivered after a day"
+    );
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_paid_first_and_is_known_to_have_moved_only_after_a_day_is_given_back() {
+    let books = books();
+    let lost = onchain(1, Payee::Treasury, Settle::Before);
+    books.hold(lost.clone()).await.unwrap().leave_unknown();
+    books.clock.set(LATE);
+    books.ledger.close(lost.payment, Close::Moved(TRANSACTION.into())).await.unwrap();
+    books.fund(1, 1_000).await;
+    assert_eq!(books.ledger.give_back_undelivered().await.unwrap().payments, 1);
+    assert!(matches!(books.ledger.hold(lost).await, Ok(Held::Prior(prior)) if prior.refunded));
     books.finish().await;
 }
 

@@ -71,7 +71,7 @@ async fn d8_what_one_left_unknown_is_closed_by_the_other_and_by_the_chain_alone(
 
     until("the other to take over", || other.ledger.unknown().len() == 2).await;
     let unsettled = other.hold(moved.clone()).await.unwrap_err();
-    assert_eq!(unsettled, HoldError::Unsettled(moved.payment));
+    assert_eq!(unsettled, HoldError::SettlementUnknown(moved.payment));
     clean(&other.ledger.audit().await.unwrap());
     let intents: Vec<_> = other.ledger.unknown().into_iter().map(|open| (open.amount, open.intent)).collect();
     assert!(intents.iter().all(|open| *open == (amount(100_000), moved.intent.clone().unwrap())));

@@ -50,7 +50,7 @@ async fn rush(gateways: &[Books], calls: u8, settle: Settle) -> (Vec<Held>, usiz
     for answer in asked.join_all().await {
         match answer {
             Ok(hold) => held.push(hold),
-            Err(HoldError::OpenPayments { most }) => {
+            Err(HoldError::UnsettledPayments { most }) => {
                 assert_eq!(most, amount(MOST));
                 refused += 1;
             }
@@ -62,7 +62,7 @@ async fn rush(gateways: &[Books], calls: u8, settle: Settle) -> (Vec<Held>, usiz
 
 async fn refused(books: &Books, nonce: u8) {
     let error = books.hold(limited(nonce, Settle::After)).await.unwrap_err();
-    assert_eq!(error, HoldError::OpenPayments { most: amount(MOST) });
+    assert_eq!(error, HoldError::UnsettledPayments { most: amount(MOST) });
 }
 
 #[tokio::test]

@@ -126,8 +126,7 @@ impl<S: CommitStore> Run<S> {
         };
         self.commit(round.works, &given).await;
         self.end_batch().await;
-        let at = self.shared.time();
-        self.shared.memory.lock().shrink(at);
+        self.shared.memory.lock().shrink();
         for pause in round.pauses {
             // Where others write, they stand still too.
             if self.catch_up().await.is_err() {
@@ -257,6 +256,11 @@ impl<S: CommitStore> Run<S> {
         }
         let (outcomes, delta) = self.decide(&works, given);
         if delta.is_empty() {
+            // What others wrote a moment ago, and answers this, is on disk first.
+            if let Err(error) = self.store.end().await {
+                self.unreadable(&error, works.len());
+                return self.fail(works, Failure::Failed);
+            }
             return self.settle(works, outcomes, &delta, Duration::ZERO);
         }
         let began = Instant::now();

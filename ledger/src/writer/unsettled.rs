@@ -52,7 +52,7 @@ impl Unsettled {
         let open = self.units.get(&signer).copied().unwrap_or(0);
         match open.checked_add(amount.atomic()) {
             Some(total) if total <= most.atomic() => Ok(()),
-            _ => Err(HoldError::OpenPayments { most }),
+            _ => Err(HoldError::UnsettledPayments { most }),
         }
     }
 

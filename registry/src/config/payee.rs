@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::party::is_evm;
-use domain::{OfferOrder, Payee, Price, Settle, Word};
+use domain::{ForeignName, OfferOrder, Payee, Price, Settle};
 
 use super::network::caip2;
 use super::tree::{Item, Section};
@@ -38,14 +38,14 @@ pub(super) fn read(section: &Section<'_>) -> Option<Payee> {
 }
 
 /// `foreign_addresses` of a provider: its own address on each non-EVM network.
-pub(super) fn read_foreign(section: &Section<'_>) -> Vec<(Arc<str>, Word)> {
+pub(super) fn read_foreign(section: &Section<'_>) -> Vec<(Arc<str>, ForeignName)> {
     let entries = section.section("foreign_addresses", false).entries();
     let read = |(network, item): (String, Item<'_>)| match caip2(&network) {
         Ok(network) if is_evm(&network) => {
             item.fail("is for non-EVM networks: write `address`");
             None
         }
-        Ok(network) => item.parse(str::parse::<Word>).map(|address| (Arc::from(network), address)),
+        Ok(network) => item.parse(str::parse::<ForeignName>).map(|address| (Arc::from(network), address)),
         Err(told) => {
             item.fail(told);
             None

@@ -264,12 +264,13 @@ impl Transaction {
 /// Of every connection to PostgreSQL. Whoever writes has the others wait: a process that freezes in between is put out sooner
 /// than they give up, or it would keep its successor from starting.
 const SESSION: &str = "
-set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s'";
+set search_path to registry; set jit to off; set synchronous_commit to on; set lock_timeout to '5s';
+set idle_in_transaction_session_timeout to '3s'";
 
 /// The same, but for those that migrate: a statement whose answer nobody awaits any more ([`ANSWER_MAX`]) does not run on.
 const HURRIED: &str = "
-set search_path to registry; set jit to off; set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '3s';
-set statement_timeout to '5s'";
+set search_path to registry; set jit to off; set synchronous_commit to on; set lock_timeout to '5s';
+set idle_in_transaction_session_timeout to '3s'; set statement_timeout to '5s'";
 
 async fn connect_sqlite(directory: &Path) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::new()

@@ -8,7 +8,7 @@ use super::pool::{execute, on_either};
 use super::rows::array;
 use super::{Session, StoreError};
 use crate::journal::Tenant;
-use crate::webhook::queue::{Sender, Settled};
+use crate::webhook::queue::{DeliveryOutcomes, Sender};
 use crate::webhook::{Disabled, SigningSecret, Webhook};
 
 /// Columns of a [`Row`]. Named one by one: a newer process adds columns while this one runs.
@@ -168,7 +168,7 @@ pub(crate) async fn settle(
     session: &mut Session<'_>,
     id: WebhookId,
     sender: &Sender,
-    settled: &Settled<'_>,
+    settled: &DeliveryOutcomes<'_>,
     at: UnixMillis,
 ) -> Result<Option<Webhook>, StoreError> {
     const SQL: &str = concat!("update webhook set position = $4, sender_until = $5,

@@ -53,7 +53,7 @@ pub struct Due {
 
 /// What became of deliveries.
 #[derive(Clone, Debug, Default)]
-pub struct Settled<'a> {
+pub struct DeliveryOutcomes<'a> {
     /// Where the receiver stood when they were read.
     pub from: u64,
     /// Where it stands now.
@@ -192,21 +192,21 @@ impl Registry {
     ///
     /// # Errors
     /// The database does not work.
-    pub async fn settle(
+    pub async fn record_deliveries(
         &self,
         id: WebhookId,
         sender: &Sender,
-        settled: &Settled<'_>,
+        outcomes: &DeliveryOutcomes<'_>,
     ) -> Result<Standing, RegistryError> {
         let at = self.now();
         let mut writing = self.write().await?;
         let session = &mut writing.session();
-        let Some(webhook) = store::settle(session, id, sender, settled, at).await? else {
+        let Some(webhook) = store::settle(session, id, sender, outcomes, at).await? else {
             return Ok(Standing::Lost);
         };
-        deliveries::put(session, id, settled.deliveries).await?;
+        deliveries::put(session, id, outcomes.deliveries).await?;
         let failing = webhook.failing_since.is_some_and(|since| since.plus(FAILING_MS_MAX) <= at);
-        let reason = match (settled.gone, failing) {
+        let reason = match (outcomes.gone, failing) {
             (true, _) => Some(Disabled::Gone),
             (false, true) => Some(Disabled::Failing),
             (false, false) => None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::queue::{FAILING_MS_MAX, Sender, Settled, Standing};
+use super::queue::{DeliveryOutcomes, FAILING_MS_MAX, Sender, Standing};
 use super::*;
 use crate::journal::{Actor, ActorKind, Filter, NewEvent};
 use crate::registry::Registry;
@@ -77,7 +77,7 @@ impl House {
             status: Some(500),
             error: None,
         };
-        let settled = Settled {
+        let outcomes = DeliveryOutcomes {
             from: now.position,
             to: event.position,
             types: now.types.as_deref(),
@@ -87,7 +87,7 @@ impl House {
             gone: false,
             turn_ms: TURN_MS,
         };
-        (event.position, self.registry.settle(webhook.id, &ME, &settled).await.unwrap())
+        (event.position, self.registry.record_deliveries(webhook.id, &ME, &outcomes).await.unwrap())
     }
 }
 
@@ -196,13 +196,14 @@ async fn only_one_process_sends_for_a_webhook_until_its_turn_is_over() {
     house.clock.advance(TURN_MS);
     assert!(take(&OTHER).await && !take(&ME).await);
     // What the first one sent meanwhile does not count.
-    let settled = Settled { from: webhook.position, to: webhook.position + 1, ..Settled::default() };
-    assert_eq!(house.registry.settle(webhook.id, &ME, &settled).await.unwrap(), Standing::Lost);
+    let outcomes =
+        DeliveryOutcomes { from: webhook.position, to: webhook.position + 1, ..DeliveryOutcomes::default() };
+    assert_eq!(house.registry.record_deliveries(webhook.id, &ME, &outcomes).await.unwrap(), Standing::Lost);
     house.registry.end_turn(webhook.id, &OTHER).await.unwrap();
     assert!(take(&ME).await);
-    let kept = house.registry.settle(webhook.id, &ME, &settled).await.unwrap();
-    assert!(matches!(kept, Standing::Kept(now) if now.position == settled.to));
-    assert_eq!(house.registry.settle(webhook.id, &ME, &settled).await.unwrap(), Standing::Lost);
+    let kept = house.registry.record_deliveries(webhook.id, &ME, &outcomes).await.unwrap();
+    assert!(matches!(kept, Standing::Kept(now) if now.position == outcomes.to));
+    assert_eq!(house.registry.record_deliveries(webhook.id, &ME, &outcomes).await.unwrap(), Standing::Lost);
 }
 
 #[tokio::test]
@@ -214,10 +215,12 @@ async fn what_was_read_for_other_types_moves_no_position_and_what_was_added_is_t
     let change = WebhookChange { types: Some(types), ..WebhookChange::default() };
     house.registry.update_webhook(&OPERATOR, webhook.id, change).await.unwrap();
     let added = house.event("agent.frozen", Tenant::default()).await;
-    let settled = Settled { from: read.position, to: added, turn_ms: TURN_MS, ..Settled::default() };
+    let outcomes =
+        DeliveryOutcomes { from: read.position, to: added, turn_ms: TURN_MS, ..DeliveryOutcomes::default() };
     for types in [read.types.as_deref(), None] {
-        let settled = Settled { types, ..settled.clone() };
-        assert_eq!(house.registry.settle(webhook.id, &ME, &settled).await.unwrap(), Standing::Lost);
+        let outcomes = DeliveryOutcomes { types, ..outcomes.clone() };
+        let standing = house.registry.record_deliveries(webhook.id, &ME, &outcomes).await.unwrap();
+        assert_eq!(standing, Standing::Lost);
     }
     assert_eq!(house.untold(&webhook).await, [added]);
     assert!(house.keeps(&webhook, DeliveryState::Delivered).await);
@@ -312,8 +315,8 @@ async fn one_all_dead_or_everything_after_a_position_is_sent_again() {
     assert_eq!(house.untold(&webhook).await, positions[1..]);
     assert_eq!(house.due(&webhook).await, positions[..1]);
     // What was read before it was set back does not count.
-    let stale = Settled { from: positions[2], to: positions[2] + 1, ..Settled::default() };
-    assert_eq!(house.registry.settle(webhook.id, &ME, &stale).await.unwrap(), Standing::Lost);
+    let stale = DeliveryOutcomes { from: positions[2], to: positions[2] + 1, ..DeliveryOutcomes::default() };
+    assert_eq!(house.registry.record_deliveries(webhook.id, &ME, &stale).await.unwrap(), Standing::Lost);
 }
 
 #[tokio::test]

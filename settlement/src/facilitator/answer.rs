@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use domain::party::is_evm;
-use domain::{Address, B256, Party, Word};
+use domain::{Address, B256, ForeignName, Party};
 use protocol::offer::{FACILITATOR, Offer, SCHEME_EXACT, SCHEME_UPTO};
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -43,7 +43,7 @@ pub enum Verified {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identified {
     /// It would be settled; who signed it.
-    Payer(Word),
+    Payer(ForeignName),
     /// It would not; the facilitator's code for why.
     Invalid(String),
 }
@@ -172,8 +172,9 @@ pub(super) fn settled(status: StatusCode, body: &[u8], shown: Shown<'_>) -> Resu
     is_payer(answer.payer.as_deref(), shown.payer)?;
     is_of(answer.network.as_deref(), answer.amount.as_deref(), shown.requirements)?;
     let is_evm = is_evm(&shown.requirements.network);
-    let transaction = transaction
-        .filter(|text| if is_evm { B256::from_str(text).is_ok() } else { text.parse::<Word>().is_ok() });
+    let transaction = transaction.filter(|text| {
+        if is_evm { B256::from_str(text).is_ok() } else { text.parse::<ForeignName>().is_ok() }
+    });
     let transaction = transaction.ok_or(Unknown::Other("transaction"))?;
     Ok(Settled::Moved { transaction: transaction.chars().take(WORD_MAX).collect() })
 }
@@ -287,6 +288,12 @@ impl Unknown {
     #[must_use]
     pub const fn was_not_asked(&self) -> bool {
         matches!(self, Self::Unsent | Self::Unreachable)
+    }
+
+    /// Whether whoever guards the facilitator turns us away, whatever we ask.
+    #[must_use]
+    pub const fn turns_away(&self) -> bool {
+        matches!(self, Self::Malformed { status: 401 | 403 | 404 | 405 | 429 })
     }
 
     /// Whether no answer came, of whatever kind.

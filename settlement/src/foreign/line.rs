@@ -7,13 +7,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{Clock, ForeignNetwork, Party, PaymentId, TransactionId, UnixMillis, Word};
+use domain::{Clock, ForeignName, ForeignNetwork, Party, PaymentId, TransactionId, UnixMillis};
 use ledger::OpenIntent;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::told::{OfferTerms, Told};
+use super::witness::{CONFIRMED, FINAL};
 use super::{Unread, Witness};
 use crate::facilitator::{Identified, Settled, Unknown, Verified};
 use crate::rail::breaker::Breaker;
@@ -79,7 +80,7 @@ pub(super) struct Unsettled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// This address; the payment would be settled.
-    Payer(Word),
+    Payer(ForeignName),
     /// It would not; the facilitator's code for why.
     Invalid(String),
     /// Nobody knows of too many payments of this payer.
@@ -95,7 +96,7 @@ pub enum Identity {
 pub(super) enum Heard {
     /// It says that value moved, in this transaction, and where nodes are named they show it.
     Moved(TransactionId),
-    /// It found the payment wrong before anything was sent.
+    /// It found the payment wrong before anything was sent, and where nodes are named they show no landing.
     Invalid(String),
     /// It was asked, and may have settled it.
     Unknown(String),
@@ -191,7 +192,7 @@ impl ForeignLine {
         }
     }
 
-    /// Verified first: what is found wrong then was certainly not sent, whatever it says for why. It is asked in any case, also where it gave
+    /// Verified first: what is found wrong then was not sent by it, whatever it says for why. It is asked in any case, also where it gave
     /// others no answer: an upstream has worked for this one, and who only sends what is to be verified must not undo that.
     pub(super) async fn settle(
         &self,
@@ -209,7 +210,9 @@ impl ForeignLine {
         self.note(&verified, clock, observer);
         match verified {
             Ok(Verified::Valid) => {}
-            Ok(Verified::Invalid(reason)) => return Heard::Invalid(reason),
+            Ok(Verified::Invalid(reason)) => {
+                return self.refused(reason, (payment, unread), clock.now()).await;
+            }
             Err(unknown) => return Heard::Nobody(unknown.to_string()),
         }
         // After a pause the first one that comes so far shows whether it settles again; who never comes so far puts nobody off.
@@ -217,6 +220,20 @@ impl ForeignLine {
         let (heard, is_answered) = self.ask(payment, unread, clock, observer).await;
         self.note_settlement(is_answered, clock, observer);
         heard
+    }
+
+    /// What is found wrong may have landed before: its payer, or the facilitator, can have had it sent. So nodes are looked at once, where
+    /// some are named, and nobody is asked to sign anew of whom they show that it paid, or do not tell.
+    async fn refused(&self, reason: String, asked: (PaymentId, &Unread), now: UnixMillis) -> Heard {
+        let Some(witness) = &self.witness else { return Heard::Invalid(reason) };
+        let offered_ms = asked.1.requirements().max_timeout_seconds.saturating_mul(1_000);
+        let held_at = now.plus(-i64::try_from(offered_ms).unwrap_or(i64::MAX));
+        match timeout(SHOWN_WITHIN, witness.transaction_of(asked, held_at, CONFIRMED)).await {
+            Ok(Ok(None)) => Heard::Invalid(reason),
+            Ok(Ok(Some(transaction))) => Heard::Moved(transaction),
+            Ok(Err(error)) => Heard::Unknown(format!("{reason}; {error}")),
+            Err(_) => Heard::Unknown(format!("{reason}; its nodes do not show in time whether it landed")),
+        }
     }
 
     /// What it refuses now it may have settled before. Some settle only what they have verified a moment ago, whatever they found.
@@ -270,9 +287,9 @@ impl ForeignLine {
 
     /// In which transaction a payment moved for good, where nodes are named and show it.
     pub(super) async fn transaction_of(&self, open: &OpenIntent) -> Option<TransactionId> {
-        let witness = self.witness.as_ref()?;
+        let (witness, unread) = (self.witness.as_ref()?, Unread::of(&open.intent).ok()?);
         let _place = timeout(self.wait_max, self.looking.acquire()).await.ok()?.ok()?;
-        match witness.transaction_of(open).await {
+        match witness.transaction_of((open.payment, &unread), open.held_at, FINAL).await {
             Ok(transaction) => transaction,
             Err(error) => {
                 tracing::warn!(payment = %open.payment, network = %self.network.id, %error, "its nodes do not show whether it landed");
@@ -353,7 +370,7 @@ impl Unsettled {
         *count = count.saturating_add(1);
     }
 
-    fn is_too_many(&self, payer: Word) -> bool {
+    fn is_too_many(&self, payer: ForeignName) -> bool {
         self.of_payers.get(&Party::Named(payer)).is_some_and(|count| *count >= UNKNOWN_OF_PAYER_MAX)
     }
 }

@@ -2,12 +2,12 @@
 //! whose facilitator names none. Nothing is sent.
 //!
 //! What landed is the very message that was signed, and its token came to whom it was to come: a message lands once, so that nothing else is
-//! evidence, and this is all of it. What was named must stand in a block that is confirmed, what is looked for in one that is final.
+//! evidence, and this is all of it. What was named must stand in a block that is confirmed, and so must what is looked for while its payer waits;
+//! what is looked for later in one that is final.
 
 use std::time::Duration;
 
-use domain::{Party, PaymentId, TransactionId, Word};
-use ledger::OpenIntent;
+use domain::{ForeignName, PaymentId, TransactionId, UnixMillis};
 use protocol::foreign::solana_message;
 use protocol::offer::Offer;
 use serde::Deserialize;
@@ -20,6 +20,10 @@ use crate::chain::{Nodes, RpcError};
 /// may be the payment.
 const LISTED_MAX: usize = 1_000;
 const READ_MAX: usize = 64;
+
+/// How sure a block is: one that is practically never undone, and one that never is, some thirteen seconds later.
+pub(super) const CONFIRMED: &str = "confirmed";
+pub(super) const FINAL: &str = "finalized";
 
 /// What lists a payer's transactions.
 const LIST: &str = "getSignaturesForAddress";
@@ -120,15 +124,14 @@ impl Witness {
     ///
     /// # Errors
     /// As [`Self::answers`]; the network has no such token.
-    pub async fn has_account(&self, owner: Word, token: Word) -> Result<bool, RpcError> {
+    pub async fn has_account(&self, owner: ForeignName, token: ForeignName) -> Result<bool, RpcError> {
         let how = json!({ "encoding": "base64", "commitment": "finalized" });
         let which = json!([owner.as_str(), { "mint": token.as_str() }, how]);
         let accounts: Accounts = self.nodes.call("getTokenAccountsByOwner", which).await?;
         Ok(!accounts.value.is_empty())
     }
 
-    /// Whether this transaction paid, once a node shows it in a block that is confirmed: such a block is practically never undone, and a final
-    /// one comes some thirteen seconds later. Nodes are asked again until one shows it, however long.
+    /// Whether this transaction paid, once a node shows it in a block that is confirmed. Nodes are asked again until one shows it, however long.
     pub(super) async fn confirms(
         &self,
         transaction: TransactionId,
@@ -139,7 +142,7 @@ impl Witness {
         let signature = transaction.to_string();
         let mut pause = PAUSE;
         loop {
-            match self.landed(&signature, "confirmed").await {
+            match self.landed(&signature, CONFIRMED).await {
                 Ok(Some(landed)) => return landed.paid(&wanted),
                 Ok(None) => {}
                 Err(error) => tracing::debug!(%payment, %transaction, %error, "no node shows it"),
@@ -149,24 +152,28 @@ impl Witness {
         }
     }
 
-    /// In which transaction a payment moved for good; none where nothing shows that it did.
+    /// In which transaction a payment moved that was held at this time, in a block of this commitment; none where nothing shows that it did.
     ///
     /// # Errors
     /// No node answers, or one answers what cannot be read.
-    pub(super) async fn transaction_of(&self, open: &OpenIntent) -> Result<Option<TransactionId>, RpcError> {
-        let unread = Unread::of(&open.intent).ok();
-        let wanted = unread.as_ref().and_then(|unread| Wanted::of(open.payment, unread));
-        let Some((payer, wanted)) = payer_of(open).zip(wanted) else { return Ok(None) };
-        let which = json!([payer.as_str(), { "limit": LISTED_MAX, "commitment": "finalized" }]);
+    pub(super) async fn transaction_of(
+        &self,
+        (payment, unread): (PaymentId, &Unread),
+        held_at: UnixMillis,
+        commitment: &str,
+    ) -> Result<Option<TransactionId>, RpcError> {
+        let wanted = Wanted::of(payment, unread);
+        let Some((payer, wanted)) = unread.payer().zip(wanted) else { return Ok(None) };
+        let which = json!([payer.as_str(), { "limit": LISTED_MAX, "commitment": commitment }]);
         let listed: Vec<Listed> = self.nodes.call(LIST, which).await?;
-        let since = open.held_at.plus(-SKEW_MS).seconds();
+        let since = held_at.plus(-SKEW_MS).seconds();
         let may_be = |one: &&Listed| one.may_be(&wanted.message, since);
-        let held = open.held_at.seconds();
+        let held = held_at.seconds();
         let came = |one: &&Listed| one.block_time.is_none_or(|time| time >= held);
         // It landed soon after its hold, if its network's clock is ours: what landed next to that comes first, on either side.
         let (after, before) = (listed.iter().rev().filter(came), listed.iter().filter(|one| !came(one)));
         for one in after.chain(before).filter(may_be).take(READ_MAX) {
-            let landed = self.landed(&one.signature, "finalized").await?;
+            let landed = self.landed(&one.signature, commitment).await?;
             if landed.is_some_and(|landed| landed.paid(&wanted)) {
                 let signature = one.signature.parse();
                 return Ok(Some(TransactionId::named(signature.map_err(|_| RpcError::Malformed(LIST))?)));
@@ -180,18 +187,6 @@ impl Witness {
         let how =
             json!({ "encoding": "base64", "commitment": commitment, "maxSupportedTransactionVersion": 0 });
         self.nodes.find("getTransaction", &json!([signature, how])).await
-    }
-}
-
-/// The payer's address, where it is one of such a network.
-fn payer_of(open: &OpenIntent) -> Option<Word> {
-    named(open.intent.payer)
-}
-
-const fn named(party: Party) -> Option<Word> {
-    match party {
-        Party::Named(word) => Some(word),
-        Party::Evm(_) => None,
     }
 }
 

@@ -65,6 +65,18 @@ impl Funds {
             self.allowance.filter(|allowance| *allowance < amount).map(|_| Lack::Allowance)
         }
     }
+
+    /// The most that they cover, and what is too little for more.
+    #[must_use]
+    pub fn covered(&self) -> (Amount, Lack) {
+        let (units, lack) = match self.allowance.filter(|allowance| *allowance < self.balance) {
+            Some(allowance) => (allowance, Lack::Allowance),
+            None => (self.balance, Lack::Balance),
+        };
+        // More than an amount can say is enough for any.
+        let units = i64::try_from(units).unwrap_or(i64::MAX);
+        (Amount::from_atomic(units).unwrap_or_default(), lack)
+    }
 }
 
 // === impl Purses ===

@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 use protocol::X402_VERSION;
 
 use super::breaker::Breaker;
+use super::contract_signatures::{ContractSignature, ContractSignatures, Validity};
 use super::funds::Funds;
 use super::head::Head;
 use super::observer::RailObserver;
 use super::pool::{Heard, Pool, Question, Queue};
 use super::settlers::Settlers;
-use super::words::{Sealed, Word, Words};
 use super::{RailError, Settling, Watched, units};
 use crate::chain::{Block, Chain, Depth, Evidence, RpcError, Standing};
 use crate::evm::{EvmSettler, Member, PATIENCE};
@@ -48,7 +48,7 @@ pub struct Line {
     nodes: Mutex<Breaker>,
     last_block: AtomicU64,
     settlers: Mutex<Settlers>,
-    words: Words,
+    words: ContractSignatures,
 }
 
 // === impl Line ===
@@ -70,14 +70,14 @@ impl Line {
             Settler::Evm(settler) => [settler.address()].into(),
             Settler::Facilitators(_) => Settlers::default(),
         });
-        let words = Words::new(NonZeroU32::MIN);
+        let words = ContractSignatures::new(NonZeroU32::MIN);
         Self { network, chain, settler, looks, heads, nodes, last_block, settlers, words }
     }
 
     /// So many clients may stand behind an address that asks about signatures.
     #[must_use]
     pub fn behind_each_address(self, clients: NonZeroU32) -> Self {
-        Self { words: Words::new(clients), ..self }
+        Self { words: ContractSignatures::new(clients), ..self }
     }
 
     pub(super) const fn chain(&self) -> &Arc<Chain> {
@@ -123,12 +123,12 @@ impl Line {
         has_changed
     }
 
-    pub(super) fn ready(&self, clock: &dyn Clock) -> Result<(), RailError> {
+    pub(super) fn ready(&self, payer: Address, clock: &dyn Clock) -> Result<(), RailError> {
         if self.nodes.lock().is_open(clock.now()) {
             return Err(RailError::NodesLeftAlone);
         }
         match &self.settler {
-            Settler::Facilitators(pool) if !pool.is_available(clock) => Err(RailError::Settler),
+            Settler::Facilitators(pool) if !pool.is_available(payer.into(), clock) => Err(RailError::Settler),
             Settler::Evm(settler) if !settler.is_available() => Err(RailError::Settler),
             Settler::Facilitators(_) | Settler::Evm(_) => Ok(()),
         }
@@ -155,18 +155,22 @@ impl Line {
     }
 
     /// Whether a payer is a contract that has signed.
-    pub(super) async fn word(&self, sealed: &Sealed<'_>, watched: Watched<'_>) -> Result<Word, RailError> {
+    pub(super) async fn validate(
+        &self,
+        sealed: &ContractSignature<'_>,
+        watched: Watched<'_>,
+    ) -> Result<Validity, RailError> {
         let ask = async {
             if !self.nodes.lock().admits(watched.0.now()) {
                 return Err(RailError::NodesLeftAlone);
             }
             let standing = self.chain.standing(sealed.payer, sealed.digest, sealed.seal).await;
             Ok(match self.note(standing, watched)? {
-                Standing::Signed => Word::Signed,
-                Standing::Unmade(making) if self.makes(making.factory) => Word::Signed,
-                Standing::Unmade(making) => Word::Unmade(making.factory),
-                Standing::Not => Word::Not,
-                Standing::Nobody => Word::Nobody,
+                Standing::Signed => Validity::Signed,
+                Standing::Unmade(making) if self.makes(making.factory) => Validity::Signed,
+                Standing::Unmade(making) => Validity::Undeployed(making.factory),
+                Standing::Not => Validity::NotSigned,
+                Standing::Nobody => Validity::NoContract,
             })
         };
         self.words.get(sealed, watched.0, ask).await

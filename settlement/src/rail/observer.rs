@@ -14,6 +14,8 @@ pub enum Closed {
     Moved,
     /// Unknown, and nothing moved.
     Void,
+    /// In another way before, and its value moved all the same: its payer has paid, and the books do not say so.
+    Late,
     /// Due, and its value moved.
     Settled,
     /// Due, and can never be collected: so much.

@@ -2,23 +2,30 @@
 //!
 //! A payment is verified where it is settled: the official facilitator does not try a settlement before it sends it, and what fails on
 //! chain ends unknown. Verification may always be asked of another one; settlement only where the question certainly never left.
+//!
+//! Who answers a verification, and not in x402, may do so because of that one payment: a payer's contract is called there. So such answers
+//! close a facilitator only where the payments of several payers in a row have them; a payer whose own have them in a row is left alone itself.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Address, Clock};
+use domain::{Address, Clock, Party, UnixMillis};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Watched;
 use super::breaker::Breaker;
-use super::observer::RailObserver;
+use super::kept::Kept;
 use super::settlers::Told;
 use crate::facilitator::{Facilitator, Settled, Shown, Unknown, Verified};
 
 /// The longest pause after answers that are none of x402. A payer whose contract is judged may be why: a longer one would let it keep all
 /// others out.
 const ANSWERED_PAUSE_MS_MAX: i64 = 5_000;
+
+/// Payers that are remembered for such answers, and those of one facilitator in a row.
+const PAYERS_MAX: usize = 16_384;
+const IN_A_ROW_MAX: usize = 16;
 
 /// One facilitator in a pool.
 pub struct Member {
@@ -41,12 +48,16 @@ pub struct Pool {
     behind: Semaphore,
     /// Smooth weighted round robin: what each of them is owed.
     owed: Mutex<Vec<i64>>,
+    /// Of those whose payments nobody judged in x402.
+    payers: Kept<Party, Mutex<Breaker>>,
 }
 
 struct Seat {
     member: Member,
     places: Semaphore,
     breaker: Mutex<Breaker>,
+    /// Whose payments had answers that are none of x402 since the last that was one.
+    in_a_row: Mutex<Vec<Party>>,
     /// Who settles payments of `upto` there.
     told: Mutex<Told>,
 }
@@ -95,18 +106,20 @@ impl Pool {
         let owed = Mutex::new(vec![0; members.len()]);
         let seat = |member: Member| Seat {
             places: Semaphore::new(member.running_max),
-            breaker: Mutex::new(Breaker::default()),
+            breaker: Mutex::default(),
+            in_a_row: Mutex::default(),
             told: Mutex::new(Told::default()),
             member,
         };
         let places: usize = members.iter().map(|member| member.running_max).sum();
-        let behind = Semaphore::new(places.div_ceil(2));
-        Self { seats: members.into_iter().map(seat).collect(), wait_max, behind, owed }
+        let (behind, payers) = (Semaphore::new(places.div_ceil(2)), Kept::new(PAYERS_MAX));
+        Self { seats: members.into_iter().map(seat).collect(), wait_max, behind, owed, payers }
     }
 
-    /// Whether anybody could be asked now.
-    pub(super) fn is_available(&self, clock: &dyn Clock) -> bool {
-        self.seats.iter().any(|seat| !seat.breaker.lock().is_open(clock.now()))
+    /// Whether anybody could be asked now about a payment of this payer.
+    pub(super) fn is_available(&self, payer: Party, clock: &dyn Clock) -> bool {
+        let is_left_alone = self.payers.find(&payer).is_some_and(|payer| payer.lock().is_open(clock.now()));
+        !is_left_alone && self.seats.iter().any(|seat| !seat.breaker.lock().is_open(clock.now()))
     }
 
     /// Asks those whose turn it is who settles payments of `upto` on this network.
@@ -142,7 +155,14 @@ impl Pool {
             Queue::Behind => self.behind.acquire().await.ok(),
             Queue::Waiting => None,
         };
-        let mut said = "every facilitator is left alone after failures".to_owned();
+        let payer = question.signed.payer;
+        let known = payer.and_then(|payer| self.payers.find(&payer));
+        // What was served already is tried until it is over.
+        let may_wait = queue == Queue::Waiting;
+        if may_wait && known.as_ref().is_some_and(|known| !known.lock().admits(clock.now())) {
+            return Heard::Nobody("its payer is left alone after failures".to_owned());
+        }
+        let (mut is_odd, mut said) = (false, "every facilitator is left alone after failures".to_owned());
         for index in self.order() {
             let Some(seat) = self.seats.get(index) else { continue };
             if question.named.is_some_and(|named| !seat.told.lock().addresses().contains(&named)) {
@@ -162,7 +182,9 @@ impl Pool {
             }
             match seat.ask(question).await {
                 Err(unknown) => {
-                    seat.note(Some(&unknown), clock, observer);
+                    let may_be_its_payers = !unknown.is_silence() && !unknown.turns_away();
+                    is_odd |= may_be_its_payers;
+                    seat.note(Some(&unknown), payer.filter(|_| may_be_its_payers), (clock, observer));
                     said = unknown.to_string();
                 }
                 Ok(heard) => {
@@ -170,12 +192,25 @@ impl Pool {
                         Heard::Unknown(unknown) if !matches!(unknown, Unknown::Undecided(_)) => Some(unknown),
                         _ => None,
                     };
-                    seat.note(failure, clock, observer);
+                    seat.note(failure, None, (clock, observer));
+                    if let Some(known) = known {
+                        known.lock().succeeded();
+                    }
                     return heard;
                 }
             }
         }
+        if let Some(payer) = payer.filter(|_| is_odd) {
+            self.leave_alone(payer, clock.now());
+        }
         Heard::Nobody(said)
+    }
+
+    /// Nobody judged a payment of this payer in x402, though somebody answered.
+    fn leave_alone(&self, payer: Party, now: UnixMillis) {
+        if self.payers.entry(payer).lock().failed_for(now, ANSWERED_PAUSE_MS_MAX) {
+            tracing::warn!(%payer, "what facilitators answer to its payments is none of x402, again and again: it is left alone for a while");
+        }
     }
 
     /// Whose turn it is, then the others in their order; who has no place left comes last.
@@ -229,15 +264,25 @@ impl Seat {
         }
     }
 
-    /// What it answered, or why that is no answer.
-    fn note(&self, failure: Option<&Unknown>, clock: &dyn Clock, observer: &dyn RailObserver) {
+    /// What it answered, or why that is no answer, and whose payment alone may be why.
+    fn note(&self, failure: Option<&Unknown>, of: Option<Party>, (clock, observer): Watched<'_>) {
         let (answered, mut breaker) = (failure.is_none(), self.breaker.lock());
-        let changed = match failure {
-            None => breaker.succeeded(),
-            Some(unknown) if unknown.is_silence() => breaker.failed(clock.now()),
-            Some(_) => breaker.failed_for(clock.now(), ANSWERED_PAUSE_MS_MAX),
+        let mut in_a_row = self.in_a_row.lock();
+        let changed = match (failure, of) {
+            (None, _) => {
+                in_a_row.clear();
+                breaker.succeeded()
+            }
+            (Some(unknown), _) if unknown.is_silence() => breaker.failed(clock.now()),
+            // However many they are, they have one payer.
+            (Some(_), Some(payer)) if in_a_row.contains(&payer) => false,
+            (Some(_), _) => {
+                let has_room = in_a_row.len() < IN_A_ROW_MAX;
+                in_a_row.extend(of.filter(|_| has_room));
+                breaker.failed_for(clock.now(), ANSWERED_PAUSE_MS_MAX)
+            }
         };
-        drop(breaker);
+        drop((breaker, in_a_row));
         if changed {
             let name = &*self.member.name;
             if answered {

@@ -346,7 +346,7 @@ async fn a_payment_is_verified_then_settled_and_the_chain_shows_it() {
         assert_eq!(asked, (1, 1), "each in its turn");
     }
     assert_eq!(*world.seen.settled.lock(), [moved(1), moved(2)]);
-    let unknown = world.rail.ready("eip155:1").unwrap_err();
+    let unknown = world.rail.ready("eip155:1", payer()).unwrap_err();
     assert_eq!(unknown, RailError::NoNetwork("eip155:1".into()));
 }
 

@@ -135,7 +135,7 @@ async fn many_are_compared_at_once_with_a_block_that_is_read_once_and_again_is_l
     })));
     let before = asked(&both, "eth_getBlockByNumber");
     let all_wait = async {
-        let came = tokio::time::timeout(Duration::from_secs(15), waiting.acquire_many(20)).await;
+        let came = tokio::time::timeout(Duration::from_secs(15), waiting.acquire_many(4)).await;
         gate.add_permits(1);
         assert!(came.is_ok(), "one waits for another");
     };

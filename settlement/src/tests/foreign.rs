@@ -2,6 +2,7 @@
 //! has ended.
 
 mod confirmed;
+mod late;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,19 +14,23 @@ use domain::{
     BasisPoints, Capture, Clock, Custody, Fingerprint, ForeignNetwork, Party, PaymentId, Price, ReplayKey,
     Settle, TransactionId,
 };
-use ledger::{Held, HoldRequest, Intent, PaymentState};
+use ledger::{Close, Held, HoldRequest, Intent, PaymentState};
+use parking_lot::Mutex;
 use protocol::offer::Offer;
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::house::{House, amount, continuous};
 use crate::Unread;
 use crate::chain::Nodes;
+use crate::comparison::Comparison;
+use crate::evm::Unable;
 use crate::facilitator::{Configuration, Facilitator, Headers};
 use crate::foreign::witness::tests::transaction;
 use crate::foreign::{Foreign, ForeignLine, Identity, Witness, resolver};
 use crate::mock::{Act, Mock};
-use crate::rail::{Member, Settling, Unobserved};
+use crate::rail::{Closed, Member, RailObserver, Settling};
+use crate::reconciler::Open;
 
 const SOLANA: &str = "solana:devnet";
 const LONG: Duration = Duration::from_secs(30);
@@ -34,6 +39,27 @@ struct Scene {
     house: House,
     mock: Mock,
     foreign: Foreign,
+    told: Arc<Told>,
+}
+
+/// Which payments were closed, and how.
+#[derive(Default)]
+struct Told(Mutex<Vec<Closed>>);
+
+impl RailObserver for Told {
+    fn settled(&self, _: &str, _: &Settling, _: i64) {}
+    fn open(&self, _: Open) {}
+
+    fn closed(&self, network: &str, closed: Closed) {
+        assert_eq!(network, SOLANA);
+        self.0.lock().push(closed);
+    }
+
+    fn compared(&self, _: &Comparison) {}
+    fn dropped(&self, _: u64) {}
+    fn facilitator(&self, _: &str, _: bool) {}
+    fn settler(&self, _: &str, _: bool, _: Option<Unable>) {}
+    fn nodes(&self, _: &str, _: bool) {}
 }
 
 // === impl Scene ===
@@ -65,8 +91,10 @@ impl Scene {
         let network = ForeignNetwork { id: SOLANA.into(), tokens, max_timeout_seconds: 60 };
         let lines = vec![made(ForeignLine::new(network, member, LONG))];
         let clock = Arc::clone(&house.clock) as Arc<dyn Clock>;
-        let foreign = Foreign::new(lines, house.ledger.clone(), clock, Arc::new(Unobserved));
-        Self { house, mock, foreign }
+        let told = Arc::new(Told::default());
+        let foreign =
+            Foreign::new(lines, house.ledger.clone(), clock, Arc::clone(&told) as Arc<dyn RailObserver>);
+        Self { house, mock, foreign, told }
     }
 
     fn request(&self, nonce: u8) -> HoldRequest {

@@ -1,6 +1,7 @@
 //! What stands around a payment on a public network and fails: its facilitator, its chain, the names of either. Nothing is lost by it,
 //! nothing is paid twice, and those who pay in another way do not notice.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -58,7 +59,8 @@ async fn d6_a_facilitator_that_is_slow_is_waited_for_so_long_and_nobody_else_wai
     let gate = Gate::new();
     world.facilitator.on_each(Call::Verify, [Conduct::honest().at(&gate), Conduct::honest()]);
     let payment = payer.pay_challenge(&world.challenge(&Request::get("/paid")).await);
-    let request = Request::get("/paid").paying(payment.header());
+    let (request, payer_name) =
+        (Request::get("/paid").paying(payment.header()), payer.address().to_checksum(None));
     let mut slow = world.gateway.wire().await;
     slow.send(&request).await;
     gate.reached().await;
@@ -67,10 +69,20 @@ async fn d6_a_facilitator_that_is_slow_is_waited_for_so_long_and_nobody_else_wai
     gate.open();
     world.expect_received(0).await;
     // It moved nothing: the same payment is as good as it was. On a busy machine an honest answer takes its second too.
+    let tries = AtomicUsize::new(1);
     until("the same payment to be verified in time", || async {
-        (world.gateway.call(&request).await.status == 200).then_some(())
+        tries.fetch_add(1, Ordering::Relaxed);
+        let answer = world.gateway.call(&request).await;
+        if answer.status != 200 {
+            answer.expect_refusal(503, "settlement_unavailable");
+        }
+        (answer.status == 200).then_some(())
     })
     .await;
+    // What it costs: the upstream has worked for each try, and for no more.
+    let calls = world.upstream.seen();
+    let of_payer = calls.iter().filter(|call| call.fields.get("faregate-payer") == Some(&*payer_name));
+    assert_eq!(of_payer.count(), tries.load(Ordering::Relaxed));
     world.settled(PRICE).await;
     world.finish().await;
 }

@@ -4,9 +4,11 @@ use protocol::payload::PaymentPayload;
 use protocol::permit::PERMIT2;
 use protocol::transfer::Transfer;
 use serde_json::{Value, json};
+use tests::chain::NETWORK;
 use tests::facilitator::Call;
+use tests::payer::seconds;
 use tests::wait::until;
-use tests::{Clock, PublicWorld, Request, Route, Setting};
+use tests::{Clock, Payer, Payment, PublicWorld, Request, Route, Setting};
 
 use crate::client::Client;
 
@@ -91,7 +93,14 @@ async fn who_has_not_allowed_permit2_is_told_so_before_anything_is_forwarded_and
     .await;
     assert_eq!(served.receipt()["success"], true);
     // It moves value once, however often it comes.
-    world.gateway.call(&paying).await;
+    let again = until("nobody to be at work on it", || async {
+        let answer = world.gateway.call(&paying).await;
+        (answer.status != 409 || answer.code() != "payment_in_progress").then_some(answer)
+    })
+    .await;
+    again.expect_refusal(409, "already_delivered");
+    assert_eq!((again.receipt(), again.header("payment-required")), (served.receipt(), None));
+    assert_eq!(world.upstream.seen().len(), 1);
     world.expect_received(1_000).await;
     world.finish().await;
 }
@@ -122,9 +131,57 @@ async fn a_nonce_that_permit2_has_used_pays_for_nothing_more() {
     let before: u64 = text(&payment.payload, deadline).parse().expect("a time");
     let again = payment.signed_with(&payer, deadline, json!((before - 1).to_string()));
     let answer = world.gateway.call(&request.clone().paying(again.header())).await;
-    assert!(answer.status >= 400, "{answer:?}");
+    answer.expect_refusal(409, "payment_reused");
+    assert_eq!(answer.header("payment-required"), None, "it has paid: nobody is asked to pay again");
+    assert_eq!(world.upstream.seen().len(), 1);
     world.expect_received(1_000).await;
     world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a6_a7_a_permit_of_other_terms_or_signed_by_others_is_refused_with_its_code() {
+    let metered = Route::metered("/paid", "{ up_to = \"$0.001\" }");
+    for route in [Route::new("/paid", "$0.001"), metered] {
+        let world = Setting::new([route]).network(&format!("{LONG}\n{}", permits())).start().await;
+        let payer = world.payer(5_000).await;
+        world.network.approve_permit2(payer.address()).await;
+        let request = Request::get("/paid");
+        // What is metered is offered once the facilitator has said who settles it.
+        let challenge = until("an offer by permit", || async {
+            let mut challenge = world.gateway.call(&request).await.challenge();
+            let offers = challenge["accepts"].as_array_mut().expect("offers");
+            offers.retain(|offer| offer["network"] == NETWORK);
+            (!offers.is_empty()).then_some(challenge)
+        })
+        .await;
+        let payment = payer.pay_challenge(&challenge);
+        let other = "0x0000000000000000000000000000000000000001";
+        let later = (seconds() + 60).to_string();
+        let cases = [
+            ("permitted/amount", "999", "permit2_amount_mismatch"),
+            ("permitted/amount", "1001", "permit2_amount_mismatch"),
+            ("permitted/token", other, "permit2_token_mismatch"),
+            ("spender", other, "invalid_permit2_spender"),
+            ("witness/to", other, "invalid_permit2_recipient_mismatch"),
+            ("witness/validAfter", &later, "permit2_not_yet_valid"),
+            ("deadline", "1", "permit2_deadline_expired"),
+        ];
+        let refused = async |payment: &Payment, code: &str| {
+            world.gateway.call(&request.clone().paying(payment.header())).await.expect_refusal(402, code);
+        };
+        for (member, value, code) in cases {
+            let pointer = format!("/payload/permit2Authorization/{member}");
+            refused(&payment.clone().signed_with(&payer, &pointer, json!(value)), code).await;
+        }
+        let mut by_another = payment.clone();
+        Payer::random().sign(&mut by_another);
+        refused(&by_another, "invalid_permit2_signature").await;
+        assert!(world.upstream.seen().is_empty(), "a refused payment was forwarded");
+        world.expect_received(0).await;
+        world.gateway.call(&request.clone().paying(payment.header())).await.expect_status(200);
+        world.settled(1_000).await;
+        world.finish().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -174,6 +174,33 @@ async fn a4_what_one_payer_may_have_open_is_counted_over_all_gateways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a3_what_a_payer_has_open_at_all_gateways_is_never_more_than_it_has_on_chain() {
+    let route = Route::new("/paid", "$0.001").line("settle = \"deferred\"");
+    let two = Two::start("max_timeout = \"2m\"", route).await;
+    let payer = two.network.payers(1, 4 * PRICE + PRICE / 2).await.remove(0);
+    // Nothing is settled while they come.
+    let gate = Gate::new();
+    two.facilitator.on(Call::Settle, Conduct::honest().at(&gate));
+    let mut requests = Vec::new();
+    for number in 0..20 {
+        requests.push((two.gateways[number % 2].data(), two.signed(number % 2, &payer).await.1));
+    }
+    let mut calls = tokio::task::JoinSet::new();
+    for (gateway, request) in requests {
+        calls.spawn(async move { Wire::connect(gateway).await.call(&request).await });
+    }
+    let (served, refused): (Vec<Response>, Vec<Response>) =
+        calls.join_all().await.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!((served.len(), two.upstream.calls("/paid").len()), (4, 4));
+    for answer in refused {
+        answer.expect_refusal(402, "insufficient_funds");
+        assert!(answer.fields.has("payment-required"));
+    }
+    gate.open();
+    two.finish(4 * PRICE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_two_gateways_serve_and_settle_later_is_settled_once() {
     let route = Route::new("/paid", "$0.001").line("settle = \"deferred\"");
     let two = Two::start("payer_unsettled_max = \"$1\"\nmax_timeout = \"90s\"", route).await;

@@ -52,47 +52,95 @@ async fn t1_a_clock_that_steps_while_payments_are_due_has_none_of_them_written_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t2_what_could_not_be_settled_in_time_is_refused_before_it_is_forwarded() {
+    // What takes long to settle has that long; else half of what was offered has to be left.
+    let cases = [
+        ("after", "max_timeout = \"60s\"\nmargin = \"40s\"", [-1, 0, 31, 39], 50),
+        ("after", "max_timeout = \"60s\"\nmargin = \"10s\"", [-1, 0, 11, 29], 31),
+        ("deferred", "max_timeout = \"4m\"\nmargin = \"130s\"", [-1, 0, 121, 129], 140),
+    ];
+    for (settle, lines, too_little, enough) in cases {
+        let clock = Clock::new();
+        clock.freeze();
+        let route = Route::new("/paid", "$0.001").line(&format!("settle = \"{settle}\""));
+        let world = Setting::new([route]).network(lines).clock(&clock).start().await;
+        let mut payer = world.payer(10 * PRICE).await;
+        payer.follow(&clock);
+        let until = async |seconds: i64| {
+            let end = Value::from((clock.seconds() + seconds).to_string());
+            let payment = signed(&world, &payer).await;
+            paying(&payment.signed_with(&payer, "/payload/authorization/validBefore", end))
+        };
+        for seconds in too_little {
+            world.gateway.call(&until(seconds).await).await.expect_refusal(402, EXPIRED);
+        }
+        assert!(world.upstream.seen().is_empty());
+        world.expect_received(0).await;
+        world.gateway.call(&until(enough).await).await.expect_status(200);
+        world.settled(PRICE).await;
+        world.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t2_what_is_settled_behind_its_answer_has_nearly_all_of_its_time_left_or_is_refused() {
     let clock = Clock::new();
     clock.freeze();
-    let world = Setting::new([Route::new("/paid", "$0.001")])
-        .network("max_timeout = \"60s\"\nmargin = \"20s\"")
-        .clock(&clock)
-        .start()
-        .await;
+    let lines = format!("{}\nmax_timeout = \"60s\"\nmargin = \"10s\"", PublicWorld::moved_by("\"permit2\""));
+    let metered = Route::metered("/paid", "{ up_to = \"$0.001\" }");
+    let world = Setting::new([metered]).network(&lines).clock(&clock).start().await;
     let mut payer = world.payer(10 * PRICE).await;
     payer.follow(&clock);
-    let until = async |seconds: i64| {
+    world.network.approve_permit2(payer.address()).await;
+    let until_then = async |seconds: i64| {
         let end = Value::from((clock.seconds() + seconds).to_string());
         let payment = signed(&world, &payer).await;
-        paying(&payment.signed_with(&payer, "/payload/authorization/validBefore", end))
+        paying(&payment.signed_with(&payer, "/payload/permit2Authorization/deadline", end))
     };
-    for seconds in [-1, 0, 19, 29] {
-        world.gateway.call(&until(seconds).await).await.expect_refusal(402, EXPIRED);
+    until("the facilitator to say who settles", || async {
+        let accepts = world.gateway.call(&Request::get("/paid")).await.challenge()["accepts"].to_string();
+        accepts.contains("upto").then_some(())
+    })
+    .await;
+    for seconds in [-1, 0, 31, 39] {
+        let refused = world.gateway.call(&until_then(seconds).await).await;
+        refused.expect_refusal(402, "permit2_deadline_expired");
     }
     assert!(world.upstream.seen().is_empty());
-    world.expect_received(0).await;
-    world.gateway.call(&until(31).await).await.expect_status(200);
+    world.gateway.call(&until_then(50).await).await.expect_status(200);
     world.settled(PRICE).await;
     world.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r5_a_payment_in_usdc_that_comes_again_after_a_day_is_served_by_nobody_and_moves_nothing() {
-    let clock = Clock::new();
-    let mut world = Setting::new([Route::new("/paid", "$0.001")]).clock(&clock).start().await;
-    let payer = world.payer(10 * PRICE).await;
-    let payment = signed(&world, &payer).await;
-    world.gateway.call(&paying(&payment)).await.expect_status(200);
-    world.settled(PRICE).await;
-    for _ in 0..2 {
-        clock.step(24 * HOUR + 1);
-        let again = world.gateway.call(&paying(&payment)).await;
-        assert!([402, 409].contains(&again.status), "{} {}", again.status, again.text());
-        world.gateway.terminate().await;
-        world.gateway.restart().await;
+    for (settle, method) in [("after", "eip3009"), ("deferred", "eip3009"), ("after", "permit2")] {
+        let clock = Clock::new();
+        let route = Route::new("/paid", "$0.001").line(&format!("settle = \"{settle}\""));
+        let lines = PublicWorld::moved_by(&format!("\"{method}\"")) + "\nmax_timeout = \"2m\"";
+        let mut world = Setting::new([route]).network(&lines).clock(&clock).start().await;
+        let payer = world.payer(10 * PRICE).await;
+        world.network.approve_permit2(payer.address()).await;
+        let payment = signed(&world, &payer).await;
+        let mut first = world.gateway.call(&paying(&payment)).await.expect_status(200).receipt();
+        world.settled(PRICE).await;
+        let moved = world.network.received(PublicWorld::provider()).await[0].transaction.to_string();
+        // What is deferred had no transaction yet.
+        first["transaction"] = moved.into();
+        for is_killed in [true, false, true] {
+            clock.step(24 * HOUR + 1);
+            let again = world.gateway.call(&paying(&payment)).await;
+            again.expect_refusal(409, "already_delivered");
+            assert_eq!((&again.receipt(), again.header("payment-required")), (&first, None));
+            if is_killed {
+                world.gateway.kill().await;
+            } else {
+                world.gateway.terminate().await;
+            }
+            world.gateway.restart().await;
+        }
+        assert_eq!(world.upstream.seen().len(), 1);
+        assert_eq!(world.network.balance(payer.address()).await, 9 * PRICE);
+        world.settled(PRICE).await;
+        world.finish().await;
     }
-    assert_eq!(world.upstream.seen().len(), 1);
-    assert_eq!(world.network.balance(payer.address()).await, 9 * PRICE);
-    world.settled(PRICE).await;
-    world.finish().await;
 }

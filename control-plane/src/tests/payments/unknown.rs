@@ -1,7 +1,17 @@
 //! What nobody knows: listed for the operator, who says what became of what no chain tells.
 
-use domain::{Address, Custody, Party, Settle};
+use std::time::Duration;
+
+use axum::routing::post;
+use axum::{Json, Router};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use domain::{Address, Custody, ForeignNetwork, Party, Settle};
 use ledger::Intent;
+use settlement::chain::Nodes;
+use settlement::facilitator::{Configuration, Facilitator, Headers};
+use settlement::foreign::{Foreign, ForeignLine, Witness};
+use settlement::rail::{Member, Unobserved};
 
 use super::*;
 
@@ -10,6 +20,16 @@ const SOLANA: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 impl House {
     /// A payment of ten cents of which nobody knows, valid until so many seconds from now.
     async fn unknown(&self, nonce: u8, network: &str, valid_for: i64) -> String {
+        self.unknown_of(nonce, (network, &json!({}), &json!({})), valid_for).await
+    }
+
+    /// The same of this payment, made as this offer.
+    async fn unknown_of(
+        &self,
+        nonce: u8,
+        (network, payload, requirements): (&str, &Value, &Value),
+        valid_for: i64,
+    ) -> String {
         let party = |name: &str| match network {
             SOLANA => Party::Named(name.parse().unwrap()),
             _ => Address::repeat_byte(5).into(),
@@ -25,8 +45,8 @@ impl House {
             settle: Settle::After,
             valid_before,
             since_block: 0,
-            payload: "{}".into(),
-            requirements: "{}".into(),
+            payload: payload.to_string().into(),
+            requirements: requirements.to_string().into(),
         };
         let (agent, wallet) = (intent.agent().to_string(), intent.wallet().to_string());
         let request = self.hold_request(("acme", "quotes"), (&agent, &wallet), 100_000);
@@ -122,5 +142,70 @@ async fn of_two_payments_a_transaction_pays_for_one_and_what_is_refused_is_nowhe
         (&json!(paid), &json!("moved"), &json!("5h6x"))
     );
     assert_eq!(data["amount"]["asset"], format!("{SOLANA}/token:mint"));
+    house.end().await;
+}
+
+/// A transaction over a message with one instruction that says this, in base64.
+fn transaction(text: &[u8]) -> String {
+    let length = u8::try_from(text.len()).unwrap();
+    let keys = [&[0x80, 2, 0, 1, 2][..], &[1; 64], &[2; 32]].concat();
+    let instruction = [&[1, 1, 1, 0, length][..], text].concat();
+    BASE64_STANDARD.encode([&[2][..], &[7; 128], &keys, &instruction, &[0]].concat())
+}
+
+/// Answers as a node that shows one transaction, which paid.
+async fn shows(Json(question): Json<Value>) -> Json<Value> {
+    let balance =
+        |amount: &str| json!([{ "mint": "mint", "owner": "payee", "uiTokenAmount": { "amount": amount } }]);
+    let meta =
+        json!({ "err": null, "preTokenBalances": balance("0"), "postTokenBalances": balance("100000") });
+    let result = match question["method"].as_str().unwrap() {
+        "getGenesisHash" => json!("EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG"),
+        "getTransaction" => json!({ "transaction": [transaction(b"landed"), "base64"], "meta": meta }),
+        _ => json!([{ "signature": "landed", "err": null, "memo": null, "blockTime": null }]),
+    };
+    Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }))
+}
+
+/// Solana with this node.
+fn solana(ledger: Ledger, node: String) -> Foreign {
+    let long = Duration::from_secs(20);
+    let (url, headers) = ("http://127.0.0.1:9".to_owned(), Headers::default());
+    let configuration = Configuration { url, headers, verify_timeout: long, settle_timeout: long };
+    let facilitator = Facilitator::new(configuration).unwrap();
+    let member = Member { name: "it".into(), facilitator, weight: 1, running_max: 8 };
+    let tokens = vec!["mint".parse().unwrap()];
+    let network = ForeignNetwork { id: SOLANA.into(), tokens, max_timeout_seconds: 60 };
+    let nodes = Nodes::new(vec![node], long).unwrap().of_genesis("EtWTRABZaYq6iMfeYKouRu166VU2xqa1");
+    let line = ForeignLine::new(network, member, long).seen_by(Witness::new(nodes));
+    Foreign::new(vec![line], ledger, Arc::new(Still), Arc::new(Unobserved))
+}
+
+#[tokio::test]
+async fn that_a_payment_did_not_move_is_not_taken_where_nodes_show_that_it_did() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let node = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, Router::new().fallback(post(shows))).await });
+    let house = House::open(|ledger, registry| {
+        let foreign = Some(solana(ledger.clone(), node));
+        control::router(
+            ControlState { foreign, ..state(ledger, registry) },
+            Some(&Secret::new(TOKEN.to_owned())),
+        )
+    })
+    .await;
+    house.ledger.open_provider("acme").await.unwrap();
+    let offer = json!({
+        "scheme": "exact", "network": SOLANA, "amount": "100000", "asset": "mint", "payTo": "payee", "maxTimeoutSeconds": 60, "extra": {}
+    });
+    let signed = |text: &[u8]| json!({ "x402Version": 2, "payload": { "transaction": transaction(text) } });
+    let landed = house.unknown_of(1, (SOLANA, &signed(b"landed"), &offer), -600).await;
+    let other = house.unknown_of(2, (SOLANA, &signed(b"another"), &offer), -600).await;
+    let not_moved = json!({ "outcome": "not_moved" });
+    let problem = house.say(&landed, not_moved.clone()).await.expect(409);
+    assert!(text(&problem["detail"]).contains("moved in landed"), "{problem}");
+    let record = house.ledger.payment(landed.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(record.receipt.moved_by().as_deref(), Some("landed"));
+    house.say(&other, not_moved).await.expect(200);
     house.end().await;
 }

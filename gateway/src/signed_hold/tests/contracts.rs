@@ -3,7 +3,7 @@
 use domain::Address;
 use serde_json::json;
 use settlement::RailError;
-use settlement::rail::Word;
+use settlement::rail::Validity;
 
 use super::rig::Rig;
 use super::*;
@@ -41,7 +41,7 @@ async fn a_contract_that_has_signed_pays_and_a_key_is_asked_by_nobody() {
     let by_key = rig.admitted(&rig.payment(1, 2)).await;
     assert_eq!(rig.rail.questions(), 0);
     rig.finish(by_key).await;
-    rig.rail.says(Ok(Word::Signed));
+    rig.rail.says(Ok(Validity::Signed));
     for (nonce, seal) in [(2, "0x1271".to_owned()), (3, of_owner(&rig))] {
         let mut exchange = rig.admitted(&payment(&rig, nonce, &seal)).await;
         assert_eq!(exchange.payer.as_ref().unwrap().known_as(), wallet().to_checksum(None));
@@ -58,12 +58,12 @@ async fn what_a_contract_has_not_signed_is_refused_by_what_stands_there() {
     let rig = Rig::new(Settle::After).await;
     let of_owner = of_owner(&rig);
     let cases = [
-        (Ok(Word::Not), "0x1271", (402, "invalid_exact_evm_signature")),
-        (Ok(Word::Not), &*of_owner, (402, "invalid_exact_evm_signature")),
-        (Ok(Word::Nobody), "0x1271", (400, "invalid_payload")),
-        (Ok(Word::Nobody), &*of_owner, (402, "invalid_exact_evm_signature")),
+        (Ok(Validity::NotSigned), "0x1271", (402, "invalid_exact_evm_signature")),
+        (Ok(Validity::NotSigned), &*of_owner, (402, "invalid_exact_evm_signature")),
+        (Ok(Validity::NoContract), "0x1271", (400, "invalid_payload")),
+        (Ok(Validity::NoContract), &*of_owner, (402, "invalid_exact_evm_signature")),
         (
-            Ok(Word::Unmade(Address::repeat_byte(0xfa))),
+            Ok(Validity::Undeployed(Address::repeat_byte(0xfa))),
             "0x1271",
             (402, "invalid_exact_evm_payload_undeployed_smart_wallet"),
         ),
@@ -80,7 +80,7 @@ async fn what_a_contract_has_not_signed_is_refused_by_what_stands_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_told_an_earlier_outcome_by_a_signature_that_is_not_proven() {
     let rig = Rig::new(Settle::After).await;
-    rig.rail.says(Ok(Word::Signed));
+    rig.rail.says(Ok(Validity::Signed));
     let mut exchange = rig.admitted(&payment(&rig, 1, "0x01")).await;
     rig.capture(&mut exchange, 200).await.0.unwrap();
     let Money::Captured(receipt) = std::mem::replace(&mut exchange.money, Money::Done) else {
@@ -96,7 +96,7 @@ async fn nobody_is_told_an_earlier_outcome_by_a_signature_that_is_not_proven() {
         let (admission, _) = rig.admit(&header).await.unwrap();
         assert!(matches!(admission, Admission::Replay(_)), "its answer is told again");
     }
-    rig.rail.says(Ok(Word::Not));
+    rig.rail.says(Ok(Validity::NotSigned));
     assert_eq!(code(rig.admit(&payment(&rig, 1, "0x04")).await), "invalid_exact_evm_signature");
     assert_eq!(code(rig.admit(&ended("0x05")).await), "invalid_quote");
     rig.rail.says(Err(RailError::NodesLeftAlone));

@@ -89,7 +89,7 @@ async fn whoever_leaves_work_that_is_overdue_pays_nothing_for_it() {
     (exchange.request_ended, exchange.sent_at) = (true, Some(Instant::now()));
     let mut left = Error::new(ErrorType::ConnectionClosed);
     left.esource = ErrorSource::Downstream;
-    let outcome = record::settle(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
+    let outcome = record::close(&mut exchange, Some(&left), &Leniency::default(), &metrics(), NOW);
     assert_eq!(outcome, Some(Outcome::Voided));
     rig.finish(exchange).await;
     rig.ledger.open_provider("the next commit").await.unwrap();

@@ -106,7 +106,7 @@ impl Rig {
         network.tokens[0].methods = TransferMethod::ALL.to_vec();
         let rail = Arc::new(Told::new());
         let currencies = Currencies::new(ledger.asset(), std::slice::from_ref(&network));
-        let currencies = currencies.settled_by(Arc::clone(&rail) as Arc<dyn PublicRail>);
+        let currencies = currencies.giving_back(&ledger).settled_by(Arc::clone(&rail) as Arc<dyn PublicRail>);
         let traffic = Traffic::default();
         let snapshot = Snapshot::build(Arc::new(catalog), &ledger, &currencies, &traffic, None).await;
         let public = Public::new(networks(&rail, &network), NonZeroU32::MIN);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{AgentId, Amount, Custody, Fingerprint, Party, ReplayKey, Settle, Word};
+use domain::{AgentId, Amount, Custody, Fingerprint, ForeignName, Party, ReplayKey, Settle};
 use ledger::{Held, Hold, HoldError, Intent};
 use settlement::foreign::Identity;
 use settlement::{Foreign, Unread};
@@ -45,7 +45,7 @@ impl Holder<'_> {
         fingerprint: Fingerprint,
         is_repeatable: bool,
     ) -> Result<Option<Admission>, Refusal> {
-        let public = self.public.ok_or(Refusal::RailUnavailable)?;
+        let public = self.public.ok_or(Refusal::SettlementUnavailable)?;
         // Whoever sends the same payment many times has its facilitator asked once: who comes next finds the hold.
         let verification = public.verifying.begin(claimed.replay_key).ok_or(Refusal::InProgress)?;
         let prior = self.prior(holding.replay, fingerprint, is_repeatable).await?;
@@ -67,8 +67,8 @@ impl Holder<'_> {
         amount: Amount,
         verification: Verification,
     ) -> Result<Identified, Refusal> {
-        let public = self.public.ok_or(Refusal::RailUnavailable)?;
-        let foreign = public.networks.foreign.as_ref().ok_or(Refusal::RailUnavailable)?;
+        let public = self.public.ok_or(Refusal::SettlementUnavailable)?;
+        let foreign = public.networks.foreign.as_ref().ok_or(Refusal::SettlementUnavailable)?;
         let ForeignPaid { way, quote, payload } = paid;
         let offer = way.offer(amount, quote);
         let requirements = serde_json::to_string(&offer).map_err(|_| Refusal::Internal)?;
@@ -89,11 +89,11 @@ impl Holder<'_> {
                     format!("the facilitator on {} does not take the payment: {reason}", way.network);
                 return Err(Refusal::PaymentRequired(Unpaid::Rejected { code: "invalid_payment", message }));
             }
-            Identity::Unsettled => return Err(Refusal::OpenPayments { most }),
-            Identity::Nobody(_) | Identity::Closed(_) => return Err(Refusal::RailUnavailable),
+            Identity::Unsettled => return Err(Refusal::UnsettledPayments { most }),
+            Identity::Nobody(_) | Identity::Closed(_) => return Err(Refusal::SettlementUnavailable),
         };
         let taken = public.exposure.take(Debtor { network: Arc::clone(&way.network), payer }, amount, most);
-        let (exposed, _) = taken.ok_or(Refusal::OpenPayments { most })?;
+        let (exposed, _) = taken.ok_or(Refusal::UnsettledPayments { most })?;
         let now = self.ledger.time().seconds().unsigned_abs();
         let intent = Intent {
             network: Arc::clone(&way.network),
@@ -131,7 +131,7 @@ impl Holder<'_> {
         let prior = self.ledger.prior(replay, None, fingerprint).await;
         let foreign = self.public.and_then(|public| public.networks.foreign.as_ref());
         match (&prior, foreign) {
-            (Err(HoldError::Unsettled(payment)), Some(foreign))
+            (Err(HoldError::SettlementUnknown(payment)), Some(foreign))
                 if is_repeatable && foreign.settle_again(*payment).await =>
             {
                 self.ledger.prior(replay, None, fingerprint).await
@@ -188,7 +188,7 @@ impl Holding {
 
 /// A name that no address has. What is asked is told apart by what was signed, and an identifier by whoever is found to pay.
 fn somebody(network: &str) -> Party {
-    let name: Result<Word, _> = format!("payer:{network}").parse();
+    let name: Result<ForeignName, _> = format!("payer:{network}").parse();
     name.map_or(Party::Evm(domain::Address::ZERO), Party::Named)
 }
 

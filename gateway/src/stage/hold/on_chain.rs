@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::{Address, AgentId, Amount, Payee, Settle};
-use ledger::{Hold, Intent};
+use ledger::{Hold, HoldError, Intent};
 use protocol::verify::VerifiedPayment;
 use settlement::Signed;
-use settlement::rail::Lack;
+use settlement::rail::{Funds, Lack};
 
 use super::{Holder, Holding, Means, Payer};
 use crate::exposure::{Debtor, Exposed};
@@ -24,8 +24,10 @@ use crate::way::{Moves, Way};
 /// A payment that could be settled, counted among what its payer has open.
 pub(super) struct Staked {
     pub(super) intent: Arc<Intent>,
-    /// The most that its payer may have open on its network.
+    /// The most that its payer may have open on its network: what is said, or all that it has there.
     pub(super) most: Amount,
+    /// What it is told, where more than that is open and it has no more.
+    lacking: Option<Unpaid>,
     signed: Signed,
     /// When its upstream must have answered, so that there is time to settle it.
     answer_by: Instant,
@@ -45,11 +47,11 @@ impl Holder<'_> {
         amount: Amount,
         routed: &Routed,
     ) -> Result<Staked, Refusal> {
-        let public = self.public.ok_or(Refusal::RailUnavailable)?;
+        let public = self.public.ok_or(Refusal::SettlementUnavailable)?;
         let rail = &public.networks.rail;
         let OnChain { payment, way, payload, .. } = paid;
         let network = &way.currency.asset.network;
-        rail.ready(network).map_err(|_| Refusal::RailUnavailable)?;
+        rail.ready(network, payment.payer()).map_err(|_| Refusal::SettlementUnavailable)?;
         if matches!(way.moves, Moves::Upto(_)) && !rail.is_trusted(payment.payer()) {
             return Err(Refusal::PaymentRequired(Unpaid::Rejected {
                 code: "payer_not_trusted",
@@ -59,15 +61,16 @@ impl Holder<'_> {
                 ),
             }));
         }
-        let since_block = rail.last_block(network).ok_or(Refusal::RailUnavailable)?;
+        let since_block = rail.last_block(network).ok_or(Refusal::SettlementUnavailable)?;
         let signed = signed(paid, amount, since_block);
         // Counted once, however often it comes at once: its payer has the funds for it.
         let verification = public.verifying.begin(payment.replay_key()).ok_or(Refusal::InProgress)?;
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
-        let (exposed, total) = taken.ok_or(Refusal::OpenPayments { most })?;
-        self.funded(public, paid, &signed, total).await?;
+        let (exposed, total) = taken.ok_or(Refusal::UnsettledPayments { most })?;
+        let (covered, lack) = self.funded(public, paid, &signed, total).await?.covered();
+        let lacking = (covered < most).then(|| lacking(lack, payment.payer(), way));
         let intent = Intent {
             network: Arc::clone(network),
             token: way.currency.asset.address.into(),
@@ -75,12 +78,7 @@ impl Holder<'_> {
             pay_to: way.pay_to.into(),
             custody: way.payee.ok_or(Refusal::Internal)?.custody(),
             deposit: None,
-            settle: match (routed.route.settle, way.payee) {
-                (settle, _) if rail.is_trusted(payment.payer()) => settle,
-                // What can be given back: such a payer pays before anything is done for it.
-                (_, Some(Payee::Treasury)) if self.may_give_back(payment.payer(), network) => Settle::Before,
-                (_, _) => Settle::After,
-            },
+            settle: self.settles(public, routed, way, payment.payer()),
             valid_before: payment.replay_key().valid_before(),
             since_block,
             payload: Arc::clone(payload.json()),
@@ -88,7 +86,8 @@ impl Holder<'_> {
         };
         let answer_by = self.answer_by(way, intent.valid_before);
         let (intent, rail) = (Arc::new(intent), Arc::clone(rail));
-        Ok(Staked { intent, most, signed, answer_by, exposed, rail, _verification: verification })
+        let most = most.min(covered);
+        Ok(Staked { intent, most, lacking, signed, answer_by, exposed, rail, _verification: verification })
     }
 
     /// Whether a claim is of a payer on a public network that is known to have had the funds for it. Asks nobody.
@@ -98,23 +97,24 @@ impl Holder<'_> {
         public.networks.rail.is_known(&signed(paid, amount, 0), amount)
     }
 
-    /// Whether its payer has the funds. Of strangers nobody has too many looked at.
+    /// What its payer has, where that covers all that it has open here. Of strangers nobody has too many looked at.
     async fn funded(
         &self,
         public: &Public,
         paid: &OnChain,
         signed: &Signed,
         total: Amount,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Funds, Refusal> {
         let rail = &public.networks.rail;
         if !rail.is_known(signed, total) {
             self.count_stranger(public)?;
         }
         // What is open is not gone from the account yet, and will be.
-        let lack = rail.lack(signed, total).await.map_err(|_| Refusal::RailUnavailable)?;
-        lack.map_or(Ok(()), |lack| {
-            Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way)))
-        })
+        let funds = rail.funds(signed, total).await.map_err(|_| Refusal::SettlementUnavailable)?;
+        match funds.lack(total) {
+            Some(lack) => Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way))),
+            None => Ok(funds),
+        }
     }
 
     /// Counts a payer of whom nothing is known, where it calls from.
@@ -125,11 +125,23 @@ impl Holder<'_> {
         })
     }
 
-    /// Whether a call of a payer who is not trusted can be given back, and was not too often today: each time costs two transactions, and its
-    /// payer nothing.
-    fn may_give_back(&self, payer: Address, network: &str) -> bool {
+    /// When a payer's value is to move. Who is not trusted pays before anything is done for it; and where that cannot be given back, or was
+    /// too often today, everybody pays behind the answer.
+    fn settles(&self, public: &Public, routed: &Routed, way: &Way, payer: Address) -> Settle {
+        let is_trusted = public.networks.rail.is_trusted(payer);
+        match if is_trusted { routed.route.settle } else { Settle::Before } {
+            Settle::Before if !self.may_give_back(way, payer) => Settle::After,
+            settle => settle,
+        }
+    }
+
+    /// Whether a call that was paid first can be given back, and its payer's were not too often today: each time costs two transactions, and
+    /// its payer nothing.
+    fn may_give_back(&self, way: &Way, payer: Address) -> bool {
         let (agent, at) = (AgentId::of_payer(payer), self.ledger.time());
-        self.ledger.outlet(network).is_some() && self.leniency.give_backs.has_left(agent, at)
+        way.payee == Some(Payee::Treasury)
+            && self.ledger.outlet(&way.currency.asset.network).is_some()
+            && self.leniency.may_give_back(agent, at)
     }
 
     /// Until when an upstream may take, so that a payment can be settled behind it.
@@ -201,5 +213,17 @@ impl Holding {
             on_chain: true,
         };
         Self { payer, identifier, means: Means::Chain(None), replay: None, digest: None, refusal: None }
+    }
+
+    /// What the books refuse. What a payer has open at all gateways may be as much as it has.
+    pub(super) fn refused(&mut self, error: HoldError) -> Refusal {
+        let lacking = match &mut self.means {
+            Means::Chain(staked) => staked.take().and_then(|staked| staked.lacking),
+            Means::Wallet(_) | Means::Foreign(_) => None,
+        };
+        match (error, lacking) {
+            (HoldError::UnsettledPayments { .. }, Some(lacking)) => Refusal::PaymentRequired(lacking),
+            (error, _) => error.into(),
+        }
     }
 }

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 
 use crate::batch::AccountId;
-use crate::books::holds::{HoldColumns, holds};
+use crate::books::holds::{HoldColumns, holds, readable};
 use crate::change::Theirs;
 
 /// `$1` the instance.
@@ -19,7 +19,9 @@ struct Columns {
 
 pub(super) async fn read(connection: &mut PgConnection, instance: i64) -> Result<Vec<Theirs>, sqlx::Error> {
     let rows: Vec<Columns> = sqlx::query_as(THEIRS).bind(instance).fetch_all(connection).await?;
-    let theirs =
-        |row: Columns| Ok(Theirs { hold: row.hold.read()?, provider: AccountId(row.provider_account) });
-    rows.into_iter().map(theirs).collect()
+    let theirs = |row: Columns| {
+        let hold = readable(row.hold, None)?;
+        Some(Theirs { hold, provider: AccountId(row.provider_account) })
+    };
+    Ok(rows.into_iter().filter_map(theirs).collect())
 }

@@ -1,6 +1,6 @@
 //! Reads the non-EVM ones of `[[networks]]`: one facilitator verifies and settles there, and nodes show at most what landed.
 
-use domain::{Amount, ForeignNetwork, Secret, Word};
+use domain::{Amount, ForeignName, ForeignNetwork, Secret};
 
 use super::read::{self, cap, times};
 use super::{FacilitatorSettings, PAYER_UNSETTLED_MAX, SettlerSettings, settler};
@@ -119,12 +119,12 @@ fn nodes(section: &Section<'_>, id: Option<&str>) -> Option<Vec<Secret>> {
     None
 }
 
-fn tokens(section: &Section<'_>) -> Option<Vec<Word>> {
+fn tokens(section: &Section<'_>) -> Option<Vec<ForeignName>> {
     let hint =
         "write [[networks.tokens]] with the address of each token that is taken, such as Solana's mint";
     let item = section.require("tokens", hint)?;
     let items = item.filled_list(TOKENS_MAX, format!("must list 1 to {TOKENS_MAX} tokens"))?;
-    let tokens: Vec<Word> = items.iter().filter_map(token).collect();
+    let tokens: Vec<ForeignName> = items.iter().filter_map(token).collect();
     for (index, token) in tokens.iter().enumerate() {
         if tokens[..index].contains(token) {
             item.fail(format!("names {token} twice"));
@@ -133,10 +133,10 @@ fn tokens(section: &Section<'_>) -> Option<Vec<Word>> {
     (tokens.len() == items.len()).then_some(tokens)
 }
 
-fn token(item: &Item<'_>) -> Option<Word> {
+fn token(item: &Item<'_>) -> Option<ForeignName> {
     let section = item.section()?;
     let address = section.require("address", "write the address of the token, as it is written there");
-    let address = address.and_then(|item| item.parse(str::parse::<Word>));
+    let address = address.and_then(|item| item.parse(str::parse::<ForeignName>));
     let decimals = section.item("decimals");
     if let Some(item) = decimals
         && item.integer(0..=255).is_some_and(|decimals| decimals != u64::from(TOKEN_DECIMALS))

@@ -10,25 +10,92 @@ fn is_unknown(settling: &Settling) -> bool {
 #[tokio::test]
 async fn d5_a_facilitator_that_is_down_is_left_alone_and_tried_again_after_a_pause() {
     let world = World::new(1).await;
-    world.facilitators[0].does(Act::Answer(502, "<html>".to_owned()));
+    world.facilitators[0].does(Act::Reset);
     for nonce in 1..=3 {
-        assert!(world.rail.ready(NETWORK).is_ok());
+        assert!(world.rail.ready(NETWORK, payer()).is_ok());
         assert!(matches!(world.settle(nonce).await, Settling::Unavailable(_)), "{nonce}");
     }
     // Nobody forwards anything from now on, and nobody asks.
-    assert_eq!(world.rail.ready(NETWORK), Err(RailError::Settler));
+    assert_eq!(world.rail.ready(NETWORK, payer()), Err(RailError::Settler));
     assert!(matches!(world.settle(4).await, Settling::Unavailable(_)));
     assert_eq!((world.asked(0, "verify"), world.asked(0, "settle")), (3, 0));
     world.facilitators[0].does(honest(&world.chain));
     world.later(1_000);
-    assert!(world.rail.ready(NETWORK).is_ok());
+    assert!(world.rail.ready(NETWORK, payer()).is_ok());
     assert_eq!(world.settle(5).await, moved(5));
     assert_eq!(*world.seen.facilitators.lock(), [("0".to_owned(), false), ("0".to_owned(), true)]);
 }
 
+/// Somebody else.
+fn other(number: u8) -> Address {
+    Address::repeat_byte(number)
+}
+
+/// A payment of this payer.
+fn signed_by(payer: Address, nonce: u8) -> Signed {
+    let (payment, requirements) = texts(nonce);
+    let mut payment: Value = serde_json::from_str(&payment).unwrap();
+    payment["payload"]["authorization"]["from"] = json!(payer);
+    Signed::read(NETWORK.into(), TOKEN, 1, &payment.to_string(), &requirements).unwrap()
+}
+
+/// Payments of these payers, one after the other.
+async fn settle_for(world: &World, payers: &[Address]) {
+    for (nonce, payer) in (1..).zip(payers) {
+        let id = PaymentId::generate(world.clock.now(), [nonce; 10]);
+        let settling = world.rail.settle(id, &signed_by(*payer, nonce), price()).await;
+        assert!(matches!(settling, Settling::Unavailable(_)), "{settling:?}");
+    }
+}
+
+#[tokio::test]
+async fn d5_what_is_answered_to_one_payer_and_is_none_of_x402_keeps_that_payer_out_and_nobody_else() {
+    let world = World::new(1).await;
+    world.facilitators[0].does(Act::Answer(500, "{}".to_owned()));
+    settle_for(&world, &[payer(); 5]).await;
+    assert_eq!(world.asked(0, "verify"), 3, "it is left alone");
+    assert_eq!(world.rail.ready(NETWORK, payer()), Err(RailError::Settler));
+    assert!(world.rail.ready(NETWORK, other(7)).is_ok());
+    assert!(world.seen.facilitators.lock().is_empty());
+    // Once more after the pause.
+    world.later(1_000);
+    assert!(world.rail.ready(NETWORK, payer()).is_ok());
+    world.facilitators[0].does(honest(&world.chain));
+    assert_eq!(world.settle(9).await, moved(9));
+    assert_eq!(world.settle(10).await, moved(10));
+}
+
+#[tokio::test]
+async fn d5_what_is_answered_to_several_payers_in_a_row_or_turns_us_away_closes_a_facilitator() {
+    let several = [other(7), other(8), other(9)];
+    for (status, payers, is_closed) in
+        [(500, several, true), (500, [other(7), other(8), other(7)], false), (401, [other(7); 3], true)]
+    {
+        let world = World::new(1).await;
+        world.facilitators[0].does(Act::Answer(status, "{}".to_owned()));
+        settle_for(&world, &payers).await;
+        let ready = world.rail.ready(NETWORK, payer());
+        assert_eq!(ready.is_err(), is_closed, "{status} {payers:?}");
+    }
+    // An answer to anybody else ends the row.
+    let world = World::new(1).await;
+    for payer in several {
+        world.facilitators[0].does(Act::Answer(500, "{}".to_owned()));
+        settle_for(&world, &[payer]).await;
+        let invalid = json!({ "isValid": false, "invalidReason": "insufficient_funds" }).to_string();
+        world.facilitators[0].does(Act::Answer(200, invalid));
+        assert!(matches!(world.settle(20).await, Settling::Refused(_)));
+    }
+    assert!(world.rail.ready(NETWORK, payer()).is_ok());
+    // And they count anew in the next one.
+    world.facilitators[0].does(Act::Answer(500, "{}".to_owned()));
+    settle_for(&world, &several).await;
+    assert!(world.rail.ready(NETWORK, payer()).is_err());
+}
+
 #[tokio::test]
 async fn a_facilitator_that_answers_though_not_in_x402_is_left_alone_for_five_seconds_at_most() {
-    for (act, comes_back) in [(Act::Answer(500, "{}".to_owned()), true), (Act::Reset, false)] {
+    for (act, comes_back) in [(Act::Answer(401, "{}".to_owned()), true), (Act::Reset, false)] {
         let world = World::new(1).await;
         world.facilitators[0].does(act);
         // Whoever's payment makes it fail has the one that may try each time.
@@ -36,7 +103,7 @@ async fn a_facilitator_that_answers_though_not_in_x402_is_left_alone_for_five_se
             world.settle(nonce).await;
             world.later(5_000);
         }
-        assert_eq!(world.rail.ready(NETWORK).is_ok(), comes_back);
+        assert_eq!(world.rail.ready(NETWORK, payer()).is_ok(), comes_back);
     }
 }
 

@@ -56,7 +56,7 @@ async fn a_network_that_cannot_be_read_is_an_error_and_no_empty_purse() {
         world.later(1_000);
         assert_eq!(world.rail.funds(&signed(1), price()).await, Err(RailError::Nodes(RpcError::Unreachable)));
     }
-    assert_eq!(world.rail.ready(NETWORK), Err(RailError::NodesLeftAlone));
+    assert_eq!(world.rail.ready(NETWORK, payer()), Err(RailError::NodesLeftAlone));
     world.later(999);
     assert!(world.rail.funds(&signed(1), price()).await.is_err());
     let asked = world.node.calls().len();
@@ -66,7 +66,7 @@ async fn a_network_that_cannot_be_read_is_an_error_and_no_empty_purse() {
     let chain = Arc::clone(&world.chain);
     world.node.does(Act::Reply(Arc::new(move |question| chain.lock().answer(question).to_string())));
     assert!(world.rail.funds(&signed(1), price()).await.is_ok());
-    assert!(world.rail.ready(NETWORK).is_ok());
+    assert!(world.rail.ready(NETWORK, payer()).is_ok());
     assert_eq!(*world.seen.nodes.lock(), [false, true]);
 }
 
@@ -79,6 +79,17 @@ fn a_permit_needs_an_allowance_as_well() {
     assert_eq!(funds(1_000, 1_000).lack(price()), None);
     assert_eq!(funds(999, 0).lack(price()), Some(Lack::Balance));
     assert_eq!(funds(1_000, 999).lack(price()), Some(Lack::Allowance));
+}
+
+#[test]
+fn what_funds_cover_is_the_least_of_them() {
+    let units = |units| Amount::from_atomic(units).unwrap();
+    let covered = |balance, allowance| Funds { balance, allowance }.covered();
+    let [few, many] = [999_u64, 1_000].map(U256::from);
+    assert_eq!(covered(few, None), (units(999), Lack::Balance));
+    assert_eq!(covered(few, Some(U256::MAX)), (units(999), Lack::Balance));
+    assert_eq!(covered(many, Some(few)), (units(999), Lack::Allowance));
+    assert_eq!(covered(U256::MAX, None), (units(i64::MAX), Lack::Balance));
 }
 
 async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {

@@ -83,3 +83,28 @@ async fn a_success_that_no_node_shows_is_unknown_in_time_and_after_three_nothing
     }
     assert!(matches!(scene.identify(10).await, Identity::Closed(_)));
 }
+
+#[tokio::test]
+async fn d10_what_is_found_wrong_once_it_has_landed_has_paid_and_is_refused_only_where_nodes_show_nothing() {
+    let invalid = json!({ "isValid": false, "invalidReason": "transaction_already_processed" }).to_string();
+    let moved = TransactionId::Named("landed".parse().unwrap());
+    let refused = Settling::Refused("transaction_already_processed".to_owned());
+    for (shown, expected) in [
+        (paid(), Settling::Told(moved)),
+        (Value::Null, refused.clone()),
+        (landed(&transaction(7, &[2])), refused),
+    ] {
+        let (_node, witness) = node(move || shown.clone()).await;
+        let scene = Scene::with(|line| line.seen_by(witness)).await;
+        scene.mock.does(Act::Answer(200, invalid.clone()));
+        let (payment, unread) = scene.asked(1).await;
+        assert_eq!(scene.foreign.settle(payment, &unread).await, expected);
+    }
+    // Nobody knows where they do not answer.
+    let (node, witness) = node(paid).await;
+    node.does(Act::Reset);
+    let scene = Scene::with(|line| line.seen_by(witness)).await;
+    scene.mock.does(Act::Answer(200, invalid));
+    let (payment, unread) = scene.asked(1).await;
+    assert!(matches!(scene.foreign.settle(payment, &unread).await, Settling::Unknown(_)));
+}

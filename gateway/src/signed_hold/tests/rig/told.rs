@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
 use parking_lot::Mutex;
-use settlement::rail::{Lack, Sealed, Settlers, Word};
+use settlement::rail::{ContractSignature, Funds, Settlers, Validity};
 use settlement::{RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -26,7 +26,7 @@ pub(in crate::signed_hold::tests) struct Told {
     /// Settlements wait at it.
     gate: Mutex<Option<Arc<Gate>>>,
     reading: Mutex<Option<Arc<Gate>>>,
-    word: Mutex<Result<Word, RailError>>,
+    word: Mutex<Result<Validity, RailError>>,
     questions: Mutex<u32>,
     changes: watch::Sender<u64>,
 }
@@ -46,7 +46,7 @@ impl Told {
             reads: Mutex::new(0),
             gate: Mutex::new(None),
             reading: Mutex::new(None),
-            word: Mutex::new(Ok(Word::Nobody)),
+            word: Mutex::new(Ok(Validity::NoContract)),
             questions: Mutex::new(0),
             changes: watch::Sender::default(),
         }
@@ -79,7 +79,7 @@ impl Told {
     }
 
     /// What payers' contracts say.
-    pub(in crate::signed_hold::tests) fn says(&self, word: Result<Word, RailError>) {
+    pub(in crate::signed_hold::tests) fn says(&self, word: Result<Validity, RailError>) {
         *self.word.lock() = word;
     }
 
@@ -114,7 +114,7 @@ impl Told {
 
 #[async_trait]
 impl PublicRail for Told {
-    fn ready(&self, _network: &str) -> Result<(), RailError> {
+    fn ready(&self, _network: &str, _payer: Address) -> Result<(), RailError> {
         self.out.lock().clone().map_or(Ok(()), Err)
     }
 
@@ -134,7 +134,7 @@ impl PublicRail for Told {
         self.changes.subscribe()
     }
 
-    async fn word(&self, _sealed: Sealed<'_>) -> Result<Word, RailError> {
+    async fn validate(&self, _sealed: ContractSignature<'_>) -> Result<Validity, RailError> {
         *self.questions.lock() += 1;
         self.word.lock().clone()
     }
@@ -143,13 +143,14 @@ impl PublicRail for Told {
         *self.is_known.lock()
     }
 
-    async fn lack(&self, _signed: &Signed, amount: Amount) -> Result<Option<Lack>, RailError> {
+    async fn funds(&self, _signed: &Signed, _amount: Amount) -> Result<Funds, RailError> {
         *self.reads.lock() += 1;
         let gate = self.reading.lock().take();
         if let Some(gate) = gate {
             gate.pass().await;
         }
-        Ok((amount.atomic() > *self.funds.lock()).then_some(Lack::Balance))
+        let balance = self.funds.lock().unsigned_abs().try_into().unwrap();
+        Ok(Funds { balance, allowance: None })
     }
 
     async fn settle(&self, _payment: PaymentId, _signed: &Signed, amount: Amount) -> Settling {

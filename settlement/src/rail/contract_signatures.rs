@@ -1,6 +1,6 @@
-//! [`Words`]: what payers' contracts say of signatures, and how often they are asked.
+//! [`ContractSignatures`]: whether payers that are contracts have signed (ERC-1271), and how often they are asked.
 //!
-//! Whoever sends a request may name any payer, so that a sealed costs its sender nothing and us a call of a node. One that was
+//! Whoever sends a request may name any payer: such a signature costs its sender nothing, and us a call of a node. One that was
 //! answered is not asked again for a while. So many are asked at once, and of one client an eighth of that. Questions are counted for each
 //! payer: a contract may say yes to everything. And wrong answers are: for each payer, for all those who have not signed anything right
 //! lately, and of these for each client, which has an eighth. Whoever floods in one wallet's name holds up that wallet, and whoever floods in
@@ -45,7 +45,7 @@ const WRONG_OF_ALL: (i64, i64) = (128, 100);
 
 /// Whether a payer has signed something that no key of it has.
 #[derive(Clone, Copy, Debug)]
-pub struct Sealed<'a> {
+pub struct ContractSignature<'a> {
     /// CAIP-2.
     pub network: &'a str,
     /// Who pays, if it has.
@@ -60,24 +60,24 @@ pub struct Sealed<'a> {
 
 /// What is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Validity {
     /// The payer is a contract, and has signed it.
     Signed,
     /// The same, but the contract is still to be made by this factory, which nobody calls for it here.
-    Unmade(Address),
+    Undeployed(Address),
     /// The payer is a contract, and has not signed it.
-    Not,
+    NotSigned,
     /// There is no contract.
-    Nobody,
+    NoContract,
 }
 
-type Answer = Result<Word, RailError>;
+type Answer = Result<Validity, RailError>;
 
 /// What was answered last, and when; locked while it is asked.
 type Entry = tokio::sync::Mutex<Option<(UnixMillis, Answer)>>;
 
 /// Answers on one network, and what was wrong.
-pub(super) struct Words {
+pub(super) struct ContractSignatures {
     answers: Kept<B256, Entry>,
     /// When a payer last signed right. Nobody else is in it.
     known: Kept<Address, Mutex<UnixMillis>>,
@@ -97,9 +97,9 @@ struct Count {
     until: UnixMillis,
 }
 
-// === impl Sealed ===
+// === impl ContractSignature ===
 
-impl Sealed<'_> {
+impl ContractSignature<'_> {
     /// One name for one signature on one network, whoever shows it.
     fn name(&self) -> B256 {
         let seal = keccak256(self.seal.bytes());
@@ -107,9 +107,9 @@ impl Sealed<'_> {
     }
 }
 
-// === impl Words ===
+// === impl ContractSignatures ===
 
-impl Words {
+impl ContractSignatures {
     /// So many clients may stand behind an address, and have their shares together.
     pub(super) fn new(clients_per_address: NonZeroU32) -> Self {
         // More than all there are is all.
@@ -131,7 +131,7 @@ impl Words {
     /// What is remembered, or else is asked now, where it may be.
     pub(super) async fn get(
         &self,
-        sealed: &Sealed<'_>,
+        sealed: &ContractSignature<'_>,
         clock: &dyn Clock,
         ask: impl Future<Output = Answer>,
     ) -> Answer {
@@ -161,8 +161,8 @@ impl Words {
         let now = clock.now();
         *remembered = Some((now, answer.clone()));
         match &answer {
-            Ok(Word::Signed) => *self.known.entry(sealed.payer).lock() = now,
-            Ok(Word::Unmade(_) | Word::Not | Word::Nobody) => {
+            Ok(Validity::Signed) => *self.known.entry(sealed.payer).lock() = now,
+            Ok(Validity::Undeployed(_) | Validity::NotSigned | Validity::NoContract) => {
                 wrong.lock().add(WRONG_OF_ONE, now);
                 if !is_known {
                     self.wrong_of_all.lock().add(WRONG_OF_ALL, now);

@@ -1,4 +1,4 @@
-//! [`Word`]: a name that another system gave: an address or a transaction on a network whose names are no bytes of ours.
+//! [`ForeignName`]: a name that another system gave: an address or a transaction on a network whose names are no bytes of ours.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ pub const WORD_BYTES_MAX: usize = 96;
 
 /// 1 to [`WORD_BYTES_MAX`] visible ASCII characters, compared as they are written. Small enough to be copied.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Word {
+pub struct ForeignName {
     length: u8,
     bytes: [u8; WORD_BYTES_MAX],
 }
@@ -20,9 +20,9 @@ pub struct Word {
 #[error("must be 1 to {WORD_BYTES_MAX} visible ASCII characters")]
 pub struct WordError;
 
-// === impl Word ===
+// === impl ForeignName ===
 
-impl Word {
+impl ForeignName {
     /// As it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -38,7 +38,7 @@ impl Word {
     }
 }
 
-impl FromStr for Word {
+impl FromStr for ForeignName {
     type Err = WordError;
 
     fn from_str(text: &str) -> Result<Self, WordError> {
@@ -50,13 +50,13 @@ impl FromStr for Word {
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for ForeignName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.as_str())
     }
 }
 
-impl fmt::Debug for Word {
+impl fmt::Debug for ForeignName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), out)
     }
@@ -70,12 +70,12 @@ mod tests {
     fn a_word_is_read_as_it_was_written_and_nothing_else_is_one() {
         let longest = "x".repeat(WORD_BYTES_MAX);
         for text in ["a", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", &longest] {
-            let word: Word = text.parse().unwrap();
+            let word: ForeignName = text.parse().unwrap();
             assert_eq!((word.as_str(), word.to_string().as_str()), (text, text));
         }
         for text in ["", "a b", "a\n", "\u{e9}", &format!("{longest}x")] {
-            assert_eq!(text.parse::<Word>(), Err(WordError), "{text}");
+            assert_eq!(text.parse::<ForeignName>(), Err(WordError), "{text}");
         }
-        assert_ne!("a".parse::<Word>(), "A".parse::<Word>());
+        assert_ne!("a".parse::<ForeignName>(), "A".parse::<ForeignName>());
     }
 }
