@@ -69,7 +69,7 @@ impl AuditReport {
 /// Audits the books of a stopped or running ledger, reading only.
 ///
 /// # Errors
-/// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
+/// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Read`] where there is no ledger that can be read.
 pub async fn audit_database(database: &Database) -> Result<AuditReport, LedgerError> {
     match database {
         Database::Sqlite { directory } => audit_file(&directory.join(FILE)).await,
@@ -85,7 +85,7 @@ pub async fn audit_database(database: &Database) -> Result<AuditReport, LedgerEr
 /// The same for one SQLite file, a copy for instance.
 ///
 /// # Errors
-/// [`LedgerError::Away`], [`LedgerError::Read`] where the file cannot be read as a ledger.
+/// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Read`] where the file cannot be read as a ledger.
 pub async fn audit_file(path: &Path) -> Result<AuditReport, LedgerError> {
     let mut connection = reader_options(path).connect().await.map_err(read_error)?;
     let report = snapshot_and_ask(&mut Session::Sqlite(&mut connection)).await;

@@ -25,7 +25,7 @@ pub struct Copied {
 /// Copies the `ledger.db` of a running or stopped ledger to a file that must not exist. The caller brings it to disk.
 ///
 /// # Errors
-/// [`LedgerError::Away`], [`LedgerError::Read`]: the source is no ledger, or the copy cannot be written.
+/// [`LedgerError::Away`] where the source does not answer, [`LedgerError::Read`] where the source is no ledger, or the copy cannot be written.
 pub async fn copy_file(source: &Path, target: &Path) -> Result<Copied, LedgerError> {
     let mut connection = reader_options(source).connect().await.map_err(read_error)?;
     let name = target.to_str().ok_or_else(|| LedgerError::Read("the copy's path is not UTF-8".to_owned()))?;

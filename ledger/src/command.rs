@@ -64,7 +64,7 @@ pub(crate) enum Work {
         /// None: all that is left.
         amount: Option<Amount>,
         reason: RefundReason,
-        /// A person's word for it.
+        /// The idempotency key of a person who asks.
         key: Option<String>,
         /// Who asks; none where the gateway gives it back by itself. The same below.
         who: Option<Arc<str>>,

@@ -41,7 +41,8 @@ pub(crate) trait CommitStore: 'static {
     /// Writes a batch, all of it or nothing.
     async fn commit(&mut self, delta: &Delta) -> Result<(), StoreError>;
 
-    /// Gives up a batch that began and has nothing to write.
+    /// Ends a batch that began and has nothing to write. What others wrote, by which it was decided, is on disk then; where that fails,
+    /// nobody may be answered.
     async fn end(&mut self) -> Result<(), StoreError> {
         Ok(())
     }

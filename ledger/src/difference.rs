@@ -11,10 +11,8 @@ use domain::{Amount, B256, PaymentId, UnixMillis};
 /// What a chain shows of a payment that is closed, in blocks that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// All of it moved, in this transaction.
-    Moved(B256),
-    /// So much of it did, in this transaction: of `upto` another amount may move than was asked for.
-    MovedPart(B256, Amount),
+    /// So much of it moved, in this transaction: of `upto` another amount may move than was asked for.
+    Moved(B256, Amount),
     /// It did not.
     NotMoved,
 }
@@ -56,11 +54,10 @@ pub struct Difference {
 // === impl Shown ===
 
 impl Shown {
-    /// In which transaction how much of so much moved.
-    pub(crate) const fn moved(self, all: Amount) -> Option<(B256, Amount)> {
+    /// In which transaction how much moved.
+    pub(crate) const fn moved(self) -> Option<(B256, Amount)> {
         match self {
-            Self::Moved(hash) => Some((hash, all)),
-            Self::MovedPart(hash, amount) => Some((hash, amount)),
+            Self::Moved(hash, amount) => Some((hash, amount)),
             Self::NotMoved => None,
         }
     }

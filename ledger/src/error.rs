@@ -243,7 +243,7 @@ pub enum LedgerError {
     /// Somebody settled with the provider since the sums were read: read them again.
     #[error("the provider was settled with in the meantime")]
     Stale,
-    /// The idempotency key was used with other words.
+    /// The idempotency key was used with other content.
     #[error("the idempotency key was used for something else")]
     Conflict,
     /// Nothing to move, or more than the books can hold.
@@ -255,7 +255,7 @@ pub enum LedgerError {
     /// The store does not commit at the moment. Nothing happened.
     #[error("the ledger cannot commit at the moment")]
     Unavailable,
-    /// The ledger stopped before it was known whether it stands, or tries until it does: the same words again, later, tell.
+    /// The ledger stopped before it was known whether it stands, or tries until it does: the same request again, later, tell.
     #[error("it is not known yet whether this stands")]
     Unknown,
     /// The database cannot be read at the moment: come again.

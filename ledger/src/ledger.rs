@@ -196,7 +196,7 @@ impl Ledger {
         self.work(|reply, permit| Work::OpenProvider { name, reply, _permit: permit }).await
     }
 
-    /// Brings money into a wallet. The same idempotency key with the same words is the first transfer again.
+    /// Brings money into a wallet. The same idempotency key with the same content is the first transfer again.
     ///
     /// # Errors
     /// [`LedgerError::Conflict`] for other content under the same key, [`LedgerError::UnknownWallet`],

@@ -41,7 +41,8 @@ const BEGIN: &str = "begin; execute lock_marker";
 /// process builds on this batch reaches the disk behind it: after a crash both stand, or this one, or none.
 const COMMIT: &str = "commit; select pg_logical_emit_message(true, 'faregate', '')";
 
-/// Ends a batch that has nothing to write and was answered out of what others wrote: once that is on disk.
+/// Ends a batch that has nothing to write and is answered out of what others wrote, once that is on disk. Holds that are refused are told so
+/// before.
 const READ: &str = "rollback; select pg_logical_emit_message(true, 'faregate', '')";
 
 /// Lower than the number of any account.

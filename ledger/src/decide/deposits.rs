@@ -40,7 +40,7 @@ impl Draft<'_> {
             amount,
             wallet: Some((wallet, facts.account)),
             payout: None,
-            // A space: no word of a caller's own is like it.
+            // A space: no key of a caller's own is like it.
             idempotency_key: Some(format!("deposit {}", request.payment)),
             external_reference: format!("{} {transaction}", intent.network),
             at: self.delta.marker.at,

@@ -21,7 +21,7 @@ impl Draft<'_> {
         let given = self.given.closed.get(&payment).ok_or(Refusal::UnknownPayment)?;
         let is_written = self.delta.differences.iter().any(|row| row.difference.payment == payment)
             || self.delta.resolutions.iter().any(|row| row.resolution.payment == payment);
-        let (differs, amount) = match (given.moved, shown.moved(given.amount)) {
+        let (differs, amount) = match (given.moved, shown.moved()) {
             (None, Some((hash, amount))) => (Differs::Arrived(hash), amount),
             (Some(booked), None) => (Differs::Missing(booked), given.stands),
             // Of what is there instead the next look tells.

@@ -75,7 +75,7 @@ impl Draft<'_> {
         self.transfer(row)
     }
 
-    /// The outcome of the same words before; a conflict where they were others.
+    /// The outcome of the same content before; a conflict where it was another.
     fn repeated(&self, row: &TransferRow) -> Result<Option<Outcome>, Refusal> {
         let Some(earlier) = row.idempotency_key.as_deref().and_then(|key| self.earlier_transfer(key)) else {
             return Ok(None);
@@ -105,7 +105,7 @@ impl Draft<'_> {
         self.delta.transfers.push(row);
     }
 
-    /// The transfer that stands under a word, in this batch or before.
+    /// The transfer that stands under a key, in this batch or before.
     pub(super) fn earlier_transfer(&self, key: &str) -> Option<&TransferRow> {
         let mut own = self.delta.transfers.iter();
         let own = own.find(|row| row.idempotency_key.as_deref() == Some(key));

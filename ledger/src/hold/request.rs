@@ -43,7 +43,7 @@ pub struct HoldRequest {
     pub replay: Option<ReplayKey>,
     /// The signed authorization's digest: the receipt's transaction.
     pub digest: Option<B256>,
-    /// The client's word for this request, if it gave one.
+    /// The client's name for this request, if it gave one.
     pub idempotency: Option<IdempotencyKey>,
     /// What was asked.
     pub fingerprint: Fingerprint,

@@ -45,7 +45,7 @@ impl Ledger {
         prior.inspect(|held| self.count(held)).transpose()
     }
 
-    /// Whether the client's word named the call of this payment, which is over. For whoever found the payment by another key, where it is
+    /// Whether the client's name named the call of this payment, which is over. For whoever found the payment by another key, where it is
     /// counted: it came once. What cannot be read has no name.
     pub async fn is_named(
         &self,

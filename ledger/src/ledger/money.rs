@@ -1,6 +1,6 @@
 //! What people and the settlement worker ask of the ledger: refunds, withdrawals, settlements, payouts.
 //!
-//! Each waits for its commit, and each that a person asks for carries that person's word: the same word again is the
+//! Each waits for its commit, and each that a person asks for carries that person's idempotency key: the same key again is the
 //! first outcome again. Next: `decide` for what is right.
 
 use domain::{PaymentId, PayoutDestination};
@@ -27,12 +27,12 @@ impl Ledger {
 
     /// Gives a part of a captured payment back, or all that is left of it, as often as something is left. The fee returns in
     /// proportion, and spending windows get the part back; the tier's count and the identifier only with the last of it.
-    /// The same idempotency key with the same words is the first refund again.
+    /// The same idempotency key with the same content is the first refund again.
     ///
     /// # Errors
     /// [`LedgerError::UnknownPayment`], [`LedgerError::RefundedBefore`] where nothing is left,
     /// [`LedgerError::RefundExceeds`], [`LedgerError::Earnings`] where the reason is not the operator's and the provider was
-    /// settled with, [`LedgerError::Amount`] for nothing, [`LedgerError::Conflict`] for other words under
+    /// settled with, [`LedgerError::Amount`] for nothing, [`LedgerError::Conflict`] for other content under
     /// the same key, [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn refund_part(&self, request: RefundRequest) -> Result<Refunded, LedgerError> {
         let RefundRequest { payment, amount, reason, idempotency_key } = request;
@@ -84,11 +84,11 @@ impl Ledger {
             .await
     }
 
-    /// Notes that a payout of the rail `manual` was paid. The same idempotency key with the same words is the first time
+    /// Notes that a payout of the rail `manual` was paid. The same idempotency key with the same content is the first time
     /// again.
     ///
     /// # Errors
-    /// [`LedgerError::UnknownPayout`], [`LedgerError::PaidBefore`], [`LedgerError::Conflict`] for other words under the
+    /// [`LedgerError::UnknownPayout`], [`LedgerError::PaidBefore`], [`LedgerError::Conflict`] for other content under the
     /// same key, [`LedgerError::Overloaded`], [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn pay_out(&self, payment: PayoutPayment) -> Result<Payout, LedgerError> {
         let (id, who) = (self.shared.new_transfer()?, self.who.clone());

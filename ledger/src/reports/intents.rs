@@ -153,7 +153,7 @@ pub(crate) async fn open_on(session: &mut Session<'_>) -> Result<Vec<(String, i6
 /// The same as [`crate::Ledger::open_on`] for the books of a stopped or running ledger, reading only.
 ///
 /// # Errors
-/// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
+/// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Read`] where there is no ledger that can be read.
 pub async fn open_on_of(database: &Database) -> Result<Vec<(String, i64)>, LedgerError> {
     let mut reader = Reader::open(database).await?;
     let found = open_on(&mut reader.session()).await;
@@ -210,7 +210,7 @@ pub(crate) async fn debtors(
 /// The same as [`crate::Ledger::booked`] for the books of a stopped or running ledger, reading only.
 ///
 /// # Errors
-/// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
+/// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Read`] where there is no ledger that can be read.
 pub async fn booked_of(
     database: &Database,
     after: PaymentId,

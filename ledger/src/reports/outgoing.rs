@@ -67,7 +67,7 @@ pub(crate) async fn paid(
 /// The same as [`crate::Ledger::outgoing_paid`] for the books of a stopped or running ledger, reading only.
 ///
 /// # Errors
-/// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
+/// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Read`] where there is no ledger that can be read.
 pub async fn outgoing_paid_of(
     database: &Database,
     after: (UnixMillis, OutgoingId),

@@ -103,7 +103,7 @@ pub(crate) async fn owed(session: &mut Session<'_>) -> Result<Vec<(Arc<str>, Amo
 /// The same as [`crate::Ledger::owed`] for the books of a stopped or running ledger, reading only.
 ///
 /// # Errors
-/// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
+/// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Read`] where there is no ledger that can be read.
 pub async fn owed_of(database: &Database) -> Result<Vec<(Arc<str>, Amount)>, LedgerError> {
     let mut reader = Reader::open(database).await?;
     let found = owed(&mut reader.session()).await;

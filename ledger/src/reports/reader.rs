@@ -19,7 +19,7 @@ pub(super) enum Reader {
 // === impl Reader ===
 
 impl Reader {
-    /// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
+    /// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Read`] where there is no ledger that can be read.
     pub(super) async fn open(database: &Database) -> Result<Self, LedgerError> {
         match database {
             Database::Sqlite { directory } => {

@@ -49,7 +49,7 @@ pub(crate) async fn paid_by(
 /// The same as [`crate::Ledger::paid_by`] for the books of a stopped or running ledger, reading only.
 ///
 /// # Errors
-/// [`LedgerError::Away`], [`LedgerError::Read`] where there is no ledger that can be read.
+/// [`LedgerError::Away`] where the database does not answer, [`LedgerError::Read`] where there is no ledger that can be read.
 pub async fn paid_by_of(database: &Database, alike: &Alike, payment: PaymentId) -> Result<u64, LedgerError> {
     let mut reader = Reader::open(database).await?;
     let paid = paid_by(&mut reader.session(), alike, payment).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{Secret, Window, WindowLimit};
 
-use super::kit::{Books, agent, amount, clean, named, request, signed, tiers, wallet};
+use super::kit::{Books, agent, amount, clean, funding, named, request, signed, tiers, wallet};
 use super::postgres::until;
 use crate::database::{Coordination, Database};
 use crate::{
@@ -202,28 +202,43 @@ async fn t3_whoever_the_others_think_dead_commits_nothing() {
     clean(&audit_database(&other.settings.database).await.unwrap());
 }
 
-/// Whether the last page of a table is on disk as it stands; where it is not, neither is the commit behind it.
-fn on_disk(url: &str, table: &str) -> bool {
-    let page = format!(
-        "public.get_raw_page('ledger.{table}', (pg_relation_size('ledger.{table}') / 8192 - 1)::int)"
-    );
-    let flushed = format!("select lsn <= pg_current_wal_flush_lsn() from public.page_header({page})");
-    test_postgres::query(url, &flushed) == "t"
+/// Batches whose ends wait for a standby.
+fn waiting(url: &str) -> usize {
+    let ends =
+        "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and datname = current_database()
+        and (query like 'commit; %' or query like 'rollback; %')";
+    test_postgres::query(url, ends).parse().unwrap()
 }
 
 #[tokio::test]
-async fn d3_whatever_is_answered_is_on_disk_though_the_next_batch_did_not_wait_for_it() {
-    let (one, other, url) = two();
-    assert_eq!(test_postgres::query(&url, "create extension pageinspect schema public"), "");
-    one.fund(1, 1_000).await;
-    for _ in 0..10 {
-        for books in [&one, &other] {
-            let held = books.hold(request(10)).await.unwrap();
-            assert!(on_disk(&url, "hold"));
-            held.capture().await.unwrap().delivered();
-            assert!(on_disk(&url, "payment"));
-        }
-    }
+async fn d3_whoever_waits_for_the_disk_has_given_the_marker_on_and_nobody_is_answered_before() {
+    let cluster = test_postgres::Cluster::start();
+    let url = cluster.fresh_database();
+    let (one, other) = (Books::at(settings(&url)), Books::at(settings(&url)));
+    one.fund(1, 100).await;
+    other.pay(request(10)).await.delivered();
+    let standby = |names: &str| {
+        let _ =
+            test_postgres::query(&url, &format!("alter system set synchronous_standby_names = '{names}'"));
+        let _ = test_postgres::query(&url, "select pg_reload_conf()");
+    };
+    // It is away: what goes to disk there comes back when it is not asked any more.
+    standby("elsewhere");
+    until("the server knows", || test_postgres::query(&url, "show synchronous_standby_names") == "elsewhere")
+        .await;
+    let fund = |books: &Books| {
+        let ledger = books.ledger.clone();
+        tokio::spawn(async move { ledger.fund(funding(1, 50, "once")).await })
+    };
+    let first = fund(&one);
+    until("the first batch waits", || waiting(&url) == 1).await;
+    // It has the marker, and finds what the first one wrote: there is nothing to write.
+    let same = fund(&other);
+    until("whoever was told of it waits as well", || waiting(&url) == 2).await;
+    assert!(!first.is_finished() && !same.is_finished());
+    standby("");
+    assert_eq!(first.await.unwrap().unwrap(), same.await.unwrap().unwrap());
+    assert_eq!(one.balance(1).await, 140);
     one.finish().await;
     other.finish().await;
 }
@@ -244,9 +259,9 @@ async fn after_a_crash_nobody_believes_in_an_account_that_was_not_on_disk() {
         delete from ledger.account where provider = 'lost'";
     assert_eq!(test_postgres::query(&url, crash), "");
     test_postgres::terminate_backends(&url);
-    // Its accounts have the numbers of those that are gone.
-    other.ledger.open_provider("next").await.unwrap();
-    other.ledger.open_provider("lost").await.unwrap();
+    // Its accounts have the numbers of those that are gone, which this one opened itself.
+    one.ledger.open_provider("next").await.unwrap();
+    one.ledger.open_provider("lost").await.unwrap();
     assert_eq!(accounts(), "2");
     one.finish().await;
     other.finish().await;

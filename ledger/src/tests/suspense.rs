@@ -29,7 +29,7 @@ pub(super) async fn voided(books: &Books, request: HoldRequest) -> PaymentId {
 }
 
 pub(super) async fn arrives(books: &Books, payment: PaymentId) -> Option<Difference> {
-    books.ledger.differ(payment, Shown::Moved(TRANSACTION)).await.unwrap()
+    books.ledger.differ(payment, Shown::Moved(TRANSACTION, amount(100_000))).await.unwrap()
 }
 
 /// The same nonce 1, signed for longer.
@@ -131,7 +131,7 @@ async fn at_the_moment_of_forgetting(one: &Books, other: &Books) {
     other.clock.set(NOON + 25 * HOUR);
     let mut written = Vec::new();
     for payment in &late {
-        let shown = Shown::Moved(TRANSACTION);
+        let shown = Shown::Moved(TRANSACTION, amount(100_000));
         match tokio::join!(one.ledger.differ(*payment, shown), other.ledger.differ(*payment, shown)) {
             (Ok(first), Ok(second)) => {
                 assert_eq!([first, second].iter().flatten().count(), 1, "once");
@@ -145,7 +145,7 @@ async fn at_the_moment_of_forgetting(one: &Books, other: &Books) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     for payment in &forgotten {
-        let differed = one.ledger.differ(*payment, Shown::Moved(TRANSACTION)).await;
+        let differed = one.ledger.differ(*payment, Shown::Moved(TRANSACTION, amount(100_000))).await;
         assert_eq!(differed.unwrap_err(), LedgerError::UnknownPayment);
     }
     let all = i64::try_from(written.len()).unwrap() * 100_000;
@@ -175,7 +175,7 @@ async fn what_arrives_as_it_is_forgotten_by_another_process_is_written_down_once
 async fn what_moves_in_part_is_in_suspense_for_that_part_and_comes_out_again_for_no_more() {
     let books = books();
     let payment = voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
-    let part = |units: i64| Shown::MovedPart(TRANSACTION, amount(units));
+    let part = |units: i64| Shown::Moved(TRANSACTION, amount(units));
     let differ = async |shown| {
         let differed = books.ledger.differ(payment, shown).await.unwrap();
         let booked = books.ledger.booked(PaymentId::from_bytes([0; 16]), 100).await.unwrap();
@@ -189,7 +189,10 @@ async fn what_moves_in_part_is_in_suspense_for_that_part_and_comes_out_again_for
     assert_eq!(differ(part(40_000)).await, (Some(("missing", 30_000)), None, 0));
     assert_eq!(differ(part(40_000)).await, (Some(("arrived", 40_000)), Some(40_000), 40_000));
     assert_eq!(differ(Shown::NotMoved).await, (Some(("missing", 40_000)), None, 0));
-    assert_eq!(differ(Shown::Moved(TRANSACTION)).await, (Some(("arrived", 100_000)), Some(100_000), 100_000));
+    assert_eq!(
+        differ(Shown::Moved(TRANSACTION, amount(100_000))).await,
+        (Some(("arrived", 100_000)), Some(100_000), 100_000)
+    );
     assert_eq!(
         books.ledger.differ(payment, part(0)).await.unwrap().map(|missing| missing.amount),
         Some(amount(100_000))
@@ -204,7 +207,7 @@ async fn what_was_served_and_written_off_and_came_in_part_is_nobodys_until_a_per
     let request = onchain(1, Payee::Treasury, Settle::Deferred);
     books.hold(request.clone()).await.unwrap().capture().await.unwrap().delivered();
     books.ledger.write_off(request.payment).await.unwrap();
-    let part = Shown::MovedPart(TRANSACTION, amount(30_000));
+    let part = Shown::Moved(TRANSACTION, amount(30_000));
     let differed = books.ledger.differ(request.payment, part).await.unwrap().unwrap();
     assert_eq!((differed.late, differed.amount), (None, amount(30_000)));
     assert_eq!(books.ledger.suspense().await.unwrap(), 30_000);

@@ -256,6 +256,8 @@ impl<S: CommitStore> Run<S> {
         }
         let (outcomes, delta) = self.decide(&works, given);
         if delta.is_empty() {
+            // The list of deliveries was taken for a batch that there is not.
+            self.shared.memory.lock().deliveries.unwritten();
             // What others wrote a moment ago, and answers this, is on disk first.
             if let Err(error) = self.store.end().await {
                 self.unreadable(&error, works.len());
