@@ -241,7 +241,8 @@ impl Proxy {
         match self.ledger.is_prepaid(record.payment).await {
             Ok(true) => {
                 let refusal = Refusal::Refunded(Box::new(record.clone()));
-                self.leniency.gave_back(record.agent, refusal.status(), self.ledger.time());
+                // It was we who lost it.
+                self.leniency.gave_back(record.agent, Refusal::Internal.status(), self.ledger.time());
                 match redelivery.give_back(RefundReason::UpstreamFailed).await {
                     Ok(_) => Reply::refusal(&refusal),
                     Err(_) => {

@@ -40,7 +40,7 @@ pub trait PublicRail: Send + Sync {
     ///
     /// # Errors
     /// The network cannot be read, or was asked too often.
-    async fn validate(&self, sealed: ContractSignature<'_>) -> Result<Validity, RailError>;
+    async fn validate(&self, signature: ContractSignature<'_>) -> Result<Validity, RailError>;
 
     /// Whether that is told without asking a node, or its payer had so much not long ago. Asks nobody.
     fn is_known(&self, signed: &Signed, amount: Amount) -> bool;
@@ -101,8 +101,8 @@ impl PublicRail for Rail {
         Self::changes(self)
     }
 
-    async fn validate(&self, sealed: ContractSignature<'_>) -> Result<Validity, RailError> {
-        Self::validate(self, sealed).await
+    async fn validate(&self, signature: ContractSignature<'_>) -> Result<Validity, RailError> {
+        Self::validate(self, signature).await
     }
 
     fn is_known(&self, signed: &Signed, amount: Amount) -> bool {

@@ -75,8 +75,7 @@ pub(crate) enum Refusal {
     )]
     Reused,
     #[error(
-        "this payment was captured and its answer delivered, and nothing is charged twice: for another answer sign a new payment; \
-         a call with an `Idempotency-Key` has its answer kept"
+        "this payment was captured, its answer went out and is not kept; nothing is charged twice: another answer wants another payment"
     )]
     AlreadyDelivered(Box<ReceiptRecord>),
     #[error("this payment was captured and refunded because its answer broke off; sign a new one")]
@@ -123,6 +122,10 @@ pub(crate) enum Refusal {
         "too many payers of whom nothing is known call from this address; nothing was charged, try again in {retry_after} s"
     )]
     TooManyPayers { retry_after: u32 },
+    #[error(
+        "so many paid calls of this payer were given back today that it buys nothing here before midnight (UTC); nothing was charged"
+    )]
+    TooManyGivenBack { retry_after: u32 },
     #[error("too many requests from this address; try again in a minute")]
     TooManyRequests,
     #[error(
@@ -172,6 +175,7 @@ impl Refusal {
             Self::BodyTooLarge(_) => 413,
             Self::RateLimited { .. }
             | Self::TooManyPayers { .. }
+            | Self::TooManyGivenBack { .. }
             | Self::TooManyRequests
             | Self::TooManyRunning
             | Self::UnsettledPayments { .. } => 429,
@@ -243,6 +247,7 @@ impl Refusal {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::RateLimited { .. } => "rate_limited",
             Self::TooManyPayers { .. } => "too_many_payers",
+            Self::TooManyGivenBack { .. } => "too_many_given_back",
             Self::TooManyRequests => "too_many_requests",
             Self::TooManyRunning => "too_many_running",
             Self::SignIn(_) => "sign_in_required",
@@ -262,7 +267,9 @@ impl Refusal {
             | Self::UnsettledPayments { .. }
             | Self::Suspended => Some(5),
             Self::ClockAhead => Some(30),
-            Self::RateLimited { retry_after, .. } | Self::TooManyPayers { retry_after } => Some(*retry_after),
+            Self::RateLimited { retry_after, .. }
+            | Self::TooManyPayers { retry_after }
+            | Self::TooManyGivenBack { retry_after } => Some(*retry_after),
             Self::TooManyRequests => Some(60),
             _ => None,
         }
@@ -354,7 +361,9 @@ impl Refusal {
             Self::RateLimited { scope, retry_after } => {
                 vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
             }
-            Self::TooManyPayers { retry_after } => vec![("retry_after", Value::from(*retry_after))],
+            Self::TooManyPayers { retry_after } | Self::TooManyGivenBack { retry_after } => {
+                vec![("retry_after", Value::from(*retry_after))]
+            }
             Self::UnsettledPayments { most } => vec![("limit", money(*most))],
             Self::OutcomeUnknown { payment, .. } | Self::SettlementUnknown(payment) => {
                 vec![("payment", Value::from(payment.to_string()))]

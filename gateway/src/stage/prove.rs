@@ -31,8 +31,8 @@ async fn found(unproven: Unproven, public: Option<&Public>, client: Option<IpAdd
     let Unproven { payer, seal, digests, refusal } = unproven;
     let rail = &public.ok_or(Refusal::SettlementUnavailable)?.networks.rail;
     for (network, digest) in digests {
-        let sealed = ContractSignature { network: &network, payer, digest, seal: &seal, client };
-        match rail.validate(sealed).await.map_err(|_| Refusal::SettlementUnavailable)? {
+        let signature = ContractSignature { network: &network, payer, digest, seal: &seal, client };
+        match rail.validate(signature).await.map_err(|_| Refusal::SettlementUnavailable)? {
             Validity::Signed => return Ok(digest),
             Validity::NotSigned => {}
             Validity::NoContract => return Err(of_key(&seal, refusal)),

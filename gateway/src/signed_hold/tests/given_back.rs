@@ -1,4 +1,5 @@
-//! What was paid first and is not served is given back: so often a day, and then its payer pays behind the answer.
+//! What was paid first and is not served is given back: so often a day. Then its payer buys nothing where it would have to be paid first,
+//! and pays behind the answer elsewhere.
 
 use domain::AgentId;
 use ledger::PaymentState;
@@ -36,8 +37,15 @@ async fn pays_behind_the_answer(rig: &Rig, nonce: u8) {
     rig.finish(exchange).await;
 }
 
+/// Nothing is held, and so nothing is forwarded.
+async fn buys_nothing(rig: &Rig, nonce: u8) {
+    let refused = rig.admit(&rig.payment(nonce, 2)).await.err().expect("nothing is held");
+    assert!(matches!(refused, Refusal::TooManyGivenBack { retry_after: 1..=86_400 }), "{refused:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_refused_is_given_back_so_often_a_day_and_pays_behind_the_answer_then() {
+async fn whoever_is_refused_is_given_back_so_often_a_day_and_buys_nothing_there_then_or_pays_behind_the_answer()
+ {
     for (settle, is_trusted) in [(Settle::Before, true), (Settle::Before, false), (Settle::Deferred, false)] {
         let rig = Rig::with_treasury(settle).await;
         if !is_trusted {
@@ -53,7 +61,10 @@ async fn whoever_is_refused_is_given_back_so_often_a_day_and_pays_behind_the_ans
             failed(&rig, nonce + 1, 503).await;
             failed(&rig, nonce + 2, 404).await;
         }
-        pays_behind_the_answer(&rig, nonce + 3).await;
+        match settle {
+            Settle::Before => buys_nothing(&rig, nonce + 3).await,
+            _ => pays_behind_the_answer(&rig, nonce + 3).await,
+        }
     }
 }
 
@@ -65,5 +76,5 @@ async fn an_outage_changes_nothing_for_a_payer_until_it_is_one_that_the_payer_ma
         rig.leniency.gave_back(payer, 502, NOW);
     }
     failed(&rig, 1, 503).await;
-    pays_behind_the_answer(&rig, 2).await;
+    buys_nothing(&rig, 2).await;
 }

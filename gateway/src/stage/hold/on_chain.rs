@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{Address, AgentId, Amount, Payee, Settle};
+use domain::{Address, AgentId, Amount, Payee, Settle, UnixMillis, Window};
 use ledger::{Hold, HoldError, Intent};
 use protocol::verify::VerifiedPayment;
 use settlement::Signed;
@@ -20,6 +20,8 @@ use crate::stage::route::Routed;
 use crate::stage::verify::{Claim, Claimant, OnChain};
 use crate::verifying::Verification;
 use crate::way::{Moves, Way};
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// A payment that could be settled, counted among what its payer has open.
 pub(super) struct Staked {
@@ -78,7 +80,7 @@ impl Holder<'_> {
             pay_to: way.pay_to.into(),
             custody: way.payee.ok_or(Refusal::Internal)?.custody(),
             deposit: None,
-            settle: self.settles(public, routed, way, payment.payer()),
+            settle: self.settles(public, routed, way, payment.payer())?,
             valid_before: payment.replay_key().valid_before(),
             since_block,
             payload: Arc::clone(payload.json()),
@@ -125,23 +127,31 @@ impl Holder<'_> {
         })
     }
 
-    /// When a payer's value is to move. Who is not trusted pays before anything is done for it; and where that cannot be given back, or was
-    /// too often today, everybody pays behind the answer.
-    fn settles(&self, public: &Public, routed: &Routed, way: &Way, payer: Address) -> Settle {
-        let is_trusted = public.networks.rail.is_trusted(payer);
-        match if is_trusted { routed.route.settle } else { Settle::Before } {
-            Settle::Before if !self.may_give_back(way, payer) => Settle::After,
-            settle => settle,
+    /// When a payer's value is to move. Nobody pays first what cannot be given back. A route that is paid before anything is done for it
+    /// stays so: whose calls were given back too often today, at two transactions each, buys nothing there. Who is not trusted pays
+    /// first elsewhere too.
+    fn settles(
+        &self,
+        public: &Public,
+        routed: &Routed,
+        way: &Way,
+        payer: Address,
+    ) -> Result<Settle, Refusal> {
+        let at = self.ledger.time();
+        let may_give_back = self.leniency.may_give_back(AgentId::of_payer(payer), at);
+        match routed.route.settle {
+            Settle::Before if !self.has_way_back(way) => Ok(Settle::After),
+            Settle::Before if may_give_back => Ok(Settle::Before),
+            Settle::Before => Err(Refusal::TooManyGivenBack { retry_after: until_midnight(at) }),
+            settle if public.networks.rail.is_trusted(payer) => Ok(settle),
+            _ if may_give_back && self.has_way_back(way) => Ok(Settle::Before),
+            _ => Ok(Settle::After),
         }
     }
 
-    /// Whether a call that was paid first can be given back, and its payer's were not too often today: each time costs two transactions, and
-    /// its payer nothing.
-    fn may_give_back(&self, way: &Way, payer: Address) -> bool {
-        let (agent, at) = (AgentId::of_payer(payer), self.ledger.time());
-        way.payee == Some(Payee::Treasury)
-            && self.ledger.outlet(&way.currency.asset.network).is_some()
-            && self.leniency.may_give_back(agent, at)
+    /// Whether what was paid can be given back.
+    fn has_way_back(&self, way: &Way) -> bool {
+        way.payee == Some(Payee::Treasury) && self.ledger.outlet(&way.currency.asset.network).is_some()
     }
 
     /// Until when an upstream may take, so that a payment can be settled behind it.
@@ -151,6 +161,12 @@ impl Holder<'_> {
         let left = millis(valid_before).saturating_sub(margin).saturating_sub(self.ledger.time().0);
         after(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
     }
+}
+
+/// Seconds until the day of the caps is over.
+fn until_midnight(at: UnixMillis) -> u32 {
+    let over = Window::Day.start(at).plus(DAY_MS);
+    u32::try_from(over.seconds().saturating_sub(at.seconds())).unwrap_or(u32::MAX).max(1)
 }
 
 /// As it is settled, from a block on that is older than it.

@@ -26,7 +26,7 @@ pub(in crate::signed_hold::tests) struct Told {
     /// Settlements wait at it.
     gate: Mutex<Option<Arc<Gate>>>,
     reading: Mutex<Option<Arc<Gate>>>,
-    word: Mutex<Result<Validity, RailError>>,
+    validity: Mutex<Result<Validity, RailError>>,
     questions: Mutex<u32>,
     changes: watch::Sender<u64>,
 }
@@ -46,7 +46,7 @@ impl Told {
             reads: Mutex::new(0),
             gate: Mutex::new(None),
             reading: Mutex::new(None),
-            word: Mutex::new(Ok(Validity::NoContract)),
+            validity: Mutex::new(Ok(Validity::NoContract)),
             questions: Mutex::new(0),
             changes: watch::Sender::default(),
         }
@@ -79,8 +79,8 @@ impl Told {
     }
 
     /// What payers' contracts say.
-    pub(in crate::signed_hold::tests) fn says(&self, word: Result<Validity, RailError>) {
-        *self.word.lock() = word;
+    pub(in crate::signed_hold::tests) fn says(&self, validity: Result<Validity, RailError>) {
+        *self.validity.lock() = validity;
     }
 
     /// How often one was asked.
@@ -136,7 +136,7 @@ impl PublicRail for Told {
 
     async fn validate(&self, _sealed: ContractSignature<'_>) -> Result<Validity, RailError> {
         *self.questions.lock() += 1;
-        self.word.lock().clone()
+        self.validity.lock().clone()
     }
 
     fn is_known(&self, _signed: &Signed, _amount: Amount) -> bool {
