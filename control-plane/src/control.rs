@@ -58,7 +58,7 @@ pub struct ControlState {
     pub streams: Streams,
     /// Who takes deposits; none where no public network has a treasury.
     pub deposits: Option<Deposits>,
-    /// Public networks that are no EVM ones; none where there are none.
+    /// Non-EVM networks; none where there are none.
     pub foreign: Option<Foreign>,
     /// The nodes of public networks, by their names (CAIP-2).
     pub chains: Chains,

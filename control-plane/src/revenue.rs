@@ -96,7 +96,7 @@ pub(crate) fn router() -> OpenApiRouter<ControlState> {
     OpenApiRouter::default().routes(routes!(revenue)).routes(routes!(consumers))
 }
 
-/// What a provider earned, gross and net, in all, by day or by route.
+/// What a provider earned, gross and net, in all, by day or by route. One answer has 20,000 rows at most, all its pages together.
 #[utoipa::path(get, path = "/v1/providers/{name}/revenue", operation_id = "provider.revenue", tag = "providers",
     params(("name" = String, Path), RevenueQuery), responses((status = 200, body = Page<RevenueView>)),
     security(("management" = ["providers:read"])))]
@@ -121,14 +121,19 @@ async fn revenue(
             return Err(Problem::Parameter("by must be total, day, route or day_and_route".to_owned()));
         }
     };
-    let found = state.ledger.revenue(&name, (from, to.plus(-1)), by, ROWS_MAX + 1).await?;
-    if found.len() > ROWS_MAX {
-        return Err(Problem::Parameter(format!("that is more than {ROWS_MAX} rows: ask for fewer days")));
-    }
+    let found = all(state.ledger.revenue(&name, (from, to.plus(-1)), by, ROWS_MAX + 1).await?, ROWS_MAX)?;
     let found = if matches!(query.by.as_deref(), None | Some("total")) { vec![sum(&found)] } else { found };
     let asset = state.ledger.asset();
     let rows = found.iter().map(|row| RevenueView::new(row, asset)).collect();
     lister.answer_rows(query.limit, query.after.as_deref(), rows).await
+}
+
+/// All rows, where there are no more than so many: a part would not add up.
+fn all(found: Vec<Revenue>, most: usize) -> Result<Vec<Revenue>, Problem> {
+    if found.len() > most {
+        return Err(Problem::Parameter(format!("that is more than {most} rows: ask for fewer days")));
+    }
+    Ok(found)
 }
 
 /// The agents that spent the most with a provider in a calendar month.
@@ -227,4 +232,16 @@ impl ConsumerView {
 
 impl Row for ConsumerView {
     const COLUMNS: &'static [&'static str] = &["agent", "calls", "spent.display"];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_is_refused_and_not_cut() {
+        let rows = vec![sum(&[]); 3];
+        assert_eq!(all(rows.clone(), 3).unwrap().len(), 3);
+        assert!(matches!(all(rows, 2), Err(Problem::Parameter(words)) if words.contains("more than 2 rows")));
+    }
 }

@@ -30,6 +30,8 @@ pub struct Funded {
     pub amount: Amount,
     /// When.
     pub at: UnixMillis,
+    /// Whether somebody asked for it who may fund the wallet: by an x402 payment anybody may.
+    pub is_asked: bool,
 }
 
 // === impl Registry ===

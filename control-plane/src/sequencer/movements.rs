@@ -275,7 +275,7 @@ impl Movement {
     pub(super) const fn funded(&self) -> Option<Funded> {
         match self.what {
             What::Transferred { wallet, amount, incoming: true, .. } => {
-                Some(Funded { wallet, amount, at: self.at })
+                Some(Funded { wallet, amount, at: self.at, is_asked: self.who.is_some() })
             }
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! What chains show otherwise: what is in suspense, and what a person decides of it.
 
-use domain::{Address, AgentId, Custody, ReplayKey, Settle, WalletId};
+use domain::{Address, AgentId, Amount, Custody, ReplayKey, Settle, WalletId};
 use ledger::{Intent, Shown, Step};
 use registry::journal::Filter;
 
@@ -41,7 +41,11 @@ impl House {
         let payment = request.payment;
         let Held::Hold(hold) = self.ledger.hold(request).await.unwrap() else { panic!("no hold") };
         hold.void().await.unwrap();
-        self.ledger.differ(payment, Shown::Moved(B256::repeat_byte(8))).await.unwrap().unwrap();
+        self.ledger
+            .differ(payment, Shown::Moved(B256::repeat_byte(8), Amount::from_atomic(100_000).unwrap()))
+            .await
+            .unwrap()
+            .unwrap();
         payment
     }
 

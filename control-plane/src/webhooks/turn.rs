@@ -1,7 +1,7 @@
 //! [`Turn`]: a receiver's deliveries, one after the other and some at once, as long as there are any.
 //!
-//! Events are read behind the position, sent, and outcomes many at a time. The position never passes an event that has
-//! neither arrived nor a row: a crash between sending and settling sends again, under the same id (case W3). One that takes
+//! Events are read behind the position, sent, and their outcomes written many at a time. The position never passes an event that has
+//! neither arrived nor a row: a crash between sending and writing sends again, under the same id (case W3). One that takes
 //! long gets a row meanwhile, so that it holds up nobody.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -21,15 +21,15 @@ use super::pace::Pace;
 use super::send::{Address, End, Sending};
 use super::worker::Handle;
 
-/// How long nobody else sends for the receiver, in milliseconds. It is lengthened with every settling.
+/// How long nobody else sends for the receiver, in milliseconds. It is lengthened each time outcomes are written.
 pub(super) const TURN_MS: i64 = 60_000;
 
 /// Events and rows that are read at once: what one receiver may cost in memory.
 const READ_MAX: u32 = 128;
 
-/// Ends that are outcomes at the latest together, and after how long.
-const SETTLE_MAX: usize = 128;
-const SETTLE_AFTER: Duration = Duration::from_millis(100);
+/// Outcomes that are written together at most, and after how long at the latest.
+const RECORD_MAX: usize = 128;
+const RECORD_AFTER: Duration = Duration::from_millis(100);
 
 /// How long an attempt may hold up the position; it then gets a row, due after the turn would be over.
 const HOLD_UP: Duration = Duration::from_secs(1);
@@ -86,9 +86,9 @@ pub(super) struct Turn<'a> {
     queue: VecDeque<Item>,
     attempts: JoinSet<(Delivery, End)>,
     flying: HashMap<u64, Flying>,
-    /// Rows that are taken: due until they are outcomes.
+    /// Rows that are taken: due until their outcomes are written.
     taken: HashSet<u64>,
-    /// Ended, not outcomes.
+    /// Ended, and not written yet.
     ended: Vec<(Delivery, End)>,
     /// How far the log was read.
     read_to: u64,
@@ -96,7 +96,7 @@ pub(super) struct Turn<'a> {
     is_read: bool,
     /// Rows to be tried again, as far as is known here.
     pending: u32,
-    settled_at: Instant,
+    recorded_at: Instant,
 }
 
 // === impl Turn ===
@@ -124,7 +124,7 @@ impl<'a> Turn<'a> {
             read_to,
             is_read: false,
             pending,
-            settled_at: Instant::now(),
+            recorded_at: Instant::now(),
         }
     }
 
@@ -138,7 +138,7 @@ impl<'a> Turn<'a> {
                 self.tell();
                 self.launch(now);
             }
-            if self.must_settle() {
+            if self.must_record() {
                 match self.record().await? {
                     Standing::Kept(webhook) => self.go_on(*webhook),
                     Standing::Disabled(_) => return Ok(Ended::Disabled),
@@ -157,7 +157,7 @@ impl<'a> Turn<'a> {
             }
             tokio::select! {
                 Some(ended) = self.attempts.join_next() => self.end(ended),
-                () = tokio::time::sleep(SETTLE_AFTER) => (),
+                () = tokio::time::sleep(RECORD_AFTER) => (),
                 () = self.handle.wake.notified() => self.is_read = false,
             }
         }
@@ -231,14 +231,14 @@ impl<'a> Turn<'a> {
         self.ended.push((delivery, end));
     }
 
-    fn must_settle(&self) -> bool {
-        let waited = self.settled_at.elapsed();
+    fn must_record(&self) -> bool {
+        let waited = self.recorded_at.elapsed();
         let idle = self.attempts.is_empty();
         // Else each look would begin where the last one did, and go through more each time.
         let lags =
             idle && self.queue.is_empty() && self.read_to.saturating_sub(self.webhook.position) >= LAG_MAX;
-        self.ended.len() >= SETTLE_MAX
-            || (!self.ended.is_empty() && (idle || waited >= SETTLE_AFTER))
+        self.ended.len() >= RECORD_MAX
+            || (!self.ended.is_empty() && (idle || waited >= RECORD_AFTER))
             || (!idle && waited >= RENEW_AFTER)
             || lags
     }
@@ -272,7 +272,7 @@ impl<'a> Turn<'a> {
         self.sending.registry.record_deliveries(self.webhook.id, &self.sending.sender, &outcomes).await
     }
 
-    /// After a settling: with the receiver as it is now.
+    /// After outcomes were written: with the receiver as it is now.
     fn go_on(&mut self, webhook: Webhook) {
         for (delivery, _) in self.ended.drain(..) {
             let was_row = self.taken.remove(&delivery.position);
@@ -286,7 +286,7 @@ impl<'a> Turn<'a> {
             self.address = Arc::new(Address::new(&webhook, self.sending));
         }
         self.webhook = webhook;
-        self.settled_at = Instant::now();
+        self.recorded_at = Instant::now();
     }
 }
 

@@ -68,27 +68,31 @@ async fn a_share_is_one_of_the_last_funding_unless_that_is_little() {
     registry.create_alert(&OPERATOR, wallet, Threshold::Percent(20)).await.unwrap();
     assert_eq!(look(&registry, wallet, "$0", 1).await, 0, "a share of nothing yet");
     const DAYS: i64 = 40 * 24 * 60 * 60 * 1_000;
-    let fund = async |from: u64, amount: &str, at: i64| {
+    let fund = async |from: u64, amount: &str, (at, is_asked): (i64, bool)| {
         let (from, to) = (Reached { batch: from, seq: 0 }, Reached { batch: from + 1, seq: 0 });
-        let funded = Funded { wallet, amount: dollars(amount), at: UnixMillis(at) };
+        let funded = Funded { wallet, amount: dollars(amount), at: UnixMillis(at), is_asked };
         registry.advance((from, to), &[], &[funded]).await.unwrap()
     };
-    assert!(fund(0, "$1000", 1).await && !fund(0, "$1", 1).await);
+    assert!(fund(0, "$1000", (1, true)).await && !fund(0, "$1", (1, true)).await);
     assert_eq!(look(&registry, wallet, "$200", 2).await, 0);
     assert_eq!(look(&registry, wallet, "$199.99", 3).await, 1);
     // A smaller one counts at once: it runs dry sooner.
-    assert!(fund(1, "$100", 2).await);
+    assert!(fund(1, "$100", (2, false)).await);
     assert_eq!(look(&registry, wallet, "$100", 4).await, 1);
     assert_eq!(look(&registry, wallet, "$20", 5).await, 1);
     assert_eq!(look(&registry, wallet, "$19.99", 6).await, 2);
     // What anybody may pay in counts never, however long ago the other one was.
-    assert!(fund(2, "$9.99", DAYS).await);
+    assert!(fund(2, "$9.99", (DAYS, false)).await);
     assert_eq!(look(&registry, wallet, "$20", 7).await, 2);
     assert_eq!(look(&registry, wallet, "$19.99", 8).await, 3);
-    assert!(fund(3, "$500", DAYS).await);
+    assert!(fund(3, "$500", (DAYS, false)).await);
     assert_eq!(look(&registry, wallet, "$100", 9).await, 3);
     assert_eq!(look(&registry, wallet, "$99.99", 10).await, 4);
     assert_eq!(told(&registry).await[3].data["threshold"], "$100.00");
+    // Whoever may fund it is believed, however little it is.
+    assert!(fund(4, "$10", (DAYS, true)).await);
+    assert_eq!(look(&registry, wallet, "$2", 11).await, 4);
+    assert_eq!(look(&registry, wallet, "$1.99", 12).await, 5);
 }
 
 #[tokio::test]

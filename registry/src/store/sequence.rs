@@ -42,15 +42,19 @@ pub(crate) async fn advance(
     Ok(moved == 1)
 }
 
-/// Keeps the last funding, but for one below a tenth of the one that counts: anybody may pay a little into a wallet, and a share
-/// of that warns of nothing.
+/// Keeps the last funding. Of those that nobody asked for who may fund the wallet, what is below a tenth of the one that counts does not:
+/// anybody may pay a little into a wallet, and a share of that warns of nothing.
 pub(crate) async fn put_funding(session: &mut Session<'_>, funded: &Funded) -> Result<(), StoreError> {
     const SQL: &str = "insert into wallet_funding (wallet, amount, at) values ($1, $2, $3)
          on conflict (wallet) do update set amount = excluded.amount, at = excluded.at
-         where excluded.amount >= wallet_funding.amount / 10";
+         where $4 or excluded.amount >= wallet_funding.amount / 10";
     execute!(
         session,
-        sqlx::query(SQL).bind(&funded.wallet.as_bytes()[..]).bind(funded.amount.atomic()).bind(funded.at.0)
+        sqlx::query(SQL)
+            .bind(&funded.wallet.as_bytes()[..])
+            .bind(funded.amount.atomic())
+            .bind(funded.at.0)
+            .bind(funded.is_asked)
     )?;
     Ok(())
 }

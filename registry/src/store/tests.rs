@@ -29,8 +29,8 @@ async fn read_everything(
     webhooks::list(session, &Tenant::default(), None, 9).await?;
     webhooks::enabled(session).await?;
     webhooks::take_turn(session, webhook.id, &[1; 16], (NOW, NOW)).await?.expect("the turn");
-    let settled = crate::webhook::queue::DeliveryOutcomes::default();
-    webhooks::settle(session, webhook.id, &[1; 16], &settled, NOW).await?;
+    let outcomes = crate::webhook::queue::DeliveryOutcomes::default();
+    webhooks::record(session, webhook.id, &[1; 16], &outcomes, NOW).await?;
     deliveries::untold(session, webhook, (0, 99), 9).await?;
     deliveries::due(session, webhook.id, NOW, 9).await?;
     deliveries::event(session, domain::EventId::from_bytes([7; 16])).await?;

@@ -164,11 +164,11 @@ pub(crate) async fn end_turn(
 }
 
 /// Moves the position on, where sender, position and types are still what they were.
-pub(crate) async fn settle(
+pub(crate) async fn record(
     session: &mut Session<'_>,
     id: WebhookId,
     sender: &Sender,
-    settled: &DeliveryOutcomes<'_>,
+    outcomes: &DeliveryOutcomes<'_>,
     at: UnixMillis,
 ) -> Result<Option<Webhook>, StoreError> {
     const SQL: &str = concat!("update webhook set position = $4, sender_until = $5,
@@ -177,13 +177,13 @@ pub(crate) async fn settle(
     let row: Option<Row> = on_either!(session, c => sqlx::query_as(SQL)
         .bind(&id.as_bytes()[..])
         .bind(&sender[..])
-        .bind(signed(settled.from))
-        .bind(signed(settled.to))
-        .bind(at.plus(settled.turn_ms).0)
-        .bind(settled.delivered)
-        .bind(settled.failed)
+        .bind(signed(outcomes.from))
+        .bind(signed(outcomes.to))
+        .bind(at.plus(outcomes.turn_ms).0)
+        .bind(outcomes.delivered)
+        .bind(outcomes.failed)
         .bind(at.0)
-        .bind(types(settled.types))
+        .bind(types(outcomes.types))
         .fetch_optional(c))?;
     row.map(Row::read).transpose()
 }

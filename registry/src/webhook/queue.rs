@@ -1,7 +1,7 @@
 //! What the sender asks of the registry: whose turn it is, what comes next, and one transaction for what became of it.
 //!
 //! A process sends for a receiver only while the receiver's row names it ([`Registry::take_turn`]). What it did counts only
-//! where nobody moved the position, changed its types or took the turn meanwhile ([`Registry::settle`]): else it begins again from the rows.
+//! where nobody moved the position, changed its types or took the turn meanwhile ([`Registry::record_deliveries`]): else it begins again from the rows.
 
 use domain::{UnixMillis, WebhookId};
 
@@ -201,7 +201,7 @@ impl Registry {
         let at = self.now();
         let mut writing = self.write().await?;
         let session = &mut writing.session();
-        let Some(webhook) = store::settle(session, id, sender, outcomes, at).await? else {
+        let Some(webhook) = store::record(session, id, sender, outcomes, at).await? else {
             return Ok(Standing::Lost);
         };
         deliveries::put(session, id, outcomes.deliveries).await?;

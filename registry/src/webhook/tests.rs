@@ -63,7 +63,7 @@ impl House {
     }
 
     /// Has a receiver's next event end in a state.
-    async fn settle_next(&self, webhook: &Webhook, state: DeliveryState) -> (u64, Standing) {
+    async fn record_next(&self, webhook: &Webhook, state: DeliveryState) -> (u64, Standing) {
         let now = self.registry.take_turn(webhook.id, &ME, TURN_MS).await.unwrap().unwrap();
         let stretch = self.registry.stretch(&now, now.position, 1).await.unwrap();
         let event = &stretch.events[0];
@@ -93,7 +93,7 @@ impl House {
 
 impl House {
     async fn keeps(&self, webhook: &Webhook, state: DeliveryState) -> bool {
-        matches!(self.settle_next(webhook, state).await.1, Standing::Kept(_))
+        matches!(self.record_next(webhook, state).await.1, Standing::Kept(_))
     }
 }
 
@@ -232,7 +232,7 @@ async fn what_failed_is_due_at_its_time_and_is_not_told_twice() {
     let webhook = house.webhook(Some(&["agent.frozen"]), Tenant::default()).await;
     let first = house.event("agent.frozen", Tenant::default()).await;
     let second = house.event("agent.frozen", Tenant::default()).await;
-    house.settle_next(&webhook, DeliveryState::Pending).await;
+    house.record_next(&webhook, DeliveryState::Pending).await;
     assert_eq!(house.due(&webhook).await, [first]);
     assert_eq!(house.untold(&webhook).await, [second]);
     let (next, count) = house.registry.pending(webhook.id, 10).await.unwrap();
@@ -254,7 +254,7 @@ async fn w8_days_of_nothing_but_failure_end_it_with_an_event_and_it_goes_on_wher
     // One success in between, and the days begin again.
     assert!(house.keeps(&webhook, DeliveryState::Dead).await);
     house.clock.advance(FAILING_MS_MAX);
-    let (_, standing) = house.settle_next(&webhook, DeliveryState::Dead).await;
+    let (_, standing) = house.record_next(&webhook, DeliveryState::Dead).await;
     assert_eq!(standing, Standing::Disabled(Disabled::Failing));
 
     assert!(house.registry.take_turn(webhook.id, &ME, TURN_MS).await.unwrap().is_none());
@@ -297,7 +297,7 @@ async fn one_all_dead_or_everything_after_a_position_is_sent_again() {
     let mut positions = Vec::new();
     for state in [DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Dead] {
         house.event("agent.frozen", lab.clone()).await;
-        positions.push(house.settle_next(&webhook, state).await.0);
+        positions.push(house.record_next(&webhook, state).await.0);
     }
     let foreign = house.event("agent.frozen", Tenant::owner(Some("other"))).await;
     let events = house.registry.events_after(0, 100, &Filter::default()).await.unwrap();
@@ -325,7 +325,7 @@ async fn what_is_over_is_forgotten_after_its_time_and_its_number() {
     let webhook = house.webhook(Some(&["agent.frozen"]), Tenant::default()).await;
     for state in [DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Pending] {
         house.event("agent.frozen", Tenant::default()).await;
-        house.settle_next(&webhook, state).await;
+        house.record_next(&webhook, state).await;
     }
     let states = async || {
         house.registry.trim_deliveries(webhook.id).await.unwrap();
@@ -370,7 +370,7 @@ async fn a_webhook_that_is_taken_away_takes_its_deliveries_along() {
     let house = House::new().await;
     let webhook = house.webhook(None, Tenant::default()).await;
     house.event("agent.frozen", Tenant::default()).await;
-    house.settle_next(&webhook, DeliveryState::Pending).await;
+    house.record_next(&webhook, DeliveryState::Pending).await;
     house.registry.remove_webhook(&OPERATOR, webhook.id).await.unwrap();
     assert!(house.registry.webhook(webhook.id).await.unwrap().is_none());
     assert!(house.registry.deliveries(webhook.id, None, None, 10).await.unwrap().is_empty());

@@ -97,6 +97,21 @@ async fn no_connection_compiles_what_it_executes() {
 }
 
 #[tokio::test]
+async fn what_a_database_is_set_to_does_not_weaken_a_commit() {
+    let url = test_postgres::fresh_database();
+    let set = "do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$";
+    assert_eq!(test_postgres::query(&url, set), "");
+    let pool = Pool::open(&Database::Postgres { url: Secret::new(url) }).await.unwrap();
+    for mut transaction in [pool.begin().await.unwrap(), pool.begin_apart().await.unwrap()] {
+        let Transaction::Postgres(connection) = &mut transaction else { panic!("no PostgreSQL") };
+        let waits: String =
+            sqlx::query_scalar("show synchronous_commit").fetch_one(&mut **connection).await.unwrap();
+        assert_eq!(waits, "on");
+    }
+    pool.close().await;
+}
+
+#[tokio::test]
 async fn a_writer_that_freezes_does_not_keep_its_successor_from_writing() {
     let database = Database::Postgres { url: Secret::new(test_postgres::fresh_database()) };
     let frozen = Pool::open(&database).await.unwrap();
