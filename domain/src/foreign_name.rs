@@ -6,19 +6,19 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// Longest name, in bytes: a transaction of Solana has 88, a coin of Sui about as many.
-pub const WORD_BYTES_MAX: usize = 96;
+pub const FOREIGN_NAME_BYTES_MAX: usize = 96;
 
-/// 1 to [`WORD_BYTES_MAX`] visible ASCII characters, compared as they are written. Small enough to be copied.
+/// 1 to [`FOREIGN_NAME_BYTES_MAX`] visible ASCII characters, compared as they are written. Small enough to be copied.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ForeignName {
     length: u8,
-    bytes: [u8; WORD_BYTES_MAX],
+    bytes: [u8; FOREIGN_NAME_BYTES_MAX],
 }
 
 /// A text that is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("must be 1 to {WORD_BYTES_MAX} visible ASCII characters")]
-pub struct WordError;
+#[error("must be 1 to {FOREIGN_NAME_BYTES_MAX} visible ASCII characters")]
+pub struct ForeignNameError;
 
 // === impl ForeignName ===
 
@@ -39,14 +39,14 @@ impl ForeignName {
 }
 
 impl FromStr for ForeignName {
-    type Err = WordError;
+    type Err = ForeignNameError;
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
+    fn from_str(text: &str) -> Result<Self, ForeignNameError> {
         let is_visible = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let mut bytes = [0; WORD_BYTES_MAX];
-        let place = bytes.get_mut(..text.len()).filter(|_| is_visible).ok_or(WordError)?;
+        let mut bytes = [0; FOREIGN_NAME_BYTES_MAX];
+        let place = bytes.get_mut(..text.len()).filter(|_| is_visible).ok_or(ForeignNameError)?;
         place.copy_from_slice(text.as_bytes());
-        Ok(Self { length: u8::try_from(text.len()).map_err(|_| WordError)?, bytes })
+        Ok(Self { length: u8::try_from(text.len()).map_err(|_| ForeignNameError)?, bytes })
     }
 }
 
@@ -67,14 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_read_as_it_was_written_and_nothing_else_is_one() {
-        let longest = "x".repeat(WORD_BYTES_MAX);
+    fn a_name_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let longest = "x".repeat(FOREIGN_NAME_BYTES_MAX);
         for text in ["a", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", &longest] {
-            let word: ForeignName = text.parse().unwrap();
-            assert_eq!((word.as_str(), word.to_string().as_str()), (text, text));
+            let name: ForeignName = text.parse().unwrap();
+            assert_eq!((name.as_str(), name.to_string().as_str()), (text, text));
         }
         for text in ["", "a b", "a\n", "\u{e9}", &format!("{longest}x")] {
-            assert_eq!(text.parse::<ForeignName>(), Err(WordError), "{text}");
+            assert_eq!(text.parse::<ForeignName>(), Err(ForeignNameError), "{text}");
         }
         assert_ne!("a".parse::<ForeignName>(), "A".parse::<ForeignName>());
     }

@@ -154,6 +154,7 @@ impl AgentId {
     #[must_use]
     pub fn of_payer(payer: impl Into<Party>) -> Self {
         let payer = payer.into();
+        // Another text here would be another name than the books have.
         let context = match payer {
             Party::Evm(_) => "faregate: a payer on public networks",
             Party::Named(_) => "faregate: a payer on public networks that are no EVM ones",

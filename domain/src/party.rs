@@ -53,7 +53,7 @@ impl Party {
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Evm(address) => address.as_slice(),
-            Self::Named(word) => word.as_str().as_bytes(),
+            Self::Named(name) => name.as_str().as_bytes(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Party {
         if is_evm(network) {
             Address::try_from(bytes).ok().map(Self::Evm)
         } else {
-            word(bytes).map(Self::Named)
+            name(bytes).map(Self::Named)
         }
     }
 }
@@ -72,7 +72,7 @@ impl fmt::Display for Party {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Evm(address) => out.pad(&address.to_checksum(None)),
-            Self::Named(word) => word.fmt(out),
+            Self::Named(name) => name.fmt(out),
         }
     }
 }
@@ -104,8 +104,8 @@ impl TransactionId {
     /// As somebody calls it on a non-EVM network. A hash in hex is one, whatever the case of its digits: in small letters.
     /// Where letters differ by their case, as in base58, another case is another transaction.
     #[must_use]
-    pub fn named(word: ForeignName) -> Self {
-        Self::Named(if is_hex(word.as_str()) { word.to_ascii_lowercase() } else { word })
+    pub fn named(name: ForeignName) -> Self {
+        Self::Named(if is_hex(name.as_str()) { name.to_ascii_lowercase() } else { name })
     }
 
     /// The bytes a database keeps.
@@ -113,7 +113,7 @@ impl TransactionId {
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Evm(hash) => hash.as_slice(),
-            Self::Named(word) => word.as_str().as_bytes(),
+            Self::Named(name) => name.as_str().as_bytes(),
         }
     }
 
@@ -122,8 +122,8 @@ impl TransactionId {
     pub fn spellings(&self) -> Vec<Vec<u8>> {
         let small = self.as_bytes().to_vec();
         match self {
-            Self::Named(word) if is_hex(word.as_str()) => {
-                let capitals = word.as_str().to_ascii_uppercase();
+            Self::Named(name) if is_hex(name.as_str()) => {
+                let capitals = name.as_str().to_ascii_uppercase();
                 let prefixed = capitals.replacen("0X", "0x", 1);
                 vec![small, capitals.into_bytes(), prefixed.into_bytes()]
             }
@@ -134,7 +134,7 @@ impl TransactionId {
     /// From the bytes a database keeps beside this network; none where they are no transaction of it.
     #[must_use]
     pub fn read(network: &str, bytes: &[u8]) -> Option<Self> {
-        if is_evm(network) { B256::try_from(bytes).ok().map(Self::Evm) } else { word(bytes).map(Self::named) }
+        if is_evm(network) { B256::try_from(bytes).ok().map(Self::Evm) } else { name(bytes).map(Self::named) }
     }
 }
 
@@ -142,7 +142,7 @@ impl fmt::Display for TransactionId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Evm(hash) => fmt::Display::fmt(hash, out),
-            Self::Named(word) => word.fmt(out),
+            Self::Named(name) => name.fmt(out),
         }
     }
 }
@@ -166,7 +166,7 @@ fn is_hex(name: &str) -> bool {
     digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
-fn word(bytes: &[u8]) -> Option<ForeignName> {
+fn name(bytes: &[u8]) -> Option<ForeignName> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 

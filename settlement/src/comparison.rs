@@ -189,7 +189,7 @@ pub async fn write_down(ledger: &Ledger, differences: &[Difference]) -> Result<(
         let shown = match way {
             Way::NotMoved(_) => ledger::Shown::NotMoved,
             Way::Elsewhere(shown) | Way::Collected(shown) | Way::Unbooked(shown) | Way::Returned(shown) => {
-                ledger::Shown::MovedPart(*shown, *amount)
+                ledger::Shown::Moved(*shown, *amount)
             }
         };
         if let Some(written) = ledger.differ(*payment, shown).await? {

@@ -242,9 +242,9 @@ impl Inner {
     ) -> Result<Judged<'a>, Box<Told>> {
         for (way, digest) in &judged.unproven {
             let (payer, seal) = (payload.transfer().from(), payload.seal());
-            let sealed =
+            let signature =
                 ContractSignature { network: &way.asset.network, payer, digest: *digest, seal, client };
-            match self.rail.validate(sealed).await.map_err(|_| Told::RailUnavailable)? {
+            match self.rail.validate(signature).await.map_err(|_| Told::RailUnavailable)? {
                 Validity::Signed => return again(*digest),
                 Validity::NoContract => {
                     let malformed = |none: Malformed| Box::new(Told::Malformed(none.to_string()));

@@ -229,13 +229,13 @@ impl Rail {
         purses.knows(&owner, amount, clock.now())
     }
 
-    /// Whether a payment's payer is a contract that has signed it, as read at most 10 s ago. Who may be asked how often, see [`words`].
+    /// Whether a payment's payer is a contract that has signed it, as read at most 10 s ago. Who may be asked how often, see [`contract_signatures`].
     ///
     /// # Errors
     /// [`RailError::NoNetwork`], [`RailError::Nodes`], [`RailError::NodesLeftAlone`], [`RailError::AskedTooOften`].
-    pub async fn validate(&self, sealed: ContractSignature<'_>) -> Result<Validity, RailError> {
+    pub async fn validate(&self, signature: ContractSignature<'_>) -> Result<Validity, RailError> {
         let Inner { clock, observer, .. } = &*self.inner;
-        self.line(sealed.network)?.validate(&sealed, (&**clock, &**observer)).await
+        self.line(signature.network)?.validate(&signature, (&**clock, &**observer)).await
     }
 
     /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler does; whoever gives up

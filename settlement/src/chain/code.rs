@@ -25,8 +25,8 @@ impl Chain {
     /// See [`RpcError`].
     pub(crate) async fn with_code(&self, accounts: &[Address]) -> Result<HashSet<Address>, RpcError> {
         match self.sizes(accounts).await {
-            // Not every network runs what is stored nowhere.
-            Err(RpcError::Refused { .. }) => self.one_by_one(accounts).await,
+            // Not every network runs what is stored nowhere: some refuse it, and some may answer nothing.
+            Err(RpcError::Refused { .. } | RpcError::Malformed(_)) => self.one_by_one(accounts).await,
             sizes => sizes,
         }
     }

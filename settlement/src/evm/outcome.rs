@@ -16,7 +16,8 @@ use crate::rail::Settling;
 /// What is no answer of Multicall3.
 const NO_MULTICALL: RpcError = RpcError::Malformed("aggregate3");
 
-/// How often a member goes into a transaction, where it may have been another's call or transaction that kept it from moving.
+/// How often a member goes into a transaction, where it may have been another's call or transaction that kept it from moving, or its payer's
+/// money was elsewhere for a moment.
 const TRIES: u32 = 3;
 
 const TIME_OVER: &str = "its time was over before it was moved";

@@ -205,7 +205,7 @@ fn is_payer(told: Option<&str>, payer: Option<Party>) -> Result<(), Unknown> {
     let (Some(told), Some(payer)) = (told.filter(|text| !text.is_empty()), payer) else { return Ok(()) };
     let is_ours = match payer {
         Party::Evm(address) => Address::from_str(told) == Ok(address),
-        Party::Named(word) => word.as_str() == told,
+        Party::Named(name) => name.as_str() == told,
     };
     if is_ours { Ok(()) } else { Err(Unknown::Other("payer")) }
 }

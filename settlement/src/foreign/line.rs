@@ -344,7 +344,7 @@ fn turned(breaker: &Mutex<Breaker>, answered: bool, clock: &dyn Clock) -> bool {
 fn heard(settled: Result<Settled, Unknown>) -> Heard {
     match settled {
         Ok(Settled::Moved { transaction }) => match transaction.parse() {
-            Ok(word) => Heard::Moved(TransactionId::named(word)),
+            Ok(name) => Heard::Moved(TransactionId::named(name)),
             Err(_) => Heard::Unknown("its transaction has no name".to_owned()),
         },
         Ok(Settled::Refused(reason)) => Heard::Unknown(reason),

@@ -87,7 +87,7 @@ impl Unread {
     /// Who pays, once that is known.
     pub(super) const fn payer(&self) -> Option<ForeignName> {
         match self.payer {
-            Some(Party::Named(word)) => Some(word),
+            Some(Party::Named(name)) => Some(name),
             Some(Party::Evm(_)) | None => None,
         }
     }

@@ -131,11 +131,11 @@ impl ContractSignatures {
     /// What is remembered, or else is asked now, where it may be.
     pub(super) async fn get(
         &self,
-        sealed: &ContractSignature<'_>,
+        signature: &ContractSignature<'_>,
         clock: &dyn Clock,
         ask: impl Future<Output = Answer>,
     ) -> Answer {
-        let entry = self.answers.entry(sealed.name());
+        let entry = self.answers.entry(signature.name());
         let mut remembered = entry.lock().await;
         if let Some((at, answer)) = &*remembered {
             let age_max = if answer.is_ok() { FRESH_MS } else { SHORT_MS };
@@ -145,23 +145,23 @@ impl ContractSignatures {
             }
         }
         let (wrong, of_client) =
-            (self.wrong_of_one.entry(sealed.payer), self.wrong_of_client.entry(sealed.client));
-        let is_known = self.is_known(&sealed.payer, clock.now());
+            (self.wrong_of_one.entry(signature.payer), self.wrong_of_client.entry(signature.client));
+        let is_known = self.is_known(&signature.payer, clock.now());
         let are_few = is_known
             || (self.wrong_of_all.lock().are_few(WRONG_OF_ALL, clock.now())
                 && of_client.lock().are_few(self.wrong_of_client_max, clock.now()));
         if !are_few || !wrong.lock().are_few(WRONG_OF_ONE, clock.now()) {
             return Err(RailError::AskedTooOften);
         }
-        if !self.asked_of_one.entry(sealed.payer).lock().takes(ASKED_OF_ONE, clock.now()) {
+        if !self.asked_of_one.entry(signature.payer).lock().takes(ASKED_OF_ONE, clock.now()) {
             return Err(RailError::AskedTooOften);
         }
-        let Some(_place) = self.place(sealed.client).await else { return Err(RailError::AskedTooOften) };
+        let Some(_place) = self.place(signature.client).await else { return Err(RailError::AskedTooOften) };
         let answer = ask.await;
         let now = clock.now();
         *remembered = Some((now, answer.clone()));
         match &answer {
-            Ok(Validity::Signed) => *self.known.entry(sealed.payer).lock() = now,
+            Ok(Validity::Signed) => *self.known.entry(signature.payer).lock() = now,
             Ok(Validity::Undeployed(_) | Validity::NotSigned | Validity::NoContract) => {
                 wrong.lock().add(WRONG_OF_ONE, now);
                 if !is_known {

@@ -48,7 +48,7 @@ pub struct Line {
     nodes: Mutex<Breaker>,
     last_block: AtomicU64,
     settlers: Mutex<Settlers>,
-    words: ContractSignatures,
+    contract_signatures: ContractSignatures,
 }
 
 // === impl Line ===
@@ -70,14 +70,14 @@ impl Line {
             Settler::Evm(settler) => [settler.address()].into(),
             Settler::Facilitators(_) => Settlers::default(),
         });
-        let words = ContractSignatures::new(NonZeroU32::MIN);
-        Self { network, chain, settler, looks, heads, nodes, last_block, settlers, words }
+        let contract_signatures = ContractSignatures::new(NonZeroU32::MIN);
+        Self { network, chain, settler, looks, heads, nodes, last_block, settlers, contract_signatures }
     }
 
     /// So many clients may stand behind an address that asks about signatures.
     #[must_use]
     pub fn behind_each_address(self, clients: NonZeroU32) -> Self {
-        Self { words: ContractSignatures::new(clients), ..self }
+        Self { contract_signatures: ContractSignatures::new(clients), ..self }
     }
 
     pub(super) const fn chain(&self) -> &Arc<Chain> {
@@ -157,14 +157,14 @@ impl Line {
     /// Whether a payer is a contract that has signed.
     pub(super) async fn validate(
         &self,
-        sealed: &ContractSignature<'_>,
+        signature: &ContractSignature<'_>,
         watched: Watched<'_>,
     ) -> Result<Validity, RailError> {
         let ask = async {
             if !self.nodes.lock().admits(watched.0.now()) {
                 return Err(RailError::NodesLeftAlone);
             }
-            let standing = self.chain.standing(sealed.payer, sealed.digest, sealed.seal).await;
+            let standing = self.chain.standing(signature.payer, signature.digest, signature.seal).await;
             Ok(match self.note(standing, watched)? {
                 Standing::Signed => Validity::Signed,
                 Standing::Unmade(making) if self.makes(making.factory) => Validity::Signed,
@@ -173,7 +173,7 @@ impl Line {
                 Standing::Nobody => Validity::NoContract,
             })
         };
-        self.words.get(sealed, watched.0, ask).await
+        self.contract_signatures.get(signature, watched.0, ask).await
     }
 
     /// Whether contracts of a factory are made here when they pay first. What facilitators do, they say when they verify.

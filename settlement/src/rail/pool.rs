@@ -158,8 +158,8 @@ impl Pool {
         let payer = question.signed.payer;
         let known = payer.and_then(|payer| self.payers.find(&payer));
         // What was served already is tried until it is over.
-        let may_wait = queue == Queue::Waiting;
-        if may_wait && known.as_ref().is_some_and(|known| !known.lock().admits(clock.now())) {
+        let may_be_put_off = queue == Queue::Waiting;
+        if may_be_put_off && known.as_ref().is_some_and(|known| !known.lock().admits(clock.now())) {
             return Heard::Nobody("its payer is left alone after failures".to_owned());
         }
         let (mut is_odd, mut said) = (false, "every facilitator is left alone after failures".to_owned());

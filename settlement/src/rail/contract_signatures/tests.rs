@@ -8,7 +8,7 @@ use super::*;
 use crate::chain::RpcError;
 
 struct World {
-    words: ContractSignatures,
+    signatures: ContractSignatures,
     now: Arc<AtomicI64>,
     asked: AtomicU32,
 }
@@ -29,8 +29,8 @@ impl World {
     /// So many clients have one address.
     fn behind_each_address(clients: u32) -> Self {
         let now = Arc::new(AtomicI64::new(1_795_348_800_000));
-        let words = ContractSignatures::new(NonZeroU32::new(clients).unwrap());
-        Self { words, now, asked: AtomicU32::new(0) }
+        let signatures = ContractSignatures::new(NonZeroU32::new(clients).unwrap());
+        Self { signatures, now, asked: AtomicU32::new(0) }
     }
 
     /// A payment of this payer, signed in this way, from an address of its own; a contract would answer so.
@@ -48,7 +48,7 @@ impl World {
     ) -> Answer {
         let seal = Seal::parse(&format!("0x{seal:016x}")).unwrap();
         let payer = Address::left_padding_from(&payer.to_be_bytes());
-        let sealed = ContractSignature {
+        let signature = ContractSignature {
             network: "eip155:1",
             payer,
             digest: B256::ZERO,
@@ -60,7 +60,7 @@ impl World {
             tokio::task::yield_now().await;
             answer.await
         };
-        self.words.get(&sealed, &Hands(Arc::clone(&self.now)), read).await
+        self.signatures.get(&signature, &Hands(Arc::clone(&self.now)), read).await
     }
 
     fn asked(&self) -> u32 {

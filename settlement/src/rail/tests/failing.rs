@@ -57,6 +57,10 @@ async fn d5_what_is_answered_to_one_payer_and_is_none_of_x402_keeps_that_payer_o
     assert_eq!(world.rail.ready(NETWORK, payer()), Err(RailError::Settler));
     assert!(world.rail.ready(NETWORK, other(7)).is_ok());
     assert!(world.seen.facilitators.lock().is_empty());
+    // What was served already is tried on.
+    let served = PaymentId::generate(world.clock.now(), [6; 10]);
+    assert!(matches!(world.rail.collect(served, &signed(6), price()).await, Settling::Unavailable(_)));
+    assert_eq!(world.asked(0, "verify"), 4);
     // Once more after the pause.
     world.later(1_000);
     assert!(world.rail.ready(NETWORK, payer()).is_ok());
