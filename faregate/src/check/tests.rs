@@ -105,6 +105,20 @@ fn a_network_of_solana_whose_offers_outlive_what_is_signed_is_told() {
 }
 
 #[test]
+fn whoever_stands_in_front_and_has_everybody_s_address_is_told_of() {
+    let told = |more: &str| {
+        let text = format!("public_url = \"https://pay.example.com\"\n{more}");
+        fronted(&Config::parse(Path::new("f.toml"), &text, &Environment::default()).unwrap().config)
+    };
+    assert!(told("").is_some_and(|words| words.contains("clients_per_address = 8")));
+    assert_eq!(told("[limits]\nclients_per_address = 8"), None);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let name = file.path().display();
+    let tls = format!("tls = {{ certificate = \"{name}\", key = \"{name}\" }}");
+    assert_eq!(told(&format!("[[listen.data]]\naddress = \"127.0.0.1:0\"\n{tls}")), None);
+}
+
+#[test]
 fn a_network_of_solana_without_nodes_is_told() {
     let told = |id: &str, line: &str| unshown(&with_foreign(id, line)).collect::<Vec<_>>();
     let blind = told("solana:devnet", "");

@@ -38,7 +38,7 @@ const REPORTED_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What came.
 pub(super) struct Outcome {
     status: Option<StatusCode>,
-    settled: Charged,
+    charged: Charged,
     payment: Option<Payment>,
     body: Body,
 }
@@ -73,8 +73,8 @@ enum Body {
 impl Outcome {
     /// An answer that asked for no payment.
     pub(super) fn free(response: Response) -> Self {
-        let (status, settled) = (Some(response.status()), Charged::Free);
-        Self { status, settled, payment: None, body: Body::Coming(response) }
+        let (status, charged) = (Some(response.status()), Charged::Free);
+        Self { status, charged, payment: None, body: Body::Coming(response) }
     }
 
     /// The answer to a call with a key. What says nothing of a payment and is no failure was free.
@@ -84,29 +84,29 @@ impl Outcome {
     }
 
     /// A 402 that was not taken up.
-    pub(super) const fn declined(status: StatusCode, settled: Charged) -> Self {
-        Self { status: Some(status), settled, payment: None, body: Body::None }
+    pub(super) const fn declined(status: StatusCode, charged: Charged) -> Self {
+        Self { status: Some(status), charged, payment: None, body: Body::None }
     }
 
     /// The answer to a payment.
     pub(super) async fn paid(response: Response, payment: Option<Payment>) -> Self {
         let status = response.status();
-        if let Some(settled) = proven(response.headers()) {
+        if let Some(charged) = proven(response.headers()) {
             let body = Body::Coming(response);
-            return Self { status: Some(status), settled, payment, body };
+            return Self { status: Some(status), charged, payment, body };
         }
         let refusal = response.headers().get(PAYMENT_REQUIRED).cloned();
         let body = response.bytes().await.unwrap_or_default().to_vec();
         let refused = refusal.and_then(|value| PaymentRequired::parse(value.as_bytes()).ok().flatten());
-        let settled = judge(status, refused.and_then(|challenge| challenge.error), &body);
-        Self { status: Some(status), settled, payment, body: Body::Read(body) }
+        let charged = judge(status, refused.and_then(|challenge| challenge.error), &body);
+        Self { status: Some(status), charged, payment, body: Body::Read(body) }
     }
 
     /// No answer came to a payment that was sent.
     pub(super) fn lost(error: &reqwest::Error, payment: Option<Payment>) -> Self {
         let message = format!("the connection failed after the payment was sent ({error})");
-        let settled = Charged::Unknown { code: "no_answer".to_owned(), message, payment: None };
-        Self { status: None, settled, payment, body: Body::None }
+        let charged = Charged::Unknown { code: "no_answer".to_owned(), message, payment: None };
+        Self { status: None, charged, payment, body: Body::None }
     }
 
     /// Says all of it.
@@ -123,7 +123,7 @@ impl Outcome {
                 print_json(&report);
             }
         }
-        Ok((succeeded && !matches!(self.settled, Charged::No { .. } | Charged::Unknown { .. })).into())
+        Ok((succeeded && !matches!(self.charged, Charged::No { .. } | Charged::Unknown { .. })).into())
     }
 
     fn lines(&self) -> Vec<String> {
@@ -131,7 +131,7 @@ impl Outcome {
         if let Some(status) = self.status.filter(|status| !status.is_success()) {
             lines.push(format!("HTTP {status}"));
         }
-        match &self.settled {
+        match &self.charged {
             Charged::Free => {}
             Charged::Yes(receipt) => {
                 let amount =
@@ -179,9 +179,9 @@ impl Outcome {
             put("price", json!(purchase::price(&offer.amount)));
             put("digest", json!(digest.to_string()));
         }
-        put("transaction", json!(self.settled.receipt().and_then(moved_by)));
+        put("transaction", json!(self.charged.receipt().and_then(moved_by)));
         put("charged", json!(self.charged()));
-        match &self.settled {
+        match &self.charged {
             Charged::Free => drop(put("paid", json!(false))),
             Charged::Yes(receipt) => {
                 put("paid", json!(true));
@@ -221,7 +221,7 @@ impl Outcome {
 
     /// In dollars; none where nobody said.
     fn charged(&self) -> Option<String> {
-        match &self.settled {
+        match &self.charged {
             Charged::Free | Charged::No { .. } | Charged::Voided | Charged::Refunded { .. } => {
                 Some(Amount::ZERO.to_string())
             }

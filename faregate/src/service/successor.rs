@@ -5,6 +5,7 @@
 //! ledger is closed, and the binary that now lies at our path is executed; clients wait in the sockets' queues meanwhile.
 
 use std::env;
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -84,8 +85,7 @@ impl Successor {
             passed.push(FdMapping { parent_fd: socket.try_clone()?.into(), child_fd });
         }
         let mut command = Command::new(&self.binary);
-        // What was meant for one start is not meant for the next.
-        command.args(env::args_os().skip(1).filter(|argument| argument != LET_PROVIDERS_GO));
+        command.args(inherited(env::args_os().skip(1)));
         command.env("LISTEN_FDS", passed.len().to_string());
         command.env("LISTEN_PID", std::process::id().to_string());
         command.fd_mappings(passed)?;
@@ -93,6 +93,22 @@ impl Successor {
     }
 }
 
+/// The arguments of the next start: what was meant for one is not meant for the next.
+fn inherited(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    arguments.filter(|argument| argument != LET_PROVIDERS_GO)
+}
+
 fn cannot_execute(binary: &Path) -> String {
     format!("cannot execute {}", binary.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lets_providers_go_at_one_start_lets_none_go_at_the_next() {
+        let started = ["run", "--let-providers-go", "-c", "faregate.toml"].map(OsString::from);
+        assert_eq!(inherited(started.into_iter()).collect::<Vec<_>>(), ["run", "-c", "faregate.toml"]);
+    }
 }
