@@ -14,11 +14,12 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::Trial;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
 use crate::call::query::Query;
-use crate::catalog_body::{OutcomeView, ProviderBody, ProviderPatch, Trial};
+use crate::catalog_body::{OutcomeView, ProviderBody, ProviderPatch};
 use crate::control::ControlState;
 use crate::problem::Problem;
 

@@ -15,11 +15,12 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::Trial;
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
 use crate::call::query::Query;
-use crate::catalog_body::{OutcomeView, RouteBody, RoutePatch, Trial};
+use crate::catalog_body::{OutcomeView, RouteBody, RoutePatch};
 use crate::control::ControlState;
 use crate::problem::Problem;
 use crate::providers::editor;

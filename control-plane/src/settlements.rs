@@ -15,11 +15,11 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::Trial;
 use crate::call::csv::Row;
 use crate::call::listing::{Found, Lister, Page, Range};
 use crate::call::path::Path;
 use crate::call::query::Query;
-use crate::catalog_body::Trial;
 use crate::control::ControlState;
 use crate::money::Money;
 use crate::problem::Problem;
