@@ -15,22 +15,22 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::currency::Currencies;
-use crate::customers::Customers;
-use crate::drain::Drain;
-use crate::header_clock::HeaderLimit;
-use crate::health;
+use crate::connection::customers::Customers;
+use crate::connection::header_clock::HeaderLimit;
+use crate::connection::listener::{Acceptance, Listener, OpenListener};
+use crate::connection::worker::{Threads, Worker};
 use crate::last_uses;
 use crate::limits::{BESIDE_FIELDS_BYTES_MAX, Settings};
-use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
+use crate::offer::currency::Currencies;
 use crate::proxy::Proxy;
 use crate::rail::{Public, PublicNetworks};
 use crate::rate::{self, Strangers};
 use crate::shutdown::Shutdown;
+use crate::shutdown::drain::Drain;
 use crate::snapshot::{self, Snapshot};
 use crate::traffic::{Bookkeeper, Traffic};
-use crate::worker::{Threads, Worker};
+use crate::upstream::health;
 
 /// What the binary brings.
 pub struct Parts {

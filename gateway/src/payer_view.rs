@@ -1,4 +1,10 @@
 //! [`PayerView`]: what a payer may see of its own, under the reserved prefix. Free, never forwarded, limited by address.
+//!
+//! Who has no key signs in ([`sign_in`]), how often anybody asks is counted in [`views`], and [`deposit_view`] takes what is paid into a wallet.
+
+pub(crate) mod deposit_view;
+pub(crate) mod sign_in;
+mod views;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -11,14 +17,14 @@ use ledger::{Ledger, PaymentRecord, WindowSpent};
 use registry::{Access, Directory};
 use serde_json::{Value, json};
 
-use crate::credential::Credential;
-use crate::deposit_view::{self, DepositView};
+use crate::answer::refusal::{Missing, Refusal, money};
+use crate::answer::reply::Reply;
 use crate::limits::PAYER_VIEWS_PER_MINUTE_MAX;
-use crate::refusal::{Missing, Refusal, money};
-use crate::reply::Reply;
-use crate::sign_in::SignIn;
+use crate::payer_view::deposit_view::DepositView;
+use crate::payer_view::sign_in::SignIn;
+use crate::payer_view::views::Views;
+use crate::payment::credential::Credential;
 use crate::stage::admit::Admitted;
-use crate::views::Views;
 
 /// Never routed to an upstream, whatever the catalog says.
 const PREFIX: &str = "/.well-known/faregate/";

@@ -16,11 +16,11 @@ use protocol::{X402_VERSION_1, network};
 use registry::agent_key::AgentKey;
 use registry::config::Limits;
 
-use crate::credential::Credential;
-use crate::foreign_way::ForeignWay;
+use crate::answer::refusal::{Refusal, Unpaid};
+use crate::offer::foreign_way::ForeignWay;
+use crate::offer::way::Way;
 use crate::offer::{OfferedQuote, RouteOffer};
-use crate::refusal::{Refusal, Unpaid};
-use crate::way::Way;
+use crate::payment::credential::Credential;
 
 /// Who says they pay, and for which of the route's quotes.
 pub(crate) struct Claim {

@@ -11,7 +11,7 @@ use ledger::{Funding, Held, Hold, HoldRequest, Ledger, Settings, Silent};
 use tempfile::TempDir;
 
 use super::*;
-use crate::currency::Currencies;
+use crate::offer::currency::Currencies;
 use crate::samples::{self, PRICE};
 use crate::snapshot::Snapshot;
 use crate::stage::admit::Admitted;

@@ -8,9 +8,9 @@ use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::currency::Currencies;
+use crate::offer::currency::Currencies;
+use crate::offer::way::Moves;
 use crate::samples;
-use crate::way::Moves;
 
 const NOW: UnixMillis = UnixMillis(1_795_349_701_000);
 
