@@ -60,7 +60,7 @@ pub use health::Health;
 pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
 pub use intent::{Booked, BookedIntent, Close, Debtor, Due, DuePlace, Intent, OnChain, OpenIntent};
 pub use ledger::{Ledger, Settings, Trial};
-pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
+pub use observer::{BatchReport, Collision, CommitFailure, Observer, Unobserved};
 pub use outgoing::{Outgoing, OutgoingState, Outlet, Step, Stepped};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 pub use reports::changes::{CapturedRange, Changes, Head, RefundChange};

@@ -18,6 +18,7 @@ pub mod duty;
 pub mod evm;
 pub mod facilitator;
 pub mod foreign;
+mod observer;
 pub mod outgoing;
 pub mod rail;
 pub mod reconciler;
@@ -25,18 +26,17 @@ pub mod returns;
 mod signed;
 mod terms;
 mod ticks;
-mod watcher;
 mod worker;
 
 pub use books::Books;
 pub use deposits::Deposits;
 pub use due::{Due, due};
 pub use foreign::{Foreign, Unread};
+pub use observer::SettlementObserver;
 pub use rail::{Rail, RailError, Settling};
 pub use reconciler::Reconciler;
 pub use signed::{Signed, SignedError};
 pub use terms::{TermsError, TermsSource};
-pub use watcher::{Unwatched, Watcher};
 pub use worker::{Round, SettlementError, Worker};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::{B256, Clock, Secret, UnixMillis};
-use ledger::{Ledger, Silent, Writer};
+use ledger::{Ledger, Unobserved, Writer};
 use protocol::challenge::PaymentRequired;
 use protocol::offer::Offer;
 use protocol::sign;
@@ -50,7 +50,7 @@ impl Rig {
             _ => Database::Sqlite { directory: files.path().to_owned() },
         };
         let settings = ledger::Settings::new(ledger::Database::Sqlite { directory: files.path().to_owned() });
-        let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Silent)).unwrap();
+        let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Unobserved)).unwrap();
         let other = Registry::open(&database, Arc::new(Still)).await.unwrap();
         sell(&other, 1).await;
         let own = Registry::open(&database, Arc::new(Still)).await.unwrap();

@@ -7,7 +7,7 @@ use domain::{
     AgentId, Amount, CanonicalPath, Capture, Catalog, Clock, Fingerprint, PaymentId, RouteId, UnixMillis,
     WalletId,
 };
-use ledger::{Funding, Held, Hold, HoldRequest, Ledger, Settings, Silent};
+use ledger::{Funding, Held, Hold, HoldRequest, Ledger, Settings, Unobserved};
 use tempfile::TempDir;
 
 use super::*;
@@ -41,7 +41,7 @@ impl Books {
     async fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings::new(ledger::Database::Sqlite { directory: directory.path().to_owned() });
-        let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Silent)).unwrap();
+        let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Unobserved)).unwrap();
         let (ledger, writer) = tokio::task::spawn_blocking(open).await.unwrap();
         ledger.create_wallet(wallet()).await.unwrap();
         let funding = Funding {

@@ -11,7 +11,7 @@ use domain::{
     RouteId, Settle, TransferMethod, UnixMillis,
 };
 use http::{HeaderMap, HeaderValue};
-use ledger::{Ledger, Outlet, Silent, Writer};
+use ledger::{Ledger, Outlet, Unobserved, Writer};
 use pingora::http::ResponseHeader;
 use protocol::challenge::PaymentRequired;
 use protocol::header;
@@ -96,7 +96,7 @@ impl Rig {
             settings.outlets.insert(Arc::clone(&network.id), Outlet::default());
             network.treasury = Some(Address::repeat_byte(8));
         }
-        let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Silent)).unwrap();
+        let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Unobserved)).unwrap();
         let (ledger, writer) = tokio::task::spawn_blocking(open).await.unwrap();
         let registry = Registry::open(&Database::Sqlite { directory }, Arc::new(Standing)).await.unwrap();
         let mut sold = samples::route();

@@ -1,4 +1,4 @@
-//! [`Watcher`]: what the worker tells whoever counts.
+//! [`SettlementObserver`]: what the worker tells whoever counts.
 
 use domain::{SettlementRules, UnixMillis};
 use ledger::{Position, Settlement};
@@ -6,7 +6,7 @@ use ledger::{Position, Settlement};
 use crate::worker::SettlementError;
 
 /// Hears of every round, for metrics. Must return quickly.
-pub trait Watcher: Send + Sync + 'static {
+pub trait SettlementObserver: Send + Sync + 'static {
     /// A provider was looked at, at this ledger time: by these rules it is settled with or waits.
     fn looked(&self, position: &Position, rules: &SettlementRules, at: UnixMillis);
     /// Everybody was looked at.
@@ -15,15 +15,4 @@ pub trait Watcher: Send + Sync + 'static {
     fn settled(&self, settlement: &Settlement);
     /// A provider could not be settled with, or nobody could, where none is named. It is tried again in the next round.
     fn failed(&self, provider: Option<&str>, error: &SettlementError);
-}
-
-/// Counts nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
-
-impl Watcher for Unwatched {
-    fn looked(&self, _: &Position, _: &SettlementRules, _: UnixMillis) {}
-    fn finished(&self) {}
-    fn settled(&self, _: &Settlement) {}
-    fn failed(&self, _: Option<&str>, _: &SettlementError) {}
 }
