@@ -75,11 +75,9 @@ pub enum StartError {
 
 impl Gateway {
     /// Takes the parts.
-    ///
-    /// # Errors
-    /// None today: what can fail is the listeners', in [`Gateway::run`].
-    pub fn new(parts: Parts) -> Result<Self, StartError> {
-        Ok(Self { parts })
+    #[must_use]
+    pub const fn new(parts: Parts) -> Self {
+        Self { parts }
     }
 
     /// Serves until `shutdown` says so. Blocks the calling thread, which must belong to no runtime.
@@ -130,7 +128,7 @@ impl Gateway {
         let read_timeout = settings.limits.client_read_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(settings, threads.count()));
-        let proxy = Proxy::new(parts, (public, nobodies), snapshot, shutdown.clone());
+        let proxy = Proxy::new(parts, public, nobodies, snapshot, shutdown.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(idle_timeout);

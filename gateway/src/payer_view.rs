@@ -75,7 +75,8 @@ impl PayerView {
     pub(crate) async fn answer(
         &self,
         request: &Admitted,
-        (url, may_sign_in): (&str, bool),
+        url: &str,
+        may_sign_in: bool,
         headers: &HeaderMap,
         client: Option<IpAddr>,
     ) -> Result<Reply, Refusal> {
@@ -85,7 +86,7 @@ impl PayerView {
         }
         let asked = request.path.as_str().strip_prefix(PREFIX).ok_or(Refusal::NotFound)?;
         if let (Some(wallet), Some(deposits)) = (deposit_view::wallet(asked), &self.deposits) {
-            return deposits.answer(request, wallet?, url, (headers, client)).await;
+            return deposits.answer(request, wallet?, url, headers, client).await;
         }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             return Err(Refusal::Method { method: None, allowed: vec!["GET".to_owned(), "HEAD".to_owned()] });
@@ -93,11 +94,11 @@ impl PayerView {
         let payment = asked.strip_prefix("payments/").map(str::parse::<PaymentId>);
         match (asked, payment) {
             ("me", _) => {
-                let asker = self.asker((request, may_sign_in), headers, at).await?;
+                let asker = self.asker(request, may_sign_in, headers, at).await?;
                 self.me(&*asker.access.ok_or(Refusal::Missing(Missing::Agent))?).await
             }
             (_, Some(Ok(id))) => {
-                let asker = self.asker((request, may_sign_in), headers, at).await?;
+                let asker = self.asker(request, may_sign_in, headers, at).await?;
                 self.payment(&asker, id).await
             }
             (_, Some(Err(_))) => Err(Refusal::Missing(Missing::Payment)),
@@ -107,7 +108,8 @@ impl PayerView {
 
     async fn asker(
         &self,
-        (request, may_sign_in): (&Admitted, bool),
+        request: &Admitted,
+        may_sign_in: bool,
         headers: &HeaderMap,
         at: UnixMillis,
     ) -> Result<Asker, Refusal> {

@@ -69,7 +69,8 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(
         parts: Parts,
-        (public, nobodies): (Option<Arc<Public>>, Arc<Strangers>),
+        public: Option<Arc<Public>>,
+        nobodies: Arc<Strangers>,
         snapshot: Arc<ArcSwap<Snapshot>>,
         shutdown: Shutdown,
     ) -> Self {
@@ -240,7 +241,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else {
             return Err(Self::fail(context, Refusal::Internal));
         };
-        let captured = capture(exchange, response, (&self.metrics, &self.leniency), &mut context.times).await;
+        let captured = capture(exchange, response, &self.metrics, &self.leniency, &mut context.times).await;
         let waits = exchange.waiting.is_some();
         context.wait_for_the_rest();
         match captured {

@@ -120,14 +120,14 @@ impl OpenListener {
                 () = &mut end => break,
             };
             match accepted {
-                Ok((socket, client)) => acceptance.admit((socket, client), self.speaks.clone()),
+                Ok((socket, client)) => acceptance.admit(socket, client, self.speaks.clone()),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
         // Who stands in the system's queue was told that somebody is there; closing the socket would reset them.
         for _ in 0..QUEUE_MAX {
             match listener.accept().now_or_never() {
-                Some(Ok((socket, client))) => acceptance.admit((socket, client), self.speaks.clone()),
+                Some(Ok((socket, client))) => acceptance.admit(socket, client, self.speaks.clone()),
                 Some(Err(_)) | None => break,
             }
         }
@@ -139,7 +139,7 @@ impl OpenListener {
 
 impl Acceptance {
     /// Serves a connection where there is room for it, and for one more of its client's; otherwise closes it.
-    fn admit(&self, (socket, client): (TcpStream, SocketAddr), speaks: Speaks) {
+    fn admit(&self, socket: TcpStream, client: SocketAddr, speaks: Speaks) {
         let Some(connected) = self.customers.connect(client.ip()) else {
             return self.metrics.connection_refused();
         };

@@ -41,7 +41,8 @@ impl DepositView {
         request: &Admitted,
         wallet: WalletId,
         url: &str,
-        (headers, client): (&HeaderMap, Option<IpAddr>),
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
     ) -> Result<Reply, Refusal> {
         if request.method != "POST" {
             return Err(Refusal::Method { method: None, allowed: vec!["POST".to_owned()] });

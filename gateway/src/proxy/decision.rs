@@ -65,7 +65,7 @@ impl Proxy {
                 may_name(&request.authority, self.settings.public_url.as_deref(), catalog.catalog());
             drop(catalog);
             let headers = &session.req_header().headers;
-            let reply = self.view.answer(&request, (&url, may_sign_in), headers, client).await?;
+            let reply = self.view.answer(&request, &url, may_sign_in, headers, client).await?;
             return Ok(Decision::Answer(reply, Outcome::Answered));
         }
         let snapshot = self.snapshot.load_full();
@@ -144,7 +144,7 @@ impl Proxy {
         let headers = &session.req_header().headers;
         let judged = |found| {
             let credential = Credential::find(headers)?;
-            verify(credential, &routed.route, offer, (at, found), &self.settings.limits)
+            verify(credential, &routed.route, offer, at, found, &self.settings.limits)
         };
         let claim = match record::timed(&mut context.times.verify, || judged(None)) {
             Ok(claim) => prove(claim, self.public.as_deref(), client, |found| judged(Some(found))).await,
@@ -157,7 +157,7 @@ impl Proxy {
 
         let started = Instant::now();
         let holder = self.holder(session);
-        let held = self.hold(&holder, session, &claim, (routed, &request), context).await;
+        let held = self.hold(&holder, session, &claim, routed, &request, context).await;
         context.times.hold = Some(started.elapsed());
         let (admission, holding) = match held {
             Ok(held) => held,
@@ -175,7 +175,7 @@ impl Proxy {
                 let receipt = prepay(*signed, &self.metrics).await.inspect_err(|refusal| {
                     let Refusal::PaymentRequired(unpaid) = refusal else { return };
                     let payer = Some(&holding.payer);
-                    context.challenge = self.asking_again(session, (routed, &request), unpaid, payer);
+                    context.challenge = self.asking_again(session, routed, &request, unpaid, payer);
                 })?;
                 let exchange = Exchange::prepaid(routed.clone(), request, receipt, holding.payer);
                 Ok(self.forward(exchange, holding.identifier.is_some(), &claim.price))
@@ -217,7 +217,8 @@ impl Proxy {
         holder: &Holder<'_>,
         session: &mut Session,
         claim: &Claim,
-        (routed, request): (&Routed, &Admitted),
+        routed: &Routed,
+        request: &Admitted,
         context: &mut RequestContext,
     ) -> Result<(Admission, Holding), Refusal> {
         let identifier = holder.named(claim, &session.req_header().headers).await?;

@@ -76,7 +76,8 @@ impl Proxy {
     pub(crate) fn asking_again(
         &self,
         session: &Session,
-        (routed, request): (&Routed, &Admitted),
+        routed: &Routed,
+        request: &Admitted,
         unpaid: &Unpaid,
         payer: Option<&Payer>,
     ) -> Option<Asking> {
@@ -97,7 +98,7 @@ impl Proxy {
     ) -> Box<Error> {
         if let (Refusal::PaymentRequired(unpaid), Some(exchange)) = (&refusal, &context.exchange) {
             let Exchange { routed, request, payer, .. } = exchange;
-            context.challenge = self.asking_again(session, (routed, request), unpaid, payer.as_ref());
+            context.challenge = self.asking_again(session, routed, request, unpaid, payer.as_ref());
         }
         let is_undone =
             context.exchange.as_ref().is_some_and(|exchange| matches!(exchange.money, Money::Done));

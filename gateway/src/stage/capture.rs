@@ -36,7 +36,8 @@ const FOR_SHARED_CACHES: [&str; 5] =
 pub(crate) async fn capture(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
-    (metrics, leniency): (&Metrics, &Leniency),
+    metrics: &Metrics,
+    leniency: &Leniency,
     times: &mut Times,
 ) -> Result<Outcome, Refusal> {
     let known = read_meter(exchange, response, metrics);
@@ -60,7 +61,7 @@ pub(crate) async fn capture(
     exchange.header_came();
     if !exchange.routed.route.charge_on.charges(status) {
         exchange.lift_time_limit();
-        return undelivered(exchange, response, (metrics, leniency)).await;
+        return undelivered(exchange, response, metrics, leniency).await;
     }
     if exchange.is_overdue() {
         return Err(Refusal::UpstreamTimeout);
@@ -152,7 +153,8 @@ async fn unused(
 async fn undelivered(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
-    (metrics, leniency): (&Metrics, &Leniency),
+    metrics: &Metrics,
+    leniency: &Leniency,
 ) -> Result<Outcome, Refusal> {
     match std::mem::replace(&mut exchange.money, Money::Done) {
         Money::Free => {

@@ -204,7 +204,7 @@ impl Holder<'_> {
         if let (Means::Foreign(None), None, Claimant::Foreign(claimed)) =
             (&holding.means, &holding.refusal, &claim.claimant)
             && let Some(admission) =
-                self.find_payer((claim, claimed), holding, fingerprint, is_repeatable).await?
+                self.find_payer(claim, claimed, holding, fingerprint, is_repeatable).await?
         {
             return self.guarded(admission, holding, fingerprint).await;
         }

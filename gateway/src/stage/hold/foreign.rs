@@ -40,7 +40,8 @@ impl Holder<'_> {
     /// What became of a payment before; none where it is new: then it is known who pays, and that it would be settled.
     pub(super) async fn find_payer(
         &self,
-        (claim, claimed): (&Claim, &ForeignClaim),
+        claim: &Claim,
+        claimed: &ForeignClaim,
         holding: &mut Holding,
         fingerprint: Fingerprint,
         is_repeatable: bool,

@@ -147,9 +147,8 @@ impl Rig {
         let (routed, request) = self.routed(path, query);
         let value = HeaderValue::from_str(payment).unwrap();
         let offer = routed.offer().unwrap();
-        let judged = |found| {
-            verify(Credential::Payment(&value), &routed.route, offer, (NOW, found), &Limits::default())
-        };
+        let judged =
+            |found| verify(Credential::Payment(&value), &routed.route, offer, NOW, found, &Limits::default());
         let claim =
             prove(judged(None)?, Some(&self.public), Consumer::at(None), |found| judged(Some(found))).await?;
         let (directory, metrics) = (self.registry.directory(), metrics());
@@ -216,7 +215,7 @@ impl Rig {
         mut response: ResponseHeader,
     ) -> (Result<Outcome, Refusal>, ResponseHeader) {
         let outcome =
-            capture(exchange, &mut response, (&metrics(), &self.leniency), &mut Times::default()).await;
+            capture(exchange, &mut response, &metrics(), &self.leniency, &mut Times::default()).await;
         (outcome, response)
     }
 
