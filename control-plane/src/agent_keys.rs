@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, PageQuery};
@@ -115,10 +116,10 @@ async fn list(
 }
 
 /// Makes a key. Its text is shown in this answer and never again. An agent has at most 100 that have not ended.
-#[utoipa::path(post, path = "/v1/agents/{id}/keys", operation_id = "key.create", tag = "agents", params(("id" = String, Path)),
-    request_body = KeyBody, responses((status = 201, body = ShownKeyView)), security(("management" = ["agents:write"])))]
+#[utoipa::path(post, path = "/v1/agents/{id}/keys", operation_id = "key.create", tag = "agents", params(("id" = String, Path), Trial),
+    request_body = KeyBody, responses((status = 201, body = ShownKeyView), (status = 200, description = "A dry run", body = KeyView)), security(("management" = ["agents:write"])))]
 async fn create(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<KeyBody>,
@@ -134,17 +135,20 @@ async fn create(
     fields.finish()?;
 
     let shown = state.registry.add_key(&caller.actor(), agent, new).await?;
-    tracing::info!(agent.id = %agent, key.id = %shown.grant.id, "agent key created");
+    state.log(|| tracing::info!(agent.id = %agent, key.id = %shown.grant.id, "agent key created"));
+    if state.is_dry_run() {
+        return Ok(Json(KeyView::new(agent, &shown.grant, state.ledger.asset())).into_response());
+    }
     Ok(show(ShownKeyView::new(agent, &shown, state.ledger.asset())))
 }
 
 /// Makes a key of the same terms; the old one goes on for the overlap, so that nobody is cut off: a key that was stolen is ended
 /// by `key revoke`.
 #[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/rotate", operation_id = "key.rotate", tag = "agents",
-    params(("id" = String, Path), ("key" = String, Path)), request_body = RotationBody,
-    responses((status = 201, body = RotatedKeyView)), security(("management" = ["agents:write"])))]
+    params(("id" = String, Path), ("key" = String, Path), Trial), request_body = RotationBody,
+    responses((status = 201, body = RotatedKeyView), (status = 200, description = "A dry run: the new one", body = KeyView)), security(("management" = ["agents:write"])))]
 async fn rotate(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path((id, key)): Path<(String, String)>,
     Body(body): Body<RotationBody>,
@@ -160,24 +164,29 @@ async fn rotate(
     fields.finish()?;
     let overlap_ms = overlap_ms.unwrap_or(OVERLAP_MS);
     let (shown, end) = state.registry.rotate_key(&caller.actor(), agent, key, overlap_ms).await?;
-    tracing::info!(agent.id = %agent, key.id = %key, key.next = %shown.grant.id, "agent key rotated");
+    state.log(
+        || tracing::info!(agent.id = %agent, key.id = %key, key.next = %shown.grant.id, "agent key rotated"),
+    );
+    if state.is_dry_run() {
+        return Ok(Json(KeyView::new(agent, &shown.grant, state.ledger.asset())).into_response());
+    }
     let old_key = OldKeyView { id: key.to_string(), ends_at: end.to_string() };
     Ok(show(RotatedKeyView { new: ShownKeyView::new(agent, &shown, state.ledger.asset()), old_key }))
 }
 
 /// Ends a key at once.
 #[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/revoke", operation_id = "key.revoke", tag = "agents",
-    params(("id" = String, Path), ("key" = String, Path)),
+    params(("id" = String, Path), ("key" = String, Path), Trial),
     responses((status = 204)), security(("management" = ["agents:write"])))]
 async fn revoke(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path((id, key)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let agent = visible(&state, &caller, &id).await?.id;
     let key: KeyId = key.parse()?;
     state.registry.revoke_key(&caller.actor(), agent, key).await?;
-    tracing::info!(agent.id = %agent, key.id = %key, "agent key revoked");
+    state.log(|| tracing::info!(agent.id = %agent, key.id = %key, "agent key revoked"));
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use crate::agent_keys::KeyView;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -144,10 +145,10 @@ async fn list(
 }
 
 /// Makes an agent, with a wallet of its own where none is named.
-#[utoipa::path(post, path = "/v1/agents", operation_id = "agent.create", tag = "agents", request_body = AgentBody,
-    responses((status = 201, body = AgentView)), security(("management" = ["agents:write"])))]
+#[utoipa::path(post, path = "/v1/agents", operation_id = "agent.create", tag = "agents", params(Trial), request_body = AgentBody,
+    responses((status = 201, body = AgentView), (status = 200, description = "A dry run", body = AgentView)), security(("management" = ["agents:write"])))]
 async fn create(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Body(body): Body<AgentBody>,
 ) -> Result<(StatusCode, Json<AgentView>), Problem> {
@@ -169,8 +170,8 @@ async fn create(
             agent
         }
     };
-    tracing::info!(agent.id = %agent.id, agent.name = %agent.name, wallet.id = %agent.wallet, "agent created");
-    Ok((StatusCode::CREATED, Json(view(&state, &agent).await.map_err(Problem::behind_change)?)))
+    state.log(|| tracing::info!(agent.id = %agent.id, agent.name = %agent.name, wallet.id = %agent.wallet, "agent created"));
+    Ok((state.created(), Json(view(&state, &agent).await.map_err(Problem::behind_change)?)))
 }
 
 /// One agent, with what it has spent.
@@ -188,10 +189,10 @@ async fn get(
 /// Lets an agent pay nothing more until it is thawed. Requests that run go on. Another agent on the same wallet still pays: to
 /// stop an owner, freeze the wallet. Agents are never removed, since payments name them: freeze one for good, revoke its keys and
 /// withdraw what is left in its wallet.
-#[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path), FreezeQuery),
+#[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path), FreezeQuery, Trial),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn freeze(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<FreezeQuery>,
@@ -200,10 +201,10 @@ async fn freeze(
 }
 
 /// Lets a frozen agent pay again. What the operator froze only the operator thaws.
-#[utoipa::path(post, path = "/v1/agents/{id}/thaw", operation_id = "agent.thaw", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/agents/{id}/thaw", operation_id = "agent.thaw", tag = "agents", params(("id" = String, Path), Trial),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn thaw(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<AgentView>, Problem> {
@@ -224,10 +225,10 @@ async fn get_policy(
 
 /// Replaces all of what an agent may spend, for requests decided from now on: what is not given is not limited any more.
 /// `policy update` changes a part.
-#[utoipa::path(put, path = "/v1/agents/{id}/policy", operation_id = "policy.set", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/agents/{id}/policy", operation_id = "policy.set", tag = "agents", params(("id" = String, Path), Trial),
     request_body = PolicyBody, responses((status = 200, body = PolicyView)), security(("management" = ["agents:write"])))]
 async fn set_policy(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<PolicyBody>,
@@ -242,10 +243,10 @@ async fn set_policy(
 }
 
 /// Changes what is given of what an agent may spend, for requests decided from now on; the rest stays.
-#[utoipa::path(patch, path = "/v1/agents/{id}/policy", operation_id = "policy.update", tag = "agents", params(("id" = String, Path)),
+#[utoipa::path(patch, path = "/v1/agents/{id}/policy", operation_id = "policy.update", tag = "agents", params(("id" = String, Path), Trial),
     request_body = PolicyPatch, responses((status = 200, body = PolicyView)), security(("management" = ["agents:write"])))]
 async fn update_policy(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(patch): Body<PolicyPatch>,

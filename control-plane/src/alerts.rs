@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -105,10 +106,10 @@ async fn list(
 
 /// Makes an alert. It is told once, at once where the balance is below already, and again after the balance was above.
 #[utoipa::path(post, path = "/v1/wallets/{id}/alerts", operation_id = "wallet.alert", tag = "wallets",
-    params(("id" = String, Path)), request_body = AlertBody,
-    responses((status = 201, body = AlertView)), security(("management" = ["wallets:write"])))]
+    params(("id" = String, Path), Trial), request_body = AlertBody,
+    responses((status = 201, body = AlertView), (status = 200, description = "A dry run", body = AlertView)), security(("management" = ["wallets:write"])))]
 async fn create(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<AlertBody>,
@@ -133,15 +134,15 @@ async fn create(
     let threshold = threshold.ok_or(Problem::Internal)?;
     let alert = state.registry.create_alert(&caller.actor(), wallet, threshold).await?;
     judge(&state, wallet).await.map_err(Problem::behind_change)?;
-    Ok((StatusCode::CREATED, Json(AlertView::new(&alert, &state))))
+    Ok((state.created(), Json(AlertView::new(&alert, &state))))
 }
 
 /// Takes an alert away.
 #[utoipa::path(delete, path = "/v1/wallets/{id}/alerts/{alert}", operation_id = "wallet.unalert", tag = "wallets",
-    params(("id" = String, Path), ("alert" = String, Path)),
+    params(("id" = String, Path), ("alert" = String, Path), Trial),
     responses((status = 204)), security(("management" = ["wallets:write"])))]
 async fn remove(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path((id, alert)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, PageQuery, Range};
@@ -93,10 +94,10 @@ async fn list(
 }
 
 /// Makes a key. Its text is shown in this answer and never again.
-#[utoipa::path(post, path = "/v1/api-keys", operation_id = "api-key.create", tag = "access", request_body = ApiKeyBody,
-    responses((status = 201, body = ShownApiKeyView)), security(("management" = ["api_keys:write"])))]
+#[utoipa::path(post, path = "/v1/api-keys", operation_id = "api-key.create", tag = "access", params(Trial), request_body = ApiKeyBody,
+    responses((status = 201, body = ShownApiKeyView), (status = 200, description = "A dry run", body = ApiKeyView)), security(("management" = ["api_keys:write"])))]
 async fn create(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Body(body): Body<ApiKeyBody>,
 ) -> Result<Response, Problem> {
@@ -126,22 +127,25 @@ async fn create(
     let role = role.ok_or(Problem::Internal)?;
     let new = NewApiKey { name: body.name, role, read_only: body.read_only, scopes: body.scopes, expires_at };
     let (key, grant) = state.registry.create_api_key(&caller.actor(), new).await?;
-    tracing::info!(key.id = %grant.id, key.role = grant.role.name(), "key of the management API created");
+    state.log(|| tracing::info!(key.id = %grant.id, key.role = grant.role.name(), "key of the management API created"));
+    if state.is_dry_run() {
+        return Ok(Json(ApiKeyView::new(grant)).into_response());
+    }
     let view = ShownApiKeyView { key: key.reveal(), grant: ApiKeyView::new(grant) };
     Ok((StatusCode::CREATED, Extension(ShowsSecret), Json(view)).into_response())
 }
 
 /// Ends a key at once.
-#[utoipa::path(post, path = "/v1/api-keys/{id}/revoke", operation_id = "api-key.revoke", tag = "access", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/api-keys/{id}/revoke", operation_id = "api-key.revoke", tag = "access", params(("id" = String, Path), Trial),
     responses((status = 200, body = ApiKeyView)), security(("management" = ["api_keys:write"])))]
 async fn revoke(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<ApiKeyView>, Problem> {
     let id: ApiKeyId = id.parse()?;
     let grant = state.registry.revoke_api_key(&caller.actor(), id).await?;
-    tracing::info!(key.id = %id, "key of the management API revoked");
+    state.log(|| tracing::info!(key.id = %id, "key of the management API revoked"));
     Ok(Json(ApiKeyView::new(grant)))
 }
 

@@ -1,9 +1,9 @@
 //! What providers and routes are made of, for the OpenAPI document. The keys are those of the configuration file, and its
 //! readers are what checks them: these types only describe.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use registry::{EntryChange, Outcome};
 
@@ -190,15 +190,6 @@ pub(crate) struct RoutePatch {
     retry: Option<String>,
     /// Statuses that are charged, instead of 2xx, 101 and 304; with 200 comes 206.
     charge_on: Option<Vec<u16>>,
-}
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Trial {
-    /// Check everything and change nothing.
-    #[serde(default)]
-    pub(crate) dry_run: bool,
 }
 
 /// What came of a change.

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::query::Query;
@@ -34,12 +35,8 @@ struct VersionQuery {
 }
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ApplyQuery {
-    /// Check everything, tell what would change, and change nothing.
-    #[serde(default)]
-    dry_run: bool,
     /// Take away what came through the API and does not stand in the document.
     #[serde(default)]
     prune: bool,
@@ -114,17 +111,17 @@ async fn export(
 }
 
 /// Makes providers and routes what a document says, in one version.
-#[utoipa::path(post, path = "/v1/catalog/apply", operation_id = "catalog.apply", tag = "catalog", params(ApplyQuery),
+#[utoipa::path(post, path = "/v1/catalog/apply", operation_id = "catalog.apply", tag = "catalog", params(ApplyQuery, Trial),
     request_body = BundleBody, responses((status = 200, body = OutcomeView)),
     security(("management" = ["catalog:write"])))]
 async fn apply(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Query(query): Query<ApplyQuery>,
     Body(document): Body<Value>,
 ) -> Result<Json<OutcomeView>, Problem> {
     let bundle = Bundle::from_json(document).map_err(registry::RegistryError::Invalid)?;
-    let editor = editor(&caller, query.dry_run);
+    let editor = editor(&caller, state.is_dry_run());
     let outcome = state.registry.apply_bundle(&editor, bundle, query.prune).await?;
     Ok(Json(outcome.into()))
 }

@@ -7,7 +7,6 @@ use utoipa::IntoParams;
 use crate::call::caller::Caller;
 
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FreezeQuery {
     /// Freeze it as its owner would, who may then thaw it. What the operator froze before stays the operator's.

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -115,10 +116,10 @@ async fn get(
 ///
 /// The operator's alone. See on chain first that it did not move, where its reason says so.
 #[utoipa::path(post, path = "/v1/outgoing/{id}/retry", operation_id = "outgoing.retry", tag = "settlements",
-    params(("id" = String, Path)), responses((status = 200, body = OutgoingView)),
+    params(("id" = String, Path), Trial), responses((status = 200, body = OutgoingView)),
     security(("management" = ["settlements:write"])))]
 async fn retry(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<OutgoingView>, Problem> {
@@ -127,7 +128,7 @@ async fn retry(
     }
     let outgoing = visible(&state, &caller, &id).await?;
     let outgoing = caller.moving(&state.ledger).outgoing_step(&outgoing, Step::Retry).await?;
-    tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, "tried again");
+    state.log(|| tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, "tried again"));
     Ok(Json(OutgoingView::new(&outgoing)))
 }
 

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::listing::{Lister, Page, Range};
@@ -140,10 +141,10 @@ async fn get(
 ///
 /// One on a public network may be paid so as long as it is not on its way there: nothing is sent then. The same reference again is the first time again.
 #[utoipa::path(post, path = "/v1/payouts/{id}/pay", operation_id = "payout.pay", tag = "settlements",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = PayBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = PayBody,
     responses((status = 200, body = PayoutView)), security(("management" = ["settlements:write"])))]
 async fn pay(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -160,7 +161,7 @@ async fn pay(
     let (payout, reference, idempotency_key) = (payout.id, body.reference, caller.word(&key));
     let payment = PayoutPayment { payout, reference, idempotency_key };
     let payout = caller.moving(&state.ledger).pay_out(payment).await?;
-    tracing::info!(payout.id = %payout.id, provider.name = %payout.provider, amount = %payout.amount, "payout paid");
+    state.log(|| tracing::info!(payout.id = %payout.id, provider.name = %payout.provider, amount = %payout.amount, "payout paid"));
     Ok(Json(PayoutView::new(&payout, asset)))
 }
 

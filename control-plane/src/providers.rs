@@ -14,11 +14,12 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
 use crate::call::query::Query;
-use crate::catalog_body::{OutcomeView, ProviderBody, ProviderPatch, Trial};
+use crate::catalog_body::{OutcomeView, ProviderBody, ProviderPatch};
 use crate::control::ControlState;
 use crate::problem::Problem;
 
@@ -80,17 +81,16 @@ async fn list(
     request_body = ProviderBody, responses((status = 201, body = OutcomeView)),
     security(("management" = ["providers:admin"])))]
 async fn create(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
-    Query(trial): Query<Trial>,
     Body(document): Body<Value>,
 ) -> Result<(StatusCode, Json<OutcomeView>), Problem> {
     let name = document["name"].as_str().unwrap_or_default().to_owned();
-    let outcome = state.registry.create_provider(&editor(&caller, trial.dry_run), document).await?;
-    if !trial.dry_run {
+    let outcome = state.registry.create_provider(&editor(&caller, state.is_dry_run()), document).await?;
+    if !state.is_dry_run() {
         warn_of_debt(&state, &name).await;
     }
-    Ok((StatusCode::CREATED, Json(outcome.into())))
+    Ok((state.created(), Json(outcome.into())))
 }
 
 /// Says that a name is given again whose former provider was not settled with: the books know names, and the new one gets it.
@@ -126,14 +126,13 @@ async fn get(
     params(("name" = String, Path), Trial), request_body = ProviderPatch,
     responses((status = 200, body = OutcomeView)), security(("management" = ["providers:write"])))]
 async fn update(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(name): Path<String>,
-    Query(trial): Query<Trial>,
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Json<OutcomeView>, Problem> {
     visible(&caller, &name)?;
-    let outcome = state.registry.update_provider(&editor(&caller, trial.dry_run), &name, patch).await?;
+    let outcome = state.registry.update_provider(&editor(&caller, state.is_dry_run()), &name, patch).await?;
     Ok(Json(outcome.into()))
 }
 
@@ -143,12 +142,11 @@ async fn update(
     params(("name" = String, Path), Trial), responses((status = 200, body = OutcomeView)),
     security(("management" = ["providers:admin"])))]
 async fn suspend(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(name): Path<String>,
-    Query(trial): Query<Trial>,
 ) -> Result<Json<OutcomeView>, Problem> {
-    let outcome = state.registry.suspend_provider(&editor(&caller, trial.dry_run), &name, true).await?;
+    let outcome = state.registry.suspend_provider(&editor(&caller, state.is_dry_run()), &name, true).await?;
     Ok(Json(outcome.into()))
 }
 
@@ -157,12 +155,11 @@ async fn suspend(
     params(("name" = String, Path), Trial), responses((status = 200, body = OutcomeView)),
     security(("management" = ["providers:admin"])))]
 async fn resume(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(name): Path<String>,
-    Query(trial): Query<Trial>,
 ) -> Result<Json<OutcomeView>, Problem> {
-    let outcome = state.registry.suspend_provider(&editor(&caller, trial.dry_run), &name, false).await?;
+    let outcome = state.registry.suspend_provider(&editor(&caller, state.is_dry_run()), &name, false).await?;
     Ok(Json(outcome.into()))
 }
 

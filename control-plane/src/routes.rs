@@ -15,11 +15,12 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
 use crate::call::query::Query;
-use crate::catalog_body::{OutcomeView, RouteBody, RoutePatch, Trial};
+use crate::catalog_body::{OutcomeView, RouteBody, RoutePatch};
 use crate::control::ControlState;
 use crate::problem::Problem;
 use crate::providers::editor;
@@ -130,18 +131,17 @@ async fn list(
     request_body = RouteBody, responses((status = 201, body = OutcomeView)),
     security(("management" = ["routes:write"])))]
 async fn create(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
-    Query(trial): Query<Trial>,
     Body(document): Body<Map<String, Value>>,
 ) -> Result<(StatusCode, Json<OutcomeView>), Problem> {
     let provider = document.get("provider").and_then(Value::as_str).unwrap_or_default();
     if !caller.is_admin() {
         crate::providers::visible(&caller, provider)?;
     }
-    let editor = editor(&caller, trial.dry_run);
+    let editor = editor(&caller, state.is_dry_run());
     let outcome = state.registry.create_route(&editor, Value::Object(document)).await?;
-    Ok((StatusCode::CREATED, Json(outcome.into())))
+    Ok((state.created(), Json(outcome.into())))
 }
 
 /// One route.
@@ -162,14 +162,13 @@ async fn get(
     params(("name" = String, Path), Trial), request_body = RoutePatch,
     responses((status = 200, body = OutcomeView)), security(("management" = ["routes:write"])))]
 async fn update(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(name): Path<String>,
-    Query(trial): Query<Trial>,
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Json<OutcomeView>, Problem> {
     visible(&state, &caller, &name)?;
-    let outcome = state.registry.update_route(&editor(&caller, trial.dry_run), &name, patch).await?;
+    let outcome = state.registry.update_route(&editor(&caller, state.is_dry_run()), &name, patch).await?;
     Ok(Json(outcome.into()))
 }
 
@@ -178,13 +177,12 @@ async fn update(
     params(("name" = String, Path), Trial), responses((status = 200, body = OutcomeView)),
     security(("management" = ["routes:write"])))]
 async fn remove(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(name): Path<String>,
-    Query(trial): Query<Trial>,
 ) -> Result<Json<OutcomeView>, Problem> {
     visible(&state, &caller, &name)?;
-    let outcome = state.registry.remove_route(&editor(&caller, trial.dry_run), &name).await?;
+    let outcome = state.registry.remove_route(&editor(&caller, state.is_dry_run()), &name).await?;
     Ok(Json(outcome.into()))
 }
 
@@ -231,14 +229,13 @@ async fn diff(
     params(("name" = String, Path), Trial), request_body = RollbackBody,
     responses((status = 200, body = OutcomeView)), security(("management" = ["routes:write"])))]
 async fn rollback(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(name): Path<String>,
-    Query(trial): Query<Trial>,
     Body(body): Body<RollbackBody>,
 ) -> Result<Json<OutcomeView>, Problem> {
     visible(&state, &caller, &name)?;
-    let editor = editor(&caller, trial.dry_run);
+    let editor = editor(&caller, state.is_dry_run());
     let outcome = state.registry.rollback_route(&editor, &name, body.revision).await?;
     Ok(Json(outcome.into()))
 }

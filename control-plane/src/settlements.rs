@@ -15,11 +15,11 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Found, Lister, Page, Range};
 use crate::call::path::Path;
 use crate::call::query::Query;
-use crate::catalog_body::Trial;
 use crate::control::ControlState;
 use crate::money::Money;
 use crate::problem::Problem;
@@ -143,9 +143,8 @@ async fn list(
 #[utoipa::path(post, path = "/v1/settlements", operation_id = "settlement.run", tag = "settlements", params(Trial),
     request_body = RunBody, responses((status = 200, body = RunView)), security(("management" = ["settlements:write"])))]
 async fn run(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
-    Query(trial): Query<Trial>,
     Body(body): Body<RunBody>,
 ) -> Result<Json<RunView>, Problem> {
     let (ledger, provider) = (&state.ledger, &*body.provider);
@@ -155,7 +154,7 @@ async fn run(
     let terms = state.registry.settlement_terms_of(provider).await?;
     let no_destination = || Problem::Conflict(format!("`{provider}` has no payout destination yet"));
     let terms = terms.ok_or_else(no_destination)?;
-    if !trial.dry_run
+    if !state.is_dry_run()
         && let Some(settlement) = asked::settle(&caller.moving(ledger), provider, &terms).await?
     {
         state.metrics.settled();

@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, PageQuery};
 use crate::call::path::Path;
@@ -100,10 +101,10 @@ async fn challenge(
 }
 
 /// Lets an address sign for an agent; again is no error. At most 100 sign for one agent.
-#[utoipa::path(post, path = "/v1/agents/{id}/signers", operation_id = "signer.add", tag = "agents", params(("id" = String, Path)),
-    request_body = SignerBody, responses((status = 201, body = SignerView)), security(("management" = ["agents:write"])))]
+#[utoipa::path(post, path = "/v1/agents/{id}/signers", operation_id = "signer.add", tag = "agents", params(("id" = String, Path), Trial),
+    request_body = SignerBody, responses((status = 201, body = SignerView), (status = 200, description = "A dry run", body = SignerView)), security(("management" = ["agents:write"])))]
 async fn add(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<SignerBody>,
@@ -122,16 +123,16 @@ async fn add(
         }
     }
     state.registry.add_signer(&caller.actor(), agent, address).await?;
-    tracing::info!(agent.id = %agent, signer = %address, "signer added");
-    Ok((StatusCode::CREATED, Json(SignerView::new(agent, address))))
+    state.log(|| tracing::info!(agent.id = %agent, signer = %address, "signer added"));
+    Ok((state.created(), Json(SignerView::new(agent, address))))
 }
 
 /// Lets an address sign no more.
 #[utoipa::path(delete, path = "/v1/agents/{id}/signers/{address}", operation_id = "signer.remove", tag = "agents",
-    params(("id" = String, Path), ("address" = String, Path)),
+    params(("id" = String, Path), ("address" = String, Path), Trial),
     responses((status = 204)), security(("management" = ["agents:write"])))]
 async fn remove(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path((id, address)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {

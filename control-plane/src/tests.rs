@@ -2,6 +2,7 @@
 
 mod deposits;
 mod differences;
+mod dry_runs;
 mod http;
 mod limits;
 mod listeners;
@@ -182,7 +183,7 @@ fn state(ledger: Ledger, registry: Registry) -> ControlState {
     ControlState {
         ledger,
         registry,
-        metrics: metrics(),
+        metrics: Arc::new(ControlMetrics::new(&prometheus::Registry::new()).unwrap()),
         egress,
         streams: Streams::lasting(stop, std::time::Duration::from_millis(200)),
         deposits: None,
@@ -393,8 +394,4 @@ async fn two_agents_may_share_a_wallet() {
     let second = house.admin("POST", "/v1/agents", Some(body)).await.expect(201);
     assert_eq!(second["wallet"], json!(wallet));
     house.end().await;
-}
-
-fn metrics() -> Arc<ControlMetrics> {
-    Arc::new(ControlMetrics::new(&prometheus::Registry::new()).unwrap())
 }

@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 use crate::agents::owner;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -126,10 +127,10 @@ async fn list(
 }
 
 /// Makes a wallet with nothing in it.
-#[utoipa::path(post, path = "/v1/wallets", operation_id = "wallet.create", tag = "wallets", request_body = WalletBody,
-    responses((status = 201, body = WalletView)), security(("management" = ["wallets:write"])))]
+#[utoipa::path(post, path = "/v1/wallets", operation_id = "wallet.create", tag = "wallets", params(Trial), request_body = WalletBody,
+    responses((status = 201, body = WalletView), (status = 200, description = "A dry run", body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn create(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Body(body): Body<WalletBody>,
 ) -> Result<(StatusCode, Json<WalletView>), Problem> {
@@ -140,7 +141,7 @@ async fn create(
     let id = state.registry.new_wallet()?;
     let wallet = state.registry.create_wallet(&caller.actor(), id, body.name, owner).await?;
     opening::open_new(&state, id).await;
-    Ok((StatusCode::CREATED, Json(view(&state, wallet).await.map_err(Problem::behind_change)?)))
+    Ok((state.created(), Json(view(&state, wallet).await.map_err(Problem::behind_change)?)))
 }
 
 /// One wallet, with what is in it.
@@ -156,10 +157,10 @@ async fn get(
 }
 
 /// Lets no agent of this wallet pay until it is thawed.
-#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", operation_id = "wallet.freeze", tag = "wallets", params(("id" = String, Path), FreezeQuery),
+#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", operation_id = "wallet.freeze", tag = "wallets", params(("id" = String, Path), FreezeQuery, Trial),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn freeze(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<FreezeQuery>,
@@ -168,10 +169,10 @@ async fn freeze(
 }
 
 /// Lets the agents of a frozen wallet pay again. What the operator froze only the operator thaws.
-#[utoipa::path(post, path = "/v1/wallets/{id}/thaw", operation_id = "wallet.thaw", tag = "wallets", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/wallets/{id}/thaw", operation_id = "wallet.thaw", tag = "wallets", params(("id" = String, Path), Trial),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn thaw(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<WalletView>, Problem> {

@@ -98,6 +98,8 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         return Ok(verdict);
     }
     match (format, answer) {
+        // Nothing is done.
+        _ if text.is_empty() && format == Format::Text && input.dry_run => {}
         _ if text.is_empty() && format == Format::Text => print_text(operation.nothing()),
         _ if text.is_empty() => print_json(&Value::Null),
         // What is no JSON was asked for as it is: TOML.

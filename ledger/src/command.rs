@@ -27,6 +27,8 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 #[derive(Debug)]
 pub(crate) enum Command {
     Operation(Work),
+    /// Decide and answer, and write nothing.
+    DryRun(Work),
     /// Read these facts into memory.
     Load {
         wallet: WalletId,

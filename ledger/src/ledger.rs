@@ -79,6 +79,8 @@ pub struct Ledger {
     pub(crate) shared: Arc<Shared>,
     /// In whose name it moves money.
     who: Option<Arc<str>>,
+    /// What is asked of the writer through this handle comes to nothing.
+    is_dry_run: bool,
 }
 
 // === impl Settings ===
@@ -124,14 +126,22 @@ impl Ledger {
     }
 
     pub(crate) const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, who: None }
+        Self { shared, who: None, is_dry_run: false }
     }
 
     /// The same ledger for somebody who asks: what they move through it is written down with this name, in the commit that
     /// moves it. Whoever gives the name reads it again ([`crate::Changes::movers`]); here it means nothing.
     #[must_use]
     pub fn asked_by(&self, who: &str) -> Self {
-        Self { shared: Arc::clone(&self.shared), who: Some(who.into()) }
+        Self { who: Some(who.into()), ..self.clone() }
+    }
+
+    /// The same ledger for a dry run: what is asked of it is decided by the same rules against the same books, answered as if it stood, and
+    /// not written. For what people ask: fundings, withdrawals, refunds, payouts, what they decide of transfers and of suspense; payments are
+    /// not held through it ([`Self::trial`]).
+    #[must_use]
+    pub fn dry_run(&self) -> Self {
+        Self { is_dry_run: true, ..self.clone() }
     }
 
     /// The wallet asset. Its address was made at random at first start.
@@ -294,7 +304,9 @@ impl Ledger {
     ) -> Result<T, LedgerError> {
         let permit = self.shared.permit().ok_or(LedgerError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
-        self.shared.send(Command::Operation(work(reply, permit))).map_err(|_| LedgerError::Unavailable)?;
+        let work = work(reply, permit);
+        let command = if self.is_dry_run { Command::DryRun(work) } else { Command::Operation(work) };
+        self.shared.send(command).map_err(|_| LedgerError::Unavailable)?;
         answer.await.unwrap_or(Err(LedgerError::Unknown))
     }
 }

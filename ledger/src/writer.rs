@@ -5,6 +5,7 @@
 //! that changes [`crate::facts::Facts`] happens on this thread, between two batches. Next: [`run`] for the loop.
 
 mod backlog;
+mod dry_run;
 mod mover;
 mod persist;
 mod round;

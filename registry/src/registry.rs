@@ -27,6 +27,8 @@ use crate::store::{Pool, StoreError, Transaction, agents as stored};
 #[derive(Clone)]
 pub struct Registry {
     pub(crate) shared: Arc<Shared>,
+    /// What is written through this handle comes to nothing.
+    is_dry_run: bool,
 }
 
 pub(crate) struct Shared {
@@ -204,7 +206,7 @@ impl Registry {
             positions: watch::Sender::new(0),
             errands: watch::Sender::new(0),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), is_dry_run: false }
     }
 
     /// The agents of a registry as they are; none where no registry was made there. Makes and migrates nothing.
@@ -247,6 +249,19 @@ impl Registry {
     #[must_use]
     pub fn foreign_networks(&self) -> Arc<[ForeignSettings]> {
         self.terms().foreign
+    }
+
+    /// The same registry for a dry run: a change through it is checked against what is there, answered as if it were made, and undone in
+    /// the place of its commit. Nobody hears of it. Ids and secrets that it answers with are nobody's.
+    #[must_use]
+    pub fn dry_run(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), is_dry_run: true }
+    }
+
+    /// Whether this is that one.
+    #[must_use]
+    pub const fn is_dry_run(&self) -> bool {
+        self.is_dry_run
     }
 
     /// The cached way to agents.

@@ -56,8 +56,11 @@ impl Writing<'_> {
         Ok(notices::send(&mut self.transaction.session(), notice).await?)
     }
 
-    /// Commits, then tells those who wait for events.
+    /// Commits, then tells those who wait for events. A dry run is undone here.
     pub(crate) async fn commit(self) -> Result<(), RegistryError> {
+        if self.registry.is_dry_run() {
+            return Ok(());
+        }
         self.transaction.commit().await?;
         if let Some(position) = self.position {
             self.registry.passed(position);

@@ -15,6 +15,7 @@ use registry::Registry;
 use registry::idempotency::{Answer, Call, Claimed};
 
 use super::caller::Caller;
+use super::changing::is_dry_run;
 use crate::body::bytes_max;
 use crate::problem::Problem;
 
@@ -45,7 +46,9 @@ pub(crate) async fn once(
     next: Next,
 ) -> Result<Response, Problem> {
     let named = if request.method() == Method::POST { named(request.headers())? } else { None };
-    let Some(name) = named else { return Ok(next.run(request).await) };
+    // A dry run leaves the name to the call itself.
+    let name = named.filter(|_| !is_dry_run(request.uri()));
+    let Some(name) = name else { return Ok(next.run(request).await) };
     let (parts, body) = request.into_parts();
     let body = read(body, bytes_max(parts.uri.path())).await?;
     let call = Call {

@@ -1,7 +1,6 @@
 //! `POST /v1/differences/{id}/resolve`: a person says whose money in suspense is.
 
 use axum::Json;
-use axum::extract::State;
 use domain::BasisPoints;
 use ledger::{Owed, Resolving};
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use utoipa_axum::routes;
 use super::{ResolutionView, visible};
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::path::Path;
 use crate::control::ControlState;
@@ -41,10 +41,10 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 ///
 /// The operator's alone. The same call under the same key answers with the first one's decision.
 #[utoipa::path(post, path = "/v1/differences/{id}/resolve", operation_id = "difference.resolve", tag = "settlements",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = DecisionBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = DecisionBody,
     responses((status = 200, body = ResolutionView)), security(("management" = ["settlements:write"])))]
 async fn resolve(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -70,8 +70,8 @@ async fn resolve(
     let (payment, reason, idempotency_key) = (found.last.payment, body.reason, caller.word(&key));
     let resolving = Resolving { payment, owed, amount, reason, idempotency_key };
     let resolution = caller.moving(&state.ledger).resolve(resolving).await?;
-    tracing::info!(resolution.id = %resolution.id, payment.id = %payment, amount = %resolution.amount, to = resolution.owed,
-        "money in suspense was decided of");
+    state.log(|| tracing::info!(resolution.id = %resolution.id, payment.id = %payment, amount = %resolution.amount, to = resolution.owed,
+        "money in suspense was decided of"));
     Ok(Json(ResolutionView::new(&resolution)))
 }
 

@@ -4,7 +4,6 @@
 //! the outbox before the books hear of it: from then on nobody sends it, whatever crashes in between.
 
 use axum::Json;
-use axum::extract::State;
 use domain::B256;
 use ledger::{LedgerError, Outgoing, OutgoingState, Step};
 use serde::Deserialize;
@@ -17,6 +16,7 @@ use utoipa_axum::routes;
 use super::{OutgoingView, visible};
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
@@ -38,10 +38,10 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 /// The operator's alone. The chain must show the transfer from the treasury, in a block that counts, and no other transfer may have left by that
 /// transaction. One that is on its way cannot be marked. The same transaction again is the first time again.
 #[utoipa::path(post, path = "/v1/outgoing/{id}/mark-paid", operation_id = "outgoing.mark-paid", tag = "settlements",
-    params(("id" = String, Path)), request_body = MarkBody, responses((status = 200, body = OutgoingView)),
+    params(("id" = String, Path), Trial), request_body = MarkBody, responses((status = 200, body = OutgoingView)),
     security(("management" = ["settlements:write"])))]
 async fn mark(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<MarkBody>,
@@ -71,7 +71,7 @@ async fn mark(
         note(&state, &outgoing, transaction).await?;
     }
     let outgoing = caller.moving(&state.ledger).outgoing_step(&outgoing, Step::Left(transaction)).await?;
-    tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, %transaction, caller = %caller.actor(), "marked as paid");
+    state.log(|| tracing::info!(outgoing.id = %outgoing.id, amount = %outgoing.amount, %transaction, caller = %caller.actor(), "marked as paid"));
     Ok(Json(OutgoingView::new(&outgoing)))
 }
 

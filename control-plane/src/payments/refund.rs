@@ -4,7 +4,6 @@
 //! they bought. The fee returns in proportion.
 
 use axum::Json;
-use axum::extract::State;
 use ledger::{RefundReason, RefundRequest};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -14,6 +13,7 @@ use utoipa_axum::routes;
 use super::{RefundView, sent_back, visible};
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::path::Path;
 use crate::control::ControlState;
@@ -40,10 +40,10 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 /// One that was made to the treasury on a public network is sent back there (`outgoing`); one that was made to its provider's own address
 /// only the provider gives back. The same call under the same key answers with the first one's refund.
 #[utoipa::path(post, path = "/v1/payments/{id}/refund", operation_id = "payment.refund", tag = "payments",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = RefundBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = RefundBody,
     responses((status = 200, body = RefundView)), security(("management" = ["payments:refund"])))]
 async fn refund(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -58,7 +58,7 @@ async fn refund(
     let idempotency_key = caller.word(&key);
     let request = RefundRequest { payment: payment.receipt.payment, amount, reason, idempotency_key };
     let refunded = caller.moving(&state.ledger).refund_part(request).await?;
-    tracing::info!(refund.id = %refunded.id, payment.id = %refunded.payment, amount = %refunded.amount, "payment refunded");
+    state.log(|| tracing::info!(refund.id = %refunded.id, payment.id = %refunded.payment, amount = %refunded.amount, "payment refunded"));
     let sent = sent_back(&state, &payment).await.map_err(Problem::behind_change)?;
     Ok(Json(RefundView::new(&refunded, &sent, &payment.receipt, state.ledger.asset())))
 }

@@ -4,7 +4,6 @@
 //! has looked at the network. What evidence closes is not theirs to say.
 
 use axum::Json;
-use axum::extract::State;
 use domain::{ForeignName, PaymentId, TransactionId, UnixMillis};
 use ledger::{Close, LedgerError, OpenIntent};
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
@@ -43,11 +43,12 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 /// Says what became of a payment whose settlement is unknown, on a non-EVM network.
 ///
 /// The operator's alone. Which ones there are tells `payment.unknown`. Look at the network first: for a transfer of its payer to the provider's address that no other payment names.
+/// A dry run asks no node.
 #[utoipa::path(post, path = "/v1/payments/{id}/resolve", operation_id = "payment.resolve", tag = "payments",
-    params(("id" = String, Path)), request_body = ResolveBody,
+    params(("id" = String, Path), Trial), request_body = ResolveBody,
     responses((status = 200, body = ResolvedView)), security(("management" = ["payments:refund"])))]
 async fn resolve(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<ResolveBody>,
@@ -62,17 +63,24 @@ async fn resolve(
         Some(transaction) => moved(&open, transaction)?,
         None => {
             let close = not_moved(&open, state.ledger.time())?;
-            unseen(&state, payment).await?;
+            if !state.is_dry_run() {
+                unseen(&state, payment).await?;
+            }
             close
         }
     };
     let outcome = if transaction.is_some() { "moved" } else { "not_moved" };
     // Who says it stands in the commit that makes it so, and from there in the audit log.
-    match caller.moving(&state.ledger).close(payment, close).await {
+    let closed = if state.is_dry_run() {
+        unspent(&state, &open, transaction).await
+    } else {
+        caller.moving(&state.ledger).close(payment, close).await
+    };
+    match closed {
         Err(LedgerError::TransactionSpent) => Err(spent(&state, &open, transaction).await),
         closed => {
             closed?;
-            tracing::warn!(%payment, network = &*open.intent.network, outcome, "the operator says what became of it");
+            state.log(|| tracing::warn!(%payment, network = &*open.intent.network, outcome, "the operator says what became of it"));
             let transaction = transaction.map(|transaction| transaction.to_string());
             Ok(Json(ResolvedView { payment: payment.to_string(), outcome, transaction }))
         }
@@ -106,6 +114,19 @@ fn outcome(body: &ResolveBody) -> Result<Option<TransactionId>, Problem> {
 fn moved(open: &OpenIntent, transaction: TransactionId) -> Result<Close, Problem> {
     is_a_persons(open)?;
     Ok(Close::Moved(transaction.into()))
+}
+
+/// That no other payment was paid by it, which the books see to when it is closed in earnest.
+async fn unspent(
+    state: &ControlState,
+    open: &OpenIntent,
+    transaction: Option<TransactionId>,
+) -> Result<(), LedgerError> {
+    let Some(transaction) = transaction else { return Ok(()) };
+    match state.ledger.settled_by(&open.intent.network, transaction).await? {
+        Some(_) => Err(LedgerError::TransactionSpent),
+        None => Ok(()),
+    }
 }
 
 /// For whom the transaction has paid, where that is another payment.

@@ -25,7 +25,7 @@ struct Operation {
 }
 
 /// What the victims have.
-struct Victims {
+pub(super) struct Victims {
     agent: String,
     wallet: String,
     key: String,
@@ -72,7 +72,7 @@ impl House {
         settlement::asked::settle(&self.ledger, provider, &terms).await.unwrap().unwrap()
     }
 
-    async fn victims(&self) -> Victims {
+    pub(super) async fn victims(&self) -> Victims {
         self.registry.apply(&two_providers(), Still.now()).await.unwrap();
         let body = json!({ "name": format!("{MARK}-agent"), "owner": MARK });
         let made = self.admin("POST", "/v1/agents", Some(body)).await.expect(201);
@@ -100,7 +100,7 @@ impl House {
 
 impl Victims {
     /// The path with the victim's ids in it.
-    fn path(&self, template: &str) -> String {
+    pub(super) fn path(&self, template: &str) -> String {
         let mut path = String::new();
         let mut kind = "";
         for segment in template.split('/').skip(1) {

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::listing::{Found, Lister, Page, Range};
@@ -68,10 +69,10 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 ///
 /// The same call under the same key answers with the first one's transfer.
 #[utoipa::path(post, path = "/v1/wallets/{id}/fund", operation_id = "wallet.fund", tag = "wallets",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = TransferBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = TransferBody,
     responses((status = 200, body = TransferView)), security(("management" = ["wallets:fund"])))]
 async fn fund(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -82,7 +83,7 @@ async fn fund(
     let (wallet_id, idempotency_key) = (wallet.id, caller.word(&key));
     let funding = Funding { wallet: wallet_id, amount, idempotency_key, external_reference };
     let transfer = caller.moving(&state.ledger).fund(funding).await?;
-    tracing::info!(transfer.id = %transfer.id, wallet.id = %wallet_id, amount = %amount, "wallet funded");
+    state.log(|| tracing::info!(transfer.id = %transfer.id, wallet.id = %wallet_id, amount = %amount, "wallet funded"));
     Ok(Json(TransferView::new(transfer, state.ledger.asset())))
 }
 
@@ -90,10 +91,10 @@ async fn fund(
 ///
 /// The same call under the same key answers with the first one's transfer; fundings and withdrawals share their keys.
 #[utoipa::path(post, path = "/v1/wallets/{id}/withdraw", operation_id = "wallet.withdraw", tag = "wallets",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = TransferBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = TransferBody,
     responses((status = 200, body = TransferView)), security(("management" = ["wallets:withdraw"])))]
 async fn withdraw(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -104,7 +105,7 @@ async fn withdraw(
     let (wallet_id, idempotency_key) = (wallet.id, caller.word(&key));
     let withdrawal = Withdrawal { wallet: wallet_id, amount, idempotency_key, external_reference };
     let transfer = caller.moving(&state.ledger).withdraw(withdrawal).await?;
-    tracing::info!(transfer.id = %transfer.id, wallet.id = %wallet_id, amount = %amount, "wallet withdrawn from");
+    state.log(|| tracing::info!(transfer.id = %transfer.id, wallet.id = %wallet_id, amount = %amount, "wallet withdrawn from"));
     Ok(Json(TransferView::new(transfer, state.ledger.asset())))
 }
 

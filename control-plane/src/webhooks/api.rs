@@ -18,12 +18,12 @@ use utoipa_axum::routes;
 use super::signature;
 use crate::body::{Body, given};
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
 use crate::call::query::Query;
-use crate::catalog_body::Trial;
 use crate::control::ControlState;
 use crate::egress::Target;
 use crate::fields::Fields;
@@ -154,9 +154,8 @@ async fn list(
     responses((status = 201, body = ShownWebhookView), (status = 200, description = "A dry run", body = TriedWebhookView)),
     security(("management" = ["webhooks:write"])))]
 async fn create(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
-    Query(trial): Query<Trial>,
     Body(body): Body<WebhookBody>,
 ) -> Result<Response, Problem> {
     let own = tenant(&caller);
@@ -179,11 +178,10 @@ async fn create(
     let url = check(&state, &mut fields, &body.url).await;
     fields.finish()?;
     let new = NewWebhook { url, types: body.types, tenant, of_operator: !is_of_tenant };
-    if trial.dry_run {
-        let tried = TriedWebhookView::new(state.registry.try_webhook(new).await?);
-        return Ok(Json(tried).into_response());
-    }
     let webhook = state.registry.create_webhook(&caller.actor(), new).await?;
+    if state.is_dry_run() {
+        return Ok(Json(TriedWebhookView::new(webhook)).into_response());
+    }
     tracing::info!(webhook.id = %webhook.id, "webhook created");
     Ok(shown(StatusCode::CREATED, webhook))
 }
@@ -204,10 +202,9 @@ async fn get(
     params(("id" = String, Path), Trial), request_body = WebhookChangeBody,
     responses((status = 200, body = WebhookView)), security(("management" = ["webhooks:write"])))]
 async fn change(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
-    Query(trial): Query<Trial>,
     Body(body): Body<WebhookChangeBody>,
 ) -> Result<Json<WebhookView>, Problem> {
     let id = visible(&state, &caller, &id).await?.id;
@@ -218,19 +215,14 @@ async fn change(
     };
     fields.finish()?;
     let change = WebhookChange { url, types: body.types, enabled: body.enabled };
-    let webhook = if trial.dry_run {
-        state.registry.try_webhook_change(id, change).await?
-    } else {
-        state.registry.update_webhook(&caller.actor(), id, change).await?
-    };
-    Ok(Json(WebhookView::new(webhook)))
+    Ok(Json(WebhookView::new(state.registry.update_webhook(&caller.actor(), id, change).await?)))
 }
 
 /// Takes a webhook away, with all that is still to be sent to it.
 #[utoipa::path(delete, path = "/v1/webhooks/{id}", operation_id = "webhook.remove", tag = "webhooks",
-    params(("id" = String, Path)), responses((status = 204)), security(("management" = ["webhooks:write"])))]
+    params(("id" = String, Path), Trial), responses((status = 204)), security(("management" = ["webhooks:write"])))]
 async fn remove(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
@@ -241,10 +233,10 @@ async fn remove(
 
 /// Gives a webhook a new secret, shown in this answer and never again.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/rotate-secret", operation_id = "webhook.rotate-secret", tag = "webhooks",
-    params(("id" = String, Path)), request_body = SecretRotationBody,
+    params(("id" = String, Path), Trial), request_body = SecretRotationBody,
     responses((status = 200, body = ShownWebhookView)), security(("management" = ["webhooks:write"])))]
 async fn rotate(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<SecretRotationBody>,
@@ -257,15 +249,18 @@ async fn rotate(
     }
     fields.finish()?;
     let webhook = state.registry.rotate_webhook_secret(&caller.actor(), id, overlap_ms).await?;
+    if state.is_dry_run() {
+        return Ok(Json(WebhookView::new(webhook)).into_response());
+    }
     Ok(shown(StatusCode::OK, webhook))
 }
 
 /// Sends to a webhook again, from where it stopped.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/enable", operation_id = "webhook.enable", tag = "webhooks",
-    params(("id" = String, Path)), responses((status = 200, body = WebhookView)),
+    params(("id" = String, Path), Trial), responses((status = 200, body = WebhookView)),
     security(("management" = ["webhooks:write"])))]
 async fn enable(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<WebhookView>, Problem> {

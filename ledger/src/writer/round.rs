@@ -9,6 +9,7 @@ use crate::commit::Wanted;
 #[derive(Default)]
 pub(super) struct Round {
     pub(super) works: Vec<Work>,
+    pub(super) dry_runs: Vec<Work>,
     pub(super) loads: Vec<(Wanted, Reply<()>)>,
     pub(super) pauses: Vec<oneshot::Sender<oneshot::Sender<()>>>,
 }
@@ -19,6 +20,7 @@ impl Round {
     pub(super) fn add(&mut self, command: Command) {
         match command {
             Command::Operation(work) => self.works.push(work),
+            Command::DryRun(work) => self.dry_runs.push(work),
             Command::Load { wallet, agent, reply } => {
                 let wallets = [wallet].into();
                 let agents = [agent].into();

@@ -121,11 +121,15 @@ impl<S: CommitStore> Run<S> {
                 for (_, reply) in round.loads {
                     let _ = reply.send(Err(LedgerError::Unavailable));
                 }
+                round.works.append(&mut round.dry_runs);
                 return self.fail(round.works, Failure::Failed);
             }
         };
         self.commit(round.works, &given).await;
         self.end_batch().await;
+        for work in round.dry_runs {
+            self.dry_run(work).await;
+        }
         self.shared.memory.lock().shrink();
         for pause in round.pauses {
             // Where others write, they stand still too.
@@ -239,7 +243,7 @@ impl<S: CommitStore> Run<S> {
     }
 
     /// Facts could not be read. A database that is busy or out of reach comes back; a damaged one does not.
-    fn unreadable(&self, error: &StoreError, operations: usize) {
+    pub(super) fn unreadable(&self, error: &StoreError, operations: usize) {
         let words = error.to_string();
         if matches!(error, StoreError::Fatal(_)) {
             self.shared.gate.close(Cause::Disk, words.clone());

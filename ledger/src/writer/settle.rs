@@ -169,7 +169,7 @@ impl<S: CommitStore> Run<S> {
 
 /// Whoever waited may have left: a receipt that is not taken is dropped, which makes its delivery unconfirmed; a hold that
 /// is not taken has still to be voided.
-fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
+pub(super) fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
     match work {
         Work::Capture { holding, reply } => answer_capture(shared, holding, (reply, outcome)),
         Work::Hold { holding, reply } => {

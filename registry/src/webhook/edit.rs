@@ -21,19 +21,6 @@ impl Registry {
     /// # Errors
     /// An unknown type, too many of one tenant; the database does not work.
     pub async fn create_webhook(&self, actor: &Actor, new: NewWebhook) -> Result<Webhook, RegistryError> {
-        self.make_webhook(Some(actor), new).await
-    }
-
-    /// What [`Self::create_webhook`] would make, but for its id and its secret. Nothing is kept.
-    ///
-    /// # Errors
-    /// As [`Self::create_webhook`].
-    pub async fn try_webhook(&self, new: NewWebhook) -> Result<Webhook, RegistryError> {
-        self.make_webhook(None, new).await
-    }
-
-    /// Without an actor nothing is kept.
-    async fn make_webhook(&self, actor: Option<&Actor>, new: NewWebhook) -> Result<Webhook, RegistryError> {
         check_types(new.types.as_deref())?;
         let at = self.now();
         let (id, secret) = (WebhookId::generate(at, random()?), SigningSecret::generate()?);
@@ -56,7 +43,6 @@ impl Registry {
             failing_since: None,
             created_at: at,
         };
-        let Some(actor) = actor else { return Ok(made) };
         store::put(session, &made).await?;
         let entry = entry(actor, "webhook.created", (None, Some(&made)), at);
         writing.record(&entry).await?;
@@ -77,21 +63,6 @@ impl Registry {
     ) -> Result<Webhook, RegistryError> {
         check_types(change.types.as_ref().and_then(Option::as_deref))?;
         self.change_webhook(actor, id, |webhook| webhook.take(change)).await
-    }
-
-    /// What [`Self::update_webhook`] would make of a receiver. Nothing is kept.
-    ///
-    /// # Errors
-    /// As [`Self::update_webhook`].
-    pub async fn try_webhook_change(
-        &self,
-        id: WebhookId,
-        change: WebhookChange,
-    ) -> Result<Webhook, RegistryError> {
-        check_types(change.types.as_ref().and_then(Option::as_deref))?;
-        let mut webhook = self.webhook(id).await?.ok_or(RegistryError::UnknownWebhook(id))?;
-        webhook.take(change);
-        Ok(webhook)
     }
 
     /// Gives a receiver a new secret; deliveries are signed with both for `overlap_ms`, at most [`OVERLAP_MS_MAX`].

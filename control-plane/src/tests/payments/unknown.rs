@@ -60,6 +60,10 @@ impl House {
         payment.to_string()
     }
 
+    async fn would_say(&self, payment: &str, body: Value) -> Answer {
+        self.admin("POST", &format!("/v1/payments/{payment}/resolve?dry_run=true"), Some(body)).await
+    }
+
     async fn say(&self, payment: &str, body: Value) -> Answer {
         self.admin("POST", &format!("/v1/payments/{payment}/resolve"), Some(body)).await
     }
@@ -95,8 +99,11 @@ async fn the_operator_sees_what_nobody_knows_and_says_what_became_of_what_no_cha
     house.say(&read, moved.clone()).await.expect(409);
     house.say(&read, not_moved.clone()).await.expect(409);
     house.say(&fresh, not_moved.clone()).await.expect(409);
+    house.would_say(&old, moved.clone()).await.expect(200);
+    assert_eq!(listed().await, all, "it was only asked");
     house.say(&old, moved.clone()).await.expect(200);
     // One transaction pays once.
+    house.would_say(&again, moved.clone()).await.expect(409);
     house.say(&again, moved).await.expect(409);
     house.say(&again, not_moved).await.expect(200);
     assert_eq!(listed().await.as_array().unwrap().len(), 2);

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
+use crate::call::changing::{Changing, Trial};
 use crate::call::csv::Row;
 use crate::call::listing::{self, Lister, Page, Range};
 use crate::call::path::Path;
@@ -100,10 +101,10 @@ async fn list(
 
 /// Sends one event again, at once, whatever became of it.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/deliveries/{event}/replay", operation_id = "webhook.resend", tag = "webhooks",
-    params(("id" = String, Path), ("event" = String, Path)),
+    params(("id" = String, Path), ("event" = String, Path), Trial),
     responses((status = 202, body = ReplayView)), security(("management" = ["webhooks:write"])))]
 async fn again(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path((id, event)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<ReplayView>), Problem> {
@@ -115,10 +116,10 @@ async fn again(
 
 /// Sends again what was given up, or everything after an event.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/replay", operation_id = "webhook.replay", tag = "webhooks",
-    params(("id" = String, Path)), request_body = ReplayBody,
+    params(("id" = String, Path), Trial), request_body = ReplayBody,
     responses((status = 202, body = ReplayView)), security(("management" = ["webhooks:write"])))]
 async fn replay(
-    State(state): State<ControlState>,
+    Changing(state): Changing,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<ReplayBody>,

@@ -98,6 +98,9 @@ async fn what_left_after_a_backup_that_is_restored_is_not_sent_again_and_a_perso
     // The other one's transfer is not this one's.
     let other = text(&of(&payments[1])["transaction"]);
     assert_eq!(mark(&house, &first, &other).await, 409);
+    let tried = house.say(&format!("outgoing mark-paid {first} --transaction {hash} --dry-run")).await;
+    assert_eq!(tried["state"], "paid");
+    assert!(house.outgoing().await.iter().any(|one| one["id"] == *first && one["state"] == "due"));
     for _ in 0..2 {
         let marked = house.say(&format!("outgoing mark-paid {first} --transaction {hash}")).await;
         assert_eq!((&marked["state"], &marked["transaction"]), (&json!("paid"), &json!(hash)));
