@@ -197,7 +197,7 @@ async fn freeze(
     Path(id): Path<String>,
     Query(query): Query<FreezeQuery>,
 ) -> Result<Json<AgentView>, Problem> {
-    set_frozen(&state, (&caller, query.freezer(&caller)), &id, true).await
+    set_frozen(&state, &caller, query.freezer(&caller), &id, true).await
 }
 
 /// Lets a frozen agent pay again. What the operator froze only the operator thaws.
@@ -208,7 +208,7 @@ async fn thaw(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<AgentView>, Problem> {
-    set_frozen(&state, (&caller, caller.freezer()), &id, false).await
+    set_frozen(&state, &caller, caller.freezer(), &id, false).await
 }
 
 /// What an agent may spend.
@@ -238,7 +238,7 @@ async fn set_policy(
     let policy = policy(&state, &mut fields, "", &body);
     fields.finish()?;
     let theirs = |agent: &Agent| caller.owns(agent.owner.as_deref());
-    let agent = state.registry.set_policy(&caller.actor(), (id, theirs), &policy).await?;
+    let agent = state.registry.set_policy(&caller.actor(), id, theirs, &policy).await?;
     Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
 }
 
@@ -256,18 +256,19 @@ async fn update_policy(
     let change = patch.read(&state, &mut fields);
     fields.finish()?;
     let theirs = |agent: &Agent| caller.owns(agent.owner.as_deref());
-    let agent = state.registry.change_policy(&caller.actor(), (id, theirs), change).await?;
+    let agent = state.registry.change_policy(&caller.actor(), id, theirs, change).await?;
     Ok(Json(PolicyView::new(&agent.policy, state.ledger.asset())))
 }
 
 async fn set_frozen(
     state: &ControlState,
-    (caller, who): (&Caller, Freezer),
+    caller: &Caller,
+    who: Freezer,
     id: &str,
     frozen: bool,
 ) -> Result<Json<AgentView>, Problem> {
     let agent = visible(state, caller, id).await?;
-    let agent = state.registry.set_frozen((&caller.actor(), who), agent.id, frozen).await?;
+    let agent = state.registry.set_frozen(&caller.actor(), who, agent.id, frozen).await?;
     Ok(Json(view(state, &agent).await.map_err(Problem::behind_change)?))
 }
 

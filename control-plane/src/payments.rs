@@ -111,7 +111,7 @@ async fn get(
     let payment = visible(&state, &caller, &id).await?;
     let id = payment.receipt.payment;
     let (refunds, sent) = (state.ledger.refunds_of(id).await?, sent_back(&state, &payment).await?);
-    Ok(Json(PaymentView::new(&payment, (&refunds, &sent), state.ledger.asset())))
+    Ok(Json(PaymentView::new(&payment, &refunds, &sent, state.ledger.asset())))
 }
 
 /// What is sent back of a payment on a public network, or was.
@@ -143,8 +143,8 @@ pub(crate) async fn visible(
 // === impl PaymentView ===
 
 impl PaymentView {
-    fn new(payment: &PaymentRecord, (refunds, sent): (&[Refunded], &[Outgoing]), asset: &Asset) -> Self {
-        let view = |refund| RefundView::new(refund, sent, (&payment.receipt, asset));
+    fn new(payment: &PaymentRecord, refunds: &[Refunded], sent: &[Outgoing], asset: &Asset) -> Self {
+        let view = |refund| RefundView::new(refund, sent, &payment.receipt, asset);
         let refunds = refunds.iter().map(view).collect();
         Self { line: PaymentLine::new(payment, asset), refunds }
     }
@@ -220,7 +220,7 @@ impl Row for PaymentLine {
 
 impl RefundView {
     /// `sent` is all that is sent back of the payment; `receipt` is its.
-    fn new(refund: &Refunded, sent: &[Outgoing], (receipt, asset): (&ReceiptRecord, &Asset)) -> Self {
+    fn new(refund: &Refunded, sent: &[Outgoing], receipt: &ReceiptRecord, asset: &Asset) -> Self {
         let money = |amount| Money::paid(amount, receipt, asset);
         let own = sent.iter().find(|outgoing| outgoing.id == Outgoing::of_refund(refund.id));
         Self {

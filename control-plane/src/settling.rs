@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::{SettlementRules, SettlementTerms, UnixMillis};
 use ledger::{Ledger, LedgerError, Position, Settlement};
 use registry::Registry;
-use settlement::{SettlementError, TermsError, TermsSource, Watcher, Worker};
+use settlement::{SettlementError, SettlementObserver, TermsError, TermsSource, Worker};
 use tokio::sync::watch;
 
 use crate::metrics::{ControlMetrics, SettlementFailure};
@@ -58,7 +58,7 @@ impl TermsSource for Terms {
 
 // === impl Counted ===
 
-impl Watcher for Counted {
+impl SettlementObserver for Counted {
     fn looked(&self, position: &Position, rules: &SettlementRules, at: UnixMillis) {
         // Too little to be settled with, or refunds that are more than what was earned, wait for the next payments, and are nobody's failure.
         // But for what has waited too long: that is settled whatever it is.

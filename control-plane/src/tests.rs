@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::{Amount, B256, BasisPoints, Capture, Clock, Fingerprint, PaymentId, Price, Secret, UnixMillis};
-use ledger::{Held, HoldRequest, Ledger, Silent, Writer};
+use ledger::{Held, HoldRequest, Ledger, Unobserved, Writer};
 use registry::catalog::RawCatalog;
 use registry::{Config, Environment, Registry};
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ impl House {
         let directory = tempfile::tempdir().unwrap();
         let (books, database) = databases(directory.path());
         let settings = ledger::Settings { outlets: tenants::outlets(), ..ledger::Settings::new(books) };
-        let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Silent)).unwrap();
+        let (ledger, writer) = Ledger::open(settings, Arc::new(Still), Arc::new(Unobserved)).unwrap();
         let registry = Registry::open(&database, Arc::new(Still)).await.unwrap();
         let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = socket.local_addr().unwrap();

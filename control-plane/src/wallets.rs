@@ -165,7 +165,7 @@ async fn freeze(
     Path(id): Path<String>,
     Query(query): Query<FreezeQuery>,
 ) -> Result<Json<WalletView>, Problem> {
-    set_frozen(&state, (&caller, query.freezer(&caller)), &id, true).await
+    set_frozen(&state, &caller, query.freezer(&caller), &id, true).await
 }
 
 /// Lets the agents of a frozen wallet pay again. What the operator froze only the operator thaws.
@@ -176,17 +176,18 @@ async fn thaw(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<WalletView>, Problem> {
-    set_frozen(&state, (&caller, caller.freezer()), &id, false).await
+    set_frozen(&state, &caller, caller.freezer(), &id, false).await
 }
 
 async fn set_frozen(
     state: &ControlState,
-    (caller, who): (&Caller, Freezer),
+    caller: &Caller,
+    who: Freezer,
     id: &str,
     frozen: bool,
 ) -> Result<Json<WalletView>, Problem> {
     let wallet = visible(state, caller, id).await?;
-    let wallet = state.registry.set_wallet_frozen((&caller.actor(), who), wallet.id, frozen).await?;
+    let wallet = state.registry.set_wallet_frozen(&caller.actor(), who, wallet.id, frozen).await?;
     Ok(Json(view(state, wallet).await.map_err(Problem::behind_change)?))
 }
 

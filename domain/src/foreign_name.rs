@@ -6,7 +6,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// Longest name, in bytes: a transaction of Solana has 88, a coin of Sui about as many.
-pub const FOREIGN_NAME_BYTES_MAX: usize = 96;
+const FOREIGN_NAME_BYTES_MAX: usize = 96;
 
 /// 1 to [`FOREIGN_NAME_BYTES_MAX`] visible ASCII characters, compared as they are written. Small enough to be copied.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,10 +4,10 @@
 //! Next: `protocol` for the wire, `ledger` for money at rest, `registry` for what people edit.
 
 pub mod amount;
-pub mod asset;
+mod asset;
 pub mod catalog;
 pub mod chain;
-pub mod foreign_name;
+mod foreign_name;
 pub mod identifier;
 pub mod internet;
 pub mod latency;
@@ -21,9 +21,9 @@ pub mod rate;
 pub mod replay;
 pub mod router;
 pub mod scope;
-pub mod secret;
-pub mod settlement;
-pub mod time;
+mod secret;
+mod settlement;
+mod time;
 
 pub use alloy_primitives::{Address, B256};
 pub use amount::{Amount, BasisPoints};

@@ -8,23 +8,23 @@ use bytes::{Bytes, BytesMut};
 use domain::{Amount, Capture, PaymentId};
 use ledger::{Hold, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 
-use crate::challenge::Asking;
-use crate::counting::{self, Waiting};
-use crate::customers::Requesting;
-use crate::held::Held;
-use crate::meter::Meter;
+use crate::answer::refusal::Refusal;
+use crate::connection::customers::Requesting;
+use crate::connection::streams::Running;
 use crate::metrics::Outcome;
-use crate::refusal::Refusal;
+use crate::offer::challenge::Asking;
+use crate::payment::counting::{self, Waiting};
+use crate::payment::held::Held;
+use crate::payment::meter::Meter;
+use crate::rail::signed_hold::SignedHold;
 use crate::shutdown::InFlight;
-use crate::signed_hold::SignedHold;
 use crate::stage::admit::Admitted;
 use crate::stage::hold::Payer;
 use crate::stage::prepay::Undoing;
 use crate::stage::rate::Counted;
 use crate::stage::route::Routed;
-use crate::streams::Running;
 use crate::traffic::RouteTraffic;
-use crate::until::Until;
+use crate::upstream::until::Until;
 
 /// One request, from its header to its log line.
 pub(crate) struct RequestContext {

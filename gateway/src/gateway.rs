@@ -15,22 +15,22 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::currency::Currencies;
-use crate::customers::Customers;
-use crate::drain::Drain;
-use crate::header_clock::HeaderLimit;
-use crate::health;
+use crate::connection::customers::Customers;
+use crate::connection::header_clock::HeaderLimit;
+use crate::connection::listener::{Acceptance, Listener, OpenListener};
+use crate::connection::worker::{Threads, Worker};
 use crate::last_uses;
 use crate::limits::{BESIDE_FIELDS_BYTES_MAX, Settings};
-use crate::listener::{Acceptance, Listener, OpenListener};
 use crate::metrics::Metrics;
+use crate::offer::currency::Currencies;
 use crate::proxy::Proxy;
 use crate::rail::{Public, PublicNetworks};
 use crate::rate::{self, Strangers};
 use crate::shutdown::Shutdown;
+use crate::shutdown::drain::Drain;
 use crate::snapshot::{self, Snapshot};
 use crate::traffic::{Bookkeeper, Traffic};
-use crate::worker::{Threads, Worker};
+use crate::upstream::health;
 
 /// What the binary brings.
 pub struct Parts {
@@ -75,11 +75,9 @@ pub enum StartError {
 
 impl Gateway {
     /// Takes the parts.
-    ///
-    /// # Errors
-    /// None today: what can fail is the listeners', in [`Gateway::run`].
-    pub fn new(parts: Parts) -> Result<Self, StartError> {
-        Ok(Self { parts })
+    #[must_use]
+    pub const fn new(parts: Parts) -> Self {
+        Self { parts }
     }
 
     /// Serves until `shutdown` says so. Blocks the calling thread, which must belong to no runtime.
@@ -130,7 +128,7 @@ impl Gateway {
         let read_timeout = settings.limits.client_read_timeout;
         let idle_timeout = settings.limits.client_idle_timeout;
         let conf = Arc::new(server_conf(settings, threads.count()));
-        let proxy = Proxy::new(parts, (public, nobodies), snapshot, shutdown.clone());
+        let proxy = Proxy::new(parts, public, nobodies, snapshot, shutdown.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = h2c;
         options.h2_idle_timeout = Some(idle_timeout);

@@ -18,13 +18,13 @@ use ledger::{BatchReport, Collision, CommitFailure, Ledger, Observer};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 use registry::Directory;
 
-use crate::customers;
+use crate::connection::customers;
 use crate::limits::ROUTE_LABELS_MAX;
-use crate::meter::{Mistake, Source};
 use crate::metrics::commits::CommitMetrics;
 use crate::metrics::making::Making;
 use crate::metrics::metered::MeteredMetrics;
 use crate::metrics::reloads::ReloadMetrics;
+use crate::payment::meter::{Mistake, Source};
 use crate::rate::STRANGERS;
 use crate::shutdown::Shutdown;
 

@@ -1,4 +1,12 @@
 //! [`RouteOffer`]: what a priced route asks for: every way to pay it, and every quote that still pays for it.
+//!
+//! A way to pay ([`way`], on a non-EVM network [`foreign_way`]) is in a currency ([`currency`]); all ways of a route are told in one 402
+//! ([`challenge`]).
+
+pub(crate) mod challenge;
+pub(crate) mod currency;
+pub(crate) mod foreign_way;
+pub(crate) mod way;
 
 use std::sync::Arc;
 
@@ -9,10 +17,10 @@ use protocol::quote::QuoteKey;
 use registry::catalog::QUOTE_TTL_MS;
 use settlement::Foreign;
 
-use crate::challenge::Challenge;
-use crate::currency::{Currencies, Currency};
-use crate::foreign_way::{self, ForeignWay};
-use crate::way::{Moves, Way};
+use crate::offer::challenge::Challenge;
+use crate::offer::currency::{Currencies, Currency};
+use crate::offer::foreign_way::ForeignWay;
+use crate::offer::way::{Moves, Way};
 
 /// What a priced route asks for.
 pub(crate) struct RouteOffer {

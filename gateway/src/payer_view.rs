@@ -1,4 +1,10 @@
 //! [`PayerView`]: what a payer may see of its own, under the reserved prefix. Free, never forwarded, limited by address.
+//!
+//! Who has no key signs in ([`sign_in`]), how often anybody asks is counted in [`views`], and [`deposit_view`] takes what is paid into a wallet.
+
+pub(crate) mod deposit_view;
+pub(crate) mod sign_in;
+mod views;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -11,14 +17,14 @@ use ledger::{Ledger, PaymentRecord, WindowSpent};
 use registry::{Access, Directory};
 use serde_json::{Value, json};
 
-use crate::credential::Credential;
-use crate::deposit_view::{self, DepositView};
+use crate::answer::refusal::{Missing, Refusal, money};
+use crate::answer::reply::Reply;
 use crate::limits::PAYER_VIEWS_PER_MINUTE_MAX;
-use crate::refusal::{Missing, Refusal, money};
-use crate::reply::Reply;
-use crate::sign_in::SignIn;
+use crate::payer_view::deposit_view::DepositView;
+use crate::payer_view::sign_in::SignIn;
+use crate::payer_view::views::Views;
+use crate::payment::credential::Credential;
 use crate::stage::admit::Admitted;
-use crate::views::Views;
 
 /// Never routed to an upstream, whatever the catalog says.
 const PREFIX: &str = "/.well-known/faregate/";
@@ -69,7 +75,8 @@ impl PayerView {
     pub(crate) async fn answer(
         &self,
         request: &Admitted,
-        (url, may_sign_in): (&str, bool),
+        url: &str,
+        may_sign_in: bool,
         headers: &HeaderMap,
         client: Option<IpAddr>,
     ) -> Result<Reply, Refusal> {
@@ -79,7 +86,7 @@ impl PayerView {
         }
         let asked = request.path.as_str().strip_prefix(PREFIX).ok_or(Refusal::NotFound)?;
         if let (Some(wallet), Some(deposits)) = (deposit_view::wallet(asked), &self.deposits) {
-            return deposits.answer(request, wallet?, url, (headers, client)).await;
+            return deposits.answer(request, wallet?, url, headers, client).await;
         }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             return Err(Refusal::Method { method: None, allowed: vec!["GET".to_owned(), "HEAD".to_owned()] });
@@ -87,11 +94,11 @@ impl PayerView {
         let payment = asked.strip_prefix("payments/").map(str::parse::<PaymentId>);
         match (asked, payment) {
             ("me", _) => {
-                let asker = self.asker((request, may_sign_in), headers, at).await?;
+                let asker = self.asker(request, may_sign_in, headers, at).await?;
                 self.me(&*asker.access.ok_or(Refusal::Missing(Missing::Agent))?).await
             }
             (_, Some(Ok(id))) => {
-                let asker = self.asker((request, may_sign_in), headers, at).await?;
+                let asker = self.asker(request, may_sign_in, headers, at).await?;
                 self.payment(&asker, id).await
             }
             (_, Some(Err(_))) => Err(Refusal::Missing(Missing::Payment)),
@@ -101,7 +108,8 @@ impl PayerView {
 
     async fn asker(
         &self,
-        (request, may_sign_in): (&Admitted, bool),
+        request: &Admitted,
+        may_sign_in: bool,
         headers: &HeaderMap,
         at: UnixMillis,
     ) -> Result<Asker, Refusal> {

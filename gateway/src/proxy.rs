@@ -1,4 +1,10 @@
 //! [`Proxy`]: the stages in Pingora's phases. Nothing is decided here; each phase calls the stage that decides.
+//!
+//! [`decision`] is the way from a header to an admission; [`unanswered`] and [`overdue`] are the ends that no upstream's answer makes.
+
+pub(crate) mod decision;
+mod overdue;
+mod unanswered;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,25 +23,25 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource};
 use registry::Directory;
 
+use crate::answer::cors;
+use crate::answer::failure::{reason, refusal_of};
+use crate::answer::field;
+use crate::answer::http_version::speak;
+use crate::answer::refusal::Refusal;
+use crate::connection::header_clock::HeaderClock;
 use crate::context::{Exchange, RequestContext};
-use crate::cors;
-use crate::decision::{Decision, begin};
-use crate::deposit_view::DepositView;
-use crate::failure::{reason, refusal_of};
-use crate::field;
 use crate::gateway::Parts;
-use crate::header_clock::HeaderClock;
-use crate::http_version::speak;
-use crate::leniency::Leniency;
 use crate::limits::Settings;
 use crate::metrics::{Metrics, Outcome};
-use crate::newer::Newer;
 use crate::payer_view::PayerView;
+use crate::payer_view::deposit_view::DepositView;
+use crate::payment::leniency::Leniency;
+use crate::proxy::decision::{Decision, begin};
 use crate::rail::Public;
 use crate::rate::Strangers;
-use crate::refusal::Refusal;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
+use crate::snapshot::newer::Newer;
 use crate::stage::capture::{capture, scrub, scrub_trailers};
 use crate::stage::{forward, record};
 
@@ -63,7 +69,8 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(
         parts: Parts,
-        (public, nobodies): (Option<Arc<Public>>, Arc<Strangers>),
+        public: Option<Arc<Public>>,
+        nobodies: Arc<Strangers>,
         snapshot: Arc<ArcSwap<Snapshot>>,
         shutdown: Shutdown,
     ) -> Self {
@@ -234,7 +241,7 @@ impl ProxyHttp for Proxy {
         let Some(exchange) = &mut context.exchange else {
             return Err(Self::fail(context, Refusal::Internal));
         };
-        let captured = capture(exchange, response, (&self.metrics, &self.leniency), &mut context.times).await;
+        let captured = capture(exchange, response, &self.metrics, &self.leniency, &mut context.times).await;
         let waits = exchange.waiting.is_some();
         context.wait_for_the_rest();
         match captured {

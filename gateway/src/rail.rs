@@ -1,4 +1,11 @@
 //! [`PublicRail`]: what the gateway asks of public networks, and [`Public`]: what it risks there.
+//!
+//! What one payer has open is counted in [`exposure`], what is being asked about in [`verifying`]; [`signed_hold`] settles, and writes down what
+//! came of it.
+
+pub(crate) mod exposure;
+pub(crate) mod signed_hold;
+pub(crate) mod verifying;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -11,9 +18,9 @@ use settlement::rail::{ContractSignature, Funds, Settlers, Validity};
 use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
-use crate::exposure::Exposure;
+use crate::rail::exposure::Exposure;
+use crate::rail::verifying::Verifying;
 use crate::rate::Strangers;
-use crate::verifying::Verifying;
 
 /// Public networks, as a request needs them.
 #[async_trait]

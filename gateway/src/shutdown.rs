@@ -1,7 +1,9 @@
 //! [`Shutdown`]: serving, leaving, draining, stopping. Asked once, running requests finish; asked twice, they do not.
 //!
 //! A connection that was accepted and has not sent its first request counts as well: its client was told that somebody is
-//! there. Next: [`crate::drain`] for the order of the end.
+//! there. Next: [`crate::shutdown::drain`] for the order of the end.
+
+pub(crate) mod drain;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};

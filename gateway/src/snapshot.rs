@@ -1,5 +1,7 @@
 //! [`Snapshot`]: one catalog made ready to serve. One request uses one snapshot from its first byte to its last.
 
+pub(crate) mod newer;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +15,13 @@ use protocol::quote::QuoteKey;
 use registry::Registry;
 use settlement::rail::Settlers;
 
-use crate::currency::{Currencies, Extras};
-use crate::health;
 use crate::metrics::Metrics;
 use crate::offer::RouteOffer;
-use crate::pool::Pool;
+use crate::offer::currency::{Currencies, Extras};
 use crate::rate::Rates;
 use crate::traffic::{RouteTraffic, Traffic};
+use crate::upstream::health;
+use crate::upstream::pool::Pool;
 
 /// How long names of a new catalog are waited for, all together, before it is put in force without them.
 const RESOLVE_MAX: Duration = Duration::from_millis(500);

@@ -3,11 +3,11 @@
 //! A request holds funds in memory ([`Ledger::hold`]), is forwarded, and hands its [`Hold`] to the writer
 //! ([`Hold::capture`]), which commits many captures in one transaction and answers after the commit. The one that
 //! decides is a pure function (`decide`), the one that writes is a `CommitStore`.
-//! Nothing of HTTP or x402 stands here. Next: [`hold`] for the life of a payment, [`ledger`] for the handle,
+//! Nothing of HTTP or x402 stands here. Next: `hold` for the life of a payment, [`ledger`] for the handle,
 //! `writer` for the group commit.
 
-pub mod account;
-pub mod audit;
+mod account;
+mod audit;
 pub mod backup;
 mod batch;
 mod books;
@@ -16,32 +16,32 @@ mod calls;
 mod change;
 mod command;
 mod commit;
-pub mod database;
+mod database;
 mod decide;
 mod deliveries;
-pub mod deposit;
-pub mod difference;
+mod deposit;
+mod difference;
 mod elsewhere;
-pub mod error;
+mod error;
 mod facts;
-pub mod health;
-pub mod hold;
+mod health;
+mod hold;
 mod holds;
-pub mod intent;
+mod intent;
 pub mod ledger;
 mod memory;
-pub mod observer;
-pub mod outgoing;
+mod observer;
+mod outgoing;
 mod owner;
 mod parked;
 mod reads;
-pub mod receipt;
-pub mod reports;
-pub mod resolution;
+mod receipt;
+mod reports;
+mod resolution;
 pub mod settlement;
-pub mod share;
+mod share;
 mod shared;
-pub mod verdict;
+mod verdict;
 mod withdrawal;
 mod writer;
 
@@ -60,7 +60,7 @@ pub use health::Health;
 pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
 pub use intent::{Booked, BookedIntent, Close, Debtor, Due, DuePlace, Intent, OnChain, OpenIntent};
 pub use ledger::{Ledger, Settings, Trial};
-pub use observer::{BatchReport, Collision, CommitFailure, Observer, Silent};
+pub use observer::{BatchReport, Collision, CommitFailure, Observer, Unobserved};
 pub use outgoing::{Outgoing, OutgoingState, Outlet, Step, Stepped};
 pub use receipt::{Prior, Receipt, ReceiptRecord, Redelivery, StoredResponse};
 pub use reports::changes::{CapturedRange, Changes, Head, RefundChange};

@@ -1,11 +1,11 @@
-//! What the ledger tells whoever counts: called on the writer's thread after the commit, never before.
+//! [`Observer`]: what the ledger tells whoever counts: called on the writer's thread after the commit, never before.
 
 use std::time::Duration;
 
 use crate::account::Refunded;
 use crate::receipt::ReceiptRecord;
 
-/// Receives what was committed, for metrics and events. Must return quickly and must not call the ledger.
+/// Hears of what was committed, for metrics and events. Must return quickly and must not call the ledger.
 pub trait Observer: Send + Sync + 'static {
     /// A batch stands on disk.
     fn committed(&self, batch: &BatchReport<'_>);
@@ -53,7 +53,7 @@ pub enum Collision {
 
 /// Counts nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
+pub struct Unobserved;
 
 // === impl Collision ===
 
@@ -69,7 +69,7 @@ impl Collision {
     }
 }
 
-impl Observer for Silent {
+impl Observer for Unobserved {
     fn committed(&self, _: &BatchReport<'_>) {}
     fn commit_failed(&self, _: &CommitFailure<'_>) {}
     fn collision(&self, _: Collision) {}

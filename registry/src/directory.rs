@@ -39,7 +39,7 @@ const FAILURE_TTL_MS: i64 = 500;
 const LOOKUP_MAX: Duration = Duration::from_millis(900);
 
 /// Keys and signers remembered at once where nothing else is set.
-pub const ENTRIES_MAX: usize = 65_536;
+pub(crate) const ENTRIES_MAX: usize = 65_536;
 
 /// Finds agents. Cheap to clone.
 #[derive(Clone)]

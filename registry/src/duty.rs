@@ -47,7 +47,7 @@ impl Duty {
         let mut writing = self.registry.write().await?;
         let session = &mut writing.session();
         let at = time::shared(session, self.registry.now()).await?;
-        let taken = store::take(session, &self.name, &self.holder, (at, at.plus(LASTS_MS))).await?;
+        let taken = store::take(session, &self.name, &self.holder, at, at.plus(LASTS_MS)).await?;
         writing.commit().await?;
         let (known, taken) = (self.number(), taken.unwrap_or(0));
         let is_ours = taken != 0 && (known == 0 || known == taken);

@@ -164,8 +164,8 @@ pub(crate) async fn record(session: &mut Session<'_>, entry: &Entry<'_>) -> Resu
         subject: entry.subject.id.clone(),
         data,
     };
-    let ids = (ChangeId::generate(entry.at, random()?), EventId::generate(entry.at, random()?));
-    Ok(store::put_change_and_event(session, ids, entry, &event).await?)
+    let (change, told) = (ChangeId::generate(entry.at, random()?), EventId::generate(entry.at, random()?));
+    Ok(store::put_change_and_event(session, change, told, entry, &event).await?)
 }
 
 /// Adds an entry to the audit log inside a transaction.

@@ -6,7 +6,7 @@
 //! every limit's counter. The file becomes a [`Config`], its catalog goes through [`Registry::apply`], which
 //! numbers the prices and hands the [`domain::Catalog`] out; agents are looked up through the [`Directory`].
 
-pub mod access;
+mod access;
 pub mod actor;
 pub mod agent;
 pub mod agent_key;
@@ -15,21 +15,21 @@ pub mod api_key;
 pub mod backup;
 pub mod catalog;
 pub mod config;
-pub mod database;
-pub mod directory;
+mod database;
+mod directory;
 pub mod document;
 pub mod duty;
 pub mod errands;
-pub mod follow;
-pub mod frost;
+mod follow;
+mod frost;
 pub mod idempotency;
 pub mod journal;
 pub mod outbox;
 pub mod payout;
-pub mod registry;
+mod registry;
 pub mod sequence;
-pub mod traffic;
-pub mod wallet;
+mod traffic;
+mod wallet;
 pub mod watch;
 pub mod webhook;
 

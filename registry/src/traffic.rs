@@ -1,6 +1,6 @@
 //! How routes are called: gateways hand in sums, analytics read them back by route.
 //!
-//! Sums are kept by hour for [`HOURS_KEPT_DAYS`] and by day for [`DAYS_KEPT_DAYS`]. Reads take whole days where they can, so
+//! Sums are kept by hour for [`HOURLY_KEPT_DAYS`] and by day for [`DAILY_KEPT_DAYS`]. Reads take whole days where they can, so
 //! that a month costs what a few hundred rows cost. Times are rounded outwards to whole hours. Nothing of money stands here.
 
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::registry::Registry;
 use crate::store::{StoreError, latency, traffic as stored};
 
 /// How long sums by hour are kept.
-pub const HOURS_KEPT_DAYS: i64 = 90;
+const HOURLY_KEPT_DAYS: i64 = 90;
 
 /// How long sums by day are kept.
-pub const DAYS_KEPT_DAYS: i64 = 3 * 366;
+const DAILY_KEPT_DAYS: i64 = 3 * 366;
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -108,7 +108,7 @@ impl Registry {
     /// The database does not work.
     pub async fn forget_traffic(&self, at: UnixMillis) -> Result<(), StoreError> {
         let mut transaction = self.shared.pool.begin_apart().await?;
-        for (span, days) in [("hour", HOURS_KEPT_DAYS), ("day", DAYS_KEPT_DAYS)] {
+        for (span, days) in [("hour", HOURLY_KEPT_DAYS), ("day", DAILY_KEPT_DAYS)] {
             stored::forget(&mut transaction.session(), span, at.plus(-days * DAY_MS)).await?;
         }
         transaction.commit().await

@@ -29,8 +29,8 @@ pub use wallet::Making;
 
 #[cfg(test)]
 pub(crate) use contracts::Proxy;
-pub(crate) use evidence::{judge, read};
-pub(crate) use proxies::{Movement, count};
+pub(crate) use evidence::{Movement, is_transfer, judge, read};
+pub(crate) use proxies::count;
 pub(crate) use rpc::Receipt;
 pub(crate) use wallet::{LOOK_GAS, MAKE_GAS, Shown, Standing, data_gas};
 
@@ -54,6 +54,17 @@ pub enum Depth {
     Last,
     /// Those that count.
     Counts,
+}
+
+/// A payment that is looked for: what its payer signed for a token, and how much of that it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'a> {
+    /// The token's contract.
+    pub token: Address,
+    /// What was signed.
+    pub signed: &'a Transfer,
+    /// Atomic units.
+    pub asked: U256,
 }
 
 /// A block as far as it matters here.
@@ -148,32 +159,29 @@ impl Chain {
         }
     }
 
-    /// What became of a payment in this token, of which so much was asked for, looked for from a block on that is older than it.
+    /// What became of a payment, looked for from a block on that is older than it.
     ///
     /// # Errors
     /// See [`RpcError`]. The nodes must still know the state of the block in which a Permit2 payment moved.
     pub async fn look(
         &self,
-        token: Address,
-        asked: (&Transfer, U256),
+        sought: Sought<'_>,
         from_block: u64,
         depth: Depth,
     ) -> Result<Evidence, RpcError> {
-        self.look_until(token, asked, (from_block, self.block(depth).await?)).await
+        self.look_until(sought, from_block, self.block(depth).await?).await
     }
 
     /// The same up to a block that was read before.
     pub(crate) async fn look_until(
         &self,
-        token: Address,
-        (signed, asked): (&Transfer, U256),
-        (from_block, until): (u64, Block),
+        Sought { token, signed, asked }: Sought<'_>,
+        from_block: u64,
+        until: Block,
     ) -> Result<Evidence, RpcError> {
         match signed {
             Transfer::Authorization(signed) => self.authorization(token, signed, from_block, until).await,
-            Transfer::Permit(signed) => {
-                permit::evidence(self, token, (signed, asked), (from_block, until)).await
-            }
+            Transfer::Permit(signed) => permit::evidence(self, token, signed, asked, from_block, until).await,
         }
     }
 
@@ -184,9 +192,10 @@ impl Chain {
     /// See [`RpcError`].
     pub async fn stands(
         &self,
-        token: Address,
-        (signed, amount, earlier): (&Transfer, U256, u64),
-        (transaction, until): (B256, Block),
+        Sought { token, signed, asked }: Sought<'_>,
+        earlier: u64,
+        transaction: B256,
+        until: Block,
     ) -> Result<bool, RpcError> {
         let Some(receipt) = self.receipt(transaction).await? else { return Ok(false) };
         let is_deep = receipt.block() <= until.number;
@@ -195,7 +204,7 @@ impl Chain {
                 matches!(judge(token, signed, &receipt), Evidence::Moved { .. })
             }
             Transfer::Permit(permit) => {
-                let shown = count(&receipt, (token, permit.from, permit.witness.to, amount));
+                let shown = count(&receipt, &movement(token, permit, asked));
                 u64::try_from(shown).unwrap_or(u64::MAX) > earlier
             }
         };
@@ -209,11 +218,12 @@ impl Chain {
     pub(crate) async fn permits_in(
         &self,
         token: Address,
-        (signed, value): (&Permit, U256),
+        signed: &Permit,
+        value: U256,
         transaction: B256,
     ) -> Result<usize, RpcError> {
         let receipt = self.receipt_of(transaction).await?;
-        Ok(count(&receipt, (token, signed.from, signed.witness.to, value)))
+        Ok(count(&receipt, &movement(token, signed, value)))
     }
 
     /// What became of an authorization for this token, looked for from a block on that is older than it.
@@ -247,7 +257,7 @@ impl Chain {
             signed.nonce
         ]);
         for (first, last) in ranges(from_block, until.number) {
-            let used = self.logs(token, &topics, (first, last)).await?;
+            let used = self.logs(token, &topics, first, last).await?;
             if let Some(used) = used.first() {
                 let receipt = self.receipt_of(used.transaction_hash).await?;
                 return Ok(judge(token, signed, &receipt));
@@ -261,7 +271,8 @@ impl Chain {
         &self,
         contract: Address,
         topics: &Value,
-        (first, last): (u64, u64),
+        first: u64,
+        last: u64,
     ) -> Result<Vec<Log>, RpcError> {
         let filter = json!([{
             "address": contract, "topics": topics, "fromBlock": hex(first), "toBlock": hex(last)
@@ -294,6 +305,11 @@ impl Chain {
         let text: String = self.nodes.call(method, parameters).await?;
         rpc::quantity(&text).ok_or(RpcError::Malformed(method))
     }
+}
+
+/// What a permit moves.
+const fn movement(token: Address, signed: &Permit, value: U256) -> Movement {
+    Movement { token, from: signed.from, to: signed.witness.to, value }
 }
 
 /// The blocks of a range, in parts that nodes give the logs of.

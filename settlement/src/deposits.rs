@@ -119,11 +119,11 @@ impl Deposits {
         let quote = self.inner.quote(asked);
         let at = ledger.time();
         let judge = |found| {
-            let judged = way::judge(payload, ways, (asked.amount, &quote), (at, found));
+            let judged = way::judge(payload, ways, asked.amount, &quote, at, found);
             judged.map_err(|malformed| Box::new(Told::Malformed(malformed.to_string())))
         };
         let judged = match judge(None) {
-            Ok(judged) => self.inner.prove(payload, (judged, asked.client), |found| judge(Some(found))).await,
+            Ok(judged) => self.inner.prove(payload, judged, asked.client, |found| judge(Some(found))).await,
             malformed => malformed,
         };
         let (way, judged) = match judged {
@@ -237,7 +237,8 @@ impl Inner {
     async fn prove<'a>(
         &self,
         payload: &PaymentPayload,
-        (judged, client): (Judged<'a>, Option<IpAddr>),
+        judged: Judged<'a>,
+        client: Option<IpAddr>,
         again: impl FnOnce(B256) -> Result<Judged<'a>, Box<Told>>,
     ) -> Result<Judged<'a>, Box<Told>> {
         for (way, digest) in &judged.unproven {

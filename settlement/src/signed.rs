@@ -15,8 +15,9 @@ use protocol::transfer::Transfer;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::chain::Shown;
+use crate::chain::{Shown, Sought};
 use crate::evm::Proof;
+use crate::rail::units;
 
 /// A payment that was verified, and whose hold stands with its intent.
 #[derive(Clone, Debug)]
@@ -101,6 +102,11 @@ impl Signed {
     #[must_use]
     pub const fn transfer(&self) -> &Transfer {
         &self.transfer
+    }
+
+    /// As the chain is asked about it, where its payer was asked for so much.
+    pub(crate) fn sought(&self, asked: Amount) -> Sought<'_> {
+        Sought { token: self.token, signed: &self.transfer, asked: units(asked) }
     }
 
     /// Who pays.

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 
 use crate::books::Books;
 use crate::due::{Due, due};
+use crate::observer::SettlementObserver;
 use crate::terms::{TermsError, TermsSource};
 use crate::ticks::Ticks;
-use crate::watcher::Watcher;
 
 /// How often a provider is tried in one round, where somebody else settles with it at the same time.
 pub(crate) const TRIES: u32 = 3;
@@ -45,7 +45,7 @@ pub struct Round {
 pub struct Worker<B> {
     books: B,
     terms: Arc<dyn TermsSource>,
-    watcher: Arc<dyn Watcher>,
+    observer: Arc<dyn SettlementObserver>,
     /// Sums that were read and did not suffice yet: the next round reads what came since.
     tallies: HashMap<Arc<str>, Kept>,
 }
@@ -60,8 +60,8 @@ struct Kept {
 
 impl<B: Books> Worker<B> {
     /// A worker that knows nothing yet.
-    pub fn new(books: B, terms: Arc<dyn TermsSource>, watcher: Arc<dyn Watcher>) -> Self {
-        Self { books, terms, watcher, tallies: HashMap::new() }
+    pub fn new(books: B, terms: Arc<dyn TermsSource>, observer: Arc<dyn SettlementObserver>) -> Self {
+        Self { books, terms, observer, tallies: HashMap::new() }
     }
 
     /// Works until `stop` says so, a round every `interval`.
@@ -92,13 +92,13 @@ impl<B: Books> Worker<B> {
                 }
             }
         }
-        self.watcher.finished();
+        self.observer.finished();
         round
     }
 
     fn fail(&self, provider: Option<&str>, error: &SettlementError) {
         tracing::warn!(provider, %error, "no settlement was made; it is tried again");
-        self.watcher.failed(provider, error);
+        self.observer.failed(provider, error);
     }
 
     async fn provider(
@@ -124,7 +124,7 @@ impl<B: Books> Worker<B> {
         let kept = self.tallies.remove(name);
         let Some(position) = self.books.position(name).await? else { return Ok(None) };
         let now = self.books.time();
-        self.watcher.looked(&position, &terms.rules, now);
+        self.observer.looked(&position, &terms.rules, now);
         let Due::Yes { until, at_least } = due(&terms.rules, &position, now) else {
             // What it has is still true, as long as nothing was settled.
             self.tallies.extend(kept.map(|kept| (Arc::clone(name), kept)));
@@ -155,7 +155,7 @@ impl<B: Books> Worker<B> {
             net = %settlement.net,
             "settled"
         );
-        self.watcher.settled(&settlement);
+        self.observer.settled(&settlement);
         Ok(Some(settlement))
     }
 }

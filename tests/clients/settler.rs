@@ -142,12 +142,7 @@ pub(crate) fn member(payer: &Payer, offer: &Value) -> Member {
     let read = PaymentPayload::parse(payment.header().as_bytes()).expect("a payment");
     let id = format!("pay_{}", tests::payer::random_hex());
     let (transfer, value) = (*read.transfer(), read.transfer().value());
-    Member::payment(
-        id.into(),
-        (usdc().address, transfer, value),
-        read.seal().key().expect("a key's").into(),
-        0,
-    )
+    Member::payment(id.into(), usdc().address, transfer, value, read.seal().key().expect("a key's").into(), 0)
 }
 
 pub(crate) fn transaction(settling: &Settling) -> B256 {

@@ -8,9 +8,9 @@ const PAGE: &str = "docs/reference.md";
 
 /// Where words for programs stand: a file, and what the item that holds them begins with.
 const CODES: [(&str, &str); 9] = [
-    ("gateway/src/refusal.rs", "pub(crate) fn code(&self)"),
-    ("gateway/src/refusal/unpaid.rs", "impl Unpaid {"),
-    ("gateway/src/refusal/missing.rs", "impl Missing {"),
+    ("gateway/src/answer/refusal.rs", "pub(crate) fn code(&self)"),
+    ("gateway/src/answer/refusal/unpaid.rs", "impl Unpaid {"),
+    ("gateway/src/answer/refusal/missing.rs", "impl Missing {"),
     ("domain/src/policy.rs", "pub const fn code(&self)"),
     ("protocol/src/verify/rejection.rs", "pub fn code(&self)"),
     ("protocol/src/verify/rejection.rs", "fn code_of_permit(&self)"),

@@ -80,7 +80,7 @@ async fn expect_shown(state: &ControlState, outgoing: &Outgoing, transaction: B2
     let to = &outgoing.to;
     let chain = state.chains.get(&to.network).ok_or(Problem::ChainUnread)?;
     let treasury = treasury(state, &to.network).ok_or(Problem::ChainUnread)?;
-    let shown = chain.pays_out(to.token, (treasury, to.address, outgoing.amount), transaction).await;
+    let shown = chain.pays_out(to.token, treasury, to.address, outgoing.amount, transaction).await;
     match shown {
         Ok(true) => Ok(()),
         Ok(false) => Err(Problem::Conflict(format!(

@@ -60,7 +60,7 @@ async fn refund(
     let refunded = caller.moving(&state.ledger).refund_part(request).await?;
     state.log(|| tracing::info!(refund.id = %refunded.id, payment.id = %refunded.payment, amount = %refunded.amount, "payment refunded"));
     let sent = sent_back(&state, &payment).await.map_err(Problem::behind_change)?;
-    Ok(Json(RefundView::new(&refunded, &sent, (&payment.receipt, state.ledger.asset()))))
+    Ok(Json(RefundView::new(&refunded, &sent, &payment.receipt, state.ledger.asset())))
 }
 
 fn reason(caller: &Caller, fields: &mut Fields, word: Option<&str>) -> RefundReason {

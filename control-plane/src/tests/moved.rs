@@ -40,7 +40,7 @@ async fn whoever_moved_money_is_named_after_the_process_ended_before_its_log_was
     };
     let id = {
         let (ledger, writer) =
-            Ledger::open(Settings::new(books.clone()), Arc::new(Still), Arc::new(Silent)).unwrap();
+            Ledger::open(Settings::new(books.clone()), Arc::new(Still), Arc::new(Unobserved)).unwrap();
         let registry = Registry::open(&database, Arc::new(Still)).await.unwrap();
         let id = registry.new_wallet().unwrap();
         ledger.create_wallet(id).await.unwrap();
@@ -62,7 +62,7 @@ async fn whoever_moved_money_is_named_after_the_process_ended_before_its_log_was
         id
     };
 
-    let (ledger, writer) = Ledger::open(Settings::new(books), Arc::new(Still), Arc::new(Silent)).unwrap();
+    let (ledger, writer) = Ledger::open(Settings::new(books), Arc::new(Still), Arc::new(Unobserved)).unwrap();
     let registry = Registry::open(&database, Arc::new(Still)).await.unwrap();
     for _ in 0..2 {
         tell(&ledger, &registry).await;

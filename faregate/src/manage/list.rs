@@ -114,7 +114,7 @@ async fn table(api: &Api, input: &Input) -> anyhow::Result<()> {
         if !lines.is_empty() && (is_enough || input.all) {
             shown += lines.len();
             let table = printed
-                .get_or_insert_with(|| Table::of(&head, &lines, input.all, (width, chosen(&input.path))));
+                .get_or_insert_with(|| Table::of(&head, &lines, input.all, width, chosen(&input.path)));
             out.write((table.rows(&std::mem::take(&mut lines)) + "\n").as_bytes())?;
         }
         if is_enough || out.is_gone {

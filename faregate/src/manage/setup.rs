@@ -115,7 +115,7 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
             trial.run(&api, &mut plan.mistakes).await?;
         }
     }
-    let keys = keys::missing(&api, (setup.agent_keys, setup.api_keys), &agents, &mut plan).await?;
+    let keys = keys::missing(&api, setup.agent_keys, setup.api_keys, &agents, &mut plan).await?;
     source.expect_none(&plan.mistakes)?;
     let gone = gone::Gone::read(&api, &plan).await?;
     gone.say_before();
@@ -124,7 +124,7 @@ pub(super) async fn apply(matches: &ArgMatches, format: Format) -> anyhow::Resul
     let outcome =
         if dry_run { plan.tried() } else { plan.run(&api, |secret| say_secret(secret, format)).await };
     let is_gone = !dry_run && outcome.stopped.is_none();
-    let said = say(outcome, &version, (&keys.told(), &gone), format);
+    let said = say(outcome, &version, &keys.told(), &gone, format);
     if is_gone {
         gone.say_after();
     }
@@ -150,7 +150,8 @@ fn say_secret(secret: &Value, format: Format) {
 fn say(
     outcome: Outcome,
     version: &Value,
-    (keys, gone): (&[Value], &gone::Gone),
+    keys: &[Value],
+    gone: &gone::Gone,
     format: Format,
 ) -> anyhow::Result<Verdict> {
     let Outcome { done, left, secrets, stopped } = outcome;

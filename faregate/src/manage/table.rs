@@ -136,7 +136,8 @@ impl Table {
         head: &StringRecord,
         lines: &[StringRecord],
         more: bool,
-        (width, chosen): (Option<usize>, Option<&[&str]>),
+        width: Option<usize>,
+        chosen: Option<&[&str]>,
     ) -> Self {
         let filled = |column: &usize| {
             more || lines.iter().any(|line| !line.get(*column).unwrap_or_default().is_empty())
@@ -199,7 +200,7 @@ mod tests {
 
     fn table(text: &str, more: bool, width: Option<usize>) -> (String, usize) {
         let records = records(text).unwrap();
-        let mut table = Table::of(&records[0], &records[1..], more, (width, None));
+        let mut table = Table::of(&records[0], &records[1..], more, width, None);
         (table.rows(&records[1..]), table.missing)
     }
 
@@ -228,7 +229,7 @@ mod tests {
     fn columns_that_were_not_chosen_are_left_out() {
         let records = records("id,name,amount.display\na,b,$1.00\n").unwrap();
         let chosen: &[&str] = &["id", "amount.display"];
-        let mut table = Table::of(&records[0], &records[1..], false, (None, Some(chosen)));
+        let mut table = Table::of(&records[0], &records[1..], false, None, Some(chosen));
         assert_eq!((table.rows(&records[1..]), table.missing), ("ID  AMOUNT\na   $1.00".to_owned(), 1));
     }
 

@@ -21,7 +21,8 @@ struct Turn(registry::duty::Duty);
 /// The system gives no random bytes.
 pub(super) fn duty(
     name: &'static str,
-    (ledger, registry): (&Ledger, &Registry),
+    ledger: &Ledger,
+    registry: &Registry,
 ) -> anyhow::Result<Arc<dyn Duty>> {
     Ok(match ledger.is_one_of_several() {
         true => turn(registry.duty(name)?),

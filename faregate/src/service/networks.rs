@@ -84,7 +84,8 @@ impl Networks {
     /// A key or an address that cannot be used, a system without TLS, or books that cannot be read.
     pub(super) async fn start(
         config: &Config,
-        parts @ (ledger, _): (&Ledger, &Registry),
+        ledger: &Ledger,
+        registry: &Registry,
         prometheus: &prometheus::Registry,
         stop: &watch::Sender<bool>,
         tasks: &mut Vec<JoinHandle<()>>,
@@ -102,7 +103,7 @@ impl Networks {
         }
         let (mut lines, mut outlets) = (Vec::new(), Vec::new());
         for settings in config.networks.iter() {
-            let settled = line((settings, config.limits.clients_per_address), parts, stop, tasks);
+            let settled = line(settings, config.limits.clients_per_address, ledger, registry, stop, tasks);
             let (line, settler) = settled.with_context(|| settings.network.id.to_string())?;
             lines.push(line);
             let is_open = ledger.outlet(&settings.network.id).is_some();
@@ -122,7 +123,7 @@ impl Networks {
             tasks.push(tokio::spawn(hearing));
         }
         tasks.push(tokio::spawn(rail.clone().follow(FOLLOW_EVERY, stop.subscribe())));
-        let (collecting, comparing) = (duty(COLLECT, parts)?, duty(COMPARE, parts)?);
+        let (collecting, comparing) = (duty(COLLECT, ledger, registry)?, duty(COMPARE, ledger, registry)?);
         let reconciler = Reconciler::new(ledger.clone(), rail.clone(), BOUNDS, collecting);
         tasks.push(tokio::spawn(reconciler.run(RECONCILE_EVERY, stop.subscribe())));
         let (books, chains) = (ledger.clone(), rail.clone());
@@ -163,8 +164,10 @@ async fn warn_of_others(
 
 /// A network as payments are settled on it, and how money leaves our treasury there, where we settle by ourselves.
 fn line(
-    (settings, clients_per_address): (&NetworkSettings, NonZeroU32),
-    parts: (&Ledger, &Registry),
+    settings: &NetworkSettings,
+    clients_per_address: NonZeroU32,
+    ledger: &Ledger,
+    registry: &Registry,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> anyhow::Result<(Line, Option<Outlet>)> {
@@ -176,7 +179,7 @@ fn line(
             Settler::Facilitators(Pool::new(members, FACILITATOR_WAIT_MAX))
         }
         SettlerSettings::Evm(evm) => {
-            let (settler, own) = own_settler::start((settings, evm), &chain, parts, stop, tasks)?;
+            let (settler, own) = own_settler::start(settings, evm, &chain, ledger, registry, stop, tasks)?;
             let (network, chain) = (Arc::clone(&settings.network.id), Arc::clone(&chain));
             outlet = Some(Outlet { network, chain, settler: own });
             Settler::Evm(settler)

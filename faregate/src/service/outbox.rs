@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use registry::outbox::Standing;
+use registry::outbox::{Closing, SentTransaction, Standing};
 use settlement::Settling;
 use settlement::evm::{Landed, Outbox, OutboxError, Over, Recorded, Resumed, Sent, Unclosed};
 
@@ -60,8 +60,9 @@ impl Outbox for RegistryOutbox {
         let mut known = transaction.clone();
         known.versions.pop();
         stands_as(before.as_deref(), &known)?;
-        let documents = (&*document, before.as_deref());
-        self.outbox.record(nonce, documents, (&members, &transfers)).await.map_err(failed)?;
+        let (instead_of, members, transfers) = (before.as_deref(), &*members, &*transfers);
+        let sent = SentTransaction { nonce, document: &document, instead_of, members, transfers };
+        self.outbox.record(&sent).await.map_err(failed)?;
         self.texts.lock().insert(nonce, document);
         Ok(())
     }
@@ -86,11 +87,13 @@ impl Outbox for RegistryOutbox {
         let outcomes: Vec<(&str, String)> =
             outcomes.iter().map(|(member, settling)| (&**member, format!("{settling:?}"))).collect();
         let outcomes = serde_json::to_string(&outcomes).map_err(failed)?;
-        let (nonce, outcomes) = (transaction.nonce, (&*outcomes, &*over));
+        let nonce = transaction.nonce;
         let document = self.texts.lock().get(&nonce).cloned();
         let document = document.ok_or_else(|| failed("somebody else has closed it"))?;
         stands_as(Some(&document), transaction)?;
-        self.outbox.close((nonce, &document), landed.as_deref(), outcomes).await.map_err(failed)?;
+        let (landed, outcomes, transfers) = (landed.as_deref(), &*outcomes, &*over);
+        let closing = Closing { nonce, document: &document, landed, outcomes, transfers };
+        self.outbox.close(&closing).await.map_err(failed)?;
         self.texts.lock().remove(&nonce);
         Ok(())
     }

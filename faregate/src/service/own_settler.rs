@@ -25,9 +25,11 @@ const POLL: Duration = Duration::from_millis(200);
 /// # Errors
 /// A key that cannot be used, or a system that gives no random bytes.
 pub(super) fn start(
-    (network, evm): (&NetworkSettings, &EvmSettings),
+    network: &NetworkSettings,
+    evm: &EvmSettings,
     chain: &Arc<Chain>,
-    (ledger, registry): (&Ledger, &Registry),
+    ledger: &Ledger,
+    registry: &Registry,
     stop: &watch::Sender<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> anyhow::Result<(EvmSettler, EvmSettler)> {

@@ -97,8 +97,8 @@ impl Running {
             false => None,
         };
         // The control plane too: what a gateway left that is gone is whoever's takes it over first.
-        let parts = (&base.ledger, &registry);
-        let networks = Networks::start(config, parts, &base.prometheus, &stop, &mut watchers).await?;
+        let (ledger, prometheus) = (&base.ledger, &base.prometheus);
+        let networks = Networks::start(config, ledger, &registry, prometheus, &stop, &mut watchers).await?;
         let control_state = ControlState {
             ledger: base.ledger.clone(),
             registry: registry.clone(),
@@ -110,7 +110,7 @@ impl Running {
             chains: networks.as_ref().map(|networks| networks.chains.clone()).unwrap_or_default(),
         };
         let control_router = control::router(control_state, config.control.admin_token.as_ref());
-        let database = look_after((config, role), &base, &registry, &stop, &mut watchers).await;
+        let database = look_after(config, role, &base, &registry, &stop, &mut watchers).await;
         let plane = Plane::new(&base, registry.directory());
         let ops_router = ops::router(OpsState {
             ledger: base.ledger.clone(),
@@ -167,7 +167,8 @@ impl Running {
 
 /// Audits the books now and then, follows what the database can lose, and settles with providers where the management API is.
 async fn look_after(
-    (config, role): (&Config, Role),
+    config: &Config,
+    role: Role,
     base: &Base,
     registry: &Registry,
     stop: &watch::Sender<bool>,
@@ -212,7 +213,7 @@ fn run_gateway(
         clock: Arc::new(SystemClock),
         public,
         deposits: deposits.flatten(),
-    })?;
+    });
     let (ended, end) = oneshot::channel();
     let shutdown = base.shutdown.clone();
     let run = move || {

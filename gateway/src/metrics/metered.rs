@@ -3,7 +3,7 @@
 use prometheus::IntCounterVec;
 
 use super::making::Making;
-use crate::meter::{Mistake, Source};
+use crate::payment::meter::{Mistake, Source};
 
 pub(super) struct MeteredMetrics {
     calls: IntCounterVec,

@@ -4,8 +4,8 @@ use protocol::challenge::PaymentRequired;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::refusal::{Refusal, Unpaid};
-use crate::reply::Reply;
+use crate::answer::refusal::{Refusal, Unpaid};
+use crate::answer::reply::Reply;
 use crate::samples;
 
 fn offered(route: &Route, provider: &Provider, networks: &[Network]) -> RouteOffer {

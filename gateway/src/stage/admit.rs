@@ -5,8 +5,8 @@ use http::header::{CONTENT_LENGTH, HOST};
 use pingora::http::RequestHeader;
 use registry::config::Limits;
 
-use crate::credential;
-use crate::refusal::Refusal;
+use crate::answer::refusal::Refusal;
+use crate::payment::credential;
 
 /// A request that can be read in one way only.
 #[derive(Debug)]

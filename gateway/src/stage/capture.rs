@@ -9,16 +9,16 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
 use ledger::{CaptureError, Receipt, ReceiptRecord, Voiding};
 use pingora::http::ResponseHeader;
 
+use crate::answer::field;
+use crate::answer::refusal::{Refusal, Unpaid};
 use crate::context::{Exchange, Money, Recording, Times};
-use crate::counting::{self, Waiting};
-use crate::field;
-use crate::held::Held;
-use crate::leniency::Leniency;
-use crate::meter::Known;
 use crate::metrics::{Metrics, Outcome, Stage};
-use crate::receipt;
-use crate::refusal::{Refusal, Unpaid};
-use crate::signed_hold::NotPaid;
+use crate::payment::counting::{self, Waiting};
+use crate::payment::held::Held;
+use crate::payment::leniency::Leniency;
+use crate::payment::meter::Known;
+use crate::payment::receipt;
+use crate::rail::signed_hold::NotPaid;
 use crate::stage::hold::Payer;
 use crate::stage::location::lead_back;
 use crate::stage::prepay::give_back;
@@ -36,7 +36,8 @@ const FOR_SHARED_CACHES: [&str; 5] =
 pub(crate) async fn capture(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
-    (metrics, leniency): (&Metrics, &Leniency),
+    metrics: &Metrics,
+    leniency: &Leniency,
     times: &mut Times,
 ) -> Result<Outcome, Refusal> {
     let known = read_meter(exchange, response, metrics);
@@ -60,7 +61,7 @@ pub(crate) async fn capture(
     exchange.header_came();
     if !exchange.routed.route.charge_on.charges(status) {
         exchange.lift_time_limit();
-        return undelivered(exchange, response, (metrics, leniency)).await;
+        return undelivered(exchange, response, metrics, leniency).await;
     }
     if exchange.is_overdue() {
         return Err(Refusal::UpstreamTimeout);
@@ -152,7 +153,8 @@ async fn unused(
 async fn undelivered(
     exchange: &mut Exchange,
     response: &mut ResponseHeader,
-    (metrics, leniency): (&Metrics, &Leniency),
+    metrics: &Metrics,
+    leniency: &Leniency,
 ) -> Result<Outcome, Refusal> {
     match std::mem::replace(&mut exchange.money, Money::Done) {
         Money::Free => {

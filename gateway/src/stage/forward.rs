@@ -9,13 +9,14 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 
+use crate::answer::field;
+use crate::answer::refusal::Refusal;
 use crate::context::Exchange;
 use crate::limits::SENT_AT_ONCE_BYTES_MAX;
-use crate::meter::Meter;
-use crate::refusal::Refusal;
+use crate::payment::credential;
+use crate::payment::meter::Meter;
 use crate::stage::admit::Admitted;
-use crate::until::Until;
-use crate::{credential, field};
+use crate::upstream::until::Until;
 
 /// Fields of the request that end here: payments, keys, and names by which some servers would take another method
 /// or path than the one that was priced.

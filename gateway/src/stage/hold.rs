@@ -21,13 +21,13 @@ use protocol::X402_VERSION;
 use protocol::verify::Rejection;
 use registry::{Access, Directory};
 
-use crate::credential;
-use crate::leniency::Leniency;
+use crate::answer::refusal::Refusal;
 use crate::metrics::Metrics;
+use crate::payment::credential;
+use crate::payment::leniency::Leniency;
 use crate::rail::Public;
+use crate::rail::signed_hold::SignedHold;
 use crate::rate::{Consumer, Strangers};
-use crate::refusal::Refusal;
-use crate::signed_hold::SignedHold;
 use crate::stage::admit::Admitted;
 use crate::stage::rate::{self, Counted};
 use crate::stage::route::Routed;
@@ -204,7 +204,7 @@ impl Holder<'_> {
         if let (Means::Foreign(None), None, Claimant::Foreign(claimed)) =
             (&holding.means, &holding.refusal, &claim.claimant)
             && let Some(admission) =
-                self.find_payer((claim, claimed), holding, fingerprint, is_repeatable).await?
+                self.find_payer(claim, claimed, holding, fingerprint, is_repeatable).await?
         {
             return self.guarded(admission, holding, fingerprint).await;
         }

@@ -6,10 +6,10 @@ use std::time::Instant;
 use domain::PaymentId;
 use ledger::{LedgerError, Receipt, RefundReason, Voiding};
 
-use crate::leniency::Leniency;
+use crate::answer::refusal::Refusal;
 use crate::metrics::{Metrics, Stage};
-use crate::refusal::Refusal;
-use crate::signed_hold::SignedHold;
+use crate::payment::leniency::Leniency;
+use crate::rail::signed_hold::SignedHold;
 use crate::stage::capture::unpaid;
 
 /// How an exchange is undone.

@@ -8,9 +8,9 @@ use protocol::payload::Malformed;
 use protocol::seal::Seal;
 use settlement::rail::{ContractSignature, Validity};
 
+use crate::answer::refusal::{Refusal, Unpaid};
 use crate::rail::Public;
 use crate::rate::Consumer;
-use crate::refusal::{Refusal, Unpaid};
 use crate::stage::verify::{Claim, Claimant, Unproven};
 
 /// A claim whose payment is its payer's. One that no key has signed is judged `again`, with what a contract was found to have signed.

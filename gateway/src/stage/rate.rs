@@ -12,9 +12,9 @@ use std::time::Duration;
 use ledger::Ledger;
 use pingora::proxy::Session;
 
+use crate::answer::refusal::Refusal;
 use crate::metrics::Metrics;
 use crate::rate::{Consumer, Standing};
-use crate::refusal::Refusal;
 use crate::stage::route::Routed;
 
 /// What was counted of a request, for the fields of its answer (draft-ietf-httpapi-ratelimit-headers).

@@ -6,11 +6,11 @@ use domain::{Amount, UnixMillis};
 use ledger::{Receipt, RefundReason, Voiding};
 use pingora::{Error, ErrorSource};
 
+use crate::answer::failure::{is_broken_off, is_ours};
 use crate::context::{Exchange, Money, RequestContext};
-use crate::counting;
-use crate::failure::{is_broken_off, is_ours};
-use crate::leniency::Leniency;
 use crate::metrics::{Metrics, Outcome, Stage};
+use crate::payment::counting;
+use crate::payment::leniency::Leniency;
 use crate::stage::hold::Payer;
 
 /// Decides what a finished exchange leaves open. `error` is what ended it, where something did.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use domain::RouteId;
 use domain::catalog::{Provider, Route, Served};
 
+use crate::answer::refusal::Refusal;
 use crate::offer::RouteOffer;
-use crate::pool::Pool;
 use crate::rate::RouteLimits;
-use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 use crate::stage::admit::Admitted;
 use crate::traffic::RouteTraffic;
+use crate::upstream::pool::Pool;
 
 /// Where a request goes, and what that costs. Holds on to the snapshot it was found in.
 #[derive(Clone)]

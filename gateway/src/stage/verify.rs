@@ -16,11 +16,11 @@ use protocol::{X402_VERSION_1, network};
 use registry::agent_key::AgentKey;
 use registry::config::Limits;
 
-use crate::credential::Credential;
-use crate::foreign_way::ForeignWay;
+use crate::answer::refusal::{Refusal, Unpaid};
+use crate::offer::foreign_way::ForeignWay;
+use crate::offer::way::Way;
 use crate::offer::{OfferedQuote, RouteOffer};
-use crate::refusal::{Refusal, Unpaid};
-use crate::way::Way;
+use crate::payment::credential::Credential;
 
 /// Who says they pay, and for which of the route's quotes.
 pub(crate) struct Claim {
@@ -114,7 +114,8 @@ pub(crate) fn verify(
     credential: Credential<'_>,
     route: &Route,
     offer: &RouteOffer,
-    (at, found): (UnixMillis, Option<B256>),
+    at: UnixMillis,
+    found: Option<B256>,
     limits: &Limits,
 ) -> Result<Claim, Refusal> {
     match credential {
@@ -137,7 +138,7 @@ pub(crate) fn verify(
                 Ok(payload)
             });
             match read {
-                Ok(payload) => signed(payload, route, offer, (at, found)),
+                Ok(payload) => signed(payload, route, offer, at, found),
                 Err(malformed) => foreign(header.as_bytes(), route, offer, at)
                     .unwrap_or_else(|| Err(Refusal::MalformedPayment(malformed.to_string()))),
             }
@@ -217,13 +218,14 @@ fn signed(
     payload: PaymentPayload,
     route: &Route,
     offer: &RouteOffer,
-    (at, found): (UnixMillis, Option<B256>),
+    at: UnixMillis,
+    found: Option<B256>,
 ) -> Result<Claim, Refusal> {
     let (mut rejected, mut digests) = (None, Vec::new());
     let named = |way: &Way, digest| (Arc::clone(&way.currency.asset.network), digest);
     for way in candidates(&payload, offer)? {
         let payable: Vec<_> = offer.payable(way, at).collect();
-        let rejection = match judge(&payload, way, &payable, (at, found)) {
+        let rejection = match judge(&payload, way, &payable, at, found) {
             Ok(payment) => return claim(payment, way, &payable, payload, route),
             Err(rejection) => rejection,
         };
@@ -240,7 +242,7 @@ fn signed(
         payload.may_be_in(&way.currency.asset) && *way.currency.asset.network == *payload.network()
     };
     for way in offer.not_offered.iter().filter(is_meant) {
-        let Err(other) = judge(&payload, way, &[], (at, found)) else { continue };
+        let Err(other) = judge(&payload, way, &[], at, found) else { continue };
         digests.extend(other.unproven().map(|digest| named(way, digest)));
         if let Some((replay_key, payer)) = other.signed() {
             let rejection = Rejection::Unpriced { reason: Box::new(rejected), replay_key, payer };
@@ -284,7 +286,8 @@ fn judge(
     payload: &PaymentPayload,
     way: &Way,
     payable: &[&OfferedQuote],
-    (at, found): (UnixMillis, Option<B256>),
+    at: UnixMillis,
+    found: Option<B256>,
 ) -> Result<VerifiedPayment, Rejection> {
     let quotes: Vec<Quote<'_>> = payable
         .iter()

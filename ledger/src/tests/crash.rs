@@ -116,8 +116,11 @@ async fn a_clean_stop_commits_what_is_queued() {
 #[tokio::test]
 async fn c16_a_second_process_is_refused_with_the_owner() {
     let books = Books::funded(100).await;
-    let again =
-        crate::Ledger::open(books.settings.clone(), books.clock.clone(), std::sync::Arc::new(crate::Silent));
+    let again = crate::Ledger::open(
+        books.settings.clone(),
+        books.clock.clone(),
+        std::sync::Arc::new(crate::Unobserved),
+    );
     let Err(OpenError::Owned { owner, .. } | OpenError::Leased { owner, .. }) = again else {
         panic!("opened twice")
     };
@@ -131,7 +134,7 @@ async fn another_chain_id_later_is_refused() {
     let mut books = Books::new();
     books.close().await;
     let settings = Settings { chain_id: 402_403, ..books.settings.clone() };
-    let opened = crate::Ledger::open(settings, books.clock.clone(), std::sync::Arc::new(crate::Silent));
+    let opened = crate::Ledger::open(settings, books.clock.clone(), std::sync::Arc::new(crate::Unobserved));
     assert!(matches!(opened, Err(OpenError::Network { .. })));
     books.reopen().await;
     assert_eq!(books.ledger.time().0, NOON);

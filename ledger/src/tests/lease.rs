@@ -12,10 +12,10 @@ use super::suspense::voided;
 use crate::commit::CommitStore;
 use crate::commit::postgres::{PostgresStore, connect};
 use crate::database::Database;
-use crate::{CaptureError, Health, Ledger, OpenError, Settings, Silent, audit_database};
+use crate::{CaptureError, Health, Ledger, OpenError, Settings, Unobserved, audit_database};
 
 fn second(books: &Books) -> Result<(), OpenError> {
-    Ledger::open(books.settings.clone(), books.clock.clone(), Arc::new(Silent)).map(drop)
+    Ledger::open(books.settings.clone(), books.clock.clone(), Arc::new(Unobserved)).map(drop)
 }
 
 #[tokio::test]
@@ -56,7 +56,8 @@ async fn c16_a_start_that_is_refused_has_changed_nothing() {
     sqlx::query(owned).execute(&mut owner).await.unwrap();
     sqlx::query("select pg_advisory_lock(x'6661726567617465'::bigint)").execute(&mut owner).await.unwrap();
     let settings = Settings::new(Database::Postgres { url: Secret::new(url.clone()) });
-    let refused = Ledger::open(settings, Arc::new(super::kit::TestClock::new()), Arc::new(Silent)).map(drop);
+    let refused =
+        Ledger::open(settings, Arc::new(super::kit::TestClock::new()), Arc::new(Unobserved)).map(drop);
     assert!(matches!(refused, Err(OpenError::Leased { .. })), "{refused:?}");
     assert_eq!(test_postgres::query(&url, "select to_regclass('ledger.hold') is null"), "t");
     owner.close().await.unwrap();

@@ -16,7 +16,7 @@ async fn execute(books: &Books, text: &'static str) {
 }
 
 fn refused(books: &Books) -> OpenError {
-    let observer = std::sync::Arc::new(crate::Silent);
+    let observer = std::sync::Arc::new(crate::Unobserved);
     Ledger::open(books.settings.clone(), books.clock.clone(), observer).expect_err("a refusal")
 }
 

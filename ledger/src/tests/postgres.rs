@@ -8,7 +8,7 @@ use domain::{Capture, Secret};
 use super::kit::{Books, clean, request, signed};
 use crate::database::Database;
 use crate::{
-    CaptureError, Health, Held, Hold, HoldError, HoldRequest, Ledger, Settings, Silent, VoidError,
+    CaptureError, Health, Held, Hold, HoldError, HoldRequest, Ledger, Settings, Unobserved, VoidError,
     audit_database,
 };
 
@@ -47,7 +47,7 @@ pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
 async fn c16_whoever_comes_second_is_told_the_owner_and_its_epoch() {
     let (books, url) = books();
     books.fund(1, 100).await;
-    let second = Ledger::open(books.settings.clone(), books.clock.clone(), Arc::new(Silent));
+    let second = Ledger::open(books.settings.clone(), books.clock.clone(), Arc::new(Unobserved));
     let refused = second.map(drop).unwrap_err().to_string();
     let epoch = test_postgres::query(&url, "select epoch from ledger.marker");
     assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
@@ -104,7 +104,7 @@ async fn t3_whoever_takes_over_captures_the_holds_on_disk_and_their_last_owner_e
         assert_eq!(test_postgres::query(&url, past), "");
         // It renews now and then; between the two it is taken.
         let clock = books.clock.clone();
-        if let Ok(opened) = Ledger::open(books.settings.clone(), clock, Arc::new(Silent)) {
+        if let Ok(opened) = Ledger::open(books.settings.clone(), clock, Arc::new(Unobserved)) {
             break opened;
         }
     };

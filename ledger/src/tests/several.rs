@@ -8,7 +8,7 @@ use super::kit::{Books, agent, amount, clean, funding, named, request, signed, t
 use super::postgres::until;
 use crate::database::{Coordination, Database};
 use crate::{
-    CaptureError, Held, HoldError, HoldRequest, Ledger, RefundReason, Settings, Silent, Withdrawal,
+    CaptureError, Held, HoldError, HoldRequest, Ledger, RefundReason, Settings, Unobserved, Withdrawal,
     audit_database,
 };
 
@@ -273,6 +273,6 @@ fn sqlite_is_nobody_s_to_share() {
     let database = Database::Sqlite { directory: folder.path().to_owned() };
     let settings = Settings { coordination: Coordination::Several, ..Settings::new(database) };
     let clock = std::sync::Arc::new(super::kit::TestClock::new());
-    let refused = Ledger::open(settings, clock, std::sync::Arc::new(Silent)).map(drop).unwrap_err();
+    let refused = Ledger::open(settings, clock, std::sync::Arc::new(Unobserved)).map(drop).unwrap_err();
     assert!(refused.to_string().contains("PostgreSQL"), "{refused}");
 }

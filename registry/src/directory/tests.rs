@@ -54,7 +54,7 @@ async fn the_keys_of_an_agent_share_its_policy_and_another_one_is_told_to_all() 
     let signed = rig.directory.by_signer(SIGNER).await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&first, &policy(&other).await) && Arc::ptr_eq(&first, &signed.policy));
     let next = SpendingPolicy { per_day: Amount::from_atomic(1), ..SpendingPolicy::default() };
-    rig.registry.set_policy(&OPERATOR, (rig.agent, |_| true), &next).await.unwrap();
+    rig.registry.set_policy(&OPERATOR, rig.agent, |_| true, &next).await.unwrap();
     assert_eq!((&*policy(&one).await, &*policy(&other).await), (&next, &next));
 }
 
@@ -159,9 +159,9 @@ async fn r8_r13_what_is_written_holds_for_the_next_request() {
     assert_eq!(by_key().await.unwrap().key.as_ref().unwrap().per_request.to_string(), "$0.10");
 
     let policy = SpendingPolicy { per_request: Amount::from_atomic(7), ..SpendingPolicy::default() };
-    rig.registry.set_policy(&OPERATOR, (rig.agent, |_| true), &policy).await.unwrap();
+    rig.registry.set_policy(&OPERATOR, rig.agent, |_| true, &policy).await.unwrap();
     assert_eq!(*by_key().await.unwrap().policy, policy);
-    rig.registry.set_frozen((&OPERATOR, crate::Freezer::Operator), rig.agent, true).await.unwrap();
+    rig.registry.set_frozen(&OPERATOR, crate::Freezer::Operator, rig.agent, true).await.unwrap();
     assert!(by_key().await.unwrap().frozen);
     rig.registry.revoke_key(&OPERATOR, rig.agent, shown.grant.id).await.unwrap();
     assert!(by_key().await.is_none());

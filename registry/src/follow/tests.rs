@@ -8,7 +8,7 @@ use crate::Freezer;
 use crate::agent::{NewAgent, NewKey, ShownKey};
 use crate::registry::tests::{OPERATOR, Place, TestClock, open, operator};
 
-const BY: (&crate::journal::Actor, Freezer) = (&OPERATOR, Freezer::Operator);
+const BY: Freezer = Freezer::Operator;
 
 struct Rig {
     writer: Registry,
@@ -43,11 +43,11 @@ impl Rig {
     async fn take(&self, taken: Taken) {
         let (writer, agent, key) = (&self.writer, self.agent, self.shown.grant.id);
         match taken {
-            Taken::Agent => drop(writer.set_frozen(BY, agent, true).await.unwrap()),
-            Taken::Wallet => drop(writer.set_wallet_frozen(BY, self.wallet, true).await.unwrap()),
+            Taken::Agent => drop(writer.set_frozen(&OPERATOR, BY, agent, true).await.unwrap()),
+            Taken::Wallet => drop(writer.set_wallet_frozen(&OPERATOR, BY, self.wallet, true).await.unwrap()),
             Taken::Policy => {
                 let policy = SpendingPolicy { per_request: Amount::from_atomic(1), ..<_>::default() };
-                drop(writer.set_policy(&OPERATOR, (agent, |_| true), &policy).await.unwrap());
+                drop(writer.set_policy(&OPERATOR, agent, |_| true, &policy).await.unwrap());
             }
             Taken::Rotated => drop(writer.rotate_key(&OPERATOR, agent, key, 0).await.unwrap()),
             Taken::Revoked => writer.revoke_key(&OPERATOR, agent, key).await.unwrap(),
@@ -106,9 +106,9 @@ async fn a_look_that_finds_too_much_to_read_or_is_the_first_forgets_everyone() {
     let mut seen = None;
     rig.follower.look(&mut seen).await.unwrap();
     assert!(!rig.pays().await);
-    rig.writer.set_frozen(BY, rig.agent, false).await.unwrap();
+    rig.writer.set_frozen(&OPERATOR, BY, rig.agent, false).await.unwrap();
     for number in 0..CHANGES_MAX {
-        rig.writer.set_wallet_frozen(BY, rig.wallet, number % 2 == 0).await.unwrap();
+        rig.writer.set_wallet_frozen(&OPERATOR, BY, rig.wallet, number % 2 == 0).await.unwrap();
     }
     rig.follower.look(&mut seen).await.unwrap();
     assert!(rig.pays().await);

@@ -41,14 +41,15 @@ impl Registry {
         filter: &Filter,
         wanted: &Wanted,
     ) -> Result<Sighting, RegistryError> {
-        self.look_through(position, (limit, LOOK_MAX), filter, wanted).await
+        self.look_through(position, limit, LOOK_MAX, filter, wanted).await
     }
 
     /// Goes through at most `look_max` positions.
     pub(super) async fn look_through(
         &self,
         position: u64,
-        (limit, look_max): (u32, u64),
+        limit: u32,
+        look_max: u64,
         filter: &Filter,
         wanted: &Wanted,
     ) -> Result<Sighting, RegistryError> {

@@ -145,7 +145,7 @@ async fn a_look_for_some_events_goes_through_a_stretch_and_the_next_one_goes_on(
     let wanted = Wanted { kind: Some("x.y".to_owned()), subject: None };
     let look = async |after, limit, provider: &str| {
         let filter = Filter { provider: Some(provider.to_owned()), ..Filter::default() };
-        let seen = registry.look_through(after, (limit, 2), &filter, &wanted).await.unwrap();
+        let seen = registry.look_through(after, limit, 2, &filter, &wanted).await.unwrap();
         (seen.events.iter().map(|event| event.position).collect::<Vec<_>>(), seen.next)
     };
     assert_eq!(look(0, 10, "acme").await, (vec![9], Some(10)));

@@ -53,11 +53,10 @@ impl Registry {
         self.expect_room(&mut writing.session(), &new.name, new.owner.as_deref()).await?;
         if with_wallet {
             let (name, owner) = (new.name.clone(), new.owner.clone());
-            self.put_new_wallet(&mut writing, actor, (new.wallet, name, owner), at).await?;
+            self.put_new_wallet(&mut writing, actor, new.wallet, name, owner, at).await?;
         }
         let owner = new.owner.as_deref();
-        agents::put_agent(&mut writing.session(), (id, new.wallet), &new.name, owner, &new.policy, at)
-            .await?;
+        agents::put_agent(&mut writing.session(), id, new.wallet, &new.name, owner, &new.policy, at).await?;
         let made = one(&mut writing.session(), id).await?;
         writing.record(&entry_of(actor, "agent.created", None, Some(&made), at)).await?;
         writing.commit().await?;
@@ -117,10 +116,11 @@ impl Registry {
     pub async fn set_policy(
         &self,
         actor: &Actor,
-        (agent, is_theirs): (AgentId, impl FnOnce(&Agent) -> bool),
+        agent: AgentId,
+        is_theirs: impl FnOnce(&Agent) -> bool,
         policy: &SpendingPolicy,
     ) -> Result<Agent, RegistryError> {
-        self.change_policy(actor, (agent, is_theirs), |known| known.clone_from(policy)).await
+        self.change_policy(actor, agent, is_theirs, |known| known.clone_from(policy)).await
     }
 
     /// Changes an agent's policy as it is when nobody else does, for requests decided from now on. What changes nothing is not
@@ -131,7 +131,8 @@ impl Registry {
     pub async fn change_policy(
         &self,
         actor: &Actor,
-        (agent, is_theirs): (AgentId, impl FnOnce(&Agent) -> bool),
+        agent: AgentId,
+        is_theirs: impl FnOnce(&Agent) -> bool,
         change: impl FnOnce(&mut SpendingPolicy),
     ) -> Result<Agent, RegistryError> {
         let at = self.now();
@@ -146,7 +147,7 @@ impl Registry {
             return Ok(before);
         }
         let owner = before.owner.as_deref();
-        agents::put_agent(&mut writing.session(), (agent, before.wallet), &before.name, owner, &policy, at)
+        agents::put_agent(&mut writing.session(), agent, before.wallet, &before.name, owner, &policy, at)
             .await?;
         let after = Agent { policy, ..before.clone() };
         writing.record(&entry_of(actor, "policy.updated", Some(&before), Some(&after), at)).await?;
@@ -160,7 +161,8 @@ impl Registry {
     /// No such agent; [`RegistryError::FrozenByOperator`]; the database does not work.
     pub async fn set_frozen(
         &self,
-        (actor, who): (&Actor, Freezer),
+        actor: &Actor,
+        who: Freezer,
         agent: AgentId,
         frozen: bool,
     ) -> Result<Agent, RegistryError> {

@@ -56,9 +56,9 @@ impl Registry {
         {
             return Ok(before.clone());
         }
-        let made = (AgentId::generate(at, random()?), WalletId::generate(at, random()?));
-        let id =
-            agents::put_agent(&mut writing.session(), made, &entry.name, None, &entry.policy, at).await?;
+        let (id, wallet) = (AgentId::generate(at, random()?), WalletId::generate(at, random()?));
+        let id = agents::put_agent(&mut writing.session(), id, wallet, &entry.name, None, &entry.policy, at)
+            .await?;
         agents::set_file_entry(&mut writing.session(), &entry.name, Some(entry.digest())).await?;
         let agent = one(&mut writing.session(), id).await?;
         if wallets::put_unnamed(&mut writing.session(), agent.wallet, &entry.name, at).await?

@@ -63,7 +63,7 @@ impl Registry {
         }
         let end = at.plus(overlap_ms.max(0));
         let end = old.expires_at.map_or(end, |earlier| earlier.min(end));
-        let expires_at = agents::rotate_key(&mut writing.session(), key, (at, end)).await?;
+        let expires_at = agents::rotate_key(&mut writing.session(), key, at, end).await?;
         let ended = KeyGrant { expires_at: Some(end), ..old.clone() };
         let others = agent.keys.iter().filter(|other| other.id != key).cloned();
         make_room(&mut writing.session(), &others.chain([ended]).collect::<Vec<_>>(), at).await?;

@@ -328,7 +328,7 @@ async fn a_policy_survives_the_database() {
     assert_eq!(agent.policy, policy);
     let unknown = AgentId::from_bytes([9; 16]);
     assert!(matches!(
-        registry.set_policy(&OPERATOR, (unknown, |_| true), &policy).await,
+        registry.set_policy(&OPERATOR, unknown, |_| true, &policy).await,
         Err(RegistryError::UnknownAgent(_))
     ));
     assert!(matches!(
@@ -336,7 +336,7 @@ async fn a_policy_survives_the_database() {
         Err(RegistryError::UnknownAgent(_))
     ));
     assert!(matches!(
-        registry.set_frozen((&OPERATOR, crate::Freezer::Operator), unknown, true).await,
+        registry.set_frozen(&OPERATOR, crate::Freezer::Operator, unknown, true).await,
         Err(RegistryError::UnknownAgent(_))
     ));
 }

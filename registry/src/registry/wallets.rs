@@ -40,7 +40,7 @@ impl Registry {
             return Err(RegistryError::Name);
         }
         let mut writing = self.write().await?;
-        let wallet = self.put_new_wallet(&mut writing, actor, (id, name, owner), self.now()).await?;
+        let wallet = self.put_new_wallet(&mut writing, actor, id, name, owner, self.now()).await?;
         writing.commit().await?;
         Ok(wallet)
     }
@@ -50,7 +50,9 @@ impl Registry {
         &self,
         writing: &mut Writing<'_>,
         actor: &Actor,
-        (id, name, owner): (WalletId, String, Option<String>),
+        id: WalletId,
+        name: String,
+        owner: Option<String>,
         at: UnixMillis,
     ) -> Result<Wallet, RegistryError> {
         if let Some(owner) = &owner {
@@ -98,7 +100,8 @@ impl Registry {
     /// No such wallet; [`RegistryError::FrozenByOperator`]; the database does not work.
     pub async fn set_wallet_frozen(
         &self,
-        (actor, who): (&Actor, Freezer),
+        actor: &Actor,
+        who: Freezer,
         id: WalletId,
         frozen: bool,
     ) -> Result<Wallet, RegistryError> {

@@ -48,7 +48,8 @@ pub(crate) struct Unlisted {
 /// Makes an agent, or gives an existing one of this name a policy. Its wallet stays what it was.
 pub(crate) async fn put_agent(
     session: &mut Session<'_>,
-    (id, wallet): (AgentId, WalletId),
+    id: AgentId,
+    wallet: WalletId,
     name: &str,
     owner: Option<&str>,
     policy: &SpendingPolicy,
@@ -186,7 +187,8 @@ pub(crate) async fn put_key(
 pub(crate) async fn rotate_key(
     session: &mut Session<'_>,
     key: KeyId,
-    (at, end): (UnixMillis, UnixMillis),
+    at: UnixMillis,
+    end: UnixMillis,
 ) -> Result<Option<UnixMillis>, StoreError> {
     const SQL: &str =
         "update agent_key set term = case when rotated_at is null then expires_at else term end,

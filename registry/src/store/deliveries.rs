@@ -242,7 +242,8 @@ pub(crate) async fn trim(
     id: WebhookId,
     state: DeliveryState,
     before: UnixMillis,
-    (count_max, limit): (u32, u32),
+    count_max: u32,
+    limit: u32,
 ) -> Result<bool, StoreError> {
     const OLD: &str = "delete from webhook_delivery where webhook = $1 and position in
          (select position from webhook_delivery where webhook = $1 and state = $2 and at < $3 limit $4)";

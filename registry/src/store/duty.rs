@@ -10,7 +10,8 @@ pub(crate) async fn take(
     session: &mut Session<'_>,
     name: &str,
     holder: &[u8; 16],
-    (at, until): (UnixMillis, UnixMillis),
+    at: UnixMillis,
+    until: UnixMillis,
 ) -> Result<Option<i64>, StoreError> {
     const TAKE: &str = "insert into duty (name, holder, until) values ($1, $2, $4)
          on conflict (name) do update set holder = excluded.holder, until = excluded.until,

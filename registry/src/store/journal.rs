@@ -48,7 +48,8 @@ pub(crate) async fn put_event(
 /// Both of one change; the event's position.
 pub(crate) async fn put_change_and_event(
     session: &mut Session<'_>,
-    (change, event): (ChangeId, EventId),
+    change: ChangeId,
+    event: EventId,
     entry: &Entry<'_>,
     told: &NewEvent,
 ) -> Result<u64, StoreError> {

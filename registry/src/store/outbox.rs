@@ -49,7 +49,8 @@ pub(crate) async fn record(
     session: &mut Session<'_>,
     of: Of<'_>,
     nonce: u64,
-    (document, instead_of): (&str, Option<&str>),
+    document: &str,
+    instead_of: Option<&str>,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     const PUT: &str =
@@ -92,8 +93,10 @@ pub(crate) async fn forget(session: &mut Session<'_>, before: UnixMillis) -> Res
 pub(crate) async fn close(
     session: &mut Session<'_>,
     of: Of<'_>,
-    (nonce, document): (u64, &str),
-    (landed, outcomes): (Option<&str>, &str),
+    nonce: u64,
+    document: &str,
+    landed: Option<&str>,
+    outcomes: &str,
 ) -> Result<(), StoreError> {
     const CLOSE: &str = "update sent_transaction set closed = 1, landed = $4, outcomes = $5
          where network = $1 and account = $2 and nonce = $3 and document = $6

@@ -28,7 +28,7 @@ async fn read_everything(
     webhooks::get(session, webhook.id).await?;
     webhooks::list(session, &Tenant::default(), None, 9).await?;
     webhooks::enabled(session).await?;
-    webhooks::take_turn(session, webhook.id, &[1; 16], (NOW, NOW)).await?.expect("the turn");
+    webhooks::take_turn(session, webhook.id, &[1; 16], NOW, NOW).await?.expect("the turn");
     let outcomes = crate::webhook::queue::DeliveryOutcomes::default();
     webhooks::record(session, webhook.id, &[1; 16], &outcomes, NOW).await?;
     deliveries::untold(session, webhook, (0, 99), 9).await?;

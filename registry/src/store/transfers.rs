@@ -13,7 +13,8 @@ pub(crate) async fn put(
     session: &mut Session<'_>,
     of: Of<'_>,
     nonce: u64,
-    (members, at): (&[&str], UnixMillis),
+    members: &[&str],
+    at: UnixMillis,
 ) -> Result<(), StoreError> {
     const FREE: &str =
         "delete from sent_transfer where network = $1 and account = $2 and nonce = $3 and outcome is null";
@@ -32,7 +33,8 @@ pub(crate) async fn note(
     session: &mut Session<'_>,
     of: Of<'_>,
     member: &str,
-    (outcome, at): (&str, UnixMillis),
+    outcome: &str,
+    at: UnixMillis,
 ) -> Result<bool, StoreError> {
     const NOTE: &str = "insert into sent_transfer (member, network, account, nonce, outcome, at) values ($1, $2, $3, -1, $4, $5)
          on conflict (member) do update set outcome = excluded.outcome where sent_transfer.nonce = -1";
@@ -46,7 +48,8 @@ pub(crate) async fn give_up(
     session: &mut Session<'_>,
     of: Of<'_>,
     member: &str,
-    (outcome, at): (&str, UnixMillis),
+    outcome: &str,
+    at: UnixMillis,
 ) -> Result<bool, StoreError> {
     const PUT: &str = "insert into sent_transfer (member, network, account, nonce, outcome, at) values ($1, $2, $3, -1, $4, $5)
          on conflict (member) do nothing";
@@ -60,7 +63,8 @@ pub(crate) async fn end(
     session: &mut Session<'_>,
     of: Of<'_>,
     nonce: u64,
-    (member, outcome): (&str, &str),
+    member: &str,
+    outcome: &str,
 ) -> Result<(), StoreError> {
     const END: &str = "update sent_transfer set outcome = $5
          where member = $4 and network = $1 and account = $2 and nonce = $3 and (outcome is null or outcome = $5)";

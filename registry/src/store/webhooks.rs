@@ -137,7 +137,8 @@ pub(crate) async fn take_turn(
     session: &mut Session<'_>,
     id: WebhookId,
     sender: &Sender,
-    (at, until): (UnixMillis, UnixMillis),
+    at: UnixMillis,
+    until: UnixMillis,
 ) -> Result<Option<Webhook>, StoreError> {
     const SQL: &str = concat!(
         "update webhook set sender = $2, sender_until = $4 where id = $1 and disabled is null

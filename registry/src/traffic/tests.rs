@@ -83,7 +83,7 @@ async fn hours_are_forgotten_after_90_days_and_days_stay() {
     registry.forget_traffic(hours(24 * 90 + 2)).await.unwrap();
     assert_eq!(total(&registry.requests("acme", hours(1), hours(2)).await.unwrap()), 0);
     assert_eq!(total(&registry.requests("acme", hours(0), hours(24)).await.unwrap()), 100);
-    registry.forget_traffic(hours(24 * (DAYS_KEPT_DAYS + 1))).await.unwrap();
+    registry.forget_traffic(hours(24 * (DAILY_KEPT_DAYS + 1))).await.unwrap();
     assert!(registry.latency("acme", hours(0), hours(24)).await.unwrap().is_empty());
 }
 

@@ -111,7 +111,7 @@ impl Registry {
     /// # Errors
     /// The database does not work.
     pub async fn stretch(&self, webhook: &Webhook, after: u64, limit: u32) -> Result<Stretch, RegistryError> {
-        self.stretch_of(webhook, after, (limit, STRETCH_MAX)).await
+        self.stretch_of(webhook, after, limit, STRETCH_MAX).await
     }
 
     /// Goes through at most `stretch_max` positions.
@@ -119,7 +119,8 @@ impl Registry {
         &self,
         webhook: &Webhook,
         after: u64,
-        (limit, stretch_max): (u32, u64),
+        limit: u32,
+        stretch_max: u64,
     ) -> Result<Stretch, RegistryError> {
         let mut connection = self.shared.pool.acquire().await?;
         let session = &mut connection.session();
@@ -172,7 +173,7 @@ impl Registry {
     ) -> Result<Option<Webhook>, RegistryError> {
         let at = self.now();
         let mut writing = self.write().await?;
-        let webhook = store::take_turn(&mut writing.session(), id, sender, (at, at.plus(turn_ms))).await?;
+        let webhook = store::take_turn(&mut writing.session(), id, sender, at, at.plus(turn_ms)).await?;
         writing.commit().await?;
         Ok(webhook)
     }
@@ -236,9 +237,9 @@ impl Registry {
         loop {
             let mut writing = self.write().await?;
             let session = &mut writing.session();
-            let sizes = |count_max| (count_max, TRIMMED_AT_ONCE);
-            let more = deliveries::trim(session, id, Delivered, delivered, sizes(DELIVERED_MAX)).await?
-                | deliveries::trim(session, id, Dead, dead, sizes(DEAD_MAX)).await?;
+            let most = TRIMMED_AT_ONCE;
+            let more = deliveries::trim(session, id, Delivered, delivered, DELIVERED_MAX, most).await?
+                | deliveries::trim(session, id, Dead, dead, DEAD_MAX, most).await?;
             writing.commit().await?;
             if !more {
                 return Ok(());

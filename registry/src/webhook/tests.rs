@@ -140,7 +140,7 @@ async fn a_look_ends_after_so_much_of_the_log_and_the_next_one_goes_on_there() {
     }
     let (mut end, mut looks) = (webhook.position, 0);
     loop {
-        let stretch = house.registry.stretch_of(&webhook, end, (9, 2)).await.unwrap();
+        let stretch = house.registry.stretch_of(&webhook, end, 9, 2).await.unwrap();
         assert!(stretch.events.is_empty() && stretch.end > end && stretch.end - end <= 3);
         (end, looks) = (stretch.end, looks + 1);
         if !stretch.more {
@@ -356,7 +356,7 @@ async fn what_is_over_is_forgotten_after_its_time_and_its_number() {
     let dead = Some(DeliveryState::Dead);
     for (more, count) in [(true, 5), (false, 3)] {
         let trimmed =
-            crate::store::deliveries::trim(session, id, DeliveryState::Dead, long_ago, (3, 5)).await.unwrap();
+            crate::store::deliveries::trim(session, id, DeliveryState::Dead, long_ago, 3, 5).await.unwrap();
         let left = crate::store::deliveries::list(session, id, dead, u64::MAX, 100).await.unwrap();
         assert_eq!((trimmed, left.len()), (more, count), "all at once would be cut, and nothing forgotten");
     }

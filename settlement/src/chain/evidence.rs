@@ -29,6 +29,16 @@ pub enum Evidence {
     Void,
 }
 
+/// So much of a token, from one to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Movement {
+    pub(crate) token: Address,
+    pub(crate) from: Address,
+    pub(crate) to: Address,
+    /// Atomic units.
+    pub(crate) value: U256,
+}
+
 /// Whether the receipt shows the transfer of this authorization: one log beside the use of its nonce, since a batch may move the same
 /// amount between the same two several times.
 pub(crate) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -> Evidence {
@@ -40,7 +50,8 @@ pub(crate) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -
     let Some(place) = logs.iter().position(is_use).filter(|_| receipt.succeeded()) else {
         return Evidence::Void;
     };
-    if is_moved_by(&logs, place, (signed.from, signed.to, signed.value)) {
+    let movement = Movement { token, from: signed.from, to: signed.to, value: signed.value };
+    if is_moved_by(&logs, place, &movement) {
         let (transaction, block) = (receipt.transaction_hash, receipt.block());
         Evidence::Moved { value: signed.value, transaction, block }
     } else {
@@ -49,22 +60,25 @@ pub(crate) fn judge(token: Address, signed: &Authorization, receipt: &Receipt) -
 }
 
 /// Whether so much was moved between two by the use of an authorization that stands in this place of its token's logs.
-pub(super) fn is_moved_by(logs: &[&Log], place: usize, movement: (Address, Address, U256)) -> bool {
+pub(super) fn is_moved_by(logs: &[&Log], place: usize, movement: &Movement) -> bool {
     let is_it = |log: Option<&&Log>| log.is_some_and(|log| is_transfer(log, movement));
     // The reference implementation tells of the use first. One that tells of it last has its own transfer before it, not another's, and
     // none of the same payer behind it: that one would be what the nonce was used for.
     let after = logs.get(place + 1);
     let is_told_first =
-        after.and_then(|log| read::<Token::Transfer>(log)).is_some_and(|moved| moved.from == movement.0);
+        after.and_then(|log| read::<Token::Transfer>(log)).is_some_and(|moved| moved.from == movement.from);
     let before = place.checked_sub(1).and_then(|place| logs.get(place));
     let others = place.checked_sub(2).and_then(|place| logs.get(place));
     let is_others = others.is_some_and(|log| read::<Token::AuthorizationUsed>(log).is_some());
     is_it(after) || (is_it(before) && !is_others && !is_told_first)
 }
 
-/// Whether a log of a token tells of so much between these two.
-pub(super) fn is_transfer(log: &Log, (from, to, value): (Address, Address, U256)) -> bool {
-    read::<Token::Transfer>(log).is_some_and(|moved| (moved.from, moved.to, moved.value) == (from, to, value))
+/// Whether a log is its token's word of just this movement.
+pub(crate) fn is_transfer(log: &Log, movement: &Movement) -> bool {
+    let is_it = |told: Token::Transfer| {
+        (told.from, told.to, told.value) == (movement.from, movement.to, movement.value)
+    };
+    log.address == movement.token && read::<Token::Transfer>(log).is_some_and(is_it)
 }
 
 /// An event, where the log is one of its kind.

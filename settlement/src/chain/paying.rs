@@ -18,10 +18,12 @@ impl Chain {
     pub async fn pays_out(
         &self,
         token: Address,
-        (treasury, to, amount): (Address, Address, Amount),
+        treasury: Address,
+        to: Address,
+        amount: Amount,
         transaction: B256,
     ) -> Result<bool, RpcError> {
-        self.pays(token, (Some(treasury), to, units(amount)), transaction).await
+        self.pays(token, Some(treasury), to, units(amount), transaction).await
     }
 
     /// Whether a transaction in a block that counts shows the transfer of so much of a token to an address; from this one, where one is
@@ -32,7 +34,9 @@ impl Chain {
     pub async fn pays(
         &self,
         token: Address,
-        (from, to, amount): (Option<Address>, Address, U256),
+        from: Option<Address>,
+        to: Address,
+        amount: U256,
         transaction: B256,
     ) -> Result<bool, RpcError> {
         let Some(receipt) = self.receipt(transaction).await? else { return Ok(false) };

@@ -13,20 +13,22 @@ use serde_json::{Value, json};
 use super::contracts::{Permit2, Token};
 use super::evidence::{self, Evidence};
 use super::rpc::{Receipt, RpcError};
-use super::{Block, Chain, hex, proxies};
+use super::{Block, Chain, hex, movement, proxies};
 
 /// Of a permit of which so much was asked for. Of `upto`, any amount up to the signed one: who settles it may take another one than that,
 /// and its payer has paid all the same.
 pub(super) async fn evidence(
     chain: &Chain,
     token: Address,
-    (signed, asked): (&Permit, U256),
-    (from_block, until): (u64, Block),
+    signed: &Permit,
+    asked: U256,
+    from_block: u64,
+    until: Block,
 ) -> Result<Evidence, RpcError> {
     if !is_used(chain, signed, hex(until.number).into()).await? {
         return Ok(Evidence::Unused { at: until.time });
     }
-    let Some(block) = used_in(chain, signed, (from_block, until.number)).await? else {
+    let Some(block) = used_in(chain, signed, from_block, until.number).await? else {
         return Ok(Evidence::Void);
     };
     if is_invalidated(chain, signed, block).await? {
@@ -35,7 +37,7 @@ pub(super) async fn evidence(
     let mut settled = Vec::new();
     for transaction in transactions(chain, token, signed, block).await? {
         let receipt = chain.receipt_of(transaction).await?;
-        settled.extend(value(&receipt, token, (signed, asked)).map(|value| (transaction, value)));
+        settled.extend(value(&receipt, token, signed, asked).map(|value| (transaction, value)));
     }
     Ok(match settled[..] {
         [(transaction, value)] => Evidence::Moved { value, transaction, block },
@@ -49,7 +51,7 @@ pub(super) async fn evidence(
 
 /// The block in which its nonce's bit was set; none where that was before these. A bit that is set stays so, and halving finds it in
 /// few reads, whatever its payer moved in between.
-async fn used_in(chain: &Chain, signed: &Permit, (first, last): (u64, u64)) -> Result<Option<u64>, RpcError> {
+async fn used_in(chain: &Chain, signed: &Permit, first: u64, last: u64) -> Result<Option<u64>, RpcError> {
     let before = first.saturating_sub(1);
     if is_used(chain, signed, hex(before).into()).await? {
         return Ok(None);
@@ -72,7 +74,7 @@ async fn transactions(
 ) -> Result<Vec<B256>, RpcError> {
     let word = |address: Address| B256::left_padding_from(address.as_slice());
     let topics = json!([Token::Transfer::SIGNATURE_HASH, word(signed.from), word(signed.witness.to)]);
-    let logs = chain.logs(token, &topics, (block, block)).await?;
+    let logs = chain.logs(token, &topics, block, block).await?;
     let mut transactions: Vec<B256> = logs.iter().map(|log| log.transaction_hash).collect();
     transactions.dedup();
     let nonce = signed.nonce.to_be_bytes::<32>();
@@ -88,8 +90,7 @@ async fn transactions(
 }
 
 /// What a proxy has settled in a transaction that may be of this permit: what was asked for, where that is shown.
-fn value(receipt: &Receipt, token: Address, (signed, asked): (&Permit, U256)) -> Option<U256> {
-    let (from, to) = (signed.from, signed.witness.to);
+fn value(receipt: &Receipt, token: Address, signed: &Permit, asked: U256) -> Option<U256> {
     // The proxy of `upto` looks at who calls it: the account that its payer named, or a contract that such an account calls. Another permit
     // of the same nonce, for less and for a settler of the payer's own, pays for nothing.
     let is_of_settler =
@@ -98,8 +99,9 @@ fn value(receipt: &Receipt, token: Address, (signed, asked): (&Permit, U256)) ->
         None => *value == signed.amount,
         Some(_) => *value <= signed.amount,
     };
-    let is_shown = |value: &U256| is_its(value) && proxies::count(receipt, (token, from, to, *value)) > 0;
-    let mut values = proxies::values(receipt, token, (from, to));
+    let is_shown =
+        |value: &U256| is_its(value) && proxies::count(receipt, &movement(token, signed, *value)) > 0;
+    let mut values = proxies::values(receipt, token, signed.from, signed.witness.to);
     values.retain(|value| is_of_settler && is_shown(value));
     values.iter().find(|value| **value == asked).or(values.first()).copied()
 }
@@ -116,7 +118,7 @@ async fn is_invalidated(chain: &Chain, signed: &Permit, block: u64) -> Result<bo
     let owner = B256::left_padding_from(signed.from.as_slice());
     let topics = json!([Permit2::UnorderedNonceInvalidation::SIGNATURE_HASH, owner]);
     let (word, bit) = place(signed.nonce);
-    let logs = chain.logs(PERMIT2, &topics, (block, block)).await?;
+    let logs = chain.logs(PERMIT2, &topics, block, block).await?;
     Ok(logs.iter().any(|log| {
         evidence::read::<Permit2::UnorderedNonceInvalidation>(log)
             .is_some_and(|gone| gone.owner == signed.from && gone.word == word && gone.mask.bit(bit))

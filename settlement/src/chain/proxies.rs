@@ -6,14 +6,11 @@ use alloy_sol_types::SolEvent;
 use protocol::permit::{EXACT_PROXY, UPTO_PROXY};
 
 use super::contracts::{Proxy, Token};
-use super::evidence::{self, is_moved_by};
+use super::evidence::{self, Movement, is_moved_by};
 use super::rpc::{Log, Receipt};
 
-/// Token, from, to, value.
-pub(crate) type Movement = (Address, Address, Address, U256);
-
 /// What proxies have moved of a token between two, each in the order of the transaction.
-pub(super) fn values(receipt: &Receipt, token: Address, between: (Address, Address)) -> Vec<U256> {
+pub(super) fn values(receipt: &Receipt, token: Address, from: Address, to: Address) -> Vec<U256> {
     let (mut moved, mut values) = (None, Vec::new());
     for log in receipt.logs.iter().filter(|_| receipt.succeeded()) {
         if log.address == token
@@ -22,7 +19,7 @@ pub(super) fn values(receipt: &Receipt, token: Address, between: (Address, Addre
             moved = Some(transfer);
         } else if is_settled(log) {
             // What it moved is the last that was moved before it, and nothing where another one has told of that.
-            let own = moved.take().filter(|moved| (moved.from, moved.to) == between);
+            let own = moved.take().filter(|moved| moved.from == from && moved.to == to);
             values.extend(own.map(|moved| moved.value));
         }
     }
@@ -31,10 +28,10 @@ pub(super) fn values(receipt: &Receipt, token: Address, between: (Address, Addre
 
 /// How many permits that moved just this a transaction shows. A proxy says that it has settled of any token: a transfer that the use of an
 /// authorization explains is none of a permit, whatever was told after it.
-pub(crate) fn count(receipt: &Receipt, (token, from, to, value): Movement) -> usize {
-    let told = values(receipt, token, (from, to)).into_iter().filter(|told| *told == value).count();
+pub(crate) fn count(receipt: &Receipt, movement: &Movement) -> usize {
+    let Movement { token, from, to, value } = *movement;
+    let told = values(receipt, token, from, to).into_iter().filter(|told| *told == value).count();
     let logs: Vec<&Log> = receipt.logs.iter().filter(|log| log.address == token).collect();
-    let movement = (from, to, value);
     let transfers = logs.iter().filter(|log| evidence::is_transfer(log, movement)).count();
     let is_authorized = |place: &usize| {
         let used = logs.get(*place).and_then(|log| evidence::read::<Token::AuthorizationUsed>(log));

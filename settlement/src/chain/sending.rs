@@ -80,7 +80,8 @@ impl Chain {
     pub(crate) async fn call(
         &self,
         from: Address,
-        (to, data): (Address, &Bytes),
+        to: Address,
+        data: &Bytes,
         block: Option<u64>,
     ) -> Result<Bytes, RpcError> {
         let block = block.map_or_else(|| "latest".to_owned(), hex);
@@ -91,7 +92,8 @@ impl Chain {
     pub(crate) async fn call_with(
         &self,
         from: Address,
-        (to, data): (Address, &Bytes),
+        to: Address,
+        data: &Bytes,
         gas: u64,
     ) -> Result<Bytes, RpcError> {
         let call = json!([{ "from": from, "to": to, "data": data, "gas": hex(gas) }, "latest"]);

@@ -123,12 +123,10 @@ async fn a_transfer_stands_once_its_block_counts() {
     for (confirmations, stands) in [(8, true), (9, false)] {
         let node = Node { used: true, logs: json!([used()]), receipt: receipt() };
         let (_mock, chain) = chain(node, confirmations).await;
-        let moves = (&Transfer::Authorization(signed()), signed().value, 0);
-        assert_eq!(
-            chain.stands(TOKEN, moves, (B256::repeat_byte(7), chain.settled_block().await.unwrap())).await,
-            Ok(stands),
-            "{confirmations}"
-        );
+        let signed = Transfer::Authorization(signed());
+        let sought = Sought { token: TOKEN, signed: &signed, asked: signed.value() };
+        let until = chain.settled_block().await.unwrap();
+        assert_eq!(chain.stands(sought, 0, B256::repeat_byte(7), until).await, Ok(stands), "{confirmations}");
     }
 }
 

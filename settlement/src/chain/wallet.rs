@@ -103,7 +103,7 @@ impl Chain {
         let calls: Vec<_> = calls.into_iter().map(call).collect();
         let data = Bytes::from(Multicall::aggregate3Call { calls }.abi_encode());
         let gas = (CALL_GAS + LOOK_GAS + made).saturating_add(data_gas(data.len()));
-        let answer = match self.call_with(Address::ZERO, (MULTICALL3, &data), gas).await {
+        let answer = match self.call_with(Address::ZERO, MULTICALL3, &data, gas).await {
             Ok(answer) => answer,
             Err(failure) if failure.revert().is_some() => return Ok(Standing::Not),
             Err(failure) => return Err(failure),

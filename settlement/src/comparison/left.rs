@@ -35,7 +35,7 @@ impl Comparison {
                 continue;
             };
             let (to, amount) = (outgoing.to.address, outgoing.amount);
-            match chain.pays(outgoing.to.token, (None, to, units(amount)), transaction).await {
+            match chain.pays(outgoing.to.token, None, to, units(amount), transaction).await {
                 Ok(is_shown) => {
                     self.left += 1;
                     let (outgoing, network) = (outgoing.id, outgoing.to.network);

@@ -10,7 +10,6 @@ use ledger::BookedIntent;
 
 use super::{Chains, Unread};
 use crate::chain::{Block, Chain, Evidence};
-use crate::rail::units;
 use crate::signed::Signed;
 
 /// Payments that nodes are asked for at once: one after another a busy gateway's hour takes longer than an hour, and many at once are
@@ -78,13 +77,13 @@ async fn shown(
     signed: &Signed,
     BookedIntent { moved, stands, earlier, .. }: &BookedIntent,
 ) -> Result<Shown, Unread> {
-    let asked = (signed.transfer(), units(*stands));
+    let sought = signed.sought(*stands);
     if let Some(booked) = moved
-        && chain.stands(signed.token, (asked.0, asked.1, *earlier), (*booked, until)).await?
+        && chain.stands(sought, *earlier, *booked, until).await?
     {
         return Ok(Shown::AsBooked);
     }
-    let evidence = chain.look_until(signed.token, asked, (signed.since_block, until)).await?;
+    let evidence = chain.look_until(sought, signed.since_block, until).await?;
     let Evidence::Moved { transaction, value, .. } = evidence else { return Ok(Shown::Otherwise(None)) };
     let value = i64::try_from(value).ok().and_then(Amount::from_atomic).ok_or(Unread)?;
     Ok(Shown::Otherwise(Some((transaction, value)).filter(|_| !value.is_zero())))

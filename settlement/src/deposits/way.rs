@@ -50,8 +50,10 @@ impl Way {
     fn verify(
         &self,
         payload: &PaymentPayload,
-        (price, quote): (Amount, &str),
-        (at, found): (UnixMillis, Option<B256>),
+        price: Amount,
+        quote: &str,
+        at: UnixMillis,
+        found: Option<B256>,
     ) -> Result<VerifiedPayment, Rejection> {
         verify_on_chain(
             payload,
@@ -74,8 +76,10 @@ impl Way {
 pub(super) fn judge<'a>(
     payload: &PaymentPayload,
     ways: &'a [Way],
-    asked: (Amount, &str),
-    (at, found): (UnixMillis, Option<B256>),
+    price: Amount,
+    quote: &str,
+    at: UnixMillis,
+    found: Option<B256>,
 ) -> Result<Judged<'a>, Malformed> {
     let is_v1 = payload.version() == X402_VERSION_1;
     let is_offered = |way: &&Way| !is_v1 || network::v1_name(&way.asset.network).is_some();
@@ -84,7 +88,7 @@ pub(super) fn judge<'a>(
     let nearest = offered.iter().find(|way| *way.asset.network == *payload.network()).or(offered.first());
     let (mut judged, mut unproven) = (None, Vec::new());
     for way in meant.chain(nearest) {
-        let payment = way.verify(payload, asked, (at, found));
+        let payment = way.verify(payload, price, quote, at, found);
         let is_signed = payment.as_ref().map_or_else(|rejection| rejection.signed().is_some(), |_| true);
         if is_signed {
             return Ok(Judged { way, payment, unproven: Vec::new() });

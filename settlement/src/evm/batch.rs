@@ -1,8 +1,9 @@
 //! Many calls as one: what goes into a transaction, what it may take, and what a node says that it would do. Pure.
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Bytes, U256};
 use alloy_sol_types::{Revert, SolCall, SolError};
 
+use super::MULTICALL3;
 use super::contracts::Multicall;
 use super::fees::Fees;
 use super::member::{AUTHORIZATION_GAS, Call, Member};
@@ -58,17 +59,17 @@ pub(super) fn affordable(members: &[Member], fees: Fees, coins: U256) -> usize {
 }
 
 /// What a transaction calls: the one contract itself, or Multicall3 for many, of which each may fail by itself.
-pub(super) fn call(members: &[Member], multicall: Address) -> Call {
+pub(super) fn call(members: &[Member]) -> Call {
     match members {
         [member] => member.call(),
-        _ => all(members.iter().map(Member::call), multicall),
+        _ => all(members.iter().map(Member::call)),
     }
 }
 
 /// Calls through Multicall3.
-pub(super) fn all(calls: impl Iterator<Item = Call>, multicall: Address) -> Call {
+pub(super) fn all(calls: impl Iterator<Item = Call>) -> Call {
     let call = |Call { target, data }| Multicall::Call { target, allowFailure: true, callData: data };
-    Call::new(multicall, &Multicall::aggregate3Call { calls: calls.map(call).collect() })
+    Call::new(MULTICALL3, &Multicall::aggregate3Call { calls: calls.map(call).collect() })
 }
 
 /// What Multicall3 answers for so many calls; none where it does not.

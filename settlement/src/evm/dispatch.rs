@@ -11,7 +11,7 @@ use super::member::Member;
 use super::outbox::{Outbox, Recorded};
 use super::task::{Failure, Task};
 use super::transaction::{Transaction, Version};
-use super::{Fees, MULTICALL3, batch};
+use super::{Fees, batch};
 
 /// Transactions with one member each that are on their way at once: nodes keep no more of one sender for sure.
 const ALONE_MAX: usize = 16;
@@ -157,7 +157,7 @@ impl<O: Outbox> Task<O> {
     }
 
     pub(super) fn version(&self, members: &[Member], nonce: u64, fees: Fees) -> Version {
-        let call = batch::call(members, MULTICALL3);
+        let call = batch::call(members);
         let (chain_id, gas) = (self.settings.chain_id, batch::gas(members));
         let transaction = Transaction { chain_id, nonce, fees, gas, to: call.target, data: call.data };
         transaction.sign(&self.key)

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256};
 
 use super::batch;
 use super::member::{Call, Member, Order};
-use crate::chain::{Block, Chain, Depth, Evidence, RpcError};
+use crate::chain::{Block, Chain, Depth, Evidence, RpcError, Sought};
 
 /// What the chain says of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Fate {
 /// Whether nonces are used after a block; the last one, where none is named. Our own transfers have none.
 pub(super) async fn used(
     chain: &Chain,
-    (us, multicall): (Address, Address),
+    us: Address,
     members: &[Member],
     block: Option<u64>,
 ) -> Result<Vec<bool>, RpcError> {
@@ -31,8 +31,8 @@ pub(super) async fn used(
     if calls == 0 {
         return Ok(vec![false; members.len()]);
     }
-    let all = batch::all(reads.iter().flatten().cloned(), multicall);
-    let answer = chain.call(us, (all.target, &all.data), block).await?;
+    let all = batch::all(reads.iter().flatten().cloned());
+    let answer = chain.call(us, all.target, &all.data, block).await?;
     let answers = batch::answers(&answer, calls).ok_or(RpcError::Malformed("aggregate3"))?;
     let mut answers = answers.iter();
     let read = |(member, read): (&Member, Option<Call>)| match read {
@@ -46,14 +46,10 @@ pub(super) async fn used(
 }
 
 /// What became of each, in blocks that count. One of which nodes do not tell, as they keep too little, hides no other.
-pub(super) async fn fates(
-    chain: &Chain,
-    who: (Address, Address),
-    members: &[Member],
-) -> Vec<Result<Fate, RpcError>> {
+pub(super) async fn fates(chain: &Chain, us: Address, members: &[Member]) -> Vec<Result<Fate, RpcError>> {
     let seen = async {
         let until = chain.settled_block().await?;
-        Ok::<_, RpcError>((until, used(chain, who, members, Some(until.number)).await?))
+        Ok::<_, RpcError>((until, used(chain, us, members, Some(until.number)).await?))
     };
     let (until, used) = match seen.await {
         Ok(seen) => seen,
@@ -72,7 +68,8 @@ async fn fate(chain: &Chain, member: &Member, is_used: bool, until: Block) -> Re
         let is_over = U256::from(until.time) >= transfer.valid_before();
         return Ok(if is_over { Fate::Expired } else { Fate::Unused });
     }
-    Ok(match chain.look(*token, (transfer, *amount), member.since_block, Depth::Counts).await? {
+    let sought = Sought { token: *token, signed: transfer, asked: *amount };
+    Ok(match chain.look(sought, member.since_block, Depth::Counts).await? {
         Evidence::Moved { transaction, value, .. } if value == *amount => Fate::Moved(transaction),
         Evidence::Moved { .. } | Evidence::Void | Evidence::Unused { .. } => Fate::Unclear,
     })

@@ -3,9 +3,8 @@
 use alloy_primitives::Address;
 use protocol::transfer::Transfer;
 
-use super::contracts::Token;
 use super::member::{Member, Order};
-use crate::chain::{Evidence, Log, Movement, Receipt, count, judge, read};
+use crate::chain::{Evidence, Movement, Receipt, count, is_transfer, judge};
 
 /// What a receipt shows of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(super) fn shown(receipt: &Receipt, members: &[Member], used: &[bool], us: Ad
         Order::Payment { .. } if !is_used => Shown::Not,
         Order::Payment { .. } => {
             let moves = movement(member, us);
-            let moved = count(receipt, moves);
+            let moved = count(receipt, &moves);
             let is_alike = |other: &Member| is_permit(other) && movement(other, us) == moves;
             let alike =
                 members.iter().zip(used).filter(|(other, is_used)| **is_used && is_alike(other)).count();
@@ -54,18 +53,15 @@ pub(super) fn shown(receipt: &Receipt, members: &[Member], used: &[bool], us: Ad
 
 fn movement(member: &Member, us: Address) -> Movement {
     match &member.order {
-        Order::Payment { token, transfer, amount, .. } => (*token, transfer.from(), transfer.to(), *amount),
-        Order::Payout { token, to, amount } => (*token, us, *to, *amount),
+        Order::Payment { token, transfer, amount, .. } => {
+            Movement { token: *token, from: transfer.from(), to: transfer.to(), value: *amount }
+        }
+        Order::Payout { token, to, amount } => Movement { token: *token, from: us, to: *to, value: *amount },
     }
 }
 
 const fn is_permit(member: &Member) -> bool {
     matches!(&member.order, Order::Payment { transfer: Transfer::Permit(_), .. })
-}
-
-fn is_transfer(log: &Log, (token, from, to, value): &Movement) -> bool {
-    let is_it = |moved: Token::Transfer| (moved.from, moved.to, moved.value) == (*from, *to, *value);
-    log.address == *token && read::<Token::Transfer>(log).is_some_and(is_it)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use protocol::permit::{EXACT_PROXY, PERMIT2, Permit, UPTO_PROXY};
 use protocol::transfer::Transfer;
 use serde::{Deserialize, Serialize};
 
-use super::MULTICALL3;
 use super::contracts::{
     ExactProxy, ExactWitness, Permission, Permit2, Permitted, Token, UptoProxy, UptoWitness,
 };
@@ -76,7 +75,9 @@ impl Member {
     #[must_use]
     pub fn payment(
         id: Arc<str>,
-        (token, transfer, amount): (Address, Transfer, U256),
+        token: Address,
+        transfer: Transfer,
+        amount: U256,
         Proof { signature, signer }: Proof,
         since_block: u64,
     ) -> Self {
@@ -146,7 +147,7 @@ impl Member {
         match &self.order {
             Order::Payment {
                 token, transfer: Transfer::Authorization(signed), signature, signer, ..
-            } => signer.made_first(proof::authorized(*token, signed, signature, signer), MULTICALL3),
+            } => signer.made_first(proof::authorized(*token, signed, signature, signer)),
             Order::Payment { transfer: Transfer::Permit(permit), signature, amount, .. } => {
                 by_proxy(permit, signature.clone(), *amount)
             }

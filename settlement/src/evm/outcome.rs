@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use super::batch;
 use super::fate::{self, Fate};
 use super::judge::{self, Shown};
 use super::member::{Member, Order};
 use super::outbox::{Landed, Outbox, Recorded, Sent};
 use super::task::{Failure, Task};
-use super::{MULTICALL3, batch};
 use crate::chain::{Receipt, RpcError};
 use crate::rail::Settling;
 
@@ -129,9 +129,9 @@ impl<O: Outbox> Task<O> {
         if let [member] = members {
             return Ok(vec![self.simulate_alone(member).await?]);
         }
-        let all = batch::all(members.iter().map(Member::call), MULTICALL3);
+        let all = batch::all(members.iter().map(Member::call));
         let mut outcomes =
-            match self.chain.call_with(self.us, (all.target, &all.data), batch::gas(members)).await {
+            match self.chain.call_with(self.us, all.target, &all.data, batch::gas(members)).await {
                 Ok(answer) => batch::outcomes(&answer, members.len()).ok_or(NO_MULTICALL)?,
                 Err(failure) if failure.revert().is_some() => {
                     vec![Err(batch::SILENT.to_owned()); members.len()]
@@ -148,7 +148,7 @@ impl<O: Outbox> Task<O> {
 
     async fn simulate_alone(&self, member: &Member) -> Result<batch::Outcome, Failure> {
         let (call, gas) = (member.call(), batch::gas(std::slice::from_ref(member)));
-        let Err(failure) = self.chain.call_with(self.us, (call.target, &call.data), gas).await else {
+        let Err(failure) = self.chain.call_with(self.us, call.target, &call.data, gas).await else {
             return Ok(Ok(()));
         };
         Ok(Err(failure.revert().map(str::to_owned).ok_or(failure)?))
@@ -158,7 +158,7 @@ impl<O: Outbox> Task<O> {
     async fn why(&self, doomed: &[(Member, String)]) -> Result<Vec<(Arc<str>, Settling)>, Failure> {
         let members: Vec<Member> = doomed.iter().map(|(member, _)| member.clone()).collect();
         let ids: Vec<Arc<str>> = members.iter().map(|member| Arc::clone(&member.id)).collect();
-        let used = fate::used(&self.chain, (self.us, MULTICALL3), &members, None).await?;
+        let used = fate::used(&self.chain, self.us, &members, None).await?;
         let mut known = self.outbox.known(&ids).await?;
         known.extend(ids.into_iter().filter(|id| self.failures.contains_key(id)));
         let may_move = |(member, is_used): &(&Member, &bool)| **is_used || known.contains(&member.id);
@@ -166,7 +166,7 @@ impl<O: Outbox> Task<O> {
             members.iter().zip(&used).filter(may_move).map(|(member, _)| member.clone()).collect();
         let mut fates = Vec::new();
         if !asked.is_empty() {
-            fates = fate::fates(&self.chain, (self.us, MULTICALL3), &asked).await;
+            fates = fate::fates(&self.chain, self.us, &asked).await;
         }
         let mut fates = fates.into_iter();
         let answer = |((member, why), is_used): (&(Member, String), bool)| {
@@ -196,7 +196,7 @@ impl<O: Outbox> Task<O> {
         if !shown.contains(&Shown::Either) {
             return Ok(shown);
         }
-        match fate::used(&self.chain, (self.us, MULTICALL3), members, Some(receipt.block())).await {
+        match fate::used(&self.chain, self.us, members, Some(receipt.block())).await {
             Ok(used) => Ok(judge::shown(receipt, members, &used, self.us)),
             Err(failure) if is_patient => Err(failure.into()),
             Err(failure) => {
@@ -224,7 +224,7 @@ impl<O: Outbox> Task<O> {
             .collect();
         let mut fates = Vec::new();
         if !rest.is_empty() {
-            fates = fate::fates(&self.chain, (self.us, MULTICALL3), &rest).await;
+            fates = fate::fates(&self.chain, self.us, &rest).await;
         }
         if let Some(Err(failure)) = fates.iter().find(|fate| fate.is_err()) {
             if is_patient {

@@ -5,6 +5,7 @@ use protocol::authorization::Authorization;
 use protocol::signature::Signature;
 use serde::{Deserialize, Serialize};
 
+use super::MULTICALL3;
 use super::contracts::{Multicall, Token, WalletToken};
 use super::member::Call;
 use crate::chain::{LOOK_GAS, MAKE_GAS, Making, Shown};
@@ -75,7 +76,7 @@ impl Signer {
 
     /// The same call, once the contract is made: by Multicall3, which has nothing that a factory could take. One that was made by
     /// somebody else meanwhile is no failure.
-    pub(super) fn made_first(&self, call: Call, multicall: Address) -> Call {
+    pub(super) fn made_first(&self, call: Call) -> Call {
         let Self::Contract { making: Some(Making { factory, data }) } = self else { return call };
         let part = |(target, data, may_fail): (Address, Bytes, bool)| Multicall::Call {
             target,
@@ -83,7 +84,7 @@ impl Signer {
             callData: data,
         };
         let calls = [(*factory, data.clone(), true), (call.target, call.data, false)];
-        Call::new(multicall, &Multicall::aggregate3Call { calls: calls.map(part).into() })
+        Call::new(MULTICALL3, &Multicall::aggregate3Call { calls: calls.map(part).into() })
     }
 }
 

@@ -163,7 +163,7 @@ fn signed_by(name: &str, signer: Signer) -> Member {
         nonce: B256::repeat_byte(4),
     };
     let proof = Proof { signature: vec![0; 65].into(), signer };
-    Member::payment(name.into(), (TOKEN, Transfer::Authorization(signed), value), proof, 0)
+    Member::payment(name.into(), TOKEN, Transfer::Authorization(signed), value, proof, 0)
 }
 
 impl<O: Outbox> Task<O> {

@@ -245,8 +245,8 @@ impl Line {
         let Some(proof) = signed.proof().map(|proof| proof.made_by(settler.factories())) else {
             return Settling::Refused("unsupported_signature".to_owned());
         };
-        let moves = (signed.token, *signed.transfer(), units(amount));
-        let member = Member::payment(payment.to_string().into(), moves, proof, signed.since_block);
+        let (id, since_block) = (payment.to_string().into(), signed.since_block);
+        let member = Member::payment(id, signed.token, *signed.transfer(), units(amount), proof, since_block);
         let settled = tokio::time::timeout(PATIENCE, settler.settle(member, Depth::Last)).await;
         settled.unwrap_or_else(|_| Settling::Unknown("no block shows it yet".to_owned()))
     }
@@ -303,8 +303,7 @@ impl Line {
             Depth::Last => self.last().await?,
             Depth::Counts => self.heads.1.get(&self.chain).await?,
         };
-        let asked = (signed.transfer(), units(amount));
-        self.chain.look_until(signed.token, asked, (signed.since_block, until)).await
+        self.chain.look_until(signed.sought(amount), signed.since_block, until).await
     }
 
     /// Whether the nonce of a payment is used, however shallow.

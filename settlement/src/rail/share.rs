@@ -63,7 +63,7 @@ pub(crate) async fn share(
     else {
         return Ok(None);
     };
-    let shown = chain.permits_in(signed.token, (permit, units(value)), transaction).await?;
+    let shown = chain.permits_in(signed.token, permit, units(value), transaction).await?;
     let one_of = u32::try_from(shown).unwrap_or(u32::MAX).max(1);
     Ok(Some(Share { alike, one_of }))
 }

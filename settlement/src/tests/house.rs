@@ -11,13 +11,13 @@ use domain::{
 };
 use ledger::{
     Closing, Database, Funding, Held, HoldRequest, Ledger, LedgerError, Outlet, Position, RefundReason,
-    RefundRequest, Settings, Settlement, Silent, Tally, Writer, audit_database,
+    RefundRequest, Settings, Settlement, Tally, Unobserved, Writer, audit_database,
 };
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::rail::tests::NETWORK;
-use crate::{Books, SettlementError, TermsError, TermsSource, Watcher};
+use crate::{Books, SettlementError, SettlementObserver, TermsError, TermsSource};
 
 /// 2026-11-22T12:00:00Z, a Sunday.
 pub(super) const NOON: i64 = 1_795_348_800_000;
@@ -81,7 +81,7 @@ impl House {
         let outlets = HashMap::from([(NETWORK.into(), Outlet::default())]);
         let settings = Settings { outlets, ..Settings::new(database) };
         let clock = Arc::new(Hands(AtomicI64::new(NOON)));
-        let (ledger, writer) = Ledger::open(settings.clone(), clock.clone(), Arc::new(Silent)).unwrap();
+        let (ledger, writer) = Ledger::open(settings.clone(), clock.clone(), Arc::new(Unobserved)).unwrap();
         let terms = Arc::new(Terms(Mutex::new(Ok(vec![("acme".into(), terms)]))));
         let house = Self {
             _directory: directory,
@@ -104,7 +104,7 @@ impl House {
     pub(super) fn crash(&mut self) {
         drop(self.writer.take());
         let (ledger, writer) =
-            Ledger::open(self.settings.clone(), self.clock.clone(), Arc::new(Silent)).unwrap();
+            Ledger::open(self.settings.clone(), self.clock.clone(), Arc::new(Unobserved)).unwrap();
         (self.ledger, self.writer) = (ledger, Some(writer));
     }
 
@@ -212,7 +212,7 @@ impl TermsSource for Terms {
     }
 }
 
-impl Watcher for Seen {
+impl SettlementObserver for Seen {
     fn looked(&self, position: &Position, _: &SettlementRules, _: UnixMillis) {
         self.looked.lock().push(position.net);
     }

@@ -18,7 +18,7 @@ use crate::rail::tests::{NETWORK, PAY_TO, TOKEN, payer, transaction};
 
 /// Rounds that were begun while nothing that is due may be, and what is over.
 #[derive(Default)]
-struct Watched {
+struct Counted {
     held: watch::Sender<usize>,
     over: watch::Sender<Vec<OutgoingState>>,
 }
@@ -27,11 +27,11 @@ struct Watched {
 struct Desk {
     both: Both,
     stub: Stub,
-    watched: Arc<Watched>,
+    watched: Arc<Counted>,
     payments: AtomicU8,
 }
 
-impl OutgoingObserver for Watched {
+impl OutgoingObserver for Counted {
     fn open(&self, _: &str, _: usize) {}
 
     fn held(&self, _: &str, held: bool) {

@@ -8,7 +8,7 @@ use domain::{PayoutDestination, Schedule, SettlementRules, UnixMillis};
 use ledger::{LedgerError, Page, Position, Settlement};
 
 use super::house::{Agreed, HOUR, House, NOON, Terms, amount, continuous, pay, wallet};
-use crate::{SettlementError, TermsError, Unwatched, Watcher, Worker, asked};
+use crate::{SettlementError, SettlementObserver, TermsError, Worker, asked};
 
 fn worker(house: &House) -> Worker<ledger::Ledger> {
     Worker::new(house.ledger.clone(), house.terms.clone(), house.seen.clone())
@@ -140,7 +140,7 @@ async fn two_workers_beside_payments_and_refunds_settle_everything_once() {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..2 {
-        let worker = Worker::new(house.ledger.clone(), house.terms.clone(), Arc::new(Unwatched));
+        let worker = Worker::new(house.ledger.clone(), house.terms.clone(), house.seen.clone());
         workers.spawn(worker.run(Duration::from_millis(1), stopped.clone()));
     }
     let mut payers = tokio::task::JoinSet::new();
@@ -190,7 +190,7 @@ struct Meanwhile {
     change: fn(&mut Agreed),
 }
 
-impl Watcher for Meanwhile {
+impl SettlementObserver for Meanwhile {
     fn looked(&self, _: &Position, _: &SettlementRules, _: UnixMillis) {
         (self.change)(self.terms.0.lock().as_mut().unwrap());
     }

@@ -61,7 +61,8 @@ pub(super) async fn export(api: &Api) -> anyhow::Result<String> {
 /// What is missing of the keys that a file names. Agents are planned before.
 pub(super) async fn missing(
     api: &Api,
-    (agent_keys, api_keys): (Vec<AgentKey>, Vec<ApiKey>),
+    agent_keys: Vec<AgentKey>,
+    api_keys: Vec<ApiKey>,
     agents: &Agents,
     plan: &mut Plan,
 ) -> anyhow::Result<Missing> {

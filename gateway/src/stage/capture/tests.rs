@@ -7,11 +7,11 @@ use domain::{
     AgentId, Amount, CanonicalPath, Capture, Catalog, Clock, Fingerprint, PaymentId, RouteId, UnixMillis,
     WalletId,
 };
-use ledger::{Funding, Held, Hold, HoldRequest, Ledger, Settings, Silent};
+use ledger::{Funding, Held, Hold, HoldRequest, Ledger, Settings, Unobserved};
 use tempfile::TempDir;
 
 use super::*;
-use crate::currency::Currencies;
+use crate::offer::currency::Currencies;
 use crate::samples::{self, PRICE};
 use crate::snapshot::Snapshot;
 use crate::stage::admit::Admitted;
@@ -41,7 +41,7 @@ impl Books {
     async fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = Settings::new(ledger::Database::Sqlite { directory: directory.path().to_owned() });
-        let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Silent)).unwrap();
+        let open = move || Ledger::open(settings, Arc::new(Standing), Arc::new(Unobserved)).unwrap();
         let (ledger, writer) = tokio::task::spawn_blocking(open).await.unwrap();
         ledger.create_wallet(wallet()).await.unwrap();
         let funding = Funding {
@@ -143,7 +143,7 @@ async fn dropped_after(books: &Books, number: u8, polls: u32) -> bool {
     let mut exchange = books.exchange(number).await;
     let mut response = ResponseHeader::build(200, None).unwrap();
     let (metrics, leniency, mut times) = (metrics(), Leniency::default(), Times::default());
-    let mut capturing = pin!(capture(&mut exchange, &mut response, (&metrics, &leniency), &mut times));
+    let mut capturing = pin!(capture(&mut exchange, &mut response, &metrics, &leniency, &mut times));
     for _ in 0..polls {
         if capturing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return true;
@@ -174,7 +174,7 @@ async fn u1_what_is_not_charged_is_voided_before_the_header_leaves() {
         let mut exchange = books.exchange(number).await;
         let mut response = ResponseHeader::build(status, None).unwrap();
         let outcome =
-            capture(&mut exchange, &mut response, (&metrics(), &Leniency::default()), &mut Times::default())
+            capture(&mut exchange, &mut response, &metrics(), &Leniency::default(), &mut Times::default())
                 .await;
         assert_eq!(outcome.unwrap(), Outcome::Voided, "{status}");
         assert_eq!(response.headers["faregate-payment-status"], "voided");
@@ -190,8 +190,7 @@ async fn u9_a_101_that_nobody_asked_for_is_not_charged() {
     let mut exchange = books.exchange(0).await;
     let mut response = ResponseHeader::build(101, None).unwrap();
     let answer =
-        capture(&mut exchange, &mut response, (&metrics(), &Leniency::default()), &mut Times::default())
-            .await;
+        capture(&mut exchange, &mut response, &metrics(), &Leniency::default(), &mut Times::default()).await;
     assert_eq!(answer.unwrap_err().code(), "upstream_failed");
     drop(exchange);
     assert_eq!(books.balance().await, FUNDS);
@@ -204,8 +203,7 @@ async fn an_upstreams_own_402_is_never_taken_for_ours() {
     let mut exchange = books.exchange(0).await;
     let mut response = ResponseHeader::build(402, None).unwrap();
     let answer =
-        capture(&mut exchange, &mut response, (&metrics(), &Leniency::default()), &mut Times::default())
-            .await;
+        capture(&mut exchange, &mut response, &metrics(), &Leniency::default(), &mut Times::default()).await;
     assert_eq!(answer.unwrap_err().code(), "upstream_payment_required");
     drop(exchange);
     assert_eq!(books.balance().await, FUNDS);

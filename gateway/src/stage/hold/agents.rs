@@ -11,9 +11,9 @@ use registry::agent_key::AgentKey;
 use registry::{Access, DirectoryError};
 
 use super::Holder;
+use crate::answer::refusal::{Refusal, Unpaid};
 use crate::metrics::Metrics;
 use crate::rate::{Consumer, STRANGERS, Strangers};
-use crate::refusal::{Refusal, Unpaid};
 use crate::stage::rate::seconds;
 
 /// A read that may be needed to tell who somebody is.

@@ -11,11 +11,11 @@ use settlement::{Foreign, Unread};
 
 use super::on_chain::after;
 use super::{Admission, Holder, Holding, Means, Payer, admission};
-use crate::exposure::{Debtor, Exposed};
-use crate::refusal::{Refusal, Unpaid};
-use crate::signed_hold::{SignedHold, Value};
+use crate::answer::refusal::{Refusal, Unpaid};
+use crate::rail::exposure::{Debtor, Exposed};
+use crate::rail::signed_hold::{SignedHold, Value};
+use crate::rail::verifying::Verification;
 use crate::stage::verify::{Claim, ForeignClaim, ForeignPaid, refuse};
-use crate::verifying::Verification;
 
 /// What a facilitator is given to settle a payment, of the time that was offered.
 const SETTLING_SECONDS: u64 = 10;
@@ -40,7 +40,8 @@ impl Holder<'_> {
     /// What became of a payment before; none where it is new: then it is known who pays, and that it would be settled.
     pub(super) async fn find_payer(
         &self,
-        (claim, claimed): (&Claim, &ForeignClaim),
+        claim: &Claim,
+        claimed: &ForeignClaim,
         holding: &mut Holding,
         fingerprint: Fingerprint,
         is_repeatable: bool,

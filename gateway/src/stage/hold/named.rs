@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use super::Holder;
-use crate::credential;
+use crate::answer::refusal::Refusal;
 use crate::limits::{DIGESTED_BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
-use crate::refusal::Refusal;
+use crate::payment::credential;
 use crate::stage::admit::Admitted;
 use crate::stage::verify::Claim;
 

@@ -10,16 +10,16 @@ use settlement::Signed;
 use settlement::rail::{Funds, Lack};
 
 use super::{Holder, Holding, Means, Payer};
-use crate::exposure::{Debtor, Exposed};
+use crate::answer::refusal::{Refusal, Unpaid};
+use crate::offer::way::{Moves, Way};
+use crate::rail::exposure::{Debtor, Exposed};
+use crate::rail::signed_hold::{SignedHold, Value};
+use crate::rail::verifying::Verification;
 use crate::rail::{Public, PublicRail};
 use crate::rate::STRANGERS;
-use crate::refusal::{Refusal, Unpaid};
-use crate::signed_hold::{SignedHold, Value};
 use crate::stage::rate::seconds;
 use crate::stage::route::Routed;
 use crate::stage::verify::{Claim, Claimant, OnChain};
-use crate::verifying::Verification;
-use crate::way::{Moves, Way};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 

@@ -6,7 +6,7 @@
 use domain::{Fingerprint, IdempotencyKey};
 
 use super::{Admission, Holder, Holding};
-use crate::refusal::Refusal;
+use crate::answer::refusal::Refusal;
 
 // === impl Holder ===
 

@@ -8,9 +8,9 @@ use protocol::signature::SigningKey;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::currency::Currencies;
+use crate::offer::currency::Currencies;
+use crate::offer::way::Moves;
 use crate::samples;
-use crate::way::Moves;
 
 const NOW: UnixMillis = UnixMillis(1_795_349_701_000);
 
@@ -51,7 +51,7 @@ fn key() -> SigningKey {
 
 fn judged(offer: &RouteOffer, payment: &str, at: UnixMillis) -> Result<Claim, Refusal> {
     let header = HeaderValue::from_str(payment).unwrap();
-    verify(Credential::Payment(&header), &samples::route(), offer, (at, None), &Limits::default())
+    verify(Credential::Payment(&header), &samples::route(), offer, at, None, &Limits::default())
 }
 
 fn on_chain(claim: Claim) -> OnChain {
@@ -215,8 +215,8 @@ fn nobody_but_a_key_signs_for_a_wallet_here_and_on_a_public_network_a_contract_m
     assert_eq!(unproven.refusal.code(), "invalid_exact_evm_signature");
     let text = payment(&offer, CHAIN, sealed);
     let header = HeaderValue::from_str(&text).unwrap();
-    let found = (NOW, Some(*digest));
+    let found = Some(*digest);
     let credential = Credential::Payment(&header);
-    let claim = verify(credential, &samples::route(), &offer, found, &Limits::default()).unwrap();
+    let claim = verify(credential, &samples::route(), &offer, NOW, found, &Limits::default()).unwrap();
     assert_eq!(on_chain(claim).payment.digest(), *digest);
 }

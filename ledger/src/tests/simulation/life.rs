@@ -15,7 +15,7 @@ use super::store::{Shelves, Store};
 use super::world::{Hands, Pause, World};
 use crate::shared::Phase;
 use crate::writer::prepare;
-use crate::{Health, Ledger, Settings, Silent};
+use crate::{Health, Ledger, Settings, Unobserved};
 
 /// Rounds after which everything must have closed once nothing goes wrong.
 const ROUNDS: u32 = 40;
@@ -32,7 +32,7 @@ pub(super) fn start(settings: &Settings, hands: &Arc<Hands>, disk: &Shelf) -> Pr
     let (beat, ticks) = mpsc::channel(1);
     let store = (Store(Arc::clone(disk)), begin);
     let reads = Box::new(Shelves(Arc::clone(disk)));
-    let seams: (Arc<dyn Clock>, _) = (Arc::clone(hands) as _, Arc::new(Silent) as _);
+    let seams: (Arc<dyn Clock>, _) = (Arc::clone(hands) as _, Arc::new(Unobserved) as _);
     let (shared, mut run) = prepare(settings.clone(), seams, store, reads, ticks);
     let work = async move {
         // The real one refuses to open where the facts cannot be read; here it begins with the holds unclosed.

@@ -29,7 +29,7 @@ async fn a_policy_that_changes_nothing_is_not_written_down() {
     let registry = open(&place, &clock).await;
     let agent = agent(&registry).await;
     let policy = SpendingPolicy { per_day: Amount::from_atomic(9), ..SpendingPolicy::default() };
-    let set = async || registry.set_policy(&OPERATOR, (agent, |_: &Agent| true), &policy).await.unwrap();
+    let set = async || registry.set_policy(&OPERATOR, agent, |_: &Agent| true, &policy).await.unwrap();
     set().await;
     let written = registry.changes(None, 100, &Filter::default()).await.unwrap().len();
     assert_eq!(set().await.policy, policy);

@@ -92,7 +92,7 @@ async fn a_restart_with_the_same_words_undoes_nothing_that_was_changed_since() {
     let text = |limit: &str| with(limit, &key);
     let agent = registry.upsert_agents(&agents(&text("$5"))).await.unwrap().remove(0);
     let tight = SpendingPolicy { per_day: Amount::from_atomic(1), ..SpendingPolicy::default() };
-    registry.set_policy(&OPERATOR, (agent.id, |_| true), &tight).await.unwrap();
+    registry.set_policy(&OPERATOR, agent.id, |_| true, &tight).await.unwrap();
     registry.remove_signer(&OPERATOR, agent.id, signer).await.unwrap();
     registry.revoke_key(&OPERATOR, agent.id, key.id()).await.unwrap();
     let other = made(&registry, "other", None).await;
@@ -117,7 +117,7 @@ async fn a_restart_with_the_same_words_undoes_nothing_that_was_changed_since() {
     let changed = registry.upsert_agents(&agents(&text("$6"))).await.unwrap().remove(0);
     assert_eq!(changed.policy.per_day.unwrap().to_string(), "$6.00");
     assert_eq!((changed.signers.len(), changed.keys.len()), (1, 1));
-    registry.set_policy(&OPERATOR, (agent.id, |_| true), &tight).await.unwrap();
+    registry.set_policy(&OPERATOR, agent.id, |_| true, &tight).await.unwrap();
     registry.upsert_agents(&[]).await.unwrap();
     let back = registry.upsert_agents(&agents(&text("$6"))).await.unwrap().remove(0);
     assert_eq!(back.policy.per_day.unwrap().to_string(), "$6.00");

@@ -79,9 +79,9 @@ async fn a_frozen_wallet_freezes_its_agents_at_once() {
     let wallet = registry.agent(agent).await.unwrap().unwrap().wallet;
     let frozen = async || registry.directory().by_key(&shown.key).await.unwrap().unwrap().frozen;
     assert!(!frozen().await);
-    registry.set_wallet_frozen((&OPERATOR, crate::Freezer::Operator), wallet, true).await.unwrap();
+    registry.set_wallet_frozen(&OPERATOR, crate::Freezer::Operator, wallet, true).await.unwrap();
     assert!(frozen().await);
-    registry.set_wallet_frozen((&OPERATOR, crate::Freezer::Operator), wallet, false).await.unwrap();
+    registry.set_wallet_frozen(&OPERATOR, crate::Freezer::Operator, wallet, false).await.unwrap();
     assert!(!frozen().await);
     let filter = Filter { owner: Some("lab".to_owned()), ..Filter::default() };
     let events = registry.events_after(0, 100, &filter).await.unwrap();

@@ -115,7 +115,7 @@ async fn shown_where(
     let nodes = Nodes::new(vec![mock.url.clone()], std::time::Duration::from_secs(5)).unwrap();
     let chain = Chain::new(nodes, 0);
     let until = chain.settled_block().await.unwrap();
-    evidence(&chain, TOKEN, (&permit, asked), (1, until)).await.unwrap()
+    evidence(&chain, TOKEN, &permit, asked, 1, until).await.unwrap()
 }
 
 /// In the transaction that is called like its block and its value.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::chain::Proxy;
+use crate::evm::contracts::Token;
 use crate::evm::proof::Signer;
 
 const TOKEN: Address = Address::repeat_byte(1);

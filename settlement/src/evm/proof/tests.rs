@@ -4,7 +4,6 @@ use protocol::signature::SigningKey;
 use protocol::transfer::Transfer;
 
 use super::*;
-use crate::evm::MULTICALL3;
 use crate::evm::member::{Member, Order};
 
 const TOKEN: Address = Address::repeat_byte(1);
@@ -19,7 +18,7 @@ fn member(proof: Proof) -> Member {
         valid_before: U256::from(9),
         nonce: B256::repeat_byte(5),
     };
-    Member::payment("pay_1".into(), (TOKEN, Transfer::Authorization(signed), signed.value), proof, 7)
+    Member::payment("pay_1".into(), TOKEN, Transfer::Authorization(signed), signed.value, proof, 7)
 }
 
 fn contract(making: Option<Making>) -> Proof {
