@@ -78,7 +78,7 @@ async fn list(
 
 /// Registers a provider. Its routes come next.
 #[utoipa::path(post, path = "/v1/providers", operation_id = "provider.create", tag = "providers", params(Trial),
-    request_body = ProviderBody, responses((status = 201, body = OutcomeView)),
+    request_body = ProviderBody, responses((status = 201, body = OutcomeView), (status = 200, description = "A dry run", body = OutcomeView)),
     security(("management" = ["providers:admin"])))]
 async fn create(
     Changing(state): Changing,

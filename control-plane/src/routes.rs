@@ -128,7 +128,7 @@ async fn list(
 
 /// Puts a route up for sale. It is in force when this answers.
 #[utoipa::path(post, path = "/v1/routes", operation_id = "route.create", tag = "routes", params(Trial),
-    request_body = RouteBody, responses((status = 201, body = OutcomeView)),
+    request_body = RouteBody, responses((status = 201, body = OutcomeView), (status = 200, description = "A dry run", body = OutcomeView)),
     security(("management" = ["routes:write"])))]
 async fn create(
     Changing(state): Changing,

@@ -154,9 +154,8 @@ async fn run(
     let terms = state.registry.settlement_terms_of(provider).await?;
     let no_destination = || Problem::Conflict(format!("`{provider}` has no payout destination yet"));
     let terms = terms.ok_or_else(no_destination)?;
-    if !state.is_dry_run()
-        && let Some(settlement) = asked::settle(&caller.moving(ledger), provider, &terms).await?
-    {
+    let settled = asked::settle(&caller.moving(ledger), provider, &terms).await?;
+    if let Some(settlement) = settled.filter(|_| !state.is_dry_run()) {
         state.metrics.settled();
         tracing::info!(settlement.id = %settlement.id, provider.name = provider, "settled because somebody asked");
         return Ok(Json(RunView::made(&settlement, ledger.asset())));

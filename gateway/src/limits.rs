@@ -47,8 +47,8 @@ pub(crate) const REFUNDS_PER_AGENT_DAY_MAX: u32 = 100;
 /// and those whose body was not whole.
 pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
 
-/// Calls that a payer pays first in a day, that its upstream refuses and that are given back: each costs two transactions. Beyond these it
-/// pays behind the answer.
+/// Calls of one provider that a payer pays first in a day, that their upstream refuses and that are given back: each costs two transactions.
+/// Beyond these it buys nothing there that must be paid first.
 pub(crate) const GIVE_BACKS_PER_PAYER_DAY_MAX: u32 = 20;
 
 /// The same of calls whose upstream failed, or which we did: no payer can help an outage, but one may know how to provoke it.

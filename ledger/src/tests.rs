@@ -7,6 +7,7 @@ mod calls;
 mod changes;
 mod crash;
 mod deposits;
+mod dry_runs;
 mod durable;
 mod failures;
 mod followed;

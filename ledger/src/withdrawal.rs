@@ -13,20 +13,22 @@ pub(crate) struct Withdrawing {
     shared: Arc<Shared>,
     withdrawal: Withdrawal,
     covered: bool,
+    /// Only asked what would come of it: nothing is held, and no request hears that there is less.
+    is_dry_run: bool,
 }
 
 // === impl Withdrawing ===
 
 impl Withdrawing {
-    pub(crate) fn new(shared: &Arc<Shared>, withdrawal: Withdrawal) -> Self {
-        Self { shared: Arc::clone(shared), withdrawal, covered: false }
+    pub(crate) fn new(shared: &Arc<Shared>, withdrawal: Withdrawal, is_dry_run: bool) -> Self {
+        Self { shared: Arc::clone(shared), withdrawal, covered: false, is_dry_run }
     }
 
     pub(crate) const fn withdrawal(&self) -> &Withdrawal {
         &self.withdrawal
     }
 
-    /// Whether its funds are held.
+    /// Whether its funds are there, and held.
     pub(crate) const fn is_covered(&self) -> bool {
         self.covered
     }
@@ -36,14 +38,16 @@ impl Withdrawing {
         let Withdrawal { wallet, amount, .. } = &self.withdrawal;
         let available = memory.wallet(wallet).map_or(0, |(balance, held)| balance - held);
         if !self.covered && available >= amount.atomic() {
-            memory.holds.cover(*wallet, *amount);
+            if !self.is_dry_run {
+                memory.holds.cover(*wallet, *amount);
+            }
             self.covered = true;
         }
     }
 
     /// Gives back what it holds, in a memory that is locked already.
     pub(crate) fn release(&mut self, memory: &mut Memory) {
-        if std::mem::take(&mut self.covered) {
+        if std::mem::take(&mut self.covered) && !self.is_dry_run {
             memory.holds.uncover(self.withdrawal.wallet, self.withdrawal.amount);
         }
     }

@@ -231,7 +231,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Gives a webhook a new secret, shown in this answer and never again.
+/// Gives a webhook a new secret, shown in this answer and never again; a dry run shows none.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/rotate-secret", operation_id = "webhook.rotate-secret", tag = "webhooks",
     params(("id" = String, Path), Trial), request_body = SecretRotationBody,
     responses((status = 200, body = ShownWebhookView)), security(("management" = ["webhooks:write"])))]

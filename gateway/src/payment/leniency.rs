@@ -3,6 +3,9 @@
 //! A body that the upstream breaks off is refunded, or owed where it was paid for on a public network, and a safe request whose client
 //! leaves is voided. A client that learns to provoke either would read, or have work done, for free; past the cap it pays like anyone else.
 
+use std::hash::Hash;
+use std::sync::Arc;
+
 use dashmap::DashMap;
 use domain::{AgentId, UnixMillis, Window};
 
@@ -18,20 +21,21 @@ const AGENTS_MAX: usize = 100_000;
 #[derive(Debug)]
 pub(crate) struct Leniency {
     /// Bodies that broke off.
-    pub(crate) refunds: DailyCap,
+    pub(crate) refunds: DailyCap<AgentId>,
     /// Clients that left before the upstream's answer.
-    pub(crate) hangups: DailyCap,
-    /// Calls that were paid first, refused by their upstream and given back: the operator pays for both ways.
-    give_backs: DailyCap,
+    pub(crate) hangups: DailyCap<AgentId>,
+    /// Calls that were paid first, refused by their upstream and given back: the operator pays for both ways. Counted at each provider: one
+    /// that refuses a payer shuts it out of nobody else's routes.
+    give_backs: DailyCap<(AgentId, Arc<str>)>,
     /// The same of calls whose upstream failed, or which we did.
-    outages: DailyCap,
+    outages: DailyCap<(AgentId, Arc<str>)>,
 }
 
-/// Counts by agent and day.
+/// Counts by agent, or by agent and provider, and by day.
 #[derive(Debug)]
-pub(crate) struct DailyCap {
+pub(crate) struct DailyCap<K: Eq + Hash> {
     most: u32,
-    counts: DashMap<AgentId, (UnixMillis, u32)>,
+    counts: DashMap<K, (UnixMillis, u32)>,
 }
 
 // === impl Leniency ===
@@ -51,32 +55,33 @@ impl Default for Leniency {
 
 impl Leniency {
     /// Counts a call that was paid first and is given back, by the status that it ended with.
-    pub(crate) fn gave_back(&self, payer: AgentId, status: u16, at: UnixMillis) {
+    pub(crate) fn gave_back(&self, payer: AgentId, provider: &Arc<str>, status: u16, at: UnixMillis) {
         let cap = if status < 500 { &self.give_backs } else { &self.outages };
-        cap.take(payer, at);
+        cap.take((payer, Arc::clone(provider)), at);
     }
 
-    /// Whether a payer's calls may still be paid first today.
-    pub(crate) fn may_give_back(&self, payer: AgentId, at: UnixMillis) -> bool {
-        self.give_backs.has_left(payer, at) && self.outages.has_left(payer, at)
+    /// Whether a payer's calls of this provider may still be paid first today.
+    pub(crate) fn may_give_back(&self, payer: AgentId, provider: &Arc<str>, at: UnixMillis) -> bool {
+        let key = (payer, Arc::clone(provider));
+        self.give_backs.has_left(&key, at) && self.outages.has_left(&key, at)
     }
 }
 
 // === impl DailyCap ===
 
-impl DailyCap {
+impl<K: Eq + Hash> DailyCap<K> {
     fn new(most: u32) -> Self {
         Self { most, counts: DashMap::new() }
     }
 
     /// Whether one of today's is left.
-    pub(crate) fn has_left(&self, agent: AgentId, at: UnixMillis) -> bool {
+    pub(crate) fn has_left(&self, key: &K, at: UnixMillis) -> bool {
         let today = Window::Day.start(at);
-        self.counts.get(&agent).is_none_or(|entry| entry.0 != today || entry.1 < self.most)
+        self.counts.get(key).is_none_or(|entry| entry.0 != today || entry.1 < self.most)
     }
 
     /// Takes one of today's; `false` where none is left.
-    pub(crate) fn take(&self, agent: AgentId, at: UnixMillis) -> bool {
+    pub(crate) fn take(&self, key: K, at: UnixMillis) -> bool {
         let today = Window::Day.start(at);
         if self.counts.len() >= AGENTS_MAX {
             self.counts.retain(|_, (day, _)| *day == today);
@@ -84,7 +89,7 @@ impl DailyCap {
                 self.counts.clear();
             }
         }
-        let mut entry = self.counts.entry(agent).or_insert((today, 0));
+        let mut entry = self.counts.entry(key).or_insert((today, 0));
         if entry.0 != today {
             *entry = (today, 0);
         }
@@ -106,10 +111,10 @@ mod tests {
         let agent = AgentId::from_bytes([1; 16]);
         let day = UnixMillis(1_800_000_000_000);
         for _ in 0..100 {
-            assert!(cap.has_left(agent, day) && cap.take(agent, day));
+            assert!(cap.has_left(&agent, day) && cap.take(agent, day));
         }
-        assert!(!cap.has_left(agent, day) && !cap.take(agent, day));
-        assert!(cap.has_left(agent, day.plus(86_400_000)));
+        assert!(!cap.has_left(&agent, day) && !cap.take(agent, day));
+        assert!(cap.has_left(&agent, day.plus(86_400_000)));
         assert!(cap.take(AgentId::from_bytes([2; 16]), day));
         assert!(cap.take(agent, day.plus(86_400_000)));
     }

@@ -243,7 +243,8 @@ impl Proxy {
             Ok(true) => {
                 let refusal = Refusal::Refunded(Box::new(record.clone()));
                 // It was we who lost it.
-                self.leniency.gave_back(record.agent, Refusal::Internal.status(), self.ledger.time());
+                let status = Refusal::Internal.status();
+                self.leniency.gave_back(record.agent, &record.provider, status, self.ledger.time());
                 match redelivery.give_back(RefundReason::UpstreamFailed).await {
                     Ok(_) => Reply::refusal(&refusal),
                     Err(_) => {

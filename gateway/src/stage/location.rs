@@ -6,31 +6,19 @@ use http::header::{CONTENT_LOCATION, LOCATION};
 use pingora::http::ResponseHeader;
 
 use crate::context::Exchange;
-use crate::stage::admit::Admitted;
 
 /// Makes a path of a URL that names the upstream by the Host that it was shown.
 pub(crate) fn lead_back(exchange: &Exchange, response: &mut ResponseHeader) {
     let Some(member) = exchange.member else { return };
     let (pool, host) = (&exchange.routed.pool, exchange.routed.pool.host(member));
     let Ok(host) = host.to_str() else { return };
-    let asked = asked(&exchange.request);
     for name in [LOCATION, CONTENT_LOCATION] {
         let told = response.headers.get(&name).and_then(|told| told.to_str().ok());
         let path = told.and_then(|told| path(told, host, &pool.upstream().base_path));
-        // What leads to itself is told as it is: the upstream wants to be called in another way, over TLS for instance.
-        let path = path.filter(|path| *path != asked);
         if let Some(path) = path.and_then(|path| HeaderValue::try_from(path).ok()) {
             // A value that was one before.
             let _ = response.insert_header(name, path);
         }
-    }
-}
-
-/// What the client asked us for.
-fn asked(request: &Admitted) -> String {
-    match &request.query {
-        Some(query) => format!("{}?{query}", request.path.as_str()),
-        None => request.path.as_str().to_owned(),
     }
 }
 

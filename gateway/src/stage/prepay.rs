@@ -39,7 +39,7 @@ pub(crate) async fn prepay(signed: SignedHold, metrics: &Metrics) -> Result<Rece
 pub(crate) async fn give_back(receipt: Receipt, status: u16, leniency: &Leniency) -> Result<(), Refusal> {
     let record = receipt.record();
     let payment = record.payment;
-    leniency.gave_back(record.agent, status, record.captured_at);
+    leniency.gave_back(record.agent, &record.provider, status, record.captured_at);
     match receipt.give_back(RefundReason::UpstreamFailed).await {
         Ok(_) | Err(LedgerError::RefundedBefore) => Ok(()),
         Err(error) => {

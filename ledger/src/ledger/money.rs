@@ -63,7 +63,7 @@ impl Ledger {
     /// [`LedgerError::Unavailable`], [`LedgerError::Unknown`].
     pub async fn withdraw(&self, withdrawal: Withdrawal) -> Result<Transfer, LedgerError> {
         let (id, who) = (self.shared.new_transfer()?, self.who.clone());
-        let withdrawing = Withdrawing::new(&self.shared, withdrawal);
+        let withdrawing = Withdrawing::new(&self.shared, withdrawal, self.is_dry_run);
         self.work(|reply, permit| Work::Withdraw { withdrawing, id, who, reply, _permit: permit }).await
     }
 

@@ -127,9 +127,7 @@ impl<S: CommitStore> Run<S> {
         };
         self.commit(round.works, &given).await;
         self.end_batch().await;
-        for work in round.dry_runs {
-            self.dry_run(work).await;
-        }
+        self.dry_runs(round.dry_runs).await;
         self.shared.memory.lock().shrink();
         for pause in round.pauses {
             // Where others write, they stand still too.
@@ -174,7 +172,7 @@ impl<S: CommitStore> Run<S> {
     }
 
     fn drain(&mut self, round: &mut Round) {
-        while round.works.len() < self.shared.settings.batch_max
+        while round.works.len() + round.dry_runs.len() < self.shared.settings.batch_max
             && let Ok(command) = self.queue.try_recv()
         {
             round.add(command);
@@ -243,7 +241,7 @@ impl<S: CommitStore> Run<S> {
     }
 
     /// Facts could not be read. A database that is busy or out of reach comes back; a damaged one does not.
-    pub(super) fn unreadable(&self, error: &StoreError, operations: usize) {
+    fn unreadable(&self, error: &StoreError, operations: usize) {
         let words = error.to_string();
         if matches!(error, StoreError::Fatal(_)) {
             self.shared.gate.close(Cause::Disk, words.clone());

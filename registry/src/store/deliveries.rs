@@ -210,6 +210,13 @@ pub(crate) async fn begin_again(
     put(session, id, &[delivery]).await
 }
 
+/// How much is dead.
+pub(crate) async fn dead(session: &mut Session<'_>, id: WebhookId) -> Result<u64, StoreError> {
+    const SQL: &str = "select count(*) from webhook_delivery where webhook = $1 and state = 'dead'";
+    let count: i64 = on_either!(session, c => sqlx::query_scalar(SQL).bind(&id.as_bytes()[..]).fetch_one(c))?;
+    Ok(count.unsigned_abs())
+}
+
 /// Has everything that is dead sent at once; how many.
 pub(crate) async fn revive(
     session: &mut Session<'_>,

@@ -92,7 +92,10 @@ impl Registry {
         let mut writing = self.write().await?;
         let session = &mut writing.session();
         let known = known(session, id).await?;
-        store::remove(session, id).await?;
+        // Its deliveries may be many, and others would wait.
+        if !self.is_dry_run() {
+            store::remove(session, id).await?;
+        }
         let entry = entry(actor, "webhook.removed", (Some(&known), None), at);
         writing.record(&entry).await?;
         writing.commit().await?;
@@ -159,10 +162,16 @@ impl Registry {
                 }
                 (1, json!({ "event": event.to_string() }))
             }
+            // What waits may be much, and everybody would wait for it to be undone.
+            Replay::Dead if self.is_dry_run() => {
+                (deliveries::dead(session, id).await?, json!({ "state": "dead" }))
+            }
             Replay::Dead => (deliveries::revive(session, id, at).await?, json!({ "state": "dead" })),
             Replay::After(position) => {
                 let position = position.min(known.position);
-                deliveries::rewind(session, id, position).await?;
+                if !self.is_dry_run() {
+                    deliveries::rewind(session, id, position).await?;
+                }
                 (0, json!({ "after": position }))
             }
         };

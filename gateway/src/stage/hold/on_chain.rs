@@ -63,6 +63,7 @@ impl Holder<'_> {
                 ),
             }));
         }
+        let settle = self.settles(public, routed, way, payment.payer())?;
         let since_block = rail.last_block(network).ok_or(Refusal::SettlementUnavailable)?;
         let signed = signed(paid, amount, since_block);
         // Counted once, however often it comes at once: its payer has the funds for it.
@@ -80,7 +81,7 @@ impl Holder<'_> {
             pay_to: way.pay_to.into(),
             custody: way.payee.ok_or(Refusal::Internal)?.custody(),
             deposit: None,
-            settle: self.settles(public, routed, way, payment.payer())?,
+            settle,
             valid_before: payment.replay_key().valid_before(),
             since_block,
             payload: Arc::clone(payload.json()),
@@ -138,7 +139,7 @@ impl Holder<'_> {
         payer: Address,
     ) -> Result<Settle, Refusal> {
         let at = self.ledger.time();
-        let may_give_back = self.leniency.may_give_back(AgentId::of_payer(payer), at);
+        let may_give_back = self.leniency.may_give_back(AgentId::of_payer(payer), &routed.provider.name, at);
         match routed.route.settle {
             Settle::Before if !self.has_way_back(way) => Ok(Settle::After),
             Settle::Before if may_give_back => Ok(Settle::Before),

@@ -73,7 +73,7 @@ async fn an_outage_changes_nothing_for_a_payer_until_it_is_one_that_the_payer_ma
     let rig = Rig::with_treasury(Settle::Before).await;
     let payer = AgentId::of_payer(rig.payer());
     for _ in 1..OUTAGES_PER_PAYER_DAY_MAX {
-        rig.leniency.gave_back(payer, 502, NOW);
+        rig.leniency.gave_back(payer, &"acme".into(), 502, NOW);
     }
     failed(&rig, 1, 503).await;
     buys_nothing(&rig, 2).await;
