@@ -117,6 +117,24 @@ async fn u3_a_body_that_the_upstream_breaks_off_is_refunded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn u3_what_breaks_off_at_once_comes_to_its_client_as_far_as_it_came() {
+    let world = World::paid().await;
+    let broken = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this much";
+    world.upstream.on("/paid", Script::raw(broken).close());
+    // Of as many some would get nothing at all where what is still in a buffer goes with its connection.
+    for _ in 0..40 {
+        let payment = world.agent.sign(&world.gateway, &Request::get("/paid")).await;
+        let mut wire = world.gateway.wire().await;
+        wire.send(&Request::get("/paid").paying(payment.header())).await;
+        let (status, fields) = wire.head("GET").await.expect("the header");
+        assert!(status == 200 && fields.get("faregate-payment-id").is_some());
+        assert_eq!(wire.piece().await.as_deref(), Some(&b"only this much"[..]));
+    }
+    world.balance_reached(1_000_000).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn u3_a_chunked_body_that_is_cut_is_refunded_until_enough_of_it_came() {
     let route = Route::new("/paid", "$0.001").line("stream_bytes_min = \"100B\"");
     let world = World::new("$1", [route]).await;

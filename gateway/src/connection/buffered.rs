@@ -3,14 +3,14 @@
 //! Pingora writes an answer's header and its body one after the other and flushes at the end. Its own listener gives the
 //! socket a buffer; a socket that was accepted here has none, and each answer would cost a system call and a packet more.
 //! Where an upstream pauses in a body whose length is known, Pingora does not flush at all: here whoever waits for the
-//! client's next byte sends first what the client waits for. Whoever waits for a header waits no longer than its
-//! [`HeaderClock`] says.
+//! client's next byte sends first what the client waits for. Where one breaks off, it gives the connection up as it is: what is still in the
+//! buffer goes out first. Whoever waits for a header waits no longer than its [`HeaderClock`] says.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -151,6 +151,15 @@ impl AsyncWrite for Buffered {
 
     fn is_write_vectored(&self) -> bool {
         self.inner.is_write_vectored()
+    }
+}
+
+impl Drop for Buffered {
+    /// A client that paid would get an empty reply otherwise. As much as its socket takes at once: nobody waits here.
+    fn drop(&mut self) {
+        if self.unflushed {
+            let _ = Pin::new(&mut self.inner).poll_flush(&mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 

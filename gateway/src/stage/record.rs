@@ -146,7 +146,18 @@ fn is_over(exchange: &Exchange, error: Option<&Error>, leniency: &Leniency, at: 
 
 /// Whether what was paid for did not come, and its payer may still have it, or its money.
 fn is_owed(exchange: &Exchange, error: Option<&Error>, leniency: &Leniency, at: UnixMillis) -> bool {
-    is_refundable(exchange, error) && is_spared(exchange, error, leniency, at)
+    if !is_refundable(exchange, error) {
+        return false;
+    }
+    let is_spared = is_spared(exchange, error, leniency, at);
+    if !is_spared {
+        tracing::warn!(
+            target: "faregate::payment",
+            { route = &*exchange.routed.route.name, agent.id = exchange.payer.as_ref().map(|payer| tracing::field::display(payer.agent)) },
+            "a body that broke off is charged: so many of this payer's were let pass today as are let pass in a day"
+        );
+    }
+    is_spared
 }
 
 /// A body that the upstream or we broke off: one that announced its length lacks the rest; a stream was worth its price once
