@@ -71,9 +71,13 @@ async fn killed_on_its_way(route: Route) {
         firm.mine().await;
         let other = firm.other_gateway(owner);
         for call in calls.join_all().await {
-            if call.response.is_none_or(|response| response.status != 200) {
-                firm.served_at_last(other, &call.request).await;
+            if let Some(response) = call.response {
+                if response.status == 200 {
+                    continue;
+                }
+                response.expect_refusal(503, "settlement_unknown");
             }
+            firm.served_at_last(other, &call.request).await;
         }
         firm.all[owner].restart().await;
         owner = heir;
