@@ -340,10 +340,10 @@ impl Faregate {
         self.finished = true;
     }
 
-    /// After its end, however it ended: so many holds are on disk.
-    pub async fn expect_holds(&self, count: u64) {
+    /// After its end, however it ended: audits its books. So many holds are on disk.
+    pub async fn holds(&self) -> u64 {
         assert!(self.process.is_none(), "it runs");
-        assert_eq!(audit::stopped(&self.audit_file()).await, count, "holds that were left on disk");
+        audit::stopped(&self.audit_file()).await
     }
 
     /// Names its database; its own file may be a broken one.

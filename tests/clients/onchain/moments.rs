@@ -102,7 +102,7 @@ async fn killed_at_the_answer(kill: impl Fn(&Disk, u32), holds: u64) {
         log.set_len(synced).expect("a log that is cut");
     }
     disk.set_log_only(false);
-    world.gateway.expect_holds(holds).await;
+    assert_eq!(world.gateway.holds().await, holds);
     world.gateway.restart().await;
     world.settled(PRICE).await;
     let request = cut_off.expect_asked(&world, 1).await;
