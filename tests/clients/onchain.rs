@@ -10,6 +10,7 @@ mod draining;
 mod failing;
 mod killed;
 mod late;
+mod moments;
 mod owing;
 mod permits;
 mod settling;

@@ -1,6 +1,8 @@
 //! I8: the gateway settles all the time, under load, and is killed at random moments: each payment is in one settlement, and
 //! each settlement has one payout.
 
+mod several;
+
 use std::sync::Arc;
 use std::time::Duration;
 

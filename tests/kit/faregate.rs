@@ -340,10 +340,10 @@ impl Faregate {
         self.finished = true;
     }
 
-    /// After a stop in order.
-    pub async fn expect_no_holds(&self) {
+    /// After its end, however it ended: audits its books. So many holds are on disk.
+    pub async fn holds(&self) -> u64 {
         assert!(self.process.is_none(), "it runs");
-        assert_eq!(audit::stopped(&self.audit_file()).await, 0, "holds that were left on disk");
+        audit::stopped(&self.audit_file()).await
     }
 
     /// Names its database; its own file may be a broken one.

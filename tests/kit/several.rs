@@ -1,5 +1,7 @@
 //! [`Several`]: gateways and a control plane, each a process of its own, on one PostgreSQL.
 
+use std::net::SocketAddr;
+
 use crate::agent::Agent;
 use crate::config::{Config, Route};
 use crate::database::Database;
@@ -12,6 +14,7 @@ pub struct Several {
     /// The API.
     pub upstream: Upstream,
     database: String,
+    config: Config,
     /// The management API.
     pub control: Faregate,
     /// In front of the API.
@@ -38,21 +41,36 @@ impl Several {
         dollars: &str,
         routes: impl IntoIterator<Item = Route>,
     ) -> Self {
+        Self::with(database, count, dollars, |upstream| Config::new(upstream, routes)).await
+    }
+
+    /// The same with a file of the test's own, made from where the API is.
+    pub async fn with(
+        database: String,
+        count: usize,
+        dollars: &str,
+        configure: impl FnOnce(SocketAddr) -> Config,
+    ) -> Self {
         let upstream = Upstream::start().await;
-        let config = Config::new(upstream.address(), routes).on(Database::Shared(database.clone()));
+        let config = configure(upstream.address()).on(Database::Shared(database.clone()));
         let control = Faregate::start(config.clone().serving("control-plane")).await;
         let mut gateways = Vec::with_capacity(count);
         for _ in 0..count {
             gateways.push(Faregate::start(config.clone().serving("gateway")).await);
         }
         let agent = Agent::new(&control, dollars).await;
-        Self { upstream, database, control, gateways, agent }
+        Self { upstream, database, config, control, gateways, agent }
     }
 
     /// Where they keep everything.
     #[must_use]
     pub fn database_url(&self) -> String {
         self.database.clone()
+    }
+
+    /// One more management API. The test ends it.
+    pub async fn another_control(&self) -> Faregate {
+        Faregate::start(self.config.clone().serving("control-plane")).await
     }
 
     /// Waits until nothing is held, and fails the test where the balance is another.

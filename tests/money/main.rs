@@ -6,6 +6,7 @@ mod books;
 mod clock;
 mod concurrency;
 mod earlier;
+mod frozen;
 mod hangup;
 mod keys;
 mod leniency;

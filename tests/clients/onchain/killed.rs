@@ -27,15 +27,20 @@ const PRICE: u64 = 1_000;
 /// What nobody had asked to be settled before the kill is free again soon.
 const SHORT: &str = "max_timeout = \"12s\"\nmargin = \"2s\"\npayer_unsettled_max = \"$1\"";
 
+/// A storm that shows nothing.
+const MISSED: &str = "no kill fell between an intent and its end";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn c7_killed_while_a_facilitator_settles_every_payer_pays_once_for_each_call_that_was_served() {
     let route = Route::new("/paid", "$0.001");
-    storm(PublicWorld::facilitated_on(SHORT, "settle_timeout = \"4s\"", [route]).await).await;
+    let world = PublicWorld::facilitated_on(SHORT, "settle_timeout = \"4s\"", [route]).await;
+    assert!(storm(world).await > 0, "{MISSED}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c7_killed_while_it_settles_by_itself_every_payer_pays_once_for_each_call_that_was_served() {
-    storm(PublicWorld::settling_itself(SHORT, [Route::new("/paid", "$0.001")]).await).await;
+    let world = PublicWorld::settling_itself(SHORT, [Route::new("/paid", "$0.001")]).await;
+    assert!(storm(world).await > 0, "{MISSED}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +54,7 @@ async fn c7_killed_while_it_settles_permits_every_payer_pays_once_for_each_call_
     let lines = format!("{SHORT}\n{}", PublicWorld::moved_by("\"permit2\""));
     let world = PublicWorld::settling_itself(&lines, [Route::new("/paid", "$0.001")]).await;
     approve(&world).await;
-    storm(world).await;
+    assert!(storm(world).await > 0, "{MISSED}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +64,7 @@ async fn c7_killed_while_it_settles_less_than_was_signed_every_payer_pays_that_o
     let world = PublicWorld::settling_itself(&lines, [route]).await;
     world.upstream.on("/paid", Script::reply(200, &["settlement-overrides: {\"amount\":\"1000\"}"], "done"));
     approve(&world).await;
-    storm(world).await;
+    assert!(storm(world).await > 0, "{MISSED}");
 }
 
 fn rounds() -> u64 {
@@ -74,13 +79,14 @@ async fn approve(world: &PublicWorld) {
 }
 
 /// In each round some payers call and the gateway is killed. Whoever was not served asks on, through the kills of the rounds after it.
-async fn storm(mut world: PublicWorld) {
+/// After so many of the kills there were intents on disk that had not ended.
+async fn storm(mut world: PublicWorld) -> usize {
     let payers = world.network.payers(rounds() * CALLS, 2 * PRICE).await;
     // Time goes on, also where nobody pays.
     world.network.mine_every(1).await;
     let challenge = Arc::new(world.challenge(&Request::get("/paid")).await);
     let gateway = world.gateway.data();
-    let mut calling = JoinSet::new();
+    let (mut calling, mut struck) = (JoinSet::new(), 0);
     for some in payers.chunks(usize::try_from(CALLS).expect("a few")) {
         for payer in some.iter().cloned() {
             calling.spawn(serve(gateway, payer, Arc::clone(&challenge)));
@@ -88,6 +94,7 @@ async fn storm(mut world: PublicWorld) {
         // The one wait that is meant: the moment of the kill is random.
         tokio::time::sleep(Duration::from_millis(random_below(ROUND_MS_MAX))).await;
         world.gateway.kill().await;
+        struck += usize::from(world.gateway.holds().await > 0);
         world.gateway.restart().await;
     }
     while let Some(served) = within("the next call to be served", calling.join_next()).await {
@@ -99,7 +106,9 @@ async fn storm(mut world: PublicWorld) {
         let left = world.network.balance(payer.address()).await;
         assert_eq!(left, PRICE, "{}: one call, no more\n{}", payer.address(), world.gateway.log());
     }
+    println!("{struck} kills with intents on disk");
     world.finish().await;
+    struck
 }
 
 /// Asks as a client does: with the same payment for as long as nobody knows of it, with another one where it is asked to pay.

@@ -1,4 +1,4 @@
-//! [`Setting`]: a [`PublicWorld`] other than the usual one: another custody, another settler, another clock.
+//! [`Setting`]: a [`PublicWorld`] other than the usual one: another custody, another settler, another clock or disk.
 
 use std::io::Write;
 
@@ -9,6 +9,8 @@ use super::PublicWorld;
 use crate::chain::{Network, SETTLER_KEY};
 use crate::clock::Clock;
 use crate::config::{Config, Provider, Route};
+use crate::database::Database;
+use crate::disk::Disk;
 use crate::facilitator::Facilitator;
 use crate::faregate::Faregate;
 use crate::front::{Front, Speaks};
@@ -34,6 +36,7 @@ pub struct Setting {
     settles_itself: bool,
     is_treasury: bool,
     clock: Option<Clock>,
+    disk: Option<Disk>,
 }
 
 // === impl Setting ===
@@ -54,6 +57,7 @@ impl Setting {
             settles_itself: false,
             is_treasury: false,
             clock: None,
+            disk: None,
         }
     }
 
@@ -127,6 +131,13 @@ impl Setting {
         self
     }
 
+    /// Its books are files on this disk.
+    #[must_use]
+    pub fn disk(mut self, disk: &Disk) -> Self {
+        self.disk = Some(disk.clone());
+        self
+    }
+
     /// Starts all of it.
     pub async fn start(self) -> PublicWorld {
         let network = Network::start().await;
@@ -161,7 +172,10 @@ impl Setting {
                 .iter()
                 .fold(provider.at(&front.url()), |provider, line| provider.upstream_line(line));
         }
-        let config = Config { clock: self.clock, ..Config::default().section(&section).provider(provider) };
+        let database = self.disk.is_some().then_some(Database::Sqlite);
+        let Self { clock, disk, .. } = self;
+        let config = Config::default().section(&section).provider(provider);
+        let config = Config { clock, disk, database, ..config };
         let gateway = Faregate::start(config).await;
         PublicWorld { network, official, facilitator, upstream, front, gateway, recipient, _key: key }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::Address;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tests::chain::{NETWORK, Network, Transfer};
@@ -15,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(150);
 
 /// What whoever takes the key's turn says.
 const TURN: &str = "it is this process's turn to send";
+
+/// What whoever counts as dead says when it hears of that.
+const BURIED: &str = "to which this one seemed dead";
 
 /// How a provider is paid.
 pub(super) const DIRECT: &str = "address = \"0x9090909090909090909090909090909090909090\"";
@@ -77,6 +81,24 @@ impl Firm {
         .await;
         self.turns[owner] = taken(&self.all[owner]);
         owner
+    }
+
+    /// Wakes one that was frozen, and waits until it knows where it stands: it goes on, or it was buried meanwhile and ends. Then it is started
+    /// again.
+    pub(super) async fn wake(&mut self, place: usize) {
+        let one = &self.all[place];
+        one.signal(Signal::SIGCONT);
+        let is_buried = at_last("the one that woke up to know where it stands", async || {
+            let is_buried = one.log().contains(BURIED);
+            (is_buried || one.is_ready().await).then_some(is_buried)
+        })
+        .await;
+        if is_buried {
+            let status = self.all[place].end().await;
+            assert!(!status.success(), "it knows nothing of the books any more: {status}");
+            self.all[place].restart().await;
+        }
+        self.turns[place] = self.all[place].log().matches(TURN).count();
     }
 
     /// The first of the gateways that is another process.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use domain::Address;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tests::chain::NETWORK;
 use tests::{Agent, Payer, PublicWorld, Request, Response, Route, Script, Wire};
@@ -46,6 +48,12 @@ impl Firm {
         let request = Request::post(&format!("/v1/payments/{payment}/refund"), "{}");
         let request = request.with("Content-Type", "application/json").with("Idempotency-Key", payment);
         self.control().admin(&request).await.expect_status(200);
+    }
+
+    async fn pay_out_to(&self, till: Address) {
+        let body = json!({ "rail": "chain", "network": NETWORK, "address": till.to_checksum(None) });
+        let path = "/v1/providers/acme/payout-destination";
+        self.control().ask("PUT", path, Some(&body)).await;
     }
 
     /// What left the treasury is what the books say, and the rest is there.
@@ -182,9 +190,7 @@ async fn c7_whoever_settles_is_killed_while_money_leaves_the_treasury_and_each_t
     owner = heir;
 
     firm.stop_mining().await;
-    let body = json!({ "rail": "chain", "network": NETWORK, "address": till.to_checksum(None) });
-    let path = "/v1/providers/acme/payout-destination";
-    firm.control().ask("PUT", path, Some(&body)).await;
+    firm.pay_out_to(till).await;
     firm.counted("sent_transfer where outcome is null", 1).await;
     firm.all[owner].kill().await;
     firm.next_owner().await;
@@ -195,6 +201,52 @@ async fn c7_whoever_settles_is_killed_while_money_leaves_the_treasury_and_each_t
     let paid_out: Vec<u64> = firm.left_for(till).await.iter().map(|one| one.value).collect();
     assert_eq!(paid_out, [1_800], "paid out once");
     firm.expect_left(2 * PRICE, PRICE + 1_800).await;
+    firm.finish(PublicWorld::treasury()).await;
+}
+
+/// What leaves is a plain transfer: nothing on chain stops a second one.
+#[tokio::test(flavor = "multi_thread")]
+async fn t3_whoever_settles_is_frozen_while_money_leaves_the_treasury_and_wakes_up_and_each_transfer_is_one()
+{
+    let mut firm = Firm::of_treasury(LONG, AT_ONCE, Route::new("/paid", "$0.002")).await;
+    firm.mine().await;
+    let payers = firm.network.payers(3, PRICE).await;
+    let till = Payer::random().address();
+    let owner = firm.next_owner().await;
+    let mut payments = Vec::new();
+    for (number, payer) in payers[..2].iter().enumerate() {
+        payments.push(firm.bought(1 + number, payer).await);
+    }
+    firm.counted("sent_transaction where closed = 0", 0).await;
+    // A refund is on its way when its sender wakes up, beside the one that has its turn now.
+    firm.stop_mining().await;
+    firm.give_back(&payments[0]).await;
+    firm.counted("sent_transfer where outcome is null", 1).await;
+    firm.all[owner].signal(Signal::SIGSTOP);
+    let heir = firm.next_owner().await;
+    firm.wake(owner).await;
+    firm.mine().await;
+    firm.over(1).await;
+    assert_eq!(firm.left_for(payers[0].address()).await.len(), 1, "given back once");
+
+    // A payout has left when its sender wakes up, and for long.
+    firm.counted("sent_transaction where closed = 0", 0).await;
+    firm.stop_mining().await;
+    firm.pay_out_to(till).await;
+    firm.counted("sent_transfer where outcome is null", 1).await;
+    firm.all[heir].signal(Signal::SIGSTOP);
+    firm.next_owner().await;
+    firm.mine().await;
+    firm.counted("sent_transfer where outcome is null", 0).await;
+    firm.wake(heir).await;
+    let all = firm.over(2).await;
+    assert!(all.iter().all(|one| one["state"] == "paid"), "{all:?}");
+    // And the next one leaves as ever.
+    firm.bought(1, &payers[2]).await;
+    firm.over(3).await;
+    let paid_out: Vec<u64> = firm.left_for(till).await.iter().map(|one| one.value).collect();
+    assert_eq!(paid_out, [1_800; 2], "each paid out once");
+    firm.expect_left(3 * PRICE, PRICE + 2 * 1_800).await;
     firm.finish(PublicWorld::treasury()).await;
 }
 
