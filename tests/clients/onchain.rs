@@ -3,6 +3,7 @@
 
 mod attacks;
 mod burnt;
+mod cancelled;
 mod contracts;
 mod deposits;
 mod doctor;
