@@ -6,6 +6,7 @@ mod burnt;
 mod cancelled;
 mod contracts;
 mod deposits;
+mod differing;
 mod doctor;
 mod draining;
 mod failing;
