@@ -3,8 +3,10 @@
 
 mod attacks;
 mod burnt;
+mod cancelled;
 mod contracts;
 mod deposits;
+mod differing;
 mod doctor;
 mod draining;
 mod failing;

@@ -2,10 +2,11 @@
 //! Multicall3 and x402's proxies where they are everywhere.
 //!
 //! Next: [`blocks`] for time and reorganizations, [`token`] for who has what, [`official`] for the facilitator,
-//! [`permits`] for what payers do with what they signed.
+//! [`permits`] and [`overtaking`] for what payers do with what they signed.
 
 pub mod blocks;
 pub mod official;
+pub mod overtaking;
 pub mod permits;
 pub mod token;
 pub mod wallet;

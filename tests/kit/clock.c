@@ -1,9 +1,10 @@
 /*
  * The wall clock of a gateway under test, put in front of libc's with LD_PRELOAD by clock.rs.
  *
- * The file named by TEST_CLOCK holds two 64-bit numbers: nanoseconds that wall time is ahead, and, where it is not
- * zero, the instant at which wall time stands still. The test writes them while the gateway runs. CLOCK_MONOTONIC and
- * every other clock stay true, as they do when an operator or NTP sets a machine's clock.
+ * The file named by TEST_CLOCK holds three 64-bit numbers: nanoseconds that wall time is ahead, where it is not zero
+ * the instant at which wall time stands still, and nanoseconds that CLOCK_MONOTONIC is ahead. The test writes them while
+ * the gateway runs. CLOCK_MONOTONIC stays true when wall time is stepped, as it does when an operator or NTP sets a
+ * machine's clock; it is ahead where the test has time go on for both.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 
 #define SECOND 1000000000LL
 
-struct hands { volatile int64_t ahead, frozen; };
+struct hands { volatile int64_t ahead, frozen, passed; };
 
 static struct hands untouched;
 static struct hands *hands = &untouched;
@@ -38,8 +39,16 @@ static struct timespec wall(clockid_t clock) {
     return (struct timespec){ .tv_sec = at / SECOND, .tv_nsec = at % SECOND };
 }
 
+static int measured(clockid_t clock, struct timespec *now) {
+    int failed = (int)syscall(SYS_clock_gettime, clock, now);
+    if (failed || (clock != CLOCK_MONOTONIC && clock != CLOCK_MONOTONIC_COARSE)) return failed;
+    int64_t at = now->tv_sec * SECOND + now->tv_nsec + hands->passed;
+    *now = (struct timespec){ .tv_sec = at / SECOND, .tv_nsec = at % SECOND };
+    return 0;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *now) {
-    if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE) return (int)syscall(SYS_clock_gettime, clock, now);
+    if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE) return measured(clock, now);
     *now = wall(clock);
     return 0;
 }

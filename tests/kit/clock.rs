@@ -1,7 +1,7 @@
 //! [`Clock`]: the wall clock of one gateway, which a test steps over hours and midnights, back and forth.
 //!
 //! The product has no hook for it: `clock.c` stands in front of libc's clocks in that one process. What the process
-//! measures with the monotonic clock stays true. Whoever signs for such a gateway must follow the same clock.
+//! measures with the monotonic clock stays true, but for [`Clock::pass`]. Whoever signs for such a gateway must follow the same clock.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -36,6 +36,8 @@ struct Hands {
     ahead: i64,
     /// Nanoseconds since 1970 at which time stands still; zero where it runs.
     frozen: i64,
+    /// Nanoseconds that the monotonic clock is ahead.
+    passed: i64,
 }
 
 // === impl Clock ===
@@ -69,9 +71,17 @@ impl Clock {
 
     /// Puts it forward, or back where negative. A clock that stands still then stands there.
     pub fn step(&self, seconds: i64) {
-        let Hands { ahead, frozen } = self.hands();
+        let Hands { ahead, frozen, passed } = self.hands();
         let frozen = if frozen == 0 { 0 } else { frozen + seconds * SECOND };
-        self.set(Hands { ahead: ahead + seconds * SECOND, frozen });
+        self.set(Hands { ahead: ahead + seconds * SECOND, frozen, passed });
+    }
+
+    /// Has so much time go on at once: what it shows, and what the process measures. A process that waits for longer goes on waiting, and
+    /// one that waits for an answer gives it up sooner: let it pass in steps that are shorter than what anybody is given.
+    pub fn pass(&self, seconds: i64) {
+        self.step(seconds);
+        let hands = self.hands();
+        self.set(Hands { passed: hands.passed + seconds * SECOND, ..hands });
     }
 
     /// Stops it at the beginning of the next second: a stop alone never sets it back.
@@ -88,7 +98,7 @@ impl Clock {
     }
 
     fn nanos(&self) -> i64 {
-        let Hands { ahead, frozen } = self.hands();
+        let Hands { ahead, frozen, .. } = self.hands();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
         if frozen == 0 {
             i64::try_from(since.as_nanos()).expect("a year before 2262") + ahead
@@ -102,7 +112,7 @@ impl Clock {
     }
 
     fn set(&self, hands: Hands) {
-        let bytes = [hands.ahead.to_ne_bytes(), hands.frozen.to_ne_bytes()].concat();
+        let bytes = [hands.ahead, hands.frozen, hands.passed].map(i64::to_ne_bytes).concat();
         self.shared.file.write_all_at(&bytes, 0).expect("the hands can be moved");
         *self.shared.hands.lock().unwrap() = hands;
     }

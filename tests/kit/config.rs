@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::disk::Disk;
+use crate::names::Names;
 
 /// Providers, their routes, and lines of the test's own.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub clock: Option<Clock>,
     /// The disk it writes to; the machine's where there is none.
     pub disk: Option<Disk>,
+    /// The names that it finds; the machine's where there are none.
+    pub names: Option<Names>,
     /// Its sockets are bound and kept by the test, as systemd would.
     pub is_activated: bool,
     /// What it serves; both planes where nothing is said.
@@ -109,6 +112,13 @@ impl Config {
         self
     }
 
+    /// Finding names that the test gives and takes away.
+    #[must_use]
+    pub fn names(mut self, names: &Names) -> Self {
+        self.names = Some(names.clone());
+        self
+    }
+
     /// With sockets that the test binds and keeps, as systemd would.
     #[must_use]
     pub fn activated(mut self) -> Self {
@@ -120,7 +130,14 @@ impl Config {
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let clock = self.clock.iter().flat_map(Clock::environment);
-        clock.chain(self.disk.iter().flat_map(Disk::environment)).collect()
+        let disk = self.disk.iter().flat_map(Disk::environment);
+        let all = clock.chain(disk).chain(self.names.iter().flat_map(Names::environment));
+        let (libraries, mut rest): (Vec<_>, Vec<_>) = all.partition(|(name, _)| *name == "LD_PRELOAD");
+        let libraries: Vec<String> = libraries.iter().map(|(_, path)| path.display().to_string()).collect();
+        if !libraries.is_empty() {
+            rest.push(("LD_PRELOAD", libraries.join(":").into()));
+        }
+        rest
     }
 
     /// The providers as they stand in the file.

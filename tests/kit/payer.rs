@@ -207,6 +207,12 @@ impl Payment {
         self.with("/payload/signature", Value::from(hex(bytes)))
     }
 
+    /// Of its authorization.
+    #[must_use]
+    pub fn nonce(&self) -> B256 {
+        self.authorization().nonce
+    }
+
     fn authorization(&self) -> Authorization {
         let text =
             |name: &str| self.payload["payload"]["authorization"][name].as_str().expect("a text").to_owned();

@@ -1,5 +1,7 @@
 //! Four gateways and a control plane on one PostgreSQL: what one of them knows binds them all.
 
+mod bound;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -7,7 +9,7 @@ use serde_json::json;
 use test_postgres::Cluster;
 use tests::crowd::{answers, begin_all, count, send_all};
 use tests::wait::until;
-use tests::{Agent, Gate, Request, Response, Route, Script, Several, Wire};
+use tests::{Agent, Faregate, Gate, Request, Response, Route, Script, Several, Wire};
 use tokio::task::JoinSet;
 
 const GATEWAYS: usize = 4;

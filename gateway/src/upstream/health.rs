@@ -21,6 +21,9 @@ const TICK: Duration = Duration::from_millis(250);
 /// How often names are asked for again.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The same where one of an upstream's names leads nowhere: one that comes back is found soon (case D14).
+const RESOLVE_MISSING_INTERVAL: Duration = Duration::from_secs(4);
+
 /// Until a question counts as unanswered.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -37,7 +40,7 @@ pub(crate) async fn watch(snapshot: Arc<ArcSwap<Snapshot>>) {
             let identity = Arc::as_ptr(pool) as usize;
             let mut times = due.remove(&identity).unwrap_or_else(|| Due::new(pool, now));
             if times.resolve <= now {
-                times.resolve = now + RESOLVE_INTERVAL;
+                times.resolve = now + resolve_interval(pool);
                 tokio::spawn(resolve(Arc::clone(pool)));
             }
             if let Some(check) = pool.upstream().health.clone().filter(|_| times.question <= now) {
@@ -62,8 +65,14 @@ struct Due {
 
 impl Due {
     fn new(pool: &Arc<Pool>, now: Instant) -> Self {
-        Self { resolve: now + RESOLVE_INTERVAL, question: now, _pool: Arc::clone(pool) }
+        Self { resolve: now + resolve_interval(pool), question: now, _pool: Arc::clone(pool) }
     }
+}
+
+/// Until the names of a pool are asked for again.
+pub(crate) fn resolve_interval(pool: &Pool) -> Duration {
+    let is_found = pool.members().iter().all(|member| member.first().is_some());
+    if is_found { RESOLVE_INTERVAL } else { RESOLVE_MISSING_INTERVAL }
 }
 
 /// Resolves all names of a pool.

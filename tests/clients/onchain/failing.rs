@@ -1,13 +1,17 @@
 //! What stands around a payment on a public network and fails: its facilitator, its chain, the names of either. Nothing is lost by it,
 //! nothing is paid twice, and those who pay in another way do not notice.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use tests::facilitator::{Call, Conduct};
 use tests::wait::until;
-use tests::{Agent, Config, Faregate, Gate, Provider, PublicWorld, Request, Route, Setting};
+use tests::{
+    Agent, Clock, Config, Faregate, Gate, Names, Provider, PublicWorld, Request, Route, Script, Setting,
+    audit,
+};
 
 const PRICE: u64 = 1_000;
 
@@ -132,6 +136,58 @@ async fn d14_an_api_whose_name_leads_nowhere_asks_nobody_to_pay() {
     gateway.finish().await;
     world.expect_received(0).await;
     world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d14_names_that_come_are_found_and_what_is_behind_one_that_went_away_is_served_on() {
+    const NAMES: [&str; 2] = ["api.test", "facilitator.test"];
+    let (names, clock) = (Names::new(), Clock::new());
+    let world = Setting::new(route()).start().await;
+    let url = |name: usize, address: SocketAddr| format!("http://{}:{}", NAMES[name], address.port());
+    let section = world.network.section("", &[&url(1, world.facilitator.address())]);
+    let provider = Provider::new("acme", world.upstream.address()).at(&url(0, world.upstream.address()));
+    let paid = format!("address = \"{}\"", PublicWorld::provider().to_checksum(None));
+    let config = Config::default().section(&section).provider(provider.line(&paid).routes(route()));
+    let gateway = Faregate::start(config.names(&names).clock(&clock)).await;
+    let payer = world.payer(10 * PRICE).await;
+    let (open, request) = (async || gateway.call(&Request::get("/paid")).await, Request::get("/paid"));
+    assert_eq!(open().await.expect_status(503).header("payment-required"), None);
+    names.give(NAMES[0]);
+    let challenge = until("the API to be found", || async {
+        let answer = open().await;
+        (answer.status == 402).then_some(answer)
+    })
+    .await;
+    // Its work is lost, and nothing was charged: the same payment is as good as it was.
+    let paying = request.clone().paying(payer.pay(&challenge).header());
+    gateway.call(&paying).await.expect_refusal(503, "settlement_unavailable");
+    assert_eq!(world.network.balance(PublicWorld::provider()).await, 0);
+    names.give(NAMES[1]);
+    until("the facilitator to be found", || async {
+        let answer = gateway.call(&paying).await;
+        if answer.status != 200 {
+            answer.expect_refusal(503, "settlement_unavailable");
+        }
+        (answer.status == 200).then_some(())
+    })
+    .await;
+
+    let gate = Gate::new();
+    world.upstream.on("/paid", Script::reply(200, &[], "served").after(&gate));
+    let mut running = gateway.wire().await;
+    running.send(&request.clone().paying(payer.pay(&challenge).header())).await;
+    gate.reached().await;
+    names.take(NAMES[0]);
+    let before = names.asked(NAMES[0]);
+    clock.pass(10);
+    names.asked_again(NAMES[0], before).await;
+    gate.open();
+    running.response("GET").await.expect_status(200);
+    gateway.call(&request.paying(payer.pay(&challenge).header())).await.expect_status(200);
+    assert_eq!(world.network.balance(PublicWorld::provider()).await, 3 * PRICE);
+    audit::chain(&gateway, &world.network, PublicWorld::provider()).await;
+    gateway.finish().await;
+    world.gateway.finish().await;
 }
 
 /// The next block, with this price for a unit of gas; that of the one after it is an eighth lower.

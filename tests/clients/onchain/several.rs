@@ -7,6 +7,7 @@ mod treasury;
 
 use serde_json::Value;
 use tests::chain::{NETWORK, Network, Official};
+use tests::crowd::{answers, begin_all, count};
 use tests::facilitator::{Call, Conduct, Facilitator};
 use tests::wait::until;
 use tests::{
@@ -140,6 +141,34 @@ async fn two_gateways_are_paid_on_chain_and_a_payment_that_both_get_is_served_on
     let nonce = payment.payload["payload"]["authorization"]["nonce"].as_str().unwrap();
     assert_eq!(two.facilitator.count(Call::Settle, nonce), 1);
     two.finish(3 * PRICE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a2_one_payment_for_a_hundred_resources_at_two_gateways_at_once_buys_one() {
+    let two = Two::start("payer_unsettled_max = \"$1\"", Route::new("/{id}", "$0.001")).await;
+    let payer = two.network.payers(1, 2 * PRICE).await.remove(0);
+    let (mut payment, _) = two.signed(0, &payer).await;
+    // Nothing but the first use binds it.
+    payment.payload["accepted"]["extra"].as_object_mut().unwrap().remove("quote");
+    let at = |path: &str| Request::get(path).with("Host", "api.example.com").paying(payment.header());
+    let mut running = Vec::new();
+    for number in 0..100 {
+        running.extend(begin_all(two.gateways[number % 2].data(), [at(&format!("/{number}"))]));
+    }
+    let told = answers(running).await;
+    assert_eq!((count(&told, 200), count(&told, 409)), (1, 99));
+    assert_eq!(two.upstream.seen().len(), 1);
+    for gateway in &two.gateways {
+        let other = until("the first use of the payment to be over", || async {
+            let response = gateway.call(&at("/other")).await;
+            (response.code() != "payment_in_progress").then_some(response)
+        })
+        .await;
+        other.expect_refusal(409, "payment_reused");
+        assert_eq!((other.header("payment-response"), other.header("payment-required")), (None, None));
+    }
+    assert_eq!(two.facilitator.count(Call::Settle, &payment.nonce().to_string()), 1);
+    two.finish(PRICE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 mod first;
 mod killed;
 mod restored;
+mod undone;
 
 use std::collections::HashSet;
 

@@ -1,6 +1,7 @@
 //! Metered routes on a public network: the payer signs the most that a call may cost (`upto`), and what was used moves, once.
 
 use serde_json::{Value, json};
+use tests::crowd::{self, begin_all, count};
 use tests::facilitator::{Call, Conduct};
 use tests::wait::until;
 use tests::{Clock, Gate, Payer, PublicWorld, Request, Route, Script, Setting};
@@ -184,6 +185,43 @@ async fn a_permit_for_another_facilitator_pays_for_nothing() {
     assert_eq!((refused.status, &*refused.code()), (402, "upto_facilitator_mismatch"));
     assert!(world.upstream.seen().is_empty(), "nothing was forwarded");
     world.expect_received(0).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a3_streams_that_run_at_once_never_hold_more_than_their_payer_lets_permit2_move() {
+    const USED: u64 = 700;
+    let world = PublicWorld::settling_itself(&lines(), routes()).await;
+    let gate = Gate::new();
+    let stream = Script::events().event("{}").pass(&gate).event("{\"used\":700}").last_chunk();
+    world.upstream.on("/stream", stream);
+    let payer = world.payer(10 * MOST).await;
+    world.network.approve_permit2_of(payer.address(), 3 * MOST + 1).await;
+    let mut requests = Vec::new();
+    for _ in 0..10 {
+        requests.push(streamed(&world, &payer).await);
+    }
+    let calls = begin_all(world.gateway.data(), requests);
+    gate.reached_by(3).await;
+    until("all others to be refused", || async {
+        (calls.iter().filter(|call| call.is_finished()).count() == 7).then_some(())
+    })
+    .await;
+    assert_eq!(world.upstream.calls("/stream").len(), 3, "while they run nobody else is let in");
+    gate.open();
+    let told = crowd::answers(calls).await;
+    assert_eq!(count(&told, 200), 3);
+    for refused in told.iter().filter(|answer| answer.status != 200) {
+        refused.expect_refusal(412, "permit2_allowance_required");
+    }
+    world.settled(3 * USED).await;
+    // Less than was held was used: there is room for another one.
+    until("what was read a moment ago to be read again", || async {
+        let answer = world.gateway.call(&streamed(&world, &payer).await).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    world.settled(4 * USED).await;
     world.finish().await;
 }
 

@@ -66,13 +66,22 @@ impl Network {
 
     /// Lets Permit2 move all that an address has, as its owner would once.
     pub async fn approve_permit2(&self, owner: Address) {
-        let spender = address_word(PERMIT2.parse().expect("an address"));
-        self.send_from(owner, &format!("0x095ea7b3{spender}{}", "f".repeat(64))).await;
+        self.approve(owner, &"f".repeat(64)).await;
+    }
+
+    /// Lets Permit2 move so many units and no more.
+    pub async fn approve_permit2_of(&self, owner: Address, units: u64) {
+        self.approve(owner, &word(units)).await;
     }
 
     /// Moves units from one address to another, by no x402 at all.
     pub async fn pay(&self, from: Address, to: Address, units: u64) {
         self.send_from(from, &format!("0xa9059cbb{}{}", address_word(to), word(units))).await;
+    }
+
+    async fn approve(&self, owner: Address, units: &str) {
+        let spender = address_word(PERMIT2.parse().expect("an address"));
+        self.send_from(owner, &format!("0x095ea7b3{spender}{units}")).await;
     }
 
     /// A call of the token by an address, which is given the coins for it.

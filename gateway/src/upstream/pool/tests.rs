@@ -3,6 +3,7 @@ use std::time::Duration;
 use domain::catalog::UpstreamTimeouts;
 
 use super::*;
+use crate::upstream::health::resolve_interval;
 
 fn upstream(host: &str, public_only: bool) -> Upstream {
     let second = Duration::from_secs(1);
@@ -41,4 +42,10 @@ async fn failures_of_an_upstream_are_told_once_a_minute_for_each() {
     pool.told_until.store(until - TELL_EVERY_MS, Ordering::Relaxed);
     assert_eq!([pool.tells(), pool.tells()], [true, false], "a minute later");
     assert!(Pool::new(upstream("127.0.0.1", false)).unwrap().tells(), "another one is told of");
+}
+
+#[test]
+fn d14_a_name_that_leads_nowhere_is_asked_for_again_soon() {
+    let interval = |host| resolve_interval(&Pool::new(upstream(host, false)).unwrap()).as_secs();
+    assert_eq!((interval("127.0.0.1"), interval("nowhere.invalid")), (10, 4));
 }
