@@ -59,7 +59,7 @@ async fn a_hour_begins_anew_and_its_holds_count_in_their_own() {
     books.pay(under(100, "", Window::Hour, 100)).await.delivered();
     held.capture().await.unwrap().delivered();
     assert_eq!(remaining(&books, under(1, "", Window::Hour, 100)).await, 0);
-    books.reopen();
+    books.reopen().await;
     assert_eq!(remaining(&books, under(1, "", Window::Hour, 100)).await, 0);
     let limits = under(1, "", Window::Hour, 100).limits;
     let spent = books.ledger.spent_under(agent(1), &limits).await.unwrap();
@@ -134,7 +134,7 @@ async fn a_free_call_needs_no_funds_and_a_void_or_a_refund_gives_it_back() {
     books.pay(HoldRequest { route: "news".into(), ..free(10, 1) }).await.delivered();
     books.ledger.refund(payment, RefundReason::BrokenOff).await.unwrap();
     books.pay(free(10, 1)).await.delivered();
-    books.reopen();
+    books.reopen().await;
     assert!(matches!(books.hold(free(10, 1)).await, Err(HoldError::InsufficientFunds { .. })));
     books.clock.set(NOON + 12 * HOUR);
     books.pay(free(10, 1)).await.delivered();
@@ -150,9 +150,9 @@ async fn a_free_call_on_disk_stays_free_over_a_crash_and_counts_as_a_call() {
         ..free(30, free_per_day)
     };
     let hold = books.hold(durable(1)).await.unwrap();
-    books.crash();
+    books.crash().await;
     drop(hold);
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 1_000);
     // It was the first call of the month; the allowance is used up.
     assert_eq!(books.pay(durable(1)).await.record().amount, amount(20));

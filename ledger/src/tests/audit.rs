@@ -181,7 +181,7 @@ async fn settle(books: &Books) -> Settlement {
 #[tokio::test]
 async fn every_tampering_is_seen_by_the_invariant_meant_for_it() {
     let mut books = books_with_history().await;
-    books.close();
+    books.close().await;
     clean(&audit_database(&books.settings.database).await.unwrap());
     let of_sqlite = OF_SQLITE.iter().filter(|_| !is_postgres(&books));
     for (text, expected) in TAMPERINGS.iter().chain(of_sqlite) {
@@ -190,14 +190,14 @@ async fn every_tampering_is_seen_by_the_invariant_meant_for_it() {
             assert!(red.contains(invariant), "{text}: {invariant} saw nothing, only {red:?} did");
         }
     }
-    books.reopen();
+    books.reopen().await;
     books.finish().await;
 }
 
 #[tokio::test]
 async fn the_books_refuse_to_change_money_rows_and_to_overdraw() {
     let mut books = books_with_history().await;
-    books.close();
+    books.close().await;
     for text in [
         "update payment set gross = 1",
         "delete from payment",
@@ -225,7 +225,7 @@ async fn the_books_refuse_to_change_money_rows_and_to_overdraw() {
     }
     // A batch of SQLite counts there which balances it did not find.
     assert!(is_postgres(&books) || refuse(&books, "update marker set unmatched = 1").await);
-    books.reopen();
+    books.reopen().await;
     books.finish().await;
 }
 

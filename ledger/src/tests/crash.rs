@@ -9,10 +9,10 @@ use crate::{CaptureError, Held, OpenError, Settings};
 async fn c2_a_crash_voids_what_was_held() {
     let mut books = Books::funded(100).await;
     let hold = books.hold(signed(60, 7)).await.unwrap();
-    books.crash();
+    books.crash().await;
     // The request outlives the writer: nothing is charged, and it is told so.
     assert_eq!(hold.capture().await.unwrap_err(), CaptureError::Failed);
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.available(1).await, 100);
     books.pay(signed(60, 7)).await.delivered();
     books.finish().await;
@@ -31,7 +31,7 @@ async fn c4_a_crash_before_the_commit_charges_nothing() {
     // The first one was on its way to disk; the second was queued behind it.
     first.await.unwrap().delivered();
     assert_eq!(second.await.unwrap_err(), CaptureError::Unknown);
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 89);
     books.pay(signed(20, 7)).await.delivered();
     books.finish().await;
@@ -43,9 +43,9 @@ async fn c6_a_crash_after_the_commit_forwards_the_same_request_once_more_free() 
     let unconfirmed = books.pay(signed(10, 7)).await;
     let mine = books.pay(named(10, "call")).await;
     books.pay(signed(10, 8)).await.delivered();
-    books.crash();
+    books.crash().await;
     drop((unconfirmed, mine));
-    books.reopen();
+    books.reopen().await;
     // The last one was delivered, but no batch could say so any more: once more is free, and safe.
     for request in [signed(10, 7), named(10, "call"), signed(10, 8)] {
         let held = books.ledger.hold(request).await.unwrap();
@@ -54,8 +54,8 @@ async fn c6_a_crash_after_the_commit_forwards_the_same_request_once_more_free() 
     }
     assert_eq!(books.balance(1).await, 70);
     // Everything was delivered by now, and a clean stop remembers it.
-    books.close();
-    books.reopen();
+    books.close().await;
+    books.reopen().await;
     for nonce in [7, 8] {
         assert!(matches!(books.ledger.hold(signed(10, nonce)).await, Ok(Held::Prior(_))), "{nonce}");
     }
@@ -74,7 +74,7 @@ async fn c5_every_acknowledged_payment_survives_a_row_of_crashes() {
         for capturing in running.drain(..10) {
             acknowledged.push(capturing.await.unwrap().record().payment);
         }
-        books.crash();
+        books.crash().await;
         for capturing in running {
             match capturing.await {
                 Ok(receipt) => acknowledged.push(receipt.record().payment),
@@ -82,7 +82,7 @@ async fn c5_every_acknowledged_payment_survives_a_row_of_crashes() {
                 Err(other) => panic!("{other}"),
             }
         }
-        books.reopen();
+        books.reopen().await;
         for payment in &acknowledged {
             assert!(books.ledger.payment(*payment).await.unwrap().is_some());
         }
@@ -104,11 +104,11 @@ async fn a_clean_stop_commits_what_is_queued() {
     let running: Vec<_> =
         [books.hold(request(1)).await.unwrap().capture(), books.hold(request(1)).await.unwrap().capture()]
             .into();
-    books.close();
+    books.close().await;
     for capturing in running {
         capturing.await.unwrap().delivered();
     }
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 98);
     books.finish().await;
 }
@@ -132,11 +132,11 @@ async fn c16_a_second_process_is_refused_with_the_owner() {
 #[tokio::test]
 async fn another_chain_id_later_is_refused() {
     let mut books = Books::new();
-    books.close();
+    books.close().await;
     let settings = Settings { chain_id: 402_403, ..books.settings.clone() };
     let opened = crate::Ledger::open(settings, books.clock.clone(), std::sync::Arc::new(crate::Unobserved));
     assert!(matches!(opened, Err(OpenError::Network { .. })));
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.ledger.time().0, NOON);
     books.finish().await;
 }

@@ -108,7 +108,7 @@ async fn d8_a_deposit_that_a_crash_left_is_closed_by_evidence_and_funds_once() {
     let mut books = books().await;
     let (moved, void) = (deposit(1), deposit(2));
     let running = [books.hold(moved.clone()).await.unwrap(), books.hold(void.clone()).await.unwrap()];
-    books.reopen();
+    books.reopen().await;
     drop(running);
     let open = books.ledger.unknown();
     assert_eq!(open.len(), 2);
@@ -117,7 +117,7 @@ async fn d8_a_deposit_that_a_crash_left_is_closed_by_evidence_and_funds_once() {
     let again = books.ledger.close(moved.payment, Close::Moved(TRANSACTION.into())).await;
     assert_eq!(again, Err(LedgerError::UnknownPayment));
     books.ledger.close(void.payment, Close::Void).await.unwrap();
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 5_001_000);
     assert_eq!(deposited(&books).await.len(), 1);
     assert!(matches!(books.ledger.hold(moved).await, Ok(Held::Prior(_))));

@@ -127,13 +127,13 @@ async fn c3_what_a_crash_leaves_on_disk_is_captured_by_the_next_start_once() {
         out.push(books.hold(request.clone()).await.unwrap());
     }
     books.pay(durable(signed(80, 2))).await.delivered();
-    books.crash();
+    books.crash().await;
     // Whoever still has them cannot say what becomes of them.
     let mut out = out.into_iter();
     assert_eq!(out.next().unwrap().capture().await.unwrap_err(), CaptureError::Unknown);
     assert_eq!(out.next().unwrap().void().await.unwrap_err(), VoidError::Unknown);
     drop(out);
-    books.reopen();
+    books.reopen().await;
     assert_eq!((on_disk(&books).await, books.balance(1).await), (0, 1_000 - 150));
     // The same request is delivered, free, under the receipt of then.
     for request in &held[..2] {
@@ -142,8 +142,8 @@ async fn c3_what_a_crash_leaves_on_disk_is_captured_by_the_next_start_once() {
         assert_eq!(redelivery.record().payment, request.payment);
         redelivery.delivered();
     }
-    books.crash();
-    books.reopen();
+    books.crash().await;
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 1_000 - 150);
     books.finish().await;
 }
@@ -159,10 +159,10 @@ async fn what_is_found_days_later_is_charged_to_its_own_windows_and_tier() {
     books.pay(tiered()).await.delivered();
     books.clock.set(NOON + HOUR);
     let left = [books.hold(tiered()).await.unwrap(), books.hold(tiered()).await.unwrap()];
-    books.crash();
+    books.crash().await;
     drop(left);
     books.clock.set(NOON + 40 * 24 * HOUR);
-    books.reopen();
+    books.reopen().await;
     // The second call of November, and the third, which is cheaper.
     assert_eq!((on_disk(&books).await, books.balance(1).await), (0, 1_000 - 250));
     assert_eq!(books.ledger.spending(agent(1)).await.unwrap().month.spent.atomic(), 0);
@@ -182,13 +182,13 @@ async fn a_clean_close_leaves_no_row() {
         books.faults.until_waiting()
     );
     books.faults.let_go();
-    books.close();
+    books.close().await;
     let report = crate::audit_database(&books.settings.database).await.unwrap();
     super::kit::clean(&report);
     assert_eq!((report.holds, report.payments), (0, 0));
     // It comes too late, and is not told that nothing was charged.
     assert_eq!(out.capture().await.unwrap_err(), CaptureError::Unknown);
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.available(1).await, 100);
     books.finish().await;
 }
@@ -215,8 +215,8 @@ async fn c14_a_row_that_cannot_be_written_gives_no_hold_and_charges_nothing() {
         books.faults.commit(Fault::Before(fault));
         assert_eq!(books.hold(durable(signed(10, 1))).await.unwrap_err(), HoldError::Unavailable);
         assert!(books.ledger.shared.memory.lock().holds.is_empty());
-        books.crash();
-        books.reopen();
+        books.crash().await;
+        books.reopen().await;
         assert_eq!((on_disk(&books).await, books.available(1).await), (0, 100));
         books.pay(durable(signed(10, 1))).await.delivered();
         books.finish().await;
@@ -245,9 +245,9 @@ async fn c15_where_nobody_knows_whether_the_row_stands_nobody_is_told_that_nothi
         // Nor is whoever comes again before the process has ended.
         let again = books.hold(durable(signed(10, 1))).await.unwrap_err();
         assert!(matches!(again, HoldError::InProgress), "{again:?}");
-        books.crash();
+        books.crash().await;
         books.faults.heal();
-        books.reopen();
+        books.reopen().await;
         if stands {
             let redelivery = redelivery(&books, durable(signed(10, 1))).await;
             assert_eq!(redelivery.record().payment, payment);
@@ -272,9 +272,9 @@ async fn a_capture_that_fails_is_made_up_for_by_itself_or_by_the_next_start() {
         let again = books.hold(durable(signed(10, 1))).await.unwrap_err();
         assert!(matches!(again, HoldError::InProgress | HoldError::Unavailable), "{again:?}");
         if crash {
-            books.crash();
+            books.crash().await;
             books.faults.heal();
-            books.reopen();
+            books.reopen().await;
         } else {
             until_over(&books).await;
         }
@@ -317,8 +317,8 @@ async fn a_hold_whose_row_is_gone_is_not_captured() {
     let hold = books.hold(durable(signed(10, 1))).await.unwrap();
     delete_rows(&books).await;
     assert_eq!(hold.capture().await.unwrap_err(), CaptureError::Unknown);
-    books.crash();
-    books.reopen();
+    books.crash().await;
+    books.reopen().await;
     assert_eq!((on_disk(&books).await, books.balance(1).await), (0, 100));
     books.finish().await;
 }
@@ -327,12 +327,12 @@ async fn a_hold_whose_row_is_gone_is_not_captured() {
 async fn what_a_start_cannot_close_stays_held_and_is_tried_again() {
     let mut books = funded(100).await;
     let left = books.hold(durable(signed(60, 1))).await.unwrap();
-    books.crash();
+    books.crash().await;
     drop(left);
     for _ in 0..3 {
         books.faults.commit(Fault::Before(broken()));
     }
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.available(1).await, 40);
     let again = books.hold(durable(signed(60, 1))).await.unwrap_err();
     assert!(matches!(again, HoldError::InProgress | HoldError::Unavailable), "{again:?}");

@@ -98,9 +98,9 @@ async fn a_refund_that_a_crash_loses_leaves_the_payment_owed() {
     assert_eq!(books.hold(signed(10, 7)).await.unwrap_err(), HoldError::InProgress);
     // The writer's probe gets through, and writes the list of open deliveries; the refund does not.
     until_open(&books).await;
-    books.crash();
+    books.crash().await;
     books.faults.heal();
-    books.reopen();
+    books.reopen().await;
     assert!(matches!(books.ledger.hold(signed(10, 7)).await, Ok(Held::Redelivery(_))));
     assert_eq!(books.balance(1).await, 90);
     books.finish().await;
@@ -115,9 +115,9 @@ async fn a_batch_that_nobody_can_tell_about_as_the_ledger_closes_is_not_written_
         books.faults.resolve(full());
     }
     let capturing = held.capture();
-    books.close();
+    books.close().await;
     assert_eq!(capturing.await.unwrap_err(), CaptureError::Unknown);
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 90);
     // Still owed, and the next payment finds its own place in the books.
     assert!(matches!(books.ledger.hold(signed(10, 7)).await, Ok(Held::Redelivery(_))));
@@ -204,7 +204,7 @@ async fn of_what_moved_or_not_when_its_sync_failed_nobody_says_that_nothing_happ
     assert_eq!(books.ledger.fund(funding(1, 5, "again")).await, Err(LedgerError::Unknown));
     // What comes after it is refused before it is written.
     assert_eq!(books.ledger.fund(funding(1, 5, "other")).await, Err(LedgerError::Unavailable));
-    books.reopen();
+    books.reopen().await;
     books.ledger.fund(funding(1, 5, "again")).await.unwrap();
     assert_eq!(books.balance(1).await, 105);
     books.finish().await;
@@ -238,7 +238,7 @@ async fn c15_a_disk_that_failed_a_sync_is_not_asked_again() {
     assert_eq!(*books.seen.failures.lock(), [true]);
     assert_eq!(other.capture().await.unwrap_err(), CaptureError::Failed);
     assert_eq!(books.hold(request(1)).await.unwrap_err(), HoldError::Unavailable);
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 100);
     assert_eq!(books.ledger.health(), Health::Ok);
     books.finish().await;
@@ -247,10 +247,10 @@ async fn c15_a_disk_that_failed_a_sync_is_not_asked_again() {
 #[tokio::test]
 async fn a_closed_ledger_refuses_at_once() {
     let mut books = Books::funded(100).await;
-    books.close();
+    books.close().await;
     assert_eq!(books.hold(request(1)).await.unwrap_err(), HoldError::Unavailable);
     assert_eq!(books.ledger.fund(funding(1, 1, "late")).await, Err(LedgerError::Unavailable));
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.ledger.wallet(super::kit::wallet(1)).await.unwrap().unwrap().available, amount(100));
     books.finish().await;
 }

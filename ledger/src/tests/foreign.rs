@@ -55,8 +55,8 @@ async fn addresses_and_transactions_are_kept_as_they_are_written_and_a_transacti
     let receipt = hold.capture_settled(moved("5h6x")).await.unwrap();
     assert_eq!(receipt.record().moved_by().as_deref(), Some("5h6x"));
     receipt.delivered();
-    books.close();
-    books.reopen();
+    books.close().await;
+    books.reopen().await;
     let record = books.ledger.payment(paid.payment).await.unwrap().unwrap();
     let on_chain = record.receipt.on_chain.clone().unwrap();
     assert_eq!((on_chain.transaction, on_chain.direct), (Some(moved("5h6x")), true));
@@ -81,7 +81,7 @@ async fn d8_what_nobody_was_asked_to_settle_is_void_after_a_crash_and_what_was_s
     let running = books.hold(unasked.clone()).await.unwrap();
     let settling = books.hold(asked.clone()).await.unwrap().ask().await.unwrap();
     books.hold(left.clone()).await.unwrap().ask().await.unwrap().leave_unknown();
-    books.reopen();
+    books.reopen().await;
     drop((running, settling));
     for _ in 0..2 {
         let unknown: Vec<_> = books.ledger.unknown().into_iter().map(|open| open.payment).collect();
@@ -91,7 +91,7 @@ async fn d8_what_nobody_was_asked_to_settle_is_void_after_a_crash_and_what_was_s
         let again = HoldRequest { payment: foreign(9).payment, ..asked.clone() };
         assert_eq!(books.ledger.hold(again).await.unwrap_err(), HoldError::SettlementUnknown(asked.payment));
         clean(&books.ledger.audit().await.unwrap());
-        books.reopen();
+        books.reopen().await;
     }
     assert_eq!(books.ledger.unknown()[0].amount, amount(100_000));
     books.ledger.close(asked.payment, Close::Moved(moved("a").into())).await.unwrap();

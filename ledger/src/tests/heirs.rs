@@ -20,7 +20,7 @@ async fn leave(mut gone: Books, others: &[&Books]) {
     for other in others {
         assert_eq!(other.ledger.hold(signed(10, 7)).await.unwrap_err(), HoldError::InProgress);
     }
-    gone.close();
+    gone.close().await;
 }
 
 /// Delivers what may not have arrived, and knows what is unknown.
@@ -90,7 +90,7 @@ async fn a_hold_that_cannot_be_read_stops_nobody_and_is_looked_after_once_it_can
     newcomer.pay(signed(10, 8)).await.delivered();
     change("hold", &format!("price = '{price}'"), &damaged);
     change("intent", "since_block = -since_block - 1", &of_a_damaged_intent);
-    heir.close();
+    heir.close().await;
     until("it to take over the rest", || newcomer.ledger.unknown().len() == 2).await;
     for request in [damaged, of_a_damaged_intent] {
         newcomer.ledger.close(request.payment, Close::Void).await.unwrap();

@@ -107,18 +107,21 @@ impl Books {
         self.directory.path().join("ledger.db")
     }
 
-    pub(super) fn crash(&mut self) {
-        drop(self.writer.take());
+    /// On a thread of its own: what was read here is given back by this runtime's tasks, and they are waited for.
+    pub(super) async fn crash(&mut self) {
+        let writer = self.writer.take();
+        tokio::task::spawn_blocking(move || drop(writer)).await.unwrap();
     }
 
-    pub(super) fn reopen(&mut self) {
-        self.crash();
+    pub(super) async fn reopen(&mut self) {
+        self.crash().await;
         let (ledger, writer) = open(&self.settings, &self.clock, &self.seen, &self.faults);
         (self.ledger, self.writer) = (ledger, Some(writer));
     }
 
-    pub(super) fn close(&mut self) {
-        self.writer.take().unwrap().close();
+    pub(super) async fn close(&mut self) {
+        let writer = self.writer.take().unwrap();
+        tokio::task::spawn_blocking(move || writer.close()).await.unwrap();
     }
 
     pub(super) async fn hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
@@ -153,7 +156,7 @@ impl Books {
         clean(&self.ledger.audit().await.unwrap());
         expect_followed(&self).await;
         clean(&audit_database(&self.settings.database).await.unwrap());
-        self.close();
+        self.close().await;
         clean(&audit_database(&self.settings.database).await.unwrap());
     }
 }

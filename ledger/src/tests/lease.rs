@@ -73,12 +73,12 @@ async fn c16_a_start_that_is_refused_has_changed_nothing() {
 async fn t3_a_writer_that_falls_silent_inside_a_transaction_keeps_nobody_out() {
     let (mut books, url) = books();
     books.fund(1, 100).await;
-    books.crash();
+    books.crash().await;
     let mut silent = connect::writer(&connect::options(&url).unwrap()).await.unwrap();
     for statement in ["begin", "update marker set batch = batch + 1"] {
         sqlx::query(statement).execute(&mut silent).await.unwrap();
     }
-    books.reopen();
+    books.reopen().await;
     // It waited for longer than a lease lasts: renewed at once.
     until("the lease is renewed", || books.ledger.health() == Health::Ok).await;
     books.pay(request(10)).await.delivered();
@@ -108,7 +108,7 @@ async fn t3_whoever_was_taken_over_deletes_nothing_either() {
 async fn t3_whoever_is_being_taken_over_deletes_nothing_while_it_waits() {
     let (mut books, url) = books();
     voided(&books, onchain(1, Payee::Treasury, Settle::After)).await;
-    books.close();
+    books.close().await;
     let secret = Secret::new(url.clone());
     let (mut store, ..) = PostgresStore::open(&secret, &books.settings, UnixMillis(NOON)).await.unwrap();
     let mut next = connect::writer(&connect::options(&url).unwrap()).await.unwrap();

@@ -80,7 +80,7 @@ async fn r10_a_hold_over_midnight_is_charged_to_its_own_day() {
     let spent = books.ledger.spending(agent(1)).await.unwrap();
     assert_eq!((spent.today.spent, spent.month.spent), (amount(100), amount(170)));
     assert!(matches!(books.hold(limited(1, 100)).await, Err(HoldError::SpendingLimit(_))));
-    books.reopen();
+    books.reopen().await;
     let spent = books.ledger.spending(agent(1)).await.unwrap();
     assert_eq!((spent.today.spent, spent.month.spent), (amount(100), amount(170)));
     books.finish().await;

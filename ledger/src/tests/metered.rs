@@ -96,9 +96,9 @@ async fn what_was_kept_is_charged_over_a_crash_and_what_was_not_is_free() {
     let before = books.hold(durable(3)).await.unwrap();
     let both = books.hold(durable(4)).await.unwrap().keep(amount(7)).await.unwrap();
     assert_eq!((rows(&books).await, books.available(1).await), (3, 600));
-    books.crash();
+    books.crash().await;
     drop((running, kept, before, both));
-    books.reopen();
+    books.reopen().await;
     // Kept for 25 and 7; forwarded at its provider's risk, and nothing can be read of it: 40.
     assert_eq!((rows(&books).await, books.balance(1).await), (0, 1_000 - 25 - 7 - 40));
     books.pay(metered(signed(0, 1))).await.delivered();
@@ -123,9 +123,9 @@ async fn what_was_kept_ends_as_its_holder_says_and_is_charged_where_nobody_says_
     assert_eq!((rows(&books).await, books.balance(1).await), (0, 940 - 25 - 1));
     // Neither does a clean close let go of it.
     let running = keep(&books).await.unwrap();
-    books.close();
+    books.close().await;
     drop(running);
-    books.reopen();
+    books.reopen().await;
     assert_eq!((rows(&books).await, books.balance(1).await), (0, 940 - 25 - 1 - 25));
     books.finish().await;
 }
@@ -164,9 +164,9 @@ async fn of_what_was_signed_for_a_public_network_what_was_captured_is_due() {
     // An answer that began is captured over a crash and settled behind it, whenever its route settles.
     for (settle, owed) in [(Settle::Deferred, 9), (Settle::After, 8)] {
         let kept = books.hold(onchain(settle)).await.unwrap().keep(amount(owed)).await.unwrap();
-        books.crash();
+        books.crash().await;
         drop(kept);
-        books.reopen();
+        books.reopen().await;
     }
     let mut due: Vec<_> =
         books.ledger.due("eip155:84532", 10).await.unwrap().iter().map(|due| due.amount.atomic()).collect();

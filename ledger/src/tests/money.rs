@@ -265,7 +265,7 @@ async fn while_one_batch_is_written_the_next_one_fills() {
 async fn the_asset_and_the_secret_stay_and_two_ledgers_differ() {
     let mut books = Books::new();
     let (asset, secret) = (books.ledger.asset().clone(), books.ledger.secret());
-    books.reopen();
+    books.reopen().await;
     assert_eq!((books.ledger.asset(), books.ledger.secret()), (&asset, secret));
     let other = Books::new();
     assert_ne!(other.ledger.asset().address, asset.address);

@@ -158,7 +158,7 @@ async fn d8_what_nobody_knows_stays_held_over_a_crash_until_evidence_closes_it()
             );
         }
         clean(&books.ledger.audit().await.unwrap());
-        books.reopen();
+        books.reopen().await;
     }
     let open = books.ledger.unknown().into_iter().find(|open| open.payment == moved.payment).unwrap();
     assert_eq!((open.amount, Some(&open.intent)), (amount(100_000), moved.intent.as_ref()));
@@ -184,7 +184,7 @@ async fn what_is_deferred_and_only_held_is_free_again_after_a_crash_because_nobo
     let (crashed, left) = (onchain(1, DIRECT, Settle::Deferred), onchain(2, DIRECT, Settle::Deferred));
     let running = books.hold(crashed.clone()).await.unwrap();
     drop(books.hold(left.clone()).await.unwrap());
-    books.reopen();
+    books.reopen().await;
     drop(running);
     assert_eq!(books.ledger.unknown(), []);
     for request in [crashed, left] {
@@ -200,9 +200,9 @@ async fn a_ledger_that_closes_leaves_what_nobody_knows_to_the_next_start() {
     let mut books = Books::new();
     let request = onchain(1, DIRECT, Settle::After);
     let running = books.hold(request.clone()).await.unwrap();
-    books.close();
+    books.close().await;
     drop(running);
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.ledger.unknown().len(), 1);
     books.ledger.close(request.payment, Close::Void).await.unwrap();
     books.finish().await;
@@ -216,7 +216,7 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
         books.hold(request.clone()).await.unwrap().capture().await.unwrap().delivered();
         assert_eq!(captured(&books, request.payment).await, Some(None));
     }
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.ledger.unknown(), []);
     let due = books.ledger.due("eip155:84532", 10).await.unwrap();
     let mut both = vec![paid.payment, lost.payment];
@@ -300,10 +300,10 @@ async fn what_is_due_is_read_on_from_a_place_and_a_row_that_cannot_be_read_hides
     if std::env::var("FAREGATE_TEST_DATABASE").is_ok_and(|database| database == "postgres") {
         return books.finish().await;
     }
-    books.close();
+    books.close().await;
     let first = "update intent set since_block = -1 where payment = (select min(payment) from intent)";
     super::tampered::tamper(&books.path(), first).await;
-    books.reopen();
+    books.reopen().await;
     let read = between(&books, (DuePlace::FIRST, i64::MAX), 10).await;
     assert_eq!(read.iter().map(|due| due.open.is_some()).collect::<Vec<_>>(), [false, true, true]);
     assert_eq!(
@@ -311,9 +311,9 @@ async fn what_is_due_is_read_on_from_a_place_and_a_row_that_cannot_be_read_hides
         all.iter().map(|due| due.place).collect::<Vec<_>>()
     );
     assert_eq!(books.ledger.due("eip155:84532", 10).await.unwrap().len(), 2);
-    books.close();
+    books.close().await;
     let mended = "update intent set since_block = 1 where since_block = -1";
     super::tampered::tamper(&books.path(), mended).await;
-    books.reopen();
+    books.reopen().await;
     books.finish().await;
 }

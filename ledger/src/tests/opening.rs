@@ -24,7 +24,7 @@ fn refused(books: &Books) -> OpenError {
 async fn c13_a_newer_schema_is_refused_in_words_and_left_as_it_is() {
     let mut books = Books::sqlite();
     books.fund(1, 100).await;
-    books.close();
+    books.close().await;
     execute(
         &books,
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -35,7 +35,7 @@ async fn c13_a_newer_schema_is_refused_in_words_and_left_as_it_is() {
     assert!(matches!(error, OpenError::Newer { version: 9000, .. }), "{error:?}");
     assert!(error.to_string().contains("newer faregate"), "{error}");
     execute(&books, "delete from _sqlx_migrations where version = 9000").await;
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 100);
     books.finish().await;
 }
@@ -166,7 +166,7 @@ async fn a_transaction_that_was_booked_twice_stands_and_is_booked_no_third_time(
 async fn c10_a_file_that_is_no_database_is_refused_in_words() {
     let mut books = Books::sqlite();
     books.fund(1, 100).await;
-    books.close();
+    books.close().await;
     let good = std::fs::read(books.path()).unwrap();
     for bad in [vec![b'x'; 8_192], good[..good.len() / 2].to_vec()] {
         std::fs::write(books.path(), bad).unwrap();
@@ -175,7 +175,7 @@ async fn c10_a_file_that_is_no_database_is_refused_in_words() {
         assert!(error.to_string().contains("backup"), "{error}");
     }
     std::fs::write(books.path(), good).unwrap();
-    books.reopen();
+    books.reopen().await;
     assert_eq!(books.balance(1).await, 100);
     books.finish().await;
 }

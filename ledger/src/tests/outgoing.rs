@@ -114,7 +114,7 @@ async fn a_refund_of_what_came_to_the_treasury_is_sent_back_to_its_payer_in_full
         assert_eq!(first.to, ChainAccount { address: Address::repeat_byte(1), ..account() });
         let elsewhere = books.ledger.outgoing_open("eip155:1", OutgoingState::Due, None, 10).await;
         assert_eq!(elsewhere.unwrap(), []);
-        books.reopen();
+        books.reopen().await;
     }
     let back = due(&books).await;
     let first = sent(&books, &back[0]).await;
@@ -213,7 +213,7 @@ async fn a_payout_on_chain_is_owed_until_its_transaction_counts_and_then_booked_
     let payout = books.ledger.payout(settlement.payout).await.unwrap().unwrap();
     assert_eq!((&payout.destination, payout.paid), (&PayoutDestination::Chain(account()), None));
     assert_eq!(payout.sending.unwrap().state, OutgoingState::Due);
-    books.reopen();
+    books.reopen().await;
     let [outgoing] = &due(&books).await[..] else { panic!("one is due") };
     assert_eq!((outgoing.payout(), outgoing.amount), (Some(settlement.payout), amount(97_500)));
     assert_eq!((&outgoing.to, outgoing.refund_of), (&account(), None));
@@ -333,13 +333,13 @@ async fn every_tampering_with_what_leaves_is_seen_by_the_invariant_meant_for_it(
     for (outgoing, transaction) in due(&books).await.iter().zip([SENT, TRANSACTION]) {
         step(&books, &sent(&books, outgoing).await, Step::Pay(transaction)).await;
     }
-    books.close();
+    books.close().await;
     clean(&audit_database(&books.settings.database).await.unwrap());
     for (text, expected) in TAMPERINGS {
         let red = broken_by(&books, text).await;
         assert!(red.contains(expected), "{text}: {expected} saw nothing, only {red:?} did");
     }
-    books.reopen();
+    books.reopen().await;
     books.finish().await;
 }
 

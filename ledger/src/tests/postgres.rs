@@ -114,7 +114,7 @@ async fn t3_whoever_takes_over_captures_the_holds_on_disk_and_their_last_owner_e
     assert_eq!(captured.capture().await.unwrap_err(), CaptureError::Unknown);
     assert_eq!(voided.void().await.unwrap_err(), VoidError::Unknown);
     drop(dropped);
-    books.crash();
+    books.crash().await;
     assert_eq!(test_postgres::query(&url, charged), "3|30");
     for nonce in 1..=3 {
         let Ok(Held::Redelivery(redelivery)) = second.hold(signed(10, nonce)).await else {
@@ -133,13 +133,13 @@ async fn t3_whoever_takes_over_captures_the_holds_on_disk_and_their_last_owner_e
 async fn the_next_owner_need_not_wait_for_one_that_ended_or_died() {
     let (mut books, url) = books();
     books.fund(1, 100).await;
-    books.close();
+    books.close().await;
     let over = "select expires_at <= clock_timestamp() from ledger.lease";
     assert_eq!(test_postgres::query(&url, over), "t", "a close lets go of the lease");
-    books.reopen();
-    books.crash();
+    books.reopen().await;
+    books.crash().await;
     assert_eq!(test_postgres::query(&url, over), "f", "a crash does not");
-    books.reopen();
+    books.reopen().await;
     assert_eq!(test_postgres::query(&url, over), "f");
     assert_eq!(test_postgres::query(&url, "select epoch from ledger.marker"), "3");
     books.finish().await;

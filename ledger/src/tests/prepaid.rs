@@ -24,7 +24,7 @@ async fn what_was_paid_first_and_never_delivered_goes_back_when_its_time_is_over
     for request in others.iter().chain([&lost]) {
         drop(books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap());
     }
-    books.reopen();
+    books.reopen().await;
     assert!(books.ledger.is_prepaid(lost.payment).await.unwrap());
     assert!(!books.ledger.is_prepaid(others[0].payment).await.unwrap());
     let given = books.ledger.give_back_undelivered().await.unwrap();
@@ -77,7 +77,7 @@ async fn what_was_paid_first_is_given_back_also_after_a_day_and_while_others_are
     for request in lost.iter().chain([&other]) {
         drop(books.hold(request.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap());
     }
-    books.reopen();
+    books.reopen().await;
     books.clock.set(LATE);
     // Others are served before anybody looks.
     books.fund(1, 1_000).await;

@@ -110,8 +110,8 @@ async fn r4_a_replay_after_an_hour_and_after_a_restart_finds_the_capture() {
     assert_eq!(books.ledger.shared.memory.lock().facts.replays.iter().count(), 0);
     for restart in [false, true] {
         if restart {
-            books.close();
-            books.reopen();
+            books.close().await;
+            books.reopen().await;
         }
         let key = signed(10, 7).replay.unwrap();
         let prior = books.ledger.prior(Some(key), None, signed(10, 7).fingerprint).await.unwrap();
@@ -137,7 +137,7 @@ async fn a_stored_response_answers_for_a_day_and_then_the_identifier_is_new() {
     books.ledger.create_wallet(super::kit::wallet(2)).await.unwrap();
     for restart in [false, true] {
         if restart {
-            books.reopen();
+            books.reopen().await;
         }
         let held = books.ledger.hold(named(10, "call")).await.unwrap();
         let Held::Prior(prior) = held else { panic!("{held:?}") };

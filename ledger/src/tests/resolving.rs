@@ -86,7 +86,7 @@ async fn what_is_in_suspense_becomes_the_providers_or_goes_back_or_is_the_operat
     let told: Vec<_> = changes.resolutions.iter().map(|(_, one)| (one.payment, one.owed)).collect();
     assert_eq!(told, [(payments[0], "provider"), (payments[1], "payer"), (payments[1], "operator")]);
     assert_eq!(changes.movers.get(part.id.as_bytes()).map(String::as_str), Some("somebody"));
-    books.reopen();
+    books.reopen().await;
     // Whoever signed is known for as long as something is open.
     books.clock.set(NOON + 72 * HOUR);
     arrived(&books, 4, Payee::Treasury).await;
@@ -187,12 +187,12 @@ async fn every_tampering_with_decisions_is_seen_by_the_invariant_meant_for_it() 
         let payment = arrived(&books, nonce, Payee::Treasury).await;
         resolve(&books, payment, (owed, None), &format!("{nonce}")).await.unwrap();
     }
-    books.close();
+    books.close().await;
     clean(&audit_database(&books.settings.database).await.unwrap());
     for (text, expected) in TAMPERINGS {
         let red = broken_by(&books, text).await;
         assert!(red.contains(expected), "{text}: {expected} saw nothing, only {red:?} did");
     }
-    books.reopen();
+    books.reopen().await;
     books.finish().await;
 }

@@ -236,7 +236,7 @@ async fn a_settlement_whose_commit_broke_stands_or_not_and_is_made_once() {
         books.faults.commit(fault);
         let settled = books.ledger.settle(read.clone(), bank()).await;
         assert_eq!(settled.is_ok(), stands, "{settled:?}");
-        books.reopen();
+        books.reopen().await;
         let again = books.ledger.settle(read, bank()).await;
         assert_eq!(again.is_ok(), !stands, "{again:?}");
         assert_eq!(net(&books).await, 0);

@@ -66,7 +66,7 @@ async fn d8_what_one_left_unknown_is_closed_by_the_other_and_by_the_chain_alone(
     let missing = other.ledger.close(void.payment, Close::Void).await;
     assert!(matches!(missing, Err(LedgerError::UnknownPayment)), "{missing:?}");
     clean(&other.ledger.audit().await.unwrap());
-    one.close();
+    one.close().await;
     drop(held);
 
     until("the other to take over", || other.ledger.unknown().len() == 2).await;
