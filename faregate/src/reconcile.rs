@@ -46,7 +46,7 @@ pub(crate) async fn execute(arguments: Arguments, format: Format) -> anyhow::Res
         let page = ledger::booked_of(&database, after, PAGE_MAX).await.with_context(unread)?;
         let Some(last) = page.last() else { break };
         after = last.open.payment;
-        comparison.add(page, (&database, &chains)).await;
+        comparison.add(page, &database, &chains).await;
     }
     let mut after = left_since(from);
     loop {

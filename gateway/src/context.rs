@@ -86,8 +86,8 @@ pub(crate) struct Exchange {
     /// The response announced its length; what it lacks is missing.
     pub(crate) response_has_length: bool,
     pub(crate) response_bytes: u64,
-    /// Set where the client named this request: how much of its answer is stored, in bytes.
-    pub(crate) records: Option<usize>,
+    /// Set where the client named this request: its answer is stored where it is no longer than this, in bytes.
+    pub(crate) stored_bytes_max: Option<usize>,
     pub(crate) recording: Option<Recording>,
     /// Its client asks for a WebSocket.
     pub(crate) asks_to_upgrade: bool,
@@ -239,7 +239,7 @@ impl Exchange {
             response_begun: false,
             response_has_length: false,
             response_bytes: 0,
-            records: None,
+            stored_bytes_max: None,
             recording: None,
             asks_to_upgrade: false,
             is_upgrade: false,
@@ -256,7 +256,7 @@ impl Exchange {
 
     /// Whether the same call can be made again, and is one payment: it was signed for, or its client named it.
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.records.is_some() || self.payer.as_ref().is_none_or(|payer| payer.address.is_some())
+        self.stored_bytes_max.is_some() || self.payer.as_ref().is_none_or(|payer| payer.address.is_some())
     }
 
     /// Whether a client that leaves now still pays: its upstream can do the work, and it is not one that can be taken
@@ -337,7 +337,7 @@ impl Exchange {
     }
 
     /// Takes what is held, if it is still undecided.
-    pub(crate) fn held(&mut self) -> Option<Held> {
+    pub(crate) fn take_held(&mut self) -> Option<Held> {
         match std::mem::replace(&mut self.money, Money::Done) {
             Money::Held(hold) => Some(Held::Wallet(hold)),
             Money::Signed(signed) => Some(Held::Signed(signed)),
@@ -349,7 +349,7 @@ impl Exchange {
     }
 
     /// Takes the receipt of what was paid first, if it is still undecided.
-    pub(crate) fn prepaid_receipt(&mut self) -> Option<Receipt> {
+    pub(crate) fn take_prepaid(&mut self) -> Option<Receipt> {
         match std::mem::replace(&mut self.money, Money::Done) {
             Money::Prepaid(receipt) => Some(receipt),
             other => {
@@ -360,10 +360,10 @@ impl Exchange {
     }
 
     /// Voids what is held and gives back what was paid first, if it is still undecided; whoever says so to the client awaits it.
-    pub(crate) fn undoing(&mut self) -> Option<Undoing> {
-        match self.prepaid_receipt() {
+    pub(crate) fn undo(&mut self) -> Option<Undoing> {
+        match self.take_prepaid() {
             Some(receipt) => Some(Undoing::Refund(receipt)),
-            None => self.held().map(|held| Undoing::Void(held.void())),
+            None => self.take_held().map(|held| Undoing::Void(held.void())),
         }
     }
 }

@@ -210,7 +210,7 @@ impl ProxyHttp for Proxy {
         end_of_stream: bool,
         context: &mut RequestContext,
     ) -> pingora::Result<()> {
-        self.outlived(context)?;
+        self.expect_in_time(context)?;
         let Some(exchange) = &mut context.exchange else { return Ok(()) };
         let was_whole = exchange.is_whole();
         exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
@@ -272,7 +272,7 @@ impl ProxyHttp for Proxy {
         context: &mut RequestContext,
     ) -> pingora::Result<Option<std::time::Duration>> {
         if body.is_some() {
-            self.outlived(context)?;
+            self.expect_in_time(context)?;
         }
         let Some(exchange) = &mut context.exchange else { return Ok(None) };
         if let Some(chunk) = body {

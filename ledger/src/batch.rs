@@ -57,7 +57,7 @@ pub(crate) struct AccountId(pub(crate) i64);
 pub(crate) const EXTERNAL: AccountId = AccountId(1);
 
 /// For how long an identifier and a stored response are kept.
-pub(crate) const KEPT_MILLIS: i64 = 24 * 3600 * 1000;
+pub(crate) const KEPT_MS: i64 = 24 * 3600 * 1000;
 
 /// One thing to do, in commit order.
 #[derive(Clone, Debug)]

@@ -73,7 +73,7 @@ pub(crate) struct Calls {
 impl Calls {
     /// Connects when first used. Called on the writer's runtime.
     pub(crate) fn new(options: PgConnectOptions) -> Self {
-        let pool = connect::pool(options, COUNTER, (CONNECTIONS, PATIENCE));
+        let pool = connect::pool(options, COUNTER, CONNECTIONS, PATIENCE);
         Self { pool, addresses: Semaphore::new(OF_ADDRESSES) }
     }
 

@@ -71,9 +71,9 @@ impl Draft<'_> {
                 if *recorded {
                     self.delta.ended.push(request.payment);
                 }
-                self.capture(request, *held, (*cost, *used), (*moved, *share))
+                self.capture(request, *held, *cost, *used, *moved, *share)
             }
-            Operation::Hold { request, held, cost, owed } => self.hold(request, *held, (*cost, *owed)),
+            Operation::Hold { request, held, cost, owed } => self.hold(request, *held, *cost, *owed),
             Operation::Keep { payment, owed } => Ok(self.keep(*payment, *owed)),
             Operation::Void { payment, signed } => Ok(self.void(*payment, *signed)),
             Operation::CloseIntent { payment, moved } => self.settled(*payment, moved),
@@ -87,7 +87,7 @@ impl Draft<'_> {
             Operation::Pay { payment, id } => self.pay(payment, *id),
             Operation::Differ { payment, shown, late } => self.differ(*payment, *shown, *late),
             Operation::Resolve { resolving, id, late } => self.resolve(resolving, *id, *late),
-            Operation::Step { tried, step, transfer } => self.step(*tried, step, *transfer),
+            Operation::Step { tried: (id, tries), step, transfer } => self.step(*id, *tries, step, *transfer),
             Operation::CreateWallet(wallet) => Ok(self.create_wallet(*wallet)),
             Operation::OpenProvider(name) => Ok(self.open_provider(name)),
             Operation::OpenDirect(name) => Ok(self.open_direct(name)),
@@ -102,7 +102,8 @@ impl Draft<'_> {
         &mut self,
         request: &HoldRequest,
         held: HeldAt,
-        (cost, owed): (Cost, Option<Amount>),
+        cost: Cost,
+        owed: Option<Amount>,
     ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);
@@ -200,8 +201,10 @@ impl Draft<'_> {
         &mut self,
         request: &HoldRequest,
         held: HeldAt,
-        (cost, used): (Cost, Option<Amount>),
-        (moved, share): (Option<End>, Option<&Share>),
+        cost: Cost,
+        used: Option<Amount>,
+        moved: Option<End>,
+        share: Option<&Share>,
     ) -> Result<Outcome, Refusal> {
         if self.is_captured(request) {
             return Err(Refusal::Duplicate);

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use domain::{PaymentId, UnixMillis};
 
-use crate::batch::KEPT_MILLIS;
+use crate::batch::KEPT_MS;
 
 /// Unconfirmed payments that are kept, each for a day. Of the others those that were paid first are given back, and the rest counts as
 /// delivered ([`crate::Ledger::give_back_undelivered`]).
@@ -107,7 +107,7 @@ impl Deliveries {
 
     /// Those that are older than a stored response would be.
     pub(crate) fn old(&self, at: UnixMillis) -> Vec<PaymentId> {
-        let oldest = PaymentId::generate(at.plus(-KEPT_MILLIS), [0; 10]);
+        let oldest = PaymentId::generate(at.plus(-KEPT_MS), [0; 10]);
         self.unconfirmed.iter().take_while(|payment| **payment < oldest).copied().collect()
     }
 

@@ -74,7 +74,7 @@ pub use reports::shares::paid_by_of;
 pub use reports::suspended::SuspendedFilter;
 pub use reports::usage::{Consumer, Revenue, RevenueBy};
 pub use reports::{Listed, Order, PAGE_MAX, Page, Timeline};
-pub use resolution::{Owed, Resolution, Resolving, SUSPENSE_ROUTE, Suspended};
+pub use resolution::{Owed, Resolution, Resolving, Suspended};
 pub use settlement::{Closing, Paid, Payout, PayoutPayment, Sending, Settlement};
 pub use share::{Alike, Moved, Share};
 pub use verdict::Verdict;

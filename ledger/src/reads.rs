@@ -184,7 +184,7 @@ impl SqlReads {
 
     /// Connects when first used. Called on the writer's runtime.
     pub(crate) fn postgres(options: PgConnectOptions) -> Self {
-        let pool = |first| Pool::Postgres(connect::pool(options.clone(), first, (CONNECTIONS, PATIENCE)));
+        let pool = |first| Pool::Postgres(connect::pool(options.clone(), first, CONNECTIONS, PATIENCE));
         let (requests, reports) = (pool(READER), pool(REPORTER));
         Self { requests, reports, calls: Some(Calls::new(options)) }
     }

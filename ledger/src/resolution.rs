@@ -11,7 +11,7 @@ use domain::{Address, Amount, BasisPoints, PaymentId, TransferId, UnixMillis};
 use crate::difference::Difference;
 
 /// The route of a payment that books what was in suspense of a call that nobody was charged for.
-pub const SUSPENSE_ROUTE: &str = "@suspense";
+pub(crate) const SUSPENSE_ROUTE: &str = "@suspense";
 
 /// Whose it is from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,7 +61,8 @@ pub(crate) enum Phase {
 impl Shared {
     pub(crate) fn new(
         settings: Settings,
-        (clock, observer): (Arc<dyn Clock>, Arc<dyn Observer>),
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
         start: Start,
         reads: Box<dyn Reads>,
         queue: mpsc::UnboundedSender<Command>,

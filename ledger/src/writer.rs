@@ -191,14 +191,14 @@ async fn work<S: CommitStore>(
 /// only by its ticks.
 pub(crate) fn prepare<S: CommitStore>(
     settings: Settings,
-    seams: Seams,
+    (clock, observer): Seams,
     (store, mut start): (S, Start),
     reads: Box<dyn Reads>,
     ticks: mpsc::Receiver<()>,
 ) -> (Arc<Shared>, Run<S>) {
     let (sender, queue) = mpsc::unbounded_channel();
     let found = std::mem::take(&mut start.holds);
-    let shared = Arc::new(Shared::new(settings, seams, start, reads, sender));
+    let shared = Arc::new(Shared::new(settings, clock, observer, start, reads, sender));
     let run = Run::new(Arc::clone(&shared), store, queue, ticks, found);
     (shared, run)
 }

@@ -104,7 +104,7 @@ pub enum Way {
 
 impl Comparison {
     /// Takes in what the books say of some payments.
-    pub async fn add(&mut self, booked: Vec<BookedIntent>, (books, chains): (&dyn Shares, &Chains)) {
+    pub async fn add(&mut self, booked: Vec<BookedIntent>, books: &dyn Shares, chains: &Chains) {
         let mut closed = Vec::new();
         for booked in booked {
             let open = &booked.open;
@@ -238,9 +238,9 @@ async fn compare_of(
         let Some(last) = booked.last() else { break };
         after = last.open.payment;
         booked.retain(|booked| only.is_none_or(|only| only.payments.contains(&booked.open.payment)));
-        comparison.add(booked, (ledger, &chains)).await;
+        comparison.add(booked, ledger, &chains).await;
     }
-    left::add(&mut comparison, (ledger, &chains), (from, only)).await?;
+    left::add(&mut comparison, ledger, &chains, from, only).await?;
     comparison.suspense = ledger.suspense().await?;
     Ok(comparison)
 }
@@ -290,7 +290,7 @@ async fn way(
     let Shown::Otherwise(mut shown) = *shown else { return Ok(None) };
     let BookedIntent { open, outcome, moved, stands, .. } = booked;
     if let Some((transaction, value)) = shown
-        && !is_left((books, chain), (open.payment, signed, value), transaction, found).await?
+        && !is_left(books, chain, open.payment, signed, value, transaction, found).await?
     {
         shown = None;
     }

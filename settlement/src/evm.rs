@@ -139,7 +139,7 @@ impl EvmSettler {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (address, factories) = (key.address(), Arc::clone(&settings.factories));
         let settler = Self { asks, readiness: Readiness::default(), address, factories };
-        let task = Task::new(settings, key, chain, outbox, (asked, settler.readiness.clone()));
+        let task = Task::new(settings, key, chain, outbox, asked, settler.readiness.clone());
         (settler, task)
     }
 

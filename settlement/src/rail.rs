@@ -217,7 +217,7 @@ impl Rail {
         let by_permit = signed.is_permit();
         let (token, payer) = (signed.token, signed.payer());
         let owner = (Arc::clone(&signed.network), token, payer, by_permit);
-        let read = line.funds(token, payer, by_permit, (&**clock, &**observer));
+        let read = line.funds(token, payer, by_permit, Watched { clock: &**clock, observer: &**observer });
         purses.get(owner, amount, &**clock, read).await
     }
 
@@ -234,8 +234,8 @@ impl Rail {
     /// # Errors
     /// [`RailError::NoNetwork`], [`RailError::Nodes`], [`RailError::NodesLeftAlone`], [`RailError::AskedTooOften`].
     pub async fn validate(&self, signature: ContractSignature<'_>) -> Result<Validity, RailError> {
-        let Inner { clock, observer, .. } = &*self.inner;
-        self.line(signature.network)?.validate(&signature, (&**clock, &**observer)).await
+        let watched = Watched { clock: &*self.inner.clock, observer: &*self.inner.observer };
+        self.line(signature.network)?.validate(&signature, watched).await
     }
 
     /// Has so much of a payment settled, and sees on chain that it was. Takes as long as the settler does; whoever gives up
@@ -362,7 +362,8 @@ impl Rail {
             Ok(line) => line,
             Err(error) => return Settling::Unavailable(error.to_string()),
         };
-        let settling = line.settle(payment, signed, amount, (&**clock, &**observer), queue).await;
+        let watched = Watched { clock: &**clock, observer: &**observer };
+        let settling = line.settle(payment, signed, amount, watched, queue).await;
         let last = match settling {
             Settling::Moved(transaction) => Some(Last::Moved(transaction)),
             Settling::Shown(_) => line.head().map(|head| Last::Shown { counts_with: head }),
@@ -381,8 +382,12 @@ impl Rail {
     }
 }
 
-/// Who watches the time, and who counts.
-type Watched<'a> = (&'a dyn Clock, &'a dyn RailObserver);
+/// Who tells the time, and who counts.
+#[derive(Clone, Copy)]
+struct Watched<'a> {
+    clock: &'a dyn Clock,
+    observer: &'a dyn RailObserver,
+}
 
 /// Atomic units, as a token counts them.
 pub(crate) fn units(amount: Amount) -> U256 {

@@ -261,7 +261,7 @@ impl Proxy {
     fn forward(&self, mut exchange: Exchange, is_named: bool, price: &Price) -> Decision {
         let metered = price.metered().filter(|_| !exchange.price.is_zero());
         exchange.meter = metered.cloned().map(Meter::new);
-        exchange.records = is_named.then_some(self.settings.limits.stored_response_bytes_max);
+        exchange.stored_bytes_max = is_named.then_some(self.settings.limits.stored_response_bytes_max);
         Decision::Forward(Box::new(exchange))
     }
 

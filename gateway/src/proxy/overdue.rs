@@ -13,7 +13,7 @@ use crate::proxy::Proxy;
 impl Proxy {
     /// Ends what may not go on: an upgraded connection past its time, a stream past its part of the drain, one that could not be
     /// settled behind its answer any more, and a call whose payment could not be settled once its upstream has answered.
-    pub(crate) fn outlived(&self, context: &mut RequestContext) -> pingora::Result<()> {
+    pub(crate) fn expect_in_time(&self, context: &mut RequestContext) -> pingora::Result<()> {
         let Some(exchange) = &context.exchange else { return Ok(()) };
         if exchange.is_overdue() {
             return Err(Self::fail(context, Refusal::UpstreamTimeout));

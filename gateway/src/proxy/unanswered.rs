@@ -47,7 +47,7 @@ impl Proxy {
     /// may be said: where the void does not stand yet, nobody can say that nothing was charged.
     pub(crate) async fn void(&self, context: &mut RequestContext, refusal: Refusal) -> Refusal {
         let Some(exchange) = &mut context.exchange else { return refusal };
-        let Some(undoing) = exchange.undoing() else { return refusal };
+        let Some(undoing) = exchange.undo() else { return refusal };
         exchange.charged = None;
         let refusal = undoing.finish(exchange.payment, refusal, &self.leniency).await;
         self.metrics.voided();

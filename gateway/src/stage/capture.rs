@@ -72,7 +72,7 @@ pub(crate) async fn capture(
             exchange.waiting = Some(Waiting::take(response)?);
             Ok(Outcome::Error)
         }
-        Known::AfterBody => match exchange.held() {
+        Known::AfterBody => match exchange.take_held() {
             Some(held) => counting::begin(exchange, held, response).await,
             None => taken_now(exchange, response, metrics, times).await,
         },
@@ -108,7 +108,7 @@ pub(crate) async fn take(
     metrics: &Metrics,
     times: &mut Times,
 ) -> Result<Outcome, Refusal> {
-    if let Some(held) = exchange.held() {
+    if let Some(held) = exchange.take_held() {
         let started = Instant::now();
         let (amount, source) = counting::charge(exchange);
         if held.is_unused(amount) {
@@ -123,7 +123,7 @@ pub(crate) async fn take(
         metrics.stage(stage_of(&receipt), started.elapsed());
         return paid(exchange, response, receipt);
     }
-    if let Some(receipt) = exchange.prepaid_receipt() {
+    if let Some(receipt) = exchange.take_prepaid() {
         return paid(exchange, response, receipt);
     }
     if matches!(exchange.money, Money::Free) {
@@ -203,7 +203,7 @@ fn paid(
 }
 
 fn begin_recording(exchange: &mut Exchange, response: &ResponseHeader) {
-    if let Some(bytes_max) = exchange.records.filter(|_| !exchange.is_upgrade) {
+    if let Some(bytes_max) = exchange.stored_bytes_max.filter(|_| !exchange.is_upgrade) {
         let recording = Recording::new(response.status.as_u16(), stored_fields(response), bytes_max);
         exchange.recording = Some(recording);
     }

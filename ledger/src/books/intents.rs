@@ -83,7 +83,8 @@ impl IntentColumns {
 
 /// What a payment's row shows of its intent: network, token, custody, payer and transaction.
 pub(crate) fn on_chain(
-    (network, token): (Option<String>, Option<&[u8]>),
+    network: Option<String>,
+    token: Option<&[u8]>,
     custody: Option<&str>,
     payer: Option<&[u8]>,
     moved: Option<&[u8]>,

@@ -117,7 +117,8 @@ impl PaymentColumns {
             windows: read_charged(self.windows.as_deref())?,
             free: self.free == 1,
             on_chain: on_chain(
-                (self.network, self.token.as_deref()),
+                self.network,
+                self.token.as_deref(),
                 self.custody.as_deref(),
                 self.payer.as_deref(),
                 self.hash.as_deref(),

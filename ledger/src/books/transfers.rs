@@ -107,9 +107,9 @@ impl RefundColumns {
     pub(crate) fn change(mut self) -> Result<RefundChange, Damaged> {
         let provider = Arc::from(self.provider.as_str());
         let wallet = WalletId::from_bytes(fixed(&self.wallet)?);
-        let network = (self.network.take(), self.token.as_deref());
-        let on_chain =
-            on_chain(network, self.custody.as_deref(), self.payer.as_deref(), self.hash.as_deref())?;
+        let (network, token) = (self.network.take(), self.token.as_deref());
+        let (custody, payer) = (self.custody.as_deref(), self.payer.as_deref());
+        let on_chain = on_chain(network, token, custody, payer, self.hash.as_deref())?;
         Ok(RefundChange { batch: self.batch, provider, wallet, on_chain, refunded: self.read()? })
     }
 

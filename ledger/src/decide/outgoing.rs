@@ -80,9 +80,11 @@ impl Draft<'_> {
     pub(super) fn send_out(
         &mut self,
         id: OutgoingId,
-        (provider, account): (&Arc<str>, AccountId),
+        provider: &Arc<str>,
+        account: AccountId,
         refund_of: Option<&GivenPayment>,
-        (to, amount): (ChainAccount, Amount),
+        to: ChainAccount,
+        amount: Amount,
     ) {
         let at = self.delta.marker.at;
         let outgoing = Outgoing {
@@ -116,7 +118,8 @@ impl Draft<'_> {
 
     pub(super) fn step(
         &mut self,
-        (id, tries): (OutgoingId, u32),
+        id: OutgoingId,
+        tries: u32,
         step: &Step,
         transfer: TransferId,
     ) -> Result<Outcome, Refusal> {

@@ -88,8 +88,8 @@ impl Draft<'_> {
             idempotency_key: key.map(str::to_owned),
         });
         if let Some(to) = to {
-            let whose = (&row.provider, row.provider_account);
-            self.send_out(Outgoing::of_refund(id), whose, Some(given), (to, amount));
+            let account = row.provider_account;
+            self.send_out(Outgoing::of_refund(id), &row.provider, account, Some(given), to, amount);
         }
         Ok(Outcome::Refunded(refunded))
     }

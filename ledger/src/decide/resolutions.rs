@@ -49,7 +49,7 @@ impl Draft<'_> {
         }
         let (account, booked) = match asked.owed {
             Owed::Provider(share) => {
-                (given.provider_account, Some(self.book_suspended(asked.payment, (late, amount), share)?))
+                (given.provider_account, Some(self.book_suspended(asked.payment, late, amount, share)?))
             }
             Owed::Payer => (self.send_suspended(asked.payment, id, amount)?, None),
             Owed::Operator => (self.take_suspended(amount, is_loss), None),
@@ -87,7 +87,8 @@ impl Draft<'_> {
     fn book_suspended(
         &mut self,
         payment: PaymentId,
-        (late, amount): (PaymentId, Amount),
+        late: PaymentId,
+        amount: Amount,
         share: BasisPoints,
     ) -> Result<PaymentId, Refusal> {
         let (facts, given) = (self.facts, self.given);
@@ -152,7 +153,7 @@ impl Draft<'_> {
         self.debit(SUSPENSE, amount.atomic());
         self.credit(suspended.account, amount.atomic());
         *self.delta.wallets.entry(suspended.wallet).or_default() += amount.atomic();
-        self.send_suspense(Outgoing::of_refund(id), suspended, payment, (to, amount));
+        self.send_suspense(Outgoing::of_refund(id), suspended, payment, to, amount);
         Ok(suspended.account)
     }
 
@@ -169,9 +170,10 @@ impl Draft<'_> {
         id: domain::OutgoingId,
         given: &GivenSuspended,
         payment: PaymentId,
-        (to, amount): (ChainAccount, Amount),
+        to: ChainAccount,
+        amount: Amount,
     ) {
-        self.send_out(id, (&given.provider, given.provider_account), None, (to, amount));
+        self.send_out(id, &given.provider, given.provider_account, None, to, amount);
         if let Some(row) = self.delta.outgoing.last_mut() {
             row.outgoing.suspense_of = Some(payment);
         }

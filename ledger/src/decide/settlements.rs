@@ -69,12 +69,12 @@ impl Draft<'_> {
             sending: Sending::begin(destination),
         };
         if let Some((_, account)) = wallet {
-            let row = self.payout_row(&payout, (payable, account), transfer);
+            let row = self.payout_row(&payout, payable, account, transfer);
             self.post(TransferRow { wallet, external_reference: reference, ..row });
         }
         if let PayoutDestination::Chain(to) = destination {
-            let whose = (&closing.provider, provider.account);
-            self.send_out(Outgoing::of_payout(payout.id), whose, None, (to.clone(), net));
+            let (id, name) = (Outgoing::of_payout(payout.id), &closing.provider);
+            self.send_out(id, name, provider.account, None, to.clone(), net);
         }
         let (account, wallet) = (provider.account, wallet.map(|(_, account)| account));
         self.delta.payouts.push(PayoutRow { payout, provider: account, payable, wallet });
@@ -110,7 +110,7 @@ impl Draft<'_> {
             return Err(Refusal::PaidBefore);
         }
         self.give_up_sending(*payout)?;
-        let row = self.payout_row(&given.payout, (given.payable, EXTERNAL), id);
+        let row = self.payout_row(&given.payout, given.payable, EXTERNAL, id);
         let (idempotency_key, external_reference) = (Some(idempotency_key.clone()), reference.clone());
         self.post(TransferRow { idempotency_key, external_reference, ..row });
         self.delta.paid.push(PaidRow { payout: *payout, transfer: id });
@@ -119,12 +119,7 @@ impl Draft<'_> {
         Ok(Outcome::PaidOut(Box::new(Payout { paid: Some(paid), sending, ..given.payout.clone() })))
     }
 
-    fn payout_row(
-        &self,
-        payout: &Payout,
-        (payable, to): (AccountId, AccountId),
-        id: TransferId,
-    ) -> TransferRow {
+    fn payout_row(&self, payout: &Payout, payable: AccountId, to: AccountId, id: TransferId) -> TransferRow {
         TransferRow {
             id,
             kind: TransferKind::Payout,

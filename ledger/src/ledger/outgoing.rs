@@ -25,7 +25,7 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<Outgoing>, LedgerError> {
         let mut connection = self.shared.reads.report().await?;
-        within(reports::open(&mut connection.session(), (network, state), after, limit)).await
+        within(reports::open(&mut connection.session(), network, state, after, limit)).await
     }
 
     /// Those that left, as the books have it, in the order in which they did and behind one of them.

@@ -41,7 +41,8 @@ const PAID: &str = concat!(
 
 pub(crate) async fn open(
     session: &mut Session<'_>,
-    (network, state): (&str, OutgoingState),
+    network: &str,
+    state: OutgoingState,
     after: Option<OutgoingId>,
     limit: u32,
 ) -> Result<Vec<Outgoing>, sqlx::Error> {

@@ -287,7 +287,7 @@ impl Search {
         let end = match numbers.last() {
             Some(last) if full => Some(*last),
             _ if self.conditions.is_empty() => None,
-            _ => self.end(session, &place.rows(page.order), (page.order, scan)).await?,
+            _ => self.end(session, &place.rows(page.order), page.order, scan).await?,
         };
         Ok(Found { numbers, end })
     }
@@ -318,7 +318,8 @@ impl Search {
         &self,
         session: &mut Session<'_>,
         rows: &str,
-        (order, scan): (Order, i64),
+        order: Order,
+        scan: i64,
     ) -> Result<Option<i64>, sqlx::Error> {
         let last = if order == Order::Newest { "min" } else { "max" };
         let text = format!("select count(*), {last}(seq) from ({rows}) found");

@@ -8,7 +8,7 @@ use super::suspense::{NETWORK, arrives, books, voided};
 use super::tampered::broken_by;
 use crate::{
     LedgerError, Outgoing, OutgoingState, Owed, Page, RefundReason, RefundRequest, Resolution, Resolving,
-    SUSPENSE_ROUTE, Shown, Step, SuspendedFilter, audit_database,
+    Shown, Step, SuspendedFilter, audit_database,
 };
 
 /// 2.5 per cent.
@@ -56,7 +56,7 @@ async fn what_is_in_suspense_becomes_the_providers_or_goes_back_or_is_the_operat
     let again = resolve(&books, payments[0], (share(), None), "again").await;
     assert_eq!(again, Err(LedgerError::NotInSuspense));
     let booked = books.ledger.payment(earned.booked.unwrap()).await.unwrap().unwrap();
-    assert_eq!((&*booked.receipt.route, booked.receipt.fee), (SUSPENSE_ROUTE, amount(2_500)));
+    assert_eq!((&*booked.receipt.route, booked.receipt.fee), ("@suspense", amount(2_500)));
     assert_eq!(books.ledger.position("acme").await.unwrap().unwrap().net, 97_500);
 
     let somebody = books.ledger.asked_by("somebody");

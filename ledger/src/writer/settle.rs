@@ -171,7 +171,7 @@ impl<S: CommitStore> Run<S> {
 /// is not taken has still to be voided.
 pub(super) fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Option<Work> {
     match work {
-        Work::Capture { holding, reply } => answer_capture(shared, holding, (reply, outcome)),
+        Work::Capture { holding, reply } => answer_capture(shared, holding, reply, outcome),
         Work::Hold { holding, reply } => {
             let held = if holding.stage == Stage::Recorded {
                 Ok(Hold::new(holding))
@@ -190,7 +190,7 @@ pub(super) fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Opti
             drop(holding);
             let _ = reply.map(|reply| reply.send(Ok(())));
         }
-        Work::Refund { reply, payment, .. } => answer_refund(shared, payment, (reply, outcome)),
+        Work::Refund { reply, payment, .. } => answer_refund(shared, payment, reply, outcome),
         Work::Fund { reply, .. } | Work::Withdraw { reply, .. } => {
             tell(reply, outcome, |outcome| match outcome {
                 Outcome::Moved(transfer) => Ok(transfer),
@@ -236,7 +236,8 @@ pub(super) fn answer(shared: &Arc<Shared>, work: Work, outcome: Outcome) -> Opti
 fn answer_capture(
     shared: &Arc<Shared>,
     mut holding: Box<Holding>,
-    (reply, outcome): (Option<oneshot::Sender<Result<Receipt, CaptureError>>>, Outcome),
+    reply: Option<oneshot::Sender<Result<Receipt, CaptureError>>>,
+    outcome: Outcome,
 ) {
     let receipt = match outcome {
         Outcome::Captured(record) => Ok(Receipt::new(Arc::clone(shared), record, holding.permit.take())),
@@ -258,7 +259,7 @@ fn answer_capture(
     }
 }
 
-fn answer_refund(shared: &Shared, payment: PaymentId, (reply, outcome): (Option<Reply<Refunded>>, Outcome)) {
+fn answer_refund(shared: &Shared, payment: PaymentId, reply: Option<Reply<Refunded>>, outcome: Outcome) {
     match (reply, outcome) {
         (Some(reply), Outcome::Refunded(refunded)) => drop(reply.send(Ok(refunded))),
         (Some(reply), Outcome::Refused(refusal)) => drop(reply.send(Err(refusal.into()))),

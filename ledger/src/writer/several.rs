@@ -118,7 +118,7 @@ pub(super) fn judge(
         match work {
             // One that has its row was judged when it was written.
             Work::Hold { mut holding, reply } if holding.stage != Stage::Recorded => {
-                match judge_one(memory, (&named, &mut unsettled), &mut holding, agent_holds_max) {
+                match judge_one(memory, &named, &mut unsettled, &mut holding, agent_holds_max) {
                     Ok(()) => kept.push(Work::Hold { holding, reply }),
                     Err(error) => {
                         holding.release(memory);
@@ -156,7 +156,8 @@ fn concerned(memory: &Memory, works: &[Work]) -> Vec<PaymentId> {
 /// Whether a request may be held. Its keys are this process's own already.
 fn judge_one(
     memory: &mut Memory,
-    (named, unsettled): (&Named, &mut Unsettled),
+    named: &Named,
+    unsettled: &mut Unsettled,
     holding: &mut Holding,
     agent_holds_max: u32,
 ) -> Result<(), HoldError> {

@@ -63,8 +63,10 @@ pub fn behind(page: &[Outgoing]) -> Option<(UnixMillis, OutgoingId)> {
 /// All that left from a time on, or only these.
 pub(super) async fn add(
     comparison: &mut Comparison,
-    (ledger, chains): (&Ledger, &Chains),
-    (since, only): (UnixMillis, Option<&Only>),
+    ledger: &Ledger,
+    chains: &Chains,
+    since: UnixMillis,
+    only: Option<&Only>,
 ) -> Result<(), LedgerError> {
     let mut after = left_since(since);
     loop {

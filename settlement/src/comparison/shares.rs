@@ -27,8 +27,11 @@ pub(super) type Found = HashMap<Alike, u64>;
 
 /// Whether it is left for this one, and counts it in `found` then.
 pub(super) async fn is_left(
-    (books, chain): (&dyn Shares, &Chain),
-    (payment, signed, value): (PaymentId, &Signed, Amount),
+    books: &dyn Shares,
+    chain: &Chain,
+    payment: PaymentId,
+    signed: &Signed,
+    value: Amount,
     transaction: B256,
     found: &mut Found,
 ) -> Result<bool, Unread> {

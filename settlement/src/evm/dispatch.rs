@@ -78,11 +78,11 @@ impl<O: Outbox> Task<O> {
         let Some(first) = batch.first() else { return Ok(()) };
         let is_alone = self.goes_alone(first);
         let (chain, us) = (Arc::clone(&self.chain), self.us);
-        let (count, price, head, coins) =
+        let (count, (base, tip), head, coins) =
             tokio::try_join!(chain.transactions_of(us, None), chain.fees(), chain.head(), chain.coins(us))?;
-        let fees = self.offer(price)?;
+        let fees = self.offer(base, tip)?;
         self.leave_out_forgotten(batch, count).await?;
-        self.leave_out_dear(batch, (fees, coins)).await?;
+        self.leave_out_dear(batch, fees, coins).await?;
         let rest = batch.split_off(batch::affordable(batch, fees, coins));
         if batch.is_empty() {
             *batch = rest;
@@ -110,15 +110,15 @@ impl<O: Outbox> Task<O> {
     /// Whether one payment could be sent.
     async fn probe(&self) -> Result<(), Failure> {
         let chain = &self.chain;
-        let (price, coins) = tokio::try_join!(chain.fees(), chain.coins(self.us))?;
-        let fees = self.offer(price)?;
+        let ((base, tip), coins) = tokio::try_join!(chain.fees(), chain.coins(self.us))?;
+        let fees = self.offer(base, tip)?;
         let is_paid = batch::covers(coins, fees, batch::gas_of_one());
         if is_paid { Ok(()) } else { Err(Failure::Coins(self.us)) }
     }
 
     /// What a new transaction offers. Where a block's fee alone is above the cap it would wait for cheaper ones, and all after it too; of
     /// the tip that a node suggests, what fits is offered.
-    fn offer(&self, (base, tip): (u64, u64)) -> Result<Fees, Failure> {
+    fn offer(&self, base: u64, tip: u64) -> Result<Fees, Failure> {
         let cap = self.settings.fee_cap;
         if base > cap { Err(Failure::Price { price: base, cap }) } else { Ok(Fees::offer(base, tip, cap)) }
     }
@@ -141,7 +141,8 @@ impl<O: Outbox> Task<O> {
     async fn leave_out_dear(
         &mut self,
         batch: &mut Vec<Member>,
-        (fees, coins): (Fees, U256),
+        fees: Fees,
+        coins: U256,
     ) -> Result<(), Failure> {
         let is_dear =
             |member: &&Member| !batch::covers(coins, fees, batch::gas(std::slice::from_ref(*member)));

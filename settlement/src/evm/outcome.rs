@@ -240,7 +240,7 @@ impl<O: Outbox> Task<O> {
                 (Shown::Not, _) => {
                     let is_alone = members.len() == 1;
                     let fate = fates.next().and_then(Result::ok);
-                    self.after((member, is_alone), fate, receipt.is_some())
+                    self.after(member, is_alone, fate, receipt.is_some())
                 }
                 _ => Some(Settling::Unknown(UNCLEAR.to_owned())),
             };
@@ -268,7 +268,8 @@ impl<O: Outbox> Task<O> {
     /// What a member is answered that a transaction of ours did not move, where its fate was read; none where it is to be tried again.
     fn after(
         &mut self,
-        (member, is_alone): (&Member, bool),
+        member: &Member,
+        is_alone: bool,
         fate: Option<Fate>,
         has_landed: bool,
     ) -> Option<Settling> {

@@ -106,7 +106,8 @@ impl<O: Outbox> Task<O> {
         key: SigningKey,
         chain: Arc<Chain>,
         outbox: O,
-        (asks, readiness): (mpsc::Receiver<Ask>, Readiness),
+        asks: mpsc::Receiver<Ask>,
+        readiness: Readiness,
     ) -> Self {
         Self {
             pause: settings.poll,

@@ -211,7 +211,7 @@ impl ForeignLine {
         match verified {
             Ok(Verified::Valid) => {}
             Ok(Verified::Invalid(reason)) => {
-                return self.refused(reason, (payment, unread), clock.now()).await;
+                return self.refused(reason, payment, unread, clock.now()).await;
             }
             Err(unknown) => return Heard::Nobody(unknown.to_string()),
         }
@@ -224,11 +224,11 @@ impl ForeignLine {
 
     /// What is found wrong may have landed before: its payer, or the facilitator, can have had it sent. So nodes are looked at once, where
     /// some are named, and nobody is asked to sign anew of whom they show that it paid, or do not tell.
-    async fn refused(&self, reason: String, asked: (PaymentId, &Unread), now: UnixMillis) -> Heard {
+    async fn refused(&self, reason: String, payment: PaymentId, unread: &Unread, now: UnixMillis) -> Heard {
         let Some(witness) = &self.witness else { return Heard::Invalid(reason) };
-        let offered_ms = asked.1.requirements().max_timeout_seconds.saturating_mul(1_000);
+        let offered_ms = unread.requirements().max_timeout_seconds.saturating_mul(1_000);
         let held_at = now.plus(-i64::try_from(offered_ms).unwrap_or(i64::MAX));
-        match timeout(SHOWN_WITHIN, witness.transaction_of(asked, held_at, CONFIRMED)).await {
+        match timeout(SHOWN_WITHIN, witness.transaction_of(payment, unread, held_at, CONFIRMED)).await {
             Ok(Ok(None)) => Heard::Invalid(reason),
             Ok(Ok(Some(transaction))) => Heard::Moved(transaction),
             Ok(Err(error)) => Heard::Unknown(format!("{reason}; {error}")),
@@ -289,7 +289,7 @@ impl ForeignLine {
     pub(super) async fn transaction_of(&self, open: &OpenIntent) -> Option<TransactionId> {
         let (witness, unread) = (self.witness.as_ref()?, Unread::of(&open.intent).ok()?);
         let _place = timeout(self.wait_max, self.looking.acquire()).await.ok()?.ok()?;
-        match witness.transaction_of((open.payment, &unread), open.held_at, FINAL).await {
+        match witness.transaction_of(open.payment, &unread, open.held_at, FINAL).await {
             Ok(transaction) => transaction,
             Err(error) => {
                 tracing::warn!(payment = %open.payment, network = %self.network.id, %error, "its nodes do not show whether it landed");

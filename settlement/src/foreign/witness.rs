@@ -158,7 +158,8 @@ impl Witness {
     /// No node answers, or one answers what cannot be read.
     pub(super) async fn transaction_of(
         &self,
-        (payment, unread): (PaymentId, &Unread),
+        payment: PaymentId,
+        unread: &Unread,
         held_at: UnixMillis,
         commitment: &str,
     ) -> Result<Option<TransactionId>, RpcError> {

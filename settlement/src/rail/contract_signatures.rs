@@ -36,12 +36,19 @@ const CLIENTS_MAX: usize = 16_384;
 const RUNNING_MAX: usize = 16;
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Questions in a row of one payer, whatever is answered; and milliseconds until one more is forgotten.
-const ASKED_OF_ONE: (i64, i64) = (64, 125);
+/// Questions in a row of one payer, whatever is answered.
+const ASKED_OF_ONE: Burst = Burst { most: 64, forgotten_ms: 125 };
 
-/// Wrong answers in a row that one payer, and all unknown ones together, may have; and milliseconds until one more is forgotten.
-const WRONG_OF_ONE: (i64, i64) = (16, 1_000);
-const WRONG_OF_ALL: (i64, i64) = (128, 100);
+/// Wrong answers in a row that one payer, and all unknown ones together, may have.
+const WRONG_OF_ONE: Burst = Burst { most: 16, forgotten_ms: 1_000 };
+const WRONG_OF_ALL: Burst = Burst { most: 128, forgotten_ms: 100 };
+
+/// So many in a row, and milliseconds until one more of them is forgotten.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    most: i64,
+    forgotten_ms: i64,
+}
 
 /// Whether a payer has signed something that no key of it has.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +94,7 @@ pub(super) struct ContractSignatures {
     wrong_of_all: Mutex<Count>,
     /// Of those, from one address.
     wrong_of_client: Kept<Option<IpAddr>, Mutex<Count>>,
-    wrong_of_client_max: (i64, i64),
+    wrong_of_client_max: Burst,
     places: Places,
 }
 
@@ -114,7 +121,7 @@ impl ContractSignatures {
     pub(super) fn new(clients_per_address: NonZeroU32) -> Self {
         // More than all there are is all.
         let clients = clients_per_address.get().min(CLIENTS_SHARE);
-        let (most, forgotten_ms) = WRONG_OF_ALL;
+        let Burst { most, forgotten_ms } = WRONG_OF_ALL;
         let (clients, share) = (i64::from(clients), i64::from(CLIENTS_SHARE));
         Self {
             answers: Kept::new(ANSWERS_MAX),
@@ -123,7 +130,10 @@ impl ContractSignatures {
             wrong_of_one: Kept::new(PAYERS_MAX),
             wrong_of_all: Mutex::default(),
             wrong_of_client: Kept::new(CLIENTS_MAX),
-            wrong_of_client_max: (most * clients / share, forgotten_ms * share / clients),
+            wrong_of_client_max: Burst {
+                most: most * clients / share,
+                forgotten_ms: forgotten_ms * share / clients,
+            },
             places: Places::new(RUNNING_MAX, clients_per_address),
         }
     }
@@ -187,14 +197,14 @@ impl ContractSignatures {
 // === impl Count ===
 
 impl Count {
-    fn are_few(&self, (most, forgotten_ms): (i64, i64), now: UnixMillis) -> bool {
+    fn are_few(&self, Burst { most, forgotten_ms }: Burst, now: UnixMillis) -> bool {
         let left_ms = self.until.0.saturating_sub(now.0);
         // More than there can be is of a clock that was set back.
         left_ms <= (most - 1) * forgotten_ms || left_ms > most * forgotten_ms
     }
 
     /// One more, where they are few.
-    fn takes(&mut self, limit: (i64, i64), now: UnixMillis) -> bool {
+    fn takes(&mut self, limit: Burst, now: UnixMillis) -> bool {
         let are_few = self.are_few(limit, now);
         if are_few {
             self.add(limit, now);
@@ -202,7 +212,7 @@ impl Count {
         are_few
     }
 
-    fn add(&mut self, (most, forgotten_ms): (i64, i64), now: UnixMillis) {
+    fn add(&mut self, Burst { most, forgotten_ms }: Burst, now: UnixMillis) {
         self.until = self.until.max(now).plus(forgotten_ms).min(now.plus(most * forgotten_ms));
     }
 }

@@ -98,7 +98,7 @@ impl Line {
             observer.settler(&self.network.id, settler.is_available(), settler.unable());
         }
         let read = self.chain.settled_block().await;
-        if let Ok(block) = self.note(read, (clock, observer)) {
+        if let Ok(block) = self.note(read, Watched { clock, observer }) {
             self.last_block.store(block.number, Ordering::Relaxed);
         }
     }
@@ -141,7 +141,7 @@ impl Line {
         by_permit: bool,
         watched: Watched<'_>,
     ) -> Result<Funds, RailError> {
-        if !self.nodes.lock().admits(watched.0.now()) {
+        if !self.nodes.lock().admits(watched.clock.now()) {
             return Err(RailError::NodesLeftAlone);
         }
         let balance = self.chain.balance(token, payer);
@@ -161,7 +161,7 @@ impl Line {
         watched: Watched<'_>,
     ) -> Result<Validity, RailError> {
         let ask = async {
-            if !self.nodes.lock().admits(watched.0.now()) {
+            if !self.nodes.lock().admits(watched.clock.now()) {
                 return Err(RailError::NodesLeftAlone);
             }
             let standing = self.chain.standing(signature.payer, signature.digest, signature.seal).await;
@@ -173,7 +173,7 @@ impl Line {
                 Standing::Nobody => Validity::NoContract,
             })
         };
-        self.contract_signatures.get(signature, watched.0, ask).await
+        self.contract_signatures.get(signature, watched.clock, ask).await
     }
 
     /// Whether contracts of a factory are made here when they pay first. What facilitators do, they say when they verify.
@@ -226,7 +226,7 @@ impl Line {
             }
             Heard::Unknown(unknown) => (None, unknown.to_string()),
         };
-        let settling = self.seen((signed, amount), said, is_refused).await;
+        let settling = self.seen(signed, amount, said, is_refused).await;
         if let (Some(named), Settling::Moved(seen) | Settling::Shown(seen)) = (named, &settling)
             && named != seen.to_string()
         {
@@ -252,12 +252,7 @@ impl Line {
     }
 
     /// What the last blocks show of it, looked for again and again: not for long where it was refused.
-    async fn seen(
-        &self,
-        (signed, amount): (&Signed, Amount),
-        mut said: String,
-        is_refused: bool,
-    ) -> Settling {
+    async fn seen(&self, signed: &Signed, amount: Amount, mut said: String, is_refused: bool) -> Settling {
         let is_final = self.chain.is_final_at_once();
         let (mut pauses, mut unused) = (pauses(self.looks), 0);
         loop {
@@ -321,7 +316,11 @@ impl Line {
         }
     }
 
-    fn note<T>(&self, read: Result<T, RpcError>, (clock, observer): Watched<'_>) -> Result<T, RailError> {
+    fn note<T>(
+        &self,
+        read: Result<T, RpcError>,
+        Watched { clock, observer }: Watched<'_>,
+    ) -> Result<T, RailError> {
         let mut nodes = self.nodes.lock();
         let changed = if read.is_ok() { nodes.succeeded() } else { nodes.failed(clock.now()) };
         drop(nodes);

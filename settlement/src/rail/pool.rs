@@ -148,7 +148,7 @@ impl Pool {
         &self,
         question: Question<'_>,
         queue: Queue,
-        (clock, observer): Watched<'_>,
+        watched @ Watched { clock, .. }: Watched<'_>,
     ) -> Heard {
         let _behind = match queue {
             // It is never closed.
@@ -184,7 +184,7 @@ impl Pool {
                 Err(unknown) => {
                     let may_be_its_payers = !unknown.is_silence() && !unknown.turns_away();
                     is_odd |= may_be_its_payers;
-                    seat.note(Some(&unknown), payer.filter(|_| may_be_its_payers), (clock, observer));
+                    seat.note(Some(&unknown), payer.filter(|_| may_be_its_payers), watched);
                     said = unknown.to_string();
                 }
                 Ok(heard) => {
@@ -192,7 +192,7 @@ impl Pool {
                         Heard::Unknown(unknown) if !matches!(unknown, Unknown::Undecided(_)) => Some(unknown),
                         _ => None,
                     };
-                    seat.note(failure, None, (clock, observer));
+                    seat.note(failure, None, watched);
                     if let Some(known) = known {
                         known.lock().succeeded();
                     }
@@ -265,7 +265,7 @@ impl Seat {
     }
 
     /// What it answered, or why that is no answer, and whose payment alone may be why.
-    fn note(&self, failure: Option<&Unknown>, of: Option<Party>, (clock, observer): Watched<'_>) {
+    fn note(&self, failure: Option<&Unknown>, of: Option<Party>, Watched { clock, observer }: Watched<'_>) {
         let (answered, mut breaker) = (failure.is_none(), self.breaker.lock());
         let mut in_a_row = self.in_a_row.lock();
         let changed = match (failure, of) {

@@ -57,7 +57,8 @@ async fn connect(options: &PgConnectOptions, first: &'static str) -> Result<PgCo
 pub(crate) fn pool(
     options: PgConnectOptions,
     first: &'static str,
-    (connections, patience): (u32, Duration),
+    connections: u32,
+    patience: Duration,
 ) -> PgPool {
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(patience);
     let pool = pool.after_connect(move |connection, _| {
@@ -80,7 +81,7 @@ mod tests {
             assert_eq!(jit, "off");
         }
         for first in [READER, REPORTER, crate::calls::COUNTER] {
-            let pool = pool(options.clone(), first, (1, PATIENCE));
+            let pool = pool(options.clone(), first, 1, PATIENCE);
             let jit: String = sqlx::query_scalar("show jit").fetch_one(&pool).await.unwrap();
             assert_eq!(jit, "off", "{first}");
         }

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
 
 use super::{money, text};
-use crate::batch::{CallChange, CallKey, Delta, KEPT_MILLIS, Owner, PaymentRow, WindowChange, WindowKey};
+use crate::batch::{CallChange, CallKey, Delta, KEPT_MS, Owner, PaymentRow, WindowChange, WindowKey};
 use crate::books::holds::{capture, price};
 use crate::books::rows::headers;
 use crate::books::windows::{self, period, scope};
@@ -76,7 +76,7 @@ async fn captures(connection: &mut PgConnection, delta: &Delta, author: Author) 
     let query =
         sqlx::query(statement).bind(marker.batch).bind(marker.at.0).bind(marker.seq).bind(marker.gross);
     let listed = if is_alone { open(delta) } else { Vec::new() };
-    let query = query.bind(listed).bind(author.epoch).bind(marker.at.plus(KEPT_MILLIS).0).bind(balances);
+    let query = query.bind(listed).bind(author.epoch).bind(marker.at.plus(KEPT_MS).0).bind(balances);
     let query = payments(query, &delta.payments);
     let moved: Vec<_> = delta.balances.iter().collect();
     let query = query
@@ -304,7 +304,7 @@ fn responses(delta: &Delta) -> Statement<'static> {
         .bind(column(rows, |(_, stored)| i64::from(stored.status)))
         .bind(column(rows, |(_, stored)| headers(stored)))
         .bind(column(rows, |(_, stored)| stored.body.to_vec()))
-        .bind(delta.marker.at.plus(KEPT_MILLIS).0)
+        .bind(delta.marker.at.plus(KEPT_MS).0)
 }
 
 /// What refunds take out of windows, tiers and identifiers.

@@ -12,9 +12,8 @@ use sqlx::{Arguments, Encode, Sqlite, Type};
 
 use super::text::{self, Size};
 use crate::batch::{
-    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MILLIS, NewAccount,
-    OutgoingRow, Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow, WindowChange,
-    WindowKey,
+    AccountId, CallChange, CallKey, ClosedRow, Delta, HoldRow, IntentRow, KEPT_MS, NewAccount, OutgoingRow,
+    Owner, PaymentRow, PayoutRow, RefundRow, SettlementRow, StepRow, TransferRow, WindowChange, WindowKey,
 };
 use crate::books::holds::{capture, price};
 use crate::books::rows::{headers, hex_list};
@@ -66,7 +65,7 @@ pub(super) fn arguments(delta: &Delta, size: Size) -> SqliteArguments {
     let open: Vec<u8> = delta.open.iter().flat_map(|payment| *payment.as_bytes()).collect();
     values.add(marker.batch).add(marker.at.0).add(open);
     values.add(i64::try_from(delta.balances.len()).unwrap_or(i64::MAX));
-    values.add(marker.seq).add(marker.gross).add(marker.at.plus(KEPT_MILLIS).0);
+    values.add(marker.seq).add(marker.gross).add(marker.at.plus(KEPT_MS).0);
     for rows in settled(delta) {
         values.add(rows.finish());
     }

@@ -8,8 +8,8 @@ use domain::{AgentId, Fingerprint, IdempotencyKey, PaymentId, UnixMillis};
 use super::planted::Planted;
 use crate::Refunded;
 use crate::batch::{
-    AccountId, CallKey, Delta, EXTERNAL, GivenBack, HeldAt, HoldRow, KEPT_MILLIS, Marker, Movement,
-    NewAccount, Owner, PaymentRow, RefundRow, TransferRow, Usage, UsageKey, WindowKey,
+    AccountId, CallKey, Delta, EXTERNAL, GivenBack, HeldAt, HoldRow, KEPT_MS, Marker, Movement, NewAccount,
+    Owner, PaymentRow, RefundRow, TransferRow, Usage, UsageKey, WindowKey,
 };
 use crate::receipt::StoredResponse;
 
@@ -123,7 +123,7 @@ impl Tables {
         let mut row = row.clone();
         if let Some(key) = row.idempotency {
             self.identifiers.retain(|other| other.key != key);
-            let expires_at = row.captured_at.plus(KEPT_MILLIS);
+            let expires_at = row.captured_at.plus(KEPT_MS);
             let (payment, fingerprint) = (row.id, row.fingerprint);
             self.identifiers.push(Identifier { key, payment, fingerprint, expires_at });
         }
@@ -187,7 +187,7 @@ impl Tables {
         }
         for (payment, response) in &delta.responses {
             if self.responses.iter().all(|(other, ..)| other != payment) {
-                let expires_at = delta.marker.at.plus(KEPT_MILLIS);
+                let expires_at = delta.marker.at.plus(KEPT_MS);
                 self.responses.push((*payment, response.clone(), expires_at));
             }
         }

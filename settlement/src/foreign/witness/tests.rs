@@ -52,7 +52,7 @@ fn open() -> OpenIntent {
 async fn found(witness: &Witness) -> Result<Option<TransactionId>, RpcError> {
     let open = open();
     let unread = Unread::of(&open.intent).unwrap();
-    witness.transaction_of((open.payment, &unread), open.held_at, FINAL).await
+    witness.transaction_of(open.payment, &unread, open.held_at, FINAL).await
 }
 
 fn listed(signature: &str, memo: Option<&str>) -> Value {

@@ -34,7 +34,7 @@ async fn a_delivery_that_could_not_be_settled_any_more_is_none() {
         let mut exchange = overdue(&rig, &header).await;
         let refusal = rig.capture(&mut exchange, 200).await.0.unwrap_err();
         assert_eq!((refusal.status(), refusal.code()), (504, "upstream_timeout"));
-        let refusal = exchange.undoing().unwrap().finish(exchange.payment, refusal, &rig.leniency).await;
+        let refusal = exchange.undo().unwrap().finish(exchange.payment, refusal, &rig.leniency).await;
         assert_eq!(refusal.status(), 504);
         nothing_is_charged(&rig, &header).await;
     }
@@ -52,7 +52,7 @@ async fn a_stream_whose_beginning_is_overdue_does_not_begin() {
     response.insert_header("content-type", "application/json").unwrap();
     let refusal = rig.capture_with(&mut exchange, response).await.0.unwrap_err();
     assert_eq!(refusal.code(), "upstream_timeout");
-    exchange.undoing().unwrap().finish(exchange.payment, refusal, &rig.leniency).await;
+    exchange.undo().unwrap().finish(exchange.payment, refusal, &rig.leniency).await;
     nothing_is_charged(&rig, &header).await;
 }
 

@@ -232,7 +232,7 @@ impl Rig {
 
     /// Ends what is open, and then the audit of the SQL and of the memory.
     pub(super) async fn finish(&self, mut exchange: Exchange) {
-        if let Some(crate::stage::prepay::Undoing::Void(voiding)) = exchange.undoing() {
+        if let Some(crate::stage::prepay::Undoing::Void(voiding)) = exchange.undo() {
             voiding.await.unwrap();
         }
         drop(exchange);

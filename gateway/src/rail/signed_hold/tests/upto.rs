@@ -42,7 +42,7 @@ async fn no_more_than_was_signed_is_settled_and_booked() {
     let rig = metered(Settle::After).await;
     let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
     let most = units(samples::PRICE);
-    let receipt = exchange.held().unwrap().charging(units(samples::PRICE + 1)).capture().await.unwrap();
+    let receipt = exchange.take_held().unwrap().charging(units(samples::PRICE + 1)).capture().await.unwrap();
     assert_eq!((rig.rail.asked(), receipt.record().amount), (Some(most), most));
     receipt.delivered();
     rig.finish(exchange).await;
@@ -106,7 +106,7 @@ async fn who_did_not_pay_before_gets_no_call_whose_cost_is_known_behind_it() {
 async fn a_stream_is_settled_behind_its_answer_whatever_its_route_says() {
     let rig = metered(Settle::After).await;
     let mut exchange = rig.admitted(&rig.payment(1, 2)).await;
-    let kept = exchange.held().unwrap().keep(units(samples::PRICE)).await.unwrap();
+    let kept = exchange.take_held().unwrap().keep(units(samples::PRICE)).await.unwrap();
     drop(kept.charging(units(700)).capture().await.unwrap());
     let due = rig.ledger.due("eip155:84532", 9).await.unwrap();
     assert_eq!((due.len(), due[0].amount, rig.rail.settled()), (1, units(700), 0));
