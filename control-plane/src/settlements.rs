@@ -152,7 +152,11 @@ async fn run(
         return Err(Problem::ProviderNotFound);
     }
     let terms = state.registry.settlement_terms_of(provider).await?;
-    let no_destination = || Problem::Conflict(format!("`{provider}` has no payout destination yet"));
+    let no_destination = || {
+        Problem::Conflict(format!(
+            "`{provider}` has no payout destination yet: name one with `faregate provider set-payout-destination {provider}`"
+        ))
+    };
     let terms = terms.ok_or_else(no_destination)?;
     let settled = asked::settle(&caller.moving(ledger), provider, &terms).await?;
     if let Some(settlement) = settled.filter(|_| !state.is_dry_run()) {
@@ -256,7 +260,9 @@ impl RunView {
         };
         let net = closing.and_then(Closing::net).map(|net| Money::new(net, asset));
         let nothing = match (closing, &net) {
-            (None, _) => Some("nothing is due: no payment waits that is old enough to be settled"),
+            (None, _) => Some(
+                "nothing is due: no payment waits that is old enough to be settled ([settlement] delay, an hour unless set; `faregate settlement owed` tells what waits)",
+            ),
             (Some(_), None) => Some("nothing is due: refunds take all that was earned"),
             (Some(_), Some(_)) => None,
         };

@@ -98,8 +98,9 @@ pub(crate) async fn execute(noun: &str, matches: &ArgMatches, format: Format) ->
         return Ok(verdict);
     }
     match (format, answer) {
-        // Nothing is done.
-        _ if text.is_empty() && format == Format::Text && input.dry_run => {}
+        _ if text.is_empty() && format == Format::Text && input.dry_run => {
+            print_text(&format!("it would be done: {} {}", operation.method, input.path_and_query()));
+        }
         _ if text.is_empty() && format == Format::Text => print_text(operation.nothing()),
         _ if text.is_empty() => print_json(&Value::Null),
         // What is no JSON was asked for as it is: TOML.

@@ -31,13 +31,15 @@ pub enum TargetError {
     #[error("must not hold a name or a password: what is sent is signed")]
     Credentials,
     /// Another port.
-    #[error("must use port 443, the one of https")]
+    #[error("must use port 443, the one of https, unless the operator sets [webhooks] allow_private")]
     Port,
     /// A fragment, which nobody would receive.
     #[error("must not end in a fragment (#...)")]
     Fragment,
     /// An address that is not public, in whichever spelling.
-    #[error("must lead to a public address; `{0}` does not")]
+    #[error(
+        "must lead to a public address, and `{0}` does not, unless the operator sets [webhooks] allow_private"
+    )]
     Private(String),
     /// A name that leads nowhere, or to no public address: told apart, they would say which names the network here knows.
     #[error("the name `{0}` does not lead to a public address")]
