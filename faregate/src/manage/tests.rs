@@ -309,6 +309,8 @@ async fn busy(listener: TcpListener, after: &'static str) {
 
 #[tokio::test]
 async fn a_setup_that_is_applied_too_fast_waits_as_long_as_it_is_told_and_goes_on() {
+    // As main does.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     for (after, is_let_in) in [("0", true), ("86400", false)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
