@@ -49,7 +49,10 @@ pub(crate) const HANGUPS_PER_AGENT_DAY_MAX: u32 = 100;
 
 /// Calls of one provider that a payer pays first in a day, that their upstream refuses and that are given back: each costs two transactions.
 /// Beyond these it buys nothing there that must be paid first.
-pub(crate) const GIVE_BACKS_PER_PAYER_DAY_MAX: u32 = 20;
+pub(crate) const GIVE_BACKS_PER_PROVIDER_DAY_MAX: u32 = 20;
+
+/// The same at all providers.
+pub(crate) const GIVE_BACKS_PER_PAYER_DAY_MAX: u32 = 100;
 
 /// The same of calls whose upstream failed, or which we did: no payer can help an outage, but one may know how to provoke it.
 pub(crate) const OUTAGES_PER_PAYER_DAY_MAX: u32 = 1_000;

@@ -8,7 +8,7 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -158,7 +158,10 @@ impl Drop for Buffered {
     /// A client that paid would get an empty reply otherwise. As much as its socket takes at once: nobody waits here.
     fn drop(&mut self) {
         if self.unflushed {
-            let _ = Pin::new(&mut self.inner).poll_flush(&mut Context::from_waker(Waker::noop()));
+            let flush = tokio::task::unconstrained(std::future::poll_fn(|context| {
+                Pin::new(&mut self.inner).poll_flush(context)
+            }));
+            let _ = pin!(flush).poll(&mut Context::from_waker(Waker::noop()));
         }
     }
 }

@@ -154,6 +154,9 @@ impl Proxy {
                 self.metrics.metered(source);
                 self.metrics.stage(capture::stage_of(&receipt), started.elapsed());
                 exchange.charged = Some(receipt.record().amount);
+                if broken_off && is_nothing(exchange, source) {
+                    record::tell_charged(&receipt);
+                }
                 record::end_delivery(receipt, exchange, error.is_none());
             }
             Err(refusal) => {

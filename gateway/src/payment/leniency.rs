@@ -10,8 +10,8 @@ use dashmap::DashMap;
 use domain::{AgentId, UnixMillis, Window};
 
 use crate::limits::{
-    GIVE_BACKS_PER_PAYER_DAY_MAX, HANGUPS_PER_AGENT_DAY_MAX, OUTAGES_PER_PAYER_DAY_MAX,
-    REFUNDS_PER_AGENT_DAY_MAX,
+    GIVE_BACKS_PER_PAYER_DAY_MAX, GIVE_BACKS_PER_PROVIDER_DAY_MAX, HANGUPS_PER_AGENT_DAY_MAX,
+    OUTAGES_PER_PAYER_DAY_MAX, REFUNDS_PER_AGENT_DAY_MAX,
 };
 
 /// Agents that are remembered; more than these were let off today only under attack, and then all are let go.
@@ -20,15 +20,17 @@ const AGENTS_MAX: usize = 100_000;
 /// The caps of one gateway.
 #[derive(Debug)]
 pub(crate) struct Leniency {
-    /// Bodies that broke off.
-    pub(crate) refunds: DailyCap<AgentId>,
+    /// Bodies that broke off, at each provider, whose loss they are.
+    pub(crate) refunds: DailyCap<(AgentId, Arc<str>)>,
     /// Clients that left before the upstream's answer.
     pub(crate) hangups: DailyCap<AgentId>,
     /// Calls that were paid first, refused by their upstream and given back: the operator pays for both ways. Counted at each provider: one
     /// that refuses a payer shuts it out of nobody else's routes.
     give_backs: DailyCap<(AgentId, Arc<str>)>,
+    /// The same at all providers together.
+    all_give_backs: DailyCap<AgentId>,
     /// The same of calls whose upstream failed, or which we did.
-    outages: DailyCap<(AgentId, Arc<str>)>,
+    outages: DailyCap<AgentId>,
 }
 
 /// Counts by agent, or by agent and provider, and by day.
@@ -45,7 +47,8 @@ impl Default for Leniency {
         Self {
             refunds: DailyCap::new(REFUNDS_PER_AGENT_DAY_MAX),
             hangups: DailyCap::new(HANGUPS_PER_AGENT_DAY_MAX),
-            give_backs: DailyCap::new(GIVE_BACKS_PER_PAYER_DAY_MAX),
+            give_backs: DailyCap::new(GIVE_BACKS_PER_PROVIDER_DAY_MAX),
+            all_give_backs: DailyCap::new(GIVE_BACKS_PER_PAYER_DAY_MAX),
             outages: DailyCap::new(OUTAGES_PER_PAYER_DAY_MAX),
         }
     }
@@ -56,14 +59,19 @@ impl Default for Leniency {
 impl Leniency {
     /// Counts a call that was paid first and is given back, by the status that it ended with.
     pub(crate) fn gave_back(&self, payer: AgentId, provider: &Arc<str>, status: u16, at: UnixMillis) {
-        let cap = if status < 500 { &self.give_backs } else { &self.outages };
-        cap.take((payer, Arc::clone(provider)), at);
+        if status < 500 {
+            self.give_backs.take((payer, Arc::clone(provider)), at);
+            self.all_give_backs.take(payer, at);
+        } else {
+            self.outages.take(payer, at);
+        }
     }
 
     /// Whether a payer's calls of this provider may still be paid first today.
     pub(crate) fn may_give_back(&self, payer: AgentId, provider: &Arc<str>, at: UnixMillis) -> bool {
-        let key = (payer, Arc::clone(provider));
-        self.give_backs.has_left(&key, at) && self.outages.has_left(&key, at)
+        self.give_backs.has_left(&(payer, Arc::clone(provider)), at)
+            && self.all_give_backs.has_left(&payer, at)
+            && self.outages.has_left(&payer, at)
     }
 }
 
@@ -117,6 +125,20 @@ mod tests {
         assert!(cap.has_left(&agent, day.plus(86_400_000)));
         assert!(cap.take(AgentId::from_bytes([2; 16]), day));
         assert!(cap.take(agent, day.plus(86_400_000)));
+    }
+
+    #[test]
+    fn a_provider_that_refuses_a_payer_shuts_it_out_of_nobody_else_s_routes_and_many_do_of_all() {
+        let (leniency, payer, day) = (Leniency::default(), AgentId::from_bytes([1; 16]), UnixMillis(0));
+        let provider = |number: u32| Arc::<str>::from(format!("provider {number}"));
+        for number in 0..5 {
+            assert!(leniency.may_give_back(payer, &provider(number), day), "{number}");
+            for _ in 0..GIVE_BACKS_PER_PROVIDER_DAY_MAX {
+                leniency.gave_back(payer, &provider(number), 404, day);
+            }
+            assert!(!leniency.may_give_back(payer, &provider(number), day), "{number}");
+        }
+        assert!(!leniency.may_give_back(payer, &provider(5), day), "a hundred in all");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Record: the request is over. What is still undecided is decided, then metrics and one log line.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use domain::{Amount, UnixMillis};
@@ -70,6 +71,9 @@ pub(crate) fn close(
             Some(Outcome::Voided)
         }
         Money::Captured(receipt) => {
+            if !exchange.is_upgrade && is_refundable(exchange, error) {
+                tell_charged(&receipt);
+            }
             end_delivery(receipt, exchange, error.is_none());
             None
         }
@@ -125,7 +129,8 @@ pub(crate) fn is_spared(
     leniency: &Leniency,
     at: UnixMillis,
 ) -> bool {
-    let let_off = |payer: &Payer| leniency.refunds.take(payer.agent, at);
+    let provider = &exchange.routed.provider.name;
+    let let_off = |payer: &Payer| leniency.refunds.take((payer.agent, Arc::clone(provider)), at);
     error.is_some_and(is_ours) || exchange.payer.as_ref().is_some_and(let_off)
 }
 
@@ -146,18 +151,19 @@ fn is_over(exchange: &Exchange, error: Option<&Error>, leniency: &Leniency, at: 
 
 /// Whether what was paid for did not come, and its payer may still have it, or its money.
 fn is_owed(exchange: &Exchange, error: Option<&Error>, leniency: &Leniency, at: UnixMillis) -> bool {
-    if !is_refundable(exchange, error) {
-        return false;
-    }
-    let is_spared = is_spared(exchange, error, leniency, at);
-    if !is_spared {
+    is_refundable(exchange, error) && is_spared(exchange, error, leniency, at)
+}
+
+/// Says so where what broke off is charged: nobody else is told.
+pub(crate) fn tell_charged(receipt: &Receipt) {
+    let record = receipt.record();
+    if record.amount > Amount::ZERO {
         tracing::warn!(
             target: "faregate::payment",
-            { route = &*exchange.routed.route.name, agent.id = exchange.payer.as_ref().map(|payer| tracing::field::display(payer.agent)) },
-            "a body that broke off is charged: so many of this payer's were let pass today as are let pass in a day"
+            { payment.id = %record.payment, agent.id = %record.agent, charged.units = record.amount.atomic() },
+            "a body that broke off is charged: as many of this payer's as are let pass in a day were, at its provider"
         );
     }
-    is_spared
 }
 
 /// A body that the upstream or we broke off: one that announced its length lacks the rest; a stream was worth its price once

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use domain::catalog::HealthCheck;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::snapshot::Snapshot;
 use crate::upstream::pool::Pool;
@@ -39,9 +40,10 @@ pub(crate) async fn watch(snapshot: Arc<ArcSwap<Snapshot>>) {
         for pool in current.pools() {
             let identity = Arc::as_ptr(pool) as usize;
             let mut times = due.remove(&identity).unwrap_or_else(|| Due::new(pool, now));
-            if times.resolve <= now {
+            // Each question takes a thread until it is answered: a name server that is silent must not take them all.
+            if times.resolve <= now && times.resolving.as_ref().is_none_or(JoinHandle::is_finished) {
                 times.resolve = now + resolve_interval(pool);
-                tokio::spawn(resolve(Arc::clone(pool)));
+                times.resolving = Some(tokio::spawn(resolve(Arc::clone(pool))));
             }
             if let Some(check) = pool.upstream().health.clone().filter(|_| times.question <= now) {
                 times.question = now + check.interval;
@@ -56,6 +58,8 @@ pub(crate) async fn watch(snapshot: Arc<ArcSwap<Snapshot>>) {
 /// When a pool is looked at next.
 struct Due {
     resolve: Instant,
+    /// The last time that its names were asked for.
+    resolving: Option<JoinHandle<()>>,
     question: Instant,
     /// Keeps the pool, and with it its address in memory, which is its name here.
     _pool: Arc<Pool>,
@@ -65,7 +69,8 @@ struct Due {
 
 impl Due {
     fn new(pool: &Arc<Pool>, now: Instant) -> Self {
-        Self { resolve: now + resolve_interval(pool), question: now, _pool: Arc::clone(pool) }
+        let resolve = now + resolve_interval(pool);
+        Self { resolve, resolving: None, question: now, _pool: Arc::clone(pool) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is only asked what would come of it: decided as any operation is, answered, and not written.
 //!
 //! It has a round of its own behind the batch, so that each is judged by what stands and by nothing else that was asked with it. Nothing of it
-//! is kept: no row, no memory, no list; and no failure of it keeps payments out. Next: [`super::run`].
+//! is kept: no row, no memory, no list; and what it cannot read keeps no payment out. Next: [`super::run`].
 
 use super::run::Run;
 use super::settle::answer;

@@ -5,7 +5,7 @@ use domain::AgentId;
 use ledger::PaymentState;
 
 use super::*;
-use crate::limits::{GIVE_BACKS_PER_PAYER_DAY_MAX, OUTAGES_PER_PAYER_DAY_MAX};
+use crate::limits::{GIVE_BACKS_PER_PROVIDER_DAY_MAX, OUTAGES_PER_PAYER_DAY_MAX};
 use crate::stage::prepay::prepay;
 
 /// A call that is paid first.
@@ -52,7 +52,7 @@ async fn whoever_is_refused_is_given_back_so_often_a_day_and_buys_nothing_there_
             rig.rail.distrusts();
         }
         let mut nonce = 0;
-        for _ in 0..GIVE_BACKS_PER_PAYER_DAY_MAX {
+        for _ in 0..GIVE_BACKS_PER_PROVIDER_DAY_MAX {
             // What is served counts for nothing, and so does what an outage of its upstream does.
             nonce += 3;
             let mut served = prepaid(&rig, nonce).await;
