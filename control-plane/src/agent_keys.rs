@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, PageQuery};
@@ -116,7 +116,7 @@ async fn list(
 }
 
 /// Makes a key. Its text is shown in this answer and never again. An agent has at most 100 that have not ended.
-#[utoipa::path(post, path = "/v1/agents/{id}/keys", operation_id = "key.create", tag = "agents", params(("id" = String, Path), Trial),
+#[utoipa::path(post, path = "/v1/agents/{id}/keys", operation_id = "key.create", tag = "agents", params(("id" = String, Path), DryRun),
     request_body = KeyBody, responses((status = 201, body = ShownKeyView), (status = 200, description = "A dry run", body = KeyView)), security(("management" = ["agents:write"])))]
 async fn create(
     Changing(state): Changing,
@@ -145,7 +145,7 @@ async fn create(
 /// Makes a key of the same terms; the old one goes on for the overlap, so that nobody is cut off: a key that was stolen is ended
 /// by `key revoke`.
 #[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/rotate", operation_id = "key.rotate", tag = "agents",
-    params(("id" = String, Path), ("key" = String, Path), Trial), request_body = RotationBody,
+    params(("id" = String, Path), ("key" = String, Path), DryRun), request_body = RotationBody,
     responses((status = 201, body = RotatedKeyView), (status = 200, description = "A dry run: the new one", body = KeyView)), security(("management" = ["agents:write"])))]
 async fn rotate(
     Changing(state): Changing,
@@ -176,7 +176,7 @@ async fn rotate(
 
 /// Ends a key at once.
 #[utoipa::path(post, path = "/v1/agents/{id}/keys/{key}/revoke", operation_id = "key.revoke", tag = "agents",
-    params(("id" = String, Path), ("key" = String, Path), Trial),
+    params(("id" = String, Path), ("key" = String, Path), DryRun),
     responses((status = 204)), security(("management" = ["agents:write"])))]
 async fn revoke(
     Changing(state): Changing,

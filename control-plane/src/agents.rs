@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use crate::agent_keys::KeyView;
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -145,7 +145,7 @@ async fn list(
 }
 
 /// Makes an agent, with a wallet of its own where none is named.
-#[utoipa::path(post, path = "/v1/agents", operation_id = "agent.create", tag = "agents", params(Trial), request_body = AgentBody,
+#[utoipa::path(post, path = "/v1/agents", operation_id = "agent.create", tag = "agents", params(DryRun), request_body = AgentBody,
     responses((status = 201, body = AgentView), (status = 200, description = "A dry run", body = AgentView)), security(("management" = ["agents:write"])))]
 async fn create(
     Changing(state): Changing,
@@ -189,7 +189,7 @@ async fn get(
 /// Lets an agent pay nothing more until it is thawed. Requests that run go on. Another agent on the same wallet still pays: to
 /// stop an owner, freeze the wallet. Agents are never removed, since payments name them: freeze one for good, revoke its keys and
 /// withdraw what is left in its wallet.
-#[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path), FreezeQuery, Trial),
+#[utoipa::path(post, path = "/v1/agents/{id}/freeze", operation_id = "agent.freeze", tag = "agents", params(("id" = String, Path), FreezeQuery, DryRun),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn freeze(
     Changing(state): Changing,
@@ -201,7 +201,7 @@ async fn freeze(
 }
 
 /// Lets a frozen agent pay again. What the operator froze only the operator thaws.
-#[utoipa::path(post, path = "/v1/agents/{id}/thaw", operation_id = "agent.thaw", tag = "agents", params(("id" = String, Path), Trial),
+#[utoipa::path(post, path = "/v1/agents/{id}/thaw", operation_id = "agent.thaw", tag = "agents", params(("id" = String, Path), DryRun),
     responses((status = 200, body = AgentView)), security(("management" = ["agents:write"])))]
 async fn thaw(
     Changing(state): Changing,
@@ -225,7 +225,7 @@ async fn get_policy(
 
 /// Replaces all of what an agent may spend, for requests decided from now on: what is not given is not limited any more.
 /// `policy update` changes a part.
-#[utoipa::path(put, path = "/v1/agents/{id}/policy", operation_id = "policy.set", tag = "agents", params(("id" = String, Path), Trial),
+#[utoipa::path(put, path = "/v1/agents/{id}/policy", operation_id = "policy.set", tag = "agents", params(("id" = String, Path), DryRun),
     request_body = PolicyBody, responses((status = 200, body = PolicyView)), security(("management" = ["agents:write"])))]
 async fn set_policy(
     Changing(state): Changing,
@@ -243,7 +243,7 @@ async fn set_policy(
 }
 
 /// Changes what is given of what an agent may spend, for requests decided from now on; the rest stays.
-#[utoipa::path(patch, path = "/v1/agents/{id}/policy", operation_id = "policy.update", tag = "agents", params(("id" = String, Path), Trial),
+#[utoipa::path(patch, path = "/v1/agents/{id}/policy", operation_id = "policy.update", tag = "agents", params(("id" = String, Path), DryRun),
     request_body = PolicyPatch, responses((status = 200, body = PolicyView)), security(("management" = ["agents:write"])))]
 async fn update_policy(
     Changing(state): Changing,

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -106,7 +106,7 @@ async fn list(
 
 /// Makes an alert. It is told once, at once where the balance is below already, and again after the balance was above.
 #[utoipa::path(post, path = "/v1/wallets/{id}/alerts", operation_id = "wallet.alert", tag = "wallets",
-    params(("id" = String, Path), Trial), request_body = AlertBody,
+    params(("id" = String, Path), DryRun), request_body = AlertBody,
     responses((status = 201, body = AlertView), (status = 200, description = "A dry run", body = AlertView)), security(("management" = ["wallets:write"])))]
 async fn create(
     Changing(state): Changing,
@@ -139,7 +139,7 @@ async fn create(
 
 /// Takes an alert away.
 #[utoipa::path(delete, path = "/v1/wallets/{id}/alerts/{alert}", operation_id = "wallet.unalert", tag = "wallets",
-    params(("id" = String, Path), ("alert" = String, Path), Trial),
+    params(("id" = String, Path), ("alert" = String, Path), DryRun),
     responses((status = 204)), security(("management" = ["wallets:write"])))]
 async fn remove(
     Changing(state): Changing,

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, PageQuery, Range};
@@ -94,7 +94,7 @@ async fn list(
 }
 
 /// Makes a key. Its text is shown in this answer and never again.
-#[utoipa::path(post, path = "/v1/api-keys", operation_id = "api-key.create", tag = "access", params(Trial), request_body = ApiKeyBody,
+#[utoipa::path(post, path = "/v1/api-keys", operation_id = "api-key.create", tag = "access", params(DryRun), request_body = ApiKeyBody,
     responses((status = 201, body = ShownApiKeyView), (status = 200, description = "A dry run", body = ApiKeyView)), security(("management" = ["api_keys:write"])))]
 async fn create(
     Changing(state): Changing,
@@ -136,7 +136,7 @@ async fn create(
 }
 
 /// Ends a key at once.
-#[utoipa::path(post, path = "/v1/api-keys/{id}/revoke", operation_id = "api-key.revoke", tag = "access", params(("id" = String, Path), Trial),
+#[utoipa::path(post, path = "/v1/api-keys/{id}/revoke", operation_id = "api-key.revoke", tag = "access", params(("id" = String, Path), DryRun),
     responses((status = 200, body = ApiKeyView)), security(("management" = ["api_keys:write"])))]
 async fn revoke(
     Changing(state): Changing,

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::query::Query;
@@ -111,7 +111,7 @@ async fn export(
 }
 
 /// Makes providers and routes what a document says, in one version.
-#[utoipa::path(post, path = "/v1/catalog/apply", operation_id = "catalog.apply", tag = "catalog", params(ApplyQuery, Trial),
+#[utoipa::path(post, path = "/v1/catalog/apply", operation_id = "catalog.apply", tag = "catalog", params(ApplyQuery, DryRun),
     request_body = BundleBody, responses((status = 200, body = OutcomeView)),
     security(("management" = ["catalog:write"])))]
 async fn apply(

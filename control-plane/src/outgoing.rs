@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -116,7 +116,7 @@ async fn get(
 ///
 /// The operator's alone. See on chain first that it did not move, where its reason says so.
 #[utoipa::path(post, path = "/v1/outgoing/{id}/retry", operation_id = "outgoing.retry", tag = "settlements",
-    params(("id" = String, Path), Trial), responses((status = 200, body = OutgoingView)),
+    params(("id" = String, Path), DryRun), responses((status = 200, body = OutgoingView)),
     security(("management" = ["settlements:write"])))]
 async fn retry(
     Changing(state): Changing,

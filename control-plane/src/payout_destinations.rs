@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
@@ -80,7 +80,7 @@ async fn get(
 
 /// Sends a provider's payouts elsewhere: the first destination at once, another one after a delay.
 #[utoipa::path(put, path = "/v1/providers/{name}/payout-destination", operation_id = "provider.set-payout-destination",
-    tag = "providers", params(("name" = String, Path), Trial), request_body = DestinationBody,
+    tag = "providers", params(("name" = String, Path), DryRun), request_body = DestinationBody,
     responses((status = 200, body = DestinationsView)), security(("management" = ["providers:write"])))]
 async fn set(
     Changing(state): Changing,
@@ -95,7 +95,7 @@ async fn set(
 
 /// Takes back the destination that waits.
 #[utoipa::path(delete, path = "/v1/providers/{name}/payout-destination",
-    operation_id = "provider.cancel-payout-destination", tag = "providers", params(("name" = String, Path), Trial),
+    operation_id = "provider.cancel-payout-destination", tag = "providers", params(("name" = String, Path), DryRun),
     responses((status = 200, body = DestinationsView)), security(("management" = ["providers:write"])))]
 async fn cancel(
     Changing(state): Changing,

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::listing::{Lister, Page, Range};
@@ -141,7 +141,7 @@ async fn get(
 ///
 /// One on a public network may be paid so as long as it is not on its way there: nothing is sent then. The same reference again is the first time again.
 #[utoipa::path(post, path = "/v1/payouts/{id}/pay", operation_id = "payout.pay", tag = "settlements",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = PayBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), DryRun), request_body = PayBody,
     responses((status = 200, body = PayoutView)), security(("management" = ["settlements:write"])))]
 async fn pay(
     Changing(state): Changing,

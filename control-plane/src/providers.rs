@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -77,7 +77,7 @@ async fn list(
 }
 
 /// Registers a provider. Its routes come next.
-#[utoipa::path(post, path = "/v1/providers", operation_id = "provider.create", tag = "providers", params(Trial),
+#[utoipa::path(post, path = "/v1/providers", operation_id = "provider.create", tag = "providers", params(DryRun),
     request_body = ProviderBody, responses((status = 201, body = OutcomeView), (status = 200, description = "A dry run", body = OutcomeView)),
     security(("management" = ["providers:admin"])))]
 async fn create(
@@ -123,7 +123,7 @@ async fn get(
 
 /// Changes a provider by a merge patch of its document.
 #[utoipa::path(patch, path = "/v1/providers/{name}", operation_id = "provider.update", tag = "providers",
-    params(("name" = String, Path), Trial), request_body = ProviderPatch,
+    params(("name" = String, Path), DryRun), request_body = ProviderPatch,
     responses((status = 200, body = OutcomeView)), security(("management" = ["providers:write"])))]
 async fn update(
     Changing(state): Changing,
@@ -139,7 +139,7 @@ async fn update(
 /// Stops selling for a provider: its quotes end at once, its routes answer 503. One that is to go for good stays suspended,
 /// since its accounts keep its name: settle what it earned with `settlement run`.
 #[utoipa::path(post, path = "/v1/providers/{name}/suspend", operation_id = "provider.suspend", tag = "providers",
-    params(("name" = String, Path), Trial), responses((status = 200, body = OutcomeView)),
+    params(("name" = String, Path), DryRun), responses((status = 200, body = OutcomeView)),
     security(("management" = ["providers:admin"])))]
 async fn suspend(
     Changing(state): Changing,
@@ -152,7 +152,7 @@ async fn suspend(
 
 /// Sells for a suspended provider again.
 #[utoipa::path(post, path = "/v1/providers/{name}/resume", operation_id = "provider.resume", tag = "providers",
-    params(("name" = String, Path), Trial), responses((status = 200, body = OutcomeView)),
+    params(("name" = String, Path), DryRun), responses((status = 200, body = OutcomeView)),
     security(("management" = ["providers:admin"])))]
 async fn resume(
     Changing(state): Changing,

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -127,7 +127,7 @@ async fn list(
 }
 
 /// Puts a route up for sale. It is in force when this answers.
-#[utoipa::path(post, path = "/v1/routes", operation_id = "route.create", tag = "routes", params(Trial),
+#[utoipa::path(post, path = "/v1/routes", operation_id = "route.create", tag = "routes", params(DryRun),
     request_body = RouteBody, responses((status = 201, body = OutcomeView), (status = 200, description = "A dry run", body = OutcomeView)),
     security(("management" = ["routes:write"])))]
 async fn create(
@@ -159,7 +159,7 @@ async fn get(
 
 /// Changes a route, its price for instance, by a merge patch of its document. Earlier quotes stay payable for a minute.
 #[utoipa::path(patch, path = "/v1/routes/{name}", operation_id = "route.update", tag = "routes",
-    params(("name" = String, Path), Trial), request_body = RoutePatch,
+    params(("name" = String, Path), DryRun), request_body = RoutePatch,
     responses((status = 200, body = OutcomeView)), security(("management" = ["routes:write"])))]
 async fn update(
     Changing(state): Changing,
@@ -174,7 +174,7 @@ async fn update(
 
 /// Takes a route away. Its quotes end at once, requests that run go on.
 #[utoipa::path(delete, path = "/v1/routes/{name}", operation_id = "route.remove", tag = "routes",
-    params(("name" = String, Path), Trial), responses((status = 200, body = OutcomeView)),
+    params(("name" = String, Path), DryRun), responses((status = 200, body = OutcomeView)),
     security(("management" = ["routes:write"])))]
 async fn remove(
     Changing(state): Changing,
@@ -226,7 +226,7 @@ async fn diff(
 
 /// Makes a route what it was in a revision, as its next revision.
 #[utoipa::path(post, path = "/v1/routes/{name}/rollback", operation_id = "route.rollback", tag = "routes",
-    params(("name" = String, Path), Trial), request_body = RollbackBody,
+    params(("name" = String, Path), DryRun), request_body = RollbackBody,
     responses((status = 200, body = OutcomeView)), security(("management" = ["routes:write"])))]
 async fn rollback(
     Changing(state): Changing,

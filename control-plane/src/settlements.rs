@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Found, Lister, Page, Range};
 use crate::call::path::Path;
@@ -140,7 +140,7 @@ async fn list(
 }
 
 /// Settles with a provider now: all that is old enough, whatever its schedule and its least amount.
-#[utoipa::path(post, path = "/v1/settlements", operation_id = "settlement.run", tag = "settlements", params(Trial),
+#[utoipa::path(post, path = "/v1/settlements", operation_id = "settlement.run", tag = "settlements", params(DryRun),
     request_body = RunBody, responses((status = 200, body = RunView)), security(("management" = ["settlements:write"])))]
 async fn run(
     Changing(state): Changing,

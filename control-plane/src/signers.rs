@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use crate::agents::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, PageQuery};
 use crate::call::path::Path;
@@ -101,7 +101,7 @@ async fn challenge(
 }
 
 /// Lets an address sign for an agent; again is no error. At most 100 sign for one agent.
-#[utoipa::path(post, path = "/v1/agents/{id}/signers", operation_id = "signer.add", tag = "agents", params(("id" = String, Path), Trial),
+#[utoipa::path(post, path = "/v1/agents/{id}/signers", operation_id = "signer.add", tag = "agents", params(("id" = String, Path), DryRun),
     request_body = SignerBody, responses((status = 201, body = SignerView), (status = 200, description = "A dry run", body = SignerView)), security(("management" = ["agents:write"])))]
 async fn add(
     Changing(state): Changing,
@@ -129,7 +129,7 @@ async fn add(
 
 /// Lets an address sign no more.
 #[utoipa::path(delete, path = "/v1/agents/{id}/signers/{address}", operation_id = "signer.remove", tag = "agents",
-    params(("id" = String, Path), ("address" = String, Path), Trial),
+    params(("id" = String, Path), ("address" = String, Path), DryRun),
     responses((status = 204)), security(("management" = ["agents:write"])))]
 async fn remove(
     Changing(state): Changing,

@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 use crate::agents::owner;
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{Lister, Page, Range};
 use crate::call::path::Path;
@@ -127,7 +127,7 @@ async fn list(
 }
 
 /// Makes a wallet with nothing in it.
-#[utoipa::path(post, path = "/v1/wallets", operation_id = "wallet.create", tag = "wallets", params(Trial), request_body = WalletBody,
+#[utoipa::path(post, path = "/v1/wallets", operation_id = "wallet.create", tag = "wallets", params(DryRun), request_body = WalletBody,
     responses((status = 201, body = WalletView), (status = 200, description = "A dry run", body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn create(
     Changing(state): Changing,
@@ -157,7 +157,7 @@ async fn get(
 }
 
 /// Lets no agent of this wallet pay until it is thawed.
-#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", operation_id = "wallet.freeze", tag = "wallets", params(("id" = String, Path), FreezeQuery, Trial),
+#[utoipa::path(post, path = "/v1/wallets/{id}/freeze", operation_id = "wallet.freeze", tag = "wallets", params(("id" = String, Path), FreezeQuery, DryRun),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn freeze(
     Changing(state): Changing,
@@ -169,7 +169,7 @@ async fn freeze(
 }
 
 /// Lets the agents of a frozen wallet pay again. What the operator froze only the operator thaws.
-#[utoipa::path(post, path = "/v1/wallets/{id}/thaw", operation_id = "wallet.thaw", tag = "wallets", params(("id" = String, Path), Trial),
+#[utoipa::path(post, path = "/v1/wallets/{id}/thaw", operation_id = "wallet.thaw", tag = "wallets", params(("id" = String, Path), DryRun),
     responses((status = 200, body = WalletView)), security(("management" = ["wallets:write"])))]
 async fn thaw(
     Changing(state): Changing,

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 /// The parameter, for the document.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Trial {
+pub(crate) struct DryRun {
     /// Check everything and change nothing.
     #[serde(default)]
     pub(crate) dry_run: bool,
@@ -32,7 +32,7 @@ impl FromRequestParts<ControlState> for Changing {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ControlState) -> Result<Self, Problem> {
-        let Query(Trial { dry_run }) = Query::from_request_parts(parts, state).await?;
+        let Query(DryRun { dry_run }) = Query::from_request_parts(parts, state).await?;
         if !dry_run {
             return Ok(Self(state.clone()));
         }
@@ -43,7 +43,7 @@ impl FromRequestParts<ControlState> for Changing {
 
 /// Where the query cannot be read, the call is refused for it by whoever reads it next.
 pub(crate) fn is_dry_run(uri: &Uri) -> bool {
-    axum::extract::Query::<Trial>::try_from_uri(uri).is_ok_and(|query| query.dry_run)
+    axum::extract::Query::<DryRun>::try_from_uri(uri).is_ok_and(|query| query.dry_run)
 }
 
 // === impl ControlState ===

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::{ResolutionView, visible};
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::path::Path;
 use crate::control::ControlState;
@@ -41,7 +41,7 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 ///
 /// The operator's alone. The same call under the same key answers with the first one's decision.
 #[utoipa::path(post, path = "/v1/differences/{id}/resolve", operation_id = "difference.resolve", tag = "settlements",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = DecisionBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), DryRun), request_body = DecisionBody,
     responses((status = 200, body = ResolutionView)), security(("management" = ["settlements:write"])))]
 async fn resolve(
     Changing(state): Changing,

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::{OutgoingView, visible};
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
@@ -38,7 +38,7 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 /// The operator's alone. The chain must show the transfer from the treasury, in a block that counts, and no other transfer may have left by that
 /// transaction. One that is on its way cannot be marked. The same transaction again is the first time again.
 #[utoipa::path(post, path = "/v1/outgoing/{id}/mark-paid", operation_id = "outgoing.mark-paid", tag = "settlements",
-    params(("id" = String, Path), Trial), request_body = MarkBody, responses((status = 200, body = OutgoingView)),
+    params(("id" = String, Path), DryRun), request_body = MarkBody, responses((status = 200, body = OutgoingView)),
     security(("management" = ["settlements:write"])))]
 async fn mark(
     Changing(state): Changing,

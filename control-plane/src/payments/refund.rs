@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::{RefundView, sent_back, visible};
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::path::Path;
 use crate::control::ControlState;
@@ -40,7 +40,7 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 /// One that was made to the treasury on a public network is sent back there (`outgoing`); one that was made to its provider's own address
 /// only the provider gives back. The same call under the same key answers with the first one's refund.
 #[utoipa::path(post, path = "/v1/payments/{id}/refund", operation_id = "payment.refund", tag = "payments",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = RefundBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), DryRun), request_body = RefundBody,
     responses((status = 200, body = RefundView)), security(("management" = ["payments:refund"])))]
 async fn refund(
     Changing(state): Changing,

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::path::Path;
 use crate::control::ControlState;
 use crate::fields::Fields;
@@ -45,7 +45,7 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 /// The operator's alone. Which ones there are tells `payment.unknown`. Look at the network first: for a transfer of its payer to the provider's address that no other payment names.
 /// A dry run asks no node.
 #[utoipa::path(post, path = "/v1/payments/{id}/resolve", operation_id = "payment.resolve", tag = "payments",
-    params(("id" = String, Path), Trial), request_body = ResolveBody,
+    params(("id" = String, Path), DryRun), request_body = ResolveBody,
     responses((status = 200, body = ResolvedView)), security(("management" = ["payments:refund"])))]
 async fn resolve(
     Changing(state): Changing,

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::idempotent::IdempotencyKey;
 use crate::call::listing::{Found, Lister, Page, Range};
@@ -69,7 +69,7 @@ pub(super) fn router() -> OpenApiRouter<ControlState> {
 ///
 /// The same call under the same key answers with the first one's transfer.
 #[utoipa::path(post, path = "/v1/wallets/{id}/fund", operation_id = "wallet.fund", tag = "wallets",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = TransferBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), DryRun), request_body = TransferBody,
     responses((status = 200, body = TransferView)), security(("management" = ["wallets:fund"])))]
 async fn fund(
     Changing(state): Changing,
@@ -91,7 +91,7 @@ async fn fund(
 ///
 /// The same call under the same key answers with the first one's transfer; fundings and withdrawals share their keys.
 #[utoipa::path(post, path = "/v1/wallets/{id}/withdraw", operation_id = "wallet.withdraw", tag = "wallets",
-    params(("id" = String, Path), ("Idempotency-Key" = String, Header), Trial), request_body = TransferBody,
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header), DryRun), request_body = TransferBody,
     responses((status = 200, body = TransferView)), security(("management" = ["wallets:withdraw"])))]
 async fn withdraw(
     Changing(state): Changing,

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use super::signature;
 use crate::body::{Body, given};
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::idempotent::ShowsSecret;
 use crate::call::listing::{Lister, Page, Range};
@@ -149,7 +149,7 @@ async fn list(
 }
 
 /// Makes a webhook, which hears of what happens from now on. Its secret is shown in this answer and never again.
-#[utoipa::path(post, path = "/v1/webhooks", operation_id = "webhook.create", tag = "webhooks", params(Trial),
+#[utoipa::path(post, path = "/v1/webhooks", operation_id = "webhook.create", tag = "webhooks", params(DryRun),
     request_body = WebhookBody,
     responses((status = 201, body = ShownWebhookView), (status = 200, description = "A dry run", body = TriedWebhookView)),
     security(("management" = ["webhooks:write"])))]
@@ -199,7 +199,7 @@ async fn get(
 
 /// Changes what is given of a webhook.
 #[utoipa::path(patch, path = "/v1/webhooks/{id}", operation_id = "webhook.update", tag = "webhooks",
-    params(("id" = String, Path), Trial), request_body = WebhookChangeBody,
+    params(("id" = String, Path), DryRun), request_body = WebhookChangeBody,
     responses((status = 200, body = WebhookView)), security(("management" = ["webhooks:write"])))]
 async fn change(
     Changing(state): Changing,
@@ -220,7 +220,7 @@ async fn change(
 
 /// Takes a webhook away, with all that is still to be sent to it.
 #[utoipa::path(delete, path = "/v1/webhooks/{id}", operation_id = "webhook.remove", tag = "webhooks",
-    params(("id" = String, Path), Trial), responses((status = 204)), security(("management" = ["webhooks:write"])))]
+    params(("id" = String, Path), DryRun), responses((status = 204)), security(("management" = ["webhooks:write"])))]
 async fn remove(
     Changing(state): Changing,
     caller: Caller,
@@ -233,7 +233,7 @@ async fn remove(
 
 /// Gives a webhook a new secret, shown in this answer and never again; a dry run shows none.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/rotate-secret", operation_id = "webhook.rotate-secret", tag = "webhooks",
-    params(("id" = String, Path), Trial), request_body = SecretRotationBody,
+    params(("id" = String, Path), DryRun), request_body = SecretRotationBody,
     responses((status = 200, body = ShownWebhookView)), security(("management" = ["webhooks:write"])))]
 async fn rotate(
     Changing(state): Changing,
@@ -257,7 +257,7 @@ async fn rotate(
 
 /// Sends to a webhook again, from where it stopped.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/enable", operation_id = "webhook.enable", tag = "webhooks",
-    params(("id" = String, Path), Trial), responses((status = 200, body = WebhookView)),
+    params(("id" = String, Path), DryRun), responses((status = 200, body = WebhookView)),
     security(("management" = ["webhooks:write"])))]
 async fn enable(
     Changing(state): Changing,

@@ -61,11 +61,7 @@ async fn c7_d8_killed_while_value_moves_it_is_found_on_chain_though_nobody_asks_
     let cut_off = CutOff::send(&world, &payer).await;
     world.facilitator.done(Call::Settle, 1).await;
     world.gateway.kill().await;
-    world.gateway.restart().await;
-    world.settled(PRICE).await;
-    let request = cut_off.expect_asked(&world, 1).await;
-    delivered(&world, &request).await;
-    world.finish().await;
+    found_by_itself(world, cut_off).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,6 +99,11 @@ async fn killed_at_the_answer(kill: impl Fn(&Disk, u32), holds: u64) {
     }
     disk.set_log_only(false);
     assert_eq!(world.gateway.holds().await, holds);
+    found_by_itself(world, cut_off).await;
+}
+
+/// Started again, and asked by nobody; then its client comes once more.
+async fn found_by_itself(mut world: PublicWorld, cut_off: CutOff) {
     world.gateway.restart().await;
     world.settled(PRICE).await;
     let request = cut_off.expect_asked(&world, 1).await;

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::visible;
 use crate::body::Body;
 use crate::call::caller::Caller;
-use crate::call::changing::{Changing, Trial};
+use crate::call::changing::{Changing, DryRun};
 use crate::call::csv::Row;
 use crate::call::listing::{self, Lister, Page, Range};
 use crate::call::path::Path;
@@ -101,7 +101,7 @@ async fn list(
 
 /// Sends one event again, at once, whatever became of it.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/deliveries/{event}/replay", operation_id = "webhook.resend", tag = "webhooks",
-    params(("id" = String, Path), ("event" = String, Path), Trial),
+    params(("id" = String, Path), ("event" = String, Path), DryRun),
     responses((status = 202, body = ReplayView)), security(("management" = ["webhooks:write"])))]
 async fn again(
     Changing(state): Changing,
@@ -116,7 +116,7 @@ async fn again(
 
 /// Sends again what was given up, or everything after an event.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/replay", operation_id = "webhook.replay", tag = "webhooks",
-    params(("id" = String, Path), Trial), request_body = ReplayBody,
+    params(("id" = String, Path), DryRun), request_body = ReplayBody,
     responses((status = 202, body = ReplayView)), security(("management" = ["webhooks:write"])))]
 async fn replay(
     Changing(state): Changing,
