@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::{Payee, PaymentId, Settle, UnixMillis};
 
-use super::kit::{Books, HOUR, NOON, amount};
+use super::kit::{Books, HOUR, NOON, amount, funding};
 use super::onchain::{DIRECT, TRANSACTION, onchain};
 use crate::{Close, Held, OutgoingState, Outlet, PaymentState, RefundReason};
 
@@ -47,6 +47,27 @@ async fn what_was_paid_first_and_never_delivered_goes_back_when_its_time_is_over
         assert_eq!(state(request.payment).await, PaymentState::Captured);
     }
     assert!(matches!(books.ledger.hold(lost).await, Ok(Held::Prior(prior)) if prior.refunded));
+    books.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_delivered_is_written_down_though_a_round_came_between_that_wrote_nothing() {
+    let mut books = books();
+    books.fund(1, 1_000).await;
+    let served = onchain(1, Payee::Treasury, Settle::Before);
+    let receipt = books.hold(served.clone()).await.unwrap().capture_settled(TRANSACTION).await.unwrap();
+    receipt.delivered();
+    // Asked again under its key: nothing to write.
+    books.ledger.fund(funding(1, 1_000, "first funding of 1")).await.unwrap();
+    while books.ledger.shared.memory.lock().deliveries.is_changed() {
+        tokio::task::yield_now().await;
+    }
+    // Between two batches: what was being written stands.
+    assert!(books.ledger.audit().await.unwrap().is_clean());
+    books.reopen().await;
+    books.clock.set(NOON + 60_000);
+    assert_eq!(books.ledger.give_back_undelivered().await.unwrap().payments, 0, "it was delivered");
+    assert!(matches!(books.ledger.hold(served).await, Ok(Held::Prior(prior)) if !prior.refunded));
     books.finish().await;
 }
 
