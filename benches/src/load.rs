@@ -96,6 +96,7 @@ impl<'a> Load<'a> {
                 _ => end,
             };
             let wake = if self.plan.patience.is_some() { wake.min(now + LOOK) } else { wake };
+            let wake = if self.plan.is_awake { now } else { wake };
             self.poller.wait(Some(wake.saturating_duration_since(Instant::now())), &mut ready)?;
             for token in ready.drain(..) {
                 self.receive(token)?;

@@ -114,6 +114,7 @@ impl Options {
             patience: None,
             connections: self.connections,
             pace,
+            is_awake: false,
             warmup: Duration::from_secs_f64(self.seconds * WARMUP),
             window: Duration::from_secs_f64(self.seconds),
         }

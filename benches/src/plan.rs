@@ -23,6 +23,9 @@ pub(crate) struct Plan {
     pub(crate) connections: usize,
     /// When requests are sent.
     pub(crate) pace: Pace,
+    /// The generator never sleeps. To wake it is work of whoever answers it, and who answers slowly has more of it: where the CPU time of two
+    /// answers is compared, that would count for a part of the difference.
+    pub(crate) is_awake: bool,
     /// Sent, but not measured.
     pub(crate) warmup: Duration,
     /// Measured.

@@ -95,6 +95,7 @@ impl Soak {
             refused: Some(403),
             connections: self.connections,
             pace: Pace::Open(self.rate),
+            is_awake: false,
             warmup: Duration::ZERO,
             window,
         };

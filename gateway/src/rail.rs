@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
-use settlement::rail::{ContractSignature, Funds, Settlers, Validity};
+use settlement::rail::{ContractSignature, Funds, Purse, Settlers, Validity};
 use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -49,14 +49,14 @@ pub trait PublicRail: Send + Sync {
     /// The network cannot be read, or was asked too often.
     async fn validate(&self, signature: ContractSignature<'_>) -> Result<Validity, RailError>;
 
-    /// Whether that is told without asking a node, or its payer had so much not long ago. Asks nobody.
-    fn is_known(&self, signed: &Signed, amount: Amount) -> bool;
+    /// Whether that is told without asking a node, or there was so much in it not long ago. Asks nobody.
+    fn is_known(&self, purse: &Purse, amount: Amount) -> bool;
 
-    /// What its payer has there to pay `amount` with.
+    /// What is in it to pay `amount` with.
     ///
     /// # Errors
     /// The network cannot be read.
-    async fn funds(&self, signed: &Signed, amount: Amount) -> Result<Funds, RailError>;
+    async fn funds(&self, purse: &Purse, amount: Amount) -> Result<Funds, RailError>;
 
     /// Has so much of a payment settled. Whoever gives up waiting knows nothing.
     async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling;
@@ -112,12 +112,12 @@ impl PublicRail for Rail {
         Self::validate(self, signature).await
     }
 
-    fn is_known(&self, signed: &Signed, amount: Amount) -> bool {
-        Self::is_known(self, signed, amount)
+    fn is_known(&self, purse: &Purse, amount: Amount) -> bool {
+        Self::is_known(self, purse, amount)
     }
 
-    async fn funds(&self, signed: &Signed, amount: Amount) -> Result<Funds, RailError> {
-        Self::funds(self, signed, amount).await
+    async fn funds(&self, purse: &Purse, amount: Amount) -> Result<Funds, RailError> {
+        Self::funds(self, purse, amount).await
     }
 
     async fn settle(&self, payment: PaymentId, signed: &Signed, amount: Amount) -> Settling {

@@ -22,9 +22,10 @@ impl Seal {
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         let digits = text.strip_prefix("0x").ok_or(SignatureError::NotHex)?;
         // What decodes hexadecimal digits would skip a second prefix.
-        let is_plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_plain = !digits.starts_with("0x");
         let bytes = hex::decode(digits).ok().filter(|_| is_plain).ok_or(SignatureError::NotHex)?;
-        Ok(Self { bytes: bytes.into(), key: Signature::parse(text) })
+        let key = Signature::from_bytes(&bytes);
+        Ok(Self { bytes: bytes.into(), key })
     }
 
     /// All of it, as it came.

@@ -53,8 +53,15 @@ impl Signature {
     /// See [`SignatureError`].
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         let digits = text.strip_prefix("0x").ok_or(SignatureError::NotHex)?;
-        let bytes: [u8; 65] = bytes(digits, SignatureError::Length)?;
-        let (compact, v) = (&bytes[..64], bytes[64]);
+        Self::from_bytes(&bytes::<65>(digits, SignatureError::Length)?)
+    }
+
+    /// Reads r, s, v.
+    ///
+    /// # Errors
+    /// See [`SignatureError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SignatureError> {
+        let &[ref compact @ .., v] = <&[u8; 65]>::try_from(bytes).map_err(|_| SignatureError::Length)?;
         let recovery = match v {
             0 | 27 => RecoveryId::Zero,
             1 | 28 => RecoveryId::One,

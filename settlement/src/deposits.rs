@@ -21,7 +21,7 @@ use protocol::verify::{Rejection, VerifiedPayment};
 use tokio::sync::Semaphore;
 
 use crate::rail::shares::Shares;
-use crate::rail::{ContractSignature, Lack, Last, Rail, Settling, Validity};
+use crate::rail::{ContractSignature, Lack, Last, Purse, Rail, Settling, Validity};
 use crate::signed::Signed;
 use way::{Judged, Way};
 
@@ -269,13 +269,14 @@ impl Inner {
         let (network, token) = (&way.asset.network, way.asset.address);
         self.rail.ready(network, payment.payer()).map_err(|_| Told::RailUnavailable)?;
         let since_block = self.rail.last_block(network).ok_or(Told::RailUnavailable)?;
-        let terms = way.offer(asked.amount, quote);
-        let signed = Signed::new(Arc::clone(network), token, since_block, payload, terms);
-        let funds = self.rail.funds(&signed, asked.amount).await.map_err(|_| Told::RailUnavailable)?;
+        let purse = Purse::of(&way.asset, payload.transfer());
+        let funds = self.rail.funds(&purse, asked.amount).await.map_err(|_| Told::RailUnavailable)?;
         match funds.lack(asked.amount) {
             None => {}
             Some(Lack::Balance | Lack::Allowance) => return Err(self.ask(asked, Unpaid::Funds).into()),
         }
+        let terms = way.offer(asked.amount, quote);
+        let signed = Signed::new(Arc::clone(network), token, since_block, payload, terms);
         let intent = Intent {
             network: Arc::clone(network),
             token: token.into(),

@@ -39,7 +39,7 @@ use shares::Shares;
 use trust::{DEBTORS_MAX, REMEMBERED_MS, Trust};
 
 pub use contract_signatures::{ContractSignature, Validity};
-pub use funds::{Funds, Lack};
+pub use funds::{Funds, Lack, Purse};
 pub use line::{Line, Settler};
 pub(crate) use memory::Last;
 pub use observer::{Closed, RailObserver, Unobserved};
@@ -206,27 +206,23 @@ impl Rail {
         self.line(network)?.ready(payer, &*self.inner.clock)
     }
 
-    /// What the payer has there, and has allowed Permit2 where that is to move it: as read at most 10 s ago where it covers
+    /// What is in it, and what its payer has allowed Permit2 where that is to move it: as read at most 10 s ago where it covers
     /// `amount`, else at most a second ago. Whoever has payments under way counts them in.
     ///
     /// # Errors
     /// [`RailError::NoNetwork`], [`RailError::Nodes`], [`RailError::NodesLeftAlone`].
-    pub async fn funds(&self, signed: &Signed, amount: Amount) -> Result<Funds, RailError> {
+    pub async fn funds(&self, purse: &Purse, amount: Amount) -> Result<Funds, RailError> {
         let Inner { purses, clock, observer, .. } = &*self.inner;
-        let line = self.line(&signed.network)?;
-        let by_permit = signed.is_permit();
-        let (token, payer) = (signed.token, signed.payer());
-        let owner = (Arc::clone(&signed.network), token, payer, by_permit);
-        let read = line.funds(token, payer, by_permit, Watched { clock: &**clock, observer: &**observer });
-        purses.get(owner, amount, &**clock, read).await
+        let line = self.line(&purse.network)?;
+        let read = line.funds(purse, Watched { clock: &**clock, observer: &**observer });
+        purses.get(purse, amount, &**clock, read).await
     }
 
-    /// Whether what its payer has is told without asking a node, or was enough within the last hour. Asks nobody.
+    /// Whether that is told without asking a node, or was enough within the last hour. Asks nobody.
     #[must_use]
-    pub fn is_known(&self, signed: &Signed, amount: Amount) -> bool {
+    pub fn is_known(&self, purse: &Purse, amount: Amount) -> bool {
         let Inner { purses, clock, .. } = &*self.inner;
-        let owner = (Arc::clone(&signed.network), signed.token, signed.payer(), signed.is_permit());
-        purses.knows(&owner, amount, clock.now())
+        purses.knows(purse, amount, clock.now())
     }
 
     /// Whether a payment's payer is a contract that has signed it, as read at most 10 s ago. Who may be asked how often, see [`contract_signatures`].

@@ -79,7 +79,7 @@ impl Shop {
             }
             Settler::Own => (place.section(&own(bench.ground)?, &[]), None),
         };
-        let gateway = launch(bench, section, settle)?;
+        let gateway = launch(bench, bench.options.workers, section, settle)?;
         Ok(Self { gateway, _official: official })
     }
 
@@ -94,10 +94,15 @@ impl Shop {
 }
 
 /// A gateway in a folder of its own.
-pub(super) fn launch(bench: &Bench<'_>, section: String, settle: &'static str) -> Result<Faregate> {
+pub(super) fn launch(
+    bench: &Bench<'_>,
+    workers: usize,
+    section: String,
+    settle: &'static str,
+) -> Result<Faregate> {
     let count = std::fs::read_dir(bench.ground.folder())?.count();
     let paid = OnChain { section, address: RECIPIENT, settle };
-    Faregate::start_on_chain(bench.ground, &format!("chain-{count}"), bench.options.workers, paid)
+    Faregate::start_on_chain(bench.ground, &format!("chain-{count}"), workers, paid)
 }
 
 /// With a key of our own.

@@ -4,16 +4,23 @@
 //! looked up (in memory: the node is asked once a second at most), its nonce looked for in the books. Then it is refused with the same
 //! 402 that an unpaid request gets, so that the difference between the two is verification and nothing else. Whole deferred calls are
 //! measured with a facilitator that never answers: everything but settlement is done.
+//!
+//! One worker, so that the generator has a core of its own, and a generator that never sleeps: a 402 comes back in less time than it takes
+//! to fall asleep, a payment does not, and to wake it took the gateway ten microseconds that are no verification.
+
+use std::hint::black_box;
 
 use anyhow::{Context, Result};
+use domain::B256;
 use protocol::header::PAYMENT_SIGNATURE;
-use protocol::signature::SigningKey;
+use protocol::signature::{Signature, SigningKey};
 use tests::facilitator::{Call, Conduct, Facilitator};
 
 use super::paid::{LINES, launch};
 use super::place::Place;
 use super::{Bench, on_chain, pay};
 use crate::baseline;
+use crate::cpu;
 use crate::faregate::{FREE_PATH, Faregate, PAID_PATH};
 use crate::footprint::Footprint;
 use crate::load::Load;
@@ -30,6 +37,12 @@ const THEIRS: usize = 1_000;
 /// Payments that are signed for a second of deferred calls: more than it can do.
 const PER_SECOND: f64 = 9_000.0;
 
+/// Threads of each proxy.
+const WORKERS: usize = 1;
+
+/// Signatures that are recovered to see what one takes.
+const RECOVERIES: u32 = 10_000;
+
 /// The rows.
 const BARE: &str = "bare Pingora";
 const UNPAID: &str = "Faregate, on a public network, 402";
@@ -42,33 +55,37 @@ struct Silent {
 }
 
 pub(super) fn measure(bench: &mut Bench<'_>) -> Result<()> {
-    let mut runs = Vec::new();
+    let (mut runs, mut recoveries) = (Vec::new(), Vec::new());
     {
         let place = Place::new(&bench.runtime)?;
-        let bare = baseline::start(bench.ground, bench.options.workers)?;
+        let bare = baseline::start(bench.ground, WORKERS)?;
         let silent = bench.runtime.block_on(Silent::listen());
-        let gateway = launch(bench, silent.section(&place), "deferred")?;
+        let gateway = launch(bench, WORKERS, silent.section(&place), "deferred")?;
         for repeat in 1..=bench.options.repeats {
             let same = |path| move |target| Requests::same(target, path);
             runs.push(row(bench, (BARE, repeat), (bare.1, bare.0.pid()), 200, same(FREE_PATH))?);
             let ours = (gateway.data, gateway.pid());
             runs.push(row(bench, (UNPAID, repeat), ours, 402, same(PAID_PATH))?);
+            recoveries.push(recovery()?);
             let poor = poor(&gateway)?;
             let verified = |target| Requests::in_turn(target, PAID_PATH, PAYMENT_SIGNATURE, &poor);
             runs.push(row(bench, (VERIFIED, repeat), ours, 402, verified)?);
             runs.push(deferred(bench, &place, repeat)?);
         }
     }
-    let cpu = |name: &str| {
-        let of_it = runs.iter().filter(|run| run.case == name);
-        Median::of(of_it.map(|run| run.cpu_us_per_request)).median
-    };
-    let [bare, unpaid, verified, deferred] = [BARE, UNPAID, VERIFIED, DEFERRED].map(cpu);
+    let of = |name| runs.iter().filter(move |run| run.case == name).map(|run| run.cpu_us_per_request);
+    let [bare, unpaid, verified, deferred] =
+        [BARE, UNPAID, VERIFIED, DEFERRED].map(|name| Median::of(of(name)).median);
+    // Of neighbours in time: what a virtual machine has for us changes by the minute.
+    let added = Median::of(of(VERIFIED).zip(of(UNPAID)).map(|(verified, unpaid)| verified - unpaid));
     bench.note(format!(
-        "CPU a request: bare proxy {bare:.0} us, unpaid 402 {unpaid:.0} us, the same with a payment that is verified whole {verified:.0} us: \
-         verification adds {:.0} us. A deferred call, settlement left out: {deferred:.0} us, {:.0} more than the bare proxy, with two \
-         commits of the books",
-        verified - unpaid,
+        "CPU a request: bare proxy {bare:.1} us, unpaid 402 {unpaid:.1} us, the same with a payment that is verified whole {verified:.1} us: \
+         verification adds {:.1} us ({:.1} to {:.1}), where to recover an address alone takes {:.1} us. A deferred call, settlement left out: {deferred:.0} us, {:.0} more than the bare \
+         proxy, with two commits of the books",
+        added.median,
+        added.min,
+        added.max,
+        Median::of(recoveries.into_iter()).median,
         deferred - bare
     ));
     runs.into_iter().for_each(|run| bench.comparison.add(run));
@@ -82,11 +99,23 @@ fn row(
     expected: u16,
     requests: impl FnOnce(std::net::SocketAddr) -> Requests,
 ) -> Result<Run> {
-    let plan = Plan { expected, ..bench.options.plan(target, pid, Pace::Closed) };
+    let plan = Plan { expected, is_awake: true, ..bench.options.plan(target, pid, Pace::Closed) };
     let measured = Load::run(&plan, &mut requests(target))?;
     let run = Run::new(name, Pace::Closed, repeat, measured, Footprint::of(pid)?);
     eprintln!("{run}");
     Ok(run)
+}
+
+/// What one recovery of an address takes here and now, in microseconds: most of what it costs to look at a payment, and no work of ours.
+fn recovery() -> Result<f64> {
+    let (key, digest) = (SigningKey::from_hex(&tests::payer::random_hex())?, B256::repeat_byte(1));
+    let signature = Signature::from_bytes(&key.sign(digest))?;
+    let before = cpu::of(std::process::id())?;
+    for _ in 0..RECOVERIES {
+        black_box(black_box(&signature).recover(digest)?);
+    }
+    let took = cpu::of(std::process::id())?.saturating_sub(before);
+    Ok(took.as_secs_f64() * 1e6 / f64::from(RECOVERIES))
 }
 
 /// Payments of payers who have nothing.
@@ -99,7 +128,7 @@ fn poor(gateway: &Faregate) -> Result<Vec<String>> {
 /// On a gateway of its own: after some time of silence the facilitator is left alone, and payments are refused.
 fn deferred(bench: &Bench<'_>, place: &Place<'_>, repeat: usize) -> Result<Run> {
     let silent = bench.runtime.block_on(Silent::listen());
-    let gateway = launch(bench, silent.section(place), "deferred")?;
+    let gateway = launch(bench, WORKERS, silent.section(place), "deferred")?;
     let plan = bench.options.plan(gateway.data, gateway.pid(), Pace::Closed);
     let count = (plan.warmup + plan.window).as_secs_f64() * PER_SECOND;
     let paid = pay(&plan, &gateway.challenge()?, &place.payers, count.ceil() as usize);

@@ -16,6 +16,7 @@ fn plan(target: SocketAddr, pace: Pace) -> Plan {
         patience: None,
         connections: 4,
         pace,
+        is_awake: false,
         warmup: Duration::from_millis(20),
         window: Duration::from_millis(200),
     }

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use alloy_primitives::U256;
-use domain::{Address, Amount, Clock, UnixMillis};
+use domain::{Address, Amount, Asset, Clock, UnixMillis};
+use protocol::transfer::Transfer;
 
 use super::RailError;
 use super::kept::Kept;
@@ -39,8 +40,18 @@ pub enum Lack {
     Allowance,
 }
 
-/// Whose funds: the network, the token, the payer, and whether Permit2 moves them.
-pub(super) type Owner = (Arc<str>, Address, Address, bool);
+/// What a payment is paid out of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Purse {
+    /// CAIP-2.
+    pub network: Arc<str>,
+    /// The token in it.
+    pub token: Address,
+    /// Whose it is.
+    pub payer: Address,
+    /// Whether Permit2 moves what is in it, which its payer must have allowed.
+    pub by_permit: bool,
+}
 
 type Answer = Result<Funds, RailError>;
 
@@ -49,7 +60,7 @@ type Entry = tokio::sync::Mutex<Option<(UnixMillis, Answer)>>;
 
 /// Answers, and for how long they stand.
 pub(super) struct Purses {
-    kept: Kept<Owner, Entry>,
+    kept: Kept<Purse, Entry>,
 }
 
 // === impl Funds ===
@@ -79,6 +90,21 @@ impl Funds {
     }
 }
 
+// === impl Purse ===
+
+impl Purse {
+    /// That of a payment in this asset.
+    #[must_use]
+    pub fn of(asset: &Asset, transfer: &Transfer) -> Self {
+        Self {
+            network: Arc::clone(&asset.network),
+            token: asset.address,
+            payer: transfer.from(),
+            by_permit: matches!(transfer, Transfer::Permit(_)),
+        }
+    }
+}
+
 // === impl Purses ===
 
 impl Purses {
@@ -89,12 +115,12 @@ impl Purses {
     /// What is remembered, or else is read now.
     pub(super) async fn get(
         &self,
-        owner: Owner,
+        purse: &Purse,
         amount: Amount,
         clock: &dyn Clock,
         read: impl Future<Output = Answer>,
     ) -> Answer {
-        let entry = self.kept.entry(owner);
+        let entry = self.kept.entry(purse.clone());
         let mut remembered = entry.lock().await;
         let now = clock.now();
         if let Some((at, answer)) = &*remembered {
@@ -109,8 +135,8 @@ impl Purses {
     }
 
     /// Whether that gives what is remembered, or a payer who had enough not long ago. One who is asked about right now is.
-    pub(super) fn knows(&self, owner: &Owner, amount: Amount, now: UnixMillis) -> bool {
-        let Some(entry) = self.kept.find(owner) else { return false };
+    pub(super) fn knows(&self, purse: &Purse, amount: Amount, now: UnixMillis) -> bool {
+        let Some(entry) = self.kept.find(purse) else { return false };
         let Ok(remembered) = entry.try_lock() else { return true };
         remembered.as_ref().is_some_and(|(at, answer)| {
             let age_max = if suffices(answer, amount) { KNOWN_MS } else { SHORT_MS };

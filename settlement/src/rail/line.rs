@@ -11,7 +11,7 @@ use protocol::X402_VERSION;
 
 use super::breaker::Breaker;
 use super::contract_signatures::{ContractSignature, ContractSignatures, Validity};
-use super::funds::Funds;
+use super::funds::{Funds, Purse};
 use super::head::Head;
 use super::observer::RailObserver;
 use super::pool::{Heard, Pool, Question, Queue};
@@ -134,18 +134,13 @@ impl Line {
         }
     }
 
-    pub(super) async fn funds(
-        &self,
-        token: Address,
-        payer: Address,
-        by_permit: bool,
-        watched: Watched<'_>,
-    ) -> Result<Funds, RailError> {
+    pub(super) async fn funds(&self, purse: &Purse, watched: Watched<'_>) -> Result<Funds, RailError> {
+        let Purse { token, payer, .. } = *purse;
         if !self.nodes.lock().admits(watched.clock.now()) {
             return Err(RailError::NodesLeftAlone);
         }
         let balance = self.chain.balance(token, payer);
-        if !by_permit {
+        if !purse.by_permit {
             let balance = self.note(balance.await, watched)?;
             return Ok(Funds { balance, allowance: None });
         }

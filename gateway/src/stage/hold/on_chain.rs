@@ -7,7 +7,7 @@ use domain::{Address, AgentId, Amount, Payee, Settle, UnixMillis, Window};
 use ledger::{Hold, HoldError, Intent};
 use protocol::verify::VerifiedPayment;
 use settlement::Signed;
-use settlement::rail::{Funds, Lack};
+use settlement::rail::{Funds, Lack, Purse};
 
 use super::{Holder, Holding, Means, Payer};
 use crate::answer::refusal::{Refusal, Unpaid};
@@ -65,15 +65,15 @@ impl Holder<'_> {
         }
         let settle = self.settles(public, routed, way, payment.payer())?;
         let since_block = rail.last_block(network).ok_or(Refusal::SettlementUnavailable)?;
-        let signed = signed(paid, amount, since_block);
         // Counted once, however often it comes at once: its payer has the funds for it.
         let verification = public.verifying.begin(payment.replay_key()).ok_or(Refusal::InProgress)?;
         let debtor = Debtor { network: Arc::clone(network), payer: payment.payer().into() };
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::UnsettledPayments { most })?;
-        let (covered, lack) = self.funded(public, paid, &signed, total).await?.covered();
+        let (covered, lack) = self.funded(public, paid, total).await?.covered();
         let lacking = (covered < most).then(|| lacking(lack, payment.payer(), way));
+        let signed = signed(paid, amount, since_block);
         let intent = Intent {
             network: Arc::clone(network),
             token: way.currency.asset.address.into(),
@@ -96,24 +96,17 @@ impl Holder<'_> {
     /// Whether a claim is of a payer on a public network that is known to have had the funds for it. Asks nobody.
     pub(super) fn had_funds(&self, claim: &Claim) -> bool {
         let (Some(public), Claimant::OnChain(paid)) = (self.public, &claim.claimant) else { return false };
-        let amount = claim.maximum();
-        public.networks.rail.is_known(&signed(paid, amount, 0), amount)
+        public.networks.rail.is_known(&paid.purse(), claim.maximum())
     }
 
     /// What its payer has, where that covers all that it has open here. Of strangers nobody has too many looked at.
-    async fn funded(
-        &self,
-        public: &Public,
-        paid: &OnChain,
-        signed: &Signed,
-        total: Amount,
-    ) -> Result<Funds, Refusal> {
-        let rail = &public.networks.rail;
-        if !rail.is_known(signed, total) {
+    async fn funded(&self, public: &Public, paid: &OnChain, total: Amount) -> Result<Funds, Refusal> {
+        let (rail, purse) = (&public.networks.rail, paid.purse());
+        if !rail.is_known(&purse, total) {
             self.count_stranger(public)?;
         }
         // What is open is not gone from the account yet, and will be.
-        let funds = rail.funds(signed, total).await.map_err(|_| Refusal::SettlementUnavailable)?;
+        let funds = rail.funds(&purse, total).await.map_err(|_| Refusal::SettlementUnavailable)?;
         match funds.lack(total) {
             Some(lack) => Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way))),
             None => Ok(funds),
@@ -194,6 +187,14 @@ fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
             ),
         },
         Lack::Allowance => Unpaid::Allowance { payer, token: way.currency.asset.address, network },
+    }
+}
+
+// === impl OnChain ===
+
+impl OnChain {
+    fn purse(&self) -> Purse {
+        Purse::of(&self.way.currency.asset, self.payload.transfer())
     }
 }
 

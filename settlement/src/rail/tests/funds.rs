@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn purse() -> Purse {
+    Purse { network: NETWORK.into(), token: TOKEN, payer: payer(), by_permit: false }
+}
+
 fn reads(world: &World) -> usize {
     let calls = world.node.calls();
     calls.iter().filter(|call| call.body.as_ref().is_some_and(|body| body["method"] == "eth_call")).count()
@@ -10,37 +14,37 @@ fn reads(world: &World) -> usize {
 #[tokio::test]
 async fn funds_are_read_once_for_many_payments_at_once_and_again_when_they_are_old() {
     let world = World::new(1).await;
-    let paying = (0..50).map(|_| async { world.rail.funds(&signed(1), price()).await });
+    let paying = (0..50).map(|_| async { world.rail.funds(&purse(), price()).await });
     for funds in join_all(paying).await {
         assert_eq!(funds, Ok(Funds { balance: U256::from(1_000_000), allowance: None }));
     }
     assert_eq!(reads(&world), 1);
     world.later(9_999);
-    world.rail.funds(&signed(2), price()).await.unwrap();
+    world.rail.funds(&purse(), price()).await.unwrap();
     assert_eq!(reads(&world), 1);
     world.later(1);
     world.chain.lock().balance = 999;
-    let funds = world.rail.funds(&signed(2), price()).await.unwrap();
+    let funds = world.rail.funds(&purse(), price()).await.unwrap();
     assert_eq!((reads(&world), funds.lack(price())), (2, Some(Lack::Balance)));
     // Whoever was topped up waits a second, not ten.
     world.chain.lock().balance = 1_000;
     world.later(1_000);
-    let funds = world.rail.funds(&signed(2), price()).await.unwrap();
+    let funds = world.rail.funds(&purse(), price()).await.unwrap();
     assert_eq!((reads(&world), funds.lack(price())), (3, None));
 }
 
 #[tokio::test]
 async fn a_payer_who_had_enough_within_the_hour_is_known_and_a_stranger_is_not() {
     let world = World::new(1).await;
-    let known = || world.rail.is_known(&signed(1), price());
+    let known = || world.rail.is_known(&purse(), price());
     assert!(!known(), "nobody has asked yet");
     world.chain.lock().balance = 999;
-    world.rail.funds(&signed(1), price()).await.unwrap();
+    world.rail.funds(&purse(), price()).await.unwrap();
     assert!(known(), "that it is too little is remembered, and costs nothing");
     world.later(1_000);
     assert!(!known());
     world.chain.lock().balance = 1_000;
-    world.rail.funds(&signed(1), price()).await.unwrap();
+    world.rail.funds(&purse(), price()).await.unwrap();
     world.later(3_599_999);
     assert!(known());
     world.later(1);
@@ -54,18 +58,18 @@ async fn a_network_that_cannot_be_read_is_an_error_and_no_empty_purse() {
     world.node.does(Act::Reset);
     for _ in 0..3 {
         world.later(1_000);
-        assert_eq!(world.rail.funds(&signed(1), price()).await, Err(RailError::Nodes(RpcError::Unreachable)));
+        assert_eq!(world.rail.funds(&purse(), price()).await, Err(RailError::Nodes(RpcError::Unreachable)));
     }
     assert_eq!(world.rail.ready(NETWORK, payer()), Err(RailError::NodesLeftAlone));
     world.later(999);
-    assert!(world.rail.funds(&signed(1), price()).await.is_err());
+    assert!(world.rail.funds(&purse(), price()).await.is_err());
     let asked = world.node.calls().len();
     // The failure stands for a moment; then the pause is over as well.
     assert_eq!(asked, 3);
     world.later(1);
     let chain = Arc::clone(&world.chain);
     world.node.does(Act::Reply(Arc::new(move |question| chain.lock().answer(question).to_string())));
-    assert!(world.rail.funds(&signed(1), price()).await.is_ok());
+    assert!(world.rail.funds(&purse(), price()).await.is_ok());
     assert!(world.rail.ready(NETWORK, payer()).is_ok());
     assert_eq!(*world.seen.nodes.lock(), [false, true]);
 }

@@ -166,7 +166,7 @@ impl Rig {
         let mut random = [0; 10];
         getrandom::fill(&mut random).unwrap();
         let payment = PaymentId::generate(NOW, random);
-        let admission = holder.hold(&claim, &mut holding, &routed, &request, None, payment).await?;
+        let admission = holder.hold(&claim, &mut holding, &routed, &request, None, || Ok(payment)).await?;
         Ok((admission, holding.payer))
     }
 

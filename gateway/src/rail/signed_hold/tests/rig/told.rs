@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
 use parking_lot::Mutex;
-use settlement::rail::{ContractSignature, Funds, Settlers, Validity};
+use settlement::rail::{ContractSignature, Funds, Purse, Settlers, Validity};
 use settlement::{RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -139,11 +139,11 @@ impl PublicRail for Told {
         self.validity.lock().clone()
     }
 
-    fn is_known(&self, _signed: &Signed, _amount: Amount) -> bool {
+    fn is_known(&self, _purse: &Purse, _amount: Amount) -> bool {
         *self.is_known.lock()
     }
 
-    async fn funds(&self, _signed: &Signed, _amount: Amount) -> Result<Funds, RailError> {
+    async fn funds(&self, _purse: &Purse, _amount: Amount) -> Result<Funds, RailError> {
         *self.reads.lock() += 1;
         let gate = self.reading.lock().take();
         if let Some(gate) = gate {
