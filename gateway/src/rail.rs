@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
-use settlement::rail::{ContractSignature, Funds, Purse, Settlers, Validity};
+use settlement::rail::{ContractSignature, Funds, Known, Purse, Settlers, Validity};
 use settlement::{Foreign, Rail, RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -49,8 +49,8 @@ pub trait PublicRail: Send + Sync {
     /// The network cannot be read, or was asked too often.
     async fn validate(&self, signature: ContractSignature<'_>) -> Result<Validity, RailError>;
 
-    /// Whether that is told without asking a node, or there was so much in it not long ago. Asks nobody.
-    fn is_known(&self, purse: &Purse, amount: Amount) -> bool;
+    /// What is known of a purse that `amount` is to come out of. Asks nobody.
+    fn known(&self, purse: &Purse, amount: Amount) -> Known;
 
     /// What is in it to pay `amount` with.
     ///
@@ -112,8 +112,8 @@ impl PublicRail for Rail {
         Self::validate(self, signature).await
     }
 
-    fn is_known(&self, purse: &Purse, amount: Amount) -> bool {
-        Self::is_known(self, purse, amount)
+    fn known(&self, purse: &Purse, amount: Amount) -> Known {
+        Self::known(self, purse, amount)
     }
 
     async fn funds(&self, purse: &Purse, amount: Amount) -> Result<Funds, RailError> {

@@ -39,7 +39,7 @@ use shares::Shares;
 use trust::{DEBTORS_MAX, REMEMBERED_MS, Trust};
 
 pub use contract_signatures::{ContractSignature, Validity};
-pub use funds::{Funds, Lack, Purse};
+pub use funds::{Funds, Known, Lack, Purse};
 pub use line::{Line, Settler};
 pub(crate) use memory::Last;
 pub use observer::{Closed, RailObserver, Unobserved};
@@ -218,11 +218,11 @@ impl Rail {
         purses.get(purse, amount, &**clock, read).await
     }
 
-    /// Whether that is told without asking a node, or was enough within the last hour. Asks nobody.
+    /// What is known of it without asking anybody.
     #[must_use]
-    pub fn is_known(&self, purse: &Purse, amount: Amount) -> bool {
+    pub fn known(&self, purse: &Purse, amount: Amount) -> Known {
         let Inner { purses, clock, .. } = &*self.inner;
-        purses.knows(purse, amount, clock.now())
+        purses.known(purse, amount, clock.now())
     }
 
     /// Whether a payment's payer is a contract that has signed it, as read at most 10 s ago. Who may be asked how often, see [`contract_signatures`].

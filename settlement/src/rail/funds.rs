@@ -40,6 +40,17 @@ pub enum Lack {
     Allowance,
 }
 
+/// What is known of a purse without asking a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// What is in it, as read so lately that it stands.
+    Funds(Funds),
+    /// That nobody tricks us into asking about it: there was enough within the last hour, or a node is being asked, or has just failed.
+    Payer,
+    /// Nothing.
+    Stranger,
+}
+
 /// What a payment is paid out of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Purse {
@@ -123,26 +134,34 @@ impl Purses {
         let entry = self.kept.entry(purse.clone());
         let mut remembered = entry.lock().await;
         let now = clock.now();
-        if let Some((at, answer)) = &*remembered {
-            let age_max = if suffices(answer, amount) { FRESH_MS } else { SHORT_MS };
-            if is_younger(*at, age_max, now) {
-                return answer.clone();
-            }
+        if let Some((at, answer)) = &*remembered
+            && stands(*at, answer, amount, now)
+        {
+            return answer.clone();
         }
         let answer = read.await;
         *remembered = Some((now, answer.clone()));
         answer
     }
 
-    /// Whether that gives what is remembered, or a payer who had enough not long ago. One who is asked about right now is.
-    pub(super) fn knows(&self, purse: &Purse, amount: Amount, now: UnixMillis) -> bool {
-        let Some(entry) = self.kept.find(purse) else { return false };
-        let Ok(remembered) = entry.try_lock() else { return true };
-        remembered.as_ref().is_some_and(|(at, answer)| {
-            let age_max = if suffices(answer, amount) { KNOWN_MS } else { SHORT_MS };
-            is_younger(*at, age_max, now)
-        })
+    /// What is remembered.
+    pub(super) fn known(&self, purse: &Purse, amount: Amount, now: UnixMillis) -> Known {
+        let Some(entry) = self.kept.find(purse) else { return Known::Stranger };
+        let Ok(remembered) = entry.try_lock() else { return Known::Payer };
+        let Some((at, answer)) = &*remembered else { return Known::Stranger };
+        match answer {
+            Ok(funds) if stands(*at, answer, amount, now) => Known::Funds(*funds),
+            Ok(_) if suffices(answer, amount) && is_younger(*at, KNOWN_MS, now) => Known::Payer,
+            Err(_) if stands(*at, answer, amount, now) => Known::Payer,
+            Ok(_) | Err(_) => Known::Stranger,
+        }
     }
+}
+
+/// Whether it is not asked for again yet.
+fn stands(at: UnixMillis, answer: &Answer, amount: Amount, now: UnixMillis) -> bool {
+    let age_max = if suffices(answer, amount) { FRESH_MS } else { SHORT_MS };
+    is_younger(at, age_max, now)
 }
 
 fn suffices(answer: &Answer, amount: Amount) -> bool {

@@ -7,7 +7,7 @@ use domain::{Address, AgentId, Amount, Payee, Settle, UnixMillis, Window};
 use ledger::{Hold, HoldError, Intent};
 use protocol::verify::VerifiedPayment;
 use settlement::Signed;
-use settlement::rail::{Funds, Lack, Purse};
+use settlement::rail::{Funds, Known, Lack, Purse};
 
 use super::{Holder, Holding, Means, Payer};
 use crate::answer::refusal::{Refusal, Unpaid};
@@ -96,17 +96,23 @@ impl Holder<'_> {
     /// Whether a claim is of a payer on a public network that is known to have had the funds for it. Asks nobody.
     pub(super) fn had_funds(&self, claim: &Claim) -> bool {
         let (Some(public), Claimant::OnChain(paid)) = (self.public, &claim.claimant) else { return false };
-        public.networks.rail.is_known(&paid.purse(), claim.maximum())
+        public.networks.rail.known(&paid.purse(), claim.maximum()) != Known::Stranger
     }
 
     /// What its payer has, where that covers all that it has open here. Of strangers nobody has too many looked at.
     async fn funded(&self, public: &Public, paid: &OnChain, total: Amount) -> Result<Funds, Refusal> {
         let (rail, purse) = (&public.networks.rail, paid.purse());
-        if !rail.is_known(&purse, total) {
-            self.count_stranger(public)?;
-        }
         // What is open is not gone from the account yet, and will be.
-        let funds = rail.funds(&purse, total).await.map_err(|_| Refusal::SettlementUnavailable)?;
+        let known = rail.known(&purse, total);
+        let funds = match known {
+            Known::Funds(funds) => funds,
+            Known::Payer | Known::Stranger => {
+                if known == Known::Stranger {
+                    self.count_stranger(public)?;
+                }
+                rail.funds(&purse, total).await.map_err(|_| Refusal::SettlementUnavailable)?
+            }
+        };
         match funds.lack(total) {
             Some(lack) => Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way))),
             None => Ok(funds),
@@ -182,8 +188,7 @@ fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
         Lack::Balance => Unpaid::Rejected {
             code: "insufficient_funds",
             message: format!(
-                "{} has too little on {network}, beside what it has not settled yet; any other offer of this 402 may be paid instead",
-                payer.to_checksum(None)
+                "{payer:#x} has too little on {network}, beside what it has not settled yet; any other offer of this 402 may be paid instead",
             ),
         },
         Lack::Allowance => Unpaid::Allowance { payer, token: way.currency.asset.address, network },

@@ -36,20 +36,35 @@ async fn funds_are_read_once_for_many_payments_at_once_and_again_when_they_are_o
 #[tokio::test]
 async fn a_payer_who_had_enough_within_the_hour_is_known_and_a_stranger_is_not() {
     let world = World::new(1).await;
-    let known = || world.rail.is_known(&purse(), price());
-    assert!(!known(), "nobody has asked yet");
+    let known = || world.rail.known(&purse(), price());
+    let funds = |units: u64| Known::Funds(Funds { balance: U256::from(units), allowance: None });
+    assert_eq!(known(), Known::Stranger, "nobody has asked yet");
     world.chain.lock().balance = 999;
     world.rail.funds(&purse(), price()).await.unwrap();
-    assert!(known(), "that it is too little is remembered, and costs nothing");
+    assert_eq!(known(), funds(999), "that it is too little is remembered, and costs nothing");
     world.later(1_000);
-    assert!(!known());
+    assert_eq!(known(), Known::Stranger);
     world.chain.lock().balance = 1_000;
     world.rail.funds(&purse(), price()).await.unwrap();
-    world.later(3_599_999);
-    assert!(known());
+    world.later(9_999);
+    assert_eq!(known(), funds(1_000));
     world.later(1);
-    assert!(!known());
+    assert_eq!(known(), Known::Payer, "what is in it is read again");
+    world.later(3_589_999);
+    assert_eq!(known(), Known::Payer);
+    world.later(1);
+    assert_eq!(known(), Known::Stranger);
     assert_eq!(reads(&world), 2, "to tell asks nobody");
+}
+
+#[tokio::test]
+async fn a_payer_whose_funds_a_node_did_not_tell_is_no_stranger_for_a_second() {
+    let world = World::new(1).await;
+    world.node.does(Act::Reset);
+    assert!(world.rail.funds(&purse(), price()).await.is_err());
+    assert_eq!(world.rail.known(&purse(), price()), Known::Payer, "nobody asks again for a second");
+    world.later(1_000);
+    assert_eq!(world.rail.known(&purse(), price()), Known::Stranger);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{Address, Amount, B256, PaymentId};
 use ledger::Moved;
 use parking_lot::Mutex;
-use settlement::rail::{ContractSignature, Funds, Purse, Settlers, Validity};
+use settlement::rail::{ContractSignature, Funds, Known, Purse, Settlers, Validity};
 use settlement::{RailError, Settling, Signed};
 use tokio::sync::watch;
 
@@ -139,8 +139,8 @@ impl PublicRail for Told {
         self.validity.lock().clone()
     }
 
-    fn is_known(&self, _purse: &Purse, _amount: Amount) -> bool {
-        *self.is_known.lock()
+    fn known(&self, _purse: &Purse, _amount: Amount) -> Known {
+        if *self.is_known.lock() { Known::Payer } else { Known::Stranger }
     }
 
     async fn funds(&self, _purse: &Purse, _amount: Amount) -> Result<Funds, RailError> {
