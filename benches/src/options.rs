@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
     /// Only these, in this order: table, refused, routes, agents, reload, payments, lists, reprice, manage, webhooks,
-    /// settlements, several, chain, verification. Default: table.
+    /// settlements, several, chain, verification. Default: table, chain.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// One short repeat: shows that everything works, its figures mean little.
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// time is not the proxy's and is not counted. Without it, SQLite.
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
-    /// Worker threads of each proxy.
+    /// Worker threads of each proxy; one in `verification`.
     #[arg(long, default_value_t = 2)]
     pub(crate) workers: usize,
     /// How often each case is measured; the table shows medians.
@@ -95,6 +95,9 @@ impl Options {
         }
         if self.only.is_empty() {
             settled.only.insert(0, Part::Table);
+            if self.payments_in_database == 0 {
+                settled.only.push(Part::Scenario(Scenario::Chain));
+            }
         }
         Ok(settled)
     }
@@ -152,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn the_table_alone_is_the_default_and_names_choose() {
+    fn the_table_and_a_public_network_are_the_default_and_names_choose() {
         let payments = Part::Scenario(Scenario::Payments);
-        assert_eq!(parts(&[]).unwrap(), [Part::Table]);
+        assert_eq!(parts(&[]).unwrap(), [Part::Table, Part::Scenario(Scenario::Chain)]);
         assert_eq!(parts(&["--payments-in-database", "7"]).unwrap(), [Part::Table, payments]);
         let chosen = parts(&["--only", "reload,table"]).unwrap();
         assert_eq!(chosen, [Part::Scenario(Scenario::Reload), Part::Table]);

@@ -22,7 +22,7 @@ impl Seal {
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         let digits = text.strip_prefix("0x").ok_or(SignatureError::NotHex)?;
         // What decodes hexadecimal digits would skip a second prefix.
-        let is_plain = !digits.starts_with("0x");
+        let is_plain = !matches!(digits.as_bytes(), [b'0', b'x' | b'X', ..]);
         let bytes = hex::decode(digits).ok().filter(|_| is_plain).ok_or(SignatureError::NotHex)?;
         let key = Signature::from_bytes(&bytes);
         Ok(Self { bytes: bytes.into(), key })
@@ -73,7 +73,8 @@ mod tests {
             assert_eq!(seal.key().err(), Some(SignatureError::Length), "{other}");
             assert!(seal.by(key.address(), digest).is_none());
         }
-        for none in ["", &text[2..], "0x0", "0xzz", &format!("0x{text}")] {
+        let (lower, upper) = (format!("0x{text}"), format!("0x0X{}", &text[2..]));
+        for none in ["", &text[2..], "0x0", "0xzz", "0x0X", &lower, &upper] {
             assert_eq!(Seal::parse(none).err(), Some(SignatureError::NotHex), "{none}");
         }
     }

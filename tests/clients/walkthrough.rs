@@ -50,7 +50,7 @@ async fn a_free_api_earns_usdc_for_its_providers_own_address_line_by_line() {
         network.fund(until("a payer to ask for money", asked).await, 1_000_000).await;
     };
     let (out, ()) = tokio::join!(page.run("usdc/gateway.log"), faucet);
-    assert!(out.contains("2 payments compared, no differences; 0 held, 0 due"), "{out}");
+    assert!(out.contains("\n2 payments compared, no differences; 0 held, 0 due"), "{out}");
     assert!(out.contains("the books balance"), "{out}");
     assert_eq!(network.balance(PROVIDER).await, 12_500);
 }

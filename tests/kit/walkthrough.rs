@@ -11,7 +11,7 @@ use crate::ports::Port;
 use crate::process::binary;
 
 /// Before the first block: a reader's shell stops at nothing, this one at whatever fails, and ends what it started.
-const PRELUDE: &str = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nset -v\n";
+const PRELUDE: &str = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\nset -v\n";
 
 /// The longest that a whole page may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -49,7 +49,6 @@ impl Walkthrough {
         shell.env("API_PORT", api.port().to_string());
         for (name, address) in [("DATA", data), ("CONTROL", control), ("OPS", ops)] {
             shell.env(name, address.to_string());
-            shell.env(format!("FAREGATE__LISTEN__{name}"), address.to_string());
         }
         Self { folder, shell, programs, _ports: ports }
     }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 pub(crate) use missing::Missing;
-pub(crate) use unpaid::Unpaid;
+pub(crate) use unpaid::{Short, Unpaid};
 use words::{again, not_allowed};
 
 use crate::rate::Scope;
@@ -347,6 +347,12 @@ impl Refusal {
             Self::PaymentRequired(Unpaid::Funds { available, price, .. }) => {
                 vec![("available", money(*available)), ("price", money(*price))]
             }
+            Self::PaymentRequired(Unpaid::Balance { short }) => vec![
+                ("available", money(short.available)),
+                ("price", money(short.price)),
+                ("network", Value::from(&*short.network)),
+                ("token", Value::from(short.token.to_checksum(None))),
+            ],
             Self::PaymentRequired(Unpaid::AboveMaximum { maximum, price }) => {
                 vec![("maximum", money(*maximum)), ("price", money(*price))]
             }

@@ -231,8 +231,8 @@ impl Proxy {
         };
         let headers = &session.req_header().headers;
         let mut holding = holder.identify(claim, identifier, routed, headers, &mut context.counted).await?;
-        let name = || self.payment_id();
-        let admission = holder.hold(claim, &mut holding, routed, request, body.as_deref(), name).await?;
+        let new_id = || self.payment_id();
+        let admission = holder.hold(claim, &mut holding, routed, request, body.as_deref(), new_id).await?;
         Ok((admission, holding))
     }
 

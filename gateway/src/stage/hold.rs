@@ -182,7 +182,8 @@ impl Holder<'_> {
         }
     }
 
-    /// Holds. `body` is the digest of the request's body, where an identifier is used; `name` names the payment, where there is one.
+    /// Holds. `body` is the digest of the request's body, where an identifier is used; `new_id` is asked only where it
+    /// comes to a hold.
     pub(crate) async fn hold(
         &self,
         claim: &Claim,
@@ -190,7 +191,7 @@ impl Holder<'_> {
         routed: &Routed,
         request: &Admitted,
         body: Option<&[u8]>,
-        name: impl FnOnce() -> Result<PaymentId, Refusal>,
+        new_id: impl FnOnce() -> Result<PaymentId, Refusal>,
     ) -> Result<Admission, Refusal> {
         let fingerprint = Fingerprint::new(FingerprintParts {
             method: &request.method,
@@ -214,7 +215,7 @@ impl Holder<'_> {
             let prior = prior.map(admission).ok_or_else(|| self.counted(refusal))?;
             return self.guarded(prior, holding, fingerprint).await;
         }
-        let asked = holding.asked(claim, routed, fingerprint, name()?).ok_or(Refusal::Internal)?;
+        let asked = holding.asked(claim, routed, fingerprint, new_id()?).ok_or(Refusal::Internal)?;
         let may_come_again = holding.may_be_paid();
         let held = self.ledger.hold(asked).await.map_err(|error| {
             let refusal = self.counted(holding.refused(error));

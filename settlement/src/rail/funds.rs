@@ -19,8 +19,8 @@ const SHORT_MS: i64 = 1_000;
 /// For how long a payer that had enough is no stranger: to ask about it again is nobody's trick.
 const KNOWN_MS: i64 = 3_600_000;
 
-/// Payers that are kept; the older half is forgotten.
-const PAYERS_MAX: usize = 65_536;
+/// Purses that are kept; the older half is forgotten.
+const PURSES_MAX: usize = 65_536;
 
 /// What a payer could pay with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ pub enum Known {
     /// What is in it, as read so lately that it stands.
     Funds(Funds),
     /// That nobody tricks us into asking about it: there was enough within the last hour, or a node is being asked, or has just failed.
-    Payer,
-    /// Nothing.
+    Expected,
+    /// Nothing: whoever pays out of it may be anybody.
     Stranger,
 }
 
@@ -66,7 +66,7 @@ pub struct Purse {
 
 type Answer = Result<Funds, RailError>;
 
-/// What is remembered of one payer; locked while it is asked for, so that it is asked for once.
+/// What is remembered of one; locked while it is asked for, so that it is asked for once.
 type Entry = tokio::sync::Mutex<Option<(UnixMillis, Answer)>>;
 
 /// Answers, and for how long they stand.
@@ -120,7 +120,7 @@ impl Purse {
 
 impl Purses {
     pub(super) fn new() -> Self {
-        Self { kept: Kept::new(PAYERS_MAX) }
+        Self { kept: Kept::new(PURSES_MAX) }
     }
 
     /// What is remembered, or else is read now.
@@ -147,12 +147,12 @@ impl Purses {
     /// What is remembered.
     pub(super) fn known(&self, purse: &Purse, amount: Amount, now: UnixMillis) -> Known {
         let Some(entry) = self.kept.find(purse) else { return Known::Stranger };
-        let Ok(remembered) = entry.try_lock() else { return Known::Payer };
+        let Ok(remembered) = entry.try_lock() else { return Known::Expected };
         let Some((at, answer)) = &*remembered else { return Known::Stranger };
         match answer {
             Ok(funds) if stands(*at, answer, amount, now) => Known::Funds(*funds),
-            Ok(_) if suffices(answer, amount) && is_younger(*at, KNOWN_MS, now) => Known::Payer,
-            Err(_) if stands(*at, answer, amount, now) => Known::Payer,
+            Ok(_) if suffices(answer, amount) && is_younger(*at, KNOWN_MS, now) => Known::Expected,
+            Err(_) if stands(*at, answer, amount, now) => Known::Expected,
             Ok(_) | Err(_) => Known::Stranger,
         }
     }

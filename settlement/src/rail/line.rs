@@ -321,6 +321,13 @@ impl Line {
         drop(nodes);
         if changed {
             observer.nodes(&self.network.id, read.is_ok());
+            let network = &self.network.id;
+            match &read {
+                Ok(_) => tracing::info!(%network, "a node answers again"),
+                Err(error) => {
+                    tracing::warn!(%network, %error, "no node answers; payments there are refused until one does")
+                }
+            }
         }
         Ok(read?)
     }

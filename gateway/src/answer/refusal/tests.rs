@@ -12,6 +12,29 @@ fn who_has_no_wallet_is_pointed_to_the_public_networks_where_they_are_offered() 
 }
 
 #[test]
+fn who_has_too_little_on_a_public_network_is_told_what_of_and_how_much_and_where() {
+    let units = |units| Amount::from_atomic(units).unwrap();
+    let (payer, token) = (Address::repeat_byte(0xab), Address::repeat_byte(0xcd));
+    let said = |unsettled| {
+        let (name, network) = ("USDC".into(), "eip155:84532".into());
+        let (available, price) = (units(1_000), units(2_500));
+        let short = Short { payer, token, name, network, available, price, unsettled };
+        Refusal::PaymentRequired(Unpaid::Balance { short: Box::new(short) })
+    };
+    let poor = said(Amount::ZERO);
+    assert_eq!((poor.status(), poor.code()), (402, "insufficient_funds"));
+    let text = format!(
+        "{} has $0.001 of USDC on eip155:84532, and this call costs $0.0025: send it some",
+        payer.to_checksum(None)
+    );
+    assert_eq!(poor.to_string(), text);
+    let body: Value = serde_json::from_str(&poor.body()).unwrap();
+    assert_eq!((&body["available"]["amount"], &body["price"]["amount"]), (&json!("1000"), &json!("2500")));
+    assert_eq!((&body["network"], &body["token"]), (&json!("eip155:84532"), &json!(token.to_checksum(None))));
+    assert!(said(units(500)).to_string().contains("beside $0.0005 that is not settled yet: send it some"));
+}
+
+#[test]
 fn who_has_not_allowed_permit2_is_told_what_to_do_and_not_to_sign_again() {
     let (payer, token) = (Address::repeat_byte(1), Address::repeat_byte(2));
     let unpaid = Unpaid::Allowance { payer, token, network: "eip155:84532".into() };

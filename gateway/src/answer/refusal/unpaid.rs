@@ -17,6 +17,8 @@ pub(crate) enum Unpaid {
     Rejected { code: &'static str, message: String },
     #[error("the wallet has {available}, the call costs {price}: its owner funds it{}", elsewhere(*on_chain))]
     Funds { available: Amount, price: Amount, on_chain: bool },
+    #[error("{short}")]
+    Balance { short: Box<Short> },
     #[error(
         "no agent is registered for the address that signed, {}: its owner registers it with `faregate signer prove`{}",
         address.to_checksum(None), elsewhere(*on_chain)
@@ -33,6 +35,29 @@ pub(crate) enum Unpaid {
     AboveMaximum { maximum: Amount, price: Amount },
 }
 
+/// A payer on a public network that has too little there.
+#[derive(Debug, Error)]
+#[error(
+    "{} has {available} of {name} on {network}, and this call costs {price}{}: send it some", payer.to_checksum(None),
+    beside(*unsettled)
+)]
+pub(crate) struct Short {
+    pub(crate) payer: Address,
+    pub(crate) token: Address,
+    /// What the token calls itself.
+    pub(crate) name: Arc<str>,
+    pub(crate) network: Arc<str>,
+    pub(crate) available: Amount,
+    pub(crate) price: Amount,
+    /// What it has open beside this call.
+    pub(crate) unsettled: Amount,
+}
+
+/// What else its money is promised for.
+fn beside(unsettled: Amount) -> String {
+    if unsettled.is_zero() { String::new() } else { format!(", beside {unsettled} that is not settled yet") }
+}
+
 // === impl Unpaid ===
 
 impl Unpaid {
@@ -41,7 +66,7 @@ impl Unpaid {
         match self {
             Self::Missing { .. } => "payment_required",
             Self::Rejected { code, .. } => code,
-            Self::Funds { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
+            Self::Funds { .. } | Self::Balance { .. } | Self::UnknownSigner { .. } => "insufficient_funds",
             Self::Allowance { .. } => "permit2_allowance_required",
             Self::NotSettled { .. } => "settlement_failed",
             Self::AboveMaximum { .. } => "price_above_maximum",

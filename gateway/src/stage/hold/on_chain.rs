@@ -10,7 +10,7 @@ use settlement::Signed;
 use settlement::rail::{Funds, Known, Lack, Purse};
 
 use super::{Holder, Holding, Means, Payer};
-use crate::answer::refusal::{Refusal, Unpaid};
+use crate::answer::refusal::{Refusal, Short, Unpaid};
 use crate::offer::way::{Moves, Way};
 use crate::rail::exposure::{Debtor, Exposed};
 use crate::rail::signed_hold::{SignedHold, Value};
@@ -71,8 +71,8 @@ impl Holder<'_> {
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::UnsettledPayments { most })?;
-        let (covered, lack) = self.funded(public, paid, total).await?.covered();
-        let lacking = (covered < most).then(|| lacking(lack, payment.payer(), way));
+        let (covered, lack) = self.funded(public, paid, amount, total).await?.covered();
+        let lacking = (covered < most).then(|| paid.lacking(lack, covered, amount, total));
         let signed = signed(paid, amount, since_block);
         let intent = Intent {
             network: Arc::clone(network),
@@ -100,13 +100,19 @@ impl Holder<'_> {
     }
 
     /// What its payer has, where that covers all that it has open here. Of strangers nobody has too many looked at.
-    async fn funded(&self, public: &Public, paid: &OnChain, total: Amount) -> Result<Funds, Refusal> {
+    async fn funded(
+        &self,
+        public: &Public,
+        paid: &OnChain,
+        amount: Amount,
+        total: Amount,
+    ) -> Result<Funds, Refusal> {
         let (rail, purse) = (&public.networks.rail, paid.purse());
         // What is open is not gone from the account yet, and will be.
         let known = rail.known(&purse, total);
         let funds = match known {
             Known::Funds(funds) => funds,
-            Known::Payer | Known::Stranger => {
+            Known::Expected | Known::Stranger => {
                 if known == Known::Stranger {
                     self.count_stranger(public)?;
                 }
@@ -114,7 +120,10 @@ impl Holder<'_> {
             }
         };
         match funds.lack(total) {
-            Some(lack) => Err(Refusal::PaymentRequired(lacking(lack, paid.payment.payer(), &paid.way))),
+            Some(lack) => {
+                let (covered, _) = funds.covered();
+                Err(Refusal::PaymentRequired(paid.lacking(lack, covered, amount, total)))
+            }
             None => Ok(funds),
         }
     }
@@ -182,24 +191,26 @@ pub(super) fn after(time: Duration) -> Instant {
     now.checked_add(time).unwrap_or(now)
 }
 
-fn lacking(lack: Lack, payer: Address, way: &Way) -> Unpaid {
-    let network = Arc::clone(&way.currency.asset.network);
-    match lack {
-        Lack::Balance => Unpaid::Rejected {
-            code: "insufficient_funds",
-            message: format!(
-                "{payer:#x} has too little on {network}, beside what it has not settled yet; any other offer of this 402 may be paid instead",
-            ),
-        },
-        Lack::Allowance => Unpaid::Allowance { payer, token: way.currency.asset.address, network },
-    }
-}
-
 // === impl OnChain ===
 
 impl OnChain {
     fn purse(&self) -> Purse {
         Purse::of(&self.way.currency.asset, self.payload.transfer())
+    }
+
+    /// What its payer is told that has no more than `available` for this call and for all that it has open, which is `total`.
+    fn lacking(&self, lack: Lack, available: Amount, price: Amount, total: Amount) -> Unpaid {
+        let asset = &self.way.currency.asset;
+        let (payer, token, network) = (self.payment.payer(), asset.address, Arc::clone(&asset.network));
+        let unsettled = total.checked_sub(price).unwrap_or(Amount::ZERO);
+        let name = Arc::clone(&asset.name);
+        match lack {
+            Lack::Balance => {
+                let short = Short { payer, token, name, network, available, price, unsettled };
+                Unpaid::Balance { short: Box::new(short) }
+            }
+            Lack::Allowance => Unpaid::Allowance { payer, token, network },
+        }
     }
 }
 

@@ -49,9 +49,9 @@ async fn a_payer_who_had_enough_within_the_hour_is_known_and_a_stranger_is_not()
     world.later(9_999);
     assert_eq!(known(), funds(1_000));
     world.later(1);
-    assert_eq!(known(), Known::Payer, "what is in it is read again");
+    assert_eq!(known(), Known::Expected, "what is in it is read again");
     world.later(3_589_999);
-    assert_eq!(known(), Known::Payer);
+    assert_eq!(known(), Known::Expected);
     world.later(1);
     assert_eq!(known(), Known::Stranger);
     assert_eq!(reads(&world), 2, "to tell asks nobody");
@@ -62,7 +62,7 @@ async fn a_payer_whose_funds_a_node_did_not_tell_is_no_stranger_for_a_second() {
     let world = World::new(1).await;
     world.node.does(Act::Reset);
     assert!(world.rail.funds(&purse(), price()).await.is_err());
-    assert_eq!(world.rail.known(&purse(), price()), Known::Payer, "nobody asks again for a second");
+    assert_eq!(world.rail.known(&purse(), price()), Known::Expected, "nobody asks again for a second");
     world.later(1_000);
     assert_eq!(world.rail.known(&purse(), price()), Known::Stranger);
 }

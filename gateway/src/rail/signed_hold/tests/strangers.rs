@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::RateLimit;
+use settlement::rail::{Funds, Known};
 
 use super::*;
 use crate::limits::STRANGERS_AT_ONCE_MAX;
@@ -32,7 +33,7 @@ async fn whoever_signs_as_one_stranger_after_the_other_is_told_to_wait_and_costs
     let read = rig.rail.reads();
     // A payer that had the funds not long ago is none, whoever else calls from there.
     rig.rail.leaves(crate::samples::PRICE);
-    rig.rail.knows_payers(true);
+    rig.rail.knows(Known::Expected);
     let exchange = rig.admitted(&header).await;
     assert_eq!(rig.rail.reads(), read + 1);
     rig.finish(exchange).await;
@@ -60,8 +61,28 @@ async fn whoever_signs_with_one_new_key_after_the_other_is_counted_where_it_call
     assert_eq!(code(rig.admit(&rig.payment(2, 2)).await), "rate_limited");
     // A payer that had the funds not long ago has calls of its own.
     rig.rail.leaves(crate::samples::PRICE);
-    rig.rail.knows_payers(true);
+    rig.rail.knows(Known::Expected);
     let exchange = rig.admitted(&rig.payment(3, 2)).await;
     assert_eq!(code(rig.admit(&rig.payment(4, 2)).await), "rate_limited");
+    rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn funds_that_stand_are_not_read_again_whether_they_suffice_or_not() {
+    let rig = Rig::new(Settle::After).await;
+    let knows = |units: i64| {
+        let balance = units.unsigned_abs().try_into().unwrap();
+        rig.rail.knows(Known::Funds(Funds { balance, allowance: None }));
+    };
+    knows(crate::samples::PRICE - 1);
+    assert_eq!(code(rig.admit(&rig.payment(1, 2)).await), "insufficient_funds");
+    knows(crate::samples::PRICE);
+    let exchange = rig.admitted(&rig.payment(1, 2)).await;
+    assert_eq!(
+        code(rig.admit(&rig.payment(2, 2)).await),
+        "insufficient_funds",
+        "what is open is not there any more"
+    );
+    assert_eq!(rig.rail.reads(), 0);
     rig.finish(exchange).await;
 }

@@ -21,7 +21,7 @@ pub(in crate::rail::signed_hold::tests) struct Told {
     settled: Mutex<u32>,
     asked: Mutex<Option<Amount>>,
     is_distrusted: Mutex<bool>,
-    is_known: Mutex<bool>,
+    known: Mutex<Known>,
     reads: Mutex<u32>,
     /// Settlements wait at it.
     gate: Mutex<Option<Arc<Gate>>>,
@@ -42,7 +42,7 @@ impl Told {
             settled: Mutex::new(0),
             asked: Mutex::new(None),
             is_distrusted: Mutex::new(false),
-            is_known: Mutex::new(false),
+            known: Mutex::new(Known::Stranger),
             reads: Mutex::new(0),
             gate: Mutex::new(None),
             reading: Mutex::new(None),
@@ -68,9 +68,9 @@ impl Told {
         *self.is_distrusted.lock() = true;
     }
 
-    /// Its payers had funds not long ago.
-    pub(in crate::rail::signed_hold::tests) fn knows_payers(&self, is_known: bool) {
-        *self.is_known.lock() = is_known;
+    /// What it knows of its payers without a read.
+    pub(in crate::rail::signed_hold::tests) fn knows(&self, known: Known) {
+        *self.known.lock() = known;
     }
 
     /// How often funds were read.
@@ -140,7 +140,7 @@ impl PublicRail for Told {
     }
 
     fn known(&self, _purse: &Purse, _amount: Amount) -> Known {
-        if *self.is_known.lock() { Known::Payer } else { Known::Stranger }
+        *self.known.lock()
     }
 
     async fn funds(&self, _purse: &Purse, _amount: Amount) -> Result<Funds, RailError> {
