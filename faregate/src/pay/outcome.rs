@@ -276,8 +276,9 @@ fn judge(status: StatusCode, refused: Option<String>, body: &[u8]) -> Charged {
     let said: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let word = |name: &str| said[name].as_str().map(str::to_owned);
     let code = word("error").or(refused).unwrap_or_else(|| format!("http_{}", status.as_u16()));
-    let message =
-        word("message").unwrap_or_else(|| format!("the answer was HTTP {status}, without a receipt"));
+    // A deposit is refused as the management API refuses (RFC 9457).
+    let message = word("message").or_else(|| word("detail"));
+    let message = message.unwrap_or_else(|| format!("the answer was HTTP {status}, without a receipt"));
     let coded = said["error"].is_string();
     let unknown = status == StatusCode::CONFLICT
         || matches!(&*code, "outcome_unknown" | "settlement_unknown")

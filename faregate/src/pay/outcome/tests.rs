@@ -11,6 +11,13 @@ fn a_refusal_with_a_code_charged_nothing() {
         let settled = judged(status, &json!({ "error": code, "message": "m" }));
         assert_eq!(settled, Charged::No { code: code.to_owned(), message: "m".to_owned() });
     }
+    let problem = json!({ "code": "insufficient_funds", "detail": "the payer has too little" });
+    let of_a_deposit = judge(
+        StatusCode::PAYMENT_REQUIRED,
+        Some("insufficient_funds".to_owned()),
+        problem.to_string().as_bytes(),
+    );
+    assert!(matches!(of_a_deposit, Charged::No { message, .. } if message == "the payer has too little"));
     let named = judge(StatusCode::PAYMENT_REQUIRED, Some("invalid_quote".to_owned()), b"");
     assert!(matches!(named, Charged::No { code, .. } if code == "invalid_quote"));
 }
