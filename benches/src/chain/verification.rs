@@ -3,7 +3,8 @@
 //! A payment whose payer has no money is verified whole: decoded, judged against the offers, its signature recovered, the payer's funds
 //! looked up (in memory: the node is asked once a second at most), its nonce looked for in the books. Then it is refused with the same
 //! 402 that an unpaid request gets, so that the difference between the two is verification, and to refuse. What a payment that is taken costs
-//! beside that (its name, its terms as they are settled, its hold) is not in it. Whole deferred calls are measured with a facilitator that never answers: everything but settlement is done.
+//! beside that (its name, its terms as they are settled, its hold) is not in it. Whole deferred calls are measured with a facilitator that
+//! never answers: everything but settlement is done.
 //!
 //! One worker whatever the options say, so that the generator has a core of its own, and a generator that never sleeps: a 402 comes back in
 //! less time than it takes to fall asleep, a payment does not, and to wake it took the gateway ten microseconds that are no verification. The

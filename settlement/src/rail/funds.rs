@@ -95,9 +95,13 @@ impl Funds {
             Some(allowance) => (allowance, Lack::Allowance),
             None => (self.balance, Lack::Balance),
         };
-        // More than an amount can say is enough for any.
-        let units = i64::try_from(units).unwrap_or(i64::MAX);
-        (Amount::from_atomic(units).unwrap_or_default(), lack)
+        (amount(units), lack)
+    }
+
+    /// What the payer has, whether Permit2 may move it or not.
+    #[must_use]
+    pub fn held(&self) -> Amount {
+        amount(self.balance)
     }
 }
 
@@ -156,6 +160,11 @@ impl Purses {
             Ok(_) | Err(_) => Known::Stranger,
         }
     }
+}
+
+/// More than an amount can say is enough for any.
+fn amount(units: U256) -> Amount {
+    Amount::from_atomic(i64::try_from(units).unwrap_or(i64::MAX)).unwrap_or_default()
 }
 
 /// Whether it is not asked for again yet.

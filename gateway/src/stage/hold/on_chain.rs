@@ -71,8 +71,9 @@ impl Holder<'_> {
         let most = public.unsettled_max(network);
         let taken = public.exposure.take(debtor, amount, most);
         let (exposed, total) = taken.ok_or(Refusal::UnsettledPayments { most })?;
-        let (covered, lack) = self.funded(public, paid, amount, total).await?.covered();
-        let lacking = (covered < most).then(|| paid.lacking(lack, covered, amount, total));
+        let funds = self.funded(public, paid, amount, total).await?;
+        let (covered, lack) = funds.covered();
+        let lacking = (covered < most).then(|| paid.lacking(lack, funds, amount, total));
         let signed = signed(paid, amount, since_block);
         let intent = Intent {
             network: Arc::clone(network),
@@ -120,10 +121,7 @@ impl Holder<'_> {
             }
         };
         match funds.lack(total) {
-            Some(lack) => {
-                let (covered, _) = funds.covered();
-                Err(Refusal::PaymentRequired(paid.lacking(lack, covered, amount, total)))
-            }
+            Some(lack) => Err(Refusal::PaymentRequired(paid.lacking(lack, funds, amount, total))),
             None => Ok(funds),
         }
     }
@@ -198,14 +196,15 @@ impl OnChain {
         Purse::of(&self.way.currency.asset, self.payload.transfer())
     }
 
-    /// What its payer is told that has no more than `available` for this call and for all that it has open, which is `total`.
-    fn lacking(&self, lack: Lack, available: Amount, price: Amount, total: Amount) -> Unpaid {
+    /// What its payer is told, whose funds are too little for this call and all else that it has open, which is `total` with it.
+    fn lacking(&self, lack: Lack, funds: Funds, price: Amount, total: Amount) -> Unpaid {
         let asset = &self.way.currency.asset;
         let (payer, token, network) = (self.payment.payer(), asset.address, Arc::clone(&asset.network));
         let unsettled = total.checked_sub(price).unwrap_or(Amount::ZERO);
         let name = Arc::clone(&asset.name);
         match lack {
             Lack::Balance => {
+                let available = funds.held();
                 let short = Short { payer, token, name, network, available, price, unsettled };
                 Unpaid::Balance { short: Box::new(short) }
             }

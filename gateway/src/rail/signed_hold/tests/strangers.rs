@@ -6,6 +6,7 @@ use domain::RateLimit;
 use settlement::rail::{Funds, Known};
 
 use super::*;
+use crate::answer::refusal::Unpaid;
 use crate::limits::STRANGERS_AT_ONCE_MAX;
 
 /// Asks on, while all that it hears is that the funds are missing.
@@ -85,4 +86,19 @@ async fn funds_that_stand_are_not_read_again_whether_they_suffice_or_not() {
     );
     assert_eq!(rig.rail.reads(), 0);
     rig.finish(exchange).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_too_little_is_told_what_it_has_and_not_what_may_be_moved_of_it() {
+    let rig = Rig::new(Settle::After).await;
+    let units = |units: i64| units.unsigned_abs().try_into().unwrap();
+    let balance = crate::samples::PRICE - 1;
+    rig.rail.knows(Known::Funds(Funds { balance: units(balance), allowance: Some(units(1)) }));
+    match rig.admit(&rig.payment(1, 2)).await.err().unwrap() {
+        Refusal::PaymentRequired(Unpaid::Balance { short }) => {
+            assert_eq!((short.available.atomic(), short.price.atomic()), (balance, crate::samples::PRICE));
+            assert!(short.unsettled.is_zero());
+        }
+        other => panic!("{other}"),
+    }
 }
