@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Address, Amount, B256};
+use futures_util::future::join_all;
 use protocol::offer::Offer;
 use protocol::payload::PaymentPayload;
 use protocol::signature::SigningKey;
@@ -85,14 +86,10 @@ impl Settler {
         within("a settlement", self.handle.settle(member, Depth::Counts)).await
     }
 
-    /// Of all, in order.
+    /// Of all, asked for and answered in order: whoever goes first in a transaction decides what gas those after it find.
     pub(crate) async fn settle_all(&self, members: impl IntoIterator<Item = Member>) -> Vec<Settling> {
-        let asked: Vec<_> = members.into_iter().map(|member| self.ask(member)).collect();
-        let mut settled = Vec::new();
-        for answer in asked {
-            settled.push(answered(answer).await);
-        }
-        settled
+        let asked = members.into_iter().map(|member| self.handle.settle(member, Depth::Counts));
+        within("all settlements", join_all(asked)).await
     }
 }
 
