@@ -146,11 +146,13 @@ impl Amount {
 impl fmt::Display for Amount {
     /// In dollars with at least two decimal places: `$0.0025`, `$12.00`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut dollars = Decimal::new(self.0, WALLET_SCALE).normalize();
-        if dollars.scale() < 2 {
-            dollars.rescale(2);
+        let one = 10_i64.pow(WALLET_SCALE);
+        let (dollars, mut decimals, mut places) = (self.0 / one, self.0 % one, WALLET_SCALE as usize);
+        while places > 2 && decimals % 10 == 0 {
+            decimals /= 10;
+            places -= 1;
         }
-        write!(out, "${dollars}")
+        write!(out, "${dollars}.{decimals:0places$}")
     }
 }
 
@@ -220,6 +222,9 @@ mod tests {
         assert_eq!(Amount(2500).to_string(), "$0.0025");
         assert_eq!(Amount(12_000_000).to_string(), "$12.00");
         assert_eq!(Amount(100_000).to_string(), "$0.10");
+        assert_eq!(Amount(10_203_040).to_string(), "$10.20304");
+        assert_eq!((Amount(1).to_string(), Amount::ZERO.to_string()), ("$0.000001".into(), "$0.00".into()));
+        assert_eq!(Amount(i64::MAX).to_string(), "$9223372036854.775807");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use ledger::{Ledger, PaymentRecord, WindowSpent};
 use registry::{Access, Directory};
 use serde_json::{Value, json};
 
-use crate::answer::refusal::{Missing, Refusal, money};
+use crate::answer::refusal::{Missing, Money, Refusal};
 use crate::answer::reply::Reply;
 use crate::limits::PAYER_VIEWS_PER_MINUTE_MAX;
 use crate::payer_view::deposit_view::DepositView;
@@ -85,7 +85,8 @@ impl PayerView {
             return Err(Refusal::TooManyRequests);
         }
         let asked = request.path.as_str().strip_prefix(PREFIX).ok_or(Refusal::NotFound)?;
-        if let (Some(wallet), Some(deposits)) = (deposit_view::wallet(asked), &self.deposits) {
+        if let Some(wallet) = deposit_view::wallet(asked) {
+            let deposits = self.deposits.as_ref().ok_or(Refusal::Missing(Missing::Deposits))?;
             return deposits.answer(request, wallet?, url, headers, client).await;
         }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
@@ -146,10 +147,10 @@ impl PayerView {
             json!({
                 "window": window.name(),
                 "scope": scope.map(Scope::to_string),
-                "spent": money(counted.spent),
-                "held": money(counted.held),
-                "limit": limit.map(money),
-                "remaining": limit.map(|limit| money(left(limit))),
+                "spent": Money(counted.spent),
+                "held": Money(counted.held),
+                "limit": limit.map(Money),
+                "remaining": limit.map(|limit| Money(left(limit))),
                 "resets_at": counted.ends_at.to_string(),
             })
         };
@@ -167,11 +168,11 @@ impl PayerView {
             "name": &*access.name,
             "wallet": access.wallet.to_string(),
             "asset": { "network": &*asset.network, "address": asset.address.to_checksum(None), "decimals": domain::amount::WALLET_SCALE },
-            "balance": money(wallet.balance),
-            "held": money(wallet.held),
-            "available": money(wallet.available),
-            "per_request": access.policy.per_request.map(money),
-            "key_per_request": access.key.as_ref().map(|key| money(key.per_request)),
+            "balance": Money(wallet.balance),
+            "held": Money(wallet.held),
+            "available": Money(wallet.available),
+            "per_request": access.policy.per_request.map(Money),
+            "key_per_request": access.key.as_ref().map(|key| Money(key.per_request)),
             "spending": spending,
             "key_scopes": access.key.as_ref().map(|key| key.scopes.iter().map(Scope::to_string).collect::<Vec<_>>()),
         });
@@ -202,8 +203,8 @@ fn describe(payment: &PaymentRecord) -> Value {
         "state": payment.state.name(),
         "provider": &*receipt.provider,
         "route": &*receipt.route,
-        "amount": money(receipt.amount),
-        "refunded": Some(payment.refunded).filter(|back| !back.is_zero()).map(money),
+        "amount": Money(receipt.amount),
+        "refunded": Some(payment.refunded).filter(|back| !back.is_zero()).map(Money),
         "transaction": receipt.moved_by(),
         "on_chain": receipt.on_chain.as_ref().map(|on_chain| json!({
             "network": &*on_chain.network,

@@ -6,20 +6,19 @@
 use std::sync::Arc;
 
 use alloy_primitives::U256;
-use domain::{Address, Asset, B256};
+use domain::{Address, Amount, Asset, B256};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::authorization::Authorization;
 use crate::header::{self, HeaderError};
 use crate::network;
-use crate::offer::{Offer, QUOTE};
 use crate::permit::{Permit, Witness};
 use crate::seal::Seal;
 use crate::signature::SignatureError;
 use crate::transfer::Transfer;
 use crate::verify::Method;
-use crate::wire::{self, Extensions, Fields, Payload, PermitFields, Text, Wire};
+use crate::wire::{self, Extensions, Extra, Fields, Payload, PermitFields, Text, Wire};
 use crate::{X402_VERSION, X402_VERSION_1};
 
 /// Shortest and longest payment identifier, in characters.
@@ -39,16 +38,28 @@ pub struct PaymentPayload {
 }
 
 /// What the client says that it accepted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Terms {
     /// v2: all of an offer.
-    Offer(Offer),
+    Offer(Accepted),
     /// v1: no more than this.
     Named {
         scheme: String,
         /// CAIP-2 of v1's name, or the name as it is where v1 has none such.
         network: String,
     },
+}
+
+/// An offer as the client repeats it. What is no address or no amount is none of ours.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) scheme: String,
+    pub(crate) network: String,
+    pub(crate) amount: Option<Amount>,
+    pub(crate) asset: Option<Address>,
+    pub(crate) pay_to: Option<Address>,
+    pub(crate) max_timeout_seconds: u64,
+    pub(crate) extra: Extra,
 }
 
 /// Why a header is no payment.
@@ -146,7 +157,7 @@ impl PaymentPayload {
     pub fn may_be_in(&self, asset: &Asset) -> bool {
         *self.network() == *asset.network
             && match &self.terms {
-                Terms::Offer(accepted) => wire::address(&accepted.asset) == Some(asset.address),
+                Terms::Offer(accepted) => accepted.asset == Some(asset.address),
                 Terms::Named { .. } => true,
             }
     }
@@ -173,7 +184,7 @@ impl PaymentPayload {
     #[must_use]
     pub fn quote(&self) -> Option<&str> {
         match &self.terms {
-            Terms::Offer(accepted) => accepted.extra.get(QUOTE).and_then(Value::as_str),
+            Terms::Offer(accepted) => accepted.extra.quote.as_ref().and_then(Value::as_str),
             Terms::Named { .. } => None,
         }
     }
@@ -196,6 +207,22 @@ pub fn signed(json: &str) -> Result<(Transfer, Seal), Malformed> {
     Ok((transfer(&payload)?, Seal::parse(&signature.0)?))
 }
 
+// === impl Accepted ===
+
+impl From<wire::Accepted<'_>> for Accepted {
+    fn from(accepted: wire::Accepted<'_>) -> Self {
+        Self {
+            amount: Amount::parse_atomic(&accepted.amount),
+            asset: wire::address(&accepted.asset),
+            pay_to: wire::address(&accepted.pay_to),
+            max_timeout_seconds: accepted.max_timeout_seconds,
+            scheme: accepted.scheme.into_owned(),
+            network: accepted.network.into_owned(),
+            extra: accepted.extra.unwrap_or_default(),
+        }
+    }
+}
+
 // === impl Malformed ===
 
 impl Malformed {
@@ -206,7 +233,10 @@ impl Malformed {
 
 fn terms(wire: &mut Wire<'_>) -> Result<Terms, Malformed> {
     match wire.x402_version {
-        Some(X402_VERSION) => wire.accepted.take().map(Terms::Offer).ok_or(Malformed::Field("accepted")),
+        Some(X402_VERSION) => {
+            let accepted = wire.accepted.take().ok_or(Malformed::Field("accepted"))?;
+            Ok(Terms::Offer(accepted.into()))
+        }
         Some(X402_VERSION_1) => {
             let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.0.to_string());
             let network = text(&wire.network).ok_or(Malformed::Field("network"))?;

@@ -10,8 +10,6 @@ use domain::{Address, B256};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::offer::Offer;
-
 /// Decimal digits of 2^256 - 1.
 const NUMBER_DIGITS_MAX: usize = 78;
 
@@ -20,7 +18,8 @@ const NUMBER_DIGITS_MAX: usize = 78;
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub(crate) struct Wire<'a> {
     pub(crate) x402_version: Option<u64>,
-    pub(crate) accepted: Option<Offer>,
+    #[serde(borrow)]
+    pub(crate) accepted: Option<Accepted<'a>>,
     #[serde(borrow)]
     pub(crate) scheme: Option<Text<'a>>,
     #[serde(borrow)]
@@ -28,6 +27,34 @@ pub(crate) struct Wire<'a> {
     #[serde(borrow)]
     pub(crate) payload: Option<Payload<'a>>,
     pub(crate) extensions: Option<Extensions>,
+}
+
+/// `accepted`: an [`Offer`](crate::offer::Offer) as the client repeats it. Of its `extra` no more is read than is compared.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct Accepted<'a> {
+    #[serde(borrow)]
+    pub(crate) scheme: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) network: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) amount: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) asset: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) pay_to: Cow<'a, str>,
+    pub(crate) max_timeout_seconds: u64,
+    pub(crate) extra: Option<Extra>,
+}
+
+/// `extra` of an offer on EVM networks. What is there and no text fits no offer, which is not for here to say.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+pub(crate) struct Extra {
+    pub(crate) name: Option<Value>,
+    pub(crate) version: Option<Value>,
+    pub(crate) asset_transfer_method: Option<Value>,
+    pub(crate) quote: Option<Value>,
 }
 
 /// `payload` on EVM networks: with one of the two.

@@ -148,5 +148,7 @@ async fn who_asks_for_what_is_not_there_is_told_what() {
     let posted = world.gateway.call(&Request::post("/.well-known/faregate/me", "")).await;
     posted.expect_refusal(405, "method_not_allowed");
     assert_eq!(posted.header("allow"), Some("GET, HEAD"));
+    let deposit = "/.well-known/faregate/wallets/wal_01kb0000000000000000000000/deposit?amount=5.00";
+    world.gateway.call(&Request::post(deposit, "")).await.expect_refusal(404, "deposits_not_taken");
     world.finish().await;
 }

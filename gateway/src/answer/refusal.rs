@@ -3,6 +3,7 @@
 //! A refusal that is a 402 asks for a payment, so it is only ever said while nothing was and nothing will be charged
 //! (DESIGN section 2, "After a payment, never a fresh 402").
 
+mod body;
 mod from;
 mod missing;
 mod unpaid;
@@ -11,11 +12,10 @@ mod words;
 use domain::path::PathError;
 use domain::{Amount, KeyId, PaymentId, PolicyViolation};
 use ledger::ReceiptRecord;
-use protocol::permit::PERMIT2;
 use protocol::verify::Rejection;
-use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+pub(crate) use body::Money;
 pub(crate) use missing::Missing;
 pub(crate) use unpaid::{Short, Unpaid};
 use words::{again, not_allowed};
@@ -309,87 +309,6 @@ impl Refusal {
     pub(crate) fn payment_status(&self) -> Option<&'static str> {
         matches!(self, Self::GivenBack { .. }).then_some("refunded")
     }
-
-    /// The JSON body: `error` and `message`, and the numbers a program needs to decide what to do.
-    pub(crate) fn body(&self) -> String {
-        let mut body = Map::new();
-        body.insert("error".to_owned(), Value::from(self.code()));
-        body.insert("message".to_owned(), Value::from(self.to_string()));
-        for (name, value) in self.details() {
-            body.insert(name.to_owned(), value);
-        }
-        Value::Object(body).to_string()
-    }
-
-    fn details(&self) -> Vec<(&'static str, Value)> {
-        match self {
-            Self::Policy {
-                violation:
-                    PolicyViolation::PerRequest { limit, price }
-                    | PolicyViolation::PerRequestOfKey { limit, price },
-            } => {
-                vec![("limit", money(*limit)), ("price", money(*price)), ("window", Value::from("request"))]
-            }
-            Self::Policy {
-                violation: PolicyViolation::Window { window, scope, limit, remaining, price, .. },
-            } => {
-                let mut details = vec![
-                    ("limit", money(*limit)),
-                    ("remaining", money(*remaining)),
-                    ("price", money(*price)),
-                    ("window", Value::from(window.name())),
-                ];
-                details.extend(scope.as_ref().map(|scope| ("scope", Value::from(scope.to_string()))));
-                details
-            }
-            Self::KeyScope { key } => vec![("key", Value::from(key.to_string()))],
-            Self::PaymentRequired(Unpaid::Missing { price }) => vec![("price", money(*price))],
-            Self::PaymentRequired(Unpaid::Funds { available, price, .. }) => {
-                vec![("available", money(*available)), ("price", money(*price))]
-            }
-            Self::PaymentRequired(Unpaid::Balance { short }) => vec![
-                ("available", money(short.available)),
-                ("price", money(short.price)),
-                ("network", Value::from(&*short.network)),
-                ("token", Value::from(short.token.to_checksum(None))),
-            ],
-            Self::PaymentRequired(Unpaid::AboveMaximum { maximum, price }) => {
-                vec![("maximum", money(*maximum)), ("price", money(*price))]
-            }
-            Self::PaymentRequired(Unpaid::UnknownSigner { address, .. }) => {
-                vec![("address", Value::from(address.to_checksum(None)))]
-            }
-            Self::PaymentRequired(Unpaid::Allowance { token, network, .. }) => vec![
-                ("network", Value::from(&**network)),
-                ("token", Value::from(token.to_checksum(None))),
-                ("spender", Value::from(PERMIT2.to_checksum(None))),
-            ],
-            Self::RateLimited { scope, retry_after } => {
-                vec![("limit_on", Value::from(scope.name())), ("retry_after", Value::from(*retry_after))]
-            }
-            Self::TooManyPayers { retry_after } | Self::TooManyGivenBack { retry_after } => {
-                vec![("retry_after", Value::from(*retry_after))]
-            }
-            Self::UnsettledPayments { most } => vec![("limit", money(*most))],
-            Self::OutcomeUnknown { payment, .. } | Self::SettlementUnknown(payment) => {
-                vec![("payment", Value::from(payment.to_string()))]
-            }
-            Self::SignIn(challenge) => vec![("challenge", Value::from(challenge.as_str()))],
-            Self::AlreadyDelivered(receipt)
-            | Self::Refunded(receipt)
-            | Self::GivenBack { record: receipt, .. } => vec![
-                ("payment", Value::from(receipt.payment.to_string())),
-                ("amount", money(receipt.amount)),
-                ("captured_at", Value::from(receipt.captured_at.to_string())),
-            ],
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// An amount as programs and people read it.
-pub(crate) fn money(amount: Amount) -> Value {
-    json!({ "amount": amount.atomic().to_string(), "display": amount.to_string() })
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use crate::rail::PublicRail;
 #[derive(Debug)]
 pub(crate) struct Currency {
     pub(crate) asset: Asset,
+    /// The asset's address as it is written (EIP-55): a refusal names it often, and each time it would be a hash.
+    pub(crate) address: Arc<str>,
     /// What its payments are signed over.
     pub(crate) domain: Domain,
     /// What those by Permit2 are signed over.
@@ -65,7 +67,8 @@ impl Currency {
     fn new(token: Token, network: Option<&Arc<Network>>) -> Arc<Self> {
         let Token { asset, methods } = token;
         let (domain, permits) = (Domain::new(&asset), PermitDomain::new(asset.chain_id));
-        Arc::new(Self { asset, domain, permits, methods, network: network.map(Arc::clone) })
+        let address = asset.address.to_checksum(None).into();
+        Arc::new(Self { asset, address, domain, permits, methods, network: network.map(Arc::clone) })
     }
 
     /// How long a payment in it may be valid.

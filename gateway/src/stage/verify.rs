@@ -265,21 +265,19 @@ fn candidates<'a>(payload: &PaymentPayload, offer: &'a RouteOffer) -> Result<Vec
     let is_there = |way: &&Way| *way.currency.asset.network == *payload.network();
     // The wallet's network has no name in version 1, so that nobody can mean it there.
     let is_offered = |way: &&Way| !is_v1 || network::v1_name(&way.currency.asset.network).is_some();
-    let offered: Vec<&Way> = offer.ways.iter().filter(is_offered).collect();
+    let offered = || offer.ways.iter().filter(is_offered);
     let is_unnamed = is_v1 && offer.ways.iter().any(|way| is_there(&way) && !is_offered(&way));
-    if offered.is_empty() || is_unnamed {
+    let Some(first) = offered().next().filter(|_| !is_unnamed) else {
         let malformed = Malformed::Version(payload.version());
         return Err(Refusal::MalformedPayment(malformed.to_string()));
+    };
+    let meant = || offered().filter(|way| payload.may_be_in(&way.currency.asset));
+    let fitting: Vec<&Way> = meant().filter(|way| payload.is_by(&way.method(payload))).collect();
+    if !fitting.is_empty() {
+        return Ok(fitting);
     }
-    let meant: Vec<&Way> =
-        offered.iter().copied().filter(|way| payload.may_be_in(&way.currency.asset)).collect();
-    let fitting: Vec<&Way> =
-        meant.iter().copied().filter(|way| payload.is_by(&way.method(payload))).collect();
-    if let Some(found) = [fitting, meant].into_iter().find(|ways| !ways.is_empty()) {
-        return Ok(found);
-    }
-    let nearest = offered.iter().copied().find(is_there).or(offered.first().copied());
-    Ok(nearest.into_iter().collect())
+    let meant: Vec<&Way> = meant().collect();
+    Ok(if meant.is_empty() { vec![offered().find(is_there).unwrap_or(first)] } else { meant })
 }
 
 fn judge(

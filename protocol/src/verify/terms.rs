@@ -2,15 +2,14 @@
 //! disagrees meant something else.
 
 use alloy_primitives::U256;
-use domain::Amount;
 use serde_json::Value;
 
 use super::{Expected, Method, Quote, Rejection};
-use crate::offer::{Offer, PERMIT2_METHOD, QUOTE, SCHEME_EXACT, SCHEME_UPTO, TRANSFER_METHOD};
-use crate::payload::{PaymentPayload, Terms};
+use crate::offer::{PERMIT2_METHOD, SCHEME_EXACT, SCHEME_UPTO};
+use crate::payload::{Accepted, PaymentPayload, Terms};
 use crate::permit::{EXACT_PROXY, UPTO_PROXY};
 use crate::transfer::Transfer;
-use crate::wire;
+use crate::wire::Extra;
 
 /// Scheme, network and asset: with any other, the signature is over something else.
 pub(super) fn is_ours(payment: &PaymentPayload, expected: &Expected<'_>) -> Result<(), Rejection> {
@@ -22,9 +21,7 @@ pub(super) fn is_ours(payment: &PaymentPayload, expected: &Expected<'_>) -> Resu
         return Err(Rejection::Network(network.chars().take(64).collect()));
     }
     match &payment.terms {
-        Terms::Offer(accepted) if wire::address(&accepted.asset) != Some(expected.asset.address) => {
-            Err(Rejection::Asset)
-        }
+        Terms::Offer(accepted) if accepted.asset != Some(expected.asset.address) => Err(Rejection::Asset),
         _ => Ok(()),
     }
 }
@@ -56,23 +53,20 @@ pub(super) fn agrees(payment: &PaymentPayload, expected: &Expected<'_>) -> Resul
     }
 }
 
-fn offered(accepted: &Offer, expected: &Expected<'_>) -> Result<(), Rejection> {
-    if wire::address(&accepted.pay_to) != Some(expected.pay_to) {
+fn offered(accepted: &Accepted, expected: &Expected<'_>) -> Result<(), Rejection> {
+    if accepted.pay_to != Some(expected.pay_to) {
         return Err(Rejection::Recipient);
     }
     if accepted.max_timeout_seconds != expected.max_timeout_seconds {
         return Err(Rejection::Offer("maxTimeoutSeconds"));
     }
-    for (key, ours) in [("name", &expected.asset.name), ("version", &expected.asset.version)] {
-        if accepted.extra.get(key).and_then(Value::as_str) != Some(&**ours) {
-            return Err(Rejection::Offer("extra"));
-        }
-    }
+    let Extra { name, version, asset_transfer_method, .. } = &accepted.extra;
+    let is = |told: &Option<Value>, ours: &str| told.as_ref().and_then(Value::as_str) == Some(ours);
     let is_permit = !matches!(expected.method, Method::Authorization(_));
-    if is_permit && accepted.extra.get(TRANSFER_METHOD).and_then(Value::as_str) != Some(PERMIT2_METHOD) {
-        return Err(Rejection::Offer("extra"));
-    }
-    Ok(())
+    let agrees = is(name, &expected.asset.name)
+        && is(version, &expected.asset.version)
+        && (!is_permit || is(asset_transfer_method, PERMIT2_METHOD));
+    if agrees { Ok(()) } else { Err(Rejection::Offer("extra")) }
 }
 
 /// The price that is paid: the one whose quote was echoed, or without an echo the first of the same amount.
@@ -85,9 +79,8 @@ pub(super) fn matching_quote<'a>(
     let Terms::Offer(accepted) = &payment.terms else {
         return quotes.iter().find(has_value).ok_or(Rejection::Value);
     };
-    let amount = Amount::parse_atomic(&accepted.amount);
-    let has_amount = |quote: &&Quote<'_>| amount == Some(quote.price);
-    let quote = match accepted.extra.get(QUOTE) {
+    let has_amount = |quote: &&Quote<'_>| accepted.amount == Some(quote.price);
+    let quote = match &accepted.extra.quote {
         None | Some(Value::Null) => quotes.iter().find(has_amount),
         Some(Value::String(text)) => {
             let quote = quotes.iter().find(|quote| quote.quote == text).ok_or(Rejection::Quote)?;

@@ -14,6 +14,8 @@ pub(crate) enum Missing {
     Agent,
     #[error("no wallet has this id")]
     Wallet,
+    #[error("no deposits are taken here: no public network of this gateway has a treasury")]
+    Deposits,
 }
 
 // === impl Missing ===
@@ -24,6 +26,7 @@ impl Missing {
             Self::Payment => "payment_not_found",
             Self::Agent => "agent_not_found",
             Self::Wallet => "wallet_not_found",
+            Self::Deposits => "deposits_not_taken",
         }
     }
 }

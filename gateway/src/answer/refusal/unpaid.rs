@@ -26,9 +26,9 @@ pub(crate) enum Unpaid {
     UnknownSigner { address: Address, on_chain: bool },
     #[error(
         "{} has not allowed Permit2 to move so much of {} on {network}, beside what it has not settled yet: call the token's \
-         approve({}, amount) once, or pay by another offer", payer.to_checksum(None), token.to_checksum(None), PERMIT2.to_checksum(None)
+         approve({}, amount) once, or pay by another offer", payer.to_checksum(None), token, PERMIT2.to_checksum(None)
     )]
-    Allowance { payer: Address, token: Address, network: Arc<str> },
+    Allowance { payer: Address, token: Arc<str>, network: Arc<str> },
     #[error("the payment could not be settled ({reason}); nothing was charged, sign a new one")]
     NotSettled { reason: String },
     #[error("the call costs {price}, above the Agent-Max-Price of {maximum}")]
@@ -43,7 +43,8 @@ pub(crate) enum Unpaid {
 )]
 pub(crate) struct Short {
     pub(crate) payer: Address,
-    pub(crate) token: Address,
+    /// Its address.
+    pub(crate) token: Arc<str>,
     /// What the token calls itself.
     pub(crate) name: Arc<str>,
     pub(crate) network: Arc<str>,

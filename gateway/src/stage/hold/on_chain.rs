@@ -199,7 +199,8 @@ impl OnChain {
     /// What its payer is told, whose funds are too little for this call and all else that it has open, which is `total` with it.
     fn lacking(&self, lack: Lack, funds: Funds, price: Amount, total: Amount) -> Unpaid {
         let asset = &self.way.currency.asset;
-        let (payer, token, network) = (self.payment.payer(), asset.address, Arc::clone(&asset.network));
+        let (payer, network) = (self.payment.payer(), Arc::clone(&asset.network));
+        let token = Arc::clone(&self.way.currency.address);
         let unsettled = total.checked_sub(price).unwrap_or(Amount::ZERO);
         let name = Arc::clone(&asset.name);
         match lack {
