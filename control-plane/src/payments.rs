@@ -12,7 +12,7 @@ mod unknown;
 use axum::Json;
 use axum::extract::State;
 use domain::{Asset, PaymentId};
-use ledger::{OnChain, Outgoing, PaymentRecord, ReceiptRecord, Refunded};
+use ledger::{Collection, OnChain, Outgoing, PaymentRecord, ReceiptRecord, Refunded};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,7 +38,7 @@ pub(crate) struct PaymentView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PaymentLine {
     id: String,
-    /// `captured`, `partly_refunded` or `refunded`.
+    /// `captured`, `partly_refunded`, `refunded`, or `written_off`: served, and never to be collected.
     state: &'static str,
     agent: String,
     wallet: String,
@@ -55,9 +55,11 @@ pub(crate) struct PaymentLine {
     transaction: Option<String>,
     /// Where it was paid, if on a public network.
     on_chain: Option<OnChainView>,
+    /// What became of its value there: `due`, it is still to move or may still be undone; `moved`, for good; `written_off`, it never will.
+    collection: Option<&'static str>,
     held_at: String,
     captured_at: String,
-    /// What was given back so far.
+    /// What was given back so far, or written off.
     refunded: Money,
     refunded_fee: Money,
 }
@@ -183,6 +185,7 @@ impl PaymentLine {
             net: money(receipt.amount.saturating_sub(receipt.fee)),
             transaction: receipt.moved_by(),
             on_chain: receipt.on_chain.as_deref().map(OnChainView::from),
+            collection: payment.collection.map(Collection::name),
             held_at: payment.held_at.to_string(),
             captured_at: receipt.captured_at.to_string(),
             refunded: money(payment.refunded),
@@ -213,6 +216,7 @@ impl Row for PaymentLine {
         "on_chain.network",
         "on_chain.payer",
         "on_chain.custody",
+        "collection",
     ];
 }
 

@@ -76,7 +76,7 @@ struct RevenueView {
     /// The platform's part of it.
     fee: Money,
     refunds: u64,
-    /// Given back, the fee that returned included.
+    /// Given back or written off, the fee that returned included.
     refunded: Money,
     refunded_fee: Money,
     /// Gross less fee and what was given back; below zero where more was given back than earned.

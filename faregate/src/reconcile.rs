@@ -119,6 +119,13 @@ fn text(comparison: &Comparison) -> String {
         let missing = if strays.is_empty() { "no".to_owned() } else { strays.len().to_string() };
         lines.push(format!("{left} outgoing transfers compared, {missing} differences"));
     }
+    if *unread > 0 {
+        lines.push(
+            "what cannot be read is on a network that the configuration does not have any more, or whose nodes do not answer: \
+             put it back with its `rpc`, or ask again"
+                .to_owned(),
+        );
+    }
     let unread = if *unread == 0 { String::new() } else { format!(", {unread} CANNOT BE READ") };
     let verdict = if differences.is_empty() { "no".to_owned() } else { differences.len().to_string() };
     let (held, due) = (held.len(), due.len());
@@ -170,7 +177,8 @@ mod tests {
             ..Comparison::default()
         };
         let text = text(&comparison);
-        assert_eq!(text.lines().count(), 12);
+        assert_eq!(text.lines().count(), 13);
+        assert!(text.contains("put it back with its `rpc`"), "{text}");
         assert!(text.contains("2 closed payments are not compared"), "{text}");
         assert!(text.contains("\n3 outgoing transfers compared, 1 differences\n"), "{text}");
         assert!(

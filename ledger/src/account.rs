@@ -2,6 +2,7 @@
 
 use domain::{AgentId, Amount, PaymentId, TransferId, UnixMillis, WalletId};
 
+use crate::intent::Collection;
 use crate::receipt::ReceiptRecord;
 
 /// Money that comes in from outside: debits the external account, credits a wallet.
@@ -155,6 +156,8 @@ pub struct PaymentRecord {
     pub number: i64,
     /// Whether it was given back.
     pub state: PaymentState,
+    /// What became of its value, where that was on a public network.
+    pub collection: Option<Collection>,
     /// How much of it was given back so far.
     pub refunded: Amount,
     /// The part of that which the fee account gave.
@@ -170,6 +173,8 @@ pub enum PaymentState {
     PartlyRefunded,
     /// All of it was.
     Refunded,
+    /// It was served for, and its value can never be collected from its public network.
+    WrittenOff,
 }
 
 // === impl RefundReason ===
@@ -227,6 +232,12 @@ impl TransferKind {
 // === impl PaymentState ===
 
 impl PaymentState {
+    /// Whether nobody has paid for it after all: all of it was given back, or never will come.
+    #[must_use]
+    pub const fn is_undone(self) -> bool {
+        matches!(self, Self::Refunded | Self::WrittenOff)
+    }
+
     /// The word in the API.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -234,12 +245,15 @@ impl PaymentState {
             Self::Captured => "captured",
             Self::PartlyRefunded => "partly_refunded",
             Self::Refunded => "refunded",
+            Self::WrittenOff => "written_off",
         }
     }
 
     /// The state of this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Captured, Self::PartlyRefunded, Self::Refunded].into_iter().find(|state| state.name() == text)
+        [Self::Captured, Self::PartlyRefunded, Self::Refunded, Self::WrittenOff]
+            .into_iter()
+            .find(|state| state.name() == text)
     }
 }

@@ -108,6 +108,17 @@ pub enum Booked {
     Void,
 }
 
+/// What became of the value of a captured payment on a public network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collection {
+    /// It is still to move, or may still be taken back there.
+    Due,
+    /// It moved for good: when the books were told.
+    Moved(UnixMillis),
+    /// It never will: since when.
+    WrittenOff(UnixMillis),
+}
+
 /// A payer that was served for what could never be collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Debtor {
@@ -157,6 +168,20 @@ pub(crate) struct Token {
     pub(crate) wallet: WalletId,
     /// CAIP-2, a slash, its address.
     pub(crate) name: Arc<str>,
+}
+
+// === impl Collection ===
+
+impl Collection {
+    /// The word in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Moved(_) => "moved",
+            Self::WrittenOff(_) => "written_off",
+        }
+    }
 }
 
 // === impl Intent ===

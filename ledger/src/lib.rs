@@ -58,7 +58,9 @@ pub use difference::{Difference, Differs, Shown};
 pub use error::{CaptureError, HoldError, LedgerError, OpenError, VoidError};
 pub use health::Health;
 pub use hold::{Capturing, Held, Hold, HoldRequest, Voiding};
-pub use intent::{Booked, BookedIntent, Close, Debtor, Due, DuePlace, Intent, OnChain, OpenIntent};
+pub use intent::{
+    Booked, BookedIntent, Close, Collection, Debtor, Due, DuePlace, Intent, OnChain, OpenIntent,
+};
 pub use ledger::{Ledger, Settings, Trial};
 pub use observer::{BatchReport, Collision, CommitFailure, Observer, Unobserved};
 pub use outgoing::{Outgoing, OutgoingState, Outlet, Step, Stepped};

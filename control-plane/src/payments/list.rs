@@ -33,8 +33,10 @@ struct PaymentQuery {
     provider: Option<String>,
     /// Only those for this route.
     route: Option<String>,
-    /// Only those that are `captured`, `partly_refunded` or `refunded`.
+    /// Only those that are `captured`, `partly_refunded`, `refunded` or `written_off`.
     state: Option<String>,
+    /// Only those whose value is still to move on a public network, or may still be undone there.
+    due: Option<bool>,
     /// Only those that this settlement is made of. Not for owners of agents.
     settlement: Option<String>,
     /// Captured at this time or later: RFC 3339, or a day.
@@ -111,7 +113,12 @@ async fn filter(
         wallet,
         provider: provider.map(Into::into),
         route: query.route.as_deref().map(Into::into),
-        state: read(query.state.as_ref(), word, "state must be captured, partly_refunded or refunded")?,
+        state: read(
+            query.state.as_ref(),
+            word,
+            "state must be captured, partly_refunded, refunded or written_off",
+        )?,
+        is_due: query.due.unwrap_or(false),
         settlement: query.settlement.as_deref().map(str::parse::<SettlementId>).transpose()?,
         numbers: None,
         from: query.from.as_deref().map(moment::parse).transpose()?,

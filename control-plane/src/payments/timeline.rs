@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use domain::{Asset, UnixMillis};
-use ledger::Timeline;
+use ledger::{Collection, Timeline};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -33,13 +33,14 @@ struct TimelineQuery {
 #[derive(Clone, Serialize, ToSchema)]
 struct Step {
     at: String,
-    /// `held`, `captured`, `refunded`, `settled` or `paid_out`.
+    /// `held`, `captured`, `refunded`, `moved` (for good, on a public network), `settled` or `paid_out`.
     what: &'static str,
     /// How much it moved of this payment; of all members of a settlement where it was settled or paid out.
     amount: Option<Money>,
     /// The refund, the settlement or the payout.
     id: Option<String>,
-    /// Captured: whether the delivery is `running`, `unconfirmed` or `over`. Refunded: why. Paid out: the reference.
+    /// Captured: whether the delivery is `running`, `unconfirmed` or `over`. Refunded: why, `written_off` where
+    /// it can never be collected. Moved: by which transaction. Paid out: the reference.
     detail: Option<String>,
 }
 
@@ -81,6 +82,10 @@ fn steps(timeline: &Timeline, with_settlement: bool, asset: &Asset) -> Vec<Step>
         let (at, refunded) = step(refund.at, "refunded", refund.amount);
         let (id, detail) = (Some(refund.id.to_string()), Some(refund.reason.name().to_owned()));
         steps.push((at, Step { id, detail, ..refunded }));
+    }
+    if let Some(Collection::Moved(at)) = payment.collection {
+        let (at, moved) = step(at, "moved", receipt.amount);
+        steps.push((at, Step { detail: receipt.moved_by(), ..moved }));
     }
     if let Some(settlement) = settlement.as_ref().filter(|_| with_settlement) {
         let (at, settled) = step(settlement.at, "settled", settlement.net);

@@ -11,6 +11,7 @@ use super::intents::on_chain;
 use super::windows::read_charged;
 use crate::account::{PaymentRecord, PaymentState};
 use crate::batch::{AccountId, GivenBack, PaymentRow};
+use crate::intent::Collection;
 use crate::receipt::StoredResponse;
 
 /// Payments with what was given back of them; ends before its condition.
@@ -19,7 +20,7 @@ macro_rules! payments {
         "
 select p.seq, p.id, p.agent, w.wallet, w.id as wallet_account, o.provider, o.id as provider_account, p.fee_account,
   p.route, p.gross, p.fee, p.revision, p.call, p.replay_key, p.digest, p.fingerprint, p.idempotency, p.held_at,
-  p.captured_at, p.windows, p.free, i.network, i.token, i.custody, i.payer, i.hash, i.closed,
+  p.captured_at, p.windows, p.free, i.network, i.token, i.custody, i.payer, i.hash, i.closed, i.closed_at,
   case when p.wallet = 0 then (select t.token from account t where t.id = coalesce(
     (select d.account from difference d where d.late = p.id),
     (select d.account from resolution s join difference d on d.payment = s.payment and d.number = 1 where s.booked = p.id)))
@@ -71,6 +72,7 @@ pub(crate) struct PaymentColumns {
     payer: Option<Vec<u8>>,
     hash: Option<Vec<u8>>,
     closed: Option<String>,
+    closed_at: Option<i64>,
     late_in: Option<String>,
     refunded: Option<i64>,
     refunded_fee: Option<i64>,
@@ -131,9 +133,23 @@ impl PaymentColumns {
         Ok((row, back))
     }
 
+    /// What became of its value on a public network.
+    fn collection(&self) -> Result<Option<Collection>, Damaged> {
+        let at = UnixMillis(self.closed_at.unwrap_or_default());
+        match (&self.network, self.closed.as_deref()) {
+            (None, _) => Ok(None),
+            (Some(_), None) => Ok(Some(Collection::Due)),
+            (Some(_), Some("settled")) => Ok(Some(Collection::Moved(at))),
+            (Some(_), Some("written_off")) => Ok(Some(Collection::WrittenOff(at))),
+            (Some(_), Some(_)) => Err(Damaged("end of an intent")),
+        }
+    }
+
+    /// As it is shown.
     pub(crate) fn record(self) -> Result<PaymentRecord, Damaged> {
+        let collection = self.collection()?;
         let (row, back) = self.read()?;
-        row.record(back)
+        row.record(back, collection)
     }
 }
 
@@ -141,11 +157,16 @@ impl PaymentColumns {
 
 impl PaymentRow {
     /// As it is shown.
-    pub(crate) fn record(&self, back: Option<GivenBack>) -> Result<PaymentRecord, Damaged> {
-        let state = match back {
-            None => PaymentState::Captured,
-            Some(back) if back.amount < self.gross.atomic() => PaymentState::PartlyRefunded,
-            Some(_) => PaymentState::Refunded,
+    pub(crate) fn record(
+        &self,
+        back: Option<GivenBack>,
+        collection: Option<Collection>,
+    ) -> Result<PaymentRecord, Damaged> {
+        let state = match (collection, back) {
+            (Some(Collection::WrittenOff(_)), _) => PaymentState::WrittenOff,
+            (_, None) => PaymentState::Captured,
+            (_, Some(back)) if back.amount < self.gross.atomic() => PaymentState::PartlyRefunded,
+            (_, Some(_)) => PaymentState::Refunded,
         };
         let back = back.unwrap_or_default();
         Ok(PaymentRecord {
@@ -156,6 +177,7 @@ impl PaymentRow {
             free: self.free,
             number: self.seq,
             state,
+            collection,
             refunded: amount(back.amount)?,
             refunded_fee: amount(back.fee)?,
         })

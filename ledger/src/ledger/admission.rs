@@ -7,7 +7,6 @@ use domain::{Capture, Fingerprint, IdempotencyKey, PaymentId, ReplayKey};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{LOADS_MAX, Ledger};
-use crate::account::PaymentState;
 use crate::deliveries::Delivery;
 use crate::error::{HoldError, LedgerError};
 use crate::hold::{Held, Hold, HoldRequest, Holding, Stage};
@@ -204,7 +203,7 @@ impl Ledger {
         let unavailable = |_: LedgerError| HoldError::Unavailable;
         let reads = &self.shared.reads;
         let record = reads.payment(payment).await.map_err(unavailable)?.ok_or(HoldError::Unavailable)?;
-        let refunded = record.state == PaymentState::Refunded;
+        let refunded = record.state.is_undone();
         let response = reads.response(payment, self.time()).await.map_err(unavailable)?;
         let over = {
             let mut memory = self.shared.memory.lock();
@@ -230,7 +229,7 @@ impl Ledger {
                 let record =
                     reads.payment(payment).await.map_err(unavailable)?.ok_or(HoldError::Unavailable)?;
                 let response = reads.response(payment, self.time()).await.map_err(unavailable)?;
-                let refunded = record.state == PaymentState::Refunded;
+                let refunded = record.state.is_undone();
                 Ok(Held::Prior(Prior { receipt: record.receipt, response, refunded }))
             }
         }

@@ -16,6 +16,10 @@ use crate::books::session::{Session, on_either};
 /// Rows looked at for one page, where no index has what is asked for: in all places together. Each may be a read of the disk.
 const SCAN_MAX: i64 = 2_500;
 
+/// Of a payment: its value can never be collected from its public network, or is still to be.
+const WRITTEN_OFF: &str = "exists (select 1 from intent i where i.payment = p.id and i.closed is not null and i.closed = 'written_off')";
+const DUE: &str = "exists (select 1 from intent i where i.payment = p.id and i.closed is null)";
+
 /// Agents that are looked up one by one.
 const AGENTS_MAX: usize = 64;
 
@@ -32,6 +36,8 @@ pub struct PaymentFilter {
     pub route: Option<Arc<str>>,
     /// In this state.
     pub state: Option<PaymentState>,
+    /// Only those whose value is still to move on a public network.
+    pub is_due: bool,
     /// Members of this settlement.
     pub settlement: Option<SettlementId>,
     /// With a number from the first to the second of these.
@@ -224,6 +230,7 @@ impl Search {
                 self.ask(
                     "exists (select 1 from refund r where r.payment = p.seq and r.remains = 0)".to_owned(),
                 );
+                self.ask(format!("not {WRITTEN_OFF}"));
             }
             Some(PaymentState::PartlyRefunded) => {
                 self.ask(
@@ -231,8 +238,13 @@ impl Search {
                         .to_owned(),
                 );
             }
+            Some(PaymentState::WrittenOff) => self.ask(WRITTEN_OFF.to_owned()),
         }
-        let is_refunded = matches!(filter.state, Some(PaymentState::Refunded | PaymentState::PartlyRefunded));
+        if filter.is_due {
+            self.ask(DUE.to_owned());
+        }
+        // What is written off is given back.
+        let is_refunded = filter.state.is_some_and(|state| state != PaymentState::Captured);
         let many = filter.agents.len() > AGENTS_MAX;
         if is_refunded {
             self.places.push(Place::Refunds);
@@ -307,7 +319,7 @@ impl Search {
                  (select 1 from payment p where p.seq = found.seq and {conditions} limit 1 offset 0) limit {limit}"
             ),
             _ => {
-                let rows = rows.replacen("select seq", "select seq, agent, wallet, provider, route, gross", 1);
+                let rows = rows.replacen("select seq", "select seq, id, agent, wallet, provider, route, gross", 1);
                 format!("select p.seq from ({rows}) p where {conditions} limit {limit}")
             }
         }

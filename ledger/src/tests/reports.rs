@@ -206,7 +206,7 @@ async fn revenue_and_consumers_are_the_sums_of_what_was_done() {
             let left = match one.state {
                 PaymentState::Captured => gross,
                 PaymentState::PartlyRefunded => gross - 40,
-                PaymentState::Refunded => 0,
+                PaymentState::Refunded | PaymentState::WrittenOff => 0,
             };
             consumer.calls += u64::from(one.state != PaymentState::Refunded);
             consumer.spent = amount(consumer.spent.atomic() + left);

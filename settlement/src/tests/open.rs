@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 use async_trait::async_trait;
 use domain::{BasisPoints, Capture, Clock, Custody, Fingerprint, PaymentId, Price, ReplayKey, Settle};
-use ledger::{Held, Hold, HoldRequest, Intent, PaymentState};
+use ledger::{Collection, Held, Hold, HoldRequest, Intent, Page, PaymentFilter, PaymentState};
 use serde_json::json;
 
 use super::house::{House, amount, continuous};
@@ -37,6 +37,13 @@ impl Both {
         let (house, world) = (House::new(continuous()).await, World::deep(1, 8, LONG, confirmations).await);
         let reconciler = reconciler(&house, &world);
         Self { house, world, reconciler }
+    }
+
+    /// The payments in a state, or those that are due.
+    async fn listed(&self, state: Option<PaymentState>, is_due: bool) -> Vec<PaymentId> {
+        let filter = PaymentFilter { state, is_due, ..PaymentFilter::default() };
+        let listed = self.house.ledger.payments(&filter, Page::first(10)).await.unwrap();
+        listed.items.iter().map(|payment| payment.receipt.payment).collect()
     }
 
     pub(super) async fn hold(&self, nonce: u8, settle: Settle) -> Hold {
@@ -280,13 +287,17 @@ async fn a5_what_was_served_and_can_never_be_collected_is_written_off_and_its_pa
     assert!(!both.world.rail.is_trusted(payer()), "from the first refusal on");
     both.later(59);
     both.round().await;
-    assert_eq!(both.house.ledger.due(NETWORK, 10).await.unwrap().len(), 1, "there is time left");
+    assert_eq!(both.listed(None, true).await, [payment], "there is time left");
     both.later(1);
     both.later(15);
     both.round().await;
     assert_eq!(both.closed(), [Closed::WrittenOff(amount(1_000))]);
     let record = both.house.ledger.payment(payment).await.unwrap().unwrap();
-    assert_eq!(record.state, PaymentState::Refunded);
+    assert_eq!(record.state, PaymentState::WrittenOff);
+    assert!(matches!(record.collection, Some(Collection::WrittenOff(_))), "{record:?}");
+    assert_eq!(both.listed(Some(PaymentState::WrittenOff), false).await, [payment]);
+    assert_eq!(both.listed(Some(PaymentState::Refunded), false).await, [], "nobody was given anything back");
+    assert_eq!(both.listed(None, true).await, [], "it is owed no more");
     assert_eq!(both.round().await, (0, 0));
     // Nor does a start forget it.
     let next = World::new(1).await;

@@ -85,7 +85,7 @@ async fn what_was_served_before_it_was_settled_is_written_off_where_another_paym
     let world = one_transfer_pays_once(Route::new("/paid", "$0.001").line("settle = \"deferred\"")).await;
     let written_off = payments(&world).await;
     assert_eq!(
-        written_off.iter().filter(|payment| payment["state"] == "refunded").count(),
+        written_off.iter().filter(|payment| payment["state"] == "written_off").count(),
         2,
         "{written_off:?}"
     );

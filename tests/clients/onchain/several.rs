@@ -96,7 +96,8 @@ impl Two {
             let due = self.control.ask("GET", "/v1/payments?limit=500", None).await;
             let all = due["data"].as_array().expect("payments");
             let is_over = |payment: &Value| {
-                payment["on_chain"]["transaction"].is_string() || payment["state"] == "refunded"
+                payment["on_chain"]["transaction"].is_string()
+                    || ["refunded", "written_off"].iter().any(|over| payment["state"] == *over)
             };
             all.iter().all(is_over).then_some(())
         })

@@ -182,6 +182,10 @@ async fn what_payers_are_given_back_and_what_a_provider_earned_leave_the_treasur
     assert_eq!(payout["reference"], json!(transfer.transaction.to_string()));
     let shown = house.0.gateway.ask("GET", &format!("/v1/payments/{}", payments[0]), None).await;
     assert_eq!(shown["refunds"][0]["on_chain"]["state"], "paid");
+    assert_eq!(shown["collection"], "moved");
+    let timeline = house.0.gateway.ask("GET", &format!("/v1/payments/{}/timeline", payments[0]), None).await;
+    let moved = timeline["data"].as_array().expect("steps").iter().find(|step| step["what"] == "moved");
+    assert_eq!(moved.expect("that it moved")["detail"], shown["transaction"], "{timeline}");
     house.told("outgoing.sent").await;
     let paid = house.told("payout.paid").await;
     assert_eq!(paid["data"]["reference"], json!(transfer.transaction.to_string()));

@@ -58,11 +58,13 @@ async fn they_are_listed_in_their_token_and_with_no_transaction_but_the_chain_s(
         let timeline = house.admin("GET", &format!("{path}/timeline"), None).await.expect(200);
         assert_eq!(timeline["data"][1]["amount"]["asset"], ASSET);
     }
+    let due = house.admin("GET", "/v1/payments?due=true", None).await.expect(200);
+    assert_eq!(due, listed, "both are still to come");
     let call = Call::new("GET", "/v1/payments").with("Authorization", &format!("Bearer {}", TOKEN));
     let csv = house.call(call.with("Accept", "text/csv")).await.body;
     let lines: Vec<&str> = csv.lines().collect();
-    assert!(lines[0].ends_with(",on_chain.network,on_chain.payer,on_chain.custody"), "{csv}");
-    let end = format!("{ASSET},false,eip155:84532,{payer},direct");
+    assert!(lines[0].ends_with(",on_chain.network,on_chain.payer,on_chain.custody,collection"), "{csv}");
+    let end = format!("{ASSET},false,eip155:84532,{payer},direct,due");
     assert!(lines[1].ends_with(&format!(",,{end}")), "{csv}");
     assert!(lines[2].ends_with(&format!(",{moved},{end}")), "{csv}");
     house.end().await;
