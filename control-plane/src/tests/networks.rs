@@ -15,7 +15,7 @@ fn networks(key_file: &Path) -> RawCatalog {
         "[[networks]]\nid = \"eip155:84532\"\nrpc = [\"https://node/c4n4ry\"]\nconfirmations = 3\n\
          [[networks.facilitators]]\nurl = \"https://f.example\"\nheaders = {{ authorization = \"c4n4ry\" }}\n\
          [[networks]]\nid = \"eip155:8453\"\nrpc = [\"https://node/c4n4ry\"]\nsettler = \"evm\"\n\
-         treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"\n\
+         treasury = \"0x90F79bf6EB2c4f870365E785982E1f101E93b906\"\n\
          [networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"\n\
          [[providers]]\nname = \"filed\"\naddress = \"{OWN}\"\nupstream = {{ addresses = [\"http://127.0.0.1:9\"] }}\n",
         key_file.display()
@@ -53,7 +53,7 @@ async fn everybody_reads_the_networks_and_nobody_their_secrets() {
                 "tokens": [{ "address": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "name": "USD Coin",
                              "version": "2", "decimals": 6, "methods": ["eip3009"] }],
                 "settler": "evm", "confirmations": 10, "max_timeout_seconds": 60, "margin_seconds": 10,
-                "treasury": "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "payer_unsettled_max": "$10.00",
+                "treasury": "0x90F79bf6EB2c4f870365E785982E1f101E93b906", "payer_unsettled_max": "$10.00",
                 "pays_out": false, "refunds_per_day_max": null,
             })
         );

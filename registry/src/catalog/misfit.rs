@@ -5,6 +5,13 @@ use domain::{OfferOrder, Payee, Provider, Route, Settle};
 
 use crate::config::NetworkSettings;
 
+/// Said of an address that is a token's own: what is sent there never comes out again.
+pub(crate) fn to_a_token(network: &str) -> String {
+    format!(
+        "is the contract of a token on {network}, and what is sent there is lost: write the address of an account"
+    )
+}
+
 /// What cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Misfit {
@@ -38,6 +45,12 @@ impl Misfit {
                 "is \"treasury\", and no network has one: write treasury = \"0x...\" in [[networks]]",
             )),
             Payee::Direct(address) => {
+                let is_token = |at: &&NetworkSettings| {
+                    at.network.tokens.iter().any(|token| token.asset.address == address)
+                };
+                if let Some(at) = networks.iter().find(is_token) {
+                    return Some(Self::new(key, to_a_token(&at.network.id)));
+                }
                 let (_, id) = treasuries().find(|(treasury, _)| *treasury == address)?;
                 Some(Self::new(
                     key,

@@ -6,7 +6,7 @@ use domain::{Payee, Settle};
 
 use super::*;
 
-const TREASURY: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+const TREASURY: &str = "0x90F79bf6EB2c4f870365E785982E1f101E93b906";
 const OWN: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 
 /// A file with a provider, `filed`, that has these keys, and Base, where there is one.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Amount, Network, Secret};
+use domain::{Amount, Network, Secret, Token};
 
 use super::{
     CONFIRMATIONS, ForeignSettings, MARGIN_SECONDS, MAX_TIMEOUT_SECONDS, NetworkSettings,
     PAYER_UNSETTLED_MAX, foreign, settler, token,
 };
+use crate::catalog::misfit::to_a_token;
 use crate::config::key_path::printable;
 use crate::config::section::secret_file;
 use crate::config::settings::Coordination;
@@ -64,13 +65,18 @@ fn one(section: Section<'_>, wallet: u64, ids: &mut Vec<u64>) -> Option<NetworkS
     let nodes = nodes(&section);
     let confirmations = section.item("confirmations").and_then(|item| item.integer(0..=CONFIRMATIONS_MAX));
     let times = times(&section);
-    let treasury = section.item("treasury").and_then(|item| item.parse(value::address));
+    let treasury_item = section.item("treasury");
+    let treasury = treasury_item.as_ref().and_then(|item| item.parse(value::address));
     let payer_unsettled_max = section.item("payer_unsettled_max").and_then(|item| item.parse(cap));
     let refunds_per_day_max = section.item("refunds_per_day_max").and_then(|item| item.parse(refunds));
     let tokens = token::all(&section, chain_id);
     let settler = settler::read(&section);
     section.finish();
-    let id = format!("eip155:{}", chain_id?).into();
+    let id: Arc<str> = format!("eip155:{}", chain_id?).into();
+    let is_treasury = |token: &Token| Some(token.asset.address) == treasury;
+    if let Some(item) = treasury_item.filter(|_| tokens.iter().flatten().any(is_treasury)) {
+        item.fail(to_a_token(&id));
+    }
     let (max_timeout_seconds, margin_seconds) = times?;
     Some(NetworkSettings {
         network: Network { id, tokens: tokens?, max_timeout_seconds, margin_seconds, treasury },

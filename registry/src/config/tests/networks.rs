@@ -23,6 +23,12 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("margin = \"60s\"", FACILITATOR, "networks[0].margin", "must be shorter than max_timeout (60s)"),
     ("max_timeout = \"10s\"", FACILITATOR, "networks[0].max_timeout", "every payment would come too late"),
     ("treasury = \"0x1\"", FACILITATOR, "networks[0].treasury", "is not an address"),
+    (
+        "treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"",
+        FACILITATOR,
+        "networks[0].treasury",
+        "is the contract of a token on eip155:8453",
+    ),
     ("payer_unsettled_max = \"$0\"", FACILITATOR, "networks[0].payer_unsettled_max", "nobody could pay"),
     ("refunds_per_day_max = \"much\"", FACILITATOR, "networks[0].refunds_per_day_max", "write dollars"),
     ("settler = \"other\"", FACILITATOR, "networks[0].settler", "none of \"facilitator\", \"evm\""),
@@ -271,10 +277,13 @@ fn several_gateways_on_one_database_settle_through_facilitators_and_by_one_key()
     }
 }
 
+/// On Base.
+const USDC: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+
 #[test]
 fn a_providers_way_of_being_paid_needs_a_network_where_it_is_possible() {
     let own = "address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"";
-    let treasury = "treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"";
+    let treasury = "treasury = \"0x90F79bf6EB2c4f870365E785982E1f101E93b906\"";
     let with = |network: &str, keys: &str| base(network, FACILITATOR) + &provider(keys, "");
     let payee = |text: &str| parse(text).unwrap().config.catalog.providers[0].payee;
     assert_eq!(
@@ -292,6 +301,8 @@ fn a_providers_way_of_being_paid_needs_a_network_where_it_is_possible() {
         "providers[0].address",
         "leave it out",
     );
+    let lost = format!("address = \"{USDC}\"");
+    assert_told(&with("", &lost), "providers[0].address", "is the contract of a token on eip155:8453");
     let ours = treasury.replace("treasury", "address");
     assert_told(&with(treasury, &ours), "providers[0].address", "is the operator's treasury on eip155:8453");
 }
@@ -299,7 +310,7 @@ fn a_providers_way_of_being_paid_needs_a_network_where_it_is_possible() {
 #[test]
 fn a_route_settles_as_its_provider_can_be_paid() {
     let own = "address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"";
-    let network = base("treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"", FACILITATOR);
+    let network = base("treasury = \"0x90F79bf6EB2c4f870365E785982E1f101E93b906\"", FACILITATOR);
     let with = |keys: &str, route: &str| format!("{network}{}", provider(keys, route));
     let key = "providers[0].routes[0].settle";
     let before = with("custody = \"treasury\"", "settle = \"before\"");
@@ -308,7 +319,7 @@ fn a_route_settles_as_its_provider_can_be_paid() {
     let key_file = directory.path().join("key");
     fs::write(&key_file, "11".repeat(32)).unwrap();
     let evm = format!("[networks.evm]\nkey_file = \"{}\"\nmax_fee_per_gas = \"1gwei\"", key_file.display());
-    let treasury = "treasury = \"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913\"\nsettler = \"evm\"";
+    let treasury = "treasury = \"0x90F79bf6EB2c4f870365E785982E1f101E93b906\"\nsettler = \"evm\"";
     let own_key = base(treasury, &evm) + &provider("custody = \"treasury\"", "settle = \"before\"");
     assert_eq!(parse(&own_key).unwrap().config.catalog.routes[0].settle, Settle::Before);
     assert_told(&with(own, "settle = \"before\""), key, "could not give back what it does not have");
