@@ -18,7 +18,7 @@ use crate::seal::Seal;
 use crate::signature::SignatureError;
 use crate::transfer::Transfer;
 use crate::verify::Method;
-use crate::wire::{self, Extensions, Extra, Fields, Payload, PermitFields, Text, Wire};
+use crate::wire::{self, Extensions, Extra, Fields, Kept, Payload, PermitFields, Text, Wire};
 use crate::{X402_VERSION, X402_VERSION_1};
 
 /// Shortest and longest payment identifier, in characters.
@@ -201,7 +201,7 @@ impl PaymentPayload {
 /// # Errors
 /// See [`Malformed`].
 pub fn signed(json: &str) -> Result<(Transfer, Seal), Malformed> {
-    let wire: Wire<'_> = serde_json::from_str(json).map_err(|error| Malformed::json(&error))?;
+    let wire: Kept<'_> = serde_json::from_str(json).map_err(|error| Malformed::json(&error))?;
     let payload = wire.payload.ok_or(Malformed::Field("payload"))?;
     let signature = payload.signature.as_ref().ok_or(Malformed::Field("signature"))?;
     Ok((transfer(&payload)?, Seal::parse(&signature.0)?))

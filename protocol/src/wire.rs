@@ -29,6 +29,14 @@ pub(crate) struct Wire<'a> {
     pub(crate) extensions: Option<Extensions>,
 }
 
+/// A payment that was verified before. What stood beside its payload is not read again: nothing there can keep it from being settled.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+pub(crate) struct Kept<'a> {
+    #[serde(borrow)]
+    pub(crate) payload: Option<Payload<'a>>,
+}
+
 /// `accepted`: an [`Offer`](crate::offer::Offer) as the client repeats it. Of its `extra` no more is read than is compared.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]

@@ -52,6 +52,19 @@ fn order_case_nulls_and_escapes_do_not_matter() {
 }
 
 #[test]
+fn what_was_verified_is_read_again_whatever_stands_beside_it() {
+    let payment = parse(PAYMENT).unwrap();
+    let mut kept = captured();
+    for beside in ["accepted", "x402Version", "extensions"] {
+        kept[beside] = json!([7]);
+    }
+    let (transfer, seal) = signed(&kept.to_string()).unwrap();
+    assert_eq!((transfer, seal.bytes()), (payment.transfer, payment.seal.bytes()));
+    let twice = PAYMENT.replacen("{\"name\"", "{\"name\":\"x\",\"name\"", 1);
+    assert!(parse(&twice).is_err() && signed(&twice).is_ok());
+}
+
+#[test]
 fn unknown_fields_are_ignored_wherever_they_stand() {
     let mut payment = captured();
     for place in ["", "/accepted", "/accepted/extra", "/payload", "/payload/authorization", "/resource"] {
