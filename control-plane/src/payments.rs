@@ -55,7 +55,8 @@ pub(crate) struct PaymentLine {
     transaction: Option<String>,
     /// Where it was paid, if on a public network.
     on_chain: Option<OnChainView>,
-    /// What became of its value there: `due`, it is still to move or may still be undone; `moved`, for good; `written_off`, it never will.
+    /// What became of its value there: `due`, it is still to move or may still be undone; `moved`, for good; `written_off`, it never
+    /// will. So the books have closed it; what its network shows otherwise is among the differences.
     collection: Option<&'static str>,
     held_at: String,
     captured_at: String,

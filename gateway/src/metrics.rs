@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use dashmap::DashSet;
 use domain::Amount;
-use ledger::{BatchReport, Collision, CommitFailure, Ledger, Observer};
+use ledger::{BatchReport, Collision, CommitFailure, Ledger, Observer, RefundReason};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
 use registry::Directory;
 
@@ -255,7 +255,11 @@ impl Observer for Metrics {
             self.net.with_label_values(&provider).inc_by(gross.saturating_sub(fee));
         }
         for refund in batch.refunded {
-            let outcome = if refund.is_whole() { "refunded" } else { "partly_refunded" };
+            let outcome = match refund.reason {
+                RefundReason::WrittenOff => "written_off",
+                _ if refund.is_whole() => "refunded",
+                _ => "partly_refunded",
+            };
             self.payments.with_label_values(&["wallet", outcome]).inc();
             self.refunds.inc_by(units(refund.amount));
         }

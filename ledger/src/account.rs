@@ -173,7 +173,7 @@ pub enum PaymentState {
     PartlyRefunded,
     /// All of it was.
     Refunded,
-    /// It was served for, and its value can never be collected from its public network.
+    /// It was served for, and what was left of it can never be collected from its public network.
     WrittenOff,
 }
 

@@ -108,7 +108,8 @@ pub enum Booked {
     Void,
 }
 
-/// What became of the value of a captured payment on a public network.
+/// What became of the value of a captured payment on a public network, as the books closed it: what the chain shows otherwise since is a
+/// [`crate::Difference`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collection {
     /// It is still to move, or may still be taken back there.

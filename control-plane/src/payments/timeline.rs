@@ -78,14 +78,14 @@ fn steps(timeline: &Timeline, with_settlement: bool, asset: &Asset) -> Vec<Step>
     let mut steps = vec![(at, Step { amount: None, ..held })];
     let (at, captured) = step(receipt.captured_at, "captured", receipt.amount);
     steps.push((at, Step { detail: Some(delivery.name().to_owned()), ..captured }));
+    if let Some(Collection::Moved(at)) = payment.collection {
+        let (at, moved) = step(at, "moved", receipt.amount);
+        steps.push((at, Step { detail: receipt.moved_by(), ..moved }));
+    }
     for refund in refunds {
         let (at, refunded) = step(refund.at, "refunded", refund.amount);
         let (id, detail) = (Some(refund.id.to_string()), Some(refund.reason.name().to_owned()));
         steps.push((at, Step { id, detail, ..refunded }));
-    }
-    if let Some(Collection::Moved(at)) = payment.collection {
-        let (at, moved) = step(at, "moved", receipt.amount);
-        steps.push((at, Step { detail: receipt.moved_by(), ..moved }));
     }
     if let Some(settlement) = settlement.as_ref().filter(|_| with_settlement) {
         let (at, settled) = step(settlement.at, "settled", settlement.net);

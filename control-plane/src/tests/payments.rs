@@ -169,7 +169,7 @@ async fn payments_are_found_by_every_filter_page_by_page_and_the_csv_says_the_sa
     scene.expect(TOKEN, "&provider=blue", |made| made.provider == "blue").await;
     scene.expect(TOKEN, "&route=maps", |made| made.route == "maps").await;
     scene.expect(TOKEN, "&provider=nobody", |_| false).await;
-    for state in ["captured", "partly_refunded", "refunded"] {
+    for state in ["captured", "partly_refunded", "refunded", "written_off"] {
         scene.expect(TOKEN, &format!("&state={state}"), |made| made.state == state).await;
         let filter = format!("&state={state}&provider=acme&agent={agent}");
         scene

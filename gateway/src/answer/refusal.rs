@@ -78,7 +78,7 @@ pub(crate) enum Refusal {
         "this payment was captured, its answer went out and is not kept; nothing is charged twice: another answer wants another payment"
     )]
     AlreadyDelivered(Box<ReceiptRecord>),
-    #[error("this payment was captured and refunded because its answer broke off; sign a new one")]
+    #[error("this payment was captured, and was given back or written off since; sign a new one")]
     Refunded(Box<ReceiptRecord>),
     #[error("the call failed ({}); its payment moved before, and is given back", cause.code())]
     GivenBack { record: Box<ReceiptRecord>, cause: Box<Refusal> },

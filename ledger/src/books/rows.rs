@@ -27,7 +27,8 @@ select p.seq, p.id, p.agent, w.wallet, w.id as wallet_account, o.provider, o.id 
   end as late_in,
   (select cast(sum(r.amount) as bigint) from refund r where r.payment = p.seq) as refunded,
   (select cast(sum(r.fee) as bigint) from refund r where r.payment = p.seq) as refunded_fee,
-  (select count(*) from refund r where r.payment = p.seq) as refunds
+  (select count(*) from refund r where r.payment = p.seq) as refunds,
+  (select count(*) from refund r where r.payment = p.seq and r.reason = 'written_off') as losses
 from payment p join account w on w.id = p.wallet join account o on o.id = p.provider
   left join intent i on i.payment = p.id
 "
@@ -77,6 +78,7 @@ pub(crate) struct PaymentColumns {
     refunded: Option<i64>,
     refunded_fee: Option<i64>,
     refunds: i64,
+    losses: i64,
 }
 
 #[derive(Debug, FromRow)]
@@ -147,26 +149,23 @@ impl PaymentColumns {
 
     /// As it is shown.
     pub(crate) fn record(self) -> Result<PaymentRecord, Damaged> {
-        let collection = self.collection()?;
+        let (collection, is_lost) = (self.collection()?, self.losses > 0);
         let (row, back) = self.read()?;
-        row.record(back, collection)
+        let record = row.record(back)?;
+        let state = if is_lost { PaymentState::WrittenOff } else { record.state };
+        Ok(PaymentRecord { state, collection, ..record })
     }
 }
 
 // === impl PaymentRow ===
 
 impl PaymentRow {
-    /// As it is shown.
-    pub(crate) fn record(
-        &self,
-        back: Option<GivenBack>,
-        collection: Option<Collection>,
-    ) -> Result<PaymentRecord, Damaged> {
-        let state = match (collection, back) {
-            (Some(Collection::WrittenOff(_)), _) => PaymentState::WrittenOff,
-            (_, None) => PaymentState::Captured,
-            (_, Some(back)) if back.amount < self.gross.atomic() => PaymentState::PartlyRefunded,
-            (_, Some(_)) => PaymentState::Refunded,
+    /// As it is shown, without what only its intent and the reasons of its refunds tell.
+    pub(crate) fn record(&self, back: Option<GivenBack>) -> Result<PaymentRecord, Damaged> {
+        let state = match back {
+            None => PaymentState::Captured,
+            Some(back) if back.amount < self.gross.atomic() => PaymentState::PartlyRefunded,
+            Some(_) => PaymentState::Refunded,
         };
         let back = back.unwrap_or_default();
         Ok(PaymentRecord {
@@ -177,7 +176,7 @@ impl PaymentRow {
             free: self.free,
             number: self.seq,
             state,
-            collection,
+            collection: None,
             refunded: amount(back.amount)?,
             refunded_fee: amount(back.fee)?,
         })

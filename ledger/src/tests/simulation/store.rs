@@ -209,7 +209,7 @@ impl Reads for Shelves {
     async fn payment(&self, payment: PaymentId) -> Result<Option<PaymentRecord>, LedgerError> {
         let record = |tables: &Tables| {
             let row = tables.payments.iter().find(|row| row.id == payment)?;
-            row.record(tables.back(row), None).ok()
+            row.record(tables.back(row)).ok()
         };
         self.ask(record).await
     }
