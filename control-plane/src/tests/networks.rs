@@ -7,7 +7,7 @@ use registry::{Config, Environment, Role};
 use super::http::Call;
 use super::*;
 
-const OWN: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+const OWN: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /// A file with two networks, whose secrets all hold the same word.
 fn networks(key_file: &Path) -> RawCatalog {

@@ -143,7 +143,7 @@ async fn a_metered_price_is_told_with_its_units() {
 
 #[tokio::test]
 async fn a_route_on_public_networks_is_shown_with_every_offer_in_order() {
-    let own = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+    let own = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
     let text = format!(
         "[[networks]]\nid = \"eip155:84532\"\nrpc = [\"https://node.example/\"]\n\
          [[networks.facilitators]]\nurl = \"https://f.example\"\n\
@@ -178,7 +178,7 @@ async fn offers_on_a_network_that_is_no_evm_one_stand_behind_the_others_on_publi
                [[networks.facilitators]]\nurl = \"https://f.example\"\n";
     let also = text.replace(
         "foreign_addresses",
-        "address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"\nforeign_addresses",
+        "address = \"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\"\nforeign_addresses",
     );
     let (said, object) = explained(&text, "/a");
     assert_eq!((&object["custody"], &object["settle"]), (&json!("direct"), &json!("after")));
