@@ -237,6 +237,11 @@ async fn what_is_deferred_stays_due_over_a_crash_until_its_value_moved_or_never_
     let written_off = books.ledger.write_off(lost.payment).await.unwrap();
     assert_eq!((written_off.amount, written_off.reason), (amount(100_000), RefundReason::WrittenOff));
     assert!(books.ledger.write_off(lost.payment).await.is_err());
+    let again = books.ledger.hold(lost.clone()).await;
+    assert!(
+        matches!(&again, Ok(Held::Prior(prior)) if prior.refunded),
+        "it buys nothing any more: {again:?}"
+    );
     let debtors = books.ledger.debtors(domain::UnixMillis(0), 10).await.unwrap();
     assert_eq!(debtors, [Debtor { payer: Address::repeat_byte(1).into(), at: written_off.at }]);
     assert_eq!(books.ledger.debtors(written_off.at.plus(1), 10).await.unwrap(), []);

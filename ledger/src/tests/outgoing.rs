@@ -13,8 +13,9 @@ use super::kit::{Books, HOUR, NOON, amount, clean};
 use super::onchain::{DIRECT, TRANSACTION, onchain};
 use super::tampered::broken_by;
 use crate::{
-    HoldRequest, LedgerError, Outgoing, OutgoingFilter, OutgoingState, Outlet, Page, PayoutPayment,
-    RefundReason, RefundRequest, Refunded, Settlement, Step, Stepped, audit_database,
+    Collection, HoldRequest, LedgerError, Outgoing, OutgoingFilter, OutgoingState, Outlet, Page,
+    PaymentState, PayoutPayment, RefundReason, RefundRequest, Refunded, Settlement, Step, Stepped,
+    audit_database,
 };
 
 const NETWORK: &str = "eip155:84532";
@@ -160,6 +161,12 @@ async fn nothing_is_sent_back_before_the_payment_itself_came_for_good_and_nothin
     assert_eq!((nothing.amount, nothing.reason), (amount(0), RefundReason::WrittenOff));
     assert_eq!(books.ledger.write_off(part.payment).await.unwrap().amount, amount(70_000));
     assert!(books.ledger.write_off(whole.payment).await.is_err());
+    let states = [(&whole, PaymentState::Refunded), (&part, PaymentState::WrittenOff)];
+    for (request, state) in states {
+        let shown = books.ledger.payment(request.payment).await.unwrap().unwrap();
+        assert_eq!(shown.state, state, "what was given back before is not lost");
+        assert!(matches!(shown.collection, Some(Collection::WrittenOff(_))), "{shown:?}");
+    }
     for payment in [whole.payment, part.payment] {
         let [kept] = &books.ledger.outgoing_of(payment).await.unwrap()[..] else { panic!("one each") };
         assert_eq!(kept.state, OutgoingState::Void);

@@ -72,6 +72,8 @@ impl Cancelling {
         assert_eq!(lost["id"], json!(served.header("faregate-payment-id")));
         assert_eq!((&lost["state"], &lost["on_chain"]["transaction"]), (&json!("written_off"), &Value::Null));
         assert_eq!(lost["collection"], "written_off");
+        let metrics = world.gateway.metrics().await;
+        assert_eq!(metrics.count("faregate_payments_total", &[("outcome", "written_off")]), 1);
         assert_eq!(self.listed("/v1/payments?state=written_off").await, std::slice::from_ref(lost));
         assert_eq!(self.listed("/v1/payments?state=refunded").await, Vec::<Value>::new());
         until("the loss to be told", || async {
